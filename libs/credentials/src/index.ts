@@ -1,0 +1,15 @@
+export { ConnectionSpecSchema, type Connection, type ConnectionSpec } from './connection.js';
+export type {
+  AnyProvider,
+  CredentialProvider,
+  Minted,
+  MintOrder,
+  Probeable,
+  ProviderTraits,
+  Renewable,
+  RevocationClass,
+  RevocationOrder,
+  RevocationOutcome,
+} from './provider.js';
+export { ProviderRegistry } from './registry.js';
+export { isSecretReference, resolveSecrets, withDeadline, type SecretSource } from './secret-reference.js';

@@ -1,0 +1,65 @@
+/** Every way in which Mayfly refuses or fails. The edge renders each one (RFC 9457); `switch` over it is exhaustive. */
+export type ProblemCode =
+  | 'invalid_request'
+  | 'unauthenticated'
+  | 'forbidden'
+  | 'policy_denied'
+  | 'not_found'
+  | 'method_not_allowed'
+  | 'conflict'
+  | 'precondition_failed'
+  | 'precondition_required'
+  | 'request_in_flight'
+  | 'idempotency_key_reused'
+  | 'payload_too_large'
+  | 'unsupported_media_type'
+  | 'invalid_parameters'
+  | 'invalid_template'
+  | 'invalid_declaration'
+  | 'quota_exceeded'
+  | 'provider_rejected'
+  | 'provider_unavailable'
+  | 'unavailable'
+  | 'internal';
+
+/** One wrong place in the input: a JSON Pointer (RFC 6901) and what to change there. */
+export interface FieldError {
+  readonly pointer: string;
+  readonly detail: string;
+}
+
+/** Members added to the problem document; all of them are safe for the caller to read. */
+export interface ProblemExtensions {
+  /** the control that refused, by name */
+  readonly control?: string;
+  /** what would help, where that may be known */
+  readonly help?: string;
+  readonly errors?: readonly FieldError[];
+  readonly taskId?: string;
+}
+
+export interface ProblemOptions extends ProblemExtensions {
+  readonly retryAfterSeconds?: number;
+  readonly cause?: unknown;
+}
+
+/**
+ * The one error that rooms throw. `detail` is shown to the caller as it is: it holds no secret, no policy text and no
+ * configuration value; it starts in lower case, has no final stop, and says what to change.
+ */
+export class Problem extends Error {
+  readonly retryAfterSeconds: number | undefined;
+  readonly extensions: ProblemExtensions;
+
+  constructor(
+    readonly code: ProblemCode,
+    readonly detail: string,
+    options: ProblemOptions = {},
+  ) {
+    const { cause, retryAfterSeconds, ...extensions } = options;
+    super(`${code}: ${detail}`, cause === undefined ? undefined : { cause });
+    this.name = 'Problem';
+    this.retryAfterSeconds = retryAfterSeconds;
+    this.extensions = extensions;
+  }
+}
