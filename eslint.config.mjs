@@ -1,0 +1,111 @@
+// The house style as rules: types, sizes, and what a room may not touch. Arrows between rooms: .dependency-cruiser.cjs.
+import js from '@eslint/js';
+import { builtinRules } from 'eslint/use-at-your-own-risk';
+import tseslint from 'typescript-eslint';
+
+const SPECS = ['**/*.spec.ts', 'test/**/*.ts', 'libs/testing/**/*.ts'];
+const CONFIG_FILES = ['**/*config*.ts', ...SPECS];
+// Programs that talk to a person at a terminal.
+const TERMINAL = ['apps/*/src/{token,demo}*.ts', 'apps/*/src/demo/**/*.ts'];
+const EDGE_ROOMS = ['libs/{persistence,platform,testing}/**/*.ts', '**/*.spec.ts'];
+
+/** `max-lines` under a second name: one budget warns, the other fails. */
+const house = { rules: { 'aim-max-lines': builtinRules.get('max-lines') } };
+
+const sizes = {
+  'house/aim-max-lines': ['warn', { max: 300 }],
+  'max-lines': ['error', { max: 400 }],
+  'max-lines-per-function': ['error', { max: 50 }],
+  'max-params': ['error', { max: 6 }],
+  complexity: ['error', { max: 10 }],
+};
+
+const clock = 'ask the injected Clock, so that replicas agree and tests can set the time';
+
+export default tseslint.config(
+  { ignores: ['dist/', 'coverage/', '.mayfly/', 'libs/persistence/src/generated/'] },
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+  js.configs.recommended,
+  {
+    files: ['**/*.{mjs,cjs}'],
+    languageOptions: {
+      globals: Object.fromEntries(
+        ['console', 'crypto', 'fetch', 'module', 'performance', 'process', 'require', 'setTimeout', 'URL'].map(
+          (name) => [name, 'readonly'],
+        ),
+      ),
+    },
+  },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.strictTypeChecked, tseslint.configs.stylisticTypeChecked],
+    plugins: { house },
+    languageOptions: {
+      parserOptions: {
+        projectService: { allowDefaultProject: ['prisma.config.ts'] },
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      ...sizes,
+      '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
+      // Nest modules are classes that hold nothing but their decorator.
+      '@typescript-eslint/no-extraneous-class': ['error', { allowWithDecorator: true }],
+      // A method of a port is `async` so that it rejects where it would otherwise throw.
+      '@typescript-eslint/require-await': 'off',
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
+      'no-console': 'error',
+      eqeqeq: 'error',
+    },
+  },
+  {
+    files: ['**/*.ts'],
+    ignores: CONFIG_FILES,
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        {
+          object: 'process',
+          property: 'env',
+          message: 'read the parsed config; only a config file reads the environment',
+        },
+      ],
+      'no-restricted-imports': [
+        'error',
+        {
+          paths: ['process', 'node:process'].map((name) => ({ name, importNames: ['env'], message: 'use the config' })),
+        },
+      ],
+    },
+  },
+  {
+    files: ['libs/**/*.ts'],
+    ignores: EDGE_ROOMS,
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        { selector: 'NewExpression[callee.name="Date"][arguments.length=0]', message: clock },
+        { selector: 'CallExpression[callee.name="Date"]', message: clock },
+        { selector: 'CallExpression[callee.object.name="Date"][callee.property.name="now"]', message: clock },
+      ],
+    },
+  },
+  {
+    files: ['libs/**/*.ts'],
+    ignores: ['libs/platform/**/*.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        { patterns: [{ group: ['@nestjs/*'], importNamePattern: 'Exception$', message: 'libs throw Problem' }] },
+      ],
+    },
+  },
+  {
+    files: SPECS,
+    rules: {
+      'max-lines-per-function': 'off',
+      '@typescript-eslint/no-non-null-assertion': 'off',
+    },
+  },
+  { files: [...TERMINAL, ...SPECS], rules: { 'no-console': 'off' } },
+);
