@@ -1,0 +1,41 @@
+import pg from 'pg';
+import type { SecretFile } from './secret-file.js';
+
+/**
+ * Sees to the role `mayfly_app`, which owns the database `mayfly` and is no superuser, and closes every database that is
+ * not meant for leases to roles that were not let in by name: by default each role may connect to each database.
+ * `superuserUrl` leads to the database `postgres`. Repeating it changes nothing.
+ */
+export async function provisionService(superuserUrl: string, password: SecretFile): Promise<void> {
+  const client = new pg.Client({ connectionString: superuserUrl });
+  await client.connect();
+  try {
+    await ensureLoginRole(client, 'mayfly_app', password);
+    await client.query('GRANT pg_use_reserved_connections TO mayfly_app');
+    await ensureDatabase(client, 'mayfly', 'mayfly_app');
+    await client.query('REVOKE ALL ON DATABASE mayfly, postgres, template1 FROM PUBLIC');
+  } finally {
+    await client.end();
+  }
+}
+
+/** Makes the login role; sets its password where the role or the password is new. `attributes` are those of CREATE ROLE. */
+export async function ensureLoginRole(
+  client: pg.ClientBase,
+  role: string,
+  password: SecretFile,
+  attributes = '',
+): Promise<void> {
+  const known = await client.query('SELECT FROM pg_roles WHERE rolname = $1', [role]);
+  const definition = `${pg.escapeIdentifier(role)} LOGIN ${attributes} PASSWORD ${pg.escapeLiteral(password.content)}`;
+  if (known.rowCount === 0) await client.query(`CREATE ROLE ${definition}`);
+  else if (password.created) await client.query(`ALTER ROLE ${definition}`);
+}
+
+/** Makes the database, which belongs to `owner`; nobody else may connect to it until let in by name. */
+export async function ensureDatabase(client: pg.ClientBase, database: string, owner: string): Promise<void> {
+  const known = await client.query('SELECT FROM pg_database WHERE datname = $1', [database]);
+  const name = pg.escapeIdentifier(database);
+  if (known.rowCount === 0) await client.query(`CREATE DATABASE ${name} OWNER ${pg.escapeIdentifier(owner)}`);
+  await client.query(`REVOKE ALL ON DATABASE ${name} FROM PUBLIC`);
+}

@@ -1,0 +1,31 @@
+// Module hooks (node:module `register`): resolve the aliases of tsconfig.json, find `x.ts` behind `./x.js`, compile.
+import { existsSync, readFileSync } from 'node:fs';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import ts from 'typescript';
+
+const root = new URL('../../', import.meta.url);
+const { config } = ts.readConfigFile(fileURLToPath(new URL('tsconfig.json', root)), ts.sys.readFile);
+const { options } = ts.convertCompilerOptionsFromJson(
+  { ...config.compilerOptions, module: 'esnext', moduleResolution: 'bundler', inlineSourceMap: true, sourceMap: false },
+  fileURLToPath(root),
+);
+
+export function resolve(specifier, context, next) {
+  const alias = config.compilerOptions.paths[specifier]?.[0];
+  if (alias !== undefined) return next(new URL(alias, root).href, context);
+  if (specifier.startsWith('.') && specifier.endsWith('.js') && context.parentURL?.endsWith('.ts')) {
+    const source = new URL(specifier.replace(/\.js$/, '.ts'), context.parentURL);
+    if (existsSync(source)) return next(source.href, context);
+  }
+  return next(specifier, context);
+}
+
+export function load(url, context, next) {
+  if (!url.startsWith('file:') || !url.endsWith('.ts')) return next(url, context);
+  const fileName = fileURLToPath(url);
+  const { outputText } = ts.transpileModule(readFileSync(fileName, 'utf8'), {
+    fileName: pathToFileURL(fileName).href,
+    compilerOptions: options,
+  });
+  return { format: 'module', source: outputText, shortCircuit: true };
+}
