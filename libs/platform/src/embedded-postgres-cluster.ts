@@ -20,8 +20,8 @@ export interface Cluster {
   readonly account: Account;
 }
 
-/** Environment of the server's programs: nothing of ours but the path, so that no PG* variable changes what they do. */
-export const SERVER_ENVIRONMENT = { LC_ALL: 'C', PATH: process.env['PATH'] ?? '/usr/bin:/bin' };
+/** Environment of the server's programs: nothing of ours, so that no PG* variable changes what they do. */
+export const SERVER_ENVIRONMENT = { LC_ALL: 'C' };
 
 /** The cluster in `<dataDir>/postgres`; makes the folder, not the data. */
 export function openCluster(dataDir: string, account: Account): Cluster {

@@ -47,7 +47,8 @@ export function readIfPresent(path: string): string | undefined {
 
 /** The `code` of a system error (`ENOENT`, `EACCES`, …), or `undefined`. */
 export function codeOf(error: unknown): string | undefined {
-  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : undefined;
+  const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
+  return typeof code === 'string' ? code : undefined;
 }
 
 function writeDurably(path: string, content: string): void {
