@@ -104,6 +104,16 @@ export interface Probeable<Config> {
   probe(config: Config, signal: AbortSignal): Promise<void>;
 }
 
+/** A kind whose credential can be read: what came back is compared with what was ordered, by code that does not mint. */
+export interface Checkable<Config, Scope, Handle> {
+  /** Says what is wrong with the credential, or undefined. Quotes nothing of it. */
+  check(order: MintOrder<Config, Scope>, minted: Minted<Handle>): string | undefined;
+}
+
 /** A provider as the registry holds it: its types are closed behind its own schemas. */
-// eslint-disable-next-line @typescript-eslint/no-explicit-any -- an existential: each provider's types meet only its own schemas
-export type AnyProvider = CredentialProvider<any, any, any> & Partial<Renewable<any, any, any>> & Partial<Probeable<any>>;
+/* eslint-disable @typescript-eslint/no-explicit-any -- an existential type: only a provider's own schemas open it */
+export type AnyProvider = CredentialProvider<any, any, any> &
+  Partial<Renewable<any, any, any>> &
+  Partial<Probeable<any>> &
+  Partial<Checkable<any, any, any>>;
+/* eslint-enable @typescript-eslint/no-explicit-any */

@@ -16,7 +16,8 @@ export function isSecretReference(text: string): boolean {
 export async function resolveSecrets(config: Json, source: SecretSource): Promise<Json> {
   if (typeof config === 'string') return isSecretReference(config) ? await source.read(config) : config;
   if (config === null || typeof config !== 'object') return config;
-  if (Array.isArray(config)) return Promise.all((config as readonly Json[]).map((item) => resolveSecrets(item, source)));
+  if (Array.isArray(config))
+    return Promise.all((config as readonly Json[]).map((item) => resolveSecrets(item, source)));
   const entries = await Promise.all(
     Object.entries(config).map(async ([key, value]) => [key, await resolveSecrets(value ?? null, source)] as const),
   );

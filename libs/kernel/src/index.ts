@@ -1,5 +1,14 @@
 export { addSeconds, earliest, type Clock } from './clock.js';
-export { isId, newId, type AgentId, type AuditEntryId, type Id, type IdPrefix, type LeaseId, type TaskId } from './ids.js';
+export {
+  isId,
+  newId,
+  type AgentId,
+  type AuditEntryId,
+  type Id,
+  type IdPrefix,
+  type LeaseId,
+  type TaskId,
+} from './ids.js';
 export { canonicalJson, digestOf, type Json, type JsonObject } from './json.js';
 export { LabelsSchema, NameSchema, type Labels } from './names.js';
 export { Problem, type FieldError, type ProblemCode, type ProblemExtensions, type ProblemOptions } from './problem.js';

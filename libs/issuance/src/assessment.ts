@@ -1,0 +1,79 @@
+import type { ProviderRegistry } from '@mayfly/credentials';
+import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
+import { decide, type Decision, type Verdict } from '@mayfly/policy';
+import type { CompiledTemplate } from '@mayfly/templates';
+import { narrowLifetime, type GrantedLifetime } from './narrowing.js';
+import type { StepObserver, TemplateSource } from './ports.js';
+import type { Requester, TaskRequest } from './request.js';
+
+/** What steps 2 to 5 found: the request may be granted, this far and no further. */
+export interface Assessment {
+  readonly template: CompiledTemplate;
+  readonly parameters: JsonObject;
+  readonly trace: readonly Verdict[];
+  readonly lifetime: GrantedLifetime;
+  readonly at: Date;
+}
+
+/** Steps 2 to 5 of the path: load, validate, decide, narrow. It changes nothing, so a dry run and a renewal use it too. */
+export class Assessor {
+  constructor(
+    private readonly templates: TemplateSource,
+    private readonly providers: ProviderRegistry,
+    private readonly clock: Clock,
+    private readonly observer: StepObserver,
+  ) {}
+
+  /**
+   * Throws `not_found` for a template that is not in force, `invalid_parameters`, or `policy_denied` naming the control.
+   */
+  assess(requester: Requester, request: TaskRequest): Assessment {
+    const at = this.clock.now();
+    const template = this.after('load', this.load(request.template)); //                        2
+    const parameters = this.after('validate', template.validate(request.parameters)); //        3
+    const { trace } = this.after('decide', this.decide(requester, template)); //                4
+    const lifetime = this.after('narrow', this.narrow(requester, template, request, at)); //    5
+    const passed = (control: Verdict['control']): Verdict => ({ control, outcome: 'permit' });
+    return { template, parameters, trace: [...trace, passed('parameters'), passed('lifetime')], lifetime, at };
+  }
+
+  private load(name: string): CompiledTemplate {
+    const template = this.templates.current(name);
+    if (template === undefined) {
+      throw new Problem('not_found', `there is no published template \`${name}\``, {
+        help: '`GET /me` lists the templates that this agent may ask for',
+      });
+    }
+    return template;
+  }
+
+  private decide(requester: Requester, { version: { name, version, spec } }: CompiledTemplate): Decision {
+    const decision = decide({
+      agent: requester.agent,
+      runtime: requester.runtime,
+      template: { name, version, requesters: spec.requesters },
+    });
+    if (decision.refusal !== undefined) {
+      const { control, detail, help } = decision.refusal;
+      throw new Problem('policy_denied', detail ?? 'the request is not permitted', {
+        control,
+        ...(help === undefined ? {} : { help }),
+      });
+    }
+    return decision;
+  }
+
+  private narrow(requester: Requester, template: CompiledTemplate, request: TaskRequest, at: Date): GrantedLifetime {
+    return narrowLifetime({
+      ...(request.ttlSeconds === undefined ? {} : { requestedSeconds: request.ttlSeconds }),
+      template: template.version.spec.lifetime,
+      identitySeconds: (requester.identityExpiresAt.getTime() - at.getTime()) / 1000,
+      providers: template.version.spec.credentials.map(({ provider }) => this.providers.get(provider)),
+    });
+  }
+
+  private after<T>(step: 'load' | 'validate' | 'decide' | 'narrow', result: T): T {
+    this.observer.reached(step);
+    return result;
+  }
+}

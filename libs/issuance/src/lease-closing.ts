@@ -1,0 +1,116 @@
+import { withDeadline, type RevocationOutcome } from '@mayfly/credentials';
+import { addSeconds, Problem, type Clock, type LeaseId } from '@mayfly/kernel';
+import type { ClosingResult, ClosingStore, IssuanceMetrics, LeaseClaim, Sealing } from './ports.js';
+import type { Targets } from './targets.js';
+
+/** How long one call to a provider may take; claims last longer, so that two workers never close one lease at once. */
+const REVOKE_DEADLINE_SECONDS = 10;
+export const CLAIM_SECONDS = 30;
+const MAX_RETRY_SECONDS = 60;
+/** Leases of one connection that this process closes at once; more wait, so that a dead back end starves no other. */
+const MAX_IN_FLIGHT = 16;
+
+/** Takes credentials back: claims in, provider calls, results out. Used by requests, by jobs and by the sweeper alike. */
+export class LeaseClosing {
+  private readonly inFlight = new Map<string, number>();
+  private readonly running = new Set<Promise<void>>();
+
+  constructor(
+    private readonly store: ClosingStore,
+    private readonly targets: Targets,
+    private readonly sealing: Sealing,
+    private readonly metrics: IssuanceMetrics,
+    private readonly clock: Clock,
+    /** told when results could not be written; the claims lapse and the leases come round again */
+    private readonly report: (error: unknown) => void,
+  ) {}
+
+  /**
+   * Claims what is due, at most `limit` leases, and starts closing them; says how many. It does not wait for the
+   * providers, so that a slow one holds up nobody's next sweep. Sufficient without any job (I3).
+   */
+  async sweep(limit: number): Promise<number> {
+    const busyConnections = [...this.inFlight].filter(([, count]) => count >= MAX_IN_FLIGHT).map(([name]) => name);
+    const claims = await this.store.claimDue({ limit, busyConnections });
+    const work = this.close(claims).catch((error: unknown) => {
+      this.report(error);
+    });
+    this.running.add(work);
+    void work.finally(() => this.running.delete(work));
+    return claims.length;
+  }
+
+  /** Resolves when everything that `sweep` started is done. */
+  async settled(): Promise<void> {
+    await Promise.all(this.running);
+  }
+
+  /** Closes one lease if it is due. */
+  async closeIfDue(leaseId: LeaseId): Promise<void> {
+    await this.close(await this.store.claimDue({ limit: 1, leaseId }));
+  }
+
+  /** Revokes each claimed lease and records what came of it. Results of one connection do not wait for another's. */
+  async close(claims: readonly LeaseClaim[]): Promise<void> {
+    const connections = new Set(claims.map(({ connection }) => connection));
+    const groups = [...connections].map((name) => claims.filter(({ connection }) => connection === name));
+    await Promise.all(groups.map((group) => this.closeGroup(group)));
+  }
+
+  private async closeGroup(claims: readonly LeaseClaim[]): Promise<void> {
+    const connection = claims[0]?.connection;
+    this.count(connection, claims.length);
+    try {
+      await this.store.record(await Promise.all(claims.map((claim) => this.closeOne(claim))));
+    } finally {
+      this.count(connection, -claims.length);
+    }
+  }
+
+  private async closeOne(claim: LeaseClaim): Promise<ClosingResult> {
+    const started = performance.now();
+    const outcome = await this.revoke(claim).catch((error: unknown): RevocationOutcome => {
+      const detail = error instanceof Problem ? error.detail : 'the provider failed in an unexpected way';
+      return { kind: 'unknown', detail };
+    });
+    this.metrics.providerCall(claim.provider, 'revoke', (performance.now() - started) / 1000);
+    return this.resultOf(claim, outcome);
+  }
+
+  private async revoke(claim: LeaseClaim): Promise<RevocationOutcome> {
+    const { provider, config } = await this.targets.resolve(claim.provider, claim.connection);
+    const handle: unknown = JSON.parse(this.sealing.open(claim.sealedHandle, claim.id).toString('utf8'));
+    const order = { leaseId: claim.id, config, handle, expiresAt: claim.expiresAt };
+    return withDeadline(REVOKE_DEADLINE_SECONDS, (signal) => provider.revoke(order, signal));
+  }
+
+  /** INVARIANT: I4, only the provider's proof makes a lease `revoked`; everything else stays `revoking`. */
+  private resultOf(claim: LeaseClaim, outcome: RevocationOutcome): ClosingResult {
+    const now = this.clock.now();
+    switch (outcome.kind) {
+      case 'revoked':
+      case 'already_gone':
+        return {
+          claim,
+          state: claim.cause === 'expired' ? 'expired' : 'revoked',
+          effectiveAt: outcome.effectiveAt ?? now,
+        };
+      case 'impossible':
+        return claim.expiresAt <= now
+          ? { claim, state: 'expired', effectiveAt: claim.expiresAt }
+          : { claim, state: 'revoking', retryAt: claim.expiresAt, error: 'lives to its expiry' };
+      case 'not_yet':
+      case 'unknown': {
+        const pause = outcome.retryAfterSeconds ?? Math.min(2 ** claim.attempts, MAX_RETRY_SECONDS);
+        return { claim, state: 'revoking', retryAt: addSeconds(now, pause), error: outcome.detail };
+      }
+    }
+  }
+
+  private count(connection: string | undefined, change: number): void {
+    if (connection === undefined) return;
+    const count = (this.inFlight.get(connection) ?? 0) + change;
+    if (count > 0) this.inFlight.set(connection, count);
+    else this.inFlight.delete(connection);
+  }
+}

@@ -1,0 +1,97 @@
+import { isDeepStrictEqual } from 'node:util';
+import { withDeadline, type Minted } from '@mayfly/credentials';
+import { Problem, type LeaseId } from '@mayfly/kernel';
+import type { IssuanceMetrics } from './ports.js';
+import { MINT_DEADLINE_SECONDS, type Plan, type PlannedLease } from './plan.js';
+
+/**
+ * Thrown when not every credential of a task could be minted. `minted` exist and can be revoked at once; `neverMinted`
+ * are proven to have left nothing; what became of the others is unknown until `mintBy`.
+ */
+export class MintFailure extends Error {
+  constructor(
+    readonly problem: Problem,
+    readonly minted: readonly LeaseId[],
+    readonly neverMinted: readonly LeaseId[],
+  ) {
+    super(problem.message, { cause: problem });
+    this.name = 'MintFailure';
+  }
+}
+
+/** Step 8: one call per lease, in parallel, with a deadline and no retry. */
+export class Minter {
+  constructor(private readonly metrics: IssuanceMetrics) {}
+
+  /** All credentials, in the plan's order. Throws `MintFailure` after the last call ended when any of them failed. */
+  async mint(plan: Plan): Promise<readonly Minted<unknown>[]> {
+    const outcomes = await Promise.allSettled(plan.leases.map((lease) => this.mintOne(lease)));
+    const failures = plan.leases.flatMap((lease, index) => {
+      const outcome = outcomes[index];
+      return outcome?.status === 'rejected' ? [{ id: lease.id, problem: asProblem(outcome.reason) }] : [];
+    });
+    const first = failures[0];
+    if (first !== undefined) {
+      const failed = new Set(failures.map(({ id }) => id));
+      const certain = failures.filter(({ problem }) => problem.code === 'provider_rejected');
+      throw new MintFailure(
+        first.problem,
+        plan.leases.filter(({ id }) => !failed.has(id)).map(({ id }) => id),
+        certain.map(({ id }) => id),
+      );
+    }
+    return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  }
+
+  private async mintOne({ target, order, handle }: PlannedLease): Promise<Minted<unknown>> {
+    const { provider } = target;
+    const started = performance.now();
+    try {
+      const minted = provider.traits.remote
+        ? await withDeadline(MINT_DEADLINE_SECONDS, (signal) => provider.mint(order, handle, signal))
+        : await provider.mint(order, handle, NEVER_ABORTED);
+      this.metrics.issued(provider.kind, 'issued');
+      return minted;
+    } catch (error) {
+      this.metrics.issued(provider.kind, 'failed');
+      throw error;
+    } finally {
+      this.metrics.providerCall(provider.kind, 'mint', (performance.now() - started) / 1000);
+    }
+  }
+}
+
+const NEVER_ABORTED = new AbortController().signal;
+
+function asProblem(error: unknown): Problem {
+  if (error instanceof Problem) return error;
+  return new Problem('provider_unavailable', 'the provider failed in an unexpected way', { cause: error });
+}
+
+/**
+ * Step 9, first half: what was minted is what was allowed. The minter never judges itself.
+ * Throws `MintFailure` (outcome: minted, not to be used) when a handle, an expiry or a secret is not as planned.
+ */
+export function checkMinted(plan: Plan, minted: readonly Minted<unknown>[]): void {
+  plan.leases.forEach((lease, index) => {
+    const complaint = complaintAbout(lease, minted[index]);
+    if (complaint !== undefined) {
+      throw new MintFailure(
+        new Problem('provider_unavailable', `credential \`${lease.name}\` did not come out as ordered`, {
+          cause: complaint,
+        }),
+        plan.leases.map(({ id }) => id),
+        [],
+      );
+    }
+  });
+}
+
+function complaintAbout(lease: PlannedLease, minted: Minted<unknown> | undefined): string | undefined {
+  if (minted === undefined) return 'nothing was minted';
+  if (!isDeepStrictEqual(minted.handle, lease.handle)) return 'its handle is not the recorded one';
+  // INVARIANT: I6, the provider's own expiry is never later than the granted deadline.
+  if (minted.providerExpiresAt > lease.order.expiresAt) return 'its expiry is later than the deadline';
+  if (Object.keys(minted.secret).length === 0) return 'it is empty';
+  return lease.target.provider.check?.(lease.order, minted);
+}

@@ -1,0 +1,47 @@
+import type { ProviderTraits } from '@mayfly/credentials';
+import { Problem } from '@mayfly/kernel';
+
+/** The bounds of one task's lifetime, in whole seconds from now. */
+export interface LifetimeBounds {
+  readonly requestedSeconds?: number;
+  readonly template: { readonly defaultSeconds: number; readonly maxSeconds: number };
+  /** how long the workload's identity is still proven */
+  readonly identitySeconds: number;
+  readonly providers: readonly { readonly kind: string; readonly traits: ProviderTraits }[];
+}
+
+export type LifetimeLimit = 'request' | 'template' | 'identity' | `provider ${string}`;
+
+export interface GrantedLifetime {
+  readonly grantedSeconds: number;
+  /** which bound was the least */
+  readonly limitedBy: LifetimeLimit;
+}
+
+/**
+ * Step 5: the least of request, template, identity and providers (I8). A lifetime below a provider's floor is refused
+ * with `policy_denied` naming the floor; it is never raised.
+ */
+export function narrowLifetime(bounds: LifetimeBounds): GrantedLifetime {
+  const limits: readonly (readonly [LifetimeLimit, number])[] = [
+    bounds.requestedSeconds === undefined
+      ? ['template', bounds.template.defaultSeconds]
+      : ['request', bounds.requestedSeconds],
+    ['template', bounds.template.maxSeconds],
+    ['identity', Math.floor(bounds.identitySeconds)],
+    ...bounds.providers.map(({ kind, traits }) => [`provider ${kind}`, traits.maxTtlSeconds] as const),
+  ];
+  const [limitedBy, grantedSeconds] = limits.reduce((least, limit) => (limit[1] < least[1] ? limit : least));
+  const floor = bounds.providers.reduce((most, { traits }) => Math.max(most, traits.minTtlSeconds), 1);
+  if (grantedSeconds < floor) {
+    throw new Problem(
+      'policy_denied',
+      `a lifetime of ${String(grantedSeconds)} s is below the floor of ${String(floor)} s`,
+      {
+        control: 'lifetime',
+        help: `ask for at least ${String(floor)} seconds, with an identity token that lives as long`,
+      },
+    );
+  }
+  return { grantedSeconds, limitedBy };
+}

@@ -1,0 +1,216 @@
+import { auditEntry, type Actor, type AuditEntry } from '@mayfly/audit';
+import type { Minted, MintOrder } from '@mayfly/credentials';
+import {
+  addSeconds,
+  earliest,
+  newId,
+  Problem,
+  type Json,
+  type JsonObject,
+  type LeaseId,
+  type TaskId,
+} from '@mayfly/kernel';
+import { quotaScope } from '@mayfly/quota';
+import { dueAt, type Task } from '@mayfly/tasks';
+import type { Assessment } from './assessment.js';
+import type { LeaseIntent, Sealing, Target, TaskIntent, WakeUp } from './ports.js';
+import type { Requester, TaskRequest } from './request.js';
+import type { Targets } from './targets.js';
+
+/** How long minting may take, from the intent on; a provider makes sure that nothing comes into being later. */
+export const MINT_DEADLINE_SECONDS = 10;
+/** How long after `mintBy` an unfinished mint is taken for lost and revoked. */
+const MINT_SLACK_SECONDS = 2;
+
+/** One lease of the plan: what will exist at the provider, and where. */
+export interface PlannedLease {
+  readonly id: LeaseId;
+  readonly name: string;
+  readonly connection: string | undefined;
+  /** as rendered from the template: what is stored, shown and compared */
+  readonly scope: Json;
+  readonly scopeDigest: string;
+  readonly target: Target;
+  readonly order: MintOrder<unknown, Json>;
+  readonly handle: JsonObject;
+  readonly sealedHandle: Buffer;
+}
+
+/** A task with its planned leases: nothing has happened yet. */
+export interface Plan {
+  readonly task: Task;
+  readonly requester: Requester;
+  readonly request: TaskRequest;
+  readonly assessment: Assessment;
+  readonly leases: readonly PlannedLease[];
+  readonly mintBy: Date;
+  /** Whether any lease leaves something at a target; without one, intent and activation are a single commit. */
+  readonly remote: boolean;
+}
+
+/** Step 6: names what will exist, before anything does. Reads connections; has no effect. */
+export class Planner {
+  constructor(
+    private readonly targets: Targets,
+    private readonly sealing: Sealing,
+  ) {}
+
+  /** Throws `provider_rejected` when a connection cannot be used, `internal` when a rendered scope is not of its provider. */
+  async plan(requester: Requester, request: TaskRequest, assessment: Assessment): Promise<Plan> {
+    const { template, at } = assessment;
+    const task = taskOf(newId('tsk'), requester, request, assessment);
+    const mintBy = earliest(addSeconds(at, MINT_DEADLINE_SECONDS), task.expiresAt);
+    const leases = await Promise.all(
+      template.renderScopes(assessment.parameters).map(async (rendered) => {
+        const target = await this.targets.resolve(rendered.provider, rendered.connection);
+        const order = orderOf(newId('lse'), task, target, rendered.scope, mintBy);
+        const handle = target.provider.plan(order) as JsonObject;
+        const sealedHandle = this.sealing.seal(JSON.stringify(handle), order.leaseId);
+        const { name, connection, scope, digest } = rendered;
+        return { id: order.leaseId, name, connection, scope, scopeDigest: digest, target, order, handle, sealedHandle };
+      }),
+    );
+    const remote = leases.some(({ target }) => target.provider.traits.remote);
+    return { task, requester, request, assessment, leases, mintBy, remote };
+  }
+}
+
+function taskOf(id: TaskId, requester: Requester, request: TaskRequest, assessment: Assessment): Task {
+  const { template, at, lifetime, parameters } = assessment;
+  const heartbeat = template.version.spec.heartbeat;
+  return {
+    id,
+    state: 'active',
+    agent: { id: requester.agent.id, name: requester.agent.name },
+    runtime: requester.runtime,
+    template: { name: template.version.name, version: template.version.version },
+    parameters,
+    purpose: request.purpose,
+    createdAt: at,
+    expiresAt: addSeconds(at, lifetime.grantedSeconds),
+    maxExpiresAt: addSeconds(at, template.version.spec.lifetime.maxSeconds),
+    ...(heartbeat === undefined ? {} : { heartbeatTimeoutSeconds: heartbeat.timeoutSeconds, heartbeatAt: at }),
+  };
+}
+
+/** The order for one lease of a task; a renewal gives it again with a later deadline. */
+export function orderOf(
+  leaseId: LeaseId,
+  task: Task,
+  target: Target,
+  scope: Json,
+  mintBy: Date,
+): MintOrder<unknown, Json> {
+  const parsed = target.provider.schemas.scope.safeParse(scope);
+  if (!parsed.success) {
+    throw new Problem('internal', `the rendered scope is not one of provider ${target.provider.kind}`, {
+      cause: parsed.error,
+    });
+  }
+  return {
+    leaseId,
+    taskId: task.id,
+    agent: task.agent,
+    template: task.template,
+    config: target.config,
+    scope: parsed.data as Json,
+    issuedAt: task.createdAt,
+    expiresAt: task.expiresAt,
+    mintBy,
+  };
+}
+
+export function actorOf(requester: Requester): Actor {
+  return { kind: 'agent', name: requester.agent.name, runtime: requester.runtime };
+}
+
+/** Step 7's rows for the plan. With `minted`, the leases are written as already active (no remote effect). */
+export function intentOf(plan: Plan, minted?: readonly Minted<unknown>[]): TaskIntent {
+  const { task, requester, request, assessment } = plan;
+  const { name, spec } = assessment.template.version;
+  const due = dueAt(task, task.createdAt);
+  return {
+    task,
+    issuer: requester.issuer,
+    subject: requester.subject,
+    ...(request.ttlSeconds === undefined ? {} : { requestedTtlSeconds: request.ttlSeconds }),
+    leases: plan.leases.map((lease, index) => leaseIntent(plan, lease, due, minted?.[index])),
+    quota: { scope: quotaScope(name), limits: spec.quota },
+    audit: [grantedEntry(plan), ...(minted === undefined ? [] : issuedEntries(plan, minted))],
+    wakeUps: minted === undefined ? [] : wakeUps(plan, due),
+  };
+}
+
+function leaseIntent(plan: Plan, lease: PlannedLease, due: Date, minted: Minted<unknown> | undefined): LeaseIntent {
+  const { kind, traits } = lease.target.provider;
+  const { id, name, connection, scope, scopeDigest, sealedHandle } = lease;
+  return {
+    id,
+    taskId: plan.task.id,
+    name,
+    provider: kind,
+    ...(connection === undefined ? {} : { connection }),
+    revocation: traits.revocation,
+    state: minted === undefined ? 'minting' : 'active',
+    scope,
+    scopeDigest,
+    sealedHandle,
+    createdAt: plan.task.createdAt,
+    mintBy: plan.mintBy,
+    expiresAt: plan.task.expiresAt,
+    ...(minted === undefined ? {} : { providerExpiresAt: minted.providerExpiresAt }),
+    dueAt: minted === undefined ? addSeconds(plan.mintBy, MINT_SLACK_SECONDS) : due,
+    attempts: 0,
+  };
+}
+
+/** Wake-ups at the deadline, for the leases that leave something to take back. The sweeper closes the others in bulk. */
+export function wakeUps(plan: Pick<Plan, 'leases'>, due: Date): readonly WakeUp[] {
+  return plan.leases
+    .filter(({ target }) => target.provider.traits.remote)
+    .map(({ id }) => ({ leaseId: id, reason: 'due', runAt: due }));
+}
+
+function grantedEntry({ task, requester, request, assessment, leases }: Plan): AuditEntry {
+  const { grantedSeconds, limitedBy } = assessment.lifetime;
+  return auditEntry(
+    'task.granted',
+    task.createdAt,
+    actorOf(requester),
+    { taskId: task.id, agent: task.agent.name },
+    {
+      identity: { issuer: requester.issuer, subject: requester.subject },
+      template: { ...task.template, digest: assessment.template.version.digest },
+      parameters: task.parameters,
+      purpose: task.purpose,
+      lifetime: { requestedSeconds: request.ttlSeconds ?? null, grantedSeconds, limitedBy },
+      expiresAt: task.expiresAt.toISOString(),
+      controls: assessment.trace.map((verdict) => ({ ...verdict })),
+      leases: leases.map(({ id, name, connection, scopeDigest, target }) => ({
+        id,
+        name,
+        provider: target.provider.kind,
+        connection: connection ?? null,
+        scopeDigest,
+      })),
+    },
+  );
+}
+
+/** One entry per lease that was minted and checked. */
+export function issuedEntries(plan: Plan, minted: readonly Minted<unknown>[]): readonly AuditEntry[] {
+  return plan.leases.map(({ id, name, target }, index) =>
+    auditEntry(
+      'lease.issued',
+      plan.task.createdAt,
+      actorOf(plan.requester),
+      { taskId: plan.task.id, leaseId: id, agent: plan.task.agent.name },
+      {
+        name,
+        provider: target.provider.kind,
+        expiresAt: plan.task.expiresAt.toISOString(),
+        providerExpiresAt: minted[index]?.providerExpiresAt.toISOString() ?? null,
+      },
+    ),
+  );
+}

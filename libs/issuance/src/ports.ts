@@ -1,0 +1,166 @@
+import type { Actor, AuditEntry } from '@mayfly/audit';
+import type { AnyProvider, Connection } from '@mayfly/credentials';
+import type { LeaseId, TaskId } from '@mayfly/kernel';
+import type { Lease } from '@mayfly/leases';
+import type { QuotaLeft, QuotaLimits } from '@mayfly/quota';
+import type { Task, TaskEndCause } from '@mayfly/tasks';
+import type { CompiledTemplate } from '@mayfly/templates';
+
+/** Published templates. */
+export interface TemplateSource {
+  /** The version in force, or undefined when there is none. */
+  current(name: string): CompiledTemplate | undefined;
+}
+
+/** Declared connections. */
+export interface ConnectionSource {
+  find(name: string): Connection | undefined;
+}
+
+/** Seals what must not be read at rest, bound to a context: it opens under the same context only. */
+export interface Sealing {
+  seal(plain: string, context: string): Buffer;
+  open(sealed: Uint8Array, context: string): Buffer;
+}
+
+/** A lease about to be written, with everything that revocation needs (I1). */
+export interface LeaseIntent extends Lease {
+  readonly scopeDigest: string;
+  readonly sealedHandle: Buffer;
+  readonly mintBy: Date;
+  readonly dueAt: Date;
+}
+
+/** A wake-up for the worker. Losing it loses nothing: the sweeper finds the lease by its due time. */
+export interface WakeUp {
+  readonly leaseId: LeaseId;
+  readonly reason: 'due' | 'retry';
+  readonly runAt: Date;
+}
+
+/** Step 7: all that one transaction writes before a provider is called. */
+export interface TaskIntent {
+  readonly task: Task;
+  readonly issuer: string;
+  readonly subject: string;
+  readonly requestedTtlSeconds?: number;
+  readonly leases: readonly LeaseIntent[];
+  readonly quota: { readonly scope: string; readonly limits: QuotaLimits };
+  readonly audit: readonly AuditEntry[];
+  readonly wakeUps: readonly WakeUp[];
+}
+
+/**
+ * - `opened`: everything is committed;
+ * - `quota`: the scope has nothing left; nothing was written;
+ * - `agent` or `template`: the agent is not active, or the version is not the one in force; nothing was written;
+ * - `clock`: this replica's clock disagrees with the database's by more than 5 s; nothing was written.
+ */
+export type OpenVerdict = 'opened' | 'quota' | 'agent' | 'template' | 'clock';
+
+/** Step 9: what became of the leases of one task. */
+export interface TaskActivation {
+  readonly taskId: TaskId;
+  readonly leases: readonly { readonly id: LeaseId; readonly providerExpiresAt: Date; readonly dueAt: Date }[];
+  readonly audit: readonly AuditEntry[];
+  readonly wakeUps: readonly WakeUp[];
+}
+
+/** The two commits of the path. Each call is atomic and is answered after its commit, never before (I2). */
+export interface IssuanceStore {
+  open(intent: TaskIntent): Promise<OpenVerdict>;
+  /** True when all leases became active; false when the task was ended meanwhile, and nothing was written. */
+  activate(activation: TaskActivation): Promise<boolean>;
+  quotaLeft(scope: string, limits: QuotaLimits): Promise<QuotaLeft>;
+  /** Writes entries that belong to no change of state (denials). */
+  record(entries: readonly AuditEntry[]): Promise<void>;
+}
+
+/** A lease that this process may close until `claimSeconds` have passed; `version` fences late results. */
+export interface LeaseClaim {
+  readonly id: LeaseId;
+  readonly taskId: TaskId;
+  readonly provider: string;
+  readonly connection?: string;
+  readonly sealedHandle: Uint8Array;
+  readonly version: number;
+  readonly cause: TaskEndCause;
+  readonly expiresAt: Date;
+  readonly attempts: number;
+}
+
+/** What came of closing one claimed lease. */
+export type ClosingResult =
+  | { readonly claim: LeaseClaim; readonly state: 'revoked' | 'expired'; readonly effectiveAt: Date }
+  | { readonly claim: LeaseClaim; readonly state: 'revoking'; readonly retryAt: Date; readonly error: string };
+
+export interface EndRequest {
+  readonly taskId: TaskId;
+  readonly cause: TaskEndCause;
+  readonly reason?: string;
+  readonly actor: Actor;
+  /** Leases whose mint is proven to have had no effect: they end as `failed`. */
+  readonly neverMinted?: readonly LeaseId[];
+  /** Leases whose mint is known to be over: they can be closed at once, before their `mintBy`. */
+  readonly minted?: readonly LeaseId[];
+}
+
+/** The store of revocation. Every method locks the task row first, so that transitions of one task are in one order. */
+export interface ClosingStore {
+  /** Records the end once (the first cause stays), marks the leases `revoking` and claims those that can be closed now. */
+  requestEnd(request: EndRequest): Promise<readonly LeaseClaim[]>;
+  /** Claims due leases, marking them `revoking`; those of `busyConnections` are left for later. */
+  claimDue(options: {
+    limit: number;
+    leaseId?: LeaseId;
+    busyConnections?: readonly string[];
+  }): Promise<readonly LeaseClaim[]>;
+  /** Writes results whose claim still holds; ends tasks whose last lease is terminal and gives their quota back. */
+  record(results: readonly ClosingResult[]): Promise<void>;
+}
+
+export interface Renewal {
+  readonly taskId: TaskId;
+  readonly expiresAt: Date;
+  readonly dueAt: Date;
+  readonly audit: readonly AuditEntry[];
+  readonly wakeUps: readonly WakeUp[];
+}
+
+/** A lease of a living task, as renewal needs it. */
+export interface LivingLease extends Lease {
+  readonly sealedHandle: Uint8Array;
+}
+
+/** The store of what happens in the middle of a task. */
+export interface TaskStore {
+  /** The task, or undefined. */
+  find(taskId: TaskId): Promise<(Task & { readonly leases: readonly LivingLease[] }) | undefined>;
+  /** Moves the granted deadline of a living task; false when it is ending or ended. */
+  renew(renewal: Renewal): Promise<boolean>;
+  renewedAtProvider(leaseId: LeaseId, providerExpiresAt: Date): Promise<void>;
+  /** Notes a sign of life; false when the task is ending or ended. */
+  heartbeat(taskId: TaskId, at: Date, dueAt: Date): Promise<boolean>;
+}
+
+/** Numbers for operators. Labels come from bounded sets. */
+export interface IssuanceMetrics {
+  issued(provider: string, outcome: 'issued' | 'failed'): void;
+  denied(control: string): void;
+  providerCall(provider: string, operation: 'mint' | 'revoke' | 'renew', seconds: number): void;
+}
+
+/** The steps of the path (docs/issuance.md). */
+export type Step =
+  'load' | 'validate' | 'decide' | 'narrow' | 'plan' | 'open' | 'mint' | 'check' | 'activate' | 'answer';
+
+/** Told after each step. Crash tests stop the process here. */
+export interface StepObserver {
+  reached(step: Step): void;
+}
+
+/** A provider with the connection's configuration, secrets resolved. */
+export interface Target {
+  readonly provider: AnyProvider;
+  readonly config: unknown;
+}

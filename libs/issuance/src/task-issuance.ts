@@ -1,0 +1,188 @@
+import { auditEntry } from '@mayfly/audit';
+import type { Minted } from '@mayfly/credentials';
+import { Problem, type Clock } from '@mayfly/kernel';
+import { exhaustedLimit, quotaScope } from '@mayfly/quota';
+import { dueAt } from '@mayfly/tasks';
+import type { Assessment, Assessor } from './assessment.js';
+import { checkMinted, MintFailure, type Minter } from './minting.js';
+import { actorOf, intentOf, issuedEntries, wakeUps, type Plan, type Planner } from './plan.js';
+import type { IssuanceMetrics, IssuanceStore, OpenVerdict, Step, StepObserver } from './ports.js';
+import type { Requester, TaskRequest } from './request.js';
+import type { TaskEnding } from './task-ending.js';
+
+/** What `POST /tasks` gives out. The secrets exist here and in the answer, nowhere else. */
+export interface Grant {
+  readonly plan: Plan;
+  readonly minted: readonly Minted<unknown>[];
+}
+
+export interface IssuanceParts {
+  readonly assessor: Assessor;
+  readonly planner: Planner;
+  readonly minter: Minter;
+  readonly store: IssuanceStore;
+  readonly ending: TaskEnding;
+  readonly metrics: IssuanceMetrics;
+  readonly observer: StepObserver;
+  readonly clock: Clock;
+}
+
+/** THE path: `POST /tasks` from a proven identity to a credential. The steps are those of docs/issuance.md. */
+export class TaskIssuance {
+  constructor(private readonly parts: IssuanceParts) {}
+
+  /**
+   * Grants a task or throws: `not_found`, `invalid_parameters`, `policy_denied` (with `control`), `quota_exceeded`,
+   * `provider_rejected`, `provider_unavailable`, `unavailable`. What was half done is revoked, by this call or by the worker.
+   */
+  async issue(requester: Requester, request: TaskRequest): Promise<Grant> {
+    const { planner } = this.parts;
+    const assessment = await this.assess(requester, request); //                                     2–5
+    const plan = this.after('plan', await planner.plan(requester, request, assessment)); //          6
+    return plan.remote ? await this.inTwoCommits(plan) : await this.inOneCommit(plan);
+  }
+
+  /** Steps 2 to 5, with each denial in the audit before it is answered. */
+  async assess(requester: Requester, request: TaskRequest): Promise<Assessment> {
+    try {
+      return this.parts.assessor.assess(requester, request);
+    } catch (error) {
+      if (error instanceof Problem) await this.recordDenial(requester, request, error);
+      throw error;
+    }
+  }
+
+  private async inTwoCommits(plan: Plan): Promise<Grant> {
+    try {
+      this.after('open', await this.open(plan)); //                                                  7
+      const minted = this.after('mint', await this.parts.minter.mint(plan)); //                      8
+      this.after('check', checkMinted(plan, minted)); //                                             9
+      this.after('activate', await this.activate(plan, minted));
+      return this.after('answer', { plan, minted }); //                                              10
+    } catch (error) {
+      if (error instanceof MintFailure) return await this.giveUp(plan, error);
+      throw error;
+    }
+  }
+
+  /** Nothing comes into being at a target, so that the intent and the activation are one commit. */
+  private async inOneCommit(plan: Plan): Promise<Grant> {
+    const minted = this.after('mint', await this.parts.minter.mint(plan)); //                        8
+    this.after('check', checkMinted(plan, minted)); //                                               9
+    this.after('open', await this.open(plan, minted)); //                                            7 + 9
+    return this.after('answer', { plan, minted }); //                                                10
+  }
+
+  private async open(plan: Plan, minted?: readonly Minted<unknown>[]): Promise<void> {
+    const verdict = await this.parts.store.open(intentOf(plan, minted));
+    if (verdict === 'opened') return;
+    const refusal = await this.refusalOf(verdict, plan);
+    await this.recordDenial(plan.requester, plan.request, refusal);
+    throw refusal;
+  }
+
+  private async activate(plan: Plan, minted: readonly Minted<unknown>[]): Promise<void> {
+    const due = dueAt(plan.task, plan.task.createdAt);
+    const leases = plan.leases.map(({ id }, index) => ({
+      id,
+      providerExpiresAt: minted[index]?.providerExpiresAt ?? plan.task.expiresAt,
+      dueAt: due,
+    }));
+    const audit = issuedEntries(plan, minted);
+    const active = await this.parts.store.activate({
+      taskId: plan.task.id,
+      leases,
+      audit,
+      wakeUps: wakeUps(plan, due),
+    });
+    if (active) return;
+    const ended = new Problem('conflict', 'the task was ended while its credentials were being minted', {
+      taskId: plan.task.id,
+    });
+    throw new MintFailure(
+      ended,
+      plan.leases.map(({ id }) => id),
+      [],
+    );
+  }
+
+  /** INVARIANT: I1, what was or may have been minted is in the rows: it is revoked now or by the worker. */
+  private async giveUp(plan: Plan, failure: MintFailure): Promise<never> {
+    const { code, detail, retryAfterSeconds, extensions } = failure.problem;
+    await this.parts.ending.end({
+      taskId: plan.task.id,
+      cause: 'issuance_failed',
+      reason: detail,
+      actor: { kind: 'mayfly' },
+      minted: failure.minted,
+      neverMinted: failure.neverMinted,
+    });
+    throw new Problem(code, detail, {
+      ...extensions,
+      taskId: plan.task.id,
+      cause: failure,
+      ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    });
+  }
+
+  private async refusalOf(verdict: Exclude<OpenVerdict, 'opened'>, { assessment, requester }: Plan): Promise<Problem> {
+    const { name, spec } = assessment.template.version;
+    if (verdict === 'clock') {
+      return new Problem('unavailable', 'this replica and its database disagree about the time', {
+        retryAfterSeconds: 5,
+      });
+    }
+    if (verdict === 'agent') {
+      return new Problem('policy_denied', `agent \`${requester.agent.name}\` is not active`, {
+        control: 'agent-lifecycle',
+      });
+    }
+    if (verdict === 'template') {
+      return new Problem('policy_denied', `template \`${name}\` has just been changed`, {
+        control: 'template-lifecycle',
+        help: 'send the request again to use the version now in force',
+      });
+    }
+    const left = await this.parts.store.quotaLeft(quotaScope(name), spec.quota);
+    const control = exhaustedLimit(left) ?? 'quota-tasks-per-minute';
+    const perMinute = control === 'quota-tasks-per-minute';
+    return new Problem(
+      'quota_exceeded',
+      `template \`${name}\` has no ${perMinute ? 'task left this minute' : 'concurrent task left'}`,
+      {
+        control,
+        help: perMinute ? 'try again within a minute' : 'complete a running task first',
+        retryAfterSeconds: perMinute ? 60 : 5,
+      },
+    );
+  }
+
+  private async recordDenial(
+    requester: Requester,
+    request: TaskRequest,
+    { code, detail, extensions }: Problem,
+  ): Promise<void> {
+    const control = extensions.control ?? code;
+    this.parts.metrics.denied(control);
+    await this.parts.store.record([
+      auditEntry(
+        'task.denied',
+        this.parts.clock.now(),
+        actorOf(requester),
+        { agent: requester.agent.name },
+        {
+          control,
+          detail,
+          template: request.template,
+          purpose: request.purpose,
+          identity: { issuer: requester.issuer, subject: requester.subject },
+        },
+      ),
+    ]);
+  }
+
+  private after<T>(step: Step, result: T): T {
+    this.parts.observer.reached(step);
+    return result;
+  }
+}

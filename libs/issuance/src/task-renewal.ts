@@ -1,0 +1,165 @@
+import { auditEntry } from '@mayfly/audit';
+import { withDeadline, type Minted } from '@mayfly/credentials';
+import {
+  addSeconds,
+  digestOf,
+  earliest,
+  Problem,
+  type Clock,
+  type Json,
+  type LeaseId,
+  type TaskId,
+} from '@mayfly/kernel';
+import { dueAt, type Task } from '@mayfly/tasks';
+import type { Assessment } from './assessment.js';
+import { actorOf, MINT_DEADLINE_SECONDS, orderOf } from './plan.js';
+import type { IssuanceMetrics, LivingLease, Sealing, TaskStore } from './ports.js';
+import type { Requester } from './request.js';
+import type { Targets } from './targets.js';
+import type { TaskIssuance } from './task-issuance.js';
+
+type Secret = Minted<unknown>['secret'];
+
+/** New material by lease, for the credentials that had to be issued again. */
+export type RenewedSecrets = ReadonlyMap<LeaseId, Secret>;
+
+export interface RenewalParts {
+  readonly issuance: TaskIssuance;
+  readonly tasks: TaskStore;
+  readonly targets: Targets;
+  readonly sealing: Sealing;
+  readonly metrics: IssuanceMetrics;
+  readonly clock: Clock;
+}
+
+/** Signs of life of a running task: heartbeats, and renewals within the template's longest life. */
+export class TaskRenewal {
+  constructor(private readonly parts: RenewalParts) {}
+
+  /** Notes a heartbeat. Throws `not_found` for another agent's task, `conflict` when the task is ending or ended. */
+  async heartbeat(requester: Requester, taskId: TaskId): Promise<void> {
+    const task = await this.ownTask(requester, taskId);
+    const now = this.parts.clock.now();
+    if (!(await this.parts.tasks.heartbeat(taskId, now, dueAt(task, now)))) throw ended(taskId);
+  }
+
+  /**
+   * Decides again, with the template version in force, and moves the deadline of every credential. The deadline never
+   * passes the longest life of either version, and never moves back. Throws as `TaskIssuance.issue` does, and `conflict`
+   * when the task is ending or ended. INVARIANT: I6, the granted deadline is committed before any provider's.
+   */
+  async renew(requester: Requester, taskId: TaskId, ttlSeconds: number | undefined): Promise<RenewedSecrets> {
+    const task = await this.ownTask(requester, taskId);
+    if (task.endCause !== undefined || task.state !== 'active') throw ended(taskId);
+    const assessment = await this.decideAgain(requester, task, ttlSeconds);
+    const expiresAt = this.newDeadline(task, assessment);
+    if (expiresAt <= task.expiresAt) return new Map();
+    const renewed: Task = { ...task, expiresAt };
+    await this.commit(requester, renewed, assessment.at);
+    return this.renewAtProviders(renewed, task.leases);
+  }
+
+  private async ownTask(requester: Requester, taskId: TaskId) {
+    const task = await this.parts.tasks.find(taskId);
+    if (task?.agent.id !== requester.agent.id) throw new Problem('not_found', `there is no task \`${taskId}\``);
+    return task;
+  }
+
+  private async decideAgain(
+    requester: Requester,
+    task: Task & { readonly leases: readonly LivingLease[] },
+    ttlSeconds: number | undefined,
+  ): Promise<Assessment> {
+    if (requester.runtime !== task.runtime) {
+      throw new Problem(
+        'policy_denied',
+        `the task runs in runtime \`${task.runtime}\`, not in \`${requester.runtime}\``,
+        {
+          control: 'runtime-boundary',
+          help: 'renew from the runtime that started the task',
+        },
+      );
+    }
+    const { template, parameters, purpose } = task;
+    const request = {
+      template: template.name,
+      parameters,
+      purpose,
+      ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
+    };
+    const assessment = await this.parts.issuance.assess(requester, request);
+    const scopes = new Map(
+      assessment.template.renderScopes(assessment.parameters).map(({ name, digest }) => [name, digest]),
+    );
+    if (task.leases.some(({ name, scope }) => scopes.get(name) !== digestOf(scope))) {
+      throw new Problem('policy_denied', `template \`${template.name}\` no longer grants what this task holds`, {
+        control: 'template-lifecycle',
+        help: 'complete this task and ask for a new one',
+      });
+    }
+    return assessment;
+  }
+
+  private newDeadline(task: Task, { at, lifetime, template }: Assessment): Date {
+    return earliest(
+      addSeconds(at, lifetime.grantedSeconds),
+      task.maxExpiresAt,
+      addSeconds(task.createdAt, template.version.spec.lifetime.maxSeconds),
+    );
+  }
+
+  private async commit(
+    requester: Requester,
+    task: Task & { readonly leases?: readonly LivingLease[] },
+    at: Date,
+  ): Promise<void> {
+    const due = dueAt(task, at);
+    const facts = {
+      expiresAt: task.expiresAt.toISOString(),
+      identity: { issuer: requester.issuer, subject: requester.subject },
+    };
+    const entry = auditEntry(
+      'task.renewed',
+      at,
+      actorOf(requester),
+      { taskId: task.id, agent: task.agent.name },
+      facts,
+    );
+    const wakeUps = (task.leases ?? []).map(({ id }) => ({ leaseId: id, reason: 'due' as const, runAt: due }));
+    const moved = await this.parts.tasks.renew({
+      taskId: task.id,
+      expiresAt: task.expiresAt,
+      dueAt: due,
+      audit: [entry],
+      wakeUps,
+    });
+    if (!moved) throw ended(task.id);
+  }
+
+  private async renewAtProviders(task: Task, leases: readonly LivingLease[]): Promise<RenewedSecrets> {
+    const renewed = await Promise.all(
+      leases.map(async (lease) => [lease.id, await this.renewOne(task, lease)] as const),
+    );
+    return new Map(renewed.flatMap(([id, secret]) => (secret === undefined ? [] : [[id, secret] as const])));
+  }
+
+  private async renewOne(task: Task, lease: LivingLease): Promise<Secret | undefined> {
+    const target = await this.parts.targets.resolve(lease.provider, lease.connection);
+    const { provider } = target;
+    if (provider.renew === undefined) return undefined;
+    const mintBy = addSeconds(this.parts.clock.now(), MINT_DEADLINE_SECONDS);
+    const order = { ...orderOf(lease.id, task, target, lease.scope, mintBy), issuedAt: this.parts.clock.now() };
+    const handle = JSON.parse(this.parts.sealing.open(lease.sealedHandle, lease.id).toString('utf8')) as Json;
+    const started = performance.now();
+    const { secret, providerExpiresAt } = await withDeadline(MINT_DEADLINE_SECONDS, async (signal) =>
+      provider.renew?.(order, handle, signal),
+    ).then((result) => result ?? Promise.reject(new Problem('internal', 'the provider cannot renew')));
+    this.parts.metrics.providerCall(provider.kind, 'renew', (performance.now() - started) / 1000);
+    await this.parts.tasks.renewedAtProvider(lease.id, providerExpiresAt);
+    return secret;
+  }
+}
+
+function ended(taskId: TaskId): Problem {
+  return new Problem('conflict', `task \`${taskId}\` is ending or has ended`, { taskId, help: 'ask for a new task' });
+}

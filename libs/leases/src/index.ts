@@ -1,0 +1,1 @@
+export { canMove, isTerminal, type Lease, type LeaseState } from './lease.js';

@@ -1,0 +1,13 @@
+import { Problem } from '@mayfly/kernel';
+
+/**
+ * INVARIANT: I7, a database that cannot be read or written means no issuance. Rethrows `Problem`s; everything else that
+ * the database or its driver throws becomes `unavailable`, with the text kept for the log only.
+ */
+export function databaseProblem(error: unknown): never {
+  if (error instanceof Problem) throw error;
+  throw new Problem('unavailable', 'the database did not take the change; nothing was granted', {
+    retryAfterSeconds: 2,
+    cause: error,
+  });
+}

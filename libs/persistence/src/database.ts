@@ -1,0 +1,39 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import pg from 'pg';
+import { PrismaClient } from './generated/client.js';
+
+export interface DatabaseOptions {
+  readonly url: string;
+  /** told about connections that broke while idle */
+  readonly onConnectionLost: (error: Error) => void;
+}
+
+/** The connections to PostgreSQL: a pool for the one-statement paths, and Prisma over the same pool for all else. */
+export class Database {
+  readonly pool: pg.Pool;
+  readonly prisma: PrismaClient;
+
+  constructor(options: DatabaseOptions) {
+    this.pool = new pg.Pool({
+      connectionString: options.url,
+      max: 12,
+      connectionTimeoutMillis: 5_000,
+      idleTimeoutMillis: 60_000,
+      application_name: 'mayfly',
+      // A statement that waits longer than this is not going to be answered in time for anybody.
+      statement_timeout: 15_000,
+    });
+    this.pool.on('error', options.onConnectionLost);
+    this.prisma = new PrismaClient({ adapter: new PrismaPg(this.pool) });
+  }
+
+  /** Resolves when the database answers; rejects when it does not. */
+  async ping(): Promise<void> {
+    await this.pool.query('SELECT 1');
+  }
+
+  async close(): Promise<void> {
+    await this.prisma.$disconnect();
+    if (!this.pool.ended) await this.pool.end();
+  }
+}

@@ -1,0 +1,61 @@
+/**
+ * Gathers what arrives while the last statement is under way and commits it as one (no timer, no added wait when idle):
+ * a hot row then waits for one disk flush per batch, not per request (ADR 0002). Each item gets its own result, after
+ * the commit. A statement that PostgreSQL refuses because of its data is run again item by item, so that one bad item
+ * fails alone; one whose outcome is unknown fails for all.
+ */
+export class GroupCommit<Item, Result> {
+  private waiting: Waiting<Item, Result>[] = [];
+  private running = 0;
+
+  constructor(
+    private readonly commit: (items: readonly Item[]) => Promise<readonly Result[]>,
+    private readonly options: { readonly maxItems: number; readonly maxRunning: number },
+  ) {}
+
+  submit(item: Item): Promise<Result> {
+    return new Promise((resolve, reject) => {
+      this.waiting.push({ item, resolve, reject });
+      // Items of one turn of the event loop go together.
+      if (this.waiting.length === 1) setImmediate(() => void this.drain());
+    });
+  }
+
+  private async drain(): Promise<void> {
+    if (this.running >= this.options.maxRunning || this.waiting.length === 0) return;
+    const batch = this.waiting.splice(0, this.options.maxItems);
+    this.running += 1;
+    try {
+      await this.run(batch);
+    } finally {
+      this.running -= 1;
+    }
+    void this.drain();
+  }
+
+  private async run(batch: readonly Waiting<Item, Result>[]): Promise<void> {
+    try {
+      const results = await this.commit(batch.map(({ item }) => item));
+      batch.forEach(({ resolve }, index) => {
+        resolve(results[index] as Result);
+      });
+    } catch (error) {
+      if (batch.length > 1 && isRefusedData(error)) await Promise.all(batch.map((one) => this.run([one])));
+      else
+        batch.forEach(({ reject }) => {
+          reject(error);
+        });
+    }
+  }
+}
+
+/** SQLSTATE classes 22 (data exception) and 23 (constraint violation): nothing was committed, and the data are why. */
+function isRefusedData(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^2[23]/.test(String(error.code));
+}
+
+interface Waiting<Item, Result> {
+  readonly item: Item;
+  readonly resolve: (result: Result) => void;
+  readonly reject: (error: unknown) => void;
+}

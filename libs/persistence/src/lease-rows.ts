@@ -1,0 +1,34 @@
+import type { LeaseClaim } from '@mayfly/issuance';
+import type { LeaseId, TaskId } from '@mayfly/kernel';
+import type { TaskEndCause } from '@mayfly/tasks';
+
+/** A row of `lease` with what closing needs of it and of its task. */
+export interface ClaimedRow {
+  readonly id: LeaseId;
+  readonly task_id: TaskId;
+  readonly agent_name: string;
+  readonly name: string;
+  readonly provider: string;
+  readonly connection: string | null;
+  readonly sealed_handle: Buffer;
+  readonly version: number;
+  readonly end_cause: TaskEndCause;
+  readonly expires_at: Date;
+  readonly attempts: number;
+  /** the state before this transaction */
+  readonly was: string;
+}
+
+export function claimOf(row: ClaimedRow): LeaseClaim {
+  return {
+    id: row.id,
+    taskId: row.task_id,
+    provider: row.provider,
+    ...(row.connection === null ? {} : { connection: row.connection }),
+    sealedHandle: row.sealed_handle,
+    version: row.version,
+    cause: row.end_cause,
+    expiresAt: row.expires_at,
+    attempts: row.attempts,
+  };
+}

@@ -1,0 +1,135 @@
+import type { LeaseIntent, OpenVerdict, TaskIntent } from '@mayfly/issuance';
+import type { Pool } from 'pg';
+import { AUDIT_COLUMNS, auditColumns, auditUnnest } from './audit-rows.js';
+import { columnsOf, jsonText, type Columns } from './columns.js';
+
+/**
+ * Step 7 of the path for many requests at once, as one statement: each request gets its own verdict, and what is
+ * granted is written whole (task, leases, audit, wake-ups, quota) or not at all.
+ *
+ * Agents and templates are locked FOR SHARE: a suspension or a retirement that is under way is waited for, and one that
+ * comes later finds the leases written here. Rows are locked in one order: agents, templates, quota scopes.
+ */
+const OPEN_TASKS = `
+WITH request AS (
+  SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::int[],
+      $9::jsonb[], $10::text[], $11::int[], $12::timestamptz[], $13::timestamptz[], $14::timestamptz[], $15::int[],
+      $16::int[], $17::text[], $18::int[], $19::int[])
+    WITH ORDINALITY AS r(id, agent_id, agent_name, runtime, issuer, subject, template_name, template_version,
+      parameters, purpose, requested_ttl_seconds, created_at, expires_at, max_expires_at, heartbeat_timeout_seconds,
+      live_leases, scope, per_minute, concurrent, ord)
+), active_agent AS MATERIALIZED (
+  SELECT id FROM agent WHERE id = ANY($2::text[]) AND state = 'active' ORDER BY id FOR SHARE
+), current_template AS MATERIALIZED (
+  SELECT name, current_version FROM template WHERE name = ANY($7::text[]) AND state = 'published' ORDER BY name FOR SHARE
+), judged AS MATERIALIZED (
+  SELECT r.*, CASE
+      WHEN abs(extract(epoch FROM clock_timestamp() - r.created_at)) > 5 THEN 'clock'
+      WHEN a.id IS NULL THEN 'agent'
+      WHEN t.current_version IS DISTINCT FROM r.template_version THEN 'template'
+    END AS objection
+  FROM request r LEFT JOIN active_agent a ON a.id = r.agent_id LEFT JOIN current_template t ON t.name = r.template_name
+), eligible AS MATERIALIZED (
+  SELECT *, row_number() OVER (PARTITION BY scope ORDER BY ord) AS place FROM judged WHERE objection IS NULL
+), taken AS MATERIALIZED (
+  SELECT scope, quota_take(scope, wanted, per_minute, concurrent) AS granted
+  FROM (SELECT scope, count(*)::int AS wanted, min(per_minute) AS per_minute, min(concurrent) AS concurrent
+        FROM eligible GROUP BY scope ORDER BY scope) AS demand
+), granted AS MATERIALIZED (
+  SELECT e.* FROM eligible e JOIN taken USING (scope) WHERE e.place <= taken.granted
+), new_task AS (
+  INSERT INTO task (id, state, agent_id, agent_name, runtime, issuer, subject, template_name, template_version, parameters,
+      purpose, requested_ttl_seconds, created_at, expires_at, max_expires_at, heartbeat_timeout_seconds, heartbeat_at, live_leases)
+  SELECT id, 'active', agent_id, agent_name, runtime, issuer, subject, template_name, template_version, parameters, purpose,
+      requested_ttl_seconds, created_at, expires_at, max_expires_at, heartbeat_timeout_seconds,
+      CASE WHEN heartbeat_timeout_seconds IS NOT NULL THEN created_at END, live_leases
+  FROM granted
+), new_lease AS (
+  INSERT INTO lease (id, task_id, name, provider, connection, revocation, state, scope, scope_digest, sealed_handle,
+      mint_by, due_at, provider_expires_at, created_at, expires_at, agent_name, template_name)
+  SELECT l.*, g.created_at, g.expires_at, g.agent_name, g.template_name
+  FROM unnest($20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::jsonb[],
+      $28::text[], $29::bytea[], $30::timestamptz[], $31::timestamptz[], $32::timestamptz[])
+    AS l(id, task_id, name, provider, connection, revocation, state, scope, scope_digest, sealed_handle, mint_by, due_at,
+      provider_expires_at)
+  JOIN granted g ON g.id = l.task_id
+), new_audit AS (
+  INSERT INTO audit_entry (${AUDIT_COLUMNS})
+  SELECT e.* FROM ${auditUnnest(33)} AS e(${AUDIT_COLUMNS}) JOIN granted g ON g.id = e.task_id
+), new_wake_up AS (
+  INSERT INTO outbox (lease_id, reason, run_at)
+  SELECT w.lease_id, w.reason, w.run_at
+  FROM unnest($40::text[], $41::text[], $42::text[], $43::timestamptz[]) AS w(task_id, lease_id, reason, run_at)
+  JOIN granted g ON g.id = w.task_id
+)
+SELECT j.id, coalesce(j.objection, CASE WHEN g.id IS NULL THEN 'quota' ELSE 'opened' END) AS verdict
+FROM judged j LEFT JOIN granted g ON g.id = j.id`;
+
+/** Runs the statement; verdicts come in the order of the intents. */
+export async function openTasks(pool: Pool, intents: readonly TaskIntent[]): Promise<OpenVerdict[]> {
+  const values = [
+    ...taskColumns(intents),
+    ...leaseColumns(intents.flatMap((intent) => intent.leases)),
+    ...auditColumns(intents.flatMap((intent) => intent.audit)),
+    ...wakeUpColumns(intents),
+  ];
+  const result = await pool.query<{ id: string; verdict: OpenVerdict }>({
+    name: 'open-tasks',
+    text: OPEN_TASKS,
+    values,
+  });
+  const verdicts = new Map(result.rows.map(({ id, verdict }) => [id, verdict]));
+  return intents.map(({ task }) => verdicts.get(task.id) ?? 'quota');
+}
+
+function taskColumns(intents: readonly TaskIntent[]): Columns {
+  return columnsOf(intents, [
+    ({ task }) => task.id,
+    ({ task }) => task.agent.id,
+    ({ task }) => task.agent.name,
+    ({ task }) => task.runtime,
+    ({ issuer }) => issuer,
+    ({ subject }) => subject,
+    ({ task }) => task.template.name,
+    ({ task }) => task.template.version,
+    ({ task }) => jsonText(task.parameters),
+    ({ task }) => task.purpose,
+    ({ requestedTtlSeconds }) => requestedTtlSeconds ?? null,
+    ({ task }) => task.createdAt,
+    ({ task }) => task.expiresAt,
+    ({ task }) => task.maxExpiresAt,
+    ({ task }) => task.heartbeatTimeoutSeconds ?? null,
+    ({ leases }) => leases.length,
+    ({ quota }) => quota.scope,
+    ({ quota }) => quota.limits.tasksPerMinute,
+    ({ quota }) => quota.limits.concurrentTasks,
+  ]);
+}
+
+function leaseColumns(leases: readonly LeaseIntent[]): Columns {
+  return columnsOf(leases, [
+    (lease) => lease.id,
+    (lease) => lease.taskId,
+    (lease) => lease.name,
+    (lease) => lease.provider,
+    (lease) => lease.connection ?? null,
+    (lease) => lease.revocation,
+    (lease) => lease.state,
+    (lease) => jsonText(lease.scope),
+    (lease) => lease.scopeDigest,
+    (lease) => lease.sealedHandle,
+    (lease) => lease.mintBy,
+    (lease) => lease.dueAt,
+    (lease) => lease.providerExpiresAt ?? null,
+  ]);
+}
+
+function wakeUpColumns(intents: readonly TaskIntent[]): Columns {
+  const rows = intents.flatMap(({ task, wakeUps }) => wakeUps.map((wakeUp) => ({ taskId: task.id, ...wakeUp })));
+  return columnsOf(rows, [
+    ({ taskId }) => taskId,
+    ({ leaseId }) => leaseId,
+    ({ reason }) => reason,
+    ({ runAt }) => runAt,
+  ]);
+}

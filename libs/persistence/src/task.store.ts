@@ -1,0 +1,130 @@
+import type { LivingLease, Renewal, TaskStore } from '@mayfly/issuance';
+import type { JsonObject, LeaseId, TaskId } from '@mayfly/kernel';
+import type { Task } from '@mayfly/tasks';
+import type { Pool } from 'pg';
+import { insertAudit } from './audit-rows.js';
+import { databaseProblem } from './database-problem.js';
+import type { PrismaClient } from './generated/client.js';
+import type { LeaseModel, TaskModel } from './generated/models.js';
+import { inTransaction } from './transaction.js';
+
+/** What happens in the middle of a task, on PostgreSQL. */
+export class PgTaskStore implements TaskStore {
+  constructor(
+    private readonly pool: Pool,
+    private readonly prisma: PrismaClient,
+  ) {}
+
+  async find(taskId: TaskId): Promise<(Task & { readonly leases: readonly LivingLease[] }) | undefined> {
+    const row = await this.prisma.task
+      .findUnique({ where: { id: taskId }, include: { leases: { orderBy: { id: 'asc' } } } })
+      .catch(databaseProblem);
+    return row === null ? undefined : { ...taskOf(row), leases: row.leases.map(leaseOf) };
+  }
+
+  renew({ taskId, expiresAt, dueAt, audit, wakeUps }: Renewal): Promise<boolean> {
+    return inTransaction(this.pool, async (client) => {
+      const { rowCount } = await client.query(
+        `WITH living AS (SELECT id FROM task WHERE id = $1 AND state = 'active' AND end_cause IS NULL FOR UPDATE)
+         UPDATE task t SET expires_at = $2, heartbeat_at = CASE WHEN heartbeat_timeout_seconds IS NOT NULL THEN now() END
+         FROM living WHERE t.id = living.id`,
+        [taskId, expiresAt],
+      );
+      if (rowCount !== 1) return false;
+      await client.query(
+        `UPDATE lease SET expires_at = $2, due_at = $3, version = version + 1 WHERE task_id = $1 AND state = 'active'`,
+        [taskId, expiresAt, dueAt],
+      );
+      await client.query(
+        `INSERT INTO outbox (lease_id, reason, run_at) SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])`,
+        [wakeUps.map((one) => one.leaseId), wakeUps.map((one) => one.reason), wakeUps.map((one) => one.runAt)],
+      );
+      await insertAudit(client, audit);
+      return true;
+    }).catch(databaseProblem);
+  }
+
+  async renewedAtProvider(leaseId: LeaseId, providerExpiresAt: Date): Promise<void> {
+    await this.pool
+      .query(`UPDATE lease SET provider_expires_at = $2 WHERE id = $1 AND state = 'active'`, [
+        leaseId,
+        providerExpiresAt,
+      ])
+      .catch(databaseProblem);
+  }
+
+  heartbeat(taskId: TaskId, at: Date, dueAt: Date): Promise<boolean> {
+    return inTransaction(this.pool, async (client) => {
+      const { rowCount } = await client.query(
+        `WITH living AS (SELECT id FROM task WHERE id = $1 AND state = 'active' AND end_cause IS NULL FOR UPDATE)
+         UPDATE task t SET heartbeat_at = $2 FROM living WHERE t.id = living.id`,
+        [taskId, at],
+      );
+      if (rowCount !== 1) return false;
+      await client.query(
+        `UPDATE lease SET due_at = $2, version = version + 1 WHERE task_id = $1 AND state = 'active'`,
+        [taskId, dueAt],
+      );
+      return true;
+    }).catch(databaseProblem);
+  }
+}
+
+/** A task as the rooms know it, from its row. */
+export function taskOf(row: TaskModel): Task {
+  return {
+    id: row.id as Task['id'],
+    state: row.state as Task['state'],
+    agent: { id: row.agentId as Task['agent']['id'], name: row.agentName },
+    runtime: row.runtime,
+    template: { name: row.templateName, version: row.templateVersion },
+    parameters: row.parameters as JsonObject,
+    purpose: row.purpose,
+    createdAt: row.createdAt,
+    expiresAt: row.expiresAt,
+    maxExpiresAt: row.maxExpiresAt,
+    ...present({
+      heartbeatTimeoutSeconds: row.heartbeatTimeoutSeconds,
+      heartbeatAt: row.heartbeatAt,
+      endCause: row.endCause as Task['endCause'] | null,
+      endReason: row.endReason,
+      endRequestedAt: row.endRequestedAt,
+      endedAt: row.endedAt,
+    }),
+  };
+}
+
+/** A lease as the rooms know it, from its row. */
+export function leaseOf(row: LeaseModel): LivingLease {
+  return {
+    id: row.id as LeaseId,
+    taskId: row.taskId as TaskId,
+    name: row.name,
+    provider: row.provider,
+    revocation: row.revocation as LivingLease['revocation'],
+    state: row.state as LivingLease['state'],
+    scope: row.scope as LivingLease['scope'],
+    createdAt: row.createdAt,
+    expiresAt: row.expiresAt,
+    attempts: row.attempts,
+    sealedHandle: row.sealedHandle,
+    ...present({
+      connection: row.connection,
+      providerExpiresAt: row.providerExpiresAt,
+      endCause: row.endCause,
+      revokeRequestedAt: row.revokeRequestedAt,
+      revokeEffectiveAt: row.revokeEffectiveAt,
+      endedAt: row.endedAt,
+      lastError: row.lastError,
+    }),
+  };
+}
+
+type Present<Row> = { -readonly [Key in keyof Row]?: Exclude<Row[Key], null | undefined> };
+
+/** The members of a row that hold something; SQL's NULL becomes an absent member. */
+function present<Row extends object>(row: Row): Present<Row> {
+  return Object.fromEntries(
+    Object.entries(row).filter(([, value]) => value !== null && value !== undefined),
+  ) as Present<Row>;
+}

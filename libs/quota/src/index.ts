@@ -1,0 +1,1 @@
+export { exhaustedLimit, quotaScope, type QuotaLeft, type QuotaLimits } from './quota.js';

@@ -1,0 +1,1 @@
+export { dueAt, TERMINAL_STATE, type Task, type TaskEndCause, type TaskState } from './task.js';
