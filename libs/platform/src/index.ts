@@ -9,3 +9,11 @@ export {
   type DevelopmentIssuerOptions,
   type DevelopmentTokenOrder,
 } from './development-issuer.js';
+export { useStrictBodies } from './body-parsers.js';
+export { createLogger, type LoggerOptions } from './logging.js';
+export { Metrics, type IssuanceOutcome, type MetricSources, type ProviderOperation } from './metrics.js';
+export { OAuthProblemFilter, ProblemFilter } from './problem.filter.js';
+export { PROBLEM_TABLE, renderOAuthError, renderProblem, type RenderedProblem } from './problem-table.js';
+export { redactText } from './redaction.js';
+export { parseStrictJson } from './strict-json.js';
+export { validationProblem } from './validation-problem.js';

@@ -1,0 +1,69 @@
+import { Problem, type ProblemCode } from '@mayfly/kernel';
+import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { renderOAuthError, renderProblem, type RenderedProblem } from './problem-table.js';
+
+/** What a status of the framework means here. Its own texts are never shown: some repeat the request. */
+const BY_STATUS: ReadonlyMap<number, readonly [ProblemCode, string]> = new Map([
+  [400, ['invalid_request', 'the request is not valid HTTP for this service']],
+  [401, ['unauthenticated', 'send a bearer token']],
+  [403, ['forbidden', 'this is not permitted']],
+  [404, ['not_found', 'there is nothing at this address']],
+  [405, ['method_not_allowed', 'this address does not take that method']],
+  [413, ['payload_too_large', 'the body is too large, send less']],
+  [414, ['invalid_request', 'the address is too long']],
+  [415, ['unsupported_media_type', 'this content type is not read here']],
+  [431, ['invalid_request', 'the headers are too large']],
+  [503, ['unavailable', 'the service is not ready, or is closing']],
+]);
+
+/**
+ * The problem that an error comes to at the edge: a `Problem` stays what it is, the framework's refusals are given our
+ * codes by their status, and everything else is undefined, for the caller to learn nothing about.
+ */
+export function problemOf(error: unknown): Problem | undefined {
+  if (error instanceof Problem) return error;
+  const known = BY_STATUS.get(statusOf(error) ?? 0);
+  return known === undefined ? undefined : new Problem(...known, { cause: error });
+}
+
+/** Nest's exceptions have `getStatus`, Fastify's own errors a code `FST_…` (others with a `statusCode` are not theirs). */
+function statusOf(error: unknown): number | undefined {
+  if (error instanceof HttpException) return error.getStatus();
+  if (!(error instanceof Error) || !('code' in error) || !('statusCode' in error)) return undefined;
+  const ofFastify = typeof error.code === 'string' && error.code.startsWith('FST_');
+  return ofFastify && typeof error.statusCode === 'number' ? error.statusCode : undefined;
+}
+
+/** Answers every error of every route as a problem document, and logs those that are our fault under the request's id. */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const reply = http.getResponse<FastifyReply>();
+    const problem = problemOf(error);
+    const { status, headers, body } = this.render(problem ?? error, request.id);
+    log(request, problem, error, status);
+    if (reply.sent) return;
+    void reply.code(status).headers(headers).send(body);
+  }
+
+  protected render(error: unknown, requestId: string): RenderedProblem {
+    return renderProblem(error, requestId);
+  }
+}
+
+/** The same for the OAuth endpoints, in the form of RFC 6749. */
+@Catch()
+export class OAuthProblemFilter extends ProblemFilter {
+  protected override render(error: unknown): RenderedProblem {
+    return renderOAuthError(error);
+  }
+}
+
+/** Never the body, never headers: the error itself, which the logger redacts. */
+function log(request: FastifyRequest, problem: Problem | undefined, error: unknown, status: number): void {
+  if (problem === undefined) request.log.error({ err: error }, 'unexpected error');
+  else if (status >= 500) request.log.warn({ err: problem }, 'request failed');
+}
