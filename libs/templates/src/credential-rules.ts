@@ -1,0 +1,57 @@
+import { below } from './json-pointer.js';
+import type { LintFacts, ProviderFact } from './lint-facts.js';
+import { finding, type Finding } from './rule.js';
+import type { TaskTemplateSpec, TemplateCredential } from './task-template.schema.js';
+
+/** Rules MF30x: provider and connection exist and match, and the template's lives fit what the provider can do. */
+export function checkCredential(
+  credential: TemplateCredential,
+  lifetime: TaskTemplateSpec['lifetime'],
+  facts: LintFacts,
+  pointer: string,
+): Finding[] {
+  const provider = facts.providers.find(({ kind }) => kind === credential.provider);
+  if (provider === undefined) {
+    const kinds = facts.providers.map(({ kind }) => kind).join(', ');
+    const detail = `there is no provider \`${credential.provider}\`; this service has ${kinds}`;
+    return [finding('MF301', below(pointer, 'provider'), detail)];
+  }
+  return [
+    ...checkConnection(credential, provider, facts, below(pointer, 'connection')),
+    ...checkLifetime(lifetime, provider),
+    ...(provider.revocation === 'expiry-only'
+      ? [finding('MF308', below(pointer, 'provider'), 'its credentials cannot be revoked; they live to their expiry')]
+      : []),
+  ];
+}
+
+function checkConnection(
+  credential: TemplateCredential,
+  provider: ProviderFact,
+  facts: LintFacts,
+  pointer: string,
+): Finding[] {
+  const name = credential.connection;
+  if (name === undefined) {
+    if (!provider.needsConnection) return [];
+    return [finding('MF302', pointer, `name a connection; \`${provider.kind}\` works through one`)];
+  }
+  const connection = facts.connections.find((declared) => declared.name === name);
+  if (connection === undefined) return [finding('MF302', pointer, `there is no connection \`${name}\``)];
+  if (connection.provider === provider.kind) return [];
+  const detail = `connection \`${name}\` belongs to provider \`${connection.provider}\`, not to \`${provider.kind}\``;
+  return [finding('MF303', pointer, detail)];
+}
+
+function checkLifetime(lifetime: TaskTemplateSpec['lifetime'], provider: ProviderFact): Finding[] {
+  const found: Finding[] = [];
+  if (lifetime.defaultSeconds < provider.minTtlSeconds) {
+    const detail = `\`${provider.kind}\` grants no less than ${String(provider.minTtlSeconds)} s`;
+    found.push(finding('MF304', '/lifetime/defaultSeconds', detail));
+  }
+  if (lifetime.maxSeconds > provider.maxTtlSeconds) {
+    const detail = `\`${provider.kind}\` grants no more than ${String(provider.maxTtlSeconds)} s; its leases end before the task`;
+    found.push(finding('MF305', '/lifetime/maxSeconds', detail));
+  }
+  return found;
+}

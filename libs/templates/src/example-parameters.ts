@@ -1,0 +1,72 @@
+import type { JsonObject } from '@mayfly/kernel';
+import { fitsHole, type HoleRule } from './hole.js';
+import type { ParameterSchema } from './parameter-schema.js';
+import type { Hole } from './scope-node.js';
+
+const MAX_EXAMPLES = 64;
+const GUESSES = ['example', 'a', 'A', 'a1', '1', '42', 'aaaa', 'abcdefgh', '00000000', 'a-1'];
+
+export interface Examples {
+  /** values for the holes, one object a rendering */
+  readonly parameters: readonly JsonObject[];
+  /** free parameters of which no fitting value was found; the values given for them may break the author's pattern */
+  readonly unknown: readonly string[];
+}
+
+/**
+ * Values to try a scope with. Up to 64 combinations of the listed values are all given; of more than that, a sample in
+ * which each listed value comes up. For a free parameter one value is taken from the author's `examples` or guessed.
+ */
+export function exampleParameters(holes: readonly Hole[], schema: ParameterSchema): Examples {
+  const unknown: string[] = [];
+  const choices = holes.map(({ parameter, rule }) => {
+    const found = candidates(rule, schema.property(parameter) ?? {}).filter((value) => schema.takes(parameter, value));
+    if (found.length === 0) unknown.push(parameter);
+    const values = found.length === 0 ? [filler(rule)] : found;
+    return { parameter, values: rule.kind === 'listed' ? values : values.slice(0, 1) };
+  });
+  const total = choices.reduce((product, { values }) => product * values.length, 1);
+  const count = Math.min(total, Math.max(MAX_EXAMPLES, ...choices.map(({ values }) => values.length)));
+  const parameters = Array.from({ length: count }, (_, index) =>
+    total <= MAX_EXAMPLES ? nth(choices, index) : diagonal(choices, index),
+  );
+  return { parameters, unknown };
+}
+
+interface Choice {
+  readonly parameter: string;
+  readonly values: readonly (string | number)[];
+}
+
+/** The combination with this number, each choice being one digit. */
+function nth(choices: readonly Choice[], index: number): JsonObject {
+  let rest = index;
+  return Object.fromEntries(
+    choices.map(({ parameter, values }) => {
+      const digit = rest % values.length;
+      rest = Math.floor(rest / values.length);
+      return [parameter, values[digit]];
+    }),
+  );
+}
+
+function diagonal(choices: readonly Choice[], index: number): JsonObject {
+  return Object.fromEntries(choices.map(({ parameter, values }) => [parameter, values[index % values.length]]));
+}
+
+function candidates(rule: HoleRule, schema: JsonObject): (string | number)[] {
+  if (rule.kind === 'listed') return [...rule.members];
+  const authored = (Array.isArray(schema.examples) ? schema.examples : []) as readonly (string | number)[];
+  const guesses = rule.type === 'integer' ? [Math.max(0, Number(schema.minimum))] : guessTexts(schema);
+  return [...authored, ...guesses].filter((value) => fitsHole(rule, value));
+}
+
+/** A value that fits the hole, for a parameter whose own schema refused every candidate. */
+function filler(rule: HoleRule): string | number {
+  return rule.kind === 'free' && rule.type === 'integer' ? 0 : 'example';
+}
+
+function guessTexts(schema: JsonObject): string[] {
+  const least = Number(schema.minLength ?? 1);
+  return [...GUESSES, 'a'.repeat(Math.min(Math.max(least, 1), 64))];
+}

@@ -1,0 +1,216 @@
+import { describe, expect, it } from '@jest/globals';
+import { Problem, type Json, type JsonObject } from '@mayfly/kernel';
+import fc from 'fast-check';
+import { CompiledTemplate } from './compiled-template.js';
+import { compileParameters } from './parameter-schema.js';
+import { compileScope } from './scope-skeleton.js';
+import { supportReadCases } from './support-read-cases.fixture.js';
+import type { TaskTemplateSpec } from './task-template.schema.js';
+
+/** A template as an author might write it who trusts the renderer: `tenant` is bounded by its length alone. */
+const scope = {
+  statement: [
+    {
+      effect: 'Allow',
+      action: { $param: 'verb' },
+      resource: { $join: ['arn:aws:s3:::crm/', { $param: 'tenant' }, '/*'] },
+    },
+  ],
+  path: { $join: ['secret/data/', { $param: 'tenant' }] },
+  table: { $param: 'tenant' },
+  limit: { $param: 'rows' },
+};
+const parameters: TaskTemplateSpec['parameters'] = {
+  type: 'object',
+  properties: {
+    tenant: { type: 'string', maxLength: 256 },
+    verb: { enum: ['s3:GetObject', 's3:ListBucket'] },
+    rows: { type: 'integer', minimum: 1, maximum: 1000 },
+  },
+  required: ['tenant', 'verb', 'rows'],
+  additionalProperties: false,
+};
+const spec = supportReadCases({ parameters, credentials: [{ name: 'bucket', provider: 'dummy', scope }] });
+const template = new CompiledTemplate({ name: 't', version: 1, spec, digest: 'd', labels: {} });
+const harmless = { tenant: 'acme', verb: 's3:GetObject', rows: 10 };
+
+/** What the whole pipeline makes of a request; undefined when it is refused as invalid parameters. */
+function render(request: Json): JsonObject | undefined {
+  try {
+    return template.renderScopes(template.validate(request))[0]?.scope;
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'invalid_parameters') return undefined;
+    throw error;
+  }
+}
+
+const rendered = (tenant: string, verb: string, rows: number) => ({
+  statement: [{ effect: 'Allow', action: verb, resource: `arn:aws:s3:::crm/${tenant}/*` }],
+  path: `secret/data/${tenant}`,
+  table: tenant,
+  limit: rows,
+});
+
+describe('rendering against the corpus of injections', () => {
+  it('renders a harmless request', () => {
+    expect(render(harmless)).toEqual(rendered('acme', 's3:GetObject', 10));
+  });
+
+  it.each<[string, unknown]>([
+    ['1 JSON break-out', 'x","resource":"*'],
+    ['1 escaped JSON break-out', 'x\\","resource":"*'],
+    ['2 star', '*'],
+    ['2 star at the end', 'acme*'],
+    ['2 question mark', 'acm?'],
+    ['2 Vault segment wildcard', '+'],
+    ['2 IAM escape of a star', '${*}'],
+    ['3 IAM variable', '${aws:PrincipalTag/tenant}'],
+    ['3 lone dollar', '$acme'],
+    ['4 path separator', 'acme/other'],
+    ['4 parent segment', '..'],
+    ['4 hidden parent segment', 'acme/../other'],
+    ['4 whole ARN', 'arn:aws:s3:::other'],
+    ['4 encoded separator', 'acme%2fother'],
+    ['4 backslash', 'acme\\other'],
+    ['8 empty', ''],
+    ['8 blank', ' '],
+    ['8 null', null],
+    ['9 overlong', 'a'.repeat(65)],
+    ['10 look-alike letter', '\u0430cme'],
+    ['10 full-width star', '\uff0a'],
+    ['10 NUL', 'acme\u0000'],
+    ['10 newline at the end', 'acme\n'],
+    ['10 CRLF', 'acme\r\nx'],
+    ['10 bidi override', 'acme\u202e'],
+    ['10 zero-width joiner', 'ac\u200dme'],
+    ['10 double encoding', '%252e%252e'],
+    ['10 lone surrogate', '\ud800'],
+    ['11 list', ['acme', '*']],
+    ['11 object', { toString: 'acme' }],
+    ['11 number', 4711],
+    ['11 boolean', true],
+    ['12 template engine', '{{constructor.constructor("return 1")()}}'],
+    ['13 second-order hole', '{"$param":"verb"}'],
+    ['13 hole as a value', { $param: 'verb' }],
+    ['13 join as a value', { $join: ['a', '/*'] }],
+    ['16 Vault traversal', '../sys/raw'],
+    ['16 trailing dot', 'acme.'],
+    ['16 query', 'acme?list=true'],
+    ['19 SQL quote', 'cases"; drop table cases; --'],
+    ['19 SQL literal quote', "cases' or '1'='1"],
+    ['19 semicolon', 'cases;'],
+    ['25 shell', '$(id)'],
+    ['25 option', '-rf'],
+    ['26 spreadsheet formula', '=1+1'],
+    ['27 URL', 'https://evil.example'],
+  ])('refuses attack %s', (_, tenant) => {
+    expect(render({ ...harmless, tenant } as Json)).toBeUndefined();
+  });
+
+  it.each<[string, object]>([
+    ['6 action of the caller', { verb: 's3:*' }],
+    ['6 action in another case', { verb: 's3:getobject' }],
+    ['7 NotAction beside', { notAction: 's3:GetObject' }],
+    ['12 __proto__', JSON.parse('{"__proto__":{"verb":"s3:*"}}') as object],
+    ['12 constructor', { constructor: { prototype: {} } }],
+    ['15 role of the caller', { roleArn: 'arn:aws:iam::1:role/admin' }],
+    ['17 body widening', { policies: ['root'] }],
+    ['20 claim override', { sub: 'admin' }],
+    ['22 negative', { rows: -1 }],
+    ['22 beyond the bound', { rows: 1e9 }],
+    ['22 fraction', { rows: 1.5 }],
+    ['22 infinity', { rows: Infinity }],
+    ['22 not a number', { rows: NaN }],
+  ])('refuses attack %s', (_, change) => {
+    expect(
+      render(Object.defineProperties({ ...harmless }, Object.getOwnPropertyDescriptors(change)) as Json),
+    ).toBeUndefined();
+  });
+
+  it('attack 8: a missing value is refused, never rendered as nothing', () => {
+    for (const name of ['tenant', 'verb', 'rows']) {
+      expect(render(Object.fromEntries(Object.entries(harmless).filter(([key]) => key !== name)))).toBeUndefined();
+    }
+  });
+
+  it('attack 12: a polluted prototype cannot rewrite what is serialised', () => {
+    const hooked = Array.prototype as { toJSON?: () => unknown };
+    hooked.toJSON = () => ['*'];
+    try {
+      expect(() => render({ ...harmless, tenant: 'hooked' })).toThrow('a rendered scope left its skeleton');
+    } finally {
+      delete hooked.toJSON;
+    }
+  });
+
+  it('attack 21: an unanchored or explosive pattern never reaches a request', () => {
+    const bounded = (pattern: string) => ({
+      ...parameters,
+      properties: { tenant: { type: 'string', pattern } },
+      required: ['tenant'],
+    });
+    expect(() => compileParameters(bounded('[a-z]+'))).toThrow(/MF104/);
+    expect(() => compileParameters(bounded('^a|b$')).validate({ tenant: 'ax' })).toThrow(Problem);
+  });
+
+  it('attack 23: an edit of the parameters after rendering changes nothing that was rendered', () => {
+    const request = { ...harmless };
+    const scopeThen = render(request);
+    request.tenant = 'other';
+    expect(scopeThen).toEqual(rendered('acme', 's3:GetObject', 10));
+  });
+});
+
+describe('rendering, for any parameters', () => {
+  const segment = fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$/);
+  const tenant = fc.oneof(
+    segment,
+    fc.string({ unit: 'binary', maxLength: 80 }),
+    fc
+      .tuple(segment, fc.constantFrom('*', '/', '..', '$', '\n', ':', '%', '{', '"', ' '), segment)
+      .map((parts) => parts.join('')),
+    fc.jsonValue(),
+  );
+  const verb = fc.oneof(fc.constantFrom('s3:GetObject', 's3:ListBucket'), fc.string());
+  const rows = fc.oneof(fc.integer({ min: -10, max: 2000 }), fc.double());
+
+  it('what is accepted differs from the skeleton at holes only', () => {
+    let accepted = 0;
+    fc.assert(
+      fc.property(fc.record({ tenant, verb, rows }), (request) => {
+        const tree = render(request);
+        if (tree === undefined) return;
+        accepted += 1;
+        expect(request.tenant).toMatch(/^[A-Za-z0-9_-]+$/);
+        expect(tree).toEqual(rendered(request.tenant as string, request.verb, request.rows));
+      }),
+      { numRuns: 2000 },
+    );
+    expect(accepted).toBeGreaterThan(0);
+  });
+
+  it('a value with one character outside the grammar never passes', () => {
+    const outside = fc
+      .string({ unit: 'binary', minLength: 1, maxLength: 1 })
+      .filter((character) => !/[A-Za-z0-9_-]/.test(character));
+    fc.assert(
+      fc.property(segment, outside, segment, (before, character, after) => {
+        expect(render({ ...harmless, tenant: before + character + after })).toBeUndefined();
+      }),
+      { numRuns: 1000 },
+    );
+  });
+
+  it('a segment comes back whole from the text it was joined into', () => {
+    const skeleton = compileScope(
+      { a: { $join: ['x/', { $param: 'tenant' }, ':', { $param: 'rows' }, '/y'] } },
+      template.parameters,
+    );
+    fc.assert(
+      fc.property(segment, fc.nat(1000), (name, count) => {
+        const text = skeleton.render({ tenant: name, rows: count }).scope.a as string;
+        expect(text.split(/[/:]/)).toEqual(['x', name, String(count), 'y']);
+      }),
+    );
+  });
+});

@@ -1,0 +1,166 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, it } from '@jest/globals';
+import type { Json, JsonObject } from '@mayfly/kernel';
+import { lintTemplate } from './lint.js';
+import type { LintFacts } from './lint-facts.js';
+import { RULES } from './rule.js';
+import { lintFacts, supportReadCases } from './support-read-cases.fixture.js';
+import type { TaskTemplateSpec } from './task-template.schema.js';
+
+const base = supportReadCases();
+
+const withScope = (scope: JsonObject): Partial<TaskTemplateSpec> => ({
+  credentials: [
+    { name: 'db', provider: 'postgres', connection: 'crm', scope: scope as TaskTemplateSpec['parameters'] },
+  ],
+});
+const withProperties = (properties: JsonObject, scope: JsonObject): Partial<TaskTemplateSpec> => ({
+  ...withScope(scope),
+  parameters: { ...base.parameters, properties, required: Object.keys(properties) } as TaskTemplateSpec['parameters'],
+});
+const providers = (change: object) => ({
+  providers: lintFacts().providers.map((provider) => ({ ...provider, ...change })),
+});
+
+interface Case {
+  readonly breaks: string;
+  readonly spec?: Partial<TaskTemplateSpec>;
+  readonly facts?: Partial<LintFacts>;
+  readonly at: string;
+}
+
+const region = { enum: ['emea', 'apac'] };
+const cases: readonly Case[] = [
+  { breaks: 'MF001', spec: { backupOwner: 'support-platform' }, at: '/backupOwner' },
+  { breaks: 'MF002', spec: { lifetime: { defaultSeconds: 2000, maxSeconds: 1000 } }, at: '/lifetime/defaultSeconds' },
+  { breaks: 'MF003', spec: { review: { by: 'security', everyDays: 181 } }, at: '/review/everyDays' },
+  { breaks: 'MF004', spec: { quota: { ...base.quota, uses: 5 } }, at: '/quota/uses' },
+  { breaks: 'MF101', spec: { parameters: { type: 'object' } }, at: '/parameters' },
+  { breaks: 'MF102', spec: { parameters: { ...base.parameters, $defs: {} } }, at: '/parameters/$defs' },
+  {
+    breaks: 'MF103',
+    spec: withProperties({ region: { type: 'string' } }, { a: 1 }),
+    at: '/parameters/properties/region',
+  },
+  {
+    breaks: 'MF104',
+    spec: withProperties({ region: { type: 'string', pattern: 'a' } }, { a: 1 }),
+    at: '/parameters/properties/region/pattern',
+  },
+  { breaks: 'MF105', spec: withProperties({ valueOf: region }, { a: 1 }), at: '/parameters/properties/valueOf' },
+  {
+    breaks: 'MF106',
+    spec: withProperties({ region: { enum: [] } }, { a: 1 }),
+    at: '/parameters/properties/region/enum',
+  },
+  { breaks: 'MF107', spec: { parameters: { ...base.parameters, required: ['nobody'] } }, at: '/parameters' },
+  { breaks: 'MF108', spec: withScope({ a: 1 }), at: '/parameters/properties/region' },
+  { breaks: 'MF201', spec: withScope({ a: { $param: 'nobody' } }), at: '/credentials/0/scope/a' },
+  { breaks: 'MF202', spec: withScope({ a: { $if: 'x' } }), at: '/credentials/0/scope/a' },
+  {
+    breaks: 'MF203',
+    spec: withProperties({ flag: { type: 'boolean' } }, { a: { $param: 'flag' } }),
+    at: '/credentials/0/scope/a',
+  },
+  { breaks: 'MF204', spec: withScope({ a: [] }), at: '/credentials/0/scope/a' },
+  { breaks: 'MF205', spec: withScope({ a: 'x\u0000' }), at: '/credentials/0/scope/a' },
+  {
+    breaks: 'MF206',
+    spec: withProperties(
+      { tenant: { type: 'string', maxLength: 9 } },
+      { a: { $join: ['prod', { $param: 'tenant' }] } },
+    ),
+    at: '/credentials/0/scope/a/$join/1',
+  },
+  { breaks: 'MF207', spec: withScope({ a: ['*'] }), at: '/credentials/0/scope/a/0' },
+  { breaks: 'MF208', spec: withScope({ a: 'arn:aws:s3:::crm/*' }), at: '/credentials/0/scope/a' },
+  { breaks: 'MF209', spec: withScope({ a: 'x'.repeat(17_000) }), at: '/credentials/0/scope' },
+  { breaks: 'MF301', facts: { providers: [] }, at: '/credentials/0/provider' },
+  { breaks: 'MF302', facts: { connections: [] }, at: '/credentials/0/connection' },
+  { breaks: 'MF303', facts: { connections: [{ name: 'crm', provider: 'vault' }] }, at: '/credentials/0/connection' },
+  { breaks: 'MF304', facts: providers({ minTtlSeconds: 901 }), at: '/lifetime/defaultSeconds' },
+  { breaks: 'MF305', facts: providers({ maxTtlSeconds: 900 }), at: '/lifetime/maxSeconds' },
+  { breaks: 'MF306', facts: { validateScope: () => 'no such verb' }, at: '/credentials/0/scope' },
+  {
+    breaks: 'MF307',
+    spec: withProperties({ id: { type: 'string', pattern: '^zz[0-9]{7}$' } }, { a: { $param: 'id' } }),
+    at: '/parameters/properties/id',
+  },
+  { breaks: 'MF308', facts: providers({ revocation: 'expiry-only' }), at: '/credentials/0/provider' },
+];
+
+const lint = ({ spec, facts }: Pick<Case, 'spec' | 'facts'>) => lintTemplate(supportReadCases(spec), lintFacts(facts));
+
+describe('lintTemplate', () => {
+  it('has nothing to say against a good template', () => {
+    expect(lint({})).toEqual([]);
+  });
+
+  it.each(cases)('finds $breaks at $at', ({ breaks, at, ...broken }) => {
+    const found = lint(broken).filter(({ rule }) => rule === breaks);
+    expect(found).toEqual([
+      { rule: breaks, severity: RULES[breaks as keyof typeof RULES], pointer: at, detail: expect.any(String) },
+    ]);
+  });
+
+  it('has a case above for every rule', () => {
+    expect(cases.map(({ breaks }) => breaks)).toEqual(Object.keys(RULES));
+  });
+
+  it('lists the same rules and severities as docs/template-rules.md', () => {
+    const page = readFileSync(new URL('../../../docs/template-rules.md', import.meta.url), 'utf8');
+    const rows = [...page.matchAll(/^\| *(MF\d{3}) *\| *(error|warning) *\|/gm)].map(([, rule, severity]) => [
+      rule,
+      severity,
+    ]);
+    expect(Object.fromEntries(rows)).toEqual(RULES);
+  });
+
+  it('asks for a connection where the provider works through one, and only there', () => {
+    const unconnected = { name: 'db', provider: 'postgres', scope: { a: { $param: 'region' } } };
+    expect(lint({ spec: { credentials: [unconnected] } }).map(({ rule }) => rule)).toContain('MF302');
+    expect(lint({ spec: { credentials: [{ ...unconnected, provider: 'signed-token' }] } })).toEqual([]);
+  });
+
+  it.each(['a*', 'arn:aws:s3:::*', 'https://*.example', '/*', 'a/*/b', 'secret/+/x', '+', 'tab?e', '*:*', 'a/**'])(
+    'refuses the wildcard in %s',
+    (text) => {
+      expect(lint({ spec: withScope({ a: text }) }).map(({ rule }) => rule)).toContain('MF207');
+      expect(lint({ spec: withScope({ [text]: 1 }) }).map(({ rule }) => rule)).toContain('MF207');
+    },
+  );
+
+  it('sees a wildcard in any listed value, however many there are', () => {
+    const members = Array.from({ length: 200 }, (_, i) => `schema${String(i)}`);
+    const scope = { a: { $param: 'one' }, b: { $param: 'two' } };
+    const many = withProperties({ one: { enum: members }, two: { enum: [...members, '*'] } }, scope);
+    expect(lint({ spec: many }).map(({ pointer }) => pointer)).toContain('/credentials/0/scope/b');
+  });
+
+  it('shows the provider every combination of listed values, once', () => {
+    const seen: Json[] = [];
+    const properties = {
+      one: { enum: ['a', 'b', 'c'] },
+      two: { enum: [1, 2] },
+      free: { type: 'string', maxLength: 5 },
+    };
+    const scope = { a: { $param: 'one' }, b: { $param: 'two' }, c: { $param: 'free' } };
+    lint({ spec: withProperties(properties, scope), facts: { validateScope: (_, tree) => void seen.push(tree) } });
+    expect(new Set(seen.map((tree) => JSON.stringify(tree))).size).toBe(6);
+    expect(seen).toHaveLength(6);
+  });
+
+  it('tries a free parameter with the example of its author', () => {
+    const seen: Json[] = [];
+    const id = { type: 'string', pattern: '^zz[0-9]{7}$', examples: ['zz0000001'] };
+    const spec = withProperties({ id }, { a: { $param: 'id' } });
+    expect(lint({ spec, facts: { validateScope: (_, tree) => void seen.push(tree) } })).toEqual([]);
+    expect(seen).toEqual([{ a: 'zz0000001' }]);
+  });
+
+  it('counts the largest rendering, not the example', () => {
+    const holes = Array.from({ length: 300 }, () => ({ $param: 'tenant' }));
+    const spec = withProperties({ tenant: { type: 'string', maxLength: 64 } }, { a: holes });
+    expect(lint({ spec }).map(({ rule }) => rule)).toContain('MF209');
+  });
+});

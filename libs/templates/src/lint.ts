@@ -1,0 +1,41 @@
+import { checkCredential } from './credential-rules.js';
+import { below } from './json-pointer.js';
+import type { LintFacts } from './lint-facts.js';
+import { ParameterSchema, readParameters } from './parameter-schema.js';
+import { finding, type Finding } from './rule.js';
+import { readScope } from './scope-parser.js';
+import { checkRenderings } from './scope-rules.js';
+import { holesOf } from './scope-node.js';
+import { checkSpec } from './spec-rules.js';
+import type { TaskTemplateSpec, TemplateCredential } from './task-template.schema.js';
+
+/**
+ * Everything that is to be said against a template, in the order of the spec; nothing is thrown. A template with an `error`
+ * must not be published; `refuseErrors` turns findings into the `invalid_template` problem.
+ */
+export function lintTemplate(spec: TaskTemplateSpec, facts: LintFacts): Finding[] {
+  const found = checkSpec(spec);
+  const parameters = readParameters(spec.parameters, '/parameters');
+  const places = spec.credentials.map((credential, index) => ({ credential, pointer: below('/credentials', index) }));
+  for (const { credential, pointer } of places) {
+    found.push(...checkCredential(credential, spec.lifetime, facts, pointer));
+  }
+  if (!(parameters instanceof ParameterSchema)) return [...found, ...parameters];
+  const scopes = places.map(({ credential, pointer }) =>
+    checkScope(credential, parameters, facts, below(pointer, 'scope')),
+  );
+  const used = new Set(scopes.flatMap(({ holes }) => holes));
+  const unused = scopes.every(({ isRead }) => isRead) ? parameters.names.filter((name) => !used.has(name)) : [];
+  return [
+    ...found,
+    ...unused.map((name) => finding('MF108', below('/parameters/properties', name), 'no scope uses it')),
+    ...scopes.flatMap(({ findings }) => findings),
+  ];
+}
+
+function checkScope(credential: TemplateCredential, parameters: ParameterSchema, facts: LintFacts, pointer: string) {
+  const { root, findings } = readScope(credential.scope, parameters, pointer);
+  const holes = holesOf(root).map(({ parameter }) => parameter);
+  if (findings.length > 0) return { findings, holes, isRead: false };
+  return { findings: checkRenderings(root, parameters, credential.provider, facts, pointer), holes, isRead: true };
+}

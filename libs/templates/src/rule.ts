@@ -1,0 +1,59 @@
+import { Problem, type FieldError } from '@mayfly/kernel';
+
+export type Severity = 'error' | 'warning';
+
+/** Every rule that a template is held to. Ids are stable; `docs/template-rules.md` explains each one. */
+export const RULES = {
+  MF001: 'error',
+  MF002: 'error',
+  MF003: 'warning',
+  MF004: 'warning',
+  MF101: 'error',
+  MF102: 'error',
+  MF103: 'error',
+  MF104: 'error',
+  MF105: 'error',
+  MF106: 'error',
+  MF107: 'error',
+  MF108: 'warning',
+  MF201: 'error',
+  MF202: 'error',
+  MF203: 'error',
+  MF204: 'error',
+  MF205: 'error',
+  MF206: 'error',
+  MF207: 'error',
+  MF208: 'warning',
+  MF209: 'error',
+  MF301: 'error',
+  MF302: 'error',
+  MF303: 'error',
+  MF304: 'error',
+  MF305: 'warning',
+  MF306: 'error',
+  MF307: 'warning',
+  MF308: 'warning',
+} as const satisfies Record<string, Severity>;
+
+export type RuleId = keyof typeof RULES;
+
+/** One thing the linter has to say: which rule, where (JSON Pointer into the spec), and what to change. */
+export interface Finding extends FieldError {
+  readonly rule: RuleId;
+  readonly severity: Severity;
+}
+
+/** A finding of `rule`, with the severity that the rule has. */
+export function finding(rule: RuleId, pointer: string, detail: string): Finding {
+  return { rule, severity: RULES[rule], pointer, detail };
+}
+
+/** Throws `invalid_template`, listing at most 50 errors, when one of the findings is an error. */
+export function refuseErrors(findings: readonly Finding[]): void {
+  const errors = findings.filter((found) => found.severity === 'error');
+  const [first] = errors;
+  if (first === undefined) return;
+  throw new Problem('invalid_template', `the template breaks rule ${first.rule}: ${first.detail}`, {
+    errors: errors.slice(0, 50).map(({ rule, pointer, detail }) => ({ pointer, detail: `${rule}: ${detail}` })),
+  });
+}

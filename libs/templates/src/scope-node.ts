@@ -1,0 +1,83 @@
+import type { Json, JsonObject } from '@mayfly/kernel';
+import type { HoleRule } from './hole.js';
+import { isObject } from './tree-bounds.js';
+
+export interface Hole {
+  readonly kind: 'hole';
+  readonly parameter: string;
+  readonly rule: HoleRule;
+}
+
+/** A scope as it was read: every place is fixed, but for the holes. Keys are always fixed. */
+export type ScopeNode =
+  | { readonly kind: 'fixed'; readonly value: string | number | boolean }
+  | Hole
+  | { readonly kind: 'join'; readonly parts: readonly (string | Hole)[] }
+  | { readonly kind: 'list'; readonly items: readonly ScopeNode[] }
+  | { readonly kind: 'map'; readonly members: MapMembers };
+
+type MapMembers = readonly (readonly [key: string, node: ScopeNode])[];
+
+/** Every hole of the tree, in reading order. */
+export function holesOf(node: ScopeNode): Hole[] {
+  switch (node.kind) {
+    case 'fixed':
+      return [];
+    case 'hole':
+      return [node];
+    case 'join':
+      return node.parts.filter((part) => typeof part !== 'string');
+    case 'list':
+      return node.items.flatMap(holesOf);
+    case 'map':
+      return node.members.flatMap(([, member]) => holesOf(member));
+  }
+}
+
+/** What goes into the holes, by parameter; each value has passed the rule of its hole. */
+export type HoleValues = Readonly<Record<string, string | number>>;
+
+/** The tree with each hole filled from `values`, in a single pass: what a value holds is never read as a hole. */
+export function fill(node: ScopeNode, values: HoleValues): Json {
+  switch (node.kind) {
+    case 'fixed':
+      return node.value;
+    case 'hole':
+      return values[node.parameter] ?? null;
+    case 'join':
+      return joined(node.parts, values);
+    case 'list':
+      return node.items.map((item) => fill(item, values));
+    case 'map':
+      return Object.fromEntries(node.members.map(([key, member]) => [key, fill(member, values)]));
+  }
+}
+
+/** Whether `tree` is the skeleton with exactly these values in its holes and nothing else changed, added or left out. */
+export function isFilled(node: ScopeNode, tree: Json | undefined, values: HoleValues): boolean {
+  switch (node.kind) {
+    case 'fixed':
+      return tree === node.value;
+    case 'hole':
+      return tree !== undefined && tree === values[node.parameter];
+    case 'join':
+      return tree === joined(node.parts, values);
+    case 'list':
+      return Array.isArray(tree) && isFilledList(node.items, tree as readonly Json[], values);
+    case 'map':
+      return isObject(tree) && isFilledMap(node.members, tree, values);
+  }
+}
+
+function isFilledList(nodes: readonly ScopeNode[], items: readonly Json[], values: HoleValues): boolean {
+  return items.length === nodes.length && nodes.every((node, index) => isFilled(node, items[index], values));
+}
+
+function isFilledMap(nodes: MapMembers, tree: JsonObject, values: HoleValues): boolean {
+  if (Object.keys(tree).length !== nodes.length) return false;
+  return nodes.every(([key, node]) => Object.hasOwn(tree, key) && isFilled(node, tree[key], values));
+}
+
+function joined(parts: readonly (string | Hole)[], values: HoleValues): string {
+  return parts.map((part) => (typeof part === 'string' ? part : String(values[part.parameter]))).join('');
+}

@@ -1,0 +1,65 @@
+import type { Json } from '@mayfly/kernel';
+import { exampleParameters } from './example-parameters.js';
+import { below } from './json-pointer.js';
+import type { LintFacts } from './lint-facts.js';
+import type { ParameterSchema } from './parameter-schema.js';
+import { finding, type Finding } from './rule.js';
+import { MAX_SCOPE_BYTES, ScopeSkeleton } from './scope-skeleton.js';
+import type { ScopeNode } from './scope-node.js';
+import { isObject } from './tree-bounds.js';
+
+const WILDCARD = /[*?]|(^|\/)\+(\/|$)/;
+const FINAL_WILDCARD = /^[^*?+]*[^*?+/:]\/\*$/;
+
+/**
+ * Rules MF207 to MF209, MF306 and MF307: what the scope says once it is rendered, for every combination of listed values
+ * (at most 64, else a sample). `root` was read without an error.
+ */
+export function checkRenderings(
+  root: ScopeNode,
+  parameters: ParameterSchema,
+  provider: string,
+  facts: LintFacts,
+  pointer: string,
+): Finding[] {
+  const skeleton = new ScopeSkeleton(root);
+  if (skeleton.largestBytes > MAX_SCOPE_BYTES) {
+    const detail = `it can grow to ${String(skeleton.largestBytes)} bytes; keep it under ${String(MAX_SCOPE_BYTES)}`;
+    return [finding('MF209', pointer, detail)];
+  }
+  const { parameters: examples, unknown } = exampleParameters(skeleton.parameters, parameters);
+  const found = unknown.map((name) => {
+    const detail = `no value of \`${name}\` could be guessed; give \`examples\` so that the scope can be tried`;
+    return finding('MF307', below('/parameters/properties', name), detail);
+  });
+  for (const example of examples) {
+    const { scope } = skeleton.render(example);
+    found.push(...findWildcards(scope, pointer));
+    const refusal = unknown.length === 0 ? facts.validateScope(provider, scope) : undefined;
+    if (refusal !== undefined) found.push(finding('MF306', pointer, refusal));
+  }
+  return distinct(found);
+}
+
+function findWildcards(value: Json | undefined, pointer: string): Finding[] {
+  if (typeof value === 'string') return checkText(value, pointer);
+  if (Array.isArray(value)) {
+    return (value as readonly Json[]).flatMap((item, index) => findWildcards(item, below(pointer, index)));
+  }
+  if (!isObject(value)) return [];
+  return Object.entries(value).flatMap(([key, member]) => {
+    const place = below(pointer, key);
+    return [...checkText(key, place), ...findWildcards(member, place)];
+  });
+}
+
+function checkText(text: string, pointer: string): Finding[] {
+  if (!WILDCARD.test(text)) return [];
+  if (FINAL_WILDCARD.test(text))
+    return [finding('MF208', pointer, 'grants everything below; name the things if you can')];
+  return [finding('MF207', pointer, 'name the thing; a wildcard may only end a text, as `/*` after a fixed name')];
+}
+
+function distinct(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map((found) => [`${found.rule} ${found.pointer} ${found.detail}`, found])).values()];
+}

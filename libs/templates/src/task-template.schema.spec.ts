@@ -1,0 +1,63 @@
+import { describe, expect, it } from '@jest/globals';
+import { supportReadCases } from './support-read-cases.fixture.js';
+import { TaskTemplateSpecSchema } from './task-template.schema.js';
+
+const credential = { name: 'api', provider: 'signed-token', scope: { audience: 'https://cases.example' } };
+
+/** The places that the schema refuses when `changes` are laid over a good spec. */
+function refusedPlaces(changes: object): string[] {
+  const parsed = TaskTemplateSpecSchema.safeParse({ ...supportReadCases(), ...changes });
+  return parsed.success ? [] : parsed.error.issues.map(({ path }) => path.join('.'));
+}
+
+describe('TaskTemplateSpecSchema', () => {
+  it('accepts a whole template and changes nothing in it', () => {
+    const spec = supportReadCases({
+      heartbeat: { timeoutSeconds: 30 },
+      quota: { tasksPerMinute: 1, concurrentTasks: 1, uses: 1 },
+    });
+    expect(TaskTemplateSpecSchema.parse(spec)).toEqual(spec);
+  });
+
+  it.each([
+    ['a description over 500 characters', { description: 'x'.repeat(501) }, 'description'],
+    ['an empty description', { description: '' }, 'description'],
+    ['a missing owner', { owner: undefined }, 'owner'],
+    ['a backup owner who is the owner', { backupOwner: 'support-platform' }, 'backupOwner'],
+    ['no review', { review: undefined }, 'review'],
+    ['a review every 366 days', { review: { by: 'security', everyDays: 366 } }, 'review.everyDays'],
+    ['a review every half day', { review: { by: 'security', everyDays: 0.5 } }, 'review.everyDays'],
+    ['requesters without a label', { requesters: { agents: {}, runtimes: ['ci'] } }, 'requesters.agents'],
+    [
+      'requesters without a runtime',
+      { requesters: { agents: { duty: 'support' }, runtimes: [] } },
+      'requesters.runtimes',
+    ],
+    [
+      'a default life over the longest',
+      { lifetime: { defaultSeconds: 20, maxSeconds: 10 } },
+      'lifetime.defaultSeconds',
+    ],
+    ['a life over twelve hours', { lifetime: { defaultSeconds: 1, maxSeconds: 43_201 } }, 'lifetime.maxSeconds'],
+    ['a life of no seconds', { lifetime: { defaultSeconds: 0, maxSeconds: 10 } }, 'lifetime.defaultSeconds'],
+    ['a rate of none', { quota: { tasksPerMinute: 0, concurrentTasks: 1 } }, 'quota.tasksPerMinute'],
+    ['a rate over 100,000', { quota: { tasksPerMinute: 100_001, concurrentTasks: 1 } }, 'quota.tasksPerMinute'],
+    ['a use quota of none', { quota: { tasksPerMinute: 1, concurrentTasks: 1, uses: 0 } }, 'quota.uses'],
+    ['a heartbeat under five seconds', { heartbeat: { timeoutSeconds: 4 } }, 'heartbeat.timeoutSeconds'],
+    ['no credential', { credentials: [] }, 'credentials'],
+    [
+      'nine credentials',
+      { credentials: Array.from({ length: 9 }, (_, i) => ({ ...credential, name: `c${String(i)}` })) },
+      'credentials',
+    ],
+    ['two credentials of one name', { credentials: [credential, credential] }, 'credentials.1.name'],
+    ['a scope that is a text', { credentials: [{ ...credential, scope: '*' }] }, 'credentials.0.scope'],
+  ])('refuses %s', (_, changes, place) => {
+    expect(refusedPlaces(changes)).toContain(place);
+  });
+
+  it.each(['conditions', 'approval', 'delivery', 'lifetme'])('refuses the unknown key %s', (key) => {
+    const parsed = TaskTemplateSpecSchema.safeParse({ ...supportReadCases(), [key]: {} });
+    expect(parsed.error?.issues[0]).toMatchObject({ code: 'unrecognized_keys', keys: [key] });
+  });
+});

@@ -1,0 +1,66 @@
+import { NameSchema, LabelsSchema } from '@mayfly/kernel';
+import { z } from 'zod';
+
+const JsonObjectSchema = z.record(z.string(), z.json());
+const between = (least: number, most: number) => z.int().min(least).max(most);
+
+const ReviewSchema = z.strictObject({ by: NameSchema, everyDays: between(1, 365) });
+
+/** Who may ask: agents that carry every label, proven from one of the runtimes. */
+const RequestersSchema = z.strictObject({
+  agents: LabelsSchema.refine((labels) => Object.keys(labels).length > 0, 'name at least one label'),
+  runtimes: z.array(NameSchema).min(1).max(32),
+});
+
+const LifetimeSchema = z
+  .strictObject({ defaultSeconds: between(1, 43_200), maxSeconds: between(1, 43_200) })
+  .refine((lifetime) => lifetime.defaultSeconds <= lifetime.maxSeconds, {
+    path: ['defaultSeconds'],
+    error: 'use at most `maxSeconds`',
+  });
+
+const QuotaSchema = z.strictObject({
+  tasksPerMinute: between(1, 100_000),
+  concurrentTasks: between(1, 100_000),
+  uses: z.int().min(1).optional(),
+});
+
+const CredentialSchema = z.strictObject({
+  name: NameSchema,
+  provider: NameSchema,
+  connection: NameSchema.optional(),
+  scope: JsonObjectSchema,
+});
+
+const CredentialsSchema = z
+  .array(CredentialSchema)
+  .min(1)
+  .max(8)
+  .superRefine((credentials, context) => {
+    credentials.forEach(({ name }, index) => {
+      if (credentials.findIndex((other) => other.name === name) === index) return;
+      context.addIssue({ code: 'custom', path: [index, 'name'], message: 'use each credential name once' });
+    });
+  });
+
+/**
+ * `TaskTemplate.spec`: what a task of this kind may ask for. Lives are in seconds, quotas are counts. The schema holds the
+ * shape; what the parameters and scopes may say is held by `compileParameters`, `compileScope` and the linter.
+ */
+export const TaskTemplateSpecSchema = z
+  .strictObject({
+    description: z.string().min(1).max(500),
+    owner: NameSchema,
+    backupOwner: NameSchema,
+    review: ReviewSchema,
+    requesters: RequestersSchema,
+    parameters: JsonObjectSchema,
+    lifetime: LifetimeSchema,
+    quota: QuotaSchema,
+    heartbeat: z.strictObject({ timeoutSeconds: between(5, 3_600) }).optional(),
+    credentials: CredentialsSchema,
+  })
+  .refine((spec) => spec.owner !== spec.backupOwner, { path: ['backupOwner'], error: 'name another than `owner`' });
+
+export type TaskTemplateSpec = z.infer<typeof TaskTemplateSpecSchema>;
+export type TemplateCredential = TaskTemplateSpec['credentials'][number];

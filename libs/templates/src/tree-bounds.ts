@@ -1,0 +1,59 @@
+import type { FieldError, Json } from '@mayfly/kernel';
+import { below } from './json-pointer.js';
+
+export interface TreeBounds {
+  /** levels of objects and lists, the root being the first */
+  readonly maxDepth: number;
+  /** values in all, the root included */
+  readonly maxNodes: number;
+}
+
+/** Keys that reach into JavaScript's own machinery; no document of ours may hold them, at any depth. */
+const RESERVED_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
+
+/**
+ * The first place where `value` is not a plain JSON tree within `bounds`, or undefined. It refuses reserved keys, objects
+ * with a prototype of their own, and numbers that JSON cannot hold; it never recurses deeper than `maxDepth`.
+ */
+export function findUnsafe(value: unknown, bounds: TreeBounds): FieldError | undefined {
+  return new TreeWalk(bounds).visit(value, '', 0);
+}
+
+/** Whether the value is a JSON object (neither null nor a list). */
+export function isObject(value: Json | undefined): value is Readonly<Record<string, Json | undefined>> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+class TreeWalk {
+  private nodes = 0;
+
+  constructor(private readonly bounds: TreeBounds) {}
+
+  visit(value: unknown, pointer: string, depth: number): FieldError | undefined {
+    this.nodes += 1;
+    if (this.nodes > this.bounds.maxNodes) {
+      return { pointer, detail: `too many values; at most ${String(this.bounds.maxNodes)} are allowed` };
+    }
+    if (typeof value === 'object' && value !== null) return this.visitInside(value, pointer, depth + 1);
+    const plain = value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
+    return plain ? undefined : { pointer, detail: 'not a JSON value' };
+  }
+
+  private visitInside(value: object, pointer: string, depth: number): FieldError | undefined {
+    if (depth > this.bounds.maxDepth) {
+      return { pointer, detail: `nested too deeply; at most ${String(this.bounds.maxDepth)} levels are allowed` };
+    }
+    if (!isPlain(value)) return { pointer, detail: 'not a JSON value' };
+    for (const [key, member] of Object.entries(value)) {
+      if (RESERVED_KEYS.has(key)) return { pointer: below(pointer, key), detail: `\`${key}\` is a reserved key` };
+      const unsafe = this.visit(member, below(pointer, key), depth);
+      if (unsafe !== undefined) return unsafe;
+    }
+    return undefined;
+  }
+}
+
+function isPlain(value: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(value);
+  return Array.isArray(value) || prototype === null || prototype === Object.prototype;
+}
