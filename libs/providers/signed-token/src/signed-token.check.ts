@@ -1,0 +1,58 @@
+import type { Minted } from '@mayfly/credentials';
+import { canonicalJson, type Json, type JsonObject } from '@mayfly/kernel';
+import type { SignedTokenOrder } from './signed-token.provider.js';
+import type { SignedTokenHandle } from './signed-token.schemas.js';
+
+/**
+ * Whether a minted token says what was allowed, claim by claim, read from the token itself: the minter does not judge its
+ * own work. Returns the reason to withhold it, which names a claim and shows none, or undefined. The signature is not
+ * looked at: a bad one gives nothing away.
+ */
+export function checkSignedToken(order: SignedTokenOrder, minted: Minted<SignedTokenHandle>): string | undefined {
+  const claims = payloadOf(minted.secret.token);
+  if (claims === undefined) return 'the token cannot be read';
+  if (minted.handle.jti !== order.leaseId) return 'the handle is of another lease';
+  return wrongClaim(claims, allowedClaims(order)) ?? wrongExpiry(claims.exp, order, minted);
+}
+
+/** What each claim has to be; `iss` and `exp` alone have room, and no other claim may be there. */
+function allowedClaims({ agent, leaseId, taskId, template, scope, issuedAt }: SignedTokenOrder): JsonObject {
+  return {
+    sub: agent.id,
+    client_id: agent.id,
+    aud: scope.audience,
+    jti: leaseId,
+    iat: Math.floor(issuedAt.getTime() / 1000),
+    task_id: taskId,
+    template: { name: template.name, version: template.version },
+    scope: scope.operations.join(' '),
+    authorization_details: [{ type: 'mayfly_operations', actions: scope.operations, locations: [scope.audience] }],
+  };
+}
+
+function wrongClaim(claims: JsonObject, allowed: JsonObject): string | undefined {
+  const extra = Object.keys(claims).find((name) => !Object.hasOwn(allowed, name) && name !== 'iss' && name !== 'exp');
+  if (extra !== undefined) return `the claim \`${extra}\` is not allowed`;
+  const wrong = Object.keys(allowed).find((name) => !isSame(claims[name], allowed[name]));
+  return wrong === undefined ? undefined : `the claim \`${wrong}\` is not what was allowed`;
+}
+
+function wrongExpiry(exp: Json | undefined, order: SignedTokenOrder, minted: Minted<unknown>): string | undefined {
+  if (typeof exp !== 'number' || exp * 1000 > order.expiresAt.getTime()) return 'the token lives longer than allowed';
+  if (exp * 1000 !== minted.providerExpiresAt.getTime()) return 'the expiry stated is not the one in the token';
+  return undefined;
+}
+
+function isSame(actual: Json | undefined, allowed: Json | undefined): boolean {
+  return canonicalJson(actual ?? null) === canonicalJson(allowed ?? null);
+}
+
+function payloadOf(token: Json | undefined): JsonObject | undefined {
+  const body = typeof token === 'string' ? token.split('.')[1] : undefined;
+  try {
+    const claims: unknown = JSON.parse(Buffer.from(body ?? '', 'base64url').toString());
+    return typeof claims === 'object' && claims !== null && !Array.isArray(claims) ? (claims as JsonObject) : undefined;
+  } catch {
+    return undefined;
+  }
+}

@@ -1,0 +1,54 @@
+import { NameSchema } from '@mayfly/kernel';
+import { z } from 'zod';
+
+const LONGEST_AUDIENCE = 255;
+const URN = /^urn:[a-z0-9][a-z0-9-]{1,31}:[A-Za-z0-9._~:/-]+$/;
+
+/** One resource server: an `https` URL in normal form without user, query or fragment, or a URN (RFC 8141). */
+export const AudienceSchema = z
+  .string()
+  .max(LONGEST_AUDIENCE)
+  .refine((text) => URN.test(text) || isPlainHttpsUrl(text), 'use an https URL in normal form, or a URN, as audience');
+
+const OperationSchema = z
+  .string()
+  .regex(/^[a-z][a-z0-9_.:-]{0,63}$/, 'use 1 to 64 lower-case letters, digits and `_.:-`, a letter first');
+
+/** What a rendered scope may hold. Nothing else gets into a token from a template or a request. */
+export const SignedTokenScopeSchema = z.strictObject({
+  audience: AudienceSchema,
+  operations: z
+    .array(OperationSchema)
+    .min(1)
+    .max(32)
+    .refine((operations) => new Set(operations).size === operations.length, 'name each operation once'),
+});
+export type SignedTokenScope = z.infer<typeof SignedTokenScopeSchema>;
+
+/**
+ * `config` of a connection of this provider: who may introspect the tokens of an audience. A resource server is a
+ * workload identity: the name of a declared issuer and the exact subject of its tokens.
+ */
+export const SignedTokenConnectionSchema = z.strictObject({
+  audience: AudienceSchema,
+  resourceServers: z.array(z.strictObject({ issuer: NameSchema, subject: z.string().min(1).max(255) })).max(64),
+});
+export type SignedTokenConnection = z.infer<typeof SignedTokenConnectionSchema>;
+
+/** A template needs no connection to issue tokens; one that names a connection is held to its audience. */
+export const SignedTokenConfigSchema = SignedTokenConnectionSchema.partial().refine(
+  ({ audience, resourceServers }) => (audience === undefined) === (resourceServers === undefined),
+  'give both `audience` and `resourceServers`',
+);
+export type SignedTokenConfig = z.infer<typeof SignedTokenConfigSchema>;
+
+/** What revocation needs: the token's `jti`, which is the lease's id. */
+export const SignedTokenHandleSchema = z.strictObject({ jti: z.string().min(1).max(64) });
+export type SignedTokenHandle = z.infer<typeof SignedTokenHandleSchema>;
+
+/** Spelt as the URL parser spells it (but for the slash of an empty path), so that one resource has one name. */
+function isPlainHttpsUrl(text: string): boolean {
+  if (/[?#@*]/.test(text) || !URL.canParse(text)) return false;
+  const { protocol, href } = new URL(text);
+  return protocol === 'https:' && (href === text || href === `${text}/`);
+}

@@ -1,0 +1,13 @@
+import { describe, expect, it } from '@jest/globals';
+import { FakeSigningKeyStore } from './fake-signing-key-store.js';
+import { signingKeyStoreSuite } from './suites/signing-key-store.suite.js';
+
+signingKeyStoreSuite(() => new FakeSigningKeyStore());
+
+describe('FakeSigningKeyStore', () => {
+  it('is unavailable when it is down', async () => {
+    const store = new FakeSigningKeyStore();
+    store.down = true;
+    await expect(store.list()).rejects.toMatchObject({ code: 'unavailable' });
+  });
+});

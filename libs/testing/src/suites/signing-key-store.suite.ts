@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import { addSeconds } from '@mayfly/kernel';
+import type { SigningKeyStore, StoredSigningKey } from '@mayfly/trust';
+
+const START = new Date('2030-01-01T00:00:00.123Z');
+
+/** A row of the right shape; no store looks into its key. */
+function row(kid: string, activeFrom: Date): StoredSigningKey {
+  return {
+    kid,
+    algorithm: 'EdDSA',
+    publicJwk: { kty: 'OKP', crv: 'Ed25519', x: randomBytes(32).toString('base64url'), kid, alg: 'EdDSA', use: 'sig' },
+    sealedPrivateKey: randomBytes(96),
+    createdAt: START,
+    activeFrom,
+  };
+}
+
+/** What every `SigningKeyStore` promises. `make` gives an empty one. */
+export function signingKeyStoreSuite(make: () => SigningKeyStore | Promise<SigningKeyStore>): void {
+  describe('a signing key store', () => {
+    it('starts empty', async () => {
+      expect(await (await make()).list()).toEqual([]);
+    });
+
+    it('gives back what was added, to the byte and the millisecond', async () => {
+      const store = await make();
+      const key = row('first', addSeconds(START, 0.456));
+      expect(await store.add(key, undefined)).toBe(true);
+      const [found] = await store.list();
+      expect(found).toEqual(key);
+      expect(Buffer.isBuffer(found?.sealedPrivateKey)).toBe(true);
+      expect(found?.activeFrom.getTime()).toBe(START.getTime() + 456);
+    });
+
+    it('lists the keys by the instant from which they sign', async () => {
+      const store = await make();
+      // By kid or by text these would come in another order.
+      const kids = ['m', 'z', 'a', 'Q'];
+      for (const [index, kid] of kids.entries()) {
+        expect(await store.add(row(kid, addSeconds(START, index * 86_400)), kids[index - 1])).toBe(true);
+      }
+      expect((await store.list()).map((key) => key.kid)).toEqual(kids);
+    });
+
+    it.each([
+      ['none', undefined],
+      ['an older one', 'first'],
+      ['an unknown one', 'nobody'],
+    ])('adds nothing when the newest key is another than expected: %s', async (_name, expected) => {
+      const store = await make();
+      await store.add(row('first', START), undefined);
+      await store.add(row('second', addSeconds(START, 60)), 'first');
+      expect(await store.add(row('third', addSeconds(START, 120)), expected)).toBe(false);
+      expect((await store.list()).map((key) => key.kid)).toEqual(['first', 'second']);
+    });
+
+    it('adds nothing to an empty store when a newest key is expected', async () => {
+      const store = await make();
+      expect(await store.add(row('first', START), 'nobody')).toBe(false);
+      expect(await store.list()).toEqual([]);
+    });
+
+    it.each([undefined, 'first'])('lets one of many concurrent additions win (expecting `%s`)', async (expected) => {
+      const store = await make();
+      if (expected !== undefined) await store.add(row(expected, START), undefined);
+      const rows = Array.from({ length: 16 }, (_, index) => row(`r${String(index)}`, addSeconds(START, 60 + index)));
+      const added = await Promise.all(rows.map((key) => store.add(key, expected)));
+      expect(added.filter(Boolean)).toHaveLength(1);
+      expect((await store.list()).map((key) => key.kid)).toEqual(
+        [expected, rows[added.indexOf(true)]?.kid].filter((kid) => kid !== undefined),
+      );
+    });
+  });
+}

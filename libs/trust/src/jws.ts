@@ -1,0 +1,69 @@
+import { sign, verify, type KeyObject } from 'node:crypto';
+import { promisify } from 'node:util';
+import type { JsonObject } from '@mayfly/kernel';
+
+/** `EdDSA` means Ed25519 here (RFC 8037); `ES256` is ECDSA on P-256 with SHA-256 (RFC 7518 §3.4). */
+export type SigningAlgorithm = 'EdDSA' | 'ES256';
+
+const DIGESTS: Record<SigningAlgorithm, string | null> = { EdDSA: null, ES256: 'sha256' };
+const SIGNATURE_BYTES = 64;
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+// With a callback, node:crypto works on the thread pool and leaves the main thread to HTTP: docs/adr/0005-token-signing.md.
+const signOnPool = promisify(sign);
+const verifyOnPool = promisify(verify);
+
+/** A JWS in compact form whose parts have been decoded, and whose signature has not been looked at. */
+export interface DecodedJws {
+  readonly header: JsonObject;
+  readonly payload: Buffer;
+  readonly signingInput: Buffer;
+  readonly signature: Buffer;
+}
+
+/** Signs in compact form (RFC 7515 §5.1); `header` has to name the algorithm that `key` is for. */
+export async function signJws(
+  header: JsonObject & { readonly alg: SigningAlgorithm },
+  payload: string,
+  key: KeyObject,
+): Promise<string> {
+  const input = `${encode(JSON.stringify(header))}.${encode(payload)}`;
+  const signature = await signOnPool(DIGESTS[header.alg], Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' });
+  return `${input}.${signature.toString('base64url')}`;
+}
+
+/** The parts of a JWS in compact form, or undefined where the text is none. Only the one canonical spelling passes. */
+export function decodeJws(text: string): DecodedJws | undefined {
+  const [head, body, seal, ...rest] = text.split('.');
+  if (head === undefined || body === undefined || seal === undefined || rest.length > 0) return undefined;
+  const [header, payload, signature] = [decode(head), decode(body), decode(seal)];
+  if (header === undefined || payload === undefined || signature?.length !== SIGNATURE_BYTES) return undefined;
+  const members = parseObject(header);
+  if (members === undefined) return undefined;
+  return { header: members, payload, signingInput: Buffer.from(`${head}.${body}`), signature };
+}
+
+/** Whether the signature is this key's under this algorithm. The caller picks both; the header has no say in it. */
+export async function verifyJws(jws: DecodedJws, algorithm: SigningAlgorithm, key: KeyObject): Promise<boolean> {
+  return verifyOnPool(DIGESTS[algorithm], jws.signingInput, { key, dsaEncoding: 'ieee-p1363' }, jws.signature);
+}
+
+/** The JSON object in these bytes, which have to be well-formed UTF-8 (RFC 8725 §3.7), or undefined. */
+export function parseObject(bytes: Buffer): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(UTF8.decode(bytes));
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? (value as JsonObject) : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function encode(text: string): string {
+  return Buffer.from(text).toString('base64url');
+}
+
+/** base64url without padding, refused unless encoding it again gives the same text (no stray characters or bits). */
+function decode(text: string): Buffer | undefined {
+  const bytes = Buffer.from(text, 'base64url');
+  return bytes.toString('base64url') === text ? bytes : undefined;
+}

@@ -1,0 +1,98 @@
+import { createHmac, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto';
+import { Problem } from '@mayfly/kernel';
+import { decrypt, encrypt, NONCE_BYTES, TAG_BYTES } from './xaes-256-gcm.js';
+
+/** Each key is 32 random bytes, as 64 hexadecimal digits or as base64 (either alphabet, padding optional). */
+export interface SealingKeys {
+  /** seals, opens and fingerprints */
+  readonly current: string;
+  /** only open what was sealed before the last change of keys */
+  readonly previous?: readonly string[];
+}
+
+/** A key as the sealer holds it; a `KeyObject` shows no bytes when printed. */
+interface SealingKey {
+  /** A hint derived from the key, so that nobody has to number keys; two keys may share it. */
+  readonly id: number;
+  readonly key: KeyObject;
+}
+
+const ID_BYTES = 1;
+const FINGERPRINT_BYTES = 16;
+
+/**
+ * Seals what has to be stored for a while and must not be readable there (I10). A sealed value is
+ * key id (1 byte) ‖ nonce (24) ‖ ciphertext ‖ tag (16); the context is authenticated and not stored, so that a value
+ * moved to another row, column or purpose does not open.
+ */
+export class Sealer {
+  private readonly current: SealingKey;
+  private readonly all: readonly SealingKey[];
+  private readonly fingerprintKey: KeyObject;
+
+  /** Throws `internal` when a key is not 32 bytes; no message holds a key. */
+  constructor(keys: SealingKeys) {
+    const material = parseKey(keys.current);
+    this.current = sealingKey(material);
+    this.all = [this.current, ...(keys.previous ?? []).map((text) => sealingKey(parseKey(text)))];
+    this.fingerprintKey = createSecretKey(derive(material, 'mayfly/fingerprint/v1'));
+  }
+
+  /** Seals text (as UTF-8) or bytes for one context, such as `signing-key:<kid>`. The same input never seals alike twice. */
+  seal(plain: Uint8Array | string, context: string): Buffer {
+    const nonce = randomBytes(NONCE_BYTES);
+    const bytes = typeof plain === 'string' ? Buffer.from(plain) : Buffer.from(plain);
+    const sealed = encrypt(this.current.key, nonce, bytes, Buffer.from(context));
+    return Buffer.concat([Buffer.from([this.current.id]), nonce, sealed]);
+  }
+
+  /** What was sealed for this context. Throws `internal` when it was altered, belongs elsewhere, or its key is not given. */
+  open(sealed: Uint8Array, context: string): Buffer {
+    const bytes = Buffer.from(sealed);
+    if (bytes.length >= ID_BYTES + NONCE_BYTES + TAG_BYTES) {
+      for (const { id, key } of this.all) {
+        const plain = id === bytes[0] ? tryDecrypt(key, bytes.subarray(ID_BYTES), Buffer.from(context)) : undefined;
+        if (plain !== undefined) return plain;
+      }
+    }
+    throw new Problem(
+      'internal',
+      'a sealed value does not open: it was altered or moved, or its sealing key is not among the previous keys',
+    );
+  }
+
+  /**
+   * A keyed fingerprint (HMAC-SHA-256, 16 bytes, base64url, 22 characters): tells two secrets apart in the audit without
+   * giving either away. It follows the current key: fingerprints made under different keys do not compare.
+   */
+  fingerprint(secret: string): string {
+    const digest = createHmac('sha256', this.fingerprintKey).update(secret).digest();
+    return digest.subarray(0, FINGERPRINT_BYTES).toString('base64url');
+  }
+}
+
+function tryDecrypt(key: KeyObject, bytes: Buffer, context: Buffer): Buffer | undefined {
+  try {
+    return decrypt(key, bytes.subarray(0, NONCE_BYTES), bytes.subarray(NONCE_BYTES), context);
+  } catch {
+    return undefined;
+  }
+}
+
+function sealingKey(material: Buffer): SealingKey {
+  return {
+    id: derive(material, 'mayfly/key-id/v1').readUInt8(0),
+    key: createSecretKey(derive(material, 'mayfly/seal/v1')),
+  };
+}
+
+/** HKDF-SHA-256 (RFC 5869): one key for each purpose, so that none is used twice. */
+function derive(material: Buffer, purpose: string): Buffer {
+  return Buffer.from(hkdfSync('sha256', material, Buffer.alloc(0), purpose, 32));
+}
+
+function parseKey(text: string): Buffer {
+  if (/^[0-9a-f]{64}$/i.test(text)) return Buffer.from(text, 'hex');
+  if (/^[\w+/-]{43}=?$/.test(text)) return Buffer.from(text, 'base64');
+  throw new Problem('internal', 'a sealing key is 32 bytes, written as 64 hexadecimal digits or as base64');
+}

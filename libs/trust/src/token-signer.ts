@@ -1,0 +1,29 @@
+import { addSeconds, Problem, type Clock, type JsonObject } from '@mayfly/kernel';
+import { signJws } from './jws.js';
+import type { KeyRing } from './key-ring.js';
+
+/** JWT claims (RFC 7519 §4); `exp` is in seconds since 1970. */
+export interface TokenClaims extends JsonObject {
+  readonly exp: number;
+}
+
+/** Signs JWTs with the ring's key of the moment. */
+export class TokenSigner {
+  constructor(
+    private readonly ring: KeyRing,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * A JWT in compact form whose header is `alg`, `typ` (such as `at+jwt`) and `kid`. Throws `unavailable` when no key is
+   * ready, and `internal` for a token that would outlive the publication of its key.
+   */
+  async sign(typ: string, claims: TokenClaims): Promise<string> {
+    const { longestTokenSeconds, skewSeconds } = this.ring.options;
+    if (claims.exp * 1000 > addSeconds(this.clock.now(), longestTokenSeconds + skewSeconds).getTime()) {
+      throw new Problem('internal', `a token may live for ${String(longestTokenSeconds)} s at most; ask for less`);
+    }
+    const { algorithm, kid, privateKey } = this.ring.signer();
+    return signJws({ alg: algorithm, typ, kid }, JSON.stringify(claims), privateKey);
+  }
+}

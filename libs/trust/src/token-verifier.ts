@@ -1,0 +1,55 @@
+import type { Clock } from '@mayfly/kernel';
+import { decodeJws, parseObject, verifyJws, type DecodedJws } from './jws.js';
+import type { KeyRing } from './key-ring.js';
+import type { SigningKey } from './signing-key.js';
+import type { TokenClaims } from './token-signer.js';
+
+const LONGEST_TOKEN_CHARACTERS = 8_192;
+
+export interface TokenExpectations {
+  readonly typ: string;
+  readonly issuer: string;
+  /** left out where the caller is to decide by the audience that the token turns out to have */
+  readonly audience?: string;
+}
+
+/** Verifies the tokens that this service signed itself. Whether their leases still live is for the caller to look up. */
+export class TokenVerifier {
+  constructor(
+    private readonly ring: KeyRing,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * The claims of a token that a published key signed, that has the type, issuer and audience expected, and that lives
+   * now, without leeway: the signing clock is this one. Undefined for anything else (RFC 7662 §2.2 wants no reason);
+   * it never throws for a bad token.
+   */
+  async verify(token: string, expected: TokenExpectations): Promise<TokenClaims | undefined> {
+    const jws = token.length <= LONGEST_TOKEN_CHARACTERS ? decodeJws(token) : undefined;
+    const key = jws && this.keyFor(jws, expected.typ);
+    if (jws === undefined || key === undefined || !(await verifyJws(jws, key.algorithm, key.publicKey)))
+      return undefined;
+    const claims = parseObject(jws.payload);
+    return claims !== undefined && isAlive(claims, this.clock.now()) && isExpected(claims, expected)
+      ? claims
+      : undefined;
+  }
+
+  /** The key that the header may name: by kid among our own, for the algorithm that the key is for (RFC 8725 §3.1). */
+  private keyFor({ header }: DecodedJws, typ: string): SigningKey | undefined {
+    if (header.typ !== typ || header.crit !== undefined || typeof header.kid !== 'string') return undefined;
+    const key = this.ring.find(header.kid);
+    return key?.algorithm === header.alg ? key : undefined;
+  }
+}
+
+function isAlive(claims: Readonly<Record<string, unknown>>, now: Date): claims is TokenClaims {
+  const seconds = now.getTime() / 1000;
+  const { exp, nbf = 0 } = claims;
+  return typeof exp === 'number' && typeof nbf === 'number' && nbf <= seconds && seconds < exp;
+}
+
+function isExpected(claims: TokenClaims, { issuer, audience }: TokenExpectations): boolean {
+  return claims.iss === issuer && (audience === undefined || claims.aud === audience);
+}
