@@ -12,7 +12,7 @@ export interface Binaries {
 }
 
 /** A folder as the npm packages lay it out: `native/bin`, `native/lib`, `native/share`, `native/pg-symlinks.json`. */
-interface Distribution {
+export interface Distribution {
   readonly root: string;
   readonly version: string;
 }
@@ -22,8 +22,13 @@ interface Distribution {
  * account cannot reach the package that npm installed, or the package cannot be completed in place, a copy in `home` is
  * made once and used. Throws Problem `unavailable` where npm ships no binary for the platform.
  */
-export function locateBinaries(platform: string, home: string, account: Account): Binaries {
-  const installed = findDistribution(platform);
+export function locateBinaries(
+  platform: string,
+  home: string,
+  account: Account,
+  find: (platform: string) => Distribution = findDistribution,
+): Binaries {
+  const installed = find(platform);
   const usable = firstClosedDirectory(join(installed.root, 'native', 'bin'), account) === undefined;
   const root = usable && tryHydrate(installed.root) ? installed.root : copyInto(home, installed, account);
   return { initdb: join(root, 'native', 'bin', 'initdb'), postgres: join(root, 'native', 'bin', 'postgres') };

@@ -106,16 +106,14 @@ async function launch(
   });
   closeSync(log);
   child.unref();
-  let failed: string | undefined;
-  child.once('error', (error) => (failed = error.message));
-  child.once('exit', () => (failed = readFileSync(cluster.log).subarray(logStart).toString('utf8')));
-  while (failed === undefined) {
+  child.once('error', () => undefined); // seen as an exit code below
+  while (child.exitCode === null && child.signalCode === null) {
     const found = readPostmaster(cluster);
     if (found?.pid === child.pid && found?.status === 'ready') return { server: found, said: '' };
     if (Date.now() > deadline) throw notStarted('it took too long');
     await sleep(POLL_MILLISECONDS);
   }
-  return { said: failed };
+  return { said: readFileSync(cluster.log).subarray(logStart).toString('utf8') };
 }
 
 function settingArguments(): string[] {
