@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import { addSeconds, newId, type Problem } from '@mayfly/kernel';
+import { addSeconds, newId } from '@mayfly/kernel';
 import { FakeSigningKeyStore } from '@mayfly/testing';
 import { KeyRing, Sealer, TokenSigner } from '@mayfly/trust';
 import fc from 'fast-check';
