@@ -1,1 +1,120 @@
-process.exit(0)
+#!/usr/bin/env node
+// Generates the Prisma client and compiles the broker, each only when it is out of date. Says nothing when it has nothing
+// to do (under 100 ms), one line a step when it does, and leaves with the compiler's output and status 1 when that fails.
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+
+process.chdir(fileURLToPath(new URL('..', import.meta.url)));
+
+const MAIN = 'dist/apps/broker/apps/broker/src/main.js';
+const LOCK = 'dist/.build-lock';
+const TOOLS = { prisma: 'node_modules/prisma/build/index.js', nest: 'node_modules/@nestjs/cli/bin/nest.js' };
+
+const steps = [
+  {
+    says: 'generating the Prisma client',
+    stamp: 'dist/.generated',
+    output: 'libs/persistence/src/generated',
+    inputs: ['prisma/schema.prisma'],
+    applies: () => existsSync('prisma/schema.prisma'),
+    command: [TOOLS.prisma, 'generate'],
+  },
+  {
+    says: 'compiling the broker',
+    stamp: 'dist/.compiled',
+    output: MAIN,
+    inputs: ['apps', 'libs', 'prisma', 'package-lock.json', 'nest-cli.json', 'tsconfig.json'],
+    applies: () => existsSync('apps/broker/src/main.ts'),
+    command: [TOOLS.nest, 'build', 'broker'],
+  },
+];
+
+if (steps.some(isStale)) {
+  if (Object.values(TOOLS).every((tool) => existsSync(tool))) await underLock(buildWhatIsStale);
+  // An image holds the product and no compiler; `npm ci --omit=dev` runs this before the product is there.
+  else if (!existsSync(MAIN) && process.env.npm_lifecycle_event !== 'prepare') {
+    fail('there is no build and no compiler: run `npm ci`');
+  }
+}
+
+function buildWhatIsStale() {
+  for (const step of steps) if (isStale(step)) run(step);
+}
+
+function isStale(step) {
+  if (!step.applies()) return false;
+  return !existsSync(step.output) || !existsSync(step.stamp) || readFileSync(step.stamp, 'utf8') !== fingerprint(step);
+}
+
+/** Changes with every file that is added, removed or written. Specs are not compiled. */
+function fingerprint({ inputs }) {
+  const hash = createHash('sha256');
+  for (const path of inputs.flatMap(filesIn)) {
+    const { size, mtimeMs } = statSync(path);
+    hash.update(`${path} ${size} ${mtimeMs}\n`);
+  }
+  return hash.digest('hex');
+}
+
+function filesIn(path) {
+  if (!statSync(path).isDirectory()) return [path];
+  return readdirSync(path, { withFileTypes: true }).flatMap((entry) => {
+    if (entry.isDirectory()) return filesIn(join(path, entry.name));
+    return entry.name.endsWith('.spec.ts') ? [] : [join(path, entry.name)];
+  });
+}
+
+function run(step) {
+  console.log(`${step.says} …`);
+  // Taken before: what is saved while the step runs is looked at next time.
+  const before = fingerprint(step);
+  const { status, stdout, stderr, error } = spawnSync(process.execPath, step.command, {
+    encoding: 'utf8',
+    env: {
+      ...process.env,
+      PRISMA_SCHEMA_ENGINE_BINARY: resolve('tools/schema-engine.mjs'),
+      PRISMA_HIDE_UPDATE_MESSAGE: '1',
+    },
+  });
+  if (status !== 0) fail(`${step.says} failed\n${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}`);
+  writeFileSync(step.stamp, before);
+}
+
+/** One build at a time; who waited for another's finds nothing left to do. */
+async function underLock(work) {
+  mkdirSync('dist', { recursive: true });
+  while (!takeLock()) await sleep(100);
+  process.once('exit', () => rmSync(LOCK, { force: true }));
+  work();
+}
+
+/** The lock names its holder; one whose holder was killed is taken away. */
+function takeLock() {
+  try {
+    writeFileSync(LOCK, String(process.pid), { flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (error.code !== 'EEXIST') throw error;
+  }
+  if (!isHeld()) rmSync(LOCK, { force: true });
+  return false;
+}
+
+function isHeld() {
+  try {
+    const holder = Number(readFileSync(LOCK, 'utf8') || process.ppid);
+    process.kill(holder, 0);
+    return holder !== process.pid;
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+}
+
+function fail(message) {
+  console.error(`build: ${message}`);
+  process.exit(1);
+}

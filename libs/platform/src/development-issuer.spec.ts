@@ -57,7 +57,7 @@ describe('the development issuer', () => {
 
   it('is one issuer for processes that race to make it', async () => {
     const module = JSON.stringify(new URL('./development-issuer.ts', import.meta.url).href);
-    const loader = fileURLToPath(new URL('../../../test/support/run-typescript.mjs', import.meta.url));
+    const loader = fileURLToPath(new URL('../../../tools/run-typescript.mjs', import.meta.url));
     const code = `import { developmentIssuer } from ${module};
       const issuer = await developmentIssuer(process.argv[1], { production: false });
       console.log(JSON.stringify(issuer.documents));`;

@@ -27,7 +27,8 @@ export const SERVER_ENVIRONMENT = { LC_ALL: 'C' };
 export function openCluster(dataDir: string, account: Account): Cluster {
   makeDataDirectory(dataDir);
   const home = join(realpathSync(dataDir), 'postgres');
-  if (mkdirSync(home, { recursive: true, mode: 0o700 }) !== undefined) give(home, account);
+  mkdirSync(home, { recursive: true, mode: 0o700 });
+  give(home, account); // each time: an earlier start may have been killed between the two
   return { home, data: join(home, 'data'), log: join(home, 'server.log'), portFile: join(home, 'port'), account };
 }
 

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -52,7 +53,7 @@ describe('startEmbeddedPostgres', () => {
 
   /** Another process that has the server running, and prints a line whenever a row was acknowledged. */
   async function startElsewhere(): Promise<{ child: ChildProcess; line: () => Promise<string> }> {
-    const loader = fileURLToPath(new URL('../../../test/support/run-typescript.mjs', import.meta.url));
+    const loader = fileURLToPath(new URL('../../../tools/run-typescript.mjs', import.meta.url));
     const script = fileURLToPath(new URL('../../../test/support/write-rows.ts', import.meta.url));
     const child = spawn(process.execPath, ['--import', loader, script, dataDir], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -133,7 +134,8 @@ describe('startEmbeddedPostgres', () => {
     const draft = join(dataDir, 'postgres', 'data.draft');
     mkdirSync(draft, { recursive: true });
     writeFileSync(join(draft, 'PG_VERSION'), '18');
-    await start();
+    const postgres = await start();
+    expect(await query(postgres.url('mayfly'), 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
     expect(existsSync(draft)).toBe(false);
   });
 

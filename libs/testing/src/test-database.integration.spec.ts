@@ -44,7 +44,7 @@ describe('the test PostgreSQL', () => {
   });
 
   it('is gone, with its directory, after the test process was killed', async () => {
-    const loader = fileURLToPath(new URL('../../../test/support/run-typescript.mjs', import.meta.url));
+    const loader = fileURLToPath(new URL('../../../tools/run-typescript.mjs', import.meta.url));
     const module = JSON.stringify(new URL('./test-database.ts', import.meta.url).href);
     const code = `import { startTestPostgres } from ${module}; await startTestPostgres(); process.kill(process.pid, 'SIGKILL');`;
     const child = spawn(process.execPath, ['--import', loader, '--input-type=module', '-e', code]);

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import ts from 'typescript';
 
-const root = new URL('../../', import.meta.url);
+const root = new URL('../', import.meta.url);
 const { config } = ts.readConfigFile(fileURLToPath(new URL('tsconfig.json', root)), ts.sys.readFile);
 const { options } = ts.convertCompilerOptionsFromJson(
   { ...config.compilerOptions, module: 'esnext', moduleResolution: 'bundler', inlineSourceMap: true, sourceMap: false },
