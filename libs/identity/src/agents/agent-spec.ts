@@ -1,0 +1,92 @@
+import { NameSchema, type FieldError } from '@mayfly/kernel';
+import { z } from 'zod';
+import type { IssuerSpec } from '../issuers/issuer-spec.js';
+import { lowerCaseAuthority } from '../spiffe-id.js';
+import { subjectPatternFault } from './subject-pattern.js';
+
+const SubjectSchema = z
+  .string()
+  .min(1)
+  .max(2048)
+  .regex(/^[\x20-\x7e]+$/, 'use printable ASCII characters')
+  .superRefine((subject, context) => {
+    const message = subjectPatternFault(subject);
+    if (message !== undefined) context.addIssue({ code: 'custom', message });
+  });
+
+/** One way in which an agent is known: who must have said so, of whom, and in which runtime the agent then is. */
+export const AgentIdentitySchema = z.strictObject({
+  issuer: NameSchema,
+  /** exact, or with `*` for whole segments */
+  subject: SubjectSchema,
+  runtime: NameSchema,
+  /** claims that must have exactly these values as well */
+  claims: z
+    .record(z.string().min(1).max(128), z.string().min(1).max(512))
+    .refine((claims) => Object.keys(claims).length <= 16, 'bind at most 16 claims')
+    .optional(),
+});
+export type AgentIdentity = z.infer<typeof AgentIdentitySchema>;
+
+/** `Agent.spec`: who answers for it and how it is known. */
+export const AgentSpecSchema = z
+  .strictObject({
+    owner: NameSchema,
+    backupOwner: NameSchema,
+    identities: z.array(AgentIdentitySchema).min(1).max(32),
+  })
+  .refine(({ owner, backupOwner }) => owner !== backupOwner, {
+    path: ['backupOwner'],
+    message: 'name somebody other than the owner',
+  });
+export type AgentSpec = z.infer<typeof AgentSpecSchema>;
+
+interface IdentityRule {
+  readonly field: keyof AgentIdentity;
+  readonly detail: string;
+  readonly isBroken: (identity: AgentIdentity, issuer: IssuerSpec) => boolean;
+}
+
+const rules: readonly IdentityRule[] = [
+  {
+    field: 'issuer',
+    detail: 'this issuer speaks for people; use one without `roles`',
+    isBroken: (_, issuer) => issuer.roles !== undefined,
+  },
+  {
+    field: 'subject',
+    detail: 'use a SPIFFE ID of the trust domain of this issuer',
+    isBroken: ({ subject }, { profile, issuer }) =>
+      profile === 'spiffe-jwt' && !lowerCaseAuthority(subject).startsWith(`${lowerCaseAuthority(issuer)}/`),
+  },
+  {
+    field: 'subject',
+    detail: 'use `system:serviceaccount:<namespace>:<name>`',
+    isBroken: ({ subject }, { profile }) => profile === 'kubernetes' && !subject.startsWith('system:serviceaccount:'),
+  },
+  {
+    // Names of owners and repositories can be given up and taken by somebody else; their ids cannot.
+    field: 'claims',
+    detail: 'bind `repository_id` or `repository_owner_id`',
+    isBroken: ({ claims = {} }, { profile }) => profile === 'github-actions' && !bindsGithubId(claims),
+  },
+];
+
+/** Whether the claims pin a GitHub repository or its owner by an id that nobody else can ever get. */
+export function bindsGithubId(claims: Readonly<Record<string, string>>): boolean {
+  return Object.hasOwn(claims, 'repository_id') || Object.hasOwn(claims, 'repository_owner_id');
+}
+
+/** What an agent's identities lack, given the issuers that exist (by name). Pointers are relative to the spec. */
+export function agentIdentityErrors(spec: AgentSpec, issuers: ReadonlyMap<string, IssuerSpec>): FieldError[] {
+  return spec.identities.flatMap((identity, at) => {
+    const pointer = `/identities/${String(at)}`;
+    const issuer = issuers.get(identity.issuer);
+    if (issuer === undefined) {
+      return [{ pointer: `${pointer}/issuer`, detail: `there is no issuer \`${identity.issuer}\`; declare it first` }];
+    }
+    return rules
+      .filter((rule) => rule.isBroken(identity, issuer))
+      .map(({ field, detail }) => ({ pointer: `${pointer}/${field}`, detail }));
+  });
+}

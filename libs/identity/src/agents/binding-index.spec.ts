@@ -1,0 +1,147 @@
+import { describe, expect, it } from '@jest/globals';
+import { identityRefusalReason } from '../identity-refusal.js';
+import type { VerifiedIdentity } from '../verified-identity.js';
+import { bindingsOf, type AgentBinding } from './agent-binding.js';
+import { bindIdentity, BindingIndex } from './binding-index.js';
+
+const workload: VerifiedIdentity = {
+  issuer: 'ci',
+  issuerUrl: 'https://ci.example',
+  subject: 'support-agent',
+  profile: 'oidc',
+  kind: 'workload',
+  roles: [],
+  issuedAt: new Date(0),
+  expiresAt: new Date(1),
+  singleUse: false,
+  claims: {},
+};
+const job: VerifiedIdentity = {
+  ...workload,
+  issuer: 'hub',
+  profile: 'github-actions',
+  subject: 'repo:org/app:ref:main',
+  claims: { repository_id: '1', event_name: 'push' },
+};
+
+function binding(agent: string, more: Partial<AgentBinding> = {}): AgentBinding {
+  return { agent, issuer: 'ci', subject: 'support-agent', runtime: 'laptop', ...more };
+}
+
+function outcome(identity: VerifiedIdentity, bindings: readonly AgentBinding[]): string | undefined {
+  try {
+    const { agent, runtime } = bindIdentity(identity, bindings);
+    return `${agent}@${runtime}`;
+  } catch (error) {
+    return identityRefusalReason(error);
+  }
+}
+
+const hub = (agent: string, more: Partial<AgentBinding> = {}): AgentBinding =>
+  binding(agent, { issuer: 'hub', subject: 'repo:org/app:ref:*', claims: { repository_id: '1' }, ...more });
+
+describe('bindIdentity', () => {
+  it.each<[string, VerifiedIdentity, AgentBinding[], string]>([
+    ['an exact subject', workload, [binding('other', { subject: 'x' }), binding('support')], 'support@laptop'],
+    ['nobody', workload, [], 'no_agent'],
+    ['the same subject of another issuer', workload, [binding('support', { issuer: 'cd' })], 'no_agent'],
+    ['a subject that ours is the beginning of', workload, [binding('support', { subject: 'support' })], 'no_agent'],
+    [
+      'exact before pattern',
+      { ...workload, subject: 'a:b' },
+      [binding('wide', { subject: 'a:*' }), binding('narrow', { subject: 'a:b' })],
+      'narrow@laptop',
+    ],
+    [
+      'a pattern where the exact one asks for other claims',
+      { ...workload, subject: 'a:b' },
+      [binding('wide', { subject: 'a:*' }), binding('narrow', { subject: 'a:b', claims: { env: 'prod' } })],
+      'wide@laptop',
+    ],
+    ['two agents', workload, [binding('one'), binding('two')], 'ambiguous_agent'],
+    ['two runtimes', workload, [binding('one'), binding('one', { runtime: 'ci' })], 'ambiguous_agent'],
+    ['one agent twice', workload, [binding('one'), binding('one')], 'one@laptop'],
+    [
+      'two patterns',
+      { ...workload, subject: 'a:b:c' },
+      [binding('one', { subject: 'a:*:c' }), binding('two', { subject: 'a:b:*' })],
+      'ambiguous_agent',
+    ],
+    [
+      'agents told apart by a claim',
+      { ...workload, claims: { env: 'prod' } },
+      [binding('test', { claims: { env: 'test' } }), binding('prod', { claims: { env: 'prod' } })],
+      'prod@laptop',
+    ],
+    ['a claim that is missing', workload, [binding('one', { claims: { toString: 'x' } })], 'no_agent'],
+    ['a person', { ...workload, kind: 'person' }, [binding('support')], 'no_agent'],
+    [
+      'a SPIFFE ID declared in capitals',
+      { ...workload, subject: 'spiffe://prod.example/a' },
+      [binding('mesh', { subject: 'SPIFFE://Prod.Example/a' })],
+      'mesh@laptop',
+    ],
+    ['a job', job, [hub('code')], 'code@laptop'],
+    [
+      'a job of a repository with a longer name',
+      { ...job, subject: 'repo:org/app-evil:ref:main' },
+      [hub('code')],
+      'no_agent',
+    ],
+    [
+      'a repository that took over the name',
+      { ...job, claims: { ...job.claims, repository_id: '9' } },
+      [hub('code')],
+      'no_agent',
+    ],
+    ['a job bound by no id', job, [hub('code', { claims: { event_name: 'push' } })], 'no_agent'],
+    ['a pull request', { ...job, claims: { ...job.claims, event_name: 'pull_request' } }, [hub('code')], 'no_agent'],
+    [
+      'a pull request target',
+      { ...job, claims: { ...job.claims, event_name: 'pull_request_target' } },
+      [hub('code')],
+      'no_agent',
+    ],
+    ['an event that is not told', { ...job, claims: { repository_id: '1' } }, [hub('code')], 'no_agent'],
+    [
+      'a pull request where the binding names it',
+      { ...job, claims: { ...job.claims, event_name: 'pull_request' } },
+      [hub('review', { claims: { repository_id: '1', event_name: 'pull_request' } })],
+      'review@laptop',
+    ],
+  ])('%s', (_, identity, bindings, expected) => {
+    expect(outcome(identity, bindings)).toBe(expected);
+    expect(outcome(identity, bindings.toReversed())).toBe(expected);
+  });
+
+  it('says what would help, and is still a 401', () => {
+    expect(() => bindIdentity(workload, [])).toThrow(
+      expect.objectContaining({ code: 'unauthenticated', detail: expect.stringContaining('no agent is bound') }),
+    );
+    expect(() => bindIdentity(workload, [binding('one'), binding('two')])).toThrow(
+      expect.objectContaining({ code: 'unauthenticated', detail: expect.stringContaining('more than one agent') }),
+    );
+  });
+
+  it('looks an exact subject up without trying the other 20,000', () => {
+    const bindings = Array.from({ length: 20_000 }, (_, n) => binding(`agent-${String(n)}`, { subject: String(n) }));
+    const index = new BindingIndex(bindings);
+    const started = process.hrtime.bigint();
+    for (let n = 0; n < 20_000; n++) index.bind({ ...workload, subject: String(n) });
+    // A scan would take 400 million comparisons, tens of seconds.
+    expect(Number(process.hrtime.bigint() - started) / 1e6).toBeLessThan(2000);
+  });
+});
+
+describe('bindingsOf', () => {
+  it('gives one binding for each declared identity', () => {
+    const identities = [
+      { issuer: 'ci', subject: 'a', runtime: 'laptop' },
+      { issuer: 'hub', subject: 'b', runtime: 'ci', claims: { repository_id: '1' } },
+    ];
+    expect(bindingsOf('support', { owner: 'a', backupOwner: 'b', identities })).toEqual([
+      { agent: 'support', issuer: 'ci', subject: 'a', runtime: 'laptop' },
+      { agent: 'support', issuer: 'hub', subject: 'b', runtime: 'ci', claims: { repository_id: '1' } },
+    ]);
+  });
+});

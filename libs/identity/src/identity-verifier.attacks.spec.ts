@@ -1,0 +1,264 @@
+import { createHmac } from 'node:crypto';
+import { beforeAll, describe, expect, it } from '@jest/globals';
+import type { JsonObject } from '@mayfly/kernel';
+import { FakeIssuer } from '@mayfly/testing';
+import { identityRefusalReason, type IdentityRefusalReason } from './identity-refusal.js';
+import { IdentityVerifier } from './identity-verifier.js';
+import { IssuerKeySource } from './keys/issuer.key-source.js';
+
+const clock = { now: () => new Date('2026-11-01T12:00:00Z') };
+const now = clock.now().getTime() / 1000;
+
+const ci = new FakeIssuer({ clock });
+const rsa = new FakeIssuer({ clock, issuer: 'https://rsa.example', algorithm: 'RS256' });
+const mesh = new FakeIssuer({ clock, issuer: 'spiffe://prod.example' });
+const cluster = new FakeIssuer({ clock, issuer: 'https://cluster.example' });
+const hub = new FakeIssuer({ clock, issuer: 'https://token.actions.githubusercontent.com', algorithm: 'RS256' });
+const stranger = new FakeIssuer({ clock, issuer: 'https://stranger.example' });
+/** claims to be `ci`, has other keys */
+const impostor = new FakeIssuer({ clock });
+
+const fetched: string[] = [];
+const keySource = new IssuerKeySource(async (url) => {
+  fetched.push(url);
+  throw new Error('nothing is fetched for pinned keys');
+}, clock);
+const verifier = new IdentityVerifier(keySource, clock);
+
+beforeAll(() => {
+  verifier.replaceIssuers([
+    ci.trusted('ci', { algorithms: ['ES256', 'RS256'] }),
+    rsa.trusted('rsa'),
+    mesh.trusted('mesh', { profile: 'spiffe-jwt' }),
+    cluster.trusted('cluster', { profile: 'kubernetes' }),
+    hub.trusted('hub', { profile: 'github-actions' }),
+  ]);
+});
+
+const text = (value: JsonObject): string => Buffer.from(JSON.stringify(value)).toString('base64url');
+const header = (more: JsonObject = {}): string => JSON.stringify({ alg: ci.algorithm, kid: ci.kid, ...more });
+const payload = (issuer: FakeIssuer = ci): JsonObject => ({
+  iss: issuer.issuer,
+  sub: 'support-agent',
+  aud: 'mayfly',
+  iat: now,
+  exp: now + 300,
+});
+
+/** HS256 with the bytes of a public key as the secret: what a verifier does that lets the token choose the algorithm. */
+function signedWithPublicKey(issuer: FakeIssuer, format: 'pem' | 'jwk'): string {
+  const secret =
+    format === 'pem' ? issuer.publicKey.export({ format, type: 'spki' }) : JSON.stringify(issuer.jwks().keys[0]);
+  const input = `${text({ alg: 'HS256', kid: issuer.kid })}.${text(payload(issuer))}`;
+  return `${input}.${createHmac('sha256', secret).update(input).digest('base64url')}`;
+}
+
+const [head = '', body = '', signature = ''] = ci.sign().split('.');
+const spiffe = (sub: string, more: JsonObject = {}): string => mesh.sign({ iss: undefined, sub, ...more });
+const serviceAccount = { namespace: 'crm', serviceaccount: { name: 'agent', uid: 'u-1' } };
+const job = {
+  repository_id: '1',
+  repository_owner_id: '2',
+  event_name: 'push',
+  run_id: '3',
+  run_attempt: '1',
+  jti: 'j-1',
+};
+
+const attacks: Record<string, [IdentityRefusalReason, string]> = {
+  'alg none, no signature': ['algorithm', `${text({ alg: 'none' })}.${body}.`],
+  'alg None, old signature': ['algorithm', `${text({ alg: 'None', kid: ci.kid })}.${body}.${signature}`],
+  'HS256 keyed with the RSA public key': ['algorithm', signedWithPublicKey(rsa, 'pem')],
+  'HS256 keyed with the EC public key': ['algorithm', signedWithPublicKey(ci, 'pem')],
+  'HS256 keyed with the JWK': ['algorithm', signedWithPublicKey(ci, 'jwk')],
+  'an algorithm that this issuer may not use': ['algorithm', rsa.sign({}, { alg: 'PS256' })],
+  'an allowed algorithm that is not the one of the key': ['algorithm', ci.sign({}, { alg: 'RS256' })],
+  'no algorithm': ['malformed', ci.sign({}, { alg: undefined })],
+  'an unknown kid': ['unknown_key', ci.sign({}, { kid: 'key-2' })],
+  'a kid that is a path': ['unknown_key', ci.sign({}, { kid: '../../../../dev/null' })],
+  'a kid that is SQL': ['unknown_key', ci.sign({}, { kid: "x' UNION SELECT 'secret" })],
+  'a kid of Object.prototype': ['unknown_key', ci.sign({}, { kid: '__proto__' })],
+  'a kid that is a list': ['malformed', ci.sign({}, { kid: [ci.kid] })],
+  'jku to keys of its own': ['header_not_allowed', impostor.sign({}, { jku: 'https://evil.example/jwks' })],
+  'x5u to a certificate of its own': ['header_not_allowed', impostor.sign({}, { x5u: 'https://evil.example/x' })],
+  'jwk with its own key': ['header_not_allowed', impostor.sign({}, { jwk: impostor.jwks().keys[0] })],
+  'x5c with its own certificate': ['header_not_allowed', impostor.sign({}, { x5c: ['MIIB'] })],
+  'crit with an extension': ['header_not_allowed', ci.sign({}, { crit: ['exp'], exp: now })],
+  'b64 false': ['header_not_allowed', ci.sign({}, { b64: false, crit: ['b64'] })],
+  'an access token': ['header_not_allowed', ci.sign({}, { typ: 'at+jwt' })],
+  'a logout token': ['header_not_allowed', ci.sign({}, { typ: 'application/logout+jwt' })],
+  'a proof of possession': ['header_not_allowed', ci.sign({}, { typ: 'dpop+jwt' })],
+  'a security event': ['header_not_allowed', ci.sign({}, { typ: 'SECEVENT+JWT' })],
+  'the signature of another key': ['signature', impostor.sign()],
+  'a signature stripped': ['signature', `${head}.${body}.`],
+  'a payload changed after signing': ['signature', `${head}.${text({ ...payload(), sub: 'root' })}.${signature}`],
+  'a signature of zeros': ['signature', `${head}.${body}.${Buffer.alloc(64).toString('base64url')}`],
+  'a signature in DER': [
+    'signature',
+    `${head}.${body}.${Buffer.from('3006020101020101', 'hex').toString('base64url')}`,
+  ],
+  'another audience': ['audience', ci.sign({ aud: 'https://api.example' })],
+  'an audience that ours is the beginning of': ['audience', ci.sign({ aud: 'mayfly.evil.example' })],
+  'no audience': ['audience', ci.sign({ aud: undefined })],
+  'an audience that is an object': ['malformed', ci.sign({ aud: { mayfly: true } })],
+  'an issuer that nobody trusts': ['unknown_issuer', stranger.sign()],
+  'an issuer with a slash more': ['unknown_issuer', ci.sign({ iss: 'https://ci.example/' })],
+  'an issuer in capitals': ['unknown_issuer', ci.sign({ iss: 'https://CI.example' })],
+  'no issuer': ['unknown_issuer', ci.sign({ iss: undefined })],
+  'the issuer of somebody else': ['unknown_key', ci.sign({ iss: rsa.issuer }, { alg: 'RS256', kid: 'none' })],
+  'a list of issuers': ['malformed', ci.sign({ iss: [ci.issuer] })],
+  'a list of subjects': ['malformed', ci.sign({ sub: ['support-agent'] })],
+  'a subject with a line break': ['malformed', ci.sign({ sub: 'support-agent\nroot' })],
+  'a subject of look-alike letters': ['malformed', ci.sign({ sub: 'suppоrt-agent' })],
+  'no subject': ['missing_claim', ci.sign({ sub: undefined })],
+  'an empty subject': ['malformed', ci.sign({ sub: '' })],
+  expired: ['expired', ci.sign({ iat: now - 400, exp: now - 10 })],
+  'not yet valid': ['not_yet_valid', ci.sign({ nbf: now + 11 })],
+  'issued in the future': ['not_yet_valid', ci.sign({ iat: now + 11, exp: now + 100 })],
+  'a life longer than allowed': ['lifetime', ci.sign({ exp: now + 3601 })],
+  'an expiry before its issue': ['lifetime', ci.sign({ iat: now + 5, exp: now - 8 })],
+  'no expiry': ['missing_claim', ci.sign({ exp: undefined })],
+  'no time of issue': ['missing_claim', ci.sign({ iat: undefined })],
+  'an expiry that is text': ['malformed', ci.sign({ exp: String(now + 300) })],
+  'an expiry that overflows': [
+    'malformed',
+    ci.signText(header(), JSON.stringify(payload()).replace(/\d+\}$/, '1e999}')),
+  ],
+  oversized: ['oversized', ci.sign({ padding: 'x'.repeat(16 * 1024) })],
+  'a claim twice': ['duplicate_claim', ci.signText(header(), `{"sub":"root",${JSON.stringify(payload()).slice(1)}`)],
+  'a claim twice, once escaped': [
+    'duplicate_claim',
+    ci.signText(header(), `{"\\u0073ub":"root",${JSON.stringify(payload()).slice(1)}`),
+  ],
+  'a header twice': ['duplicate_claim', ci.signText(`{"alg":"none",${header().slice(1)}`, JSON.stringify(payload()))],
+  'an encrypted token': ['malformed', `${text({ alg: 'dir', enc: 'A256GCM' })}..aXY.Y2lwaGVy.dGFn`],
+  'two segments': ['malformed', `${head}.${body}`],
+  'a line break inside': ['malformed', `${head}.\n${body}.${signature}`],
+  'a blank after it': ['malformed', `${head}.${body}.${signature} `],
+  'padded base64': ['malformed', `${head}=.${body}.${signature}`],
+  'spare bits in the signature': ['malformed', `${head}.${body}.${signature.slice(0, -1)}${spareBits(signature)}`],
+  'a payload that is a list': ['malformed', ci.signText(header(), '[]')],
+  'a payload that is no JSON': ['malformed', ci.signText(header(), '{')],
+  'an empty token': ['malformed', ''],
+  'a SPIFFE ID of another trust domain': ['unknown_issuer', spiffe('spiffe://test.example/agent')],
+  'a trust domain that ours is the beginning of': ['unknown_issuer', spiffe('spiffe://prod.example.evil/agent')],
+  'a SPIFFE ID with percent-encoding': ['unknown_issuer', spiffe('spiffe://prod.example/%61gent')],
+  'a SPIFFE ID with dot segments': ['unknown_issuer', spiffe('spiffe://prod.example/a/../agent')],
+  'a SPIFFE ID with a port': ['unknown_issuer', spiffe('spiffe://prod.example:443/agent')],
+  'a SPIFFE ID with a user': ['unknown_issuer', spiffe('spiffe://prod.example@evil.example/agent')],
+  'a SPIFFE ID with a trailing slash': ['unknown_issuer', spiffe('spiffe://prod.example/agent/')],
+  'a SPIFFE ID with a query': ['unknown_issuer', spiffe('spiffe://prod.example/agent?x=1')],
+  'the trust domain itself as a workload': ['profile', spiffe('spiffe://prod.example')],
+  'a JWT-SVID for two audiences': ['audience', spiffe('spiffe://prod.example/agent', { aud: ['mayfly', 'other'] })],
+  'a JWT-SVID without an audience': ['audience', spiffe('spiffe://prod.example/agent', { aud: undefined })],
+  'a JWT-SVID without an expiry': ['missing_claim', spiffe('spiffe://prod.example/agent', { exp: undefined })],
+  'a JWT-SVID that lives too long': [
+    'lifetime',
+    spiffe('spiffe://prod.example/agent', { iat: undefined, exp: now + 3601 }),
+  ],
+  'a JWT-SVID with a header of X.509': [
+    'header_not_allowed',
+    mesh.sign({ sub: 'spiffe://prod.example/a' }, { x5t: 'x' }),
+  ],
+  'a trust domain named as an issuer': ['unknown_issuer', mesh.sign({ sub: 'agent' })],
+  'a service account token of the old kind': ['profile', cluster.sign({ sub: 'system:serviceaccount:crm:agent' })],
+  'a service account of another namespace': [
+    'profile',
+    cluster.sign({ sub: 'system:serviceaccount:hr:agent', 'kubernetes.io': serviceAccount }),
+  ],
+  'a service account without its uid': [
+    'profile',
+    cluster.sign({
+      sub: 'system:serviceaccount:crm:agent',
+      'kubernetes.io': { namespace: 'crm', serviceaccount: { name: 'agent' } },
+    }),
+  ],
+  'a job without the id of its repository': ['profile', hub.sign({ ...job, repository_id: undefined })],
+  'a job whose ids are lists': ['profile', hub.sign({ ...job, repository_id: ['1'] })],
+  'a job without jti': ['missing_claim', hub.sign({ ...job, jti: undefined })],
+};
+
+/** The last character of 64 bytes carries four spare bits, which must be zero. */
+function spareBits(encoded: string): string {
+  const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+  return alphabet[alphabet.indexOf(encoded.at(-1) ?? 'A') + 1] ?? 'B';
+}
+
+async function refusalOf(token: string): Promise<unknown> {
+  return verifier.verify(token).then(
+    (identity) => identity,
+    (error: unknown) => error,
+  );
+}
+
+describe('identity attacks', () => {
+  it.each(Object.entries(attacks))('refuses %s', async (_, [reason, token]) => {
+    const refusal = await refusalOf(token);
+    expect(identityRefusalReason(refusal)).toBe(reason);
+    expect(refusal).toMatchObject({
+      code: 'unauthenticated',
+      detail: 'the identity token was refused',
+      extensions: {},
+    });
+    expect(fetched).toEqual([]);
+  });
+});
+
+describe('good tokens', () => {
+  it.each([
+    ['oidc', ci.sign(), { issuer: 'ci', subject: 'support-agent', singleUse: false, claims: {} }],
+    ['oidc with no typ', ci.sign({}, { typ: undefined }), { issuer: 'ci' }],
+    ['oidc with a thumbprint', ci.sign({}, { x5t: 'x' }), { issuer: 'ci' }],
+    ['oidc for several audiences', ci.sign({ aud: ['other', 'mayfly'] }), { issuer: 'ci' }],
+    ['oidc expired within the tolerance', ci.sign({ exp: now - 9 }), { issuer: 'ci' }],
+    ['oidc issued ahead within the tolerance', ci.sign({ iat: now + 10, nbf: now + 10 }), { issuer: 'ci' }],
+    ['oidc of an hour', ci.sign({ exp: now + 3600 }), { issuer: 'ci' }],
+    ['rsa', rsa.sign(), { issuer: 'rsa' }],
+    ['spiffe-jwt', spiffe('spiffe://prod.example/Agent'), { issuer: 'mesh', subject: 'spiffe://prod.example/Agent' }],
+    [
+      'spiffe-jwt in capitals',
+      spiffe('SPIFFE://PROD.example/Agent', { iat: undefined, aud: ['mayfly'] }),
+      { issuer: 'mesh', subject: 'spiffe://prod.example/Agent' },
+    ],
+    [
+      'spiffe-jwt with an issuer of its own',
+      mesh.sign({ iss: 'https://spire.example', sub: 'spiffe://prod.example/a' }, { typ: 'JOSE' }),
+      { issuer: 'mesh' },
+    ],
+    [
+      'kubernetes',
+      cluster.sign({
+        sub: 'system:serviceaccount:crm:agent',
+        'kubernetes.io': { ...serviceAccount, pod: { name: 'agent-0', uid: 'p-1' }, warnafter: now },
+      }),
+      {
+        issuer: 'cluster',
+        claims: {
+          namespace: 'crm',
+          serviceaccount_name: 'agent',
+          serviceaccount_uid: 'u-1',
+          pod_name: 'agent-0',
+          pod_uid: 'p-1',
+        },
+      },
+    ],
+    [
+      'github-actions',
+      hub.sign({ ...job, sub: 'repo:org/app:ref:refs/heads/main', actor: 'somebody' }, { x5t: 'x' }),
+      {
+        issuer: 'hub',
+        singleUse: true,
+        jti: 'j-1',
+        claims: {
+          repository_id: '1',
+          repository_owner_id: '2',
+          event_name: 'push',
+          run_id: '3',
+          run_attempt: '1',
+        },
+      },
+    ],
+  ])('accepts %s', async (_, token, expected) => {
+    await expect(verifier.verify(token)).resolves.toMatchObject({ kind: 'workload', roles: [], ...expected });
+  });
+});

@@ -1,0 +1,271 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { addSeconds } from '@mayfly/kernel';
+import { FakeIssuer } from '@mayfly/testing';
+import fc from 'fast-check';
+import { identityRefusalReason } from './identity-refusal.js';
+import { IdentityVerifier } from './identity-verifier.js';
+import type { TrustedIssuer } from './issuers/issuer-spec.js';
+import { KeySet } from './keys/key-set.js';
+import type { KeySource } from './keys/key-source.js';
+
+const start = new Date('2026-11-01T12:00:00Z');
+let now = start;
+const clock = { now: () => now };
+const ci = new FakeIssuer({ clock });
+
+/** Counts how often keys are asked for: once for each token that is really verified. */
+class CountingKeySource implements KeySource {
+  asked = 0;
+  refreshed = 0;
+
+  async current({ spec }: TrustedIssuer): Promise<KeySet> {
+    this.asked += 1;
+    return KeySet.read(spec.keys.jwks, spec.profile);
+  }
+
+  async refresh(issuer: TrustedIssuer): Promise<KeySet> {
+    this.refreshed += 1;
+    return KeySet.read(issuer.spec.keys.jwks ?? ci.jwks(), issuer.spec.profile);
+  }
+}
+
+let keySource: CountingKeySource;
+let verifier: IdentityVerifier;
+
+beforeEach(() => {
+  now = start;
+  keySource = new CountingKeySource();
+  verifier = new IdentityVerifier(keySource, clock);
+  verifier.replaceIssuers([ci.trusted('ci')]);
+});
+
+async function reasonFor(token: string): Promise<string | undefined> {
+  return verifier.verify(token).then(
+    () => 'accepted',
+    (error: unknown) => identityRefusalReason(error),
+  );
+}
+
+describe('a verified identity', () => {
+  it('says who was proven, by whom and until when, and is frozen', async () => {
+    const identity = await verifier.verify(ci.sign({ jti: 'one', project: 'crm', groups: ['a'], seats: 3 }));
+    expect(identity).toEqual({
+      issuer: 'ci',
+      issuerUrl: 'https://ci.example',
+      subject: 'support-agent',
+      profile: 'oidc',
+      kind: 'workload',
+      roles: [],
+      issuedAt: start,
+      expiresAt: addSeconds(start, 300),
+      jti: 'one',
+      singleUse: false,
+      claims: { project: 'crm' },
+    });
+    expect(Object.isFrozen(identity) && Object.isFrozen(identity.claims) && Object.isFrozen(identity.roles)).toBe(true);
+  });
+
+  it('holds no part of the token', async () => {
+    const token = ci.sign();
+    const shown = JSON.stringify(await verifier.verify(token));
+    for (const segment of token.split('.')) expect(shown).not.toContain(segment);
+  });
+
+  it('takes the time of verification for a JWT-SVID without `iat`', async () => {
+    const mesh = new FakeIssuer({ clock, issuer: 'spiffe://prod.example' });
+    verifier.replaceIssuers([mesh.trusted('mesh', { profile: 'spiffe-jwt' })]);
+    const token = mesh.sign({ iss: undefined, iat: undefined, sub: 'spiffe://prod.example/agent' });
+    await expect(verifier.verify(token)).resolves.toMatchObject({ issuedAt: start });
+  });
+
+  it('demands `jti` where a token may be used once', async () => {
+    verifier.replaceIssuers([ci.trusted('ci', { replay: 'single-use' })]);
+    expect(await reasonFor(ci.sign())).toBe('missing_claim');
+    await expect(verifier.verify(ci.sign({ jti: 'one' }))).resolves.toMatchObject({ singleUse: true, jti: 'one' });
+  });
+
+  it('may be reused where the issuer is declared so', async () => {
+    verifier.replaceIssuers([ci.trusted('ci', { replay: 'reusable' })]);
+    await expect(verifier.verify(ci.sign())).resolves.toMatchObject({ singleUse: false });
+  });
+});
+
+describe('people', () => {
+  const roles = {
+    auditor: { claim: 'groups', values: ['audit', 'revision'] },
+    platform: { claim: 'groups', values: ['platform'] },
+    operator: { claim: 'constructor', values: ['x'] },
+  };
+
+  it.each([
+    ['one group', { groups: ['audit'] }, ['auditor']],
+    ['several groups', { groups: ['platform', 'other', 'revision'] }, ['auditor', 'platform']],
+    ['a group that is no list', { groups: 'platform' }, ['platform']],
+    ['no group', {}, []],
+    ['a group that ours is the beginning of', { groups: ['audit-evil'] }, []],
+    ['groups within a group', { groups: [['audit']] }, []],
+  ])('have the roles that their claims give: %s', async (_, claims, expected) => {
+    verifier.replaceIssuers([ci.trusted('staff', { roles })]);
+    const identity = await verifier.verify(ci.sign({ ...claims, email: 'somebody@example' }));
+    expect(identity).toMatchObject({ kind: 'person', roles: expected });
+    expect(identity.claims).toEqual({});
+  });
+});
+
+describe('the cache of proven tokens', () => {
+  it('proves a token once', async () => {
+    const token = ci.sign();
+    const first = await verifier.verify(token);
+    expect(await verifier.verify(token)).toBe(first);
+    expect(keySource.asked).toBe(1);
+  });
+
+  it('proves it again after 60 seconds', async () => {
+    const token = ci.sign();
+    await verifier.verify(token);
+    now = addSeconds(start, 59);
+    await verifier.verify(token);
+    expect(keySource.asked).toBe(1);
+    now = addSeconds(start, 60);
+    await verifier.verify(token);
+    expect(keySource.asked).toBe(2);
+  });
+
+  it('never serves a token past its expiry', async () => {
+    const token = ci.sign({ exp: start.getTime() / 1000 + 20 });
+    await verifier.verify(token);
+    now = addSeconds(start, 30);
+    expect(await reasonFor(token)).toBe('expired');
+  });
+
+  it('does not trust an entry from a time to come', async () => {
+    const token = ci.sign();
+    await verifier.verify(token);
+    now = addSeconds(start, -5);
+    await verifier.verify(token);
+    expect(keySource.asked).toBe(2);
+  });
+
+  it('does not keep a refusal', async () => {
+    const token = ci.sign({ nbf: start.getTime() / 1000 + 30 });
+    expect(await reasonFor(token)).toBe('not_yet_valid');
+    now = addSeconds(start, 30);
+    expect(await reasonFor(token)).toBe('accepted');
+  });
+
+  it('forgets everything when the issuers are replaced', async () => {
+    const token = ci.sign();
+    await verifier.verify(token);
+    verifier.replaceIssuers([]);
+    expect(await reasonFor(token)).toBe('unknown_issuer');
+  });
+
+  it('does not carry a proof under way over to the new issuers', async () => {
+    const token = ci.sign();
+    const underWay = verifier.verify(token);
+    verifier.replaceIssuers([]);
+    await underWay;
+    expect(await reasonFor(token)).toBe('unknown_issuer');
+  });
+});
+
+describe('keys', () => {
+  it('are looked for again when the kid is unknown', async () => {
+    verifier.replaceIssuers([ci.trusted('ci', { keys: { jwks: { keys: [] } } })]);
+    expect(await reasonFor(ci.sign())).toBe('unknown_key');
+    expect(keySource.refreshed).toBe(1);
+  });
+
+  it('need no kid when only one fits', async () => {
+    expect(await reasonFor(ci.sign({}, { kid: undefined }))).toBe('accepted');
+  });
+
+  it('need a kid when several fit', async () => {
+    const other = new FakeIssuer({ clock });
+    const keys = { jwks: { keys: [...ci.jwks().keys, { ...other.jwks().keys[0], kid: 'other' }] } };
+    verifier.replaceIssuers([ci.trusted('ci', { keys })]);
+    expect(await reasonFor(ci.sign({}, { kid: undefined }))).toBe('unknown_key');
+    expect(await reasonFor(ci.sign())).toBe('accepted');
+  });
+});
+
+describe('algorithms', () => {
+  it.each(['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA', 'Ed25519'] as const)('verifies %s', async (algorithm) => {
+    const issuer = new FakeIssuer({ clock, algorithm });
+    verifier.replaceIssuers([issuer.trusted('ci')]);
+    expect(await reasonFor(issuer.sign())).toBe('accepted');
+  });
+});
+
+describe('trusted issuers', () => {
+  it('trusts nobody at first', async () => {
+    verifier = new IdentityVerifier(keySource, clock);
+    expect(await reasonFor(ci.sign())).toBe('unknown_issuer');
+    expect(keySource.asked).toBe(0);
+  });
+
+  it('refuses two records for one issuer and keeps what it had', async () => {
+    expect(() => {
+      verifier.replaceIssuers([ci.trusted('one'), ci.trusted('two')]);
+    }).toThrow('issuers `one` and `two` trust the same issuer');
+    expect(await reasonFor(ci.sign())).toBe('accepted');
+  });
+
+  it('refuses two records for one trust domain, however it is spelt', () => {
+    const spec = { profile: 'spiffe-jwt', keys: { jwks: { keys: [] } } };
+    expect(() => {
+      verifier.replaceIssuers([
+        ci.trusted('one', { ...spec, issuer: 'spiffe://prod.example' }),
+        ci.trusted('two', { ...spec, issuer: 'spiffe://PROD.example' }),
+      ]);
+    }).toThrow('trust the same issuer');
+  });
+
+  it.each([
+    ['an http issuer', { issuer: 'http://ci.example' }],
+    ['an http key set', { keys: { jwksUri: 'http://ci.example/jwks' } }],
+    ['a key set on loopback', { keys: { jwksUri: 'https://127.0.0.1/jwks' } }],
+    ['a key set at the metadata address', { keys: { jwksUri: 'https://169.254.169.254/jwks' } }],
+  ])('refuses %s unless the operator vouches for the host', (_, spec) => {
+    const issuers = [ci.trusted('ci', spec)];
+    expect(() => {
+      verifier.replaceIssuers(issuers);
+    }).toThrow(/issuer `ci`: \/(issuer|keys\/jwksUri): use/);
+    const trustedHosts = ['ci.example', '127.0.0.1', '169.254.169.254'];
+    const lenient = new IdentityVerifier(keySource, clock, { egress: { trustedHosts } });
+    expect(() => {
+      lenient.replaceIssuers(issuers);
+    }).not.toThrow();
+  });
+});
+
+describe('whatever is sent', () => {
+  const json = fc.jsonValue().map((value) => JSON.stringify(value));
+  const claims = fc.record(
+    {
+      iss: fc.oneof(fc.constant(ci.issuer), fc.jsonValue()),
+      sub: fc.oneof(fc.constant('agent'), fc.jsonValue()),
+      aud: fc.oneof(fc.constant('mayfly'), fc.jsonValue()),
+      iat: fc.oneof(fc.constant(start.getTime() / 1000), fc.double()),
+      exp: fc.oneof(fc.constant(start.getTime() / 1000 + 60), fc.double()),
+    },
+    { requiredKeys: [] },
+  );
+
+  it('is an identity or a refusal with a reason, never another error', async () => {
+    const signed = fc
+      .oneof(
+        json,
+        claims.map((value) => JSON.stringify(value)),
+      )
+      .map((payload) => {
+        return ci.signText(JSON.stringify({ alg: 'ES256', kid: ci.kid }), payload);
+      });
+    await fc.assert(
+      fc.asyncProperty(fc.oneof(signed, fc.string(), json), async (token) => {
+        expect(await reasonFor(token)).toEqual(expect.any(String));
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

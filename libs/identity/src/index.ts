@@ -1,0 +1,29 @@
+export { bindingsOf, type AgentBinding } from './agents/agent-binding.js';
+export {
+  agentIdentityErrors,
+  AgentIdentitySchema,
+  AgentSpecSchema,
+  type AgentIdentity,
+  type AgentSpec,
+} from './agents/agent-spec.js';
+export { findBindingConflicts, type BindingConflict } from './agents/binding-conflicts.js';
+export { bindIdentity, BindingIndex } from './agents/binding-index.js';
+export { identityRefusalReason, type IdentityRefusalReason } from './identity-refusal.js';
+export { IdentityVerifier, type IdentityVerifierOptions } from './identity-verifier.js';
+export {
+  IssuerSpecSchema,
+  RoleSchema,
+  type IdentityAlgorithm,
+  type IssuerProfile,
+  type IssuerSpec,
+  type Role,
+  type TrustedIssuer,
+} from './issuers/issuer-spec.js';
+export { issuerEgressErrors, TrustedIssuers } from './issuers/trusted-issuers.js';
+export { publicEgress, type Egress } from './keys/egress.js';
+export { createGuardedFetch, type GuardedFetchOptions } from './keys/guarded-fetch.js';
+export { IssuerKeySource } from './keys/issuer.key-source.js';
+export type { KeySet } from './keys/key-set.js';
+export type { FetchJson, KeySource } from './keys/key-source.js';
+export type { KeptClaims } from './profiles/profile.js';
+export type { VerifiedIdentity } from './verified-identity.js';

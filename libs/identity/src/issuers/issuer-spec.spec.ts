@@ -1,0 +1,89 @@
+import { generateKeyPairSync } from 'node:crypto';
+import { describe, expect, it } from '@jest/globals';
+import { isSingleUse, IssuerSpecSchema } from './issuer-spec.js';
+
+const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+const weak = generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' });
+const foreign = generateKeyPairSync('ec', { namedCurve: 'secp256k1' }).publicKey.export({ format: 'jwk' });
+
+const minimal = {
+  profile: 'oidc',
+  issuer: 'https://ci.example',
+  audiences: ['mayfly'],
+  algorithms: ['ES256'],
+  keys: { discovery: true },
+};
+const mesh = { profile: 'spiffe-jwt', issuer: 'spiffe://prod.example', keys: { jwksUri: 'https://prod.example/b' } };
+
+describe('IssuerSpecSchema', () => {
+  it('fills in the bounds', () => {
+    expect(IssuerSpecSchema.parse(minimal)).toEqual({
+      ...minimal,
+      clockToleranceSeconds: 10,
+      maxLifetimeSeconds: 3600,
+      staleKeysSeconds: 900,
+    });
+  });
+
+  it.each([
+    ['pinned keys', { keys: { jwks: { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: 'a' }] } } }],
+    ['no keys at all: everything was withdrawn', { keys: { jwks: { keys: [] } } }],
+    ['keys at a URL', { keys: { jwksUri: 'https://ci.example/jwks' } }],
+    ['a port and a path', { issuer: 'https://ci.example:8443/tenant/' }],
+    ['a URN with pinned keys', { issuer: 'urn:mayfly:development', keys: { jwks: { keys: [] } } }],
+    ['a trust domain', mesh],
+    ['roles', { roles: { auditor: { claim: 'groups', values: ['audit'] } } }],
+  ])('accepts %s', (_, spec) => {
+    expect(IssuerSpecSchema.safeParse({ ...minimal, ...spec })).toMatchObject({ success: true });
+  });
+
+  it.each([
+    ['an unknown key', { issuers: [] }, ''],
+    ['an unknown profile', { profile: 'saml' }, 'profile'],
+    ['text that is no URL', { issuer: 'ci.example' }, 'issuer'],
+    ['an issuer with a query', { issuer: 'https://ci.example?x' }, 'issuer'],
+    ['an issuer with a user', { issuer: 'https://me@ci.example' }, 'issuer'],
+    ['an issuer with white space', { issuer: 'https://ci.example ' }, 'issuer'],
+    ['a scheme in capitals', { issuer: 'HTTPS://ci.example' }, 'issuer'],
+    ['a trust domain outside spiffe-jwt', { issuer: 'spiffe://prod.example' }, 'issuer'],
+    ['a URL for spiffe-jwt', { ...mesh, issuer: 'https://prod.example' }, 'issuer'],
+    ['a SPIFFE ID with a path', { ...mesh, issuer: 'spiffe://prod.example/a' }, 'issuer'],
+    ['discovery of a URN', { issuer: 'urn:mayfly:development' }, 'keys.discovery'],
+    ['discovery of a trust domain', { ...mesh, keys: { discovery: true } }, 'keys.discovery'],
+    ['EdDSA for spiffe-jwt', { ...mesh, algorithms: ['EdDSA'] }, 'algorithms'],
+    ['Ed25519 for spiffe-jwt', { ...mesh, algorithms: ['ES256', 'Ed25519'] }, 'algorithms'],
+    ['HS256', { algorithms: ['HS256'] }, 'algorithms.0'],
+    ['none', { algorithms: ['none'] }, 'algorithms.0'],
+    ['no algorithm', { algorithms: [] }, 'algorithms'],
+    ['no audience', { audiences: [] }, 'audiences'],
+    ['nine audiences', { audiences: Array(9).fill('mayfly') }, 'audiences'],
+    ['no key source', { keys: {} }, 'keys'],
+    ['two key sources', { keys: { discovery: true, jwksUri: 'https://ci.example/jwks' } }, 'keys'],
+    ['a key source that is no URL', { keys: { jwksUri: 'file:///etc/passwd' } }, 'keys.jwksUri'],
+    ['a private key', { keys: { jwks: { keys: [privateKey.export({ format: 'jwk' })] } } }, 'keys.jwks.keys.0'],
+    ['a shared secret', { keys: { jwks: { keys: [{ kty: 'oct', k: 'AAAA' }] } } }, 'keys.jwks.keys.0.kty'],
+    ['RSA with 1024 bits', { keys: { jwks: { keys: [weak] } } }, 'keys.jwks.keys.0'],
+    ['a curve that is not trusted', { keys: { jwks: { keys: [foreign] } } }, 'keys.jwks.keys.0'],
+    ['51 keys', { keys: { jwks: { keys: Array(51).fill(publicKey.export({ format: 'jwk' })) } } }, 'keys.jwks.keys'],
+    ['empty roles', { roles: {} }, 'roles'],
+    ['an unknown role', { roles: { root: { claim: 'groups', values: ['a'] } } }, 'roles'],
+    ['a role for no value', { roles: { auditor: { claim: 'groups', values: [] } } }, 'roles.auditor.values'],
+    ['roles of a trust domain', { ...mesh, roles: { auditor: { claim: 'a', values: ['b'] } } }, 'roles'],
+    ['a tolerance of 61 seconds', { clockToleranceSeconds: 61 }, 'clockToleranceSeconds'],
+    ['a lifetime of more than a day', { maxLifetimeSeconds: 86_401 }, 'maxLifetimeSeconds'],
+    ['keys stale for more than a day', { staleKeysSeconds: 86_401 }, 'staleKeysSeconds'],
+  ])('refuses %s', (_, spec, path) => {
+    const result = IssuerSpecSchema.safeParse({ ...minimal, ...spec });
+    expect(new Set(result.error?.issues.map((issue) => issue.path.join('.')))).toEqual(new Set([path]));
+  });
+
+  it.each([
+    ['oidc', undefined, false],
+    ['kubernetes', undefined, false],
+    ['github-actions', undefined, true],
+    ['github-actions', 'reusable', false],
+    ['oidc', 'single-use', true],
+  ])('lets a token of %s with replay %s be used once: %s', (profile, replay, once) => {
+    expect(isSingleUse(IssuerSpecSchema.parse({ ...minimal, profile, replay }))).toBe(once);
+  });
+});

@@ -1,0 +1,114 @@
+import { z } from 'zod';
+import { PinnedKeysSchema } from '../keys/public-jwk.js';
+import { parseSpiffeId } from '../spiffe-id.js';
+import { isPlainUrl } from './plain-url.js';
+
+export const IssuerProfileSchema = z.enum(['oidc', 'spiffe-jwt', 'kubernetes', 'github-actions']);
+export type IssuerProfile = z.infer<typeof IssuerProfileSchema>;
+
+/** Signature algorithms that may be trusted: asymmetric ones only (RFC 8725 §3.2, RFC 9864). */
+export const IdentityAlgorithmSchema = z.enum(['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA', 'Ed25519']);
+export type IdentityAlgorithm = z.infer<typeof IdentityAlgorithmSchema>;
+
+/** What a person may be. Agents have no role. */
+export const RoleSchema = z.enum(['platform', 'approver', 'operator', 'auditor']);
+export type Role = z.infer<typeof RoleSchema>;
+
+const ClaimNameSchema = z.string().min(1).max(128);
+const UrlSchema = z
+  .string()
+  .max(512)
+  .refine((url) => isPlainUrl(url), 'use an https URL with no user, query or fragment');
+
+const KeysSchema = z
+  .strictObject({
+    jwks: PinnedKeysSchema.optional(),
+    jwksUri: UrlSchema.optional(),
+    discovery: z.literal(true).optional(),
+  })
+  .refine((keys) => Object.keys(keys).length === 1, 'state exactly one of `jwks`, `jwksUri` and `discovery`');
+
+const fields = z.strictObject({
+  profile: IssuerProfileSchema,
+  /** compared character by character, never normalised (RFC 8414 §3.3) */
+  issuer: z.string().min(1).max(512),
+  audiences: z.array(z.string().min(1).max(512)).min(1).max(8),
+  algorithms: z.array(IdentityAlgorithmSchema).min(1).max(6),
+  keys: KeysSchema,
+  /** an issuer with roles speaks for people, one without for workloads */
+  roles: z
+    .partialRecord(
+      RoleSchema,
+      z.strictObject({ claim: ClaimNameSchema, values: z.array(z.string().min(1).max(256)).min(1).max(64) }),
+    )
+    .refine((roles) => Object.keys(roles).length > 0, 'name at least one role, or leave `roles` out')
+    .optional(),
+  clockToleranceSeconds: z.int().min(0).max(60).default(10),
+  /** the longest `exp` − `iat` that is believed */
+  maxLifetimeSeconds: z.int().min(1).max(86_400).default(3600),
+  /** how long keys are used past their ten minutes when the issuer cannot be reached */
+  staleKeysSeconds: z.int().min(0).max(86_400).default(900),
+  /** left out: as the profile says, see `isSingleUse` */
+  replay: z.enum(['reusable', 'single-use']).optional(),
+});
+type Fields = z.infer<typeof fields>;
+
+interface Rule {
+  readonly path: readonly string[];
+  readonly message: string;
+  readonly isBroken: (spec: Fields) => boolean;
+}
+
+const isSpiffe = (spec: Fields): boolean => spec.profile === 'spiffe-jwt';
+const isUrn = (issuer: string): boolean => /^urn:[a-z0-9][a-z0-9-]{0,31}:[\x21-\x7e]+$/.test(issuer);
+
+/** What one field cannot say alone. */
+const rules: readonly Rule[] = [
+  {
+    path: ['issuer'],
+    message: 'a spiffe-jwt issuer is a trust domain, such as `spiffe://example.org`',
+    isBroken: (spec) => isSpiffe(spec) && parseSpiffeId(spec.issuer)?.path !== '',
+  },
+  {
+    path: ['issuer'],
+    message: 'use an https URL with no user, query or fragment (or a `urn:` in development)',
+    isBroken: (spec) => !isSpiffe(spec) && !isPlainUrl(spec.issuer) && !isUrn(spec.issuer),
+  },
+  {
+    path: ['algorithms'],
+    message: 'a JWT-SVID is never signed with EdDSA; use ES256, ES384, RS256 or PS256',
+    isBroken: (spec) => isSpiffe(spec) && spec.algorithms.some((name) => name === 'EdDSA' || name === 'Ed25519'),
+  },
+  {
+    path: ['keys', 'discovery'],
+    message: 'only an issuer with a URL can be discovered; use `jwksUri` or `jwks`',
+    isBroken: (spec) => spec.keys.discovery === true && (isSpiffe(spec) || isUrn(spec.issuer)),
+  },
+  {
+    path: ['roles'],
+    message: 'only an oidc issuer speaks for people; leave `roles` out',
+    isBroken: (spec) => spec.roles !== undefined && spec.profile !== 'oidc',
+  },
+];
+
+/**
+ * `Issuer.spec`: whose tokens are believed, for which audience, under which keys. Nothing in a token can choose these.
+ * `http` URLs and private addresses pass here and are refused by `issuerEgressErrors` unless the operator vouches for the host.
+ */
+export const IssuerSpecSchema = fields.superRefine((spec, context) => {
+  for (const { path, message, isBroken } of rules) {
+    if (isBroken(spec)) context.addIssue({ code: 'custom', path: [...path], message });
+  }
+});
+export type IssuerSpec = z.infer<typeof IssuerSpecSchema>;
+
+/** A stored issuer: the name that people gave it, and what was declared. */
+export interface TrustedIssuer {
+  readonly name: string;
+  readonly spec: IssuerSpec;
+}
+
+/** Whether a token of this issuer may be presented once only; CI tokens are, unless declared otherwise. */
+export function isSingleUse(spec: IssuerSpec): boolean {
+  return (spec.replay ?? (spec.profile === 'github-actions' ? 'single-use' : 'reusable')) === 'single-use';
+}

@@ -1,0 +1,62 @@
+import { Problem, type FieldError } from '@mayfly/kernel';
+import { identityRefused } from '../identity-refusal.js';
+import { egressError, type Egress } from '../keys/egress.js';
+import { looksLikeSpiffeId, parseSpiffeId } from '../spiffe-id.js';
+import type { TokenClaims } from '../token/compact-token.js';
+import type { IssuerSpec, TrustedIssuer } from './issuer-spec.js';
+
+/** Whose tokens are believed, found without cryptography and without a fetch. */
+export class TrustedIssuers {
+  private readonly byIssuer = new Map<string, TrustedIssuer>();
+
+  /** Throws `invalid_declaration` when two records speak for one issuer or a record reaches where `egress` does not allow. */
+  constructor(issuers: readonly TrustedIssuer[], egress: Egress) {
+    for (const issuer of issuers) {
+      const [error] = issuerEgressErrors(issuer.spec, egress);
+      if (error !== undefined) throw invalid(`issuer \`${issuer.name}\`: ${error.pointer}: ${error.detail}`);
+      const key = issuerKey(issuer.spec);
+      const rival = this.byIssuer.get(key);
+      if (rival !== undefined) {
+        throw invalid(`issuers \`${rival.name}\` and \`${issuer.name}\` trust the same issuer; declare it once`);
+      }
+      this.byIssuer.set(key, issuer);
+    }
+  }
+
+  /**
+   * The issuer that the token says it comes from: the exact `iss`, else (a JWT-SVID need not have one) the trust domain
+   * of `sub`. Throws `unauthenticated` (`unknown_issuer`).
+   */
+  select({ iss, sub = '' }: Pick<TokenClaims, 'iss' | 'sub'>): TrustedIssuer {
+    const named = iss === undefined || looksLikeSpiffeId(iss) ? undefined : this.byIssuer.get(iss);
+    const issuer = named ?? this.byIssuer.get(trustDomainKey(sub));
+    if (issuer === undefined) throw identityRefused('unknown_issuer');
+    return issuer;
+  }
+}
+
+/** Where a record would reach although `egress` does not allow it; pointers are relative to the spec. */
+export function issuerEgressErrors(spec: IssuerSpec, egress: Egress): FieldError[] {
+  const urls: readonly (readonly [string, string | undefined])[] = [
+    ['/issuer', /^https?:/.test(spec.issuer) ? spec.issuer : undefined],
+    ['/keys/jwksUri', spec.keys.jwksUri],
+  ];
+  return urls.flatMap(([pointer, url]) => {
+    const detail = url === undefined ? undefined : egressError(url, egress);
+    return detail === undefined ? [] : [{ pointer, detail }];
+  });
+}
+
+function issuerKey({ profile, issuer }: IssuerSpec): string {
+  return profile === 'spiffe-jwt' ? trustDomainKey(issuer) : issuer;
+}
+
+/** Never equal to the `issuer` of another profile: those are URLs and URNs. */
+function trustDomainKey(id: string): string {
+  const parsed = parseSpiffeId(id);
+  return parsed === undefined ? '' : `spiffe://${parsed.trustDomain}`;
+}
+
+function invalid(detail: string): Problem {
+  return new Problem('invalid_declaration', detail);
+}

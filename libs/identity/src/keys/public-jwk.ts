@@ -1,0 +1,54 @@
+import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { z } from 'zod';
+
+export const MAX_KEYS = 50;
+const MIN_RSA_BITS = 2048;
+const MAX_RSA_BITS = 8192;
+const CURVES: readonly (string | undefined)[] = ['prime256v1', 'secp384r1'];
+const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
+
+/** One public key of a JWKS (RFC 7517 §4); members that we do not use are left alone. */
+export const PublicJwkSchema = z.looseObject({
+  kty: z.enum(['EC', 'RSA', 'OKP']),
+  kid: z.string().max(256).optional(),
+  alg: z.string().max(32).optional(),
+  use: z.string().max(32).optional(),
+  key_ops: z.array(z.string().max(32)).max(16).optional(),
+});
+export type PublicJwk = z.infer<typeof PublicJwkSchema>;
+
+/** Keys written into a declaration: every one must be public and strong enough to use. */
+export const PinnedKeysSchema = z.strictObject({
+  keys: z
+    .array(
+      PublicJwkSchema.refine((jwk) => !hasPrivateMember(jwk), {
+        error: 'use the public key only; this one holds private members',
+        abort: true,
+      }).refine(
+        (jwk) => readPublicKey(jwk) !== undefined,
+        'use a public key on P-256, P-384 or Ed25519, or RSA with 2048 to 8192 bits',
+      ),
+    )
+    .max(MAX_KEYS),
+});
+
+function hasPrivateMember(jwk: PublicJwk): boolean {
+  return PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member));
+}
+
+/** The key, or undefined when it is malformed, private, weak or of a kind that we do not trust. */
+export function readPublicKey(jwk: PublicJwk): KeyObject | undefined {
+  if (hasPrivateMember(jwk)) return undefined;
+  try {
+    const key = createPublicKey({ key: jwk as JsonWebKey, format: 'jwk' });
+    return isStrong(key) ? key : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+function isStrong({ asymmetricKeyType: type, asymmetricKeyDetails: details }: KeyObject): boolean {
+  const { modulusLength = 0, namedCurve } = details ?? {};
+  if (type === 'rsa') return modulusLength >= MIN_RSA_BITS && modulusLength <= MAX_RSA_BITS;
+  return type === 'ec' ? CURVES.includes(namedCurve) : type === 'ed25519';
+}

@@ -1,0 +1,72 @@
+import { addSeconds, type Clock } from '@mayfly/kernel';
+import { keysUnavailable } from '../identity-refusal.js';
+import type { KeySet } from './key-set.js';
+
+const FRESH_SECONDS = 600;
+const UNKNOWN_KEY_COOLDOWN_SECONDS = 30;
+/** An issuer that is down is asked again this often: rarely while old keys still serve, soon when there are none. */
+const RETRY_SECONDS = { withKeys: 30, withoutKeys: 5 };
+
+/** The answer of an issuer that is not the one asked for. It is no outage: what it said before is not to be used either. */
+export class IssuerMismatch extends Error {}
+
+/**
+ * The published keys of one issuer, kept for ten minutes. Parallel callers share one fetch. When the issuer is down the
+ * last keys serve for `staleSeconds` more, then every call throws `unavailable` (I7).
+ */
+export class RemoteKeys {
+  private keys: KeySet | undefined;
+  private fetchedAt: Date | undefined;
+  private attemptedAt: Date | undefined;
+  private pending: Promise<void> | undefined;
+  private failure: unknown;
+
+  constructor(
+    private readonly load: () => Promise<KeySet>,
+    private readonly staleSeconds: number,
+    private readonly clock: Clock,
+  ) {}
+
+  /** The keys to try. */
+  async current(): Promise<KeySet> {
+    const retrySeconds = this.keys === undefined ? RETRY_SECONDS.withoutKeys : RETRY_SECONDS.withKeys;
+    if (!this.isWithin(FRESH_SECONDS, this.fetchedAt) && !this.isWithin(retrySeconds, this.attemptedAt)) {
+      await this.reload();
+    }
+    return this.usable();
+  }
+
+  /** The keys after looking again for one that was missing; at most one look in 30 seconds, however many tokens ask. */
+  async refresh(): Promise<KeySet> {
+    if (!this.isWithin(UNKNOWN_KEY_COOLDOWN_SECONDS, this.attemptedAt)) await this.reload();
+    return this.usable();
+  }
+
+  private usable(): KeySet {
+    const isUsable = this.isWithin(FRESH_SECONDS + this.staleSeconds, this.fetchedAt);
+    if (this.keys === undefined || !isUsable) throw keysUnavailable(this.failure);
+    return this.keys;
+  }
+
+  private reload(): Promise<void> {
+    this.pending ??= this.attempt().finally(() => {
+      this.pending = undefined;
+    });
+    return this.pending;
+  }
+
+  private async attempt(): Promise<void> {
+    try {
+      this.keys = await this.load();
+      this.fetchedAt = this.clock.now();
+    } catch (error) {
+      if (error instanceof IssuerMismatch) this.keys = undefined;
+      this.failure = error;
+    }
+    this.attemptedAt = this.clock.now();
+  }
+
+  private isWithin(seconds: number, since: Date | undefined): boolean {
+    return since !== undefined && this.clock.now() < addSeconds(since, seconds);
+  }
+}

@@ -1,0 +1,70 @@
+import type { JsonObject } from '@mayfly/kernel';
+import { z } from 'zod';
+import { identityRefused } from '../identity-refusal.js';
+import { parseStrictJson } from './strict-json.js';
+
+export const MAX_TOKEN_LENGTH = 16 * 1024;
+const COMPACT_JWS = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)$/;
+
+const HeaderSchema = z.looseObject({
+  alg: z.string(),
+  kid: z.string().max(256).optional(),
+  typ: z.string().max(64).optional(),
+});
+export type TokenHeader = z.infer<typeof HeaderSchema>;
+
+// Subjects are ASCII (OIDC Core §2): no look-alikes, nothing to normalise, no control characters in the audit.
+const text = z.string().max(2048);
+const asciiText = text.regex(/^[\x20-\x7e]+$/);
+const ClaimsSchema = z.looseObject({
+  iss: text.optional(),
+  sub: asciiText.optional(),
+  aud: z.union([text, z.array(text).max(64)]).optional(),
+  exp: z.number().optional(),
+  nbf: z.number().optional(),
+  iat: z.number().optional(),
+  jti: asciiText.max(256).optional(),
+});
+export type TokenClaims = z.infer<typeof ClaimsSchema>;
+
+/** A token that was read and not yet proven: nothing in it may be believed, only used to choose whom to ask. */
+export interface UnprovenToken {
+  readonly header: TokenHeader;
+  readonly claims: TokenClaims;
+}
+
+/**
+ * Takes a compact JWS apart before any cryptography: length, three segments (a JWE has five), base64url without
+ * padding or spare bits, UTF-8, no member twice, registered claims of their types (RFC 7519 §4.1).
+ * Throws `unauthenticated` with `oversized`, `malformed` or `duplicate_claim`.
+ */
+export function readCompactToken(token: string): UnprovenToken {
+  if (token.length > MAX_TOKEN_LENGTH) throw identityRefused('oversized');
+  const [, header, payload, signature] = COMPACT_JWS.exec(token) ?? [];
+  if (header === undefined || payload === undefined || signature === undefined) throw identityRefused('malformed');
+  decode(signature);
+  return { header: read(HeaderSchema, header), claims: read(ClaimsSchema, payload) };
+}
+
+function read<Shape>(schema: z.ZodType<Shape>, segment: string): Shape {
+  const json: JsonObject = parseStrictJson(decodeText(segment));
+  const result = schema.safeParse(json);
+  if (!result.success) throw identityRefused('malformed');
+  return result.data;
+}
+
+function decodeText(segment: string): string {
+  const bytes = decode(segment);
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    throw identityRefused('malformed');
+  }
+}
+
+/** Refuses spare bits: one token has one spelling, so its digest names it. */
+function decode(segment: string): Buffer {
+  const bytes = Buffer.from(segment, 'base64url');
+  if (bytes.toString('base64url') !== segment) throw identityRefused('malformed');
+  return bytes;
+}
