@@ -24,6 +24,10 @@ const { values: options, positionals } = parseArgs({
     version: { type: 'boolean', short: 'V' },
   },
 });
+/** The status by which Prisma's CLI knows that the engine panicked. */
+const PANICKED = 101;
+let panic;
+
 const { WebAssembly } = globalThis;
 const url = options.datasource ? JSON.parse(options.datasource).url : process.env.DATABASE_URL;
 
@@ -64,6 +68,7 @@ async function serve() {
         send({ id: 1e6 + id, method: 'print', params: { content: result.stdout } });
       send({ id, result });
     } catch (error) {
+      if (panic !== undefined) process.exit(PANICKED);
       send({
         id,
         error: { code: 4466, message: 'An error happened. Check the data field for details.', data: describe(error) },
@@ -75,10 +80,8 @@ async function serve() {
 
 function describe(error) {
   const { message = String(error), meta = null, code = null } = error ?? {};
-  return { is_panic: false, message: panic ?? message, meta, error_code: code };
+  return { is_panic: false, message, meta, error_code: code };
 }
-
-let panic;
 
 async function startEngine() {
   globalThis.PRISMA_WASM_PANIC_REGISTRY = {
