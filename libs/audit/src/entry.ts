@@ -23,10 +23,11 @@ export type AuditEntryType =
   | 'template.retired'
   | 'signing-key.added';
 
-/** Who did it: an agent, a person (by issuer and subject), or Mayfly itself. */
+/** Who did it: an agent, a person or another workload (by issuer and subject), or Mayfly itself. */
 export type Actor =
   | { readonly kind: 'agent'; readonly name: string; readonly runtime: string }
   | { readonly kind: 'person'; readonly issuer: string; readonly subject: string }
+  | { readonly kind: 'workload'; readonly issuer: string; readonly subject: string }
   | { readonly kind: 'mayfly' };
 
 export const MAYFLY: Actor = { kind: 'mayfly' };

@@ -1,9 +1,9 @@
 export { ConnectionSpecSchema, type Connection, type ConnectionSpec } from './connection.js';
 export type {
   AnyProvider,
-  Checkable,
   CredentialProvider,
   Minted,
+  MintCheck,
   MintOrder,
   Probeable,
   ProviderTraits,
@@ -12,5 +12,5 @@ export type {
   RevocationOrder,
   RevocationOutcome,
 } from './provider.js';
-export { ProviderRegistry } from './registry.js';
+export { ProviderRegistry, type RegisteredProvider } from './registry.js';
 export { isSecretReference, resolveSecrets, withDeadline, type SecretSource } from './secret-reference.js';

@@ -104,16 +104,15 @@ export interface Probeable<Config> {
   probe(config: Config, signal: AbortSignal): Promise<void>;
 }
 
-/** A kind whose credential can be read: what came back is compared with what was ordered, by code that does not mint. */
-export interface Checkable<Config, Scope, Handle> {
-  /** Says what is wrong with the credential, or undefined. Quotes nothing of it. */
-  check(order: MintOrder<Config, Scope>, minted: Minted<Handle>): string | undefined;
-}
-
 /** A provider as the registry holds it: its types are closed behind its own schemas. */
 /* eslint-disable @typescript-eslint/no-explicit-any -- an existential type: only a provider's own schemas open it */
 export type AnyProvider = CredentialProvider<any, any, any> &
   Partial<Renewable<any, any, any>> &
-  Partial<Probeable<any>> &
-  Partial<Checkable<any, any, any>>;
+  Partial<Probeable<any>>;
+
+/**
+ * Compares a credential that can be read with what was ordered, and says what is wrong with it, or undefined. It lives
+ * apart from the provider, since a minter does not judge its own work, and quotes nothing of the credential.
+ */
+export type MintCheck = (order: MintOrder<any, any>, minted: Minted<any>) => string | undefined;
 /* eslint-enable @typescript-eslint/no-explicit-any */

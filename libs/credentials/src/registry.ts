@@ -1,32 +1,40 @@
 import { Problem } from '@mayfly/kernel';
-import type { AnyProvider } from './provider.js';
+import type { AnyProvider, MintCheck } from './provider.js';
+
+/** A provider of this service, with the judge of its work where its credentials can be read. */
+export interface RegisteredProvider {
+  readonly provider: AnyProvider;
+  readonly check?: MintCheck;
+}
 
 /** The one visible list of the providers that this service has. */
 export class ProviderRegistry {
-  private readonly byKind: ReadonlyMap<string, AnyProvider>;
+  private readonly byKind: ReadonlyMap<string, RegisteredProvider>;
 
-  constructor(providers: readonly AnyProvider[]) {
-    this.byKind = new Map(providers.map((provider) => [provider.kind, provider]));
+  constructor(entries: readonly RegisteredProvider[]) {
+    this.byKind = new Map(entries.map((entry) => [entry.provider.kind, entry]));
   }
 
-  get kinds(): readonly string[] {
-    return [...this.byKind.keys()];
-  }
-
-  /** The provider of this kind, or undefined. */
-  find(kind: string): AnyProvider | undefined {
-    return this.byKind.get(kind);
+  get all(): readonly AnyProvider[] {
+    return [...this.byKind.values()].map(({ provider }) => provider);
   }
 
   /** The provider of this kind. Throws `invalid_declaration` naming the kinds that exist. */
   get(kind: string): AnyProvider {
-    const provider = this.byKind.get(kind);
-    if (provider === undefined) {
-      throw new Problem(
-        'invalid_declaration',
-        `there is no provider \`${kind}\`; this service has ${this.kinds.join(', ')}`,
-      );
+    return this.entry(kind).provider;
+  }
+
+  /** Judges a minted credential; undefined when nothing is wrong with it. */
+  check(kind: string, ...minted: Parameters<MintCheck>): string | undefined {
+    return this.entry(kind).check?.(...minted);
+  }
+
+  private entry(kind: string): RegisteredProvider {
+    const entry = this.byKind.get(kind);
+    if (entry === undefined) {
+      const kinds = [...this.byKind.keys()].join(', ');
+      throw new Problem('invalid_declaration', `there is no provider \`${kind}\`; this service has ${kinds}`);
     }
-    return provider;
+    return entry;
   }
 }

@@ -10,20 +10,22 @@ const MAX_RETRY_SECONDS = 60;
 /** Leases of one connection that this process closes at once; more wait, so that a dead back end starves no other. */
 const MAX_IN_FLIGHT = 16;
 
+export interface ClosingParts {
+  readonly store: ClosingStore;
+  readonly targets: Targets;
+  readonly sealing: Sealing;
+  readonly metrics: IssuanceMetrics;
+  readonly clock: Clock;
+  /** told when results could not be written; the claims lapse and the leases come round again */
+  readonly report: (error: unknown) => void;
+}
+
 /** Takes credentials back: claims in, provider calls, results out. Used by requests, by jobs and by the sweeper alike. */
 export class LeaseClosing {
   private readonly inFlight = new Map<string, number>();
   private readonly running = new Set<Promise<void>>();
 
-  constructor(
-    private readonly store: ClosingStore,
-    private readonly targets: Targets,
-    private readonly sealing: Sealing,
-    private readonly metrics: IssuanceMetrics,
-    private readonly clock: Clock,
-    /** told when results could not be written; the claims lapse and the leases come round again */
-    private readonly report: (error: unknown) => void,
-  ) {}
+  constructor(private readonly parts: ClosingParts) {}
 
   /**
    * Claims what is due, at most `limit` leases, and starts closing them; says how many. It does not wait for the
@@ -31,9 +33,9 @@ export class LeaseClosing {
    */
   async sweep(limit: number): Promise<number> {
     const busyConnections = [...this.inFlight].filter(([, count]) => count >= MAX_IN_FLIGHT).map(([name]) => name);
-    const claims = await this.store.claimDue({ limit, busyConnections });
+    const claims = await this.parts.store.claimDue({ limit, busyConnections });
     const work = this.close(claims).catch((error: unknown) => {
-      this.report(error);
+      this.parts.report(error);
     });
     this.running.add(work);
     void work.finally(() => this.running.delete(work));
@@ -47,7 +49,7 @@ export class LeaseClosing {
 
   /** Closes one lease if it is due. */
   async closeIfDue(leaseId: LeaseId): Promise<void> {
-    await this.close(await this.store.claimDue({ limit: 1, leaseId }));
+    await this.close(await this.parts.store.claimDue({ limit: 1, leaseId }));
   }
 
   /** Revokes each claimed lease and records what came of it. Results of one connection do not wait for another's. */
@@ -61,7 +63,7 @@ export class LeaseClosing {
     const connection = claims[0]?.connection;
     this.count(connection, claims.length);
     try {
-      await this.store.record(await Promise.all(claims.map((claim) => this.closeOne(claim))));
+      await this.parts.store.record(await Promise.all(claims.map((claim) => this.closeOne(claim))));
     } finally {
       this.count(connection, -claims.length);
     }
@@ -73,20 +75,20 @@ export class LeaseClosing {
       const detail = error instanceof Problem ? error.detail : 'the provider failed in an unexpected way';
       return { kind: 'unknown', detail };
     });
-    this.metrics.providerCall(claim.provider, 'revoke', (performance.now() - started) / 1000);
+    this.parts.metrics.providerAnswered(claim.provider, 'revoke', (performance.now() - started) / 1000);
     return this.resultOf(claim, outcome);
   }
 
   private async revoke(claim: LeaseClaim): Promise<RevocationOutcome> {
-    const { provider, config } = await this.targets.resolve(claim.provider, claim.connection);
-    const handle: unknown = JSON.parse(this.sealing.open(claim.sealedHandle, claim.id).toString('utf8'));
+    const { provider, config } = await this.parts.targets.resolve(claim.provider, claim.connection);
+    const handle: unknown = JSON.parse(this.parts.sealing.open(claim.sealedHandle, claim.id).toString('utf8'));
     const order = { leaseId: claim.id, config, handle, expiresAt: claim.expiresAt };
     return withDeadline(REVOKE_DEADLINE_SECONDS, (signal) => provider.revoke(order, signal));
   }
 
   /** INVARIANT: I4, only the provider's proof makes a lease `revoked`; everything else stays `revoking`. */
   private resultOf(claim: LeaseClaim, outcome: RevocationOutcome): ClosingResult {
-    const now = this.clock.now();
+    const now = this.parts.clock.now();
     switch (outcome.kind) {
       case 'revoked':
       case 'already_gone':

@@ -50,13 +50,14 @@ export class Minter {
       const minted = provider.traits.remote
         ? await withDeadline(MINT_DEADLINE_SECONDS, (signal) => provider.mint(order, handle, signal))
         : await provider.mint(order, handle, NEVER_ABORTED);
-      this.metrics.issued(provider.kind, 'issued');
+      this.metrics.issuanceEnded(provider.kind, 'issued');
       return minted;
     } catch (error) {
-      this.metrics.issued(provider.kind, 'failed');
-      throw error;
+      const problem = asProblem(error);
+      this.metrics.issuanceEnded(provider.kind, problem.code === 'provider_rejected' ? 'rejected' : 'unavailable');
+      throw problem;
     } finally {
-      this.metrics.providerCall(provider.kind, 'mint', (performance.now() - started) / 1000);
+      this.metrics.providerAnswered(provider.kind, 'mint', (performance.now() - started) / 1000);
     }
   }
 }
@@ -93,5 +94,5 @@ function complaintAbout(lease: PlannedLease, minted: Minted<unknown> | undefined
   // INVARIANT: I6, the provider's own expiry is never later than the granted deadline.
   if (minted.providerExpiresAt > lease.order.expiresAt) return 'its expiry is later than the deadline';
   if (Object.keys(minted.secret).length === 0) return 'it is empty';
-  return lease.target.provider.check?.(lease.order, minted);
+  return lease.target.check(lease.order, minted);
 }

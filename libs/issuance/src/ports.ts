@@ -1,5 +1,5 @@
 import type { Actor, AuditEntry } from '@mayfly/audit';
-import type { AnyProvider, Connection } from '@mayfly/credentials';
+import type { AnyProvider, Connection, MintCheck } from '@mayfly/credentials';
 import type { LeaseId, TaskId } from '@mayfly/kernel';
 import type { Lease } from '@mayfly/leases';
 import type { QuotaLeft, QuotaLimits } from '@mayfly/quota';
@@ -145,9 +145,9 @@ export interface TaskStore {
 
 /** Numbers for operators. Labels come from bounded sets. */
 export interface IssuanceMetrics {
-  issued(provider: string, outcome: 'issued' | 'failed'): void;
+  issuanceEnded(provider: string, outcome: 'issued' | 'rejected' | 'unavailable'): void;
   denied(control: string): void;
-  providerCall(provider: string, operation: 'mint' | 'revoke' | 'renew', seconds: number): void;
+  providerAnswered(provider: string, operation: 'mint' | 'revoke' | 'renew', seconds: number): void;
 }
 
 /** The steps of the path (docs/issuance.md). */
@@ -163,4 +163,6 @@ export interface StepObserver {
 export interface Target {
   readonly provider: AnyProvider;
   readonly config: unknown;
+  /** judges what the provider mints */
+  readonly check: MintCheck;
 }

@@ -13,7 +13,8 @@ export class Targets {
   /** Throws `provider_rejected` when the connection is missing, of another provider, or its secrets cannot be read. */
   async resolve(kind: string, connection: string | undefined): Promise<Target> {
     const provider = this.providers.get(kind);
-    if (connection === undefined) return { provider, config: {} };
+    const check: Target['check'] = (order, minted) => this.providers.check(kind, order, minted);
+    if (connection === undefined) return { provider, config: {}, check };
     const declared = this.connections.find(connection);
     if (declared?.spec.provider !== kind) {
       throw new Problem('provider_rejected', `connection \`${connection}\` is missing or not of provider \`${kind}\``);
@@ -24,6 +25,6 @@ export class Targets {
       const places = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ');
       throw new Problem('provider_rejected', `the configuration of connection \`${connection}\` is wrong at ${places}`);
     }
-    return { provider, config: parsed.data };
+    return { provider, config: parsed.data, check };
   }
 }

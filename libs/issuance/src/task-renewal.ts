@@ -154,7 +154,7 @@ export class TaskRenewal {
     const { secret, providerExpiresAt } = await withDeadline(MINT_DEADLINE_SECONDS, async (signal) =>
       provider.renew?.(order, handle, signal),
     ).then((result) => result ?? Promise.reject(new Problem('internal', 'the provider cannot renew')));
-    this.parts.metrics.providerCall(provider.kind, 'renew', (performance.now() - started) / 1000);
+    this.parts.metrics.providerAnswered(provider.kind, 'renew', (performance.now() - started) / 1000);
     await this.parts.tasks.renewedAtProvider(lease.id, providerExpiresAt);
     return secret;
   }

@@ -39,13 +39,13 @@ export class IdempotencyStore {
     return rowCount === 1 ? undefined : this.find(owner, key);
   }
 
-  /** Binds the key to its task, with the sealed answer that may be replayed until `replayUntil`. */
-  async settle(owner: KeyOwner, key: string, taskId: TaskId, sealedAnswer: Buffer, replayUntil: Date): Promise<void> {
+  /** Binds the key to its task, with the sealed answer, if there is one, that may be replayed until `replayUntil`. */
+  async settle(owner: KeyOwner, key: string, taskId: TaskId, sealedAnswer?: Buffer, replayUntil?: Date): Promise<void> {
     await this.pool
       .query(
         `UPDATE idempotency_key SET task_id = $5, sealed_answer = $6, replay_until = $7
          WHERE agent_id = $1 AND issuer = $2 AND subject = $3 AND key = $4`,
-        [owner.agentId, owner.issuer, owner.subject, key, taskId, sealedAnswer, replayUntil],
+        [owner.agentId, owner.issuer, owner.subject, key, taskId, sealedAnswer ?? null, replayUntil ?? null],
       )
       .catch(databaseProblem);
   }

@@ -17,3 +17,6 @@ export { PROBLEM_TABLE, renderOAuthError, renderProblem, type RenderedProblem } 
 export { redactText } from './redaction.js';
 export { parseStrictJson } from './strict-json.js';
 export { validationProblem } from './validation-problem.js';
+export { readOrCreateSecretFile } from './secret-file.js';
+export { postgresBackend, redisBackend, type QueueBackend } from './queue-backend.js';
+export { LeaseQueue, type LeaseJob } from './queue.js';

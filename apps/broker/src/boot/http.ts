@@ -1,0 +1,42 @@
+import { newId } from '@mayfly/kernel';
+import { useStrictBodies, validationProblem } from '@mayfly/platform';
+import { StandardSchemaValidationPipe } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { BrokerModule } from '../broker.module.js';
+import type { Services } from './services.js';
+
+const BODY_LIMIT_BYTES = 64 * 1024;
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** The HTTP application over composed services, ready to listen. */
+export async function createHttp(services: Services): Promise<NestFastifyApplication> {
+  const adapter = new FastifyAdapter({
+    loggerInstance: services.log,
+    disableRequestLogging: true,
+    bodyLimit: BODY_LIMIT_BYTES,
+    requestTimeout: REQUEST_TIMEOUT_MS,
+    genReqId: () => newId('req'),
+    forceCloseConnections: 'idle',
+    return503OnClosing: true,
+    routerOptions: { maxParamLength: 200 },
+  });
+  const app = await NestFactory.create<NestFastifyApplication>(BrokerModule.over(services), adapter, {
+    bodyParser: false,
+    logger: false,
+  });
+  const fastify = app.getHttpAdapter().getInstance();
+  useStrictBodies(fastify);
+  fastify.addHook('onResponse', (request, reply, done) => {
+    const { metrics } = services;
+    metrics.requestAnswered(request.method, request.routeOptions.url, reply.statusCode, reply.elapsedTime / 1000);
+    done();
+  });
+  fastify.addHook('onSend', (request, reply, _payload, done) => {
+    reply.header('x-request-id', request.id);
+    reply.header('x-content-type-options', 'nosniff');
+    done();
+  });
+  app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: validationProblem }));
+  return app;
+}

@@ -1,0 +1,84 @@
+import { CatalogListener } from '@mayfly/persistence';
+import { createLogger } from '@mayfly/platform';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { BrokerConfig } from '../config.js';
+import { startBackground, type Background } from './background.js';
+import { openBacking, type Backing } from './database.js';
+import { createHttp } from './http.js';
+import { buildServices, type Services } from './services.js';
+
+/** How many leases one process closes at once on behalf of the queue. */
+const JOB_CONCURRENCY = 8;
+
+/** The running service. */
+export interface Broker {
+  readonly url: string;
+  readonly backing: Backing;
+  readonly services: Services;
+  /** Lets requests under way finish, closes what they began, and lets go of everything. */
+  stop(): Promise<void>;
+}
+
+/** Starts everything in order: database, services, declared state, background work, HTTP. */
+export async function startBroker(
+  config: BrokerConfig,
+  environment: Readonly<Record<string, string | undefined>>,
+): Promise<Broker> {
+  const log = createLogger({ level: config.logLevel });
+  const backing = await openBacking(config, (message) => {
+    log.info(message);
+  });
+  try {
+    backing.warnings.forEach((warning) => {
+      log.warn(warning);
+    });
+    const publicUrl = config.publicUrl ?? `http://${config.host}:${String(config.port)}`;
+    const services = await buildServices({ config, backing, publicUrl, log, environment });
+    await services.keyRing.rotateIfDue();
+    await services.catalog.refresh();
+    const app = await createHttp(services);
+    const background = startBackground(services, config.worker);
+    if (config.worker) services.queue?.work((leaseId) => services.closing.closeIfDue(leaseId), JOB_CONCURRENCY);
+    const listener = listenForChanges(services, backing);
+    await app.listen(config.port, config.host);
+    return {
+      url: await app.getUrl(),
+      backing,
+      services,
+      stop: () => stop({ app, background, listener, services, backing }),
+    };
+  } catch (error) {
+    await backing.stop();
+    throw error;
+  }
+}
+
+function listenForChanges(services: Services, backing: Backing): CatalogListener {
+  const report = (error: unknown): void => {
+    services.log.error({ err: error }, 'declared state could not be read again');
+  };
+  const listener = new CatalogListener(backing.url, () => {
+    services.catalog.refresh().catch(report);
+  });
+  listener.start().catch(report);
+  return listener;
+}
+
+interface Running {
+  readonly app: NestFastifyApplication;
+  readonly background: Background;
+  readonly listener: CatalogListener;
+  readonly services: Services;
+  readonly backing: Backing;
+}
+
+/** Requests first, then the worker's rounds and the leases that they are closing, the database last. */
+async function stop({ app, background, listener, services, backing }: Running): Promise<void> {
+  await app.close();
+  await background.stop();
+  await services.queue?.close();
+  await services.closing.settled();
+  await Promise.all([listener.stop(), services.postgres.close()]);
+  await services.database.close();
+  await backing.stop();
+}

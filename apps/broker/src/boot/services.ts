@@ -1,0 +1,150 @@
+import { ProviderRegistry } from '@mayfly/credentials';
+import { Catalog } from '@mayfly/declarations';
+import { createGuardedFetch, IdentityVerifier, IssuerKeySource, publicEgress } from '@mayfly/identity';
+import {
+  Assessor,
+  LeaseClosing,
+  Minter,
+  Planner,
+  Targets,
+  TaskEnding,
+  TaskIssuance,
+  TaskRenewal,
+  type StepObserver,
+} from '@mayfly/issuance';
+import {
+  AuditSealer,
+  Database,
+  DatabaseClock,
+  databaseProblem,
+  IdempotencyStore,
+  LeaseStatistics,
+  Outbox,
+  PgCatalogSource,
+  PgClosingStore,
+  PgIssuanceStore,
+  PgSigningKeyStore,
+  PgTaskStore,
+} from '@mayfly/persistence';
+import { LeaseQueue, Metrics, postgresBackend, redisBackend, type QueueBackend } from '@mayfly/platform';
+import { PostgresProvider } from '@mayfly/provider-postgres';
+import { checkSignedToken, SignedTokenProvider } from '@mayfly/provider-signed-token';
+import { KeyRing, Sealer, TokenSigner, TokenVerifier } from '@mayfly/trust';
+import type { Logger } from 'pino';
+import type { BrokerConfig } from '../config.js';
+import { RefusalRecorder } from '../security/refusal.recorder.js';
+import { Idempotency } from '../tasks/idempotency.service.js';
+import { taskView } from '../tasks/task.view.js';
+import { TasksService } from '../tasks/tasks.service.js';
+import type { Backing } from './database.js';
+import { ProcessSecretSource } from './secret-source.js';
+
+/** Every part of the running service. Built once, here; nothing else constructs one. */
+export type Services = Awaited<ReturnType<typeof buildServices>>;
+
+export interface ServiceInputs {
+  readonly config: BrokerConfig;
+  readonly backing: Backing;
+  readonly publicUrl: string;
+  readonly log: Logger;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+export async function buildServices({ config, backing, publicUrl, log, environment }: ServiceInputs) {
+  const report = (error: unknown): void => {
+    log.error({ err: error }, 'background work failed');
+  };
+  const database = new Database({ url: backing.url, onConnectionLost: report });
+  const clock = new DatabaseClock(database.pool);
+  await clock.measure();
+
+  const sealer = new Sealer({ current: backing.sealingKey });
+  const keyRing = new KeyRing(new PgSigningKeyStore(database.pool, clock), sealer, clock);
+  const egress = config.production ? publicEgress : { trustedHosts: ['localhost', '127.0.0.1', '::1'] };
+  const verifier = new IdentityVerifier(new IssuerKeySource(createGuardedFetch({ egress }), clock), clock, { egress });
+
+  const catalog = new Catalog(new PgCatalogSource(database.prisma), verifier, report);
+  // The one list of providers: a new kind of credential is its folder and a line here.
+  const postgres = new PostgresProvider();
+  const providers = new ProviderRegistry([
+    { provider: new SignedTokenProvider(new TokenSigner(keyRing, clock), publicUrl), check: checkSignedToken },
+    { provider: postgres },
+  ]);
+
+  const metrics = new Metrics(new LeaseStatistics(database.pool));
+  const observer = stepObserver(config.failpoint);
+  const secrets = new ProcessSecretSource(environment, backing.embedded?.secrets ?? {});
+  const targets = new Targets(providers, catalog, secrets);
+  const issuanceStore = new PgIssuanceStore(database.pool);
+  const closingStore = new PgClosingStore(database.pool, clock);
+  const tasks = new PgTaskStore(database.pool, database.prisma);
+  const closing = new LeaseClosing({ store: closingStore, targets, sealing: sealer, metrics, clock, report });
+  const ending = new TaskEnding(closingStore, closing);
+  const issuance = new TaskIssuance({
+    assessor: new Assessor(catalog, providers, clock, observer),
+    planner: new Planner(targets, sealer),
+    minter: new Minter(metrics),
+    store: issuanceStore,
+    ending,
+    metrics,
+    observer,
+    clock,
+  });
+  const renewal = new TaskRenewal({ issuance, tasks, targets, sealing: sealer, metrics, clock });
+
+  const idempotencyStore = new IdempotencyStore(database.pool);
+  const idempotency = new Idempotency(idempotencyStore, sealer, clock, async (taskId) => {
+    const task = await tasks.find(taskId);
+    return task === undefined ? { id: taskId } : taskView(task);
+  });
+
+  return {
+    config,
+    publicUrl,
+    log,
+    database,
+    clock,
+    sealer,
+    keyRing,
+    verifier,
+    catalog,
+    providers,
+    postgres,
+    metrics,
+    tasks,
+    issuanceStore,
+    closingStore,
+    closing,
+    ending,
+    issuance,
+    renewal,
+    targets,
+    tasksService: new TasksService({ issuance, renewal, ending, tasks, issuanceStore, idempotency }),
+    refusals: new RefusalRecorder(issuanceStore, metrics, clock),
+    idempotencyStore,
+    outbox: new Outbox(database.pool),
+    auditSealer: new AuditSealer(database.pool),
+    tokenVerifier: new TokenVerifier(keyRing, clock),
+    /** Wakes the worker in time; without it the sweeper alone does. */
+    queue: config.queue ? new LeaseQueue(queueBackendOf(config, backing), clock, log) : undefined,
+    /** Resolves when the service can issue; throws `unavailable` otherwise. */
+    ready: async (): Promise<void> => {
+      await database.ping().catch(databaseProblem);
+      keyRing.signer();
+    },
+  };
+}
+
+function queueBackendOf(config: BrokerConfig, backing: Backing): QueueBackend {
+  return config.redisUrl === undefined ? postgresBackend(backing.url) : redisBackend(config.redisUrl);
+}
+
+/** Crash tests name a step after which the process is gone at once, as by a power cut. */
+function stepObserver(failpoint: string | undefined): StepObserver {
+  if (failpoint === undefined) return { reached: () => undefined };
+  return {
+    reached: (step) => {
+      if (step === failpoint) process.kill(process.pid, 'SIGKILL');
+    },
+  };
+}

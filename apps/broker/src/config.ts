@@ -1,0 +1,100 @@
+import { resolve } from 'node:path';
+import { Problem } from '@mayfly/kernel';
+import { z } from 'zod';
+
+const flag = (fallback: 'on' | 'off') =>
+  z
+    .enum(['on', 'off'])
+    .default(fallback)
+    .transform((value) => value === 'on');
+
+/** What the service reads from its environment: the one place that does (docs/configuration.md). */
+const EnvironmentSchema = z.object({
+  NODE_ENV: z.string().default('development'),
+  HOST: z.string().min(1).default('127.0.0.1'),
+  PORT: z.coerce.number().int().min(0).max(65_535).default(8420),
+  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  MAYFLY_MIGRATION_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
+  MAYFLY_DATA_DIR: z.string().min(1).default('.mayfly'),
+  MAYFLY_CONFIG_DIR: z.string().min(1).optional(),
+  MAYFLY_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  MAYFLY_SEALING_KEY: z
+    .string()
+    .regex(/^[0-9a-f]{64}$/, 'use 64 hexadecimal digits (32 bytes)')
+    .optional(),
+  MAYFLY_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  MAYFLY_WORKER: flag('on'),
+  MAYFLY_QUEUE: flag('on'),
+  MAYFLY_DOCS: flag('on'),
+  MAYFLY_FAILPOINT: z.string().optional(),
+});
+
+/** The settings of the broker, frozen. `undefined` members were not given. */
+export interface BrokerConfig {
+  readonly production: boolean;
+  readonly host: string;
+  readonly port: number;
+  readonly databaseUrl: string | undefined;
+  readonly migrationUrl: string | undefined;
+  readonly redisUrl: string | undefined;
+  readonly dataDir: string;
+  /** YAML files to apply at start; never in production */
+  readonly configDir: string | undefined;
+  readonly publicUrl: string | undefined;
+  readonly sealingKey: string | undefined;
+  readonly logLevel: string;
+  readonly worker: boolean;
+  readonly queue: boolean;
+  readonly docs: boolean;
+  /** stop with SIGKILL after this step of the path; for crash tests, never in production */
+  readonly failpoint: string | undefined;
+}
+
+/** Parses the environment once. Throws `invalid_declaration` naming the variables that are wrong, never their values. */
+export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): BrokerConfig {
+  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+  const parsed = EnvironmentSchema.safeParse(given);
+  if (!parsed.success) {
+    const wrong = parsed.error.issues.map(({ path, message }) => `${path.join('.')} (${message})`).join('; ');
+    throw new Problem('invalid_declaration', `the environment is wrong at ${wrong}`);
+  }
+  const { data } = parsed;
+  const production = data.NODE_ENV === 'production';
+  if (production) refuseForProduction(data);
+  return Object.freeze({
+    production,
+    host: data.HOST,
+    port: data.PORT,
+    databaseUrl: data.DATABASE_URL,
+    migrationUrl: data.MAYFLY_MIGRATION_URL,
+    redisUrl: data.REDIS_URL,
+    dataDir: resolve(data.MAYFLY_DATA_DIR),
+    configDir: configDirOf(data, production),
+    publicUrl: data.MAYFLY_PUBLIC_URL,
+    sealingKey: data.MAYFLY_SEALING_KEY,
+    logLevel: data.MAYFLY_LOG_LEVEL,
+    worker: data.MAYFLY_WORKER,
+    queue: data.MAYFLY_QUEUE,
+    docs: data.MAYFLY_DOCS,
+    failpoint: data.MAYFLY_FAILPOINT,
+  });
+}
+
+type Environment = z.infer<typeof EnvironmentSchema>;
+
+/** Files are applied outside production: the starter files in the embedded default, a folder that was named otherwise. */
+function configDirOf(data: Environment, production: boolean): string | undefined {
+  if (production) return undefined;
+  if (data.MAYFLY_CONFIG_DIR !== undefined) return resolve(data.MAYFLY_CONFIG_DIR);
+  return data.DATABASE_URL === undefined ? resolve('config') : undefined;
+}
+
+function refuseForProduction(data: Environment): void {
+  const missing = (['DATABASE_URL', 'MAYFLY_SEALING_KEY', 'MAYFLY_PUBLIC_URL'] as const).filter(
+    (name) => data[name] === undefined,
+  );
+  if (missing.length > 0) throw new Problem('invalid_declaration', `production needs ${missing.join(', ')}`);
+  if (data.MAYFLY_FAILPOINT !== undefined)
+    throw new Problem('invalid_declaration', 'production refuses MAYFLY_FAILPOINT');
+}

@@ -1,0 +1,34 @@
+import type { Actor } from '@mayfly/audit';
+import type { RegisteredAgent } from '@mayfly/declarations';
+import type { Role, VerifiedIdentity } from '@mayfly/identity';
+import type { Requester } from '@mayfly/issuance';
+
+/** Who calls, as proven: an agent in a runtime, a person with roles, or a workload that stands for no agent. */
+export type Principal =
+  | {
+      readonly kind: 'agent';
+      readonly identity: VerifiedIdentity;
+      readonly agent: RegisteredAgent;
+      readonly runtime: string;
+    }
+  | { readonly kind: 'person'; readonly identity: VerifiedIdentity; readonly roles: readonly Role[] }
+  | { readonly kind: 'workload'; readonly identity: VerifiedIdentity };
+
+export type AgentPrincipal = Extract<Principal, { kind: 'agent' }>;
+export type PersonPrincipal = Extract<Principal, { kind: 'person' }>;
+
+export function actorOf(principal: Principal): Actor {
+  const { issuer, subject } = principal.identity;
+  if (principal.kind === 'agent') return { kind: 'agent', name: principal.agent.name, runtime: principal.runtime };
+  return { kind: principal.kind, issuer, subject };
+}
+
+/** How a person is named in records of who did what. */
+export function nameOf({ identity }: Principal): string {
+  return `${identity.issuer}:${identity.subject}`;
+}
+
+export function requesterOf({ agent, runtime, identity }: AgentPrincipal): Requester {
+  const { issuer, subject, expiresAt } = identity;
+  return { agent, runtime, issuer, subject, identityExpiresAt: expiresAt };
+}

@@ -1,0 +1,44 @@
+import type { JsonObject } from '@mayfly/kernel';
+import { decide } from '@mayfly/policy';
+import { Controller, Get, Inject } from '@nestjs/common';
+import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { Services } from '../boot/services.js';
+import { ApiProblems } from '../http/api-problems.js';
+import { CallingAgent } from '../security/caller.js';
+import { Permits } from '../security/permits.js';
+import type { AgentPrincipal } from '../security/principal.js';
+import { SERVICES } from '../tokens.js';
+
+@ApiTags('tasks')
+@ApiBearerAuth()
+@ApiProblems()
+@Controller('me')
+export class MeController {
+  constructor(@Inject(SERVICES) private readonly services: Pick<Services, 'catalog'>) {}
+
+  @Get()
+  @Permits(['agent'])
+  @ApiOperation({ summary: 'Who the agent is, and which templates it may ask for from where it runs' })
+  me(@CallingAgent() { agent, runtime, identity }: AgentPrincipal): JsonObject {
+    const permitted = this.services.catalog.templates
+      .map(({ version }) => version)
+      .filter(({ name, version, spec }) => {
+        const template = { name, version, requesters: spec.requesters };
+        return decide({ agent, runtime, template }).permitted;
+      });
+    return {
+      agent: { id: agent.id, name: agent.name, state: agent.state, labels: agent.labels },
+      runtime,
+      identity: { issuer: identity.issuer, subject: identity.subject, expiresAt: identity.expiresAt.toISOString() },
+      templates: permitted.map(({ name, version, spec }) => ({
+        name,
+        version,
+        description: spec.description,
+        parameters: spec.parameters as JsonObject,
+        lifetime: spec.lifetime,
+        quota: spec.quota,
+        credentials: spec.credentials.map((credential) => ({ name: credential.name, provider: credential.provider })),
+      })),
+    };
+  }
+}

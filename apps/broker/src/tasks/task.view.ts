@@ -1,0 +1,78 @@
+import type { Grant, LivingLease } from '@mayfly/issuance';
+import type { JsonObject, LeaseId } from '@mayfly/kernel';
+import type { Lease } from '@mayfly/leases';
+import type { Task } from '@mayfly/tasks';
+
+type Secrets = ReadonlyMap<LeaseId, JsonObject>;
+
+/** Step 10: the answer to a granted request, the only place where secrets are written down. */
+export function grantView({ plan, minted }: Grant): JsonObject {
+  return {
+    ...taskMembers(plan.task),
+    lifetime: {
+      requestedSeconds: plan.request.ttlSeconds ?? null,
+      grantedSeconds: plan.assessment.lifetime.grantedSeconds,
+      limitedBy: plan.assessment.lifetime.limitedBy,
+    },
+    credentials: plan.leases.map(({ id, name, connection, target }, index) => ({
+      leaseId: id,
+      name,
+      provider: target.provider.kind,
+      connection,
+      state: 'active',
+      revocation: target.provider.traits.revocation,
+      expiresAt: plan.task.expiresAt.toISOString(),
+      providerExpiresAt: minted[index]?.providerExpiresAt.toISOString(),
+      secret: minted[index]?.secret,
+    })),
+  };
+}
+
+/** A task as its agent and the people see it. `secrets` is what a renewal issued again, if anything. */
+export function taskView(
+  task: Task & { readonly leases: readonly LivingLease[] },
+  secrets: Secrets = new Map(),
+): JsonObject {
+  return {
+    ...taskMembers(task),
+    credentials: task.leases.map((lease) => ({ ...leaseMembers(lease), secret: secrets.get(lease.id) })),
+  };
+}
+
+function taskMembers(task: Task): JsonObject {
+  return {
+    id: task.id,
+    state: task.state,
+    template: { ...task.template },
+    agent: { ...task.agent },
+    runtime: task.runtime,
+    parameters: task.parameters,
+    purpose: task.purpose,
+    createdAt: task.createdAt.toISOString(),
+    expiresAt: task.expiresAt.toISOString(),
+    maxExpiresAt: task.maxExpiresAt.toISOString(),
+    heartbeatAt: task.heartbeatAt?.toISOString(),
+    endCause: task.endCause,
+    endReason: task.endReason,
+    endedAt: task.endedAt?.toISOString(),
+  };
+}
+
+/** A lease without anything that could be used: for a task's view and for the history. */
+export function leaseMembers(lease: Lease): JsonObject {
+  return {
+    leaseId: lease.id,
+    name: lease.name,
+    provider: lease.provider,
+    connection: lease.connection,
+    state: lease.state,
+    revocation: lease.revocation,
+    expiresAt: lease.expiresAt.toISOString(),
+    providerExpiresAt: lease.providerExpiresAt?.toISOString(),
+    endCause: lease.endCause,
+    revokeRequestedAt: lease.revokeRequestedAt?.toISOString(),
+    revokeEffectiveAt: lease.revokeEffectiveAt?.toISOString(),
+    endedAt: lease.endedAt?.toISOString(),
+    lastError: lease.lastError,
+  };
+}

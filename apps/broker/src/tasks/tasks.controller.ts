@@ -1,0 +1,118 @@
+import type { JsonObject, TaskId } from '@mayfly/kernel';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import { ApiProblems } from '../http/api-problems.js';
+import { Caller, CallingAgent } from '../security/caller.js';
+import { Permits } from '../security/permits.js';
+import type { AgentPrincipal, Principal } from '../security/principal.js';
+import {
+  CreateTaskQuerySchema,
+  CreateTaskSchema,
+  DryRunSchema,
+  FailTaskSchema,
+  RenewTaskSchema,
+  TaskIdSchema,
+  TaskViewSchema,
+  type CreateTask,
+  type CreateTaskQuery,
+  type FailTask,
+  type RenewTask,
+} from './task.schemas.js';
+import { TasksService } from './tasks.service.js';
+
+@ApiTags('tasks')
+@ApiBearerAuth()
+@ApiProblems()
+@Controller('tasks')
+export class TasksController {
+  constructor(private readonly tasks: TasksService) {}
+
+  @Post()
+  @Permits(['agent'])
+  @ApiOperation({ summary: 'Name a task and get its credentials, once' })
+  @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'same key and body: the same task' })
+  @ApiCreatedResponse({ standardSchema: TaskViewSchema })
+  @ApiOkResponse({ standardSchema: DryRunSchema })
+  async create(
+    @CallingAgent() agent: AgentPrincipal,
+    @Body({ schema: CreateTaskSchema }) request: CreateTask,
+    @Query({ schema: CreateTaskQuerySchema }) { dryRun }: CreateTaskQuery,
+    @Headers('idempotency-key') key: string | undefined,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    reply.header('cache-control', 'no-store');
+    if (dryRun === 'true') return this.tasks.dryRun(agent, request).finally(() => reply.code(200));
+    const task = await this.tasks.create(agent, request, key);
+    reply.header('location', `/tasks/${String(task.id)}`);
+    return task;
+  }
+
+  @Get(':id')
+  @Permits(['agent', 'operator', 'auditor'])
+  @ApiOperation({ summary: 'A task and how its leases stand, without secrets' })
+  @ApiOkResponse({ standardSchema: TaskViewSchema })
+  view(@Caller() caller: Principal, @Param('id', { schema: TaskIdSchema }) id: TaskId): Promise<JsonObject> {
+    return this.tasks.view(caller, id);
+  }
+
+  @Post(':id/complete')
+  @HttpCode(200)
+  @Permits(['agent'])
+  @ApiOperation({ summary: 'The work is done: take everything back' })
+  @ApiOkResponse({ standardSchema: TaskViewSchema })
+  complete(
+    @CallingAgent() agent: AgentPrincipal,
+    @Param('id', { schema: TaskIdSchema }) id: TaskId,
+  ): Promise<JsonObject> {
+    return this.tasks.end(agent, id, 'completed');
+  }
+
+  @Post(':id/fail')
+  @HttpCode(200)
+  @Permits(['agent'])
+  @ApiOperation({ summary: 'The work failed: take everything back, and say why' })
+  @ApiOkResponse({ standardSchema: TaskViewSchema })
+  fail(
+    @CallingAgent() agent: AgentPrincipal,
+    @Param('id', { schema: TaskIdSchema }) id: TaskId,
+    @Body({ schema: FailTaskSchema }) { reason }: FailTask,
+  ): Promise<JsonObject> {
+    return this.tasks.end(agent, id, 'failed', reason);
+  }
+
+  @Post(':id/heartbeat')
+  @HttpCode(200)
+  @Permits(['agent'])
+  @ApiOperation({ summary: 'The agent is alive' })
+  @ApiOkResponse({ standardSchema: TaskViewSchema })
+  heartbeat(
+    @CallingAgent() agent: AgentPrincipal,
+    @Param('id', { schema: TaskIdSchema }) id: TaskId,
+  ): Promise<JsonObject> {
+    return this.tasks.heartbeat(agent, id);
+  }
+
+  @Post(':id/renew')
+  @HttpCode(200)
+  @Permits(['agent'])
+  @ApiOperation({ summary: 'Decide again and move the deadline, within the longest life of the template' })
+  @ApiOkResponse({ standardSchema: TaskViewSchema })
+  renew(
+    @CallingAgent() agent: AgentPrincipal,
+    @Param('id', { schema: TaskIdSchema }) id: TaskId,
+    @Body({ schema: RenewTaskSchema.default({}) }) { ttlSeconds }: RenewTask,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    reply.header('cache-control', 'no-store');
+    return this.tasks.renew(agent, id, ttlSeconds);
+  }
+
+  @Delete(':id')
+  @Permits(['operator'])
+  @ApiOperation({ summary: 'Revoke a task' })
+  @ApiOkResponse({ standardSchema: TaskViewSchema })
+  revoke(@Caller() caller: Principal, @Param('id', { schema: TaskIdSchema }) id: TaskId): Promise<JsonObject> {
+    return this.tasks.end(caller, id, 'revoked');
+  }
+}

@@ -1,0 +1,113 @@
+import type { Connection } from '@mayfly/credentials';
+import {
+  bindingsOf,
+  BindingIndex,
+  type AgentSpec,
+  type IdentityVerifier,
+  type TrustedIssuer,
+  type VerifiedIdentity,
+} from '@mayfly/identity';
+import type { AgentId, Labels } from '@mayfly/kernel';
+import { CompiledTemplate, type TemplateVersion } from '@mayfly/templates';
+
+/** An agent as it is registered, in whatever state. */
+export interface RegisteredAgent {
+  readonly id: AgentId;
+  readonly name: string;
+  readonly labels: Labels;
+  readonly state: 'registered' | 'active' | 'suspended' | 'retired';
+  readonly spec: AgentSpec;
+}
+
+/** Everything that is declared and in force, as the store holds it. */
+export interface CatalogRows {
+  readonly issuers: readonly TrustedIssuer[];
+  readonly agents: readonly RegisteredAgent[];
+  readonly connections: readonly Connection[];
+  /** the version in force of each published template */
+  readonly templates: readonly TemplateVersion[];
+}
+
+export interface CatalogSource {
+  load(): Promise<CatalogRows>;
+}
+
+interface Loaded {
+  readonly bindings: BindingIndex;
+  readonly agents: ReadonlyMap<string, RegisteredAgent>;
+  readonly connections: ReadonlyMap<string, Connection>;
+  readonly templates: ReadonlyMap<string, CompiledTemplate>;
+}
+
+/**
+ * Declared state in memory, for requests to read without a query. It may be a moment old: whoever grants something has
+ * the store check agent and template once more in the commit.
+ */
+export class Catalog {
+  private loaded: Loaded = {
+    bindings: new BindingIndex([]),
+    agents: new Map(),
+    connections: new Map(),
+    templates: new Map(),
+  };
+
+  constructor(
+    private readonly source: CatalogSource,
+    private readonly verifier: Pick<IdentityVerifier, 'replaceIssuers'>,
+    /** told of a stored template that no longer compiles; it is then not in force */
+    private readonly report: (error: unknown) => void,
+  ) {}
+
+  /** Reads everything again and puts it in place at once. Rejects, changing nothing, when the store does not answer. */
+  async refresh(): Promise<void> {
+    const rows = await this.source.load();
+    const bindings = rows.agents.flatMap(({ name, spec }) => bindingsOf(name, spec));
+    this.loaded = {
+      bindings: new BindingIndex(bindings),
+      agents: new Map(rows.agents.map((agent) => [agent.name, agent])),
+      connections: new Map(rows.connections.map((connection) => [connection.name, connection])),
+      templates: new Map(rows.templates.flatMap((version) => this.compile(version))),
+    };
+    this.verifier.replaceIssuers(rows.issuers);
+  }
+
+  /** The template version in force, or undefined. */
+  current(name: string): CompiledTemplate | undefined {
+    return this.loaded.templates.get(name);
+  }
+
+  get templates(): readonly CompiledTemplate[] {
+    return [...this.loaded.templates.values()];
+  }
+
+  /** The connection of this name, or undefined. */
+  find(name: string): Connection | undefined {
+    return this.loaded.connections.get(name);
+  }
+
+  get connections(): readonly Connection[] {
+    return [...this.loaded.connections.values()];
+  }
+
+  /**
+   * The agent and the runtime that an identity stands for, or undefined when it stands for none.
+   * Throws `unauthenticated` when bindings of several agents match.
+   */
+  bindingOf(identity: VerifiedIdentity): { readonly agent: RegisteredAgent; readonly runtime: string } | undefined {
+    const binding = this.loaded.bindings.find(identity);
+    const agent = binding && this.loaded.agents.get(binding.agent);
+    return binding && agent && { agent, runtime: binding.runtime };
+  }
+
+  private compile(version: TemplateVersion): (readonly [string, CompiledTemplate])[] {
+    const known = this.loaded.templates.get(version.name);
+    if (known?.version.digest === version.digest && known.version.version === version.version)
+      return [[version.name, known]];
+    try {
+      return [[version.name, new CompiledTemplate(version)]];
+    } catch (error) {
+      this.report(error);
+      return [];
+    }
+  }
+}

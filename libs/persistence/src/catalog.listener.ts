@@ -1,0 +1,40 @@
+import pg from 'pg';
+
+/** Hears of changes of declared state that any replica commits. A lost connection is made again. */
+export class CatalogListener {
+  private client: pg.Client | undefined;
+  private stopped = false;
+
+  constructor(
+    private readonly url: string,
+    private readonly changed: () => void,
+  ) {}
+
+  /** Connects, now and again after each loss; `changed` is called once more then, as changes may have been missed. */
+  async start(): Promise<void> {
+    const client = new pg.Client({ connectionString: this.url, application_name: 'mayfly catalog', keepAlive: true });
+    this.client = client;
+    client.on('error', () => undefined);
+    client.on('end', () => {
+      this.reconnect();
+    });
+    client.on('notification', () => {
+      this.changed();
+    });
+    await client.connect();
+    await client.query('LISTEN mayfly_catalog');
+    this.changed();
+  }
+
+  async stop(): Promise<void> {
+    this.stopped = true;
+    await this.client?.end();
+  }
+
+  private reconnect(): void {
+    if (this.stopped) return;
+    setTimeout(() => {
+      if (!this.stopped) this.start().catch(() => undefined);
+    }, 1_000).unref();
+  }
+}

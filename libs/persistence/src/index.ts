@@ -1,0 +1,14 @@
+export { AuditSealer } from './audit-sealer.js';
+export { CatalogListener } from './catalog.listener.js';
+export { PgCatalogSource } from './catalog.source.js';
+export { PgClosingStore } from './closing.store.js';
+export { DatabaseClock } from './database-clock.js';
+export { databaseProblem } from './database-problem.js';
+export { Database, type DatabaseOptions } from './database.js';
+export { IdempotencyStore, type KeyOwner, type UsedKey } from './idempotency.store.js';
+export { PgIssuanceStore } from './issuance.store.js';
+export { LeaseStatistics } from './lease-statistics.js';
+export { Outbox, type OutboxJob } from './outbox.js';
+export { grantRuntimeRole } from './runtime-role.js';
+export { PgSigningKeyStore } from './signing-key.store.js';
+export { PgTaskStore } from './task.store.js';
