@@ -25,7 +25,7 @@ export interface ReadScope {
 export function readScope(tree: Json, parameters: ParameterSchema, pointer = ''): ReadScope {
   const unsafe = findUnsafe(tree, BOUNDS);
   if (unsafe !== undefined) {
-    const rule = unsafe.detail.includes('reserved') ? 'MF205' : 'MF209';
+    const rule = /^(nested|too many)/.test(unsafe.detail) ? 'MF209' : 'MF205';
     return { root: NOTHING, findings: [finding(rule, pointer + unsafe.pointer, unsafe.detail)] };
   }
   const parser = new ScopeParser(parameters);

@@ -21,6 +21,7 @@ describe('TaskTemplateSpecSchema', () => {
 
   it.each([
     ['a description over 500 characters', { description: 'x'.repeat(501) }, 'description'],
+    ['a description that turns around', { description: 'read\u202ecases' }, 'description'],
     ['an empty description', { description: '' }, 'description'],
     ['a missing owner', { owner: undefined }, 'owner'],
     ['a backup owner who is the owner', { backupOwner: 'support-platform' }, 'backupOwner'],

@@ -4,6 +4,13 @@ import { z } from 'zod';
 const JsonObjectSchema = z.record(z.string(), z.json());
 const between = (least: number, most: number) => z.int().min(least).max(most);
 
+/** Read by approvers: nothing in it may be invisible or turn the text around. */
+const DescriptionSchema = z
+  .string()
+  .min(1)
+  .max(500)
+  .refine((text) => !/[^\P{C}\n]/u.test(text), 'use printable characters');
+
 const ReviewSchema = z.strictObject({ by: NameSchema, everyDays: between(1, 365) });
 
 /** Who may ask: agents that carry every label, proven from one of the runtimes. */
@@ -49,7 +56,7 @@ const CredentialsSchema = z
  */
 export const TaskTemplateSpecSchema = z
   .strictObject({
-    description: z.string().min(1).max(500),
+    description: DescriptionSchema,
     owner: NameSchema,
     backupOwner: NameSchema,
     review: ReviewSchema,

@@ -21,6 +21,9 @@ describe('findUnsafe', () => {
     ['`prototype`', { prototype: 1 }, '/prototype'],
     ['NaN', { a: NaN }, '/a'],
     ['an absent value', { a: undefined }, '/a'],
+    ['NUL in a text', { a: 'x\u0000' }, '/a'],
+    ['half a character', { a: '\ud800' }, '/a'],
+    ['NUL in a key', { a: { 'b\u0000': 1 } }, '/a'],
     ['a function', { a: () => 1 }, '/a'],
     ['an object of a class', { a: new Date(0) }, '/a'],
   ])('points at %s', (_, value, pointer) => {

@@ -13,7 +13,7 @@ const RESERVED_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 
 
 /**
  * The first place where `value` is not a plain JSON tree within `bounds`, or undefined. It refuses reserved keys, objects
- * with a prototype of their own, and numbers that JSON cannot hold; it never recurses deeper than `maxDepth`.
+ * with a prototype of their own, and what JSON or PostgreSQL cannot hold; it never recurses deeper than `maxDepth`.
  */
 export function findUnsafe(value: unknown, bounds: TreeBounds): FieldError | undefined {
   return new TreeWalk(bounds).visit(value, '', 0);
@@ -35,6 +35,8 @@ class TreeWalk {
       return { pointer, detail: `too many values; at most ${String(this.bounds.maxNodes)} are allowed` };
     }
     if (typeof value === 'object' && value !== null) return this.visitInside(value, pointer, depth + 1);
+    if (typeof value === 'string' && !isStorable(value))
+      return { pointer, detail: 'leave out NUL and lone surrogates' };
     const plain = value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
     return plain ? undefined : { pointer, detail: 'not a JSON value' };
   }
@@ -45,12 +47,18 @@ class TreeWalk {
     }
     if (!isPlain(value)) return { pointer, detail: 'not a JSON value' };
     for (const [key, member] of Object.entries(value)) {
+      if (!isStorable(key)) return { pointer, detail: 'leave out NUL and lone surrogates' };
       if (RESERVED_KEYS.has(key)) return { pointer: below(pointer, key), detail: `\`${key}\` is a reserved key` };
       const unsafe = this.visit(member, below(pointer, key), depth);
       if (unsafe !== undefined) return unsafe;
     }
     return undefined;
   }
+}
+
+/** PostgreSQL stores no text with NUL, and nothing that UTF-8 cannot write. */
+function isStorable(text: string): boolean {
+  return !text.includes('\0') && !/\p{Cs}/u.test(text);
 }
 
 function isPlain(value: object): boolean {

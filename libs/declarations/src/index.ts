@@ -1,0 +1,13 @@
+export { Catalog, type CatalogRows, type CatalogSource, type RegisteredAgent } from './catalog.js';
+export { checkDeclarations, type CheckedDeclarations, type DeclarationContext } from './check-declarations.js';
+export { diffDeclarations, type DeclarationChange } from './diff-declarations.js';
+export {
+  DECLARATION_KINDS,
+  DocumentSchema,
+  ofKind,
+  type Declaration,
+  type DeclarationKind,
+  type DeclarationOf,
+} from './document.schema.js';
+export { lintFactsOf } from './lint-facts.js';
+export { parseDeclarations, parseDocument } from './parse-declarations.js';
