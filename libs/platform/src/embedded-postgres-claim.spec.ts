@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { claimDirectory } from './embedded-postgres-claim.js';
 import { commandLine, processIdentity } from './embedded-postgres-process.js';
 
+const SELF = { uid: process.getuid!(), gid: process.getgid!(), switched: false };
 const IN_USE = expect.objectContaining({ code: 'conflict' });
 
 describe('claimDirectory', () => {
@@ -24,14 +25,14 @@ describe('claimDirectory', () => {
   };
 
   it('is exclusive until it is released', () => {
-    const release = claimDirectory(directory);
-    expect(() => claimDirectory(directory)).toThrow(IN_USE);
+    const release = claimDirectory(directory, SELF);
+    expect(() => claimDirectory(directory, SELF)).toThrow(IN_USE);
     release();
-    claimDirectory(directory)();
+    claimDirectory(directory, SELF)();
   });
 
   it('names this process as the holder, and nobody after the release', () => {
-    const release = claimDirectory(directory);
+    const release = claimDirectory(directory, SELF);
     expect(readFileSync(join(directory, '1'), 'utf8')).toBe(processIdentity(process.pid));
     release();
     expect(readFileSync(join(directory, '1'), 'utf8')).toBe('');
@@ -39,7 +40,7 @@ describe('claimDirectory', () => {
 
   it('is refused while another process that holds it is alive', () => {
     holder(1, processIdentity(process.ppid)!);
-    expect(() => claimDirectory(directory)).toThrow(IN_USE);
+    expect(() => claimDirectory(directory, SELF)).toThrow(IN_USE);
   });
 
   it.each([
@@ -50,17 +51,17 @@ describe('claimDirectory', () => {
   ])('succeeds a claim %s, with a higher number and no rubbish left', (_, identity) => {
     holder(3, identity);
     holder(2, identity);
-    claimDirectory(directory)();
+    claimDirectory(directory, SELF)();
     expect(readdirSync(directory)).toEqual(['4']);
   });
 
   it('goes by the highest number only', () => {
     holder(1, processIdentity(process.ppid)!);
     holder(10, '');
-    claimDirectory(directory)();
+    claimDirectory(directory, SELF)();
     holder(2, '');
     holder(12, processIdentity(process.ppid)!);
-    expect(() => claimDirectory(directory)).toThrow(IN_USE);
+    expect(() => claimDirectory(directory, SELF)).toThrow(IN_USE);
   });
 });
 

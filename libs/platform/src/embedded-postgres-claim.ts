@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Problem } from '@mayfly/kernel';
+import { give, type Account } from './embedded-postgres-account.js';
 import { processIdentity } from './embedded-postgres-process.js';
 import { linkUnlessPresent, readIfPresent } from './secret-file.js';
 
@@ -10,32 +11,34 @@ const held = new Set<string>();
 
 /**
  * Claims `directory` for this process until the function that is returned is called, or the process dies.
- * Throws Problem `conflict` while another live process (or this one) has it.
+ * Throws Problem `conflict` while another live process (or this one) has it. Its files belong to the account.
  *
  * The claim is the file with the highest number; it names its holder, and it is free when that process is gone. Numbers
  * only grow and a number is taken by `link`, which fails on a taken name: so of many processes that find a dead holder,
  * exactly one succeeds it.
  */
-export function claimDirectory(directory: string): () => void {
+export function claimDirectory(directory: string, account: Account): () => void {
   mkdirSync(directory, { recursive: true });
+  give(directory, account);
   if (held.has(directory)) throw inUse();
-  const mine = takeClaim(directory);
+  const mine = takeClaim(directory, account);
   held.add(directory);
   return () => {
     held.delete(directory);
-    write(directory, (draft) => {
+    withDraft(directory, '', account, (draft) => {
       renameSync(draft, join(directory, String(mine)));
     });
   };
 }
 
-function takeClaim(directory: string): number {
+function takeClaim(directory: string, account: Account): number {
   const last = highest(directory);
   if (isHeld(join(directory, String(last)))) throw inUse();
   const mine = last + 1;
-  const taken = write(directory, (draft) => linkUnlessPresent(draft, join(directory, String(mine))), ownIdentity());
+  const link = (draft: string) => linkUnlessPresent(draft, join(directory, String(mine)));
+  const taken = withDraft(directory, ownIdentity(), account, link);
   // A number below the highest is worth nothing: this process was slow, and another one came and went meanwhile.
-  if (!taken || highest(directory) !== mine) return takeClaim(directory);
+  if (!taken || highest(directory) !== mine) return takeClaim(directory, account);
   for (const number of numbers(directory)) if (number < mine) rmSync(join(directory, String(number)), { force: true });
   return mine;
 }
@@ -51,10 +54,11 @@ function ownIdentity(): string {
   return processIdentity(process.pid) ?? String(process.pid);
 }
 
-function write<T>(directory: string, place: (draft: string) => T, content = ''): T {
+function withDraft<T>(directory: string, content: string, account: Account, place: (draft: string) => T): T {
   const draft = join(directory, `draft-${randomUUID()}`);
   writeFileSync(draft, content, { mode: 0o600 });
   try {
+    give(draft, account);
     return place(draft);
   } finally {
     rmSync(draft, { force: true });

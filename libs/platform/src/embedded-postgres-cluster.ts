@@ -6,7 +6,7 @@ import { promisify } from 'node:util';
 import { Problem } from '@mayfly/kernel';
 import { asAccount, give, makeDataDirectory, type Account } from './embedded-postgres-account.js';
 import { noBinary, type Binaries } from './embedded-postgres-binaries.js';
-import { codeOf, readOrCreateSecretFile, type SecretFile } from './secret-file.js';
+import { readOrCreateSecretFile, type SecretFile } from './secret-file.js';
 
 /** The roles that have a password file. `postgres` is the superuser; the service never runs as that one. */
 export type EmbeddedRole = 'postgres' | 'mayfly_app' | 'mayfly_crm';
@@ -35,20 +35,9 @@ export function openCluster(dataDir: string, account: Account): Cluster {
 /** The password of a role: 144 random bits in a file of mode 0600, made on first use. */
 export function passwordOf(cluster: Cluster, role: EmbeddedRole): SecretFile {
   const path = join(cluster.home, `${role}.password`);
-  try {
-    const secret = readOrCreateSecretFile(path, () => randomBytes(18).toString('base64url'));
-    if (secret.created) give(path, cluster.account);
-    return secret;
-  } catch (cause) {
-    if (codeOf(cause) !== 'EACCES') throw cause;
-    throw new Problem(
-      'unavailable',
-      'the data of the embedded PostgreSQL belongs to another user: set MAYFLY_DATA_DIR',
-      {
-        cause,
-      },
-    );
-  }
+  const secret = readOrCreateSecretFile(path, () => randomBytes(18).toString('base64url'));
+  if (secret.created) give(path, cluster.account);
+  return secret;
 }
 
 /**

@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import {
   chmodSync,
+  chownSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
@@ -20,6 +21,8 @@ import { commandLine } from './embedded-postgres-process.js';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from './embedded-postgres.js';
 
 const AS_ROOT = process.getuid?.() === 0;
+/** A user that every system has; `initdb` wants to know its name. */
+const DAEMON = 1;
 
 describe('startEmbeddedPostgres', () => {
   let above: string;
@@ -164,6 +167,18 @@ describe('startEmbeddedPostgres', () => {
     const refusal = { code: 'unavailable', detail: expect.stringMatching(/`sunos-x64`.*DATABASE_URL/) };
     await expect(startEmbeddedPostgres({ dataDir, platform: 'sunos-x64' })).rejects.toMatchObject(refusal);
   });
+
+  (AS_ROOT ? it : it.skip)(
+    'runs as the owner of the data when root starts it, and leaves them usable by that user',
+    async () => {
+      const home = join(dataDir, 'postgres');
+      mkdirSync(home, { recursive: true });
+      chownSync(home, DAEMON, DAEMON);
+      await start();
+      const owners = readdirSync(home, { recursive: true }).map((path) => statSync(join(home, String(path))).uid);
+      expect(new Set(owners)).toEqual(new Set([DAEMON]));
+    },
+  );
 
   (AS_ROOT ? it : it.skip)(
     'says which directory is closed when the user of the server cannot reach its data',

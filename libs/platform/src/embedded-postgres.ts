@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { Problem } from '@mayfly/kernel';
 import { accountFor, assertReachable } from './embedded-postgres-account.js';
 import { locateBinaries } from './embedded-postgres-binaries.js';
 import { claimDirectory } from './embedded-postgres-claim.js';
@@ -11,7 +12,7 @@ import {
 } from './embedded-postgres-cluster.js';
 import { provisionService } from './embedded-postgres-roles.js';
 import { runServer, stopServer, type RunningServer } from './embedded-postgres-server.js';
-import type { SecretFile } from './secret-file.js';
+import { codeOf, type SecretFile } from './secret-file.js';
 
 export interface EmbeddedPostgresOptions {
   /** the data go to `postgres/` in this directory, which is made where it is missing */
@@ -41,26 +42,42 @@ export interface EmbeddedPostgres {
  * server does not come up; `conflict` while another live process uses `dataDir`.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
+  try {
+    return await start(options);
+  } catch (cause) {
+    if (codeOf(cause) !== 'EACCES') throw cause;
+    throw new Problem(
+      'unavailable',
+      'the data of the embedded PostgreSQL belong to another user: start Mayfly as that user, or set MAYFLY_DATA_DIR',
+      { cause },
+    );
+  }
+}
+
+async function start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { dataDir, log = () => undefined, platform = `${process.platform}-${process.arch}` } = options;
   const account = accountFor(join(dataDir, 'postgres'));
   const cluster = openCluster(dataDir, account);
   assertReachable(cluster.home, account);
   const binaries = locateBinaries(platform, cluster.home, account);
-  const release = claimDirectory(join(cluster.home, 'claim'));
+  const release = claimDirectory(join(cluster.home, 'claim'), account);
   try {
     await initialiseOnce(cluster, binaries, platform);
     const server = await runServer(cluster, binaries);
     if (server.adopted) log('took over the PostgreSQL server that an earlier run had left');
-    const embedded = present(cluster, server, release);
-    await provisionService(embedded.url('postgres', 'postgres'), embedded.password('mayfly_app')).catch(
-      async (error: unknown) => {
-        await embedded.stop();
-        throw error;
-      },
-    );
-    return embedded;
+    return await provisioned(present(cluster, server, release));
   } catch (error) {
     release();
+    throw error;
+  }
+}
+
+async function provisioned(embedded: EmbeddedPostgres): Promise<EmbeddedPostgres> {
+  try {
+    await provisionService(embedded.url('postgres', 'postgres'), embedded.password('mayfly_app'));
+    return embedded;
+  } catch (error) {
+    await embedded.stop();
     throw error;
   }
 }
