@@ -1,0 +1,57 @@
+/** What the demo reads of a task's answer. */
+export interface GrantedTask {
+  readonly id: string;
+  readonly state: string;
+  readonly expiresAt: string;
+  readonly credentials: readonly {
+    readonly leaseId: string;
+    readonly name: string;
+    readonly state: string;
+    readonly secret?: Readonly<Record<string, string>>;
+  }[];
+}
+
+export interface TimelineEntry {
+  readonly at: string;
+  readonly type: string;
+  readonly leaseId?: string;
+}
+
+/** The broker's public door, as any HTTP client finds it. */
+export class BrokerClient {
+  constructor(private readonly url: string) {}
+
+  async requestTask(token: string, purpose: string): Promise<{ readonly status: number; readonly task: GrantedTask }> {
+    const body = { template: 'support-read-cases', parameters: { region: 'emea' }, purpose, ttlSeconds: 300 };
+    const response = await this.call('POST', '/tasks', token, JSON.stringify(body));
+    return { status: response.status, task: (await response.json()) as GrantedTask };
+  }
+
+  async complete(token: string, taskId: string): Promise<GrantedTask> {
+    return (await (await this.call('POST', `/tasks/${taskId}/complete`, token)).json()) as GrantedTask;
+  }
+
+  async isActive(token: string, credential: string): Promise<boolean> {
+    const response = await fetch(`${this.url}/oauth/introspect`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${token}` },
+      body: new URLSearchParams({ token: credential }),
+    });
+    if (!response.ok) throw new Error(`introspection answered ${String(response.status)}`);
+    return ((await response.json()) as { active: boolean }).active;
+  }
+
+  async timeline(token: string, taskId: string): Promise<readonly TimelineEntry[]> {
+    const response = await this.call('GET', `/tasks/${taskId}/timeline`, token);
+    return ((await response.json()) as { items: readonly TimelineEntry[] }).items;
+  }
+
+  private call(method: string, path: string, token: string, body?: string): Promise<Response> {
+    const json = body === undefined ? {} : { 'content-type': 'application/json' };
+    return fetch(`${this.url}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, ...json },
+      ...(body === undefined ? {} : { body }),
+    });
+  }
+}

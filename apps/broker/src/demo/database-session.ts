@@ -1,0 +1,60 @@
+import pg from 'pg';
+
+/** One session at the demo's database, opened with a credential that an agent was given. */
+export class DatabaseSession {
+  private ended: Promise<void>;
+
+  private constructor(private readonly client: pg.Client) {
+    this.ended = new Promise((resolve) => client.once('end', resolve));
+    client.on('error', () => undefined);
+  }
+
+  static async open(url: string): Promise<DatabaseSession> {
+    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+    const session = new DatabaseSession(client);
+    await client.connect();
+    return session;
+  }
+
+  async count(table: string): Promise<number> {
+    const { rows } = await this.client.query<{ count: number }>(`SELECT count(*)::int AS count FROM ${table}`);
+    return rows[0]?.count ?? 0;
+  }
+
+  /** Whether the target itself refuses this table, with SQLSTATE 42501 (insufficient privilege). */
+  async isRefused(table: string): Promise<boolean> {
+    return this.count(table).then(
+      () => false,
+      (error: unknown) => error instanceof Error && 'code' in error && error.code === '42501',
+    );
+  }
+
+  async roleExists(name: string): Promise<boolean> {
+    return (await this.client.query('SELECT FROM pg_roles WHERE rolname = $1', [name])).rowCount === 1;
+  }
+
+  /** A transaction that stays open, as an agent that is in the middle of something would hold it. */
+  async stayInTransaction(): Promise<void> {
+    await this.client.query('BEGIN');
+  }
+
+  /** Resolves when the target has closed the session. */
+  untilDead(): Promise<void> {
+    return this.ended;
+  }
+
+  async close(): Promise<void> {
+    await this.client.end();
+  }
+}
+
+/** Whether the target refuses a new login with this URL. */
+export async function isLoginRefused(url: string): Promise<boolean> {
+  return DatabaseSession.open(url).then(
+    async (session) => {
+      await session.close();
+      return false;
+    },
+    (error: unknown) => error instanceof Error && 'code' in error && String(error.code).startsWith('28'),
+  );
+}
