@@ -18,7 +18,5 @@ export { redactText } from './redaction.js';
 export { parseStrictJson } from './strict-json.js';
 export { validationProblem } from './validation-problem.js';
 export { readOrCreateSecretFile } from './secret-file.js';
-export { postgresBackend, redisBackend, type QueueBackend } from './queue-backend.js';
-export { LeaseQueue, type LeaseJob } from './queue.js';
 export { LeaseQueue, type LeaseJob, type QueueLog } from './queue.js';
 export { postgresBackend, redisBackend, type QueueBackend } from './queue-backend.js';
