@@ -1,3 +1,10 @@
+export {
+  AuditReader,
+  type AuditFilter,
+  type SealedEntry,
+  type StoryEntry,
+  type StoryPosition,
+} from './audit.reader.js';
 export { AuditSealer } from './audit-sealer.js';
 export { CatalogListener } from './catalog.listener.js';
 export { PgCatalogSource } from './catalog.source.js';
@@ -5,8 +12,13 @@ export { PgClosingStore } from './closing.store.js';
 export { DatabaseClock } from './database-clock.js';
 export { databaseProblem } from './database-problem.js';
 export { Database, type DatabaseOptions } from './database.js';
+export type { Declarer } from './declaration-writes.js';
+export { PgDeclarationStore, type AppliedDeclarations } from './declaration.store.js';
+export { HistoryReader, type Issuance, type IssuanceFilter, type IssuancePosition } from './history.reader.js';
+export type { Page, PageRequest } from './history-page.js';
 export { IdempotencyStore, type KeyOwner, type UsedKey } from './idempotency.store.js';
 export { PgIssuanceStore } from './issuance.store.js';
+export { LeaseReader } from './lease.reader.js';
 export { LeaseStatistics } from './lease-statistics.js';
 export { Outbox, type OutboxJob } from './outbox.js';
 export { grantRuntimeRole } from './runtime-role.js';

@@ -2,6 +2,7 @@ import { CatalogListener } from '@mayfly/persistence';
 import { createLogger } from '@mayfly/platform';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { BrokerConfig } from '../config.js';
+import { applyDirectory } from '../declarations/apply-directory.js';
 import { startBackground, type Background } from './background.js';
 import { openBacking, type Backing } from './database.js';
 import { createHttp } from './http.js';
@@ -35,6 +36,7 @@ export async function startBroker(
     const publicUrl = config.publicUrl ?? `http://${config.host}:${String(config.port)}`;
     const services = await buildServices({ config, backing, publicUrl, log, environment });
     await services.keyRing.rotateIfDue();
+    await applyDeclared(services, backing);
     await services.catalog.refresh();
     const app = await createHttp(services);
     const background = startBackground(services, config.worker);
@@ -51,6 +53,17 @@ export async function startBroker(
     await backing.stop();
     throw error;
   }
+}
+
+/** What the files and the development issuer declare, outside production; everything that they have wrong stops the start. */
+async function applyDeclared({ config, declarations, log }: Services, { embedded }: Backing): Promise<void> {
+  if (config.configDir === undefined && embedded === undefined) return;
+  const { changes, warnings } = await applyDirectory(declarations, config.configDir, embedded?.issuer.documents);
+  warnings.forEach((warning) => {
+    log.warn(warning);
+  });
+  const changed = changes.filter(({ change }) => change !== 'unchanged');
+  log.info({ documents: changes.length, changed: changed.length }, 'declared state applied');
 }
 
 function listenForChanges(services: Services, backing: Backing): CatalogListener {

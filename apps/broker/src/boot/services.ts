@@ -22,6 +22,7 @@ import {
   Outbox,
   PgCatalogSource,
   PgClosingStore,
+  PgDeclarationStore,
   PgIssuanceStore,
   PgSigningKeyStore,
   PgTaskStore,
@@ -71,6 +72,8 @@ export async function buildServices({ config, backing, publicUrl, log, environme
     { provider: postgres },
   ]);
 
+  const declarations = new PgDeclarationStore(database.pool, clock, { providers: providers.all, egress });
+
   const metrics = new Metrics(new LeaseStatistics(database.pool));
   const observer = stepObserver(config.failpoint);
   const secrets = new ProcessSecretSource(environment, backing.embedded?.secrets ?? {});
@@ -108,6 +111,7 @@ export async function buildServices({ config, backing, publicUrl, log, environme
     keyRing,
     verifier,
     catalog,
+    declarations,
     providers,
     postgres,
     metrics,

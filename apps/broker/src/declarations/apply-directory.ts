@@ -1,0 +1,50 @@
+import { readdir, readFile } from 'node:fs/promises';
+import { extname, join, relative } from 'node:path';
+import { MAYFLY } from '@mayfly/audit';
+import { parseDeclarations, parseDocument, type Declaration } from '@mayfly/declarations';
+import { Problem, type Json } from '@mayfly/kernel';
+import type { AppliedDeclarations, PgDeclarationStore } from '@mayfly/persistence';
+
+const MAX_FILES = 200;
+
+/** Under this name files stand in the records of who declared what. */
+const DECLARER = { name: 'mayfly:configuration-files', actor: MAYFLY };
+
+/**
+ * Applies what the YAML files of a directory declare, in the order of their names, after `first`: all of it or nothing.
+ * Throws `invalid_declaration`; what a single file has wrong is told by file, line and path.
+ */
+export async function applyDirectory(
+  store: Pick<PgDeclarationStore, 'apply'>,
+  directory: string | undefined,
+  first: readonly unknown[] = [],
+): Promise<AppliedDeclarations> {
+  const given = first.map((document) => parseDocument(document as Json));
+  const files = directory === undefined ? [] : await readFiles(directory);
+  return store.apply([...given, ...files], DECLARER);
+}
+
+async function readFiles(directory: string): Promise<Declaration[]> {
+  const names = await readdir(directory).catch((error: unknown) => {
+    throw new Problem('invalid_declaration', 'MAYFLY_CONFIG_DIR names no directory that can be read', { cause: error });
+  });
+  const files = names.filter((name) => ['.yaml', '.yml'].includes(extname(name))).sort();
+  if (files.length > MAX_FILES) {
+    throw new Problem(
+      'invalid_declaration',
+      `MAYFLY_CONFIG_DIR has over ${String(MAX_FILES)} files; join some of them`,
+    );
+  }
+  const documents: Declaration[] = [];
+  for (const name of files) documents.push(...(await readOne(join(directory, name))));
+  return documents;
+}
+
+async function readOne(path: string): Promise<Declaration[]> {
+  const shown = relative(process.cwd(), path);
+  const file = shown.startsWith('..') ? path : shown;
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    throw new Problem('invalid_declaration', `${file}: cannot be read`, { cause: error });
+  });
+  return parseDeclarations(file, text);
+}
