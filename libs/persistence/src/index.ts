@@ -12,6 +12,7 @@ export { PgClosingStore } from './closing.store.js';
 export { DatabaseClock } from './database-clock.js';
 export { databaseProblem } from './database-problem.js';
 export { Database, type DatabaseOptions } from './database.js';
+export type { DeclaredRecord, Precondition, RecordKind } from './declaration-rows.js';
 export type { Declarer } from './declaration-writes.js';
 export { PgDeclarationStore, type AppliedDeclarations } from './declaration.store.js';
 export { HistoryReader, type Issuance, type IssuanceFilter, type IssuancePosition } from './history.reader.js';

@@ -1,0 +1,41 @@
+import { Problem, type Json, type JsonObject } from '@mayfly/kernel';
+import { z } from 'zod';
+
+/** Query of every list. */
+export const PageQuerySchema = z.strictObject({
+  limit: z.coerce.number().int().min(1).max(200).default(50),
+  cursor: z.string().max(500).optional().meta({ description: '`nextCursor` of the page before' }),
+});
+export type PageQuery = z.infer<typeof PageQuerySchema>;
+
+/** What every list answers. */
+export function pageSchema(item: z.ZodType, id: string) {
+  return z
+    .strictObject({
+      items: z.array(item),
+      nextCursor: z.string().nullable().meta({ description: 'for the next page; null on the last one' }),
+    })
+    .meta({ id });
+}
+
+/** The position that a cursor stands for, undefined without one. Throws `invalid_request` for a cursor of another list. */
+export function positionOf<Position>(cursor: string | undefined, schema: z.ZodType<Position>): Position | undefined {
+  if (cursor === undefined) return undefined;
+  const read = schema.safeParse(readCursor(cursor));
+  if (!read.success) throw new Problem('invalid_request', 'use a `nextCursor` of this list as `cursor`');
+  return read.data;
+}
+
+/** A page as it is answered; `next` is the position after which the next one starts. */
+export function pageView(items: readonly JsonObject[], next: Json | undefined): JsonObject {
+  const nextCursor = next === undefined ? null : Buffer.from(JSON.stringify(next)).toString('base64url');
+  return { items, nextCursor };
+}
+
+function readCursor(cursor: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(cursor, 'base64url').toString('utf8'));
+  } catch {
+    return undefined;
+  }
+}
