@@ -21,7 +21,7 @@ export function useStrictBodies(
 }
 
 /** A form in which each field is named once, as RFC 6749 §3.2 demands. Throws `invalid_request`. */
-export function parseStrictForm(text: string): Readonly<Record<string, string>> {
+function parseStrictForm(text: string): Readonly<Record<string, string>> {
   const fields = [...new URLSearchParams(text)];
   const form = new Map(fields);
   if (form.size !== fields.length) {

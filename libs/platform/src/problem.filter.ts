@@ -21,7 +21,7 @@ const BY_STATUS: ReadonlyMap<number, readonly [ProblemCode, string]> = new Map([
  * The problem that an error comes to at the edge: a `Problem` stays what it is, the framework's refusals are given our
  * codes by their status, and everything else is undefined, for the caller to learn nothing about.
  */
-export function problemOf(error: unknown): Problem | undefined {
+function problemOf(error: unknown): Problem | undefined {
   if (error instanceof Problem) return error;
   const known = BY_STATUS.get(statusOf(error) ?? 0);
   return known === undefined ? undefined : new Problem(...known, { cause: error });
