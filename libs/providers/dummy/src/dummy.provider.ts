@@ -1,0 +1,141 @@
+import { randomBytes } from 'node:crypto';
+import { setTimeout as pause } from 'node:timers/promises';
+import type {
+  CredentialProvider,
+  Minted,
+  MintOrder,
+  Probeable,
+  ProviderTraits,
+  Renewable,
+  RevocationOrder,
+  RevocationOutcome,
+} from '@mayfly/credentials';
+import { Problem, type Clock, type LeaseId } from '@mayfly/kernel';
+import { DummySwitches } from './dummy-switches.js';
+import {
+  DummyConfigSchema,
+  DummyHandleSchema,
+  DummyScopeSchema,
+  type DummyConfig,
+  type DummyHandle,
+  type DummyScope,
+} from './dummy.schemas.js';
+
+type Order = MintOrder<DummyConfig, DummyScope>;
+
+/** A credential that the dummy target would accept, were its time not up. */
+export interface DummyCredential {
+  readonly id: string;
+  readonly token: string;
+  readonly permissions: readonly string[];
+  readonly expiresAt: Date;
+}
+
+/**
+ * A target in memory, for tests and first steps. It behaves: credentials expire by `clock`, one handle never gets two,
+ * nothing comes into being after `mintBy`. `switches` make its calls fail, hang or drag; `live()` tells what exists.
+ */
+export class DummyProvider
+  implements
+    CredentialProvider<DummyConfig, DummyScope, DummyHandle>,
+    Renewable<DummyConfig, DummyScope, DummyHandle>,
+    Probeable<DummyConfig>
+{
+  readonly kind = 'dummy';
+  readonly schemas = { config: DummyConfigSchema, scope: DummyScopeSchema, handle: DummyHandleSchema };
+  readonly traits: ProviderTraits = { revocation: 'immediate', minTtlSeconds: 1, maxTtlSeconds: 43_200, remote: true };
+  readonly switches = new DummySwitches();
+  private readonly credentials = new Map<string, DummyCredential>();
+
+  constructor(private readonly clock: Clock) {}
+
+  plan(order: Order): DummyHandle {
+    return { id: `dummy_${order.leaseId.slice('lse_'.length)}` };
+  }
+
+  async mint(order: Order, planned: DummyHandle, signal: AbortSignal): Promise<Minted<DummyHandle>> {
+    this.refuseLifetime(order);
+    await this.pass('before', order.leaseId, signal);
+    const credential = this.create(order, planned.id);
+    await this.pass('after', order.leaseId, signal);
+    return {
+      handle: planned,
+      secret: { id: planned.id, token: credential.token },
+      providerExpiresAt: credential.expiresAt,
+    };
+  }
+
+  async renew(order: Order, handle: DummyHandle): Promise<Omit<Minted<DummyHandle>, 'secret'>> {
+    this.refuseLifetime(order);
+    const credential = this.credentials.get(handle.id);
+    if (credential === undefined) throw new Problem('provider_rejected', 'the dummy target has no such credential');
+    this.credentials.set(handle.id, { ...credential, expiresAt: order.expiresAt });
+    return { handle, providerExpiresAt: order.expiresAt };
+  }
+
+  async revoke(order: RevocationOrder<DummyConfig, DummyHandle>): Promise<RevocationOutcome> {
+    if (this.switches.takeUnknownRevocation(order.leaseId)) return { kind: 'unknown', detail: 'switched_off' };
+    return { kind: this.credentials.delete(order.handle.id) ? 'revoked' : 'already_gone' };
+  }
+
+  async probe(): Promise<void> {
+    if (this.switches.down) throw new Problem('provider_unavailable', 'the dummy target is switched off');
+  }
+
+  /** The credentials that would be accepted now, oldest first. */
+  live(): readonly DummyCredential[] {
+    const now = this.clock.now();
+    return [...this.credentials.values()].filter(({ expiresAt }) => expiresAt > now);
+  }
+
+  /** Uses a credential as an agent would: whether the target lets this token do it. */
+  allows(token: string, permission: string): boolean {
+    return this.live().some((credential) => credential.token === token && credential.permissions.includes(permission));
+  }
+
+  /** Does what the switches say for this side of the effect. */
+  private async pass(side: 'before' | 'after', leaseId: LeaseId, signal: AbortSignal): Promise<void> {
+    const { fault, slowMs } = this.switches.forMint(leaseId);
+    if (side === 'before' && slowMs > 0) await orUnavailable(pause(slowMs, undefined, { signal }));
+    if (signal.aborted || fault === `hang ${side} effect`) await untilAborted(signal);
+    if (fault !== `fail ${side} effect`) return;
+    if (side === 'before') throw new Problem('provider_rejected', 'the dummy target refused, and made nothing');
+    throw new Problem('provider_unavailable', 'the dummy target failed, and may have made something');
+  }
+
+  private create(order: Order, id: string): DummyCredential {
+    if (this.clock.now() > order.mintBy) throw new Problem('provider_rejected', 'the request came too late; try again');
+    if (this.credentials.has(id))
+      throw new Problem('provider_unavailable', 'the dummy target has this credential already');
+    const { permissions } = order.scope;
+    const token = randomBytes(24).toString('base64url');
+    const credential: DummyCredential = { id, token, permissions, expiresAt: order.expiresAt };
+    this.credentials.set(id, credential);
+    return credential;
+  }
+
+  private refuseLifetime({ issuedAt, expiresAt }: Order): void {
+    const seconds = (expiresAt.getTime() - issuedAt.getTime()) / 1000;
+    if (seconds >= this.traits.minTtlSeconds && seconds <= this.traits.maxTtlSeconds) return;
+    throw new Problem('provider_rejected', 'a dummy credential lives 1 to 43200 s; change the lifetime');
+  }
+}
+
+/** Never resolves. */
+function untilAborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    const stop = (): void => {
+      reject(new Problem('provider_unavailable', 'the dummy target did not answer in time'));
+    };
+    if (signal.aborted) stop();
+    else signal.addEventListener('abort', stop, { once: true });
+  });
+}
+
+async function orUnavailable(wait: Promise<unknown>): Promise<void> {
+  try {
+    await wait;
+  } catch (cause) {
+    throw new Problem('provider_unavailable', 'the dummy target did not answer in time', { cause });
+  }
+}

@@ -1,0 +1,48 @@
+import { Problem } from '@mayfly/kernel';
+import { parse } from 'pg-connection-string';
+import type { PostgresConfig } from './postgres.schemas.js';
+
+/** Where an agent finds the database, without anybody's credentials. */
+export interface DatabaseAddress {
+  readonly host: string;
+  readonly port: number;
+  readonly database: string;
+  readonly sslmode: string | undefined;
+}
+
+/** The address in a connection's configuration. Throws `provider_rejected`, without the value, when `url` is no such URL. */
+export function addressOf(config: PostgresConfig): DatabaseAddress {
+  const url = parsed(config.url);
+  const address = config.address ?? { host: url.host ?? '', port: Number(url.port === '' ? 5432 : (url.port ?? 5432)) };
+  if (address.host === '' || !url.database) throw unusable();
+  return { ...address, database: url.database, sslmode: sslmodeIn(config.url) };
+}
+
+/** The connection URL of a lease, as libpq and its kin read it. */
+export function leaseUrl(address: DatabaseAddress, username: string, password: string): string {
+  const host = address.host.includes(':') ? `[${address.host}]` : encodeURIComponent(address.host);
+  const authority = `${username}:${encodeURIComponent(password)}@${host}:${String(address.port)}`;
+  const query = address.sslmode === undefined ? '' : `?sslmode=${encodeURIComponent(address.sslmode)}`;
+  return `postgresql://${authority}/${encodeURIComponent(address.database)}${query}`;
+}
+
+/** No cause is kept: the errors of URL parsers hold the URL, and the URL holds a password. */
+function parsed(url: string): ReturnType<typeof parse> {
+  try {
+    if (/^postgres(ql)?:\/\//.test(url)) return parse(url);
+  } catch {
+    // told below, without the value
+  }
+  throw unusable();
+}
+
+function sslmodeIn(url: string): string | undefined {
+  return /[?&]sslmode=([a-z-]+)/.exec(url)?.[1];
+}
+
+function unusable(): Problem {
+  return new Problem(
+    'provider_rejected',
+    'the `url` of the connection is not of the form postgresql://user:password@host:port/database',
+  );
+}

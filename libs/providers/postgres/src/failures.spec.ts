@@ -1,0 +1,45 @@
+import { inspect } from 'node:util';
+import { describe, expect, it } from '@jest/globals';
+import { Problem } from '@mayfly/kernel';
+import { codeOf, problemOf } from './failures.js';
+
+const failing = (code: unknown): Error =>
+  Object.assign(new Error('canary'), { code, where: 'canary', detail: 'canary' });
+
+describe('problemOf', () => {
+  it.each(['MF001', 'MF002', '28P01', '3D000', '42501', '42P01', '42601', '22023', '0LP01'])(
+    'says for %s that nothing was made',
+    (code) => {
+      expect(problemOf(failing(code))).toMatchObject({ code: 'provider_rejected' });
+    },
+  );
+
+  it.each(['42710', '08006', '57P01', '57014', '40P01', '53300', 'XX000', 'ECONNRESET', 'ECONNREFUSED', 'aborted', 7])(
+    'says for %s that the outcome is unknown',
+    (code) => {
+      expect(problemOf(failing(code))).toMatchObject({ code: 'provider_unavailable' });
+    },
+  );
+
+  it('shows nothing of the error but its code', () => {
+    for (const code of ['42501', '42P01', 'XX000', 'canary, which is too long to be a code', undefined]) {
+      expect(inspect(problemOf(failing(code)), { depth: 9, showHidden: true })).not.toContain('canary');
+    }
+  });
+
+  it('passes problems on', () => {
+    const problem = new Problem('provider_rejected', 'no such table');
+    expect(problemOf(problem)).toBe(problem);
+  });
+});
+
+describe('codeOf', () => {
+  it.each([
+    [failing('42501'), '42501'],
+    [failing('two words'), 'unexpected'],
+    [new Error('canary'), 'unexpected'],
+    ['canary', 'unexpected'],
+  ])('of %s is %s', (error, code) => {
+    expect(codeOf(error)).toBe(code);
+  });
+});

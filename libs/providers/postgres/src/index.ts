@@ -1,0 +1,9 @@
+export { PostgresProvider } from './postgres.provider.js';
+export {
+  PostgresConfigSchema,
+  PostgresHandleSchema,
+  PostgresScopeSchema,
+  type PostgresConfig,
+  type PostgresHandle,
+  type PostgresScope,
+} from './postgres.schemas.js';

@@ -1,0 +1,157 @@
+import { randomBytes } from 'node:crypto';
+import type {
+  CredentialProvider,
+  Minted,
+  MintOrder,
+  Probeable,
+  ProviderTraits,
+  Renewable,
+  RevocationOrder,
+  RevocationOutcome,
+} from '@mayfly/credentials';
+import { Problem } from '@mayfly/kernel';
+import { addressOf, leaseUrl } from './address.js';
+import { codeOf, problemOf, UNDEFINED_OBJECT } from './failures.js';
+import { createStatement, renewStatement } from './lease-role.js';
+import { removeLeaseRole } from './lease-role-removal.js';
+import {
+  PostgresConfigSchema,
+  PostgresHandleSchema,
+  PostgresScopeSchema,
+  type PostgresConfig,
+  type PostgresHandle,
+  type PostgresScope,
+} from './postgres.schemas.js';
+import { probeRights } from './probe.js';
+import { privilegesOf, scopeRoleName, type Privilege } from './scope-privileges.js';
+import { ensureScopeRole } from './scope-roles.js';
+import { scramVerifier } from './scram-verifier.js';
+import { Targets, type Session, type Target } from './target.js';
+
+type Order = MintOrder<PostgresConfig, PostgresScope>;
+
+/** 192 bits: beyond guessing, whatever the rounds of the verifier. */
+const PASSWORD_BYTES = 24;
+
+/**
+ * A login role per lease, a member of one role per scope that holds exactly the named tables and verbs (ADR 0004).
+ * VALID UNTIL, which the server itself enforces, stops new logins; only revocation ends the sessions that are open.
+ */
+export class PostgresProvider
+  implements
+    CredentialProvider<PostgresConfig, PostgresScope, PostgresHandle>,
+    Renewable<PostgresConfig, PostgresScope, PostgresHandle>,
+    Probeable<PostgresConfig>
+{
+  readonly kind = 'postgres';
+  readonly schemas = { config: PostgresConfigSchema, scope: PostgresScopeSchema, handle: PostgresHandleSchema };
+  readonly traits: ProviderTraits = {
+    revocation: 'immediate',
+    minTtlSeconds: 1,
+    maxTtlSeconds: 43_200,
+    remote: true,
+  };
+  private readonly targets = new Targets();
+
+  plan(order: Order): PostgresHandle {
+    return { role: `mayfly_${order.leaseId.slice('lse_'.length)}`, scopeRole: scopeRoleName(wantedBy(order)) };
+  }
+
+  async mint(order: Order, planned: PostgresHandle, signal: AbortSignal): Promise<Minted<PostgresHandle>> {
+    this.refuseLifetime(order);
+    const { sslmode, ...address } = addressOf(order.config);
+    const password = randomBytes(PASSWORD_BYTES).toString('base64url');
+    const verifier = await scramVerifier(password, order.config.scramIterations);
+    const target = this.targets.at(order.config.url);
+    await orProblem(target.use(signal, (session) => createLeaseRole(target, session, order, planned, verifier)));
+    const url = leaseUrl({ ...address, sslmode }, planned.role, password);
+    return {
+      handle: planned,
+      secret: { ...address, username: planned.role, password, url },
+      providerExpiresAt: order.expiresAt,
+    };
+  }
+
+  async renew(
+    order: Order,
+    handle: PostgresHandle,
+    signal: AbortSignal,
+  ): Promise<Omit<Minted<PostgresHandle>, 'secret'>> {
+    this.refuseLifetime(order);
+    const statement = renewStatement(handle.role, order.expiresAt, order.mintBy);
+    await orProblem(this.targets.at(order.config.url).use(signal, (session) => session.query(statement)));
+    return { handle, providerExpiresAt: order.expiresAt };
+  }
+
+  async revoke(
+    order: RevocationOrder<PostgresConfig, PostgresHandle>,
+    signal: AbortSignal,
+  ): Promise<RevocationOutcome> {
+    try {
+      const target = this.targets.at(order.config.url);
+      return await target.use(signal, async (session) =>
+        removeLeaseRole(session, order.handle, await target.serverVersion(session)),
+      );
+    } catch (error) {
+      return { kind: 'unknown', detail: codeOf(error) };
+    }
+  }
+
+  async probe(config: PostgresConfig, signal: AbortSignal): Promise<void> {
+    addressOf(config);
+    await orProblem(this.targets.at(config.url).use(signal, probeRights));
+  }
+
+  /** Closes all connections, once what they are doing is done. */
+  close(): Promise<void> {
+    return this.targets.close();
+  }
+
+  private refuseLifetime({ issuedAt, expiresAt }: Order): void {
+    const { minTtlSeconds, maxTtlSeconds } = this.traits;
+    const seconds = (expiresAt.getTime() - issuedAt.getTime()) / 1000;
+    if (seconds >= minTtlSeconds && seconds <= maxTtlSeconds) return;
+    const bounds = `${String(minTtlSeconds)} to ${String(maxTtlSeconds)} s`;
+    throw new Problem('provider_rejected', `a database role lives ${bounds}; change the lifetime`);
+  }
+}
+
+async function createLeaseRole(
+  target: Target,
+  session: Session,
+  order: Order,
+  { role, scopeRole }: PostgresHandle,
+  verifier: string,
+): Promise<void> {
+  const statement = createStatement({
+    role,
+    scopeRole,
+    verifier,
+    maxConnections: order.config.maxConnections,
+    expiresAt: order.expiresAt,
+    mintBy: order.mintBy,
+    serverVersion: await target.serverVersion(session),
+  });
+  await ensureScopeRole(target, session, scopeRole, wantedBy(order));
+  try {
+    await session.query(statement);
+  } catch (error) {
+    if (codeOf(error) !== UNDEFINED_OBJECT) throw error;
+    // somebody dropped the scope role; the message was rolled back whole, so this is still one effect
+    target.verifiedScopes.delete(scopeRole);
+    await ensureScopeRole(target, session, scopeRole, wantedBy(order));
+    await session.query(statement);
+  }
+}
+
+function wantedBy(order: Order): readonly Privilege[] {
+  return privilegesOf(addressOf(order.config).database, order.scope);
+}
+
+async function orProblem<T>(call: Promise<T>): Promise<T> {
+  try {
+    return await call;
+  } catch (error) {
+    throw problemOf(error);
+  }
+}

@@ -1,0 +1,73 @@
+import { createHash } from 'node:crypto';
+import { canonicalJson } from '@mayfly/kernel';
+import { escapeIdentifier } from 'pg';
+import type { PostgresScope } from './postgres.schemas.js';
+
+/** One privilege on one object. `privilege` is as `aclexplode` names it; `*` after it means that it may be passed on. */
+export interface Privilege {
+  readonly kind: 'DATABASE' | 'SCHEMA' | 'TABLE' | 'SEQUENCE';
+  /** the schema that the object is in; null for databases and schemas */
+  readonly schema: string | null;
+  readonly name: string;
+  readonly privilege: string;
+}
+
+/** Everything that a scope comes to, each privilege once and in one order, however the scope was written down. */
+export function privilegesOf(database: string, scope: PostgresScope): readonly Privilege[] {
+  const privileges = scope.grants.flatMap(({ schema, tables, verbs }): Privilege[] => [
+    { kind: 'SCHEMA', schema: null, name: schema, privilege: 'USAGE' },
+    ...tables.flatMap((name) =>
+      verbs.map((verb): Privilege => ({ kind: 'TABLE', schema, name, privilege: verb.toUpperCase() })),
+    ),
+  ]);
+  const all: Privilege[] = [{ kind: 'DATABASE', schema: null, name: database, privilege: 'CONNECT' }, ...privileges];
+  const byText = new Map(all.map((privilege) => [textOf(privilege), privilege]));
+  return [...byText].sort(([first], [second]) => (first < second ? -1 : 1)).map(([, privilege]) => privilege);
+}
+
+/** The name of the role that holds these privileges and no others (53 bytes). Equal privileges share one role. */
+export function scopeRoleName(privileges: readonly Privilege[]): string {
+  const digest = createHash('sha256')
+    .update(canonicalJson(privileges.map(textOf)))
+    .digest('hex');
+  return `mayfly_scope_${digest.slice(0, 40)}`;
+}
+
+/** Whether both lists hold the same privileges. */
+export function areEqual(held: readonly Privilege[], wanted: readonly Privilege[]): boolean {
+  const texts = new Set(wanted.map(textOf));
+  return new Set(held.map(textOf)).size === texts.size && held.every((privilege) => texts.has(textOf(privilege)));
+}
+
+/** The statements that turn what a role holds into what it should hold: nothing where nothing is to be changed. */
+export function repairs(role: string, held: readonly Privilege[], wanted: readonly Privilege[]): readonly string[] {
+  const grantee = escapeIdentifier(role);
+  const heldBy = byObject(held);
+  const wantedBy = byObject(wanted);
+  const stripped = [...heldBy].filter(([object, names]) => !isWithin(names, wantedBy.get(object)));
+  const strippedObjects = new Set(stripped.map(([object]) => object));
+  const lacking = [...wantedBy].filter(
+    ([object, names]) => strippedObjects.has(object) || !isWithin(names, heldBy.get(object)),
+  );
+  return [
+    ...stripped.map(([object]) => `REVOKE ALL ON ${object} FROM ${grantee}`),
+    ...lacking.map(([object, names]) => `GRANT ${[...names].join(', ')} ON ${object} TO ${grantee}`),
+  ];
+}
+
+function byObject(privileges: readonly Privilege[]): Map<string, Set<string>> {
+  const objects = new Map<string, Set<string>>();
+  for (const { kind, schema, name, privilege } of privileges) {
+    const object = `${kind} ${schema === null ? '' : `${escapeIdentifier(schema)}.`}${escapeIdentifier(name)}`;
+    objects.set(object, (objects.get(object) ?? new Set()).add(privilege));
+  }
+  return objects;
+}
+
+function isWithin(names: ReadonlySet<string>, others: ReadonlySet<string> = new Set()): boolean {
+  return [...names].every((name) => others.has(name));
+}
+
+function textOf({ kind, schema, name, privilege }: Privilege): string {
+  return canonicalJson([kind, schema, name, privilege]);
+}

@@ -1,0 +1,97 @@
+import { Pool, type PoolClient } from 'pg';
+import { unlessAborted } from './deadline.js';
+
+/** What is sent to the server over one connection of the pool. */
+export type Session = Pick<PoolClient, 'query'>;
+
+const POOL = {
+  application_name: 'mayfly',
+  max: 4,
+  idleTimeoutMillis: 60_000,
+  connectionTimeoutMillis: 10_000,
+  // a bound of the server's own, for statements whose sender has gone
+  statement_timeout: 30_000,
+  allowExitOnIdle: true,
+} as const;
+
+/** One server as a connection names it: a few pooled connections, and what was learnt over them. */
+export class Target {
+  /** scope roles found in order; forgotten with the connections, so that drift is looked for again */
+  readonly verifiedScopes = new Set<string>();
+  private version: number | undefined;
+
+  constructor(private readonly pool: Pool) {}
+
+  /**
+   * Lends a connection to `work`. Rejects as soon as `signal` aborts; the connection is then closed, as it is after any
+   * error, and what the server was doing may or may not still happen.
+   */
+  async use<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> {
+    const client = await this.checkOut(signal);
+    try {
+      const result = await unlessAborted(signal, work(client));
+      client.release();
+      return result;
+    } catch (error) {
+      client.release(true);
+      throw error;
+    }
+  }
+
+  /** `server_version_num`, such as 180004. */
+  async serverVersion(session: Session): Promise<number> {
+    if (this.version === undefined) {
+      const { rows } = await session.query<{ version: string }>(
+        `SELECT current_setting('server_version_num') AS version`,
+      );
+      this.version = Number(rows[0]?.version);
+    }
+    return this.version;
+  }
+
+  close(): Promise<void> {
+    return this.pool.end();
+  }
+
+  private async checkOut(signal: AbortSignal): Promise<PoolClient> {
+    signal.throwIfAborted();
+    const pending = this.pool.connect();
+    try {
+      return await unlessAborted(signal, pending);
+    } catch (error) {
+      void pending.then(
+        (client) => {
+          client.release();
+        },
+        () => undefined,
+      );
+      throw error;
+    }
+  }
+}
+
+/** The targets in use, by connection URL. A target without connections is forgotten. */
+export class Targets {
+  private readonly byUrl = new Map<string, Target>();
+
+  at(url: string): Target {
+    const known = this.byUrl.get(url);
+    if (known !== undefined) return known;
+    const pool = new Pool({ ...POOL, connectionString: url });
+    const target = new Target(pool);
+    // a connection that breaks while nobody waits for it is simply gone; who waits for it is told by the query
+    pool.on('error', () => undefined);
+    pool.on('connect', (client) => client.on('error', () => undefined));
+    pool.on('remove', () => {
+      if (pool.totalCount === 0) this.byUrl.delete(url);
+    });
+    this.byUrl.set(url, target);
+    return target;
+  }
+
+  async close(): Promise<void> {
+    const targets = [...this.byUrl.values()];
+    this.byUrl.clear();
+    await Promise.all(targets.map((target) => target.close()));
+  }
+}

@@ -1,0 +1,274 @@
+import { inspect } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import type { CredentialProvider, Minted, MintOrder, Renewable, RevocationOutcome } from '@mayfly/credentials';
+import { addSeconds, newId, Problem } from '@mayfly/kernel';
+
+/** A provider with a target that really answers. */
+export interface ProviderSubject<Config, Scope, Handle> {
+  readonly provider: CredentialProvider<Config, Scope, Handle> & Partial<Renewable<Config, Scope, Handle>>;
+  readonly config: Config;
+  readonly scope: Scope;
+  /** the target's time */
+  now(): Date;
+  /** Uses the credential as an agent would: whether the target accepts it now or, where its time can be set, at `at`. */
+  isAlive(secret: Minted<Handle>['secret'], at?: Date): Promise<boolean>;
+  /** Whether the target still knows anything by this handle, working or not. */
+  isPresent(handle: Handle): Promise<boolean>;
+  /** the parts of a secret that nobody but the agent may see */
+  secretTexts(secret: Minted<Handle>['secret']): readonly string[];
+  /** a scope that the target refuses, where it can */
+  readonly refusedScope?: Scope;
+  /** configurations that lead nowhere, and what in them nobody may see */
+  readonly brokenConfigs?: readonly Config[];
+  readonly canaries?: readonly string[];
+  /** Makes the target leave calls about this lease unanswered, until the function that it gives is called. */
+  stall?(order: MintOrder<Config, Scope>, handle: Handle): Promise<() => Promise<void>>;
+  close(): Promise<void>;
+}
+
+/** What the provider claims; the cases that follow from it are run, the others are shown as skipped. */
+export interface Abilities {
+  readonly remote: boolean;
+  readonly renewable: boolean;
+  readonly refusesScopes: boolean;
+  readonly stalls: boolean;
+}
+
+const GONE = ['revoked', 'already_gone'];
+
+/** The promises of `CredentialProvider`, as every provider has to keep them against its real target. */
+export function providerConformanceSuite<Config, Scope, Handle>(
+  name: string,
+  abilities: Abilities,
+  makeSubject: () => Promise<ProviderSubject<Config, Scope, Handle>>,
+): void {
+  describe(`${name} keeps the provider contract`, () => {
+    let subject: ProviderSubject<Config, Scope, Handle>;
+    const whenRemote = abilities.remote ? it : it.skip;
+    const whenRenewable = abilities.renewable ? it : it.skip;
+    // without a remote effect there is nothing to look at: the lease, which is no provider's, decides
+    const whenRemoteAndRenewable = abilities.remote && abilities.renewable ? it : it.skip;
+    const whenRefusing = abilities.refusesScopes ? it : it.skip;
+    const whenStalling = abilities.stalls ? it : it.skip;
+
+    beforeAll(async () => {
+      subject = await makeSubject();
+    });
+    afterAll(async () => {
+      await subject.close();
+    });
+
+    function orderFor(overrides: Partial<MintOrder<Config, Scope>> = {}): MintOrder<Config, Scope> {
+      const issuedAt = overrides.issuedAt ?? subject.now();
+      return {
+        leaseId: newId('lse'),
+        taskId: newId('tsk'),
+        agent: { id: newId('agt'), name: 'support-agent' },
+        template: { name: 'support-read-cases', version: 1 },
+        config: subject.config,
+        scope: subject.scope,
+        issuedAt,
+        expiresAt: addSeconds(issuedAt, 600),
+        mintBy: addSeconds(issuedAt, 30),
+        ...overrides,
+      };
+    }
+    async function mint(
+      order: MintOrder<Config, Scope>,
+      signal = AbortSignal.timeout(20_000),
+    ): Promise<Minted<Handle>> {
+      return subject.provider.mint(order, subject.provider.plan(order), signal);
+    }
+    /** Revokes a lease that was planned when the configuration was in order. */
+    function revoke(order: MintOrder<Config, Scope>): Promise<RevocationOutcome> {
+      const handle = subject.provider.plan({ ...order, config: subject.config });
+      return subject.provider.revoke({ ...order, handle }, AbortSignal.timeout(20_000));
+    }
+    /** Whether the credential is accepted at the instant from which the outcome says that it is not. */
+    const isAliveAfter = (outcome: RevocationOutcome, secret: Minted<Handle>['secret']): Promise<boolean> =>
+      subject.isAlive(secret, 'effectiveAt' in outcome ? outcome.effectiveAt : undefined);
+
+    it('is what the suite was told', () => {
+      expect(subject.provider.traits.remote).toBe(abilities.remote);
+      expect(subject.provider.renew !== undefined).toBe(abilities.renewable);
+      expect(subject.refusedScope !== undefined).toBe(abilities.refusesScopes);
+      expect(subject.stall !== undefined).toBe(abilities.stalls);
+    });
+
+    it('plans the same valid handle for the same order, and another one for another lease', () => {
+      const order = orderFor();
+      const handle = subject.provider.plan(order);
+      expect(subject.provider.plan({ ...order })).toEqual(handle);
+      expect(subject.provider.schemas.handle.parse(handle)).toEqual(handle);
+      expect(subject.provider.plan(orderFor())).not.toEqual(handle);
+    });
+
+    it('mints a credential that works, under the planned handle, and never past the granted deadline', async () => {
+      const order = orderFor();
+      const { handle, secret, providerExpiresAt } = await mint(order);
+      expect(await subject.isAlive(secret)).toBe(true);
+      expect(handle).toEqual(subject.provider.plan(order));
+      expect(providerExpiresAt.getTime()).toBeLessThanOrEqual(order.expiresAt.getTime());
+      expect(providerExpiresAt.getTime()).toBeGreaterThan(order.issuedAt.getTime());
+      await revoke(order);
+    });
+
+    it('leaves at most one usable credential when it mints twice under one handle, and never calls that proof of none', async () => {
+      const order = orderFor();
+      const attempts = await Promise.allSettled([mint(order), mint(order)]);
+      const minted = attempts.flatMap((attempt) => (attempt.status === 'fulfilled' ? [attempt.value] : []));
+      const alive = await Promise.all(minted.map(({ secret }) => subject.isAlive(secret)));
+      if (abilities.remote) expect(alive.filter(Boolean)).toHaveLength(1);
+      for (const attempt of attempts) {
+        if (attempt.status === 'rejected') expect(attempt.reason).toMatchObject({ code: 'provider_unavailable' });
+      }
+      const outcome = await revoke(order);
+      expect(GONE).toContain(outcome.kind);
+      for (const { secret } of minted) expect(await isAliveAfter(outcome, secret)).toBe(false);
+    });
+
+    it('revokes: the credential is refused, and nothing is left', async () => {
+      const order = orderFor();
+      const { handle, secret } = await mint(order);
+      const outcome = await revoke(order);
+      expect(outcome.kind).toBe('revoked');
+      expect(await isAliveAfter(outcome, secret)).toBe(false);
+      expect(await subject.isPresent(handle)).toBe(false);
+    });
+
+    it('revokes twice as well as once, also at the same time', async () => {
+      const order = orderFor();
+      const { secret } = await mint(order);
+      for (const { kind } of await Promise.all([revoke(order), revoke(order)])) expect(GONE).toContain(kind);
+      const last = await revoke(order);
+      expect(GONE).toContain(last.kind);
+      expect(await isAliveAfter(last, secret)).toBe(false);
+    });
+
+    it('takes a handle that was never minted as gone', async () => {
+      expect(abilities.remote ? ['already_gone'] : GONE).toContain((await revoke(orderFor())).kind);
+    });
+
+    whenRefusing('makes nothing where the target refuses, says so, and can revoke it all the same', async () => {
+      const order = orderFor({ scope: subject.refusedScope! });
+      await expect(mint(order)).rejects.toMatchObject({ code: 'provider_rejected' });
+      expect(await subject.isPresent(subject.provider.plan(order))).toBe(false);
+      expect(await revoke(order)).toMatchObject({ kind: 'already_gone' });
+    });
+
+    it.each(['minTtlSeconds', 'maxTtlSeconds'] as const)('mints for exactly its %s', async (bound) => {
+      const issuedAt = subject.now();
+      const order = orderFor({ issuedAt, expiresAt: addSeconds(issuedAt, subject.provider.traits[bound]) });
+      const { providerExpiresAt } = await mint(order);
+      expect(providerExpiresAt.getTime()).toBeLessThanOrEqual(order.expiresAt.getTime());
+      await revoke(order);
+    });
+
+    it.each([
+      ['shorter than it can', 'minTtlSeconds', -1],
+      ['longer than it may', 'maxTtlSeconds', 1],
+    ] as const)('refuses to mint for %s', async (_, bound, seconds) => {
+      const issuedAt = subject.now();
+      const order = orderFor({ issuedAt, expiresAt: addSeconds(issuedAt, subject.provider.traits[bound] + seconds) });
+      await expect(mint(order)).rejects.toMatchObject({ code: 'provider_rejected' });
+      if (abilities.remote) expect(await subject.isPresent(subject.provider.plan(order))).toBe(false);
+    });
+
+    whenRemote('makes nothing after `mintBy`', async () => {
+      const order = orderFor({ mintBy: addSeconds(subject.now(), -1) });
+      await expect(mint(order)).rejects.toMatchObject({ code: 'provider_rejected' });
+      expect(await subject.isPresent(subject.provider.plan(order))).toBe(false);
+    });
+
+    it('does not begin when its signal has aborted already', async () => {
+      const order = orderFor();
+      await expect(mint(order, AbortSignal.abort())).rejects.toBeInstanceOf(Problem);
+      expect(await subject.isPresent(subject.provider.plan(order))).toBe(false);
+    });
+
+    whenStalling(
+      'gives up with its signal when the target does not answer, as an outcome that is unknown',
+      async () => {
+        const order = orderFor();
+        const release = await subject.stall!(order, subject.provider.plan(order));
+        const deadline = new AbortController();
+        const minting = mint(order, deadline.signal);
+        setImmediate(() => {
+          deadline.abort();
+        });
+        await expect(minting).rejects.toMatchObject({ code: 'provider_unavailable' });
+        await release();
+        expect(GONE).toContain((await revoke(order)).kind);
+      },
+    );
+
+    whenRenewable('renews a living credential', async () => {
+      const order = orderFor();
+      const { handle, secret } = await mint(order);
+      const later = { ...order, expiresAt: addSeconds(order.expiresAt, 60) };
+      const renewed = await subject.provider.renew!(later, handle, AbortSignal.timeout(20_000));
+      expect(renewed.handle).toEqual(handle);
+      expect(renewed.providerExpiresAt.getTime()).toBeGreaterThan(order.expiresAt.getTime());
+      expect(renewed.providerExpiresAt.getTime()).toBeLessThanOrEqual(later.expiresAt.getTime());
+      expect(await subject.isAlive(renewed.secret ?? secret)).toBe(true);
+      await revoke(order);
+    });
+
+    whenRemoteAndRenewable('never renews a revoked credential back to life', async () => {
+      const order = orderFor();
+      const { handle, secret } = await mint(order);
+      await revoke(order);
+      const renewal = subject.provider.renew!(order, handle, AbortSignal.timeout(20_000));
+      await expect(renewal).rejects.toMatchObject({ code: 'provider_rejected' });
+      expect(await subject.isAlive(secret)).toBe(false);
+    });
+
+    it('calls a revocation that did not get through unknown, and does not throw', async () => {
+      for (const config of subject.brokenConfigs ?? []) {
+        expect(await revoke({ ...orderFor(), config })).toMatchObject({ kind: 'unknown' });
+      }
+    });
+
+    it('shows no secret and no configuration value in problems, outcomes or output', async () => {
+      const seen: unknown[] = [];
+      const release = captureOutput(seen);
+      const keep = async (call: Promise<unknown>): Promise<void> => {
+        seen.push(await call.catch((error: unknown) => error));
+      };
+      const order = orderFor();
+      const minted = await mint(order);
+      await keep(mint(order).then(() => 'minted again'));
+      if (subject.refusedScope !== undefined) await keep(mint(orderFor({ scope: subject.refusedScope })));
+      await keep(mint(orderFor({ expiresAt: order.issuedAt })));
+      await keep(revoke(order));
+      for (const config of subject.brokenConfigs ?? []) {
+        const broken = orderFor({ config });
+        await keep(mint(broken));
+        await keep(revoke({ ...order, config }));
+      }
+      release();
+      const text = inspect(seen, { depth: 12, maxStringLength: Infinity, maxArrayLength: Infinity, showHidden: true });
+      expect(seen.length).toBeGreaterThan(2);
+      for (const canary of [...subject.secretTexts(minted.secret), ...(subject.canaries ?? [])]) {
+        expect(canary).not.toBe('');
+        expect(text).not.toContain(canary);
+      }
+    });
+  });
+}
+
+/** Collects what is written to the console or the terminal, until the function that it gives is called. */
+function captureOutput(seen: unknown[]): () => void {
+  const collect = (...written: unknown[]): boolean => {
+    seen.push(written);
+    return true;
+  };
+  const methods = ['debug', 'error', 'info', 'log', 'warn'] as const;
+  const spies = [
+    ...methods.map((method) => jest.spyOn(console, method).mockImplementation(collect)),
+    ...[process.stdout, process.stderr].map((stream) => jest.spyOn(stream, 'write').mockImplementation(collect)),
+  ];
+  return () => {
+    for (const spy of spies) spy.mockRestore();
+  };
+}

@@ -1,0 +1,196 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { addSeconds } from '@mayfly/kernel';
+import { PostgresConfigSchema } from '@mayfly/provider-postgres';
+import { createCrmDatabase, openSession, rows, run } from './crm-database.js';
+import { openPostgresTarget, patience, scopeOf, type PostgresTarget, type Verb } from './postgres-target.js';
+import { TARGET_SERVERS } from './target-server.js';
+
+describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start) => {
+  let target: PostgresTarget;
+  beforeAll(async () => {
+    target = await openPostgresTarget(start);
+  });
+  afterAll(() => target.close());
+
+  describe('a lease', () => {
+    it('reads its three tables, and is refused the fourth, the other schema and every other verb', async () => {
+      const { order, url } = await target.mint();
+      for (const table of ['customers', 'cases', 'case_notes']) {
+        expect(await rows(url, `SELECT id FROM emea.${table}`)).toEqual([{ id: 1 }]);
+      }
+      for (const statement of [
+        'SELECT id FROM emea.salaries',
+        'SELECT id FROM apac.customers',
+        "INSERT INTO emea.customers VALUES (2, 'two')",
+        'UPDATE emea.customers SET id = 2',
+        'DELETE FROM emea.customers',
+        'TRUNCATE emea.customers',
+        'CREATE TABLE emea.mine ()',
+        'CREATE ROLE another',
+      ]) {
+        await expect(rows(url, statement)).rejects.toMatchObject({ code: '42501' });
+      }
+      await target.revoke(order);
+    });
+
+    it.each<[Verb, string]>([
+      ['insert', "INSERT INTO apac.cases VALUES (7, 'seven')"],
+      ['update', "UPDATE apac.cases SET note = 'x'"],
+      ['delete', 'DELETE FROM apac.cases'],
+    ])('may %s where its scope says so, and not read', async (verb, statement) => {
+      const { order, url } = await target.mint(target.orderFor({ scope: scopeOf(['cases'], [verb], 'apac') }));
+      expect(await rows(url, statement)).toEqual([]);
+      await expect(rows(url, 'SELECT id FROM apac.cases')).rejects.toMatchObject({ code: '42501' });
+      await target.revoke(order);
+    });
+
+    it('cannot connect to a database that it was not let into', async () => {
+      const other = await createCrmDatabase(target.server);
+      const { order, url } = await target.mint();
+      await expect(rows(url.replace(target.crm.name, other.name), 'SELECT 1')).rejects.toMatchObject({ code: '42501' });
+      await target.revoke(order);
+      await other.drop();
+    });
+
+    it('holds no more connections than the connection allows', async () => {
+      const config = PostgresConfigSchema.parse({ url: target.crm.url, maxConnections: 1 });
+      const { order, url } = await target.mint(target.orderFor({ config }));
+      const { client } = await openSession(url);
+      await expect(openSession(url)).rejects.toMatchObject({ code: '53300' });
+      await client.end();
+      await target.revoke(order);
+    });
+
+    it('cannot log in after its expiry', async () => {
+      const { order, url } = await target.mint();
+      await target.provider.renew(
+        { ...order, issuedAt: addSeconds(order.issuedAt, -60), expiresAt: addSeconds(order.issuedAt, -1) },
+        target.provider.plan(order),
+        patience(),
+      );
+      await expect(rows(url, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
+      await target.revoke(order);
+    });
+
+    it.each([1, 4096])('logs in with a verifier of %i rounds', async (scramIterations) => {
+      const config = PostgresConfigSchema.parse({ url: target.crm.url, scramIterations });
+      const { order, url, role, password } = await target.mint(target.orderFor({ config }));
+      expect(await rows(url, 'SELECT current_user::text AS role')).toEqual([{ role }]);
+      await expect(rows(url.replace(password, 'wrong'), 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
+      const [stored] = await target.asSuperuser<{ verifier: string }>(
+        `SELECT rolpassword AS verifier FROM pg_authid WHERE rolname = '${role}'`,
+      );
+      expect(stored?.verifier).toMatch(new RegExp(`^SCRAM-SHA-256\\$${String(scramIterations)}:`));
+      await target.revoke(order);
+    });
+
+    it('is told the address that the connection gives for agents', async () => {
+      const { hostname: host, port } = new URL(target.crm.url);
+      const address = { host: `${host}.elsewhere`, port: Number(port) + 1 };
+      const order = target.orderFor({ config: PostgresConfigSchema.parse({ url: target.crm.url, address }) });
+      const { secret } = await target.provider.mint(order, target.provider.plan(order), patience());
+      expect(secret).toMatchObject({ ...address, database: target.crm.name });
+      expect(secret.url).toContain(`@${address.host}:${String(address.port)}/${target.crm.name}`);
+      await target.revoke(order);
+    });
+  });
+
+  describe('under load and delay', () => {
+    it('mints and revokes 64 leases of one scope at once, without an error and with nothing left', async () => {
+      const minted = await Promise.all(Array.from({ length: 64 }, () => target.mint()));
+      const outcomes = await Promise.all(minted.map(({ order }) => target.revoke(order)));
+      expect(outcomes).toEqual(Array.from({ length: 64 }, () => ({ kind: 'revoked' })));
+      const names = minted.map(({ role }) => `'${role}'`).join();
+      expect(await target.asSuperuser(`SELECT FROM pg_roles WHERE rolname IN (${names})`)).toEqual([]);
+    });
+
+    it('mints for many new scopes on the same tables at once', async () => {
+      const fresh = await createCrmDatabase(target.server, true);
+      const config = PostgresConfigSchema.parse({ url: fresh.url });
+      const verbs: Verb[][] = [
+        ['select'],
+        ['insert'],
+        ['update'],
+        ['delete'],
+        ['select', 'insert'],
+        ['select', 'update'],
+      ];
+      const minted = await Promise.all(
+        verbs.map((some) => target.mint(target.orderFor({ config, scope: scopeOf(['cases'], some) }))),
+      );
+      for (const { order } of minted) expect(await target.revoke(order)).toEqual({ kind: 'revoked' });
+      await fresh.drop();
+    });
+
+    it('makes nothing when a message is held up past `mintBy`', async () => {
+      const order = target.orderFor({ mintBy: addSeconds(new Date(), 1) });
+      const handle = target.provider.plan(order);
+      const { client } = await openSession(target.crm.url);
+      await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [handle.role]);
+      const held = target.provider.mint(order, handle, patience());
+      const refused = expect(held).rejects.toMatchObject({ code: 'provider_rejected' });
+      await client.query(`SELECT pg_sleep_until($1)`, [addSeconds(order.mintBy, 0.05).toISOString()]);
+      await client.end();
+      await refused;
+      expect(await target.roleCount(handle.role)).toBe(0);
+    });
+
+    it('revokes a lease whose mint is under way, once that is done', async () => {
+      const order = target.orderFor();
+      const handle = target.provider.plan(order);
+      const { client } = await openSession(target.crm.url);
+      await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [handle.role]);
+      const minting = target.provider.mint(order, handle, patience());
+      await untilWaiting(1);
+      const revoking = target.revoke(order);
+      await untilWaiting(2);
+      await client.end();
+      await minting;
+      expect(await revoking).toEqual({ kind: 'revoked' });
+      expect(await target.roleCount(handle.role)).toBe(0);
+    });
+
+    const untilWaiting = async (count: number): Promise<void> => {
+      const waiting = `SELECT FROM pg_stat_activity WHERE datname = '${target.crm.name}' AND wait_event = 'advisory'`;
+      for (let looks = 0; (await target.asSuperuser(waiting)).length < count; looks++) expect(looks).toBeLessThan(500);
+    };
+  });
+
+  describe('the role of the connection', () => {
+    it('needs no more than the documentation gives it', async () => {
+      await expect(
+        target.provider.probe(PostgresConfigSchema.parse({ url: target.crm.url }), patience()),
+      ).resolves.toBeUndefined();
+    });
+
+    it('may own the tables instead', async () => {
+      const owned = await createCrmDatabase(target.server, true);
+      const { order, url } = await target.mint(
+        target.orderFor({ config: PostgresConfigSchema.parse({ url: owned.url }) }),
+      );
+      expect(await rows(url, 'SELECT id FROM emea.cases')).toEqual([{ id: 1 }]);
+      expect(await target.revoke(order)).toEqual({ kind: 'revoked' });
+      await owned.drop();
+    });
+
+    it.each([
+      ['CREATEROLE', 'ALTER ROLE $ NOCREATEROLE', 'ALTER ROLE $ CREATEROLE'],
+      ['pg_signal_backend', 'REVOKE pg_signal_backend FROM $', 'GRANT pg_signal_backend TO $'],
+    ])('is told by a probe that it lacks %s', async (right, take, give) => {
+      await run(target.crm.superuserUrl, take.replace('$', target.crm.admin));
+      const probing = target.provider.probe(PostgresConfigSchema.parse({ url: target.crm.url }), patience());
+      await expect(probing).rejects.toMatchObject({
+        code: 'provider_rejected',
+        detail: expect.stringContaining(right),
+      });
+      await run(target.crm.superuserUrl, give.replace('$', target.crm.admin));
+    });
+
+    it('cannot give what it was not given', async () => {
+      await run(target.crm.superuserUrl, `CREATE TABLE IF NOT EXISTS emea.hidden ()`);
+      await expect(target.mint(target.orderFor({ scope: scopeOf(['hidden']) }))).rejects.toMatchObject({
+        code: 'provider_rejected',
+      });
+    });
+  });
+});

@@ -1,0 +1,89 @@
+import type { MintOrder, RevocationOutcome } from '@mayfly/credentials';
+import { addSeconds, newId } from '@mayfly/kernel';
+import {
+  PostgresConfigSchema,
+  PostgresProvider,
+  type PostgresConfig,
+  type PostgresScope,
+} from '@mayfly/provider-postgres';
+import { createCrmDatabase, rows, secretText, type CrmDatabase } from './crm-database.js';
+import type { TargetServer } from './target-server.js';
+
+export type Order = MintOrder<PostgresConfig, PostgresScope>;
+export type Verb = PostgresScope['grants'][number]['verbs'][number];
+
+export interface Lease {
+  readonly order: Order;
+  readonly role: string;
+  readonly url: string;
+  readonly password: string;
+}
+
+/** A database and a provider that makes leases on it. */
+export interface PostgresTarget {
+  readonly server: TargetServer;
+  readonly crm: CrmDatabase;
+  readonly provider: PostgresProvider;
+  /** An order for reading three tables of `emea`, unless said otherwise. */
+  orderFor(overrides?: Partial<Order>): Order;
+  mint(order?: Order): Promise<Lease>;
+  revoke(order: Order, using?: PostgresProvider): Promise<RevocationOutcome>;
+  asSuperuser<Row extends Record<string, unknown>>(statement: string): Promise<Row[]>;
+  roleCount(role: string): Promise<number>;
+  sessionsOf(role: string): Promise<number>;
+  close(): Promise<void>;
+}
+
+export function scopeOf(tables: string[], verbs: Verb[] = ['select'], schema = 'emea'): PostgresScope {
+  return { grants: [{ schema, tables, verbs }] };
+}
+
+export function patience(): AbortSignal {
+  return AbortSignal.timeout(20_000);
+}
+
+export async function openPostgresTarget(start: () => Promise<TargetServer>): Promise<PostgresTarget> {
+  const server = await start();
+  const crm = await createCrmDatabase(server);
+  const provider = new PostgresProvider();
+  const orderFor = (overrides: Partial<Order> = {}): Order => ({ ...defaultOrder(crm), ...overrides });
+  const asSuperuser = <Row extends Record<string, unknown>>(statement: string): Promise<Row[]> =>
+    rows<Row>(crm.superuserUrl, statement);
+  return {
+    server,
+    crm,
+    provider,
+    orderFor,
+    mint: (order = orderFor()) => mintWith(provider, order),
+    revoke: (order, using = provider) => using.revoke({ ...order, handle: using.plan(order) }, patience()),
+    asSuperuser,
+    roleCount: async (role) => (await asSuperuser(`SELECT FROM pg_roles WHERE rolname = '${role}'`)).length,
+    sessionsOf: async (role) => (await asSuperuser(`SELECT FROM pg_stat_activity WHERE usename = '${role}'`)).length,
+    close: async () => {
+      await provider.close();
+      await crm.drop();
+      await server.stop();
+    },
+  };
+}
+
+async function mintWith(provider: PostgresProvider, order: Order): Promise<Lease> {
+  const { secret } = await provider.mint(order, provider.plan(order), patience());
+  const [role, url, password] = ['username', 'url', 'password'].map((member) => secretText(secret, member));
+  return { order, role: role!, url: url!, password: password! };
+}
+
+function defaultOrder(crm: CrmDatabase): Order {
+  const issuedAt = new Date();
+  return {
+    leaseId: newId('lse'),
+    taskId: newId('tsk'),
+    agent: { id: newId('agt'), name: 'support-agent' },
+    template: { name: 'support-read-cases', version: 1 },
+    config: PostgresConfigSchema.parse({ url: crm.url }),
+    scope: scopeOf(['customers', 'cases', 'case_notes']),
+    issuedAt,
+    expiresAt: addSeconds(issuedAt, 600),
+    mintBy: addSeconds(issuedAt, 30),
+  };
+}
