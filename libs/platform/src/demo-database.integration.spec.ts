@@ -1,5 +1,5 @@
 import { startTestPostgres } from '@mayfly/testing';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { prepareDemoDatabase } from './demo-database.js';
 import type { EmbeddedPostgres } from './embedded-postgres.js';
@@ -7,17 +7,27 @@ import type { EmbeddedPostgres } from './embedded-postgres.js';
 describe('the demo database', () => {
   let server: EmbeddedPostgres;
   let admin: pg.Client;
+  const sessions: pg.Client[] = [];
 
   beforeAll(async () => {
     ({ server } = await startTestPostgres());
-    admin = new pg.Client({ connectionString: await prepareDemoDatabase(server) });
-    await admin.connect();
+    admin = await connect(new URL(await prepareDemoDatabase(server)));
+  });
+
+  afterEach(async () => {
+    await admin.query('REVOKE CONNECT ON DATABASE crm FROM visitor; DROP ROLE visitor').catch(() => undefined);
   });
 
   afterAll(async () => {
-    await admin.query('DROP ROLE IF EXISTS visitor');
-    await admin.end();
+    await Promise.all(sessions.map((session) => session.end()));
   });
+
+  async function connect(url: URL): Promise<pg.Client> {
+    const client = new pg.Client({ connectionString: url.href });
+    await client.connect();
+    sessions.push(client);
+    return client;
+  }
 
   const rows = async (text: string) => (await admin.query<Record<string, unknown>>(text)).rows;
 
@@ -69,12 +79,5 @@ describe('the demo database', () => {
     const ended = new Promise((resolve) => visitor.on('error', resolve));
     await admin.query("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'visitor'");
     await expect(ended).resolves.toBeDefined();
-    await admin.query('REVOKE CONNECT ON DATABASE crm FROM visitor');
   });
 });
-
-async function connect(url: URL): Promise<pg.Client> {
-  const client = new pg.Client({ connectionString: url.href });
-  await client.connect();
-  return client;
-}
