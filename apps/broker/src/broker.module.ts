@@ -2,15 +2,39 @@ import { ProblemFilter } from '@mayfly/platform';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, Reflector } from '@nestjs/core';
 import type { Services } from './boot/services.js';
+import { AgentsController } from './declarations/agents.controller.js';
+import { ConnectionsController } from './declarations/connections.controller.js';
+import { DeclarationsService } from './declarations/declarations.service.js';
+import { IssuersController } from './declarations/issuers.controller.js';
+import { HistoryController } from './history/history.controller.js';
+import { HistoryService } from './history/history.service.js';
+import { MetadataController } from './oauth/metadata.controller.js';
+import { OAuthController } from './oauth/oauth.controller.js';
+import { TokensService } from './oauth/tokens.service.js';
 import { IdentityGuard } from './security/identity.guard.js';
 import { HealthController } from './service/health.controller.js';
 import { MeController } from './tasks/me.controller.js';
 import { TasksController } from './tasks/tasks.controller.js';
 import { TasksService } from './tasks/tasks.service.js';
+import { TemplateVersionsController } from './templates/template-versions.controller.js';
+import { TemplatesController } from './templates/templates.controller.js';
+import { TemplatesService } from './templates/templates.service.js';
 import { SERVICES } from './tokens.js';
 
 /** All routes. Tests walk this list: each method states a permission. */
-export const CONTROLLERS = [TasksController, MeController, HealthController];
+export const CONTROLLERS = [
+  TasksController,
+  MeController,
+  TemplatesController,
+  TemplateVersionsController,
+  AgentsController,
+  IssuersController,
+  ConnectionsController,
+  OAuthController,
+  MetadataController,
+  HistoryController,
+  HealthController,
+];
 
 /** The HTTP side of the broker, over services that were composed beforehand (boot/services.ts). */
 @Module({})
@@ -22,6 +46,10 @@ export class BrokerModule {
       providers: [
         { provide: SERVICES, useValue: services },
         { provide: TasksService, useValue: services.tasksService },
+        { provide: DeclarationsService, useValue: services.declarationsService },
+        { provide: TemplatesService, useValue: services.templatesService },
+        { provide: TokensService, useValue: services.tokensService },
+        { provide: HistoryService, useValue: services.historyService },
         {
           provide: APP_GUARD,
           inject: [Reflector],

@@ -36,6 +36,7 @@ interface Loaded {
   readonly bindings: BindingIndex;
   readonly agents: ReadonlyMap<string, RegisteredAgent>;
   readonly connections: ReadonlyMap<string, Connection>;
+  readonly connectionList: readonly Connection[];
   readonly templates: ReadonlyMap<string, CompiledTemplate>;
 }
 
@@ -48,6 +49,7 @@ export class Catalog {
     bindings: new BindingIndex([]),
     agents: new Map(),
     connections: new Map(),
+    connectionList: [],
     templates: new Map(),
   };
 
@@ -66,6 +68,7 @@ export class Catalog {
       bindings: new BindingIndex(bindings),
       agents: new Map(rows.agents.map((agent) => [agent.name, agent])),
       connections: new Map(rows.connections.map((connection) => [connection.name, connection])),
+      connectionList: rows.connections,
       templates: new Map(rows.templates.flatMap((version) => this.compile(version))),
     };
     this.verifier.replaceIssuers(rows.issuers);
@@ -85,8 +88,9 @@ export class Catalog {
     return this.loaded.connections.get(name);
   }
 
+  /** All connections: the same array until the next refresh, so that an index over them can tell when it is stale. */
   get connections(): readonly Connection[] {
-    return [...this.loaded.connections.values()];
+    return this.loaded.connectionList;
   }
 
   /**

@@ -11,3 +11,11 @@ export function databaseProblem(error: unknown): never {
     cause: error,
   });
 }
+
+/** The same for reading. INVARIANT: I7, what cannot be read is not taken for granted. */
+export function databaseUnread(error: unknown): never {
+  throw new Problem('unavailable', 'the database does not answer; ask again later', {
+    retryAfterSeconds: 2,
+    cause: error,
+  });
+}

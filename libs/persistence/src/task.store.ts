@@ -3,12 +3,17 @@ import type { JsonObject, LeaseId, TaskId } from '@mayfly/kernel';
 import type { Task } from '@mayfly/tasks';
 import type { Pool } from 'pg';
 import { insertAudit } from './audit-rows.js';
+import { present } from './columns.js';
 import { databaseProblem } from './database-problem.js';
 import type { PrismaClient } from './generated/client.js';
 import type { LeaseModel, TaskModel } from './generated/models.js';
 import { inTransaction } from './transaction.js';
 
-/** What happens in the middle of a task, on PostgreSQL. */
+/** Locks a task that is neither ending nor past its deadline; one that the sweeper has not reached yet is not brought back. */
+const LIVING = `SELECT id FROM task
+  WHERE id = $1 AND state = 'active' AND end_cause IS NULL AND expires_at > now() FOR UPDATE`;
+
+/** What happens in the middle of a task, on PostgreSQL. Calls that overtake each other never move an instant back. */
 export class PgTaskStore implements TaskStore {
   constructor(
     private readonly pool: Pool,
@@ -25,14 +30,15 @@ export class PgTaskStore implements TaskStore {
   renew({ taskId, expiresAt, dueAt, audit, wakeUps }: Renewal): Promise<boolean> {
     return inTransaction(this.pool, async (client) => {
       const { rowCount } = await client.query(
-        `WITH living AS (SELECT id FROM task WHERE id = $1 AND state = 'active' AND end_cause IS NULL FOR UPDATE)
-         UPDATE task t SET expires_at = $2, heartbeat_at = CASE WHEN heartbeat_timeout_seconds IS NOT NULL THEN now() END
+        `WITH living AS (${LIVING})
+         UPDATE task t SET expires_at = greatest(expires_at, $2), heartbeat_at = CASE WHEN heartbeat_timeout_seconds IS NOT NULL THEN now() END
          FROM living WHERE t.id = living.id`,
         [taskId, expiresAt],
       );
       if (rowCount !== 1) return false;
       await client.query(
-        `UPDATE lease SET expires_at = $2, due_at = $3, version = version + 1 WHERE task_id = $1 AND state = 'active'`,
+        `UPDATE lease SET expires_at = greatest(expires_at, $2), due_at = greatest(due_at, $3), version = version + 1
+         WHERE task_id = $1 AND state = 'active'`,
         [taskId, expiresAt, dueAt],
       );
       await client.query(
@@ -56,13 +62,13 @@ export class PgTaskStore implements TaskStore {
   heartbeat(taskId: TaskId, at: Date, dueAt: Date): Promise<boolean> {
     return inTransaction(this.pool, async (client) => {
       const { rowCount } = await client.query(
-        `WITH living AS (SELECT id FROM task WHERE id = $1 AND state = 'active' AND end_cause IS NULL FOR UPDATE)
-         UPDATE task t SET heartbeat_at = $2 FROM living WHERE t.id = living.id`,
+        `WITH living AS (${LIVING})
+         UPDATE task t SET heartbeat_at = greatest(heartbeat_at, $2) FROM living WHERE t.id = living.id`,
         [taskId, at],
       );
       if (rowCount !== 1) return false;
       await client.query(
-        `UPDATE lease SET due_at = $2, version = version + 1 WHERE task_id = $1 AND state = 'active'`,
+        `UPDATE lease SET due_at = greatest(due_at, $2), version = version + 1 WHERE task_id = $1 AND state = 'active'`,
         [taskId, dueAt],
       );
       return true;
@@ -118,13 +124,4 @@ export function leaseOf(row: LeaseModel): LivingLease {
       lastError: row.lastError,
     }),
   };
-}
-
-type Present<Row> = { -readonly [Key in keyof Row]?: Exclude<Row[Key], null | undefined> };
-
-/** The members of a row that hold something; SQL's NULL becomes an absent member. */
-function present<Row extends object>(row: Row): Present<Row> {
-  return Object.fromEntries(
-    Object.entries(row).filter(([, value]) => value !== null && value !== undefined),
-  ) as Present<Row>;
 }

@@ -13,11 +13,15 @@ import {
   type StepObserver,
 } from '@mayfly/issuance';
 import {
+  AgentLifecycleStore,
+  AuditReader,
   AuditSealer,
   Database,
   DatabaseClock,
   databaseProblem,
+  HistoryReader,
   IdempotencyStore,
+  LeaseReader,
   LeaseStatistics,
   Outbox,
   PgCatalogSource,
@@ -26,6 +30,7 @@ import {
   PgIssuanceStore,
   PgSigningKeyStore,
   PgTaskStore,
+  PgTemplateStore,
 } from '@mayfly/persistence';
 import { LeaseQueue, Metrics, postgresBackend, redisBackend, type QueueBackend } from '@mayfly/platform';
 import { PostgresProvider } from '@mayfly/provider-postgres';
@@ -33,10 +38,15 @@ import { checkSignedToken, SignedTokenProvider } from '@mayfly/provider-signed-t
 import { KeyRing, Sealer, TokenSigner, TokenVerifier } from '@mayfly/trust';
 import type { Logger } from 'pino';
 import type { BrokerConfig } from '../config.js';
+import { DeclarationsService } from '../declarations/declarations.service.js';
+import { HistoryService } from '../history/history.service.js';
+import { ResourceServers } from '../oauth/resource-servers.js';
+import { TokensService } from '../oauth/tokens.service.js';
 import { RefusalRecorder } from '../security/refusal.recorder.js';
 import { Idempotency } from '../tasks/idempotency.service.js';
 import { taskView } from '../tasks/task.view.js';
 import { TasksService } from '../tasks/tasks.service.js';
+import { TemplatesService } from '../templates/templates.service.js';
 import type { Backing } from './database.js';
 import { ProcessSecretSource } from './secret-source.js';
 
@@ -101,6 +111,16 @@ export async function buildServices({ config, backing, publicUrl, log, environme
     return task === undefined ? { id: taskId } : taskView(task);
   });
 
+  const refusals = new RefusalRecorder(issuanceStore, metrics, clock);
+  const tokensService = new TokensService({
+    issuer: publicUrl,
+    verifier: new TokenVerifier(keyRing, clock),
+    leases: new LeaseReader(database.pool),
+    resourceServers: new ResourceServers(catalog),
+    ending,
+    refusals,
+  });
+
   return {
     config,
     publicUrl,
@@ -124,11 +144,27 @@ export async function buildServices({ config, backing, publicUrl, log, environme
     renewal,
     targets,
     tasksService: new TasksService({ issuance, renewal, ending, tasks, issuanceStore, idempotency }),
-    refusals: new RefusalRecorder(issuanceStore, metrics, clock),
+    declarationsService: new DeclarationsService({
+      declarations,
+      lifecycle: new AgentLifecycleStore(database.pool, clock, closingStore),
+      closing,
+      catalog,
+      report,
+    }),
+    templatesService: new TemplatesService({
+      templates: new PgTemplateStore(database.pool, clock, providers.all),
+      catalog,
+      providers: providers.all,
+      refusals,
+      fourEyes: backing.embedded === undefined,
+      report,
+    }),
+    tokensService,
+    historyService: new HistoryService(new HistoryReader(database.pool), new AuditReader(database.pool)),
+    refusals,
     idempotencyStore,
     outbox: new Outbox(database.pool),
     auditSealer: new AuditSealer(database.pool),
-    tokenVerifier: new TokenVerifier(keyRing, clock),
     /** Wakes the worker in time; without it the sweeper alone does. */
     queue: config.queue ? new LeaseQueue(queueBackendOf(config, backing), clock, log) : undefined,
     /** Resolves when the service can issue; throws `unavailable` otherwise. */

@@ -1,0 +1,53 @@
+import type { JsonObject, TaskId } from '@mayfly/kernel';
+import { Controller, Get, Param, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiProblems } from '../http/api-problems.js';
+import { Permits } from '../security/permits.js';
+import { TaskIdSchema } from '../tasks/task.schemas.js';
+import {
+  EntriesQuerySchema,
+  EntriesSchema,
+  IssuancesQuerySchema,
+  IssuancesSchema,
+  TimelineQuerySchema,
+  TimelineSchema,
+  type EntriesQuery,
+  type IssuancesQuery,
+  type TimelineQuery,
+} from './history.schemas.js';
+import { HistoryService } from './history.service.js';
+
+@ApiTags('history')
+@ApiBearerAuth()
+@ApiProblems(400, 401, 403, 404, 500, 503)
+@Controller()
+export class HistoryController {
+  constructor(private readonly history: HistoryService) {}
+
+  @Get('issuances')
+  @Permits(['auditor', 'operator'])
+  @ApiOperation({ summary: 'Who got what, for what, and how it ended: one item a lease, newest first' })
+  @ApiOkResponse({ standardSchema: IssuancesSchema })
+  issuances(@Query({ schema: IssuancesQuerySchema }) query: IssuancesQuery): Promise<JsonObject> {
+    return this.history.issuances(query);
+  }
+
+  @Get('tasks/:id/timeline')
+  @Permits(['auditor', 'operator'])
+  @ApiOperation({ summary: 'The whole story of a task, in the order of the log' })
+  @ApiOkResponse({ standardSchema: TimelineSchema })
+  timeline(
+    @Param('id', { schema: TaskIdSchema }) id: TaskId,
+    @Query({ schema: TimelineQuerySchema }) query: TimelineQuery,
+  ): Promise<JsonObject> {
+    return this.history.timeline(id, query);
+  }
+
+  @Get('audit/entries')
+  @Permits(['auditor'])
+  @ApiOperation({ summary: 'The sealed log in its gapless sequence, with what it takes to check each leaf hash' })
+  @ApiOkResponse({ standardSchema: EntriesSchema })
+  entries(@Query({ schema: EntriesQuerySchema }) query: EntriesQuery): Promise<JsonObject> {
+    return this.history.entries(query);
+  }
+}

@@ -1,0 +1,58 @@
+import { describe, expect, it } from '@jest/globals';
+import { newId } from '@mayfly/kernel';
+import {
+  EntriesQuerySchema,
+  IssuancePositionSchema,
+  IssuancesQuerySchema,
+  SequenceSchema,
+  StoryPositionSchema,
+  TimelineQuerySchema,
+} from './history.schemas.js';
+
+describe('the query of the history', () => {
+  it('takes each filter', () => {
+    const query = {
+      ...{ agent: 'a', template: 't', provider: 'signed-token', state: 'revoked', cause: 'completed' },
+      ...{ taskId: newId('tsk'), from: '2026-11-22T00:00:00Z', to: '2026-11-22T01:00:00.5+01:00' },
+    };
+    expect(IssuancesQuerySchema.parse({ ...query, limit: '200' })).toEqual({ ...query, limit: 200 });
+  });
+
+  it('shows the whole story of most tasks at once', () => {
+    expect(TimelineQuerySchema.parse({}).limit).toBe(200);
+  });
+
+  it.each([
+    { state: 'gone' },
+    { cause: 'boredom' },
+    { agent: '' },
+    { agent: 'a'.repeat(64) },
+    { agent: ['a', 'b'] },
+    { taskId: 'tsk_1' },
+    { taskId: newId('lse') },
+    { from: 'yesterday' },
+    { from: '2026-11-22' },
+    { from: '2026-02-30T00:00:00Z' },
+    { to: '0000-01-01T00:00:00Z' },
+    { owner: 'me' },
+  ])('refuses %j', (query) => {
+    expect(IssuancesQuerySchema.safeParse(query).success).toBe(false);
+  });
+
+  it.each([{ type: `task.denied' OR 1` }, { type: 'x' }, { state: 'active' }])('of the audit refuses %j', (query) => {
+    expect(EntriesQuerySchema.safeParse(query).success).toBe(false);
+  });
+
+  // What the database would stumble over must not get there.
+  it.each([
+    [IssuancePositionSchema, { createdAt: '2026-11-22T00:00:00Z', leaseId: newId('lse') }],
+    [IssuancePositionSchema, { createdAt: '2026-11-22T00:00:00.000000Z', leaseId: newId('tsk') }],
+    [StoryPositionSchema, { transaction: '9223372036854775808', id: newId('aud') }],
+    [StoryPositionSchema, { transaction: '1', id: 'x' }],
+    [SequenceSchema, -1],
+    [SequenceSchema, 1.5],
+    [SequenceSchema, 2 ** 60],
+  ])('refuses the position %#', (schema, position) => {
+    expect(schema.safeParse(position).success).toBe(false);
+  });
+});

@@ -1,0 +1,121 @@
+import { isId } from '@mayfly/kernel';
+import { TERMINAL_STATE, type TaskEndCause } from '@mayfly/tasks';
+import { z } from 'zod';
+import { PageQuerySchema, pageSchema } from '../http/page.js';
+import { TaskIdSchema } from '../tasks/task.schemas.js';
+
+const NameFilter = z.string().min(1).max(63).optional();
+const Instant = z.iso.datetime();
+
+/** RFC 3339, from 1970 on. */
+const InstantFilter = z.iso
+  .datetime({ offset: true })
+  .max(40)
+  .refine((text) => Date.parse(text) >= 0, 'use an instant since 1970')
+  .optional();
+const from = InstantFilter.meta({ description: 'the first instant, RFC 3339', examples: ['2026-11-22T00:00:00Z'] });
+const to = InstantFilter.meta({ description: 'the instant before which to stop, RFC 3339' });
+const CAUSES = Object.keys(TERMINAL_STATE) as [TaskEndCause];
+
+const LeaseStateSchema = z.enum(['minting', 'active', 'revoking', 'revoked', 'expired', 'failed', 'abandoned']);
+
+/** Query of `GET /issuances`. */
+export const IssuancesQuerySchema = PageQuerySchema.extend({
+  agent: NameFilter.meta({ description: 'name of an agent', examples: ['support-agent'] }),
+  template: NameFilter.meta({ description: 'name of a task template' }),
+  provider: NameFilter.meta({ description: 'kind of provider' }),
+  state: LeaseStateSchema.optional(),
+  cause: z.enum(CAUSES).optional().meta({ description: 'why the lease ended' }),
+  taskId: TaskIdSchema.optional(),
+  from,
+  to,
+});
+export type IssuancesQuery = z.infer<typeof IssuancesQuerySchema>;
+
+/** Query of `GET /tasks/:id/timeline`: the whole story of most tasks is one page. */
+export const TimelineQuerySchema = PageQuerySchema.extend({
+  limit: z.coerce.number().int().min(1).max(200).default(200),
+});
+export type TimelineQuery = z.infer<typeof TimelineQuerySchema>;
+
+/** Query of `GET /audit/entries`. */
+export const EntriesQuerySchema = PageQuerySchema.extend({
+  type: z
+    .string()
+    .regex(/^[a-z-]{1,31}\.[a-z-]{1,31}$/, 'use a type such as `task.granted`')
+    .optional()
+    .meta({ examples: ['task.granted'] }),
+  taskId: TaskIdSchema.optional(),
+  agent: NameFilter,
+  from,
+  to,
+});
+export type EntriesQuery = z.infer<typeof EntriesQuerySchema>;
+
+/** What the cursors of the three lists stand for. */
+export const IssuancePositionSchema = z.strictObject({
+  createdAt: z.iso.datetime({ precision: 6 }),
+  leaseId: z.string().refine((text) => isId('lse', text)),
+});
+export const StoryPositionSchema = z.strictObject({
+  transaction: z.string().regex(/^\d{1,18}$/),
+  id: z.string().refine((text) => isId('aud', text)),
+});
+export const SequenceSchema = z.int().min(0);
+
+const IssuanceSchema = z
+  .strictObject({
+    leaseId: z.string(),
+    taskId: z.string(),
+    state: LeaseStateSchema,
+    name: z.string().meta({ description: 'of the credential in its template' }),
+    provider: z.string(),
+    connection: z.string().optional(),
+    agent: z.string(),
+    template: z.strictObject({ name: z.string(), version: z.int() }),
+    runtime: z.string(),
+    purpose: z.string(),
+    scope: z.json().meta({ description: 'what the credential reaches, as it was rendered' }),
+    createdAt: Instant,
+    expiresAt: Instant.meta({ description: 'the granted deadline' }),
+    providerExpiresAt: Instant.optional().meta({ description: 'the expiry that the provider itself enforces' }),
+    revokeRequestedAt: Instant.optional(),
+    revokeEffectiveAt: Instant.optional().meta({ description: 'from when on the target refuses the credential' }),
+    endedAt: Instant.optional(),
+    cause: z.string().optional(),
+  })
+  .meta({ id: 'Issuance' });
+export const IssuancesSchema = pageSchema(IssuanceSchema, 'Issuances');
+
+const EntryBodySchema = z
+  .looseObject({
+    id: z.string(),
+    at: Instant,
+    type: z.string(),
+    actor: z.looseObject({ kind: z.enum(['agent', 'person', 'workload', 'mayfly']) }),
+    taskId: z.string().optional(),
+    leaseId: z.string().optional(),
+    agent: z.string().optional(),
+  })
+  .meta({ id: 'AuditEntry', description: 'one transition or one denial; the other members are its facts' });
+
+export const TimelineSchema = pageSchema(
+  EntryBodySchema.extend({ seq: z.int().optional().meta({ description: 'place in the log, once it is sealed' }) }).meta(
+    {
+      id: 'TimelineEntry',
+    },
+  ),
+  'Timeline',
+);
+
+export const EntriesSchema = pageSchema(
+  z
+    .strictObject({
+      seq: z.int(),
+      leafHash: z.string().meta({ description: 'base64url of SHA-256(0x00 ‖ canonical), RFC 6962 §2.1' }),
+      body: EntryBodySchema,
+      canonical: z.string().meta({ description: 'the body as canonical JSON (RFC 8785), the bytes that were hashed' }),
+    })
+    .meta({ id: 'SealedEntry' }),
+  'SealedEntries',
+);

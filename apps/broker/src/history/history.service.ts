@@ -1,0 +1,46 @@
+import { Problem, type JsonObject, type TaskId } from '@mayfly/kernel';
+import type { AuditReader, HistoryReader } from '@mayfly/persistence';
+import { pageView } from '../http/page.js';
+import { FilterCursor } from './filter-cursor.js';
+import {
+  IssuancePositionSchema,
+  SequenceSchema,
+  StoryPositionSchema,
+  type EntriesQuery,
+  type IssuancesQuery,
+  type TimelineQuery,
+} from './history.schemas.js';
+import { issuanceView, sealedView, storyView } from './history.view.js';
+
+/** What auditors read. A list answers `{items, nextCursor}`; all throw `invalid_request` for a cursor of another list. */
+export class HistoryService {
+  constructor(
+    private readonly history: Pick<HistoryReader, 'issuances'>,
+    private readonly audit: Pick<AuditReader, 'story' | 'entries'>,
+  ) {}
+
+  /** Leases, newest first. */
+  async issuances({ limit, cursor, ...filter }: IssuancesQuery): Promise<JsonObject> {
+    const cursors = new FilterCursor('issuances', filter, IssuancePositionSchema);
+    const page = await this.history.issuances(filter, { limit, after: cursors.read(cursor) });
+    return pageView(page.items.map(issuanceView), cursors.next(page.next && { ...page.next }));
+  }
+
+  /** Everything that was recorded under a task's id. Throws `not_found`. */
+  async timeline(taskId: TaskId, { limit, cursor }: TimelineQuery): Promise<JsonObject> {
+    const cursors = new FilterCursor('timeline', { taskId }, StoryPositionSchema);
+    const after = cursors.read(cursor);
+    const page = await this.audit.story(taskId, { limit, after });
+    // A task's first entry is committed with the task.
+    if (after === undefined && page.items.length === 0)
+      throw new Problem('not_found', `there is no task \`${taskId}\``);
+    return pageView(page.items.map(storyView), cursors.next(page.next && { ...page.next }));
+  }
+
+  /** The sealed log, in its sequence. */
+  async entries({ limit, cursor, ...filter }: EntriesQuery): Promise<JsonObject> {
+    const cursors = new FilterCursor('entries', filter, SequenceSchema);
+    const page = await this.audit.entries(filter, { limit, after: cursors.read(cursor) });
+    return pageView(page.items.map(sealedView), cursors.next(page.next));
+  }
+}

@@ -1,0 +1,41 @@
+import type { JsonObject } from '@mayfly/kernel';
+import type { Issuance, SealedEntry, StoryEntry } from '@mayfly/persistence';
+
+/** A lease in the history. */
+export function issuanceView(issuance: Issuance): JsonObject {
+  const { createdAt, expiresAt, providerExpiresAt, revokeRequestedAt, revokeEffectiveAt, endedAt, endCause } = issuance;
+  return {
+    leaseId: issuance.leaseId,
+    taskId: issuance.taskId,
+    state: issuance.state,
+    name: issuance.name,
+    provider: issuance.provider,
+    connection: issuance.connection,
+    agent: issuance.agent,
+    template: { ...issuance.template },
+    runtime: issuance.runtime,
+    purpose: issuance.purpose,
+    scope: issuance.scope,
+    createdAt: createdAt.toISOString(),
+    expiresAt: expiresAt.toISOString(),
+    providerExpiresAt: providerExpiresAt?.toISOString(),
+    revokeRequestedAt: revokeRequestedAt?.toISOString(),
+    revokeEffectiveAt: revokeEffectiveAt?.toISOString(),
+    endedAt: endedAt?.toISOString(),
+    cause: endCause,
+  };
+}
+
+/** An entry in a task's story: everything that was written down, with its place in the log. */
+export function storyView({ seq, body }: StoryEntry): JsonObject {
+  return { seq, ...parsed(body) };
+}
+
+/** An entry with what it takes to compute its leaf hash again. */
+export function sealedView({ seq, leafHash, body }: SealedEntry): JsonObject {
+  return { seq, leafHash: leafHash.toString('base64url'), body: parsed(body), canonical: body };
+}
+
+function parsed(body: string): JsonObject {
+  return JSON.parse(body) as JsonObject;
+}

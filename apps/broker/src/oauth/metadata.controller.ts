@@ -1,0 +1,51 @@
+import type { KeyRing } from '@mayfly/trust';
+import type { JsonObject } from '@mayfly/kernel';
+import { Controller, Get, Inject, Res } from '@nestjs/common';
+import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply } from 'fastify';
+import type { Services } from '../boot/services.js';
+import { ApiProblems } from '../http/api-problems.js';
+import { Permits } from '../security/permits.js';
+import { SERVICES } from '../tokens.js';
+import { JwksSchema, MetadataSchema } from './oauth.schemas.js';
+
+/** What resource servers read before they trust a token. */
+@ApiTags('oauth')
+@ApiProblems(500)
+@Controller('.well-known')
+export class MetadataController {
+  constructor(@Inject(SERVICES) private readonly services: Pick<Services, 'keyRing' | 'publicUrl' | 'config'>) {}
+
+  @Get('jwks.json')
+  @Permits(['anyone'])
+  @ApiOperation({ summary: 'The keys that tokens verify with (RFC 7517)' })
+  @ApiOkResponse({ standardSchema: JwksSchema })
+  jwks(@Res({ passthrough: true }) reply: FastifyReply): ReturnType<KeyRing['jwks']> {
+    const { keyRing } = this.services;
+    // No longer than this, or a key could sign before every verifier has seen it.
+    reply.header('cache-control', `public, max-age=${String(keyRing.options.cacheSeconds)}`);
+    return keyRing.jwks();
+  }
+
+  @Get('oauth-authorization-server')
+  @Permits(['anyone'])
+  @ApiOperation({ summary: 'Where what is (RFC 8414)' })
+  @ApiOkResponse({ standardSchema: MetadataSchema })
+  metadata(): JsonObject {
+    const { publicUrl, config } = this.services;
+    return {
+      issuer: publicUrl,
+      jwks_uri: `${publicUrl}/.well-known/jwks.json`,
+      introspection_endpoint: `${publicUrl}/oauth/introspect`,
+      // No registered method: callers send the workload identity token they have (RFC 7662 §2.1 permits a bearer token).
+      introspection_endpoint_auth_methods_supported: ['bearer'],
+      revocation_endpoint: `${publicUrl}/oauth/revoke`,
+      revocation_endpoint_auth_methods_supported: ['bearer'],
+      // Tokens come with tasks (`POST /tasks`): there is no authorization endpoint and no token endpoint.
+      response_types_supported: [],
+      grant_types_supported: [],
+      authorization_details_types_supported: ['mayfly_operations'],
+      ...(config.docs ? { service_documentation: `${publicUrl}/docs` } : {}),
+    };
+  }
+}

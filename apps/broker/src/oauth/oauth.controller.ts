@@ -1,0 +1,52 @@
+import type { JsonObject } from '@mayfly/kernel';
+import { OAuthProblemFilter } from '@mayfly/platform';
+import { Body, Controller, Header, HttpCode, Post, UseFilters } from '@nestjs/common';
+import { ApiBearerAuth, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { Caller } from '../security/caller.js';
+import { Permits } from '../security/permits.js';
+import type { Principal } from '../security/principal.js';
+import { ApiOAuthErrors } from './api-oauth-errors.js';
+import { IntrospectionSchema, TokenFormSchema, type TokenForm } from './oauth.schemas.js';
+import { TokensService } from './tokens.service.js';
+
+@ApiTags('oauth')
+@ApiBearerAuth()
+@ApiOAuthErrors()
+@Controller('oauth')
+@UseFilters(OAuthProblemFilter)
+export class OAuthController {
+  constructor(private readonly tokens: TokensService) {}
+
+  @Post('introspect')
+  @HttpCode(200)
+  @Permits(['workload', 'agent', 'operator', 'auditor'])
+  @Header('cache-control', 'no-store')
+  @ApiConsumes('application/x-www-form-urlencoded')
+  @ApiOperation({
+    summary: 'Whether a token may be used now (RFC 7662)',
+    description:
+      'For resource servers of the token’s audience, the agent that it was issued to, operators and auditors. Everybody else reads `active: false`, and nothing else.',
+  })
+  @ApiOkResponse({ standardSchema: IntrospectionSchema })
+  introspect(
+    @Caller() caller: Principal,
+    @Body({ schema: TokenFormSchema }) { token }: TokenForm,
+  ): Promise<JsonObject> {
+    return this.tokens.introspect(caller, token);
+  }
+
+  @Post('revoke')
+  @HttpCode(200)
+  @Permits(['authenticated'])
+  @Header('cache-control', 'no-store')
+  @ApiConsumes('application/x-www-form-urlencoded')
+  @ApiOperation({
+    summary: 'Revoke a token, and with it its whole task (RFC 7009)',
+    description:
+      'For the agent that the token was issued to, and operators. A credential lives as long as its task: the task ends with cause `revoked`, and all of its credentials are taken back. Unknown tokens, and those of others, change nothing and are answered alike.',
+  })
+  @ApiOkResponse({ description: 'the token is not in use any more, if it ever was and is the caller’s' })
+  async revoke(@Caller() caller: Principal, @Body({ schema: TokenFormSchema }) { token }: TokenForm): Promise<void> {
+    await this.tokens.revoke(caller, token);
+  }
+}

@@ -1,0 +1,61 @@
+import { z } from 'zod';
+
+/** The form of RFC 7662 §2.1 and RFC 7009 §2.1. A hint that is wrong or unknown is ignored, as both demand. */
+export const TokenFormSchema = z
+  .strictObject({
+    token: z.string().min(1).max(8_192).meta({ description: 'a token that this service issued' }),
+    token_type_hint: z
+      .string()
+      .max(64)
+      .optional()
+      .meta({ examples: ['access_token'] }),
+  })
+  .meta({ id: 'TokenForm' });
+export type TokenForm = z.infer<typeof TokenFormSchema>;
+
+/** RFC 7662 §2.2. */
+export const IntrospectionSchema = z
+  .union([
+    z.strictObject({ active: z.literal(false) }),
+    z.strictObject({
+      active: z.literal(true),
+      scope: z.string(),
+      client_id: z.string(),
+      sub: z.string(),
+      aud: z.string(),
+      iss: z.string(),
+      exp: z.int(),
+      iat: z.int(),
+      jti: z.string().meta({ description: 'the id of the lease' }),
+      token_type: z.literal('Bearer'),
+      task_id: z.string(),
+      authorization_details: z.array(z.looseObject({ type: z.string() })),
+    }),
+  ])
+  .meta({ id: 'Introspection' });
+
+/** An error of an OAuth endpoint (RFC 6749 §5.2). */
+export const OAuthErrorSchema = z
+  .strictObject({ error: z.string(), error_description: z.string() })
+  .meta({ id: 'OAuthError' });
+
+/** RFC 7517 §5. */
+export const JwksSchema = z
+  .strictObject({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })) })
+  .meta({ id: 'Jwks' });
+
+/** RFC 8414 §2. */
+export const MetadataSchema = z
+  .strictObject({
+    issuer: z.url(),
+    jwks_uri: z.url(),
+    introspection_endpoint: z.url(),
+    introspection_endpoint_auth_methods_supported: z.array(z.string()),
+    revocation_endpoint: z.url(),
+    revocation_endpoint_auth_methods_supported: z.array(z.string()),
+    response_types_supported: z.array(z.string()),
+    grant_types_supported: z.array(z.string()),
+    authorization_details_types_supported: z.array(z.string()),
+    service_documentation: z.url().optional(),
+  })
+  .meta({ id: 'AuthorizationServerMetadata' });

@@ -1,0 +1,72 @@
+import type { TaskEnding } from '@mayfly/issuance';
+import { isId, type JsonObject } from '@mayfly/kernel';
+import type { LeaseReader } from '@mayfly/persistence';
+import { ACCESS_TOKEN_TYPE } from '@mayfly/provider-signed-token';
+import type { TokenClaims, TokenVerifier } from '@mayfly/trust';
+import { actorOf, type Principal } from '../security/principal.js';
+import type { RefusalRecorder } from '../security/refusal.recorder.js';
+import type { ResourceServers } from './resource-servers.js';
+
+export interface TokensParts {
+  readonly verifier: Pick<TokenVerifier, 'verify'>;
+  readonly leases: Pick<LeaseReader, 'isLive'>;
+  readonly resourceServers: Pick<ResourceServers, 'serves'>;
+  readonly ending: Pick<TaskEnding, 'end'>;
+  readonly refusals: Pick<RefusalRecorder, 'forbidden'>;
+  /** the URL of this service, as its tokens name their issuer */
+  readonly issuer: string;
+}
+
+/** Nothing more is said of a token that is dead, unknown, or none of the caller's business (RFC 7662 §2.2). */
+const INACTIVE: JsonObject = { active: false };
+
+/** What becomes of the tokens that this service signed. */
+export class TokensService {
+  constructor(private readonly parts: TokensParts) {}
+
+  /**
+   * RFC 7662: what a token says, while it may be used. It is dead from the commit that records the end of its task.
+   * INVARIANT: I7, throws `unavailable` when the lease cannot be read; nothing is active on a guess.
+   */
+  async introspect(caller: Principal, token: string): Promise<JsonObject> {
+    const claims = await this.claimsOf(token);
+    if (claims === undefined || !this.mayIntrospect(caller, claims)) return INACTIVE;
+    const { jti } = claims;
+    if (typeof jti !== 'string' || !isId('lse', jti) || !(await this.parts.leases.isLive(jti))) return INACTIVE;
+    return { active: true, ...disclosed(claims) };
+  }
+
+  /**
+   * RFC 7009. A token lives as long as its task and the task as long as it is needed, so that revoking the token ends the
+   * whole task with cause `revoked`: everything that was granted for it is taken back. A token that is unknown, dead or
+   * another's changes nothing, and the caller is not told which.
+   */
+  async revoke(caller: Principal, token: string): Promise<void> {
+    const claims = await this.claimsOf(token);
+    const taskId = claims?.task_id;
+    if (claims === undefined || typeof taskId !== 'string' || !isId('tsk', taskId)) return;
+    if (!mayRevoke(caller, claims)) return this.parts.refusals.forbidden(caller, 'POST /oauth/revoke');
+    const actor = actorOf(caller);
+    await this.parts.ending.end({ taskId, cause: 'revoked', reason: 'a token of the task was revoked', actor });
+  }
+
+  private claimsOf(token: string): Promise<TokenClaims | undefined> {
+    return this.parts.verifier.verify(token, { typ: ACCESS_TOKEN_TYPE, issuer: this.parts.issuer });
+  }
+
+  private mayIntrospect(caller: Principal, claims: TokenClaims): boolean {
+    if (caller.kind === 'person') return caller.roles.includes('operator') || caller.roles.includes('auditor');
+    if (caller.kind === 'agent' && caller.agent.id === claims.sub) return true;
+    return typeof claims.aud === 'string' && this.parts.resourceServers.serves(caller.identity, claims.aud);
+  }
+}
+
+function mayRevoke(caller: Principal, claims: TokenClaims): boolean {
+  if (caller.kind === 'person') return caller.roles.includes('operator');
+  return caller.kind === 'agent' && caller.agent.id === claims.sub;
+}
+
+/** The members of RFC 7662 §2.2 and RFC 9396 §9.2, and the task; no other claim leaves. */
+function disclosed({ scope, client_id, sub, aud, iss, exp, iat, jti, task_id, authorization_details }: TokenClaims) {
+  return { scope, client_id, sub, aud, iss, exp, iat, jti, token_type: 'Bearer', task_id, authorization_details };
+}

@@ -1,0 +1,87 @@
+import type { TaskId } from '@mayfly/kernel';
+import type { Pool } from 'pg';
+import { databaseUnread } from './database-problem.js';
+import { Conditions } from './history-conditions.js';
+import { pageOf, type Page, type PageRequest } from './history-page.js';
+
+/** What an auditor may ask the log for; members are combined with "and". Times are half open: `from` ≤ at < `to`. */
+export interface AuditFilter {
+  readonly type?: string | undefined;
+  readonly taskId?: string | undefined;
+  /** the agent's name */
+  readonly agent?: string | undefined;
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+}
+
+/** An entry of a task's story. `body` is the canonical JSON that the log commits to. */
+export interface StoryEntry {
+  /** absent until the sealer gave the entry its place */
+  readonly seq?: number;
+  readonly body: string;
+}
+
+/** The place of an entry in the order of the log: its transaction, then its id. */
+export interface StoryPosition {
+  readonly transaction: string;
+  readonly id: string;
+}
+
+/** An entry with its place in the log; `leafHash` is SHA-256(0x00 ‖ body), RFC 6962 §2.1. */
+export interface SealedEntry {
+  readonly seq: number;
+  readonly leafHash: Buffer;
+  readonly body: string;
+}
+
+// An entry cannot be sealed before it was written; the margin is for the clocks of writer and sealer.
+const CLOCK_MARGIN = '1 minute';
+
+/** Where the sequence can have reached the instant `?`, found without reading what is before it. */
+const FIRST_SEALED_SINCE = `coalesce((SELECT f.seq FROM audit_seal f
+  WHERE f.sealed_at >= ?::timestamptz - interval '${CLOCK_MARGIN}' ORDER BY f.sealed_at, f.seq LIMIT 1), 9223372036854775807)`;
+
+/** Reads the audit. */
+export class AuditReader {
+  constructor(private readonly pool: Pool) {}
+
+  /** All entries of one task, in the order of the log, also those not sealed yet. Throws `unavailable`. */
+  async story(taskId: TaskId, { limit, after }: PageRequest<StoryPosition>): Promise<Page<StoryEntry, StoryPosition>> {
+    const conditions = new Conditions()
+      .add('e.task_id = ?', taskId)
+      .add('(e.xid, e.id) > (?::bigint, ?)', after?.transaction, after?.id);
+    const text = `SELECT e.id, e.xid, e.body, s.seq FROM audit_entry e LEFT JOIN audit_seal s ON s.entry_id = e.id
+      ${conditions.where} ORDER BY e.xid, e.id LIMIT ${conditions.parameter(limit + 1)}`;
+    const { rows } = await this.pool
+      .query<{ id: string; xid: string; body: string; seq: string | null }>(text, conditions.values)
+      .catch(databaseUnread);
+    return pageOf(
+      rows,
+      limit,
+      ({ seq, body }) => ({ ...(seq === null ? {} : { seq: Number(seq) }), body }),
+      ({ xid, id }) => ({ transaction: xid, id }),
+    );
+  }
+
+  /** Sealed entries in their sequence, behind the seq `after`. Throws `unavailable`. */
+  async entries(filter: AuditFilter, { limit, after }: PageRequest<number>): Promise<Page<SealedEntry, number>> {
+    const conditions = new Conditions()
+      .add('s.seq > ?', after)
+      .add('e.type = ?', filter.type)
+      .add('e.task_id = ?', filter.taskId)
+      .add('e.agent = ?', filter.agent)
+      .add(`e.at >= ? AND s.seq >= ${FIRST_SEALED_SINCE}`, filter.from, filter.from)
+      .add('e.at < ?', filter.to);
+    const text = `SELECT s.seq, s.leaf_hash, e.body FROM audit_seal s JOIN audit_entry e ON e.id = s.entry_id
+      ${conditions.where} ORDER BY s.seq LIMIT ${conditions.parameter(limit + 1)}`;
+    const { rows } = await this.pool
+      .query<{ seq: string; leaf_hash: Buffer; body: string }>(text, conditions.values)
+      .catch(databaseUnread);
+    return pageOf(
+      rows,
+      limit,
+      (row) => ({ seq: Number(row.seq), leafHash: row.leaf_hash, body: row.body }),
+      ({ seq }) => Number(seq),
+    );
+  }
+}
