@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { readFileSync } from 'node:fs';
 import { Client, type ClientConfig, type QueryResultRow } from 'pg';
 import type { TargetServer } from './target-server.js';
 
@@ -24,13 +25,10 @@ export async function createCrmDatabase(server: TargetServer, owner = false): Pr
   );
   await run(
     superuserUrl,
-    `REVOKE ALL ON DATABASE ${name} FROM PUBLIC`,
     'CREATE SCHEMA emea; CREATE SCHEMA apac',
     ...tables.map((table) => `CREATE TABLE ${table} (id int, note text); INSERT INTO ${table} VALUES (1, 'one')`),
-    `CREATE ROLE ${admin} LOGIN CREATEROLE PASSWORD '${password}'`,
-    `GRANT pg_signal_backend TO ${admin}`,
-    `GRANT CONNECT ON DATABASE ${name} TO ${admin} WITH GRANT OPTION`,
-    ...(owner ? owning(admin, tables) : granting(admin)),
+    documentedSql(name, admin, password),
+    ...(owner ? owning(admin, tables) : []),
   );
   const url = new URL(superuserUrl);
   url.username = admin;
@@ -41,16 +39,20 @@ export async function createCrmDatabase(server: TargetServer, owner = false): Pr
 
 function owning(admin: string, tables: readonly string[]): string[] {
   return [
+    `REVOKE ALL ON SCHEMA emea, apac FROM ${admin}; REVOKE ALL ON ALL TABLES IN SCHEMA emea, apac FROM ${admin}`,
     `ALTER SCHEMA emea OWNER TO ${admin}; ALTER SCHEMA apac OWNER TO ${admin}`,
     ...tables.map((table) => `ALTER TABLE ${table} OWNER TO ${admin}`),
   ];
 }
 
-function granting(admin: string): string[] {
-  return [
-    `GRANT USAGE ON SCHEMA emea, apac TO ${admin} WITH GRANT OPTION`,
-    `GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA emea, apac TO ${admin} WITH GRANT OPTION`,
-  ];
+/** The SQL that the documentation gives for the role of a connection, with names of our own. */
+function documentedSql(name: string, admin: string, password: string): string {
+  const page = readFileSync(new URL('../../docs/connect-postgres.md', import.meta.url), 'utf8');
+  const sql = /```sql\n(.*?)```/s.exec(page)?.[1] ?? '';
+  return sql
+    .replaceAll('mayfly_lessor', admin)
+    .replaceAll(/\bcrm\b/g, name)
+    .replaceAll('choose-a-long-one', password);
 }
 
 /** With the roles that were let in for leases and scopes. Their rights go with the database, so they can go after it. */

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { PostgresConfigSchema } from '@mayfly/provider-postgres';
 import { Client } from 'pg';
 import { createCrmDatabase, openSession, rows, run } from './crm-database.js';
-import { openPostgresTarget, type PostgresTarget } from './postgres-target.js';
+import { openPostgresTarget, patience, type PostgresTarget } from './postgres-target.js';
 import { TARGET_SERVERS } from './target-server.js';
 
 describe.each(TARGET_SERVERS)('the postgres provider on %s', (_, start) => {
@@ -83,6 +83,21 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (_, start) => {
           `SELECT FROM pg_stat_activity WHERE datname = '${target.crm.name}' AND usesysid IS NOT NULL AND usename IS NULL`,
         )
       ).length;
+
+    it('nothing in part: while a session cannot be ended, role and membership stay, barred, and the outcome is unknown', async () => {
+      const { order, role, url } = await target.mint();
+      const { client, ended } = await openSession(url);
+      await run(target.crm.superuserUrl, `REVOKE pg_signal_backend FROM ${target.crm.admin}`);
+      expect(await target.revoke(order)).toEqual({ kind: 'unknown', detail: '42501' });
+      expect(await client.query('SELECT id FROM emea.cases')).toMatchObject({ rowCount: 1 });
+      expect(await target.roleCount(role)).toBe(1);
+      await expect(rows(url, 'SELECT 1')).rejects.toMatchObject({ code: '28000' });
+      const renewal = target.provider.renew(order, target.provider.plan(order), patience());
+      await expect(renewal).rejects.toMatchObject({ code: 'provider_rejected' });
+      await run(target.crm.superuserUrl, `GRANT pg_signal_backend TO ${target.crm.admin}`);
+      expect(await target.revoke(order)).toEqual({ kind: 'revoked' });
+      expect(await ended).toBeInstanceOf(Error);
+    });
 
     it('a lease that owns things, and takes them along', async () => {
       const { order, role, url } = await target.mint();
