@@ -1,6 +1,7 @@
 import type { Declaration, DeclarationKind, RegisteredAgent } from '@mayfly/declarations';
 import { Problem, type AgentId, type Json, type Labels } from '@mayfly/kernel';
 import type { ClientBase, Pool } from 'pg';
+import { pageOf, type Page, type PageRequest } from './history-page.js';
 
 /** The kinds whose document is one row; templates have versions instead. */
 export type RecordKind = Exclude<DeclarationKind, 'TaskTemplate'>;
@@ -20,67 +21,46 @@ export interface DeclaredRecord {
   readonly agent?: { readonly id: AgentId; readonly state: RegisteredAgent['state'] };
 }
 
-export const TABLES: Readonly<Record<RecordKind, string>> = {
+const TABLES: Readonly<Record<RecordKind, string>> = {
   Issuer: 'issuer',
   Connection: 'connection',
   Agent: 'agent',
 };
 
-const COMMON_COLUMNS = 'name, labels, spec, revision, created_at, updated_at, updated_by';
+const COMMON_COLUMNS =
+  'name, labels, spec, revision, created_at AS "createdAt", updated_at AS "updatedAt", updated_by AS "updatedBy"';
 const COLUMNS: Readonly<Record<RecordKind, string>> = {
   Issuer: COMMON_COLUMNS,
   Connection: COMMON_COLUMNS,
-  Agent: `${COMMON_COLUMNS}, id, state`,
+  Agent: `${COMMON_COLUMNS}, json_build_object('id', id, 'state', state) AS agent`,
 };
 
-interface RecordRow {
-  readonly name: string;
-  readonly labels: Labels;
-  readonly spec: Json;
-  readonly revision: number;
-  readonly created_at: Date;
-  readonly updated_at: Date;
-  readonly updated_by: string;
-  readonly id?: AgentId;
-  readonly state?: RegisteredAgent['state'];
-}
-
-/** The record of this name, or undefined. */
+/** The record of this name, or undefined. `lock` keeps others from changing it until the caller's transaction ends. */
 export async function findRecord(
   client: ClientBase | Pool,
   kind: RecordKind,
   name: string,
+  lock: '' | 'FOR UPDATE' = '',
 ): Promise<DeclaredRecord | undefined> {
-  const text = `SELECT ${COLUMNS[kind]} FROM ${TABLES[kind]} WHERE name = $1`;
-  const { rows } = await client.query<RecordRow>(text, [name]);
-  return rows.map((row) => recordOf(kind, row))[0];
+  const text = `SELECT ${COLUMNS[kind]} FROM ${TABLES[kind]} WHERE name = $1 ${lock}`;
+  const { rows } = await client.query<Omit<DeclaredRecord, 'kind'>>(text, [name]);
+  return rows.map((row) => ({ kind, ...row }))[0];
 }
 
-/** At most `limit` records by name, after the name given. */
+/** One page of a kind, by name. */
 export async function listRecords(
   pool: Pool,
   kind: RecordKind,
-  after: string,
-  limit: number,
-): Promise<DeclaredRecord[]> {
+  { limit, after = '' }: PageRequest<string>,
+): Promise<Page<DeclaredRecord, string>> {
   const text = `SELECT ${COLUMNS[kind]} FROM ${TABLES[kind]} WHERE name > $1 ORDER BY name LIMIT $2`;
-  const { rows } = await pool.query<RecordRow>(text, [after, limit]);
-  return rows.map((row) => recordOf(kind, row));
-}
-
-function recordOf(kind: RecordKind, row: RecordRow): DeclaredRecord {
-  const { name, labels, spec, revision, id, state } = row;
-  return {
-    kind,
-    name,
-    labels,
-    spec,
-    revision,
-    createdAt: row.created_at,
-    updatedAt: row.updated_at,
-    updatedBy: row.updated_by,
-    ...(id === undefined || state === undefined ? {} : { agent: { id, state } }),
-  };
+  const { rows } = await pool.query<Omit<DeclaredRecord, 'kind'>>(text, [after, limit + 1]);
+  return pageOf(
+    rows,
+    limit,
+    (row) => ({ kind, ...row }),
+    ({ name }) => name,
+  );
 }
 
 /** All that is declared: the records, and of each template the version in force. */
@@ -115,7 +95,15 @@ export async function readDeclaredState(client: ClientBase): Promise<DeclaredSta
 /** Judges the revision that is there, undefined when nothing is; throws the `Problem` to answer with. */
 export type Precondition = (revision: number | undefined) => void;
 
-export function noSuch(kind: DeclarationKind, name: string): Problem {
-  const words = { Issuer: 'issuer', Connection: 'connection', Agent: 'agent', TaskTemplate: 'template' };
-  return new Problem('not_found', `there is no ${words[kind]} \`${name}\``);
+const WORDS: Readonly<Record<DeclarationKind, string>> = {
+  Issuer: 'issuer',
+  Connection: 'connection',
+  Agent: 'agent',
+  TaskTemplate: 'template',
+};
+
+/** What was found. Throws `not_found` when nothing was. */
+export function existing<Found>(found: Found | undefined, kind: DeclarationKind, name: string): Found {
+  if (found === undefined) throw new Problem('not_found', `there is no ${WORDS[kind]} \`${name}\``);
+  return found;
 }

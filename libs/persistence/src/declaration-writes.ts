@@ -4,9 +4,8 @@ import { newId, type Clock, type JsonObject } from '@mayfly/kernel';
 import type { ClientBase } from 'pg';
 import { insertAudit } from './audit-rows.js';
 import { jsonText } from './columns.js';
+import { placesOf } from './declaration-places.js';
 import { publishVersion } from './template-publication.js';
-
-const MAX_POINTERS = 50;
 
 /** Who declares: `name` is kept with what is declared, `actor` goes into the audit. */
 export interface Declarer {
@@ -82,20 +81,18 @@ function upsert(table: 'issuer' | 'connection'): string {
 const UPSERT_AGENT = `INSERT INTO agent AS old (name, labels, spec, updated_by, id, state)
   VALUES ($1, $2, $3, $4, $5, $6) ${ON_CONFLICT}`;
 
-/** INVARIANT: I10, what changed is told by its places, never by its values. */
+const DELETE = { Issuer: 'DELETE FROM issuer WHERE name = $1', Connection: 'DELETE FROM connection WHERE name = $1' };
+
+export async function deleteRecord(client: ClientBase, kind: keyof typeof DELETE, name: string): Promise<void> {
+  await client.query(DELETE[kind], [name]);
+}
+
 function changedEntry(
   { kind, name, change, differences }: DeclarationChange,
   more: JsonObject,
   { by, clock }: WriteOptions,
 ): AuditEntry {
-  const pointers = differences.map(({ pointer }) => pointer);
-  const facts = {
-    kind,
-    name,
-    change,
-    ...(pointers.length === 0 ? {} : { changed: pointers.slice(0, MAX_POINTERS), changedPlaces: pointers.length }),
-    ...more,
-  };
+  const facts = { kind, name, change, ...placesOf(differences), ...more };
   const type = kind === 'TaskTemplate' ? 'template.published' : 'declaration.changed';
   return auditEntry(type, clock.now(), by.actor, kind === 'Agent' ? { agent: name } : {}, facts);
 }

@@ -4,12 +4,26 @@ import {
   type Declaration,
   type DeclarationChange,
   type DeclarationContext,
+  type DeclarationOf,
 } from '@mayfly/declarations';
-import type { Clock } from '@mayfly/kernel';
+import { auditEntry } from '@mayfly/audit';
+import { Problem, type Clock } from '@mayfly/kernel';
 import type { ClientBase, Pool } from 'pg';
+import { insertAudit } from './audit-rows.js';
+import { databaseUnread } from './database-problem.js';
 import { underDeclarationLock } from './declaration-lock.js';
-import { readDeclaredState } from './declaration-rows.js';
-import { writeDeclarations, type Declarer, type WriteOptions } from './declaration-writes.js';
+import {
+  existing,
+  findRecord,
+  listRecords,
+  readDeclaredState,
+  type DeclaredRecord,
+  type Precondition,
+  type RecordKind,
+} from './declaration-rows.js';
+import { usesOf, type RemovableKind } from './declaration-uses.js';
+import { deleteRecord, writeDeclarations, type Declarer, type WriteOptions } from './declaration-writes.js';
+import type { Page, PageRequest } from './history-page.js';
 
 /** What came of applying documents. */
 export interface AppliedDeclarations {
@@ -35,6 +49,41 @@ export class PgDeclarationStore {
     return underDeclarationLock(this.pool, (client) =>
       this.merge(client, documents, { by, clock: this.clock, newAgentState: 'active' }),
     );
+  }
+
+  /**
+   * Writes one document where `precondition` allows it, and answers what is then there. An agent that was not there is
+   * `registered`. Throws `invalid_declaration` and what `precondition` throws.
+   */
+  put(declared: DeclarationOf<RecordKind>, precondition: Precondition, by: Declarer): Promise<DeclaredRecord> {
+    const { kind, metadata } = declared;
+    return underDeclarationLock(this.pool, async (client) => {
+      precondition((await findRecord(client, kind, metadata.name))?.revision);
+      await this.merge(client, [declared], { by, clock: this.clock, newAgentState: 'registered' });
+      return existing(await findRecord(client, kind, metadata.name), kind, metadata.name);
+    });
+  }
+
+  /** Takes a record away that nothing uses. Throws `not_found`, what `precondition` throws, `conflict` naming the users. */
+  remove(kind: RemovableKind, name: string, precondition: Precondition, by: Declarer): Promise<void> {
+    return underDeclarationLock(this.pool, async (client) => {
+      precondition(existing(await findRecord(client, kind, name), kind, name).revision);
+      const { declarations } = await readDeclaredState(client);
+      const uses = await usesOf(client, kind, name, declarations);
+      if (uses.length > 0) throw new Problem('conflict', `\`${name}\` is used by ${uses.slice(0, 10).join(', ')}`);
+      await deleteRecord(client, kind, name);
+      const facts = { kind, name, change: 'delete' };
+      await insertAudit(client, [auditEntry('declaration.changed', this.clock.now(), by.actor, {}, facts)]);
+    });
+  }
+
+  /** Throws `not_found`. */
+  async find(kind: RecordKind, name: string): Promise<DeclaredRecord> {
+    return existing(await findRecord(this.pool, kind, name).catch(databaseUnread), kind, name);
+  }
+
+  list(kind: RecordKind, page: PageRequest<string>): Promise<Page<DeclaredRecord, string>> {
+    return listRecords(this.pool, kind, page).catch(databaseUnread);
   }
 
   private async merge(

@@ -5,6 +5,7 @@ export {
   type StoryEntry,
   type StoryPosition,
 } from './audit.reader.js';
+export { AgentLifecycleStore, type LifecycleStep } from './agent-lifecycle.store.js';
 export { AuditSealer } from './audit-sealer.js';
 export { CatalogListener } from './catalog.listener.js';
 export { PgCatalogSource } from './catalog.source.js';
@@ -13,6 +14,7 @@ export { DatabaseClock } from './database-clock.js';
 export { databaseProblem } from './database-problem.js';
 export { Database, type DatabaseOptions } from './database.js';
 export type { DeclaredRecord, Precondition, RecordKind } from './declaration-rows.js';
+export type { RemovableKind } from './declaration-uses.js';
 export type { Declarer } from './declaration-writes.js';
 export { PgDeclarationStore, type AppliedDeclarations } from './declaration.store.js';
 export { HistoryReader, type Issuance, type IssuanceFilter, type IssuancePosition } from './history.reader.js';
@@ -25,3 +27,5 @@ export { Outbox, type OutboxJob } from './outbox.js';
 export { grantRuntimeRole } from './runtime-role.js';
 export { PgSigningKeyStore } from './signing-key.store.js';
 export { PgTaskStore } from './task.store.js';
+export type { PublishedVersion, TemplateDraft, TemplateRecord } from './template-rows.js';
+export { PgTemplateStore } from './template.store.js';

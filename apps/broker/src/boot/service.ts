@@ -29,30 +29,37 @@ export async function startBroker(
   const backing = await openBacking(config, (message) => {
     log.info(message);
   });
+  let services: Services | undefined;
   try {
     backing.warnings.forEach((warning) => {
       log.warn(warning);
     });
     const publicUrl = config.publicUrl ?? `http://${config.host}:${String(config.port)}`;
-    const services = await buildServices({ config, backing, publicUrl, log, environment });
-    await services.keyRing.rotateIfDue();
-    await applyDeclared(services, backing);
-    await services.catalog.refresh();
-    const app = await createHttp(services);
-    const background = startBackground(services, config.worker);
-    if (config.worker) services.queue?.work((leaseId) => services.closing.closeIfDue(leaseId), JOB_CONCURRENCY);
-    const listener = listenForChanges(services, backing);
-    await app.listen(config.port, config.host);
-    return {
-      url: await app.getUrl(),
-      backing,
-      services,
-      stop: () => stop({ app, background, listener, services, backing }),
-    };
+    services = await buildServices({ config, backing, publicUrl, log, environment });
+    return await serve(services, backing);
   } catch (error) {
+    await services?.database.close();
     await backing.stop();
     throw error;
   }
+}
+
+async function serve(services: Services, backing: Backing): Promise<Broker> {
+  const { config } = services;
+  await services.keyRing.rotateIfDue();
+  await applyDeclared(services, backing);
+  await services.catalog.refresh();
+  const app = await createHttp(services);
+  const background = startBackground(services, config.worker);
+  if (config.worker) services.queue?.work((leaseId) => services.closing.closeIfDue(leaseId), JOB_CONCURRENCY);
+  const listener = listenForChanges(services, backing);
+  await app.listen(config.port, config.host);
+  return {
+    url: await app.getUrl(),
+    backing,
+    services,
+    stop: () => stop({ app, background, listener, services, backing }),
+  };
 }
 
 /** What the files and the development issuer declare, outside production; everything that they have wrong stops the start. */

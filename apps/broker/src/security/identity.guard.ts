@@ -40,7 +40,7 @@ export class IdentityGuard implements CanActivate {
   /** A suspended or retired agent gets nothing, by any route. */
   private async refuseInactive(principal: Principal, request: FastifyRequest): Promise<void> {
     if (principal.kind !== 'agent' || principal.agent.state === 'active') return;
-    await this.refusals.forbidden(principal, routeOf(request));
+    await this.refusals.forbidden(principal, routeOf(request), 'agent-lifecycle');
     throw new Problem('policy_denied', `agent \`${principal.agent.name}\` is ${principal.agent.state}`, {
       control: 'agent-lifecycle',
       help: 'ask the owner of the agent to have it activated',

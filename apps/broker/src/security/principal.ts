@@ -2,6 +2,7 @@ import type { Actor } from '@mayfly/audit';
 import type { RegisteredAgent } from '@mayfly/declarations';
 import type { Role, VerifiedIdentity } from '@mayfly/identity';
 import type { Requester } from '@mayfly/issuance';
+import type { Declarer } from '@mayfly/persistence';
 
 /** Who calls, as proven: an agent in a runtime, a person with roles, or a workload that stands for no agent. */
 export type Principal =
@@ -26,6 +27,11 @@ export function actorOf(principal: Principal): Actor {
 /** How a person is named in records of who did what. */
 export function nameOf({ identity }: Principal): string {
   return `${identity.issuer}:${identity.subject}`;
+}
+
+/** Who declares, for the records and for the audit. */
+export function declarerOf(principal: Principal): Declarer {
+  return { name: nameOf(principal), actor: actorOf(principal) };
 }
 
 export function requesterOf({ agent, runtime, identity }: AgentPrincipal): Requester {

@@ -35,11 +35,12 @@ export class RefusalRecorder {
     await this.write(auditEntry('identity.refused', now, MAYFLY, {}, facts));
   }
 
-  async forbidden(principal: Principal, route: string): Promise<void> {
-    this.metrics.denied('permission');
+  /** `control` is what refused. */
+  async forbidden(principal: Principal, route: string, control = 'permission'): Promise<void> {
+    this.metrics.denied(control);
     const { issuer, subject } = principal.identity;
     const subjectOf = principal.kind === 'agent' ? { agent: principal.agent.name } : {};
-    const facts = { route, identity: { issuer, subject } };
+    const facts = { route, control, identity: { issuer, subject } };
     await this.write(auditEntry('request.forbidden', this.clock.now(), actorOf(principal), subjectOf, facts));
   }
 

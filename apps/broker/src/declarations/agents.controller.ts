@@ -1,0 +1,109 @@
+import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ApiProblems } from '../http/api-problems.js';
+import { PageQuerySchema, type PageQuery } from '../http/page.js';
+import { ApiIfMatch, mustMatchOrBeNew } from '../http/preconditions.js';
+import { Caller } from '../security/caller.js';
+import { Permits } from '../security/permits.js';
+import type { Principal } from '../security/principal.js';
+import { DeclarationsService } from './declarations.service.js';
+import { AgentPageSchema, AgentViewSchema, ApiDocument, sendDeclared } from './declared.view.js';
+
+@ApiTags('agents')
+@ApiBearerAuth()
+@ApiProblems()
+@Controller('agents')
+export class AgentsController {
+  constructor(private readonly declarations: DeclarationsService) {}
+
+  @Get()
+  @Permits(['platform', 'operator', 'auditor'])
+  @ApiOperation({ summary: 'The declared agents, by name' })
+  @ApiOkResponse({ standardSchema: AgentPageSchema })
+  list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
+    return this.declarations.list('Agent', page);
+  }
+
+  @Get(':name')
+  @Permits(['platform', 'operator', 'auditor'])
+  @ApiOperation({ summary: 'An agent, how it is known, and where it is in its life' })
+  @ApiOkResponse({ standardSchema: AgentViewSchema })
+  async view(
+    @Param('name', { schema: NameSchema }) name: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    return sendDeclared(reply, await this.declarations.find('Agent', name));
+  }
+
+  @Post()
+  @Permits(['platform'])
+  @ApiOperation({ summary: 'Register an agent; it gets nothing until it is activated' })
+  @ApiDocument('Agent')
+  @ApiCreatedResponse({ standardSchema: AgentViewSchema })
+  async create(
+    @Caller() caller: Principal,
+    @Body() body: Json,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    const record = await this.declarations.create('Agent', body, caller);
+    reply.header('location', `/agents/${record.name}`);
+    return sendDeclared(reply, record);
+  }
+
+  @Put(':name')
+  @Permits(['platform'])
+  @ApiOperation({ summary: 'Replace it, or create it with `If-None-Match: *`' })
+  @ApiIfMatch()
+  @ApiDocument('Agent')
+  @ApiOkResponse({ standardSchema: AgentViewSchema })
+  async replace(
+    @Caller() caller: Principal,
+    @Param('name', { schema: NameSchema }) name: string,
+    @Body() body: Json,
+    @Headers() headers: FastifyRequest['headers'],
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    return sendDeclared(reply, await this.declarations.put('Agent', name, body, mustMatchOrBeNew(headers), caller));
+  }
+
+  @Post(':name/activate')
+  @HttpCode(200)
+  @Permits(['platform', 'operator'])
+  @ApiOperation({ summary: 'Let a registered or suspended agent ask for tasks' })
+  @ApiOkResponse({ standardSchema: AgentViewSchema })
+  async activate(
+    @Caller() caller: Principal,
+    @Param('name', { schema: NameSchema }) name: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    return sendDeclared(reply, await this.declarations.step('activate', name, caller));
+  }
+
+  @Post(':name/suspend')
+  @HttpCode(200)
+  @Permits(['platform', 'operator'])
+  @ApiOperation({ summary: 'Stop an agent: its tasks end, its credentials are revoked' })
+  @ApiOkResponse({ standardSchema: AgentViewSchema })
+  async suspend(
+    @Caller() caller: Principal,
+    @Param('name', { schema: NameSchema }) name: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    return sendDeclared(reply, await this.declarations.step('suspend', name, caller));
+  }
+
+  @Post(':name/retire')
+  @HttpCode(200)
+  @Permits(['platform', 'operator'])
+  @ApiOperation({ summary: 'Stop an agent for good; its name stays taken' })
+  @ApiOkResponse({ standardSchema: AgentViewSchema })
+  async retire(
+    @Caller() caller: Principal,
+    @Param('name', { schema: NameSchema }) name: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    return sendDeclared(reply, await this.declarations.step('retire', name, caller));
+  }
+}

@@ -1,0 +1,86 @@
+import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ApiProblems } from '../http/api-problems.js';
+import { PageQuerySchema, type PageQuery } from '../http/page.js';
+import { ApiIfMatch, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
+import { Caller } from '../security/caller.js';
+import { Permits } from '../security/permits.js';
+import type { Principal } from '../security/principal.js';
+import { DeclarationsService } from './declarations.service.js';
+import { ApiDocument, RecordPageSchema, RecordViewSchema, sendDeclared } from './declared.view.js';
+
+@ApiTags('connections')
+@ApiBearerAuth()
+@ApiProblems()
+@Controller('connections')
+export class ConnectionsController {
+  constructor(private readonly declarations: DeclarationsService) {}
+
+  @Get()
+  @Permits(['platform', 'operator', 'auditor'])
+  @ApiOperation({ summary: 'The declared connections, by name' })
+  @ApiOkResponse({ standardSchema: RecordPageSchema })
+  list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
+    return this.declarations.list('Connection', page);
+  }
+
+  @Get(':name')
+  @Permits(['platform', 'operator', 'auditor'])
+  @ApiOperation({ summary: 'A configured target; secrets are references' })
+  @ApiOkResponse({ standardSchema: RecordViewSchema })
+  async view(
+    @Param('name', { schema: NameSchema }) name: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    return sendDeclared(reply, await this.declarations.find('Connection', name));
+  }
+
+  @Post()
+  @Permits(['platform'])
+  @ApiOperation({ summary: 'Declare a target' })
+  @ApiDocument('Connection')
+  @ApiCreatedResponse({ standardSchema: RecordViewSchema })
+  async create(
+    @Caller() caller: Principal,
+    @Body() body: Json,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    const record = await this.declarations.create('Connection', body, caller);
+    reply.header('location', `/connections/${record.name}`);
+    return sendDeclared(reply, record);
+  }
+
+  @Put(':name')
+  @Permits(['platform'])
+  @ApiOperation({ summary: 'Replace it, or create it with `If-None-Match: *`' })
+  @ApiIfMatch()
+  @ApiDocument('Connection')
+  @ApiOkResponse({ standardSchema: RecordViewSchema })
+  async replace(
+    @Caller() caller: Principal,
+    @Param('name', { schema: NameSchema }) name: string,
+    @Body() body: Json,
+    @Headers() headers: FastifyRequest['headers'],
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    return sendDeclared(
+      reply,
+      await this.declarations.put('Connection', name, body, mustMatchOrBeNew(headers), caller),
+    );
+  }
+
+  @Delete(':name')
+  @HttpCode(204)
+  @Permits(['platform'])
+  @ApiOperation({ summary: 'Take it away; refused while templates or live leases use it' })
+  @ApiIfMatch()
+  remove(
+    @Caller() caller: Principal,
+    @Param('name', { schema: NameSchema }) name: string,
+    @Headers() headers: FastifyRequest['headers'],
+  ): Promise<void> {
+    return this.declarations.remove('Connection', name, mustMatch(headers), caller);
+  }
+}

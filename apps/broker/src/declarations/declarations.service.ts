@@ -1,0 +1,87 @@
+import { parseDocument, type Catalog, type DeclarationOf } from '@mayfly/declarations';
+import type { LeaseClosing } from '@mayfly/issuance';
+import { Problem, type Json, type JsonObject } from '@mayfly/kernel';
+import type {
+  AgentLifecycleStore,
+  DeclaredRecord,
+  LifecycleStep,
+  PgDeclarationStore,
+  Precondition,
+  RecordKind,
+  RemovableKind,
+} from '@mayfly/persistence';
+import { z } from 'zod';
+import { pageView, positionOf, type PageQuery } from '../http/page.js';
+import { mustBeNew } from '../http/preconditions.js';
+import { declarerOf, type Principal } from '../security/principal.js';
+import { declaredView } from './declared.view.js';
+
+/** How many leases are closed at once after an agent was stopped; the worker's rounds take what is left. */
+const SWEEP_LIMIT = 200;
+
+export interface DeclarationsParts {
+  readonly declarations: PgDeclarationStore;
+  readonly lifecycle: AgentLifecycleStore;
+  readonly closing: Pick<LeaseClosing, 'sweep'>;
+  readonly catalog: Pick<Catalog, 'refresh'>;
+  /** told of what failed after a change was committed; the rounds of the service make it good */
+  readonly report: (error: unknown) => void;
+}
+
+/** What platform teams and operators do with issuers, connections and agents, between the routes and the stores. */
+export class DeclarationsService {
+  constructor(private readonly parts: DeclarationsParts) {}
+
+  async list(kind: RecordKind, { limit, cursor }: PageQuery): Promise<JsonObject> {
+    const { items, next } = await this.parts.declarations.list(kind, { limit, after: positionOf(cursor, z.string()) });
+    return pageView(items.map(declaredView), next);
+  }
+
+  /** Throws `not_found`. */
+  find(kind: RecordKind, name: string): Promise<DeclaredRecord> {
+    return this.parts.declarations.find(kind, name);
+  }
+
+  /** Throws `invalid_declaration`, and `conflict` where the name is taken. */
+  create(kind: RecordKind, body: Json, caller: Principal): Promise<DeclaredRecord> {
+    return this.write(readDocument(kind, body), mustBeNew, caller);
+  }
+
+  /** Creates or replaces, as `precondition` allows. Throws `invalid_declaration` and what the precondition throws. */
+  put(kind: RecordKind, name: string, body: Json, precondition: Precondition, caller: Principal) {
+    const declared = readDocument(kind, body);
+    if (declared.metadata.name !== name) {
+      const detail = `use \`${name}\`, the name in the address`;
+      throw new Problem('invalid_declaration', detail, { errors: [{ pointer: '/metadata/name', detail }] });
+    }
+    return this.write(declared, precondition, caller);
+  }
+
+  /** Throws `not_found`, `conflict` where something uses it, and what the precondition throws. */
+  async remove(kind: RemovableKind, name: string, precondition: Precondition, caller: Principal): Promise<void> {
+    await this.parts.declarations.remove(kind, name, precondition, declarerOf(caller));
+    await this.refresh();
+  }
+
+  /** Moves an agent on; when it stops, what its tasks hold begins to be revoked before this resolves. */
+  async step(step: LifecycleStep, name: string, caller: Principal): Promise<DeclaredRecord> {
+    const record = await this.parts.lifecycle.take(step, name, declarerOf(caller));
+    await Promise.all([this.refresh(), this.parts.closing.sweep(SWEEP_LIMIT).catch(this.parts.report)]);
+    return record;
+  }
+
+  private async write(declared: DeclarationOf<RecordKind>, precondition: Precondition, caller: Principal) {
+    const record = await this.parts.declarations.put(declared, precondition, declarerOf(caller));
+    await this.refresh();
+    return record;
+  }
+
+  /** The change is committed: that this replica cannot read it yet is no failure of the request. */
+  private async refresh(): Promise<void> {
+    await this.parts.catalog.refresh().catch(this.parts.report);
+  }
+}
+
+function readDocument(kind: RecordKind, body: Json | undefined): DeclarationOf<RecordKind> {
+  return parseDocument(body ?? null, kind) as DeclarationOf<RecordKind>;
+}

@@ -1,0 +1,83 @@
+import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ApiProblems } from '../http/api-problems.js';
+import { PageQuerySchema, type PageQuery } from '../http/page.js';
+import { ApiIfMatch, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
+import { Caller } from '../security/caller.js';
+import { Permits } from '../security/permits.js';
+import type { Principal } from '../security/principal.js';
+import { DeclarationsService } from './declarations.service.js';
+import { ApiDocument, RecordPageSchema, RecordViewSchema, sendDeclared } from './declared.view.js';
+
+@ApiTags('issuers')
+@ApiBearerAuth()
+@ApiProblems()
+@Controller('issuers')
+export class IssuersController {
+  constructor(private readonly declarations: DeclarationsService) {}
+
+  @Get()
+  @Permits(['platform', 'operator', 'auditor'])
+  @ApiOperation({ summary: 'The declared issuers, by name' })
+  @ApiOkResponse({ standardSchema: RecordPageSchema })
+  list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
+    return this.declarations.list('Issuer', page);
+  }
+
+  @Get(':name')
+  @Permits(['platform', 'operator', 'auditor'])
+  @ApiOperation({ summary: 'An issuer that is trusted to say who calls' })
+  @ApiOkResponse({ standardSchema: RecordViewSchema })
+  async view(
+    @Param('name', { schema: NameSchema }) name: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    return sendDeclared(reply, await this.declarations.find('Issuer', name));
+  }
+
+  @Post()
+  @Permits(['platform'])
+  @ApiOperation({ summary: 'Trust an issuer of identity tokens' })
+  @ApiDocument('Issuer')
+  @ApiCreatedResponse({ standardSchema: RecordViewSchema })
+  async create(
+    @Caller() caller: Principal,
+    @Body() body: Json,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    const record = await this.declarations.create('Issuer', body, caller);
+    reply.header('location', `/issuers/${record.name}`);
+    return sendDeclared(reply, record);
+  }
+
+  @Put(':name')
+  @Permits(['platform'])
+  @ApiOperation({ summary: 'Replace it, or create it with `If-None-Match: *`' })
+  @ApiIfMatch()
+  @ApiDocument('Issuer')
+  @ApiOkResponse({ standardSchema: RecordViewSchema })
+  async replace(
+    @Caller() caller: Principal,
+    @Param('name', { schema: NameSchema }) name: string,
+    @Body() body: Json,
+    @Headers() headers: FastifyRequest['headers'],
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    return sendDeclared(reply, await this.declarations.put('Issuer', name, body, mustMatchOrBeNew(headers), caller));
+  }
+
+  @Delete(':name')
+  @HttpCode(204)
+  @Permits(['platform'])
+  @ApiOperation({ summary: 'Trust it no longer; refused while agents are bound to it' })
+  @ApiIfMatch()
+  remove(
+    @Caller() caller: Principal,
+    @Param('name', { schema: NameSchema }) name: string,
+    @Headers() headers: FastifyRequest['headers'],
+  ): Promise<void> {
+    return this.declarations.remove('Issuer', name, mustMatch(headers), caller);
+  }
+}

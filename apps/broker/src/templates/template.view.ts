@@ -1,0 +1,96 @@
+import { LabelsSchema, NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
+import type { PublishedVersion, TemplateRecord } from '@mayfly/persistence';
+import { z } from 'zod';
+import { pageSchema } from '../http/page.js';
+
+/** A version's number in an address or a query. */
+export const VersionNumberSchema = z.coerce.number().int().min(1).max(2_147_483_647);
+
+export const VersionViewSchema = z
+  .strictObject({
+    name: NameSchema,
+    version: z.int(),
+    labels: LabelsSchema,
+    spec: z.record(z.string(), z.json()),
+    digest: z.string().meta({ description: 'SHA-256 of the canonical JSON of `spec`, base64url' }),
+    author: z.string(),
+    publisher: z.string(),
+    publishedAt: z.iso.datetime(),
+  })
+  .meta({ id: 'TemplateVersion' });
+export const VersionPageSchema = pageSchema(VersionViewSchema, 'TemplateVersionPage');
+
+const templateShape = {
+  name: NameSchema,
+  state: z.enum(['draft', 'published', 'retired']),
+  labels: LabelsSchema,
+  revision: z.int().meta({ description: 'counts changes of draft and state; the `ETag` says the same' }),
+  createdAt: z.iso.datetime(),
+  updatedAt: z.iso.datetime(),
+  currentVersion: z.int().nullable(),
+  draft: z
+    .strictObject({ author: z.string() })
+    .nullable()
+    .meta({ description: 'who saved the draft that waits, if one does' }),
+};
+
+const TemplateSummarySchema = z.strictObject(templateShape).meta({ id: 'TemplateSummary' });
+export const TemplatePageSchema = pageSchema(TemplateSummarySchema, 'TemplatePage');
+
+/** A template with the version that is in force. */
+export const TemplateViewSchema = z
+  .strictObject({ ...templateShape, inForce: VersionViewSchema.nullable() })
+  .meta({ id: 'Template' });
+
+export const DraftViewSchema = z
+  .strictObject({
+    name: NameSchema,
+    labels: LabelsSchema,
+    spec: z.record(z.string(), z.json()),
+    author: z.string(),
+    revision: z.int(),
+  })
+  .meta({ id: 'TemplateDraft' });
+
+export const DiffQuerySchema = z.strictObject({
+  from: VersionNumberSchema.meta({ description: 'a version' }),
+  to: z.union([z.literal('draft'), VersionNumberSchema]).meta({ description: 'a version, or `draft`' }),
+});
+export type DiffQuery = z.infer<typeof DiffQuerySchema>;
+
+export const DiffViewSchema = z
+  .strictObject({
+    from: z.int(),
+    to: z.union([z.int(), z.literal('draft')]),
+    differences: z.array(
+      z.strictObject({ pointer: z.string(), before: z.json().optional(), after: z.json().optional() }),
+    ),
+  })
+  .meta({ id: 'TemplateDiff' });
+
+export const FindingsSchema = z
+  .strictObject({
+    findings: z.array(
+      z.strictObject({
+        rule: z.string().meta({ description: 'docs/template-rules.md explains it', examples: ['MF104'] }),
+        severity: z.enum(['error', 'warning']),
+        pointer: z.string().meta({ description: 'into the document' }),
+        detail: z.string(),
+      }),
+    ),
+  })
+  .meta({ id: 'TemplateFindings' });
+
+export function versionView({ publishedAt, spec, ...version }: PublishedVersion): JsonObject {
+  return { ...version, spec: spec as Json, publishedAt: publishedAt.toISOString() };
+}
+
+export function templateView({ draft, createdAt, updatedAt, currentVersion, ...template }: TemplateRecord): JsonObject {
+  return {
+    ...template,
+    currentVersion: currentVersion ?? null,
+    createdAt: createdAt.toISOString(),
+    updatedAt: updatedAt.toISOString(),
+    draft: draft === undefined ? null : { author: draft.author },
+  };
+}

@@ -1,0 +1,140 @@
+import type { AnyProvider } from '@mayfly/credentials';
+import { lintFactsOf, parseDocument, type Catalog, type DeclarationOf } from '@mayfly/declarations';
+import { Problem, type Json, type JsonObject } from '@mayfly/kernel';
+import type { PgTemplateStore, Precondition, TemplateDraft, TemplateRecord } from '@mayfly/persistence';
+import { diffSpecs, lintTemplate } from '@mayfly/templates';
+import { z } from 'zod';
+import { pageView, positionOf, type PageQuery } from '../http/page.js';
+import { mustBeNew } from '../http/preconditions.js';
+import { declarerOf, nameOf, type Principal } from '../security/principal.js';
+import type { RefusalRecorder } from '../security/refusal.recorder.js';
+import { templateView, versionView, type DiffQuery } from './template.view.js';
+
+export interface TemplatesParts {
+  readonly templates: PgTemplateStore;
+  readonly catalog: Pick<Catalog, 'refresh' | 'connections'>;
+  readonly providers: readonly AnyProvider[];
+  readonly refusals: Pick<RefusalRecorder, 'forbidden'>;
+  /** whether a version needs an author and another publisher */
+  readonly fourEyes: boolean;
+  /** told of what failed after a change was committed; the rounds of the service make it good */
+  readonly report: (error: unknown) => void;
+}
+
+/** An answer with the revision that its entity tag is of. */
+export interface Revised {
+  readonly revision: number;
+  readonly body: JsonObject;
+}
+
+/** What platform teams do with templates, between the routes and the store. */
+export class TemplatesService {
+  constructor(private readonly parts: TemplatesParts) {}
+
+  async list({ limit, cursor }: PageQuery): Promise<JsonObject> {
+    const { items, next } = await this.parts.templates.list({ limit, after: positionOf(cursor, z.string()) });
+    return pageView(items.map(templateView), next);
+  }
+
+  /** A template with the version in force, if one is. Throws `not_found`, as the other reads do. */
+  async view(name: string): Promise<Revised> {
+    return this.revised(await this.parts.templates.find(name));
+  }
+
+  async draft(name: string): Promise<Revised> {
+    const { revision, draft } = await this.parts.templates.find(name);
+    if (draft === undefined) throw new Problem('not_found', `template \`${name}\` has no draft`);
+    return { revision, body: { name, ...contentOf(draft), author: draft.author, revision } };
+  }
+
+  async versions(name: string, { limit, cursor }: PageQuery): Promise<JsonObject> {
+    const after = positionOf(cursor, z.int());
+    const { items, next } = await this.parts.templates.versions(name, { limit, after });
+    return pageView(items.map(versionView), next);
+  }
+
+  async version(name: string, version: number): Promise<JsonObject> {
+    return versionView(await this.parts.templates.version(name, version));
+  }
+
+  /** What differs between two versions, or between a version and the draft. */
+  async diff(name: string, { from, to }: DiffQuery): Promise<JsonObject> {
+    const before = await this.parts.templates.version(name, from);
+    const after = to === 'draft' ? (await this.draft(name)).body : await this.parts.templates.version(name, to);
+    const differences = diffSpecs(contentOf(before), contentOf(after));
+    return { from, to, differences: differences.map((difference) => ({ ...difference })) };
+  }
+
+  /** Throws `invalid_declaration`, and `conflict` where the name is taken. */
+  async create(body: Json, caller: Principal): Promise<Revised> {
+    return this.revised(await this.parts.templates.saveDraft(readDocument(body), mustBeNew, declarerOf(caller)));
+  }
+
+  /** Throws `invalid_declaration`, `not_found`, `conflict` once retired, and what the precondition throws. */
+  async replaceDraft(name: string, body: Json, precondition: Precondition, caller: Principal): Promise<Revised> {
+    const document = readDocument(body);
+    if (document.metadata.name !== name) {
+      const detail = `use \`${name}\`, the name in the address`;
+      throw new Problem('invalid_declaration', detail, { errors: [{ pointer: '/metadata/name', detail }] });
+    }
+    return this.revised(await this.parts.templates.saveDraft(document, precondition, declarerOf(caller)));
+  }
+
+  /** What the linter says against a document, as it would at publication. Throws `invalid_declaration`. */
+  lint(body: Json): JsonObject {
+    const facts = lintFactsOf(this.parts.providers, this.parts.catalog.connections);
+    const findings = lintTemplate(readDocument(body).spec, facts);
+    return { findings: findings.map((finding) => ({ ...finding, pointer: `/spec${finding.pointer}` })) };
+  }
+
+  /** Puts the draft in force. Throws `invalid_template`, and `policy_denied` to the draft's own author. */
+  async publish(name: string, precondition: Precondition, caller: Principal): Promise<Revised> {
+    const judge = ({ author }: TemplateDraft): void => {
+      if (this.parts.fourEyes && author === nameOf(caller)) throw fourEyesRefusal();
+    };
+    try {
+      await this.parts.templates.publish(name, { precondition, judge, by: declarerOf(caller) });
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'policy_denied') {
+        await this.parts.refusals.forbidden(caller, 'POST /templates/:name/publish', error.extensions.control);
+      }
+      throw error;
+    }
+    await this.refresh();
+    return this.view(name);
+  }
+
+  async retire(name: string, caller: Principal): Promise<Revised> {
+    const template = await this.parts.templates.retire(name, declarerOf(caller));
+    await this.refresh();
+    return this.revised(template);
+  }
+
+  private async revised(template: TemplateRecord): Promise<Revised> {
+    const { name, revision, state, currentVersion } = template;
+    const inForce = state === 'published' && currentVersion !== undefined;
+    const version = inForce ? await this.version(name, currentVersion) : null;
+    return { revision, body: { ...templateView(template), inForce: version } };
+  }
+
+  /** The change is committed: that this replica cannot read it yet is no failure of the request. */
+  private async refresh(): Promise<void> {
+    await this.parts.catalog.refresh().catch(this.parts.report);
+  }
+}
+
+function readDocument(body: Json | undefined): DeclarationOf<'TaskTemplate'> {
+  return parseDocument(body ?? null, 'TaskTemplate') as DeclarationOf<'TaskTemplate'>;
+}
+
+/** What of a version or a draft is compared. */
+function contentOf({ labels, spec }: { readonly labels?: unknown; readonly spec?: unknown }): JsonObject {
+  return { labels: labels as Json, spec: spec as Json };
+}
+
+function fourEyesRefusal(): Problem {
+  return new Problem('policy_denied', 'whoever wrote a draft does not publish it', {
+    control: 'four-eyes',
+    help: 'ask another member of the platform team to read and publish it',
+  });
+}

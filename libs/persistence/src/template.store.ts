@@ -1,0 +1,147 @@
+import { auditEntry, type AuditEntryType } from '@mayfly/audit';
+import type { AnyProvider } from '@mayfly/credentials';
+import { lintFactsOf, ofKind, parseDocument, type DeclarationOf } from '@mayfly/declarations';
+import { Problem, type Clock, type Json, type JsonObject } from '@mayfly/kernel';
+import { diffSpecs, lintTemplate, refuseErrors } from '@mayfly/templates';
+import type { ClientBase, Pool } from 'pg';
+import { insertAudit } from './audit-rows.js';
+import { jsonText } from './columns.js';
+import { databaseUnread } from './database-problem.js';
+import { underDeclarationLock } from './declaration-lock.js';
+import { placesOf } from './declaration-places.js';
+import { existing, readDeclaredState, type Precondition } from './declaration-rows.js';
+import type { Declarer } from './declaration-writes.js';
+import type { Page, PageRequest } from './history-page.js';
+import { publishVersion } from './template-publication.js';
+import {
+  findTemplate,
+  findVersion,
+  listTemplates,
+  listVersions,
+  type PublishedVersion,
+  type TemplateDraft,
+  type TemplateRecord,
+} from './template-rows.js';
+
+export interface PublishRequest {
+  readonly precondition: Precondition;
+  /** judges whether this draft may be published by who asks; throws the `Problem` to answer with */
+  readonly judge: (draft: TemplateDraft) => void;
+  readonly by: Declarer;
+}
+
+/** Task templates on PostgreSQL: drafts that change, versions that never do. */
+export class PgTemplateStore {
+  constructor(
+    private readonly pool: Pool,
+    private readonly clock: Clock,
+    private readonly providers: readonly AnyProvider[],
+  ) {}
+
+  /** Throws `not_found`, as the other reads do. */
+  async find(name: string): Promise<TemplateRecord> {
+    return existing(await findTemplate(this.pool, name).catch(databaseUnread), 'TaskTemplate', name);
+  }
+
+  async version(name: string, version: number): Promise<PublishedVersion> {
+    const found = await findVersion(this.pool, name, version).catch(databaseUnread);
+    if (found === undefined) throw new Problem('not_found', `there is no version ${String(version)} of \`${name}\``);
+    return found;
+  }
+
+  list(page: PageRequest<string>): Promise<Page<TemplateRecord, string>> {
+    return listTemplates(this.pool, page).catch(databaseUnread);
+  }
+
+  async versions(name: string, page: PageRequest<number>): Promise<Page<PublishedVersion, number>> {
+    await this.find(name);
+    return listVersions(this.pool, name, page).catch(databaseUnread);
+  }
+
+  /**
+   * Saves a draft, in place of the one that is there; what is in force stays in force. Throws what `precondition` throws,
+   * and `conflict` for a retired template.
+   */
+  saveDraft(
+    { metadata: { name, labels = {} }, spec }: DeclarationOf<'TaskTemplate'>,
+    precondition: Precondition,
+    by: Declarer,
+  ): Promise<TemplateRecord> {
+    return underDeclarationLock(this.pool, async (client) => {
+      const before = await findTemplate(client, name);
+      precondition(before?.revision);
+      refuseRetired(before);
+      await client.query(
+        `INSERT INTO template AS old (name, labels, draft, draft_author) VALUES ($1, $2, $3, $4)
+         ON CONFLICT (name) DO UPDATE SET draft = EXCLUDED.draft, draft_author = EXCLUDED.draft_author,
+           revision = old.revision + 1, updated_at = now()`,
+        [name, jsonText(labels), jsonText({ labels, spec }), by.name],
+      );
+      await this.note(client, 'template.drafted', by, { name, ...changed(before?.draft, { labels, spec }) });
+      return existing(await findTemplate(client, name), 'TaskTemplate', name);
+    });
+  }
+
+  /**
+   * Makes the draft the next version and puts it in force. Throws `not_found`, `conflict` without a draft, what
+   * `precondition` and `judge` throw, and `invalid_template` with the rules that the draft breaks.
+   */
+  publish(name: string, { precondition, judge, by }: PublishRequest): Promise<PublishedVersion> {
+    return underDeclarationLock(this.pool, async (client) => {
+      const template = existing(await findTemplate(client, name), 'TaskTemplate', name);
+      precondition(template.revision);
+      refuseRetired(template);
+      const { draft, currentVersion } = template;
+      if (draft === undefined) throw new Problem('conflict', `template \`${name}\` has no draft to publish`);
+      judge(draft);
+      await this.lint(client, name, draft);
+      const before = currentVersion === undefined ? undefined : await findVersion(client, name, currentVersion);
+      const version = await publishVersion(client, { name, ...draft, publisher: by.name });
+      await client.query('UPDATE template SET draft = NULL, draft_author = NULL WHERE name = $1', [name]);
+      const facts = { name, version, author: draft.author, ...changed(before, draft) };
+      await this.note(client, 'template.published', by, facts);
+      return existing(await findVersion(client, name, version), 'TaskTemplate', name);
+    });
+  }
+
+  /** Takes a template out of force for good; tasks that run keep what they have. Throws `not_found`. */
+  retire(name: string, by: Declarer): Promise<TemplateRecord> {
+    return underDeclarationLock(this.pool, async (client) => {
+      const template = existing(await findTemplate(client, name), 'TaskTemplate', name);
+      if (template.state === 'retired') return template;
+      await client.query(
+        `UPDATE template SET state = 'retired', revision = revision + 1, updated_at = now() WHERE name = $1`,
+        [name],
+      );
+      await this.note(client, 'template.retired', by, { name });
+      return existing(await findTemplate(client, name), 'TaskTemplate', name);
+    });
+  }
+
+  /** By the rules of now: the draft may have been saved by an older release. */
+  private async lint(client: ClientBase, name: string, { labels, spec }: TemplateDraft): Promise<void> {
+    parseDocument({ kind: 'TaskTemplate', metadata: { name, labels }, spec: spec as Json });
+    const { declarations } = await readDeclaredState(client);
+    const connections = ofKind('Connection', declarations).map(({ metadata: { name }, spec }) => ({ name, spec }));
+    refuseErrors(lintTemplate(spec, lintFactsOf(this.providers, connections)));
+  }
+
+  private async note(client: ClientBase, type: AuditEntryType, by: Declarer, facts: JsonObject): Promise<void> {
+    await insertAudit(client, [auditEntry(type, this.clock.now(), by.actor, {}, facts)]);
+  }
+}
+
+function refuseRetired(template: TemplateRecord | undefined): void {
+  if (template?.state === 'retired') throw new Problem('conflict', `template \`${template.name}\` is retired for good`);
+}
+
+type Changeable = Pick<TemplateDraft, 'labels' | 'spec'>;
+
+function changed(before: Changeable | undefined, after: Changeable): JsonObject {
+  if (before === undefined) return { change: 'create' };
+  return { change: 'update', ...placesOf(diffSpecs(contentOf(before), contentOf(after))) };
+}
+
+function contentOf({ labels, spec }: Changeable): Json {
+  return { labels, spec: spec as Json };
+}
