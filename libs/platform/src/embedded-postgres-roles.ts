@@ -2,8 +2,8 @@ import pg from 'pg';
 import type { SecretFile } from './secret-file.js';
 
 /**
- * Sees to the role `mayfly_app`, which owns the database `mayfly` and is no superuser, and closes every database that is
- * not meant for leases to roles that were not let in by name: by default each role may connect to each database.
+ * Sees to the role `mayfly_app`, which serves from the database `mayfly` and owns nothing of it but its queue (ADR 0007), and
+ * closes every database that is not meant for leases to roles that were not let in by name: by default each role may connect to each database.
  * `superuserUrl` leads to the database `postgres`. Repeating it changes nothing.
  */
 export async function provisionService(superuserUrl: string, password: SecretFile): Promise<void> {
@@ -12,8 +12,9 @@ export async function provisionService(superuserUrl: string, password: SecretFil
   try {
     await ensureLoginRole(client, 'mayfly_app', password);
     await client.query('GRANT pg_use_reserved_connections TO mayfly_app');
-    await ensureDatabase(client, 'mayfly', 'mayfly_app');
+    await ensureDatabase(client, 'mayfly', 'postgres');
     await client.query('REVOKE ALL ON DATABASE mayfly, postgres, template1 FROM PUBLIC');
+    await client.query('GRANT CONNECT, CREATE, TEMPORARY ON DATABASE mayfly TO mayfly_app');
   } finally {
     await client.end();
   }

@@ -23,7 +23,7 @@ export interface EmbeddedPostgresOptions {
   readonly platform?: string;
 }
 
-/** A PostgreSQL server of our own, on loopback, with the database `mayfly` owned by the role `mayfly_app`. */
+/** A PostgreSQL server of our own, on loopback, with the database `mayfly` for the role `mayfly_app` to serve from. */
 export interface EmbeddedPostgres {
   /** a server that an earlier, killed Mayfly had left running was taken over */
   readonly adopted: boolean;

@@ -41,10 +41,13 @@ export class TasksController {
     @Headers('idempotency-key') key: string | undefined,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    reply.header('cache-control', 'no-store');
-    if (dryRun === 'true') return this.tasks.dryRun(agent, request).finally(() => reply.code(200));
+    void reply.header('cache-control', 'no-store');
+    if (dryRun === 'true') {
+      void reply.code(200);
+      return this.tasks.dryRun(agent, request);
+    }
     const task = await this.tasks.create(agent, request, key);
-    reply.header('location', `/tasks/${String(task.id)}`);
+    void reply.header('location', `/tasks/${String(task.id)}`);
     return task;
   }
 
@@ -104,7 +107,7 @@ export class TasksController {
     @Body({ schema: RenewTaskSchema.default({}) }) { ttlSeconds }: RenewTask,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    reply.header('cache-control', 'no-store');
+    void reply.header('cache-control', 'no-store');
     return this.tasks.renew(agent, id, ttlSeconds);
   }
 
