@@ -1,162 +1,134 @@
-import 'reflect-metadata';
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { randomUUID } from 'node:crypto';
+import { copyFile, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Role } from '@mayfly/identity';
 import type { JsonObject } from '@mayfly/kernel';
+import { prepareDemoDatabase } from '@mayfly/platform';
 import { FakeIssuer, startTestPostgres, type TestDatabase } from '@mayfly/testing';
 import { startBroker, type Broker } from '../../apps/broker/src/boot/service.js';
 import { readConfig } from '../../apps/broker/src/config.js';
 
-/** A declared document, as files hold it. */
-export type Document = JsonObject;
+const ROLES: readonly Role[] = ['platform', 'approver', 'operator', 'auditor'];
+const clock = { now: () => new Date() };
+
+/** The issuers of a test. They stand under the names that the starter files use. */
+export interface TestIssuers {
+  /** `development`, of workloads */
+  readonly workloads: FakeIssuer;
+  /** `development-staff`, of people: the claim `roles` says what they are */
+  readonly staff: FakeIssuer;
+}
 
 export interface TestBrokerOptions {
-  /** besides the two issuers */
-  readonly documents?: readonly Document[];
-  /** variables of the service's environment, over the defaults of a test */
+  /** YAML to apply at start, after the issuers, instead of the starter files in `config/` */
+  readonly documents?: string;
   readonly environment?: Readonly<Record<string, string>>;
-  /** a second replica on the same database; without it the broker has a fresh one of its own */
-  readonly database?: TestDatabase;
+  /** another replica on the database, and with the issuers, of this one */
+  readonly beside?: Pick<TestBroker, 'database' | 'issuers'>;
 }
 
-export interface Answer {
+export interface TestAnswer {
   readonly status: number;
   readonly headers: Headers;
-  readonly text: string;
-  /** the body as JSON; an empty object when it is none */
-  readonly body: Readonly<Record<string, never>>;
+  readonly body: JsonObject;
 }
 
-export interface Call {
-  readonly token?: string | undefined;
-  readonly json?: unknown;
-  readonly form?: Readonly<Record<string, string>>;
+export interface TestCall {
+  readonly token?: string;
+  readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** The service in this process, on a real PostgreSQL, reached over HTTP. */
+/** A broker over HTTP, in this process, on a real PostgreSQL. */
 export interface TestBroker {
   readonly url: string;
   readonly broker: Broker;
   readonly database: TestDatabase;
-  /** speaks for workloads: `subject` is what an agent's binding names */
-  readonly ci: FakeIssuer;
-  /** speaks for people: the claim `groups` holds their roles */
-  readonly staff: FakeIssuer;
-  workloadToken(subject: string): string;
-  personToken(...roles: readonly string[]): string;
-  call(method: string, path: string, options?: Call): Promise<Answer>;
+  readonly issuers: TestIssuers;
+  /** A workload's token; the starter agents are known by their names. */
+  agentToken(subject: string): string;
+  personToken(role: Role, subject?: string): string;
+  /** `send('POST /tasks', { token, body })` */
+  send(route: string, call?: TestCall): Promise<TestAnswer>;
+  /** Stops the broker; the first one of a database drops it. */
   stop(): Promise<void>;
 }
 
-const clock = { now: () => new Date() };
-const ROLES = ['platform', 'approver', 'operator', 'auditor'];
-export const PUBLIC_URL = 'https://mayfly.example';
-
-/** Starts a broker that trusts the issuers `ci` (workloads) and `staff` (people), with more documents if given. */
+/** Starts a broker on a database of its own, with the starter templates and their demo database unless told otherwise. */
 export async function startTestBroker(options: TestBrokerOptions = {}): Promise<TestBroker> {
-  const database = options.database ?? (await (await startTestPostgres()).createDatabase());
-  const ci = new FakeIssuer({ clock });
-  const staff = new FakeIssuer({ clock, issuer: 'https://id.example' });
-  const directory = await mkdtemp(join(tmpdir(), 'mayfly-e2e-'));
-  const documents = [...issuerDocuments(ci, staff), ...(options.documents ?? [])];
-  await writeFile(join(directory, 'declared.yaml'), documents.map((one) => JSON.stringify(one)).join('\n---\n'));
-  const environment = {
-    DATABASE_URL: database.url,
-    MAYFLY_MIGRATION_URL: database.adminUrl,
-    MAYFLY_DATA_DIR: directory,
-    MAYFLY_CONFIG_DIR: directory,
-    MAYFLY_PUBLIC_URL: PUBLIC_URL,
-    MAYFLY_LOG_LEVEL: 'silent',
-    MAYFLY_QUEUE: 'off',
-    PORT: '0',
-    ...options.environment,
+  const { server, createDatabase } = await startTestPostgres();
+  const database = options.beside?.database ?? (await createDatabase());
+  const issuers = options.beside?.issuers ?? makeIssuers();
+  const configDir = await mkdtemp(join(tmpdir(), 'mayfly-config-'));
+  const cleanUp = async (): Promise<void> => {
+    await rm(configDir, { recursive: true, force: true });
+    if (options.beside === undefined) await database.drop();
   };
-  const broker = await startBroker(readConfig(environment), environment);
-  return {
-    ...{ url: broker.url, broker, database, ci, staff },
-    workloadToken: (sub) => ci.sign({ sub }),
-    personToken: (...groups) => staff.sign({ sub: `${groups.join('-') || 'nobody'}@id.example`, groups }),
-    call: (method, path, call = {}) => callBroker(broker.url, method, path, call),
-    stop: async () => {
-      await broker.stop();
-      if (options.database === undefined) await database.drop();
-      await rm(directory, { recursive: true });
-    },
-  };
-}
-
-function issuerDocuments(ci: FakeIssuer, staff: FakeIssuer): Document[] {
-  const keys = (issuer: FakeIssuer) => ({
-    ...{ profile: 'oidc', issuer: issuer.issuer, audiences: [issuer.audience], algorithms: [issuer.algorithm] },
-    keys: { jwks: issuer.jwks() },
-  });
-  const roles = Object.fromEntries(ROLES.map((role) => [role, { claim: 'groups', values: [role] }]));
-  return [
-    { kind: 'Issuer', metadata: { name: 'ci' }, spec: keys(ci) },
-    { kind: 'Issuer', metadata: { name: 'staff' }, spec: { ...keys(staff), roles } },
-  ];
-}
-
-async function callBroker(url: string, method: string, path: string, call: Call): Promise<Answer> {
-  const { token, json, form } = call;
-  const body = form === undefined ? (json === undefined ? null : JSON.stringify(json)) : new URLSearchParams(form);
-  const response = await fetch(`${url}${path}`, {
-    method,
-    redirect: 'manual',
-    headers: {
-      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
-      ...(json === undefined ? {} : { 'content-type': 'application/json' }),
-      ...call.headers,
-    },
-    body,
-  });
-  const text = await response.text();
-  return { status: response.status, headers: response.headers, text, body: parsed(text) };
-}
-
-function parsed(text: string): Answer['body'] {
   try {
-    return JSON.parse(text) as Answer['body'];
-  } catch {
-    return {};
+    await writeDocuments(configDir, issuers, options.documents);
+    const environment = {
+      PORT: '0',
+      DATABASE_URL: database.url,
+      MAYFLY_MIGRATION_URL: database.adminUrl,
+      MAYFLY_CONFIG_DIR: configDir,
+      MAYFLY_LOG_LEVEL: 'silent',
+      MAYFLY_QUEUE: 'off',
+      CRM_DATABASE_URL: options.documents === undefined ? await prepareDemoDatabase(server) : '',
+      ...options.environment,
+    };
+    const broker = await startBroker(readConfig(environment), environment);
+    return {
+      url: broker.url,
+      broker,
+      database,
+      issuers,
+      agentToken: (subject) => issuers.workloads.sign({ sub: subject, jti: randomUUID() }),
+      personToken: (role, subject = `one-${role}`) => issuers.staff.sign({ sub: subject, roles: [role] }),
+      send: (route, call) => send(broker.url, route, call),
+      stop: async () => {
+        await broker.stop();
+        await cleanUp();
+      },
+    };
+  } catch (error) {
+    await cleanUp();
+    throw error;
   }
 }
 
-/** An agent of issuer `ci` whose subject is its name, in the runtime `ci-runner`. */
-export function agentDocument(name: string, duty: string): Document {
-  const identities = [{ issuer: 'ci', subject: name, runtime: 'ci-runner' }];
+function makeIssuers(): TestIssuers {
   return {
-    kind: 'Agent',
-    metadata: { name, labels: { duty } },
-    spec: { owner: 'support-platform', backupOwner: 'crm-platform', identities },
+    workloads: new FakeIssuer({ clock, issuer: 'https://ci.example' }),
+    staff: new FakeIssuer({ clock, issuer: 'https://id.example' }),
   };
 }
 
-/** A template of one signed token for agents of this duty. */
-export function tokenTemplateDocument(name: string, duty: string, audience: string): Document {
-  return {
-    kind: 'TaskTemplate',
-    metadata: { name },
-    spec: {
-      ...{ description: 'Read cases.', owner: 'support-platform', backupOwner: 'crm-platform' },
-      review: { by: 'security', everyDays: 90 },
-      requesters: { agents: { duty }, runtimes: ['ci-runner'] },
-      parameters: { type: 'object', properties: {}, additionalProperties: false },
-      lifetime: { defaultSeconds: 900, maxSeconds: 1800 },
-      quota: { tasksPerMinute: 600, concurrentTasks: 50 },
-      credentials: [{ name: 'api', provider: 'signed-token', scope: { audience, operations: ['cases.read'] } }],
+async function writeDocuments(directory: string, { workloads, staff }: TestIssuers, documents?: string): Promise<void> {
+  const roles = Object.fromEntries(ROLES.map((role) => [role, { claim: 'roles', values: [role] }]));
+  const issuers = [workloads.trusted('development'), staff.trusted('development-staff', { roles })].map(
+    ({ name, spec }) => JSON.stringify({ kind: 'Issuer', metadata: { name }, spec }),
+  );
+  await writeFile(join(directory, '0-issuers.yaml'), issuers.join('\n---\n'));
+  if (documents !== undefined) return writeFile(join(directory, '1-documents.yaml'), documents);
+  for (const file of await readdir('config')) await copyFile(join('config', file), join(directory, file));
+}
+
+async function send(
+  url: string,
+  route: string,
+  { token, body, headers = {} }: TestCall = {},
+): Promise<TestAnswer> {
+  const [method = 'GET', path = '/'] = route.split(' ');
+  const response = await fetch(url + path, {
+    method,
+    headers: {
+      ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+      ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+      ...headers,
     },
-  };
-}
-
-/** Who may introspect the tokens of an audience: workloads of issuer `ci`. */
-export function resourceServerDocument(name: string, audience: string, ...subjects: readonly string[]): Document {
-  const resourceServers = subjects.map((subject) => ({ issuer: 'ci', subject }));
-  const config = { audience, resourceServers };
-  return {
-    kind: 'Connection',
-    metadata: { name },
-    spec: { provider: 'signed-token', owner: 'support-platform', config },
-  };
+    ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+  });
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, body: text === '' ? {} : (JSON.parse(text) as JsonObject) };
 }
