@@ -1,11 +1,12 @@
 import { execFile, type ExecFileException } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { existsSync, mkdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { Problem } from '@mayfly/kernel';
 import { asAccount, give, makeDataDirectory, type Account } from './embedded-postgres-account.js';
 import { noBinary, type Binaries } from './embedded-postgres-binaries.js';
+import { serverHome } from './embedded-postgres-home.js';
 import { readOrCreateSecretFile, type SecretFile } from './secret-file.js';
 
 /** The roles that have a password file. `postgres` is the superuser; the service never runs as that one. */
@@ -24,11 +25,9 @@ export interface Cluster {
 export const SERVER_ENVIRONMENT = { LC_ALL: 'C' };
 
 /** The cluster in `<dataDir>/postgres`; makes the folder, not the data. */
-export function openCluster(dataDir: string, account: Account): Cluster {
+export function openCluster(dataDir: string, account: Account, log: (message: string) => void): Cluster {
   makeDataDirectory(dataDir);
-  const home = join(realpathSync(dataDir), 'postgres');
-  mkdirSync(home, { recursive: true, mode: 0o700 });
-  give(home, account); // each time: an earlier start may have been killed between the two
+  const home = serverHome(dataDir, account, log);
   return { home, data: join(home, 'data'), log: join(home, 'server.log'), portFile: join(home, 'port'), account };
 }
 

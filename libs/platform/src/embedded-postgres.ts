@@ -57,7 +57,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
 async function start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   const { dataDir, log = () => undefined, platform = `${process.platform}-${process.arch}` } = options;
   const account = accountFor(join(dataDir, 'postgres'));
-  const cluster = openCluster(dataDir, account);
+  const cluster = openCluster(dataDir, account, log);
   assertReachable(cluster.home, account);
   const binaries = locateBinaries(platform, cluster.home, account);
   const release = claimDirectory(join(cluster.home, 'claim'), account);

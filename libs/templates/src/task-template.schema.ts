@@ -27,8 +27,8 @@ const LifetimeSchema = z
   });
 
 const QuotaSchema = z.strictObject({
-  tasksPerMinute: between(1, 100_000),
-  concurrentTasks: between(1, 100_000),
+  tasksPerMinute: between(1, 10_000_000),
+  concurrentTasks: between(1, 10_000_000),
   uses: z.int().min(1).optional(),
 });
 
