@@ -59,7 +59,7 @@ export interface TestBroker {
 export async function startTestBroker(options: TestBrokerOptions = {}): Promise<TestBroker> {
   const { server, createDatabase } = await startTestPostgres();
   const database = options.beside?.database ?? (await createDatabase());
-  const issuers = options.beside?.issuers ?? makeIssuers();
+  const issuers = options.beside?.issuers ?? newTestIssuers();
   const configDir = await mkdtemp(join(tmpdir(), 'mayfly-config-'));
   const cleanUp = async (): Promise<void> => {
     await rm(configDir, { recursive: true, force: true });
@@ -97,7 +97,7 @@ export async function startTestBroker(options: TestBrokerOptions = {}): Promise<
   }
 }
 
-function makeIssuers(): TestIssuers {
+export function newTestIssuers(): TestIssuers {
   return {
     workloads: new FakeIssuer({ clock, issuer: 'https://ci.example' }),
     staff: new FakeIssuer({ clock, issuer: 'https://id.example' }),
@@ -114,11 +114,7 @@ async function writeDocuments(directory: string, { workloads, staff }: TestIssue
   for (const file of await readdir('config')) await copyFile(join('config', file), join(directory, file));
 }
 
-async function send(
-  url: string,
-  route: string,
-  { token, body, headers = {} }: TestCall = {},
-): Promise<TestAnswer> {
+async function send(url: string, route: string, { token, body, headers = {} }: TestCall = {}): Promise<TestAnswer> {
   const [method = 'GET', path = '/'] = route.split(' ');
   const response = await fetch(url + path, {
     method,
@@ -130,5 +126,9 @@ async function send(
     ...(body === undefined ? {} : { body: JSON.stringify(body) }),
   });
   const text = await response.text();
-  return { status: response.status, headers: response.headers, body: text === '' ? {} : (JSON.parse(text) as JsonObject) };
+  return {
+    status: response.status,
+    headers: response.headers,
+    body: text === '' ? {} : (JSON.parse(text) as JsonObject),
+  };
 }

@@ -7,14 +7,20 @@ const GRANTS: readonly (readonly [string, readonly string[]])[] = [
   ['SELECT, INSERT, UPDATE, DELETE', ['issuer', 'connection', 'idempotency_key', 'identity_use', 'outbox']],
 ];
 
-/** Gives the role that serves requests what it needs, and nothing of it on the owner's account. Repeating it is harmless. */
+/**
+ * Gives the role that serves requests what it needs, and nothing of it on the owner's account. Repeating it is harmless,
+ * also at the same time as another replica: the statements are one transaction, under one lock.
+ */
 export async function grantRuntimeRole(owner: ClientBase, role: string): Promise<void> {
   const name = escapeIdentifier(role);
-  await owner.query(
+  const tables = GRANTS.map(([privileges, names]) => {
+    const list = names.map(escapeIdentifier).join(', ');
+    return `REVOKE ALL ON ${list} FROM ${name}; GRANT ${privileges} ON ${list} TO ${name}`;
+  });
+  const statements = [
+    `SELECT pg_advisory_xact_lock(hashtext('mayfly runtime role'))`,
     `GRANT USAGE ON SCHEMA public TO ${name}; GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO ${name}`,
-  );
-  for (const [privileges, tables] of GRANTS) {
-    const list = tables.map(escapeIdentifier).join(', ');
-    await owner.query(`REVOKE ALL ON ${list} FROM ${name}; GRANT ${privileges} ON ${list} TO ${name}`);
-  }
+    ...tables,
+  ];
+  await owner.query(statements.join(';\n'));
 }

@@ -1,4 +1,4 @@
-import { digestOf, type Json, type Labels } from '@mayfly/kernel';
+import { digestOf, type Labels } from '@mayfly/kernel';
 import { CompiledTemplate, type TaskTemplateSpec } from '@mayfly/templates';
 import type { ClientBase } from 'pg';
 import { jsonText } from './columns.js';
@@ -23,7 +23,7 @@ export async function publishVersion(client: ClientBase, next: NewVersion): Prom
     [name],
   );
   const version = rows[0]?.version ?? 1;
-  const digest = digestOf(spec as Json);
+  const digest = digestOf(spec);
   new CompiledTemplate({ name, version, labels, spec, digest });
   await client.query(
     `INSERT INTO template_version (name, version, labels, spec, digest, author, publisher)

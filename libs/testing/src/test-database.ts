@@ -27,7 +27,15 @@ export interface TestPostgres {
  * The PostgreSQL server of this test process: the first spec file starts it (about 0.7 s), the later ones take it over
  * (about 30 ms). Specs do not stop it: that happens, and its directory goes, when the process ends, however it ends.
  */
-export async function startTestPostgres(): Promise<TestPostgres> {
+export function startTestPostgres(): Promise<TestPostgres> {
+  running ??= start();
+  return running;
+}
+
+/** Of this spec file: each one has modules of its own. */
+let running: Promise<TestPostgres> | undefined;
+
+async function start(): Promise<TestPostgres> {
   const dataDir = join(tmpdir(), `mayfly-test-${String(process.pid)}`);
   if (!existsSync(dataDir)) cleanUpAfterThisProcess(dataDir);
   const server = await startEmbeddedPostgres({ dataDir });

@@ -1,4 +1,4 @@
-import { LabelsSchema, NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
+import { LabelsSchema, NameSchema, type JsonObject } from '@mayfly/kernel';
 import type { PublishedVersion, TemplateRecord } from '@mayfly/persistence';
 import { z } from 'zod';
 import { pageSchema } from '../http/page.js';
@@ -82,7 +82,7 @@ export const FindingsSchema = z
   .meta({ id: 'TemplateFindings' });
 
 export function versionView({ publishedAt, spec, ...version }: PublishedVersion): JsonObject {
-  return { ...version, spec: spec as Json, publishedAt: publishedAt.toISOString() };
+  return { ...version, spec: spec, publishedAt: publishedAt.toISOString() };
 }
 
 export function templateView({ draft, createdAt, updatedAt, currentVersion, ...template }: TemplateRecord): JsonObject {

@@ -49,7 +49,7 @@ export class TemplatesController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
     const created = await this.templates.create(body, caller);
-    reply.header('location', `/templates/${String(created.body.name)}`);
+    reply.header('location', `/templates/${created.name}`);
     return send(reply, created);
   }
 

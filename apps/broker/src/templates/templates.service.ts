@@ -23,6 +23,7 @@ export interface TemplatesParts {
 
 /** An answer with the revision that its entity tag is of. */
 export interface Revised {
+  readonly name: string;
   readonly revision: number;
   readonly body: JsonObject;
 }
@@ -44,7 +45,7 @@ export class TemplatesService {
   async draft(name: string): Promise<Revised> {
     const { revision, draft } = await this.parts.templates.find(name);
     if (draft === undefined) throw new Problem('not_found', `template \`${name}\` has no draft`);
-    return { revision, body: { name, ...contentOf(draft), author: draft.author, revision } };
+    return { name, revision, body: { name, ...contentOf(draft), author: draft.author, revision } };
   }
 
   async versions(name: string, { limit, cursor }: PageQuery): Promise<JsonObject> {
@@ -114,7 +115,7 @@ export class TemplatesService {
     const { name, revision, state, currentVersion } = template;
     const inForce = state === 'published' && currentVersion !== undefined;
     const version = inForce ? await this.version(name, currentVersion) : null;
-    return { revision, body: { ...templateView(template), inForce: version } };
+    return { name, revision, body: { ...templateView(template), inForce: version } };
   }
 
   /** The change is committed: that this replica cannot read it yet is no failure of the request. */
