@@ -24,6 +24,8 @@ export class Database {
       statement_timeout: 15_000,
     });
     this.pool.on('error', options.onConnectionLost);
+    // A connection that breaks between two statements of a transaction has nobody else to tell, and would end the process.
+    this.pool.on('connect', (client) => client.on('error', () => undefined));
     this.prisma = new PrismaClient({ adapter: new PrismaPg(this.pool) });
   }
 
@@ -33,6 +35,8 @@ export class Database {
   }
 
   async close(): Promise<void> {
+    // The pool lets go of connections before they are closed; that the server cuts one off is no loss any more.
+    this.pool.removeAllListeners('error').on('error', () => undefined);
     await this.prisma.$disconnect();
     if (!this.pool.ended) await this.pool.end();
   }

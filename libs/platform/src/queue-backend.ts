@@ -1,4 +1,5 @@
 import { createPostgresBackend, Queue, withBackend, Worker, type JobsOptions } from 'bullmq';
+import pg from 'pg';
 
 const QUEUE = 'leases';
 const SCHEMA = 'bullmq';
@@ -33,11 +34,22 @@ export interface QueueBackend {
   source(process: JobProcessor, concurrency: number): JobSource;
 }
 
+/** BullMQ leaves connections that it has checked out without a listener: one that broke would end the process. */
+class QuietClient extends pg.Client {
+  constructor(config?: string | pg.ClientConfig) {
+    super(config);
+    this.on('error', () => undefined);
+  }
+}
+
 /** Jobs in the schema `bullmq` of the database at `url`, which is made and migrated when an end is first used. */
 export function postgresBackend(url: string): QueueBackend {
   const classes = withBackend(createPostgresBackend);
   // BullMQ pins `search_path` to the schema in the connections that it opens for itself.
-  const connection = { connectionString: url, schema: SCHEMA, migrate: true, max: 2, connectionTimeoutMillis: 5000 };
+  const connection = {
+    ...{ connectionString: url, schema: SCHEMA, migrate: true, max: 2, connectionTimeoutMillis: 5000 },
+    Client: QuietClient,
+  };
   return {
     sink: () => new classes.Queue<LeaseJobPayload>(QUEUE, { connection }),
     source: (process, concurrency) =>

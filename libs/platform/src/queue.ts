@@ -27,6 +27,7 @@ export class LeaseQueue {
   private readonly closing = new AbortController();
   private opening: Promise<JobSink> | undefined;
   private working: Promise<JobSource | undefined> | undefined;
+  private readonly abandoned = new Set<Promise<void>>();
   private pausedUntil = 0;
   private silentUntil = 0;
   private unlogged = 0;
@@ -74,7 +75,8 @@ export class LeaseQueue {
   async close(): Promise<void> {
     this.closing.abort();
     const ends = [this.working, this.opening].map(async (opening) => (await opening)?.close());
-    await within(PATIENCE_MS, Promise.all(ends)).catch((error: unknown) => {
+    const all = Promise.allSettled(ends).then(() => Promise.all(this.abandoned));
+    await within(PATIENCE_MS, all).catch((error: unknown) => {
       this.failed(error);
     });
   }
@@ -113,9 +115,20 @@ export class LeaseQueue {
       await within(PATIENCE_MS, end.waitUntilReady(), this.closing.signal);
       return end;
     } catch (error) {
-      void end.close(true).catch(() => undefined);
+      this.abandon(end);
       throw error;
     }
+  }
+
+  /** Lets go of an end that was never reached. Its connections may still be coming up: `close` waits for them to go. */
+  private abandon(end: JobSource): void {
+    const gone: Promise<void> = end
+      .close(true)
+      .catch(() => undefined)
+      .then(() => {
+        this.abandoned.delete(gone);
+      });
+    this.abandoned.add(gone);
   }
 
   private readonly failed = (error: unknown): void => {
