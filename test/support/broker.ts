@@ -104,7 +104,12 @@ export function newTestIssuers(): TestIssuers {
   };
 }
 
-async function writeDocuments(directory: string, { workloads, staff }: TestIssuers, documents?: string): Promise<void> {
+/** The issuers, then the documents of a test or the starter files, as files to be applied at start. */
+export async function writeDocuments(
+  directory: string,
+  { workloads, staff }: TestIssuers,
+  documents?: string,
+): Promise<void> {
   const roles = Object.fromEntries(ROLES.map((role) => [role, { claim: 'roles', values: [role] }]));
   const issuers = [workloads.trusted('development'), staff.trusted('development-staff', { roles })].map(
     ({ name, spec }) => JSON.stringify({ kind: 'Issuer', metadata: { name }, spec }),
@@ -114,7 +119,12 @@ async function writeDocuments(directory: string, { workloads, staff }: TestIssue
   for (const file of await readdir('config')) await copyFile(join('config', file), join(directory, file));
 }
 
-async function send(url: string, route: string, { token, body, headers = {} }: TestCall = {}): Promise<TestAnswer> {
+/** One request over HTTP; the body of the answer is JSON or nothing. */
+export async function send(
+  url: string,
+  route: string,
+  { token, body, headers = {} }: TestCall = {},
+): Promise<TestAnswer> {
   const [method = 'GET', path = '/'] = route.split(' ');
   const response = await fetch(url + path, {
     method,

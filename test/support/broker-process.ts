@@ -1,0 +1,195 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { appendFileSync, chmodSync, mkdirSync, rmSync } from 'node:fs';
+import { createServer, type AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { Role } from '@mayfly/identity';
+import { developmentIssuer, prepareDemoDatabase, startEmbeddedPostgres } from '@mayfly/platform';
+import { startTestPostgres, type TestDatabase } from '@mayfly/testing';
+import { newTestIssuers, send, writeDocuments, type TestAnswer, type TestCall } from './broker.js';
+import { until } from './until.js';
+
+const MAIN = 'dist/apps/broker/apps/broker/src/main.js';
+const START_SECONDS = 60;
+const STOP_SECONDS = 25;
+
+export interface Exit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** The real service as a process of its own, over HTTP. */
+export interface BrokerProcess {
+  readonly url: string;
+  readonly exited: Promise<Exit>;
+  /** everything that it has printed so far */
+  output(): string;
+  send(route: string, call?: TestCall): Promise<TestAnswer>;
+  signal(name: NodeJS.Signals): void;
+  /** SIGKILL, and the wait for it to be gone. */
+  kill(): Promise<void>;
+  /** SIGTERM; answers how it left. */
+  stop(): Promise<Exit>;
+}
+
+/** A place in which brokers start, die and start again. */
+export interface Scene {
+  readonly directory: string;
+  agentToken(name: string): Promise<string>;
+  personToken(role: Role): Promise<string>;
+  /** Resolves once the service can issue. */
+  start(environment?: Readonly<Record<string, string>>): Promise<BrokerProcess>;
+  /** Ends every process of the scene and removes everything. */
+  close(): Promise<void>;
+}
+
+/** A scene on a database of this process's PostgreSQL. */
+export interface DatabaseScene extends Scene {
+  readonly database: TestDatabase;
+  /** the demo database, as the superuser of the server that holds it */
+  readonly targetUrl: string;
+}
+
+/** The embedded default: an own PostgreSQL, the starter files, the development issuer. */
+export function openEmbeddedScene(): Scene {
+  const { directory, start, endAll } = openDirectory();
+  const dataDir = join(directory, 'data');
+  const issuer = () => developmentIssuer(dataDir, { production: false });
+  return {
+    directory,
+    agentToken: async (agent) => (await issuer()).issueToken({ agent }),
+    personToken: async (role) => (await issuer()).issueToken({ role }),
+    start: (environment) => start({ MAYFLY_DATA_DIR: dataDir, ...environment }),
+    close: async () => {
+      await endAll();
+      await (await startEmbeddedPostgres({ dataDir })).stop();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+/** Replicas on one database; `documents` is YAML, the starter files unless given. */
+export async function openDatabaseScene(documents?: string): Promise<DatabaseScene> {
+  const { server, createDatabase } = await startTestPostgres();
+  const [database, crmUrl] = [await createDatabase(), await prepareDemoDatabase(server)];
+  const { directory, start, endAll } = openDirectory();
+  const issuers = newTestIssuers();
+  const configDir = join(directory, 'config');
+  mkdirSync(configDir);
+  await writeDocuments(configDir, issuers, documents);
+  const environment = {
+    DATABASE_URL: database.url,
+    MAYFLY_MIGRATION_URL: database.adminUrl,
+    MAYFLY_CONFIG_DIR: configDir,
+    CRM_DATABASE_URL: crmUrl,
+  };
+  return {
+    directory,
+    database,
+    targetUrl: server.url('crm', 'postgres'),
+    agentToken: (sub) => Promise.resolve(issuers.workloads.sign({ sub, jti: randomUUID() })),
+    personToken: (role) => Promise.resolve(issuers.staff.sign({ sub: `one-${role}`, roles: [role] })),
+    start: (more) => start({ ...environment, ...more }),
+    close: async () => {
+      await endAll();
+      await database.drop();
+      rmSync(directory, { recursive: true, force: true });
+    },
+  };
+}
+
+function openDirectory() {
+  const directory = join(tmpdir(), `mayfly-scene-${randomUUID()}`);
+  mkdirSync(directory);
+  chmodSync(directory, 0o711); // started by root, PostgreSQL runs as another user
+  cleanUpAfterThisProcess(directory);
+  const processes: BrokerProcess[] = [];
+  const start = async (environment: Readonly<Record<string, string>>): Promise<BrokerProcess> => {
+    const broker = await startBrokerProcess(directory, environment);
+    processes.push(broker);
+    return broker;
+  };
+  return { directory, start, endAll: () => Promise.all(processes.map((broker) => broker.kill())) };
+}
+
+async function startBrokerProcess(
+  directory: string,
+  environment: Readonly<Record<string, string>>,
+): Promise<BrokerProcess> {
+  buildOnce();
+  const port = environment.PORT ?? String(await unusedPort());
+  const { PATH = '', HOME = '' } = process.env;
+  const child = spawn(process.execPath, ['--enable-source-maps', MAIN], {
+    env: { PATH, HOME, HOST: '127.0.0.1', ...environment, PORT: port },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  });
+  appendFileSync(join(directory, 'pids'), `${String(child.pid)}\n`);
+  const printed: Buffer[] = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => printed.push(chunk));
+  const output = () => Buffer.concat(printed).toString('utf8');
+  let exit: Exit | undefined;
+  const exited = new Promise<Exit>((resolve) =>
+    child.once('close', (code, signal) => {
+      resolve((exit = { code, signal }));
+    }),
+  );
+  const url = `http://127.0.0.1:${port}`;
+  await until('the service is ready', START_SECONDS, async () => {
+    if (exit !== undefined) throw new Error(`the service left (${JSON.stringify(exit)}):\n${output()}`);
+    return fetch(`${url}/readyz`).then(
+      ({ ok }) => ok,
+      () => false,
+    );
+  });
+  const signal = (name: NodeJS.Signals): void => {
+    child.kill(name);
+  };
+  const kill = async (): Promise<void> => {
+    signal('SIGKILL');
+    await exited;
+  };
+  const stop = async (): Promise<Exit> => {
+    const patience = setTimeout(signal, STOP_SECONDS * 1000, 'SIGKILL');
+    signal('SIGTERM');
+    return exited.finally(() => {
+      clearTimeout(patience);
+    });
+  };
+  return { url, exited, output, signal, kill, stop, send: (route, call) => send(url, route, call) };
+}
+
+let built = false;
+
+/** Nothing stale is tested; a build that is up to date takes no time. */
+function buildOnce(): void {
+  if (built) return;
+  const { status, stderr } = spawnSync(process.execPath, ['tools/build.mjs'], { encoding: 'utf8' });
+  if (status !== 0) throw new Error(stderr);
+  built = true;
+}
+
+function unusedPort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer().once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as AddressInfo;
+      server.close(() => {
+        resolve(port);
+      });
+    });
+  });
+}
+
+/** Exit handlers do not run when a test process is killed; this ends what it has left. */
+function cleanUpAfterThisProcess(directory: string): void {
+  const script = `
+    while kill -0 "$1" 2>/dev/null; do sleep 1; done
+    [ -d "$2" ] || exit
+    for pid in $(cat "$2/pids"); do kill -9 "$pid"; done
+    find "$2" -name postmaster.pid -exec head -n 1 {} \\; | while read -r pid; do kill -INT "$pid"; done
+    sleep 3
+    rm -rf "$2"`;
+  const watch = ['-c', script, 'clean-up', String(process.pid), directory];
+  spawn('sh', watch, { detached: true, stdio: 'ignore', cwd: tmpdir() }).unref();
+}
