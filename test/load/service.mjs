@@ -65,14 +65,29 @@ export function prepareDirectory() {
 /** Starts the service and resolves when it answers `/readyz`; `startedMs` is from the spawn to that answer. */
 export async function start({ directory, configDir }) {
   const port = await freePort();
-  const environment = { ...process.env, MAYFLY_DATA_DIR: directory, MAYFLY_CONFIG_DIR: configDir, PORT: String(port), MAYFLY_LOG_LEVEL: 'warn' };
+  const environment = {
+    ...process.env,
+    MAYFLY_DATA_DIR: directory,
+    MAYFLY_CONFIG_DIR: configDir,
+    PORT: String(port),
+    MAYFLY_LOG_LEVEL: 'warn',
+  };
   const began = performance.now();
-  const child = spawn(process.execPath, ['--enable-source-maps', ...(process.env.LOAD_NODE_OPTIONS?.split(' ') ?? []), MAIN], {
-    env: environment,
-    stdio: ['ignore', 'ignore', 'inherit'],
-  });
+  const child = spawn(
+    process.execPath,
+    ['--enable-source-maps', ...(process.env.LOAD_NODE_OPTIONS?.split(' ') ?? []), MAIN],
+    {
+      env: environment,
+      stdio: ['ignore', 'ignore', 'inherit'],
+    },
+  );
   const url = `http://127.0.0.1:${port}`;
-  while (!(await fetch(`${url}/readyz`).then((answer) => answer.ok, () => false))) {
+  while (
+    !(await fetch(`${url}/readyz`).then(
+      (answer) => answer.ok,
+      () => false,
+    ))
+  ) {
     if (child.exitCode !== null) throw new Error('the service did not start');
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
@@ -92,7 +107,10 @@ export async function start({ directory, configDir }) {
 
 function runToken(environment, name) {
   return new Promise((resolve, reject) => {
-    const child = spawn(process.execPath, [TOKEN, '--agent', name], { env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(process.execPath, [TOKEN, '--agent', name], {
+      env: environment,
+      stdio: ['ignore', 'pipe', 'inherit'],
+    });
     let text = '';
     child.stdout.on('data', (part) => (text += part));
     child.once('exit', (code) => (code === 0 ? resolve(text.trim()) : reject(new Error('no token'))));

@@ -13,6 +13,8 @@ import { OAuthController } from './oauth/oauth.controller.js';
 import { TokensService } from './oauth/tokens.service.js';
 import { IdentityGuard } from './security/identity.guard.js';
 import { HealthController } from './service/health.controller.js';
+import { OpenApi } from './service/openapi.js';
+import { OpenApiController } from './service/openapi.controller.js';
 import { MeController } from './tasks/me.controller.js';
 import { TasksController } from './tasks/tasks.controller.js';
 import { TasksService } from './tasks/tasks.service.js';
@@ -42,7 +44,7 @@ export class BrokerModule {
   static over(services: Services): DynamicModule {
     return {
       module: BrokerModule,
-      controllers: CONTROLLERS,
+      controllers: services.config.docs ? [...CONTROLLERS, OpenApiController] : CONTROLLERS,
       providers: [
         { provide: SERVICES, useValue: services },
         { provide: TasksService, useValue: services.tasksService },
@@ -56,6 +58,7 @@ export class BrokerModule {
           useFactory: (reflector: Reflector) =>
             new IdentityGuard(reflector, services.verifier, services.catalog, services.refusals),
         },
+        OpenApi,
         { provide: APP_FILTER, useClass: ProblemFilter },
       ],
     };

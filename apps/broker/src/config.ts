@@ -51,9 +51,12 @@ export interface BrokerConfig {
   readonly failpoint: string | undefined;
 }
 
+/** The environment of the process: declared secrets refer to its variables too (`env:NAME`). */
+export const environment: Readonly<Record<string, string | undefined>> = process.env;
+
 /** Parses the environment once. Throws `invalid_declaration` naming the variables that are wrong, never their values. */
-export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): BrokerConfig {
-  const given = Object.fromEntries(Object.entries(environment).filter(([, value]) => value !== ''));
+export function readConfig(variables = environment): BrokerConfig {
+  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
   const parsed = EnvironmentSchema.safeParse(given);
   if (!parsed.success) {
     const wrong = parsed.error.issues.map(({ path, message }) => `${path.join('.')} (${message})`).join('; ');

@@ -2,14 +2,14 @@ import 'reflect-metadata';
 import { Problem } from '@mayfly/kernel';
 import { printWelcome } from './boot/welcome.js';
 import { startBroker } from './boot/service.js';
-import { readConfig } from './config.js';
+import { environment, readConfig } from './config.js';
 
 /** How long a stop may take before the process leaves anyway. */
 const STOP_SECONDS = 20;
 
 async function main(): Promise<void> {
   const config = readConfig();
-  const broker = await startBroker(config, process.env);
+  const broker = await startBroker(config, environment);
   printWelcome(broker);
   let stopping = false;
   const stop = (): void => {

@@ -6,7 +6,7 @@ import { dueAt } from '@mayfly/tasks';
 import type { Assessment, Assessor } from './assessment.js';
 import { checkMinted, MintFailure, type Minter } from './minting.js';
 import { actorOf, intentOf, issuedEntries, wakeUps, type Plan, type Planner } from './plan.js';
-import type { IssuanceMetrics, IssuanceStore, OpenVerdict, Step, StepObserver } from './ports.js';
+import type { IssuanceMetrics, IssuanceStore, OpenVerdict, StepObserver } from './ports.js';
 import type { Requester, TaskRequest } from './request.js';
 import type { TaskEnding } from './task-ending.js';
 
@@ -36,16 +36,20 @@ export class TaskIssuance {
    * `provider_rejected`, `provider_unavailable`, `unavailable`. What was half done is revoked, by this call or by the worker.
    */
   async issue(requester: Requester, request: TaskRequest): Promise<Grant> {
-    const { planner } = this.parts;
-    const assessment = await this.assess(requester, request); //                                     2–5
-    const plan = this.after('plan', await planner.plan(requester, request, assessment)); //          6
+    const assessment = await this.assess(requester, request); //         2 to 5
+    const plan = await this.plan(requester, request, assessment); //     6
     return plan.remote ? await this.inTwoCommits(plan) : await this.inOneCommit(plan);
   }
 
   /** Steps 2 to 5, with each denial in the audit before it is answered. */
-  async assess(requester: Requester, request: TaskRequest): Promise<Assessment> {
+  assess(requester: Requester, request: TaskRequest): Promise<Assessment> {
+    return this.refusing(requester, request, () => this.parts.assessor.assess(requester, request));
+  }
+
+  /** Does a step that may refuse the request: a `Problem` is in the audit before it is thrown on. */
+  async refusing<T>(requester: Requester, request: TaskRequest, step: () => T | Promise<T>): Promise<T> {
     try {
-      return this.parts.assessor.assess(requester, request);
+      return await step();
     } catch (error) {
       if (error instanceof Problem) await this.recordDenial(requester, request, error);
       throw error;
@@ -54,11 +58,11 @@ export class TaskIssuance {
 
   private async inTwoCommits(plan: Plan): Promise<Grant> {
     try {
-      this.after('open', await this.open(plan)); //                                                  7
-      const minted = this.after('mint', await this.parts.minter.mint(plan)); //                      8
-      this.after('check', checkMinted(plan, minted)); //                                             9
-      this.after('activate', await this.activate(plan, minted));
-      return this.after('answer', { plan, minted }); //                                              10
+      await this.open(plan); //                                          7
+      const minted = await this.mint(plan); //                           8
+      this.check(plan, minted); //                                       9
+      await this.activate(plan, minted);
+      return this.answer(plan, minted); //                               10
     } catch (error) {
       if (error instanceof MintFailure) return await this.giveUp(plan, error);
       throw error;
@@ -67,15 +71,45 @@ export class TaskIssuance {
 
   /** Nothing comes into being at a target, so that the intent and the activation are one commit. */
   private async inOneCommit(plan: Plan): Promise<Grant> {
-    const minted = this.after('mint', await this.parts.minter.mint(plan)); //                        8
-    this.after('check', checkMinted(plan, minted)); //                                               9
-    this.after('open', await this.open(plan, minted)); //                                            7 + 9
-    return this.after('answer', { plan, minted }); //                                                10
+    try {
+      const minted = await this.mint(plan); //                           8
+      this.check(plan, minted); //                                       9
+      await this.open(plan, minted); //                                  7 and 9
+      return this.answer(plan, minted); //                               10
+    } catch (error) {
+      throw error instanceof MintFailure ? error.problem : error;
+    }
+  }
+
+  private async plan(requester: Requester, request: TaskRequest, assessment: Assessment): Promise<Plan> {
+    const { planner } = this.parts;
+    const plan = await this.refusing(requester, request, () => planner.plan(requester, request, assessment));
+    this.parts.observer.reached('plan');
+    return plan;
+  }
+
+  private async mint(plan: Plan): Promise<readonly Minted<unknown>[]> {
+    const minted = await this.parts.minter.mint(plan);
+    this.parts.observer.reached('mint');
+    return minted;
+  }
+
+  private check(plan: Plan, minted: readonly Minted<unknown>[]): void {
+    checkMinted(plan, minted);
+    this.parts.observer.reached('check');
+  }
+
+  private answer(plan: Plan, minted: readonly Minted<unknown>[]): Grant {
+    this.parts.observer.reached('answer');
+    return { plan, minted };
   }
 
   private async open(plan: Plan, minted?: readonly Minted<unknown>[]): Promise<void> {
     const verdict = await this.parts.store.open(intentOf(plan, minted));
-    if (verdict === 'opened') return;
+    if (verdict === 'opened') {
+      this.parts.observer.reached('open');
+      return;
+    }
     const refusal = await this.refusalOf(verdict, plan);
     await this.recordDenial(plan.requester, plan.request, refusal);
     throw refusal;
@@ -89,21 +123,17 @@ export class TaskIssuance {
       dueAt: due,
     }));
     const audit = issuedEntries(plan, minted);
-    const active = await this.parts.store.activate({
-      taskId: plan.task.id,
-      leases,
-      audit,
-      wakeUps: wakeUps(plan, due),
+    const activation = { taskId: plan.task.id, leases, audit, wakeUps: wakeUps(plan, due) };
+    const active = await this.parts.store.activate(activation).catch((error: unknown) => {
+      // Whether it was committed is not known: what nobody was given is taken back either way.
+      throw error instanceof Problem ? allMinted(plan, error) : error;
     });
-    if (active) return;
-    const ended = new Problem('conflict', 'the task was ended while its credentials were being minted', {
-      taskId: plan.task.id,
-    });
-    throw new MintFailure(
-      ended,
-      plan.leases.map(({ id }) => id),
-      [],
-    );
+    if (active) {
+      this.parts.observer.reached('activate');
+      return;
+    }
+    const ended = 'the task was ended while its credentials were being minted';
+    throw allMinted(plan, new Problem('conflict', ended, { taskId: plan.task.id }));
   }
 
   /** INVARIANT: I1, what was or may have been minted is in the rows: it is revoked now or by the worker. */
@@ -180,9 +210,10 @@ export class TaskIssuance {
       ),
     ]);
   }
+}
 
-  private after<T>(step: Step, result: T): T {
-    this.parts.observer.reached(step);
-    return result;
-  }
+/** All credentials exist, and none of them may be used. */
+function allMinted(plan: Plan, problem: Problem): MintFailure {
+  const everyLease = plan.leases.map(({ id }) => id);
+  return new MintFailure(problem, everyLease, []);
 }

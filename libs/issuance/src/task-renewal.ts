@@ -70,33 +70,17 @@ export class TaskRenewal {
     task: Task & { readonly leases: readonly LivingLease[] },
     ttlSeconds: number | undefined,
   ): Promise<Assessment> {
-    if (requester.runtime !== task.runtime) {
-      throw new Problem(
-        'policy_denied',
-        `the task runs in runtime \`${task.runtime}\`, not in \`${requester.runtime}\``,
-        {
-          control: 'runtime-boundary',
-          help: 'renew from the runtime that started the task',
-        },
-      );
-    }
     const { template, parameters, purpose } = task;
-    const request = {
-      template: template.name,
-      parameters,
-      purpose,
-      ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
-    };
-    const assessment = await this.parts.issuance.assess(requester, request);
-    const scopes = new Map(
-      assessment.template.renderScopes(assessment.parameters).map(({ name, digest }) => [name, digest]),
-    );
-    if (task.leases.some(({ name, scope }) => scopes.get(name) !== digestOf(scope))) {
-      throw new Problem('policy_denied', `template \`${template.name}\` no longer grants what this task holds`, {
-        control: 'template-lifecycle',
-        help: 'complete this task and ask for a new one',
-      });
-    }
+    const ttl = ttlSeconds === undefined ? {} : { ttlSeconds };
+    const request = { template: template.name, parameters, purpose, ...ttl };
+    const { issuance } = this.parts;
+    await issuance.refusing(requester, request, () => {
+      requireSameRuntime(requester, task);
+    });
+    const assessment = await issuance.assess(requester, request);
+    await issuance.refusing(requester, request, () => {
+      requireSameScopes(task, assessment);
+    });
     return assessment;
   }
 
@@ -158,6 +142,28 @@ export class TaskRenewal {
     await this.parts.tasks.renewedAtProvider(lease.id, providerExpiresAt);
     return secret;
   }
+}
+
+function requireSameRuntime({ runtime }: Requester, task: Task): void {
+  if (runtime === task.runtime) return;
+  throw new Problem('policy_denied', `the task runs in runtime \`${task.runtime}\`, not in \`${runtime}\``, {
+    control: 'runtime-boundary',
+    help: 'renew from the runtime that started the task',
+  });
+}
+
+/** The template version in force still grants, to the letter, what the task holds. */
+function requireSameScopes(
+  { template, leases }: Task & { readonly leases: readonly LivingLease[] },
+  assessment: Assessment,
+): void {
+  const rendered = assessment.template.renderScopes(assessment.parameters);
+  const scopes = new Map(rendered.map(({ name, digest }) => [name, digest]));
+  if (leases.every(({ name, scope }) => scopes.get(name) === digestOf(scope))) return;
+  throw new Problem('policy_denied', `template \`${template.name}\` no longer grants what this task holds`, {
+    control: 'template-lifecycle',
+    help: 'complete this task and ask for a new one',
+  });
 }
 
 function ended(taskId: TaskId): Problem {

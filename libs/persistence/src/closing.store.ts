@@ -24,14 +24,14 @@ interface Marking {
 }
 
 /**
- * Marks leases `revoking` and claims what can be closed now: those that were active, those whose mint is over, and those
- * whose `mintBy` has passed. A lease that may still be coming into being is left until its due time.
+ * Marks leases `revoking` and claims what can be closed now: those that were active, those whose mint is over or can no
+ * longer happen, and those that are due. One that may still be coming into being, or that pauses after a try, waits.
  */
 const MARK = `
 WITH target AS (
   SELECT l.id, l.state AS was, t.end_cause,
-         (l.state <> 'minting' AND (l.state <> 'revoking' OR l.due_at <= now() OR l.id = ANY($3::text[])))
-           OR l.id = ANY($3::text[]) OR l.mint_by < now() - interval '1 second' AS closable
+         l.state = 'active' OR l.due_at <= now() OR l.id = ANY($3::text[])
+           OR (l.state = 'minting' AND l.mint_by < now() - interval '1 second') AS closable
   FROM lease l JOIN task t ON t.id = l.task_id
   WHERE l.task_id = ANY($1::text[]) AND ($2::text[] IS NULL OR l.id = ANY($2::text[]))
     AND l.state IN ('minting', 'active', 'revoking') AND (l.claimed_until IS NULL OR l.claimed_until < now())
@@ -196,6 +196,19 @@ async function dueLeases(
            )
            SELECT due.id, due.task_id FROM due JOIN free ON free.id = due.task_id`,
     values: [options.limit, options.leaseId ?? null, options.busyConnections ?? []],
+  });
+  return rows.length === 0 ? [] : stillDue(client, rows);
+}
+
+/** A heartbeat, renewal or activation may have come between the look at the leases and the lock on their tasks. */
+async function stillDue(
+  client: ClientBase,
+  seen: readonly { readonly id: LeaseId }[],
+): Promise<{ id: LeaseId; task_id: TaskId }[]> {
+  const { rows } = await client.query<{ id: LeaseId; task_id: TaskId }>({
+    name: 'still-due',
+    text: 'SELECT id, task_id FROM lease WHERE id = ANY($1::text[]) AND due_at <= now()',
+    values: [seen.map(({ id }) => id)],
   });
   return rows;
 }

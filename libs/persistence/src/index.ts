@@ -20,6 +20,7 @@ export { PgDeclarationStore, type AppliedDeclarations } from './declaration.stor
 export { HistoryReader, type Issuance, type IssuanceFilter, type IssuancePosition } from './history.reader.js';
 export type { Page, PageRequest } from './history-page.js';
 export { IdempotencyStore, type KeyOwner, type UsedKey } from './idempotency.store.js';
+export { IdentityUseStore } from './identity-use.store.js';
 export { PgIssuanceStore } from './issuance.store.js';
 export { LeaseReader } from './lease.reader.js';
 export { LeaseStatistics } from './lease-statistics.js';

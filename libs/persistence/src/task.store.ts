@@ -109,7 +109,7 @@ export function leaseOf(row: LeaseModel): LivingLease {
     provider: row.provider,
     revocation: row.revocation as LivingLease['revocation'],
     state: row.state as LivingLease['state'],
-    scope: row.scope as LivingLease['scope'],
+    scope: row.scope,
     createdAt: row.createdAt,
     expiresAt: row.expiresAt,
     attempts: row.attempts,

@@ -42,7 +42,7 @@ describe('TaskTemplateSpecSchema', () => {
     ['a life over twelve hours', { lifetime: { defaultSeconds: 1, maxSeconds: 43_201 } }, 'lifetime.maxSeconds'],
     ['a life of no seconds', { lifetime: { defaultSeconds: 0, maxSeconds: 10 } }, 'lifetime.defaultSeconds'],
     ['a rate of none', { quota: { tasksPerMinute: 0, concurrentTasks: 1 } }, 'quota.tasksPerMinute'],
-    ['a rate over 100,000', { quota: { tasksPerMinute: 100_001, concurrentTasks: 1 } }, 'quota.tasksPerMinute'],
+    ['a rate over 10,000,000', { quota: { tasksPerMinute: 10_000_001, concurrentTasks: 1 } }, 'quota.tasksPerMinute'],
     ['a use quota of none', { quota: { tasksPerMinute: 1, concurrentTasks: 1, uses: 0 } }, 'quota.uses'],
     ['a heartbeat under five seconds', { heartbeat: { timeoutSeconds: 4 } }, 'heartbeat.timeoutSeconds'],
     ['no credential', { credentials: [] }, 'credentials'],

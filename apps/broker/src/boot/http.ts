@@ -3,7 +3,9 @@ import { useStrictBodies, validationProblem } from '@mayfly/platform';
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { LogController } from 'fastify';
 import { BrokerModule } from '../broker.module.js';
+import { OpenApi } from '../service/openapi.js';
 import type { Services } from './services.js';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
@@ -13,7 +15,7 @@ const REQUEST_TIMEOUT_MS = 30_000;
 export async function createHttp(services: Services): Promise<NestFastifyApplication> {
   const adapter = new FastifyAdapter({
     loggerInstance: services.log,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     requestTimeout: REQUEST_TIMEOUT_MS,
     genReqId: () => newId('req'),
@@ -38,5 +40,6 @@ export async function createHttp(services: Services): Promise<NestFastifyApplica
     done();
   });
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: validationProblem }));
+  app.get(OpenApi).describe(app);
   return app;
 }

@@ -98,7 +98,7 @@ async function stop({ app, background, listener, services, backing }: Running): 
   await background.stop();
   await services.queue?.close();
   await services.closing.settled();
-  await Promise.all([listener.stop(), services.postgres.close()]);
+  await Promise.all([listener.stop(), services.closeProviders()]);
   await services.database.close();
   await backing.stop();
 }

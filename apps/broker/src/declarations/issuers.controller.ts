@@ -4,7 +4,7 @@ import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
 import { PageQuerySchema, type PageQuery } from '../http/page.js';
-import { ApiIfMatch, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
+import { ApiIfMatch, isCreation, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
 import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
 import type { Principal } from '../security/principal.js';
@@ -65,7 +65,9 @@ export class IssuersController {
     @Headers() headers: FastifyRequest['headers'],
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.declarations.put('Issuer', name, body, mustMatchOrBeNew(headers), caller));
+    const record = await this.declarations.put('Issuer', name, body, mustMatchOrBeNew(headers), caller);
+    if (isCreation(headers)) reply.code(201);
+    return sendDeclared(reply, record);
   }
 
   @Delete(':name')

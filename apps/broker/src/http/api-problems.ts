@@ -39,7 +39,7 @@ export function ApiProblems(...statuses: readonly number[]) {
         status,
         description: MEANINGS[status] ?? 'a problem',
         standardSchema: ProblemSchema,
-      } as Parameters<typeof ApiResponse>[0]),
+      }),
     ),
   );
 }

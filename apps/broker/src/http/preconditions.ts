@@ -31,9 +31,14 @@ export function mustMatch(headers: Headers): Precondition {
   };
 }
 
+/** Whether a PUT may create and nothing else; it is then answered with 201 (RFC 9110 §9.3.4). */
+export function isCreation(headers: Headers): boolean {
+  return headers['if-none-match'] === '*';
+}
+
 /** For PUT, which creates with `If-None-Match: *` (RFC 9110 §13.1.2) and changes with `If-Match`. */
 export function mustMatchOrBeNew(headers: Headers): Precondition {
-  if (headers['if-none-match'] !== '*') return mustMatch(headers);
+  if (!isCreation(headers)) return mustMatch(headers);
   return (revision) => {
     if (revision !== undefined) throw new Problem('precondition_failed', 'something of this name exists');
   };

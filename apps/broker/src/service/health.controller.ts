@@ -1,10 +1,14 @@
 import type { JsonObject } from '@mayfly/kernel';
 import { Controller, Get, Header, Inject } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
 import type { Services } from '../boot/services.js';
 import { ApiProblems } from '../http/api-problems.js';
 import { Permits } from '../security/permits.js';
 import { SERVICES } from '../tokens.js';
+
+const HealthSchema = z.strictObject({ status: z.literal('ok') });
+const ReadinessSchema = z.strictObject({ status: z.literal('ready') });
 
 @ApiTags('service')
 @Controller()
@@ -14,6 +18,7 @@ export class HealthController {
   @Get('healthz')
   @Permits(['anyone'])
   @ApiOperation({ summary: 'The process answers' })
+  @ApiOkResponse({ standardSchema: HealthSchema })
   health(): JsonObject {
     return { status: 'ok' };
   }
@@ -21,6 +26,7 @@ export class HealthController {
   @Get('readyz')
   @Permits(['anyone'])
   @ApiOperation({ summary: 'The service can issue: database and signing key are there' })
+  @ApiOkResponse({ standardSchema: ReadinessSchema })
   @ApiProblems(503)
   async ready(): Promise<JsonObject> {
     await this.services.ready();
@@ -31,6 +37,8 @@ export class HealthController {
   @Permits(['anyone'])
   @Header('content-type', 'text/plain; version=0.0.4; charset=utf-8')
   @ApiOperation({ summary: 'Prometheus metrics' })
+  @ApiProduces('text/plain')
+  @ApiOkResponse({ schema: { type: 'string' } })
   async metrics(): Promise<string> {
     return (await this.services.metrics.render()).body;
   }

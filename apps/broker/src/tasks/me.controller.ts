@@ -1,13 +1,14 @@
 import type { JsonObject } from '@mayfly/kernel';
 import { decide } from '@mayfly/policy';
 import { Controller, Get, Inject } from '@nestjs/common';
-import { ApiBearerAuth, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Services } from '../boot/services.js';
 import { ApiProblems } from '../http/api-problems.js';
 import { CallingAgent } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
 import type { AgentPrincipal } from '../security/principal.js';
 import { SERVICES } from '../tokens.js';
+import { MeSchema } from './me.schema.js';
 
 @ApiTags('tasks')
 @ApiBearerAuth()
@@ -19,6 +20,7 @@ export class MeController {
   @Get()
   @Permits(['agent'])
   @ApiOperation({ summary: 'Who the agent is, and which templates it may ask for from where it runs' })
+  @ApiOkResponse({ standardSchema: MeSchema })
   me(@CallingAgent() { agent, runtime, identity }: AgentPrincipal): JsonObject {
     const permitted = this.services.catalog.templates
       .map(({ version }) => version)
@@ -34,7 +36,7 @@ export class MeController {
         name,
         version,
         description: spec.description,
-        parameters: spec.parameters as JsonObject,
+        parameters: spec.parameters,
         lifetime: spec.lifetime,
         quota: spec.quota,
         credentials: spec.credentials.map((credential) => ({ name: credential.name, provider: credential.provider })),

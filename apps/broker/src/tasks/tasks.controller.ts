@@ -47,7 +47,7 @@ export class TasksController {
       return this.tasks.dryRun(agent, request);
     }
     const task = await this.tasks.create(agent, request, key);
-    void reply.header('location', `/tasks/${String(task.id)}`);
+    void reply.header('location', `/tasks/${task.id as TaskId}`);
     return task;
   }
 

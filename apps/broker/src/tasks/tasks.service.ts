@@ -3,7 +3,9 @@ import { Problem, type JsonObject, type TaskId } from '@mayfly/kernel';
 import { exhaustedLimit, quotaScope } from '@mayfly/quota';
 import type { IssuanceStore } from '@mayfly/issuance';
 import type { TaskEndCause } from '@mayfly/tasks';
+import type { IdentityUseStore } from '@mayfly/persistence';
 import { actorOf, requesterOf, type AgentPrincipal, type Principal } from '../security/principal.js';
+import type { RefusalRecorder } from '../security/refusal.recorder.js';
 import type { Answer, Idempotency } from './idempotency.service.js';
 import type { CreateTask } from './task.schemas.js';
 import { grantView, taskView } from './task.view.js';
@@ -15,6 +17,8 @@ export interface TasksParts {
   readonly tasks: TaskStore;
   readonly issuanceStore: Pick<IssuanceStore, 'quotaLeft'>;
   readonly idempotency: Idempotency;
+  readonly identityUses: IdentityUseStore;
+  readonly refusals: Pick<RefusalRecorder, 'unauthenticated'>;
 }
 
 /** What agents and operators do with tasks, between the routes and the path. */
@@ -88,9 +92,19 @@ export class TasksService {
   }
 
   private async grant(agent: AgentPrincipal, request: CreateTask): Promise<Answer> {
+    await this.useIdentity(agent);
     const grant = await this.parts.issuance.issue(requesterOf(agent), asked(request));
     const { id, expiresAt } = grant.plan.task;
     return { taskId: id, expiresAt, body: grantView(grant) };
+  }
+
+  /** A token of a single-use issuer stands for one task; what it started it may still look at, renew and end. */
+  private async useIdentity({ identity }: AgentPrincipal): Promise<void> {
+    if (!identity.singleUse || identity.jti === undefined) return;
+    if (await this.parts.identityUses.consume(identity.issuer, identity.jti, identity.expiresAt)) return;
+    const problem = new Problem('unauthenticated', 'this identity token has been used for a task; get a new one');
+    await this.parts.refusals.unauthenticated(problem, 'POST /tasks');
+    throw problem;
   }
 }
 

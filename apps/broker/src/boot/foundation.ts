@@ -1,0 +1,36 @@
+import { Catalog } from '@mayfly/declarations';
+import { createGuardedFetch, IdentityVerifier, IssuerKeySource, publicEgress } from '@mayfly/identity';
+import { Database, DatabaseClock, LeaseStatistics, PgCatalogSource, PgSigningKeyStore } from '@mayfly/persistence';
+import { Metrics } from '@mayfly/platform';
+import { KeyRing, Sealer } from '@mayfly/trust';
+import type { Logger } from 'pino';
+import type { BrokerConfig } from '../config.js';
+import type { Backing } from './database.js';
+
+export interface ServiceInputs {
+  readonly config: BrokerConfig;
+  readonly backing: Backing;
+  readonly publicUrl: string;
+  readonly log: Logger;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** What everything else stands on: the database and its clock, keys, identities, declared state, metrics. */
+export type Foundation = Awaited<ReturnType<typeof buildFoundation>>;
+
+export async function buildFoundation({ config, backing, publicUrl, log }: ServiceInputs) {
+  const report = (error: unknown): void => {
+    log.error({ err: error }, 'background work failed');
+  };
+  const database = new Database({ url: backing.url, onConnectionLost: report });
+  const clock = new DatabaseClock(database.pool);
+  await clock.measure();
+  const sealer = new Sealer({ current: backing.sealingKey });
+  const keyRing = new KeyRing(new PgSigningKeyStore(database.pool, clock), sealer, clock);
+  // Outside production an issuer may be on this very machine.
+  const egress = config.production ? publicEgress : { trustedHosts: ['localhost', '127.0.0.1', '::1'] };
+  const verifier = new IdentityVerifier(new IssuerKeySource(createGuardedFetch({ egress }), clock), clock, { egress });
+  const catalog = new Catalog(new PgCatalogSource(database.prisma), verifier, report);
+  const metrics = new Metrics(new LeaseStatistics(database.pool));
+  return { config, publicUrl, log, report, database, clock, sealer, keyRing, egress, verifier, catalog, metrics };
+}

@@ -1,0 +1,99 @@
+import type { JsonObject } from '@mayfly/kernel';
+
+const AGENT: JsonObject = {
+  kind: 'Agent',
+  metadata: { name: 'billing-agent', labels: { duty: 'support' } },
+  spec: {
+    owner: 'support-platform',
+    backupOwner: 'crm-platform',
+    identities: [{ issuer: 'development', subject: 'billing-agent', runtime: 'developer-laptop' }],
+  },
+};
+
+const CONNECTION: JsonObject = {
+  kind: 'Connection',
+  metadata: { name: 'billing-api' },
+  spec: {
+    provider: 'signed-token',
+    owner: 'support-platform',
+    config: {
+      audience: 'https://billing.example',
+      resourceServers: [{ issuer: 'development', subject: 'resource-server/billing' }],
+    },
+  },
+};
+
+const ISSUER: JsonObject = {
+  kind: 'Issuer',
+  metadata: { name: 'deploy' },
+  spec: {
+    profile: 'oidc',
+    issuer: 'https://deploy.example',
+    audiences: ['mayfly'],
+    algorithms: ['ES256'],
+    keys: { discovery: true },
+  },
+};
+
+const TEMPLATE: JsonObject = {
+  kind: 'TaskTemplate',
+  metadata: { name: 'billing-read-invoices' },
+  spec: {
+    description: 'Read the invoices of one region while answering a ticket.',
+    owner: 'support-platform',
+    backupOwner: 'crm-platform',
+    review: { by: 'security', everyDays: 90 },
+    requesters: { agents: { duty: 'support' }, runtimes: ['developer-laptop'] },
+    parameters: {
+      type: 'object',
+      properties: { region: { enum: ['emea', 'apac'] } },
+      required: ['region'],
+      additionalProperties: false,
+    },
+    lifetime: { defaultSeconds: 300, maxSeconds: 900 },
+    quota: { tasksPerMinute: 60, concurrentTasks: 10 },
+    credentials: [
+      {
+        name: 'api',
+        provider: 'signed-token',
+        connection: 'billing-api',
+        scope: {
+          audience: 'https://billing.example',
+          operations: [{ $join: ['invoices.read:', { $param: 'region' }] }],
+        },
+      },
+    ],
+  },
+};
+
+/** A body for each operation that takes one, by operation id. Tests send them all, in this order, and they work. */
+export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
+  'Tasks.create': {
+    template: 'support-read-cases',
+    parameters: { region: 'emea' },
+    purpose: 'answer ticket 4711',
+    ttlSeconds: 900,
+  },
+  'Tasks.renew': { ttlSeconds: 900 },
+  'Tasks.fail': { reason: 'the ticket was withdrawn' },
+  'Issuers.create': ISSUER,
+  'Issuers.replace': ISSUER,
+  'Connections.create': CONNECTION,
+  'Connections.replace': CONNECTION,
+  'Agents.create': AGENT,
+  'Agents.replace': AGENT,
+  'Templates.lint': TEMPLATE,
+  'Templates.create': TEMPLATE,
+  'Templates.replaceDraft': TEMPLATE,
+  'OAuth.introspect': { token: 'eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJqdGkiOiJsc2VfIn0.c2lnbmF0dXJl' },
+  'OAuth.revoke': { token: 'eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJqdGkiOiJsc2VfIn0.c2lnbmF0dXJl' },
+};
+
+/** What `{name}` of a path is in the examples, by the first part of the path; `{id}` is a task's. */
+export const PATH_EXAMPLES: Readonly<Record<string, string>> = {
+  issuers: 'deploy',
+  connections: 'billing-api',
+  agents: 'billing-agent',
+  templates: 'billing-read-invoices',
+  tasks: 'tsk_01kansx8g0fmbv0xs40yaz3ag5',
+};

@@ -1,0 +1,61 @@
+import type { OpenAPIObject } from '@nestjs/swagger';
+import { BODY_EXAMPLES, PATH_EXAMPLES } from './openapi-examples.js';
+
+const PROBLEM = '#/components/schemas/Problem';
+const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
+
+const MEANINGS: Readonly<Record<string, string>> = { 200: 'as asked', 201: 'created', 204: 'done' };
+
+interface Media {
+  schema?: object;
+  example?: unknown;
+}
+interface Response {
+  description: string;
+  content?: Record<string, Media>;
+}
+interface Parameter {
+  readonly in?: string;
+  readonly name?: string;
+  example?: unknown;
+}
+type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
+
+/** Completes what the generator wrote down: media types of problems, meanings of answers, examples. */
+export function finish(document: OpenAPIObject): OpenAPIObject {
+  for (const [path, item] of Object.entries(document.paths)) {
+    for (const method of METHODS) {
+      const operation = item[method];
+      if (operation === undefined) continue;
+      Object.entries(operation.responses).forEach(([status, response]) => {
+        finishResponse(status, response as Response);
+      });
+      addBodyExample(operation);
+      addPathExamples(path, (operation.parameters ?? []) as Parameter[]);
+    }
+  }
+  return document;
+}
+
+/** The generator writes every answer down as `application/json`; problems have a media type of their own (RFC 9457 §3). */
+function finishResponse(status: string, response: Response): void {
+  if (response.description === '') response.description = MEANINGS[status] ?? 'an answer';
+  const json = response.content?.['application/json'];
+  if (json?.schema !== undefined && '$ref' in json.schema && json.schema.$ref === PROBLEM) {
+    response.content = { 'application/problem+json': json };
+  }
+}
+
+function addBodyExample({ operationId, requestBody }: Operation): void {
+  const example = BODY_EXAMPLES[operationId ?? ''];
+  if (example === undefined || requestBody === undefined || !('content' in requestBody)) return;
+  for (const media of Object.values(requestBody.content) as Media[]) media.example = example;
+}
+
+function addPathExamples(path: string, parameters: readonly Parameter[]): void {
+  const example = PATH_EXAMPLES[path.split('/')[1] ?? ''];
+  for (const parameter of parameters) {
+    if (parameter.in !== 'path') continue;
+    parameter.example = parameter.name === 'version' ? 1 : example;
+  }
+}

@@ -1,0 +1,77 @@
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { z } from 'zod';
+
+/** The page of the API reference: Swagger UI over `/openapi.json`, with nothing from elsewhere. */
+export const PAGE = `<!DOCTYPE html>
+<html lang="en">
+  <head>
+    <meta charset="utf-8">
+    <meta name="viewport" content="width=device-width, initial-scale=1">
+    <title>Mayfly API</title>
+    <link rel="stylesheet" href="docs/swagger-ui.css">
+    <link rel="stylesheet" href="docs/page.css">
+    <link rel="icon" href="docs/favicon-32x32.png">
+  </head>
+  <body>
+    <div id="api"></div>
+    <script src="docs/swagger-ui-bundle.js"></script>
+    <script src="docs/page.js"></script>
+  </body>
+</html>
+`;
+
+const STYLE = `body { margin: 0; background: #fafafa; }
+.swagger-ui .info { margin: 30px 0; }
+`;
+
+const SCRIPT = `window.ui = SwaggerUIBundle({
+  url: 'openapi.json',
+  dom_id: '#api',
+  deepLinking: true,
+  validatorUrl: null,
+  defaultModelsExpandDepth: 0,
+  displayRequestDuration: true,
+  persistAuthorization: false,
+});
+`;
+
+/** The page's own code and styles only; the interface may be called, and nobody may frame the page. */
+export const PAGE_POLICY = [
+  "default-src 'none'",
+  "script-src 'self'",
+  // Swagger UI writes style attributes.
+  "style-src 'self' 'unsafe-inline'",
+  "img-src 'self' data:",
+  "connect-src 'self'",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join('; ');
+
+/** The files of the page. No other file can be asked for. */
+export const PageFileSchema = z.enum([
+  'swagger-ui.css',
+  'swagger-ui-bundle.js',
+  'favicon-32x32.png',
+  'page.css',
+  'page.js',
+]);
+export type PageFile = z.infer<typeof PageFileSchema>;
+
+const TYPES = { css: 'text/css', js: 'text/javascript', png: 'image/png' } as const;
+
+/** A file of the page with its media type. */
+export async function readPageFile(name: PageFile): Promise<{ readonly type: string; readonly content: Buffer }> {
+  const type = TYPES[name.slice(name.lastIndexOf('.') + 1) as keyof typeof TYPES];
+  if (name === 'page.css') return { type, content: Buffer.from(STYLE) };
+  if (name === 'page.js') return { type, content: Buffer.from(SCRIPT) };
+  return { type, content: await readFile(join(swaggerUi(), name)) };
+}
+
+/** Where Swagger UI is installed: with @nestjs/swagger, which depends on it. */
+function swaggerUi(): string {
+  const ofNest = createRequire(createRequire(import.meta.url).resolve('@nestjs/swagger'));
+  return dirname(ofNest.resolve('swagger-ui-dist/package.json'));
+}

@@ -1,0 +1,72 @@
+import { readFileSync } from 'node:fs';
+import type { INestApplication } from '@nestjs/common';
+import { DocumentBuilder, SwaggerModule, type OpenAPIObject, type SwaggerDocumentOptions } from '@nestjs/swagger';
+import { z } from 'zod';
+import { projectFile } from '../boot/project-file.js';
+import { finish } from './openapi-finish.js';
+
+const DESCRIPTION = `Credentials that live exactly as long as the task.
+
+Callers prove who they are with a bearer token of an issuer that Mayfly trusts: agents with their workload identity,
+people with a token that says their roles. Errors are problem documents (RFC 9457), but for the OAuth endpoints, which
+keep the form of RFC 6749. A list answers \`{items, nextCursor}\`; the cursor goes with the filters of its page.`;
+
+/** The description of the HTTP interface (OpenAPI 3.1), made from the routes when it is asked for the first time. */
+export class OpenApi {
+  private app: INestApplication | undefined;
+  private document: OpenAPIObject | undefined;
+
+  /** Names the application whose routes are described. */
+  describe(app: INestApplication): void {
+    this.app = app;
+  }
+
+  /** The document. It does not change while the process lives. */
+  read(): OpenAPIObject {
+    this.document ??= this.build();
+    return this.document;
+  }
+
+  private build(): OpenAPIObject {
+    if (this.app === undefined) throw new TypeError('there is no application to describe');
+    const config = new DocumentBuilder()
+      .setOpenAPIVersion('3.1.0')
+      .setTitle('Mayfly')
+      .setDescription(DESCRIPTION)
+      .setVersion(versionOfProject())
+      .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
+      .addServer('/')
+      .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
+      .build();
+    return finish(SwaggerModule.createDocument(this.app, config, OPTIONS));
+  }
+}
+
+const OPTIONS: SwaggerDocumentOptions = {
+  operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}.${method}`,
+  standardSchemaConverter: (schema, { schemaType }) => convert(schema, schemaType),
+};
+
+/** JSON Schema 2020-12, which OpenAPI 3.1 is made of; schemas with an id become components. */
+function convert(schema: unknown, io: 'input' | 'output') {
+  if (!(schema instanceof z.ZodType)) return undefined;
+  const converted = z.toJSONSchema(schema, {
+    io,
+    target: 'draft-2020-12',
+    unrepresentable: 'any',
+    override: withoutNoise,
+  });
+  // The one schema that refers to itself and has no name of its own is that of any JSON value.
+  const named = JSON.stringify(converted).replaceAll(/__schema\d+/g, 'Json');
+  const { $defs = {}, $schema: _, ...rest } = JSON.parse(named) as z.core.JSONSchema.JSONSchema;
+  return { schema: rest, components: $defs };
+}
+
+/** `format` says it; the pattern of an instant fills a page. */
+function withoutNoise({ jsonSchema }: { readonly jsonSchema: z.core.JSONSchema.BaseSchema }): void {
+  if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;
+}
+
+function versionOfProject(): string {
+  return (JSON.parse(readFileSync(projectFile('package.json'), 'utf8')) as { version: string }).version;
+}

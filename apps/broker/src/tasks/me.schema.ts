@@ -1,0 +1,28 @@
+import { LabelsSchema } from '@mayfly/kernel';
+import { z } from 'zod';
+
+const QuotaSchema = z.strictObject({
+  tasksPerMinute: z.int(),
+  concurrentTasks: z.int(),
+  uses: z.int().optional(),
+});
+
+/** What `GET /me` answers: nothing of policy, and nothing that the agent may not have. */
+export const MeSchema = z
+  .strictObject({
+    agent: z.strictObject({ id: z.string(), name: z.string(), state: z.string(), labels: LabelsSchema }),
+    runtime: z.string(),
+    identity: z.strictObject({ issuer: z.string(), subject: z.string(), expiresAt: z.iso.datetime() }),
+    templates: z.array(
+      z.strictObject({
+        name: z.string(),
+        version: z.int(),
+        description: z.string(),
+        parameters: z.record(z.string(), z.json()).meta({ description: 'JSON Schema of what `POST /tasks` takes' }),
+        lifetime: z.strictObject({ defaultSeconds: z.int(), maxSeconds: z.int() }),
+        quota: QuotaSchema,
+        credentials: z.array(z.strictObject({ name: z.string(), provider: z.string() })),
+      }),
+    ),
+  })
+  .meta({ id: 'Me' });
