@@ -3,7 +3,8 @@ import type { FieldError, Json } from '@mayfly/kernel';
 import { below } from '@mayfly/templates';
 import { firstFault } from './lint-facts.js';
 
-const PASSWORD_IN_URL = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*:[^/?#]*@/i;
+/** Before the host, or among the parameters, where PostgreSQL takes it too. */
+const PASSWORD_IN_URL = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*:[^/?#]*@|[^?]*\?(.*&)?password=)/is;
 
 /**
  * What is wrong with a connection: a provider that this service does not have, a configuration that the provider refuses,
