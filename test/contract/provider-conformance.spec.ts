@@ -15,13 +15,9 @@ import {
   type SignedTokenHandle,
   type SignedTokenScope,
 } from '@mayfly/provider-signed-token';
-import { FakeSigningKeyStore } from '@mayfly/testing';
+import { FakeSigningKeyStore, providerConformanceSuite, type ProviderSubject } from '@mayfly/testing';
 import { KeyRing, Sealer, TokenSigner } from '@mayfly/trust';
 import { createLocalJWKSet, jwtVerify } from 'jose';
-import {
-  providerConformanceSuite,
-  type ProviderSubject,
-} from '../../libs/testing/src/suites/provider-conformance.suite.js';
 import { createCrmDatabase, openSession, rows, secretText } from './crm-database.js';
 import { TARGET_SERVERS, type TargetServer } from './target-server.js';
 

@@ -24,7 +24,7 @@ import { TemplatesService } from './templates/templates.service.js';
 import { SERVICES } from './tokens.js';
 
 /** All routes. Tests walk this list: each method states a permission. */
-export const CONTROLLERS = [
+const CONTROLLERS = [
   TasksController,
   MeController,
   TemplatesController,

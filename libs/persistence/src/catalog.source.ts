@@ -37,7 +37,7 @@ export class PgCatalogSource implements CatalogSource {
 }
 
 /** A row of `template_version`. */
-export interface VersionRow {
+interface VersionRow {
   readonly name: string;
   readonly version: number;
   readonly labels: unknown;
@@ -45,6 +45,6 @@ export interface VersionRow {
   readonly digest: string;
 }
 
-export function versionOf({ name, version, labels, spec, digest }: VersionRow): TemplateVersion {
+function versionOf({ name, version, labels, spec, digest }: VersionRow): TemplateVersion {
   return { name, version, labels: labels as Labels, spec: TaskTemplateSpecSchema.parse(spec), digest };
 }

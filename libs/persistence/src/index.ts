@@ -25,7 +25,7 @@ export { PgIssuanceStore } from './issuance.store.js';
 export { LeaseReader } from './lease.reader.js';
 export { LeaseStatistics } from './lease-statistics.js';
 export { Outbox, type OutboxJob } from './outbox.js';
-export { grantRuntimeRole } from './runtime-role.js';
+export { asOwner, grantRuntimeRole } from './runtime-role.js';
 export { PgSigningKeyStore } from './signing-key.store.js';
 export { PgTaskStore } from './task.store.js';
 export type { PublishedVersion, TemplateDraft, TemplateRecord } from './template-rows.js';

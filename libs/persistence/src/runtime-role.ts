@@ -1,4 +1,4 @@
-import { escapeIdentifier, type ClientBase } from 'pg';
+import pg, { escapeIdentifier, type ClientBase } from 'pg';
 
 /** What the serving role may do with each table: history can be added to and read, and no more (I5). */
 const GRANTS: readonly (readonly [string, readonly string[]])[] = [
@@ -23,4 +23,16 @@ export async function grantRuntimeRole(owner: ClientBase, role: string): Promise
     ...tables,
   ];
   await owner.query(statements.join(';\n'));
+}
+
+/** Runs `work` on one connection of the owner of the tables, with the name of its role. */
+export async function asOwner(url: string, work: (owner: ClientBase, role: string) => Promise<void>): Promise<void> {
+  const owner = new pg.Client({ connectionString: url, application_name: 'mayfly migrations' });
+  await owner.connect();
+  try {
+    const { rows } = await owner.query<{ role: string }>('SELECT current_user AS role');
+    await work(owner, rows[0]?.role ?? '');
+  } finally {
+    await owner.end();
+  }
 }

@@ -77,7 +77,7 @@ export class PgTaskStore implements TaskStore {
 }
 
 /** A task as the rooms know it, from its row. */
-export function taskOf(row: TaskModel): Task {
+function taskOf(row: TaskModel): Task {
   return {
     id: row.id as Task['id'],
     state: row.state as Task['state'],
@@ -101,7 +101,7 @@ export function taskOf(row: TaskModel): Task {
 }
 
 /** A lease as the rooms know it, from its row. */
-export function leaseOf(row: LeaseModel): LivingLease {
+function leaseOf(row: LeaseModel): LivingLease {
   return {
     id: row.id as LeaseId,
     taskId: row.taskId as TaskId,

@@ -2,3 +2,16 @@ export { startTestPostgres, type TestDatabase, type TestPostgres } from './test-
 export { FakeSigningKeyStore } from './fake-signing-key-store.js';
 export { signingKeyStoreSuite } from './suites/signing-key-store.suite.js';
 export { FakeIssuer, type FakeIssuerOptions } from './fake-issuer.js';
+export { createMigratedDatabase } from './migrated-database.js';
+export { activationOf, declareFor, requesterAt, taskIntent, templateOf, type IntentOptions } from './builders.js';
+export { FakeTaskStores } from './fake-task-stores.js';
+export { closingStoreSuite } from './suites/closing-store.suite.js';
+export { issuanceStoreSuite } from './suites/issuance-store.suite.js';
+export { taskStoreSuite } from './suites/task-store.suite.js';
+export { TaskDatabase } from './task-database.js';
+export type { LeaseView, TaskScene, TaskStores, TaskView } from './task-stores.js';
+export { TestClock } from './test-clock.js';
+export { holdDeadlines } from './deadlines.js';
+export { FakeIssuanceMetrics } from './fake-metrics.js';
+export { IssuanceService } from './issuance-service.js';
+export { providerConformanceSuite, type ProviderSubject } from './suites/provider-conformance.suite.js';

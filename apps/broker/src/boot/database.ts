@@ -1,7 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import { join } from 'node:path';
 import { Problem } from '@mayfly/kernel';
-import { grantRuntimeRole } from '@mayfly/persistence';
+import { asOwner, grantRuntimeRole } from '@mayfly/persistence';
 import {
   applyMigrations,
   developmentIssuer,
@@ -10,7 +10,6 @@ import {
   startEmbeddedPostgres,
   type DevelopmentIssuer,
 } from '@mayfly/platform';
-import pg from 'pg';
 import type { BrokerConfig } from '../config.js';
 import { projectFile } from './project-file.js';
 
@@ -68,16 +67,11 @@ async function external(config: BrokerConfig, url: string): Promise<Backing> {
 
 /** Migrations run as the owner; the serving role gets what it needs when it is another. */
 async function migrate(ownerUrl: string, servingUrl: string): Promise<void> {
-  const owner = new pg.Client({ connectionString: ownerUrl, application_name: 'mayfly migrations' });
-  await owner.connect();
-  try {
+  await asOwner(ownerUrl, async (owner, ownerRole) => {
     await applyMigrations(owner, projectFile('prisma/migrations'));
-    const role = decodeURIComponent(new URL(servingUrl).username);
-    const { rows } = await owner.query<{ owner: string }>('SELECT current_user AS owner');
-    if (role !== '' && rows[0]?.owner !== role) await grantRuntimeRole(owner, role);
-  } finally {
-    await owner.end();
-  }
+    const servingRole = decodeURIComponent(new URL(servingUrl).username);
+    if (servingRole !== '' && servingRole !== ownerRole) await grantRuntimeRole(owner, servingRole);
+  });
 }
 
 function sealingKeyFile(dataDir: string): string {

@@ -16,7 +16,6 @@ export type Principal =
   | { readonly kind: 'workload'; readonly identity: VerifiedIdentity };
 
 export type AgentPrincipal = Extract<Principal, { kind: 'agent' }>;
-export type PersonPrincipal = Extract<Principal, { kind: 'person' }>;
 
 export function actorOf(principal: Principal): Actor {
   const { issuer, subject } = principal.identity;

@@ -59,7 +59,7 @@ function taskMembers(task: Task): JsonObject {
 }
 
 /** A lease without anything that could be used: for a task's view and for the history. */
-export function leaseMembers(lease: Lease): JsonObject {
+function leaseMembers(lease: Lease): JsonObject {
   return {
     leaseId: lease.id,
     name: lease.name,

@@ -1,5 +1,5 @@
 /** What `unlessAborted` rejects with. */
-export class Aborted extends Error {
+class Aborted extends Error {
   readonly code = 'aborted';
 }
 

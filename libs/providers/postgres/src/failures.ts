@@ -6,7 +6,7 @@ export const NOT_ALIVE = 'MF002';
 
 /** SQLSTATEs of PostgreSQL that decide what happens next (its Appendix A). */
 export const UNDEFINED_OBJECT = '42704';
-export const DUPLICATE_OBJECT = '42710';
+const DUPLICATE_OBJECT = '42710';
 export const DEPENDENT_OBJECTS = '2BP01';
 export const INSUFFICIENT_PRIVILEGE = '42501';
 

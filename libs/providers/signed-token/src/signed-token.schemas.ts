@@ -5,7 +5,7 @@ const LONGEST_AUDIENCE = 255;
 const URN = /^urn:[a-z0-9][a-z0-9-]{1,31}:[A-Za-z0-9._~:/-]+$/;
 
 /** One resource server: an `https` URL in normal form without user, query or fragment, or a URN (RFC 8141). */
-export const AudienceSchema = z
+const AudienceSchema = z
   .string()
   .max(LONGEST_AUDIENCE)
   .refine((text) => URN.test(text) || isPlainHttpsUrl(text), 'use an https URL in normal form, or a URN, as audience');
