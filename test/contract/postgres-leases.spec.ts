@@ -135,6 +135,24 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
       expect(await target.roleCount(handle.role)).toBe(0);
     });
 
+    it('gives up with its signal while it waits for a connection, and lets the others finish', async () => {
+      const busy = Array.from({ length: 4 }, () => target.orderFor());
+      const { client } = await openSession(target.crm.url);
+      for (const order of busy) {
+        await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [target.provider.plan(order).role]);
+      }
+      const minting = busy.map((order) => target.mint(order));
+      await untilWaiting(4);
+      const fifth = target.orderFor();
+      const start = performance.now();
+      const refused = target.provider.mint(fifth, target.provider.plan(fifth), AbortSignal.timeout(100));
+      await expect(refused).rejects.toMatchObject({ code: 'provider_unavailable' });
+      expect(performance.now() - start).toBeLessThan(5_000);
+      await client.end();
+      for (const { order } of await Promise.all(minting))
+        expect(await target.revoke(order)).toEqual({ kind: 'revoked' });
+    });
+
     it('revokes a lease whose mint is under way, once that is done', async () => {
       const order = target.orderFor();
       const handle = target.provider.plan(order);

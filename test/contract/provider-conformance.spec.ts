@@ -48,7 +48,10 @@ async function dummySubject(): Promise<ProviderSubject<DummyConfig, DummyScope, 
     secretTexts: (secret) => [secretText(secret, 'token')],
     stall: async (order: MintOrder<DummyConfig, DummyScope>) => {
       provider.switches.failMint('hang after effect', order.leaseId);
-      return () => Promise.resolve();
+      const reached = async (): Promise<void> => {
+        while (provider.live().length === 0) await new Promise(setImmediate);
+      };
+      return { reached, release: async () => undefined };
     },
     close: () => Promise.resolve(),
   };
@@ -124,8 +127,12 @@ async function rolesNamed(server: TargetServer, role: string): Promise<number> {
 }
 
 /** Minting and revoking take this lock, so they wait while somebody else holds it. */
-async function holdLock(url: string, name: string): Promise<() => Promise<void>> {
+async function holdLock(url: string, name: string) {
   const { client } = await openSession(url);
   await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [name]);
-  return () => client.end();
+  const reached = async (): Promise<void> => {
+    const waiting = 'SELECT FROM pg_locks WHERE locktype = $1 AND NOT granted';
+    while ((await client.query(waiting, ['advisory'])).rowCount === 0);
+  };
+  return { reached, release: () => client.end() };
 }

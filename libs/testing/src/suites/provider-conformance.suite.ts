@@ -21,9 +21,15 @@ export interface ProviderSubject<Config, Scope, Handle> {
   /** configurations that lead nowhere, and what in them nobody may see */
   readonly brokenConfigs?: readonly Config[];
   readonly canaries?: readonly string[];
-  /** Makes the target leave calls about this lease unanswered, until the function that it gives is called. */
-  stall?(order: MintOrder<Config, Scope>, handle: Handle): Promise<() => Promise<void>>;
+  /** Makes the target leave the mint of this lease unanswered. */
+  stall?(order: MintOrder<Config, Scope>, handle: Handle): Promise<Stall>;
   close(): Promise<void>;
+}
+
+interface Stall {
+  /** Resolves once the target has the call and leaves it waiting. */
+  reached(): Promise<void>;
+  release(): Promise<void>;
 }
 
 /** What the provider claims; the cases that follow from it are run, the others are shown as skipped. */
@@ -190,14 +196,14 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       'gives up with its signal when the target does not answer, as an outcome that is unknown',
       async () => {
         const order = orderFor();
-        const release = await subject.stall!(order, subject.provider.plan(order));
+        const stall = await subject.stall!(order, subject.provider.plan(order));
         const deadline = new AbortController();
         const minting = mint(order, deadline.signal);
-        setImmediate(() => {
-          deadline.abort();
-        });
-        await expect(minting).rejects.toMatchObject({ code: 'provider_unavailable' });
-        await release();
+        const givenUp = expect(minting).rejects.toMatchObject({ code: 'provider_unavailable' });
+        await stall.reached();
+        deadline.abort();
+        await givenUp;
+        await stall.release();
         expect(GONE).toContain((await revoke(order)).kind);
       },
     );
