@@ -1,5 +1,6 @@
 import type { OpenAPIObject } from '@nestjs/swagger';
 import { BODY_EXAMPLES, PATH_EXAMPLES } from './openapi-examples.js';
+import { withComponents } from './openapi-schema.js';
 
 const PROBLEM = '#/components/schemas/Problem';
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
@@ -30,7 +31,10 @@ export function finish(document: OpenAPIObject): OpenAPIObject {
       Object.entries(operation.responses).forEach(([status, response]) => {
         finishResponse(status, response as Response);
       });
-      addBodyExample(operation);
+      mediaOf(operation).forEach((media) => {
+        liftDefinitions(document, media);
+        addExample(operation, media);
+      });
       addPathExamples(path, (operation.parameters ?? []) as Parameter[]);
     }
   }
@@ -46,10 +50,24 @@ function finishResponse(status: string, response: Response): void {
   }
 }
 
-function addBodyExample({ operationId, requestBody }: Operation): void {
+function mediaOf({ requestBody }: Operation): Media[] {
+  return requestBody !== undefined && 'content' in requestBody ? (Object.values(requestBody.content) as Media[]) : [];
+}
+
+/** A schema that was written down whole brings its own definitions; references in a document start at its root. */
+function liftDefinitions(document: OpenAPIObject, media: Media): void {
+  if (media.schema === undefined) return;
+  const { schema, components } = withComponents(media.schema);
+  media.schema = schema;
+  document.components = {
+    ...document.components,
+    schemas: { ...document.components?.schemas, ...(components as object) },
+  };
+}
+
+function addExample({ operationId }: Operation, media: Media): void {
   const example = BODY_EXAMPLES[operationId ?? ''];
-  if (example === undefined || requestBody === undefined || !('content' in requestBody)) return;
-  for (const media of Object.values(requestBody.content) as Media[]) media.example = example;
+  if (example !== undefined) media.example = example;
 }
 
 function addPathExamples(path: string, parameters: readonly Parameter[]): void {

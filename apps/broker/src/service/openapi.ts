@@ -4,6 +4,7 @@ import { DocumentBuilder, SwaggerModule, type OpenAPIObject, type SwaggerDocumen
 import { z } from 'zod';
 import { projectFile } from '../boot/project-file.js';
 import { finish } from './openapi-finish.js';
+import { schemaOf } from './openapi-schema.js';
 
 const DESCRIPTION = `Credentials that live exactly as long as the task.
 
@@ -44,28 +45,9 @@ export class OpenApi {
 
 const OPTIONS: SwaggerDocumentOptions = {
   operationIdFactory: (controller, method) => `${controller.replace(/Controller$/, '')}.${method}`,
-  standardSchemaConverter: (schema, { schemaType }) => convert(schema, schemaType),
+  standardSchemaConverter: (schema, { schemaType }) =>
+    schema instanceof z.ZodType ? { ...schemaOf(schema, schemaType) } : undefined,
 };
-
-/** JSON Schema 2020-12, which OpenAPI 3.1 is made of; schemas with an id become components. */
-function convert(schema: unknown, io: 'input' | 'output') {
-  if (!(schema instanceof z.ZodType)) return undefined;
-  const converted = z.toJSONSchema(schema, {
-    io,
-    target: 'draft-2020-12',
-    unrepresentable: 'any',
-    override: withoutNoise,
-  });
-  // The one schema that refers to itself and has no name of its own is that of any JSON value.
-  const named = JSON.stringify(converted).replaceAll(/__schema\d+/g, 'Json');
-  const { $defs = {}, $schema: _, ...rest } = JSON.parse(named) as z.core.JSONSchema.JSONSchema;
-  return { schema: rest, components: $defs };
-}
-
-/** `format` says it; the pattern of an instant fills a page. */
-function withoutNoise({ jsonSchema }: { readonly jsonSchema: z.core.JSONSchema.BaseSchema }): void {
-  if (jsonSchema.format === 'date-time') delete jsonSchema.pattern;
-}
 
 function versionOfProject(): string {
   return (JSON.parse(readFileSync(projectFile('package.json'), 'utf8')) as { version: string }).version;

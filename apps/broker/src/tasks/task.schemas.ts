@@ -80,6 +80,14 @@ export const TaskViewSchema = z
     endCause: z.string().optional(),
     endReason: z.string().optional(),
     endedAt: Instant.optional(),
+    lifetime: z
+      .strictObject({
+        requestedSeconds: z.int().nullable(),
+        grantedSeconds: z.int(),
+        limitedBy: z.string().meta({ description: 'what made it no longer' }),
+      })
+      .optional()
+      .meta({ description: 'in the answer that grants' }),
     credentials: z.array(
       LeaseViewSchema.extend({ secret: z.record(z.string(), z.json()).optional().meta({ description: 'shown once' }) }),
     ),
