@@ -5,7 +5,7 @@ import type { BrokerConfig } from '../config.js';
 import { applyDirectory } from '../declarations/apply-directory.js';
 import { startBackground, type Background } from './background.js';
 import { openBacking, type Backing } from './database.js';
-import { createHttp } from './http.js';
+import type * as HttpRoutes from './http.js';
 import { buildServices, type Services } from './services.js';
 
 /** How many leases one process closes at once on behalf of the queue. */
@@ -20,12 +20,16 @@ export interface Broker {
   stop(): Promise<void>;
 }
 
+type HttpModule = Promise<typeof HttpRoutes>;
+
 /** Starts everything in order: database, services, declared state, background work, HTTP. */
 export async function startBroker(
   config: BrokerConfig,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Broker> {
   const log = createLogger({ level: config.logLevel });
+  // Nest and the routes are loaded while the database starts.
+  const http = import('./http.js');
   const backing = await openBacking(config, (message) => {
     log.info(message);
   });
@@ -36,7 +40,7 @@ export async function startBroker(
     });
     const publicUrl = config.publicUrl ?? `http://${config.host}:${String(config.port)}`;
     services = await buildServices({ config, backing, publicUrl, log, environment });
-    return await serve(services, backing);
+    return await serve(services, backing, http);
   } catch (error) {
     await services?.database.close();
     await backing.stop();
@@ -44,12 +48,12 @@ export async function startBroker(
   }
 }
 
-async function serve(services: Services, backing: Backing): Promise<Broker> {
+async function serve(services: Services, backing: Backing, http: HttpModule): Promise<Broker> {
   const { config } = services;
   await services.keyRing.rotateIfDue();
   await applyDeclared(services, backing);
   await services.catalog.refresh();
-  const app = await createHttp(services);
+  const app = await (await http).createHttp(services);
   const background = startBackground(services, config.worker);
   if (config.worker) services.queue?.work((leaseId) => services.closing.closeIfDue(leaseId), JOB_CONCURRENCY);
   const listener = listenForChanges(services, backing);
