@@ -1,0 +1,193 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { RoleSchema } from '@mayfly/identity';
+import { Controller, Get, Module } from '@nestjs/common';
+import { APP_FILTER, APP_GUARD, NestFactory, Reflector } from '@nestjs/core';
+import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
+import { ProblemFilter } from '@mayfly/platform';
+import { createHttp } from '../../apps/broker/src/boot/http.js';
+import { IdentityGuard } from '../../apps/broker/src/security/identity.guard.js';
+import type { Permission } from '../../apps/broker/src/security/permits.js';
+import { startTestBroker, type TestBroker } from '../support/broker.js';
+import { agentDocument, yamlOf } from '../support/documents.js';
+
+const READERS: readonly Permission[] = ['platform', 'operator', 'auditor'];
+
+/** Who may use what: a route that is not in this table, or is no more, fails the test. */
+const TABLE: Readonly<Record<string, readonly Permission[]>> = {
+  'POST /tasks': ['agent'],
+  'GET /tasks/:id': ['agent', 'operator', 'auditor'],
+  'DELETE /tasks/:id': ['operator'],
+  'POST /tasks/:id/complete': ['agent'],
+  'POST /tasks/:id/fail': ['agent'],
+  'POST /tasks/:id/heartbeat': ['agent'],
+  'POST /tasks/:id/renew': ['agent'],
+  'GET /tasks/:id/timeline': ['operator', 'auditor'],
+  'GET /me': ['agent'],
+  'GET /issuances': ['operator', 'auditor'],
+  'GET /audit/entries': ['auditor'],
+  'GET /templates': [...READERS, 'approver'],
+  'POST /templates': ['platform'],
+  'POST /templates/lint': ['platform'],
+  'GET /templates/:name': [...READERS, 'approver'],
+  'PUT /templates/:name': ['platform'],
+  'POST /templates/:name/publish': ['platform'],
+  'POST /templates/:name/retire': ['platform'],
+  'GET /templates/:name/draft': [...READERS, 'approver'],
+  'GET /templates/:name/versions': [...READERS, 'approver'],
+  'GET /templates/:name/versions/:version': [...READERS, 'approver'],
+  'GET /templates/:name/diff': [...READERS, 'approver'],
+  'GET /agents': READERS,
+  'POST /agents': ['platform'],
+  'GET /agents/:name': READERS,
+  'PUT /agents/:name': ['platform'],
+  'POST /agents/:name/activate': ['platform', 'operator'],
+  'POST /agents/:name/suspend': ['platform', 'operator'],
+  'POST /agents/:name/retire': ['platform', 'operator'],
+  'GET /issuers': READERS,
+  'POST /issuers': ['platform'],
+  'GET /issuers/:name': READERS,
+  'PUT /issuers/:name': ['platform'],
+  'DELETE /issuers/:name': ['platform'],
+  'GET /connections': READERS,
+  'POST /connections': ['platform'],
+  'GET /connections/:name': READERS,
+  'PUT /connections/:name': ['platform'],
+  'DELETE /connections/:name': ['platform'],
+  'POST /oauth/introspect': ['agent', 'workload', 'operator', 'auditor'],
+  'POST /oauth/revoke': ['authenticated'],
+  'GET /.well-known/jwks.json': ['anyone'],
+  'GET /.well-known/oauth-authorization-server': ['anyone'],
+  'GET /healthz': ['anyone'],
+  'GET /readyz': ['anyone'],
+  'GET /metrics': ['anyone'],
+  'GET /openapi.json': ['anyone'],
+  'GET /docs': ['anyone'],
+  'GET /docs/:file': ['anyone'],
+};
+
+/** Each kind of caller, by the one permission that it has; a person without a role has none. */
+const CALLERS = ['agent', 'workload', ...RoleSchema.options, 'person'] as const;
+type CallerKind = (typeof CALLERS)[number];
+
+let mayfly: TestBroker;
+let app: NestFastifyApplication;
+const routes: string[] = [];
+
+beforeAll(async () => {
+  mayfly = await startTestBroker({ documents: yamlOf(agentDocument('support-agent')) });
+  app = await createHttp(mayfly.broker.services);
+  app
+    .getHttpAdapter()
+    .getInstance()
+    .addHook('onRoute', ({ method, url }) => {
+      for (const one of [method].flat()) routes.push(`${one} ${url}`);
+    });
+  await app.init();
+  await app.getHttpAdapter().getInstance().ready();
+});
+
+afterAll(async () => {
+  await app.close();
+  await mayfly.stop();
+});
+
+function tokenOf(caller: CallerKind): string {
+  if (caller === 'agent') return mayfly.agentToken('support-agent');
+  if (caller === 'workload') return mayfly.agentToken('nobody-in-particular');
+  return caller === 'person' ? mayfly.issuers.staff.sign({ sub: 'new-here' }) : mayfly.personToken(caller);
+}
+
+/** Asks a route about nothing that is there. */
+async function ask(route: string, token?: string): Promise<{ status: number; type: string }> {
+  const [method, path] = route.split(' ') as ['GET' | 'POST', string];
+  const { statusCode, body } = await app.inject({
+    method,
+    url: path.replace(/:(\w+)/g, 'unknown'),
+    headers: token === undefined ? {} : { authorization: `Bearer ${token}` },
+  });
+  const { type, error } = (statusCode < 400 ? {} : JSON.parse(body)) as { type?: string; error?: string };
+  return { status: statusCode, type: type ?? error ?? '' };
+}
+
+const forbidden = (route: string) => ({
+  status: 403,
+  type: route.includes('/oauth/') ? 'unauthorized_client' : 'urn:mayfly:problem:forbidden',
+});
+const permits = (route: string, caller: CallerKind) =>
+  TABLE[route]!.some((one) => one === 'anyone' || one === 'authenticated' || one === caller);
+
+describe('the route table', () => {
+  it('is the one that this test knows, and each GET has its HEAD', () => {
+    const [heads, others] = [
+      routes.filter((one) => one.startsWith('HEAD ')),
+      routes.filter((one) => !one.startsWith('HEAD ')),
+    ];
+    expect(others.toSorted()).toEqual(Object.keys(TABLE).toSorted());
+    const gets = Object.keys(TABLE).filter((one) => one.startsWith('GET '));
+    expect(heads.toSorted()).toEqual(gets.map((one) => one.replace('GET', 'HEAD')).toSorted());
+  });
+
+  it.each(Object.keys(TABLE))('%s lets in whom it names, and nobody else', async (route) => {
+    for (const caller of CALLERS) {
+      const answer = { caller, ...(await ask(route, tokenOf(caller))) };
+      if (permits(route, caller)) {
+        expect([401, 403]).not.toContain(answer.status);
+        expect(answer.status).toBeLessThan(500);
+      } else expect(answer).toEqual({ caller, ...forbidden(route) });
+    }
+  });
+
+  it.each(Object.keys(TABLE))('%s asks for an identity, unless anyone may use it', async (route) => {
+    const { status, type } = await ask(route);
+    if (TABLE[route]!.includes('anyone')) expect(status).toBeLessThan(500);
+    else {
+      expect(status).toBe(401);
+      expect(type).toBe(route.includes('/oauth/') ? 'invalid_client' : 'urn:mayfly:problem:unauthenticated');
+    }
+  });
+
+  it('guards the HEAD of a route as it guards its GET', async () => {
+    const head = async (token?: string) => (await ask('HEAD /audit/entries', token)).status;
+    const asNobody = await app.inject({ method: 'HEAD', url: '/audit/entries' });
+    expect(asNobody.statusCode).toBe(401);
+    await expect(head(tokenOf('auditor'))).resolves.toBe(200);
+  });
+
+  it('has nothing beside it: another address is a 404 for everybody', async () => {
+    expect(await ask('GET /admin', tokenOf('platform'))).toEqual({ status: 404, type: 'urn:mayfly:problem:not_found' });
+  });
+});
+
+describe('a route that states no permission', () => {
+  it('is refused to everybody, and does not run', async () => {
+    let ran = false;
+    @Controller('bare')
+    class BareController {
+      @Get()
+      read(): string {
+        ran = true;
+        return 'something';
+      }
+    }
+    const { verifier, catalog, refusals } = mayfly.broker.services;
+    @Module({
+      controllers: [BareController],
+      providers: [
+        { provide: APP_GUARD, useFactory: () => new IdentityGuard(new Reflector(), verifier, catalog, refusals) },
+        { provide: APP_FILTER, useClass: ProblemFilter },
+      ],
+    })
+    class BareModule {}
+    const bare = await NestFactory.create<NestFastifyApplication>(BareModule, new FastifyAdapter(), { logger: false });
+    await bare.init();
+    const statuses: number[] = [];
+    for (const caller of CALLERS) {
+      const headers = { authorization: `Bearer ${tokenOf(caller)}` };
+      statuses.push((await bare.inject({ method: 'GET', url: '/bare', headers })).statusCode);
+    }
+    statuses.push((await bare.inject({ method: 'GET', url: '/bare' })).statusCode);
+    await bare.close();
+    expect(new Set(statuses)).toEqual(new Set([403]));
+    expect(ran).toBe(false);
+  });
+});
