@@ -32,5 +32,9 @@ export async function withDeadline<T>(seconds: number, call: (signal: AbortSigna
       reject(new Problem('provider_unavailable', `the provider did not answer within ${String(seconds)} s`));
     });
   });
-  return Promise.race([call(signal), late]);
+  // Inside a promise, a call that throws at once is one that rejects: `late` never stays without a listener.
+  const answer = new Promise<T>((resolve) => {
+    resolve(call(signal));
+  });
+  return Promise.race([answer, late]);
 }

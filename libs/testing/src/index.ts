@@ -5,6 +5,7 @@ export { FakeIssuer, type FakeIssuerOptions } from './fake-issuer.js';
 export { createMigratedDatabase } from './migrated-database.js';
 export { activationOf, declareFor, requesterAt, taskIntent, templateOf, type IntentOptions } from './builders.js';
 export { FakeTaskStores } from './fake-task-stores.js';
+export { closingResultsSuite } from './suites/closing-results.suite.js';
 export { closingStoreSuite } from './suites/closing-store.suite.js';
 export { issuanceStoreSuite } from './suites/issuance-store.suite.js';
 export { taskStoreSuite } from './suites/task-store.suite.js';

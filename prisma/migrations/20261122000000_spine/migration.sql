@@ -284,16 +284,18 @@ CREATE TRIGGER lease_terminal BEFORE UPDATE OF "state" ON "lease" FOR EACH ROW
 CREATE FUNCTION quota_take(p_scope text, p_wanted int, p_per_minute int, p_concurrent int) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
   counter quota_counter;
-  this_second bigint := floor(extract(epoch FROM clock_timestamp()));
+  this_second bigint;
   passed int;
   granted int;
 BEGIN
   SELECT * INTO counter FROM quota_counter WHERE scope = p_scope FOR UPDATE;
   IF NOT FOUND THEN
-    INSERT INTO quota_counter (scope, active, recent, recent_second) VALUES (p_scope, 0, array_fill(0, ARRAY[61]), this_second)
+    INSERT INTO quota_counter (scope, active, recent, recent_second) VALUES (p_scope, 0, array_fill(0, ARRAY[61]), 0)
       ON CONFLICT (scope) DO NOTHING;
     SELECT * INTO counter FROM quota_counter WHERE scope = p_scope FOR UPDATE;
   END IF;
+  -- Read under the lock: what was waited for it is no longer part of the minute.
+  this_second := floor(extract(epoch FROM clock_timestamp()));
   passed := least(61, greatest(0, this_second - counter.recent_second));
   IF passed > 0 THEN
     counter.recent := counter.recent[passed + 1 : 61] || array_fill(0, ARRAY[passed]);

@@ -1,0 +1,43 @@
+import { describe, expect, it } from '@jest/globals';
+import { canonicalJson, newId, type Json } from '@mayfly/kernel';
+import { auditEntry, MAYFLY } from './entry.js';
+
+const AT = new Date('2030-01-01T00:00:00.250Z');
+
+describe('auditEntry', () => {
+  const subject = { taskId: newId('tsk'), leaseId: newId('lse'), agent: 'support-agent' };
+  const actor = { kind: 'person', issuer: 'staff', subject: 'olga' } as const;
+
+  it('commits to its facts, its subject and who did it, as canonical JSON', () => {
+    const entry = auditEntry('lease.revoked', AT, actor, subject, { provider: 'dummy', attempts: 2 });
+    const body = JSON.parse(entry.body) as Json;
+    expect(body).toEqual({
+      id: entry.id,
+      at: '2030-01-01T00:00:00.250Z',
+      type: 'lease.revoked',
+      actor,
+      ...subject,
+      provider: 'dummy',
+      attempts: 2,
+    });
+    expect(entry.body).toBe(canonicalJson(body));
+    expect(entry).toMatchObject({ at: AT, type: 'lease.revoked', ...subject });
+  });
+
+  it('does not let a fact pass for its type, its instant or its subject', () => {
+    const facts = { id: 'aud_forged', type: 'task.granted', at: 'never', actor: 'root', taskId: 'tsk_forged' };
+    const entry = auditEntry('task.denied', AT, MAYFLY, { taskId: subject.taskId }, facts);
+    expect(JSON.parse(entry.body)).toEqual({
+      id: entry.id,
+      type: 'task.denied',
+      at: AT.toISOString(),
+      actor: MAYFLY,
+      taskId: subject.taskId,
+    });
+  });
+
+  it('has an id of its own', () => {
+    const entries = [1, 2].map(() => auditEntry('task.denied', AT, MAYFLY, {}, {}));
+    expect(entries[0]?.id).not.toBe(entries[1]?.id);
+  });
+});

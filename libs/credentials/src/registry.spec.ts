@@ -1,0 +1,35 @@
+import { describe, expect, it } from '@jest/globals';
+import type { AnyProvider, MintOrder } from './provider.js';
+import { ProviderRegistry } from './registry.js';
+
+const providerOf = (kind: string) => ({ kind }) as AnyProvider;
+const order = {} as MintOrder<unknown, unknown>;
+const minted = { handle: {}, secret: { token: 'x' }, providerExpiresAt: new Date(0) };
+
+describe('ProviderRegistry', () => {
+  const [dummy, token] = [providerOf('dummy'), providerOf('signed-token')];
+  const registry = new ProviderRegistry([
+    { provider: dummy },
+    { provider: token, check: (_, { secret }) => (secret.token === 'x' ? 'it is forged' : undefined) },
+  ]);
+
+  it('gives a provider by its kind, and all of them in order', () => {
+    expect(registry.get('signed-token')).toBe(token);
+    expect(registry.all).toEqual([dummy, token]);
+  });
+
+  it.each(['vault', '', 'constructor', 'Dummy'])('refuses the kind `%s` and names those that exist', (kind) => {
+    expect(() => registry.get(kind)).toThrow(
+      expect.objectContaining({ code: 'invalid_declaration', detail: expect.stringContaining('dummy, signed-token') }),
+    );
+  });
+
+  it('has the judge of a provider look at what was minted', () => {
+    expect(registry.check('signed-token', order, minted)).toBe('it is forged');
+    expect(registry.check('signed-token', order, { ...minted, secret: {} })).toBeUndefined();
+  });
+
+  it('has nothing against a credential that cannot be read', () => {
+    expect(registry.check('dummy', order, minted)).toBeUndefined();
+  });
+});

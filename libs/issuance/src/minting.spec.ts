@@ -1,0 +1,164 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { AnyProvider, Minted } from '@mayfly/credentials';
+import { addSeconds, Problem } from '@mayfly/kernel';
+import { FakeIssuanceMetrics, FakeTaskStores, holdDeadlines, IssuanceService, templateOf } from '@mayfly/testing';
+import { checkMinted, Minter, MintFailure } from './minting.js';
+import type { Plan } from './plan.js';
+
+type Mint = AnyProvider['mint'];
+
+const never = (): Promise<never> => new Promise(() => undefined);
+const rejected = () => Promise.reject(new Problem('provider_rejected', 'there is no such role'));
+const unavailable = () => Promise.reject(new Problem('provider_unavailable', 'the target did not answer'));
+
+describe('minting', () => {
+  let metrics: FakeIssuanceMetrics;
+  let plan: Plan;
+
+  beforeEach(async () => {
+    const service = new IssuanceService(new FakeTaskStores());
+    const credentials = ['a', 'b', 'c'].map((name) => ({
+      ...{ name, provider: 'dummy', connection: name },
+      scope: { permissions: [name] },
+    }));
+    await service.publish(templateOf({ credentials }));
+    plan = (await service.issue()).plan;
+    metrics = new FakeIssuanceMetrics();
+  });
+
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  /** The plan with one way of minting for each lease; the last one is that of all further leases. */
+  function planned(...mints: readonly Mint[]): Plan {
+    const leases = plan.leases.map((lease, index) => {
+      const { kind, traits } = lease.target.provider;
+      const mint = mints[index] ?? mints.at(-1);
+      return { ...lease, target: { ...lease.target, provider: { kind, traits, mint } as AnyProvider } };
+    });
+    return { ...plan, leases };
+  }
+
+  const mintedFor: Mint = async ({ leaseId, expiresAt }, handle: unknown) => ({
+    ...{ handle, secret: { token: leaseId }, providerExpiresAt: expiresAt },
+  });
+  const failureOf = (work: Promise<unknown>): Promise<MintFailure> =>
+    work.then(never, (error: unknown) => error as MintFailure);
+  const ids = () => plan.leases.map(({ id }) => id);
+
+  describe('Minter', () => {
+    it('gives the credentials in the order of the plan, whichever comes first', async () => {
+      const late: Mint = async (...order) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        return mintedFor(...order) as Promise<Minted<unknown>>;
+      };
+      const minted = await new Minter(metrics).mint(planned(late, mintedFor));
+      expect(minted.map(({ secret }) => secret.token)).toEqual(ids());
+      expect(metrics.issuances).toEqual(['dummy issued', 'dummy issued', 'dummy issued']);
+      expect(metrics.answers).toEqual(['dummy mint', 'dummy mint', 'dummy mint']);
+    });
+
+    it('calls every provider once, at the same time, and never again', async () => {
+      const mint = jest.fn<Mint>().mockImplementation(unavailable);
+      await failureOf(new Minter(metrics).mint(planned(mint)));
+      expect(mint).toHaveBeenCalledTimes(3);
+    });
+
+    it('tells apart what exists, what is proven not to exist, and what nobody knows', async () => {
+      const failure = await failureOf(new Minter(metrics).mint(planned(mintedFor, rejected, unavailable)));
+      const [first, second] = ids();
+      expect(failure).toBeInstanceOf(MintFailure);
+      expect(failure).toMatchObject({ minted: [first], neverMinted: [second] });
+      expect(failure.problem).toMatchObject({ code: 'provider_rejected', detail: 'there is no such role' });
+      expect(metrics.issuances.sort()).toEqual(['dummy issued', 'dummy rejected', 'dummy unavailable']);
+    });
+
+    it.each<[string, Mint]>([
+      ['an error that is no problem', () => Promise.reject(new TypeError('password hunter2 is undefined'))],
+      [
+        'an error at once',
+        () => {
+          throw new Error('password hunter2');
+        },
+      ],
+      ['any other problem', () => Promise.reject(new Problem('internal', 'the scope is of another provider'))],
+    ])('takes %s for an unknown outcome', async (_, mint) => {
+      const failure = await failureOf(new Minter(metrics).mint(planned(mint)));
+      expect(failure).toMatchObject({ minted: [], neverMinted: [] });
+      expect(failure.problem.detail).not.toContain('hunter2');
+    });
+
+    it('gives up on a provider that hangs after 10 s, with an unknown outcome', async () => {
+      const deadlines = holdDeadlines();
+      const failing = failureOf(new Minter(metrics).mint(planned(mintedFor, never, mintedFor)));
+      expect(deadlines.seconds).toEqual([10, 10, 10]);
+      await new Promise((resolve) => setImmediate(resolve));
+      deadlines.strike();
+      const failure = await failing;
+      const [first, , third] = ids();
+      expect(failure).toMatchObject({ minted: [first, third], neverMinted: [] });
+      expect(failure.problem.code).toBe('provider_unavailable');
+    });
+
+    it('sets no deadline where nothing leaves the process', async () => {
+      const deadlines = holdDeadlines();
+      const service = new IssuanceService(new FakeTaskStores());
+      await service.publish(
+        templateOf({ credentials: [{ name: 'token', provider: 'local', scope: { audience: 'cases' } }] }),
+      );
+      await service.issue();
+      expect(deadlines.seconds).toEqual([]);
+    });
+  });
+
+  describe('checkMinted', () => {
+    const asOrdered = (): Minted<unknown>[] =>
+      plan.leases.map(({ handle, order }) => ({
+        ...{ handle: { ...handle }, secret: { token: 'x' }, providerExpiresAt: order.expiresAt },
+      }));
+    const complaintAbout = (minted: readonly Minted<unknown>[], from = plan): MintFailure => {
+      try {
+        checkMinted(from, minted);
+      } catch (error) {
+        return error as MintFailure;
+      }
+      throw new Error('it had nothing to complain about');
+    };
+
+    it('has nothing against what was ordered, nor against an earlier expiry', () => {
+      const minted = asOrdered();
+      minted[0] = { ...minted[0]!, providerExpiresAt: addSeconds(plan.task.expiresAt, -1) };
+      expect(() => {
+        checkMinted(plan, minted);
+      }).not.toThrow();
+    });
+
+    it.each<[string, (minted: Minted<unknown>) => Minted<unknown>]>([
+      ['its handle is not the recorded one', (one) => ({ ...one, handle: { id: 'another' } })],
+      ['its handle is not the recorded one', (one) => ({ ...one, handle: { ...(one.handle as object), more: 1 } })],
+      [
+        'its expiry is later than the deadline',
+        (one) => ({ ...one, providerExpiresAt: addSeconds(one.providerExpiresAt, 0.001) }),
+      ],
+      ['it is empty', (one) => ({ ...one, secret: {} })],
+    ])('complains that %s, and takes everything for minted', (cause, spoil) => {
+      const minted = asOrdered();
+      minted[1] = spoil(minted[1]!);
+      const failure = complaintAbout(minted);
+      expect(failure).toMatchObject({ minted: ids(), neverMinted: [] });
+      expect(failure.problem).toMatchObject({ code: 'provider_unavailable', cause });
+      expect(failure.problem.detail).toContain('`b`');
+    });
+
+    it('complains about a credential that is missing', () => {
+      expect(complaintAbout(asOrdered().slice(0, 2)).problem.cause).toBe('nothing was minted');
+    });
+
+    it('lets the judge of the provider speak', () => {
+      const target = { ...plan.leases[2]!.target, check: () => 'its audience is another' };
+      const judged = { ...plan, leases: [...plan.leases.slice(0, 2), { ...plan.leases[2]!, target }] };
+      expect(complaintAbout(asOrdered(), judged).problem.cause).toBe('its audience is another');
+    });
+  });
+});

@@ -1,0 +1,63 @@
+import { describe, expect, it } from '@jest/globals';
+import { ProviderRegistry, type AnyProvider, type Connection } from '@mayfly/credentials';
+import { Problem } from '@mayfly/kernel';
+import { z } from 'zod';
+import { Targets } from './targets.js';
+
+const provider = {
+  kind: 'postgres',
+  schemas: { config: z.strictObject({ host: z.string().min(1), password: z.string().min(8) }) },
+} as unknown as AnyProvider;
+
+/** Targets with one connection of this configuration, `crm`, and secrets that are all `hunter2hunter2`. */
+function targetsWith(config: Connection['spec']['config'], read = async (): Promise<string> => 'hunter2hunter2') {
+  const crm: Connection = { name: 'crm', spec: { provider: 'postgres', owner: 'crm-platform', config } };
+  const find = (name: string) => (name === 'crm' ? crm : undefined);
+  const check = () => 'it is forged';
+  return new Targets(new ProviderRegistry([{ provider, check }]), { find }, { read });
+}
+
+describe('Targets', () => {
+  it('gives the provider, its configuration with the secrets read, and its judge', async () => {
+    const target = await targetsWith({ host: 'db', password: 'env:CRM' }).resolve('postgres', 'crm');
+    expect(target.provider).toBe(provider);
+    expect(target.config).toEqual({ host: 'db', password: 'hunter2hunter2' });
+    expect(target.check({} as never, {} as never)).toBe('it is forged');
+  });
+
+  it('needs no connection where a credential names none', async () => {
+    expect(await targetsWith({}).resolve('postgres', undefined)).toMatchObject({ provider, config: {} });
+  });
+
+  it('does not know a connection that nobody declared', async () => {
+    await expect(targetsWith({}).resolve('postgres', 'nobody')).rejects.toMatchObject({
+      code: 'provider_rejected',
+      detail: expect.stringContaining('`nobody`'),
+    });
+  });
+
+  it('does not use a connection of another provider', async () => {
+    const vault = { ...provider, kind: 'vault' };
+    const crm: Connection = { name: 'crm', spec: { provider: 'postgres', owner: 'crm-platform', config: {} } };
+    const targets = new Targets(
+      new ProviderRegistry([{ provider }, { provider: vault }]),
+      { find: () => crm },
+      { read: async () => '' },
+    );
+    await expect(targets.resolve('vault', 'crm')).rejects.toMatchObject({ code: 'provider_rejected' });
+  });
+
+  it('says where a configuration is wrong, and never what is there', async () => {
+    const problem = await targetsWith({ host: '', password: 'env:CRM' }, async () => 'hunter2')
+      .resolve('postgres', 'crm')
+      .catch((error: unknown) => error as Problem);
+    expect(problem).toMatchObject({ code: 'provider_rejected', detail: expect.stringContaining('host, password') });
+    expect(JSON.stringify([problem, String((problem as Problem).stack)])).not.toContain('hunter2');
+  });
+
+  it('fails as its secrets fail', async () => {
+    const gone = new Problem('unavailable', 'the secret `env:CRM` cannot be read');
+    const targets = targetsWith({ host: 'db', password: 'env:CRM' }, () => Promise.reject(gone));
+    await expect(targets.resolve('postgres', 'crm')).rejects.toBe(gone);
+  });
+});

@@ -1,0 +1,80 @@
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import type { Json, Problem } from '@mayfly/kernel';
+import { FakeTaskStores, IssuanceService, templateOf } from '@mayfly/testing';
+import type { Requester, TaskRequest } from './request.js';
+
+describe('a request that is refused', () => {
+  let stores: FakeTaskStores;
+  let service: IssuanceService<FakeTaskStores>;
+
+  beforeEach(async () => {
+    stores = new FakeTaskStores();
+    service = new IssuanceService(stores);
+    await service.publish();
+  });
+
+  const problemOf = (work: Promise<unknown>): Promise<Problem> =>
+    work.then(
+      () => Promise.reject(new Error('it was granted')),
+      (error: unknown) => error as Problem,
+    );
+  const auditTypes = () => stores.scene.audit.map(({ type }) => type);
+  const region = (value: Json) => ({ parameters: { region: value } });
+  const suspended = (requester: Requester): Requester => ({
+    ...requester,
+    agent: { ...requester.agent, state: 'suspended' },
+  });
+
+  it.each<[string, string, string, Partial<TaskRequest>, ((requester: Requester) => Requester)?]>([
+    ['an unknown template', 'not_found', 'not_found', { template: 'nobody' }],
+    ['wrong parameters', 'invalid_parameters', 'invalid_parameters', region('mars')],
+    ['a control', 'policy_denied', 'agent-lifecycle', {}, suspended],
+    ['a lifetime below the floor', 'policy_denied', 'lifetime', { ttlSeconds: 0 }],
+  ])('for %s is in the audit before it is answered', async (_, code, control, request, as = (one) => one) => {
+    const problem = await problemOf(service.issue(request, as(service.requester())));
+    expect(problem).toMatchObject({ code });
+    expect(
+      stores.scene.audit.map(({ type, body }) => [type, (JSON.parse(body) as { control: string }).control]),
+    ).toEqual([['task.denied', control]]);
+    expect(service.metrics.denials).toEqual([control]);
+    expect(service.steps).not.toContain('plan');
+  });
+
+  it('is not answered as denied when the denial cannot be written', async () => {
+    stores.scene.auditFails = true;
+    expect(await problemOf(service.issue({ template: 'nobody' }))).toMatchObject({ code: 'unavailable' });
+  });
+
+  it('because its connection is gone is in the audit as well', async () => {
+    service.disconnect('crm');
+    expect(await problemOf(service.issue())).toMatchObject({ code: 'provider_rejected' });
+    expect(auditTypes()).toEqual(['task.denied']);
+  });
+
+  it.each([
+    ['quota-concurrent-tasks', { tasksPerMinute: 9, concurrentTasks: 1 }, 5],
+    ['quota-tasks-per-minute', { tasksPerMinute: 1, concurrentTasks: 9 }, 60],
+  ])('by %s says when to come again', async (control, quota, retryAfterSeconds) => {
+    await service.publish(templateOf({ quota }));
+    await service.issue();
+    const problem = await problemOf(service.issue());
+    expect(problem).toMatchObject({ code: 'quota_exceeded', retryAfterSeconds, extensions: { control } });
+    expect(auditTypes().at(-1)).toBe('task.denied');
+    expect(service.dummy.live()).toHaveLength(1);
+  });
+
+  it.each<[string, string, () => Promise<void>]>([
+    ['policy_denied', 'agent-lifecycle', () => stores.scene.setAgent(service.requester().agent.id, 'suspended')],
+    ['policy_denied', 'template-lifecycle', () => stores.scene.setTemplate('read-cases', 2)],
+  ])('by the database as %s (%s) mints nothing', async (code, control, change) => {
+    await change();
+    expect(await problemOf(service.issue())).toMatchObject({ code, extensions: { control } });
+    expect(auditTypes()).toEqual(['task.denied']);
+    expect(service.dummy.live()).toEqual([]);
+  });
+
+  it('because the clocks disagree is not the fault of the caller', async () => {
+    stores.issuance.before.open = () => stores.scene.advance(6);
+    expect(await problemOf(service.issue())).toMatchObject({ code: 'unavailable', retryAfterSeconds: 5 });
+  });
+});

@@ -1,0 +1,258 @@
+import { inspect } from 'node:util';
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { MAYFLY } from '@mayfly/audit';
+import { addSeconds, Problem, type TaskId } from '@mayfly/kernel';
+import { FakeTaskStores, holdDeadlines, IssuanceService, templateOf } from '@mayfly/testing';
+
+const LOCAL = { credentials: [{ name: 'token', provider: 'local', scope: { audience: 'cases' } }] };
+const TWO = {
+  credentials: ['crm', 'files'].map((name) => ({
+    name,
+    provider: 'dummy',
+    connection: name,
+    scope: { permissions: ['cases:read'] },
+  })),
+};
+
+describe('TaskIssuance', () => {
+  let stores: FakeTaskStores;
+  let service: IssuanceService<FakeTaskStores>;
+
+  beforeEach(async () => {
+    stores = new FakeTaskStores();
+    service = new IssuanceService(stores);
+    await service.publish();
+  });
+
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  const problemOf = (work: Promise<unknown>): Promise<Problem> =>
+    work.then(
+      () => Promise.reject(new Error('it was granted')),
+      (error: unknown) => error as Problem,
+    );
+  const auditTypes = () => stores.scene.audit.map(({ type }) => type);
+  const onlyTask = () => [...stores.scene.tasks.values()][0]!;
+  const taskIdOf = (problem: Problem) => problem.extensions.taskId as TaskId;
+
+  describe('with a provider whose credentials come into being at a target', () => {
+    it('takes the steps in their order, and answers with what was minted', async () => {
+      const { plan, minted } = await service.issue();
+      expect(service.steps).toEqual([
+        ...['load', 'validate', 'decide', 'narrow', 'plan', 'open', 'mint', 'check', 'activate', 'answer'],
+      ]);
+      expect(minted.map(({ secret }) => secret.id)).toEqual(plan.leases.map(({ handle }) => handle.id));
+      expect(service.dummy.allows(minted[0]!.secret.token as string, 'emea')).toBe(true);
+      expect(auditTypes()).toEqual(['task.granted', 'lease.issued']);
+      const due = plan.task.expiresAt;
+      expect(await stores.scene.leases(plan.task.id)).toMatchObject([
+        { state: 'active', dueAt: due, providerExpiresAt: due },
+      ]);
+      expect(stores.scene.outbox).toEqual([{ leaseId: plan.leases[0]?.id, reason: 'due', runAt: due }]);
+      expect(service.metrics.issuances).toEqual(['dummy issued']);
+    });
+
+    it('calls no provider before everything that revocation needs is committed', async () => {
+      const mint = jest.spyOn(service.dummy, 'mint').mockImplementation(async (order) => {
+        const lease = stores.scene.leaseRows.get(order.leaseId)!;
+        expect(lease).toMatchObject({ state: 'minting', mintBy: order.mintBy });
+        const handle: unknown = JSON.parse(service.sealer.open(lease.sealedHandle, lease.id).toString());
+        expect(handle).toEqual(service.dummy.plan(order));
+        throw new Problem('provider_rejected', 'seen enough');
+      });
+      expect(await problemOf(service.issue())).toMatchObject({ detail: 'seen enough' });
+      expect(mint).toHaveBeenCalledTimes(1);
+    });
+
+    it('grants what was asked for, no longer, and never beyond the identity', async () => {
+      const now = stores.scene.clock.now();
+      const { plan } = await service.issue({ ttlSeconds: 120 });
+      expect(plan.task).toMatchObject({ expiresAt: addSeconds(now, 120), maxExpiresAt: addSeconds(now, 1_800) });
+      const short = await service.issue({}, service.requester({ identityExpiresAt: addSeconds(now, 45) }));
+      expect(short.plan.task.expiresAt).toEqual(addSeconds(now, 45));
+      expect(short.minted[0]?.providerExpiresAt).toEqual(addSeconds(now, 45));
+    });
+
+    it('mints nothing when the intent cannot be written', async () => {
+      stores.scene.auditFails = true;
+      expect(await problemOf(service.issue())).toMatchObject({ code: 'unavailable' });
+      expect(service.steps.at(-1)).toBe('plan');
+      expect(service.dummy.live()).toEqual([]);
+      expect(stores.scene.tasks.size).toBe(0);
+    });
+
+    it('takes back at once what a task got that was ended meanwhile', async () => {
+      stores.issuance.before.activate = async () => {
+        await service.ending.end({ taskId: onlyTask().id, cause: 'revoked', actor: MAYFLY });
+      };
+      const problem = await problemOf(service.issue());
+      expect(problem).toMatchObject({ code: 'conflict' });
+      expect(service.dummy.live()).toEqual([]);
+      expect(await stores.scene.task(taskIdOf(problem))).toMatchObject({ state: 'revoked', endCause: 'revoked' });
+      expect(auditTypes()).not.toContain('lease.issued');
+    });
+
+    it('takes back at once what cannot be activated because the audit cannot be written', async () => {
+      stores.issuance.before.activate = async () => {
+        stores.scene.auditFails = true;
+        setImmediate(() => (stores.scene.auditFails = false));
+      };
+      jest.spyOn(stores.closing, 'requestEnd').mockImplementationOnce(async (request) => {
+        await new Promise((resolve) => setImmediate(resolve));
+        return stores.closing.requestEnd(request);
+      });
+      expect(await problemOf(service.issue())).toMatchObject({ code: 'unavailable' });
+      expect(service.dummy.live()).toEqual([]);
+      expect(await stores.scene.task(onlyTask().id)).toMatchObject({ state: 'failed', endCause: 'issuance_failed' });
+      expect(auditTypes()).not.toContain('lease.issued');
+    });
+
+    it('takes back what was activated when nobody can tell whether it was', async () => {
+      stores.issuance.afterActivation = () => Promise.reject(new Problem('unavailable', 'the connection broke'));
+      const problem = await problemOf(service.issue());
+      expect(problem).toMatchObject({ code: 'unavailable', detail: 'the connection broke' });
+      expect(service.dummy.live()).toEqual([]);
+      expect(await stores.scene.task(onlyTask().id)).toMatchObject({ state: 'failed' });
+    });
+
+    it('leaves what was minted to the worker when the database stays away', async () => {
+      stores.issuance.before.activate = async () => {
+        stores.scene.down = true;
+      };
+      expect(await problemOf(service.issue())).toMatchObject({ code: 'unavailable' });
+      expect(service.dummy.live()).toHaveLength(1);
+      stores.scene.down = false;
+      await stores.scene.advance(12);
+      expect(await service.closing.sweep(10)).toBe(1);
+      await service.closing.settled();
+      expect(service.dummy.live()).toEqual([]);
+      expect(await stores.scene.task(onlyTask().id)).toMatchObject({ state: 'failed', endCause: 'issuance_failed' });
+    });
+  });
+
+  describe('when a mint fails', () => {
+    beforeEach(async () => {
+      await service.publish(templateOf(TWO));
+    });
+
+    it('ends the task at once when it is certain that nothing came of it', async () => {
+      service.dummy.switches.failMint('fail before effect');
+      const problem = await problemOf(service.issue());
+      expect(problem).toMatchObject({ code: 'provider_rejected' });
+      expect(await stores.scene.task(taskIdOf(problem))).toMatchObject({ state: 'failed', liveLeases: 0 });
+      expect((await stores.scene.leases(taskIdOf(problem))).map(({ state }) => state)).toEqual(['failed', 'failed']);
+      expect(await stores.scene.runningTasks('template/read-cases')).toBe(0);
+    });
+
+    it('takes the other credential back, and leaves the doubtful one to the worker', async () => {
+      const deadlines = holdDeadlines();
+      const mint = service.dummy.mint.bind(service.dummy);
+      jest.spyOn(service.dummy, 'mint').mockImplementation(async (order, handle, signal) => {
+        const isFirst = order.leaseId === [...stores.scene.leaseRows.keys()][0];
+        service.dummy.switches.failMint('hang after effect', isFirst ? order.leaseId : 'lse_nobody');
+        const minted = mint(order, handle, signal);
+        if (!isFirst)
+          void minted.then(() =>
+            setImmediate(() => {
+              deadlines.strike();
+            }),
+          );
+        return minted;
+      });
+      const problem = await problemOf(service.issue());
+      expect(problem).toMatchObject({ code: 'provider_unavailable' });
+      const leases = () => stores.scene.leases(taskIdOf(problem));
+      expect((await leases()).map(({ state }) => state)).toEqual(['revoking', 'revoked']);
+      expect(service.dummy.live()).toHaveLength(1);
+      await stores.scene.advance(12);
+      await service.closing.sweep(10);
+      await service.closing.settled();
+      expect((await leases()).map(({ state }) => state)).toEqual(['revoked', 'revoked']);
+      expect(service.dummy.live()).toEqual([]);
+    });
+
+    it('never calls it failed when it may have had an effect', async () => {
+      service.dummy.switches.failMint('fail after effect');
+      const problem = await problemOf(service.issue());
+      expect((await stores.scene.leases(taskIdOf(problem))).map(({ state }) => state)).toEqual([
+        'revoking',
+        'revoking',
+      ]);
+      expect(await stores.scene.task(taskIdOf(problem))).toMatchObject({ state: 'active', liveLeases: 2 });
+    });
+
+    it('takes everything back when one credential did not come out as ordered', async () => {
+      const mint = service.dummy.mint.bind(service.dummy);
+      jest.spyOn(service.dummy, 'mint').mockImplementation(async (order, handle, signal) => ({
+        ...(await mint(order, handle, signal)),
+        providerExpiresAt: addSeconds(order.expiresAt, 1),
+      }));
+      const problem = await problemOf(service.issue());
+      expect(problem).toMatchObject({ code: 'provider_unavailable' });
+      expect(await stores.scene.task(taskIdOf(problem))).toMatchObject({ state: 'failed' });
+      expect(service.dummy.live()).toEqual([]);
+    });
+  });
+
+  describe('with a provider that has no remote effect', () => {
+    beforeEach(async () => {
+      await service.publish(templateOf(LOCAL));
+    });
+
+    it('writes everything with one commit, after the mint', async () => {
+      const activate = jest.spyOn(stores.issuance, 'activate');
+      const { plan, minted } = await service.issue();
+      expect(service.steps.slice(4)).toEqual(['plan', 'mint', 'check', 'open', 'answer']);
+      expect(activate).not.toHaveBeenCalled();
+      expect(await stores.scene.leases(plan.task.id)).toMatchObject([
+        { state: 'active', providerExpiresAt: minted[0]?.providerExpiresAt, dueAt: plan.task.expiresAt },
+      ]);
+      expect(auditTypes()).toEqual(['task.granted', 'lease.issued']);
+      expect(stores.scene.outbox).toEqual([]);
+    });
+
+    it('is told as a problem when it cannot mint, and leaves nothing behind', async () => {
+      service.local.failure = new Problem('unavailable', 'there is no signing key', { retryAfterSeconds: 5 });
+      const problem = await problemOf(service.issue());
+      expect(problem).toBeInstanceOf(Problem);
+      expect(problem).toMatchObject({ code: 'unavailable', retryAfterSeconds: 5 });
+      expect(stores.scene.tasks.size).toBe(0);
+    });
+
+    it('gives nothing out when the audit cannot be written', async () => {
+      stores.scene.auditFails = true;
+      expect(await problemOf(service.issue())).toMatchObject({ code: 'unavailable' });
+      expect(service.steps.at(-1)).toBe('check');
+    });
+
+    it('takes two commits when only one of two credentials is local', async () => {
+      const [token] = LOCAL.credentials;
+      await service.publish(templateOf({ credentials: [token!, ...TWO.credentials] }));
+      await service.issue();
+      expect(service.steps.slice(5)).toEqual(['open', 'mint', 'check', 'activate', 'answer']);
+      expect(stores.scene.outbox).toHaveLength(2);
+    });
+  });
+
+  it('shows a secret to nobody but the caller', async () => {
+    await service.publish(templateOf(TWO));
+    const { minted } = await service.issue();
+    const secrets = minted.map(({ secret }) => secret.token as string);
+    const mint = service.dummy.mint.bind(service.dummy);
+    jest.spyOn(service.dummy, 'mint').mockImplementation(async (order, handle, signal) => {
+      const result = await mint(order, handle, signal);
+      secrets.push(result.secret.token as string);
+      return { ...result, handle: { id: 'another' } };
+    });
+    const problem = await problemOf(service.issue());
+    const { audit, outbox, tasks, leaseRows } = stores.scene;
+    const seen = inspect([problem, audit, outbox, tasks, leaseRows, service.metrics], {
+      depth: 20,
+      maxStringLength: null,
+    });
+    expect(secrets).toHaveLength(4);
+    expect(secrets.filter((secret) => seen.includes(secret))).toEqual([]);
+  });
+});

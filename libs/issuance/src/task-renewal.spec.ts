@@ -1,0 +1,236 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { MAYFLY } from '@mayfly/audit';
+import { addSeconds, newId, Problem } from '@mayfly/kernel';
+import { FakeTaskStores, IssuanceService, templateOf } from '@mayfly/testing';
+import type { TaskTemplateSpec } from '@mayfly/templates';
+import type { Requester } from './request.js';
+import type { Grant } from './task-issuance.js';
+
+describe('TaskRenewal', () => {
+  let stores: FakeTaskStores;
+  let service: IssuanceService<FakeTaskStores>;
+  let grant: Grant;
+  let start: Date;
+
+  beforeEach(async () => {
+    stores = new FakeTaskStores();
+    service = new IssuanceService(stores);
+    await service.publish();
+    start = stores.scene.clock.now();
+    grant = await service.issue();
+  });
+
+  afterEach(() => {
+    jest.restoreAllMocks();
+  });
+
+  const renew = (ttlSeconds?: number, requester: Partial<Requester> = {}) =>
+    service.renewal.renew(service.requester(requester), grant.plan.task.id, ttlSeconds);
+  const taskNow = async () => (await stores.scene.task(grant.plan.task.id))!;
+  const leaseNow = async () => (await stores.scene.leases(grant.plan.task.id))[0]!;
+  const denials = () => stores.scene.audit.filter(({ type }) => type === 'task.denied').length;
+  const republish = (changes: Partial<TaskTemplateSpec>) => service.publish(templateOf(changes, 2));
+  const anotherAgent = (): Partial<Requester> => ({ agent: { ...service.requester().agent, id: newId('agt') } });
+
+  describe('renew', () => {
+    it('moves the deadline of the task, of its leases and of the credential', async () => {
+      await stores.scene.advance(300);
+      expect(await renew(600)).toEqual(new Map());
+      const expiresAt = addSeconds(start, 900);
+      expect(await taskNow()).toMatchObject({ expiresAt });
+      expect(await leaseNow()).toMatchObject({ expiresAt, providerExpiresAt: expiresAt, dueAt: expiresAt });
+      expect(service.dummy.live().map((credential) => credential.expiresAt)).toEqual([expiresAt]);
+      expect(stores.scene.audit.at(-1)).toMatchObject({ type: 'task.renewed', taskId: grant.plan.task.id });
+      expect(stores.scene.outbox.at(-1)).toMatchObject({ reason: 'due', runAt: expiresAt });
+    });
+
+    it('grants the default of the template when nothing is asked for', async () => {
+      await stores.scene.advance(300);
+      await renew();
+      expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 900));
+    });
+
+    it('never passes the longest life of the template, however often it is asked', async () => {
+      for (let round = 0; round < 8; round += 1) {
+        await stores.scene.advance(250);
+        await renew(1_800).catch(() => undefined);
+        const { expiresAt } = await taskNow();
+        expect(expiresAt.getTime()).toBeLessThanOrEqual(addSeconds(start, 1_800).getTime());
+        expect(service.dummy.live().every((credential) => credential.expiresAt <= expiresAt)).toBe(true);
+      }
+      expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 1_800));
+    });
+
+    it('never passes the longest life of the version in force either', async () => {
+      await republish({ lifetime: { defaultSeconds: 600, maxSeconds: 700 } });
+      await stores.scene.advance(300);
+      await renew();
+      expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 700));
+    });
+
+    it('never passes the proven identity', async () => {
+      await stores.scene.advance(300);
+      await renew(1_000, { identityExpiresAt: addSeconds(start, 650) });
+      expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 650));
+    });
+
+    it('never moves the deadline back', async () => {
+      await stores.scene.advance(300);
+      expect(await renew(60)).toEqual(new Map());
+      expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 600));
+      expect(service.dummy.live()[0]?.expiresAt).toEqual(addSeconds(start, 600));
+    });
+
+    it('commits the granted deadline before any provider moves its own', async () => {
+      await stores.scene.advance(300);
+      const renewDummy = service.dummy.renew.bind(service.dummy);
+      jest.spyOn(service.dummy, 'renew').mockImplementation(async (order, handle) => {
+        expect((await leaseNow()).expiresAt).toEqual(order.expiresAt);
+        expect((await taskNow()).expiresAt).toEqual(order.expiresAt);
+        return renewDummy(order, handle);
+      });
+      await renew();
+      expect.assertions(2);
+    });
+
+    it('moves nothing at the provider when the deadline cannot be committed', async () => {
+      await stores.scene.advance(300);
+      stores.scene.auditFails = true;
+      await expect(renew()).rejects.toMatchObject({ code: 'unavailable' });
+      expect(service.dummy.live()[0]?.expiresAt).toEqual(addSeconds(start, 600));
+    });
+
+    it('gives new material for a credential that had to be issued again', async () => {
+      const renewDummy = service.dummy.renew.bind(service.dummy);
+      jest.spyOn(service.dummy, 'renew').mockImplementation(async (order, handle) => ({
+        ...(await renewDummy(order, handle)),
+        secret: { token: 'new' },
+      }));
+      await stores.scene.advance(300);
+      expect(await renew()).toEqual(new Map([[grant.plan.leases[0]?.id, { token: 'new' }]]));
+      expect(JSON.stringify(stores.scene.audit)).not.toContain('"token"');
+    });
+
+    it('brings nothing back that was revoked while it was under way', async () => {
+      await stores.scene.advance(300);
+      stores.tasks.afterRenewal = () =>
+        service.ending.end({ taskId: grant.plan.task.id, cause: 'revoked', actor: MAYFLY });
+      await expect(renew()).rejects.toMatchObject({ code: 'provider_rejected' });
+      expect(service.dummy.live()).toEqual([]);
+      expect(await leaseNow()).toMatchObject({ state: 'revoked' });
+    });
+
+    it('is refused when the agent has lost its right, and says so in the audit', async () => {
+      const { agent } = service.requester();
+      await expect(renew(600, { agent: { ...agent, labels: {} } })).rejects.toMatchObject({
+        code: 'policy_denied',
+        extensions: { control: 'template-requesters' },
+      });
+      expect(denials()).toBe(1);
+    });
+
+    it('is refused from another runtime, and says so in the audit', async () => {
+      await expect(renew(600, { runtime: 'laptop' })).rejects.toMatchObject({
+        code: 'policy_denied',
+        extensions: { control: 'runtime-boundary' },
+      });
+      expect(denials()).toBe(1);
+      expect((await taskNow()).expiresAt).toEqual(grant.plan.task.expiresAt);
+    });
+
+    it.each<[string, Partial<TaskTemplateSpec>]>([
+      [
+        'grants less',
+        { credentials: [{ name: 'crm', provider: 'dummy', connection: 'crm', scope: { permissions: ['less'] } }] },
+      ],
+      [
+        'has no such credential',
+        {
+          credentials: [
+            { name: 'other', provider: 'dummy', connection: 'crm', scope: { permissions: [{ $param: 'region' }] } },
+          ],
+        },
+      ],
+    ])('is refused when the version in force %s, and says so in the audit', async (_, changes) => {
+      await republish(changes);
+      await expect(renew()).rejects.toMatchObject({
+        code: 'policy_denied',
+        extensions: { control: 'template-lifecycle' },
+      });
+      expect(denials()).toBe(1);
+    });
+
+    it('is refused when the template is gone', async () => {
+      service.retire('read-cases');
+      await expect(renew()).rejects.toMatchObject({ code: 'not_found' });
+    });
+
+    it.each(['ending', 'ended'])('is refused for a task that is %s', async (state) => {
+      if (state === 'ending') service.dummy.switches.loseRevocations(1);
+      await service.ending.end({ taskId: grant.plan.task.id, cause: 'completed', actor: MAYFLY });
+      await expect(renew()).rejects.toMatchObject({ code: 'conflict', extensions: { taskId: grant.plan.task.id } });
+    });
+
+    it('is refused for a task past its deadline, although the sweeper has not come yet', async () => {
+      await stores.scene.advance(601);
+      await expect(renew()).rejects.toMatchObject({ code: 'conflict' });
+      expect(service.dummy.live()).toEqual([]);
+    });
+
+    it('does not show that the task of another agent exists', async () => {
+      await expect(renew(600, anotherAgent())).rejects.toMatchObject({ code: 'not_found' });
+      await expect(service.renewal.renew(service.requester(), newId('tsk'), 60)).rejects.toMatchObject({
+        code: 'not_found',
+      });
+    });
+
+    it('fails as the provider fails; what was granted stays', async () => {
+      await stores.scene.advance(300);
+      jest.spyOn(service.dummy, 'renew').mockRejectedValue(new Problem('provider_unavailable', 'no answer'));
+      await expect(renew()).rejects.toMatchObject({ code: 'provider_unavailable' });
+      expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 900));
+      expect(await leaseNow()).toMatchObject({ providerExpiresAt: addSeconds(start, 600) });
+    });
+  });
+
+  describe('heartbeat', () => {
+    const beat = (requester: Partial<Requester> = {}) =>
+      service.renewal.heartbeat(service.requester(requester), grant.plan.task.id);
+
+    beforeEach(async () => {
+      await service.publish(templateOf({ heartbeat: { timeoutSeconds: 30 } }));
+      grant = await service.issue();
+    });
+
+    it('keeps the task, as long as it comes in time', async () => {
+      for (let round = 0; round < 3; round += 1) {
+        await stores.scene.advance(29);
+        await beat();
+      }
+      expect(await service.closing.sweep(10)).toBe(0);
+      await stores.scene.advance(30);
+      expect(await service.closing.sweep(10)).toBe(1);
+      await service.closing.settled();
+      expect(await taskNow()).toMatchObject({ state: 'revoked', endCause: 'heartbeat_lost' });
+    });
+
+    it('does not keep it beyond its deadline', async () => {
+      await stores.scene.advance(29);
+      for (let round = 0; round < 28; round += 1) {
+        await beat();
+        await stores.scene.advance(20);
+      }
+      await beat();
+      expect(await leaseNow()).toMatchObject({ dueAt: grant.plan.task.expiresAt });
+    });
+
+    it('does not show that the task of another agent exists', async () => {
+      await expect(beat(anotherAgent())).rejects.toMatchObject({ code: 'not_found' });
+    });
+
+    it('is refused for a task that is ending', async () => {
+      await service.ending.end({ taskId: grant.plan.task.id, cause: 'completed', actor: MAYFLY });
+      await expect(beat()).rejects.toMatchObject({ code: 'conflict' });
+    });
+  });
+});

@@ -1,0 +1,73 @@
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { addSeconds, newId } from '@mayfly/kernel';
+import { TaskDatabase } from '@mayfly/testing';
+import { IdempotencyStore, type KeyOwner } from './idempotency.store.js';
+
+describe('IdempotencyStore', () => {
+  const owner: KeyOwner = { agentId: newId('agt'), issuer: 'cluster', subject: 'support' };
+  const answer = Buffer.from('a sealed answer');
+  let scene: TaskDatabase;
+  let store: IdempotencyStore;
+
+  beforeAll(async () => {
+    scene = await TaskDatabase.start();
+    store = new IdempotencyStore(scene.pool());
+  });
+
+  beforeEach(() => scene.empty());
+  afterAll(() => scene.stop());
+
+  it('gives a key to exactly one of many callers', async () => {
+    const claims = await Promise.all(Array.from({ length: 30 }, () => store.claim(owner, 'key', 'body')));
+    expect(claims.filter((used) => used === undefined)).toHaveLength(1);
+    expect(claims.filter((used) => used !== undefined)).toEqual(Array(29).fill({ fingerprint: 'body' }));
+  });
+
+  it.each<[string, Partial<KeyOwner>]>([
+    ['another agent', { agentId: newId('agt') }],
+    ['another issuer', { issuer: 'ci' }],
+    ['another subject', { subject: 'sales' }],
+  ])('never shows a key to %s', async (_, changes) => {
+    await store.claim(owner, 'key', 'body');
+    await store.settle(owner, 'key', newId('tsk'), answer, addSeconds(scene.clock.now(), 60));
+    expect(await store.claim({ ...owner, ...changes }, 'key', 'body')).toBeUndefined();
+  });
+
+  it('replays the answer until its time is up, and knows the task for ever', async () => {
+    const taskId = newId('tsk');
+    await store.claim(owner, 'key', 'body');
+    await store.settle(owner, 'key', taskId, answer, addSeconds(scene.clock.now(), 60));
+    expect(await store.claim(owner, 'key', 'other')).toEqual({ fingerprint: 'body', taskId, sealedAnswer: answer });
+    await scene.advance(61);
+    expect(await store.claim(owner, 'key', 'body')).toEqual({ fingerprint: 'body', taskId });
+  });
+
+  it('keeps no sealed answer that may no longer be replayed', async () => {
+    await store.claim(owner, 'key', 'body');
+    await store.settle(owner, 'key', newId('tsk'), answer, addSeconds(scene.clock.now(), 60));
+    const sealed = () => scene.query('SELECT FROM idempotency_key WHERE sealed_answer IS NOT NULL');
+    await store.wipe();
+    expect(await sealed()).toHaveLength(1);
+    await scene.advance(61);
+    await store.wipe();
+    expect(await sealed()).toHaveLength(0);
+  });
+
+  it('gives a key back when nothing was minted under it, and not when something was', async () => {
+    await store.claim(owner, 'key', 'body');
+    await store.release(owner, 'key');
+    expect(await store.claim(owner, 'key', 'other')).toBeUndefined();
+    await store.settle(owner, 'key', newId('tsk'));
+    await store.release(owner, 'key');
+    expect(await store.claim(owner, 'key', 'other')).toMatchObject({ fingerprint: 'other' });
+  });
+
+  it('gives the key of a process that died to one of its successors, after a while', async () => {
+    await store.claim(owner, 'key', 'body');
+    await scene.advance(29);
+    expect(await store.claim(owner, 'key', 'body')).toEqual({ fingerprint: 'body' });
+    await scene.advance(2);
+    const claims = await Promise.all([1, 2, 3].map(() => store.claim(owner, 'key', 'body')));
+    expect(claims.filter((used) => used === undefined)).toHaveLength(1);
+  });
+});

@@ -1,0 +1,52 @@
+import { afterAll, beforeAll, describe } from '@jest/globals';
+import {
+  closingResultsSuite,
+  closingStoreSuite,
+  issuanceStoreSuite,
+  signingKeyStoreSuite,
+  TaskDatabase,
+  taskStoreSuite,
+  type TaskStores,
+} from '@mayfly/testing';
+import { PgClosingStore } from './closing.store.js';
+import { Database } from './database.js';
+import { PgIssuanceStore } from './issuance.store.js';
+import { PgSigningKeyStore } from './signing-key.store.js';
+import { PgTaskStore } from './task.store.js';
+
+describe('on PostgreSQL', () => {
+  let scene: TaskDatabase;
+  let database: Database;
+  let stores: TaskStores;
+
+  beforeAll(async () => {
+    scene = await TaskDatabase.start();
+    database = new Database({ url: scene.url, onConnectionLost: () => undefined });
+    const { pool, prisma } = database;
+    stores = {
+      scene,
+      issuance: new PgIssuanceStore(pool),
+      closing: new PgClosingStore(pool, scene.clock),
+      tasks: new PgTaskStore(pool, prisma),
+    };
+  });
+
+  afterAll(async () => {
+    await database.close();
+    await scene.stop();
+  });
+
+  const emptied = async (): Promise<TaskStores> => {
+    await scene.empty();
+    return stores;
+  };
+
+  issuanceStoreSuite(emptied);
+  closingStoreSuite(emptied);
+  closingResultsSuite(emptied);
+  taskStoreSuite(emptied);
+  signingKeyStoreSuite(async () => {
+    await scene.empty();
+    return new PgSigningKeyStore(database.pool, scene.clock);
+  });
+});

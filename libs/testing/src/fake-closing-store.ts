@@ -1,0 +1,157 @@
+import { auditEntry, MAYFLY, type Actor, type AuditEntry } from '@mayfly/audit';
+import {
+  CLAIM_SECONDS,
+  type ClosingResult,
+  type ClosingStore,
+  type EndRequest,
+  type LeaseClaim,
+} from '@mayfly/issuance';
+import { addSeconds, type LeaseId } from '@mayfly/kernel';
+import { isTerminal } from '@mayfly/leases';
+import { quotaScope } from '@mayfly/quota';
+import { TERMINAL_STATE, type Task, type TaskEndCause } from '@mayfly/tasks';
+import type { FakeLease, FakeTaskRows } from './fake-task-rows.js';
+
+type Closed = Exclude<ClosingResult, { readonly state: 'revoking' }>;
+
+/** The store of revocation, in memory. */
+export class FakeClosingStore implements ClosingStore {
+  /** Called before results are written: here a test lets a worker freeze. */
+  beforeRecord: (results: readonly ClosingResult[]) => Promise<void> = async () => undefined;
+
+  constructor(private readonly rows: FakeTaskRows) {}
+
+  async requestEnd(request: EndRequest): Promise<readonly LeaseClaim[]> {
+    this.rows.answer();
+    const task = this.rows.tasks.get(request.taskId);
+    if (task?.state !== 'active') return [];
+    const ending = this.endWith(task, request.cause, request.actor, request.reason);
+    for (const lease of this.rows.leasesOf(task.id)) {
+      const failed = lease.state === 'minting' && request.neverMinted?.includes(lease.id) === true;
+      if (failed) this.close(lease, 'failed', this.rows.clock.now(), 'issuance_failed');
+    }
+    const minted = new Set(request.minted);
+    return this.mark(this.rows.leasesOf(task.id), ending, minted, request.actor);
+  }
+
+  async claimDue(options: Parameters<ClosingStore['claimDue']>[0]): Promise<readonly LeaseClaim[]> {
+    this.rows.answer();
+    const { limit, leaseId, busyConnections = [] } = options;
+    const due = [...this.rows.leaseRows.values()]
+      .filter((lease) => this.isDue(lease) && !this.isClaimed(lease))
+      .filter(({ id }) => leaseId === undefined || id === leaseId)
+      .filter(({ connection }) => connection === undefined || !busyConnections.includes(connection))
+      .sort((left, right) => (left.dueAt?.getTime() ?? 0) - (right.dueAt?.getTime() ?? 0))
+      .slice(0, limit);
+    return due.flatMap((lease) => {
+      const task = this.rows.tasks.get(lease.taskId);
+      if (task === undefined) return [];
+      return this.mark([lease], this.endWith(task, this.causeOf(task), MAYFLY), new Set(), MAYFLY);
+    });
+  }
+
+  async record(results: readonly ClosingResult[]): Promise<void> {
+    await this.beforeRecord(results);
+    this.rows.answer();
+    for (const result of results) {
+      const lease = this.rows.leaseRows.get(result.claim.id);
+      if (lease?.version !== result.claim.version) continue;
+      if (result.state === 'revoking') this.postpone(lease, result.retryAt, result.error);
+      else this.close(lease, result.state, result.effectiveAt, result.claim.cause);
+    }
+  }
+
+  /** The task with its end recorded: by this call, or by an earlier one whose cause stays. */
+  private endWith(task: Task, endCause: TaskEndCause, actor: Actor, endReason?: string): Task {
+    if (task.endCause !== undefined) return task;
+    const reason = endReason === undefined ? {} : { endReason };
+    const ending = { ...task, endCause, endRequestedAt: this.rows.clock.now(), ...reason };
+    this.rows.commit({ tasks: [ending], audit: [this.entry('task.ending', task, actor)] });
+    return ending;
+  }
+
+  private causeOf(task: Task): TaskEndCause {
+    if (task.expiresAt <= this.rows.clock.now()) return 'expired';
+    return this.rows.leasesOf(task.id).some(({ state }) => state === 'minting') ? 'issuance_failed' : 'heartbeat_lost';
+  }
+
+  private mark(leases: readonly FakeLease[], task: Task, minted: ReadonlySet<LeaseId>, actor: Actor): LeaseClaim[] {
+    return leases
+      .filter((lease) => !isTerminal(lease.state) && !this.isClaimed(lease))
+      .flatMap((lease) => {
+        const closable = minted.has(lease.id) || this.isClosable(lease);
+        const marked = closable ? this.claimed(this.revoking(lease, task)) : this.revoking(lease, task);
+        const audit = lease.state === 'revoking' ? [] : [this.entry('lease.revoking', task, actor, lease.id)];
+        this.rows.commit({ leases: [marked], audit });
+        return closable ? [claimOf(marked)] : [];
+      });
+  }
+
+  private revoking(lease: FakeLease, task: Task): FakeLease {
+    return {
+      ...lease,
+      state: 'revoking',
+      version: lease.version + 1,
+      endCause: lease.endCause ?? task.endCause ?? 'revoked',
+      revokeRequestedAt: lease.revokeRequestedAt ?? this.rows.clock.now(),
+    };
+  }
+
+  private claimed(lease: FakeLease): FakeLease {
+    const now = this.rows.clock.now();
+    return { ...lease, dueAt: now, claimedUntil: addSeconds(now, CLAIM_SECONDS), attempts: lease.attempts + 1 };
+  }
+
+  private close(
+    lease: FakeLease,
+    state: Closed['state'] | 'failed',
+    revokeEffectiveAt: Date,
+    cause: TaskEndCause,
+  ): void {
+    const task = this.rows.tasks.get(lease.taskId);
+    if (task === undefined) return;
+    const { lastError: _, ...rest } = lease;
+    const gone = { dueAt: undefined, claimedUntil: undefined, endedAt: this.rows.clock.now(), revokeEffectiveAt };
+    const closed = { ...rest, ...gone, state, version: lease.version + 1, endCause: lease.endCause ?? cause };
+    this.rows.commit({ leases: [closed], audit: [this.entry(`lease.${state}`, task, MAYFLY, lease.id)] });
+    if (this.rows.leasesOf(task.id).every((other) => isTerminal(other.state))) this.end(task);
+  }
+
+  private end(task: Task): void {
+    const ended = { ...task, state: TERMINAL_STATE[task.endCause ?? 'revoked'], endedAt: this.rows.clock.now() };
+    this.rows.commit({ tasks: [ended], audit: [this.entry('task.ended', task, MAYFLY)] });
+    this.rows.giveQuotaBack(quotaScope(task.template.name));
+  }
+
+  private postpone(lease: FakeLease, retryAt: Date, lastError: string): void {
+    const later = { ...lease, version: lease.version + 1, dueAt: retryAt, claimedUntil: undefined, lastError };
+    this.rows.commit({ leases: [later], wakeUps: [{ leaseId: lease.id, reason: 'retry', runAt: retryAt }] });
+  }
+
+  private isDue({ dueAt }: FakeLease): boolean {
+    return dueAt !== undefined && dueAt <= this.rows.clock.now();
+  }
+
+  private isClaimed({ claimedUntil }: FakeLease): boolean {
+    return claimedUntil !== undefined && claimedUntil >= this.rows.clock.now();
+  }
+
+  private isClosable(lease: FakeLease): boolean {
+    const mintIsOver = lease.state === 'minting' && addSeconds(lease.mintBy, 1) < this.rows.clock.now();
+    return lease.state === 'active' || this.isDue(lease) || mintIsOver;
+  }
+
+  private entry(type: AuditEntry['type'], task: Task, actor: Actor, leaseId?: LeaseId): AuditEntry {
+    const subject = { taskId: task.id, agent: task.agent.name, ...(leaseId === undefined ? {} : { leaseId }) };
+    return auditEntry(type, this.rows.clock.now(), actor, subject, {});
+  }
+}
+
+function claimOf(lease: FakeLease): LeaseClaim {
+  const { id, taskId, provider, connection, sealedHandle, version, endCause, expiresAt, attempts } = lease;
+  const cause = endCause as TaskEndCause;
+  return {
+    ...{ id, taskId, provider, sealedHandle, version, cause, expiresAt, attempts },
+    ...(connection === undefined ? {} : { connection }),
+  };
+}

@@ -1,0 +1,65 @@
+import type { AuditEntry } from '@mayfly/audit';
+import type { IssuanceStore, OpenVerdict, TaskActivation, TaskIntent } from '@mayfly/issuance';
+import type { QuotaLeft, QuotaLimits } from '@mayfly/quota';
+import type { FakeTaskRows } from './fake-task-rows.js';
+
+/** How far the clock of a replica may be from the database's. */
+const MAX_SKEW_MS = 5_000;
+
+/** The two commits of the path, in memory. */
+export class FakeIssuanceStore implements IssuanceStore {
+  /** Called before a commit: here a test lets something happen in between, or fails. */
+  before: { open?: () => Promise<void>; activate?: () => Promise<void> } = {};
+  /** Called after an activation was committed: here its answer can be lost. */
+  afterActivation: () => Promise<void> = async () => undefined;
+
+  constructor(private readonly rows: FakeTaskRows) {}
+
+  async open(intent: TaskIntent): Promise<OpenVerdict> {
+    await this.before.open?.();
+    const objection = this.objectionTo(intent);
+    if (objection !== undefined) return objection;
+    this.rows.commit({
+      tasks: [intent.task],
+      leases: intent.leases.map((lease) => ({ ...lease, version: 1, claimedUntil: undefined })),
+      audit: intent.audit,
+      wakeUps: intent.wakeUps,
+    });
+    this.rows.takeQuota(intent.quota.scope);
+    return 'opened';
+  }
+
+  async activate({ taskId, leases, audit, wakeUps }: TaskActivation): Promise<boolean> {
+    await this.before.activate?.();
+    this.rows.answer();
+    const task = this.rows.tasks.get(taskId);
+    if (task?.state !== 'active' || task.endCause !== undefined) return false;
+    const active = leases.flatMap(({ id, providerExpiresAt, dueAt }) => {
+      const lease = this.rows.leaseRows.get(id);
+      if (lease?.state !== 'minting') return [];
+      return [{ ...lease, state: 'active' as const, providerExpiresAt, dueAt, version: lease.version + 1 }];
+    });
+    if (active.length !== leases.length) return false;
+    this.rows.commit({ leases: active, audit, wakeUps });
+    await this.afterActivation();
+    return true;
+  }
+
+  async quotaLeft(scope: string, limits: QuotaLimits): Promise<QuotaLeft> {
+    this.rows.answer();
+    return this.rows.quotaLeft(scope, limits);
+  }
+
+  async record(entries: readonly AuditEntry[]): Promise<void> {
+    this.rows.commit({ audit: entries });
+  }
+
+  private objectionTo({ task, quota }: TaskIntent): Exclude<OpenVerdict, 'opened'> | undefined {
+    this.rows.answer();
+    if (Math.abs(this.rows.clock.now().getTime() - task.createdAt.getTime()) > MAX_SKEW_MS) return 'clock';
+    if (this.rows.agents.get(task.agent.id) !== 'active') return 'agent';
+    if (this.rows.templates.get(task.template.name) !== task.template.version) return 'template';
+    const left = this.rows.quotaLeft(quota.scope, quota.limits);
+    return left.tasksThisMinute < 1 || left.concurrentTasks < 1 ? 'quota' : undefined;
+  }
+}

@@ -1,0 +1,137 @@
+import type { AuditEntry } from '@mayfly/audit';
+import type { LeaseIntent, WakeUp } from '@mayfly/issuance';
+import { Problem, type AgentId, type LeaseId, type TaskId } from '@mayfly/kernel';
+import type { QuotaLeft, QuotaLimits } from '@mayfly/quota';
+import { isTerminal } from '@mayfly/leases';
+import type { Task } from '@mayfly/tasks';
+import type { LeaseView, TaskScene, TaskView } from './task-stores.js';
+import { TestClock } from './test-clock.js';
+
+export interface FakeLease extends Omit<LeaseIntent, 'dueAt'> {
+  readonly version: number;
+  readonly dueAt: Date | undefined;
+  readonly claimedUntil: Date | undefined;
+}
+
+/** What one transaction of a fake store writes, all of it or nothing. */
+export interface FakeChange {
+  readonly tasks?: readonly Task[];
+  readonly leases?: readonly FakeLease[];
+  readonly audit?: readonly AuditEntry[];
+  readonly wakeUps?: readonly WakeUp[];
+}
+
+/** The rows that the fake stores share, as replicas share a database. Calls do not overlap: JavaScript is the lock. */
+export class FakeTaskRows implements TaskScene {
+  readonly clock = new TestClock();
+  readonly tasks = new Map<TaskId, Task>();
+  readonly leaseRows = new Map<LeaseId, FakeLease>();
+  readonly audit: AuditEntry[] = [];
+  readonly outbox: WakeUp[] = [];
+  readonly agents = new Map<AgentId, string>();
+  readonly templates = new Map<string, number>();
+  /** Seconds at which each scope granted a task: the per-minute limit. */
+  private readonly grants = new Map<string, number[]>();
+  private readonly running = new Map<string, number>();
+  /** Set it to have every call rejected as a database that is down rejects it. */
+  down = false;
+  /** Set it to have every transaction fail that writes an audit entry. */
+  auditFails = false;
+
+  /** Throws `unavailable` while the database is down. */
+  answer(): void {
+    if (this.down) throw new Problem('unavailable', 'the database did not take the change; nothing was granted');
+  }
+
+  /** Writes the whole change, or throws `unavailable` and writes nothing. INVARIANT: I5, terminal states absorb. */
+  commit(change: FakeChange): void {
+    const { tasks, leases, audit, wakeUps } = { tasks: [], leases: [], audit: [], wakeUps: [], ...change };
+    this.answer();
+    if (this.auditFails && audit.length > 0) throw new Problem('unavailable', 'the audit cannot be written');
+    leases.forEach((lease) => {
+      this.refuseToLeaveTerminal(lease);
+    });
+    for (const lease of leases) this.leaseRows.set(lease.id, lease);
+    for (const task of tasks) this.tasks.set(task.id, task);
+    this.audit.push(...audit);
+    this.outbox.push(...wakeUps);
+  }
+
+  leasesOf(taskId: TaskId): readonly FakeLease[] {
+    return [...this.leaseRows.values()].filter((lease) => lease.taskId === taskId);
+  }
+
+  /** What is left now. A grant counts for 61 whole seconds, so that it bounds every sliding minute. */
+  quotaLeft(scope: string, limits: QuotaLimits): QuotaLeft {
+    const second = Math.floor(this.clock.now().getTime() / 1000);
+    const minute = (this.grants.get(scope) ?? []).filter((at) => at >= second - 60);
+    return {
+      tasksThisMinute: Math.max(0, limits.tasksPerMinute - minute.length),
+      concurrentTasks: Math.max(0, limits.concurrentTasks - (this.running.get(scope) ?? 0)),
+    };
+  }
+
+  takeQuota(scope: string): void {
+    const second = Math.floor(this.clock.now().getTime() / 1000);
+    this.grants.set(scope, [...(this.grants.get(scope) ?? []), second]);
+    this.running.set(scope, (this.running.get(scope) ?? 0) + 1);
+  }
+
+  giveQuotaBack(scope: string): void {
+    this.running.set(scope, (this.running.get(scope) ?? 0) - 1);
+  }
+
+  async advance(seconds: number): Promise<void> {
+    this.clock.advance(seconds);
+  }
+
+  async setAgent(id: AgentId, state: 'active' | 'suspended'): Promise<void> {
+    this.agents.set(id, state);
+  }
+
+  async setTemplate(name: string, version: number | undefined): Promise<void> {
+    if (version === undefined) this.templates.delete(name);
+    else this.templates.set(name, version);
+  }
+
+  async task(taskId: TaskId): Promise<TaskView | undefined> {
+    const task = this.tasks.get(taskId);
+    if (task === undefined) return undefined;
+    const { state, endCause, endReason, expiresAt } = task;
+    const liveLeases = this.leasesOf(taskId).filter((lease) => !isTerminal(lease.state)).length;
+    return { state, endCause, endReason, expiresAt, liveLeases };
+  }
+
+  async leases(taskId: TaskId): Promise<readonly LeaseView[]> {
+    return this.leasesOf(taskId).map((lease) => ({
+      id: lease.id,
+      state: lease.state,
+      dueAt: lease.dueAt,
+      expiresAt: lease.expiresAt,
+      providerExpiresAt: lease.providerExpiresAt,
+      endCause: lease.endCause,
+      revokeRequestedAt: lease.revokeRequestedAt,
+      revokeEffectiveAt: lease.revokeEffectiveAt,
+      attempts: lease.attempts,
+      lastError: lease.lastError,
+    }));
+  }
+
+  async auditTypes(taskId: TaskId): Promise<readonly string[]> {
+    return this.audit.filter((entry) => entry.taskId === taskId).map(({ type }) => type);
+  }
+
+  async wakeUps(leaseId: LeaseId): Promise<readonly WakeUp[]> {
+    return this.outbox.filter((wakeUp) => wakeUp.leaseId === leaseId);
+  }
+
+  async runningTasks(scope: string): Promise<number> {
+    return this.running.get(scope) ?? 0;
+  }
+
+  private refuseToLeaveTerminal({ id, state }: FakeLease): void {
+    const before = this.leaseRows.get(id)?.state;
+    if (before === undefined || !isTerminal(before) || before === state) return;
+    throw new Error(`lease ${id} is ${before}, which is final`);
+  }
+}

@@ -1,0 +1,69 @@
+import type { LivingLease, Renewal, TaskStore } from '@mayfly/issuance';
+import type { LeaseId, TaskId } from '@mayfly/kernel';
+import type { Task } from '@mayfly/tasks';
+import type { FakeLease, FakeTaskRows } from './fake-task-rows.js';
+
+/** What happens in the middle of a task, in memory. */
+export class FakeTaskStore implements TaskStore {
+  /** Called after a renewal was committed, before it is answered. */
+  afterRenewal: () => Promise<void> = async () => undefined;
+
+  constructor(private readonly rows: FakeTaskRows) {}
+
+  async find(taskId: TaskId): Promise<(Task & { readonly leases: readonly LivingLease[] }) | undefined> {
+    this.rows.answer();
+    const task = this.rows.tasks.get(taskId);
+    return task === undefined ? undefined : { ...task, leases: this.rows.leasesOf(taskId) };
+  }
+
+  async renew({ taskId, expiresAt, dueAt, audit, wakeUps }: Renewal): Promise<boolean> {
+    const task = this.living(taskId);
+    if (task === undefined) return false;
+    const beat = task.heartbeatTimeoutSeconds === undefined ? {} : { heartbeatAt: this.rows.clock.now() };
+    this.rows.commit({
+      tasks: [{ ...task, ...beat, expiresAt: later(task.expiresAt, expiresAt) }],
+      leases: this.activeLeases(taskId).map((lease) => ({
+        ...postponed(lease, dueAt),
+        expiresAt: later(lease.expiresAt, expiresAt),
+      })),
+      audit,
+      wakeUps,
+    });
+    await this.afterRenewal();
+    return true;
+  }
+
+  async renewedAtProvider(leaseId: LeaseId, providerExpiresAt: Date): Promise<void> {
+    const lease = this.rows.leaseRows.get(leaseId);
+    if (lease?.state === 'active') this.rows.commit({ leases: [{ ...lease, providerExpiresAt }] });
+  }
+
+  async heartbeat(taskId: TaskId, at: Date, dueAt: Date): Promise<boolean> {
+    const task = this.living(taskId);
+    if (task === undefined) return false;
+    const leases = this.activeLeases(taskId).map((lease) => postponed(lease, dueAt));
+    this.rows.commit({ tasks: [{ ...task, heartbeatAt: later(task.heartbeatAt ?? at, at) }], leases });
+    return true;
+  }
+
+  /** The task, unless it is ending, has ended, or is past its deadline and waits for the sweeper. */
+  private living(taskId: TaskId): Task | undefined {
+    this.rows.answer();
+    const task = this.rows.tasks.get(taskId);
+    if (task?.state !== 'active' || task.endCause !== undefined) return undefined;
+    return task.expiresAt > this.rows.clock.now() ? task : undefined;
+  }
+
+  private activeLeases(taskId: TaskId): readonly FakeLease[] {
+    return this.rows.leasesOf(taskId).filter(({ state }) => state === 'active');
+  }
+}
+
+function postponed(lease: FakeLease, dueAt: Date): FakeLease {
+  return { ...lease, dueAt: later(lease.dueAt ?? dueAt, dueAt), version: lease.version + 1 };
+}
+
+/** Deadlines never move back, in whatever order the calls come. */
+function later(one: Date, other: Date): Date {
+  return one > other ? one : other;
+}

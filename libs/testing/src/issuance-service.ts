@@ -1,0 +1,105 @@
+import { randomBytes } from 'node:crypto';
+import { ProviderRegistry, type Connection } from '@mayfly/credentials';
+import {
+  Assessor,
+  LeaseClosing,
+  Minter,
+  Planner,
+  Targets,
+  TaskEnding,
+  TaskIssuance,
+  TaskRenewal,
+  type Grant,
+  type Requester,
+  type Step,
+  type TaskRequest,
+} from '@mayfly/issuance';
+import { DummyProvider } from '@mayfly/provider-dummy';
+import type { CompiledTemplate } from '@mayfly/templates';
+import { Sealer } from '@mayfly/trust';
+import { requesterAt, templateOf } from './builders.js';
+import { FakeLocalProvider } from './fake-local-provider.js';
+import { FakeIssuanceMetrics } from './fake-metrics.js';
+import type { TaskStores } from './task-stores.js';
+
+/** The whole of issuance over given stores, put together as the broker does, with the dummy target and a local provider. */
+export class IssuanceService<Stores extends TaskStores> {
+  readonly dummy: DummyProvider;
+  readonly local = new FakeLocalProvider();
+  readonly metrics = new FakeIssuanceMetrics();
+  readonly sealer: Sealer;
+  /** what the path has reached, in order */
+  readonly steps: Step[] = [];
+  /** what went wrong behind a sweep */
+  readonly reports: unknown[] = [];
+  readonly targets: Targets;
+  readonly closing: LeaseClosing;
+  readonly ending: TaskEnding;
+  readonly issuance: TaskIssuance;
+  readonly renewal: TaskRenewal;
+  private readonly published = new Map<string, CompiledTemplate>();
+  private readonly connections = new Map<string, Connection>();
+
+  /** With a `peer`, the two are replicas: one target, one sealing key. */
+  constructor(
+    readonly stores: Stores,
+    peer?: IssuanceService<TaskStores>,
+  ) {
+    const { clock } = stores.scene;
+    this.dummy = peer?.dummy ?? new DummyProvider(clock);
+    this.sealer = peer?.sealer ?? new Sealer({ current: randomBytes(32).toString('hex') });
+    const providers = new ProviderRegistry([{ provider: this.dummy }, { provider: this.local }]);
+    const templates = { current: (name: string) => this.published.get(name) };
+    const connections = { find: (name: string) => this.connections.get(name) };
+    const observer = { reached: (step: Step) => void this.steps.push(step) };
+    this.targets = new Targets(providers, connections, { read: async (reference) => `value of ${reference}` });
+    const parts = { clock, metrics: this.metrics, sealing: this.sealer, targets: this.targets, observer };
+    const report = (error: unknown): void => void this.reports.push(error);
+    this.closing = new LeaseClosing({ ...parts, store: stores.closing, report });
+    this.ending = new TaskEnding(stores.closing, this.closing);
+    this.issuance = new TaskIssuance({
+      ...parts,
+      assessor: new Assessor(templates, providers, clock, observer),
+      planner: new Planner(this.targets, this.sealer),
+      minter: new Minter(this.metrics),
+      store: stores.issuance,
+      ending: this.ending,
+    });
+    this.renewal = new TaskRenewal({ ...parts, issuance: this.issuance, tasks: stores.tasks });
+  }
+
+  /** Puts a template in force, with its connections and the agent that tests ask as. */
+  async publish(template: CompiledTemplate = templateOf()): Promise<CompiledTemplate> {
+    const { name, version, spec } = template.version;
+    this.published.set(name, template);
+    for (const { connection, provider } of spec.credentials) {
+      if (connection !== undefined) this.connect(connection, provider);
+    }
+    await this.stores.scene.setTemplate(name, version);
+    await this.stores.scene.setAgent(this.requester().agent.id, 'active');
+    return template;
+  }
+
+  /** The agent that asks, proven now. */
+  requester(changes: Partial<Requester> = {}): Requester {
+    return requesterAt(this.stores.scene.clock.now(), changes);
+  }
+
+  /** Asks for a task of the published template. */
+  issue(request: Partial<TaskRequest> = {}, requester: Requester = this.requester()): Promise<Grant> {
+    const usual = { template: 'read-cases', parameters: { region: 'emea' }, purpose: 'answer ticket 4711' };
+    return this.issuance.issue(requester, { ...usual, ...request });
+  }
+
+  connect(name: string, provider: string): void {
+    this.connections.set(name, { name, spec: { provider, owner: 'support-platform', config: {} } });
+  }
+
+  disconnect(name: string): void {
+    this.connections.delete(name);
+  }
+
+  retire(name: string): void {
+    this.published.delete(name);
+  }
+}

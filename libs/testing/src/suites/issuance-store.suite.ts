@@ -1,0 +1,212 @@
+import { auditEntry, MAYFLY } from '@mayfly/audit';
+import { beforeEach, describe, expect, it } from '@jest/globals';
+import { addSeconds, newId } from '@mayfly/kernel';
+import { activationOf, declareFor, taskIntent, type IntentOptions } from '../builders.js';
+import type { TaskStores } from '../task-stores.js';
+
+/** What every `IssuanceStore` promises. `make` gives stores without rows. */
+export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>): void {
+  describe('an issuance store', () => {
+    let stores: TaskStores;
+
+    beforeEach(async () => {
+      stores = await make();
+    });
+
+    const intend = async (options: IntentOptions = {}) => {
+      const intent = taskIntent(stores.scene.clock, options);
+      await declareFor(stores.scene, intent);
+      return intent;
+    };
+    const opened = async (options: IntentOptions = {}) => {
+      const intent = await intend(options);
+      expect(await stores.issuance.open(intent)).toBe('opened');
+      return intent;
+    };
+
+    describe('open', () => {
+      it('writes the task, its leases, its audit entry and its quota', async () => {
+        const intent = await opened({ connections: ['crm', 'files'] });
+        const due = addSeconds(intent.task.createdAt, 12);
+        expect(await stores.scene.task(intent.task.id)).toMatchObject({ state: 'active', liveLeases: 2 });
+        expect(await stores.scene.leases(intent.task.id)).toMatchObject([
+          { id: intent.leases[0]?.id, state: 'minting', dueAt: due, expiresAt: intent.task.expiresAt },
+          { id: intent.leases[1]?.id, state: 'minting', dueAt: due, expiresAt: intent.task.expiresAt },
+        ]);
+        expect(await stores.scene.auditTypes(intent.task.id)).toEqual(['task.granted']);
+        expect(await stores.scene.runningTasks(intent.quota.scope)).toBe(1);
+      });
+
+      it('writes leases without remote effect as active', async () => {
+        const intent = await opened({ leaseState: 'active' });
+        expect(await stores.scene.leases(intent.task.id)).toMatchObject([
+          { state: 'active', dueAt: intent.task.expiresAt },
+        ]);
+      });
+
+      it.each([
+        ['the agent is suspended', 'agent', {}],
+        ['nobody declared the agent', 'agent', { agentId: newId('agt') }],
+        ['another template version is in force', 'template', { template: { name: 'read-cases', version: 2 } }],
+        ['nobody declared the template', 'template', { template: { name: 'write-cases', version: 1 } }],
+      ] as const)('writes nothing when %s', async (name, verdict, options) => {
+        const declared = await intend();
+        if (name.endsWith('suspended')) await stores.scene.setAgent(declared.task.agent.id, 'suspended');
+        const intent = taskIntent(stores.scene.clock, options);
+        expect(await stores.issuance.open(intent)).toBe(verdict);
+        await expectNothing(intent);
+      });
+
+      it('writes nothing when the template is retired', async () => {
+        const intent = await intend();
+        await stores.scene.setTemplate(intent.task.template.name, undefined);
+        expect(await stores.issuance.open(intent)).toBe('template');
+        await expectNothing(intent);
+      });
+
+      it.each([-6, 6])('writes nothing when the clock of the replica is %i s off', async (seconds) => {
+        const intent = await intend({ createdAt: addSeconds(stores.scene.clock.now(), seconds) });
+        expect(await stores.issuance.open(intent)).toBe('clock');
+        await expectNothing(intent);
+      });
+
+      it.each([-4, 4])('bears a clock that is %i s off', async (seconds) => {
+        await opened({ createdAt: addSeconds(stores.scene.clock.now(), seconds) });
+      });
+
+      it('grants as many tasks at once as the scope allows, and one more when one has ended', async () => {
+        const options = { quota: { concurrentTasks: 2 } };
+        const first = await opened(options);
+        await opened(options);
+        const refused = await intend(options);
+        expect(await stores.issuance.open(refused)).toBe('quota');
+        await expectNothing(refused, 2);
+        await endAtOnce(first);
+        await opened(options);
+      });
+
+      it('grants as many tasks in a minute as the scope allows, whether they have ended or not', async () => {
+        const options = { quota: { tasksPerMinute: 2 } };
+        await endAtOnce(await opened(options));
+        await stores.scene.advance(30);
+        await opened(options);
+        expect(await stores.issuance.open(await intend(options))).toBe('quota');
+        await stores.scene.advance(31);
+        await opened(options);
+        expect(await stores.issuance.open(await intend(options))).toBe('quota');
+      });
+
+      it('counts each scope by itself, and all versions of a template together', async () => {
+        const quota = { concurrentTasks: 1 };
+        await opened({ quota });
+        await opened({ quota, template: { name: 'write-cases', version: 1 } });
+        expect(await stores.issuance.open(await intend({ quota, template: { name: 'read-cases', version: 2 } }))).toBe(
+          'quota',
+        );
+      });
+
+      it('gives each of many requests its own verdict', async () => {
+        const quota = { concurrentTasks: 2 };
+        const good = [await intend({ quota }), await intend({ quota }), await intend({ quota })];
+        const others = [
+          taskIntent(stores.scene.clock, { agentId: newId('agt') }),
+          taskIntent(stores.scene.clock, { template: { name: 'read-cases', version: 7 } }),
+          taskIntent(stores.scene.clock, { createdAt: addSeconds(stores.scene.clock.now(), -60) }),
+        ];
+        const intents = [...others, ...good];
+        const verdicts = await Promise.all(intents.map((intent) => stores.issuance.open(intent)));
+        expect(verdicts).toEqual(['agent', 'template', 'clock', 'opened', 'opened', 'quota']);
+        const written = await Promise.all(intents.map(({ task }) => stores.scene.task(task.id)));
+        expect(written.map((task) => task !== undefined)).toEqual(verdicts.map((verdict) => verdict === 'opened'));
+        const entries = await Promise.all(intents.map(({ task }) => stores.scene.auditTypes(task.id)));
+        expect(entries.map(({ length }) => length)).toEqual([0, 0, 0, 1, 1, 0]);
+      });
+    });
+
+    describe('activate', () => {
+      it('makes all leases of the task active, with their audit entries and wake-ups', async () => {
+        const intent = await opened({ connections: ['crm', 'files'], heartbeatTimeoutSeconds: 30 });
+        expect(await stores.issuance.activate(activationOf(intent))).toBe(true);
+        const dueAt = addSeconds(intent.task.createdAt, 30);
+        const { expiresAt } = intent.task;
+        expect(await stores.scene.leases(intent.task.id)).toMatchObject([
+          { state: 'active', dueAt, providerExpiresAt: expiresAt },
+          { state: 'active', dueAt, providerExpiresAt: expiresAt },
+        ]);
+        expect(await stores.scene.auditTypes(intent.task.id)).toEqual(['task.granted', 'lease.issued', 'lease.issued']);
+        const { id } = intent.leases[1]!;
+        expect(await stores.scene.wakeUps(id)).toEqual([{ leaseId: id, reason: 'due', runAt: dueAt }]);
+      });
+
+      it('changes nothing of a task that was ended meanwhile', async () => {
+        const intent = await opened();
+        const { id } = intent.task;
+        await stores.closing.requestEnd({ taskId: id, cause: 'revoked', actor: MAYFLY });
+        const before = [await stores.scene.leases(id), await stores.scene.auditTypes(id)];
+        expect(await stores.issuance.activate(activationOf(intent))).toBe(false);
+        expect([await stores.scene.leases(id), await stores.scene.auditTypes(id)]).toEqual(before);
+        expect(await stores.scene.wakeUps(intent.leases[0]!.id)).toEqual([]);
+      });
+
+      it('changes nothing of a task whose mint was taken for lost', async () => {
+        const intent = await opened();
+        await stores.scene.advance(13);
+        await stores.closing.claimDue({ limit: 10 });
+        expect(await stores.issuance.activate(activationOf(intent))).toBe(false);
+        expect(await stores.scene.leases(intent.task.id)).toMatchObject([{ state: 'revoking' }]);
+      });
+
+      it('knows nothing of a task that was never opened', async () => {
+        expect(await stores.issuance.activate(activationOf(await intend()))).toBe(false);
+      });
+
+      it('gives each of many tasks its own answer', async () => {
+        const [ended, living] = [await opened(), await opened()];
+        await stores.closing.requestEnd({ taskId: ended.task.id, cause: 'revoked', actor: MAYFLY });
+        const answers = [ended, living].map((intent) => stores.issuance.activate(activationOf(intent)));
+        expect(await Promise.all(answers)).toEqual([false, true]);
+      });
+    });
+
+    describe('quotaLeft', () => {
+      const limits = { tasksPerMinute: 5, concurrentTasks: 3 };
+
+      it('is everything while nothing was taken', async () => {
+        expect(await stores.issuance.quotaLeft('template/nobody', limits)).toEqual({
+          tasksThisMinute: 5,
+          concurrentTasks: 3,
+        });
+      });
+
+      it('follows what is taken, and never falls below none', async () => {
+        const { scope } = (await opened()).quota;
+        await endAtOnce(await opened());
+        expect(await stores.issuance.quotaLeft(scope, limits)).toEqual({ tasksThisMinute: 3, concurrentTasks: 2 });
+        const none = { tasksPerMinute: 1, concurrentTasks: 0 };
+        expect(await stores.issuance.quotaLeft(scope, none)).toEqual({ tasksThisMinute: 0, concurrentTasks: 0 });
+        await stores.scene.advance(61);
+        expect(await stores.issuance.quotaLeft(scope, limits)).toEqual({ tasksThisMinute: 5, concurrentTasks: 2 });
+      });
+    });
+
+    it('records entries that belong to no change', async () => {
+      const taskId = newId('tsk');
+      const entries = [1, 2].map(() => auditEntry('task.denied', stores.scene.clock.now(), MAYFLY, { taskId }, {}));
+      await stores.issuance.record(entries);
+      expect(await stores.scene.auditTypes(taskId)).toEqual(['task.denied', 'task.denied']);
+    });
+
+    async function expectNothing({ task, leases, quota }: ReturnType<typeof taskIntent>, running = 0): Promise<void> {
+      expect(await stores.scene.task(task.id)).toBeUndefined();
+      expect(await stores.scene.leases(task.id)).toEqual([]);
+      expect(await stores.scene.auditTypes(task.id)).toEqual([]);
+      expect(await stores.scene.wakeUps(leases[0]!.id)).toEqual([]);
+      expect(await stores.scene.runningTasks(quota.scope)).toBe(running);
+    }
+
+    async function endAtOnce({ task, leases }: ReturnType<typeof taskIntent>): Promise<void> {
+      const neverMinted = leases.map(({ id }) => id);
+      await stores.closing.requestEnd({ taskId: task.id, cause: 'failed', actor: MAYFLY, neverMinted });
+    }
+  });
+}

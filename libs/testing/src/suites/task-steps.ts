@@ -1,0 +1,51 @@
+import { MAYFLY } from '@mayfly/audit';
+import { expect } from '@jest/globals';
+import type { ClosingResult, EndRequest, LeaseClaim, TaskIntent } from '@mayfly/issuance';
+import { addSeconds } from '@mayfly/kernel';
+import type { TaskEndCause } from '@mayfly/tasks';
+import { activationOf, declareFor, taskIntent, type IntentOptions } from '../builders.js';
+import type { TaskStores } from '../task-stores.js';
+
+/** A task after step 7: its leases are being minted. */
+export async function openedTask(stores: TaskStores, options: IntentOptions = {}): Promise<TaskIntent> {
+  const intent = taskIntent(stores.scene.clock, options);
+  await declareFor(stores.scene, intent);
+  expect(await stores.issuance.open(intent)).toBe('opened');
+  return intent;
+}
+
+/** A task after step 9: its leases are active. */
+export async function activeTask(stores: TaskStores, options: IntentOptions = {}): Promise<TaskIntent> {
+  const intent = await openedTask(stores, options);
+  expect(await stores.issuance.activate(activationOf(intent))).toBe(true);
+  return intent;
+}
+
+/** Asks for the end of a task. */
+export function endTask(
+  stores: TaskStores,
+  { task }: TaskIntent,
+  cause: TaskEndCause = 'completed',
+  more: Partial<EndRequest> = {},
+): Promise<readonly LeaseClaim[]> {
+  return stores.closing.requestEnd({ taskId: task.id, cause, actor: MAYFLY, ...more });
+}
+
+/** What a worker records on the provider's proof. */
+export function proofOf(
+  stores: TaskStores,
+  claim: LeaseClaim,
+  state: 'revoked' | 'expired' = 'revoked',
+): ClosingResult {
+  return { claim, state, effectiveAt: stores.scene.clock.now() };
+}
+
+/** What a worker records without proof. */
+export function retryOf(
+  stores: TaskStores,
+  claim: LeaseClaim,
+  seconds = 4,
+): Extract<ClosingResult, { readonly state: 'revoking' }> {
+  const retryAt = addSeconds(stores.scene.clock.now(), seconds);
+  return { claim, state: 'revoking', retryAt, error: 'the target did not answer' };
+}

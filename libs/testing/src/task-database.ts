@@ -1,0 +1,148 @@
+import type { WakeUp } from '@mayfly/issuance';
+import type { AgentId, Clock, LeaseId, TaskId } from '@mayfly/kernel';
+import pg from 'pg';
+import { createMigratedDatabase } from './migrated-database.js';
+import type { TestDatabase } from './test-database.js';
+import type { LeaseView, TaskScene, TaskView } from './task-stores.js';
+
+/** `now()` and `clock_timestamp()` of every session, moved by what the table says. */
+const CLOCK = `
+CREATE SCHEMA test_clock;
+CREATE TABLE test_clock.skew AS SELECT 0::float AS seconds;
+CREATE FUNCTION test_clock.now() RETURNS timestamptz LANGUAGE sql STABLE AS
+  'SELECT pg_catalog.now() + make_interval(secs => (SELECT seconds FROM test_clock.skew))';
+CREATE FUNCTION test_clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS
+  'SELECT pg_catalog.clock_timestamp() + make_interval(secs => (SELECT seconds FROM test_clock.skew))';
+GRANT USAGE ON SCHEMA test_clock TO mayfly_app;
+GRANT SELECT ON test_clock.skew TO mayfly_app`;
+
+const TABLES =
+  'agent, template, task, lease, quota_counter, audit_entry, audit_seal, outbox, idempotency_key, signing_key';
+
+/** A migrated PostgreSQL database whose time a test sets, with a look behind its stores. */
+export class TaskDatabase implements TaskScene {
+  readonly clock: Clock = { now: () => new Date(Date.now() + this.skewSeconds * 1000) };
+  private skewSeconds = 0;
+  private readonly pools: pg.Pool[] = [];
+  private readonly sessions: pg.Client[] = [];
+
+  private constructor(
+    private readonly database: TestDatabase,
+    private readonly admin: pg.Pool,
+  ) {}
+
+  static async start(): Promise<TaskDatabase> {
+    const database = await createMigratedDatabase();
+    const admin = new pg.Pool({ connectionString: database.adminUrl, max: 2 });
+    await admin.query(CLOCK);
+    // Looked up first, these two stand before those of the catalog.
+    await admin.query(`ALTER DATABASE ${database.name} SET search_path TO test_clock, pg_catalog, public`);
+    await admin.end();
+    return new TaskDatabase(database, new pg.Pool({ connectionString: database.adminUrl, max: 2 }));
+  }
+
+  /** as the serving role */
+  get url(): string {
+    return this.database.url;
+  }
+
+  /** Connections of one replica more, with the rights of the serving role. */
+  pool(applicationName = 'replica'): pg.Pool {
+    const pool = new pg.Pool({ connectionString: this.url, max: 6, application_name: applicationName });
+    this.pools.push(pool);
+    return pool;
+  }
+
+  /** As the superuser: what no service may do. */
+  async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
+    return (await this.admin.query<Row>(text, [...values])).rows;
+  }
+
+  /** A session of the superuser, to hold a transaction open in. */
+  async session(): Promise<pg.Client> {
+    const session = new pg.Client({ connectionString: this.database.adminUrl });
+    await session.connect();
+    this.sessions.push(session);
+    return session;
+  }
+
+  /** Empties every table; the triggers that keep history are off meanwhile. */
+  async empty(): Promise<void> {
+    await this.query(`BEGIN; SET LOCAL session_replication_role = replica; TRUNCATE ${TABLES} CASCADE; COMMIT`);
+  }
+
+  /** Resolves once a session other than the caller's waits for a lock. */
+  async untilBlocked(): Promise<void> {
+    const blocked = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
+    while ((await this.query(blocked)).length === 0);
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.pools, ...this.sessions, this.admin].map((one) => one.end()));
+    await this.database.drop();
+  }
+
+  async advance(seconds: number): Promise<void> {
+    await this.query('UPDATE test_clock.skew SET seconds = seconds + $1', [seconds]);
+    this.skewSeconds += seconds;
+  }
+
+  async setAgent(id: AgentId, state: 'active' | 'suspended'): Promise<void> {
+    await this.query(
+      `INSERT INTO agent (id, name, spec, state, updated_by) VALUES ($1, $1, '{}', $2, 'test')
+       ON CONFLICT (id) DO UPDATE SET state = $2`,
+      [id, state],
+    );
+  }
+
+  async setTemplate(name: string, version: number | undefined): Promise<void> {
+    await this.query(
+      `INSERT INTO template (name, state, current_version) VALUES ($1, $2, $3)
+       ON CONFLICT (name) DO UPDATE SET state = $2, current_version = $3`,
+      [name, version === undefined ? 'retired' : 'published', version ?? null],
+    );
+  }
+
+  async task(taskId: TaskId): Promise<TaskView | undefined> {
+    const [row] = await this.query<{ [Key in keyof TaskView]: TaskView[Key] | null }>(
+      `SELECT state, end_cause AS "endCause", end_reason AS "endReason", expires_at AS "expiresAt",
+         live_leases AS "liveLeases" FROM task WHERE id = $1`,
+      [taskId],
+    );
+    return row === undefined ? undefined : (withoutNulls(row) as TaskView);
+  }
+
+  async leases(taskId: TaskId): Promise<readonly LeaseView[]> {
+    const rows = await this.query<{ [Key in keyof LeaseView]: LeaseView[Key] | null }>(
+      `SELECT id, state, due_at AS "dueAt", expires_at AS "expiresAt", provider_expires_at AS "providerExpiresAt",
+         end_cause AS "endCause", revoke_requested_at AS "revokeRequestedAt", revoke_effective_at AS "revokeEffectiveAt",
+         attempts, last_error AS "lastError" FROM lease WHERE task_id = $1 ORDER BY id`,
+      [taskId],
+    );
+    return rows.map((row) => withoutNulls(row) as LeaseView);
+  }
+
+  async auditTypes(taskId: TaskId): Promise<readonly string[]> {
+    const rows = await this.query<{ type: string }>(
+      'SELECT type FROM audit_entry WHERE task_id = $1 ORDER BY xid, ctid',
+      [taskId],
+    );
+    return rows.map(({ type }) => type);
+  }
+
+  wakeUps(leaseId: LeaseId): Promise<readonly WakeUp[]> {
+    return this.query<WakeUp & pg.QueryResultRow>(
+      `SELECT lease_id AS "leaseId", reason, run_at AS "runAt" FROM outbox WHERE lease_id = $1 ORDER BY id`,
+      [leaseId],
+    );
+  }
+
+  async runningTasks(scope: string): Promise<number> {
+    const [row] = await this.query<{ active: number }>('SELECT active FROM quota_counter WHERE scope = $1', [scope]);
+    return row?.active ?? 0;
+  }
+}
+
+function withoutNulls(row: object): object {
+  return Object.fromEntries(Object.entries(row).map(([key, value]: [string, unknown]) => [key, value ?? undefined]));
+}
