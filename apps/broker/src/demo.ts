@@ -105,7 +105,7 @@ async function tellTheStory(broker: BrokerClient, who: Cast, taskId: string, cla
   claims.section(`The auditor reads the story of ${taskId}`);
   const entries = await broker.timeline(who.auditor, taskId);
   entries.forEach(({ at, type, leaseId }) => {
-    claims.note([at, type.padEnd(14), leaseId ?? ''].join('  '));
+    claims.note([at, type.padEnd(14), leaseId ?? ''].join('  ').trimEnd());
   });
   const types = entries.map(({ type }) => type);
   const told = ['task.granted', 'lease.issued', 'task.ending', 'lease.revoked', 'task.ended'].every((type) =>

@@ -1,0 +1,92 @@
+import { execFile } from 'node:child_process';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { openEmbeddedScene, type BrokerProcess, type Scene } from '../support/broker-process.js';
+
+const readme = readFileSync('README.md', 'utf8');
+const run = promisify(execFile);
+
+/** The fenced blocks of a page, of one language. */
+function blocks(language: string): string[] {
+  return [...readme.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 'gs'))].map(([, text = '']) => text);
+}
+
+/** What changes from run to run: ids, times and durations. */
+function masked(text: string): string {
+  return text
+    .replace(/(tsk|lse)_[0-9a-z]{26}/g, '$1_…')
+    .replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, 'TIME')
+    .replace(/\b\d+ ms\b/g, 'N ms')
+    .trim();
+}
+
+describe('the README', () => {
+  let scene: Scene;
+  let broker: BrokerProcess;
+  let environment: NodeJS.ProcessEnv;
+
+  beforeAll(async () => {
+    scene = openEmbeddedScene();
+    broker = await scene.start();
+    const { port } = new URL(broker.url);
+    environment = { ...process.env, MAYFLY_DATA_DIR: join(scene.directory, 'data'), PORT: port, NODE_OPTIONS: '' };
+  });
+
+  afterAll(async () => {
+    await scene.close();
+  });
+
+  it('has a first request that works when it is pasted', async () => {
+    const request = blocks('sh')
+      .find((block) => block.includes('curl'))
+      ?.replaceAll('http://127.0.0.1:8420', broker.url);
+    const { stdout } = await run('bash', ['-c', request ?? 'false'], { env: environment });
+    expect(JSON.parse(stdout)).toMatchObject({ state: 'active', credentials: [{ name: 'db' }, { name: 'api' }] });
+  });
+
+  it('is what the service prints when it starts', () => {
+    const request = blocks('sh').find((block) => block.includes('curl')) ?? 'missing';
+    const printed = broker.output().replaceAll(broker.url, 'http://127.0.0.1:8420');
+    expect(printed.replace(/^ {2}/gm, '')).toContain(request.trim());
+  });
+
+  it('shows the output of the demo, and every claim in it holds', async () => {
+    const { stdout } = await run('npm', ['run', '-s', 'demo'], { env: environment });
+    expect(masked(stdout)).toBe(masked(blocks('text')[0] ?? ''));
+    expect(stdout).toContain('Every claim holds.');
+  });
+
+  it('names the two commands first', () => {
+    expect(blocks('sh')[0]).toBe('npm ci\nnpm start\n');
+  });
+});
+
+describe('every page of the documentation', () => {
+  const pages = [
+    'README.md',
+    'CONTRIBUTING.md',
+    ...readdirSync('docs', { recursive: true }).map((name) => join('docs', String(name))),
+  ];
+
+  it.each(pages.filter((page) => page.endsWith('.md')))('%s links to files that exist', (page) => {
+    const text = readFileSync(page, 'utf8');
+    const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link = '']) => join(dirname(page), link));
+    expect(links.filter((link) => !existsSync(link))).toEqual([]);
+  });
+
+  it.each(['README.md', 'CONTRIBUTING.md', 'docs/issuance.md'])('%s names files and folders that exist', (page) => {
+    const text = readFileSync(page, 'utf8');
+    const named = [...text.matchAll(/`((?:apps|libs|test|docs|tools|config|prisma)\/[^`*<\s]+)`/g)].map(
+      ([, path = '']) => path,
+    );
+    expect(named.filter((path) => !existsSync(path))).toEqual([]);
+  });
+
+  it.each(['README.md', 'CONTRIBUTING.md'])('%s names npm scripts that exist', (page) => {
+    const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
+    const named = [...readFileSync(page, 'utf8').matchAll(/npm run (?:-s )?([a-z:]+)/g)].map(([, name = '']) => name);
+    expect(named.filter((name) => !(name in scripts))).toEqual([]);
+  });
+});
