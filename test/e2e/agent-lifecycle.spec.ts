@@ -117,7 +117,7 @@ describe('an agent that is stopped', () => {
     expect(await ended).toMatchObject({ code: '57P01' });
     await untilNoLeaseLives(name);
     await expect(rowsOf(secret.url, 'SELECT 1')).rejects.toThrow();
-    const seen = await broker.send(`GET /tasks/${String(task.id)}`, { token: operator });
+    const seen = await broker.send(`GET /tasks/${task.id as string}`, { token: operator });
     expect(seen.body).toMatchObject({ state: 'revoked', endCause: cause });
   });
 
@@ -144,7 +144,7 @@ describe('an agent that is stopped', () => {
       `SELECT type, body FROM audit_entry WHERE agent = 'stopped-by-suspend' AND type ~ '^(agent|task.end)' ORDER BY xid, id`,
     );
     const actor = { kind: 'person', issuer: 'development-staff', subject: 'one-operator' };
-    expect(rows.map(({ type, body }) => [type, JSON.parse(body)])).toEqual([
+    expect(rows.map(({ type, body }) => [type, JSON.parse(body) as JsonObject])).toEqual([
       ['agent.activated', expect.objectContaining({ from: 'registered', to: 'active', actor })],
       ['agent.suspended', expect.objectContaining({ from: 'active', to: 'suspended', actor })],
       ['task.ending', expect.objectContaining({ cause: 'agent_suspended', actor })],

@@ -91,12 +91,12 @@ describe.each(KINDS)('the route /%s', (path, documentOf) => {
 
   it('lists by name, page by page', async () => {
     const names: unknown[] = [];
-    for (let cursor: unknown = ''; cursor !== null;) {
-      const query = cursor === '' ? '' : `&cursor=${String(cursor)}`;
+    for (let cursor: string | null = ''; cursor !== null;) {
+      const query = cursor === '' ? '' : `&cursor=${cursor}`;
       const { status, body } = await send(`GET /${path}?limit=1${query}`);
       expect(status).toBe(200);
       names.push(...(body.items as JsonObject[]).map(({ name }) => name));
-      cursor = body.nextCursor;
+      cursor = body.nextCursor as string | null;
     }
     expect(names).toEqual([...names].sort());
     expect(names).toEqual(expect.arrayContaining(['one', 'two']));

@@ -112,7 +112,7 @@ describe('declared state in files', () => {
       `SELECT type, body FROM audit_entry WHERE type IN ('declaration.changed', 'template.published') ORDER BY id`,
     );
     const updates = entries.filter(({ body }) => body.includes('"change":"update"'));
-    expect(updates.map(({ type, body }) => [type, JSON.parse(body)])).toEqual([
+    expect(updates.map(({ type, body }) => [type, JSON.parse(body) as unknown])).toEqual([
       ['declaration.changed', expect.objectContaining({ kind: 'Agent', name: 'first', changed: ['/spec/owner'] })],
       ['template.published', expect.objectContaining({ name: 'read', version: 2, changed: ['/spec/description'] })],
     ]);
@@ -122,8 +122,8 @@ describe('declared state in files', () => {
 
 describe('two replicas that start at once on an empty database', () => {
   it('both come up, and declare everything once', async () => {
-    const { createDatabase } = await startTestPostgres();
-    const shared = { database: await createDatabase(), issuers: newTestIssuers() };
+    const postgres = await startTestPostgres();
+    const shared = { database: await postgres.createDatabase(), issuers: newTestIssuers() };
     const documents = yamlOf(agentDocument('first'), templateDocument('read'));
     const replicas = await Promise.all([1, 2].map(() => startTestBroker({ beside: shared, documents })));
     for (const replica of replicas) {

@@ -128,7 +128,7 @@ describe('publishing', () => {
     const answer = await sendNow('POST /templates/linted/publish', undefined, publisher);
     expect(answer).toMatchObject({ status: 422, body: { type: 'urn:mayfly:problem:invalid_template' } });
     expect(answer.body.errors).toEqual([
-      { pointer: '/credentials/0/connection', detail: expect.stringContaining(String(errors[0]?.rule)) },
+      { pointer: '/credentials/0/connection', detail: expect.stringContaining(errors[0]?.rule as string) },
     ]);
     expect((await send('GET /templates/linted')).body).toMatchObject({ state: 'draft', inForce: null });
   });
@@ -153,7 +153,7 @@ describe('a published version', () => {
 
     const next = (await ask('renewed')).body;
     expect(next).toMatchObject({ template: { version: 2 }, lifetime: { grantedSeconds: 30 } });
-    const kept = await broker.send(`GET /tasks/${String(running.id)}`, { token: broker.agentToken('first') });
+    const kept = await broker.send(`GET /tasks/${running.id as string}`, { token: broker.agentToken('first') });
     expect(kept.body).toMatchObject({ state: 'active', template: { version: 1 }, expiresAt: running.expiresAt });
   });
 
@@ -161,7 +161,7 @@ describe('a published version', () => {
     await sendNow('PUT /templates/renewed', templateDocument('renewed', { description: 'A third time.' }));
     const page = (await send('GET /templates/renewed/versions?limit=1')).body;
     expect(page.items).toMatchObject([{ version: 2 }]);
-    const last = (await send(`GET /templates/renewed/versions?cursor=${String(page.nextCursor)}`)).body;
+    const last = (await send(`GET /templates/renewed/versions?cursor=${page.nextCursor as string}`)).body;
     expect(last).toMatchObject({ items: [{ version: 1 }], nextCursor: null });
     expect((await send('GET /templates/renewed/diff?from=1&to=2')).body).toEqual({
       from: 1,
@@ -188,7 +188,7 @@ describe('a retired template', () => {
     expect(await send('POST /templates/ended/retire')).toMatchObject({ status: 200, body: { state: 'retired' } });
     expect(await send('POST /templates/ended/retire')).toMatchObject({ status: 200, body: { inForce: null } });
     expect(await ask('ended')).toMatchObject({ status: 404 });
-    const kept = await broker.send(`GET /tasks/${String(running.id)}`, { token: broker.agentToken('first') });
+    const kept = await broker.send(`GET /tasks/${running.id as string}`, { token: broker.agentToken('first') });
     expect(kept.body).toMatchObject({ state: 'active' });
     expect(await sendNow('PUT /templates/ended', templateDocument('ended'))).toMatchObject({ status: 409 });
     expect(await sendNow('POST /templates/ended/publish', undefined, publisher)).toMatchObject({ status: 409 });

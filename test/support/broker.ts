@@ -57,8 +57,8 @@ export interface TestBroker {
 
 /** Starts a broker on a database of its own, with the starter templates and their demo database unless told otherwise. */
 export async function startTestBroker(options: TestBrokerOptions = {}): Promise<TestBroker> {
-  const { server, createDatabase } = await startTestPostgres();
-  const database = options.beside?.database ?? (await createDatabase());
+  const postgres = await startTestPostgres();
+  const database = options.beside?.database ?? (await postgres.createDatabase());
   const issuers = options.beside?.issuers ?? newTestIssuers();
   const configDir = await mkdtemp(join(tmpdir(), 'mayfly-config-'));
   const cleanUp = async (): Promise<void> => {
@@ -74,7 +74,7 @@ export async function startTestBroker(options: TestBrokerOptions = {}): Promise<
       MAYFLY_CONFIG_DIR: configDir,
       MAYFLY_LOG_LEVEL: 'silent',
       MAYFLY_QUEUE: 'off',
-      CRM_DATABASE_URL: options.documents === undefined ? await prepareDemoDatabase(server) : '',
+      CRM_DATABASE_URL: options.documents === undefined ? await prepareDemoDatabase(postgres.server) : '',
       ...options.environment,
     };
     const broker = await startBroker(readConfig(environment), environment);
