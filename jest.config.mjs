@@ -1,4 +1,4 @@
-// Three projects: `unit` needs Node alone and no server; `integration` starts the embedded PostgreSQL.
+// Two projects: `unit` needs Node alone and no server; `integration` starts the embedded PostgreSQL.
 import { readFileSync } from 'node:fs';
 
 const { compilerOptions } = JSON.parse(readFileSync(new URL('./tsconfig.json', import.meta.url), 'utf8'));

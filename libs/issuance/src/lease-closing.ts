@@ -1,5 +1,6 @@
 import { withDeadline, type RevocationOutcome } from '@mayfly/credentials';
 import { addSeconds, Problem, type Clock, type LeaseId } from '@mayfly/kernel';
+import { openHandle } from './lease-handle.js';
 import type { ClosingResult, ClosingStore, IssuanceMetrics, LeaseClaim, Sealing } from './ports.js';
 import type { Targets } from './targets.js';
 
@@ -80,8 +81,8 @@ export class LeaseClosing {
   }
 
   private async revoke(claim: LeaseClaim): Promise<RevocationOutcome> {
-    const { provider, config } = await this.parts.targets.resolve(claim.provider, claim.connection);
-    const handle: unknown = JSON.parse(this.parts.sealing.open(claim.sealedHandle, claim.id).toString('utf8'));
+    const { handle, target } = await openHandle(this.parts.sealing, this.parts.targets, claim);
+    const { provider, config } = target;
     const order = { leaseId: claim.id, config, handle, expiresAt: claim.expiresAt };
     return withDeadline(REVOKE_DEADLINE_SECONDS, (signal) => provider.revoke(order, signal));
   }

@@ -13,6 +13,7 @@ import {
 import { quotaScope } from '@mayfly/quota';
 import { dueAt, type Task } from '@mayfly/tasks';
 import type { Assessment } from './assessment.js';
+import { sealHandle } from './lease-handle.js';
 import type { LeaseIntent, Sealing, Target, TaskIntent, WakeUp } from './ports.js';
 import type { Requester, TaskRequest } from './request.js';
 import type { Targets } from './targets.js';
@@ -65,7 +66,7 @@ export class Planner {
         const target = await this.targets.resolve(rendered.provider, rendered.connection);
         const order = orderOf(newId('lse'), task, target, rendered.scope, mintBy);
         const handle = target.provider.plan(order) as JsonObject;
-        const sealedHandle = this.sealing.seal(JSON.stringify(handle), order.leaseId);
+        const sealedHandle = sealHandle(this.sealing, order.leaseId, target, handle);
         const { name, connection, scope, digest } = rendered;
         return { id: order.leaseId, name, connection, scope, scopeDigest: digest, target, order, handle, sealedHandle };
       }),

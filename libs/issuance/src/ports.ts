@@ -1,6 +1,6 @@
 import type { Actor, AuditEntry } from '@mayfly/audit';
 import type { AnyProvider, Connection, MintCheck } from '@mayfly/credentials';
-import type { LeaseId, TaskId } from '@mayfly/kernel';
+import type { Json, LeaseId, TaskId } from '@mayfly/kernel';
 import type { Lease } from '@mayfly/leases';
 import type { QuotaLeft, QuotaLimits } from '@mayfly/quota';
 import type { Task, TaskEndCause } from '@mayfly/tasks';
@@ -162,6 +162,8 @@ export interface StepObserver {
 /** A provider with the connection's configuration, secrets resolved. */
 export interface Target {
   readonly provider: AnyProvider;
+  /** the configuration as it was declared: its secrets are references */
+  readonly declared: Json;
   readonly config: unknown;
   /** judges what the provider mints */
   readonly check: MintCheck;

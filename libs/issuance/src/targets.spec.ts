@@ -25,8 +25,18 @@ describe('Targets', () => {
     expect(target.check({} as never, {} as never)).toBe('it is forged');
   });
 
-  it('needs no connection where a credential names none', async () => {
-    expect(await targetsWith({}).resolve('postgres', undefined)).toMatchObject({ provider, config: {} });
+  it('refuses a credential that names no connection where the provider needs one', async () => {
+    await expect(targetsWith({}).resolve('postgres', undefined)).rejects.toMatchObject({ code: 'provider_rejected' });
+  });
+
+  it('restores a target from what was declared once, with the secrets as they are now', async () => {
+    const { declared } = await targetsWith({ host: 'db', password: 'env:CRM' }).resolve('postgres', 'crm');
+    expect(declared).toEqual({ host: 'db', password: 'env:CRM' });
+    const later = await targetsWith({ host: 'elsewhere', password: 'env:CRM' }, async () => 'rotated-since').restore(
+      'postgres',
+      declared,
+    );
+    expect(later.config).toEqual({ host: 'db', password: 'rotated-since' });
   });
 
   it('does not know a connection that nobody declared', async () => {

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { MAYFLY } from '@mayfly/audit';
 import { addSeconds, Problem, type TaskId } from '@mayfly/kernel';
 import { FakeTaskStores, holdDeadlines, IssuanceService, templateOf } from '@mayfly/testing';
+import { openHandle } from './lease-handle.js';
 
 const LOCAL = { credentials: [{ name: 'token', provider: 'local', scope: { audience: 'cases' } }] };
 const TWO = {
@@ -58,8 +59,9 @@ describe('TaskIssuance', () => {
       const mint = jest.spyOn(service.dummy, 'mint').mockImplementation(async (order) => {
         const lease = stores.scene.leaseRows.get(order.leaseId)!;
         expect(lease).toMatchObject({ state: 'minting', mintBy: order.mintBy });
-        const handle: unknown = JSON.parse(service.sealer.open(lease.sealedHandle, lease.id).toString());
+        const { handle, target } = await openHandle(service.sealer, service.targets, lease);
         expect(handle).toEqual(service.dummy.plan(order));
+        expect(target.config).toEqual(order.config);
         throw new Problem('provider_rejected', 'seen enough');
       });
       expect(await problemOf(service.issue())).toMatchObject({ detail: 'seen enough' });

@@ -68,6 +68,13 @@ describe('TaskRenewal', () => {
       expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 700));
     });
 
+    it('never passes the longest life with which the task began, although the version in force allows more', async () => {
+      await republish({ lifetime: { defaultSeconds: 600, maxSeconds: 3_000 } });
+      await stores.scene.advance(300);
+      await renew(2_500);
+      expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 1_800));
+    });
+
     it('never passes the proven identity', async () => {
       await stores.scene.advance(300);
       await renew(1_000, { identityExpiresAt: addSeconds(start, 650) });

@@ -1,17 +1,9 @@
 import { auditEntry } from '@mayfly/audit';
 import { withDeadline, type Minted } from '@mayfly/credentials';
-import {
-  addSeconds,
-  digestOf,
-  earliest,
-  Problem,
-  type Clock,
-  type Json,
-  type LeaseId,
-  type TaskId,
-} from '@mayfly/kernel';
+import { addSeconds, digestOf, earliest, Problem, type Clock, type LeaseId, type TaskId } from '@mayfly/kernel';
 import { dueAt, type Task } from '@mayfly/tasks';
 import type { Assessment } from './assessment.js';
+import { openHandle } from './lease-handle.js';
 import { actorOf, MINT_DEADLINE_SECONDS, orderOf } from './plan.js';
 import type { IssuanceMetrics, LivingLease, Sealing, TaskStore } from './ports.js';
 import type { Requester } from './request.js';
@@ -128,12 +120,11 @@ export class TaskRenewal {
   }
 
   private async renewOne(task: Task, lease: LivingLease): Promise<Secret | undefined> {
-    const target = await this.parts.targets.resolve(lease.provider, lease.connection);
+    const { handle, target } = await openHandle(this.parts.sealing, this.parts.targets, lease);
     const { provider } = target;
     if (provider.renew === undefined) return undefined;
     const mintBy = addSeconds(this.parts.clock.now(), MINT_DEADLINE_SECONDS);
     const order = { ...orderOf(lease.id, task, target, lease.scope, mintBy), issuedAt: this.parts.clock.now() };
-    const handle = JSON.parse(this.parts.sealing.open(lease.sealedHandle, lease.id).toString('utf8')) as Json;
     const started = performance.now();
     const { secret, providerExpiresAt } = await withDeadline(MINT_DEADLINE_SECONDS, async (signal) =>
       provider.renew?.(order, handle, signal),
