@@ -82,6 +82,30 @@ describe('the stores of one task', () => {
     }
   });
 
+  it('write nothing of an activation that waited for the end of its task', async () => {
+    const { task, ...intent } = await opened();
+    const ending = await scene.session();
+    await ending.query(`BEGIN; UPDATE task SET end_cause = 'revoked'; UPDATE lease SET state = 'revoking'`);
+    const activation = issuance.activate(activationOf({ task, ...intent }));
+    await scene.untilBlocked();
+    await ending.query('COMMIT');
+    expect(await activation).toBe(false);
+    expect(await scene.auditTypes(task.id)).toEqual(['task.granted']);
+    expect(await scene.wakeUps(intent.leases[0]!.id)).toEqual([]);
+  });
+
+  it('lock a task before its leases, so that nobody waits for each other', async () => {
+    const { task } = await active();
+    const [claim] = await closing.requestEnd({ taskId: task.id, cause: 'completed', actor: MAYFLY });
+    const other = await scene.session();
+    await other.query('BEGIN; SELECT FROM task FOR UPDATE');
+    const recording = closing.record([{ claim: claim!, state: 'revoked', effectiveAt: scene.clock.now() }]);
+    await scene.untilBlocked();
+    await other.query(`UPDATE lease SET last_error = 'seen by somebody else'; COMMIT`);
+    await recording;
+    expect(await scene.leases(task.id)).toMatchObject([{ state: 'revoked' }]);
+  });
+
   it('do not take back what a sign of life has just kept', async () => {
     const { task } = await active({ heartbeatTimeoutSeconds: 30 });
     await scene.advance(30);

@@ -89,6 +89,18 @@ describe('two replicas', () => {
     expect(await scene.runningTasks(scope)).toBe(0);
   });
 
+  it('wait for what another one is about to take, and take none of it', async () => {
+    const intent = await intend({ quota: { concurrentTasks: 50 } });
+    await scene.query('SELECT quota_take($1, 49, 1000, 50)', [intent.quota.scope]);
+    const other = await scene.session();
+    await other.query(`BEGIN; SELECT quota_take('${intent.quota.scope}', 9, 1000, 50)`);
+    const answer = replicas[0].open(intent);
+    await scene.untilBlocked();
+    await other.query('COMMIT');
+    expect(await answer).toBe('quota');
+    expect(await scene.runningTasks(intent.quota.scope)).toBe(50);
+  });
+
   it('do not lock each other out, whatever the order of the scopes', async () => {
     const names = Array.from({ length: 12 }, (_, place) => `template-${String(place)}`);
     const batch = (order: readonly string[]) =>

@@ -89,10 +89,10 @@ export class TaskDatabase implements TaskScene {
 
   async setAgent(id: AgentId, state: 'active' | 'suspended'): Promise<void> {
     await this.query(
-      `INSERT INTO agent (id, name, spec, state, updated_by) VALUES ($1, $1, '{}', $2, 'test')
-       ON CONFLICT (id) DO UPDATE SET state = $2`,
+      `INSERT INTO agent (id, name, spec, state, updated_by) VALUES ($1, $1, '{}', $2, 'test') ON CONFLICT DO NOTHING`,
       [id, state],
     );
+    await this.query('UPDATE agent SET state = $2 WHERE id = $1', [id, state]);
   }
 
   async setTemplate(name: string, version: number | undefined): Promise<void> {
