@@ -57,7 +57,9 @@ export class LeaseClosing {
   async close(claims: readonly LeaseClaim[]): Promise<void> {
     const connections = new Set(claims.map(({ connection }) => connection));
     const groups = [...connections].map((name) => claims.filter(({ connection }) => connection === name));
-    await Promise.all(groups.map((group) => this.closeGroup(group)));
+    const done = await Promise.allSettled(groups.map((group) => this.closeGroup(group)));
+    const failure = done.find(({ status }) => status === 'rejected');
+    if (failure?.status === 'rejected') throw failure.reason;
   }
 
   private async closeGroup(claims: readonly LeaseClaim[]): Promise<void> {
@@ -104,7 +106,7 @@ export class LeaseClosing {
           : { claim, state: 'revoking', retryAt: claim.expiresAt, error: 'lives to its expiry' };
       case 'not_yet':
       case 'unknown': {
-        const pause = outcome.retryAfterSeconds ?? Math.min(2 ** claim.attempts, MAX_RETRY_SECONDS);
+        const pause = Math.min(outcome.retryAfterSeconds ?? 2 ** claim.attempts, MAX_RETRY_SECONDS);
         return { claim, state: 'revoking', retryAt: addSeconds(now, pause), error: outcome.detail };
       }
     }

@@ -43,9 +43,10 @@ export class TaskRenewal {
   async renew(requester: Requester, taskId: TaskId, ttlSeconds: number | undefined): Promise<RenewedSecrets> {
     const task = await this.ownTask(requester, taskId);
     if (task.endCause !== undefined || task.state !== 'active') throw ended(taskId);
+    if (task.leases.some(({ state }) => state !== 'active')) throw notActive(taskId);
     const assessment = await this.decideAgain(requester, task, ttlSeconds);
     const expiresAt = this.newDeadline(task, assessment);
-    if (expiresAt <= task.expiresAt) return new Map();
+    if (expiresAt <= task.expiresAt) return this.renewAtProviders(task, task.leases.filter(isBehind));
     const renewed: Task = { ...task, expiresAt };
     await this.commit(requester, renewed, assessment.at);
     return this.renewAtProviders(renewed, task.leases);
@@ -159,4 +160,18 @@ function requireSameScopes(
 
 function ended(taskId: TaskId): Problem {
   return new Problem('conflict', `task \`${taskId}\` is ending or has ended`, { taskId, help: 'ask for a new task' });
+}
+
+function notActive(taskId: TaskId): Problem {
+  const detail = `the credentials of task \`${taskId}\` are not all active`;
+  return new Problem('conflict', detail, {
+    taskId,
+    retryAfterSeconds: 1,
+    help: 'renew when `GET /tasks/:id` shows them active',
+  });
+}
+
+/** An earlier renewal moved the granted deadline and failed at the provider; tokens end on a whole second. */
+function isBehind({ expiresAt, providerExpiresAt }: LivingLease): boolean {
+  return providerExpiresAt !== undefined && expiresAt.getTime() - providerExpiresAt.getTime() >= 1000;
 }

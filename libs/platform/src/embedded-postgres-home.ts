@@ -10,7 +10,12 @@ const OUTSIDE = '/var/lib/mayfly';
  * `mktemp -d` makes) are closed to the user as whom PostgreSQL runs: there the files are put under `outside`, which only
  * that user may read, and `postgres` is a link to them. `dataDir` exists.
  */
-export function serverHome(dataDir: string, account: Account, log: (message: string) => void, outside = OUTSIDE): string {
+export function serverHome(
+  dataDir: string,
+  account: Account,
+  log: (message: string) => void,
+  outside = OUTSIDE,
+): string {
   const inside = join(realpathSync(dataDir), 'postgres');
   const closed = existsSync(inside) ? undefined : firstClosedDirectory(realpathSync(dataDir), account);
   if (closed !== undefined) {
@@ -18,7 +23,9 @@ export function serverHome(dataDir: string, account: Account, log: (message: str
     chmodSync(outside, 0o711);
     const files = mkdtempSync(join(outside, 'postgres-'));
     symlinkSync(files, inside);
-    log(`user ${String(account.uid)}, as whom PostgreSQL runs, may not pass through ${closed}: its files are in ${files}`);
+    log(
+      `user ${String(account.uid)}, as whom PostgreSQL runs, may not pass through ${closed}: its files are in ${files}`,
+    );
   }
   mkdirSync(inside, { recursive: true, mode: 0o700 });
   const home = realpathSync(inside);

@@ -1,3 +1,4 @@
+import { MAYFLY } from '@mayfly/audit';
 import {
   AgentLifecycleStore,
   AuditReader,
@@ -60,9 +61,12 @@ function buildAgentSide(parts: Parts) {
   const { database, sealer, clock, keyRing, publicUrl, catalog, tasks, ending, refusals } = parts;
   const idempotencyStore = new IdempotencyStore(database.pool);
   const identityUses = new IdentityUseStore(database.pool);
-  const idempotency = new Idempotency(idempotencyStore, sealer, clock, async (taskId) => {
-    const task = await tasks.find(taskId);
-    return task === undefined ? { id: taskId } : taskView(task);
+  const idempotency = new Idempotency(idempotencyStore, sealer, clock, {
+    view: async (taskId) => {
+      const task = await tasks.find(taskId);
+      return task === undefined ? { id: taskId } : taskView(task);
+    },
+    takeBack: (taskId) => ending.end({ taskId, cause: 'issuance_failed', reason: 'not delivered', actor: MAYFLY }),
   });
   const tokensService = new TokensService({
     issuer: publicUrl,

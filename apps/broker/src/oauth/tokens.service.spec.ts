@@ -33,7 +33,7 @@ let refused: Principal[];
 let service: TokensService;
 
 const agentId = newId('agt');
-let claims: JsonObject & { exp: number };
+let claims: JsonObject & { exp: number; jti: string };
 
 function principal(kind: Principal['kind'], member: object): Principal {
   return { kind, identity: { issuer: 'ci', subject: 'someone' }, ...member } as unknown as Principal;
@@ -53,7 +53,7 @@ beforeEach(async () => {
     ...{ scope: 'cases.read', task_id: newId('tsk'), template: { name: 'support', version: 1 } },
     authorization_details: [{ type: 'mayfly_operations', actions: ['cases.read'], locations: [AUDIENCE] }],
   };
-  live.add(String(claims.jti));
+  live.add(claims.jti);
   service = new TokensService({
     issuer: ISSUER,
     verifier: new TokenVerifier(ring, clock),

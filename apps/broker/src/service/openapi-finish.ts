@@ -51,7 +51,7 @@ function finishResponse(status: string, response: Response): void {
 }
 
 function mediaOf({ requestBody }: Operation): Media[] {
-  return requestBody !== undefined && 'content' in requestBody ? (Object.values(requestBody.content) as Media[]) : [];
+  return requestBody !== undefined && 'content' in requestBody ? Object.values(requestBody.content) : [];
 }
 
 /** A schema that was written down whole brings its own definitions; references in a document start at its root. */

@@ -20,7 +20,7 @@ export function withComponents(schema: object): OpenApiSchema {
     .replaceAll(/__schema\d+/g, 'Json')
     .replaceAll('"#/$defs/', '"#/components/schemas/');
   const { $defs = {}, $schema: _, ...rest } = JSON.parse(text) as z.core.JSONSchema.JSONSchema;
-  return { schema: rest, components: $defs as OpenApiSchema['components'] };
+  return { schema: rest, components: $defs };
 }
 
 /** Leaves out what tells a reader nothing: the pattern of an instant fills a page, and every integer is a safe one. */

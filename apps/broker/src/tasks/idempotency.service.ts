@@ -1,6 +1,6 @@
 import type { JsonObject, TaskId } from '@mayfly/kernel';
 import { addSeconds, digestOf, earliest, Problem, type Clock } from '@mayfly/kernel';
-import type { IdempotencyStore, KeyOwner, UsedKey } from '@mayfly/persistence';
+import type { IdempotencyStore, KeyClaim, KeyOwner, UsedKey } from '@mayfly/persistence';
 import type { Sealer } from '@mayfly/trust';
 import type { CreateTask } from './task.schemas.js';
 
@@ -17,14 +17,21 @@ export interface Answer {
   readonly body: JsonObject;
 }
 
+/** What a key needs of tasks. */
+export interface KeyedTasks {
+  /** a task without secrets, for when its answer may no longer be replayed */
+  view(taskId: TaskId): Promise<JsonObject>;
+  /** ends a task whose answer nobody will get */
+  takeBack(taskId: TaskId): Promise<void>;
+}
+
 /** `Idempotency-Key` on `POST /tasks`: one mint per key, whichever replica the requests reach. */
 export class Idempotency {
   constructor(
     private readonly store: IdempotencyStore,
     private readonly sealer: Sealer,
     private readonly clock: Clock,
-    /** a task's view without secrets, for when the answer may no longer be replayed */
-    private readonly view: (taskId: TaskId) => Promise<JsonObject>,
+    private readonly tasks: KeyedTasks,
   ) {}
 
   /**
@@ -36,18 +43,27 @@ export class Idempotency {
       throw new Problem('invalid_request', 'use 1 to 255 printable ASCII characters as `Idempotency-Key`');
     }
     const fingerprint = digestOf({ ...request });
-    const used = await this.store.claim(owner, key, fingerprint);
-    if (used !== undefined) return this.replay(owner, key, fingerprint, used);
+    const claim = await this.store.claim(owner, key, fingerprint);
+    if (!('claimedAt' in claim)) return this.replay(owner, key, fingerprint, claim);
+    const answer = await first().catch((error: unknown) => this.letGo(claim, error));
+    await this.settle(claim, answer);
+    return answer.body;
+  }
+
+  /** An answer that cannot be kept is not given: a retry would find the key free, and mint a second time. */
+  private async settle(claim: KeyClaim, { taskId, expiresAt, body }: Answer): Promise<void> {
+    const replayUntil = earliest(addSeconds(this.clock.now(), REPLAY_SECONDS), expiresAt);
+    const sealed = this.sealer.seal(JSON.stringify(body), contextOf(claim.owner, claim.key));
     try {
-      const answer = await first();
-      const replayUntil = earliest(addSeconds(this.clock.now(), REPLAY_SECONDS), answer.expiresAt);
-      const sealed = this.sealer.seal(JSON.stringify(answer.body), contextOf(owner, key));
-      await this.store.settle(owner, key, answer.taskId, sealed, replayUntil);
-      return answer.body;
+      if (await this.store.settle(claim, taskId, sealed, replayUntil)) return;
     } catch (error) {
-      await this.letGo(owner, key, error);
+      await this.tasks.takeBack(taskId);
       throw error;
     }
+    await this.tasks.takeBack(taskId);
+    throw new Problem('request_in_flight', 'this took too long; another request with this key is under way', {
+      taskId,
+    });
   }
 
   private async replay(owner: KeyOwner, key: string, fingerprint: string, used: UsedKey): Promise<JsonObject> {
@@ -59,15 +75,16 @@ export class Idempotency {
         retryAfterSeconds: 1,
       });
     }
-    if (used.sealedAnswer === undefined) return this.view(used.taskId);
+    if (used.sealedAnswer === undefined) return this.tasks.view(used.taskId);
     return JSON.parse(this.sealer.open(used.sealedAnswer, contextOf(owner, key)).toString('utf8')) as JsonObject;
   }
 
   /** A refusal frees the key. A task that failed half-way keeps it: what became of its credentials is in the task. */
-  private async letGo(owner: KeyOwner, key: string, error: unknown): Promise<void> {
+  private async letGo(claim: KeyClaim, error: unknown): Promise<never> {
     const taskId = error instanceof Problem ? error.extensions.taskId : undefined;
-    if (taskId === undefined) await this.store.release(owner, key);
-    else await this.store.settle(owner, key, taskId as TaskId);
+    if (taskId === undefined) await this.store.release(claim);
+    else await this.store.settle(claim, taskId as TaskId);
+    throw error;
   }
 }
 
