@@ -94,7 +94,7 @@ describe('GET /issuances', () => {
   it('is read page by page with its cursor, which fits no other question', async () => {
     const { items, pages } = await readAll('/issuances?limit=1&agent=support-agent');
     expect([items.length, pages]).toEqual([3, 3]);
-    const cursor = String((await auditor('/issuances?limit=1&agent=support-agent')).body.nextCursor);
+    const cursor = (await auditor('/issuances?limit=1&agent=support-agent')).body.nextCursor as string;
     const other = await auditor(`/issuances?limit=1&agent=idle-agent&cursor=${cursor}`);
     expect([other.status, other.body.type]).toEqual([400, 'urn:mayfly:problem:invalid_request']);
   });
@@ -152,7 +152,7 @@ describe('GET /audit/entries', () => {
       expect(canonicalJson(body!)).toBe(canonical);
       expect(
         createHash('sha256')
-          .update(`\0${String(canonical)}`)
+          .update(`\0${canonical as string}`)
           .digest('base64url'),
       ).toBe(leafHash);
     }

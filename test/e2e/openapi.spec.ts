@@ -69,7 +69,7 @@ describe('the document', () => {
     for (const name of new Set([...names, ...Object.keys(document.components.schemas)])) {
       expect(() => validatorOf(name)).not.toThrow();
     }
-    expect(JSON.stringify(document).match(/__schema|"nullable"|#\/\$defs|"\$schema"/)).toBeNull();
+    expect(/__schema|"nullable"|#\/\$defs|"\$schema"/.exec(JSON.stringify(document))).toBeNull();
   });
 
   it('says of every operation what it does, under a name of its own', () => {
@@ -155,7 +155,7 @@ describe('the examples', () => {
     expect(granted).toMatchObject({ status: 201 });
     for (const id of ['Tasks.renew', 'Tasks.fail']) {
       const step = exampleOf(id);
-      const itsRoute = step.route.replace(/tsk_\w+/, String(granted.body.id));
+      const itsRoute = step.route.replace(/tsk_\w+/, granted.body.id as string);
       expect(await mayfly.send(itsRoute, { token, body: step.body })).toMatchObject({ status: 200 });
     }
   });
@@ -176,7 +176,7 @@ describe('the answers', () => {
 
   beforeAll(async () => {
     const granted = await mayfly.send('POST /tasks', { token: mayfly.agentToken('research-agent'), body });
-    taskId = String(granted.body.id);
+    taskId = granted.body.id as string;
   });
 
   it.each<[string, () => Promise<TestAnswer>]>([

@@ -29,7 +29,7 @@ const RARE = 299;
 // What is asked, by which index it has to be read, and how many leases there are.
 const FILTERS: readonly (readonly [string, IssuanceFilter, string, number])[] = [
   ['nothing', {}, 'created_at', LEASES],
-  ['a busy agent', { agent: 'agent-7' }, 'agent_name_created_at', LEASES / 20 - 15],
+  ['a busy agent', { agent: 'agent-7' }, 'created_at', LEASES / 20 - 15],
   ['a rare agent', { agent: 'rare' }, 'agent_name_created_at', RARE],
   ['a rare template', { template: 'rare' }, 'template_name_created_at', RARE],
   ['a rare provider', { provider: 'rare' }, 'provider_created_at', RARE],
