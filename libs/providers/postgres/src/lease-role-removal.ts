@@ -23,11 +23,11 @@ export async function removeLeaseRole(
 ): Promise<RevocationOutcome> {
   const oid = await bar(session, handle.role);
   if (oid === undefined) return { kind: 'already_gone' };
-  await endSessions(session, oid);
+  await endSessions(session, oid, 2);
   if (!(await drop(session, handle.role))) await dropWithBelongings(session, handle.role, serverVersion);
   if (await exists(session, handle.role)) return leftover(session, handle, oid);
   // a login that was past its check when the role was barred shows up late, by then with no rights at all
-  await endSessions(session, oid);
+  await endSessions(session, oid, 1);
   return { kind: 'revoked' };
 }
 
@@ -41,15 +41,16 @@ async function bar(session: Session, role: string): Promise<string | undefined> 
   return rows[0]?.oid;
 }
 
-/** Ends the role's sessions, in every database, until two looks in a row find none. The caller's signal is the bound. */
-async function endSessions(session: Session, oid: string): Promise<void> {
-  for (let emptyLooks = 0; emptyLooks < 2;) {
+/** Ends the role's sessions, in every database, until `looks` in a row find none. The caller's signal is the bound. */
+async function endSessions(session: Session, oid: string, looks: number): Promise<void> {
+  let emptyLooks = 0;
+  while (emptyLooks < looks) {
     const { rowCount } = await session.query(
       'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usesysid = $1::oid',
       [oid],
     );
     emptyLooks = rowCount === 0 ? emptyLooks + 1 : 0;
-    if (emptyLooks < 2) await pause(LOOK_INTERVAL_MS);
+    if (emptyLooks < looks) await pause(LOOK_INTERVAL_MS);
   }
 }
 

@@ -201,8 +201,10 @@ export function providerConformanceSuite<Config, Scope, Handle>(
         const minting = mint(order, deadline.signal);
         const givenUp = expect(minting).rejects.toMatchObject({ code: 'provider_unavailable' });
         await stall.reached();
+        const abortedAt = performance.now();
         deadline.abort();
         await givenUp;
+        expect(performance.now() - abortedAt).toBeLessThan(5_000);
         await stall.release();
         expect(GONE).toContain((await revoke(order)).kind);
       },
