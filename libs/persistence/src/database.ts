@@ -22,6 +22,11 @@ export class Database {
       application_name: 'mayfly',
       // A statement that waits longer than this is not going to be answered in time for anybody.
       statement_timeout: 15_000,
+      // A server that hangs keeps no promise of its own: then this process gives up.
+      query_timeout: 16_000,
+      // A connection on which nothing comes back any more, as behind a fire wall, must not hold up the sweeper.
+      query_timeout: 20_000,
+      keepAlive: true,
     });
     this.pool.on('error', options.onConnectionLost);
     // A connection that breaks between two statements of a transaction has nobody else to tell, and would end the process.

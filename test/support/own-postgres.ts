@@ -1,0 +1,50 @@
+import { randomUUID } from 'node:crypto';
+import { rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { startEmbeddedPostgres, type EmbeddedPostgres } from '@mayfly/platform';
+import { rowsOf } from './rows.js';
+
+/** A PostgreSQL server that a spec may stop and start as it likes; its address stays. */
+export interface OwnPostgres {
+  readonly server: EmbeddedPostgres;
+  stop(): Promise<void>;
+  start(): Promise<void>;
+  /** Freezes every session, as a machine does that hangs, until the function that is answered is called. */
+  freeze(): Promise<() => void>;
+  /** Stops it and removes its data. */
+  remove(): Promise<void>;
+}
+
+export async function startOwnPostgres(): Promise<OwnPostgres> {
+  const dataDir = join(tmpdir(), `mayfly-own-${randomUUID()}`);
+  let running: EmbeddedPostgres | undefined = await startEmbeddedPostgres({ dataDir });
+  const server = running;
+  const stop = async (): Promise<void> => {
+    await running?.stop();
+    running = undefined;
+  };
+  return {
+    server,
+    stop,
+    start: async () => {
+      running = await startEmbeddedPostgres({ dataDir });
+    },
+    freeze: () => freezeSessions(server.url('postgres', 'postgres')),
+    remove: async () => {
+      await stop();
+      rmSync(dataDir, { recursive: true, force: true });
+    },
+  };
+}
+
+async function freezeSessions(url: string): Promise<() => void> {
+  const sessions = await rowsOf<{ pid: number }>(
+    url,
+    `SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`,
+  );
+  for (const { pid } of sessions) process.kill(pid, 'SIGSTOP');
+  return () => {
+    for (const { pid } of sessions.splice(0)) process.kill(pid, 'SIGCONT');
+  };
+}
