@@ -24,8 +24,6 @@ export class Database {
       statement_timeout: 15_000,
       // A server that hangs keeps no promise of its own: then this process gives up.
       query_timeout: 16_000,
-      // A connection on which nothing comes back any more, as behind a fire wall, must not hold up the sweeper.
-      query_timeout: 20_000,
       keepAlive: true,
     });
     this.pool.on('error', options.onConnectionLost);
