@@ -5,7 +5,7 @@ import pg from 'pg';
 
 const [dataDir = ''] = process.argv.slice(2);
 const postgres = await startEmbeddedPostgres({ dataDir });
-const client = new pg.Client({ connectionString: postgres.url('mayfly') });
+const client = new pg.Client({ connectionString: postgres.url('mayfly', 'postgres') });
 client.on('error', () => undefined); // the server may be killed first
 await client.connect();
 await client.query('CREATE TABLE IF NOT EXISTS written (n int)');

@@ -4,7 +4,7 @@ export { Minter } from './minting.js';
 export { narrowLifetime, type GrantedLifetime, type LifetimeBounds } from './narrowing.js';
 export { actorOf, Planner, type Plan, type PlannedLease } from './plan.js';
 export type * from './ports.js';
-export type { Requester, TaskRequest } from './request.js';
+export type { KeyClaim, KeyOwner, Requester, TaskRequest } from './request.js';
 export { Targets } from './targets.js';
 export { TaskEnding } from './task-ending.js';
 export { TaskIssuance, type Grant } from './task-issuance.js';

@@ -180,8 +180,8 @@ describe('LeaseClosing', () => {
     });
   });
 
-  it('leaves a connection alone that has 16 leases under way', async () => {
-    const grants = await Promise.all(Array.from({ length: 18 }, () => service.issue({ ttlSeconds: 60 })));
+  it('closes at most 32 leases of one connection at once, however many are due', async () => {
+    const grants = await Promise.all(Array.from({ length: 34 }, () => service.issue({ ttlSeconds: 60 })));
     let release = (): void => undefined;
     const gate = new Promise<void>((resolve) => (release = resolve));
     const revoke = jest.spyOn(service.dummy, 'revoke').mockImplementation(async () => {
@@ -189,9 +189,9 @@ describe('LeaseClosing', () => {
       return { kind: 'revoked' };
     });
     await stores.scene.advance(60);
-    expect(await service.closing.sweep(16)).toBe(16);
-    expect(await service.closing.sweep(16)).toBe(0);
-    while (revoke.mock.calls.length < 16) await nextTurn();
+    expect(await service.closing.sweep(200)).toBe(32);
+    expect(await service.closing.sweep(200)).toBe(0);
+    while (revoke.mock.calls.length < 32) await nextTurn();
     release();
     await service.closing.settled();
     expect(await sweep()).toBe(2);

@@ -9,7 +9,7 @@ const REVOKE_DEADLINE_SECONDS = 10;
 export const CLAIM_SECONDS = 30;
 const MAX_RETRY_SECONDS = 60;
 /** Leases of one connection that this process closes at once; more wait, so that a dead back end starves no other. */
-const MAX_IN_FLIGHT = 16;
+const MAX_IN_FLIGHT = 32;
 
 export interface ClosingParts {
   readonly store: ClosingStore;
@@ -34,7 +34,7 @@ export class LeaseClosing {
    */
   async sweep(limit: number): Promise<number> {
     const busyConnections = [...this.inFlight].filter(([, count]) => count >= MAX_IN_FLIGHT).map(([name]) => name);
-    const claims = await this.parts.store.claimDue({ limit, busyConnections });
+    const claims = await this.parts.store.claimDue({ limit, busyConnections, limitPerConnection: MAX_IN_FLIGHT });
     const work = this.close(claims).catch((error: unknown) => {
       this.parts.report(error);
     });
@@ -57,19 +57,23 @@ export class LeaseClosing {
   async close(claims: readonly LeaseClaim[]): Promise<void> {
     const connections = new Set(claims.map(({ connection }) => connection));
     const groups = [...connections].map((name) => claims.filter(({ connection }) => connection === name));
-    const done = await Promise.allSettled(groups.map((group) => this.closeGroup(group)));
-    const failure = done.find(({ status }) => status === 'rejected');
-    if (failure?.status === 'rejected') throw failure.reason;
+    await everySettled(groups.map((group) => this.closeGroup(group)));
   }
 
   private async closeGroup(claims: readonly LeaseClaim[]): Promise<void> {
     const connection = claims[0]?.connection;
     this.count(connection, claims.length);
     try {
-      await this.parts.store.record(await Promise.all(claims.map((claim) => this.closeOne(claim))));
+      // What has no target is closed as one; elsewhere a quick answer does not wait for a slow one.
+      if (connection === undefined) await this.closeAndRecord(claims);
+      else await everySettled(claims.map((claim) => this.closeAndRecord([claim])));
     } finally {
       this.count(connection, -claims.length);
     }
+  }
+
+  private async closeAndRecord(claims: readonly LeaseClaim[]): Promise<void> {
+    await this.parts.store.record(await Promise.all(claims.map((claim) => this.closeOne(claim))));
   }
 
   private async closeOne(claim: LeaseClaim): Promise<ClosingResult> {
@@ -118,4 +122,11 @@ export class LeaseClosing {
     if (count > 0) this.inFlight.set(connection, count);
     else this.inFlight.delete(connection);
   }
+}
+
+/** Waits for all of the work, and then throws the first failure, if any. */
+async function everySettled(work: readonly Promise<void>[]): Promise<void> {
+  const done = await Promise.allSettled(work);
+  const failure = done.find(({ status }) => status === 'rejected');
+  if (failure?.status === 'rejected') throw failure.reason;
 }

@@ -135,6 +135,7 @@ export function intentOf(plan: Plan, minted?: readonly Minted<unknown>[]): TaskI
     issuer: requester.issuer,
     subject: requester.subject,
     ...(request.ttlSeconds === undefined ? {} : { requestedTtlSeconds: request.ttlSeconds }),
+    ...(request.keyClaim === undefined ? {} : { keyClaim: request.keyClaim }),
     leases: plan.leases.map((lease, index) => leaseIntent(plan, lease, due, minted?.[index])),
     quota: { scope: quotaScope(name), limits: spec.quota },
     audit: [grantedEntry(plan), ...(minted === undefined ? [] : issuedEntries(plan, minted))],

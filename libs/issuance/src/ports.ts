@@ -5,6 +5,7 @@ import type { Lease } from '@mayfly/leases';
 import type { QuotaLeft, QuotaLimits } from '@mayfly/quota';
 import type { Task, TaskEndCause } from '@mayfly/tasks';
 import type { CompiledTemplate } from '@mayfly/templates';
+import type { KeyClaim } from './request.js';
 
 /** Published templates. */
 export interface TemplateSource {
@@ -44,6 +45,7 @@ export interface TaskIntent {
   readonly issuer: string;
   readonly subject: string;
   readonly requestedTtlSeconds?: number;
+  readonly keyClaim?: KeyClaim;
   readonly leases: readonly LeaseIntent[];
   readonly quota: { readonly scope: string; readonly limits: QuotaLimits };
   readonly audit: readonly AuditEntry[];
@@ -54,9 +56,10 @@ export interface TaskIntent {
  * - `opened`: everything is committed;
  * - `quota`: the scope has nothing left; nothing was written;
  * - `agent` or `template`: the agent is not active, or the version is not the one in force; nothing was written;
+ * - `key`: the claim of the idempotency key lapsed, and another request has it; nothing was written;
  * - `clock`: this replica's clock disagrees with the database's by more than 5 s; nothing was written.
  */
-export type OpenVerdict = 'opened' | 'quota' | 'agent' | 'template' | 'clock';
+export type OpenVerdict = 'opened' | 'quota' | 'agent' | 'template' | 'key' | 'clock';
 
 /** Step 9: what became of the leases of one task. */
 export interface TaskActivation {
@@ -114,6 +117,8 @@ export interface ClosingStore {
     limit: number;
     leaseId?: LeaseId;
     busyConnections?: readonly string[];
+    /** so that a dead back end with many due leases leaves room for the others */
+    limitPerConnection?: number;
   }): Promise<readonly LeaseClaim[]>;
   /** Writes results whose claim still holds; ends tasks whose last lease is terminal and gives their quota back. */
   record(results: readonly ClosingResult[]): Promise<void>;
@@ -138,7 +143,8 @@ export interface TaskStore {
   find(taskId: TaskId): Promise<(Task & { readonly leases: readonly LivingLease[] }) | undefined>;
   /** Moves the granted deadline of a living task; false when it is ending or ended. */
   renew(renewal: Renewal): Promise<boolean>;
-  renewedAtProvider(leaseId: LeaseId, providerExpiresAt: Date): Promise<void>;
+  /** Notes the provider's new expiry; false when the task is ending or ended, and nothing may be given out any more. */
+  renewedAtProvider(leaseId: LeaseId, providerExpiresAt: Date): Promise<boolean>;
   /** Notes a sign of life; false when the task is ending or ended. */
   heartbeat(taskId: TaskId, at: Date, dueAt: Date): Promise<boolean>;
 }

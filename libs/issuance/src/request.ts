@@ -15,4 +15,21 @@ export interface TaskRequest {
   readonly parameters: Json;
   readonly purpose: string;
   readonly ttlSeconds?: number;
+  /** the claimed `Idempotency-Key`, bound to the task in the commit that opens it */
+  readonly keyClaim?: KeyClaim;
+}
+
+/** Who sent a key: keys of different agents, runtimes or identities never meet. */
+export interface KeyOwner {
+  readonly agentId: AgentId;
+  readonly runtime: string;
+  readonly issuer: string;
+  readonly subject: string;
+}
+
+/** The right to open a task under a key, until it lapses. */
+export interface KeyClaim extends KeyOwner {
+  readonly key: string;
+  /** fences a claim that lapsed and was given to another: the database's instant, with microseconds */
+  readonly claimedAt: string;
 }

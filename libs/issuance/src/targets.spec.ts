@@ -6,6 +6,7 @@ import { Targets } from './targets.js';
 
 const provider = {
   kind: 'postgres',
+  secretMembers: ['/password'],
   schemas: { config: z.strictObject({ host: z.string().min(1), password: z.string().min(8) }) },
 } as unknown as AnyProvider;
 
@@ -63,6 +64,14 @@ describe('Targets', () => {
       .catch((error: unknown) => error as Problem);
     expect(problem).toMatchObject({ code: 'provider_rejected', detail: expect.stringContaining('host, password') });
     expect(JSON.stringify([problem, String((problem as Problem).stack)])).not.toContain('hunter2');
+  });
+
+  it('reads no secret into a member that the provider shows', async () => {
+    const targets = targetsWith({ host: 'env:MAYFLY_SEALING_KEY', password: 'env:CRM' });
+    await expect(targets.resolve('postgres', 'crm')).rejects.toMatchObject({
+      code: 'provider_rejected',
+      detail: expect.stringContaining('`/host`'),
+    });
   });
 
   it('fails as its secrets fail', async () => {

@@ -23,7 +23,9 @@ export class Targets {
   /** The target of a configuration as it was declared, with its secrets as they are now. Throws `provider_rejected`. */
   async restore(kind: string, declared: Json): Promise<Target> {
     const provider = this.providers.get(kind);
-    const parsed = provider.schemas.config.safeParse(await resolveSecrets(declared, this.secrets));
+    const parsed = provider.schemas.config.safeParse(
+      await resolveSecrets(declared, this.secrets, provider.secretMembers),
+    );
     if (!parsed.success) {
       const places = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ');
       throw new Problem('provider_rejected', `the configuration of a connection of \`${kind}\` is wrong at ${places}`);

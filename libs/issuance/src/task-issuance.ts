@@ -1,4 +1,4 @@
-import { auditEntry } from '@mayfly/audit';
+import { auditEntry, MAYFLY } from '@mayfly/audit';
 import type { Minted } from '@mayfly/credentials';
 import { Problem, type Clock } from '@mayfly/kernel';
 import { exhaustedLimit, quotaScope } from '@mayfly/quota';
@@ -77,6 +77,7 @@ export class TaskIssuance {
       await this.open(plan, minted); //                                  7 and 9
       return this.answer(plan, minted); //                               10
     } catch (error) {
+      if (error instanceof Problem && error.code === 'unavailable') await this.takeBack(plan);
       throw error instanceof MintFailure ? error.problem : error;
     }
   }
@@ -136,6 +137,12 @@ export class TaskIssuance {
     throw allMinted(plan, new Problem('conflict', ended, { taskId: plan.task.id }));
   }
 
+  /** The commit may have happened all the same: then its place in the quota is given back, as far as the database answers. */
+  private async takeBack({ task }: Plan): Promise<void> {
+    const ending = { taskId: task.id, cause: 'issuance_failed', actor: MAYFLY } as const;
+    await this.parts.ending.end(ending).catch(() => undefined);
+  }
+
   /** INVARIANT: I1, what was or may have been minted is in the rows: it is revoked now or by the worker. */
   private async giveUp(plan: Plan, failure: MintFailure): Promise<never> {
     const { code, detail, retryAfterSeconds, extensions } = failure.problem;
@@ -143,7 +150,7 @@ export class TaskIssuance {
       taskId: plan.task.id,
       cause: 'issuance_failed',
       reason: detail,
-      actor: { kind: 'mayfly' },
+      actor: MAYFLY,
       minted: failure.minted,
       neverMinted: failure.neverMinted,
     });
@@ -157,34 +164,19 @@ export class TaskIssuance {
 
   private async refusalOf(verdict: Exclude<OpenVerdict, 'opened'>, { assessment, requester }: Plan): Promise<Problem> {
     const { name, spec } = assessment.template.version;
-    if (verdict === 'clock') {
-      return new Problem('unavailable', 'this replica and its database disagree about the time', {
-        retryAfterSeconds: 5,
-      });
-    }
-    if (verdict === 'agent') {
-      return new Problem('policy_denied', `agent \`${requester.agent.name}\` is not active`, {
-        control: 'agent-lifecycle',
-      });
-    }
-    if (verdict === 'template') {
-      return new Problem('policy_denied', `template \`${name}\` has just been changed`, {
-        control: 'template-lifecycle',
-        help: 'send the request again to use the version now in force',
-      });
-    }
-    const left = await this.parts.store.quotaLeft(quotaScope(name), spec.quota);
-    const control = exhaustedLimit(left) ?? 'quota-tasks-per-minute';
-    const perMinute = control === 'quota-tasks-per-minute';
-    return new Problem(
-      'quota_exceeded',
-      `template \`${name}\` has no ${perMinute ? 'task left this minute' : 'concurrent task left'}`,
-      {
-        control,
-        help: perMinute ? 'try again within a minute' : 'complete a running task first',
-        retryAfterSeconds: perMinute ? 60 : 5,
-      },
-    );
+    if (verdict !== 'quota') return refusalBecause(verdict, requester.agent.name, name);
+    const control = exhaustedLimit(await this.parts.store.quotaLeft(quotaScope(name), spec.quota));
+    return control === 'quota-concurrent-tasks'
+      ? new Problem('quota_exceeded', `template \`${name}\` has no concurrent task left`, {
+          control,
+          help: 'complete a running task first',
+          retryAfterSeconds: 5,
+        })
+      : new Problem('quota_exceeded', `template \`${name}\` has no task left this minute`, {
+          control: 'quota-tasks-per-minute',
+          help: 'try again within a minute',
+          retryAfterSeconds: 60,
+        });
   }
 
   private async recordDenial(
@@ -216,4 +208,23 @@ export class TaskIssuance {
 function allMinted(plan: Plan, problem: Problem): MintFailure {
   const everyLease = plan.leases.map(({ id }) => id);
   return new MintFailure(problem, everyLease, []);
+}
+
+/** What the commit objected to, although the request was decided for: something changed in between. */
+function refusalBecause(verdict: Exclude<OpenVerdict, 'opened' | 'quota'>, agent: string, template: string): Problem {
+  switch (verdict) {
+    case 'clock':
+      return new Problem('unavailable', 'this replica and its database disagree about the time', {
+        retryAfterSeconds: 5,
+      });
+    case 'agent':
+      return new Problem('policy_denied', `agent \`${agent}\` is not active`, { control: 'agent-lifecycle' });
+    case 'template':
+      return new Problem('policy_denied', `template \`${template}\` has just been changed`, {
+        control: 'template-lifecycle',
+        help: 'send the request again to use the version now in force',
+      });
+    case 'key':
+      return new Problem('request_in_flight', 'another request with this key is under way', { retryAfterSeconds: 1 });
+  }
 }

@@ -1,11 +1,20 @@
 import { auditEntry } from '@mayfly/audit';
-import { withDeadline, type Minted } from '@mayfly/credentials';
-import { addSeconds, digestOf, earliest, Problem, type Clock, type LeaseId, type TaskId } from '@mayfly/kernel';
+import { withDeadline, type Minted, type MintOrder } from '@mayfly/credentials';
+import {
+  addSeconds,
+  digestOf,
+  earliest,
+  Problem,
+  type Clock,
+  type LeaseId,
+  type TaskId,
+  type Json,
+} from '@mayfly/kernel';
 import { dueAt, type Task } from '@mayfly/tasks';
 import type { Assessment } from './assessment.js';
 import { openHandle } from './lease-handle.js';
 import { actorOf, MINT_DEADLINE_SECONDS, orderOf } from './plan.js';
-import type { IssuanceMetrics, LivingLease, Sealing, TaskStore } from './ports.js';
+import type { IssuanceMetrics, LivingLease, Sealing, Target, TaskStore } from './ports.js';
 import type { Requester } from './request.js';
 import type { Targets } from './targets.js';
 import type { TaskIssuance } from './task-issuance.js';
@@ -126,13 +135,28 @@ export class TaskRenewal {
     if (provider.renew === undefined) return undefined;
     const mintBy = addSeconds(this.parts.clock.now(), MINT_DEADLINE_SECONDS);
     const order = { ...orderOf(lease.id, task, target, lease.scope, mintBy), issuedAt: this.parts.clock.now() };
+    const renewed = await this.renewAt(target, order, handle);
+    const providerExpiresAt = renewed.providerExpiresAt;
+    const alive = await this.parts.tasks.renewedAtProvider(lease.id, providerExpiresAt);
+    // INVARIANT: I2, what was renewed after the end of its task was recorded is given to nobody.
+    if (!alive) throw ended(task.id);
+    return renewed.secret;
+  }
+
+  /** The call, its time, and the same judgement that a mint gets. */
+  private async renewAt({ provider, check }: Target, order: MintOrder<unknown, Json>, handle: Json) {
     const started = performance.now();
-    const { secret, providerExpiresAt } = await withDeadline(MINT_DEADLINE_SECONDS, async (signal) =>
+    const renewed = await withDeadline(MINT_DEADLINE_SECONDS, async (signal) =>
       provider.renew?.(order, handle, signal),
-    ).then((result) => result ?? Promise.reject(new Problem('internal', 'the provider cannot renew')));
+    );
     this.parts.metrics.providerAnswered(provider.kind, 'renew', (performance.now() - started) / 1000);
-    await this.parts.tasks.renewedAtProvider(lease.id, providerExpiresAt);
-    return secret;
+    if (renewed === undefined) throw new Problem('internal', 'the provider cannot renew');
+    const { secret, providerExpiresAt } = renewed;
+    // INVARIANT: I6, the provider's own expiry is never later than the granted deadline.
+    const isLate = providerExpiresAt > order.expiresAt;
+    const complaint = isLate || secret === undefined ? undefined : check(order, { handle, secret, providerExpiresAt });
+    if (!isLate && complaint === undefined) return renewed;
+    throw new Problem('provider_unavailable', 'the renewal did not come out as ordered', { cause: complaint });
   }
 }
 

@@ -1,4 +1,5 @@
-import type { Pool } from 'pg';
+import { Problem } from '@mayfly/kernel';
+import type { ClientBase, Pool } from 'pg';
 import { inTransaction } from './transaction.js';
 
 const SEAL = `
@@ -31,8 +32,21 @@ export class AuditSealer {
         `SELECT pg_try_advisory_xact_lock(hashtext('mayfly audit sealer')) AS mine`,
       );
       if (rows[0]?.mine !== true) return 0;
+      await refuseRestoredCluster(client);
       const { rowCount } = await client.query({ name: 'seal-audit', text: SEAL, values: [limit] });
       return rowCount ?? 0;
     });
+  }
+}
+
+/** Transaction ids begin anew in another cluster, and order nothing across the two: better loud than silently unsealed. */
+async function refuseRestoredCluster(client: ClientBase): Promise<void> {
+  const { rows } = await client.query<{ restored: boolean }>({
+    name: 'seal-cluster',
+    text: `SELECT xid > ((pg_current_xact_id())::text)::bigint AS restored FROM audit_seal ORDER BY seq DESC LIMIT 1`,
+  });
+  if (rows[0]?.restored === true) {
+    const detail = 'the audit was restored into another cluster: advance its transaction ids first (docs/adr/0006)';
+    throw new Problem('unavailable', detail);
   }
 }

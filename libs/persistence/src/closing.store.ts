@@ -186,16 +186,25 @@ async function dueLeases(
 ): Promise<{ id: LeaseId; task_id: TaskId }[]> {
   const { rows } = await client.query<{ id: LeaseId; task_id: TaskId }>({
     name: 'due-leases',
-    text: `WITH due AS MATERIALIZED (
-             SELECT id, task_id FROM lease
+    text: `WITH oldest AS MATERIALIZED (
+             SELECT id, task_id, connection, due_at FROM lease
              WHERE due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
                AND ($2::text IS NULL OR id = $2) AND (connection IS NULL OR connection <> ALL ($3::text[]))
-             ORDER BY due_at LIMIT $1
+             ORDER BY due_at LIMIT 4 * $1
+           ), ranked AS MATERIALIZED (
+             SELECT *, row_number() OVER (PARTITION BY connection ORDER BY due_at) AS place FROM oldest
+           ), due AS MATERIALIZED (
+             SELECT id, task_id FROM ranked WHERE connection IS NULL OR place <= $4 ORDER BY due_at LIMIT $1
            ), free AS MATERIALIZED (
              SELECT id FROM task WHERE id IN (SELECT task_id FROM due) ORDER BY id FOR UPDATE SKIP LOCKED
            )
            SELECT due.id, due.task_id FROM due JOIN free ON free.id = due.task_id`,
-    values: [options.limit, options.leaseId ?? null, options.busyConnections ?? []],
+    values: [
+      options.limit,
+      options.leaseId ?? null,
+      options.busyConnections ?? [],
+      options.limitPerConnection ?? options.limit,
+    ],
   });
   return rows.length === 0 ? [] : stillDue(client, rows);
 }

@@ -12,9 +12,12 @@ import { PgDeclarationStore } from './declaration.store.js';
 const BY = { name: 'somebody', actor: MAYFLY };
 const clock = { now: () => new Date() };
 
+const secretFault = () => undefined;
+
 /** A provider that only says what it takes: nothing is minted here. */
 const token = {
   kind: 'token',
+  secretMembers: [],
   schemas: { config: z.strictObject({}), scope: z.strictObject({ audience: z.string() }), handle: z.never() },
   traits: { remote: false, revocation: 'propagating', minTtlSeconds: 1, maxTtlSeconds: 900 },
 } as unknown as AnyProvider;
@@ -39,7 +42,7 @@ afterAll(async () => {
 });
 
 function replica(): PgDeclarationStore {
-  return new PgDeclarationStore(pool, clock, { providers: [token], egress: publicEgress });
+  return new PgDeclarationStore(pool, clock, { providers: [token], egress: publicEgress, secretFault });
 }
 
 function read(document: Json): Declaration {

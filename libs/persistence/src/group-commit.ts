@@ -1,3 +1,5 @@
+import { Problem } from '@mayfly/kernel';
+
 /**
  * Gathers what arrives while the last statement is under way and commits it as one (no timer, no added wait when idle):
  * a hot row then waits for one disk flush per batch, not per request (ADR 0002). Each item gets its own result, after
@@ -10,10 +12,12 @@ export class GroupCommit<Item, Result> {
 
   constructor(
     private readonly commit: (items: readonly Item[]) => Promise<readonly Result[]>,
-    private readonly options: { readonly maxItems: number; readonly maxRunning: number },
+    private readonly options: { readonly maxItems: number; readonly maxRunning: number; readonly maxWaiting: number },
   ) {}
 
+  /** Throws `unavailable` when more items wait than can be served in time. */
   submit(item: Item): Promise<Result> {
+    if (this.waiting.length >= this.options.maxWaiting) return Promise.reject(overloaded());
     return new Promise((resolve, reject) => {
       this.waiting.push({ item, resolve, reject });
       // Items of one turn of the event loop go together.
@@ -47,6 +51,10 @@ export class GroupCommit<Item, Result> {
         });
     }
   }
+}
+
+function overloaded(): Problem {
+  return new Problem('unavailable', 'too many requests wait for the database', { retryAfterSeconds: 2 });
 }
 
 /** SQLSTATE classes 22 (data exception) and 23 (constraint violation): nothing was committed, and the data are why. */

@@ -1,31 +1,18 @@
-import type { AgentId, TaskId } from '@mayfly/kernel';
+import type { KeyClaim, KeyOwner } from '@mayfly/issuance';
+import type { TaskId } from '@mayfly/kernel';
 import type { Pool } from 'pg';
 import { databaseProblem } from './database-problem.js';
-
-/** Who sent a key: keys of different agents, or of different identities of one agent, never meet. */
-export interface KeyOwner {
-  readonly agentId: AgentId;
-  readonly issuer: string;
-  readonly subject: string;
-}
 
 /** A key that was used before. */
 export interface UsedKey {
   readonly fingerprint: string;
   /** the answer, sealed for its task, while it may be replayed */
   readonly sealedAnswer?: Buffer;
+  /** absent while the first request is under way */
   readonly taskId?: TaskId;
 }
 
-/** The right to settle a key, until it lapses. */
-export interface KeyClaim {
-  readonly owner: KeyOwner;
-  readonly key: string;
-  /** fences a claim that lapsed and was given to another */
-  readonly claimedAt: string;
-}
-
-/** A claim without an answer after this time was left by a process that died before it opened a task. */
+/** A claim without an answer after this time was left by a process that died. */
 const CLAIM_SECONDS = 30;
 
 /** `Idempotency-Key`s on PostgreSQL: a key is claimed before the path begins and settled with its answer. */
@@ -34,56 +21,63 @@ export class IdempotencyStore {
 
   /** The key, when it is the caller's now; otherwise what it was used for. Exactly one of many callers gets it. */
   async claim(owner: KeyOwner, key: string, fingerprint: string): Promise<KeyClaim | UsedKey> {
-    const values = [owner.agentId, owner.issuer, owner.subject, key, fingerprint, CLAIM_SECONDS];
     const { rows } = await this.pool
       .query<{ claimed_at: string }>(
-        `INSERT INTO idempotency_key (agent_id, issuer, subject, key, fingerprint, task_id, claimed_at)
-         VALUES ($1, $2, $3, $4, $5, '', clock_timestamp())
-         ON CONFLICT (agent_id, issuer, subject, key) DO UPDATE SET claimed_at = excluded.claimed_at, fingerprint = excluded.fingerprint
-         WHERE idempotency_key.task_id = '' AND idempotency_key.claimed_at < now() - make_interval(secs => $6)
+        `INSERT INTO idempotency_key AS k (agent_id, runtime, issuer, subject, key, fingerprint, task_id, claimed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, '', clock_timestamp())
+         ON CONFLICT (agent_id, runtime, issuer, subject, key)
+           DO UPDATE SET claimed_at = excluded.claimed_at, fingerprint = excluded.fingerprint
+           WHERE k.task_id = '' AND k.claimed_at < now() - make_interval(secs => $7)
          RETURNING claimed_at::text`,
-        values,
+        [...keyValues(owner, key), fingerprint, CLAIM_SECONDS],
       )
       .catch(databaseProblem);
-    return rows[0] === undefined ? this.find(owner, key, fingerprint) : { owner, key, claimedAt: rows[0].claimed_at };
+    return rows[0] === undefined
+      ? this.find(owner, key, fingerprint)
+      : { ...owner, key, claimedAt: rows[0].claimed_at };
   }
 
-  /**
-   * Binds the key to its task, with the sealed answer, if there is one, that may be replayed until `replayUntil`.
-   * False when the claim lapsed and the key is somebody else's: then nothing was written.
-   */
-  async settle(claim: KeyClaim, taskId: TaskId, sealedAnswer?: Buffer, replayUntil?: Date): Promise<boolean> {
+  /** Keeps the sealed answer of the key's task, to be replayed until `replayUntil`. False when the key is not the task's. */
+  async settle(claim: KeyClaim, taskId: TaskId, sealedAnswer: Buffer, replayUntil: Date): Promise<boolean> {
     const { rowCount } = await this.pool
-      .query(`UPDATE idempotency_key SET task_id = $6, sealed_answer = $7, replay_until = $8 WHERE ${STILL_CLAIMED}`, [
-        ...claimValues(claim),
+      .query(`UPDATE idempotency_key SET sealed_answer = $7, replay_until = $8 WHERE ${THIS_KEY} AND task_id = $6`, [
+        ...keyValues(claim, claim.key),
         taskId,
-        sealedAnswer ?? null,
-        replayUntil ?? null,
+        sealedAnswer,
+        replayUntil,
       ])
       .catch(databaseProblem);
     return rowCount === 1;
   }
 
-  /** Gives a key back: nothing was minted under it. */
+  /** Lets go of a key without an answer: it is free when no task was opened under it, and else stands for that task. */
   async release(claim: KeyClaim): Promise<void> {
     await this.pool
-      .query(`DELETE FROM idempotency_key WHERE ${STILL_CLAIMED}`, claimValues(claim))
+      .query(
+        `WITH unused AS (DELETE FROM idempotency_key WHERE ${THIS_KEY} AND task_id = '' AND claimed_at = $6::timestamptz)
+         UPDATE idempotency_key SET replay_until = now() WHERE ${THIS_KEY} AND task_id <> '' AND claimed_at = $6::timestamptz`,
+        [...keyValues(claim, claim.key), claim.claimedAt],
+      )
       .catch(databaseProblem);
   }
 
-  /** INVARIANT: I10, sealed answers go when they may no longer be replayed. */
+  /** INVARIANT: I10, sealed answers go when they may no longer be replayed. Keys are remembered for a day. */
   async wipe(): Promise<void> {
     await this.pool.query(
-      `UPDATE idempotency_key SET sealed_answer = NULL, replay_until = NULL WHERE replay_until <= now()`,
+      `UPDATE idempotency_key SET sealed_answer = NULL WHERE replay_until <= now() AND sealed_answer IS NOT NULL`,
+    );
+    await this.pool.query(
+      `DELETE FROM idempotency_key WHERE claimed_at < now() - interval '1 day' AND replay_until <= now()`,
     );
   }
 
-  private async find({ agentId, issuer, subject }: KeyOwner, key: string, fingerprint: string): Promise<UsedKey> {
+  private async find(owner: KeyOwner, key: string, fingerprint: string): Promise<UsedKey> {
     const { rows } = await this.pool
-      .query<{ fingerprint: string; task_id: string; sealed_answer: Buffer | null }>(
-        `SELECT fingerprint, task_id, CASE WHEN replay_until > now() THEN sealed_answer END AS sealed_answer
-         FROM idempotency_key WHERE agent_id = $1 AND issuer = $2 AND subject = $3 AND key = $4`,
-        [agentId, issuer, subject, key],
+      .query<{ fingerprint: string; task_id: string; sealed_answer: Buffer | null; settled: boolean }>(
+        `SELECT fingerprint, task_id, CASE WHEN replay_until > now() THEN sealed_answer END AS sealed_answer,
+           task_id <> '' AND (replay_until IS NOT NULL OR claimed_at < now() - make_interval(secs => $6)) AS settled
+         FROM idempotency_key WHERE ${THIS_KEY}`,
+        [...keyValues(owner, key), CLAIM_SECONDS],
       )
       .catch(databaseProblem);
     const row = rows[0];
@@ -91,14 +85,14 @@ export class IdempotencyStore {
     if (row === undefined) return { fingerprint };
     return {
       fingerprint: row.fingerprint,
-      ...(row.task_id === '' ? {} : { taskId: row.task_id as TaskId }),
+      ...(row.settled ? { taskId: row.task_id as TaskId } : {}),
       ...(row.sealed_answer === null ? {} : { sealedAnswer: row.sealed_answer }),
     };
   }
 }
 
-const STILL_CLAIMED = `agent_id = $1 AND issuer = $2 AND subject = $3 AND key = $4 AND task_id = '' AND claimed_at = $5::timestamptz`;
+const THIS_KEY = 'agent_id = $1 AND runtime = $2 AND issuer = $3 AND subject = $4 AND key = $5';
 
-function claimValues({ owner, key, claimedAt }: KeyClaim): string[] {
-  return [owner.agentId, owner.issuer, owner.subject, key, claimedAt];
+function keyValues({ agentId, runtime, issuer, subject }: KeyOwner, key: string): string[] {
+  return [agentId, runtime, issuer, subject, key];
 }

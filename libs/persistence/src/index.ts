@@ -19,7 +19,7 @@ export type { Declarer } from './declaration-writes.js';
 export { PgDeclarationStore, type AppliedDeclarations } from './declaration.store.js';
 export { HistoryReader, type Issuance, type IssuanceFilter, type IssuancePosition } from './history.reader.js';
 export type { Page, PageRequest } from './history-page.js';
-export { IdempotencyStore, type KeyClaim, type KeyOwner, type UsedKey } from './idempotency.store.js';
+export { IdempotencyStore, type UsedKey } from './idempotency.store.js';
 export { IdentityUseStore } from './identity-use.store.js';
 export { PgIssuanceStore } from './issuance.store.js';
 export { LeaseReader } from './lease.reader.js';

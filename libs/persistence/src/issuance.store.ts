@@ -8,8 +8,8 @@ import { databaseProblem } from './database-problem.js';
 import { GroupCommit } from './group-commit.js';
 import { openTasks } from './open-tasks.statement.js';
 
-/** How many requests one statement carries at most, and how many statements of a kind run at once. */
-const BATCH = { maxItems: 256, maxRunning: 1 };
+/** How many requests one statement carries at most, how many statements of a kind run at once, and how many may wait. */
+const BATCH = { maxItems: 256, maxRunning: 1, maxWaiting: 4096 };
 
 /** The two commits of the path on PostgreSQL, one statement each for all requests that wait. */
 export class PgIssuanceStore implements IssuanceStore {

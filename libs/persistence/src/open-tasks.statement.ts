@@ -8,7 +8,8 @@ import { columnsOf, jsonText, type Columns } from './columns.js';
  * granted is written whole (task, leases, audit, wake-ups, quota) or not at all.
  *
  * Agents and templates are locked FOR SHARE: a suspension or a retirement that is under way is waited for, and one that
- * comes later finds the leases written here. Rows are locked in one order: agents, templates, quota scopes.
+ * comes later finds the leases written here. An idempotency key is bound to its task here, so that a crash cannot free it.
+ * Rows are locked in one order: agents, templates, keys, quota scopes.
  */
 const OPEN_TASKS = `
 WITH request AS (
@@ -22,13 +23,21 @@ WITH request AS (
   SELECT id FROM agent WHERE id = ANY($2::text[]) AND state = 'active' ORDER BY id FOR SHARE
 ), current_template AS MATERIALIZED (
   SELECT name, current_version FROM template WHERE name = ANY($7::text[]) AND state = 'published' ORDER BY name FOR SHARE
+), keyed AS MATERIALIZED (
+  SELECT c.* FROM unnest($44::text[], $45::text[], $46::text[], $47::text[], $48::text[], $49::text[], $50::text[])
+    AS c(task_id, agent_id, runtime, issuer, subject, key, claimed_at)
+), claimed_key AS MATERIALIZED (
+  SELECT c.task_id, k.ctid AS place FROM idempotency_key k JOIN keyed c USING (agent_id, runtime, issuer, subject, key)
+  WHERE k.task_id = '' AND k.claimed_at = c.claimed_at::timestamptz FOR UPDATE OF k
 ), judged AS MATERIALIZED (
   SELECT r.*, CASE
       WHEN abs(extract(epoch FROM clock_timestamp() - r.created_at)) > 5 THEN 'clock'
       WHEN a.id IS NULL THEN 'agent'
       WHEN t.current_version IS DISTINCT FROM r.template_version THEN 'template'
+      WHEN r.id = ANY($44::text[]) AND k.task_id IS NULL THEN 'key'
     END AS objection
   FROM request r LEFT JOIN active_agent a ON a.id = r.agent_id LEFT JOIN current_template t ON t.name = r.template_name
+    LEFT JOIN claimed_key k ON k.task_id = r.id
 ), eligible AS MATERIALIZED (
   SELECT *, row_number() OVER (PARTITION BY scope ORDER BY ord) AS place FROM judged WHERE objection IS NULL
 ), taken AS MATERIALIZED (
@@ -53,6 +62,8 @@ WITH request AS (
     AS l(id, task_id, name, provider, connection, revocation, state, scope, scope_digest, sealed_handle, mint_by, due_at,
       provider_expires_at)
   JOIN granted g ON g.id = l.task_id
+), bound_key AS (
+  UPDATE idempotency_key k SET task_id = c.task_id FROM claimed_key c JOIN granted g ON g.id = c.task_id WHERE k.ctid = c.place
 ), new_audit AS (
   INSERT INTO audit_entry (${AUDIT_COLUMNS})
   SELECT e.* FROM ${auditUnnest(33)} AS e(${AUDIT_COLUMNS}) JOIN granted g ON g.id = e.task_id
@@ -72,6 +83,7 @@ export async function openTasks(pool: Pool, intents: readonly TaskIntent[]): Pro
     ...leaseColumns(intents.flatMap((intent) => intent.leases)),
     ...auditColumns(intents.flatMap((intent) => intent.audit)),
     ...wakeUpColumns(intents),
+    ...keyColumns(intents),
   ];
   const result = await pool.query<{ id: string; verdict: OpenVerdict }>({
     name: 'open-tasks',
@@ -131,5 +143,20 @@ function wakeUpColumns(intents: readonly TaskIntent[]): Columns {
     ({ leaseId }) => leaseId,
     ({ reason }) => reason,
     ({ runAt }) => runAt,
+  ]);
+}
+
+function keyColumns(intents: readonly TaskIntent[]): Columns {
+  const rows = intents.flatMap(({ task, keyClaim }) =>
+    keyClaim === undefined ? [] : [{ taskId: task.id, ...keyClaim }],
+  );
+  return columnsOf(rows, [
+    ({ taskId }) => taskId,
+    ({ agentId }) => agentId,
+    ({ runtime }) => runtime,
+    ({ issuer }) => issuer,
+    ({ subject }) => subject,
+    ({ key }) => key,
+    ({ claimedAt }) => claimedAt,
   ]);
 }

@@ -50,13 +50,17 @@ export class PgTaskStore implements TaskStore {
     }).catch(databaseProblem);
   }
 
-  async renewedAtProvider(leaseId: LeaseId, providerExpiresAt: Date): Promise<void> {
-    await this.pool
-      .query(`UPDATE lease SET provider_expires_at = $2 WHERE id = $1 AND state = 'active'`, [
-        leaseId,
-        providerExpiresAt,
-      ])
+  async renewedAtProvider(leaseId: LeaseId, providerExpiresAt: Date): Promise<boolean> {
+    const { rowCount } = await this.pool
+      .query(
+        `WITH living AS (SELECT id FROM task WHERE id = (SELECT task_id FROM lease WHERE id = $1)
+           AND state = 'active' AND end_cause IS NULL FOR UPDATE)
+         UPDATE lease l SET provider_expires_at = $2 FROM living
+         WHERE l.id = $1 AND l.task_id = living.id AND l.state = 'active'`,
+        [leaseId, providerExpiresAt],
+      )
       .catch(databaseProblem);
+    return rowCount === 1;
   }
 
   heartbeat(taskId: TaskId, at: Date, dueAt: Date): Promise<boolean> {

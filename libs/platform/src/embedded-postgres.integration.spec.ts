@@ -78,7 +78,7 @@ describe('startEmbeddedPostgres', () => {
   it('starts on an empty directory, and again with what was written', async () => {
     const cold = await start();
     expect(cold.adopted).toBe(false);
-    await query(cold.url('mayfly'), 'CREATE TABLE kept AS SELECT 42 AS n');
+    await query(cold.url('mayfly', 'postgres'), 'CREATE TABLE kept AS SELECT 42 AS n');
     const pid = serverPid();
     await cold.stop();
     expect(commandLine(pid)).toBeUndefined();
@@ -87,7 +87,7 @@ describe('startEmbeddedPostgres', () => {
     const warm = await start();
     expect(warm.adopted).toBe(false);
     expect(warm.url('mayfly')).toBe(cold.url('mayfly'));
-    expect(await query(warm.url('mayfly'), 'SELECT n FROM kept')).toEqual([{ n: 42 }]);
+    expect(await query(warm.url('mayfly', 'postgres'), 'SELECT n FROM kept')).toEqual([{ n: 42 }]);
   });
 
   it('sets the password anew when its file was lost', async () => {
@@ -104,7 +104,7 @@ describe('startEmbeddedPostgres', () => {
     await kill(child);
     const postgres = await start();
     expect(postgres.adopted).toBe(true);
-    const [row] = await query(postgres.url('mayfly'), 'SELECT count(*)::int AS n FROM written');
+    const [row] = await query(postgres.url('mayfly', 'postgres'), 'SELECT count(*)::int AS n FROM written');
     expect(row?.n).toBeGreaterThanOrEqual(acknowledged);
     const pid = serverPid();
     await postgres.stop();
@@ -119,7 +119,7 @@ describe('startEmbeddedPostgres', () => {
     await kill(child);
     const postgres = await start();
     expect(postgres.adopted).toBe(false);
-    const [row] = await query(postgres.url('mayfly'), 'SELECT count(*)::int AS n FROM written');
+    const [row] = await query(postgres.url('mayfly', 'postgres'), 'SELECT count(*)::int AS n FROM written');
     expect(row?.n).toBeGreaterThanOrEqual(acknowledged);
   });
 
@@ -242,7 +242,7 @@ describe('the embedded PostgreSQL', () => {
     expect(statSync(home).mode & 0o077).toBe(0);
   });
 
-  it('serves the service as a role that is no superuser and owns its database alone', async () => {
+  it('serves the service as a role that is no superuser and does not own its database', async () => {
     const [role] = await query(
       postgres.url('mayfly'),
       `SELECT rolname, rolsuper, rolcreaterole, rolcreatedb,
@@ -254,7 +254,7 @@ describe('the embedded PostgreSQL', () => {
       rolsuper: false,
       rolcreaterole: false,
       rolcreatedb: false,
-      owns: ['mayfly'],
+      owns: null,
     });
     await expect(query(postgres.url('postgres'), 'SELECT 1')).rejects.toMatchObject({ code: '42501' });
   });

@@ -9,10 +9,13 @@ const BACKSLASH = 0x5c;
 
 /**
  * Parses JSON (RFC 8259) that leaves no room for two readings: each object names a field once, no field is called
- * `__proto__` or `constructor`, and nothing is nested deeper than 16. Throws `invalid_request`. Linear in the text.
+ * `__proto__` or `constructor`, no text holds NUL or half a surrogate pair, and nothing is nested deeper than 16. Throws `invalid_request`. Linear in the text.
  */
 export function parseStrictJson(text: string): Json {
   const value = parse(text);
+  if (!text.isWellFormed() || (text.includes('\\u') && !isStorable(value))) {
+    throw new Problem('invalid_request', 'a text holds NUL or half a surrogate pair; leave it out');
+  }
   // A field named twice is in the text twice and in the parsed value once.
   if (countFields(value, 1) !== countFieldsInText(text)) {
     throw new Problem('invalid_request', 'an object names one field twice; name each field once');
@@ -26,6 +29,13 @@ function parse(text: string): Json {
   } catch {
     throw new Problem('invalid_request', 'the body is not valid JSON');
   }
+}
+
+/** Whether every text and name is well-formed Unicode without NUL: nothing else can be stored, or written to a log. */
+function isStorable(value: Json): boolean {
+  if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0');
+  if (typeof value !== 'object' || value === null) return true;
+  return Object.entries(value).every(([key, member]) => isStorable(key) && isStorable(member as Json));
 }
 
 /** The fields of all objects in `value`; it stops at a forbidden name and below the greatest depth. */

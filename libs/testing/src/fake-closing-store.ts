@@ -36,12 +36,19 @@ export class FakeClosingStore implements ClosingStore {
 
   async claimDue(options: Parameters<ClosingStore['claimDue']>[0]): Promise<readonly LeaseClaim[]> {
     this.rows.answer();
-    const { limit, leaseId, busyConnections = [] } = options;
+    const { limit, leaseId, busyConnections = [], limitPerConnection = limit } = options;
+    const taken = new Map<string, number>();
+    const fits = (connection: string | undefined): boolean => {
+      if (connection === undefined) return true;
+      taken.set(connection, (taken.get(connection) ?? 0) + 1);
+      return (taken.get(connection) ?? 0) <= limitPerConnection;
+    };
     const due = [...this.rows.leaseRows.values()]
       .filter((lease) => this.isDue(lease) && !this.isClaimed(lease))
       .filter(({ id }) => leaseId === undefined || id === leaseId)
       .filter(({ connection }) => connection === undefined || !busyConnections.includes(connection))
       .sort((left, right) => (left.dueAt?.getTime() ?? 0) - (right.dueAt?.getTime() ?? 0))
+      .filter(({ connection }) => fits(connection))
       .slice(0, limit);
     return due.flatMap((lease) => {
       const task = this.rows.tasks.get(lease.taskId);

@@ -14,6 +14,7 @@ export class FakeLocalProvider implements CredentialProvider<object, object, Loc
     scope: z.record(z.string(), z.json()),
     handle: z.strictObject({ id: z.string() }),
   };
+  readonly secretMembers: readonly string[] = [];
   readonly traits: ProviderTraits = { revocation: 'expiry-only', minTtlSeconds: 1, maxTtlSeconds: 900, remote: false };
   /** Set it to have minting fail. */
   failure: Problem | undefined;

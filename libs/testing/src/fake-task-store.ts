@@ -33,9 +33,11 @@ export class FakeTaskStore implements TaskStore {
     return true;
   }
 
-  async renewedAtProvider(leaseId: LeaseId, providerExpiresAt: Date): Promise<void> {
+  async renewedAtProvider(leaseId: LeaseId, providerExpiresAt: Date): Promise<boolean> {
     const lease = this.rows.leaseRows.get(leaseId);
-    if (lease?.state === 'active') this.rows.commit({ leases: [{ ...lease, providerExpiresAt }] });
+    if (lease?.state !== 'active' || this.living(lease.taskId) === undefined) return false;
+    this.rows.commit({ leases: [{ ...lease, providerExpiresAt }] });
+    return true;
   }
 
   async heartbeat(taskId: TaskId, at: Date, dueAt: Date): Promise<boolean> {

@@ -141,6 +141,7 @@ CREATE TABLE "quota_counter" (
 -- CreateTable
 CREATE TABLE "idempotency_key" (
     "agent_id" TEXT NOT NULL,
+    "runtime" TEXT NOT NULL,
     "issuer" TEXT NOT NULL,
     "subject" TEXT NOT NULL,
     "key" TEXT NOT NULL,
@@ -150,7 +151,7 @@ CREATE TABLE "idempotency_key" (
     "sealed_answer" BYTEA,
     "replay_until" TIMESTAMPTZ(6),
 
-    CONSTRAINT "idempotency_key_pkey" PRIMARY KEY ("agent_id","issuer","subject","key")
+    CONSTRAINT "idempotency_key_pkey" PRIMARY KEY ("agent_id","runtime","issuer","subject","key")
 );
 
 -- CreateTable

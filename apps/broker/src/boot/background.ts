@@ -76,11 +76,11 @@ export function startBackground(services: Services, worker: boolean): Background
   );
   background.repeat('audit sealing', 250, async () => (await services.auditSealer.seal()) === 5_000);
   if (worker) {
-    background.repeat('sweep', 500, async () => (await services.closing.sweep(SWEEP_LIMIT)) === SWEEP_LIMIT);
+    background.repeat('sweep', 100, async () => (await services.closing.sweep(SWEEP_LIMIT)) === SWEEP_LIMIT);
     background.repeat(
       'wiping',
       5_000,
-      always(() => services.idempotencyStore.wipe()),
+      always(() => Promise.all([services.idempotencyStore.wipe(), services.identityUses.wipe()])),
     );
     const { queue } = services;
     if (queue !== undefined) {

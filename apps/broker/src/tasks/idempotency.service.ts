@@ -1,6 +1,7 @@
+import type { KeyClaim, KeyOwner } from '@mayfly/issuance';
 import type { JsonObject, TaskId } from '@mayfly/kernel';
 import { addSeconds, digestOf, earliest, Problem, type Clock } from '@mayfly/kernel';
-import type { IdempotencyStore, KeyClaim, KeyOwner, UsedKey } from '@mayfly/persistence';
+import type { IdempotencyStore, UsedKey } from '@mayfly/persistence';
 import type { Sealer } from '@mayfly/trust';
 import type { CreateTask } from './task.schemas.js';
 
@@ -38,14 +39,19 @@ export class Idempotency {
    * Runs `first` for a new key; for a used one answers the same task again. Throws `idempotency_key_reused` for another
    * body, `request_in_flight` while the first request runs, and whatever `first` throws.
    */
-  async once(owner: KeyOwner, key: string, request: CreateTask, first: () => Promise<Answer>): Promise<JsonObject> {
+  async once(
+    owner: KeyOwner,
+    key: string,
+    request: CreateTask,
+    first: (claim: KeyClaim) => Promise<Answer>,
+  ): Promise<JsonObject> {
     if (!IDEMPOTENCY_KEY.test(key)) {
       throw new Problem('invalid_request', 'use 1 to 255 printable ASCII characters as `Idempotency-Key`');
     }
     const fingerprint = digestOf({ ...request });
     const claim = await this.store.claim(owner, key, fingerprint);
     if (!('claimedAt' in claim)) return this.replay(owner, key, fingerprint, claim);
-    const answer = await first().catch((error: unknown) => this.letGo(claim, error));
+    const answer = await first(claim).catch((error: unknown) => this.letGo(claim, error));
     await this.settle(claim, answer);
     return answer.body;
   }
@@ -53,7 +59,7 @@ export class Idempotency {
   /** An answer that cannot be kept is not given: a retry would find the key free, and mint a second time. */
   private async settle(claim: KeyClaim, { taskId, expiresAt, body }: Answer): Promise<void> {
     const replayUntil = earliest(addSeconds(this.clock.now(), REPLAY_SECONDS), expiresAt);
-    const sealed = this.sealer.seal(JSON.stringify(body), contextOf(claim.owner, claim.key));
+    const sealed = this.sealer.seal(JSON.stringify(body), contextOf(claim, claim.key));
     try {
       if (await this.store.settle(claim, taskId, sealed, replayUntil)) return;
     } catch (error) {
@@ -81,13 +87,11 @@ export class Idempotency {
 
   /** A refusal frees the key. A task that failed half-way keeps it: what became of its credentials is in the task. */
   private async letGo(claim: KeyClaim, error: unknown): Promise<never> {
-    const taskId = error instanceof Problem ? error.extensions.taskId : undefined;
-    if (taskId === undefined) await this.store.release(claim);
-    else await this.store.settle(claim, taskId as TaskId);
+    await this.store.release(claim);
     throw error;
   }
 }
 
-function contextOf({ agentId, issuer, subject }: KeyOwner, key: string): string {
-  return JSON.stringify([agentId, issuer, subject, key]);
+function contextOf({ agentId, runtime, issuer, subject }: KeyOwner, key: string): string {
+  return JSON.stringify([agentId, runtime, issuer, subject, key]);
 }

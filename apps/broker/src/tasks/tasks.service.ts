@@ -1,4 +1,4 @@
-import type { TaskEnding, TaskIssuance, TaskRenewal, TaskStore } from '@mayfly/issuance';
+import type { KeyClaim, TaskEnding, TaskIssuance, TaskRenewal, TaskStore } from '@mayfly/issuance';
 import { Problem, type JsonObject, type TaskId } from '@mayfly/kernel';
 import { exhaustedLimit, quotaScope } from '@mayfly/quota';
 import type { IssuanceStore } from '@mayfly/issuance';
@@ -27,10 +27,10 @@ export class TasksService {
 
   /** Grants a task and answers with its secrets, once per idempotency key. */
   async create(agent: AgentPrincipal, request: CreateTask, idempotencyKey: string | undefined): Promise<JsonObject> {
-    const first = () => this.grant(agent, request);
-    if (idempotencyKey === undefined) return (await first()).body;
+    if (idempotencyKey === undefined) return (await this.grant(agent, request)).body;
     const { issuer, subject } = agent.identity;
-    return this.parts.idempotency.once({ agentId: agent.agent.id, issuer, subject }, idempotencyKey, request, first);
+    const owner = { agentId: agent.agent.id, runtime: agent.runtime, issuer, subject };
+    return this.parts.idempotency.once(owner, idempotencyKey, request, (claim) => this.grant(agent, request, claim));
   }
 
   /** What `create` would do now, control by control. Mints nothing, takes no quota. */
@@ -91,9 +91,10 @@ export class TasksService {
     return taskView(task, secrets);
   }
 
-  private async grant(agent: AgentPrincipal, request: CreateTask): Promise<Answer> {
+  private async grant(agent: AgentPrincipal, request: CreateTask, keyClaim?: KeyClaim): Promise<Answer> {
     await this.useIdentity(agent);
-    const grant = await this.parts.issuance.issue(requesterOf(agent), asked(request));
+    const asking = { ...asked(request), ...(keyClaim === undefined ? {} : { keyClaim }) };
+    const grant = await this.parts.issuance.issue(requesterOf(agent), asking);
     const { id, expiresAt } = grant.plan.task;
     return { taskId: id, expiresAt, body: grantView(grant) };
   }

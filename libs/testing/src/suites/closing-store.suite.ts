@@ -195,6 +195,13 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         expect(await stores.closing.claimDue({ limit: 10 })).toMatchObject([{ connection: 'crm', cause: 'expired' }]);
       });
 
+      it('takes no more leases of one connection than it may', async () => {
+        await active({ connections: ['crm', 'crm', 'files'] });
+        await stores.scene.advance(600);
+        const claims = await stores.closing.claimDue({ limit: 10, limitPerConnection: 1 });
+        expect(claims.map(({ connection }) => connection).sort()).toEqual(['crm', 'files']);
+      });
+
       it('claims one lease only when asked for it', async () => {
         const intent = await active({ connections: ['crm', 'files'] });
         const { id: leaseId } = intent.leases[1]!;
