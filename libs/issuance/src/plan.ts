@@ -63,8 +63,9 @@ export class Planner {
     const mintBy = earliest(addSeconds(at, MINT_DEADLINE_SECONDS), task.expiresAt);
     const leases = await Promise.all(
       template.renderScopes(assessment.parameters).map(async (rendered) => {
+        const leaseId = newId('lse'); // before anything is waited for: ids are in the order of the template
         const target = await this.targets.resolve(rendered.provider, rendered.connection);
-        const order = orderOf(newId('lse'), task, target, rendered.scope, mintBy);
+        const order = orderOf(leaseId, task, target, rendered.scope, mintBy);
         const handle = target.provider.plan(order) as JsonObject;
         const sealedHandle = sealHandle(this.sealing, order.leaseId, target, handle);
         const { name, connection, scope, digest } = rendered;
