@@ -1,9 +1,9 @@
-import { newId } from '@mayfly/kernel';
-import { useStrictBodies, validationProblem } from '@mayfly/platform';
+import { newId, Problem } from '@mayfly/kernel';
+import { renderProblem, useStrictBodies, validationProblem } from '@mayfly/platform';
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { LogController } from 'fastify';
+import { LogController, type FastifyReply, type FastifyRequest } from 'fastify';
 import { BrokerModule } from '../broker.module.js';
 import { OpenApi } from '../service/openapi.js';
 import type { Services } from './services.js';
@@ -22,6 +22,7 @@ export async function createHttp(services: Services): Promise<NestFastifyApplica
     forceCloseConnections: 'idle',
     return503OnClosing: true,
     routerOptions: { maxParamLength: 200 },
+    frameworkErrors: refuseAddress,
   });
   const app = await NestFactory.create<NestFastifyApplication>(BrokerModule.over(services), adapter, {
     bodyParser: false,
@@ -42,4 +43,11 @@ export async function createHttp(services: Services): Promise<NestFastifyApplica
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: validationProblem }));
   app.get(OpenApi).describe(app);
   return app;
+}
+
+/** What Fastify refuses before it looks for a route: its own answer would repeat the address. */
+function refuseAddress(_error: Error, request: FastifyRequest, reply: FastifyReply): void {
+  const problem = new Problem('invalid_request', 'the address is too long, or wrongly encoded');
+  const { status, headers, body } = renderProblem(problem, request.id);
+  void reply.code(status).headers(headers).send(body);
 }
