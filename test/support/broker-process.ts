@@ -37,11 +37,17 @@ export interface BrokerProcess {
 export interface Scene {
   readonly directory: string;
   agentToken(name: string): Promise<string>;
+  resourceServerToken(name: string): Promise<string>;
   personToken(role: Role): Promise<string>;
   /** Resolves once the service can issue. */
   start(environment?: Readonly<Record<string, string>>): Promise<BrokerProcess>;
   /** Ends every process of the scene and removes everything. */
   close(): Promise<void>;
+}
+
+/** A scene with a PostgreSQL of its own. */
+export interface EmbeddedScene extends Scene {
+  readonly dataDir: string;
 }
 
 /** A scene on a database of this process's PostgreSQL. */
@@ -52,13 +58,15 @@ export interface DatabaseScene extends Scene {
 }
 
 /** The embedded default: an own PostgreSQL, the starter files, the development issuer. */
-export function openEmbeddedScene(): Scene {
+export function openEmbeddedScene(): EmbeddedScene {
   const { directory, start, endAll } = openDirectory();
   const dataDir = join(directory, 'data');
   const issuer = () => developmentIssuer(dataDir, { production: false });
   return {
     directory,
+    dataDir,
     agentToken: async (agent) => (await issuer()).issueToken({ agent }),
+    resourceServerToken: async (resourceServer) => (await issuer()).issueToken({ resourceServer }),
     personToken: async (role) => (await issuer()).issueToken({ role }),
     start: (environment) => start({ MAYFLY_DATA_DIR: dataDir, ...environment }),
     close: async () => {
@@ -75,6 +83,7 @@ export async function openDatabaseScene(documents?: string): Promise<DatabaseSce
   const [database, crmUrl] = [await createDatabase(), await prepareDemoDatabase(server)];
   const { directory, start, endAll } = openDirectory();
   const issuers = newTestIssuers();
+  const workload = (sub: string): string => issuers.workloads.sign({ sub, jti: randomUUID() });
   const configDir = join(directory, 'config');
   mkdirSync(configDir);
   await writeDocuments(configDir, issuers, documents);
@@ -88,7 +97,8 @@ export async function openDatabaseScene(documents?: string): Promise<DatabaseSce
     directory,
     database,
     targetUrl: server.url('crm', 'postgres'),
-    agentToken: (sub) => Promise.resolve(issuers.workloads.sign({ sub, jti: randomUUID() })),
+    agentToken: (sub) => Promise.resolve(workload(sub)),
+    resourceServerToken: (name) => Promise.resolve(workload(`resource-server/${name}`)),
     personToken: (role) => Promise.resolve(issuers.staff.sign({ sub: `one-${role}`, roles: [role] })),
     start: (more) => start({ ...environment, ...more }),
     close: async () => {

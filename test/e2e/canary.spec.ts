@@ -1,0 +1,225 @@
+import { createPrivateKey } from 'node:crypto';
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startEmbeddedPostgres } from '@mayfly/platform';
+import { Sealer } from '@mayfly/trust';
+import type { TestAnswer, TestCall } from '../support/broker.js';
+import { openEmbeddedScene, type BrokerProcess } from '../support/broker-process.js';
+import { Canaries } from '../support/canaries.js';
+import { everyRow } from '../support/every-row.js';
+import { postForm } from '../support/form.js';
+import { rowsOf } from '../support/rows.js';
+import { openTransaction } from '../support/target.js';
+import { READ_EMEA, secretOf, taskIn, type TaskBody } from '../support/tasks.js';
+
+const SEALING_KEY = '5ea1'.repeat(16);
+const MARKER = 'a purpose that must be found';
+
+const scene = openEmbeddedScene();
+const canaries = new Canaries();
+const problems: string[] = [];
+const answers: string[] = [];
+/** Where canaries are looked for. */
+const places = new Map<string, string>();
+
+let broker: BrokerProcess;
+let agent: string;
+
+/** An answer that may hold no secret. */
+async function ask(route: string, token: string | undefined, call: TestCall = {}): Promise<TestAnswer> {
+  const answer = await broker.send(route, { ...(token === undefined ? {} : { token }), ...call });
+  const text = JSON.stringify([route.split(' ')[0], answer.status, [...answer.headers], answer.body]);
+  (answer.status < 400 ? answers : problems).push(text);
+  if (answer.status >= 400) expect(answer.headers.get('content-type')).toContain('application/problem+json');
+  return answer;
+}
+
+/** An answer that delivers secrets, which are planted. */
+async function deliver(name: string, route: string, call: TestCall): Promise<TaskBody> {
+  const task = taskIn(await broker.send(route, { token: agent, ...call }));
+  for (const { secret } of task.credentials) {
+    if (secret?.password !== undefined) canaries.plant(`password of ${name}`, secret.password);
+    if (secret?.token !== undefined) canaries.plantToken(`token of ${name}`, secret.token);
+  }
+  return task;
+}
+
+/** Grants, renewals and ends of every kind, and everything that can be read of them. */
+async function liveThrough(): Promise<void> {
+  const keyed = { body: { ...READ_EMEA, purpose: MARKER }, headers: { 'idempotency-key': 'key-1' } };
+  const first = await deliver('the first task', 'POST /tasks', keyed);
+  await deliver('the replay', 'POST /tasks', keyed);
+  const second = await deliver('the second task', 'POST /tasks', { body: { ...READ_EMEA, ttlSeconds: 60 } });
+  await deliver('the renewal', `POST /tasks/${second.id}/renew`, { body: { ttlSeconds: 900 } });
+  const third = await deliver('the short task', 'POST /tasks', { body: { ...READ_EMEA, ttlSeconds: 2 } });
+  const session = await openTransaction(secretOf(third, 'db', 'url'));
+  const token = secretOf(first, 'api', 'token');
+  const server = await scene.resourceServerToken('cases');
+  canaries.plantToken('identity of a resource server', server);
+  answers.push((await postForm(`${broker.url}/oauth/introspect`, server, { token })).text);
+  await ask(`POST /tasks/${second.id}/heartbeat`, agent);
+  await ask(`POST /tasks/${second.id}/fail`, agent, { body: { reason: 'no use' } });
+  await goWrongWith(token);
+  await ask(`POST /tasks/${first.id}/complete`, agent);
+  await session.ended;
+  await readEverything(first.id);
+}
+
+async function goWrongWith(token: string): Promise<void> {
+  const operator = await scene.personToken('operator');
+  canaries.plantToken('identity of a person', operator);
+  const body = READ_EMEA;
+  await ask('POST /tasks', token, { body });
+  await ask('POST /tasks', `${token}x`, { body });
+  await ask('POST /tasks', agent.slice(0, -2), { body });
+  await ask('POST /tasks', operator, { body });
+  await ask('POST /tasks', agent, { body: { ...body, parameters: { region: token } } });
+  await ask('POST /tasks', agent, { body: { ...body, ttlSeconds: token } });
+  await ask(`GET /tasks/${token}`, agent);
+  await ask(`GET /nowhere/${token}?token=${token}`, agent);
+  await ask(`GET /tasks/%E0%A4%A${token}`, agent);
+  await ask(`GET /tasks?authorization=${token}`, agent);
+  problems.push((await postForm(`${broker.url}/oauth/introspect`, undefined, { token })).text);
+}
+
+async function readEverything(taskId: string): Promise<void> {
+  const auditor = await scene.personToken('auditor');
+  for (const path of ['issuances', 'audit/entries', `tasks/${taskId}`, `tasks/${taskId}/timeline`]) {
+    expect(await ask(`GET /${path}`, auditor)).toMatchObject({ status: 200 });
+  }
+  const platform = await scene.personToken('platform');
+  for (const path of ['issuers', 'connections', 'agents', 'templates', '.well-known/jwks.json']) {
+    expect(await ask(`GET /${path}`, platform)).toMatchObject({ status: 200 });
+  }
+  await ask('GET /me', agent);
+  answers.push(await (await fetch(`${broker.url}/metrics`)).text());
+}
+
+/** A target that refuses the connection's own login. */
+async function refusedByTarget(url: string): Promise<string> {
+  const wrong = new URL(url);
+  [wrong.username, wrong.password] = ['mayfly_crm', 'canary-of-a-refused-login'];
+  canaries.plant('password of a refused login', wrong.password);
+  broker = await scene.start({ ...SETTINGS, CRM_DATABASE_URL: wrong.href });
+  expect(await ask('POST /tasks', agent, { body: READ_EMEA })).toMatchObject({ status: 502 });
+  await broker.stop();
+  return broker.output();
+}
+
+/** A start that fails over its own configuration. */
+async function refusedToStart(): Promise<string> {
+  canaries.plant('password of a wrong setting', 'canary-of-a-wrong-setting');
+  const url = 'mysql://someone:canary-of-a-wrong-setting@127.0.0.1:1/x';
+  const down = 'postgresql://someone:canary-of-a-wrong-setting@127.0.0.1:1/x';
+  const outputs = [url, down].map((DATABASE_URL) =>
+    scene.start({ ...SETTINGS, DATABASE_URL }).then(
+      () => 'it started',
+      (error: unknown) => String(error),
+    ),
+  );
+  const text = (await Promise.all(outputs)).join('\n');
+  expect(text).toContain('DATABASE_URL');
+  return text;
+}
+
+const SETTINGS = { MAYFLY_LOG_LEVEL: 'trace', MAYFLY_SEALING_KEY: SEALING_KEY };
+
+/** What the service had in its files and in its database, read when it is gone. */
+async function readWhatIsLeft(): Promise<void> {
+  const server = await startEmbeddedPostgres({ dataDir: scene.dataDir });
+  try {
+    const [mayfly, crm] = [server.url('mayfly', 'postgres'), server.url('crm', 'postgres')];
+    for (const role of ['postgres', 'mayfly_app', 'mayfly_crm'] as const) {
+      canaries.plant(`password of ${role}`, server.password(role).content);
+    }
+    const [key] = await rowsOf<{ kid: string; sealed: Buffer; active_from: Date }>(
+      mayfly,
+      'SELECT kid, sealed_private_key AS sealed, active_from FROM signing_key',
+    );
+    if (key === undefined) throw new Error('there is no signing key');
+    plantKey('signing key', new Sealer({ current: SEALING_KEY }).open(key.sealed, contextOf(key)));
+    places.set('rows', [...(await everyRow(mayfly)), ...(await everyRow(crm))].join('\n'));
+  } finally {
+    await server.stop();
+  }
+}
+
+/** As libs/trust binds a sealed key to its row. */
+function contextOf({ kid, active_from }: { kid: string; active_from: Date }): string {
+  return `signing-key:${kid}:${active_from.toISOString()}`;
+}
+
+function plantKey(name: string, der: Buffer): void {
+  const { d = '' } = createPrivateKey({ key: der, type: 'pkcs8', format: 'der' }).export({ format: 'jwk' });
+  canaries.plant(name, d);
+  canaries.plant(`${name} (hexadecimal)`, Buffer.from(d, 'base64url').toString('hex'));
+  canaries.plant(`${name} (DER)`, der.toString('hex'));
+}
+
+function serverLogs(): string {
+  const logs = readdirSync(scene.dataDir, { recursive: true, encoding: 'utf8' }).filter((name) =>
+    name.endsWith('.log'),
+  );
+  expect(logs.length).toBeGreaterThan(0);
+  return logs.map((name) => readFileSync(join(scene.dataDir, name), 'utf8')).join('\n');
+}
+
+beforeAll(async () => {
+  canaries.plant('sealing key', SEALING_KEY);
+  broker = await scene.start(SETTINGS);
+  agent = await scene.agentToken('support-agent');
+  canaries.plantToken('identity of the agent', agent);
+  const development = readFileSync(join(scene.dataDir, 'development-issuer.json'), 'utf8');
+  for (const [name, pem] of Object.entries(JSON.parse(development) as Record<string, string>)) {
+    plantKey(`key of ${name}`, createPrivateKey(pem).export({ format: 'der', type: 'pkcs8' }));
+  }
+  await liveThrough();
+  const { url } = (await deliver('the last task', 'POST /tasks', { body: READ_EMEA })).credentials[0]?.secret ?? {};
+  await broker.stop();
+  const outputs = [broker.output(), await refusedByTarget(url ?? ''), await refusedToStart()];
+  await readWhatIsLeft();
+  places.set('output of the service', outputs.join('\n'));
+  places.set('log of the database server', serverLogs());
+  places.set('answers', answers.join('\n'));
+  places.set('problems', problems.join('\n'));
+}, 180_000);
+afterAll(() => scene.close());
+
+describe('a planted secret', () => {
+  it('is of every kind that there is', () => {
+    expect(canaries.names.length).toBeGreaterThan(25);
+  });
+
+  it.each(['rows', 'output of the service', 'log of the database server', 'answers', 'problems'])(
+    'is found nowhere in the %s',
+    (place) => {
+      expect(canaries.findIn(places.get(place) ?? '')).toEqual([]);
+    },
+  );
+
+  it('would be found', () => {
+    for (const [place, marker] of [
+      ['rows', MARKER],
+      ['answers', 'mayfly_issuance_total'],
+      ['output of the service', 'Server listening at'],
+      ['log of the database server', 'database system is ready'],
+      ['problems', 'urn:mayfly:problem:unauthenticated'],
+    ] as const) {
+      const probe = new Canaries();
+      probe.plant('marker', marker);
+      expect(probe.findIn(places.get(place) ?? '')).toEqual(['marker']);
+    }
+    const sealed = new Canaries();
+    sealed.plant('text in bytes', 'a text that stands in bytes');
+    for (const encoding of ['hex', 'base64', 'base64url', 'utf8'] as const) {
+      expect(sealed.findIn(Buffer.from('x a text that stands in bytes y').toString(encoding))).toHaveLength(1);
+    }
+  });
+});
+
+describe('rows of the queue', () => {
+  it('were looked at, too', () => {
+    expect(places.get('rows')).toMatch(/^bullmq\./m);
+  });
+});
