@@ -126,7 +126,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
       const order = target.orderFor({ mintBy: addSeconds(new Date(), 1) });
       const handle = target.provider.plan(order);
       const { client } = await openSession(target.crm.url);
-      await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [handle.role]);
+      await client.query(`BEGIN; CREATE ROLE ${handle.role}`);
       const held = target.provider.mint(order, handle, patience());
       const refused = expect(held).rejects.toMatchObject({ code: 'provider_rejected' });
       await client.query(`SELECT pg_sleep_until($1)`, [addSeconds(order.mintBy, 0.05).toISOString()]);
@@ -135,12 +135,23 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
       expect(await target.roleCount(handle.role)).toBe(0);
     });
 
+    it.each([
+      ['is refused with', 3, 'provider_rejected'],
+      ['bears', 1, undefined],
+    ])('%s a target whose clock is %i s behind', async (_name, seconds, code) => {
+      const order = target.orderFor({ issuedAt: addSeconds(new Date(), seconds) });
+      const minting = target.mint(order);
+      if (code === undefined) await minting;
+      else await expect(minting).rejects.toMatchObject({ code, detail: expect.stringContaining('clocks') });
+      expect(await target.roleCount(target.provider.plan(order).role)).toBe(code === undefined ? 1 : 0);
+      await target.revoke(order);
+    });
+
     it('gives up with its signal while it waits for a connection, and lets the others finish', async () => {
       const busy = Array.from({ length: 4 }, () => target.orderFor());
       const { client } = await openSession(target.crm.url);
-      for (const order of busy) {
-        await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [target.provider.plan(order).role]);
-      }
+      await client.query('BEGIN');
+      for (const order of busy) await client.query(`CREATE ROLE ${target.provider.plan(order).role}`);
       const minting = busy.map((order) => target.mint(order));
       await untilWaiting(4);
       const fifth = target.orderFor();
@@ -156,8 +167,8 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
     it('revokes a lease whose mint is under way, once that is done', async () => {
       const order = target.orderFor();
       const handle = target.provider.plan(order);
-      const { client } = await openSession(target.crm.url);
-      await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [handle.role]);
+      const { client } = await openSession(target.crm.superuserUrl);
+      await client.query('BEGIN; LOCK TABLE pg_auth_members IN SHARE MODE');
       const minting = target.provider.mint(order, handle, patience());
       await untilWaiting(1);
       const revoking = target.revoke(order);
@@ -168,8 +179,21 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
       expect(await target.roleCount(handle.role)).toBe(0);
     });
 
+    it('revokes while every connection for mints is held up', async () => {
+      const { order } = await target.mint();
+      const held = Array.from({ length: 5 }, () => target.orderFor());
+      const { client } = await openSession(target.crm.url);
+      await client.query('BEGIN');
+      for (const { leaseId } of held) await client.query(`CREATE ROLE ${leaseId.replace('lse_', 'mayfly_')}`);
+      const minting = held.map((one) => target.mint(one));
+      await untilWaiting(4);
+      expect(await target.revoke(order)).toEqual({ kind: 'revoked' });
+      await client.end();
+      for (const lease of await Promise.all(minting)) await target.revoke(lease.order);
+    });
+
     const untilWaiting = async (count: number): Promise<void> => {
-      const waiting = `SELECT FROM pg_stat_activity WHERE datname = '${target.crm.name}' AND wait_event = 'advisory'`;
+      const waiting = `SELECT FROM pg_stat_activity WHERE datname = '${target.crm.name}' AND wait_event_type = 'Lock'`;
       for (let looks = 0; (await target.asSuperuser(waiting)).length < count; looks++) expect(looks).toBeLessThan(500);
     };
   });

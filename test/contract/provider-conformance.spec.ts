@@ -105,7 +105,7 @@ async function postgresSubject(
       configFor('postgresql://canary_user:canary_password@h:canary_port/crm'),
     ],
     canaries: [new URL(database.url).password, 'canary_'],
-    stall: (_, handle) => holdLock(database.url, handle.role),
+    stall: (_, handle) => holdName(database.url, handle.role),
     close: async () => {
       await provider.close();
       await database.drop();
@@ -126,13 +126,13 @@ async function rolesNamed(server: TargetServer, role: string): Promise<number> {
   return (await rows(server.url('postgres'), `SELECT FROM pg_roles WHERE rolname = '${role}'`)).length;
 }
 
-/** Minting and revoking take this lock, so they wait while somebody else holds it. */
-async function holdLock(url: string, name: string) {
+/** While somebody else is making a role of this name, minting it waits. */
+async function holdName(url: string, name: string) {
   const { client } = await openSession(url);
-  await client.query('SELECT pg_advisory_lock(hashtextextended($1, 0))', [name]);
+  await client.query(`BEGIN; CREATE ROLE ${name}`);
   const reached = async (): Promise<void> => {
     const waiting = 'SELECT FROM pg_locks WHERE locktype = $1 AND NOT granted';
-    while ((await client.query(waiting, ['advisory'])).rowCount === 0);
+    while ((await client.query(waiting, ['transactionid'])).rowCount === 0);
   };
   return { reached, release: () => client.end() };
 }

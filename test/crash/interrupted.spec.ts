@@ -123,7 +123,7 @@ describe('a service killed while a completion is under way', () => {
     const task = await grant(victim, token);
     const role = roleOf(leaseIdOf(task, 'db'));
     const session = await openTransaction(secretOf(task, 'db', 'url'));
-    const letGo = await hold(`SELECT pg_advisory_xact_lock(hashtextextended('${role}', 0))`);
+    const letGo = await hold(`ALTER ROLE ${role} CONNECTION LIMIT 4`);
     const completing = victim.send(`POST /tasks/${task.id}/complete`, { token }).catch(() => 'no answer');
     await until('the end is recorded', 10, async () => {
       const { endCause } = taskIn(await witness.send(`GET /tasks/${task.id}`, { token }));

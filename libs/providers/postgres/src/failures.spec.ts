@@ -7,19 +7,30 @@ const failing = (code: unknown): Error =>
   Object.assign(new Error('canary'), { code, where: 'canary', detail: 'canary' });
 
 describe('problemOf', () => {
-  it.each(['MF001', 'MF002', '28P01', '3D000', '42501', '42P01', '42601', '22023', '0LP01'])(
+  it.each(['MF001', 'MF002', 'MF003', '28P01', '3D000', '42501', '42P01', '42601', '22023', '0LP01'])(
     'says for %s that nothing was made',
     (code) => {
       expect(problemOf(failing(code))).toMatchObject({ code: 'provider_rejected' });
     },
   );
 
-  it.each(['42710', '08006', '57P01', '57014', '40P01', '53300', 'XX000', 'ECONNRESET', 'ECONNREFUSED', 'aborted', 7])(
-    'says for %s that the outcome is unknown',
-    (code) => {
-      expect(problemOf(failing(code))).toMatchObject({ code: 'provider_unavailable' });
-    },
-  );
+  it.each([
+    '42710',
+    '23505',
+    '55P03',
+    '08006',
+    '57P01',
+    '57014',
+    '40P01',
+    '53300',
+    'XX000',
+    'ECONNRESET',
+    'ECONNREFUSED',
+    'aborted',
+    7,
+  ])('says for %s that the outcome is unknown', (code) => {
+    expect(problemOf(failing(code))).toMatchObject({ code: 'provider_unavailable' });
+  });
 
   it('shows nothing of the error but its code', () => {
     for (const code of ['42501', '42P01', 'XX000', 'canary, which is too long to be a code', undefined]) {

@@ -1,20 +1,29 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import type { RevocationOutcome } from '@mayfly/credentials';
-import { escapeIdentifier } from 'pg';
-import { codeOf, DEPENDENT_OBJECTS, INSUFFICIENT_PRIVILEGE, UNDEFINED_OBJECT } from './failures.js';
-import { lockStatement } from './lease-role.js';
+import { escapeIdentifier, escapeLiteral } from 'pg';
+import {
+  codeOf,
+  DEPENDENT_OBJECTS,
+  IN_THE_WAY,
+  INSUFFICIENT_PRIVILEGE,
+  NAME_TAKEN,
+  UNDEFINED_OBJECT,
+} from './failures.js';
+import { waitAtMost } from './lease-role.js';
 import type { PostgresHandle } from './postgres.schemas.js';
 import type { Session } from './target.js';
 
 const LOOK_INTERVAL_MS = 5;
+/** How long a statement waits before who is in its way is disconnected. */
+const PATIENCE_MS = 250;
 /** A person has to clean up first; there is no use in asking every second. */
 const LEFTOVER_RETRY_SECONDS = 300;
 
 /**
  * Ends one lease role, in an order that leaves no gap: bar new logins (committed), end its sessions until none is left,
  * only then remove membership and role, then look. A session that outlived its membership could go on reading
- * by an earlier SET ROLE. Waits for a mint of the same role that is under way. `already_gone` proves that the role does
- * not exist now; a mint that is still travelling can make it until its `mintBy`.
+ * by an earlier SET ROLE. Waits for a mint of the same role that is under way, and for nothing that an agent can hold.
+ * `already_gone` proves that the role does not exist now; a mint that is still travelling can make it until its `mintBy`.
  */
 export async function removeLeaseRole(
   session: Session,
@@ -31,14 +40,39 @@ export async function removeLeaseRole(
   return { kind: 'revoked' };
 }
 
-/** Takes LOGIN away and commits. Gives the role's oid, or undefined when there is no such role. */
+/** Takes LOGIN away and commits. Gives the role's oid, or undefined when there is no such role and none under way. */
 async function bar(session: Session, role: string): Promise<string | undefined> {
-  const barred = await unlessState([UNDEFINED_OBJECT], () =>
-    session.query(`${lockStatement(role)};\nALTER ROLE ${escapeIdentifier(role)} NOLOGIN`),
-  );
-  if (!barred) return undefined;
+  const statement = `ALTER ROLE ${escapeIdentifier(role)} NOLOGIN`;
+  while (!(await unlessState([UNDEFINED_OBJECT], () => insist(session, role, statement)))) {
+    if (await isFree(session, role)) return undefined;
+  }
   const { rows } = await session.query<{ oid: string }>('SELECT oid::text FROM pg_roles WHERE rolname = $1', [role]);
   return rows[0]?.oid;
+}
+
+/** Whether a role of this name could be made: a mint under way is waited for, at the server's index of role names. */
+function isFree(session: Session, role: string): Promise<boolean> {
+  const name = escapeIdentifier(role);
+  return unlessState(NAME_TAKEN, () => session.query(`CREATE ROLE ${name} NOLOGIN;\nDROP ROLE ${name}`));
+}
+
+/**
+ * Does a statement on the role that agents can be in the way of, by a change to their own role or a grant to this one
+ * that they do not commit: such sessions are ended in the same message, so that the statement is next in the queue.
+ * Tried until it works; the caller's signal is the bound.
+ */
+async function insist(session: Session, role: string, statement: string): Promise<void> {
+  const quickly = `${waitAtMost(PATIENCE_MS)};\n`;
+  if (await unlessState(IN_THE_WAY, () => session.query(quickly + statement))) return;
+  const name = escapeLiteral(role);
+  const evict = `
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+     WHERE usename = ${name} OR usename ~ '^mayfly_[0-9a-z]{26}$' AND pid IN
+           (SELECT pid FROM pg_locks WHERE classid = 'pg_authid'::regclass
+               AND objid = (SELECT oid FROM pg_roles WHERE rolname = ${name}))`;
+  while (!(await unlessState(IN_THE_WAY, () => session.query(`${quickly}${evict};\n${statement}`)))) {
+    await pause(LOOK_INTERVAL_MS);
+  }
 }
 
 /** Ends the role's sessions, in every database, until `looks` in a row find none. The caller's signal is the bound. */
@@ -56,8 +90,8 @@ async function endSessions(session: Session, oid: string, looks: number): Promis
 
 /** Drops the role with its membership. False when something still belongs to it. */
 function drop(session: Session, role: string): Promise<boolean> {
-  const statement = `${lockStatement(role)};\nDROP ROLE IF EXISTS ${escapeIdentifier(role)}`;
-  return unlessState([DEPENDENT_OBJECTS], () => session.query(statement));
+  const statement = `DROP ROLE IF EXISTS ${escapeIdentifier(role)}`;
+  return unlessState([DEPENDENT_OBJECTS], () => insist(session, role, statement));
 }
 
 /**
@@ -67,7 +101,7 @@ function drop(session: Session, role: string): Promise<boolean> {
 async function dropWithBelongings(session: Session, role: string, serverVersion: number): Promise<void> {
   const name = escapeIdentifier(role);
   const inherit = serverVersion >= 160_000 ? ' WITH INHERIT TRUE' : '';
-  const statement = `GRANT ${name} TO CURRENT_USER${inherit};\nDROP OWNED BY ${name}`;
+  const statement = `${waitAtMost(PATIENCE_MS)};\nGRANT ${name} TO CURRENT_USER${inherit};\nDROP OWNED BY ${name}`;
   if (await unlessState([DEPENDENT_OBJECTS, INSUFFICIENT_PRIVILEGE], () => session.query(statement))) {
     await drop(session, role);
   }

@@ -8,19 +8,20 @@ const LEASE: LeaseRole = {
   verifier: "SCRAM'verifier",
   maxConnections: 5,
   expiresAt: AT,
+  issuedAt: AT,
   mintBy: AT,
   serverVersion: 180_004,
 };
 
 describe('createStatement', () => {
-  it('locks, creates, grants and looks at the clock last, in one message', () => {
-    const [lock, create, grant, check, ...rest] = createStatement(LEASE).split(';\n');
-    expect(lock).toBe(`SELECT pg_advisory_xact_lock(hashtextextended('mayfly_x', 0))`);
+  it('creates, grants and looks at the clock last, in one message', () => {
+    const [create, grant, early, late, ...rest] = createStatement(LEASE).split(';\n');
     expect(create).toBe(
       `CREATE ROLE "mayfly_x" LOGIN INHERIT CONNECTION LIMIT 5 PASSWORD 'SCRAM''verifier' VALID UNTIL '2026-01-01T00:00:00.500Z'`,
     );
     expect(grant).toBe('GRANT "mayfly_scope_y" TO "mayfly_x" WITH INHERIT TRUE, SET FALSE');
-    expect(check).toContain(`clock_timestamp() > '2026-01-01T00:00:00.500Z'`);
+    expect(early).toContain(`clock_timestamp() < '2025-12-31T23:59:58.500Z'`);
+    expect(late).toContain(`clock_timestamp() > '2026-01-01T00:00:00.500Z'`);
     expect(rest).toEqual([]);
   });
 
@@ -34,5 +35,6 @@ describe('renewStatement', () => {
     const statement = renewStatement('mayfly_x', AT, AT);
     expect(statement).toContain(`ALTER ROLE "mayfly_x" VALID UNTIL '2026-01-01T00:00:00.500Z'`);
     expect(statement).not.toMatch(/\bLOGIN\b/);
+    expect(statement).toContain('lock_timeout');
   });
 });

@@ -1,5 +1,6 @@
+import { addSeconds } from '@mayfly/kernel';
 import { escapeIdentifier, escapeLiteral } from 'pg';
-import { NOT_ALIVE, TOO_LATE } from './failures.js';
+import { CLOCK_BEHIND, NOT_ALIVE, TOO_LATE } from './failures.js';
 
 /** What a lease role is made of. */
 export interface LeaseRole {
@@ -8,40 +9,51 @@ export interface LeaseRole {
   readonly verifier: string;
   readonly maxConnections: number;
   readonly expiresAt: Date;
+  readonly issuedAt: Date;
   readonly mintBy: Date;
   readonly serverVersion: number;
 }
 
+/** How far the target's clock may be behind the one that set `mintBy`. */
+const CLOCK_SLACK_SECONDS = 2;
+
 /**
  * One message, so one transaction: the role comes into being with its membership, or not at all. The look at the clock
- * stands last, so that no wait inside the message (for a lock, for the processor) lets it commit after `mintBy`.
+ * stands last, so that no wait inside the message (for a lock, for the processor) lets it commit after `mintBy`; a clock
+ * that is not even at `issuedAt` is no measure of that. The server's index of role names keeps two mints of one name apart.
  * VALID UNTIL stops new logins only; sessions that are open then are ended by revocation.
  */
 export function createStatement(lease: LeaseRole): string {
   const role = escapeIdentifier(lease.role);
   return [
-    lockStatement(lease.role),
     `CREATE ROLE ${role} LOGIN INHERIT CONNECTION LIMIT ${String(lease.maxConnections)}` +
       ` PASSWORD ${escapeLiteral(lease.verifier)} VALID UNTIL ${instant(lease.expiresAt)}`,
     `GRANT ${escapeIdentifier(lease.scopeRole)} TO ${role}${membershipOptions(lease.serverVersion)}`,
+    raiseIf(
+      `clock_timestamp() < ${instant(addSeconds(lease.issuedAt, -CLOCK_SLACK_SECONDS))}::timestamptz`,
+      CLOCK_BEHIND,
+    ),
     raiseIf(`clock_timestamp() > ${instant(lease.mintBy)}::timestamptz`, TOO_LATE),
   ].join(';\n');
 }
 
-/** Moves the expiry of a role that may log in. It never says LOGIN, so it cannot bring a barred role back. */
+/**
+ * Moves the expiry of a role that may log in. It never says LOGIN, so it cannot bring a barred role back. An agent that
+ * changes its role without committing holds up its own renewal only, and not for long.
+ */
 export function renewStatement(role: string, expiresAt: Date, mintBy: Date): string {
   const alive = `SELECT FROM pg_roles WHERE rolname = ${escapeLiteral(role)} AND rolcanlogin`;
   return [
-    lockStatement(role),
+    waitAtMost(1_000),
     raiseIf(`NOT EXISTS (${alive})`, NOT_ALIVE),
     `ALTER ROLE ${escapeIdentifier(role)} VALID UNTIL ${instant(expiresAt)}`,
     raiseIf(`clock_timestamp() > ${instant(mintBy)}::timestamptz`, TOO_LATE),
   ].join(';\n');
 }
 
-/** Holds the name to the end of the transaction: minting, renewing and revoking one role never overlap. */
-export function lockStatement(name: string): string {
-  return `SELECT pg_advisory_xact_lock(hashtextextended(${escapeLiteral(name)}, 0))`;
+/** Bounds each wait for a lock to the end of the message. */
+export function waitAtMost(milliseconds: number): string {
+  return `SET LOCAL lock_timeout = ${String(milliseconds)}`;
 }
 
 /** From PostgreSQL 16 on a member may be kept from SET ROLE, so that a session cannot shed its own name. */

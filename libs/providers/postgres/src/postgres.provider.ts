@@ -45,13 +45,16 @@ export class PostgresProvider
 {
   readonly kind = 'postgres';
   readonly schemas = { config: PostgresConfigSchema, scope: PostgresScopeSchema, handle: PostgresHandleSchema };
+  readonly secretMembers = ['/url'];
   readonly traits: ProviderTraits = {
     revocation: 'immediate',
     minTtlSeconds: 1,
     maxTtlSeconds: 43_200,
     remote: true,
   };
-  private readonly targets = new Targets();
+  private readonly targets = new Targets(4);
+  /** of their own, so that many revocations do not hold up mints, nor mints a revocation */
+  private readonly revocations = new Targets(8);
 
   plan(order: Order): PostgresHandle {
     return { role: `mayfly_${order.leaseId.slice('lse_'.length)}`, scopeRole: scopeRoleName(wantedBy(order)) };
@@ -63,7 +66,7 @@ export class PostgresProvider
     const password = randomBytes(PASSWORD_BYTES).toString('base64url');
     const verifier = await scramVerifier(password, order.config.scramIterations);
     const target = this.targets.at(order.config.url);
-    await orProblem(target.use(signal, (session) => createLeaseRole(target, session, order, planned, verifier)));
+    await orProblem(() => target.use(signal, (session) => createLeaseRole(target, session, order, planned, verifier)));
     const url = leaseUrl({ ...address, sslmode }, planned.role, password);
     return {
       handle: planned,
@@ -79,7 +82,7 @@ export class PostgresProvider
   ): Promise<Omit<Minted<PostgresHandle>, 'secret'>> {
     this.refuseLifetime(order);
     const statement = renewStatement(handle.role, order.expiresAt, order.mintBy);
-    await orProblem(this.targets.at(order.config.url).use(signal, (session) => session.query(statement)));
+    await orProblem(() => this.targets.at(order.config.url).use(signal, (session) => session.query(statement)));
     return { handle, providerExpiresAt: order.expiresAt };
   }
 
@@ -88,7 +91,7 @@ export class PostgresProvider
     signal: AbortSignal,
   ): Promise<RevocationOutcome> {
     try {
-      const target = this.targets.at(order.config.url);
+      const target = this.revocations.at(order.config.url);
       return await target.use(signal, async (session) =>
         removeLeaseRole(session, order.handle, await target.serverVersion(session)),
       );
@@ -99,12 +102,12 @@ export class PostgresProvider
 
   async probe(config: PostgresConfig, signal: AbortSignal): Promise<void> {
     addressOf(config);
-    await orProblem(this.targets.at(config.url).use(signal, probeRights));
+    await orProblem(() => this.targets.at(config.url).use(signal, probeRights));
   }
 
   /** Closes all connections, once what they are doing is done. */
-  close(): Promise<void> {
-    return this.targets.close();
+  async close(): Promise<void> {
+    await Promise.all([this.targets.close(), this.revocations.close()]);
   }
 
   private refuseLifetime({ issuedAt, expiresAt }: Order): void {
@@ -129,6 +132,7 @@ async function createLeaseRole(
     verifier,
     maxConnections: order.config.maxConnections,
     expiresAt: order.expiresAt,
+    issuedAt: order.issuedAt,
     mintBy: order.mintBy,
     serverVersion: await target.serverVersion(session),
   });
@@ -148,9 +152,9 @@ function wantedBy(order: Order): readonly Privilege[] {
   return privilegesOf(addressOf(order.config).database, order.scope);
 }
 
-async function orProblem<T>(call: Promise<T>): Promise<T> {
+async function orProblem<T>(call: () => Promise<T>): Promise<T> {
   try {
-    return await call;
+    return await call();
   } catch (error) {
     throw problemOf(error);
   }

@@ -1,12 +1,17 @@
 import { Problem } from '@mayfly/kernel';
 import { escapeIdentifier } from 'pg';
 import { heldPrivileges } from './held-privileges.js';
-import { lockStatement } from './lease-role.js';
 import { areEqual, repairs, type Privilege } from './scope-privileges.js';
 import type { Session, Target } from './target.js';
 
 /** Bound of the names kept per target; beyond it they are looked up again. */
 const MAX_VERIFIED = 10_000;
+
+/**
+ * Taken by making this role and given back by dropping it in the same transaction: whoever comes second waits at the
+ * server's index of role names. Unlike a key of an advisory lock, which anybody may hold, this is out of an agent's reach.
+ */
+const LOCK_ROLE = 'mayfly_scope_lock';
 
 /** Everything that `heldPrivileges` does not show: attributes, memberships, ownership, rights on other kinds of things or elsewhere. */
 const HOLDS_MORE = `
@@ -39,10 +44,11 @@ export async function ensureScopeRole(
   if (target.verifiedScopes.has(role)) return;
   await session.query('BEGIN');
   // one lock for all scope roles: two grants on one table at a time fail (`tuple concurrently updated`)
-  await session.query(lockStatement('mayfly_scope'));
+  await session.query(`CREATE ROLE ${LOCK_ROLE} NOLOGIN`);
   await refuseMissingTable(session, wanted);
   await createWhereMissing(session, role);
   await putRight(session, role, wanted);
+  await session.query(`DROP ROLE ${LOCK_ROLE}`);
   await session.query('COMMIT');
   if (target.verifiedScopes.size >= MAX_VERIFIED) target.verifiedScopes.clear();
   target.verifiedScopes.add(role);

@@ -1,4 +1,5 @@
-import { Pool, type PoolClient } from 'pg';
+import { Pool, type PoolClient, type PoolConfig } from 'pg';
+import { parseIntoClientConfig } from 'pg-connection-string';
 import { unlessAborted } from './deadline.js';
 
 /** What is sent to the server over one connection of the pool. */
@@ -6,13 +7,19 @@ export type Session = Pick<PoolClient, 'query'>;
 
 const POOL = {
   application_name: 'mayfly',
-  max: 4,
   idleTimeoutMillis: 60_000,
   connectionTimeoutMillis: 10_000,
   // a bound of the server's own, for statements whose sender has gone
   statement_timeout: 30_000,
+  idle_in_transaction_session_timeout: 30_000,
   allowExitOnIdle: true,
 } as const;
+
+/**
+ * Where the names in our statements are looked up, whatever the role or the database has set: anywhere else, an agent
+ * that may create things could put its own function in the place of the server's, for Mayfly to run with its rights.
+ */
+const SEARCH_PATH = '-c search_path=pg_catalog,pg_temp';
 
 /** One server as a connection names it: a few pooled connections, and what was learnt over them. */
 export class Target {
@@ -70,14 +77,16 @@ export class Target {
   }
 }
 
-/** The targets in use, by connection URL. A target without connections is forgotten. */
+/** The targets in use, by connection URL, each with at most `max` connections. One without connections is forgotten. */
 export class Targets {
   private readonly byUrl = new Map<string, Target>();
+
+  constructor(private readonly max: number) {}
 
   at(url: string): Target {
     const known = this.byUrl.get(url);
     if (known !== undefined) return known;
-    const pool = new Pool({ ...POOL, connectionString: url });
+    const pool = new Pool(poolConfig(url, this.max));
     const target = new Target(pool);
     // a connection that breaks while nobody waits for it is simply gone; who waits for it is told by the query
     pool.on('error', () => undefined);
@@ -94,4 +103,9 @@ export class Targets {
     this.byUrl.clear();
     await Promise.all(targets.map((target) => target.close()));
   }
+}
+
+function poolConfig(url: string, max: number): PoolConfig {
+  const { options, ...client } = parseIntoClientConfig(url);
+  return { ...client, ...POOL, max, options: options === undefined ? SEARCH_PATH : `${options} ${SEARCH_PATH}` };
 }
