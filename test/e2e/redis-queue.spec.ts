@@ -1,0 +1,55 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { startTestBroker, type TestBroker } from '../support/broker.js';
+import { starterWith } from '../support/starter.js';
+import { leaseRoles, openTransaction, roleOf } from '../support/target.js';
+import { grant, leaseIdOf, READ_EMEA, secretOf, taskIn } from '../support/tasks.js';
+import { rowsOf } from '../support/rows.js';
+import { until } from '../support/until.js';
+
+const url = process.env.REDIS_URL ?? '';
+if (url === '') console.log('SKIPPED SUITE: redis (REDIS_URL is not set)');
+const describeWithRedis = url === '' ? describe.skip : describe;
+
+/** Where BullMQ keeps the jobs of the queue that wait for their time. */
+const DELAYED = 'bull:leases:delayed';
+
+describeWithRedis('the queue on Redis', () => {
+  let mayfly: TestBroker;
+  let targetUrl: string;
+  let redis: Redis;
+  beforeAll(async () => {
+    ({ targetUrl } = await starterWith());
+    redis = new Redis(url);
+    mayfly = await startTestBroker({ environment: { REDIS_URL: url, MAYFLY_QUEUE: 'on' } });
+  });
+  afterAll(async () => {
+    await mayfly.stop();
+    await redis.quit();
+  });
+
+  it('holds a job for the deadline of a task, which ends on time', async () => {
+    const token = mayfly.agentToken('support-agent');
+    const task = await grant(mayfly, token, { ...READ_EMEA, ttlSeconds: 3 });
+    const leaseId = leaseIdOf(task, 'db');
+    const session = await openTransaction(secretOf(task, 'db', 'url'));
+    const job = await until('the job is in Redis', 3, async () =>
+      (await redis.zrange(DELAYED, '0', '-1')).find((id) => id.includes(leaseId)),
+    );
+    expect(await redis.hget(`bull:leases:${job}`, 'data')).toBe(JSON.stringify({ leaseId }));
+    const late = performance.timeOrigin + (await session.ended) - Date.parse(task.expiresAt);
+    console.log(`redis: session dead ${late.toFixed(0)} ms after the deadline`);
+    expect(late).toBeLessThan(10_000);
+    await until('the task is expired', 10, async () => {
+      const { state } = taskIn(await mayfly.send(`GET /tasks/${task.id}`, { token }));
+      return state === 'expired';
+    });
+    expect(await leaseRoles(targetUrl)).not.toContain(roleOf(leaseId));
+    expect((await redis.zrange(DELAYED, '0', '-1')).filter((id) => id.includes(leaseId))).toEqual([]);
+  });
+
+  it('leaves PostgreSQL without a queue', async () => {
+    const rows = await rowsOf(mayfly.database.adminUrl, `SELECT to_regnamespace('bullmq') AS schema`);
+    expect(rows).toEqual([{ schema: null }]);
+  });
+});
