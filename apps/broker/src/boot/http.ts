@@ -1,3 +1,4 @@
+import type { Server } from 'node:http';
 import { newId, Problem } from '@mayfly/kernel';
 import { renderProblem, useStrictBodies, validationProblem } from '@mayfly/platform';
 import { StandardSchemaValidationPipe } from '@nestjs/common';
@@ -40,9 +41,23 @@ export async function createHttp(services: Services): Promise<NestFastifyApplica
     reply.header('x-content-type-options', 'nosniff');
     done();
   });
+  fastify.addHook('preClose', (done) => {
+    closeAsTheyFallIdle(fastify.server);
+    done();
+  });
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: validationProblem }));
   app.get(OpenApi).describe(app);
   return app;
+}
+
+/** Closing ends the connections that are idle then; one whose answer was under way would be kept alive for a minute. */
+function closeAsTheyFallIdle(server: Server): void {
+  const looking = setInterval(() => {
+    server.closeIdleConnections();
+  }, 50);
+  server.once('close', () => {
+    clearInterval(looking);
+  });
 }
 
 /** What Fastify refuses before it looks for a route: its own answer would repeat the address. */
