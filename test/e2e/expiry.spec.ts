@@ -79,7 +79,7 @@ describe('a task whose deadline passes while the service is dead', () => {
     const refused = await until('the target refuses', TTL_SECONDS + PATIENCE_SECONDS, () =>
       rowsOf(secretOf(started.task, 'db', 'url'), 'SELECT 1').then(
         () => undefined,
-        ({ code }: { code: string }) => code,
+        (error: unknown) => (error as { code: string }).code,
       ),
     );
     expect(refused).toBe('28P01');

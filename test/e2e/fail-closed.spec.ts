@@ -239,7 +239,7 @@ describe('a target that is down', () => {
 
     const refused = await ask(mayfly);
     expect(refused).toMatchObject({ status: 503, body: { type: 'urn:mayfly:problem:provider_unavailable' } });
-    const begun = { id: String(refused.body.taskId) };
+    const begun = { id: refused.body.taskId as string };
     expect(await statusOf(begun)).toMatchObject({ state: 'active', endCause: 'issuance_failed' });
 
     for (const body of [{ template: 'read-elsewhere', purpose: 'go on elsewhere' }, TOKEN_ONLY]) {

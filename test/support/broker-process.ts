@@ -79,8 +79,9 @@ export function openEmbeddedScene(): EmbeddedScene {
 
 /** Replicas on one database; `documents` is YAML, the starter files unless given. */
 export async function openDatabaseScene(documents?: string): Promise<DatabaseScene> {
-  const { server, createDatabase } = await startTestPostgres();
-  const [database, crmUrl] = [await createDatabase(), await prepareDemoDatabase(server)];
+  const postgres = await startTestPostgres();
+  const { server } = postgres;
+  const [database, crmUrl] = [await postgres.createDatabase(), await prepareDemoDatabase(server)];
   const { directory, start, endAll } = openDirectory();
   const issuers = newTestIssuers();
   const workload = (sub: string): string => issuers.workloads.sign({ sub, jti: randomUUID() });
