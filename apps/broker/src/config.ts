@@ -18,7 +18,13 @@ const EnvironmentSchema = z.object({
   REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
   MAYFLY_DATA_DIR: z.string().min(1).default('.mayfly'),
   MAYFLY_CONFIG_DIR: z.string().min(1).optional(),
-  MAYFLY_PUBLIC_URL: z.url({ protocol: /^https?$/ }).optional(),
+  MAYFLY_SECRETS_DIR: z.string().min(1).optional(),
+  MAYFLY_BOOTSTRAP_ISSUER: z.string().min(1).optional(),
+  MAYFLY_PUBLIC_URL: z
+    .url({ protocol: /^https?$/ })
+    // Paths follow it, and RFC 8414 §3 forms them without a second slash.
+    .transform((url) => url.replace(/\/+$/, ''))
+    .optional(),
   MAYFLY_SEALING_KEY: z
     .string()
     .regex(/^[0-9a-f]{64}$/, 'use 64 hexadecimal digits (32 bytes)')
@@ -41,6 +47,11 @@ export interface BrokerConfig {
   readonly dataDir: string;
   /** YAML files to apply at start; never in production */
   readonly configDir: string | undefined;
+  /** the only directory that `file:` references may lead into */
+  readonly secretsDir: string | undefined;
+  /** the file of issuers that speak for people, applied at start in every mode */
+  readonly bootstrapIssuer: string | undefined;
+  /** without a slash at the end */
   readonly publicUrl: string | undefined;
   readonly sealingKey: string | undefined;
   readonly logLevel: string;
@@ -53,6 +64,13 @@ export interface BrokerConfig {
 
 /** The environment of the process: declared secrets refer to its variables too (`env:NAME`). */
 export const environment: Readonly<Record<string, string | undefined>> = process.env;
+
+/** Whether a variable is one that the service reads for itself, now or in a later version; secrets may not refer to it. */
+export function isOwnVariable(name: string): boolean {
+  // Some systems do not tell upper from lower case.
+  const upper = name.toUpperCase();
+  return upper.startsWith('MAYFLY_') || Object.hasOwn(EnvironmentSchema.shape, upper);
+}
 
 /** Parses the environment once. Throws `invalid_declaration` naming the variables that are wrong, never their values. */
 export function readConfig(variables = environment): BrokerConfig {
@@ -74,6 +92,8 @@ export function readConfig(variables = environment): BrokerConfig {
     redisUrl: data.REDIS_URL,
     dataDir: resolve(data.MAYFLY_DATA_DIR),
     configDir: configDirOf(data, production),
+    secretsDir: data.MAYFLY_SECRETS_DIR && resolve(data.MAYFLY_SECRETS_DIR),
+    bootstrapIssuer: data.MAYFLY_BOOTSTRAP_ISSUER && resolve(data.MAYFLY_BOOTSTRAP_ISSUER),
     publicUrl: data.MAYFLY_PUBLIC_URL,
     sealingKey: data.MAYFLY_SEALING_KEY,
     logLevel: data.MAYFLY_LOG_LEVEL,

@@ -1,7 +1,7 @@
 import { NameSchema } from '@mayfly/kernel';
 import { z } from 'zod';
 
-/** `Connection.spec`: a configured target. Secrets in `config` are references (`env:NAME`, `file:PATH`), never values. */
+/** `Connection.spec`: a configured target. Secrets are references (`env:NAME`, `file:PATH`) at the provider's `secretMembers`. */
 export const ConnectionSpecSchema = z.strictObject({
   provider: z.string().min(1).max(63),
   owner: NameSchema,

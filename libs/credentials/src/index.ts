@@ -13,4 +13,11 @@ export type {
   RevocationOutcome,
 } from './provider.js';
 export { ProviderRegistry, type RegisteredProvider } from './registry.js';
-export { isSecretReference, resolveSecrets, withDeadline, type SecretSource } from './secret-reference.js';
+export {
+  isSecretReference,
+  resolveSecrets,
+  strayReferences,
+  withDeadline,
+  type SecretFault,
+  type SecretSource,
+} from './secret-reference.js';

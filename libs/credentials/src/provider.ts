@@ -71,12 +71,14 @@ export interface RevocationOrder<Config, Handle> {
 export interface CredentialProvider<Config, Scope, Handle> {
   readonly kind: string;
   readonly schemas: {
-    /** shape of `Connection.spec.config`; the strings may be secret references until they are resolved */
+    /** shape of `Connection.spec.config`; the `secretMembers` may be references until they are resolved */
     readonly config: ZodType<Config>;
     /** shape of a rendered scope */
     readonly scope: ZodType<Scope>;
     readonly handle: ZodType<Handle>;
   };
+  /** which members of the configuration may be secret references, as JSON Pointers (RFC 6901); none of them is ever shown */
+  readonly secretMembers: readonly string[];
   readonly traits: ProviderTraits;
   /** Names what will exist at the provider. Pure; its result is committed before `mint` is called (I1). */
   plan(order: MintOrder<Config, Scope>): Handle;

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Problem } from '@mayfly/kernel';
 import { holdDeadlines } from '@mayfly/testing';
-import { isSecretReference, resolveSecrets, withDeadline } from './secret-reference.js';
+import { isSecretReference, resolveSecrets, strayReferences, withDeadline } from './secret-reference.js';
 
 describe('isSecretReference', () => {
   it.each(['env:PASSWORD', 'file:/run/secrets/password', 'file:a\nb'])('knows `%s`', (text) => {
@@ -16,26 +16,55 @@ describe('isSecretReference', () => {
   );
 });
 
+describe('strayReferences', () => {
+  it('points at every reference that is not a secret member, escaped as RFC 6901 says', () => {
+    const config = { url: 'env:A', address: { host: 'env:B' }, 'a/b~': ['x', 'file:/c', null, 7, true] };
+    expect(strayReferences(config, ['/url'])).toEqual(['/address/host', '/a~1b~0/1']);
+  });
+
+  it('takes a member as it is named, and nothing below or beside it', () => {
+    expect(strayReferences({ url: { part: 'env:A' }, urls: 'env:B' }, ['/url'])).toEqual(['/url/part', '/urls']);
+    expect(strayReferences({ auth: [{ password: 'env:A' }] }, ['/auth/0/password'])).toEqual([]);
+  });
+});
+
 describe('resolveSecrets', () => {
   const source = { read: async (reference: string) => `<${reference}>` };
 
-  it('replaces references wherever they are, once, and nothing else', async () => {
-    const config = { url: 'https://x', auth: [{ password: 'env:A' }, 'file:B', 7, null, true], none: {} };
-    expect(await resolveSecrets(config, source)).toEqual({
-      url: 'https://x',
-      auth: [{ password: '<env:A>' }, '<file:B>', 7, null, true],
+  it('replaces the references at secret members, once, and nothing else', async () => {
+    const config = { url: 'env:A', auth: [{ password: 'file:/b' }, 7, null, true], plain: 'x', none: {} };
+    expect(await resolveSecrets(config, source, ['/url', '/auth/0/password', '/gone'])).toEqual({
+      url: '<env:A>',
+      auth: [{ password: '<file:/b>' }, 7, null, true],
+      plain: 'x',
       none: {},
     });
-    expect(config.auth[1]).toBe('file:B');
+    expect(config.url).toBe('env:A');
+  });
+
+  it('leaves a secret member that is no reference', async () => {
+    expect(await resolveSecrets({ url: 'plain' }, source, ['/url'])).toEqual({ url: 'plain' });
   });
 
   it('does not look a secret up that looks like a reference itself', async () => {
-    expect(await resolveSecrets('env:A', { read: async () => 'env:B' })).toBe('env:B');
+    expect(await resolveSecrets({ a: 'env:A' }, { read: async () => 'env:B' }, ['/a'])).toEqual({ a: 'env:B' });
+  });
+
+  it('reads nothing at all when a reference stands elsewhere', async () => {
+    const read = jest.fn(source.read);
+    const config = { url: 'env:A', address: { host: 'env:MAYFLY_SEALING_KEY' } };
+    const refused = resolveSecrets(config, { read }, ['/url']);
+    await expect(refused).rejects.toMatchObject({
+      code: 'provider_rejected',
+      detail: expect.stringContaining('`/address/host`'),
+    });
+    await expect(refused).rejects.not.toMatchObject({ detail: expect.stringContaining('SEALING') });
+    expect(read).not.toHaveBeenCalled();
   });
 
   it('fails as its source fails', async () => {
     const problem = new Problem('unavailable', 'the secret `env:A` cannot be read');
-    await expect(resolveSecrets({ a: ['env:A'] }, { read: () => Promise.reject(problem) })).rejects.toBe(problem);
+    await expect(resolveSecrets({ a: 'env:A' }, { read: () => Promise.reject(problem) }, ['/a'])).rejects.toBe(problem);
   });
 });
 

@@ -1,9 +1,12 @@
 import { Problem, type Json } from '@mayfly/kernel';
 
-/** Looks a secret up by reference: `env:NAME` or `file:PATH`. Throws `unavailable` naming the reference, never a value. */
+/** Looks a secret up by reference: `env:NAME` or `file:PATH`. Throws `provider_rejected` naming the reference, never a value. */
 export interface SecretSource {
   read(reference: string): Promise<string>;
 }
+
+/** Says why a reference is not allowed, whether or not anything is there, or undefined: what Mayfly itself lives by is not. */
+export type SecretFault = (reference: string) => string | undefined;
 
 const REFERENCE = /^(env|file):.+$/s;
 
@@ -12,16 +15,53 @@ export function isSecretReference(text: string): boolean {
   return REFERENCE.test(text);
 }
 
-/** A copy of `config` in which each secret reference is replaced by its value. */
-export async function resolveSecrets(config: Json, source: SecretSource): Promise<Json> {
-  if (typeof config === 'string') return isSecretReference(config) ? await source.read(config) : config;
-  if (config === null || typeof config !== 'object') return config;
-  if (Array.isArray(config))
-    return Promise.all((config as readonly Json[]).map((item) => resolveSecrets(item, source)));
-  const entries = await Promise.all(
-    Object.entries(config).map(async ([key, value]) => [key, await resolveSecrets(value ?? null, source)] as const),
+/** Where references stand in `config` although the member is not among `secretMembers`: JSON Pointers (RFC 6901). */
+export function strayReferences(config: Json, secretMembers: readonly string[], at = ''): string[] {
+  if (typeof config === 'string') return isSecretReference(config) && !secretMembers.includes(at) ? [at] : [];
+  if (config === null || typeof config !== 'object') return [];
+  return Object.entries(config).flatMap(([key, value]) =>
+    strayReferences(value ?? null, secretMembers, below(at, key)),
   );
-  return Object.fromEntries(entries);
+}
+
+/**
+ * A copy of `config` in which the references at `secretMembers` (JSON Pointers, RFC 6901) are replaced by their values.
+ * Throws `provider_rejected`, before anything is read, when a reference stands elsewhere: a secret would then end up
+ * where the provider shows what it was given.
+ */
+export async function resolveSecrets(
+  config: Json,
+  source: SecretSource,
+  secretMembers: readonly string[],
+): Promise<Json> {
+  const [stray] = strayReferences(config, secretMembers);
+  if (stray !== undefined)
+    throw new Problem(
+      'provider_rejected',
+      `the configuration has a secret reference at \`${stray}\`, which takes none`,
+    );
+  return replaceReferences(config, source, '', secretMembers);
+}
+
+async function replaceReferences(
+  value: Json,
+  source: SecretSource,
+  at: string,
+  secretMembers: readonly string[],
+): Promise<Json> {
+  if (typeof value === 'string')
+    return isSecretReference(value) && secretMembers.includes(at) ? await source.read(value) : value;
+  if (value === null || typeof value !== 'object') return value;
+  const entries = await Promise.all(
+    Object.entries(value).map(async ([key, member]) => {
+      return [key, await replaceReferences(member ?? null, source, below(at, key), secretMembers)] as const;
+    }),
+  );
+  return Array.isArray(value) ? entries.map(([, member]) => member) : Object.fromEntries(entries);
+}
+
+function below(pointer: string, key: string): string {
+  return `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
 /** Throws `provider_unavailable` after `seconds`, with a signal for the call that should stop by then. */

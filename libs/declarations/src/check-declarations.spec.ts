@@ -10,7 +10,8 @@ import { refusalOf, SUPPORT_YAML } from './support.fixture.js';
 /** A provider that only says what it takes: nothing is minted here. */
 function provider(kind: string, schemas: object, traits: Partial<ProviderTraits> = {}): AnyProvider {
   const bounds = { revocation: 'immediate', minTtlSeconds: 1, maxTtlSeconds: 43_200, remote: true, ...traits };
-  return { kind, schemas: { handle: z.never(), ...schemas }, traits: bounds } as unknown as AnyProvider;
+  const secretMembers = ['/url'];
+  return { kind, secretMembers, schemas: { handle: z.never(), ...schemas }, traits: bounds } as unknown as AnyProvider;
 }
 
 const providers = [
@@ -21,7 +22,11 @@ const providers = [
   provider('token', { config: z.strictObject({}), scope: z.strictObject({ audience: z.string() }) }),
 ];
 const check = (text: string) =>
-  checkDeclarations(parseDeclarations('a.yaml', text), { providers, egress: publicEgress });
+  checkDeclarations(parseDeclarations('a.yaml', text), {
+    providers,
+    egress: publicEgress,
+    secretFault: (reference) => (reference === 'env:OURS' ? 'use another variable' : undefined),
+  });
 const also = (text: string) => `${SUPPORT_YAML}---\n${text}`;
 const agent = (name: string, identity: string) =>
   also(`kind: Agent\nmetadata: { name: ${name} }\nspec: { owner: a, backupOwner: b, identities: [${identity}] }\n`);
@@ -106,6 +111,18 @@ describe('checkDeclarations', () => {
       SUPPORT_YAML.replace('env:CRM_DATABASE_URL', 'postgres://admin:hunter2@db/crm'),
       '/spec/config/url',
       /write the secret as a reference/,
+    ],
+    [
+      'a secret reference in a member that is shown',
+      SUPPORT_YAML.replace("url: 'env:CRM_DATABASE_URL'", "url: 'env:CRM_DATABASE_URL', spare: 'env:OTHER'"),
+      '/spec/config/spare',
+      /^Connection\/crm: spec\.config\.spare: .*takes a secret reference at \/url only/,
+    ],
+    [
+      "a reference to what is the service's own",
+      SUPPORT_YAML.replace('env:CRM_DATABASE_URL', 'env:OURS'),
+      '/spec/config/url',
+      /use another variable/,
     ],
     [
       'a template of an unknown connection',

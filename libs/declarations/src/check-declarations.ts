@@ -1,4 +1,4 @@
-import type { AnyProvider } from '@mayfly/credentials';
+import type { AnyProvider, SecretFault } from '@mayfly/credentials';
 import {
   agentIdentityErrors,
   bindingsOf,
@@ -22,6 +22,8 @@ export interface DeclarationContext {
   readonly providers: readonly AnyProvider[];
   /** where issuers' keys may be fetched from */
   readonly egress: Egress;
+  /** which references may not be declared */
+  readonly secretFault: SecretFault;
 }
 
 export interface CheckedDeclarations {
@@ -41,7 +43,7 @@ export function checkDeclarations(all: readonly Declaration[], context: Declarat
     ...findDoubles(all),
     ...checkIssuers(all, context),
     ...ofKind('Connection', all).flatMap((connection) =>
-      located(connection, findConnectionFaults(connection.spec, context.providers)),
+      located(connection, findConnectionFaults(connection.spec, context)),
     ),
     ...checkAgents(all),
     ...lint.filter(({ isError }) => isError).map(({ error }) => error),

@@ -1,4 +1,10 @@
-import type { AnyProvider, ConnectionSpec } from '@mayfly/credentials';
+import {
+  isSecretReference,
+  strayReferences,
+  type AnyProvider,
+  type ConnectionSpec,
+  type SecretFault,
+} from '@mayfly/credentials';
 import type { FieldError, Json } from '@mayfly/kernel';
 import { below } from '@mayfly/templates';
 import { firstFault } from './lint-facts.js';
@@ -6,11 +12,21 @@ import { firstFault } from './lint-facts.js';
 /** Before the host, or among the parameters, where PostgreSQL takes it too. */
 const PASSWORD_IN_URL = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*:[^/?#]*@|[^?]*\?(.*&)?password=)/is;
 
+/** What the service can do with connections. */
+interface ConnectionContext {
+  readonly providers: readonly AnyProvider[];
+  readonly secretFault: SecretFault;
+}
+
 /**
  * What is wrong with a connection: a provider that this service does not have, a configuration that the provider refuses,
- * or a password written out where a reference belongs. Pointers are relative to the spec; values are never quoted.
+ * a password written out where a reference belongs, a reference where none belongs or to what is Mayfly's own.
+ * Pointers are relative to the spec; values are never quoted.
  */
-export function findConnectionFaults(spec: ConnectionSpec, providers: readonly AnyProvider[]): FieldError[] {
+export function findConnectionFaults(
+  spec: ConnectionSpec,
+  { providers, secretFault }: ConnectionContext,
+): FieldError[] {
   const provider = providers.find(({ kind }) => kind === spec.provider);
   if (provider === undefined) {
     const kinds = providers.map(({ kind }) => kind).join(', ');
@@ -18,7 +34,30 @@ export function findConnectionFaults(spec: ConnectionSpec, providers: readonly A
   }
   const fault = firstFault(provider.schemas.config, spec.config);
   const refused = fault === undefined ? [] : [{ pointer: '/config', detail: fault }];
-  return [...refused, ...findPasswords(spec.config, '/config')];
+  return [
+    ...refused,
+    ...findPasswords(spec.config, '/config'),
+    ...findStrays(spec.config, provider),
+    ...findForbidden(spec.config, '/config', secretFault),
+  ];
+}
+
+/** References outside the secret members: what is written there is shown, to agents too. */
+function findStrays(config: Json, { kind, secretMembers }: AnyProvider): FieldError[] {
+  const places = secretMembers.length === 0 ? 'nowhere' : `at ${secretMembers.join(', ')} only`;
+  const detail = `write the value itself; \`${kind}\` takes a secret reference ${places}`;
+  return strayReferences(config, secretMembers).map((pointer) => ({ pointer: `/config${pointer}`, detail }));
+}
+
+function findForbidden(value: Json, pointer: string, secretFault: SecretFault): FieldError[] {
+  if (typeof value === 'string') {
+    const detail = isSecretReference(value) ? secretFault(value) : undefined;
+    return detail === undefined ? [] : [{ pointer, detail }];
+  }
+  if (value === null || typeof value !== 'object') return [];
+  return Object.entries(value).flatMap(([key, inner]) =>
+    findForbidden(inner ?? null, below(pointer, key), secretFault),
+  );
 }
 
 function findPasswords(value: Json, pointer: string): FieldError[] {

@@ -34,10 +34,14 @@ export type Services = Awaited<ReturnType<typeof buildServices>>;
 export async function buildServices(inputs: ServiceInputs) {
   const foundation = await buildFoundation(inputs);
   const { providers, closeProviders } = buildProviders(foundation);
-  const secrets = new ProcessSecretSource(inputs.environment, inputs.backing.embedded?.secrets ?? {});
+  const secrets = new ProcessSecretSource(
+    inputs.environment,
+    inputs.backing.embedded?.secrets ?? {},
+    inputs.config.secretsDir,
+  );
   const path = buildIssuance(foundation, providers, secrets);
   const refusals = new RefusalRecorder(path.issuanceStore, foundation.metrics, foundation.clock);
-  const parts = { ...foundation, ...path, providers, refusals };
+  const parts = { ...foundation, ...path, providers, secrets, refusals };
   return {
     ...parts,
     closeProviders,
@@ -54,7 +58,10 @@ export async function buildServices(inputs: ServiceInputs) {
 
 type Parts = Foundation &
   ReturnType<typeof buildIssuance> &
-  Pick<ReturnType<typeof buildProviders>, 'providers'> & { readonly refusals: RefusalRecorder };
+  Pick<ReturnType<typeof buildProviders>, 'providers'> & {
+    readonly secrets: ProcessSecretSource;
+    readonly refusals: RefusalRecorder;
+  };
 
 /** What agents and resource servers talk to. */
 function buildAgentSide(parts: Parts) {
@@ -82,8 +89,9 @@ function buildAgentSide(parts: Parts) {
 
 /** What platform teams, operators and auditors talk to. */
 function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
-  const { database, clock, providers, egress, closingStore, closing, catalog, refusals, report } = parts;
-  const declarations = new PgDeclarationStore(database.pool, clock, { providers: providers.all, egress });
+  const { database, clock, providers, egress, secrets, closingStore, closing, catalog, refusals, report } = parts;
+  const secretFault = secrets.faultOf.bind(secrets);
+  const declarations = new PgDeclarationStore(database.pool, clock, { providers: providers.all, egress, secretFault });
   const lifecycle = new AgentLifecycleStore(database.pool, clock, closingStore);
   return {
     declarations,

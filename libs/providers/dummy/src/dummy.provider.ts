@@ -43,6 +43,7 @@ export class DummyProvider
 {
   readonly kind = 'dummy';
   readonly schemas = { config: DummyConfigSchema, scope: DummyScopeSchema, handle: DummyHandleSchema };
+  readonly secretMembers: readonly string[] = [];
   readonly traits: ProviderTraits = { revocation: 'immediate', minTtlSeconds: 1, maxTtlSeconds: 43_200, remote: true };
   readonly switches = new DummySwitches();
   private readonly credentials = new Map<string, DummyCredential>();

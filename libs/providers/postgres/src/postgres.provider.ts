@@ -46,6 +46,7 @@ export class PostgresProvider
   readonly kind = 'postgres';
   readonly schemas = { config: PostgresConfigSchema, scope: PostgresScopeSchema, handle: PostgresHandleSchema };
   readonly secretMembers = ['/url'];
+  readonly secretMembers = ['/url'];
   readonly traits: ProviderTraits = {
     revocation: 'immediate',
     minTtlSeconds: 1,

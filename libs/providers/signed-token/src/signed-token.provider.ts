@@ -39,6 +39,7 @@ export class SignedTokenProvider
     handle: SignedTokenHandleSchema,
   };
   // An hour, as the template decides how long within it; a token is not kept shorter than its lease (ADR 0005).
+  readonly secretMembers: readonly string[] = [];
   readonly traits: ProviderTraits = {
     revocation: 'propagating',
     minTtlSeconds: 1,

@@ -1,0 +1,37 @@
+import { resolve } from 'node:path';
+import { describe, expect, it } from '@jest/globals';
+import { isOwnVariable, readConfig } from './config.js';
+
+describe('the environment', () => {
+  it.each([
+    ['https://broker.example/', 'https://broker.example'],
+    ['https://broker.example/mayfly//', 'https://broker.example/mayfly'],
+    ['https://broker.example', 'https://broker.example'],
+  ])('gives the public URL %s as %s, so that paths can follow', (given, publicUrl) => {
+    expect(readConfig({ MAYFLY_PUBLIC_URL: given }).publicUrl).toBe(publicUrl);
+  });
+
+  it('gives whole paths', () => {
+    const config = readConfig({ MAYFLY_SECRETS_DIR: 'secrets', MAYFLY_BOOTSTRAP_ISSUER: 'people.yaml' });
+    expect(config).toMatchObject({ secretsDir: resolve('secrets'), bootstrapIssuer: resolve('people.yaml') });
+    expect(readConfig({})).toMatchObject({ secretsDir: undefined, bootstrapIssuer: undefined });
+  });
+
+  it('is told wrong by its names, never by its values', () => {
+    const act = () => readConfig({ MAYFLY_SEALING_KEY: 'canary', PORT: '99999999' });
+    expect(act).toThrow(/MAYFLY_SEALING_KEY.*/);
+    expect(act).toThrow(/PORT/);
+    expect(act).not.toThrow(/canary|99999999/);
+  });
+});
+
+it.each([
+  ['DATABASE_URL', true],
+  ['database_url', true],
+  ['NODE_ENV', true],
+  ['MAYFLY_ANYTHING', true],
+  ['CRM_DATABASE_URL', false],
+  ['MAYFLYCRM', false],
+])('%s is a setting of the service: %s', (name, own) => {
+  expect(isOwnVariable(name)).toBe(own);
+});
