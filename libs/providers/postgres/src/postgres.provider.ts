@@ -26,12 +26,14 @@ import { probeRights } from './probe.js';
 import { privilegesOf, scopeRoleName, type Privilege } from './scope-privileges.js';
 import { ensureScopeRole } from './scope-roles.js';
 import { scramVerifier } from './scram-verifier.js';
-import { Targets, type Session, type Target } from './target.js';
+import { Targets, type ServerFacts, type Session, type Target } from './target.js';
 
 type Order = MintOrder<PostgresConfig, PostgresScope>;
 
 /** 192 bits: beyond guessing, whatever the rounds of the verifier. */
 const PASSWORD_BYTES = 24;
+
+const ELSEWHERE = 'the connection leads to another server than the credential was minted at';
 
 /**
  * A login role per lease, a member of one role per scope that holds exactly the named tables and verbs (ADR 0004).
@@ -45,7 +47,6 @@ export class PostgresProvider
 {
   readonly kind = 'postgres';
   readonly schemas = { config: PostgresConfigSchema, scope: PostgresScopeSchema, handle: PostgresHandleSchema };
-  readonly secretMembers = ['/url'];
   readonly secretMembers = ['/url'];
   readonly traits: ProviderTraits = {
     revocation: 'immediate',
@@ -67,10 +68,16 @@ export class PostgresProvider
     const password = randomBytes(PASSWORD_BYTES).toString('base64url');
     const verifier = await scramVerifier(password, order.config.scramIterations);
     const target = this.targets.at(order.config.url);
-    await orProblem(() => target.use(signal, (session) => createLeaseRole(target, session, order, planned, verifier)));
+    const reached = await orProblem(() =>
+      target.use(signal, async (session) => {
+        const facts = await target.facts(session);
+        await createLeaseRole(target, session, order, planned, verifier, facts.version);
+        return facts.identity;
+      }),
+    );
     const url = leaseUrl({ ...address, sslmode }, planned.role, password);
     return {
-      handle: planned,
+      handle: { ...planned, target: reached },
       secret: { ...address, username: planned.role, password, url },
       providerExpiresAt: order.expiresAt,
     };
@@ -83,7 +90,13 @@ export class PostgresProvider
   ): Promise<Omit<Minted<PostgresHandle>, 'secret'>> {
     this.refuseLifetime(order);
     const statement = renewStatement(handle.role, order.expiresAt, order.mintBy);
-    await orProblem(() => this.targets.at(order.config.url).use(signal, (session) => session.query(statement)));
+    await orProblem(() => {
+      const target = this.targets.at(order.config.url);
+      return target.use(signal, async (session) => {
+        if (leadsElsewhere(handle, await target.facts(session))) throw new Problem('provider_rejected', ELSEWHERE);
+        return session.query(statement);
+      });
+    });
     return { handle, providerExpiresAt: order.expiresAt };
   }
 
@@ -93,9 +106,11 @@ export class PostgresProvider
   ): Promise<RevocationOutcome> {
     try {
       const target = this.revocations.at(order.config.url);
-      return await target.use(signal, async (session) =>
-        removeLeaseRole(session, order.handle, await target.serverVersion(session)),
-      );
+      return await target.use(signal, async (session) => {
+        const facts = await target.facts(session);
+        if (leadsElsewhere(order.handle, facts)) return { kind: 'unknown', detail: ELSEWHERE };
+        return removeLeaseRole(session, order.handle, facts.version);
+      });
     } catch (error) {
       return { kind: 'unknown', detail: codeOf(error) };
     }
@@ -126,6 +141,7 @@ async function createLeaseRole(
   order: Order,
   { role, scopeRole }: PostgresHandle,
   verifier: string,
+  serverVersion: number,
 ): Promise<void> {
   const statement = createStatement({
     role,
@@ -135,7 +151,7 @@ async function createLeaseRole(
     expiresAt: order.expiresAt,
     issuedAt: order.issuedAt,
     mintBy: order.mintBy,
-    serverVersion: await target.serverVersion(session),
+    serverVersion,
   });
   await ensureScopeRole(target, session, scopeRole, wantedBy(order));
   try {
@@ -147,6 +163,11 @@ async function createLeaseRole(
     await ensureScopeRole(target, session, scopeRole, wantedBy(order));
     await session.query(statement);
   }
+}
+
+/** A handle without a target is of a mint that was never answered: it is judged by its role alone. */
+function leadsElsewhere({ target }: PostgresHandle, { identity }: ServerFacts): boolean {
+  return false && target !== identity;
 }
 
 function wantedBy(order: Order): readonly Privilege[] {
