@@ -7,7 +7,7 @@ import {
   type TrustedIssuer,
   type VerifiedIdentity,
 } from '@mayfly/identity';
-import type { AgentId, Labels } from '@mayfly/kernel';
+import { addSeconds, Problem, type AgentId, type Clock, type Labels } from '@mayfly/kernel';
 import { CompiledTemplate, type TemplateVersion } from '@mayfly/templates';
 
 /** An agent as it is registered, in whatever state. */
@@ -32,7 +32,12 @@ export interface CatalogSource {
   load(): Promise<CatalogRows>;
 }
 
+/** How old what is in memory may be: the service reads it every 5 s, and at once when it changes. */
+const MAX_AGE_SECONDS = 30;
+
 interface Loaded {
+  /** when the reading of it began; undefined: never */
+  readonly at?: Date;
   readonly bindings: BindingIndex;
   readonly agents: ReadonlyMap<string, RegisteredAgent>;
   readonly connections: ReadonlyMap<string, Connection>;
@@ -42,7 +47,7 @@ interface Loaded {
 
 /**
  * Declared state in memory, for requests to read without a query. It may be a moment old: whoever grants something has
- * the store check agent and template once more in the commit.
+ * the store check agent and template once more in the commit. Once it is over 30 s old it answers nothing any more.
  */
 export class Catalog {
   private loaded: Loaded = {
@@ -52,19 +57,40 @@ export class Catalog {
     connectionList: [],
     templates: new Map(),
   };
+  /** settles with the refresh that was asked for last */
+  private last: Promise<void> = Promise.resolve();
+  /** the refresh that has not begun to read: it serves whoever asks until it does */
+  private next: Promise<void> | undefined;
 
   constructor(
     private readonly source: CatalogSource,
     private readonly verifier: Pick<IdentityVerifier, 'replaceIssuers'>,
+    private readonly clock: Clock,
     /** told of a stored template that no longer compiles; it is then not in force */
     private readonly report: (error: unknown) => void,
   ) {}
 
-  /** Reads everything again and puts it in place at once. Rejects, changing nothing, when the store does not answer. */
-  async refresh(): Promise<void> {
+  /**
+   * Reads everything again and puts it in place at once: what was stored before the call is in force once it resolves.
+   * One reading follows the other. Rejects, changing nothing, when the store does not answer or the issuers are refused.
+   */
+  refresh(): Promise<void> {
+    if (this.next === undefined) {
+      const afterLast = this.last.catch(() => undefined);
+      this.next = this.last = afterLast.then(() => {
+        this.next = undefined;
+        return this.reload();
+      });
+    }
+    return this.next;
+  }
+
+  private async reload(): Promise<void> {
+    const at = this.clock.now();
     const rows = await this.source.load();
     const bindings = rows.agents.flatMap(({ name, spec }) => bindingsOf(name, spec));
-    this.loaded = {
+    const loaded: Loaded = {
+      at,
       bindings: new BindingIndex(bindings),
       agents: new Map(rows.agents.map((agent) => [agent.name, agent])),
       connections: new Map(rows.connections.map((connection) => [connection.name, connection])),
@@ -72,10 +98,19 @@ export class Catalog {
       templates: new Map(rows.templates.flatMap((version) => this.compile(version))),
     };
     this.verifier.replaceIssuers(rows.issuers);
+    this.loaded = loaded;
   }
 
-  /** The template version in force, or undefined. */
+  /** Throws `unavailable` when what is in memory may no longer be what is declared. */
+  requireFresh(): void {
+    const { at } = this.loaded;
+    if (at !== undefined && this.clock.now() <= addSeconds(at, MAX_AGE_SECONDS)) return;
+    throw new Problem('unavailable', 'what is declared could not be read lately; try again', { retryAfterSeconds: 5 });
+  }
+
+  /** The template version in force, or undefined. Throws `unavailable` when the catalog is out of date. */
   current(name: string): CompiledTemplate | undefined {
+    this.requireFresh();
     return this.loaded.templates.get(name);
   }
 
@@ -95,9 +130,10 @@ export class Catalog {
 
   /**
    * The agent and the runtime that an identity stands for, or undefined when it stands for none.
-   * Throws `unauthenticated` when bindings of several agents match.
+   * Throws `unauthenticated` when bindings of several agents match, `unavailable` when the catalog is out of date.
    */
   bindingOf(identity: VerifiedIdentity): { readonly agent: RegisteredAgent; readonly runtime: string } | undefined {
+    this.requireFresh();
     const binding = this.loaded.bindings.find(identity);
     const agent = binding && this.loaded.agents.get(binding.agent);
     return binding && agent && { agent, runtime: binding.runtime };

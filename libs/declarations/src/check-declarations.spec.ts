@@ -31,6 +31,16 @@ const also = (text: string) => `${SUPPORT_YAML}---\n${text}`;
 const agent = (name: string, identity: string) =>
   also(`kind: Agent\nmetadata: { name: ${name} }\nspec: { owner: a, backupOwner: b, identities: [${identity}] }\n`);
 
+const trustDomain = (domain: string) => `kind: Issuer
+metadata: { name: mesh-${domain === domain.toLowerCase() ? 'lower' : 'upper'} }
+spec:
+  profile: spiffe-jwt
+  issuer: spiffe://${domain}
+  audiences: [mayfly]
+  algorithms: [ES256]
+  keys: { jwksUri: 'https://mesh.example/keys' }
+`;
+
 describe('checkDeclarations', () => {
   it('puts a good state into the order of applying and warns of nothing', () => {
     const { ordered, warnings } = check(SUPPORT_YAML);
@@ -87,6 +97,12 @@ describe('checkDeclarations', () => {
       SUPPORT_YAML.replace('https://id.example', 'https://ci.example'),
       '/spec/issuer',
       /^Issuer\/staff: .*`ci` trusts this issuer already/,
+    ],
+    [
+      'a trust domain trusted twice, in other letters',
+      also(['Example.org', 'example.org'].map(trustDomain).join('---\n')),
+      '/spec/issuer',
+      /^Issuer\/mesh-lower: .*`mesh-upper` trusts this issuer already/,
     ],
     [
       'an issuer at a private address',

@@ -4,6 +4,7 @@ import {
   bindingsOf,
   findBindingConflicts,
   issuerEgressErrors,
+  issuerKey,
   type AgentSpec,
   type BindingConflict,
   type Egress,
@@ -76,8 +77,9 @@ function findDoubles(all: readonly Declaration[]): FieldError[] {
 function checkIssuers(all: readonly Declaration[], { egress }: DeclarationContext): FieldError[] {
   const holders = new Map<string, string>();
   return ofKind('Issuer', all).flatMap((issuer) => {
-    const holder = holders.get(issuer.spec.issuer);
-    holders.set(issuer.spec.issuer, issuer.metadata.name);
+    const key = issuerKey(issuer.spec);
+    const holder = holders.get(key);
+    holders.set(key, issuer.metadata.name);
     const twice = { pointer: '/issuer', detail: `\`${String(holder)}\` trusts this issuer already; declare it once` };
     return located(issuer, [...issuerEgressErrors(issuer.spec, egress), ...(holder === undefined ? [] : [twice])]);
   });

@@ -19,7 +19,7 @@ export {
   type Role,
   type TrustedIssuer,
 } from './issuers/issuer-spec.js';
-export { issuerEgressErrors, TrustedIssuers } from './issuers/trusted-issuers.js';
+export { issuerEgressErrors, issuerKey, TrustedIssuers } from './issuers/trusted-issuers.js';
 export { publicEgress, type Egress } from './keys/egress.js';
 export { createGuardedFetch, type GuardedFetchOptions } from './keys/guarded-fetch.js';
 export { IssuerKeySource } from './keys/issuer.key-source.js';

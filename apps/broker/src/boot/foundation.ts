@@ -30,7 +30,7 @@ export async function buildFoundation({ config, backing, publicUrl, log }: Servi
   // Outside production an issuer may be on this very machine.
   const egress = config.production ? publicEgress : { trustedHosts: ['localhost', '127.0.0.1', '::1'] };
   const verifier = new IdentityVerifier(new IssuerKeySource(createGuardedFetch({ egress }), clock), clock, { egress });
-  const catalog = new Catalog(new PgCatalogSource(database.prisma), verifier, report);
+  const catalog = new Catalog(new PgCatalogSource(database.prisma, report), verifier, clock, report);
   const metrics = new Metrics(new LeaseStatistics(database.pool));
   return { config, publicUrl, log, report, database, clock, sealer, keyRing, egress, verifier, catalog, metrics };
 }

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { identityRefusalReason } from '../identity-refusal.js';
 import { publicEgress } from '../keys/egress.js';
 import { IssuerSpecSchema, type TrustedIssuer } from './issuer-spec.js';
-import { issuerEgressErrors, TrustedIssuers } from './trusted-issuers.js';
+import { issuerEgressErrors, issuerKey, TrustedIssuers } from './trusted-issuers.js';
 
 function issuer(name: string, spec: object): TrustedIssuer {
   const keys = { jwks: { keys: [] } };
@@ -41,6 +41,17 @@ describe('TrustedIssuers', () => {
     [{}, 'unknown_issuer'],
   ])('selects by %o: %s', (claims, name) => {
     expect(selected(claims)).toBe(name);
+  });
+});
+
+describe('issuerKey', () => {
+  it('tells issuers apart as the selection does', () => {
+    const mesh = (domain: string) => issuer('mesh', { issuer: domain, profile: 'spiffe-jwt' });
+    const [lower, upper] = [mesh('spiffe://example.org'), mesh('spiffe://Example.ORG')];
+    expect(issuerKey(upper.spec)).toBe(issuerKey(lower.spec));
+    expect(() => new TrustedIssuers([lower, upper], publicEgress)).toThrow('declare it once');
+    const [plain, slash] = ['https://ci.example', 'https://ci.example/'].map((url) => issuer('ci', { issuer: url }));
+    expect(issuerKey(plain!.spec)).not.toBe(issuerKey(slash!.spec));
   });
 });
 

@@ -47,7 +47,8 @@ export function issuerEgressErrors(spec: IssuerSpec, egress: Egress): FieldError
   });
 }
 
-function issuerKey({ profile, issuer }: IssuerSpec): string {
+/** Equal for two records that speak for one issuer: trust domains compare case-insensitively, all else exactly. */
+export function issuerKey({ profile, issuer }: IssuerSpec): string {
   return profile === 'spiffe-jwt' ? trustDomainKey(issuer) : issuer;
 }
 

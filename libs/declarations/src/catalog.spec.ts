@@ -1,0 +1,154 @@
+import { describe, expect, it } from '@jest/globals';
+import type { TrustedIssuer, VerifiedIdentity } from '@mayfly/identity';
+import { Problem } from '@mayfly/kernel';
+import { TestClock } from '@mayfly/testing';
+import { Catalog, type CatalogRows, type RegisteredAgent } from './catalog.js';
+
+const NOTHING: CatalogRows = { issuers: [], agents: [], connections: [], templates: [] };
+const identity = { kind: 'workload', issuer: 'ci', subject: 'one', claims: {} } as unknown as VerifiedIdentity;
+
+function rowsWith(agent: string): CatalogRows {
+  const spec = { owner: 'a', backupOwner: 'b', identities: [{ issuer: 'ci', subject: 'one', runtime: 'laptop' }] };
+  const connection = { name: agent, spec: { provider: 'token', owner: 'a', config: {} } };
+  const row = { id: 'agt_x', name: agent, labels: {}, state: 'active', spec } as unknown as RegisteredAgent;
+  return { ...NOTHING, agents: [row], connections: [connection] };
+}
+
+/** A load that is answered by hand. */
+interface Load {
+  answer(rows: CatalogRows): void;
+  fail(error: Error): void;
+}
+
+/** A catalog whose loads and issuers a test answers for. */
+function scene() {
+  const clock = new TestClock();
+  const loads: Load[] = [];
+  const trusted: (readonly TrustedIssuer[])[] = [];
+  const scene = { clock, loads, trusted, rejectIssuers: false, catalog: undefined as unknown as Catalog };
+  const load = (): Promise<CatalogRows> =>
+    new Promise((answer, fail) => {
+      loads.push({ answer, fail });
+    });
+  const replaceIssuers = (issuers: readonly TrustedIssuer[]): void => {
+    if (scene.rejectIssuers) throw new Problem('invalid_declaration', 'two of them contradict each other');
+    trusted.push(issuers);
+  };
+  scene.catalog = new Catalog({ load }, { replaceIssuers }, clock, () => undefined);
+  return scene;
+}
+
+/** Lets everything run that waits for nothing. */
+const settle = () => new Promise((resolve) => setImmediate(resolve));
+
+async function refreshed(it: ReturnType<typeof scene>, rows: CatalogRows): Promise<void> {
+  const done = it.catalog.refresh();
+  await settle();
+  it.loads.at(-1)?.answer(rows);
+  await done;
+}
+
+const agentOf = ({ catalog }: ReturnType<typeof scene>) => catalog.bindingOf(identity)?.agent.name;
+
+describe('refreshing the catalog', () => {
+  it('puts everything that was read in place', async () => {
+    const it = scene();
+    await refreshed(it, rowsWith('first'));
+    expect(agentOf(it)).toBe('first');
+    expect(it.catalog.find('first')).toBeDefined();
+    expect(it.trusted).toHaveLength(1);
+  });
+
+  it('changes nothing when the issuers are refused', async () => {
+    const it = scene();
+    await refreshed(it, rowsWith('first'));
+    it.rejectIssuers = true;
+    await expect(refreshed(it, rowsWith('second'))).rejects.toMatchObject({ code: 'invalid_declaration' });
+    expect(agentOf(it)).toBe('first');
+    expect(it.catalog.find('second')).toBeUndefined();
+  });
+
+  it('changes nothing when the store does not answer, and tries again afterwards', async () => {
+    const it = scene();
+    await refreshed(it, rowsWith('first'));
+    const failing = it.catalog.refresh();
+    await settle();
+    it.loads.at(-1)?.fail(new Error('gone'));
+    await expect(failing).rejects.toThrow('gone');
+    expect(agentOf(it)).toBe('first');
+    await refreshed(it, rowsWith('second'));
+    expect(agentOf(it)).toBe('second');
+  });
+
+  it('loads one after the other, so that what was read last stays', async () => {
+    const it = scene();
+    const older = it.catalog.refresh();
+    await settle();
+    const newer = it.catalog.refresh();
+    await settle();
+    expect(it.loads).toHaveLength(1);
+    it.loads[0]?.answer(rowsWith('older'));
+    await older;
+    await settle();
+    it.loads[1]?.answer(rowsWith('newer'));
+    await newer;
+    expect(agentOf(it)).toBe('newer');
+  });
+
+  it('reads once for all who ask while a load is under way, and never answers them with that load', async () => {
+    const it = scene();
+    const first = it.catalog.refresh();
+    await settle();
+    const others = Promise.all([it.catalog.refresh(), it.catalog.refresh(), it.catalog.refresh()]);
+    it.loads[0]?.answer(rowsWith('before'));
+    await first;
+    await settle();
+    expect(it.loads).toHaveLength(2);
+    it.loads[1]?.answer(rowsWith('after'));
+    await others;
+    expect(agentOf(it)).toBe('after');
+    expect(it.loads).toHaveLength(2);
+  });
+});
+
+describe('a catalog that is out of date', () => {
+  const asks: [string, (catalog: Catalog) => unknown][] = [
+    ['a template', (catalog) => catalog.current('read')],
+    ['who an identity is', (catalog) => catalog.bindingOf(identity)],
+    ['whether it is fresh', (catalog) => catalog.requireFresh()],
+  ];
+
+  it.each(asks)('says nothing of %s before it was read', (_, ask) => {
+    expect(() => ask(scene().catalog)).toThrow(expect.objectContaining({ code: 'unavailable' }));
+  });
+
+  it.each(asks)('says nothing of %s once it was read over 30 s ago', async (_, ask) => {
+    const it = scene();
+    await refreshed(it, rowsWith('first'));
+    it.clock.advance(30);
+    expect(() => ask(it.catalog)).not.toThrow();
+    it.clock.advance(1);
+    expect(() => ask(it.catalog)).toThrow(expect.objectContaining({ code: 'unavailable', retryAfterSeconds: 5 }));
+    await refreshed(it, rowsWith('first'));
+    expect(() => ask(it.catalog)).not.toThrow();
+  });
+
+  it('counts from when the reading began', async () => {
+    const it = scene();
+    const done = it.catalog.refresh();
+    await settle();
+    it.clock.advance(31);
+    it.loads[0]?.answer(rowsWith('first'));
+    await done;
+    expect(() => it.catalog.requireFresh()).toThrow(expect.objectContaining({ code: 'unavailable' }));
+  });
+
+  it('is not made fresh by a refresh that fails', async () => {
+    const it = scene();
+    await refreshed(it, rowsWith('first'));
+    it.clock.advance(31);
+    it.rejectIssuers = true;
+    await expect(refreshed(it, rowsWith('first'))).rejects.toThrow();
+    expect(() => it.catalog.current('read')).toThrow(expect.objectContaining({ code: 'unavailable' }));
+  });
+});
