@@ -4,6 +4,7 @@ import {
   PostgresConfigSchema,
   PostgresProvider,
   type PostgresConfig,
+  type PostgresHandle,
   type PostgresScope,
 } from '@mayfly/provider-postgres';
 import { createCrmDatabase, rows, secretText, type CrmDatabase } from './crm-database.js';
@@ -14,6 +15,8 @@ export type Verb = PostgresScope['grants'][number]['verbs'][number];
 
 export interface Lease {
   readonly order: Order;
+  /** as the mint completed it */
+  readonly handle: PostgresHandle;
   readonly role: string;
   readonly url: string;
   readonly password: string;
@@ -68,9 +71,9 @@ export async function openPostgresTarget(start: () => Promise<TargetServer>): Pr
 }
 
 async function mintWith(provider: PostgresProvider, order: Order): Promise<Lease> {
-  const { secret } = await provider.mint(order, provider.plan(order), patience());
+  const { handle, secret } = await provider.mint(order, provider.plan(order), patience());
   const [role, url, password] = ['username', 'url', 'password'].map((member) => secretText(secret, member));
-  return { order, role: role!, url: url!, password: password! };
+  return { order, handle, role: role!, url: url!, password: password! };
 }
 
 function defaultOrder(crm: CrmDatabase): Order {

@@ -134,9 +134,18 @@ describe('minting', () => {
       }).not.toThrow();
     });
 
+    it('has nothing against a handle that the provider completed', () => {
+      const minted = asOrdered();
+      minted[1] = { ...minted[1]!, handle: { ...plan.leases[1]!.handle, target: 'the one reached' } };
+      expect(() => {
+        checkMinted(plan, minted);
+      }).not.toThrow();
+    });
+
     it.each<[string, (minted: Minted<unknown>) => Minted<unknown>]>([
       ['its handle is not the recorded one', (one) => ({ ...one, handle: { id: 'another' } })],
-      ['its handle is not the recorded one', (one) => ({ ...one, handle: { ...(one.handle as object), more: 1 } })],
+      ['its handle is not the recorded one', (one) => ({ ...one, handle: { more: 1 } })],
+      ['its handle is not the recorded one', (one) => ({ ...one, handle: null })],
       [
         'its expiry is later than the deadline',
         (one) => ({ ...one, providerExpiresAt: addSeconds(one.providerExpiresAt, 0.001) }),

@@ -1,6 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { withDeadline, type Minted } from '@mayfly/credentials';
-import { Problem, type LeaseId } from '@mayfly/kernel';
+import { Problem, type JsonObject, type LeaseId } from '@mayfly/kernel';
 import type { IssuanceMetrics } from './ports.js';
 import { MINT_DEADLINE_SECONDS, type Plan, type PlannedLease } from './plan.js';
 
@@ -90,9 +90,14 @@ export function checkMinted(plan: Plan, minted: readonly Minted<unknown>[]): voi
 
 function complaintAbout(lease: PlannedLease, minted: Minted<unknown> | undefined): string | undefined {
   if (minted === undefined) return 'nothing was minted';
-  if (!isDeepStrictEqual(minted.handle, lease.handle)) return 'its handle is not the recorded one';
+  if (!completes(minted.handle, lease.handle)) return 'its handle is not the recorded one';
   // INVARIANT: I6, the provider's own expiry is never later than the granted deadline.
   if (minted.providerExpiresAt > lease.order.expiresAt) return 'its expiry is later than the deadline';
   if (Object.keys(minted.secret).length === 0) return 'it is empty';
   return lease.target.check(lease.order, minted);
+}
+
+/** Every planned member is there, unchanged; what only the provider could know may have been added. */
+function completes(handle: unknown, planned: JsonObject): boolean {
+  return typeof handle === 'object' && isDeepStrictEqual(handle, { ...handle, ...planned });
 }

@@ -61,10 +61,19 @@ export interface TaskIntent {
  */
 export type OpenVerdict = 'opened' | 'quota' | 'agent' | 'template' | 'key' | 'clock';
 
+/** A lease whose credential was minted and checked. */
+export interface ActivatedLease {
+  readonly id: LeaseId;
+  /** the planned handle with what only the provider could know */
+  readonly sealedHandle: Buffer;
+  readonly providerExpiresAt: Date;
+  readonly dueAt: Date;
+}
+
 /** Step 9: what became of the leases of one task. */
 export interface TaskActivation {
   readonly taskId: TaskId;
-  readonly leases: readonly { readonly id: LeaseId; readonly providerExpiresAt: Date; readonly dueAt: Date }[];
+  readonly leases: readonly ActivatedLease[];
   readonly audit: readonly AuditEntry[];
   readonly wakeUps: readonly WakeUp[];
 }

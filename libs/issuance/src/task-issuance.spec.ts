@@ -68,6 +68,18 @@ describe('TaskIssuance', () => {
       expect(mint).toHaveBeenCalledTimes(1);
     });
 
+    it('keeps the handle as the provider completed it', async () => {
+      const mint = service.dummy.mint.bind(service.dummy);
+      jest.spyOn(service.dummy, 'mint').mockImplementation(async (order, handle, signal) => {
+        const minted = await mint(order, handle, signal);
+        return { ...minted, handle: { ...minted.handle, target: 'the one reached' } };
+      });
+      const { plan } = await service.issue();
+      const { id, handle } = plan.leases[0]!;
+      const opened = await openHandle(service.sealer, service.targets, stores.scene.leaseRows.get(id)!);
+      expect(opened.handle).toEqual({ ...handle, target: 'the one reached' });
+    });
+
     it('grants what was asked for, no longer, and never beyond the identity', async () => {
       const now = stores.scene.clock.now();
       const { plan } = await service.issue({ ttlSeconds: 120 });

@@ -1,12 +1,13 @@
 import { auditEntry, MAYFLY } from '@mayfly/audit';
 import type { Minted } from '@mayfly/credentials';
-import { Problem, type Clock } from '@mayfly/kernel';
+import { Problem, type Clock, type Json } from '@mayfly/kernel';
 import { exhaustedLimit, quotaScope } from '@mayfly/quota';
 import { dueAt } from '@mayfly/tasks';
 import type { Assessment, Assessor } from './assessment.js';
+import { sealHandle } from './lease-handle.js';
 import { checkMinted, MintFailure, type Minter } from './minting.js';
 import { actorOf, intentOf, issuedEntries, wakeUps, type Plan, type Planner } from './plan.js';
-import type { IssuanceMetrics, IssuanceStore, OpenVerdict, StepObserver } from './ports.js';
+import type { IssuanceMetrics, IssuanceStore, OpenVerdict, Sealing, StepObserver } from './ports.js';
 import type { Requester, TaskRequest } from './request.js';
 import type { TaskEnding } from './task-ending.js';
 
@@ -21,6 +22,7 @@ export interface IssuanceParts {
   readonly planner: Planner;
   readonly minter: Minter;
   readonly store: IssuanceStore;
+  readonly sealing: Sealing;
   readonly ending: TaskEnding;
   readonly metrics: IssuanceMetrics;
   readonly observer: StepObserver;
@@ -118,8 +120,9 @@ export class TaskIssuance {
 
   private async activate(plan: Plan, minted: readonly Minted<unknown>[]): Promise<void> {
     const due = dueAt(plan.task, plan.task.createdAt);
-    const leases = plan.leases.map(({ id }, index) => ({
+    const leases = plan.leases.map(({ id, target, handle }, index) => ({
       id,
+      sealedHandle: sealHandle(this.parts.sealing, id, target, (minted[index]?.handle ?? handle) as Json),
       providerExpiresAt: minted[index]?.providerExpiresAt ?? plan.task.expiresAt,
       dueAt: due,
     }));

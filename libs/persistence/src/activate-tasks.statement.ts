@@ -11,18 +11,19 @@ const ACTIVATE_TASKS = `
 WITH living AS MATERIALIZED (
   SELECT id FROM task WHERE id = ANY($1::text[]) AND state = 'active' AND end_cause IS NULL ORDER BY id FOR UPDATE
 ), minted AS (
-  SELECT m.* FROM unnest($2::text[], $3::text[], $4::timestamptz[], $5::timestamptz[])
-    AS m(id, task_id, provider_expires_at, due_at) JOIN living t ON t.id = m.task_id
+  SELECT m.* FROM unnest($2::text[], $3::text[], $4::bytea[], $5::timestamptz[], $6::timestamptz[])
+    AS m(id, task_id, sealed_handle, provider_expires_at, due_at) JOIN living t ON t.id = m.task_id
 ), new_active AS (
-  UPDATE lease l SET state = 'active', provider_expires_at = m.provider_expires_at, due_at = m.due_at, version = l.version + 1
+  UPDATE lease l SET state = 'active', sealed_handle = m.sealed_handle, provider_expires_at = m.provider_expires_at,
+    due_at = m.due_at, version = l.version + 1
   FROM minted m WHERE l.id = m.id AND l.state = 'minting' RETURNING l.task_id
 ), new_audit AS (
   INSERT INTO audit_entry (${AUDIT_COLUMNS})
-  SELECT e.* FROM ${auditUnnest(6)} AS e(${AUDIT_COLUMNS}) JOIN living t ON t.id = e.task_id
+  SELECT e.* FROM ${auditUnnest(7)} AS e(${AUDIT_COLUMNS}) JOIN living t ON t.id = e.task_id
 ), new_wake_up AS (
   INSERT INTO outbox (lease_id, reason, run_at)
   SELECT w.lease_id, w.reason, w.run_at
-  FROM unnest($13::text[], $14::text[], $15::text[], $16::timestamptz[]) AS w(task_id, lease_id, reason, run_at)
+  FROM unnest($14::text[], $15::text[], $16::text[], $17::timestamptz[]) AS w(task_id, lease_id, reason, run_at)
   JOIN living t ON t.id = w.task_id
 )
 SELECT DISTINCT task_id AS id FROM new_active`;
@@ -36,7 +37,13 @@ export async function activateTasks(pool: Pool, activations: readonly TaskActiva
     text: ACTIVATE_TASKS,
     values: [
       activations.map(({ taskId }) => taskId),
-      ...columnsOf(leases, [(row) => row.id, (row) => row.taskId, (row) => row.providerExpiresAt, (row) => row.dueAt]),
+      ...columnsOf(leases, [
+        (row) => row.id,
+        (row) => row.taskId,
+        (row) => row.sealedHandle,
+        (row) => row.providerExpiresAt,
+        (row) => row.dueAt,
+      ]),
       ...auditColumns(activations.flatMap(({ audit }) => audit)),
       ...columnsOf(wakeUps, [(row) => row.taskId, (row) => row.leaseId, (row) => row.reason, (row) => row.runAt]),
     ],

@@ -87,7 +87,12 @@ export function activationOf({ task, leases }: TaskIntent): TaskActivation {
   const due = dueAt(task, task.createdAt);
   return {
     taskId: task.id,
-    leases: leases.map(({ id }) => ({ id, providerExpiresAt: task.expiresAt, dueAt: due })),
+    leases: leases.map(({ id }) => ({
+      id,
+      sealedHandle: Buffer.from(`completed handle of ${id}`),
+      providerExpiresAt: task.expiresAt,
+      dueAt: due,
+    })),
     audit: leases.map(({ id }) =>
       auditEntry('lease.issued', task.createdAt, ACTOR, { taskId: task.id, leaseId: id }, {}),
     ),

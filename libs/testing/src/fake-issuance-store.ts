@@ -34,10 +34,10 @@ export class FakeIssuanceStore implements IssuanceStore {
     this.rows.answer();
     const task = this.rows.tasks.get(taskId);
     if (task?.state !== 'active' || task.endCause !== undefined) return false;
-    const active = leases.flatMap(({ id, providerExpiresAt, dueAt }) => {
+    const active = leases.flatMap(({ id, ...activated }) => {
       const lease = this.rows.leaseRows.get(id);
       if (lease?.state !== 'minting') return [];
-      return [{ ...lease, state: 'active' as const, providerExpiresAt, dueAt, version: lease.version + 1 }];
+      return [{ ...lease, ...activated, state: 'active' as const, version: lease.version + 1 }];
     });
     if (active.length !== leases.length) return false;
     this.rows.commit({ leases: active, audit, wakeUps });

@@ -28,6 +28,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     planner: new Planner(targets, sealer),
     minter: new Minter(metrics),
     store: issuanceStore,
+    sealing: sealer,
     ending,
     metrics,
     observer,

@@ -167,7 +167,7 @@ async function createLeaseRole(
 
 /** A handle without a target is of a mint that was never answered: it is judged by its role alone. */
 function leadsElsewhere({ target }: PostgresHandle, { identity }: ServerFacts): boolean {
-  return false && target !== identity;
+  return target !== undefined && target !== identity;
 }
 
 function wantedBy(order: Order): readonly Privilege[] {

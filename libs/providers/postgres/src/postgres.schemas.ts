@@ -57,5 +57,7 @@ export type PostgresScope = z.infer<typeof PostgresScopeSchema>;
 export const PostgresHandleSchema = z.strictObject({
   role: z.string().regex(/^mayfly_[0-9a-z]{26}$/),
   scopeRole: z.string().regex(/^mayfly_scope_[0-9a-f]{40}$/),
+  /** which server and database the role was made at (`ServerFacts.identity`); unknown until the mint was answered */
+  target: z.string().max(64).optional(),
 });
 export type PostgresHandle = z.infer<typeof PostgresHandleSchema>;

@@ -5,6 +5,25 @@ import { unlessAborted } from './deadline.js';
 /** What is sent to the server over one connection of the pool. */
 export type Session = Pick<PoolClient, 'query'>;
 
+/** What a connection leads to, for as long as it lasts; another one under the same URL may lead elsewhere. */
+export interface ServerFacts {
+  /** `server_version_num`, such as 180004 */
+  readonly version: number;
+  /**
+   * `<system identifier>/<oid of the database>`, or `role <oid of the connection's role>/…` where that role may not call
+   * `pg_control_system`. A copy of the server's files has the same, be it a standby or an old snapshot.
+   */
+  readonly identity: string;
+}
+
+const FACTS = `
+  SELECT current_setting('server_version_num')::int AS version,
+         (SELECT oid::text FROM pg_database WHERE datname = current_database()) AS database,
+         (SELECT oid::text FROM pg_roles WHERE rolname = current_user) AS role,
+         has_function_privilege('pg_control_system()', 'EXECUTE') AS "isOpen"`;
+
+const SYSTEM = 'SELECT system_identifier::text AS system FROM pg_control_system()';
+
 const POOL = {
   application_name: 'mayfly',
   idleTimeoutMillis: 60_000,
@@ -25,7 +44,7 @@ const SEARCH_PATH = '-c search_path=pg_catalog,pg_temp';
 export class Target {
   /** scope roles found in order; forgotten with the connections, so that drift is looked for again */
   readonly verifiedScopes = new Set<string>();
-  private version: number | undefined;
+  private readonly factsBySession = new WeakMap<Session, ServerFacts>();
 
   constructor(private readonly pool: Pool) {}
 
@@ -45,15 +64,13 @@ export class Target {
     }
   }
 
-  /** `server_version_num`, such as 180004. */
-  async serverVersion(session: Session): Promise<number> {
-    if (this.version === undefined) {
-      const { rows } = await session.query<{ version: string }>(
-        `SELECT current_setting('server_version_num') AS version`,
-      );
-      this.version = Number(rows[0]?.version);
-    }
-    return this.version;
+  /** Asked once for each connection. */
+  async facts(session: Session): Promise<ServerFacts> {
+    const known = this.factsBySession.get(session);
+    if (known !== undefined) return known;
+    const facts = await factsOf(session);
+    this.factsBySession.set(session, facts);
+    return facts;
   }
 
   close(): Promise<void> {
@@ -103,6 +120,16 @@ export class Targets {
     this.byUrl.clear();
     await Promise.all(targets.map((target) => target.close()));
   }
+}
+
+async function factsOf(session: Session): Promise<ServerFacts> {
+  const { rows } = await session.query<{ version: number; database: string; role: string; isOpen: boolean }>(FACTS);
+  const [row] = rows;
+  if (row === undefined) throw new Error('the server said nothing of itself');
+  const { version, database, role, isOpen } = row;
+  if (!isOpen) return { version, identity: `role ${role}/${database}` };
+  const [control] = (await session.query<{ system: string }>(SYSTEM)).rows;
+  return { version, identity: `${control?.system ?? ''}/${database}` };
 }
 
 function poolConfig(url: string, max: number): PoolConfig {

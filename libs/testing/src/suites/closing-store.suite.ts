@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { CLAIM_SECONDS, type EndRequest, type LeaseClaim, type TaskIntent } from '@mayfly/issuance';
 import { addSeconds } from '@mayfly/kernel';
 import type { TaskEndCause } from '@mayfly/tasks';
-import { taskIntent, type IntentOptions } from '../builders.js';
+import { activationOf, taskIntent, type IntentOptions } from '../builders.js';
 import type { TaskStores } from '../task-stores.js';
 import { activeTask, endTask, openedTask, proofOf, retryOf } from './task-steps.js';
 
@@ -38,7 +38,7 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
           expiresAt: intent.task.expiresAt,
           attempts: 1,
         });
-        expect(Buffer.from(claims[0]!.sealedHandle)).toEqual(intent.leases[0]?.sealedHandle);
+        expect(Buffer.from(claims[0]!.sealedHandle)).toEqual(activationOf(intent).leases[0]?.sealedHandle);
         const leases = await leasesOf(intent);
         expect(leases.map(({ state, endCause }) => [state, endCause])).toEqual(
           leases.map(() => ['revoking', 'completed']),

@@ -113,7 +113,8 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       const order = orderFor();
       const { handle, secret, providerExpiresAt } = await mint(order);
       expect(await subject.isAlive(secret)).toBe(true);
-      expect(handle).toEqual(subject.provider.plan(order));
+      expect(handle).toMatchObject(subject.provider.plan(order) as object);
+      expect(subject.provider.schemas.handle.parse(handle)).toEqual(handle);
       expect(providerExpiresAt.getTime()).toBeLessThanOrEqual(order.expiresAt.getTime());
       expect(providerExpiresAt.getTime()).toBeGreaterThan(order.issuedAt.getTime());
       await revoke(order);

@@ -2,7 +2,7 @@ import { auditEntry, MAYFLY } from '@mayfly/audit';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Renewal, TaskIntent } from '@mayfly/issuance';
 import { addSeconds, newId } from '@mayfly/kernel';
-import type { IntentOptions } from '../builders.js';
+import { activationOf, type IntentOptions } from '../builders.js';
 import type { TaskStores } from '../task-stores.js';
 import { activeTask } from './task-steps.js';
 
@@ -58,7 +58,7 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
           scope: { permissions: ['cases:read'] },
           providerExpiresAt: intent.task.expiresAt,
         });
-        expect(Buffer.from(leases[0]!.sealedHandle)).toEqual(intent.leases[0]?.sealedHandle);
+        expect(Buffer.from(leases[0]!.sealedHandle)).toEqual(activationOf(intent).leases[0]?.sealedHandle);
         expect(found).not.toHaveProperty('endCause');
       });
 

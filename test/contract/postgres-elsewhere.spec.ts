@@ -1,0 +1,76 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { RevocationOutcome } from '@mayfly/credentials';
+import { PostgresConfigSchema, PostgresProvider } from '@mayfly/provider-postgres';
+import { createCrmDatabase, rows, run, type CrmDatabase } from './crm-database.js';
+import { openPostgresTarget, patience, type Lease, type PostgresTarget } from './postgres-target.js';
+import { TARGET_SERVERS, type TargetServer } from './target-server.js';
+
+const ELSEWHERE = 'the connection leads to another server than the credential was minted at';
+
+describe.each(TARGET_SERVERS)(
+  'a connection that leads elsewhere than its leases were made, on %s',
+  (version, start) => {
+    let target: PostgresTarget;
+    let other: CrmDatabase;
+    beforeAll(async () => {
+      target = await openPostgresTarget(start);
+      other = await createCrmDatabase(target.server);
+    });
+    afterAll(async () => {
+      await other.drop();
+      await target.close();
+    });
+
+    const revokeAt = ({ order }: Lease, handle: Lease['handle'], url: string): Promise<RevocationOutcome> =>
+      target.provider.revoke({ ...order, handle, config: PostgresConfigSchema.parse({ url }) }, patience());
+
+    const expectAlive = async ({ url }: Lease): Promise<void> => {
+      expect(await rows(url, 'SELECT id FROM emea.cases')).toEqual([{ id: 1 }]);
+    };
+
+    it('proves nothing about them from another database of the same server', async () => {
+      const lease = await target.mint();
+      expect(lease.handle.target).toMatch(/^\d{10,20}\/\d+$/);
+      expect(await revokeAt(lease, lease.handle, other.url)).toEqual({ kind: 'unknown', detail: ELSEWHERE });
+      await expectAlive(lease);
+      expect(await revokeAt(lease, lease.handle, target.crm.url)).toEqual({ kind: 'revoked' });
+      expect(await revokeAt(lease, lease.handle, target.crm.url)).toEqual({ kind: 'already_gone' });
+    });
+
+    it('renews nothing there', async () => {
+      const lease = await target.mint();
+      const config = PostgresConfigSchema.parse({ url: other.url });
+      const renewal = target.provider.renew({ ...lease.order, config }, lease.handle, patience());
+      await expect(renewal).rejects.toMatchObject({ code: 'provider_rejected', detail: ELSEWHERE });
+      await revokeAt(lease, lease.handle, target.crm.url);
+    });
+
+    it('knows its own target where it may not ask for the identifier of the system', async () => {
+      await run(target.crm.superuserUrl, 'REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC');
+      const restarted = new PostgresProvider();
+      const order = target.orderFor();
+      const { handle } = await restarted.mint(order, restarted.plan(order), patience());
+      expect(handle.target).toMatch(/^role \d+\/\d+$/);
+      const away = { ...order, handle: { ...handle, target: 'role 1/2' } };
+      expect(await restarted.revoke(away, patience())).toEqual({ kind: 'unknown', detail: ELSEWHERE });
+      expect(await restarted.revoke({ ...order, handle }, patience())).toEqual({ kind: 'revoked' });
+      await restarted.close();
+      await run(target.crm.superuserUrl, 'GRANT EXECUTE ON FUNCTION pg_control_system() TO PUBLIC');
+    });
+
+    const elsewhere = TARGET_SERVERS.find(([name]) => name !== version);
+    const withTwoServers = elsewhere === undefined ? it.skip : it;
+    withTwoServers('proves nothing about them from another server, unless their mint was never answered', async () => {
+      const server: TargetServer = await elsewhere![1]();
+      const clone = await createCrmDatabase(server);
+      const lease = await target.mint();
+      expect(await revokeAt(lease, lease.handle, clone.url)).toEqual({ kind: 'unknown', detail: ELSEWHERE });
+      await expectAlive(lease);
+      const planned = target.provider.plan(lease.order);
+      expect(await revokeAt(lease, planned, clone.url)).toEqual({ kind: 'already_gone' });
+      expect(await revokeAt(lease, planned, target.crm.url)).toEqual({ kind: 'revoked' });
+      await clone.drop();
+      await server.stop();
+    });
+  },
+);
