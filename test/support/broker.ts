@@ -24,6 +24,7 @@ export interface TestBrokerOptions {
   /** YAML to apply at start, after the issuers, instead of the starter files in `config/` */
   readonly documents?: string;
   readonly environment?: Readonly<Record<string, string>>;
+  readonly issuers?: TestIssuers;
   /** another replica on the database, and with the issuers, of this one */
   readonly beside?: Pick<TestBroker, 'database' | 'issuers'>;
 }
@@ -59,7 +60,7 @@ export interface TestBroker {
 export async function startTestBroker(options: TestBrokerOptions = {}): Promise<TestBroker> {
   const postgres = await startTestPostgres();
   const database = options.beside?.database ?? (await postgres.createDatabase());
-  const issuers = options.beside?.issuers ?? newTestIssuers();
+  const issuers = options.beside?.issuers ?? options.issuers ?? newTestIssuers();
   const configDir = await mkdtemp(join(tmpdir(), 'mayfly-config-'));
   const cleanUp = async (): Promise<void> => {
     await rm(configDir, { recursive: true, force: true });

@@ -92,8 +92,11 @@ export async function readDeclaredState(client: ClientBase): Promise<DeclaredSta
   };
 }
 
-/** Judges the revision that is there, undefined when nothing is; throws the `Problem` to answer with. */
-export type Precondition = (revision: number | undefined) => void;
+/**
+ * Judges the revision that is there, and what it holds where that is a record; both are undefined when nothing is there.
+ * Throws the `Problem` to answer with.
+ */
+export type Precondition = (revision: number | undefined, before?: DeclaredRecord) => void;
 
 const WORDS: Readonly<Record<DeclarationKind, string>> = {
   Issuer: 'issuer',

@@ -58,7 +58,8 @@ export class PgDeclarationStore {
   put(declared: DeclarationOf<RecordKind>, precondition: Precondition, by: Declarer): Promise<DeclaredRecord> {
     const { kind, metadata } = declared;
     return underDeclarationLock(this.pool, async (client) => {
-      precondition((await findRecord(client, kind, metadata.name))?.revision);
+      const before = await findRecord(client, kind, metadata.name);
+      precondition(before?.revision, before);
       await this.merge(client, [declared], { by, clock: this.clock, newAgentState: 'registered' });
       return existing(await findRecord(client, kind, metadata.name), kind, metadata.name);
     });
@@ -67,7 +68,8 @@ export class PgDeclarationStore {
   /** Takes a record away that nothing uses. Throws `not_found`, what `precondition` throws, `conflict` naming the users. */
   remove(kind: RemovableKind, name: string, precondition: Precondition, by: Declarer): Promise<void> {
     return underDeclarationLock(this.pool, async (client) => {
-      precondition(existing(await findRecord(client, kind, name), kind, name).revision);
+      const before = existing(await findRecord(client, kind, name), kind, name);
+      precondition(before.revision, before);
       const { declarations } = await readDeclaredState(client);
       const uses = await usesOf(client, kind, name, declarations);
       if (uses.length > 0) throw new Problem('conflict', `\`${name}\` is used by ${uses.slice(0, 10).join(', ')}`);

@@ -1,8 +1,9 @@
-import { CatalogListener } from '@mayfly/persistence';
+import { CatalogListener, type AppliedDeclarations } from '@mayfly/persistence';
 import { createLogger } from '@mayfly/platform';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { BrokerConfig } from '../config.js';
 import { applyDirectory } from '../declarations/apply-directory.js';
+import { applyBootstrapIssuers } from '../declarations/bootstrap-issuers.js';
 import { startBackground, type Background } from './background.js';
 import { openBacking, type Backing } from './database.js';
 import type * as HttpRoutes from './http.js';
@@ -66,15 +67,18 @@ async function serve(services: Services, backing: Backing, http: HttpModule): Pr
   };
 }
 
-/** What the files and the development issuer declare, outside production; everything that they have wrong stops the start. */
+/** What the operator's files declare, as far as they count in this mode; everything that they have wrong stops the start. */
 async function applyDeclared({ config, declarations, log }: Services, { embedded }: Backing): Promise<void> {
-  if (config.configDir === undefined && embedded === undefined) return;
-  const { changes, warnings } = await applyDirectory(declarations, config.configDir, embedded?.issuer.documents);
-  warnings.forEach((warning) => {
-    log.warn(warning);
-  });
-  const changed = changes.filter(({ change }) => change !== 'unchanged');
-  log.info({ documents: changes.length, changed: changed.length }, 'declared state applied');
+  const tell = ({ changes, warnings }: AppliedDeclarations): void => {
+    warnings.forEach((warning) => {
+      log.warn(warning);
+    });
+    const changed = changes.filter(({ change }) => change !== 'unchanged');
+    log.info({ documents: changes.length, changed: changed.length }, 'declared state applied');
+  };
+  if (config.bootstrapIssuer !== undefined) tell(await applyBootstrapIssuers(declarations, config.bootstrapIssuer));
+  if (config.configDir !== undefined || embedded !== undefined)
+    tell(await applyDirectory(declarations, config.configDir, embedded?.issuer.documents));
 }
 
 function listenForChanges(services: Services, backing: Backing): CatalogListener {

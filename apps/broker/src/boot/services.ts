@@ -95,7 +95,15 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   const lifecycle = new AgentLifecycleStore(database.pool, clock, closingStore);
   return {
     declarations,
-    declarationsService: new DeclarationsService({ declarations, lifecycle, closing, catalog, report }),
+    declarationsService: new DeclarationsService({
+      declarations,
+      lifecycle,
+      closing,
+      catalog,
+      refusals,
+      rolesOverApi: backing.embedded !== undefined,
+      report,
+    }),
     templatesService: new TemplatesService({
       templates: new PgTemplateStore(database.pool, clock, providers.all),
       catalog,

@@ -36,11 +36,12 @@ async function readFiles(directory: string): Promise<Declaration[]> {
     );
   }
   const documents: Declaration[] = [];
-  for (const name of files) documents.push(...(await readOne(join(directory, name))));
+  for (const name of files) documents.push(...(await readDeclaredFile(join(directory, name))));
   return documents;
 }
 
-async function readOne(path: string): Promise<Declaration[]> {
+/** The documents of one YAML file. Throws `invalid_declaration` by file, line and path. */
+export async function readDeclaredFile(path: string): Promise<Declaration[]> {
   const shown = relative(process.cwd(), path);
   const file = shown.startsWith('..') ? path : shown;
   const text = await readFile(path, 'utf8').catch((error: unknown) => {

@@ -14,7 +14,9 @@ import { z } from 'zod';
 import { pageView, positionOf, type PageQuery } from '../http/page.js';
 import { mustBeNew } from '../http/preconditions.js';
 import { declarerOf, type Principal } from '../security/principal.js';
+import type { RefusalRecorder } from '../security/refusal.recorder.js';
 import { declaredView } from './declared.view.js';
+import { ISSUER_ROLES, withoutRoles } from './issuer-roles.js';
 
 /** How many leases are closed at once after an agent was stopped; the worker's rounds take what is left. */
 const SWEEP_LIMIT = 200;
@@ -24,8 +26,17 @@ export interface DeclarationsParts {
   readonly lifecycle: AgentLifecycleStore;
   readonly closing: Pick<LeaseClosing, 'sweep'>;
   readonly catalog: Pick<Catalog, 'refresh'>;
+  readonly refusals: Pick<RefusalRecorder, 'forbidden'>;
+  /** whether issuers that speak for people may be declared here too, and not by whoever runs the service alone */
+  readonly rolesOverApi: boolean;
   /** told of what failed after a change was committed; the rounds of the service make it good */
   readonly report: (error: unknown) => void;
+}
+
+/** Who changes something, and by which method. */
+interface Change {
+  readonly caller: Principal;
+  readonly method: 'POST' | 'PUT' | 'DELETE';
 }
 
 /** What platform teams and operators do with issuers, connections and agents, between the routes and the stores. */
@@ -42,9 +53,9 @@ export class DeclarationsService {
     return this.parts.declarations.find(kind, name);
   }
 
-  /** Throws `invalid_declaration`, and `conflict` where the name is taken. */
+  /** Throws `invalid_declaration`, `policy_denied` (`issuer-roles`), and `conflict` where the name is taken. */
   create(kind: RecordKind, body: Json, caller: Principal): Promise<DeclaredRecord> {
-    return this.write(readDocument(kind, body), mustBeNew, caller);
+    return this.write(readDocument(kind, body), mustBeNew, { caller, method: 'POST' });
   }
 
   /** Creates or replaces, as `precondition` allows. Throws `invalid_declaration` and what the precondition throws. */
@@ -54,12 +65,15 @@ export class DeclarationsService {
       const detail = `use \`${name}\`, the name in the address`;
       throw new Problem('invalid_declaration', detail, { errors: [{ pointer: '/metadata/name', detail }] });
     }
-    return this.write(declared, precondition, caller);
+    return this.write(declared, precondition, { caller, method: 'PUT' });
   }
 
   /** Throws `not_found`, `conflict` where something uses it, and what the precondition throws. */
   async remove(kind: RemovableKind, name: string, precondition: Precondition, caller: Principal): Promise<void> {
-    await this.parts.declarations.remove(kind, name, precondition, declarerOf(caller));
+    const judge = this.parts.rolesOverApi ? precondition : withoutRoles(precondition);
+    await this.audited({ caller, method: 'DELETE' }, () =>
+      this.parts.declarations.remove(kind, name, judge, declarerOf(caller)),
+    );
     await this.refresh();
   }
 
@@ -70,10 +84,26 @@ export class DeclarationsService {
     return record;
   }
 
-  private async write(declared: DeclarationOf<RecordKind>, precondition: Precondition, caller: Principal) {
-    const record = await this.parts.declarations.put(declared, precondition, declarerOf(caller));
+  private async write(declared: DeclarationOf<RecordKind>, precondition: Precondition, change: Change) {
+    const judge = this.parts.rolesOverApi ? precondition : withoutRoles(precondition, declared);
+    const record = await this.audited(change, () =>
+      this.parts.declarations.put(declared, judge, declarerOf(change.caller)),
+    );
     await this.refresh();
     return record;
+  }
+
+  /** Who tries to say who is a person is told in the audit before being refused. */
+  private async audited<T>({ caller, method }: Change, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      if (error instanceof Problem && error.extensions.control === ISSUER_ROLES) {
+        const route = method === 'POST' ? 'POST /issuers' : `${method} /issuers/:name`;
+        await this.parts.refusals.forbidden(caller, route, ISSUER_ROLES);
+      }
+      throw error;
+    }
   }
 
   /** The change is committed: that this replica cannot read it yet is no failure of the request. */
