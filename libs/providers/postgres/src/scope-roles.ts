@@ -42,6 +42,18 @@ export async function ensureScopeRole(
   wanted: readonly Privilege[],
 ): Promise<void> {
   if (target.verifiedScopes.has(role)) return;
+  if (!(await isInOrder(session, role, wanted))) await makeOrMend(session, role, wanted);
+  if (target.verifiedScopes.size >= MAX_VERIFIED) target.verifiedScopes.clear();
+  target.verifiedScopes.add(role);
+}
+
+/** Whether the role exists and holds exactly `wanted`: looked up without a lock, since that is how it mostly is. */
+async function isInOrder(session: Session, role: string, wanted: readonly Privilege[]): Promise<boolean> {
+  const { rows } = await session.query<{ more: boolean }>(HOLDS_MORE, [role]);
+  return rows[0]?.more === false && areEqual(await heldPrivileges(session, role), wanted);
+}
+
+async function makeOrMend(session: Session, role: string, wanted: readonly Privilege[]): Promise<void> {
   await session.query('BEGIN');
   // one lock for all scope roles: two grants on one table at a time fail (`tuple concurrently updated`)
   await session.query(`CREATE ROLE ${LOCK_ROLE} NOLOGIN`);
@@ -50,8 +62,6 @@ export async function ensureScopeRole(
   await putRight(session, role, wanted);
   await session.query(`DROP ROLE ${LOCK_ROLE}`);
   await session.query('COMMIT');
-  if (target.verifiedScopes.size >= MAX_VERIFIED) target.verifiedScopes.clear();
-  target.verifiedScopes.add(role);
 }
 
 async function refuseMissingTable(session: Session, wanted: readonly Privilege[]): Promise<void> {
@@ -75,8 +85,7 @@ async function createWhereMissing(session: Session, role: string): Promise<void>
 async function putRight(session: Session, role: string, wanted: readonly Privilege[]): Promise<void> {
   const statements = repairs(role, await heldPrivileges(session, role), wanted);
   if (statements.length > 0) await session.query(statements.join(';\n'));
-  const { rows } = await session.query<{ more: boolean }>(HOLDS_MORE, [role]);
-  if (rows[0]?.more === false && areEqual(await heldPrivileges(session, role), wanted)) return;
+  if (await isInOrder(session, role, wanted)) return;
   throw new Problem(
     'provider_rejected',
     `the rights of \`${role}\` at the database cannot be made to match its scope; docs/connect-postgres.md says why and what to do`,
