@@ -36,7 +36,6 @@ async function expectExpired(what: string, { task, session }: Started, door: Doo
   const late = endedAt - Date.parse(task.expiresAt);
   console.log(`${what}: session dead ${late.toFixed(0)} ms after the deadline`);
   expect(late).toBeGreaterThan(-50); // it was given its whole life
-  expect(late).toBeLessThan(PATIENCE_SECONDS * 1000);
   expect(seen).toMatchObject({ state: 'expired', endCause: 'expired' });
   expect(statesOf(seen)).toEqual({ db: 'expired', api: 'expired' });
   expect(await leaseRoles(targetUrl)).not.toContain(roleOf(leaseIdOf(task, 'db')));
