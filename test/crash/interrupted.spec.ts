@@ -4,8 +4,8 @@ import type { TestAnswer } from '../support/broker.js';
 import { openDatabaseScene, type BrokerProcess, type DatabaseScene } from '../support/broker-process.js';
 import { recovered, takeCensus } from '../support/recovery.js';
 import { rowsOf } from '../support/rows.js';
-import { leaseRoles, openTransaction, roleOf } from '../support/target.js';
-import { grant, leaseIdOf, READ_EMEA, secretOf, statesOf, taskIn } from '../support/tasks.js';
+import { leaseRoles, openTransaction } from '../support/target.js';
+import { grant, READ_EMEA, secretOf, statesOf, taskIn } from '../support/tasks.js';
 import { until } from '../support/until.js';
 
 let scene: DatabaseScene;
@@ -26,17 +26,14 @@ afterAll(() => scene.close());
 const undo: (() => unknown)[] = [];
 afterEach(() => Promise.all(undo.splice(0).map((step) => step())));
 
-/** Holds something at the target, so that what needs it waits, until the function that is answered is called. */
-async function hold(...statements: readonly string[]): Promise<() => Promise<void>> {
+/** While it is held, no role on the server can be made or changed. */
+async function holdRoles(): Promise<() => Promise<void>> {
   const client = new pg.Client({ connectionString: scene.targetUrl });
   await client.connect();
-  for (const statement of ['BEGIN', ...statements]) await client.query(statement);
   undo.push(() => client.end());
+  for (const statement of ['BEGIN', 'LOCK TABLE pg_authid IN SHARE MODE']) await client.query(statement);
   return () => client.end();
 }
-
-/** While it is held, no role can be made on the server. */
-const holdRoles = () => hold('LOCK TABLE pg_authid IN SHARE MODE');
 
 async function isWaiting(): Promise<boolean> {
   const rows = await rowsOf(
@@ -121,9 +118,8 @@ describe('a service killed while a completion is under way', () => {
     const token = await scene.agentToken('support-agent');
     const victim = await scene.start({ MAYFLY_WORKER: 'off' });
     const task = await grant(victim, token);
-    const role = roleOf(leaseIdOf(task, 'db'));
     const session = await openTransaction(secretOf(task, 'db', 'url'));
-    const letGo = await hold(`ALTER ROLE ${role} CONNECTION LIMIT 4`);
+    const letGo = await holdRoles();
     const completing = victim.send(`POST /tasks/${task.id}/complete`, { token }).catch(() => 'no answer');
     await until('the end is recorded', 10, async () => {
       const { endCause } = taskIn(await witness.send(`GET /tasks/${task.id}`, { token }));
