@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { startEmbeddedPostgres, type EmbeddedPostgres } from '@mayfly/platform';
@@ -10,7 +10,7 @@ export interface OwnPostgres {
   readonly server: EmbeddedPostgres;
   stop(): Promise<void>;
   start(): Promise<void>;
-  /** Freezes every session, as a machine does that hangs, until the function that is answered is called. */
+  /** Freezes the server with every session, as a machine does that hangs, until the function that is answered is called. */
   freeze(): Promise<() => void>;
   /** Stops it and removes its data. */
   remove(): Promise<void>;
@@ -30,7 +30,7 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
     start: async () => {
       running = await startEmbeddedPostgres({ dataDir });
     },
-    freeze: () => freezeSessions(server.url('postgres', 'postgres')),
+    freeze: () => freeze(server.url('postgres', 'postgres'), dataDir),
     remove: async () => {
       await stop();
       rmSync(dataDir, { recursive: true, force: true });
@@ -38,13 +38,16 @@ export async function startOwnPostgres(): Promise<OwnPostgres> {
   };
 }
 
-async function freezeSessions(url: string): Promise<() => void> {
+async function freeze(url: string, dataDir: string): Promise<() => void> {
+  const postmaster = Number.parseInt(readFileSync(join(dataDir, 'postgres', 'data', 'postmaster.pid'), 'utf8'), 10);
   const sessions = await rowsOf<{ pid: number }>(
     url,
     `SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`,
   );
-  for (const { pid } of sessions) process.kill(pid, 'SIGSTOP');
+  // The postmaster too: it would make new sessions, which nothing holds up.
+  const frozen = [postmaster, ...sessions.map(({ pid }) => pid)];
+  for (const pid of frozen) process.kill(pid, 'SIGSTOP');
   return () => {
-    for (const { pid } of sessions.splice(0)) process.kill(pid, 'SIGCONT');
+    for (const pid of frozen.splice(0)) process.kill(pid, 'SIGCONT');
   };
 }

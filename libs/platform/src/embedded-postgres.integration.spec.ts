@@ -38,7 +38,7 @@ describe('startEmbeddedPostgres', () => {
   });
 
   afterEach(async () => {
-    for (const child of children) child.kill('SIGKILL');
+    await Promise.all([...children].map(kill));
     children.clear();
     if (running.size === 0 && existsSync(serverFile())) await start();
     await Promise.all([...running].map((postgres) => postgres.stop()));
@@ -70,6 +70,7 @@ describe('startEmbeddedPostgres', () => {
   }
 
   async function kill(child: ChildProcess): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return;
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill('SIGKILL');
     await ended;

@@ -38,7 +38,7 @@ export class TaskDatabase implements TaskScene {
     // Looked up first, these two stand before those of the catalog.
     await admin.query(`ALTER DATABASE ${database.name} SET search_path TO test_clock, pg_catalog, public`);
     await admin.end();
-    return new TaskDatabase(database, new pg.Pool({ connectionString: database.adminUrl, max: 2 }));
+    return new TaskDatabase(database, quiet(new pg.Pool({ connectionString: database.adminUrl, max: 2 })));
   }
 
   /** as the serving role */
@@ -48,7 +48,7 @@ export class TaskDatabase implements TaskScene {
 
   /** Connections of one replica more, with the rights of the serving role. */
   pool(applicationName = 'replica'): pg.Pool {
-    const pool = new pg.Pool({ connectionString: this.url, max: 6, application_name: applicationName });
+    const pool = quiet(new pg.Pool({ connectionString: this.url, max: 6, application_name: applicationName }));
     this.pools.push(pool);
     return pool;
   }
@@ -61,6 +61,7 @@ export class TaskDatabase implements TaskScene {
   /** A session of the superuser, to hold a transaction open in. */
   async session(): Promise<pg.Client> {
     const session = new pg.Client({ connectionString: this.database.adminUrl });
+    session.on('error', () => undefined);
     await session.connect();
     this.sessions.push(session);
     return session;
@@ -145,4 +146,10 @@ export class TaskDatabase implements TaskScene {
 
 function withoutNulls(row: object): object {
   return Object.fromEntries(Object.entries(row).map(([key, value]: [string, unknown]) => [key, value ?? undefined]));
+}
+
+/** Connections that are still closing when their database is dropped have nobody to tell. */
+function quiet(pool: pg.Pool): pg.Pool {
+  pool.on('error', () => undefined);
+  return pool.on('connect', (client) => client.on('error', () => undefined));
 }
