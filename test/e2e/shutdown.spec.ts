@@ -78,6 +78,10 @@ describe('the embedded default', () => {
     await neighbour.close();
   });
 
+  it('leaves in good order when it is stopped right after its first start', async () => {
+    await stopIn(STOP_SECONDS, await neighbour.start());
+  });
+
   it('outlives kill -9: the next start takes its PostgreSQL over, and a granted task can be completed', async () => {
     const first = await scene.start();
     const token = await scene.agentToken('support-agent');
