@@ -195,7 +195,7 @@ function unusedPort(): Promise<number> {
 /** Exit handlers do not run when a test process is killed; this ends what it has left. */
 function cleanUpAfterThisProcess(directory: string): void {
   const script = `
-    while kill -0 "$1" 2>/dev/null; do sleep 1; done
+    while [ -d "$2" ] && kill -0 "$1" 2>/dev/null; do sleep 1; done
     [ -d "$2" ] || exit
     for pid in $(cat "$2/pids"); do kill -9 "$pid"; done
     find "$2" -name postmaster.pid -exec head -n 1 {} \\; | while read -r pid; do kill -INT "$pid"; done
