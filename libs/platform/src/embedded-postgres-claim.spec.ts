@@ -79,14 +79,16 @@ describe('a process', () => {
   });
 
   it('has neither while it is dead and not yet reaped', async () => {
-    // The shell's background job ends and stays a zombie: `exec` puts in the shell's place a program that never waits.
-    const parent = spawn('sh', ['-c', 'true & echo $!; exec sleep 60']);
-    const pid = Number(await new Promise((resolve) => parent.stdout.once('data', resolve)));
-    for (let i = 0; i < 1_000 && commandLine(pid) !== undefined; i++) await new Promise(setImmediate);
-    expect(() => process.kill(pid, 0)).not.toThrow();
-    expect(processIdentity(pid)).toBeUndefined();
-    expect(commandLine(pid)).toBeUndefined();
-    parent.kill('SIGKILL');
+    // The background job outlives the shell, in whose place `exec` puts a program that never waits: it stays a zombie.
+    const parent = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60']);
+    try {
+      const pid = Number(await new Promise((resolve) => parent.stdout.once('data', resolve)));
+      while (commandLine(pid) !== undefined) await new Promise((resolve) => setTimeout(resolve, 10));
+      expect(() => process.kill(pid, 0)).not.toThrow();
+      expect(processIdentity(pid)).toBeUndefined();
+    } finally {
+      parent.kill('SIGKILL');
+    }
   });
 
   it.each([0, -1, Number.NaN, 1.5])('cannot have the id %d', (pid) => {
