@@ -1,4 +1,4 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -56,6 +56,23 @@ describe('the README', () => {
     const { stdout } = await run('npm', ['run', '-s', 'demo'], { env: environment });
     expect(masked(stdout)).toBe(masked(blocks('text')[0] ?? ''));
     expect(stdout).toContain('Every claim holds.');
+  });
+
+  it('starts a service that `npm start` can stop: SIGTERM to npm reaches it, and both leave with status 0', async () => {
+    const directory = join(scene.directory, 'another');
+    const started = spawn('npm', ['start'], { env: { ...environment, MAYFLY_DATA_DIR: directory, PORT: '0' } });
+    const left = new Promise((resolve) => started.once('exit', resolve));
+    let output = '';
+    await new Promise<void>((resolve) => {
+      started.stdout.on('data', (part: Buffer) => {
+        output += part.toString();
+        if (output.includes('mayfly: ready')) resolve();
+      });
+    });
+    started.kill('SIGTERM');
+    expect(await left).toBe(0);
+    const url = /ready on (\S+)/.exec(output)?.[1] ?? '';
+    await expect(fetch(`${url}/healthz`)).rejects.toThrow();
   });
 
   it('names the two commands first', () => {

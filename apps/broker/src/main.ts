@@ -10,7 +10,6 @@ const STOP_SECONDS = 20;
 async function main(): Promise<void> {
   const config = readConfig();
   const broker = await startBroker(config, environment);
-  printWelcome(broker);
   let stopping = false;
   const stop = (): void => {
     if (stopping) return;
@@ -20,6 +19,8 @@ async function main(): Promise<void> {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  // Whoever reads this may end the service at once.
+  printWelcome(broker);
 }
 
 function fail(error: unknown): void {
