@@ -1,6 +1,6 @@
 import { auditEntry, MAYFLY } from '@mayfly/audit';
 import type { Clock } from '@mayfly/kernel';
-import type { SigningKeyStore, StoredSigningKey } from '@mayfly/trust';
+import type { SigningKeyPurpose, SigningKeyStore, StoredSigningKey } from '@mayfly/trust';
 import type { Pool } from 'pg';
 import { insertAudit } from './audit-rows.js';
 import { databaseProblem } from './database-problem.js';
@@ -15,16 +15,17 @@ interface SigningKeyRow {
   readonly active_from: Date;
 }
 
-/** Signing keys on PostgreSQL, their private halves sealed by the caller. Rows are kept. */
+/** The signing keys of one purpose on PostgreSQL, their private halves sealed by the caller. Rows are kept. */
 export class PgSigningKeyStore implements SigningKeyStore {
   constructor(
     private readonly pool: Pool,
     private readonly clock: Clock,
+    readonly purpose: SigningKeyPurpose,
   ) {}
 
   async list(): Promise<StoredSigningKey[]> {
     const { rows } = await this.pool
-      .query<SigningKeyRow>('SELECT * FROM signing_key ORDER BY active_from, kid')
+      .query<SigningKeyRow>('SELECT * FROM signing_key WHERE purpose = $1 ORDER BY active_from, kid', [this.purpose])
       .catch(databaseProblem);
     return rows.map((row) => ({
       kid: row.kid,
@@ -37,18 +38,20 @@ export class PgSigningKeyStore implements SigningKeyStore {
   }
 
   add(key: StoredSigningKey, expectedCurrentKid: string | undefined): Promise<boolean> {
+    const { kid, algorithm, activeFrom } = key;
     return inTransaction(this.pool, async (client) => {
       await client.query(`SELECT pg_advisory_xact_lock(hashtext('mayfly signing keys'))`);
       const { rows } = await client.query<{ kid: string }>(
-        'SELECT kid FROM signing_key ORDER BY active_from DESC, kid DESC LIMIT 1',
+        'SELECT kid FROM signing_key WHERE purpose = $1 ORDER BY active_from DESC, kid DESC LIMIT 1',
+        [this.purpose],
       );
       if (rows[0]?.kid !== expectedCurrentKid) return false;
       await client.query(
-        `INSERT INTO signing_key (kid, algorithm, public_jwk, sealed_private_key, created_at, active_from)
-         VALUES ($1, $2, $3, $4, $5, $6)`,
-        [key.kid, key.algorithm, JSON.stringify(key.publicJwk), key.sealedPrivateKey, key.createdAt, key.activeFrom],
+        `INSERT INTO signing_key (purpose, kid, algorithm, public_jwk, sealed_private_key, created_at, active_from)
+         VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+        [this.purpose, kid, algorithm, JSON.stringify(key.publicJwk), key.sealedPrivateKey, key.createdAt, activeFrom],
       );
-      const facts = { kid: key.kid, algorithm: key.algorithm, activeFrom: key.activeFrom.toISOString() };
+      const facts = { purpose: this.purpose, kid, algorithm, activeFrom: activeFrom.toISOString() };
       await insertAudit(client, [auditEntry('signing-key.added', this.clock.now(), MAYFLY, {}, facts)]);
       return true;
     }).catch(databaseProblem);

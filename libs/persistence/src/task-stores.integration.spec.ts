@@ -47,6 +47,6 @@ describe('on PostgreSQL', () => {
   taskStoreSuite(emptied);
   signingKeyStoreSuite(async () => {
     await scene.empty();
-    return new PgSigningKeyStore(database.pool, scene.clock);
+    return (purpose) => new PgSigningKeyStore(database.pool, scene.clock, purpose);
   });
 });

@@ -2,7 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { FakeSigningKeyStore } from './fake-signing-key-store.js';
 import { signingKeyStoreSuite } from './suites/signing-key-store.suite.js';
 
-signingKeyStoreSuite(() => new FakeSigningKeyStore());
+signingKeyStoreSuite(() => {
+  const access = new FakeSigningKeyStore();
+  return (purpose) => new FakeSigningKeyStore(purpose, access);
+});
 
 describe('FakeSigningKeyStore', () => {
   it('is unavailable when it is down', async () => {

@@ -2,10 +2,17 @@ import { sign, verify, type KeyObject } from 'node:crypto';
 import { promisify } from 'node:util';
 import type { JsonObject } from '@mayfly/kernel';
 
-/** `EdDSA` means Ed25519 here (RFC 8037); `ES256` is ECDSA on P-256 with SHA-256 (RFC 7518 §3.4). */
-export type SigningAlgorithm = 'EdDSA' | 'ES256';
+/**
+ * What tokens that this service reads back are signed with. `EdDSA` means Ed25519 here (RFC 8037); `ES256` is ECDSA on P-256
+ * with SHA-256 (RFC 7518 §3.4).
+ */
+export type VerifiedAlgorithm = 'EdDSA' | 'ES256';
 
-const DIGESTS: Record<SigningAlgorithm, string | null> = { EdDSA: null, ES256: 'sha256' };
+/** `RS256`, RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3), is for targets to verify and never verified here. */
+export type SigningAlgorithm = VerifiedAlgorithm | 'RS256';
+
+const DIGESTS: Record<SigningAlgorithm, string | null> = { EdDSA: null, ES256: 'sha256', RS256: 'sha256' };
+/** of either verified algorithm; one of RS256 is longer and does not decode */
 const SIGNATURE_BYTES = 64;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
@@ -32,7 +39,15 @@ export async function signJws(
   return `${input}.${signature.toString('base64url')}`;
 }
 
-/** The parts of a JWS in compact form, or undefined where the text is none. Only the one canonical spelling passes. */
+/** Whether tokens under this algorithm are ones that this service reads back. */
+export function isVerified(algorithm: SigningAlgorithm): algorithm is VerifiedAlgorithm {
+  return algorithm !== 'RS256';
+}
+
+/**
+ * The parts of a JWS in compact form, or undefined where the text is none, or none of a verified algorithm. Only the one
+ * canonical spelling passes.
+ */
 export function decodeJws(text: string): DecodedJws | undefined {
   const [head, body, seal, ...rest] = text.split('.');
   if (head === undefined || body === undefined || seal === undefined || rest.length > 0) return undefined;
@@ -44,7 +59,7 @@ export function decodeJws(text: string): DecodedJws | undefined {
 }
 
 /** Whether the signature is this key's under this algorithm. The caller picks both; the header has no say in it. */
-export async function verifyJws(jws: DecodedJws, algorithm: SigningAlgorithm, key: KeyObject): Promise<boolean> {
+export async function verifyJws(jws: DecodedJws, algorithm: VerifiedAlgorithm, key: KeyObject): Promise<boolean> {
   return verifyOnPool(DIGESTS[algorithm], jws.signingInput, { key, dsaEncoding: 'ieee-p1363' }, jws.signature);
 }
 

@@ -118,6 +118,7 @@ describe('a key ring', () => {
     expect(() => ring.signer()).toThrow('no signing key is ready');
     await ring.load();
     expect(() => ring.signer()).toThrow('no signing key is ready');
+    expect(() => ring.jwks()).toThrow('no signing key is ready');
     await ring.rotateIfDue();
 
     world.store.down = true;
@@ -180,12 +181,14 @@ describe('a stored signing key', () => {
     world.store.plant(await stored(attacker));
     const ring = world.ring();
     await expect(ring.load()).rejects.toMatchObject({ code: 'internal' });
-    expect(ring.jwks().keys).toEqual([]);
+    expect(() => ring.jwks()).toThrow('no signing key is ready');
   });
 
   it.each([
     ['its kid', { kid: 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k' }],
     ['its algorithm', { algorithm: 'ES256' as const }],
+    ['its algorithm to that of a federation key', { algorithm: 'RS256' as const }],
+    ['its algorithm to one that there is not', { algorithm: 'HS256' as never }],
     ['the instant from which it signs', { activeFrom: addSeconds(START, -1) }],
   ])('is refused when someone edited %s', async (_name, edit) => {
     const world = new World();

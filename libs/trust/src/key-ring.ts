@@ -1,11 +1,18 @@
 import { addSeconds, Problem, type Clock } from '@mayfly/kernel';
 import type { SigningAlgorithm } from './jws.js';
 import type { Sealer } from './sealer.js';
-import type { PublicSigningJwk, SigningKeyStore, StoredSigningKey } from './signing-key-store.js';
-import { newSigningKey, openSigningKey, type SigningKey } from './signing-key.js';
+import type { PublicSigningJwk, SigningKeyPurpose, SigningKeyStore, StoredSigningKey } from './signing-key-store.js';
+import {
+  fitsPurpose,
+  newPrivateKey,
+  openSigningKey,
+  sealSigningKey,
+  usualAlgorithm,
+  type SigningKey,
+} from './signing-key.js';
 
 export interface KeyRingOptions {
-  /** of keys made from now on; keys that exist keep theirs */
+  /** of keys made from now on, by default the usual one of the purpose; keys that exist keep theirs */
   readonly algorithm: SigningAlgorithm;
   /** how long one key signs */
   readonly rotateAfterSeconds: number;
@@ -19,8 +26,7 @@ export interface KeyRingOptions {
   readonly skewSeconds: number;
 }
 
-export const KEY_RING_DEFAULTS: KeyRingOptions = {
-  algorithm: 'EdDSA',
+export const KEY_RING_DEFAULTS: Omit<KeyRingOptions, 'algorithm'> = {
   rotateAfterSeconds: 30 * 86_400,
   cacheSeconds: 600,
   reloadSeconds: 60,
@@ -29,7 +35,7 @@ export const KEY_RING_DEFAULTS: KeyRingOptions = {
 };
 
 /**
- * The signing keys of this service, shared by all replicas through the store. A key is published before it signs, by
+ * The signing keys of this service for one purpose, shared by all replicas through the store. A key is published before it signs, by
  * the time that a verifier may cache the JWKS and one reload of the slowest replica; it stays published after its
  * successor took over until the last token under it is dead. So every token verifies with every JWKS that anyone can hold
  * while the token lives. The first key signs at once: nobody can hold an older JWKS.
@@ -40,14 +46,17 @@ export class KeyRing {
   private loadedAt: Date | undefined;
   readonly options: KeyRingOptions;
 
-  /** Throws `internal` when keys would rotate faster than they can be published. */
+  /** Throws `internal` when keys would rotate faster than they can be published, or the algorithm is another purpose's. */
   constructor(
     private readonly store: SigningKeyStore,
     private readonly sealer: Sealer,
     private readonly clock: Clock,
     options: Partial<KeyRingOptions> = {},
   ) {
-    this.options = { ...KEY_RING_DEFAULTS, ...options };
+    this.options = { ...KEY_RING_DEFAULTS, algorithm: usualAlgorithm(store.purpose), ...options };
+    if (!fitsPurpose(this.options.algorithm, store.purpose)) {
+      throw new Problem('internal', `keys for ${store.purpose} are not for ${this.options.algorithm}; choose another`);
+    }
     if (this.options.rotateAfterSeconds <= this.leadSeconds) {
       throw new Problem(
         'internal',
@@ -65,7 +74,7 @@ export class KeyRing {
     const rows = await this.store.list();
     this.keys = rows
       .filter((_, index) => this.isPublished(rows, index, at))
-      .map((row) => openSigningKey(this.sealer, row));
+      .map((row) => openSigningKey(this.sealer, this.store.purpose, row));
     this.loadedAt = at;
   }
 
@@ -73,25 +82,27 @@ export class KeyRing {
   async rotateIfDue(): Promise<boolean> {
     await this.load();
     const newest = this.keys.at(-1);
+    const { algorithm, rotateAfterSeconds } = this.options;
+    const dueAt = newest && addSeconds(newest.activeFrom, rotateAfterSeconds - this.leadSeconds);
+    if (dueAt !== undefined && this.clock.now() < dueAt) return false;
+    const privateKey = await newPrivateKey(algorithm);
+    // Read only now: making the key takes a while, and the time ahead counts from its publication.
     const now = this.clock.now();
-    if (
-      newest !== undefined &&
-      now < addSeconds(newest.activeFrom, this.options.rotateAfterSeconds - this.leadSeconds)
-    ) {
-      return false;
-    }
     const activeFrom = newest === undefined ? now : addSeconds(now, this.leadSeconds);
-    const added = await this.store.add(
-      newSigningKey(this.sealer, this.options.algorithm, now, activeFrom),
-      newest?.kid,
-    );
+    const key = sealSigningKey(this.sealer, this.store.purpose, privateKey, { algorithm, createdAt: now, activeFrom });
+    const added = await this.store.add(key, newest?.kid);
     await this.load();
     return added;
   }
 
-  /** The public keys (RFC 7517 §5): those that sign now, soon, or lately. */
+  /**
+   * The public keys (RFC 7517 §5): those that sign now, soon, or lately. Throws `unavailable` while there is none: a verifier
+   * would keep the empty set when the first key signs already.
+   */
   jwks(): { readonly keys: readonly PublicSigningJwk[] } {
-    return { keys: this.published().map((key) => key.publicJwk) };
+    const keys = this.published().map((key) => key.publicJwk);
+    if (keys.length === 0) throw noKey();
+    return { keys };
   }
 
   /**
@@ -102,8 +113,15 @@ export class KeyRing {
     const now = this.clock.now();
     const fresh = this.loadedAt !== undefined && now < addSeconds(this.loadedAt, this.leadSeconds);
     const key = fresh ? this.keys.findLast(({ activeFrom }) => activeFrom <= now) : undefined;
-    if (key === undefined) throw new Problem('unavailable', 'no signing key is ready', { retryAfterSeconds: 5 });
+    if (key === undefined) throw noKey();
     return key;
+  }
+
+  /** Throws `internal` where the keys are for another purpose, which only a fault in composition can bring about. */
+  mustBeFor(purpose: SigningKeyPurpose): void {
+    if (this.store.purpose !== purpose) {
+      throw new Problem('internal', `these signing keys are for ${this.store.purpose}, not for ${purpose}`);
+    }
   }
 
   /** The published key of this kid, for verifying. */
@@ -126,4 +144,8 @@ export class KeyRing {
     const { longestTokenSeconds, skewSeconds } = this.options;
     return at < addSeconds(successor.activeFrom, longestTokenSeconds + skewSeconds);
   }
+}
+
+function noKey(): Problem {
+  return new Problem('unavailable', 'no signing key is ready', { retryAfterSeconds: 5 });
 }

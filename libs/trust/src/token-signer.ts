@@ -7,12 +7,15 @@ export interface TokenClaims extends JsonObject {
   readonly exp: number;
 }
 
-/** Signs JWTs with the ring's key of the moment. */
+/** Signs access tokens with the ring's key of the moment. */
 export class TokenSigner {
+  /** INVARIANT: I8, what agents get is signed with keys of that purpose only, which open no target as this service. Throws `internal` for a ring of another. */
   constructor(
     private readonly ring: KeyRing,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    ring.mustBeFor('access');
+  }
 
   /**
    * A JWT in compact form whose header is `alg`, `typ` (such as `at+jwt`) and `kid`. Throws `unavailable` when no key is

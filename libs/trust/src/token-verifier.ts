@@ -1,10 +1,15 @@
+import type { KeyObject } from 'node:crypto';
 import type { Clock } from '@mayfly/kernel';
-import { decodeJws, parseObject, verifyJws, type DecodedJws } from './jws.js';
+import { decodeJws, isVerified, parseObject, verifyJws, type DecodedJws, type VerifiedAlgorithm } from './jws.js';
 import type { KeyRing } from './key-ring.js';
-import type { SigningKey } from './signing-key.js';
 import type { TokenClaims } from './token-signer.js';
 
 const LONGEST_TOKEN_CHARACTERS = 8_192;
+
+interface VerificationKey {
+  readonly algorithm: VerifiedAlgorithm;
+  readonly key: KeyObject;
+}
 
 export interface TokenExpectations {
   readonly typ: string;
@@ -13,12 +18,17 @@ export interface TokenExpectations {
   readonly audience?: string;
 }
 
-/** Verifies the tokens that this service signed itself. Whether their leases still live is for the caller to look up. */
+/**
+ * Verifies the access tokens that this service signed itself. Whether their leases still live is for the caller to look up.
+ */
 export class TokenVerifier {
+  /** INVARIANT: I8, a federation key never verifies an access token. Throws `internal` for a ring of another purpose. */
   constructor(
     private readonly ring: KeyRing,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    ring.mustBeFor('access');
+  }
 
   /**
    * The claims of a token that a published key signed, that has the type, issuer and audience expected, and that lives
@@ -27,9 +37,9 @@ export class TokenVerifier {
    */
   async verify(token: string, expected: TokenExpectations): Promise<TokenClaims | undefined> {
     const jws = token.length <= LONGEST_TOKEN_CHARACTERS ? decodeJws(token) : undefined;
-    const key = jws && this.keyFor(jws, expected.typ);
-    if (jws === undefined || key === undefined || !(await verifyJws(jws, key.algorithm, key.publicKey)))
-      return undefined;
+    const match = jws && this.keyFor(jws, expected.typ);
+    if (jws === undefined || match === undefined) return undefined;
+    if (!(await verifyJws(jws, match.algorithm, match.key))) return undefined;
     const claims = parseObject(jws.payload);
     return claims !== undefined && isAlive(claims, this.clock.now()) && isExpected(claims, expected)
       ? claims
@@ -37,10 +47,11 @@ export class TokenVerifier {
   }
 
   /** The key that the header may name: by kid among our own, for the algorithm that the key is for (RFC 8725 §3.1). */
-  private keyFor({ header }: DecodedJws, typ: string): SigningKey | undefined {
+  private keyFor({ header }: DecodedJws, typ: string): VerificationKey | undefined {
     if (header.typ !== typ || header.crit !== undefined || typeof header.kid !== 'string') return undefined;
-    const key = this.ring.find(header.kid);
-    return key?.algorithm === header.alg ? key : undefined;
+    const { algorithm, publicKey } = this.ring.find(header.kid) ?? {};
+    if (algorithm === undefined || publicKey === undefined || algorithm !== header.alg) return undefined;
+    return isVerified(algorithm) ? { algorithm, key: publicKey } : undefined;
   }
 }
 

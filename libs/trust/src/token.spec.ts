@@ -124,7 +124,7 @@ describe('the verifier', () => {
     const body = Buffer.from(JSON.stringify(CLAIMS)).toString('base64url');
     const head = (alg: string): string =>
       Buffer.from(JSON.stringify({ alg, typ: 'at+jwt', kid })).toString('base64url');
-    const hmac = createHmac('sha512', Buffer.from(publicJwk.x, 'base64url'))
+    const hmac = createHmac('sha512', Buffer.from(publicJwk.x ?? '', 'base64url'))
       .update(`${head('HS512')}.${body}`)
       .digest();
     const genuine = (await signed({})).split('.')[2] ?? '';

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { addSeconds } from '@mayfly/kernel';
-import type { SigningKeyStore, StoredSigningKey } from '@mayfly/trust';
+import type { SigningKeyPurpose, SigningKeyStore, StoredSigningKey } from '@mayfly/trust';
 
 const START = new Date('2030-01-01T00:00:00.123Z');
 
@@ -17,8 +17,13 @@ function row(kid: string, activeFrom: Date): StoredSigningKey {
   };
 }
 
-/** What every `SigningKeyStore` promises. `make` gives an empty one. */
-export function signingKeyStoreSuite(make: () => SigningKeyStore | Promise<SigningKeyStore>): void {
+/** The stores of one place, by purpose. */
+type Place = (purpose: SigningKeyPurpose) => SigningKeyStore;
+
+/** What every `SigningKeyStore` promises. `makePlace` gives a place without any key. */
+export function signingKeyStoreSuite(makePlace: () => Place | Promise<Place>): void {
+  const make = async (): Promise<SigningKeyStore> => (await makePlace())('access');
+
   describe('a signing key store', () => {
     it('starts empty', async () => {
       expect(await (await make()).list()).toEqual([]);
@@ -71,6 +76,51 @@ export function signingKeyStoreSuite(make: () => SigningKeyStore | Promise<Signi
       expect((await store.list()).map((key) => key.kid)).toEqual(
         [expected, rows[added.indexOf(true)]?.kid].filter((kid) => kid !== undefined),
       );
+    });
+  });
+
+  describe('signing key stores of two purposes in one place', () => {
+    it('know their own purpose', async () => {
+      const place = await makePlace();
+      expect([place('access').purpose, place('federation').purpose]).toEqual(['access', 'federation']);
+    });
+
+    it('do not see each other', async () => {
+      const place = await makePlace();
+      const [access, federation] = [place('access'), place('federation')];
+      expect(await access.add(row('a', START), undefined)).toBe(true);
+      expect(await federation.list()).toEqual([]);
+      expect(await federation.add(row('f', addSeconds(START, 60)), undefined)).toBe(true);
+      expect((await access.list()).map((key) => key.kid)).toEqual(['a']);
+      expect((await federation.list()).map((key) => key.kid)).toEqual(['f']);
+    });
+
+    it('expect the newest key of their own', async () => {
+      const place = await makePlace();
+      const [access, federation] = [place('access'), place('federation')];
+      await access.add(row('a', START), undefined);
+      await federation.add(row('f', addSeconds(START, 60)), undefined);
+      expect(await access.add(row('b', addSeconds(START, 120)), 'f')).toBe(false);
+      expect(await federation.add(row('g', addSeconds(START, 120)), 'a')).toBe(false);
+      expect(await access.add(row('b', addSeconds(START, 120)), 'a')).toBe(true);
+      expect(await federation.add(row('g', addSeconds(START, 90)), 'f')).toBe(true);
+    });
+
+    it('never hold one key for both', async () => {
+      const place = await makePlace();
+      await place('access').add(row('a', START), undefined);
+      await expect(place('federation').add(row('a', START), undefined)).rejects.toMatchObject({ code: 'unavailable' });
+      expect(await place('federation').list()).toEqual([]);
+    });
+
+    it('each let one of many concurrent additions win', async () => {
+      const place = await makePlace();
+      const added = (['access', 'federation'] as const).map((purpose) =>
+        Promise.all(
+          Array.from({ length: 8 }, (_, at) => place(purpose).add(row(`${purpose}${String(at)}`, START), undefined)),
+        ),
+      );
+      for (const answers of await Promise.all(added)) expect(answers.filter(Boolean)).toHaveLength(1);
     });
   });
 }
