@@ -32,6 +32,7 @@ let operations: readonly (readonly [method: string, path: string, operation: Ope
 
 beforeAll(async () => {
   mayfly = await startTestBroker();
+  await mayfly.broker.services.federationKeys.rotateIfDue();
   document = (await mayfly.send('GET /openapi.json')).body as unknown as Document;
   operations = Object.entries(document.paths).flatMap(([path, item]) =>
     Object.entries(item).map(([method, operation]) => [method, path, operation] as const),
@@ -98,9 +99,11 @@ describe('the document', () => {
   it('says where a token is needed: everywhere but where anyone may ask', () => {
     const open = breaking(({ security }) => security !== undefined);
     expect(open.toSorted()).toEqual(
-      ['/.well-known/jwks.json', '/.well-known/oauth-authorization-server', '/healthz', '/metrics', '/readyz'].map(
-        (path) => `get ${path}`,
-      ),
+      [
+        ...['/.well-known/jwks.json', '/.well-known/oauth-authorization-server'],
+        ...['/federation/.well-known/openid-configuration', '/federation/jwks.json'],
+        ...['/healthz', '/metrics', '/readyz'],
+      ].map((path) => `get ${path}`),
     );
   });
 
@@ -192,6 +195,8 @@ describe('the answers', () => {
     ['TemplatePage', () => mayfly.send('GET /templates', { token: auditor() })],
     ['AuthorizationServerMetadata', () => mayfly.send('GET /.well-known/oauth-authorization-server')],
     ['Jwks', () => mayfly.send('GET /.well-known/jwks.json')],
+    ['OpenIdConfiguration', () => mayfly.send('GET /federation/.well-known/openid-configuration')],
+    ['Jwks', () => mayfly.send('GET /federation/jwks.json')],
     ['Problem', () => mayfly.send('GET /me')],
     ['OAuthError', () => mayfly.send('POST /oauth/introspect')],
   ])('have the shape that the document gives %s', async (name, ask) => {

@@ -57,6 +57,8 @@ const TABLE: Readonly<Record<string, readonly Permission[]>> = {
   'POST /oauth/revoke': ['authenticated'],
   'GET /.well-known/jwks.json': ['anyone'],
   'GET /.well-known/oauth-authorization-server': ['anyone'],
+  'GET /federation/.well-known/openid-configuration': ['anyone'],
+  'GET /federation/jwks.json': ['anyone'],
   'GET /healthz': ['anyone'],
   'GET /readyz': ['anyone'],
   'GET /metrics': ['anyone'],
@@ -75,6 +77,7 @@ const routes: string[] = [];
 
 beforeAll(async () => {
   mayfly = await startTestBroker({ documents: yamlOf(agentDocument('support-agent')) });
+  await mayfly.broker.services.federationKeys.rotateIfDue();
   app = await createHttp(mayfly.broker.services);
   app
     .getHttpAdapter()

@@ -9,6 +9,7 @@ import { IssuersController } from './declarations/issuers.controller.js';
 import { HistoryController } from './history/history.controller.js';
 import { HistoryService } from './history/history.service.js';
 import { MetadataController } from './oauth/metadata.controller.js';
+import { FederationController } from './oauth/federation.controller.js';
 import { OAuthController } from './oauth/oauth.controller.js';
 import { TokensService } from './oauth/tokens.service.js';
 import { IdentityGuard } from './security/identity.guard.js';
@@ -35,6 +36,7 @@ const CONTROLLERS = [
   OAuthController,
   MetadataController,
   HistoryController,
+  FederationController,
   HealthController,
 ];
 

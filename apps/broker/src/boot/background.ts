@@ -76,6 +76,11 @@ export function startBackground(services: Services, worker: boolean): Background
   );
   background.repeat('audit sealing', 250, async () => (await services.auditSealer.seal()) === 5_000);
   if (worker) {
+  background.repeat(
+    'federation keys',
+    services.federationKeys.options.reloadSeconds * 1000,
+    always(() => services.federationKeys.rotateIfDue()),
+  );
     background.repeat('sweep', 100, async () => (await services.closing.sweep(SWEEP_LIMIT)) === SWEEP_LIMIT);
     background.repeat(
       'wiping',

@@ -1,8 +1,9 @@
+import type { IdentityTokens } from '@mayfly/credentials';
 import { Catalog } from '@mayfly/declarations';
 import { createGuardedFetch, IdentityVerifier, IssuerKeySource, publicEgress } from '@mayfly/identity';
 import { Database, DatabaseClock, LeaseStatistics, PgCatalogSource, PgSigningKeyStore } from '@mayfly/persistence';
 import { Metrics } from '@mayfly/platform';
-import { KeyRing, Sealer } from '@mayfly/trust';
+import { FederationTokens, KeyRing, Sealer } from '@mayfly/trust';
 import type { Logger } from 'pino';
 import type { BrokerConfig } from '../config.js';
 import type { Backing } from './database.js';
@@ -26,11 +27,16 @@ export async function buildFoundation({ config, backing, publicUrl, log }: Servi
   const clock = new DatabaseClock(database.pool);
   await clock.measure();
   const sealer = new Sealer({ current: backing.sealingKey });
-  const keyRing = new KeyRing(new PgSigningKeyStore(database.pool, clock), sealer, clock);
+  const keyRing = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'access'), sealer, clock);
+  const federationKeys = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'federation'), sealer, clock);
+  const federationTokens: IdentityTokens = new FederationTokens(federationKeys, clock, `${publicUrl}/federation`);
   // Outside production an issuer may be on this very machine.
   const egress = config.production ? publicEgress : { trustedHosts: ['localhost', '127.0.0.1', '::1'] };
   const verifier = new IdentityVerifier(new IssuerKeySource(createGuardedFetch({ egress }), clock), clock, { egress });
   const catalog = new Catalog(new PgCatalogSource(database.prisma, report), verifier, clock, report);
   const metrics = new Metrics(new LeaseStatistics(database.pool));
-  return { config, publicUrl, log, report, database, clock, sealer, keyRing, egress, verifier, catalog, metrics };
+  return {
+    ...{ config, publicUrl, log, report, database, clock, sealer, egress, verifier, catalog, metrics },
+    ...{ keyRing, federationKeys, federationTokens },
+  };
 }

@@ -11,7 +11,7 @@ import { JwksSchema, MetadataSchema } from './oauth.schemas.js';
 
 /** What resource servers read before they trust a token. */
 @ApiTags('oauth')
-@ApiProblems(500)
+@ApiProblems(500, 503)
 @Controller('.well-known')
 export class MetadataController {
   constructor(@Inject(SERVICES) private readonly services: Pick<Services, 'keyRing' | 'publicUrl' | 'config'>) {}
@@ -22,9 +22,10 @@ export class MetadataController {
   @ApiOkResponse({ standardSchema: JwksSchema })
   jwks(@Res({ passthrough: true }) reply: FastifyReply): ReturnType<KeyRing['jwks']> {
     const { keyRing } = this.services;
+    const jwks = keyRing.jwks();
     // No longer than this, or a key could sign before every verifier has seen it.
     reply.header('cache-control', `public, max-age=${String(keyRing.options.cacheSeconds)}`);
-    return keyRing.jwks();
+    return jwks;
   }
 
   @Get('oauth-authorization-server')

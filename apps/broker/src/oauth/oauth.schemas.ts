@@ -44,6 +44,18 @@ export const JwksSchema = z
   .strictObject({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })) })
   .meta({ id: 'Jwks' });
 
+/** OpenID Connect Discovery 1.0 §3, without the endpoints of a login, which is not offered. */
+export const OpenIdConfigurationSchema = z
+  .strictObject({
+    issuer: z.url(),
+    jwks_uri: z.url(),
+    response_types_supported: z.array(z.string()),
+    subject_types_supported: z.array(z.string()),
+    id_token_signing_alg_values_supported: z.array(z.string()),
+    claims_supported: z.array(z.string()),
+  })
+  .meta({ id: 'OpenIdConfiguration' });
+
 /** RFC 8414 §2. */
 export const MetadataSchema = z
   .strictObject({
