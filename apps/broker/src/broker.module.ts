@@ -8,8 +8,8 @@ import { DeclarationsService } from './declarations/declarations.service.js';
 import { IssuersController } from './declarations/issuers.controller.js';
 import { HistoryController } from './history/history.controller.js';
 import { HistoryService } from './history/history.service.js';
-import { MetadataController } from './oauth/metadata.controller.js';
 import { FederationController } from './oauth/federation.controller.js';
+import { MetadataController } from './oauth/metadata.controller.js';
 import { OAuthController } from './oauth/oauth.controller.js';
 import { TokensService } from './oauth/tokens.service.js';
 import { IdentityGuard } from './security/identity.guard.js';
@@ -35,8 +35,8 @@ const CONTROLLERS = [
   ConnectionsController,
   OAuthController,
   MetadataController,
-  HistoryController,
   FederationController,
+  HistoryController,
   HealthController,
 ];
 

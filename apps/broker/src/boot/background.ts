@@ -74,13 +74,13 @@ export function startBackground(services: Services, worker: boolean): Background
     services.keyRing.options.reloadSeconds * 1000,
     always(() => services.keyRing.rotateIfDue()),
   );
-  background.repeat('audit sealing', 250, async () => (await services.auditSealer.seal()) === 5_000);
-  if (worker) {
   background.repeat(
     'federation keys',
     services.federationKeys.options.reloadSeconds * 1000,
     always(() => services.federationKeys.rotateIfDue()),
   );
+  background.repeat('audit sealing', 250, async () => (await services.auditSealer.seal()) === 5_000);
+  if (worker) {
     background.repeat('sweep', 100, async () => (await services.closing.sweep(SWEEP_LIMIT)) === SWEEP_LIMIT);
     background.repeat(
       'wiping',
