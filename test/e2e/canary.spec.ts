@@ -89,7 +89,8 @@ async function readEverything(taskId: string): Promise<void> {
     expect(await ask(`GET /${path}`, auditor)).toMatchObject({ status: 200 });
   }
   const platform = await scene.personToken('platform');
-  for (const path of ['issuers', 'connections', 'agents', 'templates', '.well-known/jwks.json']) {
+  const keys = ['.well-known/jwks.json', 'federation/jwks.json', 'federation/.well-known/openid-configuration'];
+  for (const path of ['issuers', 'connections', 'agents', 'templates', ...keys]) {
     expect(await ask(`GET /${path}`, platform)).toMatchObject({ status: 200 });
   }
   await ask('GET /me', agent);
@@ -133,27 +134,40 @@ async function readWhatIsLeft(): Promise<void> {
     for (const role of ['postgres', 'mayfly_app', 'mayfly_crm'] as const) {
       canaries.plant(`password of ${role}`, server.password(role).content);
     }
-    const [key] = await rowsOf<{ kid: string; sealed: Buffer; active_from: Date }>(
+    const keys = await rowsOf<SigningKeyRow & { sealed: Buffer }>(
       mayfly,
-      'SELECT kid, sealed_private_key AS sealed, active_from FROM signing_key',
+      'SELECT kid, purpose, sealed_private_key AS sealed, active_from FROM signing_key',
     );
-    if (key === undefined) throw new Error('there is no signing key');
-    plantKey('signing key', new Sealer({ current: SEALING_KEY }).open(key.sealed, contextOf(key)));
+    expect(keys.map(({ purpose }) => purpose).toSorted()).toEqual(['access', 'federation']);
+    for (const key of keys) {
+      plantKey(`${key.purpose} key`, new Sealer({ current: SEALING_KEY }).open(key.sealed, contextOf(key)));
+    }
     places.set('rows', [...(await everyRow(mayfly)), ...(await everyRow(crm))].join('\n'));
   } finally {
     await server.stop();
   }
 }
 
+interface SigningKeyRow {
+  readonly kid: string;
+  readonly purpose: string;
+  readonly active_from: Date;
+}
+
 /** As libs/trust binds a sealed key to its row. */
-function contextOf({ kid, active_from }: { kid: string; active_from: Date }): string {
-  return `signing-key:${kid}:${active_from.toISOString()}`;
+function contextOf({ kid, purpose, active_from }: SigningKeyRow): string {
+  const kind = purpose === 'access' ? 'signing-key' : `${purpose}-signing-key`;
+  return `${kind}:${kid}:${active_from.toISOString()}`;
 }
 
 function plantKey(name: string, der: Buffer): void {
-  const { d = '' } = createPrivateKey({ key: der, type: 'pkcs8', format: 'der' }).export({ format: 'jwk' });
-  canaries.plant(name, d);
-  canaries.plant(`${name} (hexadecimal)`, Buffer.from(d, 'base64url').toString('hex'));
+  const { d = '', p, q } = createPrivateKey({ key: der, type: 'pkcs8', format: 'der' }).export({ format: 'jwk' });
+  // Of an RSA key each factor gives the rest away.
+  for (const [member, value] of Object.entries({ d, p, q })) {
+    if (value === undefined) continue;
+    canaries.plant(`${member} of ${name}`, value);
+    canaries.plant(`${member} of ${name} (hexadecimal)`, Buffer.from(value, 'base64url').toString('hex'));
+  }
   canaries.plant(`${name} (DER)`, der.toString('hex'));
 }
 
