@@ -1,3 +1,4 @@
+export { DatabaseSessions } from './database-sessions.js';
 export { PostgresProvider } from './postgres.provider.js';
 export {
   PostgresConfigSchema,

@@ -1,0 +1,22 @@
+/**
+ * At most `width` calls at one engine at a time, first come first served: the database plugin of Vault works on one at a
+ * time, and what waits there waits with its clock running.
+ */
+export class EngineQueue {
+  private readonly lanes = new Map<string, { busy: number; readonly waiting: (() => void)[] }>();
+
+  async run<T>(engine: string, width: number, call: () => Promise<T>): Promise<T> {
+    const lane = this.lanes.get(engine) ?? { busy: 0, waiting: [] };
+    this.lanes.set(engine, lane);
+    // a slot is handed over, never given back first, so that nobody can slip in between
+    if (lane.busy < width) lane.busy += 1;
+    else await new Promise<void>((resume) => lane.waiting.push(resume));
+    try {
+      return await call();
+    } finally {
+      const next = lane.waiting.shift();
+      if (next !== undefined) next();
+      else if ((lane.busy -= 1) === 0) this.lanes.delete(engine);
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import { Problem } from '@mayfly/kernel';
+import { redact } from './redaction.js';
+import { NoAnswer } from './transport.js';
+import type { VaultAnswer } from './vault-client.js';
+
+/** What the server, or the way to it, said: the `reason` of problems. */
+export type VaultReason =
+  | 'sealed'
+  | 'standby'
+  | 'rate-limited'
+  | 'permission-denied'
+  | 'namespace-missing'
+  | 'not-found'
+  | 'refused'
+  | 'engine-unavailable'
+  | 'login-lost'
+  | 'clamped-lifetime'
+  | 'static-secret'
+  | 'bad-answer'
+  | 'timeout'
+  | 'unreachable'
+  | 'too-late';
+
+interface Meaning {
+  readonly detail: string;
+  /** whether asking again can help without anybody changing anything, and after how long */
+  readonly retryAfterSeconds?: number;
+}
+
+const MEANINGS: Readonly<Record<VaultReason, Meaning>> = {
+  sealed: { detail: 'vault is sealed; it answers again once somebody unseals it', retryAfterSeconds: 15 },
+  standby: { detail: 'the vault node is on standby and passes nothing on; try again soon', retryAfterSeconds: 5 },
+  'rate-limited': { detail: 'vault limits the rate of requests; try again later', retryAfterSeconds: 5 },
+  'permission-denied': { detail: "vault denied it; compare the broker's policy with docs/connect-vault.md" },
+  'namespace-missing': { detail: 'vault has no such namespace; change `namespace` of the connection' },
+  'not-found': { detail: 'vault has no such engine or role; change `path` of the scope' },
+  refused: { detail: 'vault refused the request' },
+  'engine-unavailable': {
+    detail: 'the secrets engine could not do it; look at what it depends on',
+    retryAfterSeconds: 10,
+  },
+  'login-lost': { detail: 'vault does not take the login of the connection; change its `auth`', retryAfterSeconds: 30 },
+  'clamped-lifetime': { detail: 'vault cut the lifetime short; raise the maximum there or ask for less' },
+  'static-secret': { detail: 'the path holds a static secret, which nobody can end; name a path of a dynamic engine' },
+  'bad-answer': {
+    detail: 'what answered is no vault, or nothing that can be read; look at `address`',
+    retryAfterSeconds: 10,
+  },
+  timeout: { detail: 'vault did not answer in time', retryAfterSeconds: 5 },
+  unreachable: { detail: 'vault cannot be reached; look at `address` and the network', retryAfterSeconds: 5 },
+  'too-late': { detail: 'it is too late to begin, and nothing was made; try again', retryAfterSeconds: 1 },
+};
+
+/** A failure as the provider works with it inside: what it means and whether something may have come into being. */
+export class VaultFailure extends Error {
+  constructor(
+    readonly reason: VaultReason,
+    /** the server's own words, already redacted */
+    readonly words = '',
+    readonly options: {
+      readonly retryAfterSeconds?: number | undefined;
+      /** the server may have acted on it */
+      readonly uncertain?: boolean;
+      /** the answer says that the token is not known, or no more */
+      readonly tokenDead?: boolean;
+    } = {},
+  ) {
+    super(reason);
+  }
+
+  /** Ours first, then Vault's own words. Names no value of the configuration. */
+  get detail(): string {
+    const { detail } = MEANINGS[this.reason];
+    return this.words === '' ? detail : `${detail} (vault says: ${this.words})`;
+  }
+
+  get retryAfterSeconds(): number | undefined {
+    return this.options.retryAfterSeconds ?? MEANINGS[this.reason].retryAfterSeconds;
+  }
+}
+
+/** The exact answer to a token that is unknown, expired or revoked; a policy that denies words it otherwise. */
+const DEAD_TOKEN = 'permission denied';
+
+const BY_STATUS: Readonly<Record<number, VaultReason>> = {
+  307: 'standby',
+  308: 'standby',
+  403: 'permission-denied',
+  404: 'not-found',
+  429: 'rate-limited',
+  472: 'standby',
+  473: 'standby',
+};
+
+const isUncertain = (reason: VaultReason, status: number): boolean => reason === 'engine-unavailable' || status >= 500;
+
+/** What an answer that is no success means. Vault has no codes: where one status has several meanings, its words decide. */
+export function failureOf({ status, body, retryAfterSeconds }: VaultAnswer): VaultFailure {
+  const text = (body.errors ?? []).join('; ');
+  const reason = reasonOf(status, text);
+  const words = ['refused', 'engine-unavailable'].includes(reason) ? redact(text) : '';
+  const uncertain = isUncertain(reason, status) && reason !== 'sealed';
+  return new VaultFailure(reason, words, {
+    retryAfterSeconds,
+    uncertain,
+    tokenDead: status === 403 && text === DEAD_TOKEN,
+  });
+}
+
+function reasonOf(status: number, text: string): VaultReason {
+  const known = BY_STATUS[status];
+  if (status === 404 && text.includes('namespace not found')) return 'namespace-missing';
+  if (known !== undefined) return known;
+  if (status === 503) return text.includes('sealed') ? 'sealed' : 'unreachable';
+  if (status === 400 && /unknown role|unsupported path|no handler for route/.test(text)) return 'not-found';
+  if (status === 502 || status === 504) return 'unreachable';
+  if (status === 500 && /active (cluster )?node/.test(text)) return 'standby';
+  if (status >= 500) return 'engine-unavailable';
+  return status >= 400 ? 'refused' : 'bad-answer';
+}
+
+/** What was thrown instead of an answer, as a failure. */
+export function failureFrom(error: unknown): VaultFailure {
+  if (error instanceof VaultFailure) return error;
+  if (error instanceof Problem)
+    return new VaultFailure('login-lost', '', { retryAfterSeconds: error.retryAfterSeconds });
+  if (!(error instanceof NoAnswer)) return new VaultFailure('bad-answer', '', { uncertain: true });
+  const words = error.why === 'certificate' ? "the server's certificate is not trusted" : '';
+  const reason: VaultReason =
+    error.why === 'timeout' ? 'timeout' : error.why === 'bad-answer' ? 'bad-answer' : 'unreachable';
+  return new VaultFailure(reason, words, { uncertain: error.sent });
+}
+
+const TEMPORARY: readonly VaultReason[] = [
+  'sealed',
+  'standby',
+  'rate-limited',
+  'engine-unavailable',
+  'timeout',
+  'unreachable',
+];
+
+/**
+ * The problem that callers see. `provider_rejected` only where nothing usable came of it and asking again changes
+ * nothing by itself. The cause is left out on purpose: answers of Vault quote paths, names and drivers.
+ */
+export function problemOf(error: unknown, isUnknown = false): Problem {
+  if (error instanceof Problem) return error;
+  const failure = failureFrom(error);
+  const { reason, detail, retryAfterSeconds } = failure;
+  const code =
+    isUnknown || failure.options.uncertain === true || TEMPORARY.includes(reason)
+      ? 'provider_unavailable'
+      : 'provider_rejected';
+  return new Problem(code, detail, { reason, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) });
+}

@@ -1,0 +1,148 @@
+import type { ProbeCheck, ProbeReport } from '@mayfly/credentials';
+import type { Clock } from '@mayfly/kernel';
+import { succeeded } from './broker-login.js';
+import { failureFrom, failureOf, VaultFailure } from './failures.js';
+import type { Server } from './server.js';
+import type { VaultConfig } from './vault.schemas.js';
+
+type Capability = 'create' | 'update' | 'read' | 'list' | 'sudo';
+
+interface Right {
+  readonly path: string;
+  readonly needs: readonly Capability[];
+  /** what is not possible without it, for a right that can be left out */
+  readonly optional?: string;
+}
+
+/** What docs/connect-vault.md gives the broker, but for the paths of the engines, which only scopes know. */
+function rightsOf({ tokenRole, engines }: VaultConfig): readonly Right[] {
+  const lists = (engines ?? []).map(({ mount }) => `sys/leases/lookup/${mount}/creds/probe`);
+  return [
+    { path: `auth/token/create/${tokenRole}`, needs: ['update'] },
+    { path: 'auth/token/lookup-accessor', needs: ['update'] },
+    { path: 'auth/token/renew-accessor', needs: ['update'] },
+    { path: 'auth/token/revoke-accessor', needs: ['update'] },
+    { path: 'sys/leases/lookup', needs: ['update'] },
+    { path: 'sys/leases/renew', needs: ['update'] },
+    { path: 'sys/leases/revoke', needs: ['update'] },
+    { path: 'sys/policies/acl/mayfly-probe', needs: ['read'] },
+    {
+      path: 'sys/policies/acl/mayfly-probe',
+      needs: ['create', 'update'],
+      optional: 'somebody else has to write the policies of leases',
+    },
+    ...lists.map((path) => ({
+      path,
+      needs: ['list', 'sudo'] as const,
+      optional: 'a mint whose answer was lost cannot be proven gone',
+    })),
+  ];
+}
+
+/** Tries a connection without making anything at the server but the broker's login. Never throws. */
+export async function probeServer(server: Server, config: VaultConfig, clock: Clock): Promise<ProbeReport> {
+  const health = await attempt('reach the server', () => healthOf(server, clock));
+  const login = await attempt('log in', () => server.login.call('read', 'auth/token/lookup-self'));
+  const isLoggedIn = login.check.outcome === 'ok';
+  const skipped = (name: string): ProbeCheck => ({ name, outcome: 'skipped', detail: 'the login failed' });
+  const roleName = `token role ${config.tokenRole}`;
+  const role = isLoggedIn
+    ? (await attempt(roleName, () => roleFault(server, config.tokenRole))).check
+    : skipped(roleName);
+  const rights = isLoggedIn ? await rightChecks(server, config) : [skipped('rights')];
+  const engines = isLoggedIn
+    ? await Promise.all((config.engines ?? []).map(({ mount }) => engineCheck(server, mount)))
+    : [];
+  const age = server.login.ageSeconds;
+  return {
+    checks: [health.check, login.check, role, ...rights, ...engines],
+    ...(health.value?.offset === undefined ? {} : { clockOffsetSeconds: health.value.offset }),
+    ...(age === undefined ? {} : { loginAgeSeconds: age }),
+  };
+}
+
+async function attempt<T extends { readonly detail?: string } | object>(
+  name: string,
+  call: () => Promise<T>,
+): Promise<{ readonly check: ProbeCheck; readonly value?: T }> {
+  try {
+    const value = await call();
+    const detail = 'detail' in value && typeof value.detail === 'string' ? { detail: value.detail } : {};
+    return { check: { name, outcome: 'ok', ...detail }, value };
+  } catch (error) {
+    const failure = failureFrom(error);
+    const outcome = failure.reason === 'permission-denied' ? 'missing' : 'failed';
+    return { check: { name, outcome, detail: failure.detail } };
+  }
+}
+
+/** The health of a standby and of a sealed server are answers with statuses of failure (429, 503 …). */
+async function healthOf(server: Server, clock: Clock): Promise<{ readonly detail: string; readonly offset?: number }> {
+  const answer = await server.clientFor(undefined).call('read', 'sys/health');
+  const { sealed, initialized, standby, version } = answer.body as Record<string, unknown>;
+  if (sealed === true) throw new VaultFailure('sealed');
+  if (initialized !== true) throw new VaultFailure('bad-answer');
+  const middle = answer.date === undefined ? {} : { offset: (answer.date.getTime() - clock.now().getTime()) / 1000 };
+  const words = /^[\w.+-]{1,64}$/.test(String(version)) ? `version ${String(version)}` : 'version unknown';
+  return { detail: standby === true ? `${words}, a standby that passes requests on` : words, ...middle };
+}
+
+async function roleFault(server: Server, tokenRole: string): Promise<{ readonly detail?: string }> {
+  const answer = await server.login.ask('read', `auth/token/roles/${tokenRole}`);
+  if (answer.status === 403)
+    throw new VaultFailure('permission-denied', 'the role cannot be read, so it was not looked at');
+  if (answer.status === 404) throw new VaultFailure('not-found', 'there is no such token role');
+  const role = succeeded(answer).data ?? {};
+  const faults = [
+    role.orphan === true ? '' : '`orphan` is not true: leases would end with the broker’s login',
+    JSON.stringify(role.allowed_policies_glob) === '["mayfly-*"]'
+      ? ''
+      : '`allowed_policies_glob` is not `mayfly-*` alone',
+    Array.isArray(role.allowed_policies) && role.allowed_policies.length > 0 ? '`allowed_policies` is not empty' : '',
+    role.renewable === true ? '' : '`renewable` is not true: leases cannot be renewed',
+    typeof role.token_period === 'number' && role.token_period > 0 ? '`token_period` makes tokens that never end' : '',
+    role.token_type === 'batch' || role.token_type === 'default-batch'
+      ? '`token_type` makes tokens that cannot be revoked'
+      : '',
+  ].filter((fault) => fault !== '');
+  if (faults.length > 0) throw new VaultFailure('refused', faults.join('; '));
+  return {};
+}
+
+async function rightChecks(server: Server, config: VaultConfig): Promise<readonly ProbeCheck[]> {
+  const rights = rightsOf(config);
+  const asked = await attempt('rights', () =>
+    server.login.call('write', 'sys/capabilities-self', { paths: [...new Set(rights.map(({ path }) => path))] }),
+  );
+  const told = asked.value?.data;
+  if (!told) return [asked.check];
+  return rights.map(({ path, needs, optional }) => {
+    const held = new Set(Array.isArray(told[path]) ? told[path].map(String) : []);
+    const missing = held.has('root') ? [] : needs.filter((need) => !held.has(need));
+    const name = `${needs.join(' and ')} on ${path.replace(/probe$/, '*')}`;
+    if (missing.length === 0) return { name, outcome: 'ok' as const };
+    return {
+      name,
+      outcome: 'missing' as const,
+      ...(optional === undefined ? {} : { detail: `optional; without it, ${optional}` }),
+    };
+  });
+}
+
+async function engineCheck(server: Server, mount: string): Promise<ProbeCheck> {
+  const name = `engine at ${mount}`;
+  const answer = await server.login.ask('read', `sys/internal/ui/mounts/${mount}`).catch(failureFrom);
+  if (answer instanceof VaultFailure) return { name, outcome: 'failed', detail: answer.detail };
+  if (answer.status === 403)
+    return { name, outcome: 'missing', detail: "there is no such engine, or the broker's policy names no path in it" };
+  if (answer.status !== 200) return { name, outcome: 'failed', detail: failureOf(answer).detail };
+  const type = String(answer.body.data?.type);
+  if (isStatic(type))
+    return { name, outcome: 'failed', detail: `\`${type}\` keeps static secrets, which nobody can end` };
+  return { name, outcome: 'ok', detail: `\`${type}\`` };
+}
+
+/** Engines that give the same secret to everybody who asks, or no secret at all. */
+export function isStatic(type: string): boolean {
+  return ['kv', 'generic', 'cubbyhole', 'system', 'identity', 'token', 'transit', 'totp'].includes(type);
+}

@@ -1,0 +1,33 @@
+import type { Minted } from '@mayfly/credentials';
+import { addSeconds, earliest, type Clock } from '@mayfly/kernel';
+import { VaultFailure } from './failures.js';
+import { refuseClamped, refuseLate, secondsUntil, type Order } from './lifetime.js';
+import type { Server } from './server.js';
+import type { VaultHandle } from './vault.schemas.js';
+
+/**
+ * Stretches token and lease to the deadline. The token's explicit end stands since the mint; what reaches beyond it is
+ * refused, as is whatever Vault cuts short. Throws `VaultFailure`.
+ */
+export async function renewLease(
+  server: Server,
+  order: Order,
+  handle: VaultHandle,
+  clock: Clock,
+): Promise<Omit<Minted<VaultHandle>, 'secret'>> {
+  const { accessor, leaseId } = handle;
+  if (accessor === undefined || leaseId === undefined)
+    throw new VaultFailure('refused', 'what was signed, or never minted, cannot be renewed');
+  const now = clock.now();
+  refuseLate(order, now);
+  const seconds = secondsUntil(order.expiresAt, now);
+  const token = await server.login.call('write', 'auth/token/renew-accessor', {
+    accessor,
+    increment: `${String(seconds)}s`,
+  });
+  refuseClamped(seconds, token.auth?.lease_duration, token.warnings);
+  const lease = await server.login.call('write', 'sys/leases/renew', { lease_id: leaseId, increment: seconds });
+  refuseClamped(seconds, lease.lease_duration, lease.warnings);
+  const ends = Math.min(token.auth?.lease_duration ?? 0, lease.lease_duration ?? 0);
+  return { handle, providerExpiresAt: earliest(addSeconds(now, ends), order.expiresAt) };
+}

@@ -1,0 +1,75 @@
+import { createHash } from 'node:crypto';
+import type { IdentityTokens } from '@mayfly/credentials';
+import { canonicalJson, type Clock } from '@mayfly/kernel';
+import { BrokerLogin } from './broker-login.js';
+import { EngineQueue } from './engine-queue.js';
+import { LeasePolicies } from './lease-policy.js';
+import { Transport } from './transport.js';
+import { VaultClient } from './vault-client.js';
+import type { VaultConfig } from './vault.schemas.js';
+
+/** One server as a connection names it, with what is kept for it: login, policies, connections, queues. */
+export interface Server {
+  readonly login: BrokerLogin;
+  readonly policies: LeasePolicies;
+  /** revocations have slots of their own, so that neither holds up the other */
+  readonly mints: EngineQueue;
+  readonly revocations: EngineQueue;
+  clientFor(token: string | undefined): VaultClient;
+}
+
+const MAX_SERVERS = 256;
+
+/** The servers in use, by what identifies a login there. The one that was not used for longest is given up first. */
+export class Servers {
+  private readonly byKey = new Map<string, Server & { close(): void }>();
+
+  constructor(
+    private readonly identityTokens: IdentityTokens,
+    private readonly clock: Clock,
+  ) {}
+
+  at(config: VaultConfig): Server {
+    const key = keyOf(config);
+    const server = this.byKey.get(key) ?? this.open(config);
+    this.byKey.delete(key);
+    this.byKey.set(key, server);
+    server.login.config = config;
+    const [oldest] = this.byKey.keys();
+    if (this.byKey.size > MAX_SERVERS && oldest !== undefined) {
+      void this.byKey.get(oldest)?.login.end();
+      this.byKey.delete(oldest);
+    }
+    return server;
+  }
+
+  async close(): Promise<void> {
+    const servers = [...this.byKey.values()];
+    this.byKey.clear();
+    await Promise.all(servers.map(({ login }) => login.end()));
+    for (const server of servers) server.close();
+  }
+
+  private open(config: VaultConfig): Server & { close(): void } {
+    const transport = new Transport(config.tls?.ca);
+    const clientFor = (token: string | undefined): VaultClient =>
+      new VaultClient(transport, config.address, config.namespace, token);
+    return {
+      login: new BrokerLogin(config, clientFor, this.identityTokens, this.clock),
+      policies: new LeasePolicies(this.clock),
+      mints: new EngineQueue(),
+      revocations: new EngineQueue(),
+      clientFor,
+      close: () => {
+        transport.close();
+      },
+    };
+  }
+}
+
+/** The token of a service account changes by itself and is no part of it. */
+function keyOf({ address, namespace, tls, auth }: VaultConfig): string {
+  const identity = auth.method === 'kubernetes' ? { ...auth, jwt: '' } : auth;
+  const parts = [address, namespace ?? '', tls?.ca ?? '', { ...identity }];
+  return createHash('sha256').update(canonicalJson(parts)).digest('base64url');
+}

@@ -1,0 +1,130 @@
+import { lookup as resolve, type LookupAddress, type LookupOptions } from 'node:dns';
+import { Agent as HttpAgent, type IncomingMessage, type RequestOptions } from 'node:http';
+import { request as requestPlain } from 'node:http';
+import { Agent as HttpsAgent, request as requestSecure } from 'node:https';
+import { isForbiddenHost } from './address.js';
+
+/** How a call ended without an answer. `sent`: the server may have acted on it. */
+export class NoAnswer extends Error {
+  constructor(
+    readonly why: 'timeout' | 'unreachable' | 'connection-lost' | 'bad-answer' | 'certificate',
+    readonly sent: boolean,
+  ) {
+    super(why);
+  }
+}
+
+/** What node-vault hands to its transport, as far as it is used. */
+export interface TransportCall {
+  readonly method: string;
+  readonly uri: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly json?: unknown;
+  readonly timeout: number;
+  /** told the answer's status and headers, which node-vault itself does not pass on */
+  readonly onAnswer?: (status: number, headers: IncomingMessage['headers']) => void;
+}
+
+export interface TransportAnswer {
+  readonly statusCode: number;
+  readonly body: unknown;
+  readonly request: { readonly path: string };
+}
+
+const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
+
+/**
+ * The HTTP under node-vault, in place of its own: one bound for the whole call, no proxy or certificate setting from the
+ * environment, no redirect followed (it would carry the token along), and errors that hold neither token nor body.
+ */
+export class Transport {
+  private readonly agents: { readonly http: HttpAgent; readonly https: HttpsAgent };
+
+  constructor(ca: string | undefined) {
+    // idle connections are closed by us before the server does, which would look like a call that was lost
+    const options = { keepAlive: true, maxSockets: 256, timeout: 45_000, lookup: lookupAllowed };
+    this.agents = {
+      http: new HttpAgent(options),
+      https: new HttpsAgent({ ...options, rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) }),
+    };
+  }
+
+  /** Rejects with `NoAnswer` only. */
+  send(call: TransportCall): Promise<TransportAnswer> {
+    const url = new URL(call.uri);
+    const text = call.json === undefined ? undefined : JSON.stringify(call.json);
+    const secure = url.protocol === 'https:';
+    const options: RequestOptions = {
+      method: call.method,
+      agent: secure ? this.agents.https : this.agents.http,
+      headers: { ...call.headers, ...(text === undefined ? {} : jsonHeaders(text)) },
+    };
+    return new Promise((settle, reject) => {
+      let connected = false;
+      const request = (secure ? requestSecure : requestPlain)(url, options);
+      const timer = setTimeout(() => request.destroy(new NoAnswer('timeout', connected)), call.timeout);
+      const fail = (error: Error): void => {
+        clearTimeout(timer);
+        reject(error instanceof NoAnswer ? error : noAnswer(error, connected));
+      };
+      request.on('socket', (socket) => {
+        if (!socket.connecting) connected = true;
+        socket.once(secure ? 'secureConnect' : 'connect', () => (connected = true));
+      });
+      request.on('error', fail);
+      request.on('response', (response) => {
+        collect(response).then((body) => {
+          clearTimeout(timer);
+          call.onAnswer?.(response.statusCode ?? 0, response.headers);
+          settle({ statusCode: response.statusCode ?? 0, body, request: { path: url.pathname } });
+        }, fail);
+      });
+      request.end(text);
+    });
+  }
+
+  close(): void {
+    this.agents.http.destroy();
+    this.agents.https.destroy();
+  }
+}
+
+function jsonHeaders(text: string): Record<string, string> {
+  return { 'Content-Type': 'application/json', 'Content-Length': String(Buffer.byteLength(text)) };
+}
+
+async function collect(response: IncomingMessage): Promise<unknown> {
+  const parts: Buffer[] = [];
+  let size = 0;
+  for await (const part of response as AsyncIterable<Buffer>) {
+    size += part.length;
+    if (size > MAX_ANSWER_BYTES) throw new NoAnswer('bad-answer', true);
+    parts.push(part);
+  }
+  const text = Buffer.concat(parts).toString();
+  if (text.trim() === '') return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    // a gateway's page is no answer of Vault; one with a status of failure still says that much
+    return undefined;
+  }
+}
+
+function noAnswer(error: Error, connected: boolean): NoAnswer {
+  const code = 'code' in error ? String(error.code) : '';
+  if (/CERT|SIGNED|TLS|SSL/.test(code)) return new NoAnswer('certificate', false);
+  return connected ? new NoAnswer('connection-lost', true) : new NoAnswer('unreachable', false);
+}
+
+type LookupCallback = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void;
+
+/** A name may lead where the address itself may not (`addressFault`): looked at when it is resolved. */
+function lookupAllowed(host: string, options: LookupOptions, callback: LookupCallback): void {
+  resolve(host, options, (error, address, family) => {
+    const found = Array.isArray(address) ? address.map((entry) => entry.address) : [address];
+    if (error === null && found.some((each) => isForbiddenHost(each))) {
+      callback(Object.assign(new Error('forbidden'), { code: 'EACCES' }), address, family);
+    } else callback(error, address as string & LookupAddress[], family);
+  });
+}

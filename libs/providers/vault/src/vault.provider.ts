@@ -1,0 +1,218 @@
+import type {
+  ConnectionAware,
+  CredentialProvider,
+  EffectiveTraits,
+  IdentityTokens,
+  Minted,
+  Probeable,
+  ProbeReport,
+  ProviderTraits,
+  RecordHandle,
+  RelatedConnections,
+  Renewable,
+  RevocationOrder,
+  RevocationOutcome,
+  ScopeObjection,
+} from '@mayfly/credentials';
+import { Problem, type Clock, type LeaseId } from '@mayfly/kernel';
+import { unlessAborted } from './deadline.js';
+import { examineScope } from './examination.js';
+import { failureFrom, problemOf } from './failures.js';
+import { policyName } from './lease-policy.js';
+import { type Order } from './lifetime.js';
+import { LeaseMint, quietFrom } from './mint.js';
+import { unknownUsers } from './orphans.js';
+import { probeServer } from './probe.js';
+import { renewLease } from './renewal.js';
+import { revokeHandle } from './revocation.js';
+import { Servers } from './server.js';
+import type { SessionEnding } from './session-ending.js';
+import { engineOf, isSigningPath } from './vault-path.js';
+import {
+  vaultConfigSchema,
+  VaultHandleSchema,
+  VaultScopeSchema,
+  type VaultAllowances,
+  type VaultConfig,
+  type VaultHandle,
+  type VaultScope,
+} from './vault.schemas.js';
+
+export interface VaultParts extends VaultAllowances {
+  readonly clock: Clock;
+  readonly identityTokens: IdentityTokens;
+  /** ends sessions at the databases behind engines, by their own connections */
+  readonly sessions: SessionEnding;
+}
+
+/** Long enough for the calls of a mint; a token of less would have ended before the agent has its secret. */
+const MIN_TTL_SECONDS = 5;
+const MAX_TTL_SECONDS = 43_200;
+
+const SESSIONS_STAY =
+  'nobody can log in with it any more, but a session that is open already lives on unless the engine ends it; ' +
+  'name the `postgres` connection of that database in `endSessions`, or declare `endsSessions` of the engine';
+const SIGNED_STAYS = 'what the engine signs it keeps no lease for, so it is valid to its expiry';
+
+/** How many mints are remembered as begun, so that none of them begins twice. */
+const MAX_REMEMBERED = 10_000;
+
+/**
+ * A dynamic secret of a Vault or OpenBao engine, read with an orphan token that is made for it alone (ADR 0009). The token's
+ * explicit end is Vault's own deadline (I6); revocation is of lease, token and, where asked for, sessions, and is looked after.
+ */
+export class VaultProvider
+  implements
+    CredentialProvider<VaultConfig, VaultScope, VaultHandle>,
+    Renewable<VaultConfig, VaultScope, VaultHandle>,
+    Probeable<VaultConfig>,
+    ConnectionAware<VaultConfig, VaultScope>
+{
+  readonly kind = 'vault';
+  readonly schemas;
+  readonly secretMembers = ['/auth/secretId', '/auth/token', '/auth/jwt', '/tls/ca'];
+  readonly traits: ProviderTraits = {
+    revocation: 'immediate',
+    minTtlSeconds: MIN_TTL_SECONDS,
+    maxTtlSeconds: MAX_TTL_SECONDS,
+    remote: true,
+    mintSeconds: 45,
+  };
+  private readonly servers: Servers;
+  private readonly begun = new Set<LeaseId>();
+  private readonly underWay = new Set<Promise<unknown>>();
+
+  constructor(private readonly parts: VaultParts) {
+    this.schemas = { config: vaultConfigSchema(parts), scope: VaultScopeSchema, handle: VaultHandleSchema };
+    this.servers = new Servers(parts.identityTokens, parts.clock);
+  }
+
+  plan({ config, scope, mintBy, issuedAt }: Order): VaultHandle {
+    const [objection] = this.inspect(config, scope).filter(({ severity }) => severity === 'error');
+    if (objection !== undefined) throw new Problem('provider_rejected', objection.detail);
+    const { path, method, endSessions } = scope;
+    return {
+      path,
+      method,
+      policy: policyName(scope),
+      issuedAt: issuedAt.toISOString(),
+      quietFrom: quietFrom(mintBy),
+      ...(endSessions === undefined ? {} : { endSessions }),
+    };
+  }
+
+  async mint(
+    order: Order,
+    planned: VaultHandle,
+    signal: AbortSignal,
+    record: RecordHandle<VaultHandle>,
+  ): Promise<Minted<VaultHandle>> {
+    this.refuseLifetime(order);
+    if (signal.aborted) throw new Problem('provider_unavailable', 'the time for it is over', { reason: 'timeout' });
+    this.begin(order.leaseId);
+    const { clock, sessions } = this.parts;
+    const mint = new LeaseMint(this.servers.at(order.config), order, planned, record, { clock, sessions });
+    const run = this.goingOn(mint.run());
+    try {
+      return await unlessAborted(signal, run);
+    } catch (error) {
+      // INVARIANT: I3, what comes of a mint that nobody waits for any more is ended, and given to nobody.
+      mint.abandon();
+      throw problemOf(error);
+    }
+  }
+
+  async renew(order: Order, handle: VaultHandle, signal: AbortSignal): Promise<Omit<Minted<VaultHandle>, 'secret'>> {
+    this.refuseLifetime(order);
+    try {
+      return await unlessAborted(signal, renewLease(this.servers.at(order.config), order, handle, this.parts.clock));
+    } catch (error) {
+      throw problemOf(error);
+    }
+  }
+
+  async revoke(order: RevocationOrder<VaultConfig, VaultHandle>, signal: AbortSignal): Promise<RevocationOutcome> {
+    try {
+      const { clock, sessions } = this.parts;
+      const revocation = revokeHandle(this.servers.at(order.config), order, { clock, sessions }, signal);
+      return await unlessAborted(signal, this.goingOn(revocation));
+    } catch (error) {
+      return { kind: 'unknown', detail: failureFrom(error).detail };
+    }
+  }
+
+  async probe(config: VaultConfig, signal: AbortSignal): Promise<ProbeReport> {
+    try {
+      return await unlessAborted(signal, probeServer(this.servers.at(config), config, this.parts.clock));
+    } catch (error) {
+      return { checks: [{ name: 'reach the server', outcome: 'failed', detail: failureFrom(error).detail }] };
+    }
+  }
+
+  traitsFor(config: VaultConfig, scope?: VaultScope): EffectiveTraits {
+    const traits = { ...this.traits, maxTtlSeconds: config.maxTtlSeconds };
+    if (scope === undefined) return traits;
+    if (isSigningPath(scope.path)) return { ...traits, revocation: 'expiry-only', revocationNote: SIGNED_STAYS };
+    if (scope.endSessions !== undefined || engineOf(scope.path, config.engines)?.endsSessions === true) return traits;
+    return { ...traits, revocation: 'propagating', revocationNote: SESSIONS_STAY };
+  }
+
+  inspect(config: VaultConfig, { path }: VaultScope): readonly ScopeObjection[] {
+    if (config.engines === undefined || engineOf(path, config.engines) !== undefined) return [];
+    const mounts = config.engines.map(({ mount }) => `\`${mount}\``).join(', ');
+    return [{ severity: 'error', detail: `\`${path}\` lies in no engine of the connection, which has ${mounts}` }];
+  }
+
+  connectionsOf({ endSessions }: VaultScope): readonly string[] {
+    return endSessions === undefined ? [] : [endSessions];
+  }
+
+  async examine(config: VaultConfig, scope: VaultScope, signal: AbortSignal): Promise<readonly string[]> {
+    try {
+      return await unlessAborted(signal, examineScope(this.servers.at(config), scope));
+    } catch (error) {
+      return [`\`${scope.path}\` could not be looked at: ${failureFrom(error).detail}`];
+    }
+  }
+
+  /**
+   * Users that the engine made for Mayfly at the database of `related` and that no lease knows (`known`): what a server
+   * leaves behind that was killed half-way. Reports, and changes nothing. Throws `Problem`.
+   */
+  orphans(
+    related: RelatedConnections[string],
+    known: ReadonlySet<string>,
+    signal: AbortSignal,
+  ): Promise<readonly string[]> {
+    return unknownUsers(this.parts.sessions, related.config, known, signal);
+  }
+
+  /** Waits for calls that must not be broken off, gives the logins back and closes all connections. */
+  async close(): Promise<void> {
+    await Promise.allSettled(this.underWay);
+    await this.servers.close();
+  }
+
+  private goingOn<T>(call: Promise<T>): Promise<T> {
+    this.underWay.add(call);
+    const over = (): void => void this.underWay.delete(call);
+    call.then(over, over);
+    return call;
+  }
+
+  /** Nothing at Vault carries a name of ours that a second mint of the same lease would run into. */
+  private begin(leaseId: LeaseId): void {
+    if (this.begun.has(leaseId))
+      throw new Problem('provider_unavailable', 'this credential was asked for before; what came of it is not known');
+    this.begun.add(leaseId);
+    const [oldest] = this.begun;
+    if (this.begun.size > MAX_REMEMBERED && oldest !== undefined) this.begun.delete(oldest);
+  }
+
+  private refuseLifetime({ issuedAt, expiresAt, config }: Order): void {
+    const seconds = (expiresAt.getTime() - issuedAt.getTime()) / 1000;
+    if (seconds >= MIN_TTL_SECONDS && seconds <= config.maxTtlSeconds) return;
+    const bounds = `${String(MIN_TTL_SECONDS)} to ${String(config.maxTtlSeconds)} s`;
+    throw new Problem('provider_rejected', `a secret of this connection lives ${bounds}; change the lifetime`);
+  }
+}

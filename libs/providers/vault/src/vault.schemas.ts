@@ -1,0 +1,154 @@
+import { isSecretReference } from '@mayfly/credentials';
+import { z } from 'zod';
+import { addressFault } from './address.js';
+import { isSigningPath, pathFault } from './vault-path.js';
+
+const RoleSchema = z.string().regex(/^[A-Za-z0-9_.-]{1,128}$/, 'use letters, digits, `_`, `.` and `-`');
+const MountSchema = z
+  .string()
+  .regex(
+    /^[A-Za-z0-9_-]{1,64}(\/[A-Za-z0-9_-]{1,64})*$/,
+    'name the mount without `auth/` and without slashes at the ends',
+  );
+const SecretSchema = z.string().min(1).max(16_384);
+
+const PathSchema = z.string().superRefine((path, context) => {
+  const fault = pathFault(path);
+  if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+});
+
+const AuthSchema = z.discriminatedUnion('method', [
+  /** Mayfly's own identity token: no stored secret. `audience` is the address unless said otherwise. */
+  z.strictObject({
+    method: z.literal('jwt'),
+    role: RoleSchema,
+    mount: MountSchema.default('jwt'),
+    audience: z.string().min(1).max(512).optional(),
+  }),
+  z.strictObject({
+    method: z.literal('approle'),
+    roleId: z.string().min(1).max(512),
+    secretId: SecretSchema,
+    mount: MountSchema.default('approle'),
+  }),
+  z.strictObject({
+    method: z.literal('kubernetes'),
+    role: RoleSchema,
+    mount: MountSchema.default('kubernetes'),
+    /** a `file:` reference to the service account's token, which is read again for each login */
+    jwt: SecretSchema,
+  }),
+  z.strictObject({ method: z.literal('token'), token: SecretSchema }),
+]);
+export type VaultAuth = z.infer<typeof AuthSchema>;
+
+/** What this deployment allows; production allows neither. */
+export interface VaultAllowances {
+  readonly allowPlainHttp: boolean;
+  readonly allowTokenAuth: boolean;
+}
+
+/** `Connection.spec.config` of a Vault or OpenBao server (docs/connect-vault.md). */
+export function vaultConfigSchema({ allowPlainHttp, allowTokenAuth }: VaultAllowances) {
+  return z.strictObject({
+    address: z
+      .string()
+      .max(512)
+      .superRefine((address, context) => {
+        const fault = addressFault(address, allowPlainHttp);
+        if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+      }),
+    /** the namespace that all calls are made in; a scope cannot name another one */
+    namespace: z
+      .string()
+      .max(256)
+      .regex(
+        /^[A-Za-z0-9_-]+(\/[A-Za-z0-9_-]+)*$/,
+        'use segments of letters, digits, `_` and `-`, without slashes at the ends',
+      )
+      .optional(),
+    /** certificates of the authority that signed the server's, in PEM, as a `file:` reference */
+    tls: z
+      .strictObject({
+        ca: z
+          .string()
+          .max(262_144)
+          .refine((ca) => isSecretReference(ca) || ca.includes('-----BEGIN CERTIFICATE-----'), 'use a file: reference')
+          .optional(),
+      })
+      .optional(),
+    auth: AuthSchema.refine(({ method }) => method !== 'token' || allowTokenAuth, {
+      message: 'log in by jwt, kubernetes or approle; a fixed token is for development',
+    }),
+    /** the token role that leases' tokens are created by */
+    tokenRole: RoleSchema.default('mayfly'),
+    /**
+     * The only engines that scopes may name; without it, any that the broker's policy allows. `endsSessions`: the owner's
+     * word that revocation at this engine ends open sessions too (docs/connect-vault.md has the statements for databases).
+     */
+    engines: z
+      .array(z.strictObject({ mount: MountSchema, endsSessions: z.boolean().default(false) }))
+      .min(1)
+      .max(64)
+      .optional(),
+    /** calls at one engine at a time, for mints and for revocations each */
+    concurrency: z.int().min(1).max(64).default(8),
+    maxTtlSeconds: z.int().min(60).max(2_764_800).default(43_200),
+  });
+}
+export type VaultConfig = z.infer<ReturnType<typeof vaultConfigSchema>>;
+
+/** What Mayfly sets itself where an engine signs: a template could make the credential outlive its lease by them (I6). */
+const LIFETIME_MEMBERS = ['ttl', 'max_ttl', 'not_after', 'valid_before'];
+
+/** A rendered scope: one path, how it is asked, and with what. */
+export const VaultScopeSchema = z
+  .strictObject({
+    path: PathSchema,
+    method: z.enum(['read', 'write']),
+    body: z.record(z.string().min(1).max(128), z.json()).optional(),
+    /** the `postgres` connection to the database whose users the engine makes: Mayfly then ends their sessions itself */
+    endSessions: z.string().min(1).max(63).optional(),
+  })
+  .refine(({ method, body }) => method === 'write' || body === undefined, {
+    path: ['body'],
+    message: 'a read sends no body; use the method `write`',
+  })
+  .refine(({ path, method }) => !isSigningPath(path) || method === 'write', {
+    path: ['method'],
+    message: 'what is signed is asked for with the method `write`',
+  })
+  .refine(
+    ({ path, body }) => !isSigningPath(path) || LIFETIME_MEMBERS.every((member) => !Object.hasOwn(body ?? {}, member)),
+    {
+      path: ['body'],
+      message: `leave ${LIFETIME_MEMBERS.join(', ')} out; the lease's lifetime decides`,
+    },
+  )
+  .refine(({ path, endSessions }) => !isSigningPath(path) || endSessions === undefined, {
+    path: ['endSessions'],
+    message: 'what is signed has no sessions at a database',
+  });
+export type VaultScope = z.infer<typeof VaultScopeSchema>;
+
+/** What revocation needs. It is written before the mint, and completed as the mint goes on. */
+export const VaultHandleSchema = z.strictObject({
+  path: PathSchema,
+  method: z.enum(['read', 'write']),
+  /** the policy of the lease's token: for this path and nothing else */
+  policy: z.string().regex(/^mayfly-[0-9a-f]{40}$/),
+  /** from then on no call of the mint can still be under way at the server */
+  quietFrom: z.iso.datetime(),
+  issuedAt: z.iso.datetime(),
+  accessor: z.string().min(1).max(256).optional(),
+  /** the engine's answer came: with a lease, with something signed, or as a refusal */
+  answer: z.enum(['lease', 'signed', 'nothing']).optional(),
+  leaseId: z.string().min(1).max(1024).optional(),
+  username: z.string().min(1).max(256).optional(),
+  userOid: z
+    .string()
+    .regex(/^\d{1,10}$/)
+    .optional(),
+  endSessions: z.string().min(1).max(63).optional(),
+});
+export type VaultHandle = z.infer<typeof VaultHandleSchema>;
