@@ -27,6 +27,8 @@ const EDGE_PACKAGES = [
   '@prisma',
   'pg',
   '@aws-sdk',
+  'node-vault',
+  'commander',
   'ioredis',
   'bullmq',
   'pino',

@@ -4,6 +4,7 @@ import { APP_FILTER, APP_GUARD, Reflector } from '@nestjs/core';
 import type { Services } from './boot/services.js';
 import { AgentsController } from './declarations/agents.controller.js';
 import { ConnectionsController } from './declarations/connections.controller.js';
+import { ConnectionsService } from './declarations/connections.service.js';
 import { DeclarationsService } from './declarations/declarations.service.js';
 import { IssuersController } from './declarations/issuers.controller.js';
 import { HistoryController } from './history/history.controller.js';
@@ -50,6 +51,7 @@ export class BrokerModule {
       providers: [
         { provide: SERVICES, useValue: services },
         { provide: TasksService, useValue: services.tasksService },
+        { provide: ConnectionsService, useValue: services.connectionsService },
         { provide: DeclarationsService, useValue: services.declarationsService },
         { provide: TemplatesService, useValue: services.templatesService },
         { provide: TokensService, useValue: services.tokensService },

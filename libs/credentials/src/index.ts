@@ -1,17 +1,27 @@
 export { ConnectionSpecSchema, type Connection, type ConnectionSpec } from './connection.js';
 export type {
   AnyProvider,
+  ConnectionAware,
   CredentialProvider,
+  EffectiveTraits,
   Minted,
   MintCheck,
   MintOrder,
   Probeable,
+  ProbeCheck,
+  ProbeReport,
   ProviderTraits,
+  RecordHandle,
+  RelatedConnection,
+  RelatedConnections,
   Renewable,
+  ScopeObjection,
+  Standing,
   RevocationClass,
   RevocationOrder,
   RevocationOutcome,
 } from './provider.js';
+export type { IdentityTokenOrder, IdentityTokens } from './identity-tokens.js';
 export { ProviderRegistry, type RegisteredProvider } from './registry.js';
 export {
   isSecretReference,
@@ -21,3 +31,4 @@ export {
   type SecretFault,
   type SecretSource,
 } from './secret-reference.js';
+export type { DenialClaim, DenialWrite, DeniedSession, StandingDenials } from './standing-denials.js';

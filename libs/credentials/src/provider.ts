@@ -1,4 +1,4 @@
-import type { AgentId, Json, LeaseId, TaskId } from '@mayfly/kernel';
+import type { AgentId, Json, JsonObject, LeaseId, TaskId } from '@mayfly/kernel';
 import type { ZodType } from 'zod';
 
 /**
@@ -15,7 +15,24 @@ export interface ProviderTraits {
   readonly maxTtlSeconds: number;
   /** Whether minting leaves something behind at a target. Without it, one commit serves as intent and activation. */
   readonly remote: boolean;
+  /**
+   * How long after the intent something may still come into being, where that is longer than usual: calls that must not
+   * be broken off. `MintOrder.mintBy` follows from it.
+   */
+  readonly mintSeconds?: number;
 }
+
+/** Traits for one connection and one scope; `revocationNote` says in a sentence what `revocation` leaves open. */
+export type EffectiveTraits = ProviderTraits & { readonly revocationNote?: string };
+
+/** Another connection that a scope works with, its secrets resolved. */
+export interface RelatedConnection {
+  readonly provider: string;
+  readonly config: unknown;
+}
+
+/** The other connections that a scope names (`connectionsOf`), by name. */
+export type RelatedConnections = Readonly<Record<string, RelatedConnection>>;
 
 /** What is to be minted: everything that a provider may know, and nothing that it could decide with. */
 export interface MintOrder<Config, Scope> {
@@ -25,9 +42,12 @@ export interface MintOrder<Config, Scope> {
   readonly template: { readonly name: string; readonly version: number };
   readonly config: Config;
   readonly scope: Scope;
+  readonly related?: RelatedConnections;
   readonly issuedAt: Date;
   /** The granted deadline: the provider sets its own expiry to it, never later (I6). */
   readonly expiresAt: Date;
+  /** The furthest that renewals of this task can move the deadline; a provider's hard limits may reach to it. */
+  readonly maxExpiresAt?: Date;
   /** The provider makes sure that nothing comes into being at the target after this instant, whatever is delayed. */
   readonly mintBy: Date;
 }
@@ -39,20 +59,35 @@ export interface Minted<Handle> {
   readonly secret: Readonly<Record<string, Json>>;
   /** The expiry that the provider itself enforces. */
   readonly providerExpiresAt: Date;
+  /** What the target told of it that is worth keeping, such as the packed size of a policy. Kept and shown: no secret. */
+  readonly facts?: JsonObject;
 }
+
+/**
+ * Commits what only the provider could know (an accessor, a lease id) before the mint goes on (I1). Resolves to whether
+ * it may go on: false when the task was ended meanwhile, and then nothing more may be brought into being.
+ */
+export type RecordHandle<Handle> = (handle: Handle) => Promise<boolean>;
 
 /**
  * What a call to revoke came to:
  * - `revoked`: the provider proved that the credential is dead, open sessions included;
  * - `already_gone`: it proved that there is nothing (left) to revoke;
- * - `not_yet`: it is on the way (`retryAfterSeconds` says when to look again);
+ * - `not_yet`: it is on the way (`retryAfterSeconds` says when to look again); with `effectiveAt` the target has
+ *   acknowledged it and refuses from that instant on, which a later call has to confirm;
  * - `unknown`: the call failed and proves nothing; it is tried again without end;
  * - `impossible`: a credential of this kind cannot be revoked; it lives to its expiry.
  * `effectiveAt` is the instant from which the target refuses, where that is later than now.
  */
 export type RevocationOutcome =
   | { readonly kind: 'revoked' | 'already_gone'; readonly effectiveAt?: Date }
-  | { readonly kind: 'not_yet' | 'unknown'; readonly detail: string; readonly retryAfterSeconds?: number }
+  | {
+      readonly kind: 'not_yet';
+      readonly detail: string;
+      readonly retryAfterSeconds?: number;
+      readonly effectiveAt?: Date;
+    }
+  | { readonly kind: 'unknown'; readonly detail: string; readonly retryAfterSeconds?: number }
   | { readonly kind: 'impossible' };
 
 /** What revocation knows of the lease, besides its handle. */
@@ -60,7 +95,10 @@ export interface RevocationOrder<Config, Handle> {
   readonly leaseId: LeaseId;
   readonly config: Config;
   readonly handle: Handle;
+  readonly related?: RelatedConnections;
   readonly expiresAt: Date;
+  /** the instant that an earlier `not_yet` gave */
+  readonly effectiveAt?: Date;
 }
 
 /**
@@ -80,10 +118,18 @@ export interface CredentialProvider<Config, Scope, Handle> {
   /** which members of the configuration may be secret references, as JSON Pointers (RFC 6901); none of them is ever shown */
   readonly secretMembers: readonly string[];
   readonly traits: ProviderTraits;
-  /** Names what will exist at the provider. Pure; its result is committed before `mint` is called (I1). */
+  /**
+   * Names what will exist at the provider. Pure; its result is committed before `mint` is called (I1). Throws
+   * `provider_rejected` for a scope that this connection does not take (`inspect` has said so at publication).
+   */
   plan(order: MintOrder<Config, Scope>): Handle;
-  /** One remote effect, never retried inside. Rejects no later than `signal`. */
-  mint(order: MintOrder<Config, Scope>, planned: Handle, signal: AbortSignal): Promise<Minted<Handle>>;
+  /** One remote effect, repeated only after an answer that proves that there was none. Rejects no later than `signal`. */
+  mint(
+    order: MintOrder<Config, Scope>,
+    planned: Handle,
+    signal: AbortSignal,
+    record: RecordHandle<Handle>,
+  ): Promise<Minted<Handle>>;
   /** Ends the credential and proves it. Safe to repeat, safe for a handle whose mint never happened. Never throws. */
   revoke(order: RevocationOrder<Config, Handle>, signal: AbortSignal): Promise<RevocationOutcome>;
 }
@@ -101,16 +147,63 @@ export interface Renewable<Config, Scope, Handle> {
   ): Promise<Omit<Minted<Handle>, 'secret'> & { readonly secret?: Minted<Handle>['secret'] }>;
 }
 
-/** A provider that can look whether its target answers, with the least harm. Throws `Problem` when it does not. */
+/** One thing that a connection needs, and how it stands. Texts hold no secret and no value of the configuration. */
+export interface ProbeCheck {
+  /** what was tried, such as `log in` or `iam:PutRolePolicy on role/crm-export` */
+  readonly name: string;
+  /** `missing`: a right is not there; `failed`: it could not be found out; `skipped`: something before it failed */
+  readonly outcome: 'ok' | 'missing' | 'failed' | 'skipped';
+  readonly detail?: string;
+}
+
+export interface ProbeReport {
+  readonly checks: readonly ProbeCheck[];
+  /** the target's clock minus ours */
+  readonly clockOffsetSeconds?: number;
+  /** of the broker's own login at the target */
+  readonly loginAgeSeconds?: number;
+}
+
+/** A provider that can try a connection with the least harm. What is wrong stands in the report; it never throws. */
 export interface Probeable<Config> {
-  probe(config: Config, signal: AbortSignal): Promise<void>;
+  probe(config: Config, signal: AbortSignal): Promise<ProbeReport>;
+}
+
+/** Something that a connection says against a scope, in words that quote no secret. An `error` is refused by `plan` too. */
+export interface ScopeObjection {
+  readonly severity: 'error' | 'warning';
+  readonly detail: string;
+}
+
+/** A provider whose promises depend on the connection or on the scope. All methods but `examine` are pure. */
+export interface ConnectionAware<Config, Scope> {
+  /** `config` may hold references in place of secrets. Without a scope: the widest bounds of the connection. */
+  traitsFor(config: Config, scope?: Scope): EffectiveTraits;
+  /** What this connection says against a rendered scope: lists that it is not on, limits of the target that it breaks. */
+  inspect(config: Config, scope: Scope): readonly ScopeObjection[];
+  /** The names of other connections that the scope works with. */
+  connectionsOf?(scope: Scope): readonly string[];
+  /** What the target itself says of such a scope, asked once at publication; each is a warning. Never throws. */
+  examine?(config: Config, scope: Scope, signal: AbortSignal): Promise<readonly string[]>;
+}
+
+/**
+ * A provider that revokes by something that stands at a target and is shared by many leases (a document that denies).
+ * `targetOf` names that place; the name is stored with the lease, unsealed.
+ */
+export interface Standing<Config, Handle> {
+  targetOf(handle: Handle, config: Config): string;
+  /** Looks whether it stands as it should and puts it right. Rejects with a `Problem` when that did not work. */
+  maintain(config: Config, target: string, signal: AbortSignal): Promise<void>;
 }
 
 /** A provider as the registry holds it: its types are closed behind its own schemas. */
 /* eslint-disable @typescript-eslint/no-explicit-any -- an existential type: only a provider's own schemas open it */
 export type AnyProvider = CredentialProvider<any, any, any> &
   Partial<Renewable<any, any, any>> &
-  Partial<Probeable<any>>;
+  Partial<Probeable<any>> &
+  Partial<ConnectionAware<any, any>> &
+  Partial<Standing<any, any>>;
 
 /**
  * Compares a credential that can be read with what was ordered, and says what is wrong with it, or undefined. It lives

@@ -1,13 +1,10 @@
-import type { AnyProvider } from '@mayfly/credentials';
+import type { AnyProvider, ScopeObjection } from '@mayfly/credentials';
 import type { Json } from '@mayfly/kernel';
 import type { LintFacts } from '@mayfly/templates';
 import type { z } from 'zod';
 
 /** What the templates' linter may know of these providers and connections. */
-export function lintFactsOf(
-  providers: readonly AnyProvider[],
-  connections: readonly { readonly name: string; readonly spec: { readonly provider: string } }[],
-): LintFacts {
+export function lintFactsOf(providers: readonly AnyProvider[], connections: readonly DeclaredConnection[]): LintFacts {
   const byKind = new Map(providers.map((provider) => [provider.kind, provider]));
   return {
     providers: providers.map(({ kind, traits: { minTtlSeconds, maxTtlSeconds, revocation }, schemas }) => ({
@@ -18,9 +15,48 @@ export function lintFactsOf(
       // a provider that is content with an empty configuration needs nobody to configure it
       needsConnection: !schemas.config.safeParse({}).success,
     })),
-    connections: connections.map(({ name, spec }) => ({ name, provider: spec.provider })),
+    connections: connections.map(({ name, spec }) => ({
+      name,
+      provider: spec.provider,
+      ...traitsOf(byKind.get(spec.provider), spec.config),
+    })),
     validateScope: (kind, scope) => firstFault(byKind.get(kind)?.schemas.scope, scope),
+    inspectScope: (name, scope) => {
+      const connection = connections.find((declared) => declared.name === name);
+      const provider = connection === undefined ? undefined : byKind.get(connection.spec.provider);
+      return connection === undefined || provider === undefined
+        ? []
+        : objections(provider, connection, scope, connections);
+    },
   };
+}
+
+interface DeclaredConnection {
+  readonly name: string;
+  readonly spec: { readonly provider: string; readonly config: Json };
+}
+
+function traitsOf(provider: AnyProvider | undefined, declared: Json): Pick<LintFacts['connections'][number], 'traits'> {
+  const config = provider?.schemas.config.safeParse(declared);
+  if (provider?.traitsFor === undefined || config?.success !== true) return {};
+  const { minTtlSeconds, maxTtlSeconds, revocation } = provider.traitsFor(config.data);
+  return { traits: { minTtlSeconds, maxTtlSeconds, revocation } };
+}
+
+/** What the connection says, and which other connections the scope names that are not there. */
+function objections(
+  provider: AnyProvider,
+  connection: DeclaredConnection,
+  scope: Json,
+  connections: readonly DeclaredConnection[],
+): readonly ScopeObjection[] {
+  const config = provider.schemas.config.safeParse(connection.spec.config);
+  const parsed = provider.schemas.scope.safeParse(scope);
+  if (!config.success || !parsed.success) return [];
+  const missing = (provider.connectionsOf?.(parsed.data) ?? [])
+    .filter((name) => !connections.some((declared) => declared.name === name))
+    .map((name) => ({ severity: 'error' as const, detail: `there is no connection \`${name}\`` }));
+  return [...missing, ...(provider.inspect?.(config.data, parsed.data) ?? [])];
 }
 
 /** The first thing that a provider's schema says against a value, with its place; undefined when it takes it. */

@@ -1,10 +1,10 @@
-import type { ProviderRegistry } from '@mayfly/credentials';
 import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
 import { decide, type Decision, type Verdict } from '@mayfly/policy';
 import type { CompiledTemplate } from '@mayfly/templates';
 import { narrowLifetime, type GrantedLifetime } from './narrowing.js';
 import type { StepObserver, TemplateSource } from './ports.js';
 import type { Requester, TaskRequest } from './request.js';
+import type { Targets } from './targets.js';
 
 /** What steps 2 to 5 found: the request may be granted, this far and no further. */
 export interface Assessment {
@@ -19,7 +19,7 @@ export interface Assessment {
 export class Assessor {
   constructor(
     private readonly templates: TemplateSource,
-    private readonly providers: ProviderRegistry,
+    private readonly targets: Pick<Targets, 'traits'>,
     private readonly clock: Clock,
     private readonly observer: StepObserver,
   ) {}
@@ -68,7 +68,10 @@ export class Assessor {
       ...(request.ttlSeconds === undefined ? {} : { requestedSeconds: request.ttlSeconds }),
       template: template.version.spec.lifetime,
       identitySeconds: (requester.identityExpiresAt.getTime() - at.getTime()) / 1000,
-      providers: template.version.spec.credentials.map(({ provider }) => this.providers.get(provider)),
+      providers: template.version.spec.credentials.map(({ provider, connection }) => ({
+        kind: provider,
+        traits: this.targets.traits(provider, connection),
+      })),
     });
   }
 

@@ -1,10 +1,12 @@
 export { Assessor, type Assessment } from './assessment.js';
+export { ConnectionGates } from './connection-gates.js';
 export { CLAIM_SECONDS, LeaseClosing } from './lease-closing.js';
 export { Minter } from './minting.js';
 export { narrowLifetime, type GrantedLifetime, type LifetimeBounds } from './narrowing.js';
 export { actorOf, Planner, type Plan, type PlannedLease } from './plan.js';
 export type * from './ports.js';
 export type { KeyClaim, KeyOwner, Requester, TaskRequest } from './request.js';
+export { StandingUpkeep } from './standing-upkeep.js';
 export { Targets } from './targets.js';
 export { TaskEnding } from './task-ending.js';
 export { TaskIssuance, type Grant } from './task-issuance.js';

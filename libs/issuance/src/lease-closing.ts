@@ -89,7 +89,14 @@ export class LeaseClosing {
   private async revoke(claim: LeaseClaim): Promise<RevocationOutcome> {
     const { handle, target } = await openHandle(this.parts.sealing, this.parts.targets, claim);
     const { provider, config } = target;
-    const order = { leaseId: claim.id, config, handle, expiresAt: claim.expiresAt };
+    const order = {
+      leaseId: claim.id,
+      config,
+      handle,
+      expiresAt: claim.expiresAt,
+      ...(target.related === undefined ? {} : { related: target.related }),
+      ...(claim.effectiveAt === undefined ? {} : { effectiveAt: claim.effectiveAt }),
+    };
     return withDeadline(REVOKE_DEADLINE_SECONDS, (signal) => provider.revoke(order, signal));
   }
 
@@ -109,11 +116,26 @@ export class LeaseClosing {
           ? { claim, state: 'expired', effectiveAt: claim.expiresAt }
           : { claim, state: 'revoking', retryAt: claim.expiresAt, error: 'lives to its expiry' };
       case 'not_yet':
-      case 'unknown': {
-        const pause = Math.min(outcome.retryAfterSeconds ?? 2 ** claim.attempts, MAX_RETRY_SECONDS);
-        return { claim, state: 'revoking', retryAt: addSeconds(now, pause), error: outcome.detail };
-      }
+        return this.postponed(claim, outcome, outcome.effectiveAt);
+      case 'unknown':
+        return this.postponed(claim, outcome);
     }
+  }
+
+  private postponed(
+    claim: LeaseClaim,
+    { detail, retryAfterSeconds }: { readonly detail: string; readonly retryAfterSeconds?: number },
+    effectiveAt?: Date,
+  ): ClosingResult {
+    const pause = Math.min(retryAfterSeconds ?? 2 ** claim.attempts, MAX_RETRY_SECONDS);
+    const acknowledged = effectiveAt === undefined ? {} : { effectiveAt };
+    return {
+      claim,
+      state: 'revoking',
+      retryAt: addSeconds(this.parts.clock.now(), pause),
+      error: detail,
+      ...acknowledged,
+    };
   }
 
   private count(connection: string | undefined, change: number): void {

@@ -1,11 +1,13 @@
 import type { Json, LeaseId } from '@mayfly/kernel';
-import type { Sealing, Target } from './ports.js';
+import type { DeclaredRelated, Sealing, Target } from './ports.js';
 import type { Targets } from './targets.js';
 
 interface Recorded {
   readonly handle: Json;
   /** the connection's configuration as it was declared when the lease was planned; its secrets are references */
   readonly config: Json;
+  /** the same of the other connections that the scope works with */
+  readonly related?: DeclaredRelated;
 }
 
 /**
@@ -13,7 +15,8 @@ interface Recorded {
  * changed or deleted later leads new leases elsewhere and takes nothing from those that live (I4).
  */
 export function sealHandle(sealing: Sealing, leaseId: LeaseId, target: Target, handle: Json): Buffer {
-  return sealing.seal(JSON.stringify({ handle, config: target.declared } satisfies Recorded), leaseId);
+  const related = target.declaredRelated === undefined ? {} : { related: target.declaredRelated };
+  return sealing.seal(JSON.stringify({ handle, config: target.declared, ...related } satisfies Recorded), leaseId);
 }
 
 /** The handle and the target of a lease, from its own row. Throws as `Targets.restore` does. */
@@ -22,6 +25,6 @@ export async function openHandle(
   targets: Targets,
   lease: { readonly id: LeaseId; readonly provider: string; readonly sealedHandle: Uint8Array },
 ): Promise<{ readonly handle: Json; readonly target: Target }> {
-  const { handle, config } = JSON.parse(sealing.open(lease.sealedHandle, lease.id).toString('utf8')) as Recorded;
-  return { handle, target: await targets.restore(lease.provider, config) };
+  const recorded = JSON.parse(sealing.open(lease.sealedHandle, lease.id).toString('utf8')) as Recorded;
+  return { handle: recorded.handle, target: await targets.restore(lease.provider, recorded.config, recorded.related) };
 }

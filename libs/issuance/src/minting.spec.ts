@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import type { AnyProvider, Minted } from '@mayfly/credentials';
 import { addSeconds, Problem } from '@mayfly/kernel';
 import { FakeIssuanceMetrics, FakeTaskStores, holdDeadlines, IssuanceService, templateOf } from '@mayfly/testing';
+import { ConnectionGates } from './connection-gates.js';
 import { checkMinted, Minter, MintFailure } from './minting.js';
 import type { Plan } from './plan.js';
 
@@ -14,9 +15,10 @@ const unavailable = () => Promise.reject(new Problem('provider_unavailable', 'th
 describe('minting', () => {
   let metrics: FakeIssuanceMetrics;
   let plan: Plan;
+  let service: IssuanceService<FakeTaskStores>;
 
   beforeEach(async () => {
-    const service = new IssuanceService(new FakeTaskStores());
+    service = new IssuanceService(new FakeTaskStores());
     const credentials = ['a', 'b', 'c'].map((name) => ({
       ...{ name, provider: 'dummy', connection: name },
       scope: { permissions: [name] },
@@ -47,13 +49,16 @@ describe('minting', () => {
     work.then(never, (error: unknown) => error as MintFailure);
   const ids = () => plan.leases.map(({ id }) => id);
 
+  const minter = (): Minter =>
+    new Minter(metrics, new ConnectionGates({ find: () => undefined }), service.stores.issuance, service.sealer);
+
   describe('Minter', () => {
     it('gives the credentials in the order of the plan, whichever comes first', async () => {
       const late: Mint = async (...order) => {
         await new Promise((resolve) => setImmediate(resolve));
         return mintedFor(...order) as Promise<Minted<unknown>>;
       };
-      const minted = await new Minter(metrics).mint(planned(late, mintedFor));
+      const minted = await minter().mint(planned(late, mintedFor));
       expect(minted.map(({ secret }) => secret.token)).toEqual(ids());
       expect(metrics.issuances).toEqual(['dummy issued', 'dummy issued', 'dummy issued']);
       expect(metrics.answers).toEqual(['dummy mint', 'dummy mint', 'dummy mint']);
@@ -61,12 +66,12 @@ describe('minting', () => {
 
     it('calls every provider once, at the same time, and never again', async () => {
       const mint = jest.fn<Mint>().mockImplementation(unavailable);
-      await failureOf(new Minter(metrics).mint(planned(mint)));
+      await failureOf(minter().mint(planned(mint)));
       expect(mint).toHaveBeenCalledTimes(3);
     });
 
     it('tells apart what exists, what is proven not to exist, and what nobody knows', async () => {
-      const failure = await failureOf(new Minter(metrics).mint(planned(mintedFor, rejected, unavailable)));
+      const failure = await failureOf(minter().mint(planned(mintedFor, rejected, unavailable)));
       const [first, second] = ids();
       expect(failure).toBeInstanceOf(MintFailure);
       expect(failure).toMatchObject({ minted: [first], neverMinted: [second] });
@@ -84,14 +89,14 @@ describe('minting', () => {
       ],
       ['any other problem', () => Promise.reject(new Problem('internal', 'the scope is of another provider'))],
     ])('takes %s for an unknown outcome', async (_, mint) => {
-      const failure = await failureOf(new Minter(metrics).mint(planned(mint)));
+      const failure = await failureOf(minter().mint(planned(mint)));
       expect(failure).toMatchObject({ minted: [], neverMinted: [] });
       expect(failure.problem.detail).not.toContain('hunter2');
     });
 
     it('gives up on a provider that hangs after 10 s, with an unknown outcome', async () => {
       const deadlines = holdDeadlines();
-      const failing = failureOf(new Minter(metrics).mint(planned(mintedFor, never, mintedFor)));
+      const failing = failureOf(minter().mint(planned(mintedFor, never, mintedFor)));
       expect(deadlines.seconds).toEqual([10, 10, 10]);
       await new Promise((resolve) => setImmediate(resolve));
       deadlines.strike();

@@ -1,7 +1,9 @@
 import { isDeepStrictEqual } from 'node:util';
 import { withDeadline, type Minted } from '@mayfly/credentials';
-import { Problem, type JsonObject, type LeaseId } from '@mayfly/kernel';
-import type { IssuanceMetrics } from './ports.js';
+import { Problem, type Json, type JsonObject, type LeaseId } from '@mayfly/kernel';
+import type { ConnectionGates } from './connection-gates.js';
+import { sealHandle } from './lease-handle.js';
+import type { IssuanceMetrics, IssuanceStore, Sealing } from './ports.js';
 import { MINT_DEADLINE_SECONDS, type Plan, type PlannedLease } from './plan.js';
 
 /**
@@ -21,7 +23,12 @@ export class MintFailure extends Error {
 
 /** Step 8: one call per lease, in parallel, with a deadline and no retry. */
 export class Minter {
-  constructor(private readonly metrics: IssuanceMetrics) {}
+  constructor(
+    private readonly metrics: IssuanceMetrics,
+    private readonly gates: ConnectionGates,
+    private readonly store: Pick<IssuanceStore, 'recordHandle'>,
+    private readonly sealing: Sealing,
+  ) {}
 
   /** All credentials, in the plan's order. Throws `MintFailure` after the last call ended when any of them failed. */
   async mint(plan: Plan): Promise<readonly Minted<unknown>[]> {
@@ -32,6 +39,10 @@ export class Minter {
     });
     const first = failures[0];
     if (first !== undefined) {
+      await this.keepHandles(
+        plan,
+        outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : undefined)),
+      );
       const failed = new Set(failures.map(({ id }) => id));
       const certain = failures.filter(({ problem }) => problem.code === 'provider_rejected');
       throw new MintFailure(
@@ -43,13 +54,39 @@ export class Minter {
     return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
   }
 
-  private async mintOne({ target, order, handle }: PlannedLease): Promise<Minted<unknown>> {
+  /**
+   * Keeps what the mints added to their handles, for a task whose leases will not become active. It never rejects: what
+   * cannot be kept is taken back by what was recorded before.
+   */
+  async keepHandles(plan: Plan, minted: readonly (Minted<unknown> | undefined)[]): Promise<void> {
+    const kept = plan.leases.flatMap((lease, index) => {
+      const handle = minted[index]?.handle as Json | undefined;
+      return handle === undefined || isDeepStrictEqual(handle, lease.handle) ? [] : [this.record(lease, handle)];
+    });
+    await Promise.allSettled(kept);
+  }
+
+  /** Keeps a handle with its lease; true while the lease is still being minted. */
+  private record({ id, target }: PlannedLease, handle: Json): Promise<boolean> {
+    return this.store.recordHandle(id, sealHandle(this.sealing, id, target, handle));
+  }
+
+  private call(lease: PlannedLease): Promise<Minted<unknown>> {
+    const { target, traits, order, handle, connection } = lease;
     const { provider } = target;
+    // INVARIANT: I1, what can be taken back only by it is in the row before the mint goes on.
+    const record = (known: Json): Promise<boolean> => this.record(lease, known);
+    if (!traits.remote) return provider.mint(order, handle, NEVER_ABORTED, record);
+    return withDeadline(MINT_DEADLINE_SECONDS, (signal) =>
+      this.gates.run(connection, () => provider.mint(order, handle, signal, record)),
+    );
+  }
+
+  private async mintOne(lease: PlannedLease): Promise<Minted<unknown>> {
+    const { provider } = lease.target;
     const started = performance.now();
     try {
-      const minted = provider.traits.remote
-        ? await withDeadline(MINT_DEADLINE_SECONDS, (signal) => provider.mint(order, handle, signal))
-        : await provider.mint(order, handle, NEVER_ABORTED);
+      const minted = await this.call(lease);
       this.metrics.issuanceEnded(provider.kind, 'issued');
       return minted;
     } catch (error) {

@@ -1,5 +1,5 @@
 import { auditEntry, type Actor, type AuditEntry } from '@mayfly/audit';
-import type { Minted, MintOrder } from '@mayfly/credentials';
+import type { EffectiveTraits, Minted, MintOrder } from '@mayfly/credentials';
 import {
   addSeconds,
   earliest,
@@ -12,8 +12,10 @@ import {
 } from '@mayfly/kernel';
 import { quotaScope } from '@mayfly/quota';
 import { dueAt, type Task } from '@mayfly/tasks';
+import type { RenderedCredential } from '@mayfly/templates';
 import type { Assessment } from './assessment.js';
 import { sealHandle } from './lease-handle.js';
+import type { ConnectionGates } from './connection-gates.js';
 import type { LeaseIntent, Sealing, Target, TaskIntent, WakeUp } from './ports.js';
 import type { Requester, TaskRequest } from './request.js';
 import type { Targets } from './targets.js';
@@ -32,6 +34,7 @@ export interface PlannedLease {
   readonly scope: Json;
   readonly scopeDigest: string;
   readonly target: Target;
+  readonly traits: EffectiveTraits;
   readonly order: MintOrder<unknown, Json>;
   readonly handle: JsonObject;
   readonly sealedHandle: Buffer;
@@ -44,7 +47,6 @@ export interface Plan {
   readonly request: TaskRequest;
   readonly assessment: Assessment;
   readonly leases: readonly PlannedLease[];
-  readonly mintBy: Date;
   /** Whether any lease leaves something at a target; without one, intent and activation are a single commit. */
   readonly remote: boolean;
 }
@@ -54,26 +56,33 @@ export class Planner {
   constructor(
     private readonly targets: Targets,
     private readonly sealing: Sealing,
+    private readonly gates: ConnectionGates,
   ) {}
 
-  /** Throws `provider_rejected` when a connection cannot be used, `internal` when a rendered scope is not of its provider. */
+  /**
+   * Throws `provider_rejected` when a connection cannot be used or does not take the scope, `policy_denied` when it is
+   * disabled, `provider_unavailable` while it is paused, `internal` when a rendered scope is not of its provider.
+   */
   async plan(requester: Requester, request: TaskRequest, assessment: Assessment): Promise<Plan> {
-    const { template, at } = assessment;
     const task = taskOf(newId('tsk'), requester, request, assessment);
-    const mintBy = earliest(addSeconds(at, MINT_DEADLINE_SECONDS), task.expiresAt);
     const leases = await Promise.all(
-      template.renderScopes(assessment.parameters).map(async (rendered) => {
-        const leaseId = newId('lse'); // before anything is waited for: ids are in the order of the template
-        const target = await this.targets.resolve(rendered.provider, rendered.connection);
-        const order = orderOf(leaseId, task, target, rendered.scope, mintBy);
-        const handle = target.provider.plan(order) as JsonObject;
-        const sealedHandle = sealHandle(this.sealing, order.leaseId, target, handle);
-        const { name, connection, scope, digest } = rendered;
-        return { id: order.leaseId, name, connection, scope, scopeDigest: digest, target, order, handle, sealedHandle };
-      }),
+      assessment.template.renderScopes(assessment.parameters).map((rendered) => this.planOne(task, rendered)),
     );
-    const remote = leases.some(({ target }) => target.provider.traits.remote);
-    return { task, requester, request, assessment, leases, mintBy, remote };
+    const remote = leases.some(({ traits }) => traits.remote);
+    return { task, requester, request, assessment, leases, remote };
+  }
+
+  private async planOne(task: Task, rendered: RenderedCredential): Promise<PlannedLease> {
+    const leaseId = newId('lse'); // before anything is waited for: ids are in the order of the template
+    const { name, provider, connection, scope, digest } = rendered;
+    const traits = this.targets.traits(provider, connection, scope);
+    const mintBy = earliest(addSeconds(task.createdAt, traits.mintSeconds ?? MINT_DEADLINE_SECONDS), task.expiresAt);
+    this.gates.requireOpen(connection);
+    const target = await this.targets.resolve(provider, connection, scope);
+    const order = orderOf(leaseId, task, target, scope, mintBy);
+    const handle = target.provider.plan(order) as JsonObject;
+    const sealedHandle = sealHandle(this.sealing, leaseId, target, handle);
+    return { id: leaseId, name, connection, scope, scopeDigest: digest, target, traits, order, handle, sealedHandle };
   }
 }
 
@@ -116,8 +125,10 @@ export function orderOf(
     template: task.template,
     config: target.config,
     scope: parsed.data as Json,
+    ...(target.related === undefined ? {} : { related: target.related }),
     issuedAt: task.createdAt,
     expiresAt: task.expiresAt,
+    maxExpiresAt: task.maxExpiresAt,
     mintBy,
   };
 }
@@ -145,24 +156,28 @@ export function intentOf(plan: Plan, minted?: readonly Minted<unknown>[]): TaskI
 }
 
 function leaseIntent(plan: Plan, lease: PlannedLease, due: Date, minted: Minted<unknown> | undefined): LeaseIntent {
-  const { kind, traits } = lease.target.provider;
-  const { id, name, connection, scope, scopeDigest, sealedHandle } = lease;
+  const { provider, config } = lease.target;
+  const { id, name, connection, scope, scopeDigest, sealedHandle, traits, handle } = lease;
+  const { mintBy } = lease.order;
+  const sharedTarget = provider.targetOf?.(handle, config);
   return {
     id,
     taskId: plan.task.id,
     name,
-    provider: kind,
+    provider: provider.kind,
     ...(connection === undefined ? {} : { connection }),
     revocation: traits.revocation,
+    ...(traits.revocationNote === undefined ? {} : { revocationNote: traits.revocationNote }),
+    ...(sharedTarget === undefined ? {} : { target: sharedTarget }),
     state: minted === undefined ? 'minting' : 'active',
     scope,
     scopeDigest,
     sealedHandle,
     createdAt: plan.task.createdAt,
-    mintBy: plan.mintBy,
+    mintBy,
     expiresAt: plan.task.expiresAt,
     ...(minted === undefined ? {} : { providerExpiresAt: minted.providerExpiresAt }),
-    dueAt: minted === undefined ? addSeconds(plan.mintBy, MINT_SLACK_SECONDS) : due,
+    dueAt: minted === undefined ? addSeconds(mintBy, MINT_SLACK_SECONDS) : due,
     attempts: 0,
   };
 }
@@ -170,7 +185,7 @@ function leaseIntent(plan: Plan, lease: PlannedLease, due: Date, minted: Minted<
 /** Wake-ups at the deadline, for the leases that leave something to take back. The sweeper closes the others in bulk. */
 export function wakeUps(plan: Pick<Plan, 'leases'>, due: Date): readonly WakeUp[] {
   return plan.leases
-    .filter(({ target }) => target.provider.traits.remote)
+    .filter(({ traits }) => traits.remote)
     .map(({ id }) => ({ leaseId: id, reason: 'due', runAt: due }));
 }
 
@@ -213,6 +228,7 @@ export function issuedEntries(plan: Plan, minted: readonly Minted<unknown>[]): r
         provider: target.provider.kind,
         expiresAt: plan.task.expiresAt.toISOString(),
         providerExpiresAt: minted[index]?.providerExpiresAt.toISOString() ?? null,
+        ...(minted[index]?.facts === undefined ? {} : { facts: minted[index].facts }),
       },
     ),
   );

@@ -1,5 +1,5 @@
 import type { Actor, AuditEntry } from '@mayfly/audit';
-import type { AnyProvider, Connection, MintCheck } from '@mayfly/credentials';
+import type { AnyProvider, Connection, MintCheck, RelatedConnections } from '@mayfly/credentials';
 import type { Json, LeaseId, TaskId } from '@mayfly/kernel';
 import type { Lease } from '@mayfly/leases';
 import type { QuotaLeft, QuotaLimits } from '@mayfly/quota';
@@ -17,6 +17,9 @@ export interface TemplateSource {
 export interface ConnectionSource {
   find(name: string): Connection | undefined;
 }
+
+/** Other connections of a scope as they were declared: their secrets are references. */
+export type DeclaredRelated = Readonly<Record<string, { readonly provider: string; readonly config: Json }>>;
 
 /** Seals what must not be read at rest, bound to a context: it opens under the same context only. */
 export interface Sealing {
@@ -56,10 +59,11 @@ export interface TaskIntent {
  * - `opened`: everything is committed;
  * - `quota`: the scope has nothing left; nothing was written;
  * - `agent` or `template`: the agent is not active, or the version is not the one in force; nothing was written;
+ * - `connection`: a connection of the task is disabled; nothing was written;
  * - `key`: the claim of the idempotency key lapsed, and another request has it; nothing was written;
  * - `clock`: this replica's clock disagrees with the database's by more than 5 s; nothing was written.
  */
-export type OpenVerdict = 'opened' | 'quota' | 'agent' | 'template' | 'key' | 'clock';
+export type OpenVerdict = 'opened' | 'quota' | 'agent' | 'template' | 'connection' | 'key' | 'clock';
 
 /** A lease whose credential was minted and checked. */
 export interface ActivatedLease {
@@ -81,6 +85,11 @@ export interface TaskActivation {
 /** The two commits of the path. Each call is atomic and is answered after its commit, never before (I2). */
 export interface IssuanceStore {
   open(intent: TaskIntent): Promise<OpenVerdict>;
+  /**
+   * Adds to the recorded handle of a lease that is being minted what only the provider could know. True while the mint
+   * may go on; of a task that was ended meanwhile the handle is kept all the same, for its revocation.
+   */
+  recordHandle(leaseId: LeaseId, sealedHandle: Buffer): Promise<boolean>;
   /** True when all leases became active; false when the task was ended meanwhile, and nothing was written. */
   activate(activation: TaskActivation): Promise<boolean>;
   quotaLeft(scope: string, limits: QuotaLimits): Promise<QuotaLeft>;
@@ -99,12 +108,21 @@ export interface LeaseClaim {
   readonly cause: TaskEndCause;
   readonly expiresAt: Date;
   readonly attempts: number;
+  /** from when on the target refuses it, as an earlier call was told; not confirmed yet */
+  readonly effectiveAt?: Date;
 }
 
 /** What came of closing one claimed lease. */
 export type ClosingResult =
   | { readonly claim: LeaseClaim; readonly state: 'revoked' | 'expired'; readonly effectiveAt: Date }
-  | { readonly claim: LeaseClaim; readonly state: 'revoking'; readonly retryAt: Date; readonly error: string };
+  | {
+      readonly claim: LeaseClaim;
+      readonly state: 'revoking';
+      readonly retryAt: Date;
+      readonly error: string;
+      /** the target's acknowledgement: it refuses from then on */
+      readonly effectiveAt?: Date;
+    };
 
 export interface EndRequest {
   readonly taskId: TaskId;
@@ -150,9 +168,14 @@ export interface LivingLease extends Lease {
 export interface TaskStore {
   /** The task, or undefined. */
   find(taskId: TaskId): Promise<(Task & { readonly leases: readonly LivingLease[] }) | undefined>;
-  /** Moves the granted deadline of a living task; false when it is ending or ended. */
+  /** Moves the granted deadline of a living task, or none of it; false when it is ending or ended. */
   renew(renewal: Renewal): Promise<boolean>;
-  /** Notes the provider's new expiry; false when the task is ending or ended, and nothing may be given out any more. */
+  /** Before something new is issued under a lease: nothing of it will be issued after `issuedBy`. False as above. */
+  reissuing(leaseId: LeaseId, issuedBy: Date): Promise<boolean>;
+  /**
+   * Notes the provider's new expiry, and that nothing of this lease was issued after now; false when the task is ending
+   * or ended, and nothing may be given out any more.
+   */
   renewedAtProvider(leaseId: LeaseId, providerExpiresAt: Date): Promise<boolean>;
   /** Notes a sign of life; false when the task is ending or ended. */
   heartbeat(taskId: TaskId, at: Date, dueAt: Date): Promise<boolean>;
@@ -174,9 +197,24 @@ export interface StepObserver {
   reached(step: Step): void;
 }
 
+/** What stands at shared targets and has not been looked at lately, each with a lease that knows the way there. */
+export interface UpkeepStore {
+  due(limit: number): Promise<
+    readonly {
+      readonly target: string;
+      readonly lease: { readonly id: LeaseId; readonly provider: string; readonly sealedHandle: Uint8Array };
+    }[]
+  >;
+}
+
 /** A provider with the connection's configuration, secrets resolved. */
 export interface Target {
   readonly provider: AnyProvider;
+  /** the name of the connection, where it was found by name */
+  readonly connection?: string;
+  /** other connections that the scope works with, as they were declared and with their secrets */
+  readonly declaredRelated?: DeclaredRelated;
+  readonly related?: RelatedConnections;
   /** the configuration as it was declared: its secrets are references */
   readonly declared: Json;
   readonly config: unknown;

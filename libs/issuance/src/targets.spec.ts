@@ -20,18 +20,20 @@ function targetsWith(config: Connection['spec']['config'], read = async (): Prom
 
 describe('Targets', () => {
   it('gives the provider, its configuration with the secrets read, and its judge', async () => {
-    const target = await targetsWith({ host: 'db', password: 'env:CRM' }).resolve('postgres', 'crm');
+    const target = await targetsWith({ host: 'db', password: 'env:CRM' }).resolve('postgres', 'crm', {});
     expect(target.provider).toBe(provider);
     expect(target.config).toEqual({ host: 'db', password: 'hunter2hunter2' });
     expect(target.check({} as never, {} as never)).toBe('it is forged');
   });
 
   it('refuses a credential that names no connection where the provider needs one', async () => {
-    await expect(targetsWith({}).resolve('postgres', undefined)).rejects.toMatchObject({ code: 'provider_rejected' });
+    await expect(targetsWith({}).resolve('postgres', undefined, {})).rejects.toMatchObject({
+      code: 'provider_rejected',
+    });
   });
 
   it('restores a target from what was declared once, with the secrets as they are now', async () => {
-    const { declared } = await targetsWith({ host: 'db', password: 'env:CRM' }).resolve('postgres', 'crm');
+    const { declared } = await targetsWith({ host: 'db', password: 'env:CRM' }).resolve('postgres', 'crm', {});
     expect(declared).toEqual({ host: 'db', password: 'env:CRM' });
     const later = await targetsWith({ host: 'elsewhere', password: 'env:CRM' }, async () => 'rotated-since').restore(
       'postgres',
@@ -41,7 +43,7 @@ describe('Targets', () => {
   });
 
   it('does not know a connection that nobody declared', async () => {
-    await expect(targetsWith({}).resolve('postgres', 'nobody')).rejects.toMatchObject({
+    await expect(targetsWith({}).resolve('postgres', 'nobody', {})).rejects.toMatchObject({
       code: 'provider_rejected',
       detail: expect.stringContaining('`nobody`'),
     });
@@ -55,12 +57,12 @@ describe('Targets', () => {
       { find: () => crm },
       { read: async () => '' },
     );
-    await expect(targets.resolve('vault', 'crm')).rejects.toMatchObject({ code: 'provider_rejected' });
+    await expect(targets.resolve('vault', 'crm', {})).rejects.toMatchObject({ code: 'provider_rejected' });
   });
 
   it('says where a configuration is wrong, and never what is there', async () => {
     const problem = await targetsWith({ host: '', password: 'env:CRM' }, async () => 'hunter2')
-      .resolve('postgres', 'crm')
+      .resolve('postgres', 'crm', {})
       .catch((error: unknown) => error as Problem);
     expect(problem).toMatchObject({ code: 'provider_rejected', detail: expect.stringContaining('host, password') });
     expect(JSON.stringify([problem, String((problem as Problem).stack)])).not.toContain('hunter2');
@@ -68,15 +70,31 @@ describe('Targets', () => {
 
   it('reads no secret into a member that the provider shows', async () => {
     const targets = targetsWith({ host: 'env:MAYFLY_SEALING_KEY', password: 'env:CRM' });
-    await expect(targets.resolve('postgres', 'crm')).rejects.toMatchObject({
+    await expect(targets.resolve('postgres', 'crm', {})).rejects.toMatchObject({
       code: 'provider_rejected',
       detail: expect.stringContaining('`/host`'),
     });
   });
 
+  it('refuses a disabled connection, by name and in a renewal, and still restores what was minted through it', async () => {
+    const crm: Connection = {
+      name: 'crm',
+      spec: { provider: 'postgres', owner: 'crm-platform', config: { host: 'db', password: 'env:CRM' } },
+      disabled: true,
+    };
+    const source = { find: () => crm };
+    const targets = new Targets(new ProviderRegistry([{ provider }]), source, { read: async () => 'hunter2hunter2' });
+    const refusal = { code: 'policy_denied', extensions: { control: 'connection-state' } };
+    await expect(targets.resolve('postgres', 'crm', {})).rejects.toMatchObject(refusal);
+    expect(() => {
+      targets.requireEnabled('crm');
+    }).toThrow('disabled');
+    expect((await targets.restore('postgres', crm.spec.config)).config).toMatchObject({ host: 'db' });
+  });
+
   it('fails as its secrets fail', async () => {
     const gone = new Problem('unavailable', 'the secret `env:CRM` cannot be read');
     const targets = targetsWith({ host: 'db', password: 'env:CRM' }, () => Promise.reject(gone));
-    await expect(targets.resolve('postgres', 'crm')).rejects.toBe(gone);
+    await expect(targets.resolve('postgres', 'crm', {})).rejects.toBe(gone);
   });
 });

@@ -1,6 +1,14 @@
-import { resolveSecrets, type ProviderRegistry, type SecretSource } from '@mayfly/credentials';
+import {
+  resolveSecrets,
+  type AnyProvider,
+  type Connection,
+  type EffectiveTraits,
+  type ProviderRegistry,
+  type RelatedConnections,
+  type SecretSource,
+} from '@mayfly/credentials';
 import { Problem, type Json } from '@mayfly/kernel';
-import type { ConnectionSource, Target } from './ports.js';
+import type { ConnectionSource, DeclaredRelated, Target } from './ports.js';
 
 /** Turns the name of a connection into a provider and its configuration. */
 export class Targets {
@@ -10,27 +18,89 @@ export class Targets {
     private readonly secrets: SecretSource,
   ) {}
 
-  /** Throws `provider_rejected` when the connection is missing, of another provider, or its secrets cannot be read. */
-  async resolve(kind: string, connection: string | undefined): Promise<Target> {
-    if (connection === undefined) return this.restore(kind, {});
-    const declared = this.connections.find(connection);
-    if (declared?.spec.provider !== kind) {
-      throw new Problem('provider_rejected', `connection \`${connection}\` is missing or not of provider \`${kind}\``);
-    }
-    return this.restore(kind, declared.spec.config);
+  /**
+   * Where a scope is minted. Throws `provider_rejected` when a connection is missing, of another provider, or its secrets
+   * cannot be read, and `policy_denied` (control `connection-state`) when it is disabled.
+   */
+  async resolve(kind: string, connection: string | undefined, scope: Json): Promise<Target> {
+    const provider = this.providers.get(kind);
+    const related = this.declaredRelated(provider, scope);
+    if (connection === undefined) return this.restore(kind, {}, related);
+    const { spec } = this.usable(connection, kind);
+    return { ...(await this.restore(kind, spec.config, related)), connection };
   }
 
-  /** The target of a configuration as it was declared, with its secrets as they are now. Throws `provider_rejected`. */
-  async restore(kind: string, declared: Json): Promise<Target> {
+  /** What a credential of this kind, connection and scope promises, without reading a secret. */
+  traits(kind: string, connection: string | undefined, scope?: Json): EffectiveTraits {
     const provider = this.providers.get(kind);
-    const parsed = provider.schemas.config.safeParse(
-      await resolveSecrets(declared, this.secrets, provider.secretMembers),
-    );
-    if (!parsed.success) {
-      const places = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ');
-      throw new Problem('provider_rejected', `the configuration of a connection of \`${kind}\` is wrong at ${places}`);
-    }
-    const check: Target['check'] = (order, minted) => this.providers.check(kind, order, minted);
-    return { provider, declared, config: parsed.data, check };
+    if (provider.traitsFor === undefined) return provider.traits;
+    const declared = connection === undefined ? {} : this.connections.find(connection)?.spec.config;
+    const config = provider.schemas.config.safeParse(declared);
+    const parsed: unknown = scope === undefined ? undefined : provider.schemas.scope.safeParse(scope).data;
+    return config.success ? provider.traitsFor(config.data, parsed) : provider.traits;
   }
+
+  /** The target of configurations as they were declared, with their secrets as they are now. Throws `provider_rejected`. */
+  async restore(kind: string, declared: Json, declaredRelated: DeclaredRelated = {}): Promise<Target> {
+    const provider = this.providers.get(kind);
+    const config = await this.configOf(provider, declared);
+    const check: Target['check'] = (order, minted) => this.providers.check(kind, order, minted);
+    if (Object.keys(declaredRelated).length === 0) return { provider, declared, config, check };
+    const related = await this.relatedOf(declaredRelated);
+    return { provider, declared, config, check, declaredRelated, related };
+  }
+
+  /** Throws `policy_denied` (control `connection-state`) when the connection is disabled. */
+  requireEnabled(connection: string | undefined): void {
+    if (connection !== undefined && this.connections.find(connection)?.disabled === true)
+      throw disabledProblem(connection);
+  }
+
+  private usable(name: string, kind: string): Connection {
+    const declared = this.connections.find(name);
+    if (declared?.spec.provider !== kind) {
+      throw new Problem('provider_rejected', `connection \`${name}\` is missing or not of provider \`${kind}\``);
+    }
+    this.requireEnabled(name);
+    return declared;
+  }
+
+  private declaredRelated(provider: AnyProvider, scope: Json): DeclaredRelated {
+    if (provider.connectionsOf === undefined) return {};
+    const parsed = provider.schemas.scope.safeParse(scope);
+    const names = parsed.success ? provider.connectionsOf(parsed.data) : [];
+    return Object.fromEntries(
+      names.map((name) => {
+        const spec = this.connections.find(name)?.spec;
+        if (spec === undefined) throw new Problem('provider_rejected', `connection \`${name}\` is missing`);
+        return [name, { provider: spec.provider, config: spec.config }];
+      }),
+    );
+  }
+
+  private async relatedOf(declared: DeclaredRelated): Promise<RelatedConnections> {
+    const entries = Object.entries(declared).map(async ([name, { provider, config }]) => {
+      return [name, { provider, config: await this.configOf(this.providers.get(provider), config) }] as const;
+    });
+    return Object.fromEntries(await Promise.all(entries));
+  }
+
+  private async configOf(provider: AnyProvider, declared: Json): Promise<unknown> {
+    const resolved = await resolveSecrets(declared, this.secrets, provider.secretMembers);
+    const parsed = provider.schemas.config.safeParse(resolved);
+    if (parsed.success) return parsed.data;
+    const places = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ');
+    throw new Problem(
+      'provider_rejected',
+      `the configuration of a connection of \`${provider.kind}\` is wrong at ${places}`,
+    );
+  }
+}
+
+/** What a request for something new is told at a disabled connection. */
+function disabledProblem(connection: string): Problem {
+  return new Problem('policy_denied', `connection \`${connection}\` is disabled`, {
+    control: 'connection-state',
+    help: 'ask its owner to enable it',
+  });
 }

@@ -59,15 +59,17 @@ export class TaskIssuance {
   }
 
   private async inTwoCommits(plan: Plan): Promise<Grant> {
+    let minted: readonly Minted<unknown>[] = [];
     try {
       await this.open(plan); //                                          7
-      const minted = await this.mint(plan); //                           8
+      minted = await this.mint(plan); //                                 8
       this.check(plan, minted); //                                       9
       await this.activate(plan, minted);
       return this.answer(plan, minted); //                               10
     } catch (error) {
-      if (error instanceof MintFailure) return await this.giveUp(plan, error);
-      throw error;
+      if (!(error instanceof MintFailure)) throw error;
+      await this.parts.minter.keepHandles(plan, minted);
+      return await this.giveUp(plan, error);
     }
   }
 
@@ -226,6 +228,11 @@ function refusalBecause(verdict: Exclude<OpenVerdict, 'opened' | 'quota'>, agent
       return new Problem('policy_denied', `template \`${template}\` has just been changed`, {
         control: 'template-lifecycle',
         help: 'send the request again to use the version now in force',
+      });
+    case 'connection':
+      return new Problem('policy_denied', 'a connection of the template has just been disabled', {
+        control: 'connection-state',
+        help: 'ask its owner to enable it',
       });
     case 'key':
       return new Problem('request_in_flight', 'another request with this key is under way', { retryAfterSeconds: 1 });

@@ -12,6 +12,7 @@ import {
 } from '@mayfly/kernel';
 import { dueAt, type Task } from '@mayfly/tasks';
 import type { Assessment } from './assessment.js';
+import type { ConnectionGates } from './connection-gates.js';
 import { openHandle } from './lease-handle.js';
 import { actorOf, MINT_DEADLINE_SECONDS, orderOf } from './plan.js';
 import type { IssuanceMetrics, LivingLease, Sealing, Target, TaskStore } from './ports.js';
@@ -29,6 +30,7 @@ export interface RenewalParts {
   readonly tasks: TaskStore;
   readonly targets: Targets;
   readonly sealing: Sealing;
+  readonly gates: ConnectionGates;
   readonly metrics: IssuanceMetrics;
   readonly clock: Clock;
 }
@@ -53,9 +55,10 @@ export class TaskRenewal {
     const task = await this.ownTask(requester, taskId);
     if (task.endCause !== undefined || task.state !== 'active') throw ended(taskId);
     if (task.leases.some(({ state }) => state !== 'active')) throw notActive(taskId);
+    for (const { connection } of task.leases) this.parts.targets.requireEnabled(connection);
     const assessment = await this.decideAgain(requester, task, ttlSeconds);
     const expiresAt = this.newDeadline(task, assessment);
-    if (expiresAt <= task.expiresAt) return this.renewAtProviders(task, task.leases.filter(isBehind));
+    if (expiresAt <= task.expiresAt) return this.renewAtProviders(task, task.leases.filter(needsRenewal));
     const renewed: Task = { ...task, expiresAt };
     await this.commit(requester, renewed, assessment.at);
     return this.renewAtProviders(renewed, task.leases);
@@ -135,7 +138,9 @@ export class TaskRenewal {
     if (provider.renew === undefined) return undefined;
     const mintBy = addSeconds(this.parts.clock.now(), MINT_DEADLINE_SECONDS);
     const order = { ...orderOf(lease.id, task, target, lease.scope, mintBy), issuedAt: this.parts.clock.now() };
-    const renewed = await this.renewAt(target, order, handle);
+    // What stands at a shared target may be about sessions by when they were issued: first it is recorded, then issued.
+    if (lease.target !== undefined && !(await this.parts.tasks.reissuing(lease.id, mintBy))) throw ended(task.id);
+    const renewed = await this.parts.gates.run(lease.connection, () => this.renewAt(target, order, handle));
     const providerExpiresAt = renewed.providerExpiresAt;
     const alive = await this.parts.tasks.renewedAtProvider(lease.id, providerExpiresAt);
     // INVARIANT: I2, what was renewed after the end of its task was recorded is given to nobody.
@@ -198,4 +203,9 @@ function notActive(taskId: TaskId): Problem {
 /** An earlier renewal moved the granted deadline and failed at the provider; tokens end on a whole second. */
 function isBehind({ expiresAt, providerExpiresAt }: LivingLease): boolean {
   return providerExpiresAt !== undefined && expiresAt.getTime() - providerExpiresAt.getTime() >= 1000;
+}
+
+/** It is behind, or its target stopped taking it for another's sake. */
+function needsRenewal(lease: LivingLease): boolean {
+  return isBehind(lease) || lease.renewRequestedAt !== undefined;
 }

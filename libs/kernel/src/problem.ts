@@ -36,6 +36,8 @@ export interface ProblemExtensions {
   readonly help?: string;
   readonly errors?: readonly FieldError[];
   readonly taskId?: string;
+  /** what a target said, as a word of ours: `throttled`, `sealed`, `access-denied` … (docs/problems.md) */
+  readonly reason?: string;
 }
 
 export interface ProblemOptions extends ProblemExtensions {

@@ -34,6 +34,10 @@ export interface Lease {
   readonly connection?: string;
   /** how this credential ends before its expiry (`RevocationClass` of its provider) */
   readonly revocation: 'immediate' | 'propagating' | 'expiry-only';
+  /** what `revocation` leaves open for this very credential, in a sentence */
+  readonly revocationNote?: string;
+  /** the shared place at the back end where its revocation takes effect, where it has one (`Standing.targetOf`) */
+  readonly target?: string;
   readonly state: LeaseState;
   readonly scope: Json;
   readonly createdAt: Date;
@@ -46,6 +50,8 @@ export interface Lease {
   /** From when on the target refuses: the provider's proof, or its acknowledgement plus its window. */
   readonly revokeEffectiveAt?: Date;
   readonly endedAt?: Date;
+  /** The target stopped taking this credential for another's sake; a renewal gives a new one. */
+  readonly renewRequestedAt?: Date;
   readonly attempts: number;
   readonly lastError?: string;
 }

@@ -15,7 +15,7 @@ WITH living AS MATERIALIZED (
     AS m(id, task_id, sealed_handle, provider_expires_at, due_at) JOIN living t ON t.id = m.task_id
 ), new_active AS (
   UPDATE lease l SET state = 'active', sealed_handle = m.sealed_handle, provider_expires_at = m.provider_expires_at,
-    due_at = m.due_at, version = l.version + 1
+    due_at = m.due_at, issued_by = clock_timestamp(), version = l.version + 1
   FROM minted m WHERE l.id = m.id AND l.state = 'minting' RETURNING l.task_id
 ), new_audit AS (
   INSERT INTO audit_entry (${AUDIT_COLUMNS})

@@ -42,9 +42,10 @@ export class PgCatalogSource implements CatalogSource {
     const parsed = {
       issuers: parse('issuer', issuers, ({ name, spec }) => ({ name, spec: IssuerSpecSchema.parse(spec) })),
       agents: parse('agent', agents, agentOf),
-      connections: parse('connection', connections, ({ name, spec }) => ({
+      connections: parse('connection', connections, ({ name, spec, state }) => ({
         name,
         spec: ConnectionSpecSchema.parse(spec),
+        ...(state === 'disabled' ? { disabled: true } : {}),
       })),
       templates: parse('template', templates, versionOf),
     };

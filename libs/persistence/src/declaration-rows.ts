@@ -19,6 +19,8 @@ export interface DeclaredRecord {
   readonly updatedBy: string;
   /** of agents only */
   readonly agent?: { readonly id: AgentId; readonly state: RegisteredAgent['state'] };
+  /** of connections only */
+  readonly connection?: { readonly state: 'enabled' | 'disabled' };
 }
 
 const TABLES: Readonly<Record<RecordKind, string>> = {
@@ -31,7 +33,7 @@ const COMMON_COLUMNS =
   'name, labels, spec, revision, created_at AS "createdAt", updated_at AS "updatedAt", updated_by AS "updatedBy"';
 const COLUMNS: Readonly<Record<RecordKind, string>> = {
   Issuer: COMMON_COLUMNS,
-  Connection: COMMON_COLUMNS,
+  Connection: `${COMMON_COLUMNS}, json_build_object('state', state) AS connection`,
   Agent: `${COMMON_COLUMNS}, json_build_object('id', id, 'state', state) AS agent`,
 };
 

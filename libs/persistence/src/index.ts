@@ -16,6 +16,8 @@ export { Database, type DatabaseOptions } from './database.js';
 export type { DeclaredRecord, Precondition, RecordKind } from './declaration-rows.js';
 export type { RemovableKind } from './declaration-uses.js';
 export type { Declarer } from './declaration-writes.js';
+export { PgDenialStore } from './denial.store.js';
+export { ConnectionLifecycleStore, type ConnectionState } from './connection-lifecycle.store.js';
 export { PgDeclarationStore, type AppliedDeclarations } from './declaration.store.js';
 export { HistoryReader, type Issuance, type IssuanceFilter, type IssuancePosition } from './history.reader.js';
 export type { Page, PageRequest } from './history-page.js';

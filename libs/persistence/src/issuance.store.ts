@@ -1,5 +1,6 @@
 import type { AuditEntry } from '@mayfly/audit';
 import type { IssuanceStore, OpenVerdict, TaskActivation, TaskIntent } from '@mayfly/issuance';
+import type { LeaseId } from '@mayfly/kernel';
 import type { QuotaLeft, QuotaLimits } from '@mayfly/quota';
 import type { Pool } from 'pg';
 import { activateTasks } from './activate-tasks.statement.js';
@@ -28,6 +29,17 @@ export class PgIssuanceStore implements IssuanceStore {
 
   open(intent: TaskIntent): Promise<OpenVerdict> {
     return this.opening.submit(intent).catch(databaseProblem);
+  }
+
+  async recordHandle(leaseId: LeaseId, sealedHandle: Buffer): Promise<boolean> {
+    const { rows } = await this.pool
+      .query<{ state: string }>({
+        name: 'record-handle',
+        text: `UPDATE lease SET sealed_handle = $2 WHERE id = $1 AND state IN ('minting', 'revoking') RETURNING state`,
+        values: [leaseId, sealedHandle],
+      })
+      .catch(databaseProblem);
+    return rows[0]?.state === 'minting';
   }
 
   activate(activation: TaskActivation): Promise<boolean> {

@@ -15,6 +15,7 @@ export interface ClaimedRow {
   readonly end_cause: TaskEndCause;
   readonly expires_at: Date;
   readonly attempts: number;
+  readonly revoke_effective_at: Date | null;
   /** the state before this transaction */
   readonly was: string;
 }
@@ -30,5 +31,6 @@ export function claimOf(row: ClaimedRow): LeaseClaim {
     cause: row.end_cause,
     expiresAt: row.expires_at,
     attempts: row.attempts,
+    ...(row.revoke_effective_at === null ? {} : { effectiveAt: row.revoke_effective_at }),
   };
 }

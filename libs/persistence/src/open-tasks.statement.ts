@@ -9,7 +9,7 @@ import { columnsOf, jsonText, type Columns } from './columns.js';
  *
  * Agents and templates are locked FOR SHARE: a suspension or a retirement that is under way is waited for, and one that
  * comes later finds the leases written here. An idempotency key is bound to its task here, so that a crash cannot free it.
- * Rows are locked in one order: agents, templates, keys, quota scopes.
+ * Rows are locked in one order: agents, templates, connections, keys, quota scopes.
  */
 const OPEN_TASKS = `
 WITH request AS (
@@ -23,6 +23,16 @@ WITH request AS (
   SELECT id FROM agent WHERE id = ANY($2::text[]) AND state = 'active' ORDER BY id FOR SHARE
 ), current_template AS MATERIALIZED (
   SELECT name, current_version FROM template WHERE name = ANY($7::text[]) AND state = 'published' ORDER BY name FOR SHARE
+), planned AS MATERIALIZED (
+  SELECT * FROM unnest($20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[],
+      $27::jsonb[], $28::text[], $29::bytea[], $30::timestamptz[], $31::timestamptz[], $32::timestamptz[], $51::text[],
+      $52::text[])
+    AS l(id, task_id, name, provider, connection, revocation, state, scope, scope_digest, sealed_handle, mint_by, due_at,
+      provider_expires_at, revocation_note, target)
+), used_connection AS MATERIALIZED (
+  SELECT name, state FROM connection WHERE name = ANY($24::text[]) ORDER BY name FOR SHARE
+), disabled AS MATERIALIZED (
+  SELECT DISTINCT l.task_id FROM planned l JOIN used_connection c ON c.name = l.connection WHERE c.state = 'disabled'
 ), keyed AS MATERIALIZED (
   SELECT c.* FROM unnest($44::text[], $45::text[], $46::text[], $47::text[], $48::text[], $49::text[], $50::text[])
     AS c(task_id, agent_id, runtime, issuer, subject, key, claimed_at)
@@ -34,10 +44,11 @@ WITH request AS (
       WHEN abs(extract(epoch FROM clock_timestamp() - r.created_at)) > 5 THEN 'clock'
       WHEN a.id IS NULL THEN 'agent'
       WHEN t.current_version IS DISTINCT FROM r.template_version THEN 'template'
+      WHEN d.task_id IS NOT NULL THEN 'connection'
       WHEN r.id = ANY($44::text[]) AND k.task_id IS NULL THEN 'key'
     END AS objection
   FROM request r LEFT JOIN active_agent a ON a.id = r.agent_id LEFT JOIN current_template t ON t.name = r.template_name
-    LEFT JOIN claimed_key k ON k.task_id = r.id
+    LEFT JOIN claimed_key k ON k.task_id = r.id LEFT JOIN disabled d ON d.task_id = r.id
 ), eligible AS MATERIALIZED (
   SELECT *, row_number() OVER (PARTITION BY scope ORDER BY ord) AS place FROM judged WHERE objection IS NULL
 ), taken AS MATERIALIZED (
@@ -55,13 +66,10 @@ WITH request AS (
   FROM granted
 ), new_lease AS (
   INSERT INTO lease (id, task_id, name, provider, connection, revocation, state, scope, scope_digest, sealed_handle,
-      mint_by, due_at, provider_expires_at, created_at, expires_at, agent_name, template_name)
-  SELECT l.*, g.created_at, g.expires_at, g.agent_name, g.template_name
-  FROM unnest($20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[], $27::jsonb[],
-      $28::text[], $29::bytea[], $30::timestamptz[], $31::timestamptz[], $32::timestamptz[])
-    AS l(id, task_id, name, provider, connection, revocation, state, scope, scope_digest, sealed_handle, mint_by, due_at,
-      provider_expires_at)
-  JOIN granted g ON g.id = l.task_id
+      mint_by, due_at, provider_expires_at, revocation_note, target, issued_by, created_at, expires_at, agent_name,
+      template_name)
+  SELECT l.*, l.mint_by, g.created_at, g.expires_at, g.agent_name, g.template_name
+  FROM planned l JOIN granted g ON g.id = l.task_id
 ), bound_key AS (
   UPDATE idempotency_key k SET task_id = c.task_id FROM claimed_key c JOIN granted g ON g.id = c.task_id WHERE k.ctid = c.place
 ), new_audit AS (
@@ -78,12 +86,14 @@ FROM judged j LEFT JOIN granted g ON g.id = j.id`;
 
 /** Runs the statement; verdicts come in the order of the intents. */
 export async function openTasks(pool: Pool, intents: readonly TaskIntent[]): Promise<OpenVerdict[]> {
+  const leases = intents.flatMap((intent) => intent.leases);
   const values = [
     ...taskColumns(intents),
-    ...leaseColumns(intents.flatMap((intent) => intent.leases)),
+    ...leaseColumns(leases),
     ...auditColumns(intents.flatMap((intent) => intent.audit)),
     ...wakeUpColumns(intents),
     ...keyColumns(intents),
+    ...columnsOf(leases, [({ revocationNote }) => revocationNote ?? null, ({ target }) => target ?? null]),
   ];
   const result = await pool.query<{ id: string; verdict: OpenVerdict }>({
     name: 'open-tasks',

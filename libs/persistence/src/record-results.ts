@@ -69,8 +69,10 @@ async function postponeLeases(
   if (results.length === 0) return;
   await client.query(
     `WITH postponed AS (
-       UPDATE lease l SET version = l.version + 1, due_at = r.retry_at, claimed_until = NULL, last_error = r.error
-       FROM unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[]) AS r(id, version, retry_at, error)
+       UPDATE lease l SET version = l.version + 1, due_at = r.retry_at, claimed_until = NULL, last_error = r.error,
+         revoke_effective_at = coalesce(r.effective_at, l.revoke_effective_at)
+       FROM unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::timestamptz[])
+         AS r(id, version, retry_at, error, effective_at)
        WHERE l.id = r.id AND l.version = r.version RETURNING l.id, l.due_at)
      INSERT INTO outbox (lease_id, reason, run_at) SELECT id, 'retry', due_at FROM postponed`,
     [
@@ -79,6 +81,7 @@ async function postponeLeases(
         ({ claim }) => claim.version,
         ({ retryAt }) => retryAt,
         ({ error }) => error,
+        ({ effectiveAt }) => effectiveAt ?? null,
       ]),
     ],
   );

@@ -3,7 +3,7 @@ import pg, { escapeIdentifier, type ClientBase } from 'pg';
 /** What the serving role may do with each table: history can be added to and read, and no more (I5). */
 const GRANTS: readonly (readonly [string, readonly string[]])[] = [
   ['SELECT, INSERT', ['audit_entry', 'audit_seal', 'template_version', 'signing_key']],
-  ['SELECT, INSERT, UPDATE', ['task', 'lease', 'agent', 'template', 'quota_counter']],
+  ['SELECT, INSERT, UPDATE', ['task', 'lease', 'agent', 'template', 'quota_counter', 'denial_document']],
   ['SELECT, INSERT, UPDATE, DELETE', ['issuer', 'connection', 'idempotency_key', 'identity_use', 'outbox']],
 ];
 

@@ -13,6 +13,11 @@ import { inTransaction } from './transaction.js';
 const LIVING = `SELECT id FROM task
   WHERE id = $1 AND state = 'active' AND end_cause IS NULL AND expires_at > now() FOR UPDATE`;
 
+/** The same of the task of a lease that is active. */
+const LIVING_LEASE = `WITH living AS (SELECT id FROM task WHERE id = (SELECT task_id FROM lease WHERE id = $1)
+  AND state = 'active' AND end_cause IS NULL FOR UPDATE)`;
+const OF_LIVING = `FROM living WHERE l.id = $1 AND l.task_id = living.id AND l.state = 'active'`;
+
 /** What happens in the middle of a task, on PostgreSQL. Calls that overtake each other never move an instant back. */
 export class PgTaskStore implements TaskStore {
   constructor(
@@ -50,13 +55,18 @@ export class PgTaskStore implements TaskStore {
     }).catch(databaseProblem);
   }
 
+  async reissuing(leaseId: LeaseId, issuedBy: Date): Promise<boolean> {
+    const { rowCount } = await this.pool
+      .query(`${LIVING_LEASE} UPDATE lease l SET issued_by = greatest(issued_by, $2) ${OF_LIVING}`, [leaseId, issuedBy])
+      .catch(databaseProblem);
+    return rowCount === 1;
+  }
+
   async renewedAtProvider(leaseId: LeaseId, providerExpiresAt: Date): Promise<boolean> {
     const { rowCount } = await this.pool
       .query(
-        `WITH living AS (SELECT id FROM task WHERE id = (SELECT task_id FROM lease WHERE id = $1)
-           AND state = 'active' AND end_cause IS NULL FOR UPDATE)
-         UPDATE lease l SET provider_expires_at = $2 FROM living
-         WHERE l.id = $1 AND l.task_id = living.id AND l.state = 'active'`,
+        `${LIVING_LEASE} UPDATE lease l
+         SET provider_expires_at = $2, issued_by = clock_timestamp(), renew_requested_at = NULL ${OF_LIVING}`,
         [leaseId, providerExpiresAt],
       )
       .catch(databaseProblem);
@@ -120,6 +130,9 @@ function leaseOf(row: LeaseModel): LivingLease {
     sealedHandle: row.sealedHandle,
     ...present({
       connection: row.connection,
+      revocationNote: row.revocationNote,
+      target: row.target,
+      renewRequestedAt: row.renewRequestedAt,
       providerExpiresAt: row.providerExpiresAt,
       endCause: row.endCause,
       revokeRequestedAt: row.revokeRequestedAt,

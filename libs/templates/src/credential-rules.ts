@@ -16,10 +16,12 @@ export function checkCredential(
     const detail = `there is no provider \`${credential.provider}\`; this service has ${kinds}`;
     return [finding('MF301', below(pointer, 'provider'), detail)];
   }
+  const connection = facts.connections.find((declared) => declared.name === credential.connection);
+  const effective = { ...provider, ...connection?.traits };
   return [
     ...checkConnection(credential, provider, facts, below(pointer, 'connection')),
-    ...checkLifetime(lifetime, provider),
-    ...(provider.revocation === 'expiry-only'
+    ...checkLifetime(lifetime, effective),
+    ...(effective.revocation === 'expiry-only'
       ? [finding('MF308', below(pointer, 'provider'), 'its credentials cannot be revoked; they live to their expiry')]
       : []),
   ];

@@ -1,5 +1,5 @@
 import type { JsonObject } from '@mayfly/kernel';
-import { fitsHole, type HoleRule } from './hole.js';
+import { fitsHole, longestValue, type HoleRule } from './hole.js';
 import type { ParameterSchema } from './parameter-schema.js';
 import type { Hole } from './scope-node.js';
 
@@ -32,6 +32,25 @@ export function exampleParameters(holes: readonly Hole[], schema: ParameterSchem
   );
   return { parameters, unknown };
 }
+
+/**
+ * Values that make a rendering as long as it can get: of listed values the longest, of free ones the longest run of one
+ * character that the parameter's own schema takes, or the most that a hole takes where none was found.
+ */
+export function largestParameters(holes: readonly Hole[], schema: ParameterSchema): JsonObject {
+  return Object.fromEntries(
+    holes.map(({ parameter, rule }) => {
+      const most = longestValue(rule);
+      if (rule.kind === 'listed' || typeof most !== 'string') return [parameter, most];
+      const runs = Array.from({ length: most.length }, (_, index) => most.length - index).flatMap((length) =>
+        RUNS.map((character) => character.repeat(length)),
+      );
+      return [parameter, runs.find((run) => schema.takes(parameter, run)) ?? most];
+    }),
+  );
+}
+
+const RUNS = ['a', 'A', '0'];
 
 interface Choice {
   readonly parameter: string;

@@ -9,10 +9,25 @@ export interface ProviderFact {
   readonly revocation?: 'immediate' | 'propagating' | 'expiry-only';
 }
 
+/** What the linter may know of a connection. `traits` are given where they are not those of its provider. */
+export interface ConnectionFact {
+  readonly name: string;
+  readonly provider: string;
+  readonly traits?: Pick<ProviderFact, 'minTtlSeconds' | 'maxTtlSeconds' | 'revocation'>;
+}
+
+/** What a connection says against a rendered scope. */
+export interface ScopeObjectionFact {
+  readonly severity: 'error' | 'warning';
+  readonly detail: string;
+}
+
 /** The world that a template is to fit into. */
 export interface LintFacts {
   readonly providers: readonly ProviderFact[];
-  readonly connections: readonly { readonly name: string; readonly provider: string }[];
+  readonly connections: readonly ConnectionFact[];
   /** What this provider says against a rendered scope, or undefined when it takes it. */
   validateScope(provider: string, scope: Json): string | undefined;
+  /** What this connection says against a rendered scope that its provider takes; names in it of other connections included. */
+  inspectScope(connection: string, scope: Json): readonly ScopeObjectionFact[];
 }

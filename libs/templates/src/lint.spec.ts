@@ -87,7 +87,14 @@ const cases: readonly Case[] = [
     at: '/parameters/properties/id',
   },
   { breaks: 'MF308', facts: providers({ revocation: 'expiry-only' }), at: '/credentials/0/provider' },
+  { breaks: 'MF309', facts: says('error', 'the role is not on its list'), at: '/credentials/0/scope' },
+  { breaks: 'MF310', facts: says('warning', 'open sessions are not ended'), at: '/credentials/0/scope' },
 ];
+
+/** A connection that says the same against every scope. */
+function says(severity: 'error' | 'warning', detail: string): Partial<LintFacts> {
+  return { inspectScope: () => [{ severity, detail }] };
+}
 
 const lint = ({ spec, facts }: Pick<Case, 'spec' | 'facts'>) => lintTemplate(supportReadCases(spec), lintFacts(facts));
 
@@ -156,6 +163,29 @@ describe('lintTemplate', () => {
     const spec = withProperties({ id }, { a: { $param: 'id' } });
     expect(lint({ spec, facts: { validateScope: (_, tree) => void seen.push(tree) } })).toEqual([]);
     expect(seen).toEqual([{ a: 'zz0000001' }]);
+  });
+
+  it('shows the connection the examples, and the longest rendering that the parameters allow', () => {
+    const seen: unknown[] = [];
+    const properties = {
+      one: { enum: ['a', 'bbb'] },
+      id: { type: 'string', pattern: '^[a-z]{1,12}$', examples: ['zz'] },
+      number: { type: 'integer', minimum: 0, maximum: 9 },
+    };
+    const scope = { a: { $join: [{ $param: 'one' }, '/', { $param: 'id' }] }, n: { $param: 'number' } };
+    const inspectScope = (connection: string, tree: unknown) => {
+      seen.push([connection, tree]);
+      return [];
+    };
+    lint({ spec: withProperties(properties, scope), facts: { inspectScope } });
+    expect(seen).toContainEqual(['crm', { a: 'a/zz', n: 0 }]);
+    expect(seen).toContainEqual(['crm', { a: `bbb/${'a'.repeat(12)}`, n: Number.MAX_SAFE_INTEGER }]);
+  });
+
+  it('judges a connection by its own traits where it has them', () => {
+    const traits = { minTtlSeconds: 901, maxTtlSeconds: 1000, revocation: 'expiry-only' as const };
+    const found = lint({ facts: { connections: [{ name: 'crm', provider: 'postgres', traits }] } });
+    expect(found.map(({ rule }) => rule)).toEqual(['MF304', 'MF305', 'MF308']);
   });
 
   it('counts the largest rendering, not the example', () => {

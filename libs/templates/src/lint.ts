@@ -37,5 +37,5 @@ function checkScope(credential: TemplateCredential, parameters: ParameterSchema,
   const { root, findings } = readScope(credential.scope, parameters, pointer);
   const holes = holesOf(root).map(({ parameter }) => parameter);
   if (findings.length > 0) return { findings, holes, isRead: false };
-  return { findings: checkRenderings(root, parameters, credential.provider, facts, pointer), holes, isRead: true };
+  return { findings: checkRenderings(root, parameters, credential, facts, pointer), holes, isRead: true };
 }

@@ -33,6 +33,8 @@ export const RULES = {
   MF306: 'error',
   MF307: 'warning',
   MF308: 'warning',
+  MF309: 'error',
+  MF310: 'warning',
 } as const satisfies Record<string, Severity>;
 
 export type RuleId = keyof typeof RULES;

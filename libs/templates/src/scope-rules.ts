@@ -1,24 +1,25 @@
 import type { Json } from '@mayfly/kernel';
-import { exampleParameters } from './example-parameters.js';
+import { exampleParameters, largestParameters } from './example-parameters.js';
 import { below } from './json-pointer.js';
 import type { LintFacts } from './lint-facts.js';
 import type { ParameterSchema } from './parameter-schema.js';
 import { finding, type Finding } from './rule.js';
 import { MAX_SCOPE_BYTES, ScopeSkeleton } from './scope-skeleton.js';
 import type { ScopeNode } from './scope-node.js';
+import type { TemplateCredential } from './task-template.schema.js';
 import { isObject } from './tree-bounds.js';
 
 const WILDCARD = /[*?]|(^|\/)\+(\/|$)/;
 const FINAL_WILDCARD = /^[^*?+]*[^*?+/:]\/\*$/;
 
 /**
- * Rules MF207 to MF209, MF306 and MF307: what the scope says once it is rendered, for every combination of listed values
+ * Rules MF207 to MF209, MF306, MF307, MF309 and MF310: what the scope says once it is rendered, for every combination of listed values
  * (at most 64, else a sample). `root` was read without an error.
  */
 export function checkRenderings(
   root: ScopeNode,
   parameters: ParameterSchema,
-  provider: string,
+  { provider, connection }: Pick<TemplateCredential, 'provider' | 'connection'>,
   facts: LintFacts,
   pointer: string,
 ): Finding[] {
@@ -37,8 +38,19 @@ export function checkRenderings(
     found.push(...findWildcards(scope, pointer));
     const refusal = unknown.length === 0 ? facts.validateScope(provider, scope) : undefined;
     if (refusal !== undefined) found.push(finding('MF306', pointer, refusal));
+    else if (unknown.length === 0) found.push(...objectionsTo(scope, connection, facts, pointer));
   }
+  const largest = skeleton.render(largestParameters(skeleton.parameters, parameters)).scope;
+  found.push(...objectionsTo(largest, connection, facts, pointer));
   return distinct(found);
+}
+
+/** MF309 and MF310: what the connection itself says, with examples and with the longest values that parameters can have. */
+function objectionsTo(scope: Json, connection: string | undefined, facts: LintFacts, pointer: string): Finding[] {
+  if (connection === undefined) return [];
+  return facts
+    .inspectScope(connection, scope)
+    .map(({ severity, detail }) => finding(severity === 'error' ? 'MF309' : 'MF310', pointer, detail));
 }
 
 function findWildcards(value: Json | undefined, pointer: string): Finding[] {

@@ -63,7 +63,7 @@ export class FakeClosingStore implements ClosingStore {
     for (const result of results) {
       const lease = this.rows.leaseRows.get(result.claim.id);
       if (lease?.version !== result.claim.version) continue;
-      if (result.state === 'revoking') this.postpone(lease, result.retryAt, result.error);
+      if (result.state === 'revoking') this.postpone(lease, result.retryAt, result.error, result.effectiveAt);
       else this.close(lease, result.state, result.effectiveAt, result.claim.cause);
     }
   }
@@ -130,8 +130,10 @@ export class FakeClosingStore implements ClosingStore {
     this.rows.giveQuotaBack(quotaScope(task.template.name));
   }
 
-  private postpone(lease: FakeLease, retryAt: Date, lastError: string): void {
-    const later = { ...lease, version: lease.version + 1, dueAt: retryAt, claimedUntil: undefined, lastError };
+  private postpone(lease: FakeLease, retryAt: Date, lastError: string, effectiveAt?: Date): void {
+    const revokeEffectiveAt = effectiveAt === undefined ? {} : { revokeEffectiveAt: effectiveAt };
+    const postponed = { dueAt: retryAt, claimedUntil: undefined, lastError, ...revokeEffectiveAt };
+    const later = { ...lease, ...postponed, version: lease.version + 1 };
     this.rows.commit({ leases: [later], wakeUps: [{ leaseId: lease.id, reason: 'retry', runAt: retryAt }] });
   }
 
@@ -160,5 +162,6 @@ function claimOf(lease: FakeLease): LeaseClaim {
   return {
     ...{ id, taskId, provider, sealedHandle, version, cause, expiresAt, attempts },
     ...(connection === undefined ? {} : { connection }),
+    ...(lease.revokeEffectiveAt === undefined ? {} : { effectiveAt: lease.revokeEffectiveAt }),
   };
 }

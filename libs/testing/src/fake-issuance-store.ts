@@ -1,5 +1,6 @@
 import type { AuditEntry } from '@mayfly/audit';
 import type { IssuanceStore, OpenVerdict, TaskActivation, TaskIntent } from '@mayfly/issuance';
+import type { LeaseId } from '@mayfly/kernel';
 import type { QuotaLeft, QuotaLimits } from '@mayfly/quota';
 import type { FakeTaskRows } from './fake-task-rows.js';
 
@@ -29,6 +30,14 @@ export class FakeIssuanceStore implements IssuanceStore {
     return 'opened';
   }
 
+  async recordHandle(leaseId: LeaseId, sealedHandle: Buffer): Promise<boolean> {
+    this.rows.answer();
+    const lease = this.rows.leaseRows.get(leaseId);
+    if (lease?.state !== 'minting' && lease?.state !== 'revoking') return false;
+    this.rows.commit({ leases: [{ ...lease, sealedHandle }] });
+    return lease.state === 'minting';
+  }
+
   async activate({ taskId, leases, audit, wakeUps }: TaskActivation): Promise<boolean> {
     await this.before.activate?.();
     this.rows.answer();
@@ -54,11 +63,12 @@ export class FakeIssuanceStore implements IssuanceStore {
     this.rows.commit({ audit: entries });
   }
 
-  private objectionTo({ task, quota }: TaskIntent): Exclude<OpenVerdict, 'opened'> | undefined {
+  private objectionTo({ task, leases, quota }: TaskIntent): Exclude<OpenVerdict, 'opened'> | undefined {
     this.rows.answer();
     if (Math.abs(this.rows.clock.now().getTime() - task.createdAt.getTime()) > MAX_SKEW_MS) return 'clock';
     if (this.rows.agents.get(task.agent.id) !== 'active') return 'agent';
     if (this.rows.templates.get(task.template.name) !== task.template.version) return 'template';
+    if (leases.some(({ connection = '' }) => this.rows.disabledConnections.has(connection))) return 'connection';
     const left = this.rows.quotaLeft(quota.scope, quota.limits);
     return left.tasksThisMinute < 1 || left.concurrentTasks < 1 ? 'quota' : undefined;
   }

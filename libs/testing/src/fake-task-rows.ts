@@ -30,6 +30,7 @@ export class FakeTaskRows implements TaskScene {
   readonly outbox: WakeUp[] = [];
   readonly agents = new Map<AgentId, string>();
   readonly templates = new Map<string, number>();
+  readonly disabledConnections = new Set<string>();
   /** Seconds at which each scope granted a task: the per-minute limit. */
   private readonly grants = new Map<string, number[]>();
   private readonly running = new Map<string, number>();
@@ -83,6 +84,10 @@ export class FakeTaskRows implements TaskScene {
 
   async advance(seconds: number): Promise<void> {
     this.clock.advance(seconds);
+  }
+
+  async disableConnection(name: string): Promise<void> {
+    this.disabledConnections.add(name);
   }
 
   async setAgent(id: AgentId, state: 'active' | 'suspended'): Promise<void> {

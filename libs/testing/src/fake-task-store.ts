@@ -36,8 +36,14 @@ export class FakeTaskStore implements TaskStore {
   async renewedAtProvider(leaseId: LeaseId, providerExpiresAt: Date): Promise<boolean> {
     const lease = this.rows.leaseRows.get(leaseId);
     if (lease?.state !== 'active' || this.living(lease.taskId) === undefined) return false;
-    this.rows.commit({ leases: [{ ...lease, providerExpiresAt }] });
+    const { renewRequestedAt: _, ...rest } = lease;
+    this.rows.commit({ leases: [{ ...rest, providerExpiresAt }] });
     return true;
+  }
+
+  async reissuing(leaseId: LeaseId): Promise<boolean> {
+    const lease = this.rows.leaseRows.get(leaseId);
+    return lease?.state === 'active' && this.living(lease.taskId) !== undefined;
   }
 
   async heartbeat(taskId: TaskId, at: Date, dueAt: Date): Promise<boolean> {

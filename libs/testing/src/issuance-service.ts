@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { ProviderRegistry, type Connection } from '@mayfly/credentials';
 import {
   Assessor,
+  ConnectionGates,
   LeaseClosing,
   Minter,
   Planner,
@@ -33,6 +34,7 @@ export class IssuanceService<Stores extends TaskStores> {
   /** what went wrong behind a sweep */
   readonly reports: unknown[] = [];
   readonly targets: Targets;
+  readonly gates: ConnectionGates;
   readonly closing: LeaseClosing;
   readonly ending: TaskEnding;
   readonly issuance: TaskIssuance;
@@ -53,15 +55,17 @@ export class IssuanceService<Stores extends TaskStores> {
     const connections = { find: (name: string) => this.connections.get(name) };
     const observer = { reached: (step: Step) => void this.steps.push(step) };
     this.targets = new Targets(providers, connections, { read: async (reference) => `value of ${reference}` });
-    const parts = { clock, metrics: this.metrics, sealing: this.sealer, targets: this.targets, observer };
+    this.gates = new ConnectionGates(connections);
+    const { gates, targets } = this;
+    const parts = { clock, metrics: this.metrics, sealing: this.sealer, targets, gates, observer };
     const report = (error: unknown): void => void this.reports.push(error);
     this.closing = new LeaseClosing({ ...parts, store: stores.closing, report });
     this.ending = new TaskEnding(stores.closing, this.closing);
     this.issuance = new TaskIssuance({
       ...parts,
-      assessor: new Assessor(templates, providers, clock, observer),
-      planner: new Planner(this.targets, this.sealer),
-      minter: new Minter(this.metrics),
+      assessor: new Assessor(templates, targets, clock, observer),
+      planner: new Planner(targets, this.sealer, gates),
+      minter: new Minter(this.metrics, gates, stores.issuance, this.sealer),
       store: stores.issuance,
       ending: this.ending,
     });

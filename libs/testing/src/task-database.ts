@@ -17,7 +17,7 @@ GRANT USAGE ON SCHEMA test_clock TO mayfly_app;
 GRANT SELECT ON test_clock.skew TO mayfly_app`;
 
 const TABLES =
-  'agent, template, task, lease, quota_counter, audit_entry, audit_seal, outbox, idempotency_key, signing_key';
+  'agent, connection, template, task, lease, quota_counter, audit_entry, audit_seal, outbox, idempotency_key, signing_key, denial_document';
 
 /** A migrated PostgreSQL database whose time a test sets, with a look behind its stores. */
 export class TaskDatabase implements TaskScene {
@@ -101,6 +101,14 @@ export class TaskDatabase implements TaskScene {
       `INSERT INTO template (name, state, current_version) VALUES ($1, $2, $3)
        ON CONFLICT (name) DO UPDATE SET state = $2, current_version = $3`,
       [name, version === undefined ? 'retired' : 'published', version ?? null],
+    );
+  }
+
+  async disableConnection(name: string): Promise<void> {
+    await this.query(
+      `INSERT INTO connection (name, spec, state, updated_by) VALUES ($1, '{}', 'disabled', 'test')
+       ON CONFLICT (name) DO UPDATE SET state = 'disabled'`,
+      [name],
     );
   }
 

@@ -35,6 +35,8 @@ export interface TaskScene {
   setAgent(id: AgentId, state: 'active' | 'suspended'): Promise<void>;
   /** Puts this version in force; without one, the template is retired. */
   setTemplate(name: string, version: number | undefined): Promise<void>;
+  /** Takes a connection out of use. */
+  disableConnection(name: string): Promise<void>;
   task(taskId: TaskId): Promise<TaskView | undefined>;
   /** The leases of a task, by id. */
   leases(taskId: TaskId): Promise<readonly LeaseView[]>;

@@ -51,6 +51,8 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
 }
 
 const SWEEP_LIMIT = 200;
+/** Targets whose standing documents one round looks at. */
+const UPKEEP_LIMIT = 16;
 
 /** What every replica repeats, and what a replica with a worker repeats besides. */
 export function startBackground(services: Services, worker: boolean): Background {
@@ -87,6 +89,7 @@ export function startBackground(services: Services, worker: boolean): Background
       5_000,
       always(() => Promise.all([services.idempotencyStore.wipe(), services.identityUses.wipe()])),
     );
+    background.repeat('upkeep', 1_000, async () => (await services.upkeep.round(UPKEEP_LIMIT)) === UPKEEP_LIMIT);
     const { queue } = services;
     if (queue !== undefined) {
       background.repeat('outbox', 50, async () => (await services.outbox.pump((jobs) => queue.add(jobs))) === 500);

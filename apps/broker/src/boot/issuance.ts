@@ -1,16 +1,18 @@
 import type { ProviderRegistry, SecretSource } from '@mayfly/credentials';
 import {
   Assessor,
+  ConnectionGates,
   LeaseClosing,
   Minter,
   Planner,
+  StandingUpkeep,
   Targets,
   TaskEnding,
   TaskIssuance,
   TaskRenewal,
   type StepObserver,
 } from '@mayfly/issuance';
-import { PgClosingStore, PgIssuanceStore, PgTaskStore } from '@mayfly/persistence';
+import { PgClosingStore, PgDenialStore, PgIssuanceStore, PgTaskStore } from '@mayfly/persistence';
 import type { Foundation } from './foundation.js';
 
 /** The path of `POST /tasks` and everything that ends what it grants. */
@@ -21,12 +23,19 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const issuanceStore = new PgIssuanceStore(database.pool);
   const closingStore = new PgClosingStore(database.pool, clock);
   const tasks = new PgTaskStore(database.pool, database.prisma);
+  const gates = new ConnectionGates(catalog);
   const closing = new LeaseClosing({ store: closingStore, targets, sealing: sealer, metrics, clock, report });
+  const upkeep = new StandingUpkeep({
+    store: new PgDenialStore(database.pool, clock),
+    targets,
+    sealing: sealer,
+    report,
+  });
   const ending = new TaskEnding(closingStore, closing);
   const issuance = new TaskIssuance({
-    assessor: new Assessor(catalog, providers, clock, observer),
-    planner: new Planner(targets, sealer),
-    minter: new Minter(metrics),
+    assessor: new Assessor(catalog, targets, clock, observer),
+    planner: new Planner(targets, sealer, gates),
+    minter: new Minter(metrics, gates, issuanceStore, sealer),
     store: issuanceStore,
     sealing: sealer,
     ending,
@@ -34,8 +43,8 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     observer,
     clock,
   });
-  const renewal = new TaskRenewal({ issuance, tasks, targets, sealing: sealer, metrics, clock });
-  return { issuanceStore, closingStore, tasks, closing, ending, issuance, renewal };
+  const renewal = new TaskRenewal({ issuance, tasks, targets, sealing: sealer, gates, metrics, clock });
+  return { issuanceStore, closingStore, tasks, targets, gates, closing, upkeep, ending, issuance, renewal };
 }
 
 /** Crash tests name a step after which the process is gone at once, as by a power cut. */

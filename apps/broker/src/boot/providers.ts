@@ -6,7 +6,7 @@ import type { Foundation } from './foundation.js';
 
 /** The one list of providers: a new kind of credential is its folder and a line here. */
 export function buildProviders({ keyRing, clock, publicUrl }: Foundation) {
-  const postgres = new PostgresProvider();
+  const postgres = new PostgresProvider(clock);
   const providers = new ProviderRegistry([
     { provider: new SignedTokenProvider(new TokenSigner(keyRing, clock), publicUrl), check: checkSignedToken },
     { provider: postgres },

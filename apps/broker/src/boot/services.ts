@@ -1,6 +1,7 @@
 import { MAYFLY } from '@mayfly/audit';
 import {
   AgentLifecycleStore,
+  ConnectionLifecycleStore,
   AuditReader,
   AuditSealer,
   databaseProblem,
@@ -14,6 +15,7 @@ import {
 } from '@mayfly/persistence';
 import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/platform';
 import { TokenVerifier } from '@mayfly/trust';
+import { ConnectionsService } from '../declarations/connections.service.js';
 import { DeclarationsService } from '../declarations/declarations.service.js';
 import { HistoryService } from '../history/history.service.js';
 import { ResourceServers } from '../oauth/resource-servers.js';
@@ -89,7 +91,8 @@ function buildAgentSide(parts: Parts) {
 
 /** What platform teams, operators and auditors talk to. */
 function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
-  const { database, clock, providers, egress, secrets, closingStore, closing, catalog, refusals, report } = parts;
+  const { database, clock, providers, egress, secrets, targets, closingStore, closing, catalog, refusals, report } =
+    parts;
   const secretFault = secrets.faultOf.bind(secrets);
   const declarations = new PgDeclarationStore(database.pool, clock, { providers: providers.all, egress, secretFault });
   const lifecycle = new AgentLifecycleStore(database.pool, clock, closingStore);
@@ -102,6 +105,13 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
       catalog,
       refusals,
       rolesOverApi: backing.embedded !== undefined,
+      report,
+    }),
+    connectionsService: new ConnectionsService({
+      declarations,
+      lifecycle: new ConnectionLifecycleStore(database.pool, clock),
+      targets,
+      catalog,
       report,
     }),
     templatesService: new TemplatesService({

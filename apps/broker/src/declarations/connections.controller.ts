@@ -8,6 +8,8 @@ import { ApiIfMatch, isCreation, mustMatch, mustMatchOrBeNew } from '../http/pre
 import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
 import type { Principal } from '../security/principal.js';
+import { ConnectionTestSchema } from './connection-test.schema.js';
+import { ConnectionsService } from './connections.service.js';
 import { DeclarationsService } from './declarations.service.js';
 import { ApiDocument, RecordPageSchema, RecordViewSchema, sendDeclared } from './declared.view.js';
 
@@ -16,7 +18,10 @@ import { ApiDocument, RecordPageSchema, RecordViewSchema, sendDeclared } from '.
 @ApiProblems()
 @Controller('connections')
 export class ConnectionsController {
-  constructor(private readonly declarations: DeclarationsService) {}
+  constructor(
+    private readonly declarations: DeclarationsService,
+    private readonly connections: ConnectionsService,
+  ) {}
 
   @Get()
   @Permits(['platform', 'operator', 'auditor'])
@@ -68,6 +73,43 @@ export class ConnectionsController {
     const record = await this.declarations.put('Connection', name, body, mustMatchOrBeNew(headers), caller);
     if (isCreation(headers)) reply.code(201);
     return sendDeclared(reply, record);
+  }
+
+  @Post(':name/test')
+  @HttpCode(200)
+  @Permits(['platform', 'operator'])
+  @ApiOperation({
+    summary: 'Try it with the least harm: what works, which right is missing, how far the clocks are apart',
+  })
+  @ApiOkResponse({ standardSchema: ConnectionTestSchema })
+  test(@Caller() caller: Principal, @Param('name', { schema: NameSchema }) name: string): Promise<JsonObject> {
+    return this.connections.test(name, caller);
+  }
+
+  @Post(':name/disable')
+  @HttpCode(200)
+  @Permits(['platform', 'operator'])
+  @ApiOperation({ summary: 'Mint and renew nothing through it; revocations go on' })
+  @ApiOkResponse({ standardSchema: RecordViewSchema })
+  async disable(
+    @Caller() caller: Principal,
+    @Param('name', { schema: NameSchema }) name: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    return sendDeclared(reply, await this.connections.move(name, 'disabled', caller));
+  }
+
+  @Post(':name/enable')
+  @HttpCode(200)
+  @Permits(['platform', 'operator'])
+  @ApiOperation({ summary: 'Take it back into use' })
+  @ApiOkResponse({ standardSchema: RecordViewSchema })
+  async enable(
+    @Caller() caller: Principal,
+    @Param('name', { schema: NameSchema }) name: string,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<JsonObject> {
+    return sendDeclared(reply, await this.connections.move(name, 'enabled', caller));
   }
 
   @Delete(':name')

@@ -19,7 +19,14 @@ const recordShape = {
 
 /** A declared issuer or connection, as it is answered. */
 export const RecordViewSchema = z
-  .strictObject({ kind: z.enum(['Issuer', 'Connection']), ...recordShape })
+  .strictObject({
+    kind: z.enum(['Issuer', 'Connection']),
+    ...recordShape,
+    state: z
+      .enum(['enabled', 'disabled'])
+      .optional()
+      .meta({ description: 'of connections: whether anything new is minted through it' }),
+  })
   .meta({ id: 'DeclaredRecord' });
 export const RecordPageSchema = pageSchema(RecordViewSchema, 'DeclaredRecordPage');
 
@@ -34,8 +41,15 @@ export const AgentViewSchema = z
   .meta({ id: 'Agent' });
 export const AgentPageSchema = pageSchema(AgentViewSchema, 'AgentPage');
 
-export function declaredView({ agent, createdAt, updatedAt, spec, ...record }: DeclaredRecord): JsonObject {
-  return { ...record, ...agent, spec, createdAt: createdAt.toISOString(), updatedAt: updatedAt.toISOString() };
+export function declaredView({ agent, connection, createdAt, updatedAt, spec, ...record }: DeclaredRecord): JsonObject {
+  return {
+    ...record,
+    ...agent,
+    ...connection,
+    spec,
+    createdAt: createdAt.toISOString(),
+    updatedAt: updatedAt.toISOString(),
+  };
 }
 
 /** The view of a record, with its entity tag. */

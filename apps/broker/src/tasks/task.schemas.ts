@@ -54,6 +54,7 @@ const LeaseViewSchema = z.strictObject({
   connection: z.string().optional(),
   state: z.enum(['minting', 'active', 'revoking', 'revoked', 'expired', 'failed', 'abandoned']),
   revocation: z.enum(['immediate', 'propagating', 'expiry-only']),
+  revocationNote: z.string().optional().meta({ description: 'what `revocation` leaves open' }),
   expiresAt: Instant,
   providerExpiresAt: Instant.optional(),
   endCause: z.string().optional(),
@@ -61,6 +62,13 @@ const LeaseViewSchema = z.strictObject({
   revokeEffectiveAt: Instant.optional().meta({ description: 'from when on the target refuses the credential' }),
   endedAt: Instant.optional(),
   lastError: z.string().optional(),
+  renewRequestedAt: Instant.optional().meta({
+    description: 'the target stopped taking it; renew the task for a new one',
+  }),
+  facts: z
+    .record(z.string(), z.json())
+    .optional()
+    .meta({ description: 'what the target told, in the answer that grants' }),
 });
 
 /** A task without secrets: what `GET /tasks/:id` and the other routes of a task answer. */

@@ -14,15 +14,17 @@ export function grantView({ plan, minted }: Grant): JsonObject {
       grantedSeconds: plan.assessment.lifetime.grantedSeconds,
       limitedBy: plan.assessment.lifetime.limitedBy,
     },
-    credentials: plan.leases.map(({ id, name, connection, target }, index) => ({
+    credentials: plan.leases.map(({ id, name, connection, target, traits }, index) => ({
       leaseId: id,
       name,
       provider: target.provider.kind,
       connection,
       state: 'active',
-      revocation: target.provider.traits.revocation,
+      revocation: traits.revocation,
+      revocationNote: traits.revocationNote,
       expiresAt: plan.task.expiresAt.toISOString(),
       providerExpiresAt: minted[index]?.providerExpiresAt.toISOString(),
+      facts: minted[index]?.facts,
       secret: minted[index]?.secret,
     })),
   };
@@ -67,6 +69,7 @@ function leaseMembers(lease: Lease): JsonObject {
     connection: lease.connection,
     state: lease.state,
     revocation: lease.revocation,
+    revocationNote: lease.revocationNote,
     expiresAt: lease.expiresAt.toISOString(),
     providerExpiresAt: lease.providerExpiresAt?.toISOString(),
     endCause: lease.endCause,
@@ -74,5 +77,6 @@ function leaseMembers(lease: Lease): JsonObject {
     revokeEffectiveAt: lease.revokeEffectiveAt?.toISOString(),
     endedAt: lease.endedAt?.toISOString(),
     lastError: lease.lastError,
+    renewRequestedAt: lease.renewRequestedAt?.toISOString(),
   };
 }

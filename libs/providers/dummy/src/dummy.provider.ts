@@ -5,6 +5,7 @@ import type {
   Minted,
   MintOrder,
   Probeable,
+  ProbeReport,
   ProviderTraits,
   Renewable,
   RevocationOrder,
@@ -79,8 +80,10 @@ export class DummyProvider
     return { kind: this.credentials.delete(order.handle.id) ? 'revoked' : 'already_gone' };
   }
 
-  async probe(): Promise<void> {
-    if (this.switches.down) throw new Problem('provider_unavailable', 'the dummy target is switched off');
+  async probe(): Promise<ProbeReport> {
+    const name = 'reach';
+    if (!this.switches.down) return { checks: [{ name, outcome: 'ok' }] };
+    return { checks: [{ name, outcome: 'failed', detail: 'the dummy target is switched off' }] };
   }
 
   /** The credentials that would be accepted now, oldest first. */

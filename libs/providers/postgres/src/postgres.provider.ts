@@ -4,12 +4,13 @@ import type {
   Minted,
   MintOrder,
   Probeable,
+  ProbeReport,
   ProviderTraits,
   Renewable,
   RevocationOrder,
   RevocationOutcome,
 } from '@mayfly/credentials';
-import { Problem } from '@mayfly/kernel';
+import { Problem, type Clock } from '@mayfly/kernel';
 import { addressOf, leaseUrl } from './address.js';
 import { codeOf, problemOf, UNDEFINED_OBJECT } from './failures.js';
 import { createStatement, renewStatement } from './lease-role.js';
@@ -22,7 +23,7 @@ import {
   type PostgresHandle,
   type PostgresScope,
 } from './postgres.schemas.js';
-import { probeRights } from './probe.js';
+import { clockOffset, probeRights } from './probe.js';
 import { privilegesOf, scopeRoleName, type Privilege } from './scope-privileges.js';
 import { ensureScopeRole } from './scope-roles.js';
 import { scramVerifier } from './scram-verifier.js';
@@ -57,6 +58,9 @@ export class PostgresProvider
   private readonly targets = new Targets(4);
   /** of their own, so that many revocations do not hold up mints, nor mints a revocation */
   private readonly revocations = new Targets(8);
+
+  /** With `clock`, a probe tells how far the server's is from it. */
+  constructor(private readonly clock?: Clock) {}
 
   plan(order: Order): PostgresHandle {
     return { role: `mayfly_${order.leaseId.slice('lse_'.length)}`, scopeRole: scopeRoleName(wantedBy(order)) };
@@ -116,9 +120,17 @@ export class PostgresProvider
     }
   }
 
-  async probe(config: PostgresConfig, signal: AbortSignal): Promise<void> {
-    addressOf(config);
-    await orProblem(() => this.targets.at(config.url).use(signal, probeRights));
+  async probe(config: PostgresConfig, signal: AbortSignal): Promise<ProbeReport> {
+    const name = 'log in';
+    try {
+      addressOf(config);
+      return await this.targets.at(config.url).use(signal, async (session) => ({
+        checks: [{ name, outcome: 'ok' as const }, ...(await probeRights(session))],
+        ...(this.clock === undefined ? {} : { clockOffsetSeconds: await clockOffset(session, this.clock) }),
+      }));
+    } catch (error) {
+      return { checks: [{ name, outcome: 'failed', detail: problemOf(error).detail }] };
+    }
   }
 
   /** Closes all connections, once what they are doing is done. */

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
+import { addSeconds } from '@mayfly/kernel';
 import { CLAIM_SECONDS, type LeaseClaim, type TaskIntent } from '@mayfly/issuance';
 import type { TaskEndCause } from '@mayfly/tasks';
 import { activationOf, type IntentOptions } from '../builders.js';
@@ -22,6 +23,20 @@ export function closingResultsSuite(make: () => TaskStores | Promise<TaskStores>
     const retry = (claim: LeaseClaim, seconds?: number) => retryOf(stores, claim, seconds);
 
     describe('record', () => {
+      it('keeps what a target acknowledged, gives it to the next claim, and loses it to no later failure', async () => {
+        const intent = await active();
+        const [claim] = await end(intent);
+        expect(claim?.effectiveAt).toBeUndefined();
+        const effectiveAt = addSeconds(stores.scene.clock.now(), 60);
+        await stores.closing.record([{ ...retry(claim!, 1), effectiveAt }]);
+        expect(await leasesOf(intent)).toMatchObject([{ state: 'revoking', revokeEffectiveAt: effectiveAt }]);
+        await stores.scene.advance(2);
+        const [second] = await stores.closing.claimDue({ limit: 1 });
+        expect(second?.effectiveAt).toEqual(effectiveAt);
+        await stores.closing.record([retry(second!, 1)]);
+        expect(await leasesOf(intent)).toMatchObject([{ state: 'revoking', revokeEffectiveAt: effectiveAt }]);
+      });
+
       it('ends the lease on proof, and with the last lease the task, once', async () => {
         const intent = await active({ connections: ['crm', 'files'] });
         const claims = await end(intent);

@@ -64,6 +64,14 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         await expectNothing(intent);
       });
 
+      it('writes nothing when a connection of the task is disabled', async () => {
+        const intent = await intend({ connections: ['files', 'crm'] });
+        await stores.scene.disableConnection('crm');
+        expect(await stores.issuance.open(intent)).toBe('connection');
+        await expectNothing(intent);
+        await opened({ connections: ['files'] });
+      });
+
       it.each([-6, 6])('writes nothing when the clock of the replica is %i s off', async (seconds) => {
         const intent = await intend({ createdAt: addSeconds(stores.scene.clock.now(), seconds) });
         expect(await stores.issuance.open(intent)).toBe('clock');
@@ -165,6 +173,35 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         await stores.closing.requestEnd({ taskId: ended.task.id, cause: 'revoked', actor: MAYFLY });
         const answers = [ended, living].map((intent) => stores.issuance.activate(activationOf(intent)));
         expect(await Promise.all(answers)).toEqual([false, true]);
+      });
+    });
+
+    describe('recordHandle', () => {
+      const sealed = Buffer.from('a completed handle');
+
+      it('replaces the handle while the lease is being minted, and says that the mint may go on', async () => {
+        const intent = await opened();
+        expect(await stores.issuance.recordHandle(intent.leases[0]!.id, sealed)).toBe(true);
+        await stores.scene.advance(13);
+        const [claim] = await stores.closing.claimDue({ limit: 1 });
+        expect(Buffer.from(claim!.sealedHandle)).toEqual(sealed);
+      });
+
+      it('keeps the handle of a task that was ended meanwhile, and says that the mint may not go on', async () => {
+        const intent = await opened();
+        const { id } = intent.leases[0]!;
+        await stores.closing.requestEnd({ taskId: intent.task.id, cause: 'revoked', actor: MAYFLY });
+        expect(await stores.issuance.recordHandle(id, sealed)).toBe(false);
+        await stores.scene.advance(13);
+        const [claim] = await stores.closing.claimDue({ limit: 1 });
+        expect(Buffer.from(claim!.sealedHandle)).toEqual(sealed);
+      });
+
+      it('changes nothing of a lease that is active or unknown', async () => {
+        const intent = await opened();
+        await stores.issuance.activate(activationOf(intent));
+        expect(await stores.issuance.recordHandle(intent.leases[0]!.id, sealed)).toBe(false);
+        expect(await stores.issuance.recordHandle(newId('lse'), sealed)).toBe(false);
       });
     });
 

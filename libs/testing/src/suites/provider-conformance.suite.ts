@@ -83,7 +83,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       order: MintOrder<Config, Scope>,
       signal = AbortSignal.timeout(20_000),
     ): Promise<Minted<Handle>> {
-      return subject.provider.mint(order, subject.provider.plan(order), signal);
+      return subject.provider.mint(order, subject.provider.plan(order), signal, async () => true);
     }
     /** Revokes a lease that was planned when the configuration was in order. */
     function revoke(order: MintOrder<Config, Scope>): Promise<RevocationOutcome> {

@@ -151,6 +151,17 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
       });
     });
 
+    describe('reissuing', () => {
+      it.each([
+        ['active', true],
+        ['ending', false],
+      ] as const)('is allowed while the task is %s: %s', async (state, allowed) => {
+        const intent = state === 'active' ? await active() : await ending('ending');
+        const until = addSeconds(stores.scene.clock.now(), 10);
+        expect(await stores.tasks.reissuing(intent.leases[0]!.id, until)).toBe(allowed);
+      });
+    });
+
     describe('renewedAtProvider', () => {
       it('notes the new expiry of an active lease', async () => {
         const intent = await active();

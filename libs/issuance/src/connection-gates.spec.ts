@@ -1,0 +1,98 @@
+import { afterEach, describe, expect, it, jest } from '@jest/globals';
+import { Problem } from '@mayfly/kernel';
+import { ConnectionGates } from './connection-gates.js';
+
+const outage = () => Promise.reject(new Problem('provider_unavailable', 'the target did not answer'));
+const refusal = () => Promise.reject(new Problem('provider_rejected', 'there is no such role'));
+const answer = () => Promise.resolve('minted');
+
+function gatesWith(maxConcurrentCalls?: number): ConnectionGates {
+  const limits = maxConcurrentCalls === undefined ? {} : { maxConcurrentCalls };
+  return new ConnectionGates({
+    find: (name) => ({ name, spec: { provider: 'dummy', owner: 'me', config: {}, ...limits } }),
+  });
+}
+
+async function outages(gates: ConnectionGates, count: number, connection = 'dead'): Promise<void> {
+  for (let call = 0; call < count; call++) await expect(gates.run(connection, outage)).rejects.toThrow('answer');
+}
+
+describe('the gate of a connection', () => {
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it('pauses after five outages in a row: calls are not made, requests are refused, others pass', async () => {
+    const gates = gatesWith();
+    await outages(gates, 4);
+    gates.requireOpen('dead');
+    await outages(gates, 1);
+    const call = jest.fn(answer);
+    await expect(gates.run('dead', call)).rejects.toMatchObject({
+      code: 'provider_rejected',
+      extensions: { reason: 'paused' },
+    });
+    expect(call).not.toHaveBeenCalled();
+    expect(() => {
+      gates.requireOpen('dead');
+    }).toThrow('is paused');
+    expect(gates.pausedConnections()).toEqual(['dead']);
+    gates.requireOpen('healthy');
+    expect(await gates.run('healthy', answer)).toBe('minted');
+    expect(await gates.run(undefined, answer)).toBe('minted');
+  });
+
+  it('takes a refusal by the target for an answer', async () => {
+    const gates = gatesWith();
+    for (let call = 0; call < 20; call++) await expect(gates.run('crm', refusal)).rejects.toThrow('no such role');
+    gates.requireOpen('crm');
+  });
+
+  it('lets one call through after the pause, and opens again when it works', async () => {
+    jest.useFakeTimers();
+    const gates = gatesWith();
+    await outages(gates, 5);
+    jest.advanceTimersByTime(5_001);
+    gates.requireOpen('dead');
+    expect(await gates.run('dead', answer)).toBe('minted');
+    await outages(gates, 4);
+    gates.requireOpen('dead');
+  });
+
+  it('pauses again at once when the call after the pause fails', async () => {
+    jest.useFakeTimers();
+    const gates = gatesWith();
+    await outages(gates, 5);
+    jest.advanceTimersByTime(5_001);
+    await outages(gates, 1);
+    expect(gates.pausedConnections()).toEqual(['dead']);
+  });
+
+  it('lets no more calls run at once than the connection says', async () => {
+    const gates = gatesWith(2);
+    let running = 0;
+    let most = 0;
+    const call = async (): Promise<void> => {
+      running += 1;
+      most = Math.max(most, running);
+      await new Promise((resolve) => setImmediate(resolve));
+      running -= 1;
+    };
+    await Promise.all(Array.from({ length: 10 }, () => gates.run('crm', call)));
+    expect(most).toBe(2);
+  });
+
+  it('refuses what would wait too long, as a call that was not made', async () => {
+    const gates = gatesWith(1);
+    let release = (): void => undefined;
+    const held = gates.run('crm', () => new Promise<void>((resolve) => (release = resolve)));
+    const waiting = Array.from({ length: 512 }, () => gates.run('crm', answer));
+    await expect(gates.run('crm', answer)).rejects.toMatchObject({
+      code: 'provider_rejected',
+      extensions: { reason: 'busy' },
+    });
+    release();
+    await held;
+    expect(await Promise.all(waiting)).toHaveLength(512);
+  });
+});

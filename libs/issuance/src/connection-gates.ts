@@ -1,0 +1,106 @@
+import { Problem } from '@mayfly/kernel';
+import {
+  bulkhead,
+  BulkheadRejectedError,
+  CircuitState,
+  circuitBreaker,
+  ConsecutiveBreaker,
+  handleWhen,
+  isBrokenCircuitError,
+  type BulkheadPolicy,
+  type CircuitBreakerPolicy,
+} from 'cockatiel';
+import type { ConnectionSource } from './ports.js';
+
+/** So many outages in a row pause a connection. */
+const OUTAGES = 5;
+const PAUSE_MS = 5_000;
+const CONCURRENT_CALLS = 32;
+/** Calls that wait for their turn; more are refused, since they would not be answered in time. */
+const WAITING_CALLS = 512;
+
+interface Gate {
+  readonly concurrentCalls: number;
+  readonly breaker: CircuitBreakerPolicy;
+  readonly bulkhead: BulkheadPolicy;
+  /** when the pause began, on the monotonic clock */
+  openedAt: number;
+}
+
+/**
+ * What calls to mint and renew pass, by connection: a bound on how many are under way at once, and a breaker that pauses
+ * a back end which does not answer, so that requests for it are refused at once and no other connection waits for it.
+ * Revocations do not pass here: they are tried again whatever happens.
+ */
+export class ConnectionGates {
+  private readonly gates = new Map<string, Gate>();
+
+  constructor(private readonly connections: ConnectionSource) {}
+
+  /** Throws `provider_unavailable` (reason `paused`) while the connection is paused. Nothing is recorded then. */
+  requireOpen(connection: string | undefined): void {
+    const gate = connection === undefined ? undefined : this.gates.get(connection);
+    if (connection !== undefined && gate !== undefined && isPaused(gate))
+      throw paused('provider_unavailable', connection);
+  }
+
+  /**
+   * The call's own outcome, or `provider_rejected` (reason `paused` or `busy`) when it was not made: nothing came of it. Only
+   * `provider_unavailable` counts as an outage.
+   */
+  async run<T>(connection: string | undefined, call: () => Promise<T>): Promise<T> {
+    if (connection === undefined) return call();
+    const { breaker, bulkhead } = this.gateOf(connection);
+    try {
+      return await bulkhead.execute(() => breaker.execute(call));
+    } catch (error) {
+      if (isBrokenCircuitError(error)) throw paused('provider_rejected', connection);
+      if (error instanceof BulkheadRejectedError) throw busy(connection);
+      throw error;
+    }
+  }
+
+  /** The connections that are paused now. */
+  pausedConnections(): readonly string[] {
+    return [...this.gates].filter(([, gate]) => isPaused(gate)).map(([name]) => name);
+  }
+
+  private gateOf(connection: string): Gate {
+    const concurrentCalls = this.connections.find(connection)?.spec.maxConcurrentCalls ?? CONCURRENT_CALLS;
+    const known = this.gates.get(connection);
+    if (known?.concurrentCalls === concurrentCalls) return known;
+    const breaker = circuitBreaker(handleWhen(isOutage), {
+      halfOpenAfter: PAUSE_MS,
+      breaker: new ConsecutiveBreaker(OUTAGES),
+    });
+    const gate: Gate = { concurrentCalls, breaker, bulkhead: bulkhead(concurrentCalls, WAITING_CALLS), openedAt: 0 };
+    breaker.onBreak(() => {
+      gate.openedAt = performance.now();
+    });
+    this.gates.set(connection, gate);
+    return gate;
+  }
+}
+
+/** After the pause the next call is let through; whether it works decides. */
+function isPaused({ breaker, openedAt }: Gate): boolean {
+  return breaker.state === CircuitState.Open && performance.now() - openedAt < PAUSE_MS;
+}
+
+function isOutage(error: Error): boolean {
+  return !(error instanceof Problem) || error.code === 'provider_unavailable';
+}
+
+function paused(code: 'provider_unavailable' | 'provider_rejected', connection: string): Problem {
+  return new Problem(code, `connection \`${connection}\` does not answer and is paused; try again later`, {
+    reason: 'paused',
+    retryAfterSeconds: 5,
+  });
+}
+
+function busy(connection: string): Problem {
+  return new Problem('provider_rejected', `connection \`${connection}\` has too many calls waiting; try again later`, {
+    reason: 'busy',
+    retryAfterSeconds: 2,
+  });
+}

@@ -1,0 +1,32 @@
+import { withDeadline } from '@mayfly/credentials';
+import { openHandle } from './lease-handle.js';
+import type { Sealing, UpkeepStore } from './ports.js';
+import type { Targets } from './targets.js';
+
+const UPKEEP_DEADLINE_SECONDS = 15;
+
+export interface UpkeepParts {
+  readonly store: UpkeepStore;
+  readonly targets: Targets;
+  readonly sealing: Sealing;
+  /** told of what could not be looked at; it comes round again */
+  readonly report: (error: unknown) => void;
+}
+
+/** Looks again at what providers keep standing at shared targets (`Standing`), and has it put right where it was changed. */
+export class StandingUpkeep {
+  constructor(private readonly parts: UpkeepParts) {}
+
+  /** One round over at most `limit` targets; says how many there were. One that fails holds up no other. */
+  async round(limit: number): Promise<number> {
+    const due = await this.parts.store.due(limit);
+    await Promise.all(due.map((one) => this.maintain(one).catch(this.parts.report)));
+    return due.length;
+  }
+
+  private async maintain({ target: place, lease }: Awaited<ReturnType<UpkeepStore['due']>>[number]): Promise<void> {
+    const { target } = await openHandle(this.parts.sealing, this.parts.targets, lease);
+    const { provider, config } = target;
+    await withDeadline(UPKEEP_DEADLINE_SECONDS, async (signal) => provider.maintain?.(config, place, signal));
+  }
+}
