@@ -26,6 +26,7 @@ export type AuditEntryType =
   | 'agent.retired'
   | 'template.drafted'
   | 'template.published'
+  | 'template.refused'
   | 'template.retired'
   | 'signing-key.added';
 

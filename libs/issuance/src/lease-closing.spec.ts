@@ -26,6 +26,20 @@ describe('LeaseClosing', () => {
     jest.restoreAllMocks();
   });
 
+  it('keeps what a target acknowledged, gives it to the next call, and waits no longer than it was told', async () => {
+    const grant = await service.issue();
+    const effectiveAt = addSeconds(stores.scene.clock.now(), 30);
+    const pending = { kind: 'not_yet', detail: 'IAM applies it', retryAfterSeconds: 30, effectiveAt } as const;
+    const revoking = jest.spyOn(service.dummy, 'revoke').mockResolvedValue(pending);
+    await end(grant);
+    expect(await leasesOf(grant)).toMatchObject([{ state: 'revoking', revokeEffectiveAt: effectiveAt }]);
+    revoking.mockResolvedValue({ kind: 'revoked', effectiveAt });
+    await stores.scene.advance(31);
+    await sweep();
+    expect(revoking.mock.lastCall?.[0]).toMatchObject({ effectiveAt });
+    expect(await leasesOf(grant)).toMatchObject([{ state: 'revoked', revokeEffectiveAt: effectiveAt }]);
+  });
+
   const now = () => stores.scene.clock.now();
   const leasesOf = ({ plan }: Grant) => stores.scene.leases(plan.task.id);
   const end = ({ plan }: Grant, cause: TaskEndCause = 'completed') =>

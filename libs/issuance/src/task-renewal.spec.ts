@@ -61,6 +61,45 @@ describe('TaskRenewal', () => {
       expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 1_800));
     });
 
+    it('goes to the provider of a lease that was told to renew, though the deadline cannot move', async () => {
+      const { id } = grant.plan.leases[0]!;
+      stores.scene.leaseRows.set(id, { ...stores.scene.leaseRows.get(id)!, renewRequestedAt: start });
+      const asked = jest.spyOn(service.dummy, 'renew');
+      await renew(600);
+      expect(asked).toHaveBeenCalledTimes(1);
+      expect(stores.scene.leaseRows.get(id)?.renewRequestedAt).toBeUndefined();
+      await renew(600);
+      expect(asked).toHaveBeenCalledTimes(1);
+    });
+
+    it('records that something may be issued before a provider with a shared target issues it', async () => {
+      const { id } = grant.plan.leases[0]!;
+      stores.scene.leaseRows.set(id, { ...stores.scene.leaseRows.get(id)!, target: 'role/crm' });
+      const order: string[] = [];
+      const recording = stores.tasks.reissuing.bind(stores.tasks);
+      jest.spyOn(stores.tasks, 'reissuing').mockImplementation((...asked) => {
+        order.push('recorded');
+        return recording(...asked);
+      });
+      const renewing = service.dummy.renew.bind(service.dummy);
+      jest.spyOn(service.dummy, 'renew').mockImplementation((...asked) => {
+        order.push('issued');
+        return renewing(...asked);
+      });
+      await stores.scene.advance(300);
+      await renew(600);
+      expect(order).toEqual(['recorded', 'issued']);
+    });
+
+    it('is refused, and audited, while a connection of the task is disabled', async () => {
+      service.disable('crm');
+      await expect(renew(600)).rejects.toMatchObject({
+        code: 'policy_denied',
+        extensions: { control: 'connection-state' },
+      });
+      expect(denials()).toBe(1);
+    });
+
     it('never passes the longest life of the version in force either', async () => {
       await republish({ lifetime: { defaultSeconds: 600, maxSeconds: 700 } });
       await stores.scene.advance(300);

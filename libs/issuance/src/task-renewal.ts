@@ -55,7 +55,6 @@ export class TaskRenewal {
     const task = await this.ownTask(requester, taskId);
     if (task.endCause !== undefined || task.state !== 'active') throw ended(taskId);
     if (task.leases.some(({ state }) => state !== 'active')) throw notActive(taskId);
-    for (const { connection } of task.leases) this.parts.targets.requireEnabled(connection);
     const assessment = await this.decideAgain(requester, task, ttlSeconds);
     const expiresAt = this.newDeadline(task, assessment);
     if (expiresAt <= task.expiresAt) return this.renewAtProviders(task, task.leases.filter(needsRenewal));
@@ -81,6 +80,7 @@ export class TaskRenewal {
     const { issuance } = this.parts;
     await issuance.refusing(requester, request, () => {
       requireSameRuntime(requester, task);
+      for (const { connection } of task.leases) this.parts.targets.requireEnabled(connection);
     });
     const assessment = await issuance.assess(requester, request);
     await issuance.refusing(requester, request, () => {

@@ -86,7 +86,15 @@ export class PgTemplateStore {
    * Makes the draft the next version and puts it in force. Throws `not_found`, `conflict` without a draft, what
    * `precondition` and `judge` throw, and `invalid_template` with the rules that the draft breaks.
    */
-  publish(name: string, { precondition, judge, by }: PublishRequest): Promise<PublishedVersion> {
+  publish(name: string, request: PublishRequest): Promise<PublishedVersion> {
+    return this.publishDraft(name, request).catch(async (error: unknown) => {
+      if (error instanceof Problem && error.code === 'invalid_template')
+        await this.noteRefusal(name, request.by, error);
+      throw error;
+    });
+  }
+
+  private publishDraft(name: string, { precondition, judge, by }: PublishRequest): Promise<PublishedVersion> {
     return underDeclarationLock(this.pool, async (client) => {
       const template = existing(await findTemplate(client, name), 'TaskTemplate', name);
       precondition(template.revision);
@@ -124,6 +132,13 @@ export class PgTemplateStore {
     const { declarations } = await readDeclaredState(client);
     const connections = ofKind('Connection', declarations).map(({ metadata: { name }, spec }) => ({ name, spec }));
     refuseErrors(lintTemplate(spec, lintFactsOf(this.providers, connections)));
+  }
+
+  /** After the rollback: what was not published, by which rules and where. */
+  private async noteRefusal(name: string, by: Declarer, { detail, extensions }: Problem): Promise<void> {
+    const places = (extensions.errors ?? []).map((error) => ({ ...error }));
+    const facts = { name, detail, errors: places };
+    await insertAudit(this.pool, [auditEntry('template.refused', this.clock.now(), by.actor, {}, facts)]);
   }
 
   private async note(client: ClientBase, type: AuditEntryType, by: Declarer, facts: JsonObject): Promise<void> {

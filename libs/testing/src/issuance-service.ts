@@ -99,6 +99,12 @@ export class IssuanceService<Stores extends TaskStores> {
     this.connections.set(name, { name, spec: { provider, owner: 'support-platform', config: {} } });
   }
 
+  /** Takes a connection out of use. */
+  disable(name: string): void {
+    const connection = this.connections.get(name);
+    if (connection !== undefined) this.connections.set(name, { ...connection, disabled: true });
+  }
+
   disconnect(name: string): void {
     this.connections.delete(name);
   }

@@ -24,6 +24,7 @@ import { RefusalRecorder } from '../security/refusal.recorder.js';
 import { Idempotency } from '../tasks/idempotency.service.js';
 import { taskView } from '../tasks/task.view.js';
 import { TasksService } from '../tasks/tasks.service.js';
+import { TargetRemarks } from '../templates/target-remarks.js';
 import { TemplatesService } from '../templates/templates.service.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
 import { buildIssuance } from './issuance.js';
@@ -118,6 +119,7 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
       templates: new PgTemplateStore(database.pool, clock, providers.all),
       catalog,
       providers: providers.all,
+      remarks: new TargetRemarks(targets),
       refusals,
       fourEyes: backing.embedded === undefined,
       report,

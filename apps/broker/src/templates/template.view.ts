@@ -1,5 +1,6 @@
 import { LabelsSchema, NameSchema, type JsonObject } from '@mayfly/kernel';
 import type { PublishedVersion, TemplateRecord } from '@mayfly/persistence';
+import type { Finding } from '@mayfly/templates';
 import { z } from 'zod';
 import { pageSchema } from '../http/page.js';
 
@@ -37,9 +38,25 @@ const templateShape = {
 const TemplateSummarySchema = z.strictObject(templateShape).meta({ id: 'TemplateSummary' });
 export const TemplatePageSchema = pageSchema(TemplateSummarySchema, 'TemplatePage');
 
+const FindingSchema = z
+  .strictObject({
+    rule: z.string().meta({ description: 'docs/template-rules.md explains it', examples: ['MF104'] }),
+    severity: z.enum(['error', 'warning']),
+    pointer: z.string().meta({ description: 'into the document' }),
+    detail: z.string(),
+  })
+  .meta({ id: 'TemplateFinding' });
+
 /** A template with the version that is in force. */
 export const TemplateViewSchema = z
-  .strictObject({ ...templateShape, inForce: VersionViewSchema.nullable() })
+  .strictObject({
+    ...templateShape,
+    inForce: VersionViewSchema.nullable(),
+    warnings: z
+      .array(FindingSchema)
+      .optional()
+      .meta({ description: 'of the linter and the targets, when it is published' }),
+  })
   .meta({ id: 'Template' });
 
 export const DraftViewSchema = z
@@ -68,18 +85,11 @@ export const DiffViewSchema = z
   })
   .meta({ id: 'TemplateDiff' });
 
-export const FindingsSchema = z
-  .strictObject({
-    findings: z.array(
-      z.strictObject({
-        rule: z.string().meta({ description: 'docs/template-rules.md explains it', examples: ['MF104'] }),
-        severity: z.enum(['error', 'warning']),
-        pointer: z.string().meta({ description: 'into the document' }),
-        detail: z.string(),
-      }),
-    ),
-  })
-  .meta({ id: 'TemplateFindings' });
+export const FindingsSchema = z.strictObject({ findings: z.array(FindingSchema) }).meta({ id: 'TemplateFindings' });
+
+export function findingsView(findings: readonly Finding[]): JsonObject[] {
+  return findings.map((found) => ({ ...found, pointer: `/spec${found.pointer}` }));
+}
 
 export function versionView({ publishedAt, spec, ...version }: PublishedVersion): JsonObject {
   return { ...version, spec: spec, publishedAt: publishedAt.toISOString() };

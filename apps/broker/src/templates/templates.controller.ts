@@ -59,7 +59,7 @@ export class TemplatesController {
   @ApiOperation({ summary: 'What the linter says of a document; nothing is saved' })
   @ApiDocument('TaskTemplate')
   @ApiOkResponse({ standardSchema: FindingsSchema })
-  lint(@Body() body: Json): JsonObject {
+  lint(@Body() body: Json): Promise<JsonObject> {
     return this.templates.lint(body);
   }
 

@@ -8,12 +8,14 @@ import { pageView, positionOf, type PageQuery } from '../http/page.js';
 import { mustBeNew } from '../http/preconditions.js';
 import { declarerOf, nameOf, type Principal } from '../security/principal.js';
 import type { RefusalRecorder } from '../security/refusal.recorder.js';
-import { templateView, versionView, type DiffQuery } from './template.view.js';
+import type { TargetRemarks } from './target-remarks.js';
+import { findingsView, templateView, versionView, type DiffQuery } from './template.view.js';
 
 export interface TemplatesParts {
   readonly templates: PgTemplateStore;
   readonly catalog: Pick<Catalog, 'refresh' | 'connections'>;
   readonly providers: readonly AnyProvider[];
+  readonly remarks: Pick<TargetRemarks, 'about'>;
   readonly refusals: Pick<RefusalRecorder, 'forbidden'>;
   /** whether a version needs an author and another publisher */
   readonly fourEyes: boolean;
@@ -82,13 +84,18 @@ export class TemplatesService {
   }
 
   /** What the linter says against a document, as it would at publication. Throws `invalid_declaration`. */
-  lint(body: Json): JsonObject {
+  async lint(body: Json): Promise<JsonObject> {
     const facts = lintFactsOf(this.parts.providers, this.parts.catalog.connections);
-    const findings = lintTemplate(readDocument(body).spec, facts);
-    return { findings: findings.map((finding) => ({ ...finding, pointer: `/spec${finding.pointer}` })) };
+    const { spec } = readDocument(body);
+    const findings = lintTemplate(spec, facts);
+    const isSound = findings.every(({ severity }) => severity !== 'error');
+    return { findings: findingsView([...findings, ...(isSound ? await this.parts.remarks.about(spec) : [])]) };
   }
 
-  /** Puts the draft in force. Throws `invalid_template`, and `policy_denied` to the draft's own author. */
+  /**
+   * Puts the draft in force, and answers with the linter's warnings besides. Throws `invalid_template`, which is audited,
+   * and `policy_denied` to the draft's own author.
+   */
   async publish(name: string, precondition: Precondition, caller: Principal): Promise<Revised> {
     const judge = ({ author }: TemplateDraft): void => {
       if (this.parts.fourEyes && author === nameOf(caller)) throw fourEyesRefusal();
@@ -102,7 +109,16 @@ export class TemplatesService {
       throw error;
     }
     await this.refresh();
-    return this.view(name);
+    const { revision, body } = await this.view(name);
+    return { name, revision, body: { ...body, warnings: await this.warnings(name) } };
+  }
+
+  private async warnings(name: string): Promise<JsonObject[]> {
+    const { currentVersion } = await this.parts.templates.find(name);
+    if (currentVersion === undefined) return [];
+    const { spec } = await this.parts.templates.version(name, currentVersion);
+    const facts = lintFactsOf(this.parts.providers, this.parts.catalog.connections);
+    return findingsView([...lintTemplate(spec, facts), ...(await this.parts.remarks.about(spec))]);
   }
 
   async retire(name: string, caller: Principal): Promise<Revised> {

@@ -1,0 +1,34 @@
+import { withDeadline } from '@mayfly/credentials';
+import type { Targets } from '@mayfly/issuance';
+import { Problem } from '@mayfly/kernel';
+import { finding, sampleScopes, type Finding, type SampleScope, type TaskTemplateSpec } from '@mayfly/templates';
+
+const ASKING_SECONDS = 8;
+
+/** What the targets of a template say of its scopes, asked when somebody lints or publishes it. Only warnings come of it. */
+export class TargetRemarks {
+  constructor(private readonly targets: Pick<Targets, 'resolve'>) {}
+
+  /** Never rejects: a target that cannot be asked is a warning as well. */
+  async about(spec: TaskTemplateSpec): Promise<readonly Finding[]> {
+    const found = await Promise.all(sampleScopes(spec).map((sample) => this.ask(sample)));
+    return found.flat();
+  }
+
+  private async ask({ credential, scope, pointer }: SampleScope): Promise<Finding[]> {
+    if (credential.connection === undefined) return [];
+    try {
+      const { provider, config } = await this.targets.resolve(credential.provider, credential.connection, scope);
+      const parsed = provider.schemas.scope.safeParse(scope);
+      if (provider.examine === undefined || !parsed.success) return [];
+      const remarks = await withDeadline(
+        ASKING_SECONDS,
+        async (signal) => (await provider.examine?.(config, parsed.data, signal)) ?? [],
+      );
+      return remarks.map((remark) => finding('MF310', pointer, remark));
+    } catch (error) {
+      const reason = error instanceof Problem ? error.detail : 'it failed in an unexpected way';
+      return [finding('MF310', pointer, `connection \`${credential.connection}\` could not be asked: ${reason}`)];
+    }
+  }
+}

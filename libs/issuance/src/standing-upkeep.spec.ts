@@ -1,0 +1,50 @@
+import { beforeEach, describe, expect, it, jest } from '@jest/globals';
+import { FakeTaskStores, IssuanceService } from '@mayfly/testing';
+import type { UpkeepStore } from './ports.js';
+import { StandingUpkeep } from './standing-upkeep.js';
+
+describe('the upkeep of what stands at shared targets', () => {
+  let service: IssuanceService<FakeTaskStores>;
+  let due: Awaited<ReturnType<UpkeepStore['due']>>;
+  const reports: unknown[] = [];
+
+  beforeEach(async () => {
+    service = new IssuanceService(new FakeTaskStores());
+    await service.publish();
+    const { plan } = await service.issue();
+    const [lease] = await service.stores.scene.leases(plan.task.id);
+    const { sealedHandle } = service.stores.scene.leaseRows.get(lease!.id)!;
+    due = ['role/one', 'role/two'].map((target) => ({
+      target,
+      lease: { id: lease!.id, provider: 'dummy', sealedHandle },
+    }));
+    reports.length = 0;
+  });
+
+  const upkeepOf = (maintain: jest.Mock<(config: unknown, target: string) => Promise<void>>) => {
+    Object.assign(service.dummy, { maintain });
+    const { targets, sealer: sealing } = service;
+    const store = { due: async (limit: number) => due.slice(0, limit) };
+    return new StandingUpkeep({ store, targets, sealing, report: (error) => void reports.push(error) });
+  };
+
+  it('has the provider look at each target, with the configuration that its leases know', async () => {
+    const maintain = jest.fn<(config: unknown, target: string) => Promise<void>>().mockResolvedValue();
+    expect(await upkeepOf(maintain).round(10)).toBe(2);
+    expect(maintain.mock.calls.map(([config, target]) => [config, target])).toEqual([
+      [{}, 'role/one'],
+      [{}, 'role/two'],
+    ]);
+    expect(await upkeepOf(maintain).round(1)).toBe(1);
+  });
+
+  it('reports what failed, and lets it hold up no other', async () => {
+    const maintain = jest
+      .fn<(config: unknown, target: string) => Promise<void>>()
+      .mockRejectedValueOnce(new Error('the target is down'))
+      .mockResolvedValue();
+    await upkeepOf(maintain).round(10);
+    expect(maintain).toHaveBeenCalledTimes(2);
+    expect(reports).toHaveLength(1);
+  });
+});
