@@ -16,6 +16,7 @@ export type AuditEntryType =
   | 'lease.expired'
   | 'lease.cut-off'
   | 'target.cut-off'
+  | 'target.orphaned'
   | 'target.repaired'
   | 'declaration.changed'
   | 'connection.disabled'

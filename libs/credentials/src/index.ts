@@ -11,6 +11,7 @@ export type {
   ProbeCheck,
   ProbeReport,
   ProviderTraits,
+  Reconcilable,
   RecordHandle,
   RelatedConnection,
   RelatedConnections,

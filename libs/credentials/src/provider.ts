@@ -197,13 +197,23 @@ export interface Standing<Config, Handle> {
   maintain(config: Config, target: string, signal: AbortSignal): Promise<void>;
 }
 
+/** A provider whose back end can be left with something that no lease knows, where somebody else can look for it. */
+export interface Reconcilable<Handle> {
+  /**
+   * What was made for Mayfly at the place that `related` leads to and that none of `handles` knows, by name. It only looks.
+   * Rejects with a `Problem`.
+   */
+  orphans(related: RelatedConnection, handles: readonly Handle[], signal: AbortSignal): Promise<readonly string[]>;
+}
+
 /** A provider as the registry holds it: its types are closed behind its own schemas. */
 /* eslint-disable @typescript-eslint/no-explicit-any -- an existential type: only a provider's own schemas open it */
 export type AnyProvider = CredentialProvider<any, any, any> &
   Partial<Renewable<any, any, any>> &
   Partial<Probeable<any>> &
   Partial<ConnectionAware<any, any>> &
-  Partial<Standing<any, any>>;
+  Partial<Standing<any, any>> &
+  Partial<Reconcilable<any>>;
 
 /**
  * Compares a credential that can be read with what was ordered, and says what is wrong with it, or undefined. It lives

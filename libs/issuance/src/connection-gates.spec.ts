@@ -36,7 +36,7 @@ describe('the gate of a connection', () => {
     expect(() => {
       gates.requireOpen('dead');
     }).toThrow('is paused');
-    expect(gates.pausedConnections()).toEqual(['dead']);
+    expect(gates.pausedConnections()).toEqual(new Map([['dead', 1]]));
     gates.requireOpen('healthy');
     expect(await gates.run('healthy', answer)).toBe('minted');
     expect(await gates.run(undefined, answer)).toBe('minted');
@@ -65,7 +65,7 @@ describe('the gate of a connection', () => {
     await outages(gates, 5);
     jest.advanceTimersByTime(5_001);
     await outages(gates, 1);
-    expect(gates.pausedConnections()).toEqual(['dead']);
+    expect(gates.pausedConnections().get('dead')).toBe(1);
   });
 
   it('lets no more calls run at once than the connection says', async () => {

@@ -60,9 +60,9 @@ export class ConnectionGates {
     }
   }
 
-  /** The connections that are paused now. */
-  pausedConnections(): readonly string[] {
-    return [...this.gates].filter(([, gate]) => isPaused(gate)).map(([name]) => name);
+  /** Of every connection that was used: 1 while it is paused, else 0. */
+  pausedConnections(): ReadonlyMap<string, number> {
+    return new Map([...this.gates].map(([name, gate]) => [name, isPaused(gate) ? 1 : 0]));
   }
 
   private gateOf(connection: string): Gate {

@@ -2,6 +2,7 @@ export { Assessor, type Assessment } from './assessment.js';
 export { ConnectionGates } from './connection-gates.js';
 export { CLAIM_SECONDS, LeaseClosing } from './lease-closing.js';
 export { Minter } from './minting.js';
+export { OrphanWatch } from './orphan-watch.js';
 export { narrowLifetime, type GrantedLifetime, type LifetimeBounds } from './narrowing.js';
 export { actorOf, Planner, type Plan, type PlannedLease } from './plan.js';
 export type * from './ports.js';

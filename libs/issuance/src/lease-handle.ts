@@ -1,5 +1,5 @@
 import type { Json, LeaseId } from '@mayfly/kernel';
-import type { DeclaredRelated, Sealing, Target } from './ports.js';
+import type { DeclaredRelated, SealedLease, Sealing, Target } from './ports.js';
 import type { Targets } from './targets.js';
 
 interface Recorded {
@@ -19,12 +19,21 @@ export function sealHandle(sealing: Sealing, leaseId: LeaseId, target: Target, h
   return sealing.seal(JSON.stringify({ handle, config: target.declared, ...related } satisfies Recorded), leaseId);
 }
 
+/** The handle of a lease alone. */
+export function handleOf(sealing: Sealing, lease: Pick<SealedLease, 'id' | 'sealedHandle'>): Json {
+  return recordedIn(sealing, lease).handle;
+}
+
 /** The handle and the target of a lease, from its own row. Throws as `Targets.restore` does. */
 export async function openHandle(
   sealing: Sealing,
   targets: Targets,
-  lease: { readonly id: LeaseId; readonly provider: string; readonly sealedHandle: Uint8Array },
+  lease: SealedLease,
 ): Promise<{ readonly handle: Json; readonly target: Target }> {
-  const recorded = JSON.parse(sealing.open(lease.sealedHandle, lease.id).toString('utf8')) as Recorded;
+  const recorded = recordedIn(sealing, lease);
   return { handle: recorded.handle, target: await targets.restore(lease.provider, recorded.config, recorded.related) };
+}
+
+function recordedIn(sealing: Sealing, { id, sealedHandle }: Pick<SealedLease, 'id' | 'sealedHandle'>): Recorded {
+  return JSON.parse(sealing.open(sealedHandle, id).toString('utf8')) as Recorded;
 }

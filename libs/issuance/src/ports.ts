@@ -202,9 +202,29 @@ export interface UpkeepStore {
   due(limit: number): Promise<
     readonly {
       readonly target: string;
-      readonly lease: { readonly id: LeaseId; readonly provider: string; readonly sealedHandle: Uint8Array };
+      readonly lease: SealedLease;
     }[]
   >;
+}
+
+/** A lease whose handle tells what it has at a target. */
+export interface SealedLease {
+  readonly id: LeaseId;
+  readonly provider: string;
+  readonly sealedHandle: Uint8Array;
+}
+
+/** What leases say they have, for comparing it with what is there. */
+export interface OrphanStore {
+  /** All leases of this kind that have not ended, or ended within the last minutes. Throws `unavailable` when there are too many. */
+  lately(provider: string): Promise<readonly SealedLease[]>;
+}
+
+/** Somewhere that orphans can be looked for: a connection, and another one that sees what is there. */
+export interface OrphanPlace {
+  readonly provider: string;
+  readonly connection: string;
+  readonly related: string;
 }
 
 /** A provider with the connection's configuration, secrets resolved. */

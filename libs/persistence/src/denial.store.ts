@@ -107,7 +107,7 @@ export class PgDenialStore implements StandingDenials, UpkeepStore {
   /** The innocent are named, each in the story of its task, and told to renew. */
   private async cutOff(client: ClientBase, target: string, { at, until }: NonNullable<DenialWrite['cutOff']>) {
     const { rows } = await client.query<{ id: LeaseId; taskId: TaskId; agent: string }>(INNOCENT, [target, at]);
-    const facts = { at: at.toISOString(), until: until.toISOString() };
+    const facts = { cutOffAt: at.toISOString(), cutOffUntil: until.toISOString() };
     await this.note(client, 'target.cut-off', target, { ...facts, innocent: rows.length });
     await insertAudit(
       client,

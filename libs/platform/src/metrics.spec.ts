@@ -48,6 +48,15 @@ describe('Metrics', () => {
     ]);
   });
 
+  it('asks for what is told by connection at each scrape, and forgets connections that are gone', async () => {
+    const metrics = new Metrics(quiet);
+    let orphans = new Map([['vault-main', 2]]);
+    metrics.byConnection('mayfly_orphans', 'What no lease knows', () => orphans);
+    expect(await lines(metrics, 'mayfly_orphans')).toEqual(['mayfly_orphans{connection="vault-main"} 2']);
+    orphans = new Map();
+    expect(await lines(metrics, 'mayfly_orphans')).toEqual([]);
+  });
+
   it('asks for leases and the oldest overdue one at each scrape', async () => {
     let active = 1;
     let overdue = 0;

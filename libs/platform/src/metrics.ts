@@ -18,6 +18,7 @@ const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5
 export class Metrics {
   private readonly registry = new Registry();
   private readonly providers = boundedLabel(32);
+  private readonly connections = boundedLabel(256);
   private readonly controls = boundedLabel(64);
   private readonly routes = boundedLabel(128);
   private readonly issuance = this.counter(
@@ -52,6 +53,13 @@ export class Metrics {
     });
     this.collected('mayfly_oldest_overdue_seconds', 'Age of the oldest overdue lease', [], async (gauge) => {
       gauge.set(await sources.oldestOverdueSeconds());
+    });
+  }
+
+  /** A gauge with one value a connection, read when a scrape asks for it. Connections that are not there have none. */
+  byConnection(name: string, help: string, read: () => ReadonlyMap<string, number>): void {
+    this.collected(name, help, ['connection'], async (gauge) => {
+      for (const [connection, value] of read()) gauge.set({ connection: this.connections(connection) }, value);
     });
   }
 

@@ -99,6 +99,10 @@ export class IssuanceService<Stores extends TaskStores> {
     this.connections.set(name, { name, spec: { provider, owner: 'support-platform', config: {} } });
   }
 
+  connection(name: string): Connection | undefined {
+    return this.connections.get(name);
+  }
+
   /** Takes a connection out of use. */
   disable(name: string): void {
     const connection = this.connections.get(name);

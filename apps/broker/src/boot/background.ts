@@ -89,6 +89,11 @@ export function startBackground(services: Services, worker: boolean): Background
       5_000,
       always(() => Promise.all([services.idempotencyStore.wipe(), services.identityUses.wipe()])),
     );
+    background.repeat(
+      'orphans',
+      60_000,
+      always(() => services.orphans.round()),
+    );
     background.repeat('upkeep', 1_000, async () => (await services.upkeep.round(UPKEEP_LIMIT)) === UPKEEP_LIMIT);
     const { queue } = services;
     if (queue !== undefined) {

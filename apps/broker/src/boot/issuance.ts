@@ -4,15 +4,19 @@ import {
   ConnectionGates,
   LeaseClosing,
   Minter,
+  OrphanWatch,
   Planner,
   StandingUpkeep,
   Targets,
   TaskEnding,
   TaskIssuance,
   TaskRenewal,
+  type OrphanPlace,
   type StepObserver,
 } from '@mayfly/issuance';
-import { PgClosingStore, PgDenialStore, PgIssuanceStore, PgTaskStore } from '@mayfly/persistence';
+import { LeaseHandlesReader, PgClosingStore, PgDenialStore, PgIssuanceStore, PgTaskStore } from '@mayfly/persistence';
+import type { Catalog } from '@mayfly/declarations';
+import { sampleScopes } from '@mayfly/templates';
 import type { Foundation } from './foundation.js';
 
 /** The path of `POST /tasks` and everything that ends what it grants. */
@@ -25,6 +29,17 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const tasks = new PgTaskStore(database.pool, database.prisma);
   const gates = new ConnectionGates(catalog);
   const closing = new LeaseClosing({ store: closingStore, targets, sealing: sealer, metrics, clock, report });
+  const orphans = new OrphanWatch({
+    places: () => orphanPlaces(catalog, providers),
+    ...{ store: new LeaseHandlesReader(database.pool), connections: catalog, targets, sealing: sealer },
+    ...{ audit: issuanceStore, clock, report },
+  });
+  metrics.byConnection('mayfly_orphans', 'What a back end made for Mayfly and no lease knows', () => orphans.counts());
+  metrics.byConnection(
+    'mayfly_connection_paused',
+    'Whether a connection is paused, since its target does not answer',
+    () => gates.pausedConnections(),
+  );
   const upkeep = new StandingUpkeep({
     store: new PgDenialStore(database.pool, clock),
     targets,
@@ -44,7 +59,19 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     clock,
   });
   const renewal = new TaskRenewal({ issuance, tasks, targets, sealing: sealer, gates, metrics, clock });
-  return { issuanceStore, closingStore, tasks, targets, gates, closing, upkeep, ending, issuance, renewal };
+  return { issuanceStore, closingStore, tasks, targets, gates, closing, upkeep, orphans, ending, issuance, renewal };
+}
+
+/** Where the templates in force have credentials of providers that can leave something behind, and who sees it there. */
+function orphanPlaces(catalog: Pick<Catalog, 'templates'>, providers: ProviderRegistry): readonly OrphanPlace[] {
+  const samples = catalog.templates.flatMap(({ version }) => sampleScopes(version.spec));
+  const places = samples.flatMap(({ credential: { provider, connection }, scope }): OrphanPlace[] => {
+    const { orphans, connectionsOf, schemas } = providers.get(provider);
+    const parsed = schemas.scope.safeParse(scope);
+    if (orphans === undefined || connection === undefined || !parsed.success) return [];
+    return (connectionsOf?.(parsed.data) ?? []).map((related) => ({ provider, connection, related }));
+  });
+  return [...new Map(places.map((place) => [`${place.connection} ${place.related}`, place])).values()];
 }
 
 /** Crash tests name a step after which the process is gone at once, as by a power cut. */

@@ -8,7 +8,8 @@ import type {
   ProbeReport,
   ProviderTraits,
   RecordHandle,
-  RelatedConnections,
+  Reconcilable,
+  RelatedConnection,
   Renewable,
   RevocationOrder,
   RevocationOutcome,
@@ -66,7 +67,8 @@ export class VaultProvider
     CredentialProvider<VaultConfig, VaultScope, VaultHandle>,
     Renewable<VaultConfig, VaultScope, VaultHandle>,
     Probeable<VaultConfig>,
-    ConnectionAware<VaultConfig, VaultScope>
+    ConnectionAware<VaultConfig, VaultScope>,
+    Reconcilable<VaultHandle>
 {
   readonly kind = 'vault';
   readonly schemas;
@@ -176,14 +178,15 @@ export class VaultProvider
   }
 
   /**
-   * Users that the engine made for Mayfly at the database of `related` and that no lease knows (`known`): what a server
-   * leaves behind that was killed half-way. Reports, and changes nothing. Throws `Problem`.
+   * Users that the engine made for Mayfly at the database of `related` and that no lease knows: what a server leaves
+   * behind that was killed half-way. It only looks. Throws `Problem`.
    */
   orphans(
-    related: RelatedConnections[string],
-    known: ReadonlySet<string>,
+    related: RelatedConnection,
+    handles: readonly VaultHandle[],
     signal: AbortSignal,
   ): Promise<readonly string[]> {
+    const known = new Set(handles.flatMap(({ username }) => username ?? []));
     return unknownUsers(this.parts.sessions, related.config, known, signal);
   }
 
