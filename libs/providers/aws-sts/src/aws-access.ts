@@ -1,0 +1,156 @@
+import { Agent as HttpAgent } from 'node:http';
+import { Agent as HttpsAgent } from 'node:https';
+import { AssumeRoleWithWebIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { IAMClient } from '@aws-sdk/client-iam';
+import type { IdentityTokens } from '@mayfly/credentials';
+import { Problem, type Clock } from '@mayfly/kernel';
+import type { AwsConfig } from './config.schema.js';
+import { FLOOR_SECONDS } from './config.schema.js';
+import { guardedLookup } from './endpoint.js';
+
+/** How long one call may take; the callers' own deadlines are usually shorter. */
+const CALL_MILLISECONDS = 15_000;
+const CONNECT_MILLISECONDS = 5_000;
+
+/** What the SDK keeps of a login. */
+interface Login {
+  readonly accessKeyId: string;
+  readonly secretAccessKey: string;
+  readonly sessionToken?: string;
+  readonly expiration?: Date;
+}
+
+/** What is known of the login of a connection, without the login itself. */
+export interface LoginFacts {
+  readonly temporary: boolean;
+  /** since this process saw it first */
+  readonly ageSeconds: number;
+}
+
+export interface AccessParts {
+  readonly clock: Clock;
+  readonly identityTokens: IdentityTokens;
+}
+
+/** The clients of one connection. No call is repeated here, and no setting but a default-chain login comes from the environment. */
+export class AwsAccess {
+  readonly sts: STSClient;
+  readonly iam: IAMClient;
+  /** for calls that carry a token of their own instead of a login */
+  readonly unsigned: STSClient;
+  private readonly agents = [new HttpAgent(AGENT), new HttpsAgent(AGENT)] as const;
+  /** by access key: when this process saw it first */
+  private seen: { readonly accessKeyId: string; readonly at: Date } | undefined;
+  private offsetMilliseconds: number | undefined;
+
+  constructor(
+    readonly config: AwsConfig,
+    private readonly parts: AccessParts,
+  ) {
+    const { sts, iam } = config.endpoints;
+    const common = this.clientConfig();
+    const credentials = this.loginOf();
+    this.unsigned = new STSClient({ ...common, ...at(sts), credentials: NO_LOGIN });
+    this.sts = new STSClient({ ...common, ...at(sts), ...(credentials === undefined ? {} : { credentials }) });
+    this.iam = new IAMClient({ ...common, ...at(iam), credentials: this.sts.config.credentials });
+    for (const client of [this.sts, this.unsigned]) this.readClock(client);
+  }
+
+  /** Finds the login; rejects with the SDK's error when there is none. */
+  async login(): Promise<LoginFacts> {
+    const { accessKeyId, sessionToken } = await this.sts.config.credentials();
+    const now = this.parts.clock.now();
+    if (this.seen?.accessKeyId !== accessKeyId) this.seen = { accessKeyId, at: now };
+    return {
+      temporary: sessionToken !== undefined,
+      ageSeconds: Math.max(0, Math.round((now.getTime() - this.seen.at.getTime()) / 1000)),
+    };
+  }
+
+  /** AWS's clock minus ours, from the latest answer of STS; whole seconds, as its `Date` header has. */
+  get clockOffsetSeconds(): number | undefined {
+    return this.offsetMilliseconds === undefined ? undefined : Math.round(this.offsetMilliseconds / 1000);
+  }
+
+  close(): void {
+    for (const client of [this.sts, this.unsigned, this.iam]) client.destroy();
+    for (const agent of this.agents) agent.destroy();
+  }
+
+  private clientConfig() {
+    return {
+      region: this.config.region,
+      maxAttempts: 1,
+      retryMode: 'standard' as const,
+      defaultsMode: 'standard' as const,
+      ignoreConfiguredEndpointUrls: true,
+      useDualstackEndpoint: false,
+      useFipsEndpoint: false,
+      userAgentAppId: async () => 'mayfly',
+      requestHandler: {
+        connectionTimeout: CONNECT_MILLISECONDS,
+        requestTimeout: CALL_MILLISECONDS,
+        throwOnRequestTimeout: true,
+        httpAgent: this.agents[0],
+        httpsAgent: this.agents[1],
+      },
+      logger: SILENT,
+    };
+  }
+
+  private loginOf(): Login | (() => Promise<Login>) | undefined {
+    const { auth } = this.config;
+    if (auth.method === 'default-chain') return undefined;
+    if (auth.method === 'web-identity') return () => this.loginByToken(auth.roleArn, auth.audience);
+    const { accessKeyId, secretAccessKey, sessionToken } = auth;
+    return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
+  }
+
+  /** Mayfly's own session, for its calls to IAM; the SDK keeps it until shortly before it expires. */
+  private async loginByToken(roleArn: string, audience: string): Promise<Login> {
+    const token = await this.parts.identityTokens.issue({ audience, subject: 'mayfly', lifetimeSeconds: 300 });
+    const answer = await this.unsigned.send(
+      new AssumeRoleWithWebIdentityCommand({
+        RoleArn: roleArn,
+        RoleSessionName: 'mayfly',
+        WebIdentityToken: token,
+        DurationSeconds: FLOOR_SECONDS,
+      }),
+    );
+    const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = answer.Credentials ?? {};
+    if (AccessKeyId === undefined || SecretAccessKey === undefined || SessionToken === undefined) {
+      throw new Problem('provider_unavailable', 'AWS gave Mayfly no session', { reason: 'unknown-outcome' });
+    }
+    return {
+      accessKeyId: AccessKeyId,
+      secretAccessKey: SecretAccessKey,
+      sessionToken: SessionToken,
+      ...(Expiration === undefined ? {} : { expiration: Expiration }),
+    };
+  }
+
+  private readClock(client: STSClient): void {
+    client.middlewareStack.add(
+      (next) => async (args) => {
+        const result = await next(args);
+        const { headers } = result.response as { headers?: Readonly<Record<string, string>> };
+        const date = Date.parse(headers?.date ?? '');
+        if (!Number.isNaN(date)) this.offsetMilliseconds = date + 500 - this.parts.clock.now().getTime();
+        return result;
+      },
+      { step: 'deserialize', priority: 'low', name: 'mayflyReadClock' },
+    );
+  }
+}
+
+const AGENT = { keepAlive: true, maxSockets: 64, lookup: guardedLookup };
+const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
+const NO_LOGIN: Login = { accessKeyId: 'unsigned', secretAccessKey: 'unsigned' };
+
+function ignore(): void {
+  // the SDK's log lines quote requests
+}
+
+function at(endpoint: string | undefined): { endpoint?: string } {
+  return endpoint === undefined ? {} : { endpoint };
+}

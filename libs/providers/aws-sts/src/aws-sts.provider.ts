@@ -1,0 +1,174 @@
+import type {
+  ConnectionAware,
+  CredentialProvider,
+  EffectiveTraits,
+  IdentityTokens,
+  Minted,
+  Probeable,
+  ProbeReport,
+  Renewable,
+  RevocationOutcome,
+  ScopeObjection,
+  Standing,
+  StandingDenials,
+} from '@mayfly/credentials';
+import { addSeconds, Problem, type Clock } from '@mayfly/kernel';
+import type { ZodType } from 'zod';
+import { Accesses } from './accesses.js';
+import { awsConfigSchema, listCharacters, type AwsConfig } from './config.schema.js';
+import type { RoundParts } from './denial-round.js';
+import { DenialWriter, type DenialReport, type DenialWish } from './denial-writer.js';
+import { detailFor, problemFor } from './failures.js';
+import { AwsHandleSchema, iamOf, readTarget, targetName, type AwsHandle } from './handle.schema.js';
+import { inspectScope } from './inspect-scope.js';
+import { Probe } from './probe.js';
+import { outcomeOf, unknownFrom, withoutIam, type AwsRevocation } from './revocation.js';
+import { RolePolicy } from './role-policy.js';
+import { AwsScopeSchema, type AwsScope } from './scope.schema.js';
+import { mintedFrom, takeRole, type AwsOrder } from './session.js';
+import { AWS_TRAITS, refuseLifetime, traitsOf } from './traits.js';
+
+export interface AwsStsParts {
+  readonly clock: Clock;
+  readonly denials: StandingDenials;
+  readonly identityTokens: IdentityTokens;
+  /** whether endpoints may be http: outside production */
+  readonly allowPlainHttp: boolean;
+}
+
+const PROBE_SECONDS = 60;
+
+/**
+ * A session of one role for each lease, named after it, with a part of the role's rights (ADR 0008). AWS cannot revoke a session:
+ * its own policy refuses everything from the granted deadline on, and before that a document at the role denies it by name.
+ */
+export class AwsStsProvider
+  implements
+    CredentialProvider<AwsConfig, AwsScope, AwsHandle>,
+    Renewable<AwsConfig, AwsScope, AwsHandle>,
+    Probeable<AwsConfig>,
+    ConnectionAware<AwsConfig, AwsScope>,
+    Standing<AwsConfig, AwsHandle>
+{
+  readonly kind = 'aws-sts';
+  readonly schemas: { config: ZodType<AwsConfig>; scope: ZodType<AwsScope>; handle: ZodType<AwsHandle> };
+  readonly secretMembers = ['/auth/accessKeyId', '/auth/secretAccessKey', '/auth/sessionToken'];
+  readonly traits = AWS_TRAITS;
+  private readonly accesses: Accesses;
+  private readonly writers = new Map<string, DenialWriter>();
+
+  constructor(private readonly parts: AwsStsParts) {
+    this.schemas = { config: awsConfigSchema(parts.allowPlainHttp), scope: AwsScopeSchema, handle: AwsHandleSchema };
+    this.accesses = new Accesses(parts);
+  }
+
+  traitsFor(config: AwsConfig): EffectiveTraits {
+    return traitsOf(config);
+  }
+
+  inspect(config: AwsConfig, scope: AwsScope): readonly ScopeObjection[] {
+    return inspectScope(config, scope);
+  }
+
+  plan(order: AwsOrder): AwsHandle {
+    refuseLifetime(order);
+    const fault = inspectScope(order.config, order.scope).find(({ severity }) => severity === 'error');
+    if (fault !== undefined) throw new Problem('provider_rejected', fault.detail);
+    return { roleArn: order.scope.roleArn, sessionName: order.leaseId, iam: iamOf(order.config) };
+  }
+
+  async mint(order: AwsOrder, planned: AwsHandle, signal: AbortSignal): Promise<Minted<AwsHandle>> {
+    refuseLifetime(order);
+    const { clock, identityTokens } = this.parts;
+    const bounds = { signal, until: order.mintBy };
+    const answer = await this.accesses.call(order.config, bounds, (access, options) =>
+      takeRole(access, identityTokens, order, planned, { ...options, now: clock.now() }),
+    );
+    if ('failure' in answer) throw problemFor(answer.failure);
+    return mintedFrom(answer.value, order, planned, this.accesses.at(order.config).clockOffsetSeconds);
+  }
+
+  /** A session cannot be prolonged: this is another one under the same name, which the same denial ends. */
+  async renew(order: AwsOrder, handle: AwsHandle, signal: AbortSignal): Promise<Minted<AwsHandle>> {
+    if (handle.iam === iamOf(order.config)) return this.mint(order, handle, signal);
+    throw new Problem('provider_rejected', 'the connection leads to another IAM than the session was made at');
+  }
+
+  async revoke(order: AwsRevocation, signal: AbortSignal): Promise<RevocationOutcome> {
+    const { clock } = this.parts;
+    try {
+      const known = withoutIam(order, clock.now());
+      if (known !== undefined) return known;
+      const wish = { lease: order.leaseId, confirm: order.effectiveAt !== undefined };
+      const report = this.ask(targetName(order.handle), order.config, wish);
+      return outcomeOf(await untilAborted(report, signal), order, clock);
+    } catch (error) {
+      return unknownFrom(error);
+    }
+  }
+
+  targetOf(handle: AwsHandle): string {
+    return targetName(handle);
+  }
+
+  async maintain(config: AwsConfig, target: string, signal: AbortSignal): Promise<void> {
+    if (config.revocation.mode === 'none') return;
+    if (readTarget(target).iam !== iamOf(config)) {
+      throw new Problem('provider_unavailable', 'the connection leads to another IAM than its sessions were made at');
+    }
+    const report = await untilAborted(this.ask(target, config, { confirm: false }), signal);
+    if (report.kind === 'failed') {
+      throw new Problem('provider_unavailable', detailFor(report.failure), { reason: report.failure.reason });
+    }
+  }
+
+  async probe(config: AwsConfig, signal: AbortSignal): Promise<ProbeReport> {
+    const { accesses } = this;
+    const { clock, identityTokens } = this.parts;
+    const exclusively: Probe['parts']['exclusively'] = (roleArn, work) => {
+      const target = targetName({ roleArn, iam: iamOf(config) });
+      const parts = this.roundParts(target, config);
+      return this.writerOf(target).exclusively(parts, (claim) => work(claim, parts));
+    };
+    const bounds = { signal, until: addSeconds(clock.now(), PROBE_SECONDS) };
+    return new Probe({ accesses, identityTokens, exclusively }, config, bounds).report();
+  }
+
+  /** Ends all connections. Nothing may be under way. */
+  close(): void {
+    this.accesses.close();
+  }
+
+  private ask(target: string, config: AwsConfig, wish: DenialWish): Promise<DenialReport> {
+    return this.writerOf(target).ask(wish, this.roundParts(target, config));
+  }
+
+  private writerOf(target: string): DenialWriter {
+    for (const [other, writer] of this.writers) if (other !== target && writer.isIdle) this.writers.delete(other);
+    const writer = this.writers.get(target) ?? new DenialWriter(target);
+    this.writers.set(target, writer);
+    return writer;
+  }
+
+  private roundParts(target: string, config: AwsConfig): RoundParts {
+    const { revocation } = config;
+    if (revocation.mode === 'none') throw new Problem('provider_rejected', 'the connection writes no denials');
+    const policy = new RolePolicy(this.accesses, config, readTarget(target).roleArn, revocation.policyName);
+    return { ...this.parts, policy, maxCharacters: listCharacters(revocation) };
+  }
+}
+
+/** Gives up on a round with the caller's signal; the round itself goes on for those who share it. */
+async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  const given = new Problem('provider_unavailable', 'IAM did not answer in time', { reason: 'unknown-outcome' });
+  if (signal.aborted) throw given;
+  return new Promise<T>((resolve, reject) => {
+    const giveUp = (): void => {
+      reject(given);
+    };
+    signal.addEventListener('abort', giveUp, { once: true });
+    work.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', giveUp);
+    });
+  });
+}

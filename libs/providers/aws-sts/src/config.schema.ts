@@ -1,0 +1,83 @@
+import { z } from 'zod';
+import { RoleArnSchema } from './arn.js';
+import { endpointSchema } from './endpoint.js';
+
+/** STS gives no session a shorter life. */
+export const FLOOR_SECONDS = 900;
+/** of a session that another role's session takes ("role chaining") */
+export const CHAINED_SECONDS = 3600;
+
+const AuthSchema = z.discriminatedUnion('method', [
+  /** what the SDK finds: the environment, a profile, the role of the machine, pod or task */
+  z.strictObject({ method: z.literal('default-chain') }),
+  z.strictObject({
+    method: z.literal('static'),
+    accessKeyId: z.string().min(1).max(256),
+    secretAccessKey: z.string().min(1).max(1024),
+    sessionToken: z.string().min(1).max(8192).optional(),
+  }),
+  /** Mayfly is the OpenID Provider that the roles trust; no key is stored. */
+  z.strictObject({
+    method: z.literal('web-identity'),
+    /** the role that Mayfly itself takes for its calls to IAM */
+    roleArn: RoleArnSchema,
+    audience: z.string().min(1).max(256).default('sts.amazonaws.com'),
+  }),
+]);
+
+const RevocationSchema = z.discriminatedUnion('mode', [
+  z.strictObject({
+    mode: z.literal('role-policy'),
+    /** how long IAM may take until a denial reaches every endpoint */
+    propagationSeconds: z.int().min(0).max(900).default(60),
+    /** the inline policy of each role that is Mayfly's alone */
+    policyName: z
+      .string()
+      .regex(/^[\w+=,.@-]{1,128}$/, 'use 1 to 128 letters, digits and _ + = , . @ -')
+      .default('MayflyRevocations'),
+    /** what IAM takes as inline policies of one role, white space not counted */
+    budgetCharacters: z.int().min(1024).max(10_240).default(10_240),
+    /** of which the role's other inline policies need this much */
+    reservedCharacters: z.int().min(0).max(9216).default(2048),
+  }),
+  z.strictObject({ mode: z.literal('none') }),
+]);
+
+const AwsConfigShape = z.strictObject({
+  region: z.string().regex(/^[a-z]{2,4}(-[a-z]+)+-\d{1,2}$/, 'use the name of a region, such as `eu-central-1`'),
+  auth: AuthSchema,
+  endpoints: z.strictObject({ sts: z.string().optional(), iam: z.string().optional() }).prefault({}),
+  revocation: RevocationSchema.prefault({ mode: 'role-policy' }),
+  /** what the roles' trust policies let Mayfly set: `sts:SetSourceIdentity` and `sts:TagSession` */
+  trusted: z.strictObject({ sourceIdentity: z.boolean().default(true), tags: z.boolean().default(true) }).prefault({}),
+  /** the only roles that scopes may name; any, when left out */
+  roles: z.array(RoleArnSchema).min(1).max(256).optional(),
+  /** `MaxSessionDuration` of the roles */
+  maxSessionSeconds: z.int().min(FLOOR_SECONDS).max(43_200).default(3600),
+});
+export type AwsConfig = z.infer<typeof AwsConfigShape>;
+
+/** Whether STS would call a session that is taken with this login chained. */
+export function isChained({ auth }: Pick<AwsConfig, 'auth'>): boolean {
+  return auth.method === 'default-chain' || (auth.method === 'static' && auth.sessionToken !== undefined);
+}
+
+/** `Connection.spec.config`; docs/connect-aws.md has the policies that it needs. Http endpoints only where `allowPlainHttp`. */
+export function awsConfigSchema(allowPlainHttp: boolean): z.ZodType<AwsConfig> {
+  const endpoint = endpointSchema(allowPlainHttp).optional();
+  const endpoints = z.strictObject({ sts: endpoint, iam: endpoint }).prefault({});
+  return AwsConfigShape.extend({ endpoints })
+    .refine((config) => config.maxSessionSeconds <= CHAINED_SECONDS || !isChained(config), {
+      path: ['maxSessionSeconds'],
+      error: `with this \`auth\` Mayfly is a session itself, and what it takes is chained: use at most ${String(CHAINED_SECONDS)}`,
+    })
+    .refine(({ revocation }) => revocation.mode === 'none' || listCharacters(revocation) >= 512, {
+      path: ['revocation', 'reservedCharacters'],
+      error: 'leave at least 512 of `budgetCharacters` to the denials',
+    });
+}
+
+/** How long the document of denials may grow, in characters that are no white space. */
+export function listCharacters(revocation: { budgetCharacters: number; reservedCharacters: number }): number {
+  return revocation.budgetCharacters - revocation.reservedCharacters;
+}

@@ -1,0 +1,162 @@
+import type { DenialClaim, DenialWrite, StandingDenials } from '@mayfly/credentials';
+import { addSeconds, type Clock, type LeaseId } from '@mayfly/kernel';
+import type { Answer, CallBounds } from './accesses.js';
+import { readDenials, renderDenials, saySame, type Denials } from './denial-document.js';
+import { covers, planDenials, type DenialPlan } from './denial-plan.js';
+import type { AwsFailure } from './failures.js';
+import type { RolePolicy } from './role-policy.js';
+
+/** A claim outlasts every call that is made under it. */
+export const CLAIM_SECONDS = 30;
+const CALLS_SECONDS = 15;
+
+/** What a process knows of the document that it wrote last. */
+export interface Standing {
+  readonly revision: number;
+  readonly denials: Denials;
+  /** when IAM acknowledged the denial of each lease */
+  readonly since: ReadonlyMap<LeaseId, Date>;
+}
+
+/** What those want who share a round. */
+export interface RoundWish {
+  /** whose denial has to stand when the round is over */
+  readonly leases: ReadonlySet<LeaseId>;
+  /** look at what stands before anything else */
+  readonly look: boolean;
+  /** of these an earlier round said that they stand */
+  readonly confirm: ReadonlySet<LeaseId>;
+}
+
+export type RoundReport =
+  | { readonly kind: 'standing'; readonly standing: Standing; readonly confirmed: ReadonlySet<LeaseId> }
+  /** found missing with no way to tell whether it ever stood: to be looked at again */
+  | { readonly kind: 'unclear' | 'lapsed' | 'role-gone' }
+  | { readonly kind: 'failed'; readonly failure: AwsFailure };
+
+export interface RoundParts {
+  readonly clock: Clock;
+  readonly denials: StandingDenials;
+  readonly policy: RolePolicy;
+  readonly maxCharacters: number;
+}
+
+/** One claim of one target: look, compare, write the whole document, record. The claim is given back in every case. */
+export class DenialRound {
+  private readonly bounds: CallBounds;
+  private settled = false;
+
+  constructor(
+    private readonly parts: RoundParts,
+    private readonly claim: DenialClaim,
+    private readonly known: Standing | undefined,
+  ) {
+    this.bounds = {
+      signal: AbortSignal.timeout(CALLS_SECONDS * 1000),
+      until: addSeconds(parts.clock.now(), CALLS_SECONDS),
+    };
+  }
+
+  /** `isSecondLook`: what is missing now was missing a moment ago, at the same revision. */
+  async run(wish: RoundWish, isSecondLook: boolean): Promise<RoundReport> {
+    try {
+      return await this.bring(wish, isSecondLook);
+    } finally {
+      if (!this.settled) await this.parts.denials.release(this.claim);
+    }
+  }
+
+  private async bring(wish: RoundWish, isSecondLook: boolean): Promise<RoundReport> {
+    const known = this.known?.revision === this.claim.revision ? this.known : undefined;
+    if (wish.look) return this.compare(wish, known, isSecondLook);
+    const hasAll = [...wish.leases].every((lease) => known?.since.has(lease) === true);
+    return known !== undefined && hasAll ? this.keep(known, NOBODY) : this.write(this.plan(), undefined, NOBODY);
+  }
+
+  private async compare(wish: RoundWish, known: Standing | undefined, isSecondLook: boolean): Promise<RoundReport> {
+    const plan = this.plan();
+    const found = await this.parts.policy.read(this.bounds);
+    if ('failure' in found) return this.failed(found.failure, false);
+    if (found.value !== undefined) return this.compareFound(found.value, plan, wish);
+    if (plan.denials === undefined) return this.keep(this.standing(plan, this.claim.revision, true), NOBODY);
+    const stood = wish.confirm.size > 0 || isSecondLook || (known !== undefined && known.denials.names.length > 0);
+    if (this.claim.revision === 0 || stood || wish.leases.size > 0) {
+      return this.write(plan, stood && this.claim.revision > 0 ? 'removed' : undefined, NOBODY);
+    }
+    return { kind: 'unclear' };
+  }
+
+  private compareFound(text: string, plan: DenialPlan, wish: RoundWish): Promise<RoundReport> {
+    const read = readDenials(text);
+    const confirmed = new Set([...wish.confirm].filter((lease) => read !== undefined && this.denies(read, lease)));
+    if (read === undefined || read.revision < this.claim.revision) return this.write(plan, 'edited', confirmed);
+    const isAsPlanned = plan.denials !== undefined && saySame(read, plan.denials);
+    return isAsPlanned
+      ? this.keep(this.standing(plan, this.claim.revision, true), confirmed)
+      : this.write(plan, undefined, confirmed);
+  }
+
+  private plan(isCrowded = false): DenialPlan {
+    return planDenials(this.claim, this.parts.clock.now(), this.parts.maxCharacters, isCrowded);
+  }
+
+  private async write(
+    plan: DenialPlan,
+    repaired: DenialWrite['repaired'],
+    confirmed: ReadonlySet<LeaseId>,
+  ): Promise<RoundReport> {
+    const answer = await this.put(plan.denials);
+    if ('failure' in answer) {
+      const isCrowded = answer.failure.reason === 'limit-exceeded' && plan.cutOff === undefined;
+      return isCrowded ? this.write(this.plan(true), repaired, confirmed) : this.failed(answer.failure, true);
+    }
+    const standing = this.standing(plan, this.claim.revision + 1, repaired === undefined);
+    const { cutOff } = plan;
+    const isRecorded = await this.settle({
+      written: true,
+      ...(repaired === undefined ? {} : { repaired }),
+      ...(cutOff === undefined ? {} : { cutOff }),
+    });
+    return isRecorded ? { kind: 'standing', standing, confirmed } : { kind: 'lapsed' };
+  }
+
+  private put(denials: Denials | undefined): Promise<Answer<true>> {
+    if (denials === undefined) return this.parts.policy.remove(this.bounds);
+    return this.parts.policy.write(renderDenials(denials, this.claim.revision + 1), this.bounds);
+  }
+
+  /** Everything is as it should be. */
+  private async keep(standing: Standing, confirmed: ReadonlySet<LeaseId>): Promise<RoundReport> {
+    const isRecorded = await this.settle({ written: false });
+    return isRecorded ? { kind: 'standing', standing, confirmed } : { kind: 'lapsed' };
+  }
+
+  private async settle(write: DenialWrite): Promise<boolean> {
+    this.settled = true;
+    return this.parts.denials.settle(this.claim, write);
+  }
+
+  private async failed(failure: AwsFailure, wasWrite: boolean): Promise<RoundReport> {
+    const isGone = failure.reason === 'not-found' && (await this.parts.policy.isRoleGone(this.bounds, wasWrite));
+    return isGone ? { kind: 'role-gone' } : { kind: 'failed', failure };
+  }
+
+  /** `isUnbroken`: what was acknowledged before has stood since. */
+  private standing(plan: DenialPlan, revision: number, isUnbroken: boolean): Standing {
+    const now = this.parts.clock.now();
+    const { denials } = plan;
+    const denied = this.claim.sessions.filter(({ leaseId }) => denials !== undefined && this.denies(denials, leaseId));
+    const since = denied.map(
+      ({ leaseId }) => [leaseId, (isUnbroken ? this.known?.since.get(leaseId) : undefined) ?? now] as const,
+    );
+    return { revision, denials: denials ?? { names: [] }, since: new Map(since) };
+  }
+
+  private denies(denials: Denials, lease: LeaseId): boolean {
+    if (denials.names.includes(lease)) return true;
+    const session = this.claim.sessions.find(({ leaseId }) => leaseId === lease);
+    return session !== undefined && covers(denials.cutOff, session.issuedBy);
+  }
+}
+
+const NOBODY: ReadonlySet<LeaseId> = new Set();

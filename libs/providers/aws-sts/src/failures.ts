@@ -1,0 +1,182 @@
+import { Problem } from '@mayfly/kernel';
+import { z } from 'zod';
+
+/** What an answer of AWS means, as words of ours (`ProblemExtensions.reason`, docs/problems.md). */
+export type AwsReason =
+  | 'throttled'
+  | 'expired-credentials'
+  | 'broker-credentials'
+  | 'no-credentials'
+  | 'malformed-policy'
+  | 'packed-size'
+  | 'access-denied'
+  | 'not-found'
+  | 'limit-exceeded'
+  | 'region-disabled'
+  | 'clock-skew'
+  | 'invalid-identity-token'
+  | 'invalid-request'
+  | 'refused'
+  | 'unreachable'
+  | 'unknown-outcome';
+
+/** An answer of AWS, classified. It keeps nothing of the error but words that cannot hold a secret. */
+export interface AwsFailure {
+  readonly reason: AwsReason;
+  /** AWS's own code, or the system's; a few letters and digits */
+  readonly code: string;
+  /** whether the answer proves that the call had no effect */
+  readonly certain: boolean;
+  /** the right that is missing, such as `sts:TagSession`, where AWS names it */
+  readonly action?: string;
+}
+
+/** By the codes of STS, IAM and the common errors of AWS's query APIs, without the endings that differ between them. */
+const REASONS: ReadonlyMap<string, AwsReason> = new Map(
+  Object.entries<AwsReason>({
+    Throttling: 'throttled',
+    ThrottledException: 'throttled',
+    RequestThrottled: 'throttled',
+    RequestLimitExceeded: 'throttled',
+    TooManyRequests: 'throttled',
+    SlowDown: 'throttled',
+    IDPCommunicationError: 'throttled',
+    ConcurrentModification: 'throttled',
+    EntityTemporarilyUnmodifiable: 'throttled',
+    ExpiredToken: 'expired-credentials',
+    InvalidClientTokenId: 'broker-credentials',
+    UnrecognizedClient: 'broker-credentials',
+    SignatureDoesNotMatch: 'broker-credentials',
+    IncompleteSignature: 'broker-credentials',
+    MissingAuthenticationToken: 'broker-credentials',
+    InvalidAccessKeyId: 'broker-credentials',
+    NotAuthorized: 'access-denied',
+    AccessDenied: 'access-denied',
+    UnauthorizedOperation: 'access-denied',
+    OptInRequired: 'region-disabled',
+    RegionDisabled: 'region-disabled',
+    MalformedPolicyDocument: 'malformed-policy',
+    PackedPolicyTooLarge: 'packed-size',
+    NoSuchEntity: 'not-found',
+    LimitExceeded: 'limit-exceeded',
+    RequestTimeTooSkewed: 'clock-skew',
+    RequestExpired: 'clock-skew',
+    InvalidIdentityToken: 'invalid-identity-token',
+    IDPRejectedClaim: 'invalid-identity-token',
+    ValidationError: 'invalid-request',
+    Validation: 'invalid-request',
+    InvalidInput: 'invalid-request',
+    InvalidParameterValue: 'invalid-request',
+    InvalidParameterCombination: 'invalid-request',
+    UnmodifiableEntity: 'refused',
+    CredentialsProviderError: 'no-credentials',
+    TokenProviderError: 'no-credentials',
+  }),
+);
+
+/** No connection was made, so that nothing was sent. */
+const NOT_SENT =
+  /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_VERIFY_LEAF_SIGNATURE|ERR_TLS_CERT_ALTNAME_INVALID)$/;
+
+/** Engines that answer in another shape than AWS leave only the status: these say that the request was not carried out. */
+const REFUSING_STATUS: Readonly<Record<number, AwsReason>> = {
+  400: 'invalid-request',
+  401: 'access-denied',
+  403: 'access-denied',
+  404: 'not-found',
+  405: 'refused',
+  409: 'refused',
+};
+
+/** Classifies whatever a call of the SDK threw: by AWS's code first, and only without one by the status. */
+export function classify(error: unknown): AwsFailure {
+  const { name, code, message, status } = readError(error);
+  const known = REASONS.get(name.replace(/(Exception|Error)$/, '')) ?? REASONS.get(name);
+  if (known !== undefined) return { ...refined(known, message), code: name, certain: true };
+  if (code !== undefined && NOT_SENT.test(code)) return { reason: 'unreachable', code, certain: true };
+  const refused = status === undefined ? undefined : REFUSING_STATUS[status];
+  if (refused !== undefined) return { reason: refused, code: name, certain: true };
+  return { reason: 'unknown-outcome', code: code ?? name, certain: false };
+}
+
+const WordSchema = z.string().regex(/^\w{1,64}$/);
+const ErrorSchema = z.object({
+  name: WordSchema.catch('Unknown'),
+  code: WordSchema.optional().catch(undefined),
+  message: z.string().catch(''),
+  $metadata: z.object({ httpStatusCode: z.number().optional() }).optional().catch(undefined),
+});
+
+function readError(error: unknown): {
+  name: string;
+  code: string | undefined;
+  message: string;
+  status: number | undefined;
+} {
+  const parsed = ErrorSchema.safeParse(error);
+  if (!parsed.success) return { name: 'Unknown', code: undefined, message: '', status: undefined };
+  const { $metadata, code, ...rest } = parsed.data;
+  return { ...rest, code, status: $metadata?.httpStatusCode };
+}
+
+/** What the words of AWS add to its code. */
+function refined(reason: AwsReason, message: string): Pick<AwsFailure, 'reason' | 'action'> {
+  if (reason === 'broker-credentials' && /signature (expired|not yet current)/i.test(message))
+    return { reason: 'clock-skew' };
+  if (reason === 'broker-credentials' && /session has expired|token.*expired/i.test(message)) {
+    return { reason: 'expired-credentials' };
+  }
+  const action = /perform: ([a-z0-9-]{2,32}:[A-Za-z]{2,64})/.exec(message)?.[1];
+  return { reason, ...(action === undefined ? {} : { action }) };
+}
+
+const DETAILS: Readonly<Record<AwsReason, string>> = {
+  throttled: 'AWS has too many calls at the moment; try again in some seconds',
+  'expired-credentials':
+    "the connection's login at AWS has expired and could not be renewed; renew what `auth` leads to",
+  'broker-credentials': "AWS does not take the connection's login; change its `auth`",
+  'no-credentials': 'no login for AWS was found where `auth` leads to',
+  'malformed-policy': "AWS does not take the session policy; change the template's `policy`",
+  'packed-size':
+    'the session policy, its managed policies and tags together are too large when AWS packs them; name fewer things',
+  'access-denied':
+    'AWS refused; the role must trust Mayfly, and the policy of Mayfly must allow it (docs/connect-aws.md)',
+  'not-found': 'AWS does not have the role or the policy that was named',
+  'limit-exceeded': 'a limit of AWS is reached',
+  'region-disabled': 'the region of the connection is not enabled in the account',
+  'clock-skew': 'the clocks of AWS and of this machine are too far apart; set the one that is wrong',
+  'invalid-identity-token':
+    "AWS does not take Mayfly's identity token; check the OpenID Provider in IAM (docs/connect-aws.md)",
+  'invalid-request': 'AWS does not take the request',
+  refused: 'AWS refused the request',
+  unreachable: 'AWS cannot be reached',
+  'unknown-outcome': 'AWS did not confirm what it was asked for',
+};
+
+/**
+ * The failure as the caller of the provider sees it: `provider_rejected` only where the answer proves that nothing was made.
+ * The cause is left out on purpose: errors of the SDK hold the request, and with it signatures and tokens.
+ */
+export function problemFor(failure: AwsFailure, hint?: string): Problem {
+  const { reason, code, certain } = failure;
+  const problemCode =
+    certain && reason !== 'unreachable' && reason !== 'no-credentials' ? 'provider_rejected' : 'provider_unavailable';
+  const retry = reason === 'throttled' ? { retryAfterSeconds: 5 } : {};
+  return new Problem(problemCode, `${hint ?? detailFor(failure)} (${code})`, { reason, ...retry });
+}
+
+/** In words, with the right that is missing where AWS names it. */
+export function detailFor({ reason, action }: AwsFailure): string {
+  if (reason !== 'access-denied' || action === undefined) return DETAILS[reason];
+  const remedy = Object.hasOwn(TRUSTED, action) ? TRUSTED[action] : undefined;
+  if (remedy === undefined) return `AWS refuses \`${action}\`; allow it in the policy of Mayfly (docs/connect-aws.md)`;
+  return `AWS refuses \`${action}\`; ${remedy}`;
+}
+
+const TRUSTED: Readonly<Record<string, string>> = {
+  'sts:AssumeRole': "allow it in the role's trust policy and in the policy of Mayfly, and check `externalId`",
+  'sts:AssumeRoleWithWebIdentity': "allow it in the role's trust policy, for Mayfly's issuer, audience and subject",
+  'sts:TagSession': "allow it in the role's trust policy and in the policy of Mayfly, or set `trusted.tags` to `false`",
+  'sts:SetSourceIdentity':
+    "allow it in the role's trust policy and in the policy of Mayfly, or set `trusted.sourceIdentity` to `false`",
+};

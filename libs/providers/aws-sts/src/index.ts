@@ -1,0 +1,4 @@
+export { AwsStsProvider, type AwsStsParts } from './aws-sts.provider.js';
+export type { AwsConfig } from './config.schema.js';
+export type { AwsHandle } from './handle.schema.js';
+export type { AwsScope } from './scope.schema.js';

@@ -1,0 +1,185 @@
+import { AssumeRoleCommand, AssumeRoleWithWebIdentityCommand, GetCallerIdentityCommand } from '@aws-sdk/client-sts';
+import type { DenialClaim, IdentityTokens, ProbeCheck, ProbeReport } from '@mayfly/credentials';
+import { Problem } from '@mayfly/kernel';
+import type { Accesses, Answer, CallBounds } from './accesses.js';
+import { roleOf } from './arn.js';
+import type { AwsAccess } from './aws-access.js';
+import { FLOOR_SECONDS, type AwsConfig } from './config.schema.js';
+import { renderDenials } from './denial-document.js';
+import { planDenials } from './denial-plan.js';
+import type { RoundParts } from './denial-round.js';
+import { detailFor } from './failures.js';
+
+/** What the sessions of a probe may do. */
+const NOTHING = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}';
+const SESSION_NAME = 'mayfly-probe';
+
+export interface ProbeParts {
+  readonly accesses: Accesses;
+  readonly identityTokens: IdentityTokens;
+  /** Runs `work` under a claim of the role's document; undefined while another process holds it. */
+  exclusively<T>(roleArn: string, work: (claim: DenialClaim, parts: RoundParts) => Promise<T>): Promise<T | undefined>;
+}
+
+/** Tries a connection: its login, and on each of its `roles` every right that sessions and denials need. */
+export class Probe {
+  constructor(
+    private readonly parts: ProbeParts,
+    private readonly config: AwsConfig,
+    private readonly bounds: CallBounds,
+  ) {}
+
+  async report(): Promise<ProbeReport> {
+    const [login, ageSeconds] = await this.login();
+    if (login.outcome !== 'ok') return { checks: [login, ...this.roles.map(skipped)] };
+    const caller = await this.caller();
+    const checks = [login, caller];
+    for (const role of this.roles) checks.push(...(await this.role(role)));
+    if (this.roles.length === 0) {
+      checks.push({ name: 'roles', outcome: 'skipped', detail: 'list `roles` in the connection to have them tried' });
+    }
+    const offset = this.parts.accesses.at(this.config).clockOffsetSeconds;
+    return {
+      checks,
+      ...(offset === undefined ? {} : { clockOffsetSeconds: offset }),
+      ...(ageSeconds === undefined ? {} : { loginAgeSeconds: ageSeconds }),
+    };
+  }
+
+  private get roles(): readonly string[] {
+    return this.config.roles ?? [];
+  }
+
+  private async login(): Promise<[ProbeCheck, number | undefined]> {
+    const answer = await this.call((access) => access.login());
+    if ('failure' in answer) return [checkOf('log in', answer), undefined];
+    const { temporary, ageSeconds } = answer.value;
+    const detail = temporary ? 'with a session' : 'with long-lived keys; a role or `web-identity` needs none';
+    return [{ name: 'log in', outcome: 'ok', detail }, temporary ? ageSeconds : undefined];
+  }
+
+  private async caller(): Promise<ProbeCheck> {
+    const answer = await this.call(({ sts }, options) => sts.send(new GetCallerIdentityCommand({}), options));
+    const name = 'sts:GetCallerIdentity';
+    if ('value' in answer) return { name, outcome: 'ok', detail: `as ${answer.value.Arn ?? 'somebody'}` };
+    // an engine that does not have the call says so; everything else is tried below all the same
+    return answer.failure.reason === 'refused'
+      ? { name, outcome: 'skipped', detail: 'not known here' }
+      : checkOf(name, answer);
+  }
+
+  private async role(roleArn: string): Promise<readonly ProbeCheck[]> {
+    const place = `on role/${roleOf(roleArn).name}`;
+    const trust = await this.trust(roleArn, place);
+    if (this.config.revocation.mode === 'none') return trust;
+    return [...trust, ...(await this.denials(roleArn, place))];
+  }
+
+  /** First everything at once; what is refused is then tried by itself. */
+  private async trust(roleArn: string, place: string): Promise<readonly ProbeCheck[]> {
+    const { sourceIdentity, tags } = this.config.trusted;
+    const extras = [...(sourceIdentity ? (['sourceIdentity'] as const) : []), ...(tags ? (['tags'] as const) : [])];
+    const byToken = this.config.auth.method === 'web-identity';
+    const assume = `${byToken ? 'sts:AssumeRoleWithWebIdentity' : 'sts:AssumeRole'} ${place}`;
+    const named = { sourceIdentity: `sts:SetSourceIdentity ${place}`, tags: `sts:TagSession ${place}` };
+    const whole = await this.take(roleArn, extras);
+    if ('value' in whole) return [assume, ...extras.map((extra) => named[extra])].map(ok);
+    const bare = extras.length === 0 ? whole : await this.take(roleArn, []);
+    if ('failure' in bare) {
+      return [
+        checkOf(assume, bare),
+        ...extras.map((extra): ProbeCheck => ({ name: named[extra], outcome: 'skipped' })),
+      ];
+    }
+    const checks = [ok(assume)];
+    for (const extra of extras) checks.push(checkOf(named[extra], await this.take(roleArn, [extra])));
+    return checks;
+  }
+
+  private take(roleArn: string, extras: readonly ('sourceIdentity' | 'tags')[]): Promise<Answer<unknown>> {
+    const { auth } = this.config;
+    const common = { RoleArn: roleArn, RoleSessionName: SESSION_NAME, DurationSeconds: FLOOR_SECONDS, Policy: NOTHING };
+    const source = extras.includes('sourceIdentity');
+    const tags = extras.includes('tags');
+    if (auth.method !== 'web-identity') {
+      const input = {
+        ...common,
+        ...(source ? { SourceIdentity: SESSION_NAME } : {}),
+        ...(tags ? { Tags: [{ Key: 'mayfly:task', Value: SESSION_NAME }] } : {}),
+      };
+      return this.call(({ sts }, options) => sts.send(new AssumeRoleCommand(input), options));
+    }
+    const claims = {
+      ...(source ? { 'https://aws.amazon.com/source_identity': SESSION_NAME } : {}),
+      ...(tags ? { 'https://aws.amazon.com/tags': { principal_tags: { 'mayfly:task': [SESSION_NAME] } } } : {}),
+    };
+    return this.call(async ({ unsigned }, options) => {
+      const order = { audience: auth.audience, subject: 'mayfly', lifetimeSeconds: 300, claims };
+      const token = await this.parts.identityTokens.issue(order);
+      return unsigned.send(new AssumeRoleWithWebIdentityCommand({ ...common, WebIdentityToken: token }), options);
+    });
+  }
+
+  private async denials(roleArn: string, place: string): Promise<readonly ProbeCheck[]> {
+    const names = ['Get', 'Put', 'Delete'].map((verb) => `iam:${verb}RolePolicy ${place}`);
+    const done = await this.parts
+      .exclusively(roleArn, (claim, parts) => this.tryDocument(claim, parts, names))
+      .catch(problemOf);
+    if (done !== undefined && !(done instanceof Problem)) return done;
+    const detail = done?.detail ?? 'another process is writing there; try again';
+    return names.map((name) => ({ name, outcome: 'failed', detail }));
+  }
+
+  /**
+   * Under a claim, so that nothing is lost: where something has to stand, exactly that is written once more, and removing is not
+   * tried. Where nothing has to, a document that denies nobody is written and removed.
+   */
+  private async tryDocument(
+    claim: DenialClaim,
+    parts: RoundParts,
+    names: readonly string[],
+  ): Promise<readonly ProbeCheck[]> {
+    const [get = '', put = '', remove = ''] = names;
+    const { policy, clock, maxCharacters } = parts;
+    const { denials } = planDenials(claim, clock.now(), maxCharacters);
+    const read = checkOf(get, await policy.read(this.bounds));
+    const written = checkOf(
+      put,
+      await policy.write(renderDenials(denials ?? { names: [] }, claim.revision), this.bounds),
+    );
+    if (denials !== undefined) {
+      return [read, written, { name: remove, outcome: 'skipped', detail: 'not tried while denials have to stand' }];
+    }
+    if (written.outcome !== 'ok') return [read, written, { name: remove, outcome: 'skipped' }];
+    return [read, written, checkOf(remove, await policy.remove(this.bounds))];
+  }
+
+  private async call<T>(
+    send: (access: AwsAccess, options: { abortSignal: AbortSignal }) => Promise<T>,
+  ): Promise<Answer<T>> {
+    try {
+      return await this.parts.accesses.call(this.config, this.bounds, send);
+    } catch {
+      // a problem of ours: no identity token, or no time left
+      return { failure: { reason: 'no-credentials', code: 'unavailable', certain: true } };
+    }
+  }
+}
+
+function ok(name: string): ProbeCheck {
+  return { name, outcome: 'ok' };
+}
+
+function skipped(roleArn: string): ProbeCheck {
+  return { name: `role/${roleOf(roleArn).name}`, outcome: 'skipped' };
+}
+
+function checkOf(name: string, answer: Answer<unknown>): ProbeCheck {
+  if ('value' in answer) return ok(name);
+  const outcome = answer.failure.reason === 'access-denied' ? 'missing' : 'failed';
+  return { name, outcome, detail: `${detailFor(answer.failure)} (${answer.failure.code})` };
+}
+
+function problemOf(error: unknown): Problem {
+  return error instanceof Problem ? error : new Problem('provider_unavailable', 'it could not be tried');
+}

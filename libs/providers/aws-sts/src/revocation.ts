@@ -1,0 +1,68 @@
+import type { RevocationOrder, RevocationOutcome } from '@mayfly/credentials';
+import { addSeconds, Problem, type Clock } from '@mayfly/kernel';
+import type { AwsConfig } from './config.schema.js';
+import type { DenialReport } from './denial-writer.js';
+import { detailFor, type AwsFailure } from './failures.js';
+import { iamOf, type AwsHandle } from './handle.schema.js';
+
+export type AwsRevocation = RevocationOrder<AwsConfig, AwsHandle>;
+
+const ELSEWHERE = 'the connection leads to another IAM than the session was made at; have `endpoints` lead there again';
+
+/** After a session's own deadline nothing is left to do; a second on top, for clocks that differ. */
+const AFTER_DEADLINE_SECONDS = 1;
+
+/** What can be said of a revocation without asking IAM; undefined when the document of denials has to be written or looked at. */
+export function withoutIam(
+  { config, handle, expiresAt, effectiveAt }: AwsRevocation,
+  now: Date,
+): RevocationOutcome | undefined {
+  if (config.revocation.mode === 'none') return { kind: 'impossible' };
+  // INVARIANT: I6, the session's own policy refuses everything from its deadline on: this is the proof.
+  if (now >= addSeconds(expiresAt, AFTER_DEADLINE_SECONDS)) return { kind: 'revoked', effectiveAt: expiresAt };
+  if (now >= expiresAt) {
+    return { kind: 'not_yet', detail: 'it ends with its deadline', retryAfterSeconds: 1, effectiveAt: expiresAt };
+  }
+  if (handle.iam !== iamOf(config)) return { kind: 'unknown', detail: ELSEWHERE };
+  return effectiveAt !== undefined && effectiveAt > now ? propagating(effectiveAt, now) : undefined;
+}
+
+/** What a round of the document means for one lease. */
+export function outcomeOf(report: DenialReport, order: AwsRevocation, clock: Clock): RevocationOutcome {
+  switch (report.kind) {
+    case 'role-gone':
+      return { kind: 'already_gone' };
+    case 'held':
+    case 'lapsed':
+    case 'unclear':
+      return { kind: 'not_yet', detail: 'another process writes the denials of this role', retryAfterSeconds: 1 };
+    case 'failed': {
+      const retry = report.failure.reason === 'throttled' ? { retryAfterSeconds: 5 } : {};
+      return { kind: 'unknown', detail: `${detailFor(report.failure)} (${report.failure.code})`, ...retry };
+    }
+    case 'standing': {
+      if (effectiveAt !== undefined && report.confirmed.has(leaseId)) return { kind: 'revoked', effectiveAt };
+      const since = report.standing.since.get(leaseId);
+      if (since === undefined)
+        return { kind: 'unknown', detail: 'the lease is not recorded as one that is to be denied' };
+      return denied(since, config, clock.now());
+    }
+  }
+}
+
+function denied(since: Date, { revocation }: AwsConfig, now: Date): RevocationOutcome {
+  const seconds = revocation.mode === 'none' ? 0 : revocation.propagationSeconds;
+  // without a window the acknowledgement is the proof; with one a later look has to confirm it
+  return seconds === 0 ? { kind: 'revoked', effectiveAt: since } : propagating(addSeconds(since, seconds), now);
+}
+
+function propagating(effectiveAt: Date, now: Date): RevocationOutcome {
+  const seconds = Math.ceil((effectiveAt.getTime() - now.getTime()) / 1000);
+  const detail = 'IAM has the denial and spreads it';
+  return { kind: 'not_yet', detail, retryAfterSeconds: Math.max(1, seconds), effectiveAt };
+}
+
+/** What a revocation that threw came to: it proves nothing. */
+export function unknownFrom(error: unknown): RevocationOutcome {
+  return { kind: 'unknown', detail: error instanceof Problem ? error.detail : 'unexpected' };
+}

@@ -1,0 +1,169 @@
+import { AssumeRoleCommand, AssumeRoleWithWebIdentityCommand, type AssumeRoleCommandInput } from '@aws-sdk/client-sts';
+import type { IdentityTokens, Minted, MintOrder } from '@mayfly/credentials';
+import { earliest, Problem, type JsonObject } from '@mayfly/kernel';
+import { roleOf } from './arn.js';
+import type { AwsAccess } from './aws-access.js';
+import { FLOOR_SECONDS, type AwsConfig } from './config.schema.js';
+import type { AwsHandle } from './handle.schema.js';
+import type { AwsScope } from './scope.schema.js';
+import { compileSessionPolicy, policyCharacters, policyInstant } from './session-policy.js';
+
+export type AwsOrder = MintOrder<AwsConfig, AwsScope>;
+
+/** What STS answers, as far as it matters here. */
+export interface StsAnswer {
+  readonly AssumedRoleUser?: { readonly Arn?: string | undefined } | undefined;
+  readonly Credentials?: { readonly [Member in keyof Credentials]?: Credentials[Member] | undefined } | undefined;
+  /** per cent of what AWS packs of policies and tags; newer answers have the second instead */
+  readonly PackedPolicySize?: number | undefined;
+  readonly SessionTokenUtilization?: number | undefined;
+}
+
+interface Credentials {
+  readonly AccessKeyId: string;
+  readonly SecretAccessKey: string;
+  readonly SessionToken: string;
+  readonly Expiration: Date;
+}
+
+/** From here on STS is close to refusing what it packs (per cent of its own limit). */
+const PACKED_WARNING = 80;
+/** A clock that is further off than this ends sessions noticeably late or early. */
+const CLOCK_WARNING_SECONDS = 5;
+const TOKEN_SECONDS = 300;
+
+/** What every way to take a role is told. STS gives no session under 900 s; the policy ends it at the granted deadline. */
+function commonInput({ scope, expiresAt }: AwsOrder, handle: AwsHandle, now: Date) {
+  const seconds = Math.ceil((expiresAt.getTime() - now.getTime()) / 1000);
+  return {
+    RoleArn: handle.roleArn,
+    RoleSessionName: handle.sessionName,
+    DurationSeconds: Math.max(FLOOR_SECONDS, seconds),
+    Policy: compileSessionPolicy(scope.policy, expiresAt),
+    ...(scope.policyArns === undefined ? {} : { PolicyArns: scope.policyArns.map((arn) => ({ arn })) }),
+  };
+}
+
+/** The tags of a session: who it is for, and what the template adds. */
+function tagsOf({ agent, taskId, template, scope }: AwsOrder): Readonly<Record<string, string>> {
+  return { ...scope.tags, 'mayfly:template': template.name, 'mayfly:agent': agent.name, 'mayfly:task': taskId };
+}
+
+function assumeRoleInput(order: AwsOrder, handle: AwsHandle, now: Date): AssumeRoleCommandInput {
+  const { config, scope, taskId } = order;
+  const { transitiveTagKeys, externalId } = scope;
+  const tags = Object.entries(tagsOf(order)).map(([Key, Value]) => ({ Key, Value }));
+  return {
+    ...commonInput(order, handle, now),
+    ...(config.trusted.sourceIdentity ? { SourceIdentity: taskId } : {}),
+    ...(config.trusted.tags ? { Tags: tags } : {}),
+    ...(transitiveTagKeys === undefined ? {} : { TransitiveTagKeys: transitiveTagKeys }),
+    ...(externalId === undefined ? {} : { ExternalId: externalId }),
+  };
+}
+
+/** What the identity token of a task says; AWS takes tags and source identity from claims of these names (IAM User Guide). */
+function claimsOf(order: AwsOrder): JsonObject {
+  const { config, scope, agent, taskId, template } = order;
+  const tags = Object.entries(tagsOf(order)).map(([key, value]) => [key, [value]] as const);
+  return {
+    task: taskId,
+    agent: agent.name,
+    template: template.name,
+    ...(config.trusted.sourceIdentity ? { 'https://aws.amazon.com/source_identity': taskId } : {}),
+    ...(config.trusted.tags
+      ? {
+          'https://aws.amazon.com/tags': {
+            principal_tags: Object.fromEntries(tags),
+            transitive_tag_keys: scope.transitiveTagKeys ?? [],
+          },
+        }
+      : {}),
+  };
+}
+
+/** Takes the role once. Rejects with the SDK's error. */
+export async function takeRole(
+  access: AwsAccess,
+  identityTokens: IdentityTokens,
+  order: AwsOrder,
+  handle: AwsHandle,
+  { now, ...options }: { readonly now: Date; readonly abortSignal: AbortSignal },
+): Promise<StsAnswer> {
+  const { auth } = order.config;
+  if (auth.method !== 'web-identity') {
+    return access.sts.send(new AssumeRoleCommand(assumeRoleInput(order, handle, now)), options);
+  }
+  const token = await identityTokens.issue({
+    audience: auth.audience,
+    subject: `agent:${order.agent.name}`,
+    lifetimeSeconds: TOKEN_SECONDS,
+    claims: claimsOf(order),
+  });
+  const input = { ...commonInput(order, handle, now), WebIdentityToken: token };
+  return access.unsigned.send(new AssumeRoleWithWebIdentityCommand(input), options);
+}
+
+/** The session that STS gave, once it is known to be the one that was asked for. Throws `provider_unavailable` when it is not. */
+export function mintedFrom(
+  answer: StsAnswer,
+  order: AwsOrder,
+  handle: AwsHandle,
+  clockOffsetSeconds: number | undefined,
+): Minted<AwsHandle> {
+  const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = credentialsOf(answer, handle);
+  const { scope, config, expiresAt } = order;
+  const { PackedPolicySize: packed, SessionTokenUtilization: token } = answer;
+  const warnings = [
+    fullnessWarning('policy and tags', packed),
+    fullnessWarning('the session', token),
+    clockWarning(clockOffsetSeconds),
+  ].filter((text) => text !== undefined);
+  return {
+    handle,
+    secret: {
+      accessKeyId: AccessKeyId,
+      secretAccessKey: SecretAccessKey,
+      sessionToken: SessionToken,
+      expiration: earliest(policyInstant(expiresAt), Expiration).toISOString(),
+      region: config.region,
+    },
+    providerExpiresAt: earliest(policyInstant(expiresAt), Expiration),
+    facts: {
+      policyCharacters: policyCharacters(scope.policy, scope.policyArns),
+      ...(packed === undefined ? {} : { packedPolicySize: packed }),
+      ...(token === undefined ? {} : { sessionTokenUtilization: token }),
+      ...(warnings.length === 0 ? {} : { warnings }),
+    },
+  };
+}
+
+function credentialsOf({ AssumedRoleUser, Credentials }: StsAnswer, handle: AwsHandle): Credentials {
+  const session = `:assumed-role/${roleOf(handle.roleArn).name}/${handle.sessionName}`;
+  if (AssumedRoleUser?.Arn?.endsWith(session) !== true)
+    throw unusable('AWS answered with another session than was asked for');
+  const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = Credentials ?? {};
+  if (!AccessKeyId || !SecretAccessKey || !SessionToken || !isInstant(Expiration)) {
+    throw unusable('AWS answered with a session that cannot be used');
+  }
+  return { AccessKeyId, SecretAccessKey, SessionToken, Expiration };
+}
+
+function isInstant(at: Date | undefined): at is Date {
+  return at !== undefined && !Number.isNaN(at.getTime());
+}
+
+function unusable(detail: string): Problem {
+  return new Problem('provider_unavailable', detail, { reason: 'unknown-outcome' });
+}
+
+function fullnessWarning(what: string, percent: number | undefined): string | undefined {
+  if (percent === undefined || percent <= PACKED_WARNING) return undefined;
+  return `${what} took ${String(percent)} % of what AWS packs; beyond 100 it refuses`;
+}
+
+function clockWarning(offset: number | undefined): string | undefined {
+  if (offset === undefined || Math.abs(offset) <= CLOCK_WARNING_SECONDS) return undefined;
+  const [side, end] = offset > 0 ? ['ahead', 'earlier'] : ['behind', 'later'];
+  return `AWS's clock is ${String(Math.abs(offset))} s ${side} of Mayfly's; sessions end so much ${end}`;
+}
