@@ -21,7 +21,9 @@ export interface DenialPlan {
  * IAM had no room for the list.
  */
 export function planDenials(claim: DenialClaim, now: Date, maxCharacters: number, isCrowded = false): DenialPlan {
-  const standing = claim.cutOff !== undefined && claim.cutOff.until > now ? claim.cutOff : undefined;
+  const standing = claim.cutOff;
+  if (standing !== undefined && standing.until <= now)
+    return planDenials(without(claim), now, maxCharacters, isCrowded);
   const listed = denialsOf(claim, standing?.at);
   if (listed.names.length === 0 && standing === undefined) return {};
   if (!isCrowded && fits(listed, maxCharacters)) return { denials: listed };
@@ -38,6 +40,11 @@ export function planDenials(claim: DenialClaim, now: Date, maxCharacters: number
   );
   const afterAll = policyInstant(addSeconds(last, CLOCK_SLACK_SECONDS + 2));
   return { denials: denialsOf(claim, afterAll), cutOff: { at: afterAll, until: latest([until], afterAll) } };
+}
+
+/** The claim once everything that its cut-off refuses has expired. */
+function without({ cutOff: _, ...claim }: DenialClaim): DenialClaim {
+  return claim;
 }
 
 function denialsOf({ sessions }: DenialClaim, cutOff: Date | undefined): Denials {

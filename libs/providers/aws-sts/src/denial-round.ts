@@ -79,11 +79,9 @@ export class DenialRound {
     if ('failure' in found) return this.failed(found.failure, false);
     if (found.value !== undefined) return this.compareFound(found.value, plan, wish);
     if (plan.denials === undefined) return this.keep(this.standing(plan, this.claim.revision, true), NOBODY);
-    const stood = wish.confirm.size > 0 || isSecondLook || (known !== undefined && known.denials.names.length > 0);
-    if (this.claim.revision === 0 || stood || wish.leases.size > 0) {
-      return this.write(plan, stood && this.claim.revision > 0 ? 'removed' : undefined, NOBODY);
-    }
-    return { kind: 'unclear' };
+    if (this.claim.revision > 0 && (isSecondLook || hasStood(wish, known))) return this.write(plan, 'removed', NOBODY);
+    const isFirst = this.claim.revision === 0 || wish.leases.size > 0;
+    return isFirst ? this.write(plan, undefined, NOBODY) : { kind: 'unclear' };
   }
 
   private compareFound(text: string, plan: DenialPlan, wish: RoundWish): Promise<RoundReport> {
@@ -157,6 +155,11 @@ export class DenialRound {
     const session = this.claim.sessions.find(({ leaseId }) => leaseId === lease);
     return session !== undefined && covers(denials.cutOff, session.issuedBy);
   }
+}
+
+/** Whether it is known that a document stood here that had something to deny. */
+function hasStood(wish: RoundWish, known: Standing | undefined): boolean {
+  return wish.confirm.size > 0 || (known !== undefined && known.since.size > 0);
 }
 
 const NOBODY: ReadonlySet<LeaseId> = new Set();

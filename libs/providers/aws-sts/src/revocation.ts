@@ -36,18 +36,27 @@ export function outcomeOf(report: DenialReport, order: AwsRevocation, clock: Clo
     case 'lapsed':
     case 'unclear':
       return { kind: 'not_yet', detail: 'another process writes the denials of this role', retryAfterSeconds: 1 };
-    case 'failed': {
-      const retry = report.failure.reason === 'throttled' ? { retryAfterSeconds: 5 } : {};
-      return { kind: 'unknown', detail: `${detailFor(report.failure)} (${report.failure.code})`, ...retry };
-    }
-    case 'standing': {
-      if (effectiveAt !== undefined && report.confirmed.has(leaseId)) return { kind: 'revoked', effectiveAt };
-      const since = report.standing.since.get(leaseId);
-      if (since === undefined)
-        return { kind: 'unknown', detail: 'the lease is not recorded as one that is to be denied' };
-      return denied(since, config, clock.now());
-    }
+    case 'failed':
+      return failed(report.failure);
+    case 'standing':
+      return standing(report, order, clock.now());
   }
+}
+
+function failed(failure: AwsFailure): RevocationOutcome {
+  const retry = failure.reason === 'throttled' ? { retryAfterSeconds: 5 } : {};
+  return { kind: 'unknown', detail: `${detailFor(failure)} (${failure.code})`, ...retry };
+}
+
+function standing(
+  report: Extract<DenialReport, { kind: 'standing' }>,
+  { config, leaseId, effectiveAt }: AwsRevocation,
+  now: Date,
+): RevocationOutcome {
+  if (effectiveAt !== undefined && report.confirmed.has(leaseId)) return { kind: 'revoked', effectiveAt };
+  const since = report.standing.since.get(leaseId);
+  if (since === undefined) return { kind: 'unknown', detail: 'the lease is not recorded as one that is to be denied' };
+  return denied(since, config, now);
 }
 
 function denied(since: Date, { revocation }: AwsConfig, now: Date): RevocationOutcome {
