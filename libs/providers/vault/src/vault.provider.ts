@@ -89,11 +89,12 @@ export class VaultProvider
     this.servers = new Servers(parts.identityTokens, parts.clock);
   }
 
-  plan({ config, scope, mintBy, issuedAt }: Order): VaultHandle {
+  plan({ leaseId: lease, config, scope, mintBy, issuedAt }: Order): VaultHandle {
     const [objection] = this.inspect(config, scope).filter(({ severity }) => severity === 'error');
     if (objection !== undefined) throw new Problem('provider_rejected', objection.detail);
     const { path, method, endSessions } = scope;
     return {
+      lease,
       path,
       method,
       policy: policyName(scope),

@@ -133,6 +133,8 @@ export type VaultScope = z.infer<typeof VaultScopeSchema>;
 
 /** What revocation needs. It is written before the mint, and completed as the mint goes on. */
 export const VaultHandleSchema = z.strictObject({
+  /** the lease's own id, which stands in the metadata of its token */
+  lease: z.string().regex(/^lse_[0-9a-z]{26}$/),
   path: PathSchema,
   method: z.enum(['read', 'write']),
   /** the policy of the lease's token: for this path and nothing else */

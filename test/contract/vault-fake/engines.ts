@@ -1,0 +1,67 @@
+import type { IncomingMessage } from 'node:http';
+import { failure, success, type Answer, type Fields } from './answers.js';
+import type { DatabaseEngine } from './database-engine.js';
+import type { Leases } from './leases.js';
+import type { Token } from './tokens.js';
+
+export interface EngineCall {
+  readonly token: Token;
+  readonly path: string;
+  readonly fields: Fields;
+  readonly request: IncomingMessage;
+}
+
+/** A request at a secrets engine, by the type of its mount. */
+export async function askEngine(call: EngineCall, database: DatabaseEngine, leases: Leases): Promise<Answer> {
+  const { namespace } = call.token;
+  const mount = [...namespace.engines.keys()].find((name) => call.path.startsWith(`${name}/`));
+  const type = namespace.engines.get(mount ?? '');
+  if (mount === undefined || type === undefined)
+    return failure(404, `no handler for route "${call.path}". route entry not found.`);
+  const [kind, role] = call.path.slice(mount.length + 1).split('/');
+  if (type === 'database' && kind === 'creds' && role !== undefined) return readUser(call, role, database, leases);
+  if (type === 'kv') return readSecret(call);
+  if (type === 'pki' && kind === 'issue')
+    return sign(call, { private_key: 'a private key', certificate: 'a certificate' });
+  if (type === 'ssh' && kind === 'sign') return sign(call, { signed_key: 'a signed key' });
+  return failure(404, 'unsupported path');
+}
+
+async function readUser(call: EngineCall, name: string, database: DatabaseEngine, leases: Leases): Promise<Answer> {
+  const { token, path, request } = call;
+  const role = token.namespace.databaseRoles.get(name);
+  const url = token.namespace.databases.get(role?.dbName ?? '');
+  if (role === undefined || url === undefined) return failure(400, `unknown role: ${name}`);
+  const expiresAt = Date.now() + role.defaultSeconds * 1000;
+  let user;
+  try {
+    user = await database.create(url, name, role, token.displayName, expiresAt);
+  } catch (error) {
+    return failure(500, `1 error occurred:\n\t* ${(error as Error).message}\n\n`);
+  }
+  // Measured at the server: its whole work runs on the request's context. Who gives up leaves a user without a lease.
+  if (request.socket.destroyed) return failure(500, 'failed to persist lease index entry: context canceled');
+  const { maxSeconds } = role;
+  const lease = leases.register({
+    path,
+    token,
+    expiresAt,
+    maxSeconds,
+    end: () => database.drop(url, role, user),
+    stretch: (until) => database.stretch(url, user, until),
+  });
+  return success({ lease_id: lease.id, renewable: true, lease_duration: role.defaultSeconds, data: { ...user } });
+}
+
+/** A static secret: no lease, and the same for everybody. */
+function readSecret({ token, path }: EngineCall): Answer {
+  const data = token.namespace.secrets.get(path);
+  return data === undefined ? failure(404) : success({ data: { data, metadata: { version: 1 } } });
+}
+
+/** Nothing is kept of what is signed. */
+function sign({ fields }: EngineCall, data: Fields): Answer {
+  const seconds = Number(String(fields.ttl).replace(/s$/, ''));
+  if (!Number.isFinite(seconds)) return failure(400, 'no ttl');
+  return success({ data: { ...data, serial_number: '01', expiration: Math.floor(Date.now() / 1000) + seconds } });
+}
