@@ -32,6 +32,14 @@ export async function leaseRoles(url: string): Promise<readonly string[]> {
   return rows.map(({ rolname }) => rolname);
 }
 
+/** Until the function that is answered is called, no role on the server can be made, changed or dropped. */
+export async function holdRoles(url: string): Promise<() => Promise<void>> {
+  const client = new pg.Client({ connectionString: url });
+  await client.connect();
+  for (const statement of ['BEGIN', 'LOCK TABLE pg_authid IN SHARE MODE']) await client.query(statement);
+  return () => client.end();
+}
+
 /** When the server itself stops accepting logins of the role; undefined when there is no such role. */
 export async function validUntil(url: string, role: string): Promise<Date | undefined> {
   const [row] = await rowsOf<{ until: Date }>(url, 'SELECT rolvaliduntil AS until FROM pg_roles WHERE rolname = $1', [

@@ -2,6 +2,7 @@ import { ProblemFilter } from '@mayfly/platform';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, Reflector } from '@nestjs/core';
 import type { Services } from './boot/services.js';
+import type { BrokerConfig } from './config.js';
 import { AgentsController } from './declarations/agents.controller.js';
 import { ConnectionsController } from './declarations/connections.controller.js';
 import { ConnectionsService } from './declarations/connections.service.js';
@@ -25,8 +26,8 @@ import { TemplatesController } from './templates/templates.controller.js';
 import { TemplatesService } from './templates/templates.service.js';
 import { SERVICES } from './tokens.js';
 
-/** All routes. Tests walk this list: each method states a permission. */
-const CONTROLLERS = [
+/** All routes of the API. Tests walk this list: each method states a permission. */
+const API = [
   TasksController,
   MeController,
   TemplatesController,
@@ -38,8 +39,13 @@ const CONTROLLERS = [
   MetadataController,
   FederationController,
   HistoryController,
-  HealthController,
 ];
+
+/** A process that only works in the background can be looked at, and asked for nothing. */
+function controllersFor({ api, docs }: BrokerConfig) {
+  if (!api) return [HealthController];
+  return docs ? [...API, HealthController, OpenApiController] : [...API, HealthController];
+}
 
 /** The HTTP side of the broker, over services that were composed beforehand (boot/services.ts). */
 @Module({})
@@ -47,7 +53,7 @@ export class BrokerModule {
   static over(services: Services): DynamicModule {
     return {
       module: BrokerModule,
-      controllers: services.config.docs ? [...CONTROLLERS, OpenApiController] : CONTROLLERS,
+      controllers: controllersFor(services.config),
       providers: [
         { provide: SERVICES, useValue: services },
         { provide: TasksService, useValue: services.tasksService },

@@ -17,6 +17,16 @@ describe('the environment', () => {
     expect(readConfig({})).toMatchObject({ secretsDir: undefined, bootstrapIssuer: undefined });
   });
 
+  it('makes one process serve requests and work in the background, or either of the two', () => {
+    expect(readConfig({})).toMatchObject({ api: true, worker: true });
+    expect(readConfig({ MAYFLY_API: 'off' })).toMatchObject({ api: false, worker: true });
+    expect(readConfig({ MAYFLY_WORKER: 'off' })).toMatchObject({ api: true, worker: false });
+  });
+
+  it('is refused where it leaves a process nothing to do', () => {
+    expect(() => readConfig({ MAYFLY_API: 'off', MAYFLY_WORKER: 'off' })).toThrow(/MAYFLY_API and MAYFLY_WORKER/);
+  });
+
   it('is told wrong by its names, never by its values', () => {
     const act = () => readConfig({ MAYFLY_SEALING_KEY: 'canary', PORT: '99999999' });
     expect(act).toThrow(/MAYFLY_SEALING_KEY.*/);

@@ -30,6 +30,7 @@ const EnvironmentSchema = z.object({
     .regex(/^[0-9a-f]{64}$/, 'use 64 hexadecimal digits (32 bytes)')
     .optional(),
   MAYFLY_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
+  MAYFLY_API: flag('on'),
   MAYFLY_WORKER: flag('on'),
   MAYFLY_QUEUE: flag('on'),
   MAYFLY_DOCS: flag('on'),
@@ -55,6 +56,9 @@ export interface BrokerConfig {
   readonly publicUrl: string | undefined;
   readonly sealingKey: string | undefined;
   readonly logLevel: string;
+  /** serves requests; without it, health and metrics only */
+  readonly api: boolean;
+  /** takes back at deadlines, and does what else is due in the background */
   readonly worker: boolean;
   readonly queue: boolean;
   readonly docs: boolean;
@@ -83,6 +87,8 @@ export function readConfig(variables = environment): BrokerConfig {
   const { data } = parsed;
   const production = data.NODE_ENV === 'production';
   if (production) refuseForProduction(data);
+  if (!data.MAYFLY_API && !data.MAYFLY_WORKER)
+    throw new Problem('invalid_declaration', 'with MAYFLY_API and MAYFLY_WORKER both off there is nothing to do');
   return Object.freeze({
     production,
     host: data.HOST,
@@ -97,6 +103,7 @@ export function readConfig(variables = environment): BrokerConfig {
     publicUrl: data.MAYFLY_PUBLIC_URL,
     sealingKey: data.MAYFLY_SEALING_KEY,
     logLevel: data.MAYFLY_LOG_LEVEL,
+    api: data.MAYFLY_API,
     worker: data.MAYFLY_WORKER,
     queue: data.MAYFLY_QUEUE,
     docs: data.MAYFLY_DOCS,
