@@ -154,7 +154,12 @@ export class AwsStsProvider
     const { revocation } = config;
     if (revocation.mode === 'none') throw new Problem('provider_rejected', 'the connection writes no denials');
     const policy = new RolePolicy(this.accesses, config, readTarget(target).roleArn, revocation.policyName);
-    return { ...this.parts, policy, maxCharacters: listCharacters(revocation) };
+    return {
+      ...this.parts,
+      policy,
+      maxCharacters: listCharacters(revocation),
+      staleSeconds: revocation.propagationSeconds,
+    };
   }
 }
 

@@ -26,7 +26,11 @@ export function planDenials(claim: DenialClaim, now: Date, maxCharacters: number
     return planDenials(without(claim), now, maxCharacters, isCrowded);
   const listed = denialsOf(claim, standing?.at);
   if (listed.names.length === 0 && standing === undefined) return {};
-  if (!isCrowded && fits(listed, maxCharacters)) return { denials: listed };
+  return !isCrowded && fits(listed, maxCharacters) ? { denials: listed } : cutOffPlan(claim, now, maxCharacters);
+}
+
+function cutOffPlan(claim: DenialClaim, now: Date, maxCharacters: number): DenialPlan {
+  const { cutOff: standing } = claim;
   const until = latest(
     [...claim.sessions.map(({ expiresAt }) => expiresAt), claim.lastExpiresAt, standing?.until],
     now,

@@ -13,7 +13,7 @@ const CALLS_SECONDS = 15;
 /** What a process knows of the document that it wrote last. */
 export interface Standing {
   readonly revision: number;
-  readonly denials: Denials;
+  readonly writtenAt: Date;
   /** when IAM acknowledged the denial of each lease */
   readonly since: ReadonlyMap<LeaseId, Date>;
 }
@@ -39,6 +39,8 @@ export interface RoundParts {
   readonly denials: StandingDenials;
   readonly policy: RolePolicy;
   readonly maxCharacters: number;
+  /** for how long after a write IAM may answer with what stood before */
+  readonly staleSeconds: number;
 }
 
 /** One claim of one target: look, compare, write the whole document, record. The claim is given back in every case. */
@@ -78,8 +80,9 @@ export class DenialRound {
     const found = await this.parts.policy.read(this.bounds);
     if ('failure' in found) return this.failed(found.failure, false);
     if (found.value !== undefined) return this.compareFound(found.value, plan, wish);
-    if (plan.denials === undefined) return this.keep(this.standing(plan, this.claim.revision, true), NOBODY);
-    if (this.claim.revision > 0 && (isSecondLook || hasStood(wish, known))) return this.write(plan, 'removed', NOBODY);
+    if (plan.denials === undefined) return this.keep(this.standing(plan, true, false), NOBODY);
+    if (this.claim.revision > 0 && (isSecondLook || this.hasStood(wish, known)))
+      return this.write(plan, 'removed', NOBODY);
     const isFirst = this.claim.revision === 0 || wish.leases.size > 0;
     return isFirst ? this.write(plan, undefined, NOBODY) : { kind: 'unclear' };
   }
@@ -87,11 +90,23 @@ export class DenialRound {
   private compareFound(text: string, plan: DenialPlan, wish: RoundWish): Promise<RoundReport> {
     const read = readDenials(text);
     const confirmed = new Set([...wish.confirm].filter((lease) => read !== undefined && this.denies(read, lease)));
-    if (read === undefined || read.revision < this.claim.revision) return this.write(plan, 'edited', confirmed);
+    const isOld = read !== undefined && read.revision < this.claim.revision && !this.hasJustWritten();
+    if (read === undefined || isOld) return this.write(plan, 'edited', confirmed);
     const isAsPlanned = plan.denials !== undefined && saySame(read, plan.denials);
     return isAsPlanned
-      ? this.keep(this.standing(plan, this.claim.revision, true), confirmed)
+      ? this.keep(this.standing(plan, true, false), confirmed)
       : this.write(plan, undefined, confirmed);
+  }
+
+  /** Whether it is known that a document stood here that had something to deny. */
+  private hasStood(wish: RoundWish, known: Standing | undefined): boolean {
+    return wish.confirm.size > 0 || (known !== undefined && known.since.size > 0 && !this.hasJustWritten());
+  }
+
+  /** IAM may still answer with what stood before. */
+  private hasJustWritten(): boolean {
+    if (this.known === undefined) return false;
+    return this.parts.clock.now() < addSeconds(this.known.writtenAt, this.parts.staleSeconds);
   }
 
   private plan(isCrowded = false): DenialPlan {
@@ -108,7 +123,7 @@ export class DenialRound {
       const isCrowded = answer.failure.reason === 'limit-exceeded' && plan.cutOff === undefined;
       return isCrowded ? this.write(this.plan(true), repaired, confirmed) : this.failed(answer.failure, true);
     }
-    const standing = this.standing(plan, this.claim.revision + 1, repaired === undefined);
+    const standing = this.standing(plan, repaired === undefined, true);
     const { cutOff } = plan;
     const isRecorded = await this.settle({
       written: true,
@@ -140,14 +155,15 @@ export class DenialRound {
   }
 
   /** `isUnbroken`: what was acknowledged before has stood since. */
-  private standing(plan: DenialPlan, revision: number, isUnbroken: boolean): Standing {
+  private standing({ denials }: DenialPlan, isUnbroken: boolean, isWritten: boolean): Standing {
     const now = this.parts.clock.now();
-    const { denials } = plan;
+    const before = isUnbroken ? this.known?.since : undefined;
     const denied = this.claim.sessions.filter(({ leaseId }) => denials !== undefined && this.denies(denials, leaseId));
-    const since = denied.map(
-      ({ leaseId }) => [leaseId, (isUnbroken ? this.known?.since.get(leaseId) : undefined) ?? now] as const,
-    );
-    return { revision, denials: denials ?? { names: [] }, since: new Map(since) };
+    return {
+      revision: this.claim.revision + (isWritten ? 1 : 0),
+      writtenAt: isWritten || this.known === undefined ? now : this.known.writtenAt,
+      since: new Map(denied.map(({ leaseId }) => [leaseId, before?.get(leaseId) ?? now])),
+    };
   }
 
   private denies(denials: Denials, lease: LeaseId): boolean {
@@ -155,11 +171,6 @@ export class DenialRound {
     const session = this.claim.sessions.find(({ leaseId }) => leaseId === lease);
     return session !== undefined && covers(denials.cutOff, session.issuedBy);
   }
-}
-
-/** Whether it is known that a document stood here that had something to deny. */
-function hasStood(wish: RoundWish, known: Standing | undefined): boolean {
-  return wish.confirm.size > 0 || (known !== undefined && known.since.size > 0);
 }
 
 const NOBODY: ReadonlySet<LeaseId> = new Set();

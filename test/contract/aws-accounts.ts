@@ -1,0 +1,45 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
+import type { AwsAccount } from './aws-target.js';
+import { rgwAbsence, startRgw } from './rgw-server.js';
+
+export interface RunningAccount {
+  readonly aws: AwsAccount;
+  /** Leaves every call unanswered from now on: `reached` once it holds, `release` ends it. */
+  freeze(): Promise<{ reached(): Promise<void>; release(): Promise<void> }>;
+  stop(): Promise<void>;
+}
+
+export type StartAccount = () => Promise<RunningAccount>;
+
+const absence = rgwAbsence();
+if (absence !== undefined) console.warn(`SKIPPED SUITE AWS sessions on Ceph's gateway: ${absence}`);
+
+const REAL_ENGINE: readonly (readonly [name: string, start: StartAccount])[] =
+  absence === undefined ? [["Ceph's gateway", startRgwAccount]] : [];
+
+/** Whatever stands in for AWS on this machine: a real engine where it is installed. */
+export const AWS_ACCOUNTS = [...REAL_ENGINE];
+
+async function startRgwAccount(): Promise<RunningAccount> {
+  const { endpoint, accessKeyId, secretAccessKey, user, pid } = await startRgw();
+  const clock = { now: () => new Date() };
+  return {
+    aws: { name: "Ceph's gateway", endpoint, accessKeyId, secretAccessKey, user, account: '', clock },
+    freeze: async () => {
+      process.kill(pid, 'SIGSTOP');
+      const reached = async (): Promise<void> => {
+        while (!/^State:\tT/m.test(readFileSync(`/proc/${String(pid)}/status`, 'utf8'))) await pause(5);
+        // nothing tells when the call has reached a process that does not run; it only has to be under way
+        await pause(50);
+      };
+      return {
+        reached,
+        release: async () => {
+          process.kill(pid, 'SIGCONT');
+        },
+      };
+    },
+    stop: async () => undefined,
+  };
+}

@@ -1,0 +1,75 @@
+import type { DenialClaim, DeniedSession, DenialWrite, StandingDenials } from '@mayfly/credentials';
+import type { Clock } from '@mayfly/kernel';
+
+interface Place {
+  version: number;
+  revision: number;
+  claimedUntil: number;
+  cutOff?: NonNullable<DenialWrite['cutOff']>;
+  readonly revoked: Map<string, DeniedSession>;
+  lastExpiresAt?: Date;
+}
+
+/** What PostgreSQL keeps of denials, in memory, with the same promises; `revoke` stands in for the end of a lease. */
+export class MemoryDenials implements StandingDenials {
+  readonly repairs: ('edited' | 'removed')[] = [];
+  readonly cutOffs: NonNullable<DenialWrite['cutOff']>[] = [];
+  writes = 0;
+  private readonly places = new Map<string, Place>();
+
+  constructor(private readonly clock: Clock) {}
+
+  /** A session was recorded as one that has to be refused. */
+  revoke(target: string, session: DeniedSession): void {
+    this.place(target).revoked.set(session.leaseId, session);
+  }
+
+  /** Something lives at the target until then. */
+  living(target: string, expiresAt: Date): void {
+    const place = this.place(target);
+    if (place.lastExpiresAt === undefined || expiresAt > place.lastExpiresAt) place.lastExpiresAt = expiresAt;
+  }
+
+  async claim(target: string, seconds: number): Promise<DenialClaim | undefined> {
+    const place = this.place(target);
+    const now = this.clock.now().getTime();
+    if (place.claimedUntil > now) return undefined;
+    place.claimedUntil = now + seconds * 1000;
+    place.version += 1;
+    return {
+      target,
+      version: place.version,
+      revision: place.revision,
+      sessions: [...place.revoked.values()].filter(({ expiresAt }) => expiresAt.getTime() > now),
+      ...(place.cutOff === undefined ? {} : { cutOff: place.cutOff }),
+      ...(place.lastExpiresAt === undefined ? {} : { lastExpiresAt: place.lastExpiresAt }),
+    };
+  }
+
+  async settle(claim: DenialClaim, { written, repaired, cutOff }: DenialWrite): Promise<boolean> {
+    const place = this.place(claim.target);
+    if (place.version !== claim.version || place.claimedUntil === 0) return false;
+    place.claimedUntil = 0;
+    if (written) {
+      place.revision += 1;
+      this.writes += 1;
+    }
+    if (repaired !== undefined) this.repairs.push(repaired);
+    if (cutOff !== undefined) {
+      this.cutOffs.push(cutOff);
+      place.cutOff = cutOff;
+    }
+    return true;
+  }
+
+  async release({ target, version }: DenialClaim): Promise<void> {
+    const place = this.place(target);
+    if (place.version === version) place.claimedUntil = 0;
+  }
+
+  private place(target: string): Place {
+    const place = this.places.get(target) ?? { version: 0, revision: 0, claimedUntil: 0, revoked: new Map() };
+    this.places.set(target, place);
+    return place;
+  }
+}
