@@ -83,13 +83,16 @@ export class VaultFake {
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const parts: Buffer[] = [];
     for await (const part of request) parts.push(part as Buffer);
-    const path = (request.url ?? '').replace(/^\/v1\//, '');
+    const { pathname, searchParams } = new URL(request.url ?? '', 'http://fake');
+    const path = pathname.replace(/^\/v1\//, '');
+    // the verb LIST is one that node:http does not know; this is the server's other form of it
+    const method = /^(1|true)$/.test(searchParams.get('list') ?? '') ? 'LIST' : (request.method ?? '');
     await this.frozen;
     const text = Buffer.concat(parts).toString();
     const fault = this.takeInterruption(path);
     if (fault === 'role without a lease') request.socket.destroy();
-    const answer = await this.answer(request, path, text === '' ? {} : (JSON.parse(text) as Fields));
-    this.calls.push(`${request.method ?? ''} ${path}`);
+    const answer = await this.answer(request, method, path, text === '' ? {} : (JSON.parse(text) as Fields));
+    this.calls.push(`${method} ${path}`);
     if (fault === 'reset') request.socket.destroy();
     if (fault === 'hang' || fault === 'reset') return;
     send(response, fault === '500' ? failure(500, 'internal error') : answer);
@@ -100,9 +103,8 @@ export class VaultFake {
     return index < 0 ? undefined : this.interruptions.splice(index, 1)[0]!.how;
   }
 
-  private async answer(request: IncomingMessage, path: string, fields: Fields): Promise<Answer> {
+  private async answer(request: IncomingMessage, method: string, path: string, fields: Fields): Promise<Answer> {
     if (path === 'sys/health') return this.health();
-    const method = request.method ?? '';
     const wide = this.refusalOfAll(path);
     if (wide !== undefined) return wide;
     const namespace = this.namespaces.get(String(request.headers['x-vault-namespace'] ?? ''));

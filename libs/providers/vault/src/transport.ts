@@ -68,8 +68,8 @@ export class Transport {
         reject(error instanceof NoAnswer ? error : noAnswer(error, connected));
       };
       request.on('socket', (socket) => {
-        if (!socket.connecting) connected = true;
-        socket.once(secure ? 'secureConnect' : 'connect', () => (connected = true));
+        if (socket.connecting) socket.once(secure ? 'secureConnect' : 'connect', () => (connected = true));
+        else connected = true;
       });
       request.on('error', fail);
       request.on('response', (response) => {

@@ -51,6 +51,8 @@ export class VaultClient {
     this.client = vault({
       endpoint: address,
       debug: () => undefined,
+      // lists by GET and a query: gateways do not know the verb LIST
+      noCustomHTTPVerbs: true,
       'request-promise': { defaults: () => (call: TransportCall) => transport.send(call) },
     });
     // node-vault takes what it was not given from VAULT_TOKEN, VAULT_NAMESPACE and VAULT_PREFIX: nothing here comes from there
