@@ -117,7 +117,12 @@ export async function writeDocuments(
   );
   await writeFile(join(directory, '0-issuers.yaml'), issuers.join('\n---\n'));
   if (documents !== undefined) return writeFile(join(directory, '1-documents.yaml'), documents);
-  for (const file of await readdir('config')) await copyFile(join('config', file), join(directory, file));
+  for (const file of await starterFiles()) await copyFile(join('config', file), join(directory, file));
+}
+
+/** The files that the embedded default applies; the folders beside them it does not. */
+export async function starterFiles(): Promise<string[]> {
+  return (await readdir('config')).filter((file) => file.endsWith('.yaml'));
 }
 
 /** One request over HTTP; the body of the answer is JSON or nothing. */

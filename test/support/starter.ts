@@ -1,8 +1,9 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JsonObject } from '@mayfly/kernel';
 import { prepareDemoDatabase } from '@mayfly/platform';
 import { startTestPostgres } from '@mayfly/testing';
+import { starterFiles } from './broker.js';
 import { yamlOf } from './documents.js';
 
 /** The starter files with documents of a test's own, and the demo database that they are about. */
@@ -15,7 +16,7 @@ export interface Starter {
 
 export async function starterWith(...more: readonly JsonObject[]): Promise<Starter> {
   const { server } = await startTestPostgres();
-  const files = await Promise.all((await readdir('config')).map((file) => readFile(join('config', file), 'utf8')));
+  const files = await Promise.all((await starterFiles()).map((file) => readFile(join('config', file), 'utf8')));
   return {
     documents: [...files, yamlOf(...more)].filter((text) => text !== '').join('\n---\n'),
     environment: { CRM_DATABASE_URL: await prepareDemoDatabase(server) },
