@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
+import { ACCOUNT } from './aws-fake/account.js';
+import { AwsFake } from './aws-fake/aws-fake.js';
 import type { AwsAccount } from './aws-target.js';
 import { rgwAbsence, startRgw } from './rgw-server.js';
 
@@ -18,8 +20,28 @@ if (absence !== undefined) console.warn(`SKIPPED SUITE AWS sessions on Ceph's ga
 const REAL_ENGINE: readonly (readonly [name: string, start: StartAccount])[] =
   absence === undefined ? [["Ceph's gateway", startRgwAccount]] : [];
 
-/** Whatever stands in for AWS on this machine: a real engine where it is installed. */
-export const AWS_ACCOUNTS = [...REAL_ENGINE];
+/** Whatever stands in for AWS on this machine: the fake, and a real engine where it is installed. */
+export const AWS_ACCOUNTS = [['the enforcing fake', startFakeAccount] as const, ...REAL_ENGINE];
+
+async function startFakeAccount(): Promise<RunningAccount> {
+  const fake = await AwsFake.start();
+  return { aws: accountOf(fake), freeze: async () => fake.freeze(), stop: () => fake.stop() };
+}
+
+/** The fake as providers see it. */
+export function accountOf(fake: AwsFake): AwsAccount {
+  const { accessKeyId, secretAccessKey, arn } = fake.admin;
+  const clock = { now: () => new Date() };
+  return {
+    name: 'the enforcing fake',
+    endpoint: fake.endpoint,
+    accessKeyId,
+    secretAccessKey,
+    user: arn,
+    account: ACCOUNT,
+    clock,
+  };
+}
 
 async function startRgwAccount(): Promise<RunningAccount> {
   const { endpoint, accessKeyId, secretAccessKey, user, pid } = await startRgw();

@@ -1,0 +1,147 @@
+import { AwsError } from './answers.js';
+
+/** A policy document as it was taken. */
+export interface PolicyDocument {
+  readonly Statement: readonly Statement[];
+}
+
+interface Statement {
+  readonly Effect: 'Allow' | 'Deny';
+  readonly Principal?: '*' | Readonly<Record<string, string | readonly string[]>>;
+  readonly Action?: string | readonly string[];
+  readonly NotAction?: string | readonly string[];
+  readonly Resource?: string | readonly string[];
+  readonly NotResource?: string | readonly string[];
+  readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
+}
+
+/** What is asked of a policy. Condition keys are compared in lower case, as AWS does. */
+export interface Question {
+  readonly action: string;
+  readonly resource: string;
+  readonly context: ReadonlyMap<string, readonly string[]>;
+  /** for trust policies: the names under which the caller is known, and as what */
+  readonly principal?: { readonly kind: 'AWS' | 'Federated'; readonly names: readonly string[] };
+}
+
+const MEMBERS = ['Sid', 'Effect', 'Action', 'NotAction', 'Resource', 'NotResource', 'Condition'];
+const OPERATOR = new RegExp(
+  `^(ForAnyValue:|ForAllValues:)?(${[
+    'String(Not)?(Equals|EqualsIgnoreCase|Like)',
+    'Date(Not)?Equals|Date(LessThan|GreaterThan)(Equals)?',
+    'Arn(Not)?(Equals|Like)',
+    'Bool',
+  ].join('|')})(IfExists)?$|^Null$`,
+);
+
+/** Reads a document as AWS does when it is given one. Throws `MalformedPolicyDocument`. Variables are not known here. */
+export function readPolicy(text: string, kind: 'identity' | 'trust' = 'identity'): PolicyDocument {
+  const document = parse(text);
+  const statements = [document.Statement].flat();
+  if (document.Version !== '2012-10-17' || statements.length === 0) throw malformed();
+  for (const statement of statements) requireStatement(statement, kind);
+  return { Statement: statements as Statement[] };
+}
+
+function parse(text: string): { Version?: unknown; Statement?: unknown } {
+  try {
+    const document = JSON.parse(text) as unknown;
+    if (typeof document === 'object' && document !== null && !/\$\{(?![*?$]\})/.test(text)) return document;
+  } catch {
+    // said below
+  }
+  throw malformed();
+}
+
+function requireStatement(statement: unknown, kind: 'identity' | 'trust'): void {
+  const members = kind === 'trust' ? [...MEMBERS, 'Principal'] : MEMBERS;
+  if (typeof statement !== 'object' || statement === null) throw malformed();
+  const one = statement as Statement;
+  const isKnown = Object.keys(one).every((member) => members.includes(member));
+  const hasAction = one.Action !== undefined || one.NotAction !== undefined;
+  const hasResource = kind === 'trust' || one.Resource !== undefined || one.NotResource !== undefined;
+  if (!isKnown || !hasAction || !hasResource || !['Allow', 'Deny'].includes(one.Effect)) throw malformed();
+  for (const [operator, keys] of Object.entries(one.Condition ?? {})) {
+    if (!OPERATOR.test(operator)) throw malformed();
+    if (operator.includes('Date') && !Object.values(keys).flat().every(isDate)) throw malformed();
+  }
+}
+
+function isDate(value: string): boolean {
+  return !Number.isNaN(instantOf(value));
+}
+
+function malformed(): AwsError {
+  return new AwsError('MalformedPolicyDocument', 400, 'Syntax errors in policy.');
+}
+
+/** What policies say together: an explicit denial beats everything. */
+export function decide(policies: readonly PolicyDocument[], question: Question): 'allow' | 'deny' | 'none' {
+  const said = policies.flatMap(({ Statement }) =>
+    Statement.filter((one) => applies(one, question)).map(({ Effect }) => Effect),
+  );
+  if (said.includes('Deny')) return 'deny';
+  return said.includes('Allow') ? 'allow' : 'none';
+}
+
+function applies(statement: Statement, { action, resource, context, principal }: Question): boolean {
+  const { Action, NotAction, Resource, NotResource, Principal, Condition } = statement;
+  const isAction = Action === undefined ? !matchesAny(NotAction, action, true) : matchesAny(Action, action, true);
+  const isResource =
+    principal !== undefined ||
+    (Resource === undefined ? !matchesAny(NotResource, resource, false) : matchesAny(Resource, resource, false));
+  const isPrincipal = principal === undefined || names(Principal, principal);
+  return isAction && isResource && isPrincipal && meets(Condition ?? {}, context);
+}
+
+function names(said: Statement['Principal'], { kind, names: known }: NonNullable<Question['principal']>): boolean {
+  if (said === undefined || said === '*') return said === '*' && kind === 'AWS';
+  return [said[kind] ?? []].flat().some((name) => name === '*' || known.includes(name));
+}
+
+function matchesAny(patterns: string | readonly string[] | undefined, text: string, ignoreCase: boolean): boolean {
+  return [patterns ?? []].flat().some((pattern) => like(pattern, text, ignoreCase));
+}
+
+/** `*` and `?` as wildcards; `${*}` and its like as what stands in them. */
+export function like(pattern: string, text: string, ignoreCase = false): boolean {
+  const source = pattern.replaceAll(/\$\{([*?$])\}|[\s\S]/g, (part, escaped?: string) => {
+    if (escaped !== undefined) return `\\${escaped}`;
+    if (part === '*') return '[\\s\\S]*';
+    return part === '?' ? '[\\s\\S]' : part.replace(/[.+^${}()|[\]\\/-]/, '\\$&');
+  });
+  return new RegExp(`^${source}$`, ignoreCase ? 'i' : '').test(text);
+}
+
+function meets(condition: NonNullable<Statement['Condition']>, context: Question['context']): boolean {
+  return Object.entries(condition).every(([operator, keys]) =>
+    Object.entries(keys).every(([key, values]) => isMet(operator, [values].flat(), context.get(key.toLowerCase()))),
+  );
+}
+
+function isMet(operator: string, values: readonly string[], actual: readonly string[] | undefined): boolean {
+  if (operator === 'Null') return values.includes('true') === (actual === undefined);
+  const [, quantifier, bare = '', ifExists] = /^(ForAnyValue:|ForAllValues:)?(.*?)(IfExists)?$/.exec(operator) ?? [];
+  const isNegated = /Not/.test(bare);
+  if (actual === undefined) return ifExists !== undefined || isNegated || quantifier === 'ForAllValues:';
+  const compare = comparison(bare.replace('Not', ''));
+  const one = (text: string): boolean => values.some((value) => compare(text, value)) !== isNegated;
+  return quantifier === 'ForAllValues:' ? actual.every(one) : actual.some(one);
+}
+
+function comparison(operator: string): (actual: string, value: string) => boolean {
+  if (operator === 'StringEquals' || operator === 'Bool') return (actual, value) => actual === value;
+  if (operator === 'StringEqualsIgnoreCase') return (actual, value) => actual.toLowerCase() === value.toLowerCase();
+  if (operator.startsWith('Date')) return (actual, value) => ordered(operator, instantOf(actual) - instantOf(value));
+  return (actual, value) => like(value, actual);
+}
+
+function ordered(operator: string, difference: number): boolean {
+  if (operator === 'DateEquals') return difference === 0;
+  if (difference === 0) return operator.endsWith('Equals');
+  return operator.startsWith('DateLessThan') === difference < 0;
+}
+
+function instantOf(text: string): number {
+  return /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text);
+}
