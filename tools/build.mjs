@@ -1,9 +1,10 @@
 #!/usr/bin/env node
-// Generates the Prisma client and compiles the broker, each only when it is out of date. Says nothing when it has nothing
-// to do (under 100 ms), one line a step when it does, and leaves with the compiler's output and status 1 when that fails.
+// Generates the Prisma client, compiles the broker and the command line, each only when it is out of date. Says nothing
+// when it has nothing to do (under 100 ms), one line a step when it does, and leaves with the compiler's output and
+// status 1 when that fails.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -11,6 +12,7 @@ import { fileURLToPath } from 'node:url';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
 const MAIN = 'dist/apps/broker/apps/broker/src/main.js';
+const CLI = 'dist/apps/cli/apps/cli/src/main.js';
 const LOCK = 'dist/.build-lock';
 const TOOLS = { prisma: 'node_modules/prisma/build/index.js', nest: 'node_modules/@nestjs/cli/bin/nest.js' };
 
@@ -27,9 +29,19 @@ const steps = [
     says: 'compiling the broker',
     stamp: 'dist/.compiled',
     output: MAIN,
-    inputs: ['apps', 'libs', 'prisma', 'package-lock.json', 'nest-cli.json', 'tsconfig.json'],
+    inputs: ['apps/broker', 'libs', 'prisma', 'package-lock.json', 'nest-cli.json', 'tsconfig.json'],
     applies: () => existsSync('apps/broker/src/main.ts'),
     command: [TOOLS.nest, 'build', 'broker'],
+  },
+  {
+    says: 'compiling the command line',
+    stamp: 'dist/.compiled-cli',
+    output: CLI,
+    inputs: ['apps/cli', 'libs', 'package-lock.json', 'nest-cli.json', 'tsconfig.json'],
+    applies: () => existsSync('apps/cli/src/main.ts'),
+    command: [TOOLS.nest, 'build', 'cli'],
+    // `npx mayfly` runs the file itself.
+    finish: () => chmodSync(CLI, 0o755),
   },
 ];
 
@@ -81,6 +93,7 @@ function run(step) {
     },
   });
   if (status !== 0) fail(`${step.says} failed\n${stdout ?? ''}${stderr ?? ''}${error?.message ?? ''}`);
+  step.finish?.();
   writeFileSync(step.stamp, before);
 }
 

@@ -1,0 +1,58 @@
+import { z } from 'zod';
+import { CommandFailure } from '../command-failure.js';
+import { EXIT } from '../exit-codes.js';
+
+/** What is read of a problem document (RFC 9457; docs/problems.md). */
+const ProblemSchema = z.object({
+  type: z.string().default(''),
+  detail: z.string(),
+  control: z.string().optional(),
+  help: z.string().optional(),
+  reason: z.string().optional(),
+  instance: z.string().optional(),
+  taskId: z.string().optional(),
+  errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).default([]),
+});
+type ProblemDocument = z.infer<typeof ProblemSchema>;
+
+/** The broker answered, and the answer is no. */
+export class BrokerRefusal extends CommandFailure {
+  constructor(
+    readonly status: number,
+    /** the word of docs/problems.md; empty when what answered was no broker */
+    readonly code: string,
+    message: string,
+    readonly document: Partial<ProblemDocument> = {},
+    readonly retryAfterSeconds?: number,
+  ) {
+    super(status >= 500 ? EXIT.unavailable : EXIT.refused, message, document.help);
+    this.name = 'BrokerRefusal';
+  }
+
+  /** Reads a refusal out of an answer, whatever stands in it. */
+  static of(status: number, body: unknown, retryAfter: string | null): BrokerRefusal {
+    const parsed = ProblemSchema.safeParse(body);
+    const seconds = retryAfter !== null && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined;
+    if (!parsed.success) {
+      return new BrokerRefusal(status, '', `the broker answered ${String(status)} without saying why`, {}, seconds);
+    }
+    const { data } = parsed;
+    const code = data.type.replace('urn:mayfly:problem:', '');
+    return new BrokerRefusal(status, code, sentenceOf(status, data), data, seconds);
+  }
+
+  /** Whether the same request may be answered otherwise in a moment, because the broker or a part of it was busy or away. */
+  get isPassing(): boolean {
+    if (this.code === 'provider_rejected' || this.code === 'quota_exceeded') return false;
+    return this.status >= 500 || this.retryAfterSeconds !== undefined;
+  }
+}
+
+/** One sentence; what is wrong field by field follows in lines of its own. */
+function sentenceOf(status: number, { detail, control, reason, errors, instance }: ProblemDocument): string {
+  const by = control === undefined ? '' : ` (control \`${control}\`)`;
+  const why = reason === undefined ? '' : ` (${reason})`;
+  const request = status >= 500 && instance !== undefined ? ` [${instance}]` : '';
+  const places = errors.map((error) => `\n  ${error.pointer === '' ? '' : `${error.pointer}: `}${error.detail}`);
+  return `${detail}${by}${why}${request}${places.join('')}`;
+}

@@ -1,0 +1,92 @@
+import { tmpdir } from 'node:os';
+import { z } from 'zod';
+import { usageFailure } from './command-failure.js';
+
+/** What the command line reads from its environment: the one place that does (docs/cli.md). */
+const EnvironmentSchema = z.object({
+  MAYFLY_URL: z.string().default('http://127.0.0.1:8420'),
+  MAYFLY_ALLOW_HTTP: z.enum(['on', 'off']).default('off'),
+  MAYFLY_TOKEN: z.string().optional(),
+  MAYFLY_TOKEN_FILE: z.string().optional(),
+  MAYFLY_ID_TOKEN: z.string().optional(),
+  ACTIONS_ID_TOKEN_REQUEST_URL: z.url({ protocol: /^https?$/ }).optional(),
+  ACTIONS_ID_TOKEN_REQUEST_TOKEN: z.string().optional(),
+  SPIFFE_JWT_SVID_FILE: z.string().optional(),
+  XDG_RUNTIME_DIR: z.string().optional(),
+});
+
+export type Variables = Readonly<Record<string, string | undefined>>;
+
+/** Where the identity token of the caller may come from; docs/cli.md has the order. */
+export interface IdentityPlaces {
+  readonly token: string | undefined;
+  readonly tokenFile: string | undefined;
+  /** GitLab's `id_tokens` keyword puts it there */
+  readonly idToken: string | undefined;
+  /** GitHub Actions' own variables, given to jobs with `id-token: write` */
+  readonly actions: { readonly url: string; readonly token: string } | undefined;
+  /** a file that spiffe-helper keeps fresh */
+  readonly spiffeFile: string | undefined;
+}
+
+export interface CliConfig {
+  /** the broker, without a slash at the end */
+  readonly url: string;
+  readonly identity: IdentityPlaces;
+  /** where private files may be put */
+  readonly runtimeDir: string;
+}
+
+export interface GlobalOptions {
+  readonly url?: string;
+  readonly tokenFile?: string;
+  readonly json?: boolean;
+}
+
+/** The environment of the process: what a command inherits. */
+export const environment: Variables = process.env;
+
+/** Settings from options and environment, options first. Throws a usage failure that names a variable, never a value. */
+export function readConfig(options: GlobalOptions = {}, variables = environment): CliConfig {
+  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
+  const parsed = EnvironmentSchema.safeParse(given);
+  if (!parsed.success) {
+    const wrong = parsed.error.issues.map(({ path, message }) => `${path.join('.')} (${message})`).join('; ');
+    throw usageFailure(`the environment is wrong at ${wrong}`);
+  }
+  const { data } = parsed;
+  const [url, token] = [data.ACTIONS_ID_TOKEN_REQUEST_URL, data.ACTIONS_ID_TOKEN_REQUEST_TOKEN];
+  return {
+    url: brokerUrl(options.url ?? data.MAYFLY_URL, data.MAYFLY_ALLOW_HTTP === 'on'),
+    runtimeDir: data.XDG_RUNTIME_DIR ?? tmpdir(),
+    identity: {
+      token: options.tokenFile === undefined ? data.MAYFLY_TOKEN : undefined,
+      tokenFile: options.tokenFile ?? data.MAYFLY_TOKEN_FILE,
+      idToken: data.MAYFLY_ID_TOKEN,
+      actions: url === undefined || token === undefined ? undefined : { url, token },
+      spiffeFile: data.SPIFFE_JWT_SVID_FILE,
+    },
+  };
+}
+
+/** Identity tokens go there and secrets come back: in the clear only where they do not leave the machine (RFC 6750 §5.3). */
+function brokerUrl(text: string, allowHttp: boolean): string {
+  const url = URL.canParse(text) ? new URL(text) : undefined;
+  if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.search !== '') {
+    throw usageFailure(
+      'the URL of the broker is wrong',
+      'use `https://host` in MAYFLY_URL or --url, without user or query',
+    );
+  }
+  if (url.protocol === 'http:' && !isLoopback(url) && !allowHttp) {
+    throw usageFailure(
+      'the broker is not asked in the clear over a network',
+      'use https in MAYFLY_URL, or set MAYFLY_ALLOW_HTTP=on where something else encrypts',
+    );
+  }
+  return url.href.replace(/\/+$/, '');
+}
+
+function isLoopback({ hostname }: URL): boolean {
+  return hostname === 'localhost' || hostname === '[::1]' || /^127(\.\d{1,3}){3}$/.test(hostname);
+}

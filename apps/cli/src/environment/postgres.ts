@@ -1,0 +1,60 @@
+import { requirePlain } from './plain-value.js';
+import { known, textIn, type AccessOf, type PostgresLogin, type ToolVariables } from './tool-access.js';
+
+/** Each would lead a tool past the login that it is given (libpq, "Environment Variables"). */
+const WITHHELD = new Set([
+  'DATABASE_URL',
+  'PGDATABASE',
+  'PGHOST',
+  'PGHOSTADDR',
+  'PGPASSFILE',
+  'PGPASSWORD',
+  'PGPORT',
+  'PGSERVICE',
+  'PGSERVICEFILE',
+  'PGUSER',
+]);
+
+/** The secret of `postgres`. */
+export const accessOfPostgres: AccessOf = (secret) => {
+  const [username, password] = [textIn(secret, 'username'), textIn(secret, 'password')];
+  if (username === undefined || password === undefined) return undefined;
+  const sslmode = textIn(secret, 'sslmode') ?? sslmodeIn(textIn(secret, 'url') ?? '');
+  const places = { host: textIn(secret, 'host'), port: textIn(secret, 'port'), database: textIn(secret, 'database') };
+  return { family: 'postgres', login: { ...known({ ...places, sslmode }), username, password } };
+};
+
+/** The password is in `passwordFile`: PGPASSWORD would be in the environment of everything that the command starts. */
+export function postgresVariables(login: PostgresLogin, passwordFile: string): ToolVariables {
+  return {
+    withholds: (name) => WITHHELD.has(name) || (name === 'PGSSLMODE' && login.sslmode !== undefined),
+    set: known({
+      PGHOST: login.host,
+      PGPORT: login.port,
+      PGDATABASE: login.database,
+      PGUSER: login.username,
+      PGSSLMODE: login.sslmode,
+      PGPASSFILE: passwordFile,
+    }),
+  };
+}
+
+/**
+ * One line of a password file, for the places that are known and for any where one is not (libpq, "The Password File").
+ * Throws a usage failure for a value that would end the line.
+ */
+export function passwordLine({ host, port, database, username, password }: PostgresLogin): string {
+  const fields = [host, port, database, username, password].map((field) =>
+    field === undefined ? '*' : escaped(field),
+  );
+  return `${fields.join(':')}\n`;
+}
+
+function escaped(field: string): string {
+  requirePlain('PGPASSFILE', field);
+  return field.replace(/[\\:]/g, '\\$&');
+}
+
+function sslmodeIn(url: string): string | undefined {
+  return /[?&]sslmode=([a-z-]+)/.exec(url)?.[1];
+}

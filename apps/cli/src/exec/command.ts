@@ -1,0 +1,47 @@
+import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
+import { EXIT } from '../exit-codes.js';
+
+/** How a command ended: the status to leave with, and in words where it is not 0. */
+export interface CommandEnd {
+  readonly exitCode: number;
+  readonly reason?: string;
+}
+
+export interface RunningCommand {
+  readonly pid: number | undefined;
+  readonly ended: Promise<CommandEnd>;
+  kill(signal: NodeJS.Signals): boolean;
+}
+
+/** Starts a command on this process's own standard streams; nothing of them is read or written here. */
+export function startCommand(
+  [file = '', ...args]: readonly string[],
+  env: Readonly<Record<string, string>>,
+): RunningCommand {
+  const child = spawn(file, args, { env, stdio: 'inherit' });
+  const ended = new Promise<CommandEnd>((resolve) => {
+    child.once('error', (error) => {
+      if (child.pid === undefined) resolve(neverStarted(file, error));
+    });
+    child.once('exit', (code, signal) => {
+      resolve(endOf(code, signal));
+    });
+  });
+  return { pid: child.pid, ended, kill: (signal) => child.kill(signal) };
+}
+
+/** As shells say it: the status, or 128 and the number of the signal. */
+export function endOf(code: number | null, signal: NodeJS.Signals | null): CommandEnd {
+  if (signal !== null) return { exitCode: EXIT.signalled + constants.signals[signal], reason: `ended by ${signal}` };
+  return code === 0 ? { exitCode: EXIT.ok } : { exitCode: code ?? EXIT.no, reason: `exit code ${String(code)}` };
+}
+
+function neverStarted(file: string, error: Error): CommandEnd {
+  const code = 'code' in error ? String(error.code) : '';
+  const isMissing = code === 'ENOENT';
+  return {
+    exitCode: isMissing ? EXIT.notFound : EXIT.notExecutable,
+    reason: `cannot run \`${file.slice(0, 100)}\`${isMissing ? ': no such command' : ` (${code})`}`,
+  };
+}

@@ -1,0 +1,123 @@
+import { isDeepStrictEqual } from 'node:util';
+import type { CredentialAnswer } from '../broker/answers.js';
+import type { Variables } from '../config.js';
+import { accessOf } from '../environment/access-by-provider.js';
+import { awsEndpointVariables, awsVariables } from '../environment/aws.js';
+import { chosenAccess, type NamedAccess } from '../environment/chosen-access.js';
+import { commandEnvironment } from '../environment/command-environment.js';
+import { memberVariables, tokenVariables } from '../environment/member-variables.js';
+import { requirePlain } from '../environment/plain-value.js';
+import { passwordLine, postgresVariables } from '../environment/postgres.js';
+import { known, type PostgresLogin, type ToolVariables } from '../environment/tool-access.js';
+import { AwsEndpoint } from './aws-endpoint.js';
+import type { PrivateFiles } from './private-files.js';
+
+const PASSWORD_FILE = 'pgpass';
+
+export interface DeliveryOptions {
+  /** names of credentials that are to be used where several would do */
+  readonly picked: readonly string[];
+  readonly awsServer: boolean;
+  readonly pgHost?: string;
+  readonly pgPort?: string;
+  readonly pgDatabase?: string;
+}
+
+export interface DeliveryParts {
+  readonly files: PrivateFiles;
+  readonly inherited: Variables;
+  /** variables of the identity token in use */
+  readonly identityVariables: readonly string[];
+}
+
+/** Hands the credentials of a task to one command, in the forms that its tools look for, and renewed ones after them. */
+export class Delivery {
+  private current: readonly CredentialAnswer[] = [];
+  private endpoint: AwsEndpoint | undefined;
+
+  constructor(
+    private readonly options: DeliveryOptions,
+    private readonly parts: DeliveryParts,
+  ) {}
+
+  /** The environment of the command. Throws a usage failure when it is not clear what to hand over. */
+  async prepare(taskId: string, credentials: readonly CredentialAnswer[]): Promise<Record<string, string>> {
+    this.current = credentials;
+    const accesses = this.accessesOf(credentials);
+    const members = memberVariables(credentials.map(({ name, secret = {} }) => ({ name, secret })));
+    const tokens = accesses.flatMap(({ name, access }) =>
+      access.family === 'token' ? [{ name, token: access.token }] : [],
+    );
+    const files = await Promise.all(
+      Object.entries(members.files).map(
+        async ([variable, text]) => [variable, await this.parts.files.write(variable.toLowerCase(), text)] as const,
+      ),
+    );
+    const own = { ...members.set, ...Object.fromEntries(files), ...tokenVariables(tokens), MAYFLY_TASK_ID: taskId };
+    const given = [await this.postgres(accesses), await this.aws(accesses), { set: own, withholds: () => false }];
+    const variables = given.filter((one): one is ToolVariables => one !== undefined);
+    return commandEnvironment(this.parts.inherited, variables, this.parts.identityVariables);
+  }
+
+  /**
+   * Hands on what a renewal issued again. Answers the credentials of which the command goes on to hold the earlier
+   * material, because it was given in variables, which nobody can change from outside.
+   */
+  async handOn(renewed: readonly CredentialAnswer[]): Promise<readonly CredentialAnswer[]> {
+    const before = new Map(this.current.map((credential) => [credential.name, credential]));
+    const changed = renewed.filter(
+      ({ name, secret }) => secret !== undefined && !isDeepStrictEqual(secret, before.get(name)?.secret),
+    );
+    const reached = await Promise.all(changed.map((credential) => this.replace(credential)));
+    const stale = changed.filter((_, index) => reached[index] !== true);
+    this.current = this.current.map((old) => ({ ...old, ...changed.find(({ name }) => name === old.name) }));
+    return stale.flatMap(({ name }) => before.get(name) ?? []);
+  }
+
+  async close(): Promise<void> {
+    await this.endpoint?.stop();
+  }
+
+  private accessesOf(credentials: readonly CredentialAnswer[]): NamedAccess[] {
+    const { pgHost, pgPort, pgDatabase } = this.options;
+    const places = known({ pgHost, pgPort, pgDatabase });
+    return credentials.flatMap(({ name, provider, secret = {}, expiresAt, providerExpiresAt }) => {
+      const access = accessOf(provider, secret, { ...places, expiresAt: providerExpiresAt ?? expiresAt });
+      return access === undefined ? [] : [{ name, access }];
+    });
+  }
+
+  private async postgres(accesses: readonly NamedAccess[]): Promise<ToolVariables | undefined> {
+    const chosen = chosenAccess('postgres', accesses, this.options.picked);
+    if (chosen === undefined) return undefined;
+    return postgresVariables(chosen.access.login, await this.writePasswords(chosen.access.login));
+  }
+
+  private async aws(accesses: readonly NamedAccess[]): Promise<ToolVariables | undefined> {
+    const chosen = chosenAccess('aws', accesses, this.options.picked);
+    if (chosen === undefined) return undefined;
+    const { session } = chosen.access;
+    if (!this.options.awsServer) return awsVariables(session);
+    this.endpoint = await AwsEndpoint.start(session);
+    return awsEndpointVariables(session, this.endpoint);
+  }
+
+  private writePasswords(login: PostgresLogin): Promise<string> {
+    return this.parts.files.write(PASSWORD_FILE, passwordLine(login));
+  }
+
+  /** Whether the command will see the new material. */
+  private async replace(credential: CredentialAnswer): Promise<boolean> {
+    const [access] = this.accessesOf([credential]).map((one) => one.access);
+    if (access?.family === 'aws' && this.endpoint !== undefined) {
+      requirePlain('AWS_CONTAINER_CREDENTIALS_FULL_URI', Object.values(access.session).join(''));
+      this.endpoint.replace(access.session);
+      return true;
+    }
+    const [old] = this.accessesOf(this.current.filter(({ name }) => name === credential.name)).map((one) => one.access);
+    if (access?.family !== 'postgres' || old?.family !== 'postgres') return false;
+    if (access.login.username !== old.login.username) return false;
+    await this.writePasswords(access.login);
+    return true;
+  }
+}

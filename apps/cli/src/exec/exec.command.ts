@@ -1,0 +1,58 @@
+import { basename } from 'node:path';
+import type { Command } from 'commander';
+import { usageFailure } from '../command-failure.js';
+import { environment, type GlobalOptions } from '../config.js';
+import { known } from '../environment/tool-access.js';
+import { openSession } from '../session.js';
+import { taskRequest, withTaskOptions, type TaskOptions } from '../task-options.js';
+import { systemTimer } from '../timer.js';
+import type { DeliveryOptions } from './delivery.js';
+import { TaskRun } from './task-run.js';
+
+interface ExecOptions extends TaskOptions, GlobalOptions {
+  readonly awsServer: boolean;
+  readonly pgHost?: string;
+  readonly pgPort?: string;
+  readonly pgDatabase?: string;
+}
+
+/** `mayfly exec`: a command that has credentials for as long as it runs. */
+export function addExecCommand(program: Command): void {
+  withTaskOptions(program.command('exec').description('run a command under a task, which ends with it'))
+    .option('--aws-server', 'serve AWS sessions at a loopback address, so that renewed ones reach the command', false)
+    .option('--pg-host <host>', 'where the database of a Vault login is; PGHOST unless given')
+    .option('--pg-port <port>', 'its port; PGPORT unless given')
+    .option('--pg-database <name>', 'its name; PGDATABASE unless given')
+    .argument('<command...>', 'what to run, after `--`')
+    .action(async (command: readonly string[], _options: unknown, self: Command) => {
+      process.exitCode = await exec(command, self.optsWithGlobals<ExecOptions>());
+    });
+}
+
+async function exec(command: readonly string[], options: ExecOptions): Promise<number> {
+  const [file = ''] = command;
+  if (file === '') throw usageFailure('the command is empty', 'put it after `--`');
+  const { config, identity, tasks, notices } = openSession(options);
+  const run = new TaskRun({
+    tasks,
+    timer: systemTimer,
+    notices,
+    inherited: environment,
+    identityVariables: identity.variables,
+    runtimeDir: config.runtimeDir,
+  });
+  // Arguments may hold anything; the history gets the name of the command only.
+  return run.run(taskRequest(options, `run ${basename(file).slice(0, 100)}`), command, deliveryOptions(options));
+}
+
+function deliveryOptions({ credential, awsServer, pgHost, pgPort, pgDatabase }: ExecOptions): DeliveryOptions {
+  return {
+    picked: credential,
+    awsServer,
+    ...known({
+      pgHost: pgHost ?? environment.PGHOST,
+      pgPort: pgPort ?? environment.PGPORT,
+      pgDatabase: pgDatabase ?? environment.PGDATABASE,
+    }),
+  };
+}

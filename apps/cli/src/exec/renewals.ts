@@ -1,0 +1,89 @@
+import type { TaskAnswer } from '../broker/answers.js';
+import { BrokerRefusal } from '../broker/broker-refusal.js';
+import { isPassing } from '../broker/retrying.js';
+import type { Granted } from '../broker/tasks.client.js';
+import { failureOf } from '../command-failure.js';
+import type { Timer } from '../timer.js';
+
+/** A renewal is asked for when this part of the life is over: a third is left for outages. */
+const RENEW_AFTER = 2 / 3;
+const SHORTEST_PAUSE_MS = 1_000;
+const LONGEST_PAUSE_MS = 15_000;
+/** Tokens end on a whole second: what ends less than this before the last deadline ends with it. */
+const SAME_MS = 1_000;
+
+/** Asks for a renewal; hands on what came. */
+export type Renew = (task: TaskAnswer) => Promise<TaskAnswer>;
+
+/** Renews one task, again and again, ahead of the deadline of the first of its credentials that ends. */
+export class Renewals {
+  private task: TaskAnswer;
+  private failures = 0;
+  private lastFailure = 'the broker moved the deadline no further';
+  /** The broker's instants on this machine's clock, early rather than late: clocks of machines differ. */
+  private readonly offsetMs: number;
+
+  constructor(
+    private readonly granted: Granted,
+    private readonly timer: Timer,
+    private readonly renew: Renew,
+  ) {
+    this.task = granted.task;
+    this.offsetMs = granted.askedAt - Date.parse(granted.task.createdAt);
+  }
+
+  /** When the first of the task's credentials ends, as things stand (RFC 3339). */
+  get endsAt(): string {
+    const ends = this.task.credentials.flatMap(({ providerExpiresAt }) => providerExpiresAt ?? []);
+    return ends.reduce((first, end) => (Date.parse(end) < Date.parse(first) ? end : first), this.task.expiresAt);
+  }
+
+  /** Resolves to why there will be no further renewal, or to undefined when `signal` was aborted. Never rejects. */
+  async run(signal: AbortSignal): Promise<string | undefined> {
+    const life = this.endsAtMs() - this.granted.askedAt;
+    let pause = life * RENEW_AFTER - (this.timer.now() - this.granted.askedAt);
+    while (this.endsAtMs() < this.placed(this.task.maxExpiresAt) - SAME_MS) {
+      await this.timer.wait(pause, signal);
+      if (signal.aborted) return undefined;
+      const refusal = await this.renewOnce();
+      if (refusal !== undefined) return refusal;
+      const left = this.endsAtMs() - this.timer.now();
+      if (left <= 0) return this.lastFailure;
+      pause = this.failures === 0 ? Math.max(left * RENEW_AFTER, SHORTEST_PAUSE_MS) : pauseAfter(this.failures, left);
+    }
+    return 'the longest life of the template is reached';
+  }
+
+  /** Answers why it will never work, if so. */
+  private async renewOnce(): Promise<string | undefined> {
+    try {
+      this.task = await this.renew(this.task);
+      this.failures = 0;
+      return undefined;
+    } catch (error) {
+      this.failures += 1;
+      this.lastFailure = failureOf(error).message;
+      return mayPass(error) ? undefined : this.lastFailure;
+    }
+  }
+
+  private endsAtMs(): number {
+    return this.placed(this.endsAt);
+  }
+
+  private placed(instant: string): number {
+    return Date.parse(instant) + this.offsetMs;
+  }
+}
+
+/** At first soon, and several times before the deadline. */
+function pauseAfter(failures: number, leftMs: number): number {
+  const growing = SHORTEST_PAUSE_MS * 2 ** Math.min(failures - 1, 4);
+  return Math.max(SHORTEST_PAUSE_MS / 4, Math.min(growing, LONGEST_PAUSE_MS, leftMs / 3));
+}
+
+/** An identity token that has just expired is one that may be replaced in a moment. */
+function mayPass(error: unknown): boolean {
+  if (!(error instanceof BrokerRefusal)) return true;
+  return isPassing(error) || error.status === 401 || error.code === 'quota_exceeded';
+}

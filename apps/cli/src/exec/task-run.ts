@@ -1,0 +1,153 @@
+import { constants } from 'node:os';
+import type { TaskAnswer } from '../broker/answers.js';
+import type { Granted, TaskRequest, TasksClient } from '../broker/tasks.client.js';
+import { CommandFailure, failureOf } from '../command-failure.js';
+import type { Variables } from '../config.js';
+import { EXIT } from '../exit-codes.js';
+import type { Notices } from '../output/notices.js';
+import type { Timer } from '../timer.js';
+import { startCommand, type CommandEnd } from './command.js';
+import { Delivery, type DeliveryOptions } from './delivery.js';
+import { Guard } from './guard.js';
+import { isClosed, leaseEnds } from './lease-ends.js';
+import { PrivateFiles } from './private-files.js';
+import { SignalRelay } from './signal-relay.js';
+import { TaskKeeper } from './task-keeper.js';
+
+export interface TaskRunParts {
+  readonly tasks: TasksClient;
+  readonly timer: Timer;
+  readonly notices: Notices;
+  readonly inherited: Variables;
+  readonly identityVariables: readonly string[];
+  readonly runtimeDir: string;
+}
+
+/** A command under a task: the task begins before it, is kept alive while it runs, and ends with it however that is. */
+export class TaskRun {
+  private readonly relay = new SignalRelay();
+
+  constructor(private readonly parts: TaskRunParts) {}
+
+  /** The status to leave with: the command's own once it runs. Throws a `CommandFailure` when there is no task to run it under. */
+  async run(request: TaskRequest, command: readonly string[], options: DeliveryOptions): Promise<number> {
+    this.relay.start();
+    this.relay.onInsistence(() => {
+      this.parts.notices.warn('left before the broker answered; the task ends at its deadline');
+      process.exit(this.interruption());
+    });
+    try {
+      const granted = await this.parts.tasks.request(request, this.relay.interrupted);
+      return await this.under(granted, request, command, options);
+    } catch (error) {
+      if (this.relay.interruptedBy !== undefined) return this.interruption();
+      throw error;
+    } finally {
+      this.relay.stop();
+    }
+  }
+
+  private async under(granted: Granted, request: TaskRequest, command: readonly string[], options: DeliveryOptions) {
+    const { task } = granted;
+    let end: CommandEnd = { exitCode: EXIT.no, reason: 'the command was not started' };
+    try {
+      requireUsable(task);
+      if (this.relay.interruptedBy !== undefined) {
+        end = { exitCode: this.interruption(), reason: 'interrupted before the command began' };
+        return end.exitCode;
+      }
+      end = await this.supply(granted, request.ttlSeconds, command, options);
+      return end.exitCode;
+    } finally {
+      await this.finish(task, end);
+    }
+  }
+
+  /** Everything that exists for the time of the command only. */
+  private async supply(
+    granted: Granted,
+    ttlSeconds: number | undefined,
+    command: readonly string[],
+    options: DeliveryOptions,
+  ): Promise<CommandEnd> {
+    const { inherited, identityVariables, runtimeDir } = this.parts;
+    const files = await PrivateFiles.open(runtimeDir);
+    const guard = Guard.start(files.directory, inherited.PATH);
+    const delivery = new Delivery(options, { files, inherited, identityVariables });
+    try {
+      const env = await delivery.prepare(granted.task.id, granted.task.credentials);
+      const running = startCommand(command, env);
+      if (running.pid !== undefined) guard.watch(running.pid);
+      this.relay.passTo(running);
+      const end = await this.kept(granted, ttlSeconds, delivery, running.ended);
+      if (running.pid === undefined) this.parts.notices.warn(end.reason ?? 'the command was not started');
+      return end;
+    } finally {
+      this.relay.passTo(undefined);
+      await Promise.all([delivery.close(), files.remove()]);
+      guard.dismiss();
+    }
+  }
+
+  private async kept(
+    granted: Granted,
+    ttlSeconds: number | undefined,
+    delivery: Delivery,
+    ended: Promise<CommandEnd>,
+  ): Promise<CommandEnd> {
+    const { tasks, timer, notices } = this.parts;
+    const over = new AbortController();
+    const keeper = new TaskKeeper(
+      tasks,
+      timer,
+      {
+        renewed: async ({ credentials }) => {
+          for (const { name, expiresAt, providerExpiresAt } of await delivery.handOn(credentials)) {
+            notices.warnOnce(
+              `credential \`${name}\` was issued again, and the command keeps the earlier one: it ends at ${providerExpiresAt ?? expiresAt}`,
+              'for AWS, --aws-server hands renewed sessions on; otherwise ask for a longer --ttl',
+            );
+          }
+        },
+        notRenewed: (at, why) => notices.note(`the task is not renewed (${why}): its credentials end at ${at}`),
+        ended: (why) => notices.warn(`the task has ended while its command runs: ${why}`),
+      },
+      ttlSeconds,
+    );
+    void keeper.keep(granted, over.signal);
+    return ended.finally(() => {
+      over.abort();
+    });
+  }
+
+  /** Ends the task and says how its credentials stand. The command's own status is kept, whatever comes of it. */
+  private async finish({ id, expiresAt }: TaskAnswer, { reason }: CommandEnd): Promise<void> {
+    const { tasks, notices } = this.parts;
+    try {
+      const ended = await tasks.end(id, reason);
+      for (const line of leaseEnds(ended)) {
+        if (isClosed(ended)) notices.note(line);
+        else notices.warn(line);
+      }
+    } catch (error) {
+      notices.warn(
+        `task ${id} could not be ended: ${failureOf(error).message}`,
+        `it ends at ${expiresAt} at the latest`,
+      );
+    }
+  }
+
+  private interruption(): number {
+    return EXIT.signalled + constants.signals[this.relay.interruptedBy ?? 'SIGTERM'];
+  }
+}
+
+/** A repeated request may bring a task that failed half-way, or one whose secrets may no longer be told. */
+function requireUsable({ id, state, credentials }: TaskAnswer): void {
+  if (state === 'active' && credentials.every(({ secret }) => secret !== undefined)) return;
+  throw new CommandFailure(
+    EXIT.unavailable,
+    `task ${id} came without its credentials (${state})`,
+    'the answer was lost on the way; run the command again',
+  );
+}

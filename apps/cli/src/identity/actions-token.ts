@@ -1,0 +1,48 @@
+import { z } from 'zod';
+import { CommandFailure } from '../command-failure.js';
+import { EXIT } from '../exit-codes.js';
+import { systemTimer, type Timer } from '../timer.js';
+import { compactToken, type IdentityToken } from './compact-token.js';
+
+const AUDIENCE = 'mayfly';
+const TIMEOUT_MS = 10_000;
+/** Tokens of GitHub Actions live for five minutes and more; asking at every heartbeat would be a burden to both. */
+const KEEP_MS = 60_000;
+
+const AnswerSchema = z.object({ value: z.string() });
+
+/** The OIDC token of a GitHub Actions job that has `permissions: id-token: write`, for the audience `mayfly`. */
+export class ActionsToken implements IdentityToken {
+  readonly variables = ['ACTIONS_ID_TOKEN_REQUEST_URL', 'ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
+  private kept: { readonly token: string; readonly until: number } | undefined;
+
+  constructor(
+    private readonly request: { readonly url: string; readonly token: string },
+    private readonly timer: Pick<Timer, 'now'> = systemTimer,
+  ) {}
+
+  async read(): Promise<string> {
+    const now = this.timer.now();
+    if (this.kept === undefined || this.kept.until <= now) {
+      this.kept = { token: await this.fetchToken(), until: now + KEEP_MS };
+    }
+    return this.kept.token;
+  }
+
+  private async fetchToken(): Promise<string> {
+    const url = new URL(this.request.url);
+    url.searchParams.set('audience', AUDIENCE);
+    try {
+      const response = await fetch(url, {
+        headers: { authorization: `Bearer ${this.request.token}`, accept: 'application/json' },
+        redirect: 'error',
+        signal: AbortSignal.timeout(TIMEOUT_MS),
+      });
+      if (response.ok)
+        return compactToken(AnswerSchema.parse(await response.json()).value, 'the answer of GitHub Actions');
+    } catch {
+      // told below: errors of the transport may quote what was sent
+    }
+    throw new CommandFailure(EXIT.unavailable, 'GitHub Actions gave no identity token for the audience `mayfly`');
+  }
+}

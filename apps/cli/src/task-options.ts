@@ -1,0 +1,72 @@
+import { Option, type Command } from 'commander';
+import { z } from 'zod';
+import type { TaskRequest } from './broker/tasks.client.js';
+import { usageFailure } from './command-failure.js';
+
+/** How the options of a command that asks for a task are read. */
+export interface TaskOptions {
+  readonly template: string;
+  readonly param: readonly string[];
+  readonly paramsJson?: string;
+  readonly purpose?: string;
+  readonly ttl?: number;
+  readonly credential: readonly string[];
+}
+
+const ParametersSchema = z.record(z.string(), z.json());
+const LONGEST_LIFE_SECONDS = 43_200;
+
+/** Adds the options of a request for a task. */
+export function withTaskOptions(command: Command): Command {
+  return command
+    .requiredOption('-t, --template <name>', 'task template to ask for')
+    .option('-p, --param <name=value>', 'a parameter that is a text; may be repeated', collect, [])
+    .option('--params-json <object>', 'parameters of any type, as a JSON object')
+    .option('--purpose <text>', 'why, for whoever reads the history')
+    .addOption(new Option('--ttl <seconds>', 'how long, within the template').argParser(readSeconds))
+    .option('--credential <name>', 'the one to use where the task has several of a kind; may be repeated', collect, []);
+}
+
+/** The request that options come to. Throws a usage failure. */
+export function taskRequest(options: TaskOptions, purpose: string): TaskRequest {
+  return {
+    template: options.template,
+    parameters: parametersOf(options),
+    purpose: options.purpose ?? purpose,
+    ...(options.ttl === undefined ? {} : { ttlSeconds: options.ttl }),
+  };
+}
+
+function parametersOf({ param, paramsJson }: TaskOptions): Record<string, unknown> {
+  const parameters = new Map<string, unknown>(paramsJson === undefined ? [] : Object.entries(readObject(paramsJson)));
+  for (const pair of param) {
+    const [name, value] = splitPair(pair);
+    if (parameters.has(name)) throw usageFailure(`parameter \`${name}\` is given twice`);
+    parameters.set(name, value);
+  }
+  return Object.fromEntries(parameters);
+}
+
+function splitPair(pair: string): readonly [string, string] {
+  const at = pair.indexOf('=');
+  if (at > 0) return [pair.slice(0, at), pair.slice(at + 1)];
+  throw usageFailure('a --param is not of the form name=value');
+}
+
+function readObject(text: string): Record<string, unknown> {
+  try {
+    return ParametersSchema.parse(JSON.parse(text));
+  } catch {
+    throw usageFailure('--params-json is no JSON object');
+  }
+}
+
+function readSeconds(text: string): number {
+  const seconds = Number(text);
+  if (/^\d{1,5}$/.test(text) && seconds >= 1 && seconds <= LONGEST_LIFE_SECONDS) return seconds;
+  throw usageFailure(`use 1 to ${String(LONGEST_LIFE_SECONDS)} whole seconds as --ttl`);
+}
+
+function collect(value: string, before: readonly string[]): readonly string[] {
+  return [...before, value];
+}
