@@ -1,7 +1,22 @@
 import { Command } from 'commander';
 import { addAwsCredentialsCommand } from './aws-credentials.command.js';
+import { addApplyCommand } from './apply/apply.command.js';
 import { addExecCommand } from './exec/exec.command.js';
+import { addAgentsCommand } from './reading/agents.command.js';
+import { addConnectionsCommand } from './reading/connections.command.js';
+import { addIssuancesCommand } from './reading/issuances.command.js';
+import { addTasksCommand } from './reading/tasks.command.js';
 import { version } from './version.js';
+
+const COMMANDS = [
+  addExecCommand,
+  addAwsCredentialsCommand,
+  addTasksCommand,
+  addIssuancesCommand,
+  addApplyCommand,
+  addAgentsCommand,
+  addConnectionsCommand,
+];
 
 /** The command line, with every command. Errors are thrown: nothing in it leaves the process. */
 export function buildProgram(): Command {
@@ -12,10 +27,8 @@ export function buildProgram(): Command {
     .option('--token-file <path>', 'file of the identity token; docs/cli.md says where else it is looked for')
     .option('--json', 'answer in JSON, at a terminal too')
     .showSuggestionAfterError()
+    .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'mayfly: ')) })
     .exitOverride();
-  for (const add of [addExecCommand, addAwsCredentialsCommand]) {
-    add(program);
-  }
-  for (const command of program.commands) command.exitOverride();
+  for (const add of COMMANDS) add(program);
   return program;
 }

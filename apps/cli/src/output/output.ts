@@ -15,6 +15,11 @@ export class Output {
     this.stream.write(this.isForPeople ? words(value) : `${JSON.stringify(value, undefined, 2)}\n`);
   }
 
+  /** One of many, as JSON on a line of its own. */
+  line(value: unknown): void {
+    this.stream.write(`${JSON.stringify(value)}\n`);
+  }
+
   /** Progress, for people only. */
   say(text: string): void {
     if (this.isForPeople) this.stream.write(`${text}\n`);

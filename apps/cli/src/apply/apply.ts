@@ -1,0 +1,77 @@
+import { CommandFailure, usageFailure } from '../command-failure.js';
+import type { GlobalOptions } from '../config.js';
+import { EXIT } from '../exit-codes.js';
+import { openSession, type Session } from '../session.js';
+import { applySteps, outcomeWords, type Applied } from './application.js';
+import { DeclarationsClient, type Found } from './declarations.client.js';
+import { readDeclared, titleOf, type DeclaredInFile } from './declared-file.js';
+import { isEffective, stepsOf, type Step } from './steps.js';
+import { stepWords } from './step-words.js';
+
+export interface ApplyOptions extends GlobalOptions {
+  readonly filename: readonly string[];
+  readonly dryRun: boolean;
+  readonly publish: boolean;
+  readonly exitCode: boolean;
+}
+
+/** Brings declared state to what files say, and answers the status to leave with. Throws a `CommandFailure`. */
+export async function apply(options: ApplyOptions): Promise<number> {
+  if (options.exitCode && !options.dryRun) throw usageFailure('--exit-code goes with --dry-run');
+  const documents = await readDeclared(options.filename);
+  const session = openSession(options);
+  const client = new DeclarationsClient(session.transport);
+  const steps = stepsOf(documents, await findAll(client, documents), options.publish);
+  session.output.say(stepWords(steps));
+  if (options.dryRun) return endDryRun(session, steps, options.exitCode);
+  const applied = await applySteps(client, steps, (one) => tell(session, one));
+  if (!session.output.isForPeople) session.output.show({ dryRun: false, documents: applied.map(asJson) }, () => '');
+  return endApply(session, applied);
+}
+
+async function findAll(client: DeclarationsClient, documents: readonly DeclaredInFile[]): Promise<Map<string, Found>> {
+  const found = new Map<string, Found>();
+  for (const { declared } of documents) {
+    const there = await client.find(declared.kind, declared.metadata.name);
+    if (there !== undefined) found.set(titleOf(declared), there);
+  }
+  return found;
+}
+
+function endDryRun({ output }: Session, steps: readonly Step[], exitCode: boolean): number {
+  const documents = steps.map((step) => asJson({ step, outcome: 'not attempted' }));
+  if (!output.isForPeople) output.show({ dryRun: true, documents }, () => '');
+  return exitCode && steps.some(isEffective) ? EXIT.no : EXIT.ok;
+}
+
+function tell({ output, notices }: Session, applied: Applied): void {
+  const words = outcomeWords(applied);
+  if (words === undefined) return;
+  if (applied.failure === undefined) output.say(words);
+  else notices.warn(words);
+}
+
+/** Says how far it got; what is not done is done by the same command again. */
+function endApply({ output }: Session, applied: readonly Applied[]): number {
+  const count = (wanted: (one: Applied) => boolean): string => String(applied.filter(wanted).length);
+  const failed = applied.filter(({ failure }) => failure !== undefined);
+  const done = `${count(({ outcome }) => outcome === 'applied' || outcome === 'published')} changed, ${count(({ outcome }) => outcome === 'unchanged')} unchanged`;
+  if (failed.length === 0) {
+    output.say(done);
+    return EXIT.ok;
+  }
+  const left = `${done}, ${String(failed.length)} refused or not known, ${count(({ outcome }) => outcome === 'not attempted')} not attempted`;
+  const status = Math.max(...failed.map(({ failure }) => failure?.exitCode ?? EXIT.no));
+  throw new CommandFailure(
+    status,
+    left,
+    'the same command goes on from here: what is applied stays so and is left alone',
+  );
+}
+
+function asJson({ step, outcome, failure }: Applied) {
+  const { declared, file, change, differences, publication } = step;
+  const told = failure === undefined ? {} : { problem: { detail: failure.message, help: failure.help } };
+  const { kind, metadata } = declared;
+  return { kind, name: metadata.name, file, change, differences, publication, outcome, ...told };
+}

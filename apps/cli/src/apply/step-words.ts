@@ -1,0 +1,31 @@
+import { titleOf } from './declared-file.js';
+import type { Step } from './steps.js';
+
+const LONGEST_VALUE = 100;
+
+/** The steps with what each one changes, for people. */
+export function stepWords(steps: readonly Step[]): string {
+  return steps.map(oneStep).join('\n');
+}
+
+function oneStep({ declared, change, file, differences, publication }: Step): string {
+  const lines = [`${change.padEnd(9)}  ${titleOf(declared)}  (${file})`, ...differences.map(difference)];
+  if (publication !== undefined) {
+    const by = publication.author === undefined ? '' : ` the draft of ${publication.author}`;
+    lines.push(`publish  ${by}  ${titleOf(declared)}`);
+    if (change === 'unchanged') lines.push(...publication.differences.map(difference));
+  }
+  return lines.join('\n');
+}
+
+function difference({ pointer, before, after }: Step['differences'][number]): string {
+  if (before === undefined) return `           + ${pointer}: ${shown(after)}`;
+  if (after === undefined) return `           - ${pointer}: ${shown(before)}`;
+  return `           ~ ${pointer}: ${shown(before)} → ${shown(after)}`;
+}
+
+/** A value in short; a password in a URL is not repeated on a screen. */
+function shown(value: unknown): string {
+  const text = JSON.stringify(value).replace(/(:\/\/[^/:@"\s]*):[^/@"\s]*@/g, '$1:…@');
+  return text.length <= LONGEST_VALUE ? text : `${text.slice(0, LONGEST_VALUE)}…`;
+}

@@ -1,0 +1,57 @@
+import type { Command } from 'commander';
+import { ConnectionTestSchema, DeclaredSchema, type ConnectionTestAnswer } from '../broker/answers.js';
+import type { GlobalOptions } from '../config.js';
+import { EXIT } from '../exit-codes.js';
+import { table } from '../output/table.js';
+import { openSession } from '../session.js';
+
+/** The broker tries every server and every right, one after the other. */
+const TEST_TIMEOUT_MS = 60_000;
+
+/** `mayfly connections`: for platform teams and operators. */
+export function addConnectionsCommand(program: Command): void {
+  const connections = program.command('connections').description('try connections, and take them out of use');
+  connections
+    .command('test')
+    .description('try a connection with the least harm; leaves with 1 when something is missing')
+    .argument('<name>', 'of a connection')
+    .action(async (name: string, _options: unknown, self: Command) => {
+      const { transport, output } = openSession(self.optsWithGlobals<GlobalOptions>());
+      const path = `/connections/${encodeURIComponent(name)}/test`;
+      const { body } = await transport.call('POST', path, ConnectionTestSchema, { timeoutMs: TEST_TIMEOUT_MS });
+      output.show(body, testWords);
+      process.exitCode = body.ok ? EXIT.ok : EXIT.no;
+    });
+  addStep(connections, 'disable', 'mint and renew nothing through it; revocations go on');
+  addStep(connections, 'enable', 'take it back into use');
+}
+
+function addStep(connections: Command, step: 'disable' | 'enable', description: string): void {
+  connections
+    .command(step)
+    .description(description)
+    .argument('<name>', 'of a connection')
+    .action(async (name: string, _options: unknown, self: Command) => {
+      const { transport, output } = openSession(self.optsWithGlobals<GlobalOptions>());
+      const path = `/connections/${encodeURIComponent(name)}/${step}`;
+      const { body } = await transport.call('POST', path, DeclaredSchema);
+      output.show(body, () => `connection ${name} is ${step}d\n`);
+    });
+}
+
+/** What a test found, for people. */
+export function testWords({
+  connection,
+  ok,
+  checks,
+  clockOffsetSeconds,
+  loginAgeSeconds,
+}: ConnectionTestAnswer): string {
+  const rows = checks.map(({ name, outcome, detail = '' }) => [outcome, name, detail]);
+  const facts = [
+    clockOffsetSeconds === undefined ? [] : `its clock is ${clockOffsetSeconds.toFixed(1)} s from the broker's`,
+    loginAgeSeconds === undefined ? [] : `the broker's login is ${String(Math.round(loginAgeSeconds))} s old`,
+    `connection ${connection} ${ok ? 'is in order' : 'is not in order'}`,
+  ].flat();
+  return `${table(['OUTCOME', 'CHECK', ''], rows)}${facts.join('\n')}\n`;
+}

@@ -1,0 +1,37 @@
+import { Option, type Command } from 'commander';
+import { usageFailure } from '../command-failure.js';
+import type { IssuanceFilter } from './issuances.client.js';
+
+const LARGEST_PAGE = 200;
+
+/** Options that choose issuances. */
+export interface IssuanceOptions extends IssuanceFilter {
+  readonly task?: string;
+  readonly limit: number;
+}
+
+/** Adds the filters of `GET /issuances` to a command. */
+export function withIssuanceOptions(command: Command): Command {
+  return command
+    .option('--agent <name>', 'of this agent')
+    .option('--template <name>', 'under this task template')
+    .option('--provider <kind>', 'of this kind of provider')
+    .option('--state <state>', 'minting, active, revoking, revoked, expired, failed or abandoned')
+    .option('--cause <cause>', 'why they ended, such as completed or heartbeat_lost')
+    .option('--from <instant>', 'from this instant on, RFC 3339')
+    .option('--to <instant>', 'before this instant, RFC 3339')
+    .addOption(new Option('--limit <number>', 'how many').default(50).argParser(readLimit));
+}
+
+/** What the broker is asked for. */
+export function filterOf(options: IssuanceOptions): IssuanceFilter {
+  const { agent, template, provider, state, cause, from, to, task } = options;
+  const filter = { agent, template, provider, state, cause, from, to, taskId: task };
+  return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
+}
+
+function readLimit(text: string): number {
+  const limit = Number(text);
+  if (/^\d{1,3}$/.test(text) && limit >= 1 && limit <= LARGEST_PAGE) return limit;
+  throw usageFailure(`use 1 to ${String(LARGEST_PAGE)} as --limit`);
+}

@@ -1,0 +1,44 @@
+import type { Command } from 'commander';
+import type { TaskAnswer } from '../broker/answers.js';
+import type { GlobalOptions } from '../config.js';
+import { openSession, type Session } from '../session.js';
+import { filterOf, withIssuanceOptions, type IssuanceOptions } from './issuance-options.js';
+import { IssuancesClient } from './issuances.client.js';
+import { firstTasks } from './task-list.js';
+import { taskTable, taskWords } from './task-words.js';
+
+interface EndOptions extends GlobalOptions {
+  readonly failed?: string;
+}
+
+/** `mayfly tasks`: tasks as they are, for agents (their own), operators and auditors. */
+export function addTasksCommand(program: Command): void {
+  const tasks = program.command('tasks').description('see tasks, and end them');
+  withIssuanceOptions(
+    tasks.command('list', { isDefault: true }).description('tasks by their leases, newest first'),
+  ).action(async (_options: unknown, self: Command) => {
+    const options = self.optsWithGlobals<IssuanceOptions & GlobalOptions>();
+    const { transport, output } = openSession(options);
+    const history = new IssuancesClient(transport).all(filterOf(options));
+    output.show({ items: await firstTasks(history, options.limit) }, ({ items }) => taskTable(items));
+  });
+  addOne(tasks, 'show', 'a task and how its credentials stand', (session, id) => session.tasks.view(id));
+  addOne(tasks, 'end', 'end a task of this agent: its work is done', (session, id, { failed }) =>
+    session.tasks.end(id, failed),
+  ).option('--failed <reason>', 'its work is not done');
+  addOne(tasks, 'revoke', 'take a task back, as an operator', (session, id) => session.tasks.revoke(id));
+}
+
+type Act = (session: Session, id: string, options: EndOptions) => Promise<TaskAnswer>;
+
+function addOne(tasks: Command, name: string, description: string, act: Act): Command {
+  return tasks
+    .command(name)
+    .description(description)
+    .argument('<id>', 'tsk_…')
+    .action(async (id: string, _options: unknown, self: Command) => {
+      const options = self.optsWithGlobals<EndOptions>();
+      const session = openSession(options);
+      session.output.show(await act(session, id, options), taskWords);
+    });
+}
