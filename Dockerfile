@@ -1,20 +1,25 @@
 # syntax=docker/dockerfile:1
-FROM node:24-bookworm-slim AS build
+# One image for both roles: what MAYFLY_API and MAYFLY_WORKER switch off decides (docs/deploy.md). The tags are exact; put your
+# registry's digests behind them (`node:24.21.0-bookworm-slim@sha256:…`) where you build for others.
+FROM node:24.21.0-bookworm-slim AS build
 WORKDIR /app
-COPY package.json package-lock.json ./
+COPY package.json package-lock.json .npmrc ./
 RUN npm ci --ignore-scripts
 COPY . .
-RUN npm run prepare
-RUN npm prune --omit=dev --omit=optional --ignore-scripts
+# Without the packages of development, and without the embedded PostgreSQL, which production refuses.
+RUN npm run prepare && npm prune --omit=dev --omit=optional --ignore-scripts
 
-FROM node:24-bookworm-slim
-ENV NODE_ENV=production HOST=0.0.0.0
+FROM node:24.21.0-bookworm-slim
+ENV NODE_ENV=production HOST=0.0.0.0 PORT=8420
 WORKDIR /app
-COPY --from=build --chown=root:root /app/package.json ./
-COPY --from=build --chown=root:root /app/node_modules ./node_modules
-COPY --from=build --chown=root:root /app/dist ./dist
-COPY --from=build --chown=root:root /app/prisma ./prisma
-USER node
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+COPY --from=build /app/prisma/migrations ./prisma/migrations
+RUN ln -s /app/dist/apps/cli/apps/cli/src/main.js /usr/local/bin/mayfly
+# The user `node` of the image. As a number, orchestrators can tell that it is not root.
+USER 1000:1000
 EXPOSE 8420
-HEALTHCHECK --interval=10s --timeout=3s CMD ["node", "-e", "fetch('http://127.0.0.1:8420/readyz').then(r => process.exit(r.ok ? 0 : 1), () => process.exit(1))"]
+HEALTHCHECK --interval=10s --timeout=5s --start-period=60s --start-interval=1s --retries=3 \
+  CMD ["node", "-e", "fetch(`http://127.0.0.1:${process.env.PORT}/readyz`).then(({ ok }) => process.exit(ok ? 0 : 1), () => process.exit(1))"]
 CMD ["node", "--enable-source-maps", "dist/apps/broker/apps/broker/src/main.js"]

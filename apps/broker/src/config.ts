@@ -69,11 +69,14 @@ export interface BrokerConfig {
 /** The environment of the process: declared secrets refer to its variables too (`env:NAME`). */
 export const environment: Readonly<Record<string, string | undefined>> = process.env;
 
+/** The names of all variables that the service reads for itself. */
+export const settings: ReadonlySet<string> = new Set(Object.keys(EnvironmentSchema.shape));
+
 /** Whether a variable is one that the service reads for itself, now or in a later version; secrets may not refer to it. */
 export function isOwnVariable(name: string): boolean {
   // Some systems do not tell upper from lower case.
   const upper = name.toUpperCase();
-  return upper.startsWith('MAYFLY_') || Object.hasOwn(EnvironmentSchema.shape, upper);
+  return upper.startsWith('MAYFLY_') || settings.has(upper);
 }
 
 /** Parses the environment once. Throws `invalid_declaration` naming the variables that are wrong, never their values. */
