@@ -15,6 +15,8 @@ export interface Token {
   readonly renewable: boolean;
   readonly path: string;
   readonly parent?: Token;
+  /** of a token that a role made: the role's own explicit end, by which the server goes at renewals, whatever the token's is */
+  readonly roleMaxSeconds?: number;
   /** epoch milliseconds; undefined: never */
   expiresAt: number | undefined;
 }
@@ -27,6 +29,7 @@ interface TokenOrder extends Pick<Token, 'namespace' | 'policies' | 'displayName
   readonly explicitMaxSeconds?: number;
   readonly renewable?: boolean;
   readonly parent?: Token;
+  readonly roleMaxSeconds?: number;
 }
 
 /** The token store: tokens by id and accessor, their ends, and who made whom. */
@@ -76,7 +79,7 @@ export class Tokens {
   }
 
   renew(token: Token, increment: number): Answer {
-    const left = token.explicitMaxSeconds === 0 ? MAX_TTL_SECONDS : this.leftToMax(token);
+    const left = this.leftToMax(token);
     const seconds = Math.min(increment || left, left);
     if (!token.renewable) return failure(400, 'lease is not renewable');
     token.expiresAt = Date.now() + seconds * 1000;
@@ -115,6 +118,7 @@ export class Tokens {
       seconds: secondsOf(fields.ttl),
       explicitMaxSeconds: leastOf(role, secondsOf(fields.explicit_max_ttl)),
       renewable: role.renewable && fields.renewable !== false,
+      roleMaxSeconds: role.token_explicit_max_ttl,
     });
     return success({ auth: authOf(token, seconds), warnings });
   }
@@ -139,8 +143,9 @@ export class Tokens {
     return token?.expiresAt !== undefined && token.expiresAt <= Date.now() ? undefined : token;
   }
 
-  private leftToMax(token: Token): number {
-    return Math.max(0, Math.floor((token.issuedAt + token.explicitMaxSeconds * 1000 - Date.now()) / 1000));
+  private leftToMax({ issuedAt, explicitMaxSeconds, roleMaxSeconds }: Token): number {
+    const max = (roleMaxSeconds ?? explicitMaxSeconds) || MAX_TTL_SECONDS;
+    return Math.max(0, Math.floor((issuedAt + max * 1000 - Date.now()) / 1000));
   }
 
   private blank(namespace: Namespace): Token {

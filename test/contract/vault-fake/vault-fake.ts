@@ -61,8 +61,13 @@ export class VaultFake {
     return `http://127.0.0.1:${String((this.server.address() as AddressInfo).port)}`;
   }
 
-  async stop(): Promise<void> {
+  /** Every call that is waiting for an answer is cut. */
+  cutConnections(): void {
     for (const socket of this.sockets) socket.destroy();
+  }
+
+  async stop(): Promise<void> {
+    this.cutConnections();
     this.server.close();
     await once(this.server, 'close');
   }

@@ -20,6 +20,7 @@ export function addressFault(address: string, allowPlainHttp: boolean): string |
   if (url.protocol !== 'https:' && !allowPlainHttp) return 'use https';
   if (url.username !== '' || url.password !== '') return 'leave user and password out; `auth` says how to log in';
   if (/[?#]/.test(address)) return 'leave the query out';
+  if (/[%\\\s]|\.\./.test(address)) return 'write the URL out, without `%`, `..` and backslashes';
   if (!/^(\/[A-Za-z0-9_-]+)*\/?$/.test(url.pathname))
     return 'use a path prefix of letters, digits, `_` and `-`, or none';
   return isForbiddenHost(url.hostname)

@@ -18,7 +18,7 @@ export function refuseClamped(
   granted: number | undefined,
   warnings: readonly string[] | null | undefined,
 ): void {
-  const isWarned = (warnings ?? []).some((warning) => /capped|exceeded the effective|lesser value/i.test(warning));
+  const isWarned = (warnings ?? []).some((warning) => /capped|exceeded the effective/i.test(warning));
   if (granted !== undefined && granted >= asked - ROUNDING_SECONDS && !isWarned) return;
   throw new VaultFailure('clamped-lifetime', `asked for ${String(asked)} s, granted ${String(granted ?? 0)} s`);
 }

@@ -6,8 +6,9 @@ import type { Server } from './server.js';
 import type { VaultHandle } from './vault.schemas.js';
 
 /**
- * Stretches token and lease to the deadline. The token's explicit end stands since the mint; what reaches beyond it is
- * refused, as is whatever Vault cuts short. Throws `VaultFailure`.
+ * Stretches token and lease to the deadline, and refuses whatever Vault cuts short. The token's explicit end is looked to
+ * here: of a token made by a role, the server forgets its own explicit end at the first renewal and goes by the role's
+ * (read in OpenBao 2.6.2, and seen). Nobody but the broker can renew it: the agent never has the token. Throws `VaultFailure`.
  */
 export async function renewLease(
   server: Server,
@@ -18,6 +19,8 @@ export async function renewLease(
   const { accessor, leaseId } = handle;
   if (accessor === undefined || leaseId === undefined)
     throw new VaultFailure('refused', 'what was signed, or never minted, cannot be renewed');
+  if (order.expiresAt > new Date(handle.furthest))
+    throw new VaultFailure('clamped-lifetime', 'the token has an explicit end, set when it was made');
   const now = clock.now();
   refuseLate(order, now);
   const seconds = secondsUntil(order.expiresAt, now);

@@ -55,6 +55,8 @@ const SESSIONS_STAY =
   'name the `postgres` connection of that database in `endSessions`, or declare `endsSessions` of the engine';
 const SIGNED_STAYS = 'what the engine signs it keeps no lease for, so it is valid to its expiry';
 
+const CLOSE_MS = 10_000;
+
 /** How many mints are remembered as begun, so that none of them begins twice. */
 const MAX_REMEMBERED = 10_000;
 
@@ -89,7 +91,7 @@ export class VaultProvider
     this.servers = new Servers(parts.identityTokens, parts.clock);
   }
 
-  plan({ leaseId: lease, config, scope, mintBy, issuedAt }: Order): VaultHandle {
+  plan({ leaseId: lease, config, scope, mintBy, issuedAt, expiresAt, maxExpiresAt }: Order): VaultHandle {
     const [objection] = this.inspect(config, scope).filter(({ severity }) => severity === 'error');
     if (objection !== undefined) throw new Problem('provider_rejected', objection.detail);
     const { path, method, endSessions } = scope;
@@ -99,6 +101,7 @@ export class VaultProvider
       method,
       policy: policyName(scope),
       issuedAt: issuedAt.toISOString(),
+      furthest: (maxExpiresAt ?? expiresAt).toISOString(),
       quietFrom: quietFrom(mintBy),
       ...(endSessions === undefined ? {} : { endSessions }),
     };
@@ -191,9 +194,13 @@ export class VaultProvider
     return unknownUsers(this.parts.sessions, related.config, known, signal);
   }
 
-  /** Waits for calls that must not be broken off, gives the logins back and closes all connections. */
+  /**
+   * Waits for calls that must not be broken off, but not for ever (a crash would not wait either), gives the logins back
+   * and closes all connections.
+   */
   async close(): Promise<void> {
-    await Promise.allSettled(this.underWay);
+    const patience = AbortSignal.timeout(CLOSE_MS);
+    await unlessAborted(patience, Promise.allSettled(this.underWay)).catch(() => undefined);
     await this.servers.close();
   }
 

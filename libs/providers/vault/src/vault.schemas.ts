@@ -142,6 +142,8 @@ export const VaultHandleSchema = z.strictObject({
   /** from then on no call of the mint can still be under way at the server */
   quietFrom: z.iso.datetime(),
   issuedAt: z.iso.datetime(),
+  /** the explicit end of the token, which no renewal moves */
+  furthest: z.iso.datetime(),
   accessor: z.string().min(1).max(256).optional(),
   /** the engine's answer came: with a lease, with something signed, or as a refusal */
   answer: z.enum(['lease', 'signed', 'nothing']).optional(),

@@ -1,0 +1,48 @@
+import { describe, expect, it } from '@jest/globals';
+import { addressFault, isForbiddenHost } from './address.js';
+
+describe('the address of a server', () => {
+  it.each([
+    'https://vault.internal:8200',
+    'https://10.0.0.7',
+    'https://[2001:db8::7]:8200',
+    'https://gateway.example/vault',
+  ])('takes %s', (address) => {
+    expect(addressFault(address, false)).toBeUndefined();
+  });
+
+  it.each([
+    'http://vault.internal:8200',
+    'vault.internal',
+    'file:///etc/passwd',
+    'https://user:pass@vault.internal',
+    'https://vault.internal?list=true',
+    'https://vault.internal#x',
+    'https://vault.internal/a/../v1/sys',
+    'https://vault.internal/%2e%2e/x',
+    'https://169.254.169.254',
+    'https://0xa9fea9fe',
+    'https://2852039166',
+    'https://0251.0376.0251.0376',
+    'https://[fe80::1]',
+    'https://[::ffff:169.254.169.254]',
+    'https://[fd00:ec2::254]',
+    'https://metadata.google.internal',
+    'https://metadata.google.internal.',
+    'https://100.100.100.200',
+    'https://0.0.0.0',
+  ])('refuses %s', (address) => {
+    expect(addressFault(address, false)).toEqual(expect.any(String));
+  });
+
+  it('takes plain http only where that is allowed', () => {
+    expect(addressFault('http://127.0.0.1:8200', true)).toBeUndefined();
+    expect(addressFault('http://169.254.169.254', true)).toEqual(expect.any(String));
+  });
+
+  it('looks at what a name leads to as well', () => {
+    expect(isForbiddenHost('169.254.0.1')).toBe(true);
+    expect(isForbiddenHost('febf::1')).toBe(true);
+    expect(isForbiddenHost('10.0.0.1')).toBe(false);
+  });
+});
