@@ -8,8 +8,8 @@ import { rgwAbsence, startRgw } from './rgw-server.js';
 export interface RunningAccount {
   readonly aws: AwsAccount;
   /** Leaves every call unanswered from now on: `reached` once it holds, `release` ends it. */
-  freeze(): Promise<{ reached(): Promise<void>; release(): Promise<void> }>;
-  stop(): Promise<void>;
+  readonly freeze: () => Promise<{ reached(): Promise<void>; release(): Promise<void> }>;
+  readonly stop: () => Promise<void>;
 }
 
 export type StartAccount = () => Promise<RunningAccount>;

@@ -1,9 +1,16 @@
 import { describe } from '@jest/globals';
-import type { Minted } from '@mayfly/credentials';
-import { AwsStsProvider, type AwsConfig, type AwsHandle, type AwsScope } from '@mayfly/provider-aws-sts';
+import type { Minted, RevocationOrder, RevocationOutcome } from '@mayfly/credentials';
+import {
+  AwsStsProvider,
+  type AwsStsParts,
+  type AwsConfig,
+  type AwsHandle,
+  type AwsScope,
+} from '@mayfly/provider-aws-sts';
 import { providerConformanceSuite, type ProviderSubject } from '@mayfly/testing';
 import { AWS_ACCOUNTS, type StartAccount } from './aws-accounts.js';
 import { AwsTarget, type AwsOrder, type Secret } from './aws-target.js';
+import type { MemoryDenials } from './memory-denials.js';
 import { secretText } from './crm-database.js';
 
 const abilities = { remote: true, renewable: true, refusesScopes: true, stalls: true, keepsRecord: false };
@@ -16,10 +23,24 @@ describe.each(AWS_ACCOUNTS)('aws-sts on %s', (_, start) => {
 class RememberingProvider extends AwsStsProvider {
   readonly minted = new Map<string, Secret[]>();
 
+  constructor(
+    parts: AwsStsParts,
+    private readonly database: MemoryDenials,
+  ) {
+    super(parts);
+  }
+
   override async mint(order: AwsOrder, planned: AwsHandle, signal: AbortSignal): Promise<Minted<AwsHandle>> {
     const minted = await super.mint(order, planned, signal);
     this.minted.set(order.leaseId, [...(this.minted.get(order.leaseId) ?? []), minted.secret]);
     return minted;
+  }
+
+  /** As the service does it: first the end is recorded. */
+  override revoke(order: RevocationOrder<AwsConfig, AwsHandle>, signal: AbortSignal): Promise<RevocationOutcome> {
+    const { leaseId, expiresAt, handle } = order;
+    this.database.revoke(this.targetOf(handle), { leaseId, expiresAt, issuedBy: expiresAt });
+    return super.revoke(order, signal);
   }
 }
 
@@ -28,13 +49,10 @@ async function awsSubject(start: StartAccount): Promise<ProviderSubject<AwsConfi
   const target = await AwsTarget.open(aws);
   const [role, untrusting] = [await target.createRole(), await target.createRole({ trust: [distrust(aws.user)] })];
   const { identityTokens, denials } = target;
-  const provider = new RememberingProvider({ clock: aws.clock, denials, identityTokens, allowPlainHttp: true });
-  const revoke = provider.revoke.bind(provider);
-  provider.revoke = async (order, signal) => {
-    const { leaseId, expiresAt } = order;
-    denials.revoke(provider.targetOf(order.handle), { leaseId, expiresAt, issuedBy: expiresAt });
-    return revoke(order, signal);
-  };
+  const provider = new RememberingProvider(
+    { clock: aws.clock, denials, identityTokens, allowPlainHttp: true },
+    denials,
+  );
   const canary = 'canary-secret-access-key';
   return {
     provider,

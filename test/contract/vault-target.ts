@@ -22,7 +22,10 @@ export interface Lease {
   readonly url: string;
 }
 
-type Reply = { readonly status: number; readonly body: unknown };
+interface Reply {
+  readonly status: number;
+  readonly body: unknown;
+}
 
 /** What `endSessions` of a scope names. */
 export const DATABASE_CONNECTION = 'crm';
@@ -78,7 +81,7 @@ export class VaultTarget {
   configFor(overrides: Record<string, unknown> = {}): VaultConfig {
     const { address } = this.server;
     const declared = { address, auth: { method: 'jwt', role: 'mayfly' }, ...overrides };
-    return (this.provider ?? this.newProvider()).schemas.config.parse(declared);
+    return this.provider.schemas.config.parse(declared);
   }
 
   orderFor(overrides: Partial<Order> = {}): Order {

@@ -121,32 +121,15 @@ export class AwsFake {
 
   private authenticate({ service }: Call, signature: Signature | undefined, body: Buffer): Principal | undefined {
     if (signature === undefined) return undefined;
-    const isStore = service === 's3';
     const principal = this.account.principals.get(signature.accessKeyId);
-    if (principal === undefined)
-      throw new AwsError(
-        isStore ? 'InvalidAccessKeyId' : 'InvalidClientTokenId',
-        403,
-        'The security token included in the request is invalid.',
-      );
+    const said = service === 's3' ? REFUSALS.s3 : REFUSALS.query;
+    if (principal === undefined) throw new AwsError(...said.unknown);
     const skew = Math.abs(signature.at.getTime() - this.account.now().getTime()) / 1000;
-    if (skew > SKEW_SECONDS)
-      throw new AwsError(isStore ? 'RequestTimeTooSkewed' : 'SignatureDoesNotMatch', 403, 'Signature expired');
-    if (!signature.isMadeWith(principal.secretAccessKey, body))
-      throw new AwsError(
-        'SignatureDoesNotMatch',
-        403,
-        'The request signature we calculated does not match the signature you provided.',
-      );
-    if (signature.token !== principal.token)
-      throw new AwsError(
-        isStore ? 'InvalidToken' : 'InvalidClientTokenId',
-        isStore ? 400 : 403,
-        'The security token included in the request is invalid',
-      );
-    if (principal.session !== undefined && principal.session.expiresAt <= this.account.now()) {
-      throw new AwsError('ExpiredToken', isStore ? 400 : 403, 'The security token included in the request is expired');
-    }
+    if (skew > SKEW_SECONDS) throw new AwsError(...said.skewed);
+    if (!signature.isMadeWith(principal.secretAccessKey, body)) throw new AwsError(...said.unsigned);
+    if (signature.token !== principal.token) throw new AwsError(...said.token);
+    if (principal.session !== undefined && principal.session.expiresAt <= this.account.now())
+      throw new AwsError(...said.expired);
     return principal;
   }
 
@@ -166,6 +149,28 @@ export class AwsFake {
     return index < 0 ? undefined : this.faults.splice(index, 1)[0]?.fault;
   }
 }
+
+type Refusal = readonly [code: string, status: number, message: string];
+type RefusedFor = 'unknown' | 'skewed' | 'unsigned' | 'token' | 'expired';
+
+const UNSIGNED: Refusal = ['SignatureDoesNotMatch', 403, 'The request signature we calculated does not match yours.'];
+/** What is said of a login that is not good, by STS and IAM and by the object store. */
+const REFUSALS: Readonly<Record<'query' | 's3', Readonly<Record<RefusedFor, Refusal>>>> = {
+  query: {
+    unknown: ['InvalidClientTokenId', 403, 'The security token included in the request is invalid.'],
+    skewed: ['SignatureDoesNotMatch', 403, 'Signature expired'],
+    unsigned: UNSIGNED,
+    token: ['InvalidClientTokenId', 403, 'The security token included in the request is invalid.'],
+    expired: ['ExpiredToken', 403, 'The security token included in the request is expired'],
+  },
+  s3: {
+    unknown: ['InvalidAccessKeyId', 403, 'The AWS Access Key Id you provided does not exist in our records.'],
+    skewed: ['RequestTimeTooSkewed', 403, 'The difference between the request time and the current time is too large.'],
+    unsigned: UNSIGNED,
+    token: ['InvalidToken', 400, 'The provided token is malformed or otherwise invalid.'],
+    expired: ['ExpiredToken', 400, 'The provided token has expired.'],
+  },
+};
 
 function callOf(request: IncomingMessage, body: Buffer, signature: Signature | undefined): Call {
   const url = new URL(request.url ?? '/', 'http://fake');

@@ -54,16 +54,19 @@ function parse(text: string): { Version?: unknown; Statement?: unknown } {
 }
 
 function requireStatement(statement: unknown, kind: 'identity' | 'trust'): void {
+  const one = Object(statement) as Statement;
   const members = kind === 'trust' ? [...MEMBERS, 'Principal'] : MEMBERS;
-  if (typeof statement !== 'object' || statement === null) throw malformed();
-  const one = statement as Statement;
   const isKnown = Object.keys(one).every((member) => members.includes(member));
-  const hasAction = one.Action !== undefined || one.NotAction !== undefined;
-  const hasResource = kind === 'trust' || one.Resource !== undefined || one.NotResource !== undefined;
-  if (!isKnown || !hasAction || !hasResource || !['Allow', 'Deny'].includes(one.Effect)) throw malformed();
-  for (const [operator, keys] of Object.entries(one.Condition ?? {})) {
-    if (!OPERATOR.test(operator)) throw malformed();
-    if (operator.includes('Date') && !Object.values(keys).flat().every(isDate)) throw malformed();
+  const hasResource = kind === 'trust' || (one.Resource ?? one.NotResource) !== undefined;
+  const isWhole = (one.Action ?? one.NotAction) !== undefined && hasResource;
+  if (!isKnown || !isWhole || !['Allow', 'Deny'].includes(one.Effect)) throw malformed();
+  if (one.Condition !== undefined) requireCondition(one.Condition);
+}
+
+function requireCondition(condition: NonNullable<Statement['Condition']>): void {
+  for (const [operator, keys] of Object.entries(condition)) {
+    const areDates = !operator.includes('Date') || Object.values(keys).flat().every(isDate);
+    if (!OPERATOR.test(operator) || !areDates) throw malformed();
   }
 }
 
@@ -122,7 +125,7 @@ function meets(condition: NonNullable<Statement['Condition']>, context: Question
 function isMet(operator: string, values: readonly string[], actual: readonly string[] | undefined): boolean {
   if (operator === 'Null') return values.includes('true') === (actual === undefined);
   const [, quantifier, bare = '', ifExists] = /^(ForAnyValue:|ForAllValues:)?(.*?)(IfExists)?$/.exec(operator) ?? [];
-  const isNegated = /Not/.test(bare);
+  const isNegated = bare.includes('Not');
   if (actual === undefined) return ifExists !== undefined || isNegated || quantifier === 'ForAllValues:';
   const compare = comparison(bare.replace('Not', ''));
   const one = (text: string): boolean => values.some((value) => compare(text, value)) !== isNegated;

@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { deflateRawSync } from 'node:zlib';
-import { createRemoteJWKSet, decodeJwt, jwtVerify, type JWTPayload } from 'jose';
 import { ACCOUNT, keyId, type Account, type Principal, type Role, type Session } from './account.js';
 import { answerXml, AwsError, type Call } from './answers.js';
+import { verifyIdentityToken } from './identity-token.js';
 import { decide, readPolicy, type PolicyDocument } from './policy.js';
 
 const NAME = /^[\w+=,.@-]{2,64}$/;
@@ -30,11 +30,8 @@ export class Sts {
     const { form } = call;
     const role = this.roleOf(form, caller.arn, 'sts:AssumeRole');
     const own = tagsOf(members(form, 'Tags', 'Key', 'Value'));
-    const inherited = new Map(
-      [...(caller.session?.tags ?? [])].filter(([key]) => caller.session?.transitiveTagKeys.includes(key)),
-    );
-    const sourceIdentity = caller.session?.sourceIdentity ?? form.get('SourceIdentity') ?? undefined;
-    const transitive = [...(caller.session?.transitiveTagKeys ?? []), ...list(form, 'TransitiveTagKeys.member')];
+    const from = inheritedBy(caller.session);
+    const sourceIdentity = from.sourceIdentity ?? form.get('SourceIdentity') ?? undefined;
     const actions = [
       'sts:AssumeRole',
       ...(form.has('SourceIdentity') ? ['sts:SetSourceIdentity'] : []),
@@ -42,33 +39,35 @@ export class Sts {
     ];
     const context = new Map([
       ...requestContext(form, own, sourceIdentity),
-      ...(form.has('ExternalId') ? ([['sts:externalid', [form.get('ExternalId') ?? '']]] as const) : []),
+      ...[...form].filter(([key]) => key === 'ExternalId').map(([, id]) => ['sts:externalid', [id]] as const),
       ...this.account.contextOf(caller),
     ]);
-    const names = [
-      caller.arn,
-      ...(caller.session === undefined ? [] : [caller.session.role.arn]),
-      ACCOUNT,
-      `arn:aws:iam::${ACCOUNT}:root`,
-    ];
+    this.requireTrust(role, caller, actions, context);
+    const transitive = [...from.transitive, ...list(form, 'TransitiveTagKeys.member')];
+    const marks = { tags: new Map([...from.tags, ...own]), transitive, sourceIdentity };
+    return this.give(call, this.session(form, role, marks, caller.session));
+  }
+
+  /** The role trusts the caller with each action, and the caller may do it: for a role of one's own account AWS asks for less. */
+  private requireTrust(
+    role: Role,
+    caller: Principal,
+    actions: readonly string[],
+    context: Map<string, readonly string[]>,
+  ): void {
+    const roles = caller.session === undefined ? [] : [caller.session.role.arn];
+    const principal = { kind: 'AWS' as const, names: [caller.arn, ...roles, ACCOUNT, `arn:aws:iam::${ACCOUNT}:root`] };
     for (const action of actions) {
-      const trusted = decide([role.trust], { action, resource: role.arn, context, principal: { kind: 'AWS', names } });
+      const trusted = decide([role.trust], { action, resource: role.arn, context, principal });
       if (trusted !== 'allow') throw refused(caller.arn, action, role);
       this.account.authorize(caller, action, role.arn, context);
     }
-    const session = this.session(
-      form,
-      role,
-      { tags: new Map([...inherited, ...own]), transitive, sourceIdentity },
-      caller.session,
-    );
-    return this.give(call, session);
   }
 
   private async assumeWithToken(call: Call): Promise<string> {
     const { form } = call;
     const token = form.get('WebIdentityToken') ?? '';
-    const claims = await this.verify(token);
+    const claims = await verifyIdentityToken(this.account, token);
     const role = this.roleOf(form, String(claims.sub), call.action);
     const host = String(claims.iss).replace(/^https?:\/\//, '');
     const tags = (claims[TAGS_CLAIM] ?? {}) as {
@@ -97,32 +96,6 @@ export class Sts {
     return this.give(call, this.session(form, role, { tags: own, transitive, sourceIdentity }, undefined));
   }
 
-  /** As AWS does: the issuer must be known, its keys are fetched, RS256 only. */
-  private async verify(token: string): Promise<JWTPayload> {
-    const invalid = (why: string): AwsError => new AwsError('InvalidIdentityToken', 400, why);
-    const issuer = readIssuer(token);
-    const provider = this.account.oidcProviders.get(issuer.replace(/^https?:\/\//, ''));
-    if (provider === undefined) throw invalid('No OpenIDConnect provider found in your account for the issuer');
-    const discovery = await fetch(`${issuer}/.well-known/openid-configuration`)
-      .then(async (response) => (await response.json()) as { jwks_uri: string })
-      .catch(() => undefined);
-    if (discovery === undefined) throw new AwsError('IDPCommunicationError', 400, "Couldn't retrieve verification key");
-    try {
-      const options = {
-        issuer,
-        audience: [...provider.clientIds],
-        algorithms: ['RS256'],
-        currentDate: this.account.now(),
-        requiredClaims: ['exp', 'iat', 'sub'],
-      };
-      return (await jwtVerify(token, createRemoteJWKSet(new URL(discovery.jwks_uri)), options)).payload;
-    } catch (error) {
-      if ((error as { code?: string }).code === 'ERR_JWT_EXPIRED')
-        throw new AwsError('ExpiredTokenException', 400, 'Token expired');
-      throw invalid('The token is not valid');
-    }
-  }
-
   /** An unknown role answers as a role that does not trust the caller. */
   private roleOf(form: URLSearchParams, who: string, action: string): Role {
     const arn = form.get('RoleArn') ?? '';
@@ -141,11 +114,7 @@ export class Sts {
     }: { tags: Map<string, string>; transitive: readonly string[]; sourceIdentity: string | undefined },
     chainedFrom: Session | undefined,
   ): Session & { readonly packed: number } {
-    const name = form.get('RoleSessionName') ?? '';
-    if (!NAME.test(name)) throw invalid('roleSessionName');
-    if (sourceIdentity !== undefined && !NAME.test(sourceIdentity)) throw invalid('sourceIdentity');
-    const externalId = form.get('ExternalId');
-    if (externalId !== null && !/^[\w+=,.@:/-]{2,1224}$/.test(externalId)) throw invalid('externalId');
+    const name = nameIn(form, sourceIdentity);
     if (!transitive.every((key) => tags.has(key))) throw invalid('transitiveTagKeys');
     const seconds = durationOf(form, role, chainedFrom !== undefined);
     const { policies, text } = this.sessionPolicies(form);
@@ -213,6 +182,22 @@ export class Sts {
   }
 }
 
+function nameIn(form: URLSearchParams, sourceIdentity: string | undefined): string {
+  const name = form.get('RoleSessionName') ?? '';
+  if (!NAME.test(name)) throw invalid('roleSessionName');
+  if (sourceIdentity !== undefined && !NAME.test(sourceIdentity)) throw invalid('sourceIdentity');
+  const externalId = form.get('ExternalId');
+  if (externalId !== null && !/^[\w+=,.@:/-]{2,1224}$/.test(externalId)) throw invalid('externalId');
+  return name;
+}
+
+/** What a chained session keeps of the one that takes it. */
+function inheritedBy(session: Session | undefined) {
+  const transitive = session?.transitiveTagKeys ?? [];
+  const tags = [...(session?.tags ?? [])].filter(([key]) => transitive.includes(key));
+  return { tags, transitive, sourceIdentity: session?.sourceIdentity };
+}
+
 function durationOf(form: URLSearchParams, role: Role, isChained: boolean): number {
   const text = form.get('DurationSeconds') ?? '3600';
   const seconds = Number(text);
@@ -273,14 +258,6 @@ function list(form: URLSearchParams, prefix: string, suffix = ''): string[] {
 function members(form: URLSearchParams, name: string, key: string, value: string): [string, string][] {
   const values = list(form, `${name}.member`, `.${value}`);
   return list(form, `${name}.member`, `.${key}`).map((each, index) => [each, values[index] ?? '']);
-}
-
-function readIssuer(token: string): string {
-  try {
-    return String(decodeJwt(token).iss);
-  } catch {
-    throw new AwsError('InvalidIdentityToken', 400, 'The ID Token provided is not a valid JWT.');
-  }
 }
 
 function refused(who: string, action: string, role: Role): AwsError {

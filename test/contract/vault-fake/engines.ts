@@ -14,17 +14,21 @@ export interface EngineCall {
 /** A request at a secrets engine, by the type of its mount. */
 export async function askEngine(call: EngineCall, database: DatabaseEngine, leases: Leases): Promise<Answer> {
   const { namespace } = call.token;
-  const mount = [...namespace.engines.keys()].find((name) => call.path.startsWith(`${name}/`));
-  const type = namespace.engines.get(mount ?? '');
+  const [mount, type] = [...namespace.engines].find(([name]) => call.path.startsWith(`${name}/`)) ?? [];
   if (mount === undefined || type === undefined)
     return failure(404, `no handler for route "${call.path}". route entry not found.`);
   const [kind, role] = call.path.slice(mount.length + 1).split('/');
-  if (type === 'database' && kind === 'creds' && role !== undefined) return readUser(call, role, database, leases);
   if (type === 'kv') return readSecret(call);
-  if (type === 'pki' && kind === 'issue')
-    return sign(call, { private_key: 'a private key', certificate: 'a certificate' });
-  if (type === 'ssh' && kind === 'sign') return sign(call, { signed_key: 'a signed key' });
-  return failure(404, 'unsupported path');
+  switch (`${type}/${kind ?? ''}`) {
+    case 'database/creds':
+      return readUser(call, role ?? '', database, leases);
+    case 'pki/issue':
+      return sign(call, { private_key: 'a private key', certificate: 'a certificate' });
+    case 'ssh/sign':
+      return sign(call, { signed_key: 'a signed key' });
+    default:
+      return failure(404, 'unsupported path');
+  }
 }
 
 async function readUser(call: EngineCall, name: string, database: DatabaseEngine, leases: Leases): Promise<Answer> {

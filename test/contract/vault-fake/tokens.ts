@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { failure, secondsOf, success, textOf, wrapped, type Answer, type Fields } from './answers.js';
-import { Namespace, type TokenRole } from './namespace.js';
+import type { Namespace, TokenRole } from './namespace.js';
 
 export interface Token {
   readonly id: string;
@@ -45,7 +45,7 @@ export class Tokens {
 
   /** With the warnings of a lifetime that was cut. */
   issue(order: TokenOrder): { readonly token: Token; readonly seconds: number; readonly warnings: string[] | null } {
-    const max = Math.min(order.explicitMaxSeconds || MAX_TTL_SECONDS, MAX_TTL_SECONDS);
+    const max = Math.min(limitOf(order.explicitMaxSeconds), MAX_TTL_SECONDS);
     const seconds = Math.min(order.seconds || max, max);
     const token = {
       ...this.blank(order.namespace),
@@ -144,7 +144,7 @@ export class Tokens {
   }
 
   private leftToMax({ issuedAt, explicitMaxSeconds, roleMaxSeconds }: Token): number {
-    const max = (roleMaxSeconds ?? explicitMaxSeconds) || MAX_TTL_SECONDS;
+    const max = limitOf(roleMaxSeconds ?? explicitMaxSeconds);
     return Math.max(0, Math.floor((issuedAt + max * 1000 - Date.now()) / 1000));
   }
 
@@ -213,4 +213,9 @@ function leastOf(role: TokenRole, asked: number): number {
 
 function fits(name: string, glob: string): boolean {
   return glob.endsWith('*') ? name.startsWith(glob.slice(0, -1)) : name === glob;
+}
+
+/** Nought is no limit of its own. */
+function limitOf(seconds: number | undefined): number {
+  return seconds === undefined || seconds === 0 ? MAX_TTL_SECONDS : seconds;
 }

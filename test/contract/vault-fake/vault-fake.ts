@@ -8,7 +8,7 @@ import { Leases } from './leases.js';
 import { logIn } from './logins.js';
 import { Namespace } from './namespace.js';
 import { SystemRoutes } from './system.js';
-import { Tokens } from './tokens.js';
+import { Tokens, type Token } from './tokens.js';
 
 /** How one answer goes wrong, all of them after the work is done: what came of it only the server knows. */
 export type Interruption = 'hang' | 'reset' | '500' | 'role without a lease';
@@ -86,18 +86,12 @@ export class VaultFake {
   }
 
   private async serve(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const parts: Buffer[] = [];
-    for await (const part of request) parts.push(part as Buffer);
-    const { pathname, searchParams } = new URL(request.url ?? '', 'http://fake');
-    const path = pathname.replace(/^\/v1\//, '');
-    // the verb LIST is one that node:http does not know; this is the server's other form of it
-    const method = /^(1|true)$/.test(searchParams.get('list') ?? '') ? 'LIST' : (request.method ?? '');
+    const call = await readCall(request);
     await this.frozen;
-    const text = Buffer.concat(parts).toString();
-    const fault = this.takeInterruption(path);
+    const fault = this.takeInterruption(call.path);
     if (fault === 'role without a lease') request.socket.destroy();
-    const answer = await this.answer(request, method, path, text === '' ? {} : (JSON.parse(text) as Fields));
-    this.calls.push(`${method} ${path}`);
+    const answer = await this.answer(call);
+    this.calls.push(`${call.method} ${call.path}`);
     if (fault === 'reset') request.socket.destroy();
     if (fault === 'hang' || fault === 'reset') return;
     send(response, fault === '500' ? failure(500, 'internal error') : answer);
@@ -108,28 +102,22 @@ export class VaultFake {
     return index < 0 ? undefined : this.interruptions.splice(index, 1)[0]!.how;
   }
 
-  private async answer(request: IncomingMessage, method: string, path: string, fields: Fields): Promise<Answer> {
+  private async answer(call: Call): Promise<Answer> {
+    const { path, fields, headers } = call;
     if (path === 'sys/health') return this.health();
     const wide = this.refusalOfAll(path);
     if (wide !== undefined) return wide;
-    const namespace = this.namespaces.get(String(request.headers['x-vault-namespace'] ?? ''));
+    const namespace = this.namespaces.get(headers.namespace);
     if (namespace === undefined) return failure(404, 'namespace not found');
-    const login = /^auth\/([\w-]+)\/login$/.exec(path);
-    if (login !== null) return logIn(this.tokens, namespace, login[1]!, fields);
-    const found = this.tokens.find(String(request.headers['x-vault-token'] ?? ''));
-    if (found === undefined || (found.namespace.name !== '' && found.namespace !== namespace)) return DEAD_TOKEN;
+    const login = /^auth\/([\w-]+)\/login$/.exec(path)?.[1];
+    if (login !== undefined) return logIn(this.tokens, namespace, login, fields);
+    const token = this.tokens.find(headers.token);
+    if (token === undefined || !reaches(token, namespace)) return DEAD_TOKEN;
+    if (!this.allows(token.policies, namespace, call.method, path)) return DENIED;
+    const own = this.system.answer({ ...call, token, namespace });
     // a token of the parent works inside a namespace, where its policies are looked for
-    const token = { ...found, namespace };
-    if (!this.allows(found.policies, namespace, method, path)) return DENIED;
-    const own = this.system.answer({ method, path, fields, token: found, namespace });
-    return (
-      own ??
-      askEngine(
-        { token: found.namespace === namespace ? found : token, path, fields, request },
-        this.database,
-        this.leases,
-      )
-    );
+    const inside = token.namespace === namespace ? token : { ...token, namespace };
+    return own ?? askEngine({ ...call, token: inside }, this.database, this.leases);
   }
 
   private refusalOfAll(path: string): Answer | undefined {
@@ -160,4 +148,33 @@ export class VaultFake {
 function send(response: ServerResponse, { status, body, headers }: Answer): void {
   response.writeHead(status, { 'Content-Type': 'application/json', ...headers });
   response.end(body === undefined ? undefined : JSON.stringify(body));
+}
+
+interface Call {
+  readonly method: string;
+  readonly path: string;
+  readonly fields: Fields;
+  readonly headers: { readonly token: string; readonly namespace: string };
+  readonly request: IncomingMessage;
+}
+
+async function readCall(request: IncomingMessage): Promise<Call> {
+  const parts: Buffer[] = [];
+  for await (const part of request) parts.push(part as Buffer);
+  const text = Buffer.concat(parts).toString();
+  const { pathname, searchParams } = new URL(request.url ?? '', 'http://fake');
+  // the verb LIST is one that node:http does not know; this is the server's other form of it
+  const isList = /^(1|true)$/.test(searchParams.get('list') ?? '');
+  const header = (name: string): string => String(request.headers[name] ?? '');
+  return {
+    method: isList ? 'LIST' : (request.method ?? ''),
+    path: pathname.replace(/^\/v1\//, ''),
+    fields: text === '' ? {} : (JSON.parse(text) as Fields),
+    headers: { token: header('x-vault-token'), namespace: header('x-vault-namespace') },
+    request,
+  };
+}
+
+function reaches(token: Token, namespace: Namespace): boolean {
+  return token.namespace.name === '' || token.namespace === namespace;
 }

@@ -16,6 +16,7 @@ export type AwsReason =
   | 'clock-skew'
   | 'invalid-identity-token'
   | 'invalid-request'
+  | 'session-length'
   | 'refused'
   | 'unreachable'
   | 'unknown-outcome';
@@ -126,6 +127,7 @@ function refined(reason: AwsReason, message: string): Pick<AwsFailure, 'reason' 
   if (reason === 'broker-credentials' && /session has expired|token.*expired/i.test(message)) {
     return { reason: 'expired-credentials' };
   }
+  if (reason === 'invalid-request' && /DurationSeconds exceeds/i.test(message)) return { reason: 'session-length' };
   const action = /perform: ([a-z0-9-]{2,32}:[A-Za-z]{2,64})/.exec(message)?.[1];
   return { reason, ...(action === undefined ? {} : { action }) };
 }
@@ -148,6 +150,8 @@ const DETAILS: Readonly<Record<AwsReason, string>> = {
   'invalid-identity-token':
     "AWS does not take Mayfly's identity token; check the OpenID Provider in IAM (docs/connect-aws.md)",
   'invalid-request': 'AWS does not take the request',
+  'session-length':
+    'the role gives no session of this length; lower `maxSessionSeconds` (what a session takes lives at most 3,600 s)',
   refused: 'AWS refused the request',
   unreachable: 'AWS cannot be reached',
   'unknown-outcome': 'AWS did not confirm what it was asked for',

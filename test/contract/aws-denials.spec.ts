@@ -1,0 +1,119 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { PutRolePolicyCommand } from '@aws-sdk/client-iam';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { addSeconds } from '@mayfly/kernel';
+import { FakeAwsTarget } from './aws-fake-target.js';
+import type { AwsFake, Fault } from './aws-fake/aws-fake.js';
+import { documentOf, nameOf, type AwsTarget } from './aws-target.js';
+
+describe('denials of AWS sessions', () => {
+  let scene: FakeAwsTarget;
+  let fake: AwsFake;
+  let target: AwsTarget;
+  beforeAll(async () => {
+    scene = await FakeAwsTarget.open();
+    ({ fake, target } = scene);
+  });
+  afterAll(() => scene.close());
+
+  describe('a revocation that IAM spreads slowly', () => {
+    const slow = { revocation: { mode: 'role-policy', propagationSeconds: 2 } };
+
+    it('is on its way until the window is over, and then confirmed', async () => {
+      fake.account.behaviour.propagationSeconds = 1;
+      const own = await target.createRole();
+      await pause(1_050);
+      const order = target.orderFor(own, { config: target.config(slow) });
+      const secret = await target.mint(order);
+      const first = await target.revoke(order);
+      expect(first).toMatchObject({ kind: 'not_yet', effectiveAt: expect.any(Date), retryAfterSeconds: 2 });
+      expect(await target.isAlive(secret)).toBe(true);
+      const { effectiveAt } = first as { effectiveAt: Date };
+      const writes = fake.done.get('PutRolePolicy');
+      expect(await target.revoke(order, target.provider, effectiveAt)).toMatchObject({ kind: 'not_yet', effectiveAt });
+      await pause(effectiveAt.getTime() - Date.now() + 5);
+      expect(await target.isAlive(secret)).toBe(false);
+      expect(await target.revoke(order, target.provider, effectiveAt)).toEqual({ kind: 'revoked', effectiveAt });
+      expect(fake.done.get('PutRolePolicy')).toBe(writes);
+      fake.account.behaviour.propagationSeconds = 0;
+    });
+
+    it('begins again when the document is gone before it was confirmed', async () => {
+      const own = await target.createRole();
+      const order = target.orderFor(own, { config: target.config(slow) });
+      await target.mint(order);
+      const { effectiveAt } = (await target.revoke(order)) as { effectiveAt: Date };
+      await target.removeDocument(own);
+      await pause(effectiveAt.getTime() - Date.now() + 5);
+      const before = target.denials.repairs.length;
+      const again = await target.revoke(order, target.provider, effectiveAt);
+      expect(again).toMatchObject({ kind: 'not_yet', effectiveAt: expect.any(Date) });
+      expect((again as { effectiveAt: Date }).effectiveAt.getTime()).toBeGreaterThan(effectiveAt.getTime());
+      expect(target.denials.repairs.slice(before)).toEqual(['removed']);
+      expect(scene.usable(order)).toBe(0);
+    });
+  });
+
+  describe('a write to IAM', () => {
+    it.each<[string, Fault]>([
+      ['drops the connection', { kind: 'reset' }],
+      ['answers 500', { kind: 'error' }],
+      [
+        'refuses for want of a right',
+        {
+          kind: 'refuse',
+          code: 'AccessDenied',
+          status: 403,
+          message: 'User: me is not authorized to perform: iam:PutRolePolicy on resource: role',
+        },
+      ],
+    ])('that %s proves nothing, and is made again', async (_, fault) => {
+      const order = target.orderFor(await target.createRole());
+      await target.mint(order);
+      fake.fail('PutRolePolicy', fault);
+      expect(await target.revoke(order)).toMatchObject({ kind: 'unknown' });
+      expect((await scene.untilRevoked(order)).kind).toBe('revoked');
+      expect(scene.usable(order)).toBe(0);
+    });
+
+    it('has no room where other policies fill the role, and cuts everything off then', async () => {
+      const own = await target.createRole();
+      const filler = documentOf([
+        { Effect: 'Allow', Action: 's3:GetObject', Resource: [`arn:aws:s3:::${'x'.repeat(9_350)}`] },
+      ]);
+      await target.iam.send(
+        new PutRolePolicyCommand({ RoleName: nameOf(own), PolicyName: 'filler', PolicyDocument: filler }),
+      );
+      const orders = await Promise.all(
+        Array.from({ length: 20 }, async () => {
+          const order = target.orderFor(own);
+          await target.mint(order);
+          return order;
+        }),
+      );
+      await pause(1_100);
+      const old = addSeconds(new Date(), -60);
+      const outcomes = await Promise.all(orders.map((order) => target.revoke({ ...order, mintBy: old })));
+      expect(new Set(outcomes.map(({ kind }) => kind))).toEqual(new Set(['revoked']));
+      expect(orders.map((order) => scene.usable(order))).toEqual(orders.map(() => 0));
+    });
+
+    it('is made a few times only when AWS lets five calls a second through and 200 sessions end at once', async () => {
+      const own = await target.createRole();
+      const orders = await Promise.all(
+        Array.from({ length: 200 }, async () => {
+          const order = target.orderFor(own);
+          await target.mint(order);
+          return order;
+        }),
+      );
+      fake.account.behaviour.callsPerSecond = 5;
+      const writes = fake.done.get('PutRolePolicy') ?? 0;
+      const outcomes = await Promise.all(orders.map((order) => scene.untilRevoked(order)));
+      fake.account.behaviour.callsPerSecond = Infinity;
+      expect(new Set(outcomes.map(({ kind }) => kind))).toEqual(new Set(['revoked']));
+      expect((fake.done.get('PutRolePolicy') ?? 0) - writes).toBeLessThan(10);
+      expect(orders.map((order) => scene.usable(order))).toEqual(orders.map(() => 0));
+    });
+  });
+});

@@ -1,0 +1,91 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { FakeAwsTarget } from './aws-fake-target.js';
+import type { AwsFake } from './aws-fake/aws-fake.js';
+import { readPolicy } from './aws-fake/policy.js';
+import { documentOf, nameOf, patience, type AwsTarget } from './aws-target.js';
+
+describe('an AWS connection', () => {
+  let scene: FakeAwsTarget;
+  let fake: AwsFake;
+  let target: AwsTarget;
+  let role: string;
+  beforeAll(async () => {
+    scene = await FakeAwsTarget.open();
+    ({ fake, target, role } = scene);
+  });
+  afterAll(() => scene.close());
+
+  describe('when it is tried', () => {
+    const userWith = (statements: readonly object[]) => {
+      const { accessKeyId, secretAccessKey, arn } = fake.account.addUser('mayfly', readPolicy(documentOf(statements)));
+      return { auth: { method: 'static', accessKeyId, secretAccessKey }, arn };
+    };
+
+    it('says that everything is there, leaves nothing behind, and how far the clock is off', async () => {
+      const own = await target.createRole();
+      fake.account.behaviour.clockOffsetSeconds = 100;
+      const report = await target.provider.probe(target.config({ roles: [own] }), patience());
+      fake.account.behaviour.clockOffsetSeconds = 0;
+      expect(report.checks.map(({ name, outcome }) => [name.replace(/role-\w+/, 'R'), outcome])).toEqual([
+        ['log in', 'ok'],
+        ['sts:GetCallerIdentity', 'ok'],
+        ['sts:AssumeRole on role/R', 'ok'],
+        ['sts:SetSourceIdentity on role/R', 'ok'],
+        ['sts:TagSession on role/R', 'ok'],
+        ['iam:GetRolePolicy on role/R', 'ok'],
+        ['iam:PutRolePolicy on role/R', 'ok'],
+        ['iam:DeleteRolePolicy on role/R', 'ok'],
+      ]);
+      expect(report.clockOffsetSeconds).toBeGreaterThan(95);
+      expect(report.clockOffsetSeconds).toBeLessThan(105);
+      expect(await target.document(own)).toBeUndefined();
+    });
+
+    it('writes exactly what has to stand where something has to', async () => {
+      const own = await target.createRole();
+      const order = target.orderFor(own);
+      await target.mint(order);
+      await target.revoke(order);
+      const document = await target.document(own);
+      const { checks } = await target.provider.probe(target.config({ roles: [own] }), patience());
+      expect(checks.at(-1)).toMatchObject({ outcome: 'skipped' });
+      expect(await target.document(own)).toBe(document);
+    });
+
+    it.each([
+      'sts:SetSourceIdentity',
+      'sts:TagSession',
+      'sts:AssumeRole',
+      'iam:GetRolePolicy',
+      'iam:PutRolePolicy',
+      'iam:DeleteRolePolicy',
+    ])('names the right that is missing: %s', async (missing) => {
+      const deny = { Effect: 'Deny', Action: missing, Resource: '*' };
+      const { auth, arn } = userWith([{ Effect: 'Allow', Action: '*', Resource: '*' }, deny]);
+      const trust = [
+        {
+          Effect: 'Allow',
+          Principal: { AWS: [arn] },
+          Action: ['sts:AssumeRole', 'sts:SetSourceIdentity', 'sts:TagSession'],
+        },
+      ];
+      const own = await target.createRole({ trust });
+      const { checks } = await target.provider.probe(target.config({ auth, roles: [own] }), patience());
+      expect(checks.filter(({ outcome }) => outcome === 'missing').map(({ name }) => name)).toEqual([
+        `${missing} on role/${nameOf(own)}`,
+      ]);
+    });
+
+    it.each([
+      [
+        'a login that AWS does not know',
+        { auth: { method: 'static', accessKeyId: 'AKIANOBODY', secretAccessKey: 'canary' } },
+      ],
+      ['an address where nobody is', { endpoints: { sts: 'http://127.0.0.1:1', iam: 'http://127.0.0.1:1' } }],
+    ])('never throws: %s', async (_, overrides) => {
+      const report = await target.provider.probe(target.config({ ...overrides, roles: [role] }), patience());
+      expect(report.checks.some(({ outcome }) => outcome === 'failed')).toBe(true);
+      expect(JSON.stringify(report)).not.toContain('canary');
+    });
+  });
+});
