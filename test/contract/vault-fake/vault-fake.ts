@@ -104,8 +104,7 @@ export class VaultFake {
 
   private async answer(call: Call): Promise<Answer> {
     const { path, fields, headers } = call;
-    if (path === 'sys/health') return this.health();
-    const wide = this.refusalOfAll(path);
+    const wide = this.answerToAll(path);
     if (wide !== undefined) return wide;
     const namespace = this.namespaces.get(headers.namespace);
     if (namespace === undefined) return failure(404, 'namespace not found');
@@ -120,7 +119,9 @@ export class VaultFake {
     return own ?? askEngine({ ...call, token: inside }, this.database, this.leases);
   }
 
-  private refusalOfAll(path: string): Answer | undefined {
+  /** What is answered whoever asks. */
+  private answerToAll(path: string): Answer | undefined {
+    if (path === 'sys/health') return this.health();
     if (this.isSealed) return failure(503, 'Vault is sealed');
     if (this.isStandby) return { status: 307, headers: { Location: `http://127.0.0.1:1/v1/${path}` } };
     if (this.rateLimited === 0) return undefined;

@@ -18,14 +18,16 @@ export function addressFault(address: string, allowPlainHttp: boolean): string |
   if (!/^https?:\/\//i.test(address) || !URL.canParse(address)) return 'use a URL such as https://vault.example:8200';
   const url = new URL(address);
   if (url.protocol !== 'https:' && !allowPlainHttp) return 'use https';
-  if (url.username !== '' || url.password !== '') return 'leave user and password out; `auth` says how to log in';
+  if (isForbiddenHost(url.hostname)) return 'name a server of yours; this address belongs to the cloud or to the link';
+  return partsFault(address, url);
+}
+
+function partsFault(address: string, { username, password, pathname }: URL): string | undefined {
+  if (username !== '' || password !== '') return 'leave user and password out; `auth` says how to log in';
   if (/[?#]/.test(address)) return 'leave the query out';
   if (/[%\\\s]|\.\./.test(address)) return 'write the URL out, without `%`, `..` and backslashes';
-  if (!/^(\/[A-Za-z0-9_-]+)*\/?$/.test(url.pathname))
-    return 'use a path prefix of letters, digits, `_` and `-`, or none';
-  return isForbiddenHost(url.hostname)
-    ? 'name a server of yours; this address belongs to the cloud or to the link'
-    : undefined;
+  const isPlain = /^(\/[A-Za-z0-9_-]+)*\/?$/.test(pathname);
+  return isPlain ? undefined : 'use a path prefix of letters, digits, `_` and `-`, or none';
 }
 
 /** Whether nothing may ever be asked of this host, be it a name or an address as `URL` and the resolver write them. */
@@ -47,6 +49,9 @@ function unmapped(host: string): string {
   if (dotted !== undefined) return dotted;
   const hex = /^::ffff:([0-9a-f]{1,4}):([0-9a-f]{1,4})$/.exec(host);
   if (hex === null) return host;
-  const bytes = [hex[1]!, hex[2]!].map((group) => parseInt(group, 16)).flatMap((group) => [group >> 8, group & 255]);
+  const bytes = hex
+    .slice(1)
+    .map((group) => parseInt(group, 16))
+    .flatMap((group) => [group >> 8, group & 255]);
   return bytes.join('.');
 }

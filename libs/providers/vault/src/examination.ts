@@ -1,5 +1,5 @@
 import { failureFrom } from './failures.js';
-import { isStatic } from './probe.js';
+import { isStatic, textOf } from './probe.js';
 import type { Server } from './server.js';
 import { isSigningPath } from './vault-path.js';
 import type { VaultScope } from './vault.schemas.js';
@@ -11,8 +11,8 @@ export async function examineScope(server: Server, scope: VaultScope): Promise<r
     const answer = await server.login.ask('read', `sys/internal/ui/mounts/${path}`);
     if (answer.status === 403) return [`vault does not tell which engine \`${path}\` lies in; nothing was looked at`];
     if (answer.status !== 200) return [`which engine \`${path}\` lies in could not be found out`];
-    const type = String(answer.body.data?.type);
-    const mount = String(answer.body.data?.path).replace(/\/$/, '');
+    const type = textOf(answer, 'type');
+    const mount = textOf(answer, 'path').replace(/\/$/, '');
     if (isStatic(type))
       return [`\`${path}\` lies in a \`${type}\` engine, whose secrets nobody can end; every mint is refused`];
     if (type === 'database') return await examineDatabaseRole(server, mount, scope);

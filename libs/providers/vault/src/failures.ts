@@ -90,6 +90,9 @@ const BY_STATUS: Readonly<Record<number, VaultReason>> = {
   429: 'rate-limited',
   472: 'standby',
   473: 'standby',
+  502: 'unreachable',
+  503: 'unreachable',
+  504: 'unreachable',
 };
 
 const isUncertain = (reason: VaultReason, status: number): boolean => reason === 'engine-unavailable' || status >= 500;
@@ -107,14 +110,18 @@ export function failureOf({ status, body, retryAfterSeconds }: VaultAnswer): Vau
   });
 }
 
+/** What the words say where the status leaves it open; the first that fits. */
+const BY_WORDS: readonly (readonly [status: number, words: RegExp, reason: VaultReason])[] = [
+  [404, /namespace not found/, 'namespace-missing'],
+  [503, /sealed/, 'sealed'],
+  [400, /unknown role|unsupported path|no handler for route/, 'not-found'],
+  [500, /active (cluster )?node/, 'standby'],
+];
+
 function reasonOf(status: number, text: string): VaultReason {
-  const known = BY_STATUS[status];
-  if (status === 404 && text.includes('namespace not found')) return 'namespace-missing';
+  const told = BY_WORDS.find(([of, words]) => of === status && words.test(text));
+  const known = told?.[2] ?? BY_STATUS[status];
   if (known !== undefined) return known;
-  if (status === 503) return text.includes('sealed') ? 'sealed' : 'unreachable';
-  if (status === 400 && /unknown role|unsupported path|no handler for route/.test(text)) return 'not-found';
-  if (status === 502 || status === 504) return 'unreachable';
-  if (status === 500 && /active (cluster )?node/.test(text)) return 'standby';
   if (status >= 500) return 'engine-unavailable';
   return status >= 400 ? 'refused' : 'bad-answer';
 }

@@ -3,6 +3,7 @@ import type { Clock } from '@mayfly/kernel';
 import { succeeded } from './broker-login.js';
 import { failureFrom, failureOf, VaultFailure } from './failures.js';
 import type { Server } from './server.js';
+import type { Envelope, VaultAnswer } from './vault-client.js';
 import type { VaultConfig } from './vault.schemas.js';
 
 type Capability = 'create' | 'update' | 'read' | 'list' | 'sudo';
@@ -93,21 +94,30 @@ async function roleFault(server: Server, tokenRole: string): Promise<{ readonly 
     throw new VaultFailure('permission-denied', 'the role cannot be read, so it was not looked at');
   if (answer.status === 404) throw new VaultFailure('not-found', 'there is no such token role');
   const role = succeeded(answer).data ?? {};
-  const faults = [
-    role.orphan === true ? '' : '`orphan` is not true: leases would end with the broker’s login',
-    JSON.stringify(role.allowed_policies_glob) === '["mayfly-*"]'
-      ? ''
-      : '`allowed_policies_glob` is not `mayfly-*` alone',
-    Array.isArray(role.allowed_policies) && role.allowed_policies.length > 0 ? '`allowed_policies` is not empty' : '',
-    role.renewable === true ? '' : '`renewable` is not true: leases cannot be renewed',
-    typeof role.token_period === 'number' && role.token_period > 0 ? '`token_period` makes tokens that never end' : '',
-    role.token_type === 'batch' || role.token_type === 'default-batch'
-      ? '`token_type` makes tokens that cannot be revoked'
-      : '',
-  ].filter((fault) => fault !== '');
+  const faults = ROLE_FAULTS.flatMap(([isWrong, fault]) => (isWrong(role) ? [fault] : []));
   if (faults.length > 0) throw new VaultFailure('refused', faults.join('; '));
   return {};
 }
+
+type TokenRole = NonNullable<Envelope['data']>;
+
+const ROLE_FAULTS: readonly (readonly [(role: TokenRole) => boolean, string])[] = [
+  [({ orphan }) => orphan !== true, '`orphan` is not true: leases would end with the broker’s login'],
+  [
+    (role) => JSON.stringify(role.allowed_policies_glob) !== '["mayfly-*"]',
+    '`allowed_policies_glob` is not `mayfly-*` alone',
+  ],
+  [({ allowed_policies: named }) => Array.isArray(named) && named.length > 0, '`allowed_policies` is not empty'],
+  [({ renewable }) => renewable !== true, '`renewable` is not true: leases cannot be renewed'],
+  [
+    ({ token_period: period }) => typeof period === 'number' && period > 0,
+    '`token_period` makes tokens that never end',
+  ],
+  [
+    ({ token_type: type }) => type === 'batch' || type === 'default-batch',
+    '`token_type` makes tokens that cannot be revoked',
+  ],
+];
 
 async function rightChecks(server: Server, config: VaultConfig): Promise<readonly ProbeCheck[]> {
   const rights = rightsOf(config);
@@ -136,10 +146,16 @@ async function engineCheck(server: Server, mount: string): Promise<ProbeCheck> {
   if (answer.status === 403)
     return { name, outcome: 'missing', detail: "there is no such engine, or the broker's policy names no path in it" };
   if (answer.status !== 200) return { name, outcome: 'failed', detail: failureOf(answer).detail };
-  const type = String(answer.body.data?.type);
+  const type = textOf(answer, 'type');
   if (isStatic(type))
     return { name, outcome: 'failed', detail: `\`${type}\` keeps static secrets, which nobody can end` };
   return { name, outcome: 'ok', detail: `\`${type}\`` };
+}
+
+/** A member of an answer's data that is text, or nothing. */
+export function textOf({ body }: VaultAnswer, member: string): string {
+  const value = body.data?.[member];
+  return typeof value === 'string' ? value : '';
 }
 
 /** Engines that give the same secret to everybody who asks, or no secret at all. */

@@ -76,7 +76,7 @@ async function pendingState(login: BrokerLogin, leaseId: string, span: IssueSpan
   if (saysExactly(answer, [400], 'invalid lease')) return 'none';
   if (answer.status !== 200) throw failureOf(answer);
   const { issue_time: issueTime, ttl, revoke_error: error } = answer.body.data ?? {};
-  const issuedAt = new Date(String(issueTime));
+  const issuedAt = new Date(typeof issueTime === 'string' ? issueTime : '');
   if (issuedAt < span.from || issuedAt > span.to) return 'none';
   if (typeof error === 'string') return { irrevocable: redact(error) };
   return typeof ttl === 'number' && ttl > 0 ? 'none' : 'some';

@@ -15,22 +15,16 @@ const MAX_CHARACTERS = 200;
  * recognise the failure by.
  */
 export function redact(text: string): string {
-  const quotes = text
-    .replace(/"[^"]*"|`[^`]*`|'[^']*'/g, '…')
-    .replace(/\s+/g, ' ')
-    .trim();
-  const words: string[] = [];
-  let named = false;
-  let before = '';
-  for (const word of quotes.slice(0, 2000).split(' ')) {
-    const isPlain =
-      (!named || /SQLSTATE$/.test(word)) &&
-      (WORD.test(word) || (SQL_STATE.test(word) && /SQLSTATE$/i.test(words.at(-1) ?? '')));
-    if (isPlain) words.push(word);
-    else if (words.at(-1) !== '…') words.push('…');
-    named = NAMING.test(word) || (PLACING.test(word) && /^connect/i.test(before));
-    before = word;
-  }
-  const short = words.join(' ');
+  const unquoted = text.replace(/"[^"]*"|`[^`]*`|'[^']*'/g, '…').replace(/\s+/g, ' ');
+  const words = unquoted.trim().slice(0, 2000).split(' ');
+  const told = words.map((word, index) => (isPlain(word, words[index - 1] ?? '', words[index - 2] ?? '') ? word : '…'));
+  const short = told.filter((word, index) => word !== '…' || told[index - 1] !== '…').join(' ');
   return short.length > MAX_CHARACTERS ? `${short.slice(0, MAX_CHARACTERS)}…` : short;
+}
+
+function isPlain(word: string, before: string, earlier: string): boolean {
+  if (word.endsWith('SQLSTATE')) return true;
+  if (before.endsWith('SQLSTATE')) return SQL_STATE.test(word);
+  const isName = NAMING.test(before) || (PLACING.test(before) && /^connect/i.test(earlier));
+  return !isName && WORD.test(word);
 }

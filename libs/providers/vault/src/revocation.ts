@@ -20,6 +20,15 @@ interface Parts {
   readonly sessions: SessionEnding;
 }
 
+/** Everything that one call to revoke is about. */
+interface Call {
+  readonly server: Server;
+  readonly order: Order;
+  readonly accessor: string;
+  readonly parts: Parts;
+  readonly signal: AbortSignal;
+}
+
 /** Ends what a handle names and says what is proven. Never throws. */
 export async function revokeHandle(
   server: Server,
@@ -28,13 +37,14 @@ export async function revokeHandle(
   signal: AbortSignal,
 ): Promise<RevocationOutcome> {
   const { handle, config } = order;
+  const { accessor } = handle;
   // without an accessor no secret was ever asked for: at most a token that holds nothing, of which nobody knows
-  if (handle.accessor === undefined) return { kind: 'already_gone' };
+  if (accessor === undefined) return { kind: 'already_gone' };
   try {
     const engine = mountOf(handle.path, config.engines);
     return await server.revocations.run(engine, config.concurrency, () => {
       signal.throwIfAborted();
-      return endAll(server, order, parts, signal);
+      return endAll({ server, order, accessor, parts, signal });
     });
   } catch (error) {
     return unknown(error);
@@ -47,85 +57,69 @@ function unknown(error: unknown): RevocationOutcome {
   return { kind: 'unknown', detail, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
 }
 
-function endAll(server: Server, order: Order, parts: Parts, signal: AbortSignal): Promise<RevocationOutcome> {
-  const { leaseId, answer } = order.handle;
-  if (leaseId !== undefined) return endKnownLease(server, order, parts, signal);
-  if (answer === 'signed' || answer === 'nothing') return endTokenOnly(server, order);
-  return endUnknownLease(server, order, parts);
+function endAll(call: Call): Promise<RevocationOutcome> {
+  const { leaseId, answer } = call.order.handle;
+  if (leaseId !== undefined) return endKnownLease(call, leaseId);
+  return answer === undefined ? endUnknownLease(call) : endTokenOnly(call, answer === 'signed');
 }
 
-async function endKnownLease(
-  server: Server,
-  order: Order,
-  parts: Parts,
-  signal: AbortSignal,
-): Promise<RevocationOutcome> {
-  const { handle } = order;
-  const user = await userOf(order, parts, signal);
-  const lease = await endLease(server.login, handle.leaseId!);
+async function endKnownLease(call: Call, leaseId: string): Promise<RevocationOutcome> {
+  const { server, accessor, parts, signal } = call;
+  const user = await userOf(call);
+  const lease = await endLease(server.login, leaseId);
   if (lease.irrevocable !== undefined) return stuck(lease.irrevocable);
-  if (!lease.gone)
-    return { kind: 'not_yet', detail: 'vault has queued the revocation', retryAfterSeconds: QUEUE_RETRY_SECONDS };
-  const isTokenGone = await endToken(server.login, handle.accessor!);
+  if (!lease.gone) return soon('vault has queued the revocation');
+  const isTokenGone = await endToken(server.login, accessor);
   // only now, so that nobody can log in any more who would have to be ended again
   if (user !== undefined) await parts.sessions.endSessions(user.config, user, signal);
-  if (isTokenGone) return { kind: 'revoked' };
-  return { kind: 'not_yet', detail: 'the lease is gone, its token is not yet', retryAfterSeconds: QUEUE_RETRY_SECONDS };
+  return isTokenGone ? { kind: 'revoked' } : soon('the lease is gone, its token is not yet');
 }
 
 /** Whose sessions have to be ended, and where. The oid is asked for while the user is still there, if it is not known. */
-async function userOf({ handle, related }: Order, { sessions }: Parts, signal: AbortSignal) {
-  const { endSessions, username: name, userOid } = handle;
+async function userOf({ order, parts, signal }: Call) {
+  const { endSessions, username: name, userOid } = order.handle;
   if (endSessions === undefined || name === undefined) return undefined;
-  const connection = related?.[endSessions];
+  const connection = order.related?.[endSessions];
   if (connection === undefined)
     throw new VaultFailure('refused', 'the connection whose sessions are to be ended cannot be read');
-  const oid = userOid ?? (await sessions.userOid(connection.config, name, signal));
+  const oid = userOid ?? (await parts.sessions.userOid(connection.config, name, signal));
   return { config: connection.config, name, ...(oid === undefined ? {} : { oid }) };
 }
 
 /** No lease was made: what was signed lives to its expiry, whatever becomes of the token that asked for it. */
-async function endTokenOnly(server: Server, { handle }: Order): Promise<RevocationOutcome> {
-  if (!(await endToken(server.login, handle.accessor!)))
-    return { kind: 'not_yet', detail: 'the token is not gone yet', retryAfterSeconds: QUEUE_RETRY_SECONDS };
-  return { kind: handle.answer === 'signed' ? 'impossible' : 'already_gone' };
+async function endTokenOnly({ server, accessor }: Call, isSigned: boolean): Promise<RevocationOutcome> {
+  if (!(await endToken(server.login, accessor))) return soon('the token is not gone yet');
+  return { kind: isSigned ? 'impossible' : 'already_gone' };
 }
 
 /** The answer to the mint never came: the token takes its leases along, once nothing more can be made with it. */
-async function endUnknownLease(server: Server, { handle }: Order, { clock }: Parts): Promise<RevocationOutcome> {
+async function endUnknownLease({ server, order, accessor, parts }: Call): Promise<RevocationOutcome> {
+  const { path, issuedAt, ...handle } = order.handle;
   const quietFrom = new Date(handle.quietFrom);
-  const seconds = Math.ceil((quietFrom.getTime() - clock.now().getTime()) / 1000);
-  if (seconds > 0)
-    return {
-      kind: 'not_yet',
-      detail:
-        'the answer to the mint is outstanding; its token is revoked when no call of it can be under way any more',
-      retryAfterSeconds: Math.min(seconds, 5),
-    };
-  if (!(await endToken(server.login, handle.accessor!)))
-    return { kind: 'not_yet', detail: 'the token is not gone yet', retryAfterSeconds: QUEUE_RETRY_SECONDS };
-  const span = {
-    from: addSeconds(new Date(handle.issuedAt), -CLOCK_SLACK_SECONDS),
+  const seconds = Math.ceil((quietFrom.getTime() - parts.clock.now().getTime()) / 1000);
+  if (seconds > 0) return soon(OUTSTANDING, Math.min(seconds, 5));
+  if (!(await endToken(server.login, accessor))) return soon('the token is not gone yet');
+  const look = await lookForPending(server.login, path, {
+    from: addSeconds(new Date(issuedAt), -CLOCK_SLACK_SECONDS),
     to: addSeconds(quietFrom, CLOCK_SLACK_SECONDS),
-  };
-  const look = await lookForPending(server.login, handle.path, span);
+  });
   if (look === 'none') return { kind: 'revoked' };
-  if (look === 'some')
-    return {
-      kind: 'not_yet',
-      detail: 'the token is gone; leases that it may have made are still being revoked',
-      retryAfterSeconds: QUEUE_RETRY_SECONDS,
-    };
+  if (look === 'some') return soon('the token is gone; leases that it may have made are still being revoked');
   if (typeof look === 'object') return stuck(look.irrevocable);
-  return {
-    kind: 'unknown',
-    detail:
-      'the token is gone and vault has queued what it made, which cannot be looked at: ' +
-      (look === 'no-right'
-        ? "the broker's policy lacks `list` and `sudo` on `sys/leases/lookup/<path>/`"
-        : 'the path has too many leases'),
-    retryAfterSeconds: STUCK_RETRY_SECONDS,
-  };
+  const detail = `the token is gone and vault has queued what it made, which cannot be looked at: ${UNSEEN[look]}`;
+  return { kind: 'unknown', detail, retryAfterSeconds: STUCK_RETRY_SECONDS };
+}
+
+const OUTSTANDING =
+  'the answer to the mint is outstanding; its token is revoked when no call of it can be under way any more';
+
+const UNSEEN = {
+  'no-right': "the broker's policy lacks `list` and `sudo` on `sys/leases/lookup/<path>/`",
+  'too-many': 'the path has too many leases',
+} as const;
+
+function soon(detail: string, retryAfterSeconds = QUEUE_RETRY_SECONDS): RevocationOutcome {
+  return { kind: 'not_yet', detail, retryAfterSeconds };
 }
 
 function stuck(words: string): RevocationOutcome {

@@ -125,6 +125,6 @@ function lookupAllowed(host: string, options: LookupOptions, callback: LookupCal
     const found = Array.isArray(address) ? address.map((entry) => entry.address) : [address];
     if (error === null && found.some((each) => isForbiddenHost(each))) {
       callback(Object.assign(new Error('forbidden'), { code: 'EACCES' }), address, family);
-    } else callback(error, address as string & LookupAddress[], family);
+    } else callback(error, address, family);
   });
 }

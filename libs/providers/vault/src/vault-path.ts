@@ -16,9 +16,8 @@ export function pathFault(path: string): string | undefined {
   if (segments.length < 2) return 'name a mount and what is read there, such as `database/creds/readonly`';
   if (segments.some((segment) => !SEGMENT.test(segment) || /^\.+$/.test(segment)))
     return 'use segments of letters, digits, `_`, `.` and `-`, with single slashes between them and none at the ends';
-  if (RESERVED_MOUNTS.has(segments[0]!.toLowerCase()))
-    return `name a secrets engine; \`${segments[0]!}/\` belongs to the server itself`;
-  return undefined;
+  const mount = mountOf(path).toLowerCase();
+  return RESERVED_MOUNTS.has(mount) ? `name a secrets engine; \`${mount}/\` belongs to the server itself` : undefined;
 }
 
 /** Whether the engine at this path signs something and keeps no lease for it. */
@@ -38,5 +37,5 @@ export function engineOf<Engine extends Mounted>(path: string, engines: readonly
 
 /** The mount that a path lies in: a known one, else its first segment. */
 export function mountOf(path: string, engines?: readonly Mounted[]): string {
-  return engineOf(path, engines)?.mount ?? path.split('/')[0]!;
+  return engineOf(path, engines)?.mount ?? path.slice(0, path.indexOf('/'));
 }
