@@ -1,5 +1,8 @@
 import type { CredentialAnswer, TaskAnswer } from '../broker/answers.js';
 
+/** An end that lies further ahead than this has not come. */
+const SOON_MS = 1_000;
+
 /** How each credential of an ended task stands, in a line each. */
 export function leaseEnds({ credentials }: TaskAnswer): string[] {
   return credentials.map((credential) => `${credential.name} (${credential.provider}): ${endOfLease(credential)}`);
@@ -11,20 +14,24 @@ export function isClosed({ credentials }: TaskAnswer): boolean {
 }
 
 function endOfLease(credential: CredentialAnswer): string {
-  const { state, revocation, revokeEffectiveAt, revokeRequestedAt, endedAt, lastError } = credential;
-  const effective = revokeEffectiveAt ?? endedAt;
-  const took =
-    effective !== undefined && revokeRequestedAt !== undefined
-      ? `, refused ${seconds(Date.parse(effective) - Date.parse(revokeRequestedAt))} after it was asked for`
-      : '';
-  if (state === 'revoked' && revocation !== 'expiry-only') return `revoked${took}`;
+  const { state, revocation, revokeEffectiveAt, expiresAt, lastError } = credential;
+  const why = lastError === undefined ? '' : ` (${lastError})`;
   if (state === 'revoking') {
-    const until = effective === undefined ? '' : `, refused from ${effective} on`;
-    return `being revoked${until}${lastError === undefined ? '' : ` (${lastError})`}`;
+    return `being revoked${revokeEffectiveAt === undefined ? '' : `, refused from ${revokeEffectiveAt} on`}${why}`;
   }
-  return `${state}${revocation === 'expiry-only' ? `, usable until ${credential.expiresAt}` : ''}`;
+  if (state === 'revoked') return `revoked${refusal(credential)}`;
+  return `${state}${revocation === 'expiry-only' ? `, usable until ${expiresAt}` : ''}`;
 }
 
-function seconds(milliseconds: number): string {
-  return milliseconds < 1000 ? `${String(Math.max(0, milliseconds))} ms` : `${(milliseconds / 1000).toFixed(1)} s`;
+/** When the target began, or begins, to refuse it. */
+function refusal({ revokeRequestedAt, revokeEffectiveAt, endedAt }: CredentialAnswer): string {
+  const effective = revokeEffectiveAt ?? endedAt;
+  if (effective === undefined || revokeRequestedAt === undefined) return '';
+  const took = Date.parse(effective) - Date.parse(revokeRequestedAt);
+  if (endedAt !== undefined && Date.parse(effective) - Date.parse(endedAt) > SOON_MS) {
+    return `, accepted by who does not ask the broker until ${effective}`;
+  }
+  return took < 1000
+    ? `, refused after ${String(Math.max(0, took))} ms`
+    : `, refused after ${(took / 1000).toFixed(1)} s`;
 }
