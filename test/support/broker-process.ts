@@ -59,7 +59,7 @@ export interface DatabaseScene extends Scene {
 
 /** The embedded default: an own PostgreSQL, the starter files, the development issuer. */
 export function openEmbeddedScene(): EmbeddedScene {
-  const { directory, start, endAll } = openDirectory();
+  const { directory, start, endAll } = openPlace();
   const dataDir = join(directory, 'data');
   const issuer = () => developmentIssuer(dataDir, { production: false });
   return {
@@ -82,7 +82,7 @@ export async function openDatabaseScene(documents?: string): Promise<DatabaseSce
   const postgres = await startTestPostgres();
   const { server } = postgres;
   const [database, crmUrl] = [await postgres.createDatabase(), await prepareDemoDatabase(server)];
-  const { directory, start, endAll } = openDirectory();
+  const { directory, start, endAll } = openPlace();
   const issuers = newTestIssuers();
   const workload = (sub: string): string => issuers.workloads.sign({ sub, jti: randomUUID() });
   const configDir = join(directory, 'config');
@@ -110,7 +110,8 @@ export async function openDatabaseScene(documents?: string): Promise<DatabaseSce
   };
 }
 
-function openDirectory() {
+/** A directory of its own, and a way to start the service in any mode; what it starts ends with this process at the latest. */
+export function openPlace() {
   const directory = join(tmpdir(), `mayfly-scene-${randomUUID()}`);
   mkdirSync(directory);
   chmodSync(directory, 0o711); // started by root, PostgreSQL runs as another user
@@ -180,7 +181,7 @@ function buildOnce(): void {
   built = true;
 }
 
-function unusedPort(): Promise<number> {
+export function unusedPort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer().once('error', reject);
     server.listen(0, '127.0.0.1', () => {

@@ -1,0 +1,43 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { tmpdir } from 'node:os';
+import { Redis } from 'ioredis';
+import { unusedPort } from './broker-process.js';
+import { until } from './until.js';
+
+/** A Redis that a spec has for itself. */
+export interface TestRedis {
+  readonly url: string;
+  stop(): Promise<void>;
+}
+
+/** Database 1 of the Redis at `REDIS_URL`, or a server of its own where the program is there; undefined otherwise. */
+export async function startTestRedis(): Promise<TestRedis | undefined> {
+  const { REDIS_URL = '' } = process.env;
+  if (REDIS_URL !== '') return emptied(`${REDIS_URL.replace(/\/\d*$/, '')}/1`, () => Promise.resolve());
+  if (spawnSync('redis-server', ['--version']).status !== 0) return undefined;
+  const port = String(await unusedPort());
+  const settings = ['--bind', '127.0.0.1', '--port', port, '--save', '', '--appendonly', 'no', '--dir', tmpdir()];
+  const server = spawn('redis-server', settings, { stdio: 'ignore' });
+  const gone = new Promise<void>((resolve) =>
+    server.once('exit', () => {
+      resolve();
+    }),
+  );
+  return emptied(`redis://127.0.0.1:${port}/1`, () => {
+    server.kill('SIGKILL');
+    return gone;
+  });
+}
+
+async function emptied(url: string, stop: () => Promise<void>): Promise<TestRedis> {
+  const client = new Redis(url, { lazyConnect: true, retryStrategy: () => 50 });
+  client.on('error', () => undefined);
+  await until('Redis answers', 10, () =>
+    client.flushdb().then(
+      () => true,
+      () => false,
+    ),
+  );
+  await client.quit();
+  return { url, stop };
+}
