@@ -2,6 +2,7 @@
 # STS, IAM and S3 as AWS has them, for trying `aws-sts`: one Ceph monitor, one OSD that keeps everything in memory (a restart
 # empties it), and the object gateway, over TLS. Then the user that Mayfly is, and the role that it takes.
 set -euo pipefail
+certificate=${CERTIFICATE:-/tls/server.pem}
 dir=/var/lib/object-store
 mkdir -p "$dir"/{mon,osd,run,log,data}
 fsid=$(cat /proc/sys/kernel/random/uuid)
@@ -40,7 +41,7 @@ mon_allow_pool_size_one = true
 mon_max_pg_per_osd = 1000
 mon_data_avail_crit = 1
 rgw_data = $dir/data
-rgw_frontends = beast ssl_endpoint=${LISTEN:-0.0.0.0}:8443 ssl_certificate=${CERTIFICATE:-/tls/server.pem} tcp_nodelay=1
+rgw_frontends = beast ssl_endpoint=${LISTEN:-0.0.0.0}:8443 ssl_certificate=$certificate ssl_private_key=$certificate tcp_nodelay=1
 rgw_enable_apis = s3,sts,iam,admin
 rgw_s3_auth_use_sts = true
 rgw_sts_key = $(head -c 8 /dev/urandom | od -An -tx1 | tr -d ' \n')
