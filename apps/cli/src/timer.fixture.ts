@@ -17,12 +17,14 @@ export class VirtualTimer implements Timer {
   wait(milliseconds: number, signal?: AbortSignal): Promise<void> {
     if (signal?.aborted === true) return Promise.resolve();
     return new Promise((resolve) => {
-      const waiter = { at: this.time + Math.max(0, milliseconds), wake: resolve };
-      this.waiters.push(waiter);
-      signal?.addEventListener('abort', () => {
+      const leave = (): void => {
         this.waiters = this.waiters.filter((other) => other !== waiter);
+        signal?.removeEventListener('abort', leave);
         resolve();
-      });
+      };
+      const waiter = { at: this.time + Math.max(0, milliseconds), wake: leave };
+      this.waiters.push(waiter);
+      signal?.addEventListener('abort', leave);
     });
   }
 
@@ -32,7 +34,6 @@ export class VirtualTimer implements Timer {
       await settled();
       const [next] = this.waiters.toSorted((left, right) => left.at - right.at);
       if (next === undefined || next.at > instant) break;
-      this.waiters = this.waiters.filter((other) => other !== next);
       this.time = next.at;
       next.wake();
     }

@@ -11,8 +11,8 @@ export function stepWords(steps: readonly Step[]): string {
 function oneStep({ declared, change, file, differences, publication }: Step): string {
   const lines = [`${change.padEnd(9)}  ${titleOf(declared)}  (${file})`, ...differences.map(difference)];
   if (publication !== undefined) {
-    const by = publication.author === undefined ? '' : ` the draft of ${publication.author}`;
-    lines.push(`publish  ${by}  ${titleOf(declared)}`);
+    const by = publication.author === undefined ? '' : `  (the draft of ${publication.author})`;
+    lines.push(`publish    ${titleOf(declared)}${by}`);
     if (change === 'unchanged') lines.push(...publication.differences.map(difference));
   }
   return lines.join('\n');

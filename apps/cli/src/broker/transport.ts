@@ -2,6 +2,7 @@ import type { z } from 'zod';
 import { CommandFailure } from '../command-failure.js';
 import { EXIT } from '../exit-codes.js';
 import type { IdentityToken } from '../identity/compact-token.js';
+import { systemCodeOf } from '../system-code.js';
 import { BrokerRefusal } from './broker-refusal.js';
 import { BrokerUnreachable } from './broker-unreachable.js';
 
@@ -83,7 +84,5 @@ function notUnderstood(error: z.ZodError): CommandFailure {
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return 'unknown';
   if (error.name === 'TimeoutError') return 'it took too long';
-  const { cause } = error;
-  const code: unknown = cause instanceof Error && 'code' in cause ? cause.code : undefined;
-  return typeof code === 'string' ? code : 'the connection broke';
+  return systemCodeOf(error.cause) ?? 'the connection broke';
 }

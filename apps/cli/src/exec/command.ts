@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { EXIT } from '../exit-codes.js';
+import { systemCodeOf } from '../system-code.js';
 
 /** How a command ended: the status to leave with, and in words where it is not 0. */
 export interface CommandEnd {
@@ -38,7 +39,7 @@ export function endOf(code: number | null, signal: NodeJS.Signals | null): Comma
 }
 
 function neverStarted(file: string, error: Error): CommandEnd {
-  const code = 'code' in error ? String(error.code) : '';
+  const code = systemCodeOf(error) ?? '';
   const isMissing = code === 'ENOENT';
   return {
     exitCode: isMissing ? EXIT.notFound : EXIT.notExecutable,

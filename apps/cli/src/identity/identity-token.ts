@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { CommandFailure, usageFailure } from '../command-failure.js';
 import type { IdentityPlaces } from '../config.js';
 import { EXIT } from '../exit-codes.js';
+import { systemCodeOf } from '../system-code.js';
 import { ActionsToken } from './actions-token.js';
 import { compactToken, type IdentityToken } from './compact-token.js';
 
@@ -33,8 +34,10 @@ function inFile(path: string, variables: readonly string[]): IdentityToken {
     variables,
     read: async () => {
       const text = await readFile(path, 'utf8').catch((error: unknown) => {
-        const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown';
-        throw new CommandFailure(EXIT.usage, `the token file \`${path}\` cannot be read (${code})`);
+        throw new CommandFailure(
+          EXIT.usage,
+          `the token file \`${path}\` cannot be read (${systemCodeOf(error) ?? 'unknown'})`,
+        );
       });
       return compactToken(text, `the file \`${path}\``);
     },

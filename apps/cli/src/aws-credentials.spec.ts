@@ -1,0 +1,33 @@
+import { describe, expect, it } from '@jest/globals';
+import { processCredentials, sessionIn } from './aws-credentials.command.js';
+import type { TaskAnswer } from './broker/answers.js';
+
+const EXPIRES = '2026-11-22T14:15:00.000Z';
+const aws = (name: string, more = {}) => ({
+  ...{ leaseId: 'lse_1', name, provider: 'aws-sts', state: 'active', revocation: 'propagating', expiresAt: EXPIRES },
+  secret: { accessKeyId: name, secretAccessKey: 'S', sessionToken: 'T', expiration: EXPIRES, region: 'r', ...more },
+});
+const task = (...credentials: object[]) => ({ template: { name: 'x' }, credentials }) as unknown as TaskAnswer;
+
+describe('what a credential process prints', () => {
+  it('is what AWS SDKs read, and nothing else', () => {
+    expect(
+      processCredentials(sessionIn(task(aws('s3'), { ...aws('db'), provider: 'postgres', secret: {} }), [])),
+    ).toEqual({
+      Version: 1,
+      AccessKeyId: 's3',
+      SecretAccessKey: 'S',
+      SessionToken: 'T',
+      Expiration: EXPIRES,
+    });
+  });
+
+  it('is of the credential that was picked', () => {
+    expect(sessionIn(task(aws('one'), aws('two')), ['two']).accessKeyId).toBe('two');
+    expect(() => sessionIn(task(aws('one'), aws('two')), [])).toThrow('several AWS sessions');
+  });
+
+  it('is nothing where a template gives no session', () => {
+    expect(() => sessionIn(task(), [])).toThrow('gives no AWS session');
+  });
+});

@@ -1,0 +1,63 @@
+import { describe, expect, it } from '@jest/globals';
+import { BrokerRefusal } from './broker-refusal.js';
+import { isPassing } from './retrying.js';
+
+const problem = (code: string, more: object = {}) => ({
+  type: `urn:mayfly:problem:${code}`,
+  detail: 'this is why',
+  ...more,
+});
+
+describe('a refusal', () => {
+  it('is one sentence with what refused, and what would help', () => {
+    const refusal = BrokerRefusal.of(
+      403,
+      problem('policy_denied', { control: 'runtime', help: 'ask elsewhere' }),
+      null,
+    );
+    expect(refusal).toMatchObject({
+      exitCode: 3,
+      code: 'policy_denied',
+      message: 'this is why (control `runtime`)',
+      help: 'ask elsewhere',
+    });
+  });
+
+  it('names each field that is wrong, and what a target said', () => {
+    const errors = [
+      { pointer: '/region', detail: 'use one of `emea`' },
+      { pointer: '', detail: 'too much' },
+    ];
+    expect(BrokerRefusal.of(422, problem('invalid_parameters', { errors }), null).message).toBe(
+      'this is why\n  /region: use one of `emea`\n  too much',
+    );
+    expect(
+      BrokerRefusal.of(503, problem('provider_unavailable', { reason: 'sealed', instance: 'urn:x' }), '5'),
+    ).toMatchObject({
+      exitCode: 4,
+      message: 'this is why (sealed) [urn:x]',
+      retryAfterSeconds: 5,
+    });
+  });
+
+  it.each([undefined, 'text', { detail: 7 }, []])('of something that is no broker (%j) says just that', (body) => {
+    expect(BrokerRefusal.of(502, body, 'soon')).toMatchObject({
+      code: '',
+      message: 'the broker answered 502 without saying why',
+      retryAfterSeconds: undefined,
+    });
+  });
+
+  it.each([
+    [503, 'unavailable', null, true],
+    [500, 'internal', null, true],
+    [502, '', null, true],
+    [409, 'request_in_flight', '1', true],
+    [409, 'conflict', null, false],
+    [403, 'policy_denied', null, false],
+    [502, 'provider_rejected', null, false],
+    [429, 'quota_exceeded', '30', false],
+  ])('%s %s (Retry-After %s) may pass: %s', (status, code, retryAfter, passes) => {
+    expect(isPassing(BrokerRefusal.of(status, code === '' ? undefined : problem(code), retryAfter))).toBe(passes);
+  });
+});

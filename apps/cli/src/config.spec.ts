@@ -1,0 +1,58 @@
+import { describe, expect, it } from '@jest/globals';
+import { readConfig } from './config.js';
+
+describe('the address of the broker', () => {
+  it.each([
+    [{}, {}, 'http://127.0.0.1:8420'],
+    [{}, { MAYFLY_URL: '' }, 'http://127.0.0.1:8420'],
+    [{}, { MAYFLY_URL: 'https://mayfly.example/' }, 'https://mayfly.example'],
+    [{}, { MAYFLY_URL: 'http://[::1]:8420' }, 'http://[::1]:8420'],
+    [{}, { MAYFLY_URL: 'http://broker:8420', MAYFLY_ALLOW_HTTP: 'on' }, 'http://broker:8420'],
+    [{ url: 'https://other.example' }, { MAYFLY_URL: 'https://mayfly.example' }, 'https://other.example'],
+  ])('with %j and %j', (options, variables, url) => {
+    expect(readConfig(options, variables).url).toBe(url);
+  });
+
+  it.each([
+    ['http://broker:8420', 'not asked in the clear'],
+    ['http://127.0.0.1.evil.example', 'not asked in the clear'],
+    ['http://localhost.evil.example', 'not asked in the clear'],
+    ['https://user:secret@mayfly.example', 'is wrong'],
+    ['https://mayfly.example?token=secret', 'is wrong'],
+    ['file:///etc/passwd', 'is wrong'],
+    ['nonsense', 'is wrong'],
+  ])('is refused as %s, and not repeated', (url, reason) => {
+    const attempt = () => readConfig({}, { MAYFLY_URL: url });
+    expect(attempt).toThrow(reason);
+    expect(attempt).not.toThrow(/secret/);
+  });
+});
+
+describe('the places of the identity token', () => {
+  it('are the variables, without those that are empty', () => {
+    const { identity } = readConfig({}, { MAYFLY_TOKEN: '', MAYFLY_TOKEN_FILE: '/t', MAYFLY_ID_TOKEN: 'i' });
+    expect(identity).toEqual({
+      token: undefined,
+      tokenFile: '/t',
+      idToken: 'i',
+      actions: undefined,
+      spiffeFile: undefined,
+    });
+  });
+
+  it('begin with the file that was named', () => {
+    const { identity } = readConfig({ tokenFile: '/named' }, { MAYFLY_TOKEN: 't', MAYFLY_TOKEN_FILE: '/t' });
+    expect(identity).toMatchObject({ token: undefined, tokenFile: '/named' });
+  });
+
+  it('hold GitHub Actions when both of its variables are there', () => {
+    const url = { ACTIONS_ID_TOKEN_REQUEST_URL: 'https://actions.example/token?api-version=2' };
+    expect(readConfig({}, url).identity.actions).toBeUndefined();
+    const both = readConfig({}, { ...url, ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'r' });
+    expect(both.identity.actions).toEqual({ url: url.ACTIONS_ID_TOKEN_REQUEST_URL, token: 'r' });
+  });
+
+  it('are refused by the name of the variable', () => {
+    expect(() => readConfig({}, { MAYFLY_ALLOW_HTTP: 'perhaps' })).toThrow('MAYFLY_ALLOW_HTTP');
+  });
+});
