@@ -4,7 +4,7 @@ import type { SessionEnding } from './session-ending.js';
  * How Vault begins the names of database users that it makes for tokens of ours: `v-`, and eight characters of the token's
  * display name, which it calls `token-mayfly`.
  */
-export const USER_PREFIX = 'v-token-ma';
+const USER_PREFIX = 'v-token-ma';
 
 /** The users with such names at a database that are not among `known`. Throws `Problem`. */
 export async function unknownUsers(

@@ -23,7 +23,7 @@ export async function endLease(login: BrokerLogin, leaseId: string): Promise<Lea
   throw refusal.reason === 'refused' ? new VaultFailure('engine-unavailable', refusal.words) : refusal;
 }
 
-export async function lookUpLease(login: BrokerLogin, leaseId: string): Promise<LeaseState> {
+async function lookUpLease(login: BrokerLogin, leaseId: string): Promise<LeaseState> {
   const answer = await login.ask('write', 'sys/leases/lookup', { lease_id: leaseId });
   if (saysExactly(answer, [400], 'invalid lease')) return { gone: true };
   if (answer.status !== 200) throw failureOf(answer);

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { NoAnswer, type Transport, type TransportCall } from './transport.js';
 
 /** Bounds of one call, in milliseconds; `MINT_MS` for the one that is never broken off. */
-export const CALL_MS = 30_000;
+const CALL_MS = 30_000;
 export const MINT_MS = 60_000;
 
 export interface VaultAnswer {

@@ -40,7 +40,6 @@ const AuthSchema = z.discriminatedUnion('method', [
   }),
   z.strictObject({ method: z.literal('token'), token: SecretSchema }),
 ]);
-export type VaultAuth = z.infer<typeof AuthSchema>;
 
 /** What this deployment allows; production allows neither. */
 export interface VaultAllowances {
