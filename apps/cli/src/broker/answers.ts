@@ -16,6 +16,8 @@ export const CredentialSchema = z.looseObject({
   revokeEffectiveAt: Instant.optional(),
   endedAt: Instant.optional(),
   lastError: z.string().optional(),
+  /** the target stopped taking it before its time: a renewal brings another */
+  renewRequestedAt: Instant.optional(),
   secret: z.record(z.string(), z.json()).optional(),
 });
 export type CredentialAnswer = z.infer<typeof CredentialSchema>;

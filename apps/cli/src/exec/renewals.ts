@@ -18,6 +18,7 @@ export type Renew = (task: TaskAnswer) => Promise<TaskAnswer>;
 /** Renews one task, again and again, ahead of the deadline of the first of its credentials that ends. */
 export class Renewals {
   private task: TaskAnswer;
+  private underWay: Promise<string | undefined> = Promise.resolve(undefined);
   private failures = 0;
   private lastFailure = 'the broker moved the deadline no further';
   /** The broker's instants on this machine's clock, early rather than late: clocks of machines differ. */
@@ -54,8 +55,12 @@ export class Renewals {
     return 'the longest life of the template is reached';
   }
 
-  /** Answers why it will never work, if so. */
-  private async renewOnce(): Promise<string | undefined> {
+  /** One renewal, after the one that is under way. Answers why none will ever work, if so. Never rejects. */
+  renewOnce(): Promise<string | undefined> {
+    return (this.underWay = this.underWay.then(() => this.attempt()));
+  }
+
+  private async attempt(): Promise<string | undefined> {
     try {
       this.task = await this.renew(this.task);
       this.failures = 0;

@@ -17,6 +17,7 @@ let asked: string[];
 let fault: Error | undefined;
 let maxSeconds: number;
 let controller: AbortController;
+let credentials: TaskAnswer['credentials'];
 
 function taskAt(expires: number, heartbeat?: number): TaskAnswer {
   return {
@@ -28,7 +29,7 @@ function taskAt(expires: number, heartbeat?: number): TaskAnswer {
       runtime: 'r',
       purpose: 'p',
     },
-    ...{ createdAt: at(0), expiresAt: at(expires), maxExpiresAt: at(maxSeconds), credentials: [] },
+    ...{ createdAt: at(0), expiresAt: at(expires), maxExpiresAt: at(maxSeconds), credentials },
     ...(heartbeat === undefined ? {} : { heartbeatAt: at(0), heartbeatTimeoutSeconds: heartbeat }),
   };
 }
@@ -42,7 +43,11 @@ function keep(heartbeat?: number): Promise<void> {
     return taskAt(Math.min(now + LIFE_SECONDS, maxSeconds), heartbeat);
   };
   const keeper = new TaskKeeper(
-    { renew: async () => answer('renew'), heartbeat: async () => answer('heartbeat') },
+    {
+      renew: async () => answer('renew'),
+      heartbeat: async () => answer('heartbeat'),
+      view: async () => answer('view'),
+    },
     timer,
     {
       renewed: async ({ expiresAt }) => void told.push(`renewed until ${expiresAt.slice(11, 19)}`),
@@ -56,7 +61,7 @@ function keep(heartbeat?: number): Promise<void> {
 
 beforeEach(() => {
   [timer, told, asked, fault, maxSeconds] = [new VirtualTimer(), [], [], undefined, 10_000];
-  controller = new AbortController();
+  [controller, credentials] = [new AbortController(), []];
 });
 
 describe('a task whose command runs', () => {
@@ -137,6 +142,16 @@ describe('a task whose command runs', () => {
     await timer.passUntil(45_000);
     expect(asked).toHaveLength(4);
     expect(told).toEqual([]);
+  });
+
+  it('is renewed at once when its AWS session was cut off with others, and looked at for nothing else', async () => {
+    const session = { leaseId: 'lse_1', name: 's3', provider: 'aws-sts', state: 'active', revocation: 'propagating' };
+    credentials = [{ ...session, expiresAt: at(LIFE_SECONDS) }];
+    void keep();
+    await timer.passUntil(15_000);
+    credentials = [{ ...session, expiresAt: at(LIFE_SECONDS), renewRequestedAt: at(16) }];
+    await timer.passUntil(25_000);
+    expect(asked).toEqual(['view at 10', 'view at 20', 'renew at 20']);
   });
 
   it('is let go of, with one word, when somebody else ended it', async () => {

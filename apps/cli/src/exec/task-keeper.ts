@@ -8,10 +8,16 @@ import { Renewals } from './renewals.js';
 /** The shortest time that a template may ask signs of life for, where the broker does not say which it is. */
 const LEAST_HEARTBEAT_SECONDS = 5;
 
+/** How often a task is looked at whose credentials may be refused before their time. */
+const WATCH_MS = 10_000;
+/** Where the innocent may be cut off with the guilty, when a role has more of them than its policies can name. */
+const CUT_OFF_BY = 'aws-sts';
+
 /** What the keeper asks of the broker. */
 export interface KeptTasks {
   renew(id: string, ttlSeconds: number | undefined): Promise<TaskAnswer>;
   heartbeat(id: string): Promise<TaskAnswer>;
+  view(id: string): Promise<TaskAnswer>;
 }
 
 /** Told of what becomes of a task while its command runs. */
@@ -41,11 +47,16 @@ export class TaskKeeper {
       over.abort();
       this.listener.ended(failureOf(error).message);
     };
-    await Promise.all([this.renewals(granted, either, judge), this.heartbeats(granted, either, judge)]);
+    const renewals = this.renewalsOf(granted, either, judge);
+    await Promise.all([
+      this.renew(renewals, either),
+      this.heartbeats(granted, either, judge),
+      this.watch(granted, renewals, either, judge),
+    ]);
   }
 
-  private async renewals(granted: Granted, signal: AbortSignal, judge: (error: unknown) => void): Promise<void> {
-    const renewals = new Renewals(granted, this.timer, async ({ id }) => {
+  private renewalsOf(granted: Granted, signal: AbortSignal, judge: (error: unknown) => void): Renewals {
+    return new Renewals(granted, this.timer, async ({ id }) => {
       try {
         const task = await this.tasks.renew(id, this.ttlSeconds);
         if (!signal.aborted) await this.listener.renewed(task);
@@ -55,8 +66,29 @@ export class TaskKeeper {
         throw error;
       }
     });
+  }
+
+  private async renew(renewals: Renewals, signal: AbortSignal): Promise<void> {
     const why = await renewals.run(signal);
     if (why !== undefined && !signal.aborted) this.listener.notRenewed(renewals.endsAt, why);
+  }
+
+  /** A credential that its target stopped taking before its time is replaced. */
+  private async watch(
+    { task: { id, credentials } }: Granted,
+    renewals: Renewals,
+    signal: AbortSignal,
+    judge: (error: unknown) => void,
+  ): Promise<void> {
+    if (!credentials.some(({ provider }) => provider === CUT_OFF_BY)) return;
+    for (;;) {
+      await this.timer.wait(WATCH_MS, signal);
+      if (signal.aborted) return;
+      const seen = await this.tasks.view(id).catch(judge);
+      if (seen?.credentials.some(({ renewRequestedAt }) => renewRequestedAt !== undefined) === true) {
+        await renewals.renewOnce();
+      }
+    }
   }
 
   private async heartbeats({ task }: Granted, signal: AbortSignal, judge: (error: unknown) => void): Promise<void> {
