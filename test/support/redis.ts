@@ -4,6 +4,8 @@ import { Redis } from 'ioredis';
 import { unusedPort } from './broker-process.js';
 import { until } from './until.js';
 
+const PROGRAM = 'redis-server';
+
 /** A Redis that a spec has for itself. */
 export interface TestRedis {
   readonly url: string;
@@ -14,10 +16,10 @@ export interface TestRedis {
 export async function startTestRedis(): Promise<TestRedis | undefined> {
   const { REDIS_URL = '' } = process.env;
   if (REDIS_URL !== '') return emptied(`${REDIS_URL.replace(/\/\d*$/, '')}/1`, () => Promise.resolve());
-  if (spawnSync('redis-server', ['--version']).status !== 0) return undefined;
+  if (spawnSync(PROGRAM, ['--version']).status !== 0) return undefined;
   const port = String(await unusedPort());
   const settings = ['--bind', '127.0.0.1', '--port', port, '--save', '', '--appendonly', 'no', '--dir', tmpdir()];
-  const server = spawn('redis-server', settings, { stdio: 'ignore' });
+  const server = spawn(PROGRAM, settings, { stdio: 'ignore' });
   const gone = new Promise<void>((resolve) =>
     server.once('exit', () => {
       resolve();
