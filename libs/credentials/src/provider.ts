@@ -20,6 +20,8 @@ export interface ProviderTraits {
    * be broken off. `MintOrder.mintBy` follows from it.
    */
   readonly mintSeconds?: number;
+  /** Nothing that could be used exists before `record` was called: a mint that failed without it has left nothing. */
+  readonly recordsFirst?: boolean;
 }
 
 /** Traits for one connection and one scope; `revocationNote` says in a sentence what `revocation` leaves open. */

@@ -79,6 +79,20 @@ describe('minting', () => {
       expect(metrics.issuances.sort()).toEqual(['dummy issued', 'dummy rejected', 'dummy unavailable']);
     });
 
+    it.each([
+      ['before it recorded anything', false],
+      ['after it recorded something', true],
+    ])('takes an outage %s for what it proves, of a provider that records first', async (_, records) => {
+      const mint: Mint = async (_order, handle, _signal, record) => {
+        if (records) await record({ ...(handle as object), accessor: 'x' });
+        return unavailable();
+      };
+      const { leases } = planned(mint);
+      const first = leases.map((lease) => ({ ...lease, traits: { ...lease.traits, recordsFirst: true } }));
+      const failure = await failureOf(minter().mint({ ...plan, leases: first }));
+      expect(failure.neverMinted).toEqual(records ? [] : ids());
+    });
+
     it.each<[string, Mint]>([
       ['an error that is no problem', () => Promise.reject(new TypeError('password hunter2 is undefined'))],
       [

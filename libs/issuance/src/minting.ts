@@ -23,6 +23,9 @@ export class MintFailure extends Error {
 
 /** Step 8: one call per lease, in parallel, with a deadline and no retry. */
 export class Minter {
+  /** leases of which something more was recorded while they were minted */
+  private readonly recorded = new WeakSet<PlannedLease>();
+
   constructor(
     private readonly metrics: IssuanceMetrics,
     private readonly gates: ConnectionGates,
@@ -35,7 +38,7 @@ export class Minter {
     const outcomes = await Promise.allSettled(plan.leases.map((lease) => this.mintOne(lease)));
     const failures = plan.leases.flatMap((lease, index) => {
       const outcome = outcomes[index];
-      return outcome?.status === 'rejected' ? [{ id: lease.id, problem: asProblem(outcome.reason) }] : [];
+      return outcome?.status === 'rejected' ? [{ lease, id: lease.id, problem: asProblem(outcome.reason) }] : [];
     });
     const first = failures[0];
     if (first !== undefined) {
@@ -44,7 +47,7 @@ export class Minter {
         outcomes.map((outcome) => (outcome.status === 'fulfilled' ? outcome.value : undefined)),
       );
       const failed = new Set(failures.map(({ id }) => id));
-      const certain = failures.filter(({ problem }) => problem.code === 'provider_rejected');
+      const certain = failures.filter(({ lease, problem }) => this.isCertain(lease, problem));
       throw new MintFailure(
         first.problem,
         plan.leases.filter(({ id }) => !failed.has(id)).map(({ id }) => id),
@@ -71,11 +74,19 @@ export class Minter {
     return this.store.recordHandle(id, sealHandle(this.sealing, id, target, handle));
   }
 
+  /** Whether the failure proves that nothing was minted. */
+  private isCertain(lease: PlannedLease, problem: Problem): boolean {
+    return problem.code === 'provider_rejected' || (lease.traits.recordsFirst === true && !this.recorded.has(lease));
+  }
+
   private call(lease: PlannedLease): Promise<Minted<unknown>> {
     const { target, traits, order, handle, connection } = lease;
     const { provider } = target;
     // INVARIANT: I1, what can be taken back only by it is in the row before the mint goes on.
-    const record = (known: Json): Promise<boolean> => this.record(lease, known);
+    const record = (known: Json): Promise<boolean> => {
+      this.recorded.add(lease);
+      return this.record(lease, known);
+    };
     if (!traits.remote) return provider.mint(order, handle, NEVER_ABORTED, record);
     return withDeadline(MINT_DEADLINE_SECONDS, (signal) =>
       this.gates.run(connection, () => provider.mint(order, handle, signal, record)),

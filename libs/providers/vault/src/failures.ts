@@ -28,7 +28,7 @@ interface Meaning {
 }
 
 const MEANINGS: Readonly<Record<VaultReason, Meaning>> = {
-  sealed: { detail: 'vault is sealed; it answers again once somebody unseals it', retryAfterSeconds: 15 },
+  sealed: { detail: 'vault is sealed; it answers again once somebody unseals it', retryAfterSeconds: 10 },
   standby: { detail: 'the vault node is on standby and passes nothing on; try again soon', retryAfterSeconds: 5 },
   'rate-limited': { detail: 'vault limits the rate of requests; try again later', retryAfterSeconds: 5 },
   'permission-denied': { detail: "vault denied it; compare the broker's policy with docs/connect-vault.md" },

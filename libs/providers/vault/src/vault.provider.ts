@@ -81,6 +81,7 @@ export class VaultProvider
     maxTtlSeconds: MAX_TTL_SECONDS,
     remote: true,
     mintSeconds: 45,
+    recordsFirst: true,
   };
   private readonly servers: Servers;
   private readonly begun = new Set<LeaseId>();
