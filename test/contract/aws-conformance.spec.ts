@@ -73,7 +73,7 @@ async function awsSubject(start: StartAccount): Promise<ProviderSubject<AwsConfi
     canaries: [canary, aws.secretAccessKey],
     stall: async () => freeze(),
     close: async () => {
-      provider.close();
+      await provider.close();
       await target.close();
       await stop();
     },

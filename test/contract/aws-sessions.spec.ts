@@ -65,7 +65,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       const issuedAt = account.aws.clock.now();
       const order = target.orderFor(role, { issuedAt, expiresAt: addSeconds(issuedAt, 3) });
       const read = target.readerOf(await target.mint(order, provider));
-      provider.close();
+      await provider.close();
       expect(await read()).toBe(true);
       let last = new Date(0);
       for (let asked = new Date(); await read(); asked = new Date()) last = asked;
@@ -111,7 +111,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       expect(await readAll(leases)).toEqual(leases.map(() => false));
       const document = await target.document(role);
       for (const { order } of leases) expect(document).toContain(`*:${order.leaseId}`);
-      other.close();
+      await other.close();
     });
 
     it('cuts off everything issued so far when the list does not fit any more, and says so', async () => {
@@ -177,6 +177,20 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       expect(target.denials.repairs.slice(before)).toEqual([how]);
     });
 
+    it('comes back when somebody puts an older one in its place', async () => {
+      const role = await target.createRole();
+      const [first, second] = [await leaseOf(role), await leaseOf(role)];
+      await target.revoke(first.order);
+      const older = await target.document(role);
+      await target.revoke(second.order);
+      await target.writeDocument(role, older!);
+      expect([await first.read(), await second.read()]).toEqual([false, true]);
+      const before = target.denials.repairs.length;
+      await target.provider.maintain(target.config(), target.targetOf(role), patience());
+      expect([await first.read(), await second.read()]).toEqual([false, false]);
+      expect(target.denials.repairs.slice(before)).toEqual(['edited']);
+    });
+
     it('comes back also by a process that never saw it, which looks twice before it says so', async () => {
       const role = await target.createRole();
       const { order, read } = await leaseOf(role);
@@ -187,7 +201,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       await other.maintain(target.config(), target.targetOf(role), patience());
       expect(await read()).toBe(false);
       expect(target.denials.repairs.slice(before)).toEqual(['removed']);
-      other.close();
+      await other.close();
     });
 
     it('goes when nothing is left to deny, and is no repair', async () => {

@@ -213,7 +213,7 @@ export class AwsTarget {
   }
 
   async close(): Promise<void> {
-    this.provider.close();
+    await this.provider.close();
     this.iam.destroy();
     for (const client of this.clients) client.destroy();
   }

@@ -24,8 +24,7 @@ export function buildProviders({ config, database, keyRing, federationTokens, cl
   ]);
   const closeProviders = async (): Promise<void> => {
     await Promise.all([postgres.close(), vault.close()]);
-    await sessions.close();
-    aws.close();
+    await Promise.all([sessions.close(), aws.close()]);
   };
   return { providers, closeProviders };
 }

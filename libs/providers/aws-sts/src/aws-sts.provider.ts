@@ -14,18 +14,18 @@ import type {
 } from '@mayfly/credentials';
 import { addSeconds, Problem, type Clock } from '@mayfly/kernel';
 import type { ZodType } from 'zod';
-import { Accesses } from './accesses.js';
+import type { Accesses } from './accesses.js';
 import { awsConfigSchema, listCharacters, type AwsConfig } from './config.schema.js';
 import type { RoundParts } from './denial-round.js';
 import { DenialWriter, type DenialReport, type DenialWish } from './denial-writer.js';
 import { detailFor, problemFor } from './failures.js';
 import { AwsHandleSchema, iamOf, readTarget, targetName, type AwsHandle } from './handle.schema.js';
 import { inspectScope } from './inspect-scope.js';
-import { Probe } from './probe.js';
+import type { ProbeParts } from './probe.js';
+import type * as Remote from './remote.js';
 import { outcomeOf, unknownFrom, withoutIam, type AwsRevocation } from './revocation.js';
-import { RolePolicy } from './role-policy.js';
 import { AwsScopeSchema, type AwsScope } from './scope.schema.js';
-import { mintedFrom, takeRole, type AwsOrder } from './session.js';
+import type { AwsOrder } from './session.js';
 import { AWS_TRAITS, refuseLifetime, traitsOf } from './traits.js';
 
 export interface AwsStsParts {
@@ -37,6 +37,9 @@ export interface AwsStsParts {
 }
 
 const PROBE_SECONDS = 60;
+
+/** The part that calls AWS, with the clients of all connections. */
+type Loaded = typeof Remote & { readonly accesses: Accesses };
 
 /**
  * A session of one role for each lease, named after it, with a part of the role's rights (ADR 0008). AWS cannot revoke a session:
@@ -54,12 +57,11 @@ export class AwsStsProvider
   readonly schemas: { config: ZodType<AwsConfig>; scope: ZodType<AwsScope>; handle: ZodType<AwsHandle> };
   readonly secretMembers = ['/auth/accessKeyId', '/auth/secretAccessKey', '/auth/sessionToken'];
   readonly traits = AWS_TRAITS;
-  private readonly accesses: Accesses;
+  private loading: Promise<Loaded> | undefined;
   private readonly writers = new Map<string, DenialWriter>();
 
   constructor(private readonly parts: AwsStsParts) {
     this.schemas = { config: awsConfigSchema(parts.allowPlainHttp), scope: AwsScopeSchema, handle: AwsHandleSchema };
-    this.accesses = new Accesses(parts);
   }
 
   traitsFor(config: AwsConfig): EffectiveTraits {
@@ -80,12 +82,13 @@ export class AwsStsProvider
   async mint(order: AwsOrder, planned: AwsHandle, signal: AbortSignal): Promise<Minted<AwsHandle>> {
     refuseLifetime(order);
     const { clock, identityTokens } = this.parts;
+    const { accesses, takeRole, mintedFrom } = await this.remote();
     const bounds = { signal, until: order.mintBy };
-    const answer = await this.accesses.call(order.config, bounds, (access, options) =>
+    const answer = await accesses.call(order.config, bounds, (access, options) =>
       takeRole(access, identityTokens, order, planned, { ...options, now: clock.now() }),
     );
     if ('failure' in answer) throw problemFor(answer.failure);
-    return mintedFrom(answer.value, order, planned, this.accesses.at(order.config).clockOffsetSeconds);
+    return mintedFrom(answer.value, order, planned, accesses.at(order.config).clockOffsetSeconds);
   }
 
   /** A session cannot be prolonged: this is another one under the same name, which the same denial ends. */
@@ -123,11 +126,12 @@ export class AwsStsProvider
   }
 
   async probe(config: AwsConfig, signal: AbortSignal): Promise<ProbeReport> {
-    const { accesses } = this;
     const { clock, identityTokens } = this.parts;
-    const exclusively: Probe['parts']['exclusively'] = (roleArn, work) => {
+    const remote = await this.remote();
+    const { accesses, Probe } = remote;
+    const exclusively: ProbeParts['exclusively'] = (roleArn, work) => {
       const target = targetName({ roleArn, iam: iamOf(config) });
-      const parts = this.roundParts(target, config);
+      const parts = this.roundParts(remote, target, config);
       return this.writerOf(target).exclusively(parts, (claim) => work(claim, parts));
     };
     const bounds = { signal, until: addSeconds(clock.now(), PROBE_SECONDS) };
@@ -135,12 +139,18 @@ export class AwsStsProvider
   }
 
   /** Ends all connections. Nothing may be under way. */
-  close(): void {
-    this.accesses.close();
+  async close(): Promise<void> {
+    (await this.loading)?.accesses.close();
   }
 
-  private ask(target: string, config: AwsConfig, wish: DenialWish): Promise<DenialReport> {
-    return this.writerOf(target).ask(wish, this.roundParts(target, config));
+  private async ask(target: string, config: AwsConfig, wish: DenialWish): Promise<DenialReport> {
+    const parts = this.roundParts(await this.remote(), target, config);
+    return this.writerOf(target).ask(wish, parts);
+  }
+
+  private remote(): Promise<Loaded> {
+    this.loading ??= import('./remote.js').then((remote) => ({ ...remote, accesses: new remote.Accesses(this.parts) }));
+    return this.loading;
   }
 
   private writerOf(target: string): DenialWriter {
@@ -150,10 +160,10 @@ export class AwsStsProvider
     return writer;
   }
 
-  private roundParts(target: string, config: AwsConfig): RoundParts {
+  private roundParts({ accesses, RolePolicy }: Loaded, target: string, config: AwsConfig): RoundParts {
     const { revocation } = config;
     if (revocation.mode === 'none') throw new Problem('provider_rejected', 'the connection writes no denials');
-    const policy = new RolePolicy(this.accesses, config, readTarget(target).roleArn, revocation.policyName);
+    const policy = new RolePolicy(accesses, config, readTarget(target).roleArn, revocation.policyName);
     return {
       ...this.parts,
       policy,
