@@ -164,6 +164,6 @@ function fullnessWarning(what: string, percent: number | undefined): string | un
 
 function clockWarning(offset: number | undefined): string | undefined {
   if (offset === undefined || Math.abs(offset) <= CLOCK_WARNING_SECONDS) return undefined;
-  const [side, end] = offset > 0 ? ['ahead', 'earlier'] : ['behind', 'later'];
-  return `AWS's clock is ${String(Math.abs(offset))} s ${side} of Mayfly's; sessions end so much ${end}`;
+  const [side, end] = offset > 0 ? ['ahead of', 'earlier'] : ['behind', 'later'];
+  return `AWS's clock is ${String(Math.abs(offset))} s ${side} Mayfly's; sessions end so much ${end}`;
 }
