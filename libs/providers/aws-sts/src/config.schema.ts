@@ -5,7 +5,7 @@ import { endpointSchema } from './endpoint.js';
 /** STS gives no session a shorter life. */
 export const FLOOR_SECONDS = 900;
 /** of a session that another role's session takes ("role chaining") */
-export const CHAINED_SECONDS = 3600;
+const CHAINED_SECONDS = 3600;
 
 const AuthSchema = z.discriminatedUnion('method', [
   /** what the SDK finds: the environment, a profile, the role of the machine, pod or task */
@@ -58,7 +58,7 @@ const AwsConfigShape = z.strictObject({
 export type AwsConfig = z.infer<typeof AwsConfigShape>;
 
 /** Whether STS would call a session that is taken with this login chained. */
-export function isChained({ auth }: Pick<AwsConfig, 'auth'>): boolean {
+function isChained({ auth }: Pick<AwsConfig, 'auth'>): boolean {
   return auth.method === 'default-chain' || (auth.method === 'static' && auth.sessionToken !== undefined);
 }
 

@@ -15,7 +15,7 @@ METADATA.addSubnet('64:ff9b::a9fe:0', 112, 'ipv6');
 const METADATA_NAMES = /(^|\.)(metadata(\.google\.internal|\.goog)?|instance-data(\.ec2\.internal)?)$/;
 
 /** Whether this IP address hands out a machine's credentials or is link-local. */
-export function isMetadataAddress(address: string): boolean {
+function isMetadataAddress(address: string): boolean {
   const family = isIP(address);
   return family !== 0 && METADATA.check(address, family === 6 ? 'ipv6' : 'ipv4');
 }

@@ -9,9 +9,6 @@ import { roleOf } from './arn.js';
 import type { AwsConfig } from './config.schema.js';
 import type { AwsFailure } from './failures.js';
 
-/** The role itself is gone, and with it every session of it: they are bound to its id, not to its name. */
-export const ROLE_GONE = 'role-gone';
-
 /** The one inline policy of a role that is Mayfly's. */
 export class RolePolicy {
   private readonly name: { readonly RoleName: string; readonly PolicyName: string };
@@ -51,7 +48,7 @@ export class RolePolicy {
   }
 
   /**
-   * Whether the role is gone, after an answer that something is not there. Where Mayfly may not look (`iam:GetRole`), the answer
+   * Whether the role is gone, and with it every session of it (they are bound to its id, not to its name), after an answer that something is not there. Where Mayfly may not look (`iam:GetRole`), the answer
    * to a write stands as it is: nothing but the role can be missing then.
    */
   async isRoleGone(bounds: CallBounds, wasWrite: boolean): Promise<boolean> {

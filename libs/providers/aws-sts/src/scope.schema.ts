@@ -2,9 +2,8 @@ import { z } from 'zod';
 import { partitionOfResource, PolicyArnSchema, roleOf, RoleArnSchema } from './arn.js';
 import { PolicySchema } from './policy.schema.js';
 
-/** The prefix of the session tags that Mayfly itself sets. */
-export const TAG_PREFIX = 'mayfly:';
-export const OWN_TAGS = ['mayfly:template', 'mayfly:agent', 'mayfly:task'] as const;
+/** The session tags that Mayfly itself sets; their prefix is reserved. */
+const OWN_TAGS = ['mayfly:template', 'mayfly:agent', 'mayfly:task'] as const;
 
 /** STS takes 50 session tags; three are ours. */
 const MAX_TAGS = 50 - OWN_TAGS.length;
