@@ -52,6 +52,13 @@ describe('the README', () => {
     expect(printed.replace(/^ {2}/gm, '')).toContain(request.trim());
   });
 
+  const withPsql = existsSync('/usr/bin/psql') ? it : it.skip;
+  withPsql('has a command line that works when it is pasted', async () => {
+    const command = blocks('sh').find((block) => block.includes('mayfly exec')) ?? 'false';
+    const { stdout } = await run('bash', ['-c', command], { env: { ...environment, MAYFLY_URL: broker.url } });
+    expect(stdout).toMatch(/count/);
+  });
+
   it('shows the output of the demo, and every claim in it holds', async () => {
     const { stdout } = await run('npm', ['run', '-s', 'demo'], { env: environment });
     expect(masked(stdout)).toBe(masked(blocks('text')[0] ?? ''));
