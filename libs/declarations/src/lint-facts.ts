@@ -7,14 +7,17 @@ import type { z } from 'zod';
 export function lintFactsOf(providers: readonly AnyProvider[], connections: readonly DeclaredConnection[]): LintFacts {
   const byKind = new Map(providers.map((provider) => [provider.kind, provider]));
   return {
-    providers: providers.map(({ kind, traits: { minTtlSeconds, maxTtlSeconds, revocation }, schemas }) => ({
-      kind,
-      minTtlSeconds,
-      maxTtlSeconds,
-      revocation,
-      // a provider that is content with an empty configuration needs nobody to configure it
-      needsConnection: !schemas.config.safeParse({}).success,
-    })),
+    providers: providers.map(
+      ({ kind, traits: { minTtlSeconds, maxTtlSeconds, revocation }, schemas, authoredMembers }) => ({
+        kind,
+        minTtlSeconds,
+        maxTtlSeconds,
+        revocation,
+        ...(authoredMembers === undefined ? {} : { authoredMembers }),
+        // a provider that is content with an empty configuration needs nobody to configure it
+        needsConnection: !schemas.config.safeParse({}).success,
+      }),
+    ),
     connections: connections.map(({ name, spec }) => ({
       name,
       provider: spec.provider,

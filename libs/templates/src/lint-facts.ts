@@ -7,6 +7,8 @@ export interface ProviderFact {
   readonly maxTtlSeconds: number;
   readonly needsConnection: boolean;
   readonly revocation?: 'immediate' | 'propagating' | 'expiry-only';
+  /** members of a scope, at any depth, that no free parameter may fill */
+  readonly authoredMembers?: readonly string[];
 }
 
 /** What the linter may know of a connection. `traits` are given where they are not those of its provider. */

@@ -75,6 +75,23 @@ const cases: readonly Case[] = [
   { breaks: 'MF207', spec: withScope({ a: ['*'] }), at: '/credentials/0/scope/a/0' },
   { breaks: 'MF208', spec: withScope({ a: 'arn:aws:s3:::crm/*' }), at: '/credentials/0/scope/a' },
   { breaks: 'MF209', spec: withScope({ a: 'x'.repeat(17_000) }), at: '/credentials/0/scope' },
+  {
+    breaks: 'MF210',
+    spec: withProperties(
+      { id: { type: 'string', maxLength: 12 } },
+      { a: { $join: ['arn:aws:iam::', { $param: 'id' }, ':role/crm'] } },
+    ),
+    at: '/credentials/0/scope/a',
+  },
+  {
+    breaks: 'MF211',
+    spec: withProperties(
+      { id: { type: 'string', maxLength: 64 } },
+      { Statement: [{ Action: { $join: ['s3:', { $param: 'id' }] } }] },
+    ),
+    facts: providers({ authoredMembers: ['Action'] }),
+    at: '/credentials/0/scope/Statement/0/Action',
+  },
   { breaks: 'MF301', facts: { providers: [] }, at: '/credentials/0/provider' },
   { breaks: 'MF302', facts: { connections: [] }, at: '/credentials/0/connection' },
   { breaks: 'MF303', facts: { connections: [{ name: 'crm', provider: 'vault' }] }, at: '/credentials/0/connection' },

@@ -1,5 +1,6 @@
 import { checkCredential } from './credential-rules.js';
 import { below } from './json-pointer.js';
+import { checkHoles } from './hole-rules.js';
 import type { LintFacts } from './lint-facts.js';
 import { ParameterSchema, readParameters } from './parameter-schema.js';
 import { finding, type Finding } from './rule.js';
@@ -34,8 +35,13 @@ export function lintTemplate(spec: TaskTemplateSpec, facts: LintFacts): Finding[
 }
 
 function checkScope(credential: TemplateCredential, parameters: ParameterSchema, facts: LintFacts, pointer: string) {
-  const { root, findings } = readScope(credential.scope, parameters, pointer);
+  const { root, findings: faults } = readScope(credential.scope, parameters, pointer);
   const holes = holesOf(root).map(({ parameter }) => parameter);
-  if (findings.length > 0) return { findings, holes, isRead: false };
-  return { findings: checkRenderings(root, parameters, credential, facts, pointer), holes, isRead: true };
+  if (faults.length > 0) return { findings: faults, holes, isRead: false };
+  const provider = facts.providers.find(({ kind }) => kind === credential.provider);
+  const findings = [
+    ...checkHoles(root, provider?.authoredMembers ?? [], pointer),
+    ...checkRenderings(root, parameters, credential, facts, pointer),
+  ];
+  return { findings, holes, isRead: true };
 }

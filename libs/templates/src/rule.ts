@@ -25,6 +25,8 @@ export const RULES = {
   MF207: 'error',
   MF208: 'warning',
   MF209: 'error',
+  MF210: 'error',
+  MF211: 'error',
   MF301: 'error',
   MF302: 'error',
   MF303: 'error',

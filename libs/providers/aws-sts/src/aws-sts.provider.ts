@@ -57,6 +57,7 @@ export class AwsStsProvider
   readonly schemas: { config: ZodType<AwsConfig>; scope: ZodType<AwsScope>; handle: ZodType<AwsHandle> };
   readonly secretMembers = ['/auth/accessKeyId', '/auth/secretAccessKey', '/auth/sessionToken'];
   readonly traits = AWS_TRAITS;
+  readonly authoredMembers = ['roleArn', 'policyArns', 'externalId', 'Effect', 'Action', 'transitiveTagKeys'];
   private loading: Promise<Loaded> | undefined;
   private readonly writers = new Map<string, DenialWriter>();
 

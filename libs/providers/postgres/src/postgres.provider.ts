@@ -49,6 +49,7 @@ export class PostgresProvider
   readonly kind = 'postgres';
   readonly schemas = { config: PostgresConfigSchema, scope: PostgresScopeSchema, handle: PostgresHandleSchema };
   readonly secretMembers = ['/url'];
+  readonly authoredMembers = ['verbs'];
   readonly traits: ProviderTraits = {
     revocation: 'immediate',
     minTtlSeconds: 1,

@@ -74,6 +74,7 @@ export class VaultProvider
 {
   readonly kind = 'vault';
   readonly schemas;
+  readonly authoredMembers = ['method', 'endSessions'];
   readonly secretMembers = ['/auth/secretId', '/auth/token', '/auth/jwt', '/tls/ca'];
   readonly traits: ProviderTraits = {
     revocation: 'immediate',
