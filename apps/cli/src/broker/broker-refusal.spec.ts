@@ -13,7 +13,7 @@ describe('a refusal', () => {
     const refusal = BrokerRefusal.of(
       403,
       problem('policy_denied', { control: 'runtime', help: 'ask elsewhere' }),
-      null,
+      undefined,
     );
     expect(refusal).toMatchObject({
       exitCode: 3,
@@ -28,7 +28,7 @@ describe('a refusal', () => {
       { pointer: '/region', detail: 'use one of `emea`' },
       { pointer: '', detail: 'too much' },
     ];
-    expect(BrokerRefusal.of(422, problem('invalid_parameters', { errors }), null).message).toBe(
+    expect(BrokerRefusal.of(422, problem('invalid_parameters', { errors }), undefined).message).toBe(
       'this is why\n  /region: use one of `emea`\n  too much',
     );
     expect(
@@ -49,13 +49,13 @@ describe('a refusal', () => {
   });
 
   it.each([
-    [503, 'unavailable', null, true],
-    [500, 'internal', null, true],
-    [502, '', null, true],
+    [503, 'unavailable', undefined, true],
+    [500, 'internal', undefined, true],
+    [502, '', undefined, true],
     [409, 'request_in_flight', '1', true],
-    [409, 'conflict', null, false],
-    [403, 'policy_denied', null, false],
-    [502, 'provider_rejected', null, false],
+    [409, 'conflict', undefined, false],
+    [403, 'policy_denied', undefined, false],
+    [502, 'provider_rejected', undefined, false],
     [429, 'quota_exceeded', '30', false],
   ])('%s %s (Retry-After %s) may pass: %s', (status, code, retryAfter, passes) => {
     expect(isPassing(BrokerRefusal.of(status, code === '' ? undefined : problem(code), retryAfter))).toBe(passes);

@@ -30,11 +30,11 @@ export class BrokerRefusal extends CommandFailure {
   }
 
   /** Reads a refusal out of an answer, whatever stands in it. */
-  static of(status: number, body: unknown, retryAfter: string | null): BrokerRefusal {
+  static of(status: number, body: unknown, retryAfter: string | undefined): BrokerRefusal {
     const parsed = ProblemSchema.safeParse(body);
-    const seconds = retryAfter !== null && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined;
+    const seconds = retryAfter !== undefined && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined;
     if (!parsed.success) {
-      return new BrokerRefusal(status, '', `the broker answered ${String(status)} without saying why`, {}, seconds);
+      return new BrokerRefusal(status, '', wordless(status), {}, seconds);
     }
     const { data } = parsed;
     const code = data.type.replace('urn:mayfly:problem:', '');
@@ -55,4 +55,10 @@ function sentenceOf(status: number, { detail, control, reason, errors, instance 
   const request = status >= 500 && instance !== undefined ? ` [${instance}]` : '';
   const places = errors.map((error) => `\n  ${error.pointer === '' ? '' : `${error.pointer}: `}${error.detail}`);
   return `${detail}${by}${why}${request}${places.join('')}`;
+}
+
+function wordless(status: number): string {
+  const said = `the broker answered ${String(status)}`;
+  if (status >= 300 && status < 400) return `${said}, and is not followed elsewhere; use its own address in MAYFLY_URL`;
+  return `${said} without saying why`;
 }

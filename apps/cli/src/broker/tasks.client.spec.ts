@@ -91,8 +91,8 @@ describe('asking for a task', () => {
 
   it('does not take a token anywhere else: redirects are not followed', async () => {
     answers = [json(307, {}, { location: `${url}/elsewhere` })];
-    await client().request(REQUEST);
-    expect(asked.map((request) => request.url)).toEqual(['/tasks', '/tasks']);
+    await expect(client().request(REQUEST)).rejects.toThrow('is not followed elsewhere');
+    expect(asked.map((request) => request.url)).toEqual(['/tasks']);
   });
 
   it('does not take something else for a task, and shows nothing of it', async () => {

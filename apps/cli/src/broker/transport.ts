@@ -5,6 +5,7 @@ import type { IdentityToken } from '../identity/compact-token.js';
 import { systemCodeOf } from '../system-code.js';
 import { BrokerRefusal } from './broker-refusal.js';
 import { BrokerUnreachable } from './broker-unreachable.js';
+import { exchange } from './exchange.js';
 
 const TIMEOUT_MS = 30_000;
 
@@ -33,18 +34,19 @@ export class Transport {
    */
   async call<T>(method: string, path: string, schema: z.ZodType<T>, call: Call = {}): Promise<Answer<T>> {
     const token = await this.identity.read();
-    const { response, text } = await this.exchange(method, path, token, call);
+    const { status, text, header } = await this.exchange(method, path, token, call);
     const body = text === '' ? undefined : parseJson(text);
-    if (!response.ok) throw BrokerRefusal.of(response.status, body, response.headers.get('retry-after'));
+    if (status < 200 || status > 299) throw BrokerRefusal.of(status, body, header('retry-after'));
     const parsed = schema.safeParse(body);
     if (!parsed.success) throw notUnderstood(parsed.error);
-    return { body: parsed.data, etag: response.headers.get('etag') ?? undefined };
+    return { body: parsed.data, etag: header('etag') };
   }
 
   private async exchange(method: string, path: string, token: string, { body, headers, timeoutMs }: Call) {
     try {
-      const response = await fetch(this.url + path, {
+      return await exchange({
         method,
+        url: this.url + path, // redirects are not followed: the token is for this address only
         headers: {
           accept: 'application/json',
           authorization: `Bearer ${token}`,
@@ -52,12 +54,10 @@ export class Transport {
           ...headers,
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        redirect: 'error', // the token is for this address only
-        signal: AbortSignal.timeout(timeoutMs ?? TIMEOUT_MS),
+        timeoutMs: timeoutMs ?? TIMEOUT_MS,
       });
-      return { response, text: await response.text() };
     } catch (error) {
-      throw new BrokerUnreachable(this.url, reasonOf(error));
+      throw new BrokerUnreachable(this.url, systemCodeOf(error) ?? 'the connection broke');
     }
   }
 }
@@ -78,11 +78,4 @@ function notUnderstood(error: z.ZodError): CommandFailure {
     `the answer is not what a broker gives${where}`,
     'is MAYFLY_URL the address of a broker of this version?',
   );
-}
-
-/** A code of the system, such as ECONNREFUSED; the texts of transport errors are not shown. */
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return 'unknown';
-  if (error.name === 'TimeoutError') return 'it took too long';
-  return systemCodeOf(error.cause) ?? 'the connection broke';
 }

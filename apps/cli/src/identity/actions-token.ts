@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { exchange } from '../broker/exchange.js';
 import { CommandFailure } from '../command-failure.js';
 import { EXIT } from '../exit-codes.js';
 import { systemTimer, type Timer } from '../timer.js';
@@ -33,13 +34,14 @@ export class ActionsToken implements IdentityToken {
     const url = new URL(this.request.url);
     url.searchParams.set('audience', AUDIENCE);
     try {
-      const response = await fetch(url, {
+      const { status, text } = await exchange({
+        method: 'GET',
+        url: url.href,
         headers: { authorization: `Bearer ${this.request.token}`, accept: 'application/json' },
-        redirect: 'error',
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        timeoutMs: TIMEOUT_MS,
       });
-      if (response.ok)
-        return compactToken(AnswerSchema.parse(await response.json()).value, 'the answer of GitHub Actions');
+      if (status === 200)
+        return compactToken(AnswerSchema.parse(JSON.parse(text)).value, 'the answer of GitHub Actions');
     } catch {
       // told below: errors of the transport may quote what was sent
     }

@@ -1,0 +1,127 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync, readdirSync } from 'node:fs';
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { runCli, startCli } from '../support/cli.js';
+import { openExecScene, shellUnder, type ExecScene } from '../support/exec-scene.js';
+import { startFaultyDoor, type FaultyDoor } from '../support/faulty-door.js';
+import { until } from '../support/until.js';
+
+const hasPsql = spawnSync('psql', ['--version']).error === undefined;
+if (!hasPsql) console.warn('SKIPPED SUITE psql under mayfly exec: psql is not installed');
+const withPsql = hasPsql ? it : it.skip;
+
+let scene: ExecScene;
+beforeAll(async () => {
+  scene = await openExecScene();
+});
+afterAll(() => scene.close());
+
+describe('while a command runs', () => {
+  withPsql('its task is renewed ahead of each deadline', async () => {
+    const query = 'psql -Atc "SELECT count(*) FROM emea.cases"';
+    const cli = await runCli(
+      scene.environment,
+      ...shellUnder('brief', 'renewed', `${query}; sleep 4; ${query}`, '--ttl', '3'),
+    );
+    expect(cli).toMatchObject({ code: 0, stdout: '3\n3\n', stderr: '' });
+    expect(await scene.endedTask('renewed')).toMatchObject({ state: 'completed' });
+  });
+
+  it('it gives the signs of life that the template asks for', async () => {
+    const cli = await runCli(scene.environment, ...shellUnder('watched', 'breathing', 'sleep 6'));
+    expect(cli).toMatchObject({ code: 0, stderr: '' });
+    expect(await scene.endedTask('breathing')).toMatchObject({ state: 'completed' });
+  });
+
+  it('it is told when somebody else ends its task', async () => {
+    const cli = startCli(scene.environment, ...shellUnder('watched', 'taken back', 'echo ready; exec sleep 60'));
+    await until('the command runs', 20, async () => cli.output().includes('ready'));
+    const [task] = await scene.tasksFor('taken back');
+    const operator = { MAYFLY_URL: scene.mayfly.url, MAYFLY_TOKEN: scene.mayfly.personToken('operator') };
+    expect(await runCli(operator, 'tasks', 'revoke', task!.id)).toMatchObject({ code: 0 });
+    let said = '';
+    cli.child.stderr.on('data', (part: Buffer) => (said += part.toString()));
+    await until('it is said', 20, async () => said.includes('the task has ended while its command runs'));
+    cli.child.kill('SIGTERM');
+    await cli.left;
+    expect(await scene.endedTask('taken back')).toMatchObject({ state: 'revoked', cause: 'revoked' });
+  });
+});
+
+describe('when mayfly exec is killed', () => {
+  const gone = (pid: number): boolean => !existsSync(`/proc/${String(pid)}`);
+
+  it.each([
+    ['watched', 'killed while watched', [], 'heartbeat_lost'],
+    ['brief', 'killed', ['--ttl', '6'], 'expired'],
+  ])('its command ends, its files go, and the task of `%s` ends by itself', async (template, purpose, more, cause) => {
+    const cli = startCli(
+      scene.environment,
+      ...shellUnder(template, purpose, 'echo $$ $PGPASSFILE; exec sleep 300', ...more),
+    );
+    await until('the command runs', 20, async () => cli.output().includes('\n'));
+    const [pid, file] = cli.output().trim().split(' ');
+    expect(existsSync(file!)).toBe(true);
+    cli.child.kill('SIGKILL');
+    await until('the command has ended', 15, async () => gone(Number(pid)));
+    await until('its files are gone', 15, async () => readdirSync(scene.runtimeDir).length === 0);
+    expect(await scene.endedTask(purpose, 60)).toMatchObject({ cause });
+  });
+
+  it('a command that does not listen is ended too', async () => {
+    const script = `trap '' TERM; echo $$; while :; do sleep 1; done`;
+    const cli = startCli(scene.environment, ...shellUnder('watched', 'deaf', script));
+    await until('the command runs', 20, async () => cli.output().includes('\n'));
+    cli.child.kill('SIGKILL');
+    await until('the command has ended', 20, async () => gone(Number(cli.output())));
+  });
+});
+
+describe('over a bad connection', () => {
+  let door: FaultyDoor;
+  beforeAll(async () => {
+    door = await startFaultyDoor(scene.mayfly.url);
+  });
+  afterAll(() => door.stop());
+  const through = () => ({ ...scene.environment, MAYFLY_URL: door.url });
+
+  it('a task whose answer is lost is asked for again, and stays one task', async () => {
+    door.loseNextAnswer();
+    const ran = await runCli(
+      through(),
+      ...shellUnder('watched', 'lost', 'test -n "$MAYFLY_DB_PASSWORD" && echo usable'),
+    );
+    expect(ran).toMatchObject({ code: 0, stdout: 'usable\n' });
+    expect(await scene.tasksFor('lost')).toMatchObject([{ state: 'completed' }]);
+  });
+
+  it('a task is ended when the broker is there again', async () => {
+    const cli = startCli(through(), ...shellUnder('watched', 'away', 'echo ready; read -r line; exit 0'));
+    await until('the command runs', 20, async () => cli.output().includes('ready'));
+    door.close();
+    cli.child.stdin.end('go\n');
+    setTimeout(() => door.open(), 2_000);
+    expect(await cli.left).toMatchObject({ code: 0, stderr: '' });
+    expect(await scene.endedTask('away')).toMatchObject({ state: 'completed' });
+  });
+
+  it('a broker that stays away is said, the status of the command is kept, and the deadline ends the task', async () => {
+    const cli = startCli(through(), ...shellUnder('brief', 'gone', 'echo ready; read -r line; exit 5', '--ttl', '5'));
+    await until('the command runs', 20, async () => cli.output().includes('ready'));
+    door.close();
+    cli.child.stdin.end('go\n');
+    const left = await cli.left;
+    door.open();
+    expect(left.code).toBe(5);
+    expect(left.stderr).toMatch(/could not be ended: the broker at .* does not answer/);
+    expect(await scene.endedTask('gone', 60)).toMatchObject({ cause: 'expired' });
+  });
+
+  it('a broker that is not there is said', async () => {
+    door.close();
+    const ran = await runCli(through(), 'tasks', 'show', 'tsk_01m81vx5sjf6b9r5a3f70p5wdt');
+    door.open();
+    expect(ran.code).toBe(4);
+    expect(ran.stderr).toMatch(/^mayfly: the broker at .* does not answer/);
+  });
+});
