@@ -37,7 +37,7 @@ export function runCli(environment: Readonly<Record<string, string>>, ...args: r
 export function startAtTerminal(environment: Readonly<Record<string, string>>, ...args: readonly string[]): CliProcess {
   buildOnce();
   const words = [process.execPath, MAIN, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`);
-  const script = ['-qefc', words.join(' '), '/dev/null'];
+  const script = ['-qefc', `exec ${words.join(' ')}`, '/dev/null'];
   return follow(spawn('script', script, { env: { ...inherited(environment), SHELL: '/bin/sh', TERM: 'dumb' } }));
 }
 
