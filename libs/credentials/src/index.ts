@@ -33,3 +33,4 @@ export {
   type SecretSource,
 } from './secret-reference.js';
 export type { DenialClaim, DenialWrite, DeniedSession, StandingDenials } from './standing-denials.js';
+export { unlessAborted } from './unless-aborted.js';

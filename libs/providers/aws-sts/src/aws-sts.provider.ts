@@ -1,16 +1,17 @@
-import type {
-  ConnectionAware,
-  CredentialProvider,
-  EffectiveTraits,
-  IdentityTokens,
-  Minted,
-  Probeable,
-  ProbeReport,
-  Renewable,
-  RevocationOutcome,
-  ScopeObjection,
-  Standing,
-  StandingDenials,
+import {
+  unlessAborted,
+  type ConnectionAware,
+  type CredentialProvider,
+  type EffectiveTraits,
+  type IdentityTokens,
+  type Minted,
+  type Probeable,
+  type ProbeReport,
+  type Renewable,
+  type RevocationOutcome,
+  type ScopeObjection,
+  type Standing,
+  type StandingDenials,
 } from '@mayfly/credentials';
 import { addSeconds, Problem, type Clock } from '@mayfly/kernel';
 import type { ZodType } from 'zod';
@@ -105,7 +106,7 @@ export class AwsStsProvider
       if (known !== undefined) return known;
       const wish = { lease: order.leaseId, confirm: order.effectiveAt !== undefined };
       const report = this.ask(targetName(order.handle), order.config, wish);
-      return outcomeOf(await untilAborted(report, signal), order, clock);
+      return outcomeOf(await unlessAborted(signal, report, late), order, clock);
     } catch (error) {
       return unknownFrom(error);
     }
@@ -120,7 +121,7 @@ export class AwsStsProvider
     if (readTarget(target).iam !== iamOf(config)) {
       throw new Problem('provider_unavailable', 'the connection leads to another IAM than its sessions were made at');
     }
-    const report = await untilAborted(this.ask(target, config, { confirm: false }), signal);
+    const report = await unlessAborted(signal, this.ask(target, config, { confirm: false }), late);
     if (report.kind === 'failed') {
       throw new Problem('provider_unavailable', detailFor(report.failure), { reason: report.failure.reason });
     }
@@ -174,17 +175,7 @@ export class AwsStsProvider
   }
 }
 
-/** Gives up on a round with the caller's signal; the round itself goes on for those who share it. */
-async function untilAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  const given = new Problem('provider_unavailable', 'IAM did not answer in time', { reason: 'unknown-outcome' });
-  if (signal.aborted) throw given;
-  return new Promise<T>((resolve, reject) => {
-    const giveUp = (): void => {
-      reject(given);
-    };
-    signal.addEventListener('abort', giveUp, { once: true });
-    work.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', giveUp);
-    });
-  });
+/** The caller gives up on a round; the round itself goes on for those who share it. */
+function late(): Problem {
+  return new Problem('provider_unavailable', 'IAM did not answer in time', { reason: 'unknown-outcome' });
 }

@@ -1,6 +1,6 @@
 import { Pool, type PoolClient, type PoolConfig } from 'pg';
 import { parseIntoClientConfig } from 'pg-connection-string';
-import { unlessAborted } from './deadline.js';
+import { unlessAborted } from '@mayfly/credentials';
 
 /** What is sent to the server over one connection of the pool. */
 export type Session = Pick<PoolClient, 'query'>;

@@ -1,24 +1,24 @@
-import type {
-  ConnectionAware,
-  CredentialProvider,
-  EffectiveTraits,
-  IdentityTokens,
-  Minted,
-  Probeable,
-  ProbeReport,
-  ProviderTraits,
-  RecordHandle,
-  Reconcilable,
-  RelatedConnection,
-  Renewable,
-  RevocationOrder,
-  RevocationOutcome,
-  ScopeObjection,
+import {
+  unlessAborted,
+  type ConnectionAware,
+  type CredentialProvider,
+  type EffectiveTraits,
+  type IdentityTokens,
+  type Minted,
+  type Probeable,
+  type ProbeReport,
+  type ProviderTraits,
+  type RecordHandle,
+  type Reconcilable,
+  type RelatedConnection,
+  type Renewable,
+  type RevocationOrder,
+  type RevocationOutcome,
+  type ScopeObjection,
 } from '@mayfly/credentials';
 import { Problem, type Clock, type LeaseId } from '@mayfly/kernel';
-import { unlessAborted } from './deadline.js';
 import { examineScope } from './examination.js';
-import { failureFrom, problemOf } from './failures.js';
+import { failureFrom, problemOf, VaultFailure } from './failures.js';
 import { policyName } from './lease-policy.js';
 import { type Order } from './lifetime.js';
 import { LeaseMint, quietFrom } from './mint.js';
@@ -122,7 +122,7 @@ export class VaultProvider
     const mint = new LeaseMint(this.servers.at(order.config), order, planned, record, { clock, sessions });
     const run = this.goingOn(mint.run());
     try {
-      return await unlessAborted(signal, run);
+      return await unlessAborted(signal, run, late);
     } catch (error) {
       // INVARIANT: I3, what comes of a mint that nobody waits for any more is ended, and given to nobody.
       mint.abandon();
@@ -133,7 +133,11 @@ export class VaultProvider
   async renew(order: Order, handle: VaultHandle, signal: AbortSignal): Promise<Omit<Minted<VaultHandle>, 'secret'>> {
     this.refuseLifetime(order);
     try {
-      return await unlessAborted(signal, renewLease(this.servers.at(order.config), order, handle, this.parts.clock));
+      return await unlessAborted(
+        signal,
+        renewLease(this.servers.at(order.config), order, handle, this.parts.clock),
+        late,
+      );
     } catch (error) {
       throw problemOf(error);
     }
@@ -143,7 +147,7 @@ export class VaultProvider
     try {
       const { clock, sessions } = this.parts;
       const revocation = revokeHandle(this.servers.at(order.config), order, { clock, sessions }, signal);
-      return await unlessAborted(signal, this.goingOn(revocation));
+      return await unlessAborted(signal, this.goingOn(revocation), late);
     } catch (error) {
       return { kind: 'unknown', detail: failureFrom(error).detail };
     }
@@ -151,7 +155,7 @@ export class VaultProvider
 
   async probe(config: VaultConfig, signal: AbortSignal): Promise<ProbeReport> {
     try {
-      return await unlessAborted(signal, probeServer(this.servers.at(config), config, this.parts.clock));
+      return await unlessAborted(signal, probeServer(this.servers.at(config), config, this.parts.clock), late);
     } catch (error) {
       return { checks: [{ name: 'reach the server', outcome: 'failed', detail: failureFrom(error).detail }] };
     }
@@ -177,7 +181,7 @@ export class VaultProvider
 
   async examine(config: VaultConfig, scope: VaultScope, signal: AbortSignal): Promise<readonly string[]> {
     try {
-      return await unlessAborted(signal, examineScope(this.servers.at(config), scope));
+      return await unlessAborted(signal, examineScope(this.servers.at(config), scope), late);
     } catch (error) {
       return [`\`${scope.path}\` could not be looked at: ${failureFrom(error).detail}`];
     }
@@ -228,4 +232,9 @@ export class VaultProvider
     const bounds = `${String(MIN_TTL_SECONDS)} to ${String(config.maxTtlSeconds)} s`;
     throw new Problem('provider_rejected', `a secret of this connection lives ${bounds}; change the lifetime`);
   }
+}
+
+/** The time of the caller is over; what the call came to is not known. */
+function late(): VaultFailure {
+  return new VaultFailure('timeout', '', { uncertain: true });
 }

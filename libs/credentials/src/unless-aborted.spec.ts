@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { unlessAborted } from './deadline.js';
+import { unlessAborted } from './unless-aborted.js';
 
 const NEVER = new Promise<never>(() => undefined);
 
@@ -8,6 +8,10 @@ describe('unlessAborted', () => {
     const { signal } = new AbortController();
     await expect(unlessAborted(signal, Promise.resolve(7))).resolves.toBe(7);
     await expect(unlessAborted(signal, Promise.reject(new Error('seven')))).rejects.toThrow('seven');
+  });
+
+  it('rejects with what it is given', async () => {
+    await expect(unlessAborted(AbortSignal.abort(), NEVER, () => new Error('late'))).rejects.toThrow('late');
   });
 
   it('rejects as soon as the signal aborts, and when it has aborted before', async () => {
