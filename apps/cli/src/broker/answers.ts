@@ -69,7 +69,6 @@ export const DeclaredSchema = z.looseObject({
   revision: z.int(),
   state: z.string().optional(),
 });
-export type DeclaredAnswer = z.infer<typeof DeclaredSchema>;
 
 const ContentSchema = z.looseObject({ labels: z.record(z.string(), z.string()), spec: z.record(z.string(), z.json()) });
 
@@ -83,7 +82,6 @@ export const TemplateSchema = z.looseObject({
   draft: z.looseObject({ author: z.string() }).nullable(),
   inForce: ContentSchema.nullable(),
 });
-export type TemplateAnswer = z.infer<typeof TemplateSchema>;
 
 /** What `POST /connections/:name/test` answers. */
 export const ConnectionTestSchema = z.looseObject({

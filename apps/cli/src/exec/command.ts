@@ -33,7 +33,7 @@ export function startCommand(
 }
 
 /** As shells say it: the status, or 128 and the number of the signal. */
-export function endOf(code: number | null, signal: NodeJS.Signals | null): CommandEnd {
+function endOf(code: number | null, signal: NodeJS.Signals | null): CommandEnd {
   if (signal !== null) return { exitCode: EXIT.signalled + constants.signals[signal], reason: `ended by ${signal}` };
   return code === 0 ? { exitCode: EXIT.ok } : { exitCode: code ?? EXIT.no, reason: `exit code ${String(code)}` };
 }

@@ -8,7 +8,7 @@ import { ActionsToken } from './actions-token.js';
 import { compactToken, type IdentityToken } from './compact-token.js';
 
 /** Where a pod finds its projected service account token, when the volume of docs/cli.md is mounted. */
-export const KUBERNETES_TOKEN_FILE = '/var/run/secrets/mayfly/token';
+const KUBERNETES_TOKEN_FILE = '/var/run/secrets/mayfly/token';
 
 /** The first place that has a token, in the order of docs/cli.md. Throws a usage failure when there is none. */
 export function identityToken(places: IdentityPlaces, kubernetesFile = KUBERNETES_TOKEN_FILE): IdentityToken {

@@ -40,7 +40,7 @@ function addStep(connections: Command, step: 'disable' | 'enable', description: 
 }
 
 /** What a test found, for people. */
-export function testWords({
+function testWords({
   connection,
   ok,
   checks,
