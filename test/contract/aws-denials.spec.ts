@@ -3,8 +3,9 @@ import { PutRolePolicyCommand } from '@aws-sdk/client-iam';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { addSeconds } from '@mayfly/kernel';
 import { FakeAwsTarget } from './aws-fake-target.js';
+import { ACCOUNT } from './aws-fake/account.js';
 import type { AwsFake, Fault } from './aws-fake/aws-fake.js';
-import { documentOf, nameOf, type AwsTarget } from './aws-target.js';
+import { documentOf, nameOf, patience, type AwsTarget } from './aws-target.js';
 
 describe('denials of AWS sessions', () => {
   let scene: FakeAwsTarget;
@@ -51,6 +52,58 @@ describe('denials of AWS sessions', () => {
       expect((again as { effectiveAt: Date }).effectiveAt.getTime()).toBeGreaterThan(effectiveAt.getTime());
       expect(target.denials.repairs.slice(before)).toEqual(['removed']);
       expect(scene.usable(order)).toBe(0);
+    });
+  });
+
+  describe('a role of another account than the login', () => {
+    const ELSEWHERE = '210987654321';
+    const leaseElsewhere = async () => {
+      const own = await target.createRole();
+      const twin = fake.account.addTwinElsewhere(fake.account.role(nameOf(own)), ELSEWHERE);
+      const order = target.orderFor(twin.arn);
+      await target.mint(order);
+      return { own, order };
+    };
+    const unproven = {
+      kind: 'unknown',
+      detail: expect.stringContaining(`is in account ${ACCOUNT}, the role in ${ELSEWHERE}`),
+    };
+
+    it('does not get a denial by way of a role of the same name', async () => {
+      const { own, order } = await leaseElsewhere();
+      expect(await target.revoke(order)).toMatchObject(unproven);
+      expect(await target.document(own)).toBeUndefined();
+      expect(scene.usable(order)).toBe(1);
+    });
+
+    it('is not taken for gone because the login does not find it', async () => {
+      const { own, order } = await leaseElsewhere();
+      fake.account.roles.delete(nameOf(own));
+      expect(await target.revoke(order)).toMatchObject(unproven);
+      expect(scene.usable(order)).toBe(1);
+    });
+
+    it.each(['found', 'not found'])(
+      'is told apart where the account of the login is not said: name %s',
+      async (name) => {
+        const { own, order } = await leaseElsewhere();
+        if (name === 'not found') fake.account.roles.delete(nameOf(own));
+        const another = target.anotherProvider();
+        fake.fail('GetCallerIdentity', { kind: 'refuse', code: 'InvalidAction' }, 2);
+        const outcome = await target.revoke(order, another);
+        await another.close();
+        expect(outcome.kind).toBe('unknown');
+        expect(await target.document(own)).toBeUndefined();
+      },
+    );
+
+    it('fails when the connection is tried', async () => {
+      const { order } = await leaseElsewhere();
+      const config = target.config({ roles: [order.scope.roleArn] });
+      const { checks } = await target.provider.probe(config, patience());
+      const ofIam = checks.filter(({ name }) => name.startsWith('iam:'));
+      expect(ofIam.map(({ outcome }) => outcome)).toEqual(['failed', 'failed', 'failed']);
+      expect(ofIam[0]?.detail).toContain(ELSEWHERE);
     });
   });
 

@@ -135,12 +135,14 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       expect([await next.read(), await target.isAlive(renewed.secret)]).toEqual([false, true]);
     });
 
-    it('takes the end of the role for the end of its sessions', async () => {
+    it('takes the end of the role for the end of its sessions, where the account of the login is known', async () => {
       const role = await target.createRole();
       const { order, read } = await leaseOf(role);
       await target.iam.send(new DeleteRolePolicyCommand({ RoleName: nameOf(role), PolicyName: 'rights' }));
       await target.iam.send(new DeleteRoleCommand({ RoleName: nameOf(role) }));
-      expect(await target.revoke(order)).toEqual({ kind: 'already_gone' });
+      // an engine that does not say whose account the login is in leaves open whether the role was looked for where it was
+      const isKnown = account.aws.account !== '';
+      expect((await target.revoke(order)).kind).toBe(isKnown ? 'already_gone' : 'unknown');
       expect(await read()).toBe(false);
     });
   });

@@ -93,6 +93,14 @@ export class Account {
     throw new AwsError('NoSuchEntity', 404, `The role with name ${arnOrName} cannot be found.`);
   }
 
+  /** A role of the same name in another account, with the same trust and rights; IAM does not know it here, STS does. */
+  addTwinElsewhere(role: Role, account: string): Role {
+    const arn = role.arn.replace(ACCOUNT, account);
+    const twin = { ...role, arn, id: keyId('AROA'), policies: new Map(role.policies), history: [...role.history] };
+    this.roles.set(arn, twin);
+    return twin;
+  }
+
   /** Takes a changed set of inline policies into force, once it has spread. */
   changed(role: Role, policies: readonly PolicyDocument[]): void {
     role.history.push({ since: Date.now() + this.behaviour.propagationSeconds * 1000, policies });
@@ -117,9 +125,9 @@ export class Account {
   allows(caller: Principal, question: Question): boolean {
     const { session } = caller;
     if (session === undefined) return decide(caller.policies, question) === 'allow';
-    const role = this.roles.get(session.role.name);
+    const { role } = session;
     // sessions are bound to the id of their role
-    if (role?.id !== session.role.id) return false;
+    if (![...this.roles.values()].some(({ id }) => id === role.id)) return false;
     const inForce = role.history.filter(({ since }) => since <= Date.now()).at(-1)?.policies ?? [];
     const byRole = decide(inForce, question);
     const bySession = session.policies === undefined ? 'allow' : decide(session.policies, question);

@@ -1,6 +1,6 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
-import { AssumeRoleWithWebIdentityCommand, STSClient } from '@aws-sdk/client-sts';
+import { AssumeRoleWithWebIdentityCommand, GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { IAMClient } from '@aws-sdk/client-iam';
 import type { IdentityTokens } from '@mayfly/credentials';
 import { Problem, type Clock } from '@mayfly/kernel';
@@ -41,6 +41,8 @@ export class AwsAccess {
   private readonly agents = [new HttpAgent(AGENT), new HttpsAgent(AGENT)] as const;
   /** by access key: when this process saw it first */
   private seen: { readonly accessKeyId: string; readonly at: Date } | undefined;
+  /** by access key: the account that it belongs to */
+  private owner: { readonly accessKeyId: string; readonly account: string } | undefined;
   private offsetMilliseconds: number | undefined;
 
   constructor(
@@ -65,6 +67,16 @@ export class AwsAccess {
       temporary: sessionToken !== undefined,
       ageSeconds: Math.max(0, Math.round((now.getTime() - this.seen.at.getTime()) / 1000)),
     };
+  }
+
+  /** The account of the login, asked for once for each login; undefined where the engine answers without one. */
+  async account(options: { readonly abortSignal: AbortSignal }): Promise<string | undefined> {
+    const { accessKeyId } = await this.sts.config.credentials();
+    if (this.owner?.accessKeyId === accessKeyId) return this.owner.account;
+    const { Account: account } = await this.sts.send(new GetCallerIdentityCommand({}), options);
+    if (account === undefined || account === '') return undefined;
+    this.owner = { accessKeyId, account };
+    return account;
   }
 
   /** AWS's clock minus ours, from the latest answer of STS; whole seconds, as its `Date` header has. */

@@ -69,6 +69,8 @@ export class DenialRound {
   }
 
   private async bring(wish: RoundWish, isSecondLook: boolean): Promise<RoundReport> {
+    const place = await this.parts.policy.locate(this.bounds);
+    if ('failure' in place) return { kind: 'failed', failure: place.failure };
     const known = this.known?.revision === this.claim.revision ? this.known : undefined;
     if (wish.look) return this.compare(wish, known, isSecondLook);
     const hasAll = [...wish.leases].every((lease) => known?.since.has(lease) === true);
@@ -78,7 +80,7 @@ export class DenialRound {
   private async compare(wish: RoundWish, known: Standing | undefined, isSecondLook: boolean): Promise<RoundReport> {
     const plan = this.plan();
     const found = await this.parts.policy.read(this.bounds);
-    if ('failure' in found) return this.failed(found.failure, false);
+    if ('failure' in found) return this.failed(found.failure);
     if (found.value !== undefined) return this.compareFound(found.value, plan, wish);
     if (plan.denials === undefined) return this.keep(this.standing(plan, true, false), NOBODY);
     if (this.claim.revision > 0 && (isSecondLook || this.hasStood(wish, known)))
@@ -121,7 +123,7 @@ export class DenialRound {
     const answer = await this.put(plan.denials);
     if ('failure' in answer) {
       const isCrowded = answer.failure.reason === 'limit-exceeded' && plan.cutOff === undefined;
-      return isCrowded ? this.write(this.plan(true), repaired, confirmed) : this.failed(answer.failure, true);
+      return isCrowded ? this.write(this.plan(true), repaired, confirmed) : this.failed(answer.failure);
     }
     const standing = this.standing(plan, repaired === undefined, true);
     const { cutOff } = plan;
@@ -149,8 +151,8 @@ export class DenialRound {
     return this.parts.denials.settle(this.claim, write);
   }
 
-  private async failed(failure: AwsFailure, wasWrite: boolean): Promise<RoundReport> {
-    const isGone = failure.reason === 'not-found' && (await this.parts.policy.isRoleGone(this.bounds, wasWrite));
+  private async failed(failure: AwsFailure): Promise<RoundReport> {
+    const isGone = failure.reason === 'not-found' && (await this.parts.policy.isRoleGone(this.bounds));
     return isGone ? { kind: 'role-gone' } : { kind: 'failed', failure };
   }
 

@@ -11,6 +11,7 @@ export type AwsReason =
   | 'packed-size'
   | 'access-denied'
   | 'not-found'
+  | 'other-account'
   | 'limit-exceeded'
   | 'region-disabled'
   | 'clock-skew'
@@ -30,6 +31,8 @@ export interface AwsFailure {
   readonly certain: boolean;
   /** the right that is missing, such as `sts:TagSession`, where AWS names it */
   readonly action?: string;
+  /** the accounts of a login and of a role that it does not reach by name */
+  readonly accounts?: { readonly login: string; readonly role: string };
 }
 
 /** By the codes of STS, IAM and the common errors of AWS's query APIs, without the endings that differ between them. */
@@ -144,6 +147,7 @@ const DETAILS: Readonly<Record<AwsReason, string>> = {
   'access-denied':
     'AWS refused; the role must trust Mayfly, and the policy of Mayfly must allow it (docs/connect-aws.md)',
   'not-found': 'AWS does not have the role or the policy that was named',
+  'other-account': "revocation by role policy needs a login in the role's account",
   'limit-exceeded': 'a limit of AWS is reached',
   'region-disabled': 'the region of the connection is not enabled in the account',
   'clock-skew': 'the clocks of AWS and of this machine are too far apart; set the one that is wrong',
@@ -169,8 +173,12 @@ export function problemFor(failure: AwsFailure, hint?: string): Problem {
   return new Problem(problemCode, `${hint ?? detailFor(failure)} (${code})`, { reason, ...retry });
 }
 
-/** In words, with the right that is missing where AWS names it. */
-export function detailFor({ reason, action }: AwsFailure): string {
+/** In words, with the right that is missing where AWS names it, and the accounts that are not the same. */
+export function detailFor({ reason, action, accounts }: AwsFailure): string {
+  if (accounts !== undefined) {
+    const where = `the connection's login is in account ${accounts.login}, the role in ${accounts.role}`;
+    return `${where}; ${DETAILS[reason]}`;
+  }
   if (reason !== 'access-denied' || action === undefined) return DETAILS[reason];
   const remedy = Object.hasOwn(TRUSTED, action) ? TRUSTED[action] : undefined;
   if (remedy === undefined) return `AWS refuses \`${action}\`; allow it in the policy of Mayfly (docs/connect-aws.md)`;

@@ -141,6 +141,8 @@ export class Probe {
   ): Promise<readonly ProbeCheck[]> {
     const [get = '', put = '', remove = ''] = names;
     const { policy, clock, maxCharacters } = parts;
+    const place = await policy.locate(this.bounds);
+    if ('failure' in place) return names.map((name) => checkOf(name, place));
     const { denials } = planDenials(claim, clock.now(), maxCharacters);
     const read = checkOf(get, await policy.read(this.bounds));
     const written = checkOf(
