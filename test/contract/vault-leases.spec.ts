@@ -60,6 +60,34 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     await expect(openSession(url)).rejects.toMatchObject({ code: '28P01' });
   });
 
+  it.each(['is gone', 'cannot be used'])(
+    'ends lease and token though the connection in `endSessions` %s, and is `revoked` once the sessions are ended',
+    async (how) => {
+      const { order, url, username } = await target.mint();
+      const session = await openSession(url);
+      const unusable = { provider: 'postgres', config: { url: 'postgres://nobody:wrong@127.0.0.1:1/crm' } };
+      const related = how === 'is gone' ? {} : { [DATABASE_CONNECTION]: unusable };
+      expect(await target.revokeOnce({ ...order, related })).toMatchObject({ kind: 'unknown' });
+      expect(await target.tokensOf(order.leaseId)).toBe(0);
+      expect(await target.users()).not.toContain(username);
+      expect((await session.client.query('SELECT 1')).rowCount).toBe(1);
+      expect(await target.revoke(order)).toEqual({ kind: 'revoked' });
+      await session.ended;
+    },
+  );
+
+  it('ends lease and token of a user whose oid was not recorded and cannot be asked for', async () => {
+    const { order, username } = await target.mint();
+    const { userOid: _, ...early } = handleOf(order.leaseId);
+    target.handles.set(order.leaseId, early);
+    const unusable = { provider: 'postgres', config: { url: 'postgres://nobody:wrong@127.0.0.1:1/crm' } };
+    const outcome = await target.revokeOnce({ ...order, related: { [DATABASE_CONNECTION]: unusable } });
+    expect(outcome).toMatchObject({ kind: 'unknown' });
+    expect(await target.tokensOf(order.leaseId)).toBe(0);
+    expect(await target.users()).not.toContain(username);
+    expect(await target.revoke(order)).toEqual({ kind: 'revoked' });
+  });
+
   it('ends open sessions where the statements of the engine do', async () => {
     const { order, url } = await target.mint(target.orderFor({ scope: target.scope('tidy') }));
     const session = await openSession(url);

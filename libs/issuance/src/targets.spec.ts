@@ -97,4 +97,36 @@ describe('Targets', () => {
     const targets = targetsWith({ host: 'db', password: 'env:CRM' }, () => Promise.reject(gone));
     await expect(targets.resolve('postgres', 'crm', {})).rejects.toBe(gone);
   });
+
+  it('leaves out a related connection that cannot be read any more, but begins nothing new without it', async () => {
+    const leading = {
+      kind: 'vault',
+      secretMembers: ['/token'],
+      schemas: { config: z.strictObject({ token: z.string() }), scope: z.json() },
+      connectionsOf: () => ['crm', 'billing'],
+    } as unknown as AnyProvider;
+    const config = (password: string) => ({ host: 'db', password });
+    const related = {
+      crm: { provider: 'postgres', config: config('env:GONE') },
+      billing: { provider: 'postgres', config: config('env:THERE') },
+    };
+    const declared = { provider: 'vault', owner: 'platform', config: { token: 'env:THERE' } };
+    const specs: Record<string, Connection['spec']> = {
+      vault: declared,
+      crm: { ...related.crm, owner: 'crm-platform' },
+      billing: { ...related.billing, owner: 'crm-platform' },
+    };
+    const gone = new Problem('unavailable', 'the secret `env:GONE` cannot be read');
+    const targets = new Targets(
+      new ProviderRegistry([{ provider }, { provider: leading }]),
+      { find: (name) => ({ name, spec: specs[name]! }) },
+      {
+        read: (reference) => (reference.includes('GONE') ? Promise.reject(gone) : Promise.resolve('hunter2hunter2')),
+      },
+    );
+    const restored = await targets.restore('vault', declared.config, related);
+    expect(restored.config).toEqual({ token: 'hunter2hunter2' });
+    expect(Object.keys(restored.related ?? {})).toEqual(['billing']);
+    await expect(targets.resolve('vault', 'vault', {})).rejects.toBe(gone);
+  });
 });

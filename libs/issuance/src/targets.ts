@@ -25,9 +25,9 @@ export class Targets {
   async resolve(kind: string, connection: string | undefined, scope: Json): Promise<Target> {
     const provider = this.providers.get(kind);
     const related = this.declaredRelated(provider, scope);
-    if (connection === undefined) return this.restore(kind, {}, related);
-    const { spec } = this.usable(connection, kind);
-    return { ...(await this.restore(kind, spec.config, related)), connection };
+    const own = connection === undefined ? {} : { connection };
+    const config = connection === undefined ? {} : this.usable(connection, kind).spec.config;
+    return { ...(await this.targetOf(provider, config, related, this.relatedOf(related))), ...own };
   }
 
   /** What a credential of this kind, connection and scope promises, without reading a secret. */
@@ -40,14 +40,12 @@ export class Targets {
     return config.success ? provider.traitsFor(config.data, parsed) : provider.traits;
   }
 
-  /** The target of configurations as they were declared, with their secrets as they are now. Throws `provider_rejected`. */
+  /**
+   * The target of configurations as they were declared, with their secrets as they are now. A related connection that
+   * cannot be read is left out: what can be ended without it must not wait for it (I4). Throws `provider_rejected`.
+   */
   async restore(kind: string, declared: Json, declaredRelated: DeclaredRelated = {}): Promise<Target> {
-    const provider = this.providers.get(kind);
-    const config = await this.configOf(provider, declared);
-    const check: Target['check'] = (order, minted) => this.providers.check(kind, order, minted);
-    if (Object.keys(declaredRelated).length === 0) return { provider, declared, config, check };
-    const related = await this.relatedOf(declaredRelated);
-    return { provider, declared, config, check, declaredRelated, related };
+    return this.targetOf(this.providers.get(kind), declared, declaredRelated, this.readableOf(declaredRelated));
   }
 
   /** Throws `policy_denied` (control `connection-state`) when the connection is disabled. */
@@ -78,11 +76,31 @@ export class Targets {
     );
   }
 
+  private async targetOf(
+    provider: AnyProvider,
+    declared: Json,
+    declaredRelated: DeclaredRelated,
+    reading: Promise<RelatedConnections>,
+  ): Promise<Target> {
+    const [config, related] = await Promise.all([this.configOf(provider, declared), reading]);
+    const check: Target['check'] = (order, minted) => this.providers.check(provider.kind, order, minted);
+    const target = { provider, declared, config, check };
+    return Object.keys(declaredRelated).length === 0 ? target : { ...target, declaredRelated, related };
+  }
+
+  /** All of them. Throws when one cannot be read. */
   private async relatedOf(declared: DeclaredRelated): Promise<RelatedConnections> {
     const entries = Object.entries(declared).map(async ([name, { provider, config }]) => {
       return [name, { provider, config: await this.configOf(this.providers.get(provider), config) }] as const;
     });
     return Object.fromEntries(await Promise.all(entries));
+  }
+
+  /** Those that can be read. */
+  private async readableOf(declared: DeclaredRelated): Promise<RelatedConnections> {
+    const each = Object.entries(declared).map(([name, one]) => this.relatedOf({ [name]: one }));
+    const read = await Promise.allSettled(each);
+    return Object.fromEntries(read.flatMap((one) => (one.status === 'fulfilled' ? Object.entries(one.value) : [])));
   }
 
   private async configOf(provider: AnyProvider, declared: Json): Promise<unknown> {

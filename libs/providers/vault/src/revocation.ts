@@ -1,6 +1,6 @@
 import type { RevocationOrder, RevocationOutcome } from '@mayfly/credentials';
 import { addSeconds, Problem, type Clock } from '@mayfly/kernel';
-import { failureFrom, VaultFailure } from './failures.js';
+import { failureFrom } from './failures.js';
 import { endLease, endToken, lookForPending } from './proofs.js';
 import type { Server } from './server.js';
 import type { SessionEnding } from './session-ending.js';
@@ -12,6 +12,8 @@ type Order = RevocationOrder<VaultConfig, VaultHandle>;
 /** A person has to act first, or Vault tries again by itself once a day. */
 const STUCK_RETRY_SECONDS = 300;
 const QUEUE_RETRY_SECONDS = 1;
+/** For a look at the database before Vault is asked: what is left of the deadline is for Vault. */
+const USER_LOOK_MS = 3_000;
 /** How far the server's clock may be from ours. */
 const CLOCK_SLACK_SECONDS = 300;
 
@@ -65,25 +67,34 @@ function endAll(call: Call): Promise<RevocationOutcome> {
 
 async function endKnownLease(call: Call, leaseId: string): Promise<RevocationOutcome> {
   const { server, accessor, parts, signal } = call;
-  const user = await userOf(call);
+  // what is wrong with the database is said at the end: it must not keep lease and token alive
+  const [user] = await Promise.allSettled([userOf(call)]);
   const lease = await endLease(server.login, leaseId);
   if (lease.irrevocable !== undefined) return stuck(lease.irrevocable);
   if (!lease.gone) return soon('vault has queued the revocation');
   const isTokenGone = await endToken(server.login, accessor);
   // only now, so that nobody can log in any more who would have to be ended again
-  if (user !== undefined) await parts.sessions.endSessions(user.config, user, signal);
+  if (user.status === 'rejected') throw user.reason;
+  if (user.value !== undefined) await parts.sessions.endSessions(user.value.config, user.value, signal);
   return isTokenGone ? { kind: 'revoked' } : soon('the lease is gone, its token is not yet');
 }
 
-/** Whose sessions have to be ended, and where. The oid is asked for while the user is still there, if it is not known. */
+/**
+ * Whose sessions have to be ended, and where. The oid is asked for while the user is still there, if it is not known; a
+ * mint gives its secret out only once the oid is recorded, so that nobody has a session where it cannot be found.
+ */
 async function userOf({ order, parts, signal }: Call) {
   const { endSessions, username: name, userOid } = order.handle;
   if (endSessions === undefined || name === undefined) return undefined;
   const connection = order.related?.[endSessions];
-  if (connection === undefined)
-    throw new VaultFailure('refused', 'the connection whose sessions are to be ended cannot be read');
-  const oid = userOid ?? (await parts.sessions.userOid(connection.config, name, signal));
+  if (connection === undefined) throw new Problem('provider_unavailable', unreadable(endSessions));
+  const asking = AbortSignal.any([signal, AbortSignal.timeout(USER_LOOK_MS)]);
+  const oid = userOid ?? (await parts.sessions.userOid(connection.config, name, asking));
   return { config: connection.config, name, ...(oid === undefined ? {} : { oid }) };
+}
+
+function unreadable(connection: string): string {
+  return `lease and token are gone, and open sessions may live on: the connection \`${connection}\`, by which they are ended, cannot be read; look at its secret and its configuration`;
 }
 
 /** No lease was made: what was signed lives to its expiry, whatever becomes of the token that asked for it. */
