@@ -108,7 +108,7 @@ describe('failures of vault', () => {
     const revokeAll = (): Promise<RevocationOutcome[]> =>
       Promise.all(leases.map(({ order }) => target.revokeOnce(order)));
     fake.isSealed = true;
-    for (const outcome of await revokeAll()) expect(outcome).toMatchObject({ kind: 'unknown', retryAfterSeconds: 15 });
+    for (const outcome of await revokeAll()) expect(outcome).toMatchObject({ kind: 'unknown', retryAfterSeconds: 10 });
     expect(await failureOf(target.orderFor())).toMatchObject({
       code: 'provider_unavailable',
       extensions: { reason: 'sealed' },
