@@ -18,7 +18,7 @@ const secretFault = () => undefined;
 const token = {
   kind: 'token',
   secretMembers: [],
-  schemas: { config: z.strictObject({}), scope: z.strictObject({ audience: z.string() }), handle: z.never() },
+  schemas: { config: z.strictObject({}), scope: z.looseObject({ audience: z.string() }), handle: z.never() },
   traits: { remote: false, revocation: 'propagating', minTtlSeconds: 1, maxTtlSeconds: 900 },
 } as unknown as AnyProvider;
 
@@ -163,5 +163,37 @@ describe('writing one document', () => {
     const outcomes = (await Promise.allSettled(writes)).map(({ status }) => status);
     expect(outcomes.sort()).toEqual(['fulfilled', 'rejected']);
     expect((await replica().find('Agent', 'one')).revision).toBe(2);
+  });
+});
+
+describe('taking a connection away', () => {
+  const crm = read({
+    kind: 'Connection',
+    metadata: { name: 'crm' },
+    spec: { provider: 'token', owner: 'crm', config: {} },
+  });
+  const remove = () => replica().remove('Connection', 'crm', () => undefined, BY);
+
+  it('is refused while a template ends sessions by it', async () => {
+    const ending = template('read');
+    if (ending.kind !== 'TaskTemplate') throw new Error('no template');
+    const [api] = ending.spec.credentials;
+    const credentials = [{ ...api!, scope: { audience: 'cases', endSessions: 'crm' } }];
+    await replica().apply([crm, { ...ending, spec: { ...ending.spec, credentials } }], BY);
+    await expect(remove()).rejects.toMatchObject({ code: 'conflict', detail: expect.stringContaining('`read`') });
+    await replica().apply([template('read')], BY);
+    await remove();
+  });
+
+  it('is refused while a live lease ends sessions by it', async () => {
+    await replica().apply([crm], BY);
+    await admin.query(`SET session_replication_role = replica;
+      INSERT INTO lease (id, task_id, name, provider, connection, revocation, state, agent_name, template_name, scope,
+        scope_digest, sealed_handle, created_at, mint_by, expires_at, due_at)
+      VALUES ('lse_1', 'tsk_1', 'api', 'vault', 'vault', 'immediate', 'active', 'a', 't', '{"endSessions": "crm"}', '', '',
+        now(), now(), now(), now())`);
+    await expect(remove()).rejects.toMatchObject({ detail: expect.stringContaining('1 live leases') });
+    await admin.query(`DELETE FROM lease; SET session_replication_role = DEFAULT`);
+    await remove();
   });
 });
