@@ -14,7 +14,7 @@ function gatesWith(maxConcurrentCalls?: number): ConnectionGates {
 }
 
 async function outages(gates: ConnectionGates, count: number, connection = 'dead'): Promise<void> {
-  for (let call = 0; call < count; call++) await expect(gates.run(connection, outage)).rejects.toThrow('answer');
+  for (let call = 0; call < count; call++) await expect(gates.run(connection, 10, outage)).rejects.toThrow('answer');
 }
 
 describe('the gate of a connection', () => {
@@ -28,7 +28,7 @@ describe('the gate of a connection', () => {
     gates.requireOpen('dead');
     await outages(gates, 1);
     const call = jest.fn(answer);
-    await expect(gates.run('dead', call)).rejects.toMatchObject({
+    await expect(gates.run('dead', 10, call)).rejects.toMatchObject({
       code: 'provider_rejected',
       extensions: { reason: 'paused' },
     });
@@ -38,13 +38,13 @@ describe('the gate of a connection', () => {
     }).toThrow('is paused');
     expect(gates.pausedConnections()).toEqual(new Map([['dead', 1]]));
     gates.requireOpen('healthy');
-    expect(await gates.run('healthy', answer)).toBe('minted');
-    expect(await gates.run(undefined, answer)).toBe('minted');
+    expect(await gates.run('healthy', 10, answer)).toBe('minted');
+    expect(await gates.run(undefined, 10, answer)).toBe('minted');
   });
 
   it('takes a refusal by the target for an answer', async () => {
     const gates = gatesWith();
-    for (let call = 0; call < 20; call++) await expect(gates.run('crm', refusal)).rejects.toThrow('no such role');
+    for (let call = 0; call < 20; call++) await expect(gates.run('crm', 10, refusal)).rejects.toThrow('no such role');
     gates.requireOpen('crm');
   });
 
@@ -54,7 +54,7 @@ describe('the gate of a connection', () => {
     await outages(gates, 5);
     jest.advanceTimersByTime(5_001);
     gates.requireOpen('dead');
-    expect(await gates.run('dead', answer)).toBe('minted');
+    expect(await gates.run('dead', 10, answer)).toBe('minted');
     await outages(gates, 4);
     gates.requireOpen('dead');
   });
@@ -78,21 +78,43 @@ describe('the gate of a connection', () => {
       await new Promise((resolve) => setImmediate(resolve));
       running -= 1;
     };
-    await Promise.all(Array.from({ length: 10 }, () => gates.run('crm', call)));
+    await Promise.all(Array.from({ length: 10 }, () => gates.run('crm', 10, call)));
     expect(most).toBe(2);
   });
 
   it('refuses what would wait too long, as a call that was not made', async () => {
     const gates = gatesWith(1);
     let release = (): void => undefined;
-    const held = gates.run('crm', () => new Promise<void>((resolve) => (release = resolve)));
-    const waiting = Array.from({ length: 512 }, () => gates.run('crm', answer));
-    await expect(gates.run('crm', answer)).rejects.toMatchObject({
+    const held = gates.run('crm', 10, () => new Promise<void>((resolve) => (release = resolve)));
+    const waiting = Array.from({ length: 512 }, () => gates.run('crm', 10, answer));
+    await expect(gates.run('crm', 10, answer)).rejects.toMatchObject({
       code: 'provider_rejected',
       extensions: { reason: 'busy' },
     });
     release();
     await held;
     expect(await Promise.all(waiting)).toHaveLength(512);
+  });
+
+  it('takes a wait for its turn for no outage, and what got none in time for a call that was not made', async () => {
+    const gates = gatesWith(1);
+    let release = (): void => undefined;
+    const held = gates.run('crm', 10, () => new Promise<void>((resolve) => (release = resolve)));
+    const call = jest.fn(answer);
+    const waiting = await Promise.allSettled(Array.from({ length: 10 }, () => gates.run('crm', 0.02, call)));
+    for (const outcome of waiting) {
+      expect(outcome).toMatchObject({ reason: { code: 'provider_rejected', extensions: { reason: 'busy' } } });
+    }
+    release();
+    await held;
+    expect(await gates.run('crm', 10, answer)).toBe('minted');
+    expect(call).not.toHaveBeenCalled();
+    gates.requireOpen('crm');
+  });
+
+  it('counts a call that began and did not answer in time', async () => {
+    const gates = gatesWith();
+    const silent = () => new Promise<never>(() => undefined);
+    await expect(gates.run('dead', 0.02, silent)).rejects.toMatchObject({ code: 'provider_unavailable' });
   });
 });

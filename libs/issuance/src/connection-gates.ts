@@ -1,7 +1,7 @@
+import { withDeadline } from '@mayfly/credentials';
 import { Problem } from '@mayfly/kernel';
 import {
   bulkhead,
-  BulkheadRejectedError,
   CircuitState,
   circuitBreaker,
   ConsecutiveBreaker,
@@ -18,6 +18,8 @@ const PAUSE_MS = 5_000;
 const CONCURRENT_CALLS = 32;
 /** Calls that wait for their turn; more are refused, since they would not be answered in time. */
 const WAITING_CALLS = 512;
+/** The part of a call's time that it may wait for its turn. */
+const WAITING_PART = 0.5;
 
 interface Gate {
   readonly concurrentCalls: number;
@@ -45,17 +47,23 @@ export class ConnectionGates {
   }
 
   /**
-   * The call's own outcome, or `provider_rejected` (reason `paused` or `busy`) when it was not made: nothing came of it. Only
-   * `provider_unavailable` counts as an outage.
+   * The outcome of a call that may take `seconds` in all, or `provider_rejected` (reason `paused` or `busy`) when it was not
+   * made: nothing came of it. Only `provider_unavailable` counts as an outage, and no wait for a turn does.
    */
-  async run<T>(connection: string | undefined, call: () => Promise<T>): Promise<T> {
-    if (connection === undefined) return call();
+  async run<T>(connection: string | undefined, seconds: number, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    if (connection === undefined) return withDeadline(seconds, call);
     const { breaker, bulkhead } = this.gateOf(connection);
+    const turn = AbortSignal.timeout(seconds * 1000 * WAITING_PART);
+    const made = { hasBegun: false };
+    const begin = (signal: AbortSignal): Promise<T> => {
+      made.hasBegun = true;
+      return breaker.execute(() => call(signal));
+    };
     try {
-      return await bulkhead.execute(() => breaker.execute(call));
+      return await withDeadline(seconds, (signal) => bulkhead.execute(() => begin(signal), turn));
     } catch (error) {
       if (isBrokenCircuitError(error)) throw paused('provider_rejected', connection);
-      if (error instanceof BulkheadRejectedError) throw busy(connection);
+      if (!made.hasBegun) throw busy(connection);
       throw error;
     }
   }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { withDeadline, type Minted } from '@mayfly/credentials';
+import type { Minted } from '@mayfly/credentials';
 import { Problem, type Json, type JsonObject, type LeaseId } from '@mayfly/kernel';
 import type { ConnectionGates } from './connection-gates.js';
 import { sealHandle } from './lease-handle.js';
@@ -88,9 +88,7 @@ export class Minter {
       return this.record(lease, known);
     };
     if (!traits.remote) return provider.mint(order, handle, NEVER_ABORTED, record);
-    return withDeadline(MINT_DEADLINE_SECONDS, (signal) =>
-      this.gates.run(connection, () => provider.mint(order, handle, signal, record)),
-    );
+    return this.gates.run(connection, MINT_DEADLINE_SECONDS, (signal) => provider.mint(order, handle, signal, record));
   }
 
   private async mintOne(lease: PlannedLease): Promise<Minted<unknown>> {

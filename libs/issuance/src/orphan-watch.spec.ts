@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { Problem, type Json } from '@mayfly/kernel';
 import { FakeTaskStores, IssuanceService, templateOf } from '@mayfly/testing';
 import { OrphanWatch } from './orphan-watch.js';
+import type { OrphanPlace } from './ports.js';
 
 type Orphans = (related: unknown, handles: readonly Json[]) => Promise<readonly string[]>;
 
@@ -9,6 +10,7 @@ describe('the watch over orphans', () => {
   let service: IssuanceService<FakeTaskStores>;
   let watch: OrphanWatch;
   let there: string[];
+  let places: OrphanPlace[];
   const orphans = jest.fn<Orphans>();
   const reports: unknown[] = [];
   const told = () => service.stores.scene.audit.filter(({ type }) => type === 'target.orphaned');
@@ -18,6 +20,7 @@ describe('the watch over orphans', () => {
     await service.publish(templateOf());
     service.connect('database', 'dummy');
     there = [];
+    places = [{ provider: 'dummy', connection: 'crm', related: 'database' }];
     reports.length = 0;
     orphans.mockImplementation(async (_, handles) => {
       const known = handles.map((handle) => (handle as { readonly id: string }).id);
@@ -26,7 +29,7 @@ describe('the watch over orphans', () => {
     Object.assign(service.dummy, { orphans });
     const { stores, targets, sealer: sealing } = service;
     watch = new OrphanWatch({
-      places: () => [{ provider: 'dummy', connection: 'crm', related: 'database' }],
+      places: () => places,
       store: { lately: async () => [...stores.scene.leaseRows.values()] },
       connections: { find: (name) => service.connection(name) },
       targets,
@@ -59,6 +62,20 @@ describe('the watch over orphans', () => {
     there = [];
     await watch.round();
     expect(watch.counts().get('crm')).toBe(0);
+  });
+
+  it('keeps what it sees through one database apart from what it sees through another, and forgets one that is not looked at any more', async () => {
+    service.connect('archive', 'dummy');
+    places = ['database', 'archive'].map((related) => ({ provider: 'dummy', connection: 'crm', related }));
+    for (let round = 0; round < 3; round++) {
+      orphans.mockResolvedValueOnce(['v-here']).mockResolvedValueOnce(['v-there', 'v-there-too']);
+      await watch.round();
+    }
+    expect(told()).toHaveLength(2);
+    expect(watch.counts()).toEqual(new Map([['crm', 3]]));
+    places = [];
+    await watch.round();
+    expect(watch.counts()).toEqual(new Map());
   });
 
   it('reports a place that it cannot look at, and keeps what it knew', async () => {

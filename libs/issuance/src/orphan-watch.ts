@@ -21,27 +21,49 @@ export interface OrphanWatchParts {
   readonly report: (error: unknown) => void;
 }
 
+/** What the last look at a place found. */
+interface Findings {
+  readonly connection: string;
+  /** no lease knows them */
+  readonly names: readonly string[];
+  /** those of them that were there at the look before as well */
+  readonly orphans: readonly string[];
+}
+
+/** One connection may be looked at through several databases. */
+const keyOf = ({ connection, related }: OrphanPlace): string => JSON.stringify([connection, related]);
+
 /**
  * Compares what leases have with what is there, where a back end can lose track of what it made: nothing that a
- * revocation could reach any more. What it finds is reported, in the audit once and as a number; somebody has to decide.
+ * revocation could reach any more. What it finds is reported, in the audit once for each process that looks and as a number; somebody has to decide.
  */
 export class OrphanWatch {
-  private readonly seen = new Map<string, readonly string[]>();
-  private readonly known = new Map<string, readonly string[]>();
+  private readonly found = new Map<string, Findings>();
 
   constructor(private readonly parts: OrphanWatchParts) {}
 
-  /** Looks everywhere once. A place that cannot be looked at is reported and keeps what was found there last. */
+  /**
+   * Looks everywhere once. A place that cannot be looked at is reported and keeps what was found there last; one that no
+   * template names any more is forgotten.
+   */
   async round(): Promise<void> {
-    await Promise.all(this.parts.places().map((place) => this.look(place).catch(this.parts.report)));
+    const places = this.parts.places();
+    const wanted = new Set(places.map(keyOf));
+    for (const key of this.found.keys()) if (!wanted.has(key)) this.found.delete(key);
+    await Promise.all(places.map((place) => this.look(place).catch(this.parts.report)));
   }
 
   /** How many orphans are known now, by connection. */
   counts(): ReadonlyMap<string, number> {
-    return new Map([...this.known].map(([connection, names]) => [connection, names.length]));
+    const counts = new Map<string, number>();
+    for (const { connection, orphans } of this.found.values()) {
+      counts.set(connection, (counts.get(connection) ?? 0) + orphans.length);
+    }
+    return counts;
   }
 
-  private async look({ provider: kind, connection, related }: OrphanPlace): Promise<void> {
+  private async look(place: OrphanPlace): Promise<void> {
+    const { provider: kind, connection, related } = place;
     const { spec } = this.declared(related);
     const { config } = await this.parts.targets.restore(spec.provider, spec.config);
     const { provider } = await this.parts.targets.restore(kind, this.declared(connection).spec.config);
@@ -51,12 +73,12 @@ export class OrphanWatch {
       async (signal) => (await provider.orphans?.({ provider: spec.provider, config }, handles, signal)) ?? [],
     );
     // What a mint under way has just made is known to no lease yet: an orphan is one that is there at two looks.
-    const before = this.seen.get(connection) ?? [];
-    this.seen.set(connection, names);
-    const orphans = names.filter((name) => before.includes(name));
-    const news = orphans.filter((name) => !this.known.get(connection)?.includes(name));
+    const before = this.found.get(keyOf(place));
+    const orphans = names.filter((name) => before?.names.includes(name));
+    const news = orphans.filter((name) => !before?.orphans.includes(name));
+    this.found.set(keyOf(place), { connection, names, orphans: before?.orphans ?? [] });
     if (news.length > 0) await this.note(connection, related, news, orphans.length);
-    this.known.set(connection, orphans);
+    this.found.set(keyOf(place), { connection, names, orphans });
   }
 
   private async handles(kind: string): Promise<readonly Json[]> {

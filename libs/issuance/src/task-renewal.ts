@@ -1,5 +1,5 @@
 import { auditEntry } from '@mayfly/audit';
-import { withDeadline, type Minted, type MintOrder } from '@mayfly/credentials';
+import type { Minted, MintOrder } from '@mayfly/credentials';
 import {
   addSeconds,
   digestOf,
@@ -140,7 +140,9 @@ export class TaskRenewal {
     const order = { ...orderOf(lease.id, task, target, lease.scope, mintBy), issuedAt: this.parts.clock.now() };
     // What stands at a shared target may be about sessions by when they were issued: first it is recorded, then issued.
     if (lease.target !== undefined && !(await this.parts.tasks.reissuing(lease.id, mintBy))) throw ended(task.id);
-    const renewed = await this.parts.gates.run(lease.connection, () => this.renewAt(target, order, handle));
+    const renewed = await this.parts.gates.run(lease.connection, MINT_DEADLINE_SECONDS, (signal) =>
+      this.renewAt(target, order, handle, signal),
+    );
     const providerExpiresAt = renewed.providerExpiresAt;
     const alive = await this.parts.tasks.renewedAtProvider(lease.id, providerExpiresAt);
     // INVARIANT: I2, what was renewed after the end of its task was recorded is given to nobody.
@@ -149,11 +151,14 @@ export class TaskRenewal {
   }
 
   /** The call, its time, and the same judgement that a mint gets. */
-  private async renewAt({ provider, check }: Target, order: MintOrder<unknown, Json>, handle: Json) {
+  private async renewAt(
+    { provider, check }: Target,
+    order: MintOrder<unknown, Json>,
+    handle: Json,
+    signal: AbortSignal,
+  ) {
     const started = performance.now();
-    const renewed = await withDeadline(MINT_DEADLINE_SECONDS, async (signal) =>
-      provider.renew?.(order, handle, signal),
-    );
+    const renewed = await provider.renew?.(order, handle, signal);
     this.parts.metrics.providerAnswered(provider.kind, 'renew', (performance.now() - started) / 1000);
     if (renewed === undefined) throw new Problem('internal', 'the provider cannot renew');
     const { secret, providerExpiresAt } = renewed;
