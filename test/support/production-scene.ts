@@ -37,6 +37,7 @@ export async function openProductionScene(): Promise<ProductionScene> {
     MAYFLY_MIGRATION_URL: database.adminUrl,
     MAYFLY_SEALING_KEY: sealingKey,
     MAYFLY_PUBLIC_URL: PUBLIC_URL,
+    MAYFLY_SECRETS_DIR: directory,
     MAYFLY_BOOTSTRAP_ISSUER: writePeople(directory, issuers),
     CRM_DATABASE_URL: crmUrl,
     ...(redis === undefined ? {} : { REDIS_URL: redis.url }),

@@ -124,7 +124,7 @@ function configDirOf(data: Environment, production: boolean): string | undefined
 }
 
 function refuseForProduction(data: Environment): void {
-  const missing = (['DATABASE_URL', 'MAYFLY_SEALING_KEY', 'MAYFLY_PUBLIC_URL'] as const).filter(
+  const missing = (['DATABASE_URL', 'MAYFLY_SEALING_KEY', 'MAYFLY_PUBLIC_URL', 'MAYFLY_SECRETS_DIR'] as const).filter(
     (name) => data[name] === undefined,
   );
   if (missing.length > 0) throw new Problem('invalid_declaration', `production needs ${missing.join(', ')}`);

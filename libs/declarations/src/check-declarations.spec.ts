@@ -129,6 +129,12 @@ describe('checkDeclarations', () => {
       /write the secret as a reference/,
     ],
     [
+      'a secret that is written out',
+      SUPPORT_YAML.replace('env:CRM_DATABASE_URL', 'hunter2-in-plain'),
+      '/spec/config/url',
+      /write the secret as a reference/,
+    ],
+    [
       'a secret reference in a member that is shown',
       SUPPORT_YAML.replace("url: 'env:CRM_DATABASE_URL'", "url: 'env:CRM_DATABASE_URL', spare: 'env:OTHER'"),
       '/spec/config/spare',

@@ -5,12 +5,16 @@ import {
   type ConnectionSpec,
   type SecretFault,
 } from '@mayfly/credentials';
-import type { FieldError, Json } from '@mayfly/kernel';
+import type { FieldError, Json, JsonObject } from '@mayfly/kernel';
 import { below } from '@mayfly/templates';
 import { firstFault } from './lint-facts.js';
 
 /** Before the host, or among the parameters, where PostgreSQL takes it too. */
 const PASSWORD_IN_URL = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*:[^/?#]*@|[^?]*\?(.*&)?password=)/is;
+
+/** What may stand where a secret may. */
+const PUBLIC = /^([a-z][a-z0-9+.-]*:\/\/|-----BEGIN CERTIFICATE-----)/i;
+const WRITE_REFERENCE = 'write the secret as a reference, `env:NAME` or `file:PATH`';
 
 /** What the service can do with connections. */
 interface ConnectionContext {
@@ -37,6 +41,7 @@ export function findConnectionFaults(
   return [
     ...refused,
     ...findPasswords(spec.config, '/config'),
+    ...findWrittenOut(spec.config, provider),
     ...findStrays(spec.config, provider),
     ...findForbidden(spec.config, '/config', secretFault),
   ];
@@ -47,6 +52,25 @@ function findStrays(config: Json, { kind, secretMembers }: AnyProvider): FieldEr
   const places = secretMembers.length === 0 ? 'nowhere' : `at ${secretMembers.join(', ')} only`;
   const detail = `write the value itself; \`${kind}\` takes a secret reference ${places}`;
   return strayReferences(config, secretMembers).map((pointer) => ({ pointer: `/config${pointer}`, detail }));
+}
+
+/** Secrets that are written out, where a secret belongs. An address without a password, or a certificate, is none. */
+function findWrittenOut(config: Json, { secretMembers }: AnyProvider): FieldError[] {
+  return secretMembers.flatMap((pointer) => {
+    const value = memberAt(config, pointer);
+    const isPublic = typeof value !== 'string' || isSecretReference(value) || PUBLIC.test(value);
+    return isPublic ? [] : [{ pointer: `/config${pointer}`, detail: WRITE_REFERENCE }];
+  });
+}
+
+/** What a JSON Pointer of object members without escapes points to. */
+function memberAt(config: Json, pointer: string): Json | undefined {
+  const names = pointer.split('/').slice(1);
+  return names.reduce<Json | undefined>(
+    (value, name) =>
+      value !== null && typeof value === 'object' && !Array.isArray(value) ? (value as JsonObject)[name] : undefined,
+    config,
+  );
 }
 
 function findForbidden(value: Json, pointer: string, secretFault: SecretFault): FieldError[] {
@@ -62,8 +86,7 @@ function findForbidden(value: Json, pointer: string, secretFault: SecretFault): 
 
 function findPasswords(value: Json, pointer: string): FieldError[] {
   if (typeof value === 'string') {
-    const detail = 'write the secret as a reference, `env:NAME` or `file:PATH`';
-    return PASSWORD_IN_URL.test(value) ? [{ pointer, detail }] : [];
+    return PASSWORD_IN_URL.test(value) ? [{ pointer, detail: WRITE_REFERENCE }] : [];
   }
   if (value === null || typeof value !== 'object') return [];
   return Object.entries(value).flatMap(([key, member]) => findPasswords(member ?? null, below(pointer, key)));

@@ -23,7 +23,7 @@ export class ConnectionLifecycleStore {
 
   /**
    * Moves a connection; one that is there already changes nothing. Requests that are being granted hold its row and are
-   * waited for: once this resolves with `disabled`, nothing more is granted through it. Throws `not_found`.
+   * waited for: once this resolves with `disabled`, no task is granted through it any more. Throws `not_found`.
    */
   move(name: string, to: ConnectionState, by: Declarer): Promise<DeclaredRecord> {
     return inTransaction(this.pool, async (client) => {

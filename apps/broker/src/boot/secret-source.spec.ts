@@ -29,6 +29,14 @@ describe('secrets by reference', () => {
     expect(await source.read(`file:${join(directory, 'allowed', 'crm')}`)).toBe('from-a-file');
   });
 
+  it.each(['file:/proc/self/environ', 'file:/etc/../proc/1/environ', 'file:/sys/kernel/x', 'file:/dev/stdin'])(
+    'refuses %s, which nobody wrote',
+    async (reference) => {
+      expect(sourceOf().faultOf(reference)).toMatch(/holds a secret/);
+      await expect(sourceOf().read(reference)).rejects.toThrow('cannot be read');
+    },
+  );
+
   it.each(['env:NOBODY', 'env:EMPTY', 'file:/nowhere/at/all'])(
     'are refused when nothing is there: %s',
     async (text) => {

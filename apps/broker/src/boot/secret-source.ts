@@ -4,6 +4,9 @@ import type { SecretSource } from '@mayfly/credentials';
 import { Problem } from '@mayfly/kernel';
 import { isOwnVariable } from '../config.js';
 
+/** What is below is no file that somebody wrote; the environment of this process is there to read. */
+const SYSTEM = ['/proc', '/sys', '/dev'];
+
 /** Secrets from the environment and from files, with defaults of the embedded start behind the environment. */
 export class ProcessSecretSource implements SecretSource {
   constructor(
@@ -19,6 +22,7 @@ export class ProcessSecretSource implements SecretSource {
     if (reference.startsWith('env:'))
       return isOwnVariable(place) ? `\`${place}\` is a setting of the service; put the secret elsewhere` : undefined;
     if (!isAbsolute(place)) return 'give the absolute path of the file';
+    if (SYSTEM.some((directory) => isBelow(directory, resolve(place)))) return 'name a file that holds a secret';
     if (this.secretsDir === undefined || isBelow(this.secretsDir, resolve(place))) return undefined;
     return 'name a file in the directory of MAYFLY_SECRETS_DIR';
   }
@@ -34,9 +38,10 @@ export class ProcessSecretSource implements SecretSource {
     return value;
   }
 
-  /** Undefined when a link leads out of the directory. */
+  /** Undefined when a link leads out of the directory, or into the system's own. */
   private async file(path: string): Promise<string | undefined> {
     const real = await realpath(path);
+    if (SYSTEM.some((directory) => isBelow(directory, real))) return undefined;
     if (this.secretsDir !== undefined && !isBelow(await realpath(this.secretsDir), real)) return undefined;
     return (await readFile(real, 'utf8')).trimEnd();
   }

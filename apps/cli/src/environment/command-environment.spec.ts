@@ -16,6 +16,9 @@ describe('the environment of a command', () => {
       MAYFLY_TOKEN_FILE: 'x',
       MAYFLY_TOKEN_OTHER: 'of another task',
       MAYFLY_ID_TOKEN: 'x',
+      ACTIONS_ID_TOKEN_REQUEST_URL: 'x',
+      ACTIONS_ID_TOKEN_REQUEST_TOKEN: 'x',
+      SPIFFE_JWT_SVID_FILE: 'x',
       MAYFLY_URL: 'u',
     };
     const given = [{ set: { MAYFLY_TOKEN_API: 'issued' }, withholds: none }];

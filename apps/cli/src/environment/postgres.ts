@@ -24,7 +24,7 @@ export const accessOfPostgres: AccessOf = (secret) => {
   return { family: 'postgres', login: { ...known({ ...places, sslmode }), username, password } };
 };
 
-/** The password is in `passwordFile`: PGPASSWORD would be in the environment of everything that the command starts. */
+/** The password is in `passwordFile`, where a renewed one can follow it. */
 export function postgresVariables(login: PostgresLogin, passwordFile: string): ToolVariables {
   return {
     withholds: (name) => WITHHELD.has(name) || (name === 'PGSSLMODE' && login.sslmode !== undefined),

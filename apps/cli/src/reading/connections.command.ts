@@ -40,13 +40,7 @@ function addStep(connections: Command, step: 'disable' | 'enable', description: 
 }
 
 /** What a test found, for people. */
-function testWords({
-  connection,
-  ok,
-  checks,
-  clockOffsetSeconds,
-  loginAgeSeconds,
-}: ConnectionTestAnswer): string {
+function testWords({ connection, ok, checks, clockOffsetSeconds, loginAgeSeconds }: ConnectionTestAnswer): string {
   const rows = checks.map(({ name, outcome, detail = '' }) => [outcome, name, detail]);
   const facts = [
     clockOffsetSeconds === undefined ? [] : `its clock is ${clockOffsetSeconds.toFixed(1)} s from the broker's`,

@@ -21,6 +21,17 @@ describe('awsConfigSchema', () => {
     });
   });
 
+  it('gives a server that is not one of AWS a token that is for that server only', () => {
+    const login = { method: 'web-identity', roleArn: 'arn:aws:iam::123456789012:role/mayfly' };
+    const of = (audience: string, sts: string) =>
+      production.safeParse({ ...config, auth: { ...login, audience }, endpoints: { sts } }).success;
+    expect(of('sts.amazonaws.com', 'https://sts.internal')).toBe(false);
+    expect(of('https://vault.internal:8200', 'https://sts.internal')).toBe(false);
+    expect(of('https://sts.internal', 'https://sts.internal')).toBe(true);
+    expect(of('sts.amazonaws.com', 'https://amazonaws.com.evil.example')).toBe(false);
+    expect(of('sts.amazonaws.com', 'https://sts.eu-central-1.amazonaws.com')).toBe(true);
+  });
+
   it.each<[string, object]>([
     [
       'references in place of secrets',

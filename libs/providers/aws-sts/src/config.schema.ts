@@ -62,6 +62,13 @@ function isChained({ auth }: Pick<AwsConfig, 'auth'>): boolean {
   return auth.method === 'default-chain' || (auth.method === 'static' && auth.sessionToken !== undefined);
 }
 
+/** Whether an identity token is of no use to anybody but the server that it is sent to. */
+function isForReceiver({ auth, endpoints }: Pick<AwsConfig, 'auth' | 'endpoints'>): boolean {
+  if (auth.method !== 'web-identity' || endpoints.sts === undefined || !URL.canParse(endpoints.sts)) return true;
+  const { hostname, origin } = new URL(endpoints.sts);
+  return /\.amazonaws\.com(\.cn)?$/.test(hostname) || auth.audience === origin;
+}
+
 /** `Connection.spec.config`; docs/connect-aws.md has the policies that it needs. Http endpoints only where `allowPlainHttp`. */
 export function awsConfigSchema(allowPlainHttp: boolean): z.ZodType<AwsConfig> {
   const endpoint = endpointSchema(allowPlainHttp).optional();
@@ -70,6 +77,11 @@ export function awsConfigSchema(allowPlainHttp: boolean): z.ZodType<AwsConfig> {
     .refine((config) => config.maxSessionSeconds <= CHAINED_SECONDS || !isChained(config), {
       path: ['maxSessionSeconds'],
       error: `with this \`auth\` Mayfly is a session itself, and what it takes is chained: use at most ${String(CHAINED_SECONDS)}`,
+    })
+    .refine((config) => allowPlainHttp || isForReceiver(config), {
+      path: ['auth', 'audience'],
+      error:
+        'this `endpoints.sts` is not one of AWS: what is sent there has its origin as its audience, such as `https://sts.internal`',
     })
     .refine(({ revocation }) => revocation.mode === 'none' || listCharacters(revocation) >= 512, {
       path: ['revocation', 'reservedCharacters'],

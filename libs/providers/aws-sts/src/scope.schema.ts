@@ -26,7 +26,7 @@ export const AwsScopeSchema = z
     roleArn: RoleArnSchema,
     /** never absent: without it a session has everything that the role has */
     policy: PolicySchema,
-    /** managed policies that narrow the session further */
+    /** managed policies: AWS allows what `policy` or any of them allows, within what the role may */
     policyArns: z.array(PolicyArnSchema).min(1).max(10).refine(areDistinct, 'name each policy once').optional(),
     tags: z
       .record(TagKeySchema, z.string().max(256).regex(TAG_TEXT, 'use letters, digits, spaces and _ . : / = + - @'))

@@ -16,8 +16,9 @@ export function pathFault(path: string): string | undefined {
   if (segments.length < 2) return 'name a mount and what is read there, such as `database/creds/readonly`';
   if (segments.some((segment) => !SEGMENT.test(segment) || /^\.+$/.test(segment)))
     return 'use segments of letters, digits, `_`, `.` and `-`, with single slashes between them and none at the ends';
-  const mount = mountOf(path).toLowerCase();
-  return RESERVED_MOUNTS.has(mount) ? `name a secrets engine; \`${mount}/\` belongs to the server itself` : undefined;
+  // A namespace is a first part of the path as well: what is reserved in it stands further on.
+  const reserved = segments.slice(0, -1).find((segment) => RESERVED_MOUNTS.has(segment.toLowerCase()));
+  return reserved === undefined ? undefined : `name a secrets engine; \`${reserved}/\` belongs to the server itself`;
 }
 
 /** Whether the engine at this path signs something and keeps no lease for it. */

@@ -45,6 +45,8 @@ describe('a scope of vault', () => {
     'SYS/mounts',
     'auth/token/create',
     'identity/entity',
+    'team/sys/policies/acl/mine',
+    'team/sub/auth/token/create',
     'cubbyhole/x',
     'database',
     '/database/creds/x',

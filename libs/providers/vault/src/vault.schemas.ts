@@ -18,13 +18,8 @@ const PathSchema = z.string().superRefine((path, context) => {
 });
 
 const AuthSchema = z.discriminatedUnion('method', [
-  /** Mayfly's own identity token: no stored secret. `audience` is the address unless said otherwise. */
-  z.strictObject({
-    method: z.literal('jwt'),
-    role: RoleSchema,
-    mount: MountSchema.default('jwt'),
-    audience: z.string().min(1).max(512).optional(),
-  }),
+  /** Mayfly's own identity token: no stored secret. It is for the address that it is sent to and no other. */
+  z.strictObject({ method: z.literal('jwt'), role: RoleSchema, mount: MountSchema.default('jwt') }),
   z.strictObject({
     method: z.literal('approle'),
     roleId: z.string().min(1).max(512),
