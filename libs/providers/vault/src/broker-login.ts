@@ -123,7 +123,7 @@ export class BrokerLogin {
     if (auth.method === 'approle') return { role_id: auth.roleId, secret_id: auth.secretId };
     if (auth.method === 'kubernetes') return { role: auth.role, jwt: auth.jwt };
     if (auth.method === 'token') return {};
-    const order = { audience: auth.audience ?? address, subject: 'mayfly', lifetimeSeconds: IDENTITY_TOKEN_SECONDS };
+    const order = { audience: address, subject: 'mayfly', lifetimeSeconds: IDENTITY_TOKEN_SECONDS };
     try {
       return { role: auth.role, jwt: await this.identityTokens.issue(order) };
     } catch (error) {
