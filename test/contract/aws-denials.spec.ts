@@ -55,6 +55,50 @@ describe('denials of AWS sessions', () => {
     });
   });
 
+  describe('a document that several leases and processes share', () => {
+    const slow = { revocation: { mode: 'role-policy', propagationSeconds: 2 } };
+    const revokedTogether = async () => {
+      const own = await target.createRole();
+      const orders = [1, 2].map(() => target.orderFor(own, { config: target.config(slow) }));
+      for (const order of orders) await target.mint(order);
+      const outcomes = [];
+      const documents = [];
+      for (const order of orders) {
+        outcomes.push(await target.revoke(order));
+        documents.push((await target.document(own))!);
+      }
+      const [one, two] = outcomes.map((outcome) => (outcome as { effectiveAt: Date }).effectiveAt);
+      return { own, orders, effectiveAt: { one: one!, two: two! }, documents };
+    };
+
+    it('that was put back is not confirmed for any of them before it has spread again', async () => {
+      const { own, orders, effectiveAt } = await revokedTogether();
+      await target.removeDocument(own);
+      await pause(effectiveAt.two.getTime() - Date.now() + 5);
+      const another = target.anotherProvider();
+      expect(await target.revoke(orders[0]!, another, effectiveAt.one)).toMatchObject({ kind: 'not_yet' });
+      const repairedAt = Date.now();
+      await another.close();
+      const second = await target.revoke(orders[1]!, target.provider, effectiveAt.two);
+      expect(second.kind).toBe('not_yet');
+      const later = (second as { effectiveAt: Date }).effectiveAt;
+      expect(later.getTime()).toBeGreaterThan(repairedAt + 1_500);
+      await pause(later.getTime() - Date.now() + 5);
+      expect(await target.revoke(orders[1]!, target.provider, later)).toEqual({ kind: 'revoked', effectiveAt: later });
+    });
+
+    it('is not called edited by a process that sees what stood before the last write of another', async () => {
+      const { own, orders, documents } = await revokedTogether();
+      const before = target.denials.repairs.length;
+      await target.writeDocument(own, documents[0]!);
+      const another = target.anotherProvider();
+      await another.maintain(target.config(slow), target.targetOf(own), patience());
+      await another.close();
+      expect(target.denials.repairs.slice(before)).toEqual([]);
+      expect(await target.document(own)).toContain(orders[1]!.leaseId);
+    });
+  });
+
   describe('a role of another account than the login', () => {
     const ELSEWHERE = '210987654321';
     const leaseElsewhere = async () => {

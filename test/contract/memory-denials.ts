@@ -5,6 +5,8 @@ interface Place {
   version: number;
   revision: number;
   claimedUntil: number;
+  writtenAt?: number;
+  repairedAt?: number;
   cutOff?: NonNullable<DenialWrite['cutOff']>;
   readonly revoked: Map<string, DeniedSession>;
   lastExpiresAt?: Date;
@@ -41,6 +43,8 @@ export class MemoryDenials implements StandingDenials {
       version: place.version,
       revision: place.revision,
       sessions: [...place.revoked.values()].filter(({ expiresAt }) => expiresAt.getTime() > now),
+      ...(place.writtenAt === undefined ? {} : { writtenSecondsAgo: (now - place.writtenAt) / 1000 }),
+      ...(place.repairedAt === undefined ? {} : { repairedSecondsAgo: (now - place.repairedAt) / 1000 }),
       ...(place.cutOff === undefined ? {} : { cutOff: place.cutOff }),
       ...(place.lastExpiresAt === undefined ? {} : { lastExpiresAt: place.lastExpiresAt }),
     };
@@ -50,11 +54,14 @@ export class MemoryDenials implements StandingDenials {
     const place = this.place(claim.target);
     if (place.version !== claim.version || place.claimedUntil === 0) return false;
     place.claimedUntil = 0;
+    const now = this.clock.now().getTime();
     if (written) {
       place.revision += 1;
+      place.writtenAt = now;
       this.writes += 1;
     }
-    if (repaired !== undefined) this.repairs.push(repaired);
+    if (repaired !== undefined) place.repairedAt = now;
+    if (repaired !== undefined && repaired !== 'unclear') this.repairs.push(repaired);
     if (cutOff !== undefined) {
       this.cutOffs.push(cutOff);
       place.cutOff = cutOff;

@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { MAYFLY } from '@mayfly/audit';
 import type { LeaseClaim, TaskIntent } from '@mayfly/issuance';
@@ -117,6 +118,39 @@ describe('what has to stand at a shared target, on PostgreSQL', () => {
     expect(await claim()).toMatchObject({ cutOff });
   });
 
+  it('locks the tasks of the innocent before their leases, as an activation does', async () => {
+    const innocent = await session();
+    const cutOff = { at: scene.clock.now(), until: addSeconds(scene.clock.now(), 600) };
+    const held = await claim();
+    const client = await database.pool.connect();
+    await client.query('BEGIN');
+    await client.query('SELECT id FROM task WHERE id = $1 FOR UPDATE', [innocent.task.id]);
+    let isSettled = false;
+    const settled = denials.settle(held, { written: true, cutOff }).finally(() => (isSettled = true));
+    await pause(300);
+    expect(isSettled).toBe(false);
+    const { rows } = await client.query('SELECT id FROM lease WHERE task_id = $1 FOR UPDATE SKIP LOCKED', [
+      innocent.task.id,
+    ]);
+    await client.query('COMMIT');
+    client.release();
+    expect(rows).toHaveLength(1);
+    expect(await settled).toBe(true);
+  });
+
+  it('remembers when it was last written and put back', async () => {
+    const first = await claim();
+    expect([first.writtenSecondsAgo, first.repairedSecondsAgo]).toEqual([undefined, undefined]);
+    await denials.settle(first, { written: true, repaired: 'unclear' });
+    await scene.advance(10);
+    await denials.settle(await claim(), { written: true });
+    await scene.advance(5);
+    const last = await claim();
+    expect(Math.floor(last.writtenSecondsAgo!)).toBe(5);
+    expect(Math.floor(last.repairedSecondsAgo!)).toBe(15);
+    expect(await scene.query(`SELECT id FROM audit_entry WHERE type = 'target.repaired'`)).toEqual([]);
+  });
+
   it('writes a repair into the audit', async () => {
     await denials.settle(await claim(), { written: true, repaired: 'removed' });
     const [entry] = await scene.query<{ body: string }>(`SELECT body FROM audit_entry WHERE type = 'target.repaired'`);
@@ -131,6 +165,11 @@ describe('what has to stand at a shared target, on PostgreSQL', () => {
     await scene.advance(31);
     const [due] = await denials.due(10);
     expect(due).toMatchObject({ target: ROLE, lease: { id: intent.leases[0]!.id, provider: 'dummy' } });
+    // whether the look came to anything or not
+    expect(await denials.due(10)).toEqual([]);
+    await scene.advance(31);
+    const taken = await Promise.all([denials.due(10), denials.due(10)]);
+    expect(taken.flat()).toHaveLength(1);
     await scene.advance(300 + 600);
     expect(await denials.due(10)).toEqual([]);
   });

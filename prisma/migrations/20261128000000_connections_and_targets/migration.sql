@@ -17,6 +17,7 @@ CREATE TABLE "denial_document" (
     "cut_off_at" TIMESTAMPTZ(6),
     "cut_off_until" TIMESTAMPTZ(6),
     "written_at" TIMESTAMPTZ(6),
+    "repaired_at" TIMESTAMPTZ(6),
     "checked_at" TIMESTAMPTZ(6),
 
     CONSTRAINT "denial_document_pkey" PRIMARY KEY ("target")

@@ -13,7 +13,6 @@ const CALLS_SECONDS = 15;
 /** What a process knows of the document that it wrote last. */
 export interface Standing {
   readonly revision: number;
-  readonly writtenAt: Date;
   /** when IAM acknowledged the denial of each lease */
   readonly since: ReadonlyMap<LeaseId, Date>;
 }
@@ -83,17 +82,24 @@ export class DenialRound {
     if ('failure' in found) return this.failed(found.failure);
     if (found.value !== undefined) return this.compareFound(found.value, plan, wish);
     if (plan.denials === undefined) return this.keep(this.standing(plan, true, false), NOBODY);
-    if (this.claim.revision > 0 && (isSecondLook || this.hasStood(wish, known)))
-      return this.write(plan, 'removed', NOBODY);
+    return this.compareMissing(plan, wish, isSecondLook || this.hasStood(wish, known));
+  }
+
+  private async compareMissing(plan: DenialPlan, wish: RoundWish, hasStood: boolean): Promise<RoundReport> {
+    if (this.claim.revision > 0 && hasStood) {
+      const isSeenTooSoon = wish.confirm.size === 0 && this.wasJustWritten();
+      return this.write(plan, isSeenTooSoon ? 'unclear' : 'removed', NOBODY);
+    }
     const isFirst = this.claim.revision === 0 || wish.leases.size > 0;
     return isFirst ? this.write(plan, undefined, NOBODY) : { kind: 'unclear' };
   }
 
   private compareFound(text: string, plan: DenialPlan, wish: RoundWish): Promise<RoundReport> {
     const read = readDenials(text);
-    const confirmed = new Set([...wish.confirm].filter((lease) => read !== undefined && this.denies(read, lease)));
-    const isOld = read !== undefined && read.revision < this.claim.revision && !this.hasJustWritten();
-    if (read === undefined || isOld) return this.write(plan, 'edited', confirmed);
+    const isOld = read !== undefined && read.revision < this.claim.revision && !this.wasJustWritten();
+    if (read === undefined || isOld) return this.write(plan, 'edited', NOBODY);
+    const isSpread = (this.claim.repairedSecondsAgo ?? Infinity) >= this.parts.staleSeconds;
+    const confirmed = new Set([...wish.confirm].filter((lease) => isSpread && this.denies(read, lease)));
     const isAsPlanned = plan.denials !== undefined && saySame(read, plan.denials);
     return isAsPlanned
       ? this.keep(this.standing(plan, true, false), confirmed)
@@ -102,13 +108,12 @@ export class DenialRound {
 
   /** Whether it is known that a document stood here that had something to deny. */
   private hasStood(wish: RoundWish, known: Standing | undefined): boolean {
-    return wish.confirm.size > 0 || (known !== undefined && known.since.size > 0 && !this.hasJustWritten());
+    return wish.confirm.size > 0 || (known !== undefined && known.since.size > 0 && !this.wasJustWritten());
   }
 
-  /** IAM may still answer with what stood before. */
-  private hasJustWritten(): boolean {
-    if (this.known === undefined) return false;
-    return this.parts.clock.now() < addSeconds(this.known.writtenAt, this.parts.staleSeconds);
+  /** By whichever process: IAM may still answer with what stood before. */
+  private wasJustWritten(): boolean {
+    return (this.claim.writtenSecondsAgo ?? Infinity) < this.parts.staleSeconds;
   }
 
   private plan(isCrowded = false): DenialPlan {
@@ -147,8 +152,9 @@ export class DenialRound {
   }
 
   private async settle(write: DenialWrite): Promise<boolean> {
+    const isRecorded = await this.parts.denials.settle(this.claim, write);
     this.settled = true;
-    return this.parts.denials.settle(this.claim, write);
+    return isRecorded;
   }
 
   private async failed(failure: AwsFailure): Promise<RoundReport> {
@@ -156,14 +162,13 @@ export class DenialRound {
     return isGone ? { kind: 'role-gone' } : { kind: 'failed', failure };
   }
 
-  /** `isUnbroken`: what was acknowledged before has stood since. */
+  /** `isUnbroken`: what was acknowledged before has stood since; a write of another process may have been a repair. */
   private standing({ denials }: DenialPlan, isUnbroken: boolean, isWritten: boolean): Standing {
     const now = this.parts.clock.now();
-    const before = isUnbroken ? this.known?.since : undefined;
+    const before = isUnbroken && this.known?.revision === this.claim.revision ? this.known.since : undefined;
     const denied = this.claim.sessions.filter(({ leaseId }) => denials !== undefined && this.denies(denials, leaseId));
     return {
       revision: this.claim.revision + (isWritten ? 1 : 0),
-      writtenAt: isWritten || this.known === undefined ? now : this.known.writtenAt,
       since: new Map(denied.map(({ leaseId }) => [leaseId, before?.get(leaseId) ?? now])),
     };
   }
