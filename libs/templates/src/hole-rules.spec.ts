@@ -57,4 +57,16 @@ describe("a member that is the author's", () => {
     expect(rulesOf(statements(param('region')), ['Action'])).toEqual([]);
     expect(rulesOf(statements({ $join: ['s3:', param('free')] }))).toEqual([]);
   });
+
+  it('is all of a denial, and what a condition leaves out', () => {
+    const arn: Json = { $join: ['arn:aws:s3:::crm/', param('free')] };
+    const resource = (Effect: string): Json => ({ Statement: [{ Effect, Action: 's3:GetObject', Resource: arn }] });
+    expect(rulesOf(resource('Deny'), ['Effect'])).toEqual(['MF211 /Statement/0/Resource']);
+    expect(rulesOf(resource('Allow'), ['Effect'])).toEqual([]);
+    const condition = (operator: string): Json => ({ Condition: { [operator]: { 's3:prefix': param('free') } } });
+    for (const operator of ['StringNotEquals', 'ForAnyValue:StringNotLike', 'NotIpAddress', 'ArnNotLikeIfExists']) {
+      expect(rulesOf(condition(operator), ['Effect'])).toEqual([`MF211 /Condition/${operator}`]);
+    }
+    expect(rulesOf(condition('StringEquals'), ['Effect'])).toEqual([]);
+  });
 });

@@ -4,11 +4,13 @@ import { holesOf, type Hole, type ScopeNode } from './scope-node.js';
 
 /** `arn:partition:service:region:account:resource`: what comes before the resource says whose thing it is. */
 const ARN = /^arn:/i;
+const EFFECT = 'Effect';
 const PLACES = ['partition', 'service', 'region', 'account'] as const;
 
 /**
  * Rules MF210 and MF211: no hole says whose thing an ARN names, and none that a caller fills freely stands where the provider
- * wants the author's own words (`authoredMembers`: actions, effects, roles).
+ * wants the author's own words (`authoredMembers`: actions, effects, roles). Where statements have an effect, what a denial is
+ * about is the author's too: a caller would choose what is not there.
  */
 export function checkHoles(root: ScopeNode, authoredMembers: readonly string[], pointer: string): Finding[] {
   switch (root.kind) {
@@ -19,16 +21,32 @@ export function checkHoles(root: ScopeNode, authoredMembers: readonly string[], 
       return arnFaults(root.parts, pointer);
     case 'list':
       return root.items.flatMap((item, index) => checkHoles(item, authoredMembers, below(pointer, index)));
-    case 'map':
+    case 'map': {
+      const isDenial = authoredMembers.includes(EFFECT) && root.members.some(isDeny);
       return root.members.flatMap(([key, member]) => {
         const place = below(pointer, key);
-        return [...authoredFaults(key, member, authoredMembers, place), ...checkHoles(member, authoredMembers, place)];
+        const isAuthored = isDenial || authoredMembers.includes(key) || isNegation(key, authoredMembers);
+        const faults = isAuthored ? authoredFaults(key, member, place) : [];
+        return [...faults, ...checkHoles(member, authoredMembers, place)];
       });
+    }
   }
 }
 
-function authoredFaults(key: string, member: ScopeNode, authored: readonly string[], pointer: string): Finding[] {
-  const free = authored.includes(key) ? holesOf(member).find(({ rule }) => rule.kind === 'free') : undefined;
+function isDeny([key, member]: readonly [string, ScopeNode]): boolean {
+  return key === EFFECT && member.kind === 'fixed' && member.value === 'Deny';
+}
+
+/** A condition that holds for everything but what is named: whoever chooses the name chooses one that is never there. */
+function isNegation(key: string, authored: readonly string[]): boolean {
+  return (
+    authored.includes(EFFECT) &&
+    /^(For(All|Any)Values?:)?(String|Numeric|Date|Arn)?Not(Equals|Like|IpAddress)/.test(key)
+  );
+}
+
+function authoredFaults(key: string, member: ScopeNode, pointer: string): Finding[] {
+  const free = holesOf(member).find(({ rule }) => rule.kind === 'free');
   if (free === undefined) return [];
   const detail = `\`${free.parameter}\` is free, and \`${key}\` has to be the author's; list its values with \`enum\``;
   return [finding('MF211', pointer, detail)];
