@@ -64,6 +64,27 @@ describe('failures of vault', () => {
     },
   );
 
+  it.each([
+    ['page of a gateway', 95],
+    ['reset', 95],
+    ['500', 0],
+  ] as const)('holds a server to be quiet as its own answer says, or by its own bound (%s)', async (how, seconds) => {
+    const provider = target.newProvider({});
+    const order = target.orderFor();
+    const began = Date.now();
+    fake.interrupt('database/creds/', how);
+    await expect(target.mint(order, AbortSignal.timeout(20_000), provider)).rejects.toMatchObject({
+      code: 'provider_unavailable',
+    });
+    const handle = target.handles.get(order.leaseId)!;
+    const quietAfter = (new Date(handle.quietFrom).getTime() - began) / 1000;
+    expect(Math.abs(quietAfter - seconds)).toBeLessThan(5);
+    if (seconds > 0) expect(await target.revokeOnce(order, provider)).toMatchObject({ kind: 'not_yet' });
+    target.handles.set(order.leaseId, { ...handle, quietFrom: new Date().toISOString() });
+    expect(await target.revoke(order, provider)).toEqual({ kind: 'revoked' });
+    await provider.close();
+  });
+
   it('ends what a mint left whose answer never comes', async () => {
     const order = target.orderFor();
     fake.interrupt('database/creds/', 'hang');

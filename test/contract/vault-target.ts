@@ -63,7 +63,8 @@ export class VaultTarget {
     return target;
   }
 
-  newProvider(): VaultProvider {
+  /** `quietSeconds` is short, so that what was lost is closed soon. */
+  newProvider(overrides: { quietSeconds?: number } = { quietSeconds: 3 }): VaultProvider {
     const identityTokens: IdentityTokens = {
       issuer: this.issuer.issuer,
       issue: async ({ audience, subject }) => this.issuer.sign({ aud: audience, sub: subject }),
@@ -75,6 +76,7 @@ export class VaultTarget {
       sessions: this.sessions,
       allowPlainHttp: true,
       allowTokenAuth: true,
+      ...overrides,
     });
   }
 

@@ -11,7 +11,7 @@ import { SystemRoutes } from './system.js';
 import { Tokens, type Token } from './tokens.js';
 
 /** How one answer goes wrong, all of them after the work is done: what came of it only the server knows. */
-export type Interruption = 'hang' | 'reset' | '500' | 'role without a lease';
+export type Interruption = 'hang' | 'reset' | '500' | 'page of a gateway' | 'role without a lease';
 
 const CAPABILITY: Readonly<Record<string, readonly string[]>> = {
   GET: ['read'],
@@ -94,6 +94,10 @@ export class VaultFake {
     this.calls.push(`${call.method} ${call.path}`);
     if (fault === 'reset') request.socket.destroy();
     if (fault === 'hang' || fault === 'reset') return;
+    if (fault === 'page of a gateway') {
+      response.writeHead(502, { 'Content-Type': 'text/html' }).end('<h1>Bad Gateway</h1>');
+      return;
+    }
     send(response, fault === '500' ? failure(500, 'internal error') : answer);
   }
 

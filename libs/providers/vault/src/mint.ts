@@ -8,16 +8,16 @@ import { endLease, endToken } from './proofs.js';
 import { redact } from './redaction.js';
 import type { Server } from './server.js';
 import type { SessionEnding } from './session-ending.js';
-import { MINT_MS, type Envelope, type VaultClient } from './vault-client.js';
+import { MINT_MS, type Envelope, type VaultAnswer, type VaultClient } from './vault-client.js';
 import { isSigningPath, mountOf } from './vault-path.js';
 import type { VaultHandle } from './vault.schemas.js';
 
-/** After a call that was lost: until the server has noticed that its caller is gone. */
-const NOTICE_SECONDS = 5;
+/** How long a server may be at work on a call, by its own bound (`default_max_request_duration`, 90 s), and a little more. */
+export const QUIET_SECONDS = 95;
 
 /** From when on nothing of a mint can be under way at the server: its last call may begin just before `mintBy`. */
-export function quietFrom(mintBy: Date): string {
-  return addSeconds(mintBy, MINT_MS / 1000 + NOTICE_SECONDS).toISOString();
+export function quietFrom(mintBy: Date, quietSeconds: number): string {
+  return addSeconds(mintBy, quietSeconds).toISOString();
 }
 
 interface Token {
@@ -41,7 +41,7 @@ export class LeaseMint {
     private readonly order: Order,
     planned: VaultHandle,
     private readonly record: RecordHandle<VaultHandle>,
-    private readonly parts: { readonly clock: Clock; readonly sessions: SessionEnding },
+    private readonly parts: { readonly clock: Clock; readonly sessions: SessionEnding; readonly quietSeconds: number },
   ) {
     this.handle = planned;
   }
@@ -147,23 +147,24 @@ export class LeaseMint {
       this.wasAsked = true;
       const answered = client.call(method, path, method === 'write' ? { ...body, ...ttl } : undefined, MINT_MS);
       const answer = await answered.catch(async (error: unknown) => {
-        await this.noteQuiet(NOTICE_SECONDS);
+        await this.noteQuiet(addSeconds(now, parts.quietSeconds));
         throw error;
       });
-      if (answer.status !== 200) await this.refused(failureOf(answer));
+      if (!isOfVault(answer)) await this.noteQuiet(addSeconds(now, parts.quietSeconds));
+      else if (answer.status !== 200) await this.refused(failureOf(answer));
       return succeeded(answer);
     });
   }
 
   private async refused(failure: VaultFailure): Promise<void> {
     if (failure.reason === 'permission-denied') this.server.policies.forget(this.handle.policy);
-    if (failure.options.uncertain === true) await this.noteQuiet(0);
+    if (failure.options.uncertain === true) await this.noteQuiet(this.parts.clock.now());
     else await this.note({ answer: 'nothing' });
   }
 
-  /** The call is over, with no answer that says what came of it: the server is quiet sooner than was planned for. */
-  private async noteQuiet(afterSeconds: number): Promise<void> {
-    const soon = addSeconds(this.parts.clock.now(), afterSeconds).toISOString();
+  /** No answer says what came of the call, but the server is quiet sooner than was planned for. */
+  private async noteQuiet(from: Date): Promise<void> {
+    const soon = from.toISOString();
     if (soon < this.handle.quietFrom) await this.note({ quietFrom: soon });
   }
 
@@ -238,6 +239,12 @@ export class LeaseMint {
       return false;
     }
   }
+}
+
+/** Whether Vault itself answered, and is done with the call: a gateway answers for a server that is still at work. */
+function isOfVault({ status, body }: VaultAnswer): boolean {
+  const isRedirect = status === 307 || status === 308;
+  return isRedirect || body.errors !== undefined || (body.data ?? undefined) !== undefined;
 }
 
 /** What the engine said of its answer that is worth keeping. */

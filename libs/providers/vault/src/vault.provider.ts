@@ -21,7 +21,7 @@ import { examineScope } from './examination.js';
 import { failureFrom, problemOf, VaultFailure } from './failures.js';
 import { policyName } from './lease-policy.js';
 import { type Order } from './lifetime.js';
-import { LeaseMint, quietFrom } from './mint.js';
+import { LeaseMint, QUIET_SECONDS, quietFrom } from './mint.js';
 import { unknownUsers } from './orphans.js';
 import { probeServer } from './probe.js';
 import { renewLease } from './renewal.js';
@@ -44,6 +44,8 @@ export interface VaultParts extends VaultAllowances {
   readonly identityTokens: IdentityTokens;
   /** ends sessions at the databases behind engines, by their own connections */
   readonly sessions: SessionEnding;
+  /** how long a server may still be at work on a mint whose answer was lost; 95 s unless said otherwise */
+  readonly quietSeconds?: number;
 }
 
 /** Long enough for the calls of a mint; a token of less would have ended before the agent has its secret. */
@@ -104,7 +106,7 @@ export class VaultProvider
       policy: policyName(scope),
       issuedAt: issuedAt.toISOString(),
       furthest: (maxExpiresAt ?? expiresAt).toISOString(),
-      quietFrom: quietFrom(mintBy),
+      quietFrom: quietFrom(mintBy, this.quietSeconds),
       ...(endSessions === undefined ? {} : { endSessions }),
     };
   }
@@ -119,7 +121,11 @@ export class VaultProvider
     if (signal.aborted) throw new Problem('provider_unavailable', 'the time for it is over', { reason: 'timeout' });
     this.begin(order.leaseId);
     const { clock, sessions } = this.parts;
-    const mint = new LeaseMint(this.servers.at(order.config), order, planned, record, { clock, sessions });
+    const mint = new LeaseMint(this.servers.at(order.config), order, planned, record, {
+      clock,
+      sessions,
+      quietSeconds: this.quietSeconds,
+    });
     const run = this.goingOn(mint.run());
     try {
       return await unlessAborted(signal, run, late);
@@ -224,6 +230,10 @@ export class VaultProvider
     this.begun.add(leaseId);
     const [oldest] = this.begun;
     if (this.begun.size > MAX_REMEMBERED && oldest !== undefined) this.begun.delete(oldest);
+  }
+
+  private get quietSeconds(): number {
+    return this.parts.quietSeconds ?? QUIET_SECONDS;
   }
 
   private refuseLifetime({ issuedAt, expiresAt, config }: Order): void {
