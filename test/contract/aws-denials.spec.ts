@@ -152,6 +152,15 @@ describe('denials of AWS sessions', () => {
   });
 
   describe('a write to IAM', () => {
+    it('of which it is open what it came to leaves the claim to lapse, so that no later write is overtaken', async () => {
+      const order = target.orderFor(await target.createRole());
+      await target.mint(order);
+      const place = target.targetOf(order.scope.roleArn);
+      fake.fail('PutRolePolicy', { kind: 'reset' });
+      expect(await target.revoke(order)).toMatchObject({ kind: 'unknown' });
+      expect(await target.denials.claim(place, 30)).toBeUndefined();
+    });
+
     it.each<[string, Fault]>([
       ['drops the connection', { kind: 'reset' }],
       ['answers 500', { kind: 'error' }],
@@ -167,9 +176,11 @@ describe('denials of AWS sessions', () => {
     ])('that %s proves nothing, and is made again', async (_, fault) => {
       const order = target.orderFor(await target.createRole());
       await target.mint(order);
+      target.denials.longestClaimSeconds = 1;
       fake.fail('PutRolePolicy', fault);
       expect(await target.revoke(order)).toMatchObject({ kind: 'unknown' });
       expect((await scene.untilRevoked(order)).kind).toBe('revoked');
+      target.denials.longestClaimSeconds = Infinity;
       expect(scene.usable(order)).toBe(0);
     });
 

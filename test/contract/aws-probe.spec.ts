@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { newId } from '@mayfly/kernel';
 import { FakeAwsTarget } from './aws-fake-target.js';
 import type { AwsFake } from './aws-fake/aws-fake.js';
 import { readPolicy } from './aws-fake/policy.js';
@@ -50,6 +51,19 @@ describe('an AWS connection', () => {
       const { checks } = await target.provider.probe(target.config({ roles: [own] }), patience());
       expect(checks.at(-1)).toMatchObject({ outcome: 'skipped' });
       expect(await target.document(own)).toBe(document);
+    });
+
+    it('writes no cut-off, which nobody would record', async () => {
+      const own = await target.createRole();
+      const place = target.targetOf(own);
+      const now = Date.now();
+      for (let made = 0; made < 300; made += 1) {
+        const session = { leaseId: newId('lse'), issuedBy: new Date(now - 60_000), expiresAt: new Date(now + 600_000) };
+        target.denials.revoke(place, session);
+      }
+      const { checks } = await target.provider.probe(target.config({ roles: [own] }), patience());
+      expect(checks.slice(-2).map(({ outcome }) => outcome)).toEqual(['skipped', 'skipped']);
+      expect(await target.document(own)).toBeUndefined();
     });
 
     it.each([

@@ -17,6 +17,8 @@ export class MemoryDenials implements StandingDenials {
   readonly repairs: ('edited' | 'removed')[] = [];
   readonly cutOffs: NonNullable<DenialWrite['cutOff']>[] = [];
   writes = 0;
+  /** what a claim lasts at most: so that a test need not wait for one to lapse */
+  longestClaimSeconds = Infinity;
   private readonly places = new Map<string, Place>();
 
   constructor(private readonly clock: Clock) {}
@@ -36,7 +38,7 @@ export class MemoryDenials implements StandingDenials {
     const place = this.place(target);
     const now = this.clock.now().getTime();
     if (place.claimedUntil > now) return undefined;
-    place.claimedUntil = now + seconds * 1000;
+    place.claimedUntil = now + Math.min(seconds, this.longestClaimSeconds) * 1000;
     place.version += 1;
     return {
       target,

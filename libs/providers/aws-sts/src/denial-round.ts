@@ -8,7 +8,7 @@ import type { RolePolicy } from './role-policy.js';
 
 /** A claim outlasts every call that is made under it. */
 export const CLAIM_SECONDS = 30;
-const CALLS_SECONDS = 15;
+export const CALLS_SECONDS = 15;
 
 /** What a process knows of the document that it wrote last. */
 export interface Standing {
@@ -42,10 +42,11 @@ export interface RoundParts {
   readonly staleSeconds: number;
 }
 
-/** One claim of one target: look, compare, write the whole document, record. The claim is given back in every case. */
+/** One claim of one target: look, compare, write the whole document, record. The claim is given back, unless it is open what a write came to. */
 export class DenialRound {
   private readonly bounds: CallBounds;
-  private settled = false;
+  /** whether the claim is not to be given back: it is settled, or a write may still be on its way to IAM */
+  private keepsClaim = false;
 
   constructor(
     private readonly parts: RoundParts,
@@ -63,7 +64,7 @@ export class DenialRound {
     try {
       return await this.bring(wish, isSecondLook);
     } finally {
-      if (!this.settled) await this.parts.denials.release(this.claim);
+      if (!this.keepsClaim) await this.parts.denials.release(this.claim);
     }
   }
 
@@ -127,6 +128,7 @@ export class DenialRound {
   ): Promise<RoundReport> {
     const answer = await this.put(plan.denials);
     if ('failure' in answer) {
+      this.keepsClaim = !answer.failure.certain;
       const isCrowded = answer.failure.reason === 'limit-exceeded' && plan.cutOff === undefined;
       return isCrowded ? this.write(this.plan(true), repaired, confirmed) : this.failed(answer.failure);
     }
@@ -153,7 +155,7 @@ export class DenialRound {
 
   private async settle(write: DenialWrite): Promise<boolean> {
     const isRecorded = await this.parts.denials.settle(this.claim, write);
-    this.settled = true;
+    this.keepsClaim = true;
     return isRecorded;
   }
 

@@ -1,13 +1,13 @@
 import { AssumeRoleCommand, AssumeRoleWithWebIdentityCommand, GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import type { DenialClaim, IdentityTokens, ProbeCheck, ProbeReport } from '@mayfly/credentials';
-import { Problem } from '@mayfly/kernel';
+import { addSeconds, earliest, Problem } from '@mayfly/kernel';
 import type { Accesses, Answer, CallBounds } from './accesses.js';
 import { roleOf } from './arn.js';
 import type { AwsAccess } from './aws-access.js';
 import { FLOOR_SECONDS, type AwsConfig } from './config.schema.js';
 import { renderDenials } from './denial-document.js';
 import { planDenials } from './denial-plan.js';
-import type { RoundParts } from './denial-round.js';
+import { CALLS_SECONDS, type RoundParts } from './denial-round.js';
 import { detailFor } from './failures.js';
 
 /** What the sessions of a probe may do. */
@@ -132,7 +132,8 @@ export class Probe {
 
   /**
    * Under a claim, so that nothing is lost: where something has to stand, exactly that is written once more, and removing is not
-   * tried. Where nothing has to, a document that denies nobody is written and removed.
+   * tried. Where nothing has to, a document that denies nobody is written and removed. Where the names do not fit any more, nothing
+   * is: a cut-off that nobody recorded would hit the innocent.
    */
   private async tryDocument(
     claim: DenialClaim,
@@ -141,19 +142,25 @@ export class Probe {
   ): Promise<readonly ProbeCheck[]> {
     const [get = '', put = '', remove = ''] = names;
     const { policy, clock, maxCharacters } = parts;
-    const place = await policy.locate(this.bounds);
+    // no call outlasts the claim
+    const bounds = {
+      signal: AbortSignal.any([this.bounds.signal, AbortSignal.timeout(CALLS_SECONDS * 1000)]),
+      until: earliest(this.bounds.until, addSeconds(clock.now(), CALLS_SECONDS)),
+    };
+    const place = await policy.locate(bounds);
     if ('failure' in place) return names.map((name) => checkOf(name, place));
-    const { denials } = planDenials(claim, clock.now(), maxCharacters);
-    const read = checkOf(get, await policy.read(this.bounds));
-    const written = checkOf(
-      put,
-      await policy.write(renderDenials(denials ?? { names: [] }, claim.revision), this.bounds),
-    );
+    const { denials, cutOff } = planDenials(claim, clock.now(), maxCharacters);
+    const read = checkOf(get, await policy.read(bounds));
+    if (cutOff !== undefined) {
+      const detail = 'not tried while there are more denials than names fit';
+      return [read, ...[put, remove].map((name): ProbeCheck => ({ name, outcome: 'skipped', detail }))];
+    }
+    const written = checkOf(put, await policy.write(renderDenials(denials ?? { names: [] }, claim.revision), bounds));
     if (denials !== undefined) {
       return [read, written, { name: remove, outcome: 'skipped', detail: 'not tried while denials have to stand' }];
     }
     if (written.outcome !== 'ok') return [read, written, { name: remove, outcome: 'skipped' }];
-    return [read, written, checkOf(remove, await policy.remove(this.bounds))];
+    return [read, written, checkOf(remove, await policy.remove(bounds))];
   }
 
   private async call<T>(
