@@ -4,6 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/glob
 import type { RevocationOutcome } from '@mayfly/credentials';
 import { run } from './crm-database.js';
 import type { VaultFake } from './vault-fake/vault-fake.js';
+import { documentedPolicy } from './vault-documented.js';
 import { startFake } from './vault-server.js';
 import { VaultTarget, type Order } from './vault-target.js';
 
@@ -202,6 +203,25 @@ describe('failures of vault', () => {
     expect(await target.revoke(order)).toMatchObject({ kind: 'unknown', detail: expect.stringMatching(/login/) });
     await set('mayfly');
     expect(await target.revoke(order)).toEqual({ kind: 'revoked' });
+  });
+
+  it.each([
+    ['its login can be looked at', {}, 1],
+    ['it cannot', { 'auth/token/lookup-self': { capabilities: ['deny'] } }, 2],
+  ])('does not log in again and again for a right that is missing (%s)', async (_, path, logins) => {
+    const provider = target.newProvider();
+    const { order } = await target.mint(target.orderFor(), AbortSignal.timeout(20_000), provider);
+    await target.root('POST', 'sys/policies/acl/mayfly-broker', { policy: JSON.stringify({ path }) });
+    const before = fake.calls.filter((call) => call.endsWith('/login')).length;
+    target.clock = { now: () => new Date(Date.now() + 31_000) };
+    for (let turn = 0; turn < 3; turn += 1)
+      expect(await target.revokeOnce(order, provider)).toMatchObject({ kind: 'unknown' });
+    const made = fake.calls.filter((call) => call.endsWith('/login')).length - before;
+    target.clock = { now: () => new Date() };
+    await target.root('POST', 'sys/policies/acl/mayfly-broker', { policy: documentedPolicy() });
+    expect(made).toBe(logins - 1);
+    expect(await target.revoke(order, provider)).toEqual({ kind: 'revoked' });
+    await provider.close();
   });
 
   it('writes a policy that somebody removed again', async () => {

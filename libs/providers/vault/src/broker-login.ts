@@ -6,8 +6,8 @@ import type { VaultConfig } from './vault.schemas.js';
 
 /** Of the identity token that a login is done with: enough for one call. */
 const IDENTITY_TOKEN_SECONDS = 300;
-/** A refusal that follows a fresh login is no matter of the login. */
-const FRESH_SECONDS = 2;
+/** A login that cannot be looked at is made again on a refusal, but no more often than this. */
+const BLIND_LOGIN_SECONDS = 30;
 
 interface Login {
   readonly client: VaultClient;
@@ -53,9 +53,12 @@ export class BrokerLogin {
   async ask(method: Method, path: string, body?: unknown): Promise<VaultAnswer> {
     const login = await this.current();
     const answer = await login.client.call(method, path, body);
-    if (answer.status !== 403 || !this.mayBeLost(login, answer)) return answer;
+    if (answer.status !== 403) return answer;
+    const state = this.login === login ? await this.stateOf(login, answer) : 'lost';
+    if (state === 'alive') return answer;
     if (this.login === login) this.login = undefined;
     const again = await this.current();
+    if (state === 'unseen') await giveBack(login);
     return again.client.call(method, path, body);
   }
 
@@ -64,12 +67,16 @@ export class BrokerLogin {
     const { login } = this;
     this.login = undefined;
     if (login === undefined || this.config.auth.method === 'token') return;
-    await login.client.call('write', 'auth/token/revoke-self', {}, 2_000).catch(() => undefined);
+    await giveBack(login);
   }
 
-  private mayBeLost(login: Login, answer: VaultAnswer): boolean {
-    if (failureOf(answer).options.tokenDead === true) return true;
-    return this.clock.now() > addSeconds(login.since, FRESH_SECONDS) && this.config.auth.method !== 'token';
+  /** Whether a refusal is a matter of the login: the server is asked, since a right that is missing looks alike. */
+  private async stateOf(login: Login, refusal: VaultAnswer): Promise<'alive' | 'lost' | 'unseen'> {
+    if (this.config.auth.method === 'token') return isDead(refusal) ? 'lost' : 'alive';
+    const look = await login.client.call('read', 'auth/token/lookup-self');
+    if (isDead(look)) return 'lost';
+    const isRecent = this.clock.now() < addSeconds(login.since, BLIND_LOGIN_SECONDS);
+    return look.status === 403 && !isRecent ? 'unseen' : 'alive';
   }
 
   private async current(): Promise<Login> {
@@ -130,6 +137,15 @@ export class BrokerLogin {
       throw failureFrom(error);
     }
   }
+}
+
+function isDead(answer: VaultAnswer): boolean {
+  return failureOf(answer).options.tokenDead === true || (answer.body.errors ?? []).join().includes('invalid token');
+}
+
+/** As far as it can be done now; otherwise the login ends by itself. */
+async function giveBack({ client }: Login): Promise<void> {
+  await client.call('write', 'auth/token/revoke-self', {}, 2_000).catch(() => undefined);
 }
 
 /** Vault answers a login that it does not take with 400 or 403, whatever is wrong with it. */
