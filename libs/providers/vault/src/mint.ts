@@ -20,6 +20,17 @@ export function quietFrom(mintBy: Date, quietSeconds: number): string {
   return addSeconds(mintBy, quietSeconds).toISOString();
 }
 
+const TOO_LONG =
+  'the engine gives leases that outlive the task and cannot be renewed; set the time to live of its role';
+
+/** AWS takes such a session to its end, whatever Vault says of its lease. */
+function unrevocable(): VaultFailure {
+  return new VaultFailure(
+    'refused',
+    'the engine gives AWS sessions, which Vault cannot revoke; use `aws-sts` for them',
+  );
+}
+
 interface Token {
   readonly client: VaultClient;
   readonly accessor: string;
@@ -70,6 +81,7 @@ export class LeaseMint {
     const body = await this.ask(token.client);
     const { lease_id: leaseId, data } = body;
     if (!data || typeof data !== 'object') throw new VaultFailure('bad-answer', '', { uncertain: true });
+    if (data.security_token || data.session_token) throw unrevocable();
     const facts = factsOf(body);
     if (leaseId !== undefined && leaseId !== '') {
       const username = typeof data.username === 'string' ? { username: data.username } : {};
@@ -173,6 +185,8 @@ export class LeaseMint {
     const now = this.parts.clock.now();
     const wanted = secondsUntil(this.order.expiresAt, now);
     const granted = body.lease_duration ?? 0;
+    // What cannot be renewed often cannot be shortened either: its lease says when it really ends.
+    if (granted > wanted && body.renewable !== true) throw new VaultFailure('refused', TOO_LONG);
     if (granted >= wanted) return addSeconds(now, granted);
     if (body.renewable !== true) refuseClamped(wanted, granted, body.warnings);
     const renewed = await this.server.login.call('write', 'sys/leases/renew', { lease_id: leaseId, increment: wanted });
