@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runCli, startCli } from '../support/cli.js';
 import { openExecScene, shellUnder, type ExecScene } from '../support/exec-scene.js';
@@ -49,32 +49,38 @@ describe('while a command runs', () => {
 });
 
 describe('when mayfly exec is killed', () => {
-  const gone = (pid: number): boolean => !existsSync(`/proc/${String(pid)}`);
+  /** What runs under a template, and the line that it prints when it has begun: its process id and a file of its own. */
+  const COMMANDS = {
+    watched: { script: 'echo $$ $PGPASSFILE; exec sleep 300', more: [], cause: 'heartbeat_lost' },
+    brief: { script: 'echo $$ $PGPASSFILE; exec sleep 300', more: ['--ttl', '6'], cause: 'expired' },
+    deaf: { script: `trap '' TERM; echo $$ $PGPASSFILE; while :; do sleep 1; done`, more: [], cause: 'heartbeat_lost' },
+  } as const;
+  type Name = keyof typeof COMMANDS;
+  const killed = new Map<string, { readonly pid: string; readonly file: string }>();
 
-  it.each([
-    ['watched', 'killed while watched', [], 'heartbeat_lost'],
-    ['brief', 'killed', ['--ttl', '6'], 'expired'],
-  ])('its command ends, its files go, and the task of `%s` ends by itself', async (template, purpose, more, cause) => {
-    const cli = startCli(
-      scene.environment,
-      ...shellUnder(template, purpose, 'echo $$ $PGPASSFILE; exec sleep 300', ...more),
-    );
-    await until('the command runs', 20, async () => cli.output().includes('\n'));
-    const [pid, file] = cli.output().trim().split(' ');
-    expect(existsSync(file!)).toBe(true);
-    cli.child.kill('SIGKILL');
-    await until('the command has ended', 15, async () => gone(Number(pid)));
-    await until('its files are gone', 15, async () => readdirSync(scene.runtimeDir).length === 0);
-    expect(await scene.endedTask(purpose, 60)).toMatchObject({ cause });
+  /** All at once, since each of them takes its time to end. */
+  beforeAll(async () => {
+    const started = Object.entries(COMMANDS).map(async ([name, { script, more }]) => {
+      const template = name === 'brief' ? 'brief' : 'watched';
+      const cli = startCli(scene.environment, ...shellUnder(template, `killed ${name}`, script, ...more));
+      await until('the command runs', 30, async () => cli.output().includes('\n'));
+      const [pid = '', file = ''] = cli.output().trim().split(' ');
+      expect(existsSync(file)).toBe(true);
+      killed.set(name, { pid, file });
+      cli.child.kill('SIGKILL');
+    });
+    await Promise.all(started);
   });
 
-  it('a command that does not listen is ended too', async () => {
-    const script = `trap '' TERM; echo $$; while :; do sleep 1; done`;
-    const cli = startCli(scene.environment, ...shellUnder('watched', 'deaf', script));
-    await until('the command runs', 20, async () => cli.output().includes('\n'));
-    cli.child.kill('SIGKILL');
-    await until('the command has ended', 20, async () => gone(Number(cli.output())));
-  });
+  it.each(Object.keys(COMMANDS) as Name[])(
+    'its command ends, its files go, and its task ends by itself (%s)',
+    async (name) => {
+      const { pid, file } = killed.get(name)!;
+      await until('its files are gone', 15, async () => !existsSync(file));
+      await until('the command has ended', 20, async () => !existsSync(`/proc/${pid}`));
+      expect(await scene.endedTask(`killed ${name}`, 40)).toMatchObject({ cause: COMMANDS[name].cause });
+    },
+  );
 });
 
 describe('over a bad connection', () => {
