@@ -38,8 +38,9 @@ class RememberingProvider extends AwsStsProvider {
 
   /** As the service does it: first the end is recorded. */
   override revoke(order: RevocationOrder<AwsConfig, AwsHandle>, signal: AbortSignal): Promise<RevocationOutcome> {
-    const { leaseId, expiresAt, handle } = order;
-    this.database.revoke(this.targetOf(handle), { leaseId, expiresAt, issuedBy: expiresAt });
+    const { leaseId, expiresAt, handle, config } = order;
+    const place = this.targetOf(handle, config);
+    if (place !== undefined) this.database.revoke(place, { leaseId, expiresAt, issuedBy: expiresAt });
     return super.revoke(order, signal);
   }
 }

@@ -53,6 +53,15 @@ describe('an AWS connection', () => {
       expect(await target.document(own)).toBe(document);
     });
 
+    it('leaves a policy of its name alone that is not its own', async () => {
+      const own = await target.createRole();
+      const theirs = documentOf([{ Effect: 'Deny', Action: 's3:DeleteBucket', Resource: '*' }]);
+      await target.writeDocument(own, theirs);
+      const { checks } = await target.provider.probe(target.config({ roles: [own] }), patience());
+      expect(checks.at(-1)).toMatchObject({ outcome: 'failed', detail: expect.stringContaining('policyName') });
+      expect(await target.document(own)).toBe(theirs);
+    });
+
     it('writes no cut-off, which nobody would record', async () => {
       const own = await target.createRole();
       const place = target.targetOf(own);

@@ -157,7 +157,8 @@ export class AwsTarget {
   async revoke(order: AwsOrder, provider = this.provider, effectiveAt?: Date): Promise<RevocationOutcome> {
     const handle = this.handleOf(order);
     const { leaseId, expiresAt, mintBy } = order;
-    this.denials.revoke(provider.targetOf(handle), { leaseId, expiresAt, issuedBy: mintBy });
+    const place = provider.targetOf(handle, order.config);
+    if (place !== undefined) this.denials.revoke(place, { leaseId, expiresAt, issuedBy: mintBy });
     return provider.revoke({ ...order, handle, ...(effectiveAt === undefined ? {} : { effectiveAt }) }, patience());
   }
 
@@ -166,7 +167,8 @@ export class AwsTarget {
   }
 
   targetOf(roleArn: string): string {
-    return this.provider.targetOf({ roleArn, sessionName: 'any', iam: this.aws.endpoint });
+    const handle = { roleArn, sessionName: 'any', iam: this.aws.endpoint };
+    return this.provider.targetOf(handle, this.config()) ?? '';
   }
 
   /** What stands at the role as Mayfly's document. */

@@ -193,10 +193,10 @@ export interface ConnectionAware<Config, Scope> {
 
 /**
  * A provider that revokes by something that stands at a target and is shared by many leases (a document that denies).
- * `targetOf` names that place; the name is stored with the lease, unsealed.
+ * `targetOf` names that place, where there is one; the name is stored with the lease, unsealed.
  */
 export interface Standing<Config, Handle> {
-  targetOf(handle: Handle, config: Config): string;
+  targetOf(handle: Handle, config: Config): string | undefined;
   /** Looks whether it stands as it should and puts it right. Rejects with a `Problem` when that did not work. */
   maintain(config: Config, target: string, signal: AbortSignal): Promise<void>;
 }

@@ -112,8 +112,8 @@ export class AwsStsProvider
     }
   }
 
-  targetOf(handle: AwsHandle): string {
-    return targetName(handle);
+  targetOf(handle: AwsHandle, { revocation }: AwsConfig): string | undefined {
+    return revocation.mode === 'none' ? undefined : targetName(handle);
   }
 
   async maintain(config: AwsConfig, target: string, signal: AbortSignal): Promise<void> {

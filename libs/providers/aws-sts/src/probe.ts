@@ -5,7 +5,7 @@ import type { Accesses, Answer, CallBounds } from './accesses.js';
 import { roleOf } from './arn.js';
 import type { AwsAccess } from './aws-access.js';
 import { FLOOR_SECONDS, type AwsConfig } from './config.schema.js';
-import { renderDenials } from './denial-document.js';
+import { readDenials, renderDenials } from './denial-document.js';
 import { planDenials } from './denial-plan.js';
 import { CALLS_SECONDS, type RoundParts } from './denial-round.js';
 import { detailFor } from './failures.js';
@@ -13,6 +13,8 @@ import { detailFor } from './failures.js';
 /** What the sessions of a probe may do. */
 const NOTHING = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}';
 const SESSION_NAME = 'mayfly-probe';
+const FOREIGN =
+  'the role has an inline policy of this name that is not of Mayfly; give `revocation.policyName` another name';
 
 export interface ProbeParts {
   readonly accesses: Accesses;
@@ -150,17 +152,29 @@ export class Probe {
     const place = await policy.locate(bounds);
     if ('failure' in place) return names.map((name) => checkOf(name, place));
     const { denials, cutOff } = planDenials(claim, clock.now(), maxCharacters);
-    const read = checkOf(get, await policy.read(bounds));
+    const found = await policy.read(bounds);
+    const read = checkOf(get, found);
+    if (denials === undefined && isForeign(found)) return [{ name: get, outcome: 'failed', detail: FOREIGN }];
     if (cutOff !== undefined) {
       const detail = 'not tried while there are more denials than names fit';
       return [read, ...[put, remove].map((name): ProbeCheck => ({ name, outcome: 'skipped', detail }))];
     }
-    const written = checkOf(put, await policy.write(renderDenials(denials ?? { names: [] }, claim.revision), bounds));
-    if (denials !== undefined) {
-      return [read, written, { name: remove, outcome: 'skipped', detail: 'not tried while denials have to stand' }];
-    }
-    if (written.outcome !== 'ok') return [read, written, { name: remove, outcome: 'skipped' }];
-    return [read, written, checkOf(remove, await policy.remove(bounds))];
+    const document = renderDenials(denials ?? { names: [] }, claim.revision);
+    return [read, ...(await this.tryWriting(policy, document, denials !== undefined, [put, remove], bounds))];
+  }
+
+  private async tryWriting(
+    policy: RoundParts['policy'],
+    document: string,
+    hasToStand: boolean,
+    [put, remove]: readonly [string, string],
+    bounds: CallBounds,
+  ): Promise<readonly ProbeCheck[]> {
+    const written = checkOf(put, await policy.write(document, bounds));
+    if (hasToStand)
+      return [written, { name: remove, outcome: 'skipped', detail: 'not tried while denials have to stand' }];
+    if (written.outcome !== 'ok') return [written, { name: remove, outcome: 'skipped' }];
+    return [written, checkOf(remove, await policy.remove(bounds))];
   }
 
   private async call<T>(
@@ -173,6 +187,11 @@ export class Probe {
       return { failure: { reason: 'no-credentials', code: 'unavailable', certain: true } };
     }
   }
+}
+
+/** Nothing of ours has to stand there, and something does. */
+function isForeign(found: Answer<string | undefined>): boolean {
+  return 'value' in found && found.value !== undefined && readDenials(found.value) === undefined;
 }
 
 function ok(name: string): ProbeCheck {
