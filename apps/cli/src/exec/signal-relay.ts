@@ -55,7 +55,8 @@ export class SignalRelay {
 
   private relay(command: Running, name: NodeJS.Signals): void {
     if (OF_TERMINAL.includes(name) && this.isSentToCommandToo()) return;
-    command.kill(name);
+    // Where no shell controls jobs, the kernel lets SIGTSTP fall (POSIX, "orphaned process group"); SIGSTOP it does not.
+    command.kill(name === 'SIGTSTP' ? 'SIGSTOP' : name);
   }
 
   private note(name: NodeJS.Signals): void {
