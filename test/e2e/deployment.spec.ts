@@ -18,9 +18,9 @@ describe('the files of the deployment', () => {
   it.each([
     [
       'a setting that is misspelt',
-      /MAYFLY_SECRETS_DIR: /,
-      'MAYFLY_SECRETS_DIRECTORY: ',
-      /MAYFLY_SECRETS_DIRECTORY, which/,
+      /MAYFLY_BOOTSTRAP_ISSUER: /,
+      'MAYFLY_BOOTSTRAP_ISSUERS: ',
+      /MAYFLY_BOOTSTRAP_ISSUERS, which/,
     ],
     ['a setting with a wrong value', "MAYFLY_API: 'off'", "MAYFLY_API: 'no'", /worker would not start.*MAYFLY_API/],
     ['a setting that production refuses', /^ {2}HOST: /m, '  MAYFLY_FAILPOINT: mint\n  HOST: ', /MAYFLY_FAILPOINT/],

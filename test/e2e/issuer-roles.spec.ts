@@ -30,6 +30,7 @@ beforeAll(async () => {
     environment: {
       NODE_ENV: 'production',
       MAYFLY_BOOTSTRAP_ISSUER: path,
+      MAYFLY_SECRETS_DIR: directory,
       MAYFLY_SEALING_KEY: '0'.repeat(64),
       MAYFLY_PUBLIC_URL: 'https://broker.example/',
     },
