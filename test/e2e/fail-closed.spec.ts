@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { prepareDemoDatabase } from '@mayfly/platform';
 import { FakeIssuer } from '@mayfly/testing';
+import pg from 'pg';
 import { startTestBroker, type TestAnswer, type TestBroker } from '../support/broker.js';
 import { agentDocument, connectionDocument, issuerDocument, templateDocument } from '../support/documents.js';
 import { startOwnPostgres, type OwnPostgres } from '../support/own-postgres.js';
@@ -39,6 +40,13 @@ function expectNoneIssued(answers: readonly TestAnswer[]): void {
   }
 }
 
+/** An answer counts for a second. */
+const untilReadiness = (mayfly: TestBroker, status: number, reason?: string): Promise<TestAnswer> =>
+  until(`readiness is ${String(status)}`, 15, async () => {
+    const answer = await mayfly.send('GET /readyz');
+    return answer.status === status && answer.body.reason === reason && answer;
+  });
+
 describe("Mayfly's own PostgreSQL", () => {
   let mayfly: TestBroker;
   let before: readonly string[];
@@ -61,17 +69,30 @@ describe("Mayfly's own PostgreSQL", () => {
   it('stopped: nothing is issued; started: everything goes on', async () => {
     await own.stop();
     expectNoneIssued(await askMany(mayfly));
-    expect(await mayfly.send('GET /readyz')).toMatchObject({ status: 503 });
+    await untilReadiness(mayfly, 503, 'unreachable');
     expect(await mayfly.send('GET /healthz')).toMatchObject({ status: 200 });
     expect(await leaseRoles(starter.targetUrl)).toEqual(before);
     await own.start();
     await until('it goes on', 15, async () => (await ask(mayfly)).status === 201);
-    expect(await mayfly.send('GET /readyz')).toMatchObject({ status: 200 });
+    await untilReadiness(mayfly, 200);
     const [{ count } = { count: NaN }] = await rowsOf<{ count: number }>(
       own.server.url('mayfly', 'postgres'),
       'SELECT count(*)::int FROM task',
     );
     expect(count).toBe(2);
+  });
+
+  it('with a full lock table: nothing is issued, and nobody is told that it could be', async () => {
+    const hog = new pg.Client({ connectionString: own.server.url('mayfly', 'postgres') });
+    await hog.connect();
+    await untilReadiness(mayfly, 200);
+    const full = hog.query('SELECT count(pg_advisory_lock(n)) FROM generate_series(1, 1000000) AS n');
+    await expect(full).rejects.toMatchObject({ code: '53200' });
+    expectNoneIssued([await ask(mayfly, TOKEN_ONLY)]);
+    await untilReadiness(mayfly, 503, 'lock-table-full');
+    await hog.end();
+    await untilReadiness(mayfly, 200);
+    expect(await ask(mayfly, TOKEN_ONLY)).toMatchObject({ status: 201 });
   });
 
   it('hears of changes again after that', async () => {
@@ -89,7 +110,7 @@ describe("Mayfly's own PostgreSQL", () => {
     const roles = await leaseRoles(starter.targetUrl);
     thaw = await own.freeze();
     const asked = performance.now();
-    const answers = await askMany(mayfly);
+    const [answers] = await Promise.all([askMany(mayfly), untilReadiness(mayfly, 503, 'unreachable')]);
     console.log(`frozen database: answered after ${(performance.now() - asked).toFixed(0)} ms`);
     thaw();
     expectNoneIssued(answers);
@@ -115,6 +136,10 @@ describe('an audit that takes no entry', () => {
     expect(await leaseRoles(starter.targetUrl)).toEqual(roles);
     expect(await sql('SELECT id FROM task')).toEqual([]);
     expect(await sql('SELECT sum(active)::int AS active FROM quota_counter')).toEqual([{ active: null }]);
+    const { body } = await untilReadiness(mayfly, 503, 'write-refused');
+    expect(JSON.stringify(body)).not.toContain('no space left');
+    await sql('DROP TRIGGER failing ON audit_entry');
+    await untilReadiness(mayfly, 200);
   });
 
   it('only after the mint means that what was minted is taken back, unseen', async () => {

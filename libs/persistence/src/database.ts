@@ -32,11 +32,6 @@ export class Database {
     this.prisma = new PrismaClient({ adapter: new PrismaPg(this.pool) });
   }
 
-  /** Resolves when the database answers; rejects when it does not. */
-  async ping(): Promise<void> {
-    await this.pool.query('SELECT 1');
-  }
-
   async close(): Promise<void> {
     // The pool lets go of connections before they are closed; that the server cuts one off is no loss any more.
     this.pool.removeAllListeners('error').on('error', () => undefined);

@@ -33,3 +33,4 @@ export { PgSigningKeyStore } from './signing-key.store.js';
 export { PgTaskStore } from './task.store.js';
 export type { PublishedVersion, TemplateDraft, TemplateRecord } from './template-rows.js';
 export { PgTemplateStore } from './template.store.js';
+export { WriteProbe } from './write-probe.js';

@@ -1,5 +1,5 @@
 import type { LeaseIntent, OpenVerdict, TaskIntent } from '@mayfly/issuance';
-import type { Pool } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import { AUDIT_COLUMNS, auditColumns, auditUnnest } from './audit-rows.js';
 import { columnsOf, jsonText, type Columns } from './columns.js';
 
@@ -85,7 +85,7 @@ SELECT j.id, coalesce(j.objection, CASE WHEN g.id IS NULL THEN 'quota' ELSE 'ope
 FROM judged j LEFT JOIN granted g ON g.id = j.id`;
 
 /** Runs the statement; verdicts come in the order of the intents. */
-export async function openTasks(pool: Pool, intents: readonly TaskIntent[]): Promise<OpenVerdict[]> {
+export async function openTasks(client: ClientBase | Pool, intents: readonly TaskIntent[]): Promise<OpenVerdict[]> {
   const leases = intents.flatMap((intent) => intent.leases);
   const values = [
     ...taskColumns(intents),
@@ -95,7 +95,7 @@ export async function openTasks(pool: Pool, intents: readonly TaskIntent[]): Pro
     ...keyColumns(intents),
     ...columnsOf(leases, [({ revocationNote }) => revocationNote ?? null, ({ target }) => target ?? null]),
   ];
-  const result = await pool.query<{ id: string; verdict: OpenVerdict }>({
+  const result = await client.query<{ id: string; verdict: OpenVerdict }>({
     name: 'open-tasks',
     text: OPEN_TASKS,
     values,

@@ -62,8 +62,14 @@ export class OAuthProblemFilter extends ProblemFilter {
   }
 }
 
+/** Problems that were logged: one that answers several requests, as the readiness does, is one line. */
+const logged = new WeakSet<Problem>();
+
 /** Never the body, never headers: the error itself, which the logger redacts. */
 function log(request: FastifyRequest, problem: Problem | undefined, error: unknown, status: number): void {
   if (problem === undefined) request.log.error({ err: error }, 'unexpected error');
-  else if (status >= 500) request.log.warn({ err: problem }, 'request failed');
+  else if (status >= 500 && !logged.has(problem)) {
+    logged.add(problem);
+    request.log.warn({ err: problem }, 'request failed');
+  }
 }

@@ -4,7 +4,6 @@ import {
   ConnectionLifecycleStore,
   AuditReader,
   AuditSealer,
-  databaseProblem,
   HistoryReader,
   IdempotencyStore,
   IdentityUseStore,
@@ -12,6 +11,7 @@ import {
   Outbox,
   PgDeclarationStore,
   PgTemplateStore,
+  WriteProbe,
 } from '@mayfly/persistence';
 import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/platform';
 import { TokenVerifier } from '@mayfly/trust';
@@ -44,6 +44,7 @@ export async function buildServices(inputs: ServiceInputs) {
   );
   const path = buildIssuance(foundation, providers, secrets);
   const refusals = new RefusalRecorder(path.issuanceStore, foundation.metrics, foundation.clock);
+  const writeProbe = new WriteProbe(foundation.database.pool);
   const parts = { ...foundation, ...path, providers, secrets, refusals };
   return {
     ...parts,
@@ -51,9 +52,9 @@ export async function buildServices(inputs: ServiceInputs) {
     ...buildAgentSide(parts),
     ...buildPlatformSide(parts, inputs),
     ...buildWorkerSide(foundation, inputs),
-    /** Resolves when the service can issue; throws `unavailable` otherwise. */
+    /** Resolves when the service can grant and end: the store takes writes, and there is a signing key. Throws `unavailable` otherwise. */
     ready: async (): Promise<void> => {
-      await foundation.database.ping().catch(databaseProblem);
+      await writeProbe.check();
       foundation.keyRing.signer();
     },
   };

@@ -14,6 +14,7 @@ const ProblemSchema = z
     help: z.string().optional(),
     errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
     taskId: z.string().optional(),
+    reason: z.string().optional(),
   })
   .meta({ id: 'Problem' });
 

@@ -25,7 +25,10 @@ export class HealthController {
 
   @Get('readyz')
   @Permits(['anyone'])
-  @ApiOperation({ summary: 'The service can issue: database and signing key are there' })
+  @ApiOperation({
+    summary: 'The service can grant and end: the database takes writes, and there is a signing key',
+    description: 'An answer counts for a second. A 503 says in `reason` why the database takes no change.',
+  })
   @ApiOkResponse({ standardSchema: ReadinessSchema })
   @ApiProblems(503)
   async ready(): Promise<JsonObject> {
