@@ -1,4 +1,9 @@
+import { once } from 'node:events';
+import { existsSync, readFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
 import {
   openDatabaseScene,
   openEmbeddedScene,
@@ -15,6 +20,25 @@ import { until } from '../support/until.js';
 const LEFT = { code: 0, signal: null };
 const STOP_SECONDS = 20;
 const IN_FLIGHT = 20;
+
+/** Whether the service takes no connection any more. */
+async function isRefused({ url }: BrokerProcess): Promise<boolean> {
+  const code = await fetch(`${url}/healthz`).then(
+    () => undefined,
+    (error: unknown) => (error as { cause?: { code?: string } }).cause?.code,
+  );
+  return code === 'ECONNREFUSED';
+}
+
+/** A connection that has sent a text; one that reads has been answered where the text is a whole request. */
+async function openPeer({ url }: BrokerProcess, text: string, { reads = true } = {}): Promise<Socket> {
+  const { hostname, port } = new URL(url);
+  const socket = connect(Number(port), hostname).on('error', () => undefined);
+  await once(socket, 'connect');
+  socket.write(text);
+  if (reads && text.endsWith('\r\n\r\n')) await once(socket, 'data');
+  return reads ? socket.resume() : socket.pause();
+}
 
 async function stopIn(seconds: number, broker: BrokerProcess): Promise<void> {
   const asked = performance.now();
@@ -61,6 +85,26 @@ describe('SIGTERM', () => {
     await stopIn(STOP_SECONDS, next);
   });
 
+  it('answers a request that is being processed, and tells its peer that the connection ends', async () => {
+    const broker = await scene.start();
+    const token = await scene.agentToken('support-agent');
+    const holder = new pg.Client({ connectionString: scene.database.adminUrl });
+    await holder.connect();
+    await holder.query('BEGIN; LOCK TABLE task IN EXCLUSIVE MODE');
+    const asking = broker.send('POST /tasks', { token, body: READ_EMEA });
+    await until('the request waits for the lock', 10, async () => {
+      const waiting = await rowsOf(scene.database.adminUrl, 'SELECT FROM pg_locks WHERE NOT granted');
+      return waiting.length > 0;
+    });
+    broker.signal('SIGTERM');
+    await until('nobody is let in any more', 10, () => isRefused(broker));
+    await holder.end();
+    const answer = await asking;
+    expect(answer).toMatchObject({ status: 201 });
+    expect(answer.headers.get('connection')).toBe('close');
+    expect(await broker.exited).toEqual(LEFT);
+  });
+
   it('of a service with nothing to do is quick, right after its start, too', async () => {
     await stopIn(5, await scene.start());
   });
@@ -78,8 +122,31 @@ describe('the embedded default', () => {
     await neighbour.close();
   });
 
-  it('leaves in good order when it is stopped right after its first start', async () => {
-    await stopIn(STOP_SECONDS, await neighbour.start());
+  const isDown = ({ dataDir }: EmbeddedScene) => !existsSync(join(dataDir, 'postgres', 'data', 'postmaster.pid'));
+
+  it('leaves in good order, PostgreSQL included, when it is told to stop while it starts', async () => {
+    const starting = neighbour.start();
+    const server = join(neighbour.dataDir, 'postgres', 'data', 'postmaster.pid');
+    await until('PostgreSQL is being started', 30, () => Promise.resolve(existsSync(server)));
+    process.kill(Number(readFileSync(join(neighbour.directory, 'pids'), 'utf8')), 'SIGTERM');
+    await expect(starting).rejects.toThrow('the service left ({"code":0,"signal":null})');
+    expect(isDown(neighbour)).toBe(true);
+  });
+
+  it('leaves at once, PostgreSQL included, whatever connections are open that have nothing to be answered', async () => {
+    const broker = await neighbour.start();
+    const request = (first: string, ...more: string[]) => [first, 'Host: localhost', ...more].join('\r\n');
+    const whole = `${request('GET /openapi.json HTTP/1.1')}\r\n\r\n`;
+    const peers = await Promise.all([
+      openPeer(broker, ''),
+      openPeer(broker, request('GET /healthz HTTP/1.1', 'X-Half: a h')),
+      openPeer(broker, `${request('POST /oauth/revoke HTTP/1.1', 'Content-Length: 100')}\r\n\r\ntoken=`),
+      openPeer(broker, whole),
+      openPeer(broker, whole.repeat(400), { reads: false }),
+    ]);
+    await stopIn(15, broker);
+    expect(isDown(neighbour)).toBe(true);
+    peers.forEach((peer) => peer.destroy());
   });
 
   it('outlives kill -9: the next start takes its PostgreSQL over, and a granted task can be completed', async () => {

@@ -4,23 +4,24 @@ import { printWelcome } from './boot/welcome.js';
 import { startBroker } from './boot/service.js';
 import { environment, readConfig } from './config.js';
 
-/** How long a stop may take before the process leaves anyway. */
-const STOP_SECONDS = 20;
+/** How long a stop may take, the embedded PostgreSQL included, before the process leaves anyway. */
+const LAST_RESORT_SECONDS = 45;
 
 async function main(): Promise<void> {
-  const config = readConfig();
-  const broker = await startBroker(config, environment);
-  let stopping = false;
+  const starting = startBroker(readConfig(), environment);
+  const stopping = new AbortController();
+  // A signal during the start counts too: the embedded PostgreSQL may be up already.
   const stop = (): void => {
-    if (stopping) return;
-    stopping = true;
-    setTimeout(() => process.exit(1), STOP_SECONDS * 1000).unref();
-    broker.stop().then(() => process.exit(0), fail);
+    if (stopping.signal.aborted) return;
+    stopping.abort();
+    setTimeout(() => process.exit(1), LAST_RESORT_SECONDS * 1000).unref();
+    starting.then((broker) => broker.stop()).then(() => process.exit(0), fail);
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  const broker = await starting;
   // Whoever reads this may end the service at once.
-  printWelcome(broker);
+  if (!stopping.signal.aborted) printWelcome(broker);
 }
 
 function fail(error: unknown): void {

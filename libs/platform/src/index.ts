@@ -10,6 +10,8 @@ export {
   type DevelopmentTokenOrder,
 } from './development-issuer.js';
 export { useStrictBodies } from './body-parsers.js';
+export { ConnectionDrain } from './connection-drain.js';
+export { createBoundedServer } from './http-server.js';
 export { createLogger, type LoggerOptions } from './logging.js';
 export { Metrics, type IssuanceOutcome, type MetricSources, type ProviderOperation } from './metrics.js';
 export { OAuthProblemFilter, ProblemFilter } from './problem.filter.js';

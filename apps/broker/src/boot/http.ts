@@ -1,6 +1,12 @@
-import type { Server } from 'node:http';
+import type { RequestListener } from 'node:http';
 import { newId, Problem } from '@mayfly/kernel';
-import { renderProblem, useStrictBodies, validationProblem } from '@mayfly/platform';
+import {
+  ConnectionDrain,
+  createBoundedServer,
+  renderProblem,
+  useStrictBodies,
+  validationProblem,
+} from '@mayfly/platform';
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -10,17 +16,21 @@ import { OpenApi } from '../service/openapi.js';
 import type { Services } from './services.js';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
-const REQUEST_TIMEOUT_MS = 30_000;
 
 /** The HTTP application over composed services, ready to listen. */
 export async function createHttp(services: Services): Promise<NestFastifyApplication> {
+  const drain = new ConnectionDrain();
   const adapter = new FastifyAdapter({
+    // For `localhost` there is a server an address.
+    serverFactory: (handler: RequestListener) => {
+      const server = createBoundedServer(handler);
+      drain.follow(server);
+      return server;
+    },
     loggerInstance: services.log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
-    requestTimeout: REQUEST_TIMEOUT_MS,
     genReqId: () => newId('req'),
-    forceCloseConnections: 'idle',
     return503OnClosing: true,
     routerOptions: { maxParamLength: 200 },
     frameworkErrors: refuseAddress,
@@ -42,22 +52,13 @@ export async function createHttp(services: Services): Promise<NestFastifyApplica
     done();
   });
   fastify.addHook('preClose', (done) => {
-    closeAsTheyFallIdle(fastify.server);
+    void drain.drain();
     done();
   });
+  fastify.addHook('onClose', () => drain.drain());
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: validationProblem }));
   app.get(OpenApi).describe(app);
   return app;
-}
-
-/** Closing ends the connections that are idle then; one whose answer was under way would be kept alive for a minute. */
-function closeAsTheyFallIdle(server: Server): void {
-  const looking = setInterval(() => {
-    server.closeIdleConnections();
-  }, 50);
-  server.once('close', () => {
-    clearInterval(looking);
-  });
 }
 
 /** What Fastify refuses before it looks for a route: its own answer would repeat the address. */

@@ -4,10 +4,11 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { BrokerConfig } from '../config.js';
 import { applyDirectory } from '../declarations/apply-directory.js';
 import { applyBootstrapIssuers } from '../declarations/bootstrap-issuers.js';
-import { startBackground, type Background } from './background.js';
+import { startBackground } from './background.js';
 import { openBacking, type Backing } from './database.js';
 import type * as HttpRoutes from './http.js';
 import { buildServices, type Services } from './services.js';
+import { stop, type Running } from './stop.js';
 
 /** How many leases one process closes at once on behalf of the queue. */
 const JOB_CONCURRENCY = 8;
@@ -23,7 +24,7 @@ export interface Broker {
 
 type HttpModule = Promise<typeof HttpRoutes>;
 
-/** Starts everything in order: database, services, declared state, background work, HTTP. */
+/** Starts everything in order: database, services, declared state, background work, HTTP. What was started ends when one step fails. */
 export async function startBroker(
   config: BrokerConfig,
   environment: Readonly<Record<string, string | undefined>>,
@@ -34,37 +35,33 @@ export async function startBroker(
   const backing = await openBacking(config, (message) => {
     log.info(message);
   });
-  let services: Services | undefined;
+  const running: Running = { backing };
   try {
     backing.warnings.forEach((warning) => {
       log.warn(warning);
     });
     const publicUrl = config.publicUrl ?? `http://${config.host}:${String(config.port)}`;
-    services = await buildServices({ config, backing, publicUrl, log, environment });
-    return await serve(services, backing, http);
+    const services = (running.services = await buildServices({ config, backing, publicUrl, log, environment }));
+    const app = await serve(services, running, http);
+    return { url: await app.getUrl(), backing, services, stop: () => stop(running, log) };
   } catch (error) {
-    await services?.database.close();
-    await backing.stop();
+    // Why the start failed is the news; how the stop went is in the log.
+    await stop(running, log).catch(() => undefined);
     throw error;
   }
 }
 
-async function serve(services: Services, backing: Backing, http: HttpModule): Promise<Broker> {
+async function serve(services: Services, running: Running, http: HttpModule): Promise<NestFastifyApplication> {
   const { config } = services;
   await services.keyRing.rotateIfDue();
-  await applyDeclared(services, backing);
+  await applyDeclared(services, running.backing);
   await services.catalog.refresh();
-  const app = await (await http).createHttp(services);
-  const background = startBackground(services, config.worker);
+  const app = (running.app = await (await http).createHttp(services));
+  running.background = startBackground(services, config.worker);
   if (config.worker) services.queue?.work((leaseId) => services.closing.closeIfDue(leaseId), JOB_CONCURRENCY);
-  const listener = listenForChanges(services, backing);
+  running.listener = listenForChanges(services, running.backing);
   await app.listen(config.port, config.host);
-  return {
-    url: await app.getUrl(),
-    backing,
-    services,
-    stop: () => stop({ app, background, listener, services, backing }),
-  };
+  return app;
 }
 
 /** What the operator's files declare, as far as they count in this mode; everything that they have wrong stops the start. */
@@ -90,23 +87,4 @@ function listenForChanges(services: Services, backing: Backing): CatalogListener
   });
   listener.start().catch(report);
   return listener;
-}
-
-interface Running {
-  readonly app: NestFastifyApplication;
-  readonly background: Background;
-  readonly listener: CatalogListener;
-  readonly services: Services;
-  readonly backing: Backing;
-}
-
-/** Requests first, then the worker's rounds and the leases that they are closing, the database last. */
-async function stop({ app, background, listener, services, backing }: Running): Promise<void> {
-  await app.close();
-  await background.stop();
-  await services.queue?.close();
-  await services.closing.settled();
-  await Promise.all([listener.stop(), services.closeProviders()]);
-  await services.database.close();
-  await backing.stop();
 }

@@ -1,0 +1,105 @@
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { connect, type AddressInfo, type Socket } from 'node:net';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { ConnectionDrain, type DrainBounds } from './connection-drain.js';
+
+const FOREVER = 3_600_000;
+/** Nothing but the bound of the case may end its connection. */
+const UNBOUNDED: DrainBounds = { unfinishedMs: FOREVER, unreadMs: FOREVER, answerMs: FOREVER };
+
+let server: Server;
+let sockets: Socket[] = [];
+afterEach(() => {
+  sockets.forEach((socket) => socket.destroy());
+  sockets = [];
+  server.close().closeAllConnections();
+});
+
+type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+async function serve(bounds: Partial<DrainBounds>, handler: Handler): Promise<ConnectionDrain> {
+  const drain = new ConnectionDrain({ ...UNBOUNDED, ...bounds });
+  server = createServer(handler).listen(0, '127.0.0.1');
+  drain.follow(server);
+  await once(server, 'listening');
+  return drain;
+}
+
+/** A connection that has sent `text`, once the server has accepted it. */
+async function peer(text: string): Promise<{ received: () => string; closed: Promise<unknown>; socket: Socket }> {
+  const accepted = once(server, 'connection');
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').on('error', () => undefined);
+  sockets.push(socket);
+  let received = '';
+  const closed = once(socket, 'close');
+  await accepted;
+  socket.write(text);
+  socket.setEncoding('utf8').on('data', (part: string) => (received += part));
+  return { received: () => received, closed, socket };
+}
+
+const GET = 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n';
+const BODY = 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{"half":';
+const never: Handler = () => undefined;
+
+describe('the end of the connections', () => {
+  it('ends one that is kept alive between two requests at once', async () => {
+    const drain = await serve({}, (_request, response) => response.end('done'));
+    const { received, closed, socket } = await peer(GET);
+    await once(socket, 'data');
+    await Promise.all([drain.drain(), closed]);
+    expect(received()).toContain('done');
+  });
+
+  it.each([
+    ['that has sent nothing', ''],
+    ['that has sent half a header', 'GET / HTTP/1.1\r\nHost: loc'],
+    ['that has sent half a body', BODY],
+  ])('ends one %s after a grace', async (_, text) => {
+    const drain = await serve({ unfinishedMs: 100 }, never);
+    const { closed } = await peer(text);
+    await Promise.all([drain.drain(), closed]);
+  });
+
+  it('waits for the answer to a request that has come whole, tells the peer that it is the last, and ends it then', async () => {
+    let answer: ServerResponse | undefined;
+    const drain = await serve({ unfinishedMs: 0 }, (_request, response) => (answer = response));
+    const { received, closed } = await peer(GET);
+    await once(server, 'request');
+    const silent = await peer('');
+    const drained = drain.drain();
+    await silent.closed;
+    answer?.end('done');
+    await Promise.all([drained, closed]);
+    expect(received()).toMatch(/connection: close[^]*done/i);
+  });
+
+  it('ends one whose answer does not come within the bound', async () => {
+    const drain = await serve({ answerMs: 100 }, never);
+    const { closed } = await peer(GET);
+    await once(server, 'request');
+    await Promise.all([drain.drain(), closed]);
+  });
+
+  it('ends one whose peer does not read its answer', async () => {
+    const drain = await serve({ unreadMs: 100 }, (_request, response) => response.end(Buffer.alloc(32 * 1024 * 1024)));
+    const { socket, closed } = await peer('');
+    socket.pause().write(GET);
+    await once(server, 'request');
+    await drain.drain();
+    socket.resume();
+    await closed;
+  });
+
+  it('ends one that comes while it is under way', async () => {
+    const drain = await serve({ unfinishedMs: 100, answerMs: FOREVER }, never);
+    const first = await peer(GET);
+    await once(server, 'request');
+    const drained = drain.drain();
+    const { closed } = await peer('');
+    await closed;
+    first.socket.destroy();
+    await drained;
+  });
+});

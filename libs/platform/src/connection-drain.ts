@@ -1,0 +1,87 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
+
+/** How long the connections of a server that stops may stay open. */
+export interface DrainBounds {
+  /** connections on which no whole request has come */
+  readonly unfinishedMs: number;
+  /** answers that were given and are not taken */
+  readonly unreadMs: number;
+  /** requests that are being processed */
+  readonly answerMs: number;
+}
+
+/** A mint is given up after 10 s; its request is then answered within moments. */
+const BOUNDS: DrainBounds = { unfinishedMs: 500, unreadMs: 2_000, answerMs: 12_000 };
+const LOOK_MS = 25;
+
+interface Exchange {
+  readonly request: IncomingMessage;
+  readonly response: ServerResponse;
+  /** when the drain first saw that the answer was given in full */
+  answeredAt?: number;
+}
+
+/**
+ * Ends the connections of HTTP servers that stop, whatever their peers do. Node by itself waits for each peer that has sent
+ * nothing, half a request, or does not read its answer: such a peer, which may be anybody, would hold up the stop.
+ */
+export class ConnectionDrain {
+  private readonly servers: Server[] = [];
+  private readonly connections = new Map<Socket, Set<Exchange>>();
+  private draining: Promise<void> | undefined;
+
+  constructor(private readonly bounds: DrainBounds = BOUNDS) {}
+
+  /** Knows all connections that the server accepts from now on. */
+  follow(server: Server): void {
+    this.servers.push(server);
+    server.on('connection', (socket: Socket) => {
+      this.connections.set(socket, new Set());
+      socket.once('close', () => this.connections.delete(socket));
+    });
+    server.prependListener('request', (request: IncomingMessage, response: ServerResponse) => {
+      const exchanges = this.connections.get(request.socket);
+      const exchange = { request, response };
+      exchanges?.add(exchange);
+      response.once('close', () => exchanges?.delete(exchange));
+      if (this.draining !== undefined) response.shouldKeepAlive = false;
+    });
+  }
+
+  /** Resolves when no connection is left: idle ones end at once, all others within their bounds. Repeating it is harmless. */
+  drain(): Promise<void> {
+    return (this.draining ??= this.run());
+  }
+
+  private async run(): Promise<void> {
+    const began = performance.now();
+    for (const { response } of [...this.connections.values()].flatMap((exchanges) => [...exchanges]))
+      response.shouldKeepAlive = false;
+    do {
+      this.servers.forEach((server) => {
+        server.closeIdleConnections();
+      });
+      const now = performance.now();
+      for (const [socket, exchanges] of this.connections)
+        if (this.isOverdue([...exchanges], now, now - began)) socket.destroy();
+      await pause(LOOK_MS);
+    } while (this.connections.size > 0);
+  }
+
+  private isOverdue(exchanges: readonly Exchange[], now: number, elapsedMs: number): boolean {
+    const { unfinishedMs, unreadMs, answerMs } = this.bounds;
+    if (elapsedMs >= answerMs) return true;
+    const open = exchanges.filter((exchange) => !isAnswered(exchange, now));
+    if (exchanges.length > 0 && open.length === 0)
+      return exchanges.every(({ answeredAt = now }) => now - answeredAt >= unreadMs);
+    return elapsedMs >= unfinishedMs && open.every(({ request }) => !request.complete);
+  }
+}
+
+function isAnswered(exchange: Exchange, now: number): boolean {
+  if (!exchange.response.writableEnded) return false;
+  exchange.answeredAt ??= now;
+  return true;
+}
