@@ -6,9 +6,11 @@ import type { TargetServer } from './target-server.js';
 /** A target database: schemas `emea` and `apac` with four tables each, one row a table, and the role of a connection. */
 export interface CrmDatabase {
   readonly name: string;
-  /** as a role with exactly the rights that docs/connect-postgres.md gives; it is no superuser */
+  /** a login with exactly the rights that docs/connect-postgres.md gives; it is no superuser */
+  readonly loginUrl: string;
+  /** the same login, working as `admin` */
   readonly url: string;
-  /** the role in `url` */
+  /** the role that the login works as */
   readonly admin: string;
   readonly superuserUrl: string;
   drop(): Promise<void>;
@@ -17,7 +19,7 @@ export interface CrmDatabase {
 /** `owner`: the connection's role owns schemas and tables; otherwise it was granted what it may pass on. */
 export async function createCrmDatabase(server: TargetServer, owner = false): Promise<CrmDatabase> {
   const id = randomUUID().replaceAll('-', '');
-  const [name, admin, password] = [`crm_${id}`, `lessor_${id}`, `canary_${id}`];
+  const [name, admin, login, password] = [`crm_${id}`, `lessor_${id}`, `login_${id}`, `canary_${id}`];
   await run(server.url('postgres'), `CREATE DATABASE ${name}`);
   const superuserUrl = server.url(name);
   const tables = ['emea', 'apac'].flatMap((schema) =>
@@ -27,14 +29,16 @@ export async function createCrmDatabase(server: TargetServer, owner = false): Pr
     superuserUrl,
     'CREATE SCHEMA emea; CREATE SCHEMA apac',
     ...tables.map((table) => `CREATE TABLE ${table} (id int, note text); INSERT INTO ${table} VALUES (1, 'one')`),
-    documentedSql(name, admin, password),
+    ...(await documentedSql(superuserUrl)).map((block) => withNames(block, { name, admin, login, password })),
     ...(owner ? owning(admin, tables) : []),
   );
   const url = new URL(superuserUrl);
-  url.username = admin;
+  url.username = login;
   url.password = password;
-  const drop = (): Promise<void> => removeDatabase(server, name, admin);
-  return { name, url: url.href, admin, superuserUrl, drop };
+  const loginUrl = url.href;
+  url.searchParams.set('options', `-c role=${admin}`);
+  const drop = (): Promise<void> => removeDatabase(server, name, admin, login);
+  return { name, loginUrl, url: url.href, admin, superuserUrl, drop };
 }
 
 function owning(admin: string, tables: readonly string[]): string[] {
@@ -45,24 +49,34 @@ function owning(admin: string, tables: readonly string[]): string[] {
   ];
 }
 
-/** The SQL that the documentation gives for the role of a connection, with names of our own. */
-function documentedSql(name: string, admin: string, password: string): string {
+/** The SQL that the documentation gives: the first block for every version, the second from PostgreSQL 16 on. */
+async function documentedSql(url: string): Promise<readonly string[]> {
   const page = readFileSync(new URL('../../docs/connect-postgres.md', import.meta.url), 'utf8');
-  const sql = /```sql\n(.*?)```/s.exec(page)?.[1] ?? '';
+  const blocks = [...page.matchAll(/```sql\n(.*?)```/gs)].map(([, sql]) => String(sql));
+  const [server] = await rows<{ version: number }>(url, `SELECT current_setting('server_version_num')::int AS version`);
+  return blocks.slice(0, (server?.version ?? 0) >= 160_000 ? 2 : 1);
+}
+
+function withNames(
+  sql: string,
+  { name, admin, login, password }: { name: string; admin: string; login: string; password: string },
+): string {
   return sql
     .replaceAll('mayfly_lessor', admin)
+    .replaceAll('mayfly_login', login)
     .replaceAll(/\bcrm\b/g, name)
     .replaceAll('choose-a-long-one', password);
 }
 
 /** With the roles that were let in for leases and scopes. Their rights go with the database, so they can go after it. */
-async function removeDatabase(server: TargetServer, name: string, admin: string): Promise<void> {
+async function removeDatabase(server: TargetServer, name: string, admin: string, login: string): Promise<void> {
   const made = await rows<{ role: string }>(
     server.url(name),
     `SELECT rolname AS role FROM pg_roles
-      WHERE rolname LIKE 'mayfly\\_%' AND has_database_privilege(oid, current_database(), 'CONNECT')`,
+      WHERE rolname LIKE 'mayfly\\_%' AND has_database_privilege(oid, current_database(), 'CONNECT')
+         OR rolname LIKE '${admin}\\__%'`,
   );
-  const roles = [...made.map(({ role }) => role), admin].map((role) => `DROP ROLE IF EXISTS ${role}`);
+  const roles = [...made.map(({ role }) => role), login, admin].map((role) => `DROP ROLE IF EXISTS ${role}`);
   await run(server.url('postgres'), `DROP DATABASE ${name} WITH (FORCE)`, ...roles);
 }
 

@@ -83,7 +83,7 @@ function defaultOrder(crm: CrmDatabase): Order {
     taskId: newId('tsk'),
     agent: { id: newId('agt'), name: 'support-agent' },
     template: { name: 'support-read-cases', version: 1 },
-    config: PostgresConfigSchema.parse({ url: crm.url }),
+    config: PostgresConfigSchema.parse({ url: crm.loginUrl, role: crm.admin }),
     scope: scopeOf(['customers', 'cases', 'case_notes']),
     issuedAt,
     expiresAt: addSeconds(issuedAt, 600),

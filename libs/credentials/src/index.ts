@@ -1,6 +1,7 @@
 export { ConnectionSpecSchema, type Connection, type ConnectionSpec } from './connection.js';
 export type {
   AnyProvider,
+  Attending,
   ConnectionAware,
   CredentialProvider,
   EffectiveTraits,

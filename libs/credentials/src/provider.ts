@@ -79,17 +79,24 @@ export type RecordHandle<Handle> = (handle: Handle) => Promise<boolean>;
  *   acknowledged it and refuses from that instant on, which a later call has to confirm;
  * - `unknown`: the call failed and proves nothing; it is tried again without end;
  * - `impossible`: a credential of this kind cannot be revoked; it lives to its expiry.
- * `effectiveAt` is the instant from which the target refuses, where that is later than now.
+ * `effectiveAt` is the instant from which the target refuses, where that is later than now. `remains` says in words what is
+ * left at the target although it gives no access any more. `unreached`: Mayfly could not log in at the target at all, so
+ * that nothing else can be revoked there either.
  */
 export type RevocationOutcome =
-  | { readonly kind: 'revoked' | 'already_gone'; readonly effectiveAt?: Date }
+  | { readonly kind: 'revoked' | 'already_gone'; readonly effectiveAt?: Date; readonly remains?: string }
   | {
       readonly kind: 'not_yet';
       readonly detail: string;
       readonly retryAfterSeconds?: number;
       readonly effectiveAt?: Date;
     }
-  | { readonly kind: 'unknown'; readonly detail: string; readonly retryAfterSeconds?: number }
+  | {
+      readonly kind: 'unknown';
+      readonly detail: string;
+      readonly retryAfterSeconds?: number;
+      readonly unreached?: boolean;
+    }
   | { readonly kind: 'impossible' };
 
 /** What revocation knows of the lease, besides its handle. */
@@ -155,8 +162,11 @@ export interface Renewable<Config, Scope, Handle> {
 export interface ProbeCheck {
   /** what was tried, such as `log in` or `iam:PutRolePolicy on role/crm-export` */
   readonly name: string;
-  /** `missing`: a right is not there; `failed`: it could not be found out; `skipped`: something before it failed */
-  readonly outcome: 'ok' | 'missing' | 'failed' | 'skipped';
+  /**
+   * `missing`: a right is not there; `failed`: it could not be found out; `skipped`: something before it failed; `warning`:
+   * it works, and `detail` says what it costs or leaves open
+   */
+  readonly outcome: 'ok' | 'warning' | 'missing' | 'failed' | 'skipped';
   readonly detail?: string;
 }
 
@@ -171,6 +181,15 @@ export interface ProbeReport {
 /** A provider that can try a connection with the least harm. What is wrong stands in the report; it never throws. */
 export interface Probeable<Config> {
   probe(config: Config, signal: AbortSignal): Promise<ProbeReport>;
+}
+
+/** A provider that keeps sessions open at a target while leases live there, so that it can always end them. */
+export interface Attending<Config> {
+  /**
+   * Makes sure that leases could be revoked at the target now, for at least the next minute: called for each connection that
+   * has living leases, at start and every few seconds. Rejects with a `Problem` when Mayfly cannot log in there afresh.
+   */
+  attend(config: Config, signal: AbortSignal): Promise<void>;
 }
 
 /** Something that a connection says against a scope, in words that quote no secret. An `error` is refused by `plan` too. */
@@ -215,6 +234,7 @@ export interface Reconcilable<Handle> {
 export type AnyProvider = CredentialProvider<any, any, any> &
   Partial<Renewable<any, any, any>> &
   Partial<Probeable<any>> &
+  Partial<Attending<any>> &
   Partial<ConnectionAware<any, any>> &
   Partial<Standing<any, any>> &
   Partial<Reconcilable<any>>;

@@ -76,7 +76,7 @@ export class Minter {
 
   /** Whether the failure proves that nothing was minted. */
   private isCertain(lease: PlannedLease, problem: Problem): boolean {
-    return problem.code === 'provider_rejected' || (lease.traits.recordsFirst === true && !this.recorded.has(lease));
+    return problem.nothingMinted || (lease.traits.recordsFirst === true && !this.recorded.has(lease));
   }
 
   private call(lease: PlannedLease): Promise<Minted<unknown>> {
@@ -100,7 +100,7 @@ export class Minter {
       return minted;
     } catch (error) {
       const problem = asProblem(error);
-      this.metrics.issuanceEnded(provider.kind, problem.code === 'provider_rejected' ? 'rejected' : 'unavailable');
+      this.metrics.issuanceEnded(provider.kind, problem.code === 'provider_unavailable' ? 'unavailable' : 'rejected');
       throw problem;
     } finally {
       this.metrics.providerAnswered(provider.kind, 'mint', (performance.now() - started) / 1000);

@@ -1,4 +1,5 @@
 export { addSeconds, earliest, type Clock } from './clock.js';
+export { GroupCommit, type GroupCommitOptions } from './group-commit.js';
 export {
   isId,
   newId,

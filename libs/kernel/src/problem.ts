@@ -42,6 +42,8 @@ export interface ProblemExtensions {
 
 export interface ProblemOptions extends ProblemExtensions {
   readonly retryAfterSeconds?: number;
+  /** of a provider's call: it is proven that nothing came of it, as `provider_rejected` always says */
+  readonly nothingMinted?: boolean;
   readonly cause?: unknown;
 }
 
@@ -51,6 +53,7 @@ export interface ProblemOptions extends ProblemExtensions {
  */
 export class Problem extends Error {
   readonly retryAfterSeconds: number | undefined;
+  readonly nothingMinted: boolean;
   readonly extensions: ProblemExtensions;
 
   constructor(
@@ -58,10 +61,11 @@ export class Problem extends Error {
     readonly detail: string,
     options: ProblemOptions = {},
   ) {
-    const { cause, retryAfterSeconds, ...extensions } = options;
+    const { cause, retryAfterSeconds, nothingMinted, ...extensions } = options;
     super(`${code}: ${detail}`, cause === undefined ? undefined : { cause });
     this.name = 'Problem';
     this.retryAfterSeconds = retryAfterSeconds;
+    this.nothingMinted = nothingMinted ?? code === 'provider_rejected';
     this.extensions = extensions;
   }
 }

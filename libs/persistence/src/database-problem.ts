@@ -19,3 +19,8 @@ export function databaseUnread(error: unknown): never {
     cause: error,
   });
 }
+
+/** SQLSTATE classes 22 (data exception) and 23 (constraint violation): nothing was committed, and the data are why. */
+export function isRefusedData(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && /^2[23]/.test(String(error.code));
+}

@@ -1,16 +1,15 @@
 import type { AuditEntry } from '@mayfly/audit';
 import type { IssuanceStore, OpenVerdict, TaskActivation, TaskIntent } from '@mayfly/issuance';
-import type { LeaseId } from '@mayfly/kernel';
+import { GroupCommit, type LeaseId } from '@mayfly/kernel';
 import type { QuotaLeft, QuotaLimits } from '@mayfly/quota';
 import type { Pool } from 'pg';
 import { activateTasks } from './activate-tasks.statement.js';
 import { insertAudit } from './audit-rows.js';
-import { databaseProblem } from './database-problem.js';
-import { GroupCommit } from './group-commit.js';
+import { databaseProblem, isRefusedData } from './database-problem.js';
 import { openTasks } from './open-tasks.statement.js';
 
 /** How many requests one statement carries at most, how many statements of a kind run at once, and how many may wait. */
-const BATCH = { maxItems: 256, maxRunning: 1, maxWaiting: 4096 };
+const BATCH = { maxItems: 256, maxRunning: 1, maxWaiting: 4096, isOfOneItem: isRefusedData };
 
 /** The two commits of the path on PostgreSQL, one statement each for all requests that wait. */
 export class PgIssuanceStore implements IssuanceStore {

@@ -18,6 +18,11 @@ export function addressOf(config: PostgresConfig): DatabaseAddress {
   return { ...address, database: url.database, sslmode: sslmodeIn(config.url) };
 }
 
+/** The role that makes lease roles: the one that the login works as, or the login itself. Throws as `addressOf` does. */
+export function makerIn(config: PostgresConfig): string {
+  return config.role ?? parsed(config.url).user ?? '';
+}
+
 /** The connection URL of a lease, as libpq and its kin read it. */
 export function leaseUrl(address: DatabaseAddress, username: string, password: string): string {
   const host = address.host.includes(':') ? `[${address.host}]` : encodeURIComponent(address.host);

@@ -56,7 +56,7 @@ export class DatabaseSessions {
 
   private async at<T>(config: unknown, signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> {
     try {
-      return await this.targets.at(PostgresConfigSchema.parse(config).url).use(signal, work);
+      return await this.targets.at(PostgresConfigSchema.parse(config)).use(signal, work);
     } catch (error) {
       throw problemOf(error);
     }

@@ -1,15 +1,19 @@
 import { Problem } from '@mayfly/kernel';
+import { NotConnected } from './target.js';
 
 /** SQLSTATEs that our own statements raise. */
 export const TOO_LATE = 'MF001';
 export const NOT_ALIVE = 'MF002';
 export const CLOCK_BEHIND = 'MF003';
+export const NO_CAPACITY = 'MF004';
 
 /** SQLSTATEs of PostgreSQL that decide what happens next (its Appendix A). */
 export const UNDEFINED_OBJECT = '42704';
 /** a name is taken: the second one when whoever took it committed while the statement waited */
 export const NAME_TAKEN: readonly string[] = ['42710', '23505'];
 export const DEPENDENT_OBJECTS = '2BP01';
+/** the server's lock table is full */
+export const OUT_OF_LOCKS = '53200';
 export const INSUFFICIENT_PRIVILEGE = '42501';
 /** somebody else holds or has just changed what the statement needs: lock_timeout, `tuple concurrently updated`, deadlock */
 export const IN_THE_WAY: readonly string[] = ['55P03', 'XX000', '40P01'];
@@ -29,6 +33,28 @@ const DETAILS: Readonly<Record<string, string>> = {
     'the role of the connection lacks a right at the database; docs/connect-postgres.md lists what it needs',
 };
 
+/** Codes of the system and of the driver: no session came about. */
+const UNREACHED: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'the host of the connection has no address; change its `url`',
+  ECONNREFUSED: 'nothing listens at the host and port of the connection; start the database or change its `url`',
+  EHOSTUNREACH: 'the host of the connection cannot be reached',
+  ETIMEDOUT: 'the host of the connection does not answer',
+  '53300':
+    'the database has no connection slot left; raise max_connections, or reserve some as docs/connect-postgres.md says',
+  [OUT_OF_LOCKS]: 'the lock table of the database is full',
+  '57P03': 'the database is starting or shutting down',
+  aborted: 'the database did not do it in time',
+};
+
+/** What the database or the driver said, as words of ours with the code; no text of theirs, which may hold a secret. */
+export function explain(error: unknown): string {
+  const cause = error instanceof NotConnected ? error.cause : error;
+  if (cause instanceof Problem) return cause.detail;
+  const code = cause instanceof Error && cause.name === 'TimeoutError' ? 'aborted' : codeOf(cause);
+  const words = DETAILS[code] ?? UNREACHED[code];
+  return words === undefined ? `the database answered ${code}` : `${words} (${code})`;
+}
+
 /** The SQLSTATE or system code of an error: a few letters and digits that cannot hold a secret. */
 export function codeOf(error: unknown): string {
   const code = error instanceof Error && 'code' in error ? error.code : undefined;
@@ -36,15 +62,37 @@ export function codeOf(error: unknown): string {
 }
 
 /**
- * What a failed statement means to the caller of the provider. `provider_rejected` only where the server's answer
- * proves that nothing was made. The cause is left out on purpose: errors of the server may quote the statement.
+ * What a failed call means to the caller of the provider. `provider_rejected` only where the server's answer proves that
+ * nothing was made; `nothingMinted` says so of an outage. The cause is left out on purpose: errors of the server may
+ * quote the statement.
  */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
+  if (error instanceof NotConnected) return unreachedProblem(error.cause);
   const code = codeOf(error);
+  if (code === NO_CAPACITY) return noCapacity();
   // a role of this name exists already: this call made nothing, but an earlier one under the same handle did
   if (!NAME_TAKEN.includes(code) && NOTHING_DONE.test(code)) {
     return new Problem('provider_rejected', DETAILS[code] ?? `the database refused (SQLSTATE ${code})`);
   }
   return new Problem('provider_unavailable', `the database did not confirm what it was asked for (${code})`);
+}
+
+/** No statement was sent. A login that the server refuses is a fault of the connection; all else is an outage. */
+function unreachedProblem(cause: unknown): Problem {
+  if (cause instanceof Problem) return cause;
+  const isRefused = NOTHING_DONE.test(codeOf(cause));
+  return new Problem(isRefused ? 'provider_rejected' : 'provider_unavailable', explain(new NotConnected(cause)), {
+    nothingMinted: true,
+  });
+}
+
+/** The connections handed out at the server are all that it can bear. */
+export function noCapacity(): Problem {
+  return new Problem('quota_exceeded', 'the connections that leases may open at this database are all handed out', {
+    control: 'connection-capacity',
+    help: 'end a task, lower `maxConnections` of the connection, or raise max_connections of the server',
+    retryAfterSeconds: 5,
+    nothingMinted: true,
+  });
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { createStatement, renewStatement, type LeaseRole } from './lease-role.js';
+import { createStatement, creatorOf, renewStatement, type LeaseRole } from './lease-role.js';
 
 const AT = new Date('2026-01-01T00:00:00.500Z');
 const LEASE: LeaseRole = {
@@ -10,7 +10,7 @@ const LEASE: LeaseRole = {
   expiresAt: AT,
   issuedAt: AT,
   mintBy: AT,
-  serverVersion: 180_004,
+  facts: { version: 180_004, role: 'mayfly_lessor', creators: [] },
 };
 
 describe('createStatement', () => {
@@ -25,14 +25,42 @@ describe('createStatement', () => {
     expect(rest).toEqual([]);
   });
 
-  it.each([140_000, 150_018])('grants plainly on version %i, which has no membership options', (serverVersion) => {
-    expect(createStatement({ ...LEASE, serverVersion })).toContain('GRANT "mayfly_scope_y" TO "mayfly_x";');
+  it.each([140_000, 150_018])('grants plainly on version %i, which has no membership options', (version) => {
+    expect(createStatement({ ...LEASE, facts: { ...LEASE.facts, version } })).toContain(
+      'GRANT "mayfly_scope_y" TO "mayfly_x";',
+    );
+  });
+});
+
+describe('createStatement with creators', () => {
+  const facts = { ...LEASE.facts, creators: ['mayfly_lessor_1', 'mayfly_lessor_2'] };
+
+  it('has a creator make the role, and the role of the connection grant the scope', () => {
+    const [takeCreator, create, takeBack, grant] = createStatement({ ...LEASE, facts }).split(';\n');
+    expect(takeCreator).toMatch(/^SET LOCAL ROLE "mayfly_lessor_[12]"$/);
+    expect(create).toMatch(/^CREATE ROLE/);
+    expect(takeBack).toBe('SET LOCAL ROLE "mayfly_lessor"');
+    expect(grant).toMatch(/^GRANT/);
+  });
+
+  it('takes the same creator for the same role, and spreads roles over all creators', () => {
+    const names = Array.from({ length: 64 }, (_, index) => `mayfly_${String(index)}`);
+    expect(names.map((name) => creatorOf(name, facts.creators))).toEqual(
+      names.map((name) => creatorOf(name, [...facts.creators])),
+    );
+    expect(new Set(names.map((name) => creatorOf(name, facts.creators))).size).toBe(2);
+    expect(creatorOf('mayfly_x', [])).toBeUndefined();
+  });
+
+  it('counts what is handed out when it is given a capacity', () => {
+    expect(createStatement({ ...LEASE, capacity: 50 })).toContain('rolconnlimit');
+    expect(createStatement(LEASE)).not.toContain('rolconnlimit');
   });
 });
 
 describe('renewStatement', () => {
   it('moves the expiry and says nothing about logging in', () => {
-    const statement = renewStatement('mayfly_x', AT, AT);
+    const statement = renewStatement('mayfly_x', AT, AT, undefined);
     expect(statement).toContain(`ALTER ROLE "mayfly_x" VALID UNTIL '2026-01-01T00:00:00.500Z'`);
     expect(statement).not.toMatch(/\bLOGIN\b/);
     expect(statement).toContain('lock_timeout');

@@ -1,6 +1,7 @@
 import { addSeconds } from '@mayfly/kernel';
 import { escapeIdentifier, escapeLiteral } from 'pg';
-import { CLOCK_BEHIND, NOT_ALIVE, TOO_LATE } from './failures.js';
+import { CLOCK_BEHIND, NO_CAPACITY, NOT_ALIVE, TOO_LATE } from './failures.js';
+import type { ServerFacts } from './server-facts.js';
 
 /** What a lease role is made of. */
 export interface LeaseRole {
@@ -11,11 +12,26 @@ export interface LeaseRole {
   readonly expiresAt: Date;
   readonly issuedAt: Date;
   readonly mintBy: Date;
-  readonly serverVersion: number;
+  readonly facts: Pick<ServerFacts, 'version' | 'role' | 'creators'>;
+  /** the connections that leases may have together, where that is looked at */
+  readonly capacity?: number;
 }
 
 /** How far the target's clock may be behind the one that set `mintBy`. */
 const CLOCK_SLACK_SECONDS = 2;
+
+/** The connections that all leases of the server may hold open together. */
+export const HANDED_OUT = `(SELECT coalesce(sum(rolconnlimit), 0) FROM pg_roles
+  WHERE rolname >= 'mayfly_' AND rolname < 'mayfly\`' AND rolcanlogin AND rolconnlimit > 0)`;
+
+/**
+ * The creator of a lease role, always the same one while the creators are the same; undefined where there are none. What
+ * a server does for each change of a role grows with the roles that its creator has made, so they share the work.
+ */
+export function creatorOf(role: string, creators: readonly string[]): string | undefined {
+  const sum = [...role].reduce((total, letter) => (total * 31 + letter.charCodeAt(0)) % 1_000_003, 0);
+  return creators[sum % Math.max(creators.length, 1)];
+}
 
 /**
  * One message, so one transaction: the role comes into being with its membership, or not at all. The look at the clock
@@ -25,10 +41,14 @@ const CLOCK_SLACK_SECONDS = 2;
  */
 export function createStatement(lease: LeaseRole): string {
   const role = escapeIdentifier(lease.role);
+  const maker = creatorOf(lease.role, lease.facts.creators);
   return [
+    ...(maker === undefined ? [] : [`SET LOCAL ROLE ${escapeIdentifier(maker)}`]),
     `CREATE ROLE ${role} LOGIN INHERIT CONNECTION LIMIT ${String(lease.maxConnections)}` +
       ` PASSWORD ${escapeLiteral(lease.verifier)} VALID UNTIL ${instant(lease.expiresAt)}`,
-    `GRANT ${escapeIdentifier(lease.scopeRole)} TO ${role}${membershipOptions(lease.serverVersion)}`,
+    ...(maker === undefined ? [] : [`SET LOCAL ROLE ${escapeIdentifier(lease.facts.role)}`]),
+    `GRANT ${escapeIdentifier(lease.scopeRole)} TO ${role}${membershipOptions(lease.facts.version)}`,
+    ...(lease.capacity === undefined ? [] : [raiseIf(`${HANDED_OUT} > ${String(lease.capacity)}`, NO_CAPACITY)]),
     raiseIf(
       `clock_timestamp() < ${instant(addSeconds(lease.issuedAt, -CLOCK_SLACK_SECONDS))}::timestamptz`,
       CLOCK_BEHIND,
@@ -41,11 +61,12 @@ export function createStatement(lease: LeaseRole): string {
  * Moves the expiry of a role that may log in. It never says LOGIN, so it cannot bring a barred role back. An agent that
  * changes its role without committing holds up its own renewal only, and not for long.
  */
-export function renewStatement(role: string, expiresAt: Date, mintBy: Date): string {
+export function renewStatement(role: string, expiresAt: Date, mintBy: Date, maker: string | undefined): string {
   const alive = `SELECT FROM pg_roles WHERE rolname = ${escapeLiteral(role)} AND rolcanlogin`;
   return [
     waitAtMost(1_000),
     raiseIf(`NOT EXISTS (${alive})`, NOT_ALIVE),
+    ...(maker === undefined ? [] : [`SET LOCAL ROLE ${escapeIdentifier(maker)}`]),
     `ALTER ROLE ${escapeIdentifier(role)} VALID UNTIL ${instant(expiresAt)}`,
     raiseIf(`clock_timestamp() > ${instant(mintBy)}::timestamptz`, TOO_LATE),
   ].join(';\n');

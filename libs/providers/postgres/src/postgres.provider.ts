@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type {
+  Attending,
   CredentialProvider,
   Minted,
   MintOrder,
@@ -11,10 +12,10 @@ import type {
   RevocationOutcome,
 } from '@mayfly/credentials';
 import { Problem, type Clock } from '@mayfly/kernel';
-import { addressOf, leaseUrl } from './address.js';
-import { codeOf, problemOf, UNDEFINED_OBJECT } from './failures.js';
-import { createStatement, renewStatement } from './lease-role.js';
-import { removeLeaseRole } from './lease-role-removal.js';
+import { addressOf, leaseUrl, makerIn } from './address.js';
+import { explain, problemOf } from './failures.js';
+import { creatorOf, renewStatement } from './lease-role.js';
+import { LeaseRoleMinter } from './lease-role-minter.js';
 import {
   PostgresConfigSchema,
   PostgresHandleSchema,
@@ -23,18 +24,20 @@ import {
   type PostgresHandle,
   type PostgresScope,
 } from './postgres.schemas.js';
-import { clockOffset, probeRights } from './probe.js';
+import { probeTarget } from './probe.js';
 import { privilegesOf, scopeRoleName, type Privilege } from './scope-privileges.js';
-import { ensureScopeRole } from './scope-roles.js';
 import { scramVerifier } from './scram-verifier.js';
-import { Targets, type ServerFacts, type Session, type Target } from './target.js';
+import { Attendance } from './revoke/attendance.js';
+import { StepFailure } from './revoke/step-failure.js';
+import { Target, Targets, type TargetAddress } from './target.js';
 
 type Order = MintOrder<PostgresConfig, PostgresScope>;
 
 /** 192 bits: beyond guessing, whatever the rounds of the verifier. */
 const PASSWORD_BYTES = 24;
-
-const ELSEWHERE = 'the connection leads to another server than the credential was minted at';
+/** How long sessions for revocation are kept beyond a lease, for one that is slow to end. */
+const AFTER_LEASE_SECONDS = 60;
+const ATTEND_SECONDS = 60;
 
 /**
  * A login role per lease, a member of one role per scope that holds exactly the named tables and verbs (ADR 0004).
@@ -44,7 +47,8 @@ export class PostgresProvider
   implements
     CredentialProvider<PostgresConfig, PostgresScope, PostgresHandle>,
     Renewable<PostgresConfig, PostgresScope, PostgresHandle>,
-    Probeable<PostgresConfig>
+    Probeable<PostgresConfig>,
+    Attending<PostgresConfig>
 {
   readonly kind = 'postgres';
   readonly schemas = { config: PostgresConfigSchema, scope: PostgresScopeSchema, handle: PostgresHandleSchema };
@@ -57,32 +61,39 @@ export class PostgresProvider
     remote: true,
   };
   private readonly targets = new Targets(4);
-  /** of their own, so that many revocations do not hold up mints, nor mints a revocation */
-  private readonly revocations = new Targets(8);
+  /** sessions of their own, so that many revocations do not hold up mints, nor mints a revocation */
+  private readonly attendance = new Attendance();
+  private readonly minter = new LeaseRoleMinter();
 
   /** With `clock`, a probe tells how far the server's is from it. */
   constructor(private readonly clock?: Clock) {}
 
   plan(order: Order): PostgresHandle {
-    return { role: `mayfly_${order.leaseId.slice('lse_'.length)}`, scopeRole: scopeRoleName(wantedBy(order)) };
+    return {
+      role: `mayfly_${order.leaseId.slice('lse_'.length)}`,
+      scopeRole: scopeRoleName(makerIn(order.config), wantedBy(order)),
+    };
   }
 
+  /** Nothing is made before the sessions are open that can end it. */
   async mint(order: Order, planned: PostgresHandle, signal: AbortSignal): Promise<Minted<PostgresHandle>> {
     this.refuseLifetime(order);
     const { sslmode, ...address } = addressOf(order.config);
+    await this.attendTo(order).ready(signal);
     const password = randomBytes(PASSWORD_BYTES).toString('base64url');
     const verifier = await scramVerifier(password, order.config.scramIterations);
-    const target = this.targets.at(order.config.url);
-    const reached = await orProblem(() =>
+    const target = this.targets.at(targetOf(order.config));
+    const facts = await orProblem(() =>
       target.use(signal, async (session) => {
-        const facts = await target.facts(session);
-        await createLeaseRole(target, session, order, planned, verifier, facts.version);
-        return facts.identity;
+        const found = await target.facts(session);
+        await this.minter.create(target, session, { order, handle: planned, wanted: wantedBy(order), verifier }, found);
+        return found;
       }),
     );
+    const maker = creatorOf(planned.role, facts.creators);
     const url = leaseUrl({ ...address, sslmode }, planned.role, password);
     return {
-      handle: { ...planned, target: reached },
+      handle: { ...planned, target: facts.identity, ...(maker === undefined ? {} : { maker }) },
       secret: { ...address, username: planned.role, password, url },
       providerExpiresAt: order.expiresAt,
     };
@@ -94,11 +105,14 @@ export class PostgresProvider
     signal: AbortSignal,
   ): Promise<Omit<Minted<PostgresHandle>, 'secret'>> {
     this.refuseLifetime(order);
-    const statement = renewStatement(handle.role, order.expiresAt, order.mintBy);
+    await this.attendTo(order).ready(signal);
+    const statement = renewStatement(handle.role, order.expiresAt, order.mintBy, handle.maker);
     await orProblem(() => {
-      const target = this.targets.at(order.config.url);
+      const target = this.targets.at(targetOf(order.config));
       return target.use(signal, async (session) => {
-        if (leadsElsewhere(handle, await target.facts(session))) throw new Problem('provider_rejected', ELSEWHERE);
+        const { identity } = await target.facts(session);
+        if (handle.target !== undefined && handle.target !== identity)
+          throw new Problem('provider_rejected', ELSEWHERE);
         return session.query(statement);
       });
     });
@@ -110,33 +124,47 @@ export class PostgresProvider
     signal: AbortSignal,
   ): Promise<RevocationOutcome> {
     try {
-      const target = this.revocations.at(order.config.url);
-      return await target.use(signal, async (session) => {
-        const facts = await target.facts(session);
-        if (leadsElsewhere(order.handle, facts)) return { kind: 'unknown', detail: ELSEWHERE };
-        return removeLeaseRole(session, order.handle, facts.version);
-      });
+      const attended = this.attendance.at(targetOf(order.config));
+      attended.attendFor(ATTEND_SECONDS);
+      return await attended.desk.end(order.handle, signal);
     } catch (error) {
-      return { kind: 'unknown', detail: codeOf(error) };
+      const unreached = error instanceof StepFailure && error.isUnreached;
+      return { kind: 'unknown', detail: explain(error), ...(unreached ? { unreached } : {}) };
     }
   }
 
+  async attend(config: PostgresConfig, signal: AbortSignal): Promise<void> {
+    const attended = this.attendance.at(targetOf(config));
+    attended.attendFor(ATTEND_SECONDS);
+    await attended.ready(signal);
+  }
+
   async probe(config: PostgresConfig, signal: AbortSignal): Promise<ProbeReport> {
-    const name = 'log in';
     try {
       addressOf(config);
-      return await this.targets.at(config.url).use(signal, async (session) => ({
-        checks: [{ name, outcome: 'ok' as const }, ...(await probeRights(session))],
-        ...(this.clock === undefined ? {} : { clockOffsetSeconds: await clockOffset(session, this.clock) }),
-      }));
+      const target = new Target(targetOf(config), 1);
+      const session = await target.connect(signal);
+      try {
+        return await probeTarget(session, config, this.clock);
+      } finally {
+        await session.end();
+        await target.close();
+      }
     } catch (error) {
-      return { checks: [{ name, outcome: 'failed', detail: problemOf(error).detail }] };
+      return { checks: [{ name: 'log in', outcome: 'failed', detail: explain(error) }] };
     }
   }
 
   /** Closes all connections, once what they are doing is done. */
   async close(): Promise<void> {
-    await Promise.all([this.targets.close(), this.revocations.close()]);
+    await Promise.all([this.targets.close(), this.attendance.close()]);
+  }
+
+  private attendTo(order: Order): ReturnType<Attendance['at']> {
+    const attended = this.attendance.at(targetOf(order.config));
+    const seconds = (order.expiresAt.getTime() - order.issuedAt.getTime()) / 1000;
+    attended.attendFor(seconds + AFTER_LEASE_SECONDS);
+    return attended;
   }
 
   private refuseLifetime({ issuedAt, expiresAt }: Order): void {
@@ -148,39 +176,10 @@ export class PostgresProvider
   }
 }
 
-async function createLeaseRole(
-  target: Target,
-  session: Session,
-  order: Order,
-  { role, scopeRole }: PostgresHandle,
-  verifier: string,
-  serverVersion: number,
-): Promise<void> {
-  const statement = createStatement({
-    role,
-    scopeRole,
-    verifier,
-    maxConnections: order.config.maxConnections,
-    expiresAt: order.expiresAt,
-    issuedAt: order.issuedAt,
-    mintBy: order.mintBy,
-    serverVersion,
-  });
-  await ensureScopeRole(target, session, scopeRole, wantedBy(order));
-  try {
-    await session.query(statement);
-  } catch (error) {
-    if (codeOf(error) !== UNDEFINED_OBJECT) throw error;
-    // somebody dropped the scope role; the message was rolled back whole, so this is still one effect
-    target.verifiedScopes.delete(scopeRole);
-    await ensureScopeRole(target, session, scopeRole, wantedBy(order));
-    await session.query(statement);
-  }
-}
+const ELSEWHERE = 'the connection leads to another server than the credential was minted at';
 
-/** A handle without a target is of a mint that was never answered: it is judged by its role alone. */
-function leadsElsewhere({ target }: PostgresHandle, { identity }: ServerFacts): boolean {
-  return target !== undefined && target !== identity;
+function targetOf({ url, role }: PostgresConfig): TargetAddress {
+  return { url, role };
 }
 
 function wantedBy(order: Order): readonly Privilege[] {

@@ -29,10 +29,14 @@ export const PostgresConfigSchema = z.strictObject({
       (url) => isSecretReference(url) || /^postgres(ql)?:\/\//.test(url),
       'use a postgresql:// URL or a reference',
     ),
+  /** the role that the login works as; with it, every login that may take the role can end what another one made */
+  role: IdentifierSchema.optional(),
   /** rounds of the SCRAM verifiers; ADR 0004 says when 1 is right */
   scramIterations: z.int().min(1).max(100_000).default(4096),
   /** connections that one lease may hold open at a time */
   maxConnections: z.int().min(1).max(1000).default(5),
+  /** connections that all leases of the server may hold open together; by default what the server has, less a reserve */
+  connectionCapacity: z.int().min(1).max(1_000_000).optional(),
   /** what the agent is told, where it does not reach the database by the host and port of `url` */
   address: z.strictObject({ host: z.string().min(1).max(253), port: PortSchema }).optional(),
 });
@@ -59,5 +63,7 @@ export const PostgresHandleSchema = z.strictObject({
   scopeRole: z.string().regex(/^mayfly_scope_[0-9a-f]{40}$/),
   /** which server and database the role was made at (`ServerFacts.identity`); unknown until the mint was answered */
   target: z.string().max(64).optional(),
+  /** the creator role that made it, where there was one */
+  maker: z.string().max(63).optional(),
 });
 export type PostgresHandle = z.infer<typeof PostgresHandleSchema>;

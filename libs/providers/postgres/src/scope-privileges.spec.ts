@@ -1,11 +1,12 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import type { PostgresScope } from './postgres.schemas.js';
-import { areEqual, privilegesOf, repairs, scopeRoleName, type Privilege } from './scope-privileges.js';
+import { differences, privilegesOf, repairs, scopeRoleName, type Privilege } from './scope-privileges.js';
 
 const SCOPE: PostgresScope = { grants: [{ schema: 'emea', tables: ['cases', 'notes'], verbs: ['select', 'insert'] }] };
 const table = (name: string, privilege: string): Privilege => ({ kind: 'TABLE', schema: 'emea', name, privilege });
-const nameOf = (database: string, scope: PostgresScope): string => scopeRoleName(privilegesOf(database, scope));
+const nameOf = (database: string, scope: PostgresScope): string =>
+  scopeRoleName('mayfly_lessor', privilegesOf(database, scope));
 
 describe('privilegesOf', () => {
   it('is the database, the schema and each verb on each table', () => {
@@ -23,6 +24,11 @@ describe('privilegesOf', () => {
 describe('scopeRoleName', () => {
   it('fits into the 63 bytes of a name', () => {
     expect(nameOf('crm', SCOPE)).toMatch(/^mayfly_scope_[0-9a-f]{40}$/);
+  });
+
+  it('is another one for another maker, who could not pass on a role that it did not make', () => {
+    const privileges = privilegesOf('crm', SCOPE);
+    expect(scopeRoleName('lessor_b', privileges)).not.toBe(scopeRoleName('lessor_a', privileges));
   });
 
   it('is the same however the scope was written down', () => {
@@ -94,16 +100,15 @@ describe('repairs', () => {
   });
 });
 
-describe('areEqual', () => {
+describe('differences', () => {
   const wanted = privilegesOf('crm', SCOPE);
-  it.each<[boolean, string, readonly Privilege[]]>([
-    [true, 'the same in another order', [...wanted].reverse()],
-    [true, 'the same granted by two', [...wanted, ...wanted]],
-    [false, 'one less', wanted.slice(1)],
-    [false, 'one more', [...wanted, table('salaries', 'SELECT')]],
-    [false, 'one for another', [...wanted.slice(1), table('salaries', 'SELECT')]],
-  ])('is %s for %s', (equal, _, held) => {
-    expect(areEqual(held, wanted)).toBe(equal);
+  it.each<[string, readonly Privilege[], string[], string[]]>([
+    ['nothing for the same in another order', [...wanted].reverse(), [], []],
+    ['nothing for the same granted by two', [...wanted, ...wanted], [], []],
+    ['what is lacking', wanted.slice(1), ['CONNECT on database `crm`'], []],
+    ['what is too much', [...wanted, table('pay', 'SELECT*')], [], ['SELECT WITH GRANT OPTION on table `emea.pay`']],
+  ])('name %s', (_, held, lacking, surplus) => {
+    expect(differences(held, wanted)).toEqual({ lacking, surplus });
   });
 });
 

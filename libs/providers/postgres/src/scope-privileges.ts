@@ -25,18 +25,31 @@ export function privilegesOf(database: string, scope: PostgresScope): readonly P
   return [...byText].sort(([first], [second]) => (first < second ? -1 : 1)).map(([, privilege]) => privilege);
 }
 
-/** The name of the role that holds these privileges and no others (53 bytes). Equal privileges share one role. */
-export function scopeRoleName(privileges: readonly Privilege[]): string {
+/**
+ * The name of the role that holds these privileges and no others (53 bytes). Equal privileges share one role, for each
+ * role that makes it: only its maker can pass it on (PostgreSQL 16 and newer).
+ */
+export function scopeRoleName(maker: string, privileges: readonly Privilege[]): string {
   const digest = createHash('sha256')
-    .update(canonicalJson(privileges.map(textOf)))
+    .update(canonicalJson([maker, ...privileges.map(textOf)]))
     .digest('hex');
   return `mayfly_scope_${digest.slice(0, 40)}`;
 }
 
-/** Whether both lists hold the same privileges. */
-export function areEqual(held: readonly Privilege[], wanted: readonly Privilege[]): boolean {
-  const texts = new Set(wanted.map(textOf));
-  return new Set(held.map(textOf)).size === texts.size && held.every((privilege) => texts.has(textOf(privilege)));
+/** What is wanted and not held, and what is held and not wanted, in words such as ``SELECT on table `emea.cases` ``. */
+export function differences(
+  held: readonly Privilege[],
+  wanted: readonly Privilege[],
+): { readonly lacking: readonly string[]; readonly surplus: readonly string[] } {
+  const without = (all: readonly Privilege[], others: readonly Privilege[]): readonly string[] => {
+    const texts = new Set(others.map(textOf));
+    return all.filter((privilege) => !texts.has(textOf(privilege))).map(wordsFor);
+  };
+  return { lacking: without(wanted, held), surplus: without(held, wanted) };
+}
+
+function wordsFor({ kind, schema, name, privilege }: Privilege): string {
+  return `${privilege.replace('*', ' WITH GRANT OPTION')} on ${kind.toLowerCase()} \`${schema === null ? '' : `${schema}.`}${name}\``;
 }
 
 /** The statements that turn what a role holds into what it should hold: nothing where nothing is to be changed. */

@@ -1,7 +1,8 @@
 import { Problem } from '@mayfly/kernel';
 import { escapeIdentifier } from 'pg';
-import { heldPrivileges } from './held-privileges.js';
-import { areEqual, repairs, type Privilege } from './scope-privileges.js';
+import { INSUFFICIENT_PRIVILEGE, codeOf } from './failures.js';
+import { excessOf, heldPrivileges } from './held-privileges.js';
+import { differences, repairs, type Privilege } from './scope-privileges.js';
 import type { Session, Target } from './target.js';
 
 /** Bound of the names kept per target; beyond it they are looked up again. */
@@ -13,17 +14,6 @@ const MAX_VERIFIED = 10_000;
  */
 const LOCK_ROLE = 'mayfly_scope_lock';
 
-/** Everything that `heldPrivileges` does not show: attributes, memberships, ownership, rights on other kinds of things or elsewhere. */
-const HOLDS_MORE = `
-  SELECT rolcanlogin OR rolsuper OR rolcreaterole OR rolcreatedb OR rolreplication OR rolbypassrls
-      OR EXISTS (SELECT FROM pg_auth_members WHERE member = role.oid)
-      OR EXISTS (SELECT FROM pg_shdepend
-                  WHERE refclassid = 'pg_authid'::regclass AND refobjid = role.oid
-                    AND NOT (deptype = 'a'
-                             AND classid IN ('pg_database'::regclass, 'pg_namespace'::regclass, 'pg_class'::regclass)
-                             AND dbid IN (0, (SELECT oid FROM pg_database WHERE datname = current_database())))) AS more
-    FROM pg_roles AS role WHERE rolname = $1`;
-
 const MISSING_TABLE = `
   SELECT schema, name FROM unnest($1::text[], $2::text[]) AS wanted (schema, name)
    WHERE NOT EXISTS (SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
@@ -31,9 +21,11 @@ const MISSING_TABLE = `
    LIMIT 1`;
 
 /**
- * Makes sure that the scope role exists and holds exactly `wanted`: made where it is missing, put right where somebody
- * granted it more or took something away. Looked at once per target and process, then taken for granted. Throws
- * `provider_rejected` naming a table that does not exist, or the role when it cannot be put right.
+ * Makes sure that the scope role exists and can do exactly `wanted` to the database, its schemas, tables and sequences:
+ * made where it is missing, put right where somebody granted it more or took something away. Grants on other kinds of
+ * things, and on things that leases made, are left alone: they give no right on what a scope names, and any lease could
+ * make them. Looked at once per target and process, then taken for granted. Throws `provider_rejected` naming a table
+ * that does not exist, a right that cannot be passed on, or what somebody else gave the role.
  */
 export async function ensureScopeRole(
   target: Target,
@@ -42,15 +34,10 @@ export async function ensureScopeRole(
   wanted: readonly Privilege[],
 ): Promise<void> {
   if (target.verifiedScopes.has(role)) return;
-  if (!(await isInOrder(session, role, wanted))) await makeOrMend(session, role, wanted);
+  // looked up without a lock, since it is mostly in order
+  if ((await faultsOf(session, role, wanted)).length > 0) await makeOrMend(session, role, wanted);
   if (target.verifiedScopes.size >= MAX_VERIFIED) target.verifiedScopes.clear();
   target.verifiedScopes.add(role);
-}
-
-/** Whether the role exists and holds exactly `wanted`: looked up without a lock, since that is how it mostly is. */
-async function isInOrder(session: Session, role: string, wanted: readonly Privilege[]): Promise<boolean> {
-  const { rows } = await session.query<{ more: boolean }>(HOLDS_MORE, [role]);
-  return rows[0]?.more === false && areEqual(await heldPrivileges(session, role), wanted);
 }
 
 async function makeOrMend(session: Session, role: string, wanted: readonly Privilege[]): Promise<void> {
@@ -83,11 +70,33 @@ async function createWhereMissing(session: Session, role: string): Promise<void>
 
 /** The grants are read back: PostgreSQL only warns when a grantor may not grant, and others may have granted as well. */
 async function putRight(session: Session, role: string, wanted: readonly Privilege[]): Promise<void> {
-  const statements = repairs(role, await heldPrivileges(session, role), wanted);
-  if (statements.length > 0) await session.query(statements.join(';\n'));
-  if (await isInOrder(session, role, wanted)) return;
-  throw new Problem(
-    'provider_rejected',
-    `the rights of \`${role}\` at the database cannot be made to match its scope; docs/connect-postgres.md says why and what to do`,
-  );
+  const cures = (await excessOf(session, role)).flatMap(({ cure }) => (cure === null ? [] : [cure]));
+  const statements = [...cures, ...repairs(role, await heldPrivileges(session, role), wanted)];
+  for (const statement of statements) await attempt(session, statement);
+  const [fault] = await faultsOf(session, role, wanted);
+  if (fault !== undefined) throw new Problem('provider_rejected', `${fault} (docs/connect-postgres.md)`);
+}
+
+/** One cure that the connection's role may not apply keeps no other from being applied. */
+async function attempt(session: Session, statement: string): Promise<void> {
+  await session.query('SAVEPOINT cure');
+  try {
+    await session.query(statement);
+  } catch (error) {
+    if (codeOf(error) !== INSUFFICIENT_PRIVILEGE) throw error;
+    await session.query('ROLLBACK TO cure');
+  }
+  await session.query('RELEASE cure');
+}
+
+/** What is wrong with a scope role, each in a sentence that says what to change. */
+async function faultsOf(session: Session, role: string, wanted: readonly Privilege[]): Promise<readonly string[]> {
+  const { lacking, surplus } = differences(await heldPrivileges(session, role), wanted);
+  const excess = await excessOf(session, role);
+  return [
+    ...lacking.map((right) => `the role of the connection may not pass on ${right}; grant it that WITH GRANT OPTION`),
+    ...[...surplus, ...excess.map(({ words }) => words)].map(
+      (right) => `somebody else gave role \`${role}\` ${right}, which is not in its scope; take it away`,
+    ),
+  ];
 }

@@ -1,37 +1,24 @@
-import { Pool, type PoolClient, type PoolConfig } from 'pg';
+import { Client, Pool, type ClientBase, type ClientConfig, type PoolClient } from 'pg';
 import { parseIntoClientConfig } from 'pg-connection-string';
 import { unlessAborted } from '@mayfly/credentials';
+import { factsOf, type ServerFacts } from './server-facts.js';
 
-/** What is sent to the server over one connection of the pool. */
-export type Session = Pick<PoolClient, 'query'>;
+/** What is sent to the server over one connection. */
+export type Session = Pick<ClientBase, 'query'>;
 
-/** What a connection leads to, for as long as it lasts; another one under the same URL may lead elsewhere. */
-export interface ServerFacts {
-  /** `server_version_num`, such as 180004 */
-  readonly version: number;
-  /**
-   * `<system identifier>/<oid of the database>`, or `role <oid of the connection's role>/…` where that role may not call
-   * `pg_control_system`. A copy of the server's files has the same, be it a standby or an old snapshot.
-   */
-  readonly identity: string;
+/** Where a connection leads: the URL of its login, and the role that the login works as. */
+export interface TargetAddress {
+  readonly url: string;
+  /** `SET ROLE` of every session; without it, the login works as itself */
+  readonly role?: string | undefined;
 }
 
-const FACTS = `
-  SELECT current_setting('server_version_num')::int AS version,
-         (SELECT oid::text FROM pg_database WHERE datname = current_database()) AS database,
-         (SELECT oid::text FROM pg_roles WHERE rolname = current_user) AS role,
-         has_function_privilege('pg_control_system()', 'EXECUTE') AS "isOpen"`;
-
-const SYSTEM = 'SELECT system_identifier::text AS system FROM pg_control_system()';
-
-const POOL = {
+const SESSION = {
   application_name: 'mayfly',
-  idleTimeoutMillis: 60_000,
   connectionTimeoutMillis: 10_000,
   // a bound of the server's own, for statements whose sender has gone
   statement_timeout: 30_000,
   idle_in_transaction_session_timeout: 30_000,
-  allowExitOnIdle: true,
 } as const;
 
 /**
@@ -45,15 +32,31 @@ export class Target {
   /** scope roles found in order; forgotten with the connections, so that drift is looked for again */
   readonly verifiedScopes = new Set<string>();
   private readonly factsBySession = new WeakMap<Session, ServerFacts>();
+  private readonly pool: Pool;
 
-  constructor(private readonly pool: Pool) {}
+  constructor(
+    private readonly address: TargetAddress,
+    max: number,
+    { idleSeconds = 60, onEmpty = () => undefined }: { idleSeconds?: number; onEmpty?: () => void } = {},
+  ) {
+    const idleTimeoutMillis = idleSeconds * 1000;
+    this.pool = new Pool({ ...clientConfig(address), max, idleTimeoutMillis, allowExitOnIdle: true });
+    // a connection that breaks while nobody waits for it is simply gone; who waits for it is told by the query
+    this.pool.on('error', () => undefined);
+    this.pool.on('connect', (client) => client.on('error', () => undefined));
+    this.pool.on('remove', () => {
+      if (this.pool.totalCount === 0) onEmpty();
+    });
+  }
 
   /**
    * Lends a connection to `work`. Rejects as soon as `signal` aborts; the connection is then closed, as it is after any
-   * error, and what the server was doing may or may not still happen.
+   * error, and what the server was doing may or may not still happen. Throws `NotConnected` when no statement was sent.
    */
   async use<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> {
-    const client = await this.checkOut(signal);
+    const client = await this.checkOut(signal).catch((error: unknown) => {
+      throw new NotConnected(error);
+    });
     try {
       const result = await unlessAborted(signal, work(client));
       client.release();
@@ -64,6 +67,19 @@ export class Target {
     }
   }
 
+  /** Logs in afresh: a connection of its own, which the caller ends. Throws `NotConnected`. */
+  async connect(signal: AbortSignal): Promise<Client> {
+    const client = new Client(clientConfig(this.address));
+    client.on('error', () => undefined);
+    try {
+      await unlessAborted(signal, client.connect());
+      return client;
+    } catch (error) {
+      void client.end().catch(() => undefined);
+      throw new NotConnected(error);
+    }
+  }
+
   /** Asked once for each connection. */
   async facts(session: Session): Promise<ServerFacts> {
     const known = this.factsBySession.get(session);
@@ -71,6 +87,10 @@ export class Target {
     const facts = await factsOf(session);
     this.factsBySession.set(session, facts);
     return facts;
+  }
+
+  get isConnected(): boolean {
+    return this.pool.totalCount > 0;
   }
 
   close(): Promise<void> {
@@ -94,45 +114,43 @@ export class Target {
   }
 }
 
-/** The targets in use, by connection URL, each with at most `max` connections. One without connections is forgotten. */
+/** No session was had, so no statement was sent: the cause is the driver's error or the caller's signal. */
+export class NotConnected extends Error {
+  constructor(override readonly cause: unknown) {
+    super('no connection to the database', { cause });
+    this.name = 'NotConnected';
+  }
+}
+
+/** The targets in use, each with at most `max` connections. A target without connections is forgotten. */
 export class Targets {
-  private readonly byUrl = new Map<string, Target>();
+  private readonly byAddress = new Map<string, Target>();
 
   constructor(private readonly max: number) {}
 
-  at(url: string): Target {
-    const known = this.byUrl.get(url);
+  at(address: TargetAddress): Target {
+    const key = addressKey(address);
+    const known = this.byAddress.get(key);
     if (known !== undefined) return known;
-    const pool = new Pool(poolConfig(url, this.max));
-    const target = new Target(pool);
-    // a connection that breaks while nobody waits for it is simply gone; who waits for it is told by the query
-    pool.on('error', () => undefined);
-    pool.on('connect', (client) => client.on('error', () => undefined));
-    pool.on('remove', () => {
-      if (pool.totalCount === 0) this.byUrl.delete(url);
-    });
-    this.byUrl.set(url, target);
+    const target = new Target(address, this.max, { onEmpty: () => this.byAddress.delete(key) });
+    this.byAddress.set(key, target);
     return target;
   }
 
   async close(): Promise<void> {
-    const targets = [...this.byUrl.values()];
-    this.byUrl.clear();
+    const targets = [...this.byAddress.values()];
+    this.byAddress.clear();
     await Promise.all(targets.map((target) => target.close()));
   }
 }
 
-async function factsOf(session: Session): Promise<ServerFacts> {
-  const { rows } = await session.query<{ version: number; database: string; role: string; isOpen: boolean }>(FACTS);
-  const [row] = rows;
-  if (row === undefined) throw new Error('the server said nothing of itself');
-  const { version, database, role, isOpen } = row;
-  if (!isOpen) return { version, identity: `role ${role}/${database}` };
-  const [control] = (await session.query<{ system: string }>(SYSTEM)).rows;
-  return { version, identity: `${control?.system ?? ''}/${database}` };
+/** Equal for addresses that lead to the same server by the same login and role. */
+export function addressKey({ url, role }: TargetAddress): string {
+  return JSON.stringify([url, role ?? null]);
 }
 
-function poolConfig(url: string, max: number): PoolConfig {
+function clientConfig({ url, role }: TargetAddress): ClientConfig {
   const { options, ...client } = parseIntoClientConfig(url);
-  return { ...client, ...POOL, max, options: options === undefined ? SEARCH_PATH : `${options} ${SEARCH_PATH}` };
+  const own = role === undefined ? SEARCH_PATH : `${SEARCH_PATH} -c role=${role.replaceAll(/[\\ ]/g, '\\$&')}`;
+  return { ...client, ...SESSION, options: options === undefined ? own : `${options} ${own}` };
 }

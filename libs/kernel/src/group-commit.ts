@@ -1,10 +1,9 @@
-import { Problem } from '@mayfly/kernel';
+import { Problem } from './problem.js';
 
 /**
- * Gathers what arrives while the last statement is under way and commits it as one (no timer, no added wait when idle):
- * a hot row then waits for one disk flush per batch, not per request (ADR 0002). Each item gets its own result, after
- * the commit. A statement that PostgreSQL refuses because of its data is run again item by item, so that one bad item
- * fails alone; one whose outcome is unknown fails for all.
+ * Gathers the items that arrive while the last batch is under way and commits them as the next batch (no timer, no added
+ * wait when idle): the items share one disk flush (ADR 0002). Each item gets its own result, after the commit. A batch whose
+ * error `isOfOneItem` is run again item by item, so that one bad item fails alone; any other error fails the whole batch.
  */
 export class GroupCommit<Item, Result> {
   private waiting: Waiting<Item, Result>[] = [];
@@ -12,7 +11,7 @@ export class GroupCommit<Item, Result> {
 
   constructor(
     private readonly commit: (items: readonly Item[]) => Promise<readonly Result[]>,
-    private readonly options: { readonly maxItems: number; readonly maxRunning: number; readonly maxWaiting: number },
+    private readonly options: GroupCommitOptions,
   ) {}
 
   /** Throws `unavailable` when more items wait than can be served in time. */
@@ -44,7 +43,7 @@ export class GroupCommit<Item, Result> {
         resolve(results[index] as Result);
       });
     } catch (error) {
-      if (batch.length > 1 && isRefusedData(error)) await Promise.all(batch.map((one) => this.run([one])));
+      if (batch.length > 1 && this.options.isOfOneItem(error)) await Promise.all(batch.map((one) => this.run([one])));
       else
         batch.forEach(({ reject }) => {
           reject(error);
@@ -57,9 +56,12 @@ function overloaded(): Problem {
   return new Problem('unavailable', 'too many requests wait for the database', { retryAfterSeconds: 2 });
 }
 
-/** SQLSTATE classes 22 (data exception) and 23 (constraint violation): nothing was committed, and the data are why. */
-function isRefusedData(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && /^2[23]/.test(String(error.code));
+export interface GroupCommitOptions {
+  readonly maxItems: number;
+  readonly maxRunning: number;
+  readonly maxWaiting: number;
+  /** Whether the error proves that nothing of the batch was committed, and that one of its items is the reason. */
+  readonly isOfOneItem: (error: unknown) => boolean;
 }
 
 interface Waiting<Item, Result> {

@@ -1,0 +1,82 @@
+import type { MintOrder } from '@mayfly/credentials';
+import { Problem } from '@mayfly/kernel';
+import { escapeIdentifier } from 'pg';
+import { capacityOf, ConnectionCapacity } from './connection-capacity.js';
+import { codeOf, UNDEFINED_OBJECT } from './failures.js';
+import { createStatement, creatorOf } from './lease-role.js';
+import type { PostgresConfig, PostgresHandle, PostgresScope } from './postgres.schemas.js';
+import type { Privilege } from './scope-privileges.js';
+import { ensureScopeRole } from './scope-roles.js';
+import type { ServerFacts } from './server-facts.js';
+import type { Session, Target } from './target.js';
+
+/** One lease role to be made. */
+export interface LeaseRoleOrder {
+  readonly order: MintOrder<PostgresConfig, PostgresScope>;
+  readonly handle: PostgresHandle;
+  readonly wanted: readonly Privilege[];
+  readonly verifier: string;
+}
+
+/** Makes lease roles, each in one message, within the connections that the server can bear. */
+export class LeaseRoleMinter {
+  private readonly capacities = new Map<string, ConnectionCapacity>();
+
+  async create(target: Target, session: Session, lease: LeaseRoleOrder, facts: ServerFacts): Promise<void> {
+    const { config } = lease.order;
+    const capacity = capacityOf(config, facts);
+    const counted = this.capacityAt(facts.identity);
+    const mustCount = counted.mustCount(config.maxConnections, capacity);
+    await makeRole(target, session, lease, facts, mustCount ? capacity : undefined);
+    if (!mustCount) return;
+    await counted.confirm(session, capacity).catch(async (error: unknown) => {
+      // the others that were made meanwhile do the same, so that the ones that stay are within the capacity
+      if (error instanceof Problem) await session.query(undo(lease.handle.role, facts));
+      throw error;
+    });
+  }
+
+  /** A connection leads to few servers; the entries are a few bytes each. */
+  private capacityAt(identity: string): ConnectionCapacity {
+    const server = identity.replace(/\/.*$/, '');
+    const known = this.capacities.get(server) ?? new ConnectionCapacity();
+    this.capacities.set(server, known);
+    return known;
+  }
+}
+
+async function makeRole(
+  target: Target,
+  session: Session,
+  { order, handle: { role, scopeRole }, wanted, verifier }: LeaseRoleOrder,
+  facts: ServerFacts,
+  capacity: number | undefined,
+): Promise<void> {
+  const statement = createStatement({
+    role,
+    scopeRole,
+    verifier,
+    maxConnections: order.config.maxConnections,
+    expiresAt: order.expiresAt,
+    issuedAt: order.issuedAt,
+    mintBy: order.mintBy,
+    facts,
+    ...(capacity === undefined ? {} : { capacity }),
+  });
+  await ensureScopeRole(target, session, scopeRole, wanted);
+  try {
+    await session.query(statement);
+  } catch (error) {
+    if (codeOf(error) !== UNDEFINED_OBJECT) throw error;
+    // somebody dropped the scope role; the message was rolled back whole, so this is still one effect
+    target.verifiedScopes.delete(scopeRole);
+    await ensureScopeRole(target, session, scopeRole, wanted);
+    await session.query(statement);
+  }
+}
+
+function undo(role: string, { creators }: ServerFacts): string {
+  const maker = creatorOf(role, creators);
+  const drop = `DROP ROLE ${escapeIdentifier(role)}`;
+  return maker === undefined ? drop : `SET LOCAL ROLE ${escapeIdentifier(maker)};\n${drop}`;
+}

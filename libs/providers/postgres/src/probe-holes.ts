@@ -1,0 +1,76 @@
+import type { ProbeCheck } from '@mayfly/credentials';
+import type { Session } from './target.js';
+
+/** A lease is one of PUBLIC: where it may make functions, it can have others run them. */
+const OPEN_SCHEMAS = `
+  SELECT format('%I', nspname) AS name FROM pg_namespace, aclexplode(nspacl) AS acl
+   WHERE acl.grantee = 0 AND acl.privilege_type = 'CREATE' ORDER BY 1`;
+
+/** Databases that every lease may connect to; templates that take no connection are none. */
+const OPEN_DATABASES = `
+  SELECT format('%I', datname) AS name
+    FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) AS acl
+   WHERE datallowconn AND acl.grantee = 0 AND acl.privilege_type = 'CONNECT' ORDER BY 1`;
+
+const TEMPORARY = `
+  SELECT format('%I', datname) AS name
+    FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) AS acl
+   WHERE datname = current_database() AND acl.grantee = 0 AND acl.privilege_type = 'TEMPORARY'`;
+
+/** Functions that make large objects, which belong to the lease and outlast its task. */
+const LARGE_OBJECTS = `
+  SELECT oid::regprocedure::text AS name FROM pg_proc
+   WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN ('lo_create', 'lo_creat', 'lo_from_bytea')
+     AND EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) AS acl
+                  WHERE acl.grantee = 0 AND acl.privilege_type = 'EXECUTE') ORDER BY 1`;
+
+const PREPARED = `
+  SELECT setting AS name FROM pg_settings WHERE name = 'max_prepared_transactions' AND setting <> '0'`;
+
+interface Hole {
+  readonly name: string;
+  readonly statement: string;
+  /** completes "every lease may …" */
+  readonly may: string;
+  readonly outcome: 'missing' | 'warning';
+}
+
+const HOLES: readonly Hole[] = [
+  {
+    name: 'no schema in which PUBLIC may create',
+    statement: OPEN_SCHEMAS,
+    may: 'create things in schema',
+    outcome: 'missing',
+  },
+  {
+    name: 'no database that PUBLIC may connect to',
+    statement: OPEN_DATABASES,
+    may: 'connect to database',
+    outcome: 'warning',
+  },
+  {
+    name: 'no temporary tables for PUBLIC',
+    statement: TEMPORARY,
+    may: 'make temporary tables in database',
+    outcome: 'warning',
+  },
+  { name: 'no large objects for PUBLIC', statement: LARGE_OBJECTS, may: 'make large objects, by', outcome: 'warning' },
+  {
+    name: 'no prepared transactions',
+    statement: PREPARED,
+    may: 'prepare transactions, max_prepared_transactions is',
+    outcome: 'warning',
+  },
+];
+
+/** What PUBLIC, and so every lease, may do at the target besides its scope. */
+export async function holesOf(session: Session): Promise<readonly ProbeCheck[]> {
+  const checks: ProbeCheck[] = [];
+  for (const { name, statement, may, outcome } of HOLES) {
+    const { rows } = await session.query<{ name: string }>(statement);
+    const what = rows.map((row) => `\`${row.name}\``).join(', ');
+    const detail = `every lease may ${may} ${what}; docs/connect-postgres.md has the SQL that stops it`;
+    checks.push(rows.length === 0 ? { name, outcome: 'ok' } : { name, outcome, detail });
+  }
+  return checks;
+}

@@ -1,0 +1,127 @@
+import { Problem } from '@mayfly/kernel';
+import { problemOf } from '../failures.js';
+import { addressKey, Target, type TargetAddress } from '../target.js';
+import { RevocationDesk } from './revocation-desk.js';
+import { Watch } from './watch.js';
+
+const TICK_MS = 1_000;
+const TICK_DEADLINE_MS = 10_000;
+/** How often the session that watches is replaced by a fresh login, and how soon again after a login that failed. */
+const FRESH_LOGIN_MS = 15_000;
+const FAILED_LOGIN_MS = 2_000;
+/** Rounds of ending hoarders in one tick. */
+const RELIEF_ROUNDS = 20;
+
+/**
+ * One target while leases live there. Its sessions for revocation are open before the first mint, so that a server which
+ * lets nobody in any more still takes revocations; a fresh login every few seconds proves that the next process could too.
+ */
+export class AttendedTarget {
+  readonly desk: RevocationDesk;
+  readonly watch: Watch;
+  private readonly login: Target;
+  private readonly timer: NodeJS.Timeout;
+  private until = 0;
+  private nextLogin = 0;
+  private lastFailure: Problem | undefined;
+  private isTicking = false;
+  private opening: Promise<void> | undefined;
+
+  constructor(
+    address: TargetAddress,
+    private readonly onIdle: () => void,
+  ) {
+    this.login = new Target(address, 1);
+    this.watch = new Watch(this.login);
+    this.desk = new RevocationDesk(address, this.watch);
+    this.timer = setInterval(() => void this.tick(), TICK_MS).unref();
+  }
+
+  attendFor(seconds: number): void {
+    this.until = Math.max(this.until, performance.now() + seconds * 1000);
+  }
+
+  /**
+   * Resolves when revocation is possible now: its sessions are open, and the last fresh login worked. Throws
+   * `provider_unavailable` or `provider_rejected` with what the server said.
+   */
+  async ready(signal: AbortSignal): Promise<void> {
+    if (this.lastFailure !== undefined) throw this.lastFailure;
+    if (this.watch.isOpen && this.desk.lane.isConnected) return;
+    this.opening ??= this.open(signal).finally(() => {
+      this.opening = undefined;
+    });
+    await this.opening;
+  }
+
+  /** Logs in afresh now. Throws as `ready` does. */
+  async logIn(signal: AbortSignal): Promise<void> {
+    try {
+      await this.watch.renew(signal);
+      this.lastFailure = undefined;
+      this.nextLogin = performance.now() + FRESH_LOGIN_MS;
+    } catch (error) {
+      this.lastFailure = problemOf(error);
+      this.nextLogin = performance.now() + FAILED_LOGIN_MS;
+      throw this.lastFailure;
+    }
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.timer);
+    await Promise.all([this.watch.close(), this.desk.close(), this.login.close()]);
+  }
+
+  private async open(signal: AbortSignal): Promise<void> {
+    if (!this.watch.isOpen) await this.logIn(signal);
+    try {
+      await this.desk.lane.use(signal, (session) => this.desk.lane.facts(session));
+    } catch (error) {
+      throw problemOf(error);
+    }
+  }
+
+  private async tick(): Promise<void> {
+    if (this.isTicking) return;
+    if (performance.now() > this.until) {
+      this.onIdle();
+      return;
+    }
+    this.isTicking = true;
+    const signal = AbortSignal.timeout(TICK_DEADLINE_MS);
+    await this.keepRoom(signal).catch(() => undefined);
+    if (performance.now() >= this.nextLogin) await this.logIn(signal).catch(() => undefined);
+    if (this.watch.isOpen && !this.desk.lane.isConnected) await this.open(signal).catch(() => undefined);
+    this.isTicking = false;
+  }
+
+  private async keepRoom(signal: AbortSignal): Promise<void> {
+    if (!this.watch.isOpen) return;
+    for (let round = 0; round < RELIEF_ROUNDS && !(await this.watch.hasRoom(signal)); round++) {
+      await this.watch.relieve(signal);
+    }
+  }
+}
+
+/** The targets that are attended to now; each is let go of when its last lease should be over. */
+export class Attendance {
+  private readonly byAddress = new Map<string, AttendedTarget>();
+
+  at(address: TargetAddress): AttendedTarget {
+    const key = addressKey(address);
+    const known = this.byAddress.get(key);
+    if (known !== undefined) return known;
+    const attended = new AttendedTarget(address, () => {
+      this.byAddress.delete(key);
+      void attended.close().catch(() => undefined);
+    });
+    this.byAddress.set(key, attended);
+    return attended;
+  }
+
+  async close(): Promise<void> {
+    const all = [...this.byAddress.values()];
+    this.byAddress.clear();
+    await Promise.all(all.map((attended) => attended.close()));
+  }
+}

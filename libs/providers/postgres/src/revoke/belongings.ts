@@ -1,0 +1,75 @@
+import { Problem } from '@mayfly/kernel';
+import { escapeIdentifier, escapeLiteral } from 'pg';
+import { DEPENDENT_OBJECTS, INSUFFICIENT_PRIVILEGE } from '../failures.js';
+import type { ServerFacts } from '../server-facts.js';
+import type { Session } from '../target.js';
+import type { FoundRole } from './looks.js';
+import { dropStatement, message, unlessState, workAs } from './statements.js';
+
+/** Each thing that is removed takes an entry in the server's lock table, which is as large as 64 a session by default. */
+const BATCH = 500;
+const PATIENCE_MS = 250;
+
+const KINDS = ['table', 'view', 'materialized view', 'foreign table', 'sequence', 'function', 'procedure'];
+
+/**
+ * Removes what the agent made in this database, in batches, and then its role. False when something remains that the
+ * connection's role cannot remove: another owner's grants to the role, or things in another database.
+ */
+export async function dropWithBelongings(session: Session, role: FoundRole, facts: ServerFacts): Promise<boolean> {
+  const inherit = facts.version >= 160_000 ? ' WITH INHERIT TRUE' : '';
+  const name = escapeIdentifier(role.name);
+  const join = `${workAs(role.maker)}GRANT ${name} TO ${escapeIdentifier(facts.role)}${inherit}`;
+  await session.query(message(PATIENCE_MS, [join]));
+  await removeLargeObjects(session, role);
+  await removeThings(session, role);
+  const rest = message(PATIENCE_MS, [`DROP OWNED BY ${name}`]);
+  await unlessState([DEPENDENT_OBJECTS, INSUFFICIENT_PRIVILEGE], () => session.query(rest));
+  return unlessState([DEPENDENT_OBJECTS], () => session.query(message(PATIENCE_MS, [dropStatement(role)])));
+}
+
+async function removeLargeObjects(session: Session, { oid }: FoundRole): Promise<void> {
+  const batch = `
+    SELECT lo_unlink(oid) FROM
+      (SELECT oid FROM pg_largeobject_metadata WHERE lomowner = ${escapeLiteral(oid)}::oid LIMIT ${String(BATCH)}) AS owned`;
+  while ((await lastRows(session, message(PATIENCE_MS, [batch]))).length > 0);
+}
+
+/** A batch that fails is left to DROP OWNED, which removes what is left in one transaction. */
+async function removeThings(session: Session, { oid }: FoundRole): Promise<void> {
+  const owned = `
+    SELECT thing.type AS kind, thing.identity FROM pg_shdepend, pg_identify_object(classid, objid, 0) AS thing
+     WHERE refclassid = 'pg_authid'::regclass AND refobjid = ${escapeLiteral(oid)}::oid AND deptype = 'o'
+       AND dbid = (SELECT d.oid FROM pg_database AS d WHERE datname = current_database())
+       AND thing.type IN (${KINDS.map((kind) => escapeLiteral(kind)).join()}) LIMIT ${String(BATCH)}`;
+  for (;;) {
+    const { rows } = await session.query<{ kind: string; identity: string }>(owned);
+    const drops = rows.map(({ kind, identity }) => `DROP ${kind} IF EXISTS ${identity}`);
+    if (drops.length === 0) return;
+    const worked = await unlessState([DEPENDENT_OBJECTS, INSUFFICIENT_PRIVILEGE], () =>
+      session.query(message(PATIENCE_MS, drops)),
+    );
+    if (!worked) return;
+  }
+}
+
+async function lastRows(session: Session, text: string): Promise<readonly unknown[]> {
+  const results = (await session.query(text)) as unknown as readonly { readonly rows: readonly unknown[] }[];
+  return results.at(-1)?.rows ?? [];
+}
+
+/** A role that cannot be dropped loses its memberships; where it belongs to what remains, in words. */
+export async function strip(session: Session, role: FoundRole, scopeRole: string): Promise<string> {
+  const scope = escapeIdentifier(scopeRole);
+  await unlessState(['42704'], () => session.query(`REVOKE ${scope} FROM ${escapeIdentifier(role.name)}`));
+  const { rows } = await session.query<{ place: string; memberships: number }>(
+    `SELECT DISTINCT coalesce(datname, 'the whole server') AS place,
+            (SELECT count(*)::int FROM pg_auth_members WHERE member = $1::oid) AS memberships
+       FROM pg_shdepend LEFT JOIN pg_database ON pg_database.oid = dbid
+      WHERE refclassid = 'pg_authid'::regclass AND refobjid = $1::oid`,
+    [role.oid],
+  );
+  if (rows.some(({ memberships }) => memberships > 0))
+    throw new Problem('provider_unavailable', 'the role is still a member of another role');
+  return rows.map(({ place }) => `\`${place}\``).join(', ');
+}

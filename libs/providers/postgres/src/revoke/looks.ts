@@ -1,0 +1,38 @@
+import { escapeLiteral } from 'pg';
+
+/** A lease role as the server has it now. */
+export interface FoundRole {
+  readonly name: string;
+  readonly oid: string;
+  /** the role that made it and that alone can change it (PostgreSQL 16 and newer); null where any CREATEROLE can */
+  readonly maker: string | null;
+}
+
+/** Which of these roles exist, and who made each: the member with ADMIN that the login may work as. */
+export function findRoles(names: readonly string[]): string {
+  return `
+  SELECT role.rolname AS name, role.oid::text AS oid,
+         (SELECT maker.rolname FROM pg_auth_members AS held JOIN pg_roles AS maker ON maker.oid = held.member
+           WHERE held.roleid = role.oid AND held.admin_option AND pg_has_role(session_user, maker.oid, 'MEMBER')
+           ORDER BY maker.rolname = current_user DESC LIMIT 1) AS maker
+    FROM pg_roles AS role WHERE role.rolname IN (${names.map((name) => escapeLiteral(name)).join()})`;
+}
+
+/** Ends the sessions of roles, in every database of the server: how many each role had. */
+export function endSessionsOf(oids: readonly string[]): string {
+  return `
+  SELECT usesysid::text AS oid, count(pg_terminate_backend(pid))::int AS sessions
+    FROM pg_stat_activity WHERE usesysid IN (${oids.map((oid) => `${escapeLiteral(oid)}::oid`).join()}) GROUP BY 1`;
+}
+
+/** Transactions that wait for a second phase; they outlive the session, and their owner's role. */
+export const PREPARED = `
+  SELECT gid, database::text AS database, owner::text AS owner, transaction::text AS xid FROM pg_prepared_xacts
+   WHERE owner ~ '^mayfly_[0-9a-z]{26}$'`;
+
+export interface PreparedTransaction {
+  readonly gid: string;
+  readonly database: string;
+  readonly owner: string;
+  readonly xid: string;
+}

@@ -1,0 +1,209 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { unlessAborted, type RevocationOutcome } from '@mayfly/credentials';
+import { GroupCommit, Problem } from '@mayfly/kernel';
+import { codeOf, DEPENDENT_OBJECTS, IN_THE_WAY, NAME_TAKEN, OUT_OF_LOCKS, UNDEFINED_OBJECT } from '../failures.js';
+import type { PostgresHandle } from '../postgres.schemas.js';
+import type { ServerFacts } from '../server-facts.js';
+import { NotConnected, Target, type Session, type TargetAddress } from '../target.js';
+import { dropWithBelongings, strip } from './belongings.js';
+import { findRoles, PREPARED, type FoundRole, type PreparedTransaction } from './looks.js';
+import { rollBackPrepared } from './prepared.js';
+import { insist } from './resistance.js';
+import { SessionEnding } from './session-ending.js';
+import { barStatement, dropStatement, message, unlessState } from './statements.js';
+import { inStep } from './step-failure.js';
+import type { Watch } from './watch.js';
+
+/** How long a group waits for a lock that an agent holds before each role goes alone. */
+const GROUP_PATIENCE_MS = 50;
+const GROUP_DEADLINE_MS = 10_000;
+const ROOM_PAUSE_MS = 5;
+const GROUP = { maxItems: 64, maxRunning: 1, maxWaiting: 100_000 };
+
+const ELSEWHERE = 'the connection leads to another server than the credential was minted at';
+
+/**
+ * Ends lease roles at one target, for all that come at the same time together. A role that resists leaves its group and
+ * goes on alone, over connections of its own, so that it holds up nobody else.
+ */
+export class RevocationDesk {
+  /** for groups: kept open while leases live at the target */
+  readonly lane: Target;
+  private readonly alone: Target;
+  private readonly sessions: SessionEnding;
+  private readonly finding: GroupCommit<string, FoundRole | undefined>;
+  private readonly barring: GroupCommit<FoundRole, true>;
+  private readonly dropping: GroupCommit<FoundRole, true>;
+
+  constructor(
+    address: TargetAddress,
+    private readonly watch: Watch,
+  ) {
+    this.lane = new Target(address, 2, { idleSeconds: 0 });
+    this.alone = new Target(address, 4);
+    this.sessions = new SessionEnding(watch);
+    this.finding = new GroupCommit((names) => this.findAll(names), { ...GROUP, isOfOneItem: () => false });
+    this.barring = this.group(barStatement);
+    this.dropping = this.group(dropStatement);
+  }
+
+  /**
+   * Ends one lease role, in an order that leaves no gap: bar new logins (committed), end its sessions until none is left,
+   * only then remove membership and role, then look. A session that outlived its membership could go on reading
+   * by an earlier SET ROLE. Waits for a mint of the same role that is under way, and for nothing that an agent can hold.
+   * `already_gone` proves that the role does not exist now; a mint that is still travelling can make it until its `mintBy`.
+   */
+  async end(handle: PostgresHandle, signal: AbortSignal): Promise<RevocationOutcome> {
+    const facts = await inStep('find the role', () => this.watch.facts(signal));
+    if (handle.target !== undefined && handle.target !== facts.identity) return { kind: 'unknown', detail: ELSEWHERE };
+    const role = await inStep('find the role', () => this.find(handle.role, signal));
+    if (role === undefined) return { kind: 'already_gone' };
+    await this.barAndStrike(role, signal);
+    await inStep('end its sessions', () => this.sessions.end(role.oid, 2, signal));
+    await inStep('roll back its prepared transactions', () => this.rollBack(role, facts, signal));
+    const remains = await inStep('drop the role', () => this.drop(role, handle, facts, signal));
+    // a login that was past its check when the role was barred shows up late, by then with no rights at all
+    await inStep('end its sessions', () => this.sessions.end(role.oid, 1, signal));
+    return remains === undefined ? { kind: 'revoked' } : { kind: 'revoked', remains };
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([this.lane.close(), this.alone.close()]);
+  }
+
+  /** Ends the sessions that are open whatever becomes of the bar: each step is tried, whatever the other came to. */
+  private async barAndStrike(role: FoundRole, signal: AbortSignal): Promise<void> {
+    const [barred, struck] = await Promise.allSettled([
+      inStep('take its login away', () => this.bar(role, signal)),
+      inStep('end its sessions', () => this.sessions.end(role.oid, 0, signal)),
+    ]);
+    for (const step of [barred, struck]) if (step.status === 'rejected') throw step.reason;
+  }
+
+  /** The role, or undefined when there is none and no mint of it is under way. */
+  private async find(name: string, signal: AbortSignal): Promise<FoundRole | undefined> {
+    for (;;) {
+      const found = await unlessAborted(signal, this.finding.submit(name));
+      if (found !== undefined) return found;
+      // a mint under way is waited for, at the server's index of role names
+      const role = { name, oid: '0', maker: null };
+      const probing = `CREATE ROLE "${name}" NOLOGIN;\n${dropStatement(role)}`;
+      const isFree = await this.withRoom(signal, () =>
+        this.use(this.alone, signal, (session) => unlessState(NAME_TAKEN, () => session.query(probing))),
+      );
+      if (isFree) return undefined;
+    }
+  }
+
+  private async bar(role: FoundRole, signal: AbortSignal): Promise<void> {
+    try {
+      await this.inGroup(this.barring, role, barStatement(role), signal);
+    } catch (error) {
+      // dropped by somebody else: its sessions remain to be ended
+      if (codeOf(error) !== UNDEFINED_OBJECT) throw error;
+    }
+  }
+
+  /** Gives what remains of the role, in words: it can then neither log in nor use anything. */
+  private async drop(
+    role: FoundRole,
+    { scopeRole }: PostgresHandle,
+    facts: ServerFacts,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const dropped = await unlessState([DEPENDENT_OBJECTS], () =>
+      this.inGroup(this.dropping, role, dropStatement(role), signal),
+    );
+    if (dropped) return undefined;
+    return this.withRoom(signal, () =>
+      this.use(this.alone, signal, async (session) => {
+        if (await dropWithBelongings(session, role, facts)) return undefined;
+        const places = await strip(session, role, scopeRole);
+        return `role \`${role.name}\` remains without any right: things belong to it in ${places}`;
+      }),
+    );
+  }
+
+  private async rollBack(role: FoundRole, facts: ServerFacts, signal: AbortSignal): Promise<void> {
+    if (facts.preparedTransactions === 0) return;
+    const { rows } = await this.watch.run<PreparedTransaction & Record<string, unknown>>(PREPARED, signal);
+    for (const one of rows.filter(({ owner }) => owner === role.name)) {
+      if (one.database !== facts.database) throw elsewhere(`one is in database \`${one.database}\``);
+      await this.withRoom(signal, () =>
+        this.use(this.alone, signal, (session) => rollBackPrepared(session, one, facts.version)),
+      );
+    }
+  }
+
+  /** With others in one message; alone where an agent is in the way. */
+  private async inGroup(
+    group: GroupCommit<FoundRole, true>,
+    role: FoundRole,
+    statement: string,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const worked = await this.withRoom(signal, () =>
+      unlessState(IN_THE_WAY, () => unlessAborted(signal, group.submit(role))),
+    );
+    if (worked) return;
+    await this.withRoom(signal, () =>
+      this.use(this.alone, signal, (session, { version }) => insist(session, role, statement, version)),
+    );
+  }
+
+  private group(statement: (role: FoundRole) => string): GroupCommit<FoundRole, true> {
+    const commit = (roles: readonly FoundRole[]): Promise<readonly true[]> =>
+      this.use(this.lane, AbortSignal.timeout(GROUP_DEADLINE_MS), async (session) => {
+        await session.query(message(GROUP_PATIENCE_MS, roles.map(statement)));
+        return roles.map(() => true as const);
+      });
+    return new GroupCommit(commit, { ...GROUP, isOfOneItem: (error) => /^\w{5}$/.test(codeOf(error)) });
+  }
+
+  private async findAll(names: readonly string[]): Promise<readonly (FoundRole | undefined)[]> {
+    const message = findRoles(names);
+    const { rows } = await this.watch.run<FoundRole & Record<string, unknown>>(
+      message,
+      AbortSignal.timeout(GROUP_DEADLINE_MS),
+    );
+    const byName = new Map(rows.map((role) => [role.name, role]));
+    return names.map((name) => byName.get(name));
+  }
+
+  /** Tries again while the server's lock table is full, which the leases that filled it pay for with their sessions. */
+  private async withRoom<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+    for (;;) {
+      try {
+        return await work();
+      } catch (error) {
+        if (codeOf(error instanceof NotConnected ? error.cause : error) !== OUT_OF_LOCKS || signal.aborted) throw error;
+        await this.watch.relieve(signal);
+        await pause(ROOM_PAUSE_MS);
+      }
+    }
+  }
+
+  /** A session that leads where the watch leads; one of the lane where no other connection can be had. */
+  private async use<T>(
+    target: Target,
+    signal: AbortSignal,
+    work: (session: Session, facts: ServerFacts) => Promise<T>,
+  ): Promise<T> {
+    const { identity } = await this.watch.facts(signal);
+    const checked = (at: Target) => async (session: Session) => {
+      const facts = await at.facts(session);
+      if (facts.identity !== identity) throw elsewhere(ELSEWHERE);
+      return work(session, facts);
+    };
+    try {
+      return await target.use(signal, checked(target));
+    } catch (error) {
+      if (target === this.lane || !(error instanceof NotConnected)) throw error;
+      return this.lane.use(signal, checked(this.lane));
+    }
+  }
+}
+
+function elsewhere(detail: string): Problem {
+  return new Problem('provider_unavailable', detail);
+}

@@ -1,0 +1,82 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { endSessionsOf } from './looks.js';
+import type { Watch } from './watch.js';
+
+const FIRST_LOOKS = 20;
+const LOOK_INTERVAL_MS = 5;
+/** A session that did not end at once is in a statement that cannot be interrupted: looking faster ends nothing. */
+const LATER_INTERVAL_MS = 50;
+
+interface Waiting {
+  readonly oid: string;
+  readonly looks: number;
+  emptyLooks: number;
+  allLooks: number;
+  readonly done: (error?: unknown) => void;
+}
+
+/**
+ * Ends sessions of roles and looks until none is left, for all roles that wait in one statement. A role that waits holds
+ * no connection, so that a session which takes long to end delays nobody else's end.
+ */
+export class SessionEnding {
+  private readonly waiting = new Set<Waiting>();
+  private isLooking = false;
+
+  constructor(private readonly watch: Pick<Watch, 'run'>) {}
+
+  /** Resolves when `looks` looks in a row found no session of the role (0: after the first look); rejects with the signal's reason. */
+  end(oid: string, looks: number, signal: AbortSignal): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settle = (settled: () => void): void => {
+        signal.removeEventListener('abort', abort);
+        this.waiting.delete(waiting);
+        settled();
+      };
+      const abort = (): void => {
+        settle(() => {
+          reject(signal.reason as Error);
+        });
+      };
+      const done = (error?: unknown): void => {
+        settle(() => {
+          if (error === undefined) resolve();
+          else reject(error as Error);
+        });
+      };
+      const waiting: Waiting = { oid, looks, emptyLooks: 0, allLooks: 0, done };
+      this.waiting.add(waiting);
+      signal.addEventListener('abort', abort, { once: true });
+      if (signal.aborted) abort();
+      if (!this.isLooking) void this.lookWhileSomebodyWaits();
+    });
+  }
+
+  private async lookWhileSomebodyWaits(): Promise<void> {
+    this.isLooking = true;
+    while (this.waiting.size > 0) {
+      await this.look([...this.waiting]);
+      const isFresh = [...this.waiting].some(({ allLooks }) => allLooks < FIRST_LOOKS);
+      if (this.waiting.size > 0) await pause(isFresh ? LOOK_INTERVAL_MS : LATER_INTERVAL_MS);
+    }
+    this.isLooking = false;
+  }
+
+  private async look(all: readonly Waiting[]): Promise<void> {
+    try {
+      const oids = [...new Set(all.map(({ oid }) => oid))];
+      const message = `SELECT pg_stat_clear_snapshot();\n${endSessionsOf(oids)}`;
+      const { rows } = await this.watch.run<{ oid: string }>(message, AbortSignal.timeout(LOOK_DEADLINE_MS));
+      const found = new Set(rows.map(({ oid }) => oid));
+      for (const one of all) {
+        one.allLooks += 1;
+        one.emptyLooks = found.has(one.oid) ? 0 : one.emptyLooks + 1;
+        if (one.emptyLooks >= one.looks) one.done();
+      }
+    } catch (error) {
+      for (const one of all) one.done(error);
+    }
+  }
+}
+
+const LOOK_DEADLINE_MS = 10_000;

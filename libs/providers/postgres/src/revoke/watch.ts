@@ -1,0 +1,144 @@
+import type { Client, QueryResult, QueryResultRow } from 'pg';
+import { codeOf, OUT_OF_LOCKS } from '../failures.js';
+import { factsOf, type ServerFacts } from '../server-facts.js';
+import type { Target } from '../target.js';
+import { endSessionsOf, findRoles, PREPARED } from './looks.js';
+
+/**
+ * The settings of a session that stays in one transaction. READ COMMITTED holds no snapshot between statements, so that
+ * the transaction keeps nothing from being vacuumed.
+ */
+const SETTINGS = [
+  'SET idle_in_transaction_session_timeout = 0',
+  "SET statement_timeout = '10s'",
+  "SET lock_timeout = '1s'",
+  'BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY',
+];
+
+/** New in PostgreSQL 17; a setting of the database could end the transaction otherwise. */
+const NO_TRANSACTION_TIMEOUT = `SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'`;
+
+/** Sessions of leases that hold more locks than the server has set aside for one session, where it has none left. */
+const endHoarders = (share: string): string => `
+  SELECT pg_terminate_backend(pid)
+    FROM (SELECT pid, count(*) AS locks FROM pg_locks WHERE NOT fastpath GROUP BY pid) AS held
+    JOIN pg_stat_activity USING (pid)
+   WHERE usename ~ '^mayfly_[0-9a-z]{26}$' AND locks > ${share}`;
+
+/**
+ * Reads everything that later statements need, so that the transaction holds the locks on the shared catalogs: a
+ * statement that only needs what its transaction holds takes no new entry in the server's lock table.
+ */
+const WARM_UP = [findRoles(['mayfly_']), PREPARED, endHoarders('2000000000'), endSessionsOf(['0'])];
+
+/**
+ * One session that was opened before trouble began and that goes on working when the server has no connection slot and no
+ * entry in its lock table left. It finds roles and ends sessions; it changes nothing else. Calls run one after the other.
+ */
+export class Watch {
+  private held: { readonly client: Client; readonly facts: ServerFacts } | undefined;
+  private turn: Promise<unknown> = Promise.resolve();
+
+  constructor(private readonly target: Pick<Target, 'connect'>) {}
+
+  get isOpen(): boolean {
+    return this.held !== undefined;
+  }
+
+  /** What the session leads to. Opens it where there is none. */
+  async facts(signal: AbortSignal): Promise<ServerFacts> {
+    if (this.held === undefined) await this.renew(signal);
+    if (this.held === undefined) throw gone();
+    return this.held.facts;
+  }
+
+  /** The result of the last statement of a message. Opens the session where there is none. */
+  async run<Row extends QueryResultRow>(message: string, signal: AbortSignal): Promise<QueryResult<Row>> {
+    if (this.held === undefined) await this.renew(signal);
+    return this.inTurn(async () => {
+      const results = (await this.inSavepoint(message)) as unknown as QueryResult<Row>[];
+      // the last statement of the message; RELEASE stands after it
+      const last = results.at(-2);
+      if (last === undefined) throw new Error('the server left a statement unanswered');
+      return last;
+    });
+  }
+
+  /**
+   * Logs in afresh, which proves that the login works now. The new session takes the place of the old one only when it is
+   * ready. On failure the old one stays, except where an administrator waits for a lock that it holds. Throws the error.
+   */
+  async renew(signal: AbortSignal): Promise<void> {
+    const fresh = await this.target.connect(signal);
+    let facts: ServerFacts;
+    try {
+      facts = await factsOf(fresh);
+      await fresh.query([...SETTINGS, NO_TRANSACTION_TIMEOUT, ...WARM_UP].join(';\n'));
+    } catch (error) {
+      void fresh.end().catch(() => undefined);
+      if (codeOf(error) === LOCK_NOT_AVAILABLE) await this.close();
+      throw error;
+    }
+    await this.inTurn(async () => {
+      const old = this.held;
+      this.held = { client: fresh, facts };
+      fresh.on('end', () => {
+        if (this.held?.client === fresh) this.held = undefined;
+      });
+      await old?.client.end().catch(() => undefined);
+    });
+  }
+
+  /** Whether the server has an entry in its lock table left. */
+  async hasRoom(signal: AbortSignal): Promise<boolean> {
+    try {
+      // rolled back, so that the next call needs an entry again
+      await this.run(`SELECT pg_try_advisory_xact_lock(0, pg_backend_pid());\nROLLBACK TO watch`, signal);
+      return true;
+    } catch (error) {
+      if (codeOf(error) === OUT_OF_LOCKS) return false;
+      throw error;
+    }
+  }
+
+  /** Ends the sessions of leases that hoard locks; their number. */
+  async relieve(signal: AbortSignal): Promise<number> {
+    return (await this.run(`SELECT pg_stat_clear_snapshot();\n${endHoarders(SHARE)}`, signal)).rowCount ?? 0;
+  }
+
+  async close(): Promise<void> {
+    await this.inTurn(async () => {
+      const old = this.held;
+      this.held = undefined;
+      await old?.client.end().catch(() => undefined);
+    });
+  }
+
+  private async inSavepoint(message: string): Promise<unknown> {
+    const client = this.held?.client;
+    if (client === undefined) throw gone();
+    try {
+      return await client.query(`SAVEPOINT watch;\n${message};\nRELEASE watch`);
+    } catch (error) {
+      await client.query('ROLLBACK TO watch; RELEASE watch').catch(() => {
+        this.held = undefined;
+        void client.end().catch(() => undefined);
+      });
+      throw error;
+    }
+  }
+
+  private inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.turn.then(work);
+    this.turn = result.catch(() => undefined);
+    return result;
+  }
+}
+
+function gone(): Error {
+  return new Error('the session of the watch ended');
+}
+
+const LOCK_NOT_AVAILABLE = '55P03';
+/** What the server has set aside for one session. */
+const SHARE = "current_setting('max_locks_per_transaction')::int";

@@ -1,0 +1,74 @@
+import type { Session } from './target.js';
+
+/** What a session found out about its server and about the role that it works as. */
+export interface ServerFacts {
+  /** `server_version_num`, such as 180004 */
+  readonly version: number;
+  /**
+   * `<system identifier>/<oid of the database>`, or `role <oid of the session's role>/…` where that role may not call
+   * `pg_control_system`. A copy of the server's files has the same, be it a standby or an old snapshot.
+   */
+  readonly identity: string;
+  readonly database: string;
+  /** the role that the session works as */
+  readonly role: string;
+  /** roles with CREATEROLE that the session may take; each lease role is made by one of them, where there are any */
+  readonly creators: readonly string[];
+  /** `max_prepared_transactions` */
+  readonly preparedTransactions: number;
+  /** connections that the server gives to roles without special rights */
+  readonly connections: number;
+}
+
+const FACTS = `
+  SELECT current_setting('server_version_num')::int AS version,
+         (SELECT oid::text FROM pg_database WHERE datname = current_database()) AS "databaseOid",
+         current_database()::text AS database,
+         current_user::text AS role,
+         (SELECT oid::text FROM pg_roles WHERE rolname = current_user) AS "roleOid",
+         has_function_privilege('pg_control_system()', 'EXECUTE') AS "isOpen",
+         current_setting('max_prepared_transactions')::int AS "preparedTransactions",
+         current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+           - coalesce(current_setting('reserved_connections', true), '0')::int AS connections`;
+
+const SYSTEM = 'SELECT system_identifier::text AS system FROM pg_control_system()';
+
+/** `set_option` is new in PostgreSQL 16, and so is the need: before, CREATEROLE reaches every role that is no superuser. */
+const CREATORS = `
+  SELECT creator.rolname AS name FROM pg_auth_members AS held JOIN pg_roles AS creator ON creator.oid = held.roleid
+   WHERE held.member = (SELECT oid FROM pg_roles WHERE rolname = current_user) AND held.set_option
+     AND creator.rolcreaterole AND NOT creator.rolcanlogin AND NOT creator.rolsuper
+   ORDER BY 1`;
+
+interface FactsRow {
+  readonly version: number;
+  readonly databaseOid: string;
+  readonly database: string;
+  readonly role: string;
+  readonly roleOid: string;
+  readonly isOpen: boolean;
+  readonly preparedTransactions: number;
+  readonly connections: number;
+}
+
+export async function factsOf(session: Session): Promise<ServerFacts> {
+  const [row] = (await session.query<FactsRow & Record<string, unknown>>(FACTS)).rows;
+  if (row === undefined) throw new Error('the server said nothing of itself');
+  const { version, database, role, preparedTransactions, connections } = row;
+  const creators = version < 160_000 ? [] : (await session.query<{ name: string }>(CREATORS)).rows;
+  return {
+    version,
+    identity: await identityOf(session, row),
+    database,
+    role,
+    creators: creators.map(({ name }) => name),
+    preparedTransactions,
+    connections,
+  };
+}
+
+async function identityOf(session: Session, { isOpen, roleOid, databaseOid }: FactsRow): Promise<string> {
+  if (!isOpen) return `role ${roleOid}/${databaseOid}`;
+  const [control] = (await session.query<{ system: string }>(SYSTEM)).rows;
+  return `${control?.system ?? ''}/${databaseOid}`;
+}
