@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RevocationOutcome } from '@mayfly/credentials';
 import { PostgresConfigSchema, PostgresProvider } from '@mayfly/provider-postgres';
-import { createCrmDatabase, rows, run, type CrmDatabase } from './crm-database.js';
+import { createCrmDatabase, type CrmDatabase } from './crm-database.js';
+import { rows, run } from './sql.js';
 import { openPostgresTarget, patience, type Lease, type PostgresTarget } from './postgres-target.js';
 import { TARGET_SERVERS, type TargetServer } from './target-server.js';
 

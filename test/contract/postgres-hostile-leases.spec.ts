@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { PostgresConfigSchema, PostgresProvider } from '@mayfly/provider-postgres';
-import { openSession, rows, run } from './crm-database.js';
+import { openSession, rows, run } from './sql.js';
 import { openPostgresTarget, patience, scopeOf, type Lease, type PostgresTarget } from './postgres-target.js';
 import { TARGET_SERVERS } from './target-server.js';
 

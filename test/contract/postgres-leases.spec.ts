@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { addSeconds } from '@mayfly/kernel';
 import { PostgresConfigSchema } from '@mayfly/provider-postgres';
-import { createCrmDatabase, openSession, rows, run } from './crm-database.js';
+import { createCrmDatabase } from './crm-database.js';
+import { openSession, rows, run } from './sql.js';
 import { openPostgresTarget, patience, scopeOf, type PostgresTarget, type Verb } from './postgres-target.js';
 import { TARGET_SERVERS } from './target-server.js';
 

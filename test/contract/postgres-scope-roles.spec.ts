@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { PostgresProvider } from '@mayfly/provider-postgres';
-import { rows, run } from './crm-database.js';
+import { rows, run } from './sql.js';
 import { openPostgresTarget, patience, scopeOf, type PostgresTarget } from './postgres-target.js';
 import { TARGET_SERVERS } from './target-server.js';
 

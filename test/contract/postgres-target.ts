@@ -7,7 +7,8 @@ import {
   type PostgresHandle,
   type PostgresScope,
 } from '@mayfly/provider-postgres';
-import { createCrmDatabase, rows, secretText, type CrmDatabase } from './crm-database.js';
+import { createCrmDatabase, secretText, type CrmDatabase } from './crm-database.js';
+import { rows } from './sql.js';
 import type { TargetServer } from './target-server.js';
 
 export type Order = MintOrder<PostgresConfig, PostgresScope>;

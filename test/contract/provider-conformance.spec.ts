@@ -18,7 +18,8 @@ import {
 import { FakeSigningKeyStore, providerConformanceSuite, type ProviderSubject } from '@mayfly/testing';
 import { KeyRing, Sealer, TokenSigner } from '@mayfly/trust';
 import { createLocalJWKSet, jwtVerify } from 'jose';
-import { createCrmDatabase, openSession, rows, secretText } from './crm-database.js';
+import { createCrmDatabase, secretText } from './crm-database.js';
+import { openSession, rows } from './sql.js';
 import { TARGET_SERVERS, type TargetServer } from './target-server.js';
 
 const ALL_ABILITIES = { remote: true, renewable: true, refusesScopes: true, stalls: true };

@@ -7,6 +7,8 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { startTestPostgres } from '@mayfly/testing';
 import { Client } from 'pg';
+import { startOwnPostgres } from '../support/own-postgres.js';
+import { run } from './sql.js';
 
 /** A PostgreSQL server in the part of a target. */
 export interface TargetServer {
@@ -15,13 +17,21 @@ export interface TargetServer {
   stop(): Promise<void>;
 }
 
+type Start = () => Promise<TargetServer>;
+
+/** Limits that a lease reaches soon, so that a spec is quick and hurts nobody else. */
+const SMALL = { max_locks_per_transaction: '10', max_prepared_transactions: '5' };
+
 /** The server that comes with Mayfly and, where the operating system has packages of an older one, that one as well. */
-export const TARGET_SERVERS: readonly (readonly [version: string, start: () => Promise<TargetServer>])[] = [
-  ['PostgreSQL 18', startCurrent],
+export const TARGET_SERVERS: readonly (readonly [version: string, start: Start, startSmall: Start])[] = [
+  ['PostgreSQL 18', startCurrent, startSmallCurrent],
   ...['15', '14', '16', '17']
     .filter((version) => existsSync(`/usr/lib/postgresql/${version}/bin/initdb`))
     .slice(0, 1)
-    .map((version) => [`PostgreSQL ${version}`, () => startPackaged(`/usr/lib/postgresql/${version}/bin`)] as const),
+    .map((version) => {
+      const bin = `/usr/lib/postgresql/${version}/bin`;
+      return [`PostgreSQL ${version}`, () => startPackaged(bin), () => startPackaged(bin, SMALL)] as const;
+    }),
 ];
 
 async function startCurrent(): Promise<TargetServer> {
@@ -29,7 +39,18 @@ async function startCurrent(): Promise<TargetServer> {
   return { url: (database) => server.url(database, 'postgres'), stop: () => Promise.resolve() };
 }
 
-async function startPackaged(bin: string): Promise<TargetServer> {
+/** The server's own command line sets its other limits. */
+async function startSmallCurrent(): Promise<TargetServer> {
+  const own = await startOwnPostgres();
+  for (const [name, value] of Object.entries(SMALL)) {
+    await run(own.server.url('postgres', 'postgres'), `ALTER SYSTEM SET ${name} = ${value}`);
+  }
+  await own.stop();
+  await own.start();
+  return { url: (database) => own.server.url(database, 'postgres'), stop: () => own.remove() };
+}
+
+async function startPackaged(bin: string, limits: Readonly<Record<string, string>> = {}): Promise<TargetServer> {
   const password = randomUUID();
   const home = mkdtempSync(join(tmpdir(), 'mayfly-target-'));
   const passwordFile = join(home, 'password');
@@ -53,10 +74,8 @@ async function startPackaged(bin: string): Promise<TargetServer> {
   const initialised = spawnSync(join(bin, 'initdb'), initialise, { ...nobody, env, encoding: 'utf8' });
   if (initialised.status !== 0) throw new Error(`initdb failed: ${initialised.stderr}`);
   const port = await freePort();
-  const settings = ['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'fsync=off'].flatMap((set) => [
-    '-c',
-    set,
-  ]);
+  const set = { listen_addresses: '127.0.0.1', unix_socket_directories: '', fsync: 'off', ...limits };
+  const settings = Object.entries(set).flatMap(([name, value]) => ['-c', `${name}=${value}`]);
   const child = spawn(join(bin, 'postgres'), ['-D', data, '-p', String(port), ...settings], {
     ...nobody,
     env,

@@ -1,7 +1,8 @@
 import { describe } from '@jest/globals';
 import type { VaultConfig, VaultHandle, VaultScope } from '@mayfly/provider-vault';
 import { providerConformanceSuite, type ProviderSubject } from '@mayfly/testing';
-import { openSession, rows, secretText } from './crm-database.js';
+import { secretText } from './crm-database.js';
+import { openSession, rows } from './sql.js';
 import { vaultServers, type VaultServer } from './vault-server.js';
 import { DATABASE_CONNECTION, VaultTarget } from './vault-target.js';
 

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RevocationOutcome } from '@mayfly/credentials';
-import { run } from './crm-database.js';
+import { run } from './sql.js';
 import type { VaultFake } from './vault-fake/vault-fake.js';
 import { documentedPolicy } from './vault-documented.js';
 import { startFake } from './vault-server.js';

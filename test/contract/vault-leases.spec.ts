@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { addSeconds } from '@mayfly/kernel';
-import { openSession } from './crm-database.js';
+import { openSession } from './sql.js';
 import { vaultServers } from './vault-server.js';
 import { DATABASE_CONNECTION, VaultTarget } from './vault-target.js';
 

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { openSession, rows } from '../contract/crm-database.js';
+import { openSession, rows } from '../contract/sql.js';
 import { vaultServers } from '../contract/vault-server.js';
 import { DATABASE_CONNECTION, VaultTarget } from '../contract/vault-target.js';
 import { startTestBroker, type TestAnswer, type TestBroker } from '../support/broker.js';

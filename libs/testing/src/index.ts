@@ -16,3 +16,10 @@ export { holdDeadlines } from './deadlines.js';
 export { FakeIssuanceMetrics } from './fake-metrics.js';
 export { IssuanceService } from './issuance-service.js';
 export { providerConformanceSuite, type ProviderSubject } from './suites/provider-conformance.suite.js';
+export {
+  hostileLeaseSuite,
+  type HostileLease,
+  type HostileSubject,
+  type Misdeed,
+  type OpenUse,
+} from './suites/hostile-leases.suite.js';

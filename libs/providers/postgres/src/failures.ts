@@ -1,5 +1,5 @@
 import { Problem } from '@mayfly/kernel';
-import { NotConnected } from './target.js';
+import { NotConnected, StepFailure } from './errors.js';
 
 /** SQLSTATEs that our own statements raise. */
 export const TOO_LATE = 'MF001';
@@ -49,7 +49,7 @@ const UNREACHED: Readonly<Record<string, string>> = {
 /** What the database or the driver said, as words of ours with the code; no text of theirs, which may hold a secret. */
 export function explain(error: unknown): string {
   const cause = error instanceof NotConnected ? error.cause : error;
-  if (cause instanceof Problem) return cause.detail;
+  if (cause instanceof Problem || cause instanceof StepFailure) return cause.detail;
   const code = cause instanceof Error && cause.name === 'TimeoutError' ? 'aborted' : codeOf(cause);
   const words = DETAILS[code] ?? UNREACHED[code];
   return words === undefined ? `the database answered ${code}` : `${words} (${code})`;

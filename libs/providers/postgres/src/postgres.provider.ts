@@ -13,6 +13,7 @@ import type {
 } from '@mayfly/credentials';
 import { Problem, type Clock } from '@mayfly/kernel';
 import { addressOf, leaseUrl, makerIn } from './address.js';
+import { StepFailure } from './errors.js';
 import { explain, problemOf } from './failures.js';
 import { creatorOf, renewStatement } from './lease-role.js';
 import { LeaseRoleMinter } from './lease-role-minter.js';
@@ -28,7 +29,6 @@ import { probeTarget } from './probe.js';
 import { privilegesOf, scopeRoleName, type Privilege } from './scope-privileges.js';
 import { scramVerifier } from './scram-verifier.js';
 import { Attendance } from './revoke/attendance.js';
-import { StepFailure } from './revoke/step-failure.js';
 import { Target, Targets, type TargetAddress } from './target.js';
 
 type Order = MintOrder<PostgresConfig, PostgresScope>;

@@ -1,6 +1,7 @@
 import { Client, Pool, type ClientBase, type ClientConfig, type PoolClient } from 'pg';
 import { parseIntoClientConfig } from 'pg-connection-string';
 import { unlessAborted } from '@mayfly/credentials';
+import { NotConnected } from './errors.js';
 import { factsOf, type ServerFacts } from './server-facts.js';
 
 /** What is sent to the server over one connection. */
@@ -111,14 +112,6 @@ export class Target {
       );
       throw error;
     }
-  }
-}
-
-/** No session was had, so no statement was sent: the cause is the driver's error or the caller's signal. */
-export class NotConnected extends Error {
-  constructor(override readonly cause: unknown) {
-    super('no connection to the database', { cause });
-    this.name = 'NotConnected';
   }
 }
 

@@ -9,6 +9,7 @@ const TICK_DEADLINE_MS = 10_000;
 /** How often the session that watches is replaced by a fresh login, and how soon again after a login that failed. */
 const FRESH_LOGIN_MS = 15_000;
 const FAILED_LOGIN_MS = 2_000;
+const TIDY_MS = 60_000;
 /** Rounds of ending hoarders in one tick. */
 const RELIEF_ROUNDS = 20;
 
@@ -23,6 +24,7 @@ export class AttendedTarget {
   private readonly timer: NodeJS.Timeout;
   private until = 0;
   private nextLogin = 0;
+  private nextTidying = performance.now() + TIDY_MS;
   private lastFailure: Problem | undefined;
   private isTicking = false;
   private opening: Promise<void> | undefined;
@@ -92,6 +94,10 @@ export class AttendedTarget {
     await this.keepRoom(signal).catch(() => undefined);
     if (performance.now() >= this.nextLogin) await this.logIn(signal).catch(() => undefined);
     if (this.watch.isOpen && !this.desk.lane.isConnected) await this.open(signal).catch(() => undefined);
+    if (performance.now() >= this.nextTidying) {
+      this.nextTidying = performance.now() + TIDY_MS;
+      await this.desk.tidy(signal).catch(() => undefined);
+    }
     this.isTicking = false;
   }
 

@@ -8,15 +8,23 @@ export interface FoundRole {
   readonly maker: string | null;
 }
 
-/** Which of these roles exist, and who made each: the member with ADMIN that the login may work as. */
-export function findRoles(names: readonly string[]): string {
-  return `
+/** The maker of a role is the member with ADMIN that the login may work as. */
+const FOUND = `
   SELECT role.rolname AS name, role.oid::text AS oid,
          (SELECT maker.rolname FROM pg_auth_members AS held JOIN pg_roles AS maker ON maker.oid = held.member
            WHERE held.roleid = role.oid AND held.admin_option AND pg_has_role(session_user, maker.oid, 'MEMBER')
            ORDER BY maker.rolname = current_user DESC LIMIT 1) AS maker
-    FROM pg_roles AS role WHERE role.rolname IN (${names.map((name) => escapeLiteral(name)).join()})`;
+    FROM pg_roles AS role`;
+
+/** Which of these roles exist, and who made each. */
+export function findRoles(names: readonly string[]): string {
+  return `${FOUND} WHERE role.rolname IN (${names.map((name) => escapeLiteral(name)).join()})`;
 }
+
+/** Roles of ended leases: they can neither log in nor use anything, which no lease that lives or ends is like. */
+export const REMAINS = `${FOUND}
+   WHERE role.rolname ~ '^mayfly_[0-9a-z]{26}$' AND NOT role.rolcanlogin
+     AND NOT EXISTS (SELECT FROM pg_auth_members WHERE member = role.oid) LIMIT 20`;
 
 /** Ends the sessions of roles, in every database of the server: how many each role had. */
 export function endSessionsOf(oids: readonly string[]): string {

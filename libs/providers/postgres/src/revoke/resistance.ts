@@ -28,11 +28,16 @@ export async function insist(
   }
 }
 
-/** Prepared transactions of leases that belong to the role or hold a reference to it. */
+/**
+ * Prepared transactions of leases that belong to the role or hold a reference to it. They have no process; their locks are
+ * found by the lock on their own transaction, since `virtualtransaction` names it only after a restart of the server.
+ */
 async function preparedInTheWay(session: Session, role: FoundRole): Promise<readonly PreparedTransaction[]> {
   const { rows } = await session.query<PreparedTransaction & Record<string, unknown>>(
-    `${PREPARED} AND database = current_database() AND (owner = ${escapeLiteral(role.name)} OR '-1/' || transaction IN
-       (SELECT virtualtransaction FROM pg_locks WHERE classid = 'pg_authid'::regclass AND objid = ${escapeLiteral(role.oid)}::oid))`,
+    `${PREPARED} AND database = current_database() AND (owner = ${escapeLiteral(role.name)} OR transaction::text IN (
+       SELECT own.transactionid::text FROM pg_locks AS own JOIN pg_locks AS held USING (virtualtransaction)
+        WHERE own.locktype = 'transactionid' AND own.pid IS NULL AND held.pid IS NULL
+          AND held.classid = 'pg_authid'::regclass AND held.objid = ${escapeLiteral(role.oid)}::oid))`,
   );
   return rows;
 }

@@ -4,14 +4,15 @@ import { GroupCommit, Problem } from '@mayfly/kernel';
 import { codeOf, DEPENDENT_OBJECTS, IN_THE_WAY, NAME_TAKEN, OUT_OF_LOCKS, UNDEFINED_OBJECT } from '../failures.js';
 import type { PostgresHandle } from '../postgres.schemas.js';
 import type { ServerFacts } from '../server-facts.js';
-import { NotConnected, Target, type Session, type TargetAddress } from '../target.js';
+import { NotConnected } from '../errors.js';
+import { Target, type Session, type TargetAddress } from '../target.js';
 import { dropWithBelongings, strip } from './belongings.js';
-import { findRoles, PREPARED, type FoundRole, type PreparedTransaction } from './looks.js';
+import { findRoles, PREPARED, REMAINS, type FoundRole, type PreparedTransaction } from './looks.js';
 import { rollBackPrepared } from './prepared.js';
 import { insist } from './resistance.js';
 import { SessionEnding } from './session-ending.js';
 import { barStatement, dropStatement, message, unlessState } from './statements.js';
-import { inStep } from './step-failure.js';
+import { inStep, STEPS } from './step.js';
 import type { Watch } from './watch.js';
 
 /** How long a group waits for a lock that an agent holds before each role goes alone. */
@@ -54,16 +55,16 @@ export class RevocationDesk {
    * `already_gone` proves that the role does not exist now; a mint that is still travelling can make it until its `mintBy`.
    */
   async end(handle: PostgresHandle, signal: AbortSignal): Promise<RevocationOutcome> {
-    const facts = await inStep('find the role', () => this.watch.facts(signal));
+    const facts = await inStep(STEPS.find, () => this.watch.facts(signal));
     if (handle.target !== undefined && handle.target !== facts.identity) return { kind: 'unknown', detail: ELSEWHERE };
-    const role = await inStep('find the role', () => this.find(handle.role, signal));
+    const role = await inStep(STEPS.find, () => this.find(handle.role, signal));
     if (role === undefined) return { kind: 'already_gone' };
     await this.barAndStrike(role, signal);
-    await inStep('end its sessions', () => this.sessions.end(role.oid, 2, signal));
-    await inStep('roll back its prepared transactions', () => this.rollBack(role, facts, signal));
-    const remains = await inStep('drop the role', () => this.drop(role, handle, facts, signal));
+    await inStep(STEPS.sessions, () => this.sessions.end(role.oid, 2, signal));
+    await inStep(STEPS.prepared, () => this.rollBack(role, facts, signal));
+    const remains = await inStep(STEPS.drop, () => this.drop(role, handle, facts, signal));
     // a login that was past its check when the role was barred shows up late, by then with no rights at all
-    await inStep('end its sessions', () => this.sessions.end(role.oid, 1, signal));
+    await inStep(STEPS.sessions, () => this.sessions.end(role.oid, 1, signal));
     return remains === undefined ? { kind: 'revoked' } : { kind: 'revoked', remains };
   }
 
@@ -71,11 +72,20 @@ export class RevocationDesk {
     await Promise.all([this.lane.close(), this.alone.close()]);
   }
 
+  /** Tries again to drop the roles of ended leases that could not be dropped: what they belonged to may be gone by now. */
+  async tidy(signal: AbortSignal): Promise<void> {
+    const facts = await this.watch.facts(signal);
+    const { rows } = await this.watch.run<FoundRole & Record<string, unknown>>(REMAINS, signal);
+    for (const role of rows) {
+      await this.use(this.alone, signal, (session) => dropWithBelongings(session, role, facts)).catch(() => undefined);
+    }
+  }
+
   /** Ends the sessions that are open whatever becomes of the bar: each step is tried, whatever the other came to. */
   private async barAndStrike(role: FoundRole, signal: AbortSignal): Promise<void> {
     const [barred, struck] = await Promise.allSettled([
-      inStep('take its login away', () => this.bar(role, signal)),
-      inStep('end its sessions', () => this.sessions.end(role.oid, 0, signal)),
+      inStep(STEPS.bar, () => this.bar(role, signal)),
+      inStep(STEPS.sessions, () => this.sessions.end(role.oid, 0, signal)),
     ]);
     for (const step of [barred, struck]) if (step.status === 'rejected') throw step.reason;
   }

@@ -1,0 +1,26 @@
+import { NotConnected, StepFailure } from '../errors.js';
+import { codeOf, explain, INSUFFICIENT_PRIVILEGE } from '../failures.js';
+
+/** A step of a revocation: `name` completes "could not …", `right` is what the connection's role needs for it. */
+interface Step {
+  readonly name: string;
+  readonly right: string;
+}
+
+export const STEPS = {
+  find: { name: 'find the role', right: 'CREATEROLE' },
+  bar: { name: 'take its login away', right: 'to work as the role that made it' },
+  sessions: { name: 'end its sessions', right: 'pg_signal_backend' },
+  prepared: { name: 'roll back its prepared transactions', right: 'to work as the role that made it' },
+  drop: { name: 'drop the role', right: 'to work as the role that made it' },
+} as const satisfies Record<string, Step>;
+
+/** Throws `StepFailure`, which names the step, what the server said and the right that is missing. */
+export async function inStep<T>({ name, right }: Step, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const needs = codeOf(error) === INSUFFICIENT_PRIVILEGE ? `; it needs the right ${right}` : '';
+    throw new StepFailure(`could not ${name}: ${explain(error)}${needs}`, error instanceof NotConnected);
+  }
+}

@@ -1,0 +1,97 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import type { CredentialProvider, Minted, MintOrder } from '@mayfly/credentials';
+import { addSeconds, newId } from '@mayfly/kernel';
+
+/** A session that was opened with a credential and is still open. */
+export interface OpenUse {
+  /** Whether it can do now what its scope allows. */
+  works(): Promise<boolean>;
+}
+
+/** One lease of the suite. */
+export interface HostileLease<Handle> {
+  readonly handle: Handle;
+  readonly secret: Minted<Handle>['secret'];
+}
+
+/** What a lease may do with nothing but its own credential, against everybody else. */
+export interface Misdeed<Handle> {
+  /** completes "an agent that …" */
+  readonly name: string;
+  /** Commits it with `culprit`, where it can against `victim`, and keeps it up until the function that it gives is called. */
+  commit(culprit: HostileLease<Handle>, victim: HostileLease<Handle>): Promise<() => Promise<void>>;
+}
+
+export interface HostileSubject<Config, Scope, Handle> {
+  readonly provider: CredentialProvider<Config, Scope, Handle>;
+  readonly config: Config;
+  readonly scope: Scope;
+  isAlive(secret: Minted<Handle>['secret']): Promise<boolean>;
+  open(secret: Minted<Handle>['secret']): Promise<OpenUse>;
+  close(): Promise<void>;
+}
+
+/**
+ * Nothing that one lease does keeps another one alive, or itself: while an agent misbehaves, another lease ends with proof,
+ * a new one can be made, and then the culprit's own lease ends. Death is seen by the session of the lease, never by a state.
+ */
+export function hostileLeaseSuite<Config, Scope, Handle>(
+  name: string,
+  misdeeds: readonly Misdeed<Handle>[],
+  makeSubject: () => Promise<HostileSubject<Config, Scope, Handle>>,
+): void {
+  describe(`${name} ends leases against the will of an agent`, () => {
+    let subject: HostileSubject<Config, Scope, Handle>;
+    beforeAll(async () => {
+      subject = await makeSubject();
+    });
+    afterAll(() => subject.close());
+
+    const order = (): MintOrder<Config, Scope> => {
+      const issuedAt = new Date();
+      return {
+        leaseId: newId('lse'),
+        taskId: newId('tsk'),
+        agent: { id: newId('agt'), name: 'support-agent' },
+        template: { name: 'support-read-cases', version: 1 },
+        config: subject.config,
+        scope: subject.scope,
+        issuedAt,
+        expiresAt: addSeconds(issuedAt, 600),
+        mintBy: addSeconds(issuedAt, 30),
+      };
+    };
+    const mint = async (): Promise<HostileLease<Handle> & { order: MintOrder<Config, Scope> }> => {
+      const ordered = order();
+      const planned = subject.provider.plan(ordered);
+      const signal = AbortSignal.timeout(20_000);
+      const { handle, secret } = await subject.provider.mint(ordered, planned, signal, () => Promise.resolve(true));
+      return { order: ordered, handle, secret };
+    };
+    /** As the worker does: again until there is proof. */
+    const end = async ({ order: ordered, handle }: Awaited<ReturnType<typeof mint>>): Promise<void> => {
+      const details: string[] = [];
+      for (let tries = 0; tries < 5; tries++) {
+        const outcome = await subject.provider.revoke({ ...ordered, handle }, AbortSignal.timeout(10_000));
+        if (outcome.kind === 'revoked' || outcome.kind === 'already_gone') return;
+        details.push('detail' in outcome ? outcome.detail : outcome.kind);
+      }
+      expect(details).toEqual([]);
+    };
+
+    it.each(misdeeds)('an agent that $name keeps neither another lease alive nor its own', async ({ commit }) => {
+      const [culprit, victim] = [await mint(), await mint()];
+      const [ownUse, use] = [await subject.open(culprit.secret), await subject.open(victim.secret)];
+      expect([await ownUse.works(), await use.works()]).toEqual([true, true]);
+      const stop = await commit(culprit, victim);
+      await end(victim);
+      expect([await use.works(), await subject.isAlive(victim.secret)]).toEqual([false, false]);
+      await end(culprit);
+      expect([await ownUse.works(), await subject.isAlive(culprit.secret)]).toEqual([false, false]);
+      const next = await mint();
+      expect(await subject.isAlive(next.secret)).toBe(true);
+      await end(next);
+      await stop();
+    });
+  });
+}

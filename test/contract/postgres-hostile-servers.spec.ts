@@ -1,0 +1,43 @@
+import { describe } from '@jest/globals';
+import {
+  PostgresConfigSchema,
+  PostgresProvider,
+  type PostgresConfig,
+  type PostgresHandle,
+  type PostgresScope,
+} from '@mayfly/provider-postgres';
+import { hostileLeaseSuite, type HostileSubject } from '@mayfly/testing';
+import { createCrmDatabase, secretText } from './crm-database.js';
+import { POSTGRES_MISDEEDS } from './postgres-misdeeds.js';
+import { scopeOf } from './postgres-target.js';
+import { openSession, rows } from './sql.js';
+import { TARGET_SERVERS, type TargetServer } from './target-server.js';
+
+describe.each(TARGET_SERVERS)('postgres on a %s with small limits', (_, _start, startSmall) => {
+  hostileLeaseSuite('postgres', POSTGRES_MISDEEDS, async () => subjectAt(await startSmall()));
+});
+
+async function subjectAt(server: TargetServer): Promise<HostileSubject<PostgresConfig, PostgresScope, PostgresHandle>> {
+  const crm = await createCrmDatabase(server);
+  const provider = new PostgresProvider();
+  const reads = 'SELECT id FROM emea.customers';
+  const worked = (reading: Promise<unknown>): Promise<boolean> =>
+    reading.then(
+      () => true,
+      () => false,
+    );
+  return {
+    provider,
+    config: PostgresConfigSchema.parse({ url: crm.loginUrl, role: crm.admin, maxConnections: 20, scramIterations: 1 }),
+    scope: scopeOf(['customers']),
+    isAlive: (secret) => worked(rows(secretText(secret, 'url'), reads)),
+    open: async (secret) => {
+      const { client } = await openSession(secretText(secret, 'url'));
+      return { works: () => worked(client.query(reads)) };
+    },
+    close: async () => {
+      await provider.close();
+      await server.stop();
+    },
+  };
+}
