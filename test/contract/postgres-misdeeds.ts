@@ -107,6 +107,22 @@ export const POSTGRES_MISDEEDS: readonly Misdeed<PostgresHandle>[] = [
     commit: async (culprit, victim) =>
       keepOpen(`BEGIN; ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO ${victim.handle.role}`)(culprit, victim),
   },
+  {
+    name: 'makes more large objects than one transaction can remove, and grants one to the role of another lease',
+    commit: async (culprit, victim) => {
+      const { client } = await openSession(urlOf(culprit));
+      for (let made = 0; made < 3_000; made += 500) {
+        await client.query('SELECT lo_create(0) FROM generate_series(1, 500)');
+      }
+      await client.query(
+        `DO $$ DECLARE one oid; BEGIN
+           FOR one IN SELECT oid FROM pg_largeobject_metadata WHERE lomowner = current_user::regrole LIMIT 100 LOOP
+             EXECUTE format('GRANT SELECT ON LARGE OBJECT %s TO ${victim.handle.role}, ${culprit.handle.scopeRole}', one);
+           END LOOP; END $$`,
+      );
+      return () => client.end().catch(() => undefined);
+    },
+  },
   { name: 'logs in again whenever its session is ended', commit: keepDoing(8, () => Promise.resolve()) },
   { name: 'opens every connection that it may', commit: keepAll(20) },
 ];

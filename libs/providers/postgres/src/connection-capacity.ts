@@ -6,9 +6,9 @@ import type { Session } from './target.js';
 
 /** Connections that leases leave free: for Mayfly's own sessions and for the owners of the database. */
 const RESERVE = 10;
-/** For so long a count may be relied on while it is far from the capacity. */
+/** For so long a count may be relied on while it is far from the capacity: far enough for eight processes that mint there. */
 const COUNT_MS = 1_000;
-const FAR = 0.5;
+const FAR = 1 / 8;
 
 /** The sum of connection limits that leases may hold at a server: a lease could use up all of them. */
 export function capacityOf(config: PostgresConfig, facts: Pick<ServerFacts, 'connections'>): number {
@@ -21,18 +21,36 @@ export function capacityOf(config: PostgresConfig, facts: Pick<ServerFacts, 'con
  * under way at the same time do not see each other.
  */
 export class ConnectionCapacity {
-  private count = { handedOut: Number.POSITIVE_INFINITY, at: Number.NEGATIVE_INFINITY };
+  private counted = { sum: Number.POSITIVE_INFINITY, at: Number.NEGATIVE_INFINITY };
+  /** limits of the mints that are under way, and of those that began since the last count */
+  private underWay = 0;
+  private since = 0;
 
-  /** Whether this mint has to look: the capacity is near, or the last count is old. */
-  mustCount(limit: number, capacity: number): boolean {
-    this.count.handedOut += limit;
-    return this.count.handedOut > capacity * FAR || performance.now() - this.count.at > COUNT_MS;
+  /** Makes a lease role by `make`, which counts in its transaction when it is given the capacity. */
+  async within(
+    session: Session,
+    limit: number,
+    capacity: number,
+    make: (counting: number | undefined) => Promise<void>,
+  ): Promise<void> {
+    this.underWay += limit;
+    this.since += limit;
+    try {
+      const isFar = this.counted.sum + this.since <= capacity * FAR;
+      if (isFar && performance.now() - this.counted.at < COUNT_MS) return await make(undefined);
+      await make(capacity);
+      await this.confirm(session, capacity);
+    } finally {
+      this.underWay -= limit;
+    }
   }
 
-  /** Counts after a commit. Throws `quota_exceeded` (control `connection-capacity`) when leases hold too many. */
-  async confirm(session: Session, capacity: number): Promise<void> {
+  /** Throws `quota_exceeded` (control `connection-capacity`) when leases hold too many. */
+  private async confirm(session: Session, capacity: number): Promise<void> {
+    // those under way may or may not be in the count: they are added to it, which errs on the safe side
+    this.since = this.underWay;
     const { rows } = await session.query<{ sum: string }>(`SELECT ${HANDED_OUT} AS sum`);
-    this.count = { handedOut: Number(rows[0]?.sum), at: performance.now() };
-    if (!(this.count.handedOut <= capacity)) throw noCapacity();
+    this.counted = { sum: Number(rows[0]?.sum), at: performance.now() };
+    if (!(this.counted.sum <= capacity)) throw noCapacity();
   }
 }

@@ -57,7 +57,7 @@ export function explain(error: unknown): string {
 
 /** The SQLSTATE or system code of an error: a few letters and digits that cannot hold a secret. */
 export function codeOf(error: unknown): string {
-  const code = error instanceof Error && 'code' in error ? error.code : undefined;
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' && /^\w{1,32}$/.test(code) ? code : 'unexpected';
 }
 

@@ -25,15 +25,17 @@ export class LeaseRoleMinter {
   async create(target: Target, session: Session, lease: LeaseRoleOrder, facts: ServerFacts): Promise<void> {
     const { config } = lease.order;
     const capacity = capacityOf(config, facts);
-    const counted = this.capacityAt(facts.identity);
-    const mustCount = counted.mustCount(config.maxConnections, capacity);
-    await makeRole(target, session, lease, facts, mustCount ? capacity : undefined);
-    if (!mustCount) return;
-    await counted.confirm(session, capacity).catch(async (error: unknown) => {
+    let isMade = false;
+    try {
+      await this.capacityAt(facts.identity).within(session, config.maxConnections, capacity, async (counting) => {
+        await makeRole(target, session, lease, facts, counting);
+        isMade = true;
+      });
+    } catch (error) {
       // the others that were made meanwhile do the same, so that the ones that stay are within the capacity
-      if (error instanceof Problem) await session.query(undo(lease.handle.role, facts));
+      if (isMade && error instanceof Problem) await session.query(undo(lease.handle.role, facts));
       throw error;
-    });
+    }
   }
 
   /** A connection leads to few servers; the entries are a few bytes each. */

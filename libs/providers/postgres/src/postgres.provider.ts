@@ -136,6 +136,7 @@ export class PostgresProvider
   async attend(config: PostgresConfig, signal: AbortSignal): Promise<void> {
     const attended = this.attendance.at(targetOf(config));
     attended.attendFor(ATTEND_SECONDS);
+    await attended.logIn(signal);
     await attended.ready(signal);
   }
 

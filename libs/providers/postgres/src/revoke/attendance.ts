@@ -6,8 +6,8 @@ import { Watch } from './watch.js';
 
 const TICK_MS = 1_000;
 const TICK_DEADLINE_MS = 10_000;
-/** How often the session that watches is replaced by a fresh login, and how soon again after a login that failed. */
-const FRESH_LOGIN_MS = 15_000;
+/** How often the session that watches is replaced where nobody asks for it, and how soon again after a login that failed. */
+const FRESH_LOGIN_MS = 30_000;
 const FAILED_LOGIN_MS = 2_000;
 const TIDY_MS = 60_000;
 /** Rounds of ending hoarders in one tick. */
