@@ -22,6 +22,8 @@ export type AuditEntryType =
   | 'connection.disabled'
   | 'connection.enabled'
   | 'connection.tested'
+  | 'connection.revocation-failing'
+  | 'connection.revocation-restored'
   | 'agent.activated'
   | 'agent.suspended'
   | 'agent.retired'

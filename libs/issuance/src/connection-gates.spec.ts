@@ -8,9 +8,10 @@ const answer = () => Promise.resolve('minted');
 
 function gatesWith(maxConcurrentCalls?: number): ConnectionGates {
   const limits = maxConcurrentCalls === undefined ? {} : { maxConcurrentCalls };
-  return new ConnectionGates({
-    find: (name) => ({ name, spec: { provider: 'dummy', owner: 'me', config: {}, ...limits } }),
-  });
+  return new ConnectionGates(
+    { find: (name) => ({ name, spec: { provider: 'dummy', owner: 'me', config: {}, ...limits } }) },
+    { requireWorking: () => undefined },
+  );
 }
 
 async function outages(gates: ConnectionGates, count: number, connection = 'dead'): Promise<void> {

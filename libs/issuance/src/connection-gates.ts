@@ -11,6 +11,7 @@ import {
   type CircuitBreakerPolicy,
 } from 'cockatiel';
 import type { ConnectionSource } from './ports.js';
+import type { RevocationAlarm } from './revocation-alarm.js';
 
 /** So many outages in a row pause a connection. */
 const OUTAGES = 5;
@@ -37,13 +38,20 @@ interface Gate {
 export class ConnectionGates {
   private readonly gates = new Map<string, Gate>();
 
-  constructor(private readonly connections: ConnectionSource) {}
+  constructor(
+    private readonly connections: ConnectionSource,
+    private readonly alarm: Pick<RevocationAlarm, 'requireWorking'>,
+  ) {}
 
-  /** Throws `provider_unavailable` (reason `paused`) while the connection is paused. Nothing is recorded then. */
+  /**
+   * Throws `provider_unavailable` while the connection is paused (reason `paused`) or its leases cannot be ended (reason
+   * `revocation-failing`). Nothing is recorded then.
+   */
   requireOpen(connection: string | undefined): void {
     const gate = connection === undefined ? undefined : this.gates.get(connection);
-    if (connection !== undefined && gate !== undefined && isPaused(gate))
-      throw paused('provider_unavailable', connection);
+    if (connection === undefined) return;
+    this.alarm.requireWorking(connection);
+    if (gate !== undefined && isPaused(gate)) throw paused('provider_unavailable', connection);
   }
 
   /**
@@ -71,6 +79,11 @@ export class ConnectionGates {
   /** Of every connection that was used: 1 while it is paused, else 0. */
   pausedConnections(): ReadonlyMap<string, number> {
     return new Map([...this.gates].map(([name, gate]) => [name, isPaused(gate) ? 1 : 0]));
+  }
+
+  /** The connections that calls went to. */
+  used(): readonly string[] {
+    return [...this.gates.keys()];
   }
 
   private gateOf(connection: string): Gate {

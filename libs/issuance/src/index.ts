@@ -1,4 +1,5 @@
 export { Assessor, type Assessment } from './assessment.js';
+export { ConnectionAttendance } from './connection-attendance.js';
 export { ConnectionGates } from './connection-gates.js';
 export { CLAIM_SECONDS, LeaseClosing } from './lease-closing.js';
 export { Minter } from './minting.js';
@@ -7,6 +8,7 @@ export { narrowLifetime, type GrantedLifetime, type LifetimeBounds } from './nar
 export { actorOf, Planner, type Plan, type PlannedLease } from './plan.js';
 export type * from './ports.js';
 export type { KeyClaim, KeyOwner, Requester, TaskRequest } from './request.js';
+export { RevocationAlarm } from './revocation-alarm.js';
 export { StandingUpkeep } from './standing-upkeep.js';
 export { Targets } from './targets.js';
 export { TaskEnding } from './task-ending.js';

@@ -1,15 +1,18 @@
 import { withDeadline, type RevocationOutcome } from '@mayfly/credentials';
 import { addSeconds, Problem, type Clock, type LeaseId } from '@mayfly/kernel';
 import { openHandle } from './lease-handle.js';
-import type { ClosingResult, ClosingStore, IssuanceMetrics, LeaseClaim, Sealing } from './ports.js';
+import type { ClosingResult, ClosingStore, IssuanceMetrics, Lane, LeaseClaim, Sealing } from './ports.js';
+import type { RevocationAlarm } from './revocation-alarm.js';
 import type { Targets } from './targets.js';
 
 /** How long one call to a provider may take; claims last longer, so that two workers never close one lease at once. */
 const REVOKE_DEADLINE_SECONDS = 10;
 export const CLAIM_SECONDS = 30;
 const MAX_RETRY_SECONDS = 60;
-/** Leases of one connection that this process closes at once; more wait, so that a dead back end starves no other. */
-const MAX_IN_FLIGHT = 32;
+/** Leases of one agent at one connection that this process closes at once; more wait, so that they starve no other. */
+const MAX_IN_LANE = 32;
+/** Leases of one connection that this process closes at once. */
+const MAX_AT_CONNECTION = 1_024;
 
 export interface ClosingParts {
   readonly store: ClosingStore;
@@ -17,13 +20,14 @@ export interface ClosingParts {
   readonly sealing: Sealing;
   readonly metrics: IssuanceMetrics;
   readonly clock: Clock;
+  readonly alarm: Pick<RevocationAlarm, 'failed' | 'worked'>;
   /** told when results could not be written; the claims lapse and the leases come round again */
   readonly report: (error: unknown) => void;
 }
 
 /** Takes credentials back: claims in, provider calls, results out. Used by requests, by jobs and by the sweeper alike. */
 export class LeaseClosing {
-  private readonly inFlight = new Map<string, number>();
+  private readonly inLanes = new Map<string, { readonly lane: Lane; readonly count: number }>();
   private readonly running = new Set<Promise<void>>();
 
   constructor(private readonly parts: ClosingParts) {}
@@ -33,8 +37,7 @@ export class LeaseClosing {
    * providers, so that a slow one holds up nobody's next sweep. Sufficient without any job (I3).
    */
   async sweep(limit: number): Promise<number> {
-    const busyConnections = [...this.inFlight].filter(([, count]) => count >= MAX_IN_FLIGHT).map(([name]) => name);
-    const claims = await this.parts.store.claimDue({ limit, busyConnections, limitPerConnection: MAX_IN_FLIGHT });
+    const claims = await this.parts.store.claimDue({ limit, ...this.busy(), limitPerLane: MAX_IN_LANE });
     const work = this.close(claims).catch((error: unknown) => {
       this.parts.report(error);
     });
@@ -61,19 +64,18 @@ export class LeaseClosing {
   }
 
   private async closeGroup(claims: readonly LeaseClaim[]): Promise<void> {
-    const connection = claims[0]?.connection;
-    this.count(connection, claims.length);
-    try {
-      // What has no target is closed as one; elsewhere a quick answer does not wait for a slow one.
-      if (connection === undefined) await this.closeAndRecord(claims);
-      else await everySettled(claims.map((claim) => this.closeAndRecord([claim])));
-    } finally {
-      this.count(connection, -claims.length);
-    }
+    for (const claim of claims) this.count(claim, 1);
+    // What has no target is closed as one; elsewhere a quick answer does not wait for a slow one.
+    if (claims[0]?.connection === undefined) await this.closeAndRecord(claims);
+    else await everySettled(claims.map((claim) => this.closeAndRecord([claim])));
   }
 
   private async closeAndRecord(claims: readonly LeaseClaim[]): Promise<void> {
-    await this.parts.store.record(await Promise.all(claims.map((claim) => this.closeOne(claim))));
+    try {
+      await this.parts.store.record(await Promise.all(claims.map((claim) => this.closeOne(claim))));
+    } finally {
+      for (const claim of claims) this.count(claim, -1);
+    }
   }
 
   private async closeOne(claim: LeaseClaim): Promise<ClosingResult> {
@@ -83,6 +85,7 @@ export class LeaseClosing {
       return { kind: 'unknown', detail };
     });
     this.parts.metrics.providerAnswered(claim.provider, 'revoke', (performance.now() - started) / 1000);
+    this.tellAlarm(claim, outcome);
     return this.resultOf(claim, outcome);
   }
 
@@ -110,6 +113,7 @@ export class LeaseClosing {
           claim,
           state: claim.cause === 'expired' ? 'expired' : 'revoked',
           effectiveAt: outcome.effectiveAt ?? now,
+          ...(outcome.remains === undefined ? {} : { remains: outcome.remains }),
         };
       case 'impossible':
         return claim.expiresAt <= now
@@ -138,11 +142,28 @@ export class LeaseClosing {
     };
   }
 
-  private count(connection: string | undefined, change: number): void {
+  private tellAlarm({ connection }: LeaseClaim, outcome: RevocationOutcome): void {
     if (connection === undefined) return;
-    const count = (this.inFlight.get(connection) ?? 0) + change;
-    if (count > 0) this.inFlight.set(connection, count);
-    else this.inFlight.delete(connection);
+    if (outcome.kind === 'unknown' && outcome.unreached === true) this.parts.alarm.failed(connection, outcome.detail);
+    if (outcome.kind === 'revoked' || outcome.kind === 'already_gone') this.parts.alarm.worked(connection);
+  }
+
+  private count({ connection, agent }: LeaseClaim, change: number): void {
+    if (connection === undefined) return;
+    const key = JSON.stringify([connection, agent]);
+    const count = (this.inLanes.get(key)?.count ?? 0) + change;
+    if (count > 0) this.inLanes.set(key, { lane: { connection, agent }, count });
+    else this.inLanes.delete(key);
+  }
+
+  private busy(): { busyLanes: readonly Lane[]; busyConnections: readonly string[] } {
+    const lanes = [...this.inLanes.values()];
+    const counts = new Map<string, number>();
+    for (const { lane, count } of lanes) counts.set(lane.connection, (counts.get(lane.connection) ?? 0) + count);
+    return {
+      busyLanes: lanes.filter(({ count }) => count >= MAX_IN_LANE).map(({ lane }) => lane),
+      busyConnections: [...counts].filter(([, count]) => count >= MAX_AT_CONNECTION).map(([name]) => name),
+    };
   }
 }
 

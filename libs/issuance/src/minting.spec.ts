@@ -50,7 +50,12 @@ describe('minting', () => {
   const ids = () => plan.leases.map(({ id }) => id);
 
   const minter = (): Minter =>
-    new Minter(metrics, new ConnectionGates({ find: () => undefined }), service.stores.issuance, service.sealer);
+    new Minter(
+      metrics,
+      new ConnectionGates({ find: () => undefined }, service.alarm),
+      service.stores.issuance,
+      service.sealer,
+    );
 
   describe('Minter', () => {
     it('gives the credentials in the order of the plan, whichever comes first', async () => {

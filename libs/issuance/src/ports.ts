@@ -101,6 +101,8 @@ export interface IssuanceStore {
 export interface LeaseClaim {
   readonly id: LeaseId;
   readonly taskId: TaskId;
+  /** the agent's name */
+  readonly agent: string;
   readonly provider: string;
   readonly connection?: string;
   readonly sealedHandle: Uint8Array;
@@ -112,9 +114,21 @@ export interface LeaseClaim {
   readonly effectiveAt?: Date;
 }
 
+/** The leases of one agent at one connection: their ends wait for each other, and for nobody else's. */
+export interface Lane {
+  readonly connection: string;
+  readonly agent: string;
+}
+
 /** What came of closing one claimed lease. */
 export type ClosingResult =
-  | { readonly claim: LeaseClaim; readonly state: 'revoked' | 'expired'; readonly effectiveAt: Date }
+  | {
+      readonly claim: LeaseClaim;
+      readonly state: 'revoked' | 'expired';
+      readonly effectiveAt: Date;
+      /** what is left at the target although it gives no access any more, in words */
+      readonly remains?: string;
+    }
   | {
       readonly claim: LeaseClaim;
       readonly state: 'revoking';
@@ -139,13 +153,14 @@ export interface EndRequest {
 export interface ClosingStore {
   /** Records the end once (the first cause stays), marks the leases `revoking` and claims those that can be closed now. */
   requestEnd(request: EndRequest): Promise<readonly LeaseClaim[]>;
-  /** Claims due leases, marking them `revoking`; those of `busyConnections` are left for later. */
+  /** Claims due leases, marking them `revoking`; those of busy lanes and connections are left for later. */
   claimDue(options: {
     limit: number;
     leaseId?: LeaseId;
     busyConnections?: readonly string[];
-    /** so that a dead back end with many due leases leaves room for the others */
-    limitPerConnection?: number;
+    busyLanes?: readonly Lane[];
+    /** so that a dead back end, and an agent whose leases resist their end, leave room for the others */
+    limitPerLane?: number;
   }): Promise<readonly LeaseClaim[]>;
   /** Writes results whose claim still holds; ends tasks whose last lease is terminal and gives their quota back. */
   record(results: readonly ClosingResult[]): Promise<void>;
@@ -186,6 +201,12 @@ export interface IssuanceMetrics {
   issuanceEnded(provider: string, outcome: 'issued' | 'rejected' | 'unavailable'): void;
   denied(control: string): void;
   providerAnswered(provider: string, operation: 'mint' | 'revoke' | 'renew', seconds: number): void;
+}
+
+/** Which connections have leases that have not ended. */
+export interface LivingConnections {
+  /** All of them, or those among `names`. */
+  living(names?: readonly string[]): Promise<readonly string[]>;
 }
 
 /** The steps of the path (docs/issuance.md). */

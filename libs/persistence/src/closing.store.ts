@@ -187,12 +187,14 @@ async function dueLeases(
   const { rows } = await client.query<{ id: LeaseId; task_id: TaskId }>({
     name: 'due-leases',
     text: `WITH oldest AS MATERIALIZED (
-             SELECT id, task_id, connection, due_at FROM lease
+             SELECT id, task_id, connection, agent_name, due_at FROM lease
              WHERE due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
                AND ($2::text IS NULL OR id = $2) AND (connection IS NULL OR connection <> ALL ($3::text[]))
+               AND NOT EXISTS (SELECT FROM unnest($5::text[], $6::text[]) AS busy (connection, agent)
+                                WHERE busy.connection = lease.connection AND busy.agent = lease.agent_name)
              ORDER BY due_at LIMIT 4 * $1
            ), ranked AS MATERIALIZED (
-             SELECT *, row_number() OVER (PARTITION BY connection ORDER BY due_at) AS place FROM oldest
+             SELECT *, row_number() OVER (PARTITION BY connection, agent_name ORDER BY due_at) AS place FROM oldest
            ), due AS MATERIALIZED (
              SELECT id, task_id FROM ranked WHERE connection IS NULL OR place <= $4 ORDER BY due_at LIMIT $1
            ), free AS MATERIALIZED (
@@ -203,7 +205,9 @@ async function dueLeases(
       options.limit,
       options.leaseId ?? null,
       options.busyConnections ?? [],
-      options.limitPerConnection ?? options.limit,
+      options.limitPerLane ?? options.limit,
+      (options.busyLanes ?? []).map(({ connection }) => connection),
+      (options.busyLanes ?? []).map(({ agent }) => agent),
     ],
   });
   return rows.length === 0 ? [] : stillDue(client, rows);

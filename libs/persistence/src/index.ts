@@ -25,6 +25,7 @@ export { IdempotencyStore, type UsedKey } from './idempotency.store.js';
 export { IdentityUseStore } from './identity-use.store.js';
 export { PgIssuanceStore } from './issuance.store.js';
 export { LeaseHandlesReader } from './lease-handles.reader.js';
+export { LivingConnectionsReader } from './living-connections.reader.js';
 export { LeaseReader } from './lease.reader.js';
 export { LeaseStatistics } from './lease-statistics.js';
 export { Outbox, type OutboxJob } from './outbox.js';

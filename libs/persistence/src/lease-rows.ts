@@ -24,6 +24,7 @@ export function claimOf(row: ClaimedRow): LeaseClaim {
   return {
     id: row.id,
     taskId: row.task_id,
+    agent: row.agent_name,
     provider: row.provider,
     ...(row.connection === null ? {} : { connection: row.connection }),
     sealedHandle: row.sealed_handle,

@@ -12,6 +12,7 @@ interface ClosedLease {
   readonly claim: LeaseClaim;
   readonly state: 'revoked' | 'expired' | 'failed';
   readonly effectiveAt: Date;
+  readonly remains?: string;
 }
 
 /**
@@ -120,8 +121,13 @@ async function endTasks(client: ClientBase, closed: readonly ClosedLease[]): Pro
 
 const ENTRY_TYPE = { revoked: 'lease.revoked', expired: 'lease.expired', failed: 'lease.failed' } as const;
 
-function closedEntry({ claim, state, effectiveAt }: ClosedLease, now: Date): AuditEntry {
-  const facts = { provider: claim.provider, cause: claim.cause, effectiveAt: effectiveAt.toISOString() };
+function closedEntry({ claim, state, effectiveAt, remains }: ClosedLease, now: Date): AuditEntry {
+  const facts = {
+    provider: claim.provider,
+    cause: claim.cause,
+    effectiveAt: effectiveAt.toISOString(),
+    ...(remains === undefined ? {} : { remains }),
+  };
   return auditEntry(ENTRY_TYPE[state], now, MAYFLY, { taskId: claim.taskId, leaseId: claim.id }, facts);
 }
 

@@ -36,19 +36,23 @@ export class FakeClosingStore implements ClosingStore {
 
   async claimDue(options: Parameters<ClosingStore['claimDue']>[0]): Promise<readonly LeaseClaim[]> {
     this.rows.answer();
-    const { limit, leaseId, busyConnections = [], limitPerConnection = limit } = options;
+    const { limit, leaseId, busyConnections = [], busyLanes = [], limitPerLane = limit } = options;
     const taken = new Map<string, number>();
-    const fits = (connection: string | undefined): boolean => {
+    const laneOf = (connection: string, agent: string): string => JSON.stringify([connection, agent]);
+    const busy = new Set(busyLanes.map(({ connection, agent }) => laneOf(connection, agent)));
+    const fits = (connection: string | undefined, agent: string): boolean => {
       if (connection === undefined) return true;
-      taken.set(connection, (taken.get(connection) ?? 0) + 1);
-      return (taken.get(connection) ?? 0) <= limitPerConnection;
+      const lane = laneOf(connection, agent);
+      taken.set(lane, (taken.get(lane) ?? 0) + 1);
+      return (taken.get(lane) ?? 0) <= limitPerLane;
     };
     const due = [...this.rows.leaseRows.values()]
       .filter((lease) => this.isDue(lease) && !this.isClaimed(lease))
       .filter(({ id }) => leaseId === undefined || id === leaseId)
       .filter(({ connection }) => connection === undefined || !busyConnections.includes(connection))
+      .filter((lease) => !busy.has(laneOf(lease.connection ?? '', this.agentOf(lease))))
       .sort((left, right) => (left.dueAt?.getTime() ?? 0) - (right.dueAt?.getTime() ?? 0))
-      .filter(({ connection }) => fits(connection))
+      .filter((lease) => fits(lease.connection, this.agentOf(lease)))
       .slice(0, limit);
     return due.flatMap((lease) => {
       const task = this.rows.tasks.get(lease.taskId);
@@ -90,7 +94,7 @@ export class FakeClosingStore implements ClosingStore {
         const marked = closable ? this.claimed(this.revoking(lease, task)) : this.revoking(lease, task);
         const audit = lease.state === 'revoking' ? [] : [this.entry('lease.revoking', task, actor, lease.id)];
         this.rows.commit({ leases: [marked], audit });
-        return closable ? [claimOf(marked)] : [];
+        return closable ? [claimOf(marked, task.agent.name)] : [];
       });
   }
 
@@ -137,6 +141,10 @@ export class FakeClosingStore implements ClosingStore {
     this.rows.commit({ leases: [later], wakeUps: [{ leaseId: lease.id, reason: 'retry', runAt: retryAt }] });
   }
 
+  private agentOf(lease: FakeLease): string {
+    return this.rows.tasks.get(lease.taskId)?.agent.name ?? '';
+  }
+
   private isDue({ dueAt }: FakeLease): boolean {
     return dueAt !== undefined && dueAt <= this.rows.clock.now();
   }
@@ -156,11 +164,11 @@ export class FakeClosingStore implements ClosingStore {
   }
 }
 
-function claimOf(lease: FakeLease): LeaseClaim {
+function claimOf(lease: FakeLease, agent: string): LeaseClaim {
   const { id, taskId, provider, connection, sealedHandle, version, endCause, expiresAt, attempts } = lease;
   const cause = endCause as TaskEndCause;
   return {
-    ...{ id, taskId, provider, sealedHandle, version, cause, expiresAt, attempts },
+    ...{ id, taskId, agent, provider, sealedHandle, version, cause, expiresAt, attempts },
     ...(connection === undefined ? {} : { connection }),
     ...(lease.revokeEffectiveAt === undefined ? {} : { effectiveAt: lease.revokeEffectiveAt }),
   };

@@ -6,6 +6,7 @@ import {
   LeaseClosing,
   Minter,
   Planner,
+  RevocationAlarm,
   Targets,
   TaskEnding,
   TaskIssuance,
@@ -39,6 +40,9 @@ export class IssuanceService<Stores extends TaskStores> {
   readonly ending: TaskEnding;
   readonly issuance: TaskIssuance;
   readonly renewal: TaskRenewal;
+  readonly alarm: RevocationAlarm;
+  /** what the operator is told in the log */
+  readonly told: object[] = [];
   private readonly published = new Map<string, CompiledTemplate>();
   private readonly connections = new Map<string, Connection>();
 
@@ -55,11 +59,17 @@ export class IssuanceService<Stores extends TaskStores> {
     const connections = { find: (name: string) => this.connections.get(name) };
     const observer = { reached: (step: Step) => void this.steps.push(step) };
     this.targets = new Targets(providers, connections, { read: async (reference) => `value of ${reference}` });
-    this.gates = new ConnectionGates(connections);
+    this.alarm = new RevocationAlarm({
+      audit: stores.issuance,
+      clock,
+      tell: (text, facts) => void this.told.push({ text, ...facts }),
+      report: (error) => void this.reports.push(error),
+    });
+    this.gates = new ConnectionGates(connections, this.alarm);
     const { gates, targets } = this;
     const parts = { clock, metrics: this.metrics, sealing: this.sealer, targets, gates, observer };
     const report = (error: unknown): void => void this.reports.push(error);
-    this.closing = new LeaseClosing({ ...parts, store: stores.closing, report });
+    this.closing = new LeaseClosing({ ...parts, store: stores.closing, alarm: this.alarm, report });
     this.ending = new TaskEnding(stores.closing, this.closing);
     this.issuance = new TaskIssuance({
       ...parts,

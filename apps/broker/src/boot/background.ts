@@ -82,6 +82,12 @@ export function startBackground(services: Services, worker: boolean): Background
     always(() => services.federationKeys.rotateIfDue()),
   );
   background.repeat('audit sealing', 250, async () => (await services.auditSealer.seal()) === 5_000);
+  // in every process that mints: each holds sessions of its own
+  background.repeat(
+    'attendance',
+    10_000,
+    always(() => services.attendance.round()),
+  );
   if (worker) {
     background.repeat('sweep', 100, async () => (await services.closing.sweep(SWEEP_LIMIT)) === SWEEP_LIMIT);
     background.repeat(

@@ -1,11 +1,13 @@
 import type { ProviderRegistry, SecretSource } from '@mayfly/credentials';
 import {
   Assessor,
+  ConnectionAttendance,
   ConnectionGates,
   LeaseClosing,
   Minter,
   OrphanWatch,
   Planner,
+  RevocationAlarm,
   StandingUpkeep,
   Targets,
   TaskEnding,
@@ -14,21 +16,38 @@ import {
   type OrphanPlace,
   type StepObserver,
 } from '@mayfly/issuance';
-import { LeaseHandlesReader, PgClosingStore, PgDenialStore, PgIssuanceStore, PgTaskStore } from '@mayfly/persistence';
+import {
+  LeaseHandlesReader,
+  LivingConnectionsReader,
+  PgClosingStore,
+  PgDenialStore,
+  PgIssuanceStore,
+  PgTaskStore,
+} from '@mayfly/persistence';
 import type { Catalog } from '@mayfly/declarations';
+import type { JsonObject } from '@mayfly/kernel';
 import { sampleScopes } from '@mayfly/templates';
 import type { Foundation } from './foundation.js';
 
 /** The path of `POST /tasks` and everything that ends what it grants. */
 export function buildIssuance(foundation: Foundation, providers: ProviderRegistry, secrets: SecretSource) {
-  const { config, database, clock, sealer, catalog, metrics, report } = foundation;
+  const { config, database, clock, sealer, catalog, metrics, log, report } = foundation;
   const observer = stepObserver(config.failpoint);
   const targets = new Targets(providers, catalog, secrets);
   const issuanceStore = new PgIssuanceStore(database.pool);
   const closingStore = new PgClosingStore(database.pool, clock);
   const tasks = new PgTaskStore(database.pool, database.prisma);
-  const gates = new ConnectionGates(catalog);
-  const closing = new LeaseClosing({ store: closingStore, targets, sealing: sealer, metrics, clock, report });
+  const tell = (text: string, facts: JsonObject): void => {
+    log.error(facts, text);
+  };
+  const alarm = new RevocationAlarm({ audit: issuanceStore, clock, tell, report });
+  const gates = new ConnectionGates(catalog, alarm);
+  const closing = new LeaseClosing({ store: closingStore, targets, sealing: sealer, metrics, clock, alarm, report });
+  const attendance = new ConnectionAttendance({
+    store: new LivingConnectionsReader(database.pool),
+    used: () => gates.used(),
+    ...{ connections: catalog, targets, alarm, report },
+  });
   const orphans = new OrphanWatch({
     places: () => orphanPlaces(catalog, providers),
     ...{ store: new LeaseHandlesReader(database.pool), connections: catalog, targets, sealing: sealer },
@@ -39,6 +58,11 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     'mayfly_connection_paused',
     'Whether a connection is paused, since its target does not answer',
     () => gates.pausedConnections(),
+  );
+  metrics.byConnection(
+    'mayfly_revocation_failing',
+    'Whether leases cannot be ended at a connection, since Mayfly cannot log in there',
+    () => alarm.counts(),
   );
   const upkeep = new StandingUpkeep({
     store: new PgDenialStore(database.pool, clock),
@@ -59,7 +83,8 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     clock,
   });
   const renewal = new TaskRenewal({ issuance, tasks, targets, sealing: sealer, gates, metrics, clock });
-  return { issuanceStore, closingStore, tasks, targets, gates, closing, upkeep, orphans, ending, issuance, renewal };
+  const path = { issuanceStore, closingStore, tasks, targets, gates, closing, ending, issuance, renewal };
+  return { ...path, upkeep, orphans, attendance };
 }
 
 /** Where the templates in force have credentials of providers that can leave something behind, and who sees it there. */

@@ -195,10 +195,10 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         expect(await stores.closing.claimDue({ limit: 10 })).toMatchObject([{ connection: 'crm', cause: 'expired' }]);
       });
 
-      it('takes no more leases of one connection than it may', async () => {
+      it('takes no more leases of one agent at one connection than it may', async () => {
         await active({ connections: ['crm', 'crm', 'files'] });
         await stores.scene.advance(600);
-        const claims = await stores.closing.claimDue({ limit: 10, limitPerConnection: 1 });
+        const claims = await stores.closing.claimDue({ limit: 10, limitPerLane: 1 });
         expect(claims.map(({ connection }) => connection).sort()).toEqual(['crm', 'files']);
       });
 
