@@ -182,6 +182,8 @@ export class VaultTarget {
 
   private async setUp(): Promise<void> {
     this.crm = await createCrmDatabase(this.postgres);
+    // the engine logs in and makes roles as itself
+    await run(this.crm.superuserUrl, `ALTER ROLE ${new URL(this.crm.loginUrl).username} CREATEROLE`);
     await run(
       this.crm.url,
       `CREATE ROLE ${this.readers} NOLOGIN`,

@@ -75,11 +75,30 @@ export async function prepareDemoDatabase(embedded: EmbeddedPostgres): Promise<s
     await ensureLoginRole(client, 'mayfly_crm', embedded.password('mayfly_crm'), 'CREATEROLE');
     await client.query('GRANT pg_use_reserved_connections TO mayfly_crm');
     await client.query('GRANT pg_signal_backend TO mayfly_crm WITH INHERIT TRUE');
+    await ensureCreators(client);
     await ensureDatabase(client, 'crm', 'mayfly_crm');
+  });
+  await withClient(embedded.url('crm', 'postgres'), async (client) => {
+    await client.query(
+      'REVOKE EXECUTE ON FUNCTION lo_create(oid), lo_creat(integer), lo_from_bytea(oid, bytea) FROM PUBLIC',
+    );
   });
   const url = embedded.url('crm', 'mayfly_crm');
   await withClient(url, fillOnce);
   return url;
+}
+
+/** The roles that make lease roles on behalf of `mayfly_crm`, as docs/connect-postgres.md has them. */
+async function ensureCreators(client: pg.Client): Promise<void> {
+  await client.query(`
+    DO $$ BEGIN
+      FOR n IN 1..8 LOOP
+        IF to_regrole(format('mayfly_crm_%s', n)) IS NULL THEN
+          EXECUTE format('CREATE ROLE mayfly_crm_%s NOLOGIN CREATEROLE', n);
+        END IF;
+        EXECUTE format('GRANT mayfly_crm_%s TO mayfly_crm WITH INHERIT FALSE, SET TRUE', n);
+      END LOOP;
+    END $$`);
 }
 
 async function fillOnce(client: pg.Client): Promise<void> {

@@ -32,7 +32,7 @@ const STOP_DEADLINE_MILLISECONDS = 20_000;
 const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
-  max_connections: '100',
+  max_connections: '200',
   // Sessions of leases may fill the server; these stay free for the service, which has to end them.
   reserved_connections: '20',
   fsync: 'on',

@@ -221,7 +221,7 @@ describe('the embedded PostgreSQL', () => {
     expect(settings).toEqual([
       {
         all:
-          'fsync=on full_page_writes=on listen_addresses=127.0.0.1 max_connections=100 ' +
+          'fsync=on full_page_writes=on listen_addresses=127.0.0.1 max_connections=200 ' +
           'synchronous_commit=on unix_socket_directories=',
       },
     ]);

@@ -3,8 +3,11 @@ import { z } from 'zod';
 const CheckSchema = z.strictObject({
   name: z.string().meta({ description: 'what was tried', examples: ['log in'] }),
   outcome: z
-    .enum(['ok', 'missing', 'failed', 'skipped'])
-    .meta({ description: '`missing`: a right is not there; `failed`: it could not be found out' }),
+    .enum(['ok', 'warning', 'missing', 'failed', 'skipped'])
+    .meta({
+      description:
+        '`missing`: a right is not there; `failed`: it could not be found out; `warning`: it works, and `detail` says what it leaves open',
+    }),
   detail: z.string().optional(),
 });
 

@@ -195,6 +195,15 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         expect(await stores.closing.claimDue({ limit: 10 })).toMatchObject([{ connection: 'crm', cause: 'expired' }]);
       });
 
+      it('leaves busy lanes for later', async () => {
+        await active({ connections: ['crm', 'files'] });
+        await stores.scene.advance(600);
+        const busy = (agent: string) => ({ limit: 10, busyLanes: [{ connection: 'crm', agent }] });
+        const claims = await stores.closing.claimDue(busy('support-agent'));
+        expect(claims.map(({ connection }) => connection)).toEqual(['files']);
+        expect(await stores.closing.claimDue(busy('another-agent'))).toMatchObject([{ connection: 'crm' }]);
+      });
+
       it('takes no more leases of one agent at one connection than it may', async () => {
         await active({ connections: ['crm', 'crm', 'files'] });
         await stores.scene.advance(600);
