@@ -84,7 +84,7 @@ function defaultOrder(crm: CrmDatabase): Order {
     taskId: newId('tsk'),
     agent: { id: newId('agt'), name: 'support-agent' },
     template: { name: 'support-read-cases', version: 1 },
-    config: PostgresConfigSchema.parse({ url: crm.loginUrl, role: crm.admin }),
+    config: PostgresConfigSchema.parse({ url: crm.loginUrl, role: crm.admin, connectionCapacity: 10_000 }),
     scope: scopeOf(['customers', 'cases', 'case_notes']),
     issuedAt,
     expiresAt: addSeconds(issuedAt, 600),

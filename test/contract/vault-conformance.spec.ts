@@ -55,7 +55,7 @@ function withRelated(target: VaultTarget, related: object | undefined): VaultTar
 }
 
 async function canRead(target: VaultTarget, secret: Readonly<Record<string, unknown>>): Promise<boolean> {
-  const url = new URL(target.crm.url);
+  const url = new URL(target.crm.loginUrl);
   [url.username, url.password] = [secretText(secret, 'username'), secretText(secret, 'password')];
   try {
     return (await rows(url.href, 'SELECT id FROM emea.customers')).length === 1;

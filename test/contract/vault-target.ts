@@ -114,7 +114,7 @@ export class VaultTarget {
       return true;
     });
     const [username, password] = ['username', 'password'].map((member) => secretText(minted.secret, member));
-    const url = new URL(this.crm.url);
+    const url = new URL(this.crm.loginUrl);
     url.username = username!;
     url.password = password!;
     return { order, minted, username: username!, url: url.href };

@@ -193,8 +193,24 @@ export class RevocationDesk {
     }
   }
 
-  /** A session that leads where the watch leads; one of the lane where no other connection can be had. */
+  /** Works in a session that leads where the watch leads. Either may have been opened before the address led elsewhere. */
   private async use<T>(
+    target: Target,
+    signal: AbortSignal,
+    work: (session: Session, facts: ServerFacts) => Promise<T>,
+  ): Promise<T> {
+    try {
+      return await this.useOnce(target, signal, work);
+    } catch (error) {
+      if (!(error instanceof Problem) || error.detail !== ELSEWHERE) throw error;
+      // the session that led elsewhere is closed by now
+      await this.watch.renew(signal);
+      return this.useOnce(target, signal, work);
+    }
+  }
+
+  /** One of the lane's sessions where no other connection can be had. */
+  private async useOnce<T>(
     target: Target,
     signal: AbortSignal,
     work: (session: Session, facts: ServerFacts) => Promise<T>,
