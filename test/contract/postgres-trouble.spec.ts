@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { ProbeCheck } from '@mayfly/credentials';
 import { PostgresConfigSchema, PostgresProvider, type PostgresConfig } from '@mayfly/provider-postgres';
+import { secretText } from './crm-database.js';
 import { openPostgresTarget, patience, scopeOf, type PostgresTarget } from './postgres-target.js';
 import { openSession, rows, run } from './sql.js';
 import { TARGET_SERVERS } from './target-server.js';
@@ -23,7 +24,12 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
   const mint = async (config = configOf()) => {
     const order = target.orderFor({ config, scope: scopeOf(['customers']) });
     const { handle, secret } = await provider.mint(order, provider.plan(order), patience());
-    return { order, handle, url: String(secret.url), end: () => provider.revoke({ ...order, handle }, patience()) };
+    return {
+      order,
+      handle,
+      url: secretText(secret, 'url'),
+      end: () => provider.revoke({ ...order, handle }, patience()),
+    };
   };
   const probed = async (config = configOf()): Promise<readonly ProbeCheck[]> =>
     (await provider.probe(config, patience())).checks;

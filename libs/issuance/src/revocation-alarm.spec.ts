@@ -59,7 +59,7 @@ describe('the alarm for revocations that fail', () => {
   });
 
   it('closes the connection when attending to it shows that the login stopped working, and opens it when it works', async () => {
-    const attend = jest.fn(async () => undefined as void);
+    const attend = jest.fn(async (): Promise<void> => undefined);
     Object.assign(service.dummy, { attend });
     const living = jest.fn(async (names?: readonly string[]) => names ?? ['crm', 'undeclared']);
     const attendance = new ConnectionAttendance({

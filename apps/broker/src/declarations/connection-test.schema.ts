@@ -2,12 +2,10 @@ import { z } from 'zod';
 
 const CheckSchema = z.strictObject({
   name: z.string().meta({ description: 'what was tried', examples: ['log in'] }),
-  outcome: z
-    .enum(['ok', 'warning', 'missing', 'failed', 'skipped'])
-    .meta({
-      description:
-        '`missing`: a right is not there; `failed`: it could not be found out; `warning`: it works, and `detail` says what it leaves open',
-    }),
+  outcome: z.enum(['ok', 'warning', 'missing', 'failed', 'skipped']).meta({
+    description:
+      '`missing`: a right is not there; `failed`: it could not be found out; `warning`: it works, and `detail` says what it leaves open',
+  }),
   detail: z.string().optional(),
 });
 

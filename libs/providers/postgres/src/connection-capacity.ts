@@ -2,7 +2,7 @@ import { noCapacity } from './failures.js';
 import { HANDED_OUT } from './lease-role.js';
 import type { PostgresConfig } from './postgres.schemas.js';
 import type { ServerFacts } from './server-facts.js';
-import type { Session } from './target.js';
+import type { Session } from './session.js';
 
 /** Connections that leases leave free: for Mayfly's own sessions and for the owners of the database. */
 const RESERVE = 10;
@@ -37,9 +37,9 @@ export class ConnectionCapacity {
     this.since += limit;
     try {
       const isFar = this.counted.sum + this.since <= capacity * FAR;
-      if (isFar && performance.now() - this.counted.at < COUNT_MS) return await make(undefined);
-      await make(capacity);
-      await this.confirm(session, capacity);
+      const mustCount = !isFar || performance.now() - this.counted.at >= COUNT_MS;
+      await make(mustCount ? capacity : undefined);
+      if (mustCount) await this.confirm(session, capacity);
     } finally {
       this.underWay -= limit;
     }

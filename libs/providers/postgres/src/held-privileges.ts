@@ -1,6 +1,6 @@
 import type { QueryResultRow } from 'pg';
 import type { Privilege } from './scope-privileges.js';
-import type { Session } from './target.js';
+import type { Session } from './session.js';
 
 /**
  * Things of leases are left out: a lease may grant what it made to anybody, a scope role too, and that gives nobody a

@@ -8,7 +8,8 @@ import type { PostgresConfig, PostgresHandle, PostgresScope } from './postgres.s
 import type { Privilege } from './scope-privileges.js';
 import { ensureScopeRole } from './scope-roles.js';
 import type { ServerFacts } from './server-facts.js';
-import type { Session, Target } from './target.js';
+import type { Session } from './session.js';
+import type { Target } from './target.js';
 
 /** One lease role to be made. */
 export interface LeaseRoleOrder {
@@ -25,15 +26,15 @@ export class LeaseRoleMinter {
   async create(target: Target, session: Session, lease: LeaseRoleOrder, facts: ServerFacts): Promise<void> {
     const { config } = lease.order;
     const capacity = capacityOf(config, facts);
-    let isMade = false;
+    const made = { isDone: false };
     try {
       await this.capacityAt(facts.identity).within(session, config.maxConnections, capacity, async (counting) => {
         await makeRole(target, session, lease, facts, counting);
-        isMade = true;
+        made.isDone = true;
       });
     } catch (error) {
       // the others that were made meanwhile do the same, so that the ones that stay are within the capacity
-      if (isMade && error instanceof Problem) await session.query(undo(lease.handle.role, facts));
+      if (made.isDone && error instanceof Problem) await session.query(undo(lease.handle.role, facts));
       throw error;
     }
   }

@@ -29,7 +29,7 @@ export const HANDED_OUT = `(SELECT coalesce(sum(rolconnlimit), 0) FROM pg_roles
  * a server does for each change of a role grows with the roles that its creator has made, so they share the work.
  */
 export function creatorOf(role: string, creators: readonly string[]): string | undefined {
-  const sum = [...role].reduce((total, letter) => (total * 31 + letter.charCodeAt(0)) % 1_000_003, 0);
+  const sum = Buffer.from(role).reduce((total, byte) => (total * 31 + byte) % 1_000_003, 0);
   return creators[sum % Math.max(creators.length, 1)];
 }
 

@@ -1,5 +1,5 @@
 import type { ProbeCheck } from '@mayfly/credentials';
-import type { Session } from './target.js';
+import type { Session } from './session.js';
 
 /** A lease is one of PUBLIC: where it may make functions, it can have others run them. */
 const OPEN_SCHEMAS = `

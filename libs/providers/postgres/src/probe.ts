@@ -4,7 +4,7 @@ import { capacityOf } from './connection-capacity.js';
 import { holesOf } from './probe-holes.js';
 import type { PostgresConfig } from './postgres.schemas.js';
 import { factsOf, type ServerFacts } from './server-facts.js';
-import type { Session } from './target.js';
+import type { Session } from './session.js';
 
 const RIGHTS = `
   SELECT current_setting('server_version_num')::int >= 140000 AS "PostgreSQL 14 or newer",

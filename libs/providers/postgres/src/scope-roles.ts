@@ -3,7 +3,8 @@ import { escapeIdentifier } from 'pg';
 import { INSUFFICIENT_PRIVILEGE, codeOf } from './failures.js';
 import { excessOf, heldPrivileges } from './held-privileges.js';
 import { differences, repairs, type Privilege } from './scope-privileges.js';
-import type { Session, Target } from './target.js';
+import type { Session } from './session.js';
+import type { Target } from './target.js';
 
 /** Bound of the names kept per target; beyond it they are looked up again. */
 const MAX_VERIFIED = 10_000;

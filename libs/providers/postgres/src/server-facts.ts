@@ -1,4 +1,4 @@
-import type { Session } from './target.js';
+import type { Session } from './session.js';
 
 /** What a session found out about its server and about the role that it works as. */
 export interface ServerFacts {

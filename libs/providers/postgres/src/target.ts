@@ -1,11 +1,9 @@
-import { Client, Pool, type ClientBase, type ClientConfig, type PoolClient } from 'pg';
+import { Client, Pool, type ClientConfig, type PoolClient } from 'pg';
 import { parseIntoClientConfig } from 'pg-connection-string';
 import { unlessAborted } from '@mayfly/credentials';
 import { NotConnected } from './errors.js';
 import { factsOf, type ServerFacts } from './server-facts.js';
-
-/** What is sent to the server over one connection. */
-export type Session = Pick<ClientBase, 'query'>;
+import type { Session } from './session.js';
 
 /** Where a connection leads: the URL of its login, and the role that the login works as. */
 export interface TargetAddress {

@@ -19,7 +19,7 @@ export interface Misdeed<Handle> {
   /** completes "an agent that …" */
   readonly name: string;
   /** Commits it with `culprit`, where it can against `victim`, and keeps it up until the function that it gives is called. */
-  commit(culprit: HostileLease<Handle>, victim: HostileLease<Handle>): Promise<() => Promise<void>>;
+  readonly commit: (culprit: HostileLease<Handle>, victim: HostileLease<Handle>) => Promise<() => Promise<void>>;
 }
 
 export interface HostileSubject<Config, Scope, Handle> {

@@ -1,4 +1,4 @@
-import { Problem } from '@mayfly/kernel';
+import { type Problem } from '@mayfly/kernel';
 import { problemOf } from '../failures.js';
 import { addressKey, Target, type TargetAddress } from '../target.js';
 import { RevocationDesk } from './revocation-desk.js';

@@ -2,7 +2,7 @@ import { Problem } from '@mayfly/kernel';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { DEPENDENT_OBJECTS, INSUFFICIENT_PRIVILEGE } from '../failures.js';
 import type { ServerFacts } from '../server-facts.js';
-import type { Session } from '../target.js';
+import type { Session } from '../session.js';
 import type { FoundRole } from './looks.js';
 import { dropStatement, message, unlessState, workAs } from './statements.js';
 

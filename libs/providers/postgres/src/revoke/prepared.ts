@@ -1,6 +1,6 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { findRoles, type FoundRole, type PreparedTransaction } from './looks.js';
-import type { Session } from '../target.js';
+import type { Session } from '../session.js';
 
 /**
  * Rolls back a prepared transaction of a lease, as the lease: only its owner or a superuser may, and the role that made

@@ -1,7 +1,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { escapeLiteral } from 'pg';
 import { IN_THE_WAY } from '../failures.js';
-import type { Session } from '../target.js';
+import type { Session } from '../session.js';
 import { PREPARED, type FoundRole, type PreparedTransaction } from './looks.js';
 import { rollBackPrepared } from './prepared.js';
 import { evictStatement, message, unlessState } from './statements.js';

@@ -5,7 +5,8 @@ import { codeOf, DEPENDENT_OBJECTS, IN_THE_WAY, NAME_TAKEN, OUT_OF_LOCKS, UNDEFI
 import type { PostgresHandle } from '../postgres.schemas.js';
 import type { ServerFacts } from '../server-facts.js';
 import { NotConnected } from '../errors.js';
-import { Target, type Session, type TargetAddress } from '../target.js';
+import type { Session } from '../session.js';
+import { Target, type TargetAddress } from '../target.js';
 import { dropWithBelongings, strip } from './belongings.js';
 import { findRoles, PREPARED, REMAINS, type FoundRole, type PreparedTransaction } from './looks.js';
 import { rollBackPrepared } from './prepared.js';

@@ -12,7 +12,7 @@ interface Waiting {
   readonly looks: number;
   emptyLooks: number;
   allLooks: number;
-  readonly done: (error?: unknown) => void;
+  readonly done: (failure?: Error) => void;
 }
 
 /**
@@ -38,10 +38,10 @@ export class SessionEnding {
           reject(signal.reason as Error);
         });
       };
-      const done = (error?: unknown): void => {
+      const done = (failure?: Error): void => {
         settle(() => {
-          if (error === undefined) resolve();
-          else reject(error as Error);
+          if (failure === undefined) resolve();
+          else reject(failure);
         });
       };
       const waiting: Waiting = { oid, looks, emptyLooks: 0, allLooks: 0, done };
@@ -74,7 +74,8 @@ export class SessionEnding {
         if (one.emptyLooks >= one.looks) one.done();
       }
     } catch (error) {
-      for (const one of all) one.done(error);
+      const failure = error instanceof Error ? error : new Error('the look failed', { cause: error });
+      for (const one of all) one.done(failure);
     }
   }
 }

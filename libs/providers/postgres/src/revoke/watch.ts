@@ -56,7 +56,7 @@ export class Watch {
   async run<Row extends QueryResultRow>(message: string, signal: AbortSignal): Promise<QueryResult<Row>> {
     if (this.held === undefined) await this.renew(signal);
     return this.inTurn(async () => {
-      const results = (await this.inSavepoint(message)) as unknown as QueryResult<Row>[];
+      const results = (await this.inSavepoint(message)) as QueryResult<Row>[];
       // the last statement of the message; RELEASE stands after it
       const last = results.at(-2);
       if (last === undefined) throw new Error('the server left a statement unanswered');
