@@ -30,7 +30,7 @@ spec: { owner: measuring, backupOwner: platform, identities: [{ issuer: developm
 ---
 kind: Connection
 metadata: { name: crm }
-spec: { provider: postgres, owner: measuring, config: { url: 'env:CRM_DATABASE_URL' } }
+spec: { provider: postgres, owner: measuring, config: { url: 'env:CRM_DATABASE_URL', connectionCapacity: 1000000 } }
 ---${template(
   'load-token',
   `

@@ -4,7 +4,7 @@ import { addressKey, Target, type TargetAddress } from '../target.js';
 import { RevocationDesk } from './revocation-desk.js';
 import { Watch } from './watch.js';
 
-const TICK_MS = 1_000;
+const TICK_MS = 250;
 const TICK_DEADLINE_MS = 10_000;
 /** How often the session that watches is replaced where nobody asks for it, and how soon again after a login that failed. */
 const FRESH_LOGIN_MS = 30_000;
