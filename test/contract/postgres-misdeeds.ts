@@ -45,7 +45,7 @@ function keepDoing(sessions: number, once: (client: Client) => Promise<unknown>)
 }
 
 /** Takes locks until the server has no entry left, and keeps them. */
-async function fillLockTable(client: Client): Promise<void> {
+export async function fillLockTable(client: Client): Promise<void> {
   await client.query('BEGIN');
   for (let size = 1024, next = 0; size >= 1;) {
     await client.query('SAVEPOINT more');

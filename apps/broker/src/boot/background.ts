@@ -1,3 +1,4 @@
+import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import type { Services } from './services.js';
 
@@ -6,7 +7,10 @@ export class Background {
   private readonly stopping = new AbortController();
   private readonly loops: Promise<void>[] = [];
 
-  constructor(private readonly log: Logger) {}
+  constructor(private readonly log: Logger) {
+    // one listener for each loop
+    setMaxListeners(0, this.stopping.signal);
+  }
 
   /** Runs `round` every `pauseMs`, and at once again while it answers true (there is more to do). */
   repeat(name: string, pauseMs: number, round: () => Promise<boolean>): void {
