@@ -120,6 +120,12 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
     expect(admin).not.toBe(login.username);
   });
 
+  it('gives way to an administrator who rebuilds a shared catalog, and ends leases after that', async () => {
+    const lease = await mint();
+    await run(target.crm.superuserUrl, `SET statement_timeout = '10s'`, 'REINDEX TABLE pg_auth_members');
+    expect(await lease.end()).toEqual({ kind: 'revoked' });
+  });
+
   it('says that nothing was minted where no session could be had', async () => {
     const nowhere = configOf({ url: 'postgresql://lessor:pw@no-such-host.invalid:5432/crm' });
     const order = target.orderFor({ config: nowhere });

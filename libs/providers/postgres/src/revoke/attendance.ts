@@ -10,6 +10,7 @@ const TICK_DEADLINE_MS = 10_000;
 const FRESH_LOGIN_MS = 30_000;
 const FAILED_LOGIN_MS = 2_000;
 const TIDY_MS = 60_000;
+const YIELD_MS = 1_000;
 /** Rounds of ending hoarders in one tick. */
 const RELIEF_ROUNDS = 20;
 
@@ -26,6 +27,7 @@ export class AttendedTarget {
   private nextLogin = 0;
   private nextTidying = performance.now() + TIDY_MS;
   private lastFailure: Problem | undefined;
+  private nextYield = 0;
   private isTicking = false;
   private opening: Promise<void> | undefined;
 
@@ -92,13 +94,20 @@ export class AttendedTarget {
     this.isTicking = true;
     const signal = AbortSignal.timeout(TICK_DEADLINE_MS);
     await this.keepRoom(signal).catch(() => undefined);
+    if (performance.now() >= this.nextYield) await this.giveWay(signal).catch(() => undefined);
     if (performance.now() >= this.nextLogin) await this.logIn(signal).catch(() => undefined);
-    if (this.watch.isOpen && !this.desk.lane.isConnected) await this.open(signal).catch(() => undefined);
+    if (this.lastFailure === undefined) await this.ready(signal).catch(() => undefined);
     if (performance.now() >= this.nextTidying) {
       this.nextTidying = performance.now() + TIDY_MS;
       await this.desk.tidy(signal).catch(() => undefined);
     }
     this.isTicking = false;
+  }
+
+  /** Opened again by the next tick, once the administrator is done. */
+  private async giveWay(signal: AbortSignal): Promise<void> {
+    this.nextYield = performance.now() + YIELD_MS;
+    if (this.watch.isOpen && (await this.watch.isInTheWay(signal))) await this.watch.close();
   }
 
   private async keepRoom(signal: AbortSignal): Promise<void> {

@@ -25,11 +25,14 @@ const endHoarders = (share: string): string => `
     JOIN pg_stat_activity USING (pid)
    WHERE usename ~ '^mayfly_[0-9a-z]{26}$' AND locks > ${share}`;
 
+/** Somebody who waits for a shared catalog as a whole, to rebuild it for instance. */
+const BLOCKED = `SELECT FROM pg_locks WHERE database = 0 AND mode = 'AccessExclusiveLock' AND NOT granted`;
+
 /**
  * Reads everything that later statements need, so that the transaction holds the locks on the shared catalogs: a
  * statement that only needs what its transaction holds takes no new entry in the server's lock table.
  */
-const WARM_UP = [findRoles(['mayfly_']), PREPARED, endHoarders('2000000000'), endSessionsOf(['0'])];
+const WARM_UP = [BLOCKED, findRoles(['mayfly_']), PREPARED, endHoarders('2000000000'), endSessionsOf(['0'])];
 
 /**
  * One session that was opened before trouble began and that goes on working when the server has no connection slot and no
@@ -99,6 +102,11 @@ export class Watch {
       if (codeOf(error) === OUT_OF_LOCKS) return false;
       throw error;
     }
+  }
+
+  /** Whether an administrator waits for a shared catalog, and with them every login: the transaction must end then. */
+  async isInTheWay(signal: AbortSignal): Promise<boolean> {
+    return (await this.run(BLOCKED, signal)).rowCount !== 0;
   }
 
   /** Ends the sessions of leases that hoard locks; their number. */
