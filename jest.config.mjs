@@ -1,5 +1,6 @@
 // Two projects: `unit` needs Node alone and no server; `integration` starts the embedded PostgreSQL.
 import { readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 
 const { compilerOptions } = JSON.parse(readFileSync(new URL('./tsconfig.json', import.meta.url), 'utf8'));
 const rooms = Object.fromEntries(
@@ -15,8 +16,13 @@ const base = {
   modulePathIgnorePatterns: ['<rootDir>/dist'],
 };
 
+// Most suites wait, for processes and deadlines, more than they compute. Redis has a database for each of up to 15 workers.
+const maxWorkers = Math.min(Math.max(3, availableParallelism() - 1), 15);
+
 export default {
   testTimeout: 60_000,
+  maxWorkers,
+  reporters: ['default', '<rootDir>/tools/slowest-suites.mjs'],
   projects: [
     {
       ...base,

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { testRedisUrl } from '@mayfly/testing';
 import { Redis } from 'ioredis';
 import { startTestBroker, type TestBroker } from '../support/broker.js';
 import { starterWith } from '../support/starter.js';
@@ -7,7 +8,7 @@ import { grant, leaseIdOf, READ_EMEA, secretOf, taskIn } from '../support/tasks.
 import { rowsOf } from '../support/rows.js';
 import { until } from '../support/until.js';
 
-const url = process.env.REDIS_URL ?? '';
+const url = testRedisUrl() ?? '';
 if (url === '') console.log('SKIPPED SUITE: redis (REDIS_URL is not set)');
 const describeWithRedis = url === '' ? describe.skip : describe;
 

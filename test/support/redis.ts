@@ -1,5 +1,6 @@
 import { spawn, spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
+import { testRedisUrl } from '@mayfly/testing';
 import { Redis } from 'ioredis';
 import { unusedPort } from './broker-process.js';
 import { until } from './until.js';
@@ -12,10 +13,10 @@ export interface TestRedis {
   stop(): Promise<void>;
 }
 
-/** Database 1 of the Redis at `REDIS_URL`, or a server of its own where the program is there; undefined otherwise. */
+/** This worker's database of the Redis at `REDIS_URL`, emptied, or a server of its own where the program is there; undefined otherwise. */
 export async function startTestRedis(): Promise<TestRedis | undefined> {
-  const { REDIS_URL = '' } = process.env;
-  if (REDIS_URL !== '') return emptied(`${REDIS_URL.replace(/\/\d*$/, '')}/1`, () => Promise.resolve());
+  const url = testRedisUrl();
+  if (url !== undefined) return emptied(url, () => Promise.resolve());
   if (spawnSync(PROGRAM, ['--version']).status !== 0) return undefined;
   const port = String(await unusedPort());
   const settings = ['--bind', '127.0.0.1', '--port', port, '--save', '', '--appendonly', 'no', '--dir', tmpdir()];

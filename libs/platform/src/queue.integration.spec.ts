@@ -1,6 +1,6 @@
 import { createServer } from 'node:net';
 import { newId, type Clock, type LeaseId } from '@mayfly/kernel';
-import { startTestPostgres, type TestDatabase } from '@mayfly/testing';
+import { startTestPostgres, testRedisUrl, type TestDatabase } from '@mayfly/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import pg from 'pg';
@@ -163,7 +163,7 @@ describe('LeaseQueue on PostgreSQL', () => {
   });
 });
 
-const redisUrl = process.env.REDIS_URL;
+const redisUrl = testRedisUrl();
 if (redisUrl === undefined) console.warn('SKIPPED SUITE: LeaseQueue on Redis (set REDIS_URL)');
 else {
   describe('LeaseQueue on Redis', () => {
