@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { appendFileSync, chmodSync, mkdirSync, rmSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
@@ -116,18 +116,24 @@ export function openPlace() {
   mkdirSync(directory);
   chmodSync(directory, 0o711); // started by root, PostgreSQL runs as another user
   cleanUpAfterThisProcess(directory);
-  const processes: BrokerProcess[] = [];
-  const start = async (environment: Readonly<Record<string, string>>): Promise<BrokerProcess> => {
-    const broker = await startBrokerProcess(directory, environment);
-    processes.push(broker);
-    return broker;
-  };
-  return { directory, start, endAll: () => Promise.all(processes.map((broker) => broker.kill())) };
+  const children: ChildProcess[] = [];
+  const start = (environment: Readonly<Record<string, string>>): Promise<BrokerProcess> =>
+    startBrokerProcess(directory, environment, children);
+  return { directory, start, endAll: () => Promise.all(children.map(end)) };
+}
+
+/** SIGKILL, and the wait for it to be gone: also for one that never became ready. */
+async function end(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const gone = new Promise((resolve) => child.once('close', resolve));
+  child.kill('SIGKILL');
+  await gone;
 }
 
 async function startBrokerProcess(
   directory: string,
   environment: Readonly<Record<string, string>>,
+  children: ChildProcess[],
 ): Promise<BrokerProcess> {
   buildOnce();
   const port = environment.PORT ?? String(await unusedPort());
@@ -136,6 +142,7 @@ async function startBrokerProcess(
     env: { PATH, HOME, HOST: '127.0.0.1', ...environment, PORT: port },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
+  children.push(child);
   appendFileSync(join(directory, 'pids'), `${String(child.pid)}\n`);
   const printed: Buffer[] = [];
   for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => printed.push(chunk));

@@ -57,6 +57,13 @@ interface Server {
 }
 
 function queueSuite(server: () => Server): void {
+  // Makes what the queue needs at its server, which may take longer than `add` waits.
+  beforeAll(async () => {
+    const sink = server().backend().sink();
+    await sink.waitUntilReady();
+    await sink.close();
+  });
+
   it('runs jobs when they are due, the earlier first', async () => {
     const [first, second] = [newId('lse'), newId('lse')];
     const { handler, seen } = recorder();
