@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import type {
   Attending,
+  ConnectionAware,
   CredentialProvider,
   Minted,
   MintOrder,
@@ -10,10 +11,12 @@ import type {
   Renewable,
   RevocationOrder,
   RevocationOutcome,
+  ScopeObjection,
 } from '@mayfly/credentials';
 import { Problem, type Clock } from '@mayfly/kernel';
 import { addressOf, leaseUrl, makerIn } from './address.js';
 import { StepFailure } from './errors.js';
+import { examineScope, roundsRemark } from './examine-scope.js';
 import { explain, problemOf } from './failures.js';
 import { creatorOf, renewStatement } from './lease-role.js';
 import { LeaseRoleMinter } from './lease-role-minter.js';
@@ -48,7 +51,8 @@ export class PostgresProvider
     CredentialProvider<PostgresConfig, PostgresScope, PostgresHandle>,
     Renewable<PostgresConfig, PostgresScope, PostgresHandle>,
     Probeable<PostgresConfig>,
-    Attending<PostgresConfig>
+    Attending<PostgresConfig>,
+    ConnectionAware<PostgresConfig, PostgresScope>
 {
   readonly kind = 'postgres';
   readonly schemas = { config: PostgresConfigSchema, scope: PostgresScopeSchema, handle: PostgresHandleSchema };
@@ -138,6 +142,24 @@ export class PostgresProvider
     attended.attendFor(ATTEND_SECONDS);
     await attended.logIn(signal);
     await attended.ready(signal);
+  }
+
+  traitsFor(): ProviderTraits {
+    return this.traits;
+  }
+
+  inspect(config: PostgresConfig): readonly ScopeObjection[] {
+    const detail = roundsRemark(config.scramIterations);
+    return detail === undefined ? [] : [{ severity: 'warning', detail }];
+  }
+
+  /** Missing and surprising things at the target, and rights that the role of the connection may not pass on. */
+  async examine(config: PostgresConfig, scope: PostgresScope, signal: AbortSignal): Promise<readonly string[]> {
+    try {
+      return await this.targets.at(targetOf(config)).use(signal, (session) => examineScope(session, scope));
+    } catch (error) {
+      return [`the database could not be looked at: ${explain(error)}`];
+    }
   }
 
   async probe(config: PostgresConfig, signal: AbortSignal): Promise<ProbeReport> {
