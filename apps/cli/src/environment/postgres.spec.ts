@@ -23,7 +23,7 @@ describe('a line of a password file', () => {
 describe('the variables of a database login', () => {
   const { set, withholds } = postgresVariables(
     { host: 'h', port: '1', database: 'd', ...login, sslmode: 'verify-full' },
-    '/run/x/pgpass',
+    { passwords: '/run/x/pgpass' },
   );
 
   it('name everything but the password', () => {
@@ -49,6 +49,12 @@ describe('the variables of a database login', () => {
   });
 
   it('leave PGSSLMODE alone where the connection says nothing of it', () => {
-    expect(postgresVariables(login, '/x').withholds('PGSSLMODE')).toBe(false);
+    expect(postgresVariables(login, { passwords: '/x' }).withholds('PGSSLMODE')).toBe(false);
+  });
+
+  it("name the file with the authority's certificate, in place of one that is inherited", () => {
+    const named = postgresVariables(login, { passwords: '/x', authority: '/run/x/authority.pem' });
+    expect(named.set).toMatchObject({ PGSSLROOTCERT: '/run/x/authority.pem' });
+    expect(named.withholds('PGSSLROOTCERT')).toBe(true);
   });
 });

@@ -21,20 +21,29 @@ export const accessOfPostgres: AccessOf = (secret) => {
   if (username === undefined || password === undefined) return undefined;
   const sslmode = textIn(secret, 'sslmode') ?? sslmodeIn(textIn(secret, 'url') ?? '');
   const places = { host: textIn(secret, 'host'), port: textIn(secret, 'port'), database: textIn(secret, 'database') };
-  return { family: 'postgres', login: { ...known({ ...places, sslmode }), username, password } };
+  const sslrootcert = textIn(secret, 'sslrootcert');
+  return { family: 'postgres', login: { ...known({ ...places, sslmode, sslrootcert }), username, password } };
 };
 
-/** The password is in `passwordFile`, where a renewed one can follow it. */
-export function postgresVariables(login: PostgresLogin, passwordFile: string): ToolVariables {
+/** Files that variables name. */
+export interface LoginFiles {
+  /** the password, where a renewed one can follow it */
+  readonly passwords: string;
+  /** the authority's certificate, where the login has one */
+  readonly authority?: string;
+}
+
+export function postgresVariables(login: PostgresLogin, files: LoginFiles): ToolVariables {
+  const replaced = known({ PGSSLMODE: login.sslmode, PGSSLROOTCERT: files.authority });
   return {
-    withholds: (name) => WITHHELD.has(name) || (name === 'PGSSLMODE' && login.sslmode !== undefined),
+    withholds: (name) => WITHHELD.has(name) || name in replaced,
     set: known({
       PGHOST: login.host,
       PGPORT: login.port,
       PGDATABASE: login.database,
       PGUSER: login.username,
-      PGSSLMODE: login.sslmode,
-      PGPASSFILE: passwordFile,
+      ...replaced,
+      PGPASSFILE: files.passwords,
     }),
   };
 }

@@ -18,6 +18,8 @@ export interface PostgresLogin {
   readonly username: string;
   readonly password: string;
   readonly sslmode?: string;
+  /** the authority's certificate, as PEM */
+  readonly sslrootcert?: string;
 }
 
 /** What tools can make of one credential. */

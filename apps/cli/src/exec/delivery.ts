@@ -13,6 +13,7 @@ import { AwsEndpoint } from './aws-endpoint.js';
 import type { PrivateFiles } from './private-files.js';
 
 const PASSWORD_FILE = 'pgpass';
+const AUTHORITY_FILE = 'postgres-authority.pem';
 
 export interface DeliveryOptions {
   /** names of credentials that are to be used where several would do */
@@ -90,7 +91,12 @@ export class Delivery {
   private async postgres(accesses: readonly NamedAccess[]): Promise<ToolVariables | undefined> {
     const chosen = chosenAccess('postgres', accesses, this.options.picked);
     if (chosen === undefined) return undefined;
-    return postgresVariables(chosen.access.login, await this.writePasswords(chosen.access.login));
+    const { login } = chosen.access;
+    const { sslrootcert } = login;
+    return postgresVariables(login, {
+      passwords: await this.writePasswords(login),
+      ...(sslrootcert === undefined ? {} : { authority: await this.parts.files.write(AUTHORITY_FILE, sslrootcert) }),
+    });
   }
 
   private async aws(accesses: readonly NamedAccess[]): Promise<ToolVariables | undefined> {

@@ -16,6 +16,14 @@ describe('addressOf', () => {
       'postgresql://u:p@h/c%20rm?sslmode=verify-full',
       { host: 'h', port: 5432, database: 'c rm', sslmode: 'verify-full' },
     ],
+    ['postgresql://u:p@h/eu%2Fcrm', { host: 'h', port: 5432, database: 'eu/crm', sslmode: undefined }],
+    ['postgresql://u:p@h/crm%3Aeu', { host: 'h', port: 5432, database: 'crm:eu', sslmode: undefined }],
+    ['postgresql://u:p@h/a%3Fb%23c', { host: 'h', port: 5432, database: 'a?b#c', sslmode: undefined }],
+    ['postgresql://u:p@h/crm?sslmode=no-verify', { host: 'h', port: 5432, database: 'crm', sslmode: 'require' }],
+    [
+      'postgresql://u:p@h/crm?uselibpqcompat=true&sslmode=require',
+      { host: 'h', port: 5432, database: 'crm', sslmode: 'require' },
+    ],
   ])('reads %s', (url, address) => {
     expect(addressIn(url)).toEqual(address);
   });
@@ -30,6 +38,8 @@ describe('addressOf', () => {
     'postgresql://canary:canary@/crm',
     'postgresql://canary:canary@h:canary/crm',
     'env:CANARY_canary',
+    'postgresql://canary:canary@h/%canary',
+    'postgresql://canary:canary@h/crm?sslmode=canary',
   ])('refuses %s without showing it', (url) => {
     let problem: unknown;
     try {

@@ -42,6 +42,8 @@ const UNREACHED: Readonly<Record<string, string>> = {
   '53300':
     'the database has no connection slot left; raise max_connections, or reserve some as docs/connect-postgres.md says',
   [OUT_OF_LOCKS]: 'the lock table of the database is full',
+  '08P01':
+    'a pooler between Mayfly and the database refuses the settings of a session: connect directly, or use a pooler in session mode that ignores the startup parameter `options` (PgBouncer: ignore_startup_parameters)',
   '57P03': 'the database is starting or shutting down',
   aborted: 'the database did not do it in time',
 };

@@ -56,7 +56,7 @@ export class PostgresProvider
 {
   readonly kind = 'postgres';
   readonly schemas = { config: PostgresConfigSchema, scope: PostgresScopeSchema, handle: PostgresHandleSchema };
-  readonly secretMembers = ['/url'];
+  readonly secretMembers = ['/url', '/sslRootCert'];
   readonly authoredMembers = ['verbs'];
   readonly traits: ProviderTraits = {
     revocation: 'immediate',
@@ -98,7 +98,7 @@ export class PostgresProvider
     const url = leaseUrl({ ...address, sslmode }, planned.role, password);
     return {
       handle: { ...planned, target: facts.identity, ...(maker === undefined ? {} : { maker }) },
-      secret: { ...address, username: planned.role, password, url },
+      secret: { ...address, username: planned.role, password, url, ...tlsFor(sslmode, order.config) },
       providerExpiresAt: order.expiresAt,
     };
   }
@@ -197,6 +197,14 @@ export class PostgresProvider
     const bounds = `${String(minTtlSeconds)} to ${String(maxTtlSeconds)} s`;
     throw new Problem('provider_rejected', `a database role lives ${bounds}; change the lifetime`);
   }
+}
+
+/** What a client needs to check the server, under libpq's names. */
+function tlsFor(sslmode: string | undefined, { sslRootCert }: PostgresConfig): Readonly<Record<string, string>> {
+  return {
+    ...(sslmode === undefined ? {} : { sslmode }),
+    ...(sslRootCert === undefined ? {} : { sslrootcert: sslRootCert }),
+  };
 }
 
 const ELSEWHERE = 'the connection leads to another server than the credential was minted at';

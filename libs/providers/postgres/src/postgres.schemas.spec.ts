@@ -46,6 +46,11 @@ describe('PostgresConfigSchema', () => {
     });
   });
 
+  it.each(['db.example', '10.0.0.7', '::1', '2001:db8::7', '/var/run/postgresql'])('takes the host %s', (host) => {
+    const address = { host, port: 5432 };
+    expect(PostgresConfigSchema.parse({ url: 'env:X', address }).address).toEqual(address);
+  });
+
   it.each([
     ['no URL', {}],
     ['a URL of another kind', { url: 'mysql://u@h/d' }],
@@ -54,6 +59,10 @@ describe('PostgresConfigSchema', () => {
     ['no connection', { url: 'env:X', maxConnections: 0 }],
     ['half an address', { url: 'env:X', address: { host: 'db.example' } }],
     ['an unknown key', { url: 'env:X', password: 'x' }],
+    ['a certificate that is none', { url: 'env:X', sslRootCert: 'MIIB' }],
+    ...['[::1]', '127.0.0.1:5432', 'tcp://db.example', ' db.example', 'db.example/crm', 'u@db.example'].map(
+      (host) => [`the host ${host} in the address`, { url: 'env:X', address: { host, port: 5432 } }] as const,
+    ),
   ])('refuses %s', (_, config) => {
     expect(PostgresConfigSchema.safeParse(config).success).toBe(false);
   });

@@ -1,3 +1,4 @@
+import { isIPv6 } from 'node:net';
 import { isSecretReference } from '@mayfly/credentials';
 import { z } from 'zod';
 
@@ -16,6 +17,25 @@ const SchemaNameSchema = IdentifierSchema.refine(
   (name) => !name.startsWith('pg_') && name !== 'information_schema',
   'name a schema of yours; the catalogs of the server are never granted',
 );
+
+/** A name or an address, as libpq takes it: the port stands beside it, and no brackets are around it. */
+const HostSchema = z
+  .string()
+  .min(1)
+  .max(253)
+  .refine(
+    (host) => /^\/[^\s?#]*$/.test(host) || !/[\s/@?#[\]%]/.test(host),
+    'write the host alone, such as `db.example`, `10.0.0.7` or `::1`',
+  )
+  .refine((host) => !host.includes(':') || isIPv6(host), 'write the port as `port`, beside `host`');
+
+const AuthoritySchema = z
+  .string()
+  .max(65_536)
+  .refine(
+    (text) => isSecretReference(text) || /^-----BEGIN CERTIFICATE-----/m.test(text),
+    'use a certificate in PEM form, or a reference to one (`file:NAME`)',
+  );
 
 const PortSchema = z.int().min(1).max(65_535);
 
@@ -38,7 +58,9 @@ export const PostgresConfigSchema = z.strictObject({
   /** connections that all leases of the server may hold open together; by default what the server has, less a reserve */
   connectionCapacity: z.int().min(1).max(1_000_000).optional(),
   /** what the agent is told, where it does not reach the database by the host and port of `url` */
-  address: z.strictObject({ host: z.string().min(1).max(253), port: PortSchema }).optional(),
+  address: z.strictObject({ host: HostSchema, port: PortSchema }).optional(),
+  /** the certificate of the authority that signed the server's, as PEM: for `sslmode=verify-ca` and `verify-full` */
+  sslRootCert: AuthoritySchema.optional(),
 });
 export type PostgresConfig = z.infer<typeof PostgresConfigSchema>;
 
