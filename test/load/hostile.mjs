@@ -82,7 +82,7 @@ async function completeAndTry(lease, session) {
 
 async function fillLockTable(client) {
   await client.query('BEGIN');
-  for (let size = 4_096, next = 0; size >= 1; ) {
+  for (let size = 4_096, next = 0; size >= 1;) {
     await client.query('SAVEPOINT more');
     try {
       const keys = `generate_series(${next}, ${next + size - 1})`;
@@ -136,8 +136,16 @@ async function freezeTen(leases) {
 
 const ATTACKS = [
   ['nobody', 0, async () => async () => undefined],
-  ['the lock table is filled, again and again, by 4 sessions', 1, async (leases) => keepDoing(leases, 4, fillLockTable)],
-  ['40 leases open all connections that the server gives', 40, async (leases) => keepDoing(leases, 5, async () => undefined)],
+  [
+    'the lock table is filled, again and again, by 4 sessions',
+    1,
+    async (leases) => keepDoing(leases, 4, fillLockTable),
+  ],
+  [
+    '40 leases open all connections that the server gives',
+    40,
+    async (leases) => keepDoing(leases, 5, async () => undefined),
+  ],
   ['10 leases end whose sessions ignore it', 10, freezeTen],
 ];
 

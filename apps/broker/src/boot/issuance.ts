@@ -53,17 +53,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     ...{ store: new LeaseHandlesReader(database.pool), connections: catalog, targets, sealing: sealer },
     ...{ audit: issuanceStore, clock, report },
   });
-  metrics.byConnection('mayfly_orphans', 'What a back end made for Mayfly and no lease knows', () => orphans.counts());
-  metrics.byConnection(
-    'mayfly_connection_paused',
-    'Whether a connection is paused, since its target does not answer',
-    () => gates.pausedConnections(),
-  );
-  metrics.byConnection(
-    'mayfly_revocation_failing',
-    'Whether leases cannot be ended at a connection, since Mayfly cannot log in there',
-    () => alarm.counts(),
-  );
+  countByConnection(metrics, { orphans, gates, alarm });
   const upkeep = new StandingUpkeep({
     store: new PgDenialStore(database.pool, clock),
     targets,
@@ -85,6 +75,24 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const renewal = new TaskRenewal({ issuance, tasks, targets, sealing: sealer, gates, metrics, clock });
   const path = { issuanceStore, closingStore, tasks, targets, gates, closing, ending, issuance, renewal };
   return { ...path, upkeep, orphans, attendance };
+}
+
+/** What operators watch of each connection. */
+function countByConnection(
+  metrics: Foundation['metrics'],
+  { orphans, gates, alarm }: { orphans: OrphanWatch; gates: ConnectionGates; alarm: RevocationAlarm },
+): void {
+  metrics.byConnection('mayfly_orphans', 'What a back end made for Mayfly and no lease knows', () => orphans.counts());
+  metrics.byConnection(
+    'mayfly_connection_paused',
+    'Whether a connection is paused, since its target does not answer',
+    () => gates.pausedConnections(),
+  );
+  metrics.byConnection(
+    'mayfly_revocation_failing',
+    'Whether leases cannot be ended at a connection, since Mayfly cannot log in there',
+    () => alarm.counts(),
+  );
 }
 
 /** Where the templates in force have credentials of providers that can leave something behind, and who sees it there. */
