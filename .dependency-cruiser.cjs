@@ -6,6 +6,7 @@ const TIERS = [
   ['identity', 'policy', 'templates', 'tasks', 'quota', 'audit', 'trust'],
   ['leases', 'credentials'],
   ['issuance', 'declarations'],
+  ['postgres'],
   ['persistence', 'platform', 'providers/[^/]+'],
 ];
 
@@ -14,6 +15,7 @@ const EDGE_TIER = 4;
 
 /** Files that speak PostgreSQL: the adapters, and the demo, which connects as an agent would. */
 const SPEAK_POSTGRES = [
+  '^libs/postgres/',
   '^libs/persistence/',
   '^libs/providers/postgres/',
   '^libs/platform/src/(embedded-postgres|migrations|queue|demo-database)',

@@ -1,4 +1,12 @@
-import pg from 'pg';
+import { createClient, STORE_SCHEMA, type SessionOptions } from '@mayfly/postgres';
+import type pg from 'pg';
+
+const SESSION: SessionOptions = {
+  applicationName: 'mayfly catalog',
+  searchPath: STORE_SCHEMA,
+  statementTimeoutMillis: 0,
+  idleInTransactionMillis: 0,
+};
 
 /** Hears of changes of declared state that any replica commits. A lost connection is made again. */
 export class CatalogListener {
@@ -12,9 +20,8 @@ export class CatalogListener {
 
   /** Connects, now and again after each loss; `changed` is called once more then, as changes may have been missed. */
   async start(): Promise<void> {
-    const client = new pg.Client({ connectionString: this.url, application_name: 'mayfly catalog', keepAlive: true });
+    const client = createClient(this.url, SESSION);
     this.client = client;
-    client.on('error', () => undefined);
     client.on('end', () => {
       this.reconnect();
     });

@@ -1,5 +1,6 @@
 import { PrismaPg } from '@prisma/adapter-pg';
-import pg from 'pg';
+import { createPool, STORE_SCHEMA, type SessionOptions } from '@mayfly/postgres';
+import type pg from 'pg';
 import { PrismaClient } from './generated/client.js';
 
 export interface DatabaseOptions {
@@ -8,27 +9,30 @@ export interface DatabaseOptions {
   readonly onConnectionLost: (error: Error) => void;
 }
 
+const SESSION: SessionOptions = {
+  applicationName: 'mayfly',
+  searchPath: STORE_SCHEMA,
+  // A statement that waits longer than this is not going to be answered in time for anybody.
+  statementTimeoutMillis: 15_000,
+  idleInTransactionMillis: 0,
+};
+
+const LIMITS = {
+  max: 12,
+  connectionTimeoutMillis: 5_000,
+  idleTimeoutMillis: 60_000,
+  // A server that hangs keeps no promise of its own: then this process gives up.
+  query_timeout: 16_000,
+};
+
 /** The connections to PostgreSQL: a pool for the one-statement paths, and Prisma over the same pool for all else. */
 export class Database {
   readonly pool: pg.Pool;
   readonly prisma: PrismaClient;
 
   constructor(options: DatabaseOptions) {
-    this.pool = new pg.Pool({
-      connectionString: options.url,
-      max: 12,
-      connectionTimeoutMillis: 5_000,
-      idleTimeoutMillis: 60_000,
-      application_name: 'mayfly',
-      // A statement that waits longer than this is not going to be answered in time for anybody.
-      statement_timeout: 15_000,
-      // A server that hangs keeps no promise of its own: then this process gives up.
-      query_timeout: 16_000,
-      keepAlive: true,
-    });
+    this.pool = createPool(options.url, SESSION, LIMITS);
     this.pool.on('error', options.onConnectionLost);
-    // A connection that breaks between two statements of a transaction has nobody else to tell, and would end the process.
-    this.pool.on('connect', (client) => client.on('error', () => undefined));
     this.prisma = new PrismaClient({ adapter: new PrismaPg(this.pool) });
   }
 

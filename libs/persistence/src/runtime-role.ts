@@ -1,4 +1,13 @@
-import pg, { escapeIdentifier, type ClientBase } from 'pg';
+import { createClient, STORE_SCHEMA, type SessionOptions } from '@mayfly/postgres';
+import { escapeIdentifier, type ClientBase } from 'pg';
+
+/** Migrations take as long as they take. */
+const SESSION: SessionOptions = {
+  applicationName: 'mayfly migrations',
+  searchPath: STORE_SCHEMA,
+  statementTimeoutMillis: 0,
+  idleInTransactionMillis: 0,
+};
 
 /** What the serving role may do with each table: history can be added to and read, and no more (I5). */
 const GRANTS: readonly (readonly [string, readonly string[]])[] = [
@@ -27,7 +36,7 @@ export async function grantRuntimeRole(owner: ClientBase, role: string): Promise
 
 /** Runs `work` on one connection of the owner of the tables, with the name of its role. */
 export async function asOwner(url: string, work: (owner: ClientBase, role: string) => Promise<void>): Promise<void> {
-  const owner = new pg.Client({ connectionString: url, application_name: 'mayfly migrations' });
+  const owner = createClient(url, SESSION);
   await owner.connect();
   try {
     const { rows } = await owner.query<{ role: string }>('SELECT current_user AS role');

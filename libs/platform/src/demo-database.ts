@@ -1,5 +1,5 @@
-import pg from 'pg';
-import { ensureDatabase, ensureLoginRole } from './embedded-postgres-roles.js';
+import type pg from 'pg';
+import { ensureDatabase, ensureLoginRole, withSetUpSession } from './embedded-postgres-roles.js';
 import type { EmbeddedPostgres } from './embedded-postgres.js';
 
 /** What one region of the demo's customer relations holds. Companies are invented. */
@@ -71,25 +71,25 @@ const SALARIES = `
  * nothing.
  */
 export async function prepareDemoDatabase(embedded: EmbeddedPostgres): Promise<string> {
-  await withClient(embedded.url('postgres', 'postgres'), async (client) => {
+  await withSetUpSession(embedded.url('postgres', 'postgres'), async (client) => {
     await ensureLoginRole(client, 'mayfly_crm', embedded.password('mayfly_crm'), 'CREATEROLE');
     await client.query('GRANT pg_use_reserved_connections TO mayfly_crm');
     await client.query('GRANT pg_signal_backend TO mayfly_crm WITH INHERIT TRUE');
     await ensureCreators(client);
     await ensureDatabase(client, 'crm', 'mayfly_crm');
   });
-  await withClient(embedded.url('crm', 'postgres'), async (client) => {
+  await withSetUpSession(embedded.url('crm', 'postgres'), async (client) => {
     await client.query(
       'REVOKE EXECUTE ON FUNCTION lo_create(oid), lo_creat(integer), lo_from_bytea(oid, bytea) FROM PUBLIC',
     );
   });
   const url = embedded.url('crm', 'mayfly_crm');
-  await withClient(url, fillOnce);
+  await withSetUpSession(url, fillOnce);
   return url;
 }
 
 /** The roles that make lease roles on behalf of `mayfly_crm`, as docs/connect-postgres.md has them. */
-async function ensureCreators(client: pg.Client): Promise<void> {
+async function ensureCreators(client: pg.ClientBase): Promise<void> {
   await client.query(`
     DO $$ BEGIN
       FOR n IN 1..8 LOOP
@@ -101,7 +101,7 @@ async function ensureCreators(client: pg.Client): Promise<void> {
     END $$`);
 }
 
-async function fillOnce(client: pg.Client): Promise<void> {
+async function fillOnce(client: pg.ClientBase): Promise<void> {
   const { rows } = await client.query<{ filled: boolean }>("SELECT to_regnamespace('hr') IS NOT NULL AS filled");
   if (rows[0]?.filled === true) return;
   await client.query('BEGIN');
@@ -113,14 +113,4 @@ async function fillOnce(client: pg.Client): Promise<void> {
   }
   await client.query(SALARIES);
   await client.query('COMMIT');
-}
-
-async function withClient(url: string, use: (client: pg.Client) => Promise<void>): Promise<void> {
-  const client = new pg.Client({ connectionString: url });
-  await client.connect();
-  try {
-    await use(client);
-  } finally {
-    await client.end();
-  }
 }

@@ -21,8 +21,8 @@ export interface Cluster {
   readonly account: Account;
 }
 
-/** Environment of the server's programs: nothing of ours, so that no PG* variable changes what they do. */
-export const SERVER_ENVIRONMENT = { LC_ALL: 'C' };
+/** Environment of the server's programs: nothing of ours, so that no PG* variable, locale or zone changes what they do. */
+export const SERVER_ENVIRONMENT = { LC_ALL: 'C', TZ: 'UTC' };
 
 /** The cluster in `<dataDir>/postgres`; makes the folder, not the data. */
 export function openCluster(dataDir: string, account: Account, log: (message: string) => void): Cluster {

@@ -31,7 +31,9 @@ function startedByProc(pid: number): string | undefined {
 }
 
 function ask(pid: number, column: string): string | undefined {
-  const { stdout } = spawnSync('ps', ['-p', String(pid), '-o', 'stat=', '-o', column], { encoding: 'utf8' });
+  // Locale and zone of its own: the same process must read the same to a Mayfly that another shell starts.
+  const env = { LC_ALL: 'C', TZ: 'UTC' };
+  const { stdout } = spawnSync('ps', ['-p', String(pid), '-o', 'stat=', '-o', column], { env, encoding: 'utf8' });
   const line = stdout.trim();
   return line === '' || line.startsWith('Z') ? undefined : line.replace(/^\S+\s+/, '');
 }

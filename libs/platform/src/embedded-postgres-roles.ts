@@ -1,5 +1,13 @@
+import { CATALOG_ONLY, createClient, type SessionOptions } from '@mayfly/postgres';
 import pg from 'pg';
 import type { SecretFile } from './secret-file.js';
+
+const SESSION: SessionOptions = {
+  applicationName: 'mayfly set-up',
+  searchPath: CATALOG_ONLY,
+  statementTimeoutMillis: 0,
+  idleInTransactionMillis: 0,
+};
 
 /**
  * Sees to the role `mayfly_app`, which serves from the database `mayfly` and owns nothing of it but its queue (ADR 0007), and
@@ -7,14 +15,21 @@ import type { SecretFile } from './secret-file.js';
  * `superuserUrl` leads to the database `postgres`. Repeating it changes nothing.
  */
 export async function provisionService(superuserUrl: string, password: SecretFile): Promise<void> {
-  const client = new pg.Client({ connectionString: superuserUrl });
-  await client.connect();
-  try {
+  await withSetUpSession(superuserUrl, async (client) => {
     await ensureLoginRole(client, 'mayfly_app', password);
     await client.query('GRANT pg_use_reserved_connections TO mayfly_app');
     await ensureDatabase(client, 'mayfly', 'postgres');
     await client.query('REVOKE ALL ON DATABASE mayfly, postgres, template1 FROM PUBLIC');
     await client.query('GRANT CONNECT, CREATE, TEMPORARY ON DATABASE mayfly TO mayfly_app');
+  });
+}
+
+/** Runs `use` on a session of the embedded server, in which names that no schema qualifies are the server's own. */
+export async function withSetUpSession(url: string, use: (client: pg.ClientBase) => Promise<void>): Promise<void> {
+  const client = createClient(url, SESSION);
+  await client.connect();
+  try {
+    await use(client);
   } finally {
     await client.end();
   }

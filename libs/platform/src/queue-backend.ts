@@ -1,8 +1,14 @@
 import { createPostgresBackend, Queue, withBackend, Worker, type JobsOptions } from 'bullmq';
-import pg from 'pg';
+import { sessionConfig, type SessionOptions } from '@mayfly/postgres';
 
 const QUEUE = 'leases';
 const SCHEMA = 'bullmq';
+const SESSION: SessionOptions = {
+  applicationName: 'mayfly queue',
+  searchPath: SCHEMA,
+  statementTimeoutMillis: 0,
+  idleInTransactionMillis: 0,
+};
 /** How soon a worker asks again after its server failed it; BullMQ's own 15 s would hold up a shutdown, too. */
 const runRetryDelay = 1000;
 
@@ -34,21 +40,13 @@ export interface QueueBackend {
   source(process: JobProcessor, concurrency: number): JobSource;
 }
 
-/** BullMQ leaves connections that it has checked out without a listener: one that broke would end the process. */
-class QuietClient extends pg.Client {
-  constructor(config?: string | pg.ClientConfig) {
-    super(config);
-    this.on('error', () => undefined);
-  }
-}
-
 /** Jobs in the schema `bullmq` of the database at `url`, which is made and migrated when an end is first used. */
 export function postgresBackend(url: string): QueueBackend {
   const classes = withBackend(createPostgresBackend);
-  // BullMQ pins `search_path` to the schema in the connections that it opens for itself.
-  const connection = {
-    ...{ connectionString: url, schema: SCHEMA, migrate: true, max: 2, connectionTimeoutMillis: 5000 },
-    Client: QuietClient,
+  // One more connection listens: BullMQ makes it by itself, with the startup packet of this configuration and no more.
+  const connection: Record<string, unknown> = {
+    ...sessionConfig(url, SESSION),
+    ...{ schema: SCHEMA, migrate: true, max: 2, connectionTimeoutMillis: 5000 },
   };
   return {
     sink: () => new classes.Queue<LeaseJobPayload>(QUEUE, { connection }),

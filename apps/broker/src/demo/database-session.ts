@@ -1,4 +1,12 @@
-import pg from 'pg';
+import { createClient, type SessionOptions } from '@mayfly/postgres';
+import type pg from 'pg';
+
+const SESSION: SessionOptions = {
+  applicationName: 'mayfly demo',
+  searchPath: 'public,pg_temp',
+  statementTimeoutMillis: 0,
+  idleInTransactionMillis: 0,
+};
 
 /** One session at the demo's database, opened with a credential that an agent was given. */
 export class DatabaseSession {
@@ -6,11 +14,10 @@ export class DatabaseSession {
 
   private constructor(private readonly client: pg.Client) {
     this.ended = new Promise((resolve) => client.once('end', resolve));
-    client.on('error', () => undefined);
   }
 
   static async open(url: string): Promise<DatabaseSession> {
-    const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 5_000 });
+    const client = createClient(url, SESSION);
     const session = new DatabaseSession(client);
     await client.connect();
     return session;

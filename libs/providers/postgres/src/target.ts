@@ -1,6 +1,6 @@
-import { Client, Pool, type ClientConfig, type PoolClient } from 'pg';
-import { parseIntoClientConfig } from 'pg-connection-string';
+import type { Client, Pool, PoolClient } from 'pg';
 import { unlessAborted } from '@mayfly/credentials';
+import { CATALOG_ONLY, createClient, createPool, type SessionOptions } from '@mayfly/postgres';
 import { NotConnected } from './errors.js';
 import { factsOf, type ServerFacts } from './server-facts.js';
 import type { Session } from './session.js';
@@ -12,19 +12,13 @@ export interface TargetAddress {
   readonly role?: string | undefined;
 }
 
-const SESSION = {
-  application_name: 'mayfly',
-  connectionTimeoutMillis: 10_000,
-  // a bound of the server's own, for statements whose sender has gone
-  statement_timeout: 30_000,
-  idle_in_transaction_session_timeout: 30_000,
-} as const;
-
-/**
- * Where the names in our statements are looked up, whatever the role or the database has set: anywhere else, an agent
- * that may create things could put its own function in the place of the server's, for Mayfly to run with its rights.
- */
-const SEARCH_PATH = '-c search_path=pg_catalog,pg_temp';
+/** With bounds of the server's own, for statements whose sender has gone. */
+const SESSION: SessionOptions = {
+  applicationName: 'mayfly',
+  searchPath: CATALOG_ONLY,
+  statementTimeoutMillis: 30_000,
+  idleInTransactionMillis: 30_000,
+};
 
 /** One server as a connection names it: a few pooled connections, and what was learnt over them. */
 export class Target {
@@ -39,10 +33,9 @@ export class Target {
     { idleSeconds = 60, onEmpty = () => undefined }: { idleSeconds?: number; onEmpty?: () => void } = {},
   ) {
     const idleTimeoutMillis = idleSeconds * 1000;
-    this.pool = new Pool({ ...clientConfig(address), max, idleTimeoutMillis, allowExitOnIdle: true });
+    this.pool = createPool(address.url, sessionOf(address), { max, idleTimeoutMillis, allowExitOnIdle: true });
     // a connection that breaks while nobody waits for it is simply gone; who waits for it is told by the query
     this.pool.on('error', () => undefined);
-    this.pool.on('connect', (client) => client.on('error', () => undefined));
     this.pool.on('remove', () => {
       if (this.pool.totalCount === 0) onEmpty();
     });
@@ -68,8 +61,7 @@ export class Target {
 
   /** Logs in afresh: a connection of its own, which the caller ends. Throws `NotConnected`. */
   async connect(signal: AbortSignal): Promise<Client> {
-    const client = new Client(clientConfig(this.address));
-    client.on('error', () => undefined);
+    const client = createClient(this.address.url, sessionOf(this.address));
     try {
       await unlessAborted(signal, client.connect());
       return client;
@@ -140,8 +132,6 @@ export function addressKey({ url, role }: TargetAddress): string {
   return JSON.stringify([url, role ?? null]);
 }
 
-function clientConfig({ url, role }: TargetAddress): ClientConfig {
-  const { options, ...client } = parseIntoClientConfig(url);
-  const own = role === undefined ? SEARCH_PATH : `${SEARCH_PATH} -c role=${role.replaceAll(/[\\ ]/g, '\\$&')}`;
-  return { ...client, ...SESSION, options: options === undefined ? own : `${options} ${own}` };
+function sessionOf({ role }: TargetAddress): SessionOptions {
+  return role === undefined ? SESSION : { ...SESSION, role };
 }

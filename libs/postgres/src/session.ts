@@ -1,0 +1,117 @@
+import { userInfo } from 'node:os';
+import { Problem } from '@mayfly/kernel';
+import pg, { type ClientConfig, type PoolConfig } from 'pg';
+import { parseIntoClientConfig } from 'pg-connection-string';
+import { settingStatements, startupOptions, type SessionOptions } from './session-settings.js';
+
+/** A pool's own: how many connections, and how long one may be waited for or stay unused. */
+export type PoolLimits = Pick<
+  PoolConfig,
+  'max' | 'idleTimeoutMillis' | 'connectionTimeoutMillis' | 'query_timeout' | 'allowExitOnIdle'
+>;
+
+/** For node-postgres, and for libraries that open its clients themselves. */
+export interface SessionConfig extends Omit<PoolConfig, 'connectionString'> {
+  /** what a client says on its session before anybody gets it */
+  readonly opening: string;
+}
+
+const CONNECT_TIMEOUT_MILLIS = 10_000;
+
+/** A client that states its settings, and then only is connected. */
+export class SessionClient extends pg.Client {
+  private readonly opening: string;
+
+  constructor(config?: string | ClientConfig) {
+    super(config);
+    this.opening = (config as SessionConfig).opening;
+    // A connection that breaks while nobody waits for it has nobody to tell, and would end the process; queries reject.
+    this.on('error', () => undefined);
+  }
+
+  // node-postgres accepts a callback too, and its pool gives one.
+  override connect(): Promise<pg.Client>;
+  override connect(callback: (error: Error | null, client?: pg.Client) => void): void;
+  override connect(callback?: (error: Error | null, client?: pg.Client) => void): Promise<pg.Client> | undefined {
+    const connected = this.open();
+    if (callback === undefined) return connected;
+    connected.then(
+      () => {
+        callback(null, this);
+      },
+      (error: unknown) => {
+        callback(error as Error);
+      },
+    );
+    return undefined;
+  }
+
+  private async open(): Promise<pg.Client> {
+    try {
+      await super.connect();
+      await this.query(this.opening);
+      return this;
+    } catch (error) {
+      // Nobody else would: node-postgres leaves the socket open when the failure is not the server's. A server that hangs
+      // is not waited for.
+      this.end().catch(() => undefined);
+      throw error;
+    }
+  }
+}
+
+/** The pool is not connected until it is asked for a client. Listen for its `error`: without a listener, one ends the process. */
+export function createPool(url: string, options: SessionOptions, limits: PoolLimits): pg.Pool {
+  return new pg.Pool({ ...sessionConfig(url, options), ...limits });
+}
+
+/** One client, which the caller connects and ends. */
+export function createClient(url: string, options: SessionOptions): pg.Client {
+  return new SessionClient(sessionConfig(url, options));
+}
+
+/**
+ * Each member that node-postgres would otherwise take from a `PG*` variable, the shell's user or `~/.pgpass` is said. Of the
+ * URL, the server, the login and TLS count, and `options`, which are said before ours and so are the weaker.
+ * Throws Problem `invalid_declaration` when the URL names no user and the process has none either.
+ */
+export function sessionConfig(url: string, options: SessionOptions): SessionConfig {
+  const given = parseIntoClientConfig(url);
+  const user = filled(given.user) ?? nameOfProcessUser();
+  return {
+    host: filled(given.host) ?? 'localhost',
+    port: given.port ?? 5432,
+    user,
+    database: filled(given.database) ?? user,
+    password: given.password === undefined || given.password === '' ? refuseMissingPassword : given.password,
+    ssl: given.ssl ?? false,
+    sslnegotiation: given.sslnegotiation ?? 'postgres',
+    // PGREPLICATION would make it a session that replicates; there is no other way to say no
+    ...{ replication: 'false' },
+    client_encoding: 'UTF8',
+    application_name: options.applicationName,
+    options: [given.options, startupOptions(options)].filter(Boolean).join(' '),
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MILLIS,
+    keepAlive: true,
+    Client: SessionClient,
+    opening: settingStatements(options),
+  };
+}
+
+/** A part that the URL leaves out is an empty string. */
+function filled(part: string | undefined): string | undefined {
+  return part === '' ? undefined : part;
+}
+
+function nameOfProcessUser(): string {
+  try {
+    return userInfo().username;
+  } catch (cause) {
+    throw new Problem('invalid_declaration', 'the URL of the PostgreSQL names no user: add one', { cause });
+  }
+}
+
+/** Called when the server asks for a password: node-postgres would look into the file of PGPASSFILE next. */
+function refuseMissingPassword(): string {
+  throw new Error('the server asks for a password and the URL has none: add it; PGPASSWORD and ~/.pgpass are not read');
+}
