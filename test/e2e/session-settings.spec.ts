@@ -96,6 +96,7 @@ async function playStory(stage: Stage): Promise<void> {
     );
     return row !== undefined && row.entries > 5 && row.open === 0;
   });
+  for (const name of await sessionsAt(stage)) expect(name).toMatch(OURS);
 }
 
 /** Who has a session at the store or the target, by the names that they give themselves. */
@@ -115,11 +116,11 @@ describe('settings of the database, the role and the server', () => {
   let postgres: OwnPostgres;
   let crmUrl: string;
   let documents: string;
-  /** in this order, a failed one leaves nothing behind that keeps the next from being undone */
-  const asAdmin = (statements: readonly string[]) =>
+  /** Whatever is set already. */
+  const asAdmin = (statement: string) =>
     rowsOf(
       `${postgres.server.url('postgres', 'postgres')}?options=${encodeURIComponent('-c default_transaction_read_only=off -c transaction_timeout=0 -c lock_timeout=0')}`,
-      statements.join('; '),
+      statement,
     );
 
   beforeAll(async () => {
@@ -142,30 +143,34 @@ describe('settings of the database, the role and the server', () => {
     const alter = subjects.flatMap((subject) =>
       settings.map(([name, value]) => `ALTER ${subject} SET ${name!} = '${value!}'`),
     );
-    for (const statement of [...alter, 'SELECT pg_reload_conf()']) await asAdmin([statement]);
+    try {
+      for (const statement of [...alter, 'SELECT pg_reload_conf()']) await asAdmin(statement);
+      await onBroker(playStory);
+    } finally {
+      for (const statement of [...undo, 'SELECT pg_reload_conf()']) await asAdmin(statement);
+    }
+  });
+
+  async function onBroker(play: (stage: Stage) => Promise<void>): Promise<void> {
     const { server } = postgres;
-    const url = server.url('mayfly');
-    const adminUrl = server.url('mayfly', 'postgres');
+    const [url, adminUrl] = [server.url('mayfly'), server.url('mayfly', 'postgres')];
     const mayfly = await startTestBroker({
       documents,
       environment: { MAYFLY_QUEUE: 'on', CRM_DATABASE_URL: crmUrl },
       beside: { issuers: newTestIssuers(), database: { name: 'mayfly', url, adminUrl, drop: () => Promise.resolve() } },
     });
     try {
-      const stage = {
+      await play({
         send: (route: string, call?: TestCall) => mayfly.send(route, call),
         // a renewal reaches no further than the identity that asks for it
         token: mayfly.issuers.workloads.sign({ sub: 'support-agent', exp: Math.floor(Date.now() / 1000) + 3500 }),
         storeUrl: adminUrl,
         targetUrl: server.url('crm', 'postgres'),
-      };
-      await playStory(stage);
-      for (const name of await sessionsAt(stage)) expect(name).toMatch(OURS);
+      });
     } finally {
       await mayfly.stop();
-      for (const statement of [...undo, 'SELECT pg_reload_conf()']) await asAdmin([statement]);
     }
-  });
+  }
 });
 
 describe('the environment of the service', () => {
@@ -195,7 +200,6 @@ describe('the environment of the service', () => {
     const send = (route: string, call?: TestCall) => mayfly.send(route, call);
     const stage = { send, token, storeUrl: `${server}/mayfly`, targetUrl: `${server}/crm` };
     await playStory(stage);
-    for (const name of await sessionsAt(stage)) expect(name).toMatch(OURS);
   });
 });
 
