@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { prepareDemoDatabase } from '@mayfly/platform';
 import { newTestIssuers, startTestBroker, starterFiles, type TestCall } from '../support/broker.js';
-import { openEmbeddedScene, type EmbeddedScene } from '../support/broker-process.js';
+import { openEmbeddedScene, type BrokerProcess, type EmbeddedScene } from '../support/broker-process.js';
 import { templateDocument, yamlOf } from '../support/documents.js';
 import { startOwnPostgres, type OwnPostgres } from '../support/own-postgres.js';
 import { rowsOf } from '../support/rows.js';
@@ -175,15 +175,12 @@ describe('settings of the database, the role and the server', () => {
 
 describe('the environment of the service', () => {
   let scene: EmbeddedScene;
+  let mayfly: BrokerProcess;
   beforeAll(async () => {
     scene = openEmbeddedScene();
     mkdirSync(join(scene.directory, 'config'));
     writeFileSync(join(scene.directory, 'config', 'all.yaml'), await withWatched());
-  });
-  afterAll(() => scene.close());
-
-  it('decides nothing: PG* variables, locale and zone', async () => {
-    const mayfly = await scene.start({
+    mayfly = await scene.start({
       MAYFLY_CONFIG_DIR: join(scene.directory, 'config'),
       ...{ PGHOST: '203.0.113.1', PGPORT: '1', PGUSER: 'nobody', PGDATABASE: 'nowhere', PGPASSWORD: 'wrong' },
       ...{ PGSSLMODE: 'require', PGSSLNEGOTIATION: 'direct', PGAPPNAME: 'somebody', PGREPLICATION: 'true' },
@@ -192,6 +189,10 @@ describe('the environment of the service', () => {
       PGOPTIONS: '-c timezone=America/New_York -c default_transaction_read_only=on -c search_path=elsewhere',
       ...{ TZ: 'America/New_York', LC_ALL: 'de_DE.UTF-8', LANG: 'de_DE.UTF-8' },
     });
+  });
+  afterAll(() => scene.close());
+
+  it('decides nothing: PG* variables, locale and zone', async () => {
     const [port, password] = ['port', 'postgres.password'].map((name) =>
       readFileSync(join(scene.dataDir, 'postgres', name), 'utf8').trim(),
     );

@@ -19,7 +19,7 @@ export interface SessionConfig extends Omit<PoolConfig, 'connectionString'> {
 const CONNECT_TIMEOUT_MILLIS = 10_000;
 
 /** A client that states its settings, and then only is connected. */
-export class SessionClient extends pg.Client {
+class SessionClient extends pg.Client {
   private readonly opening: string;
 
   constructor(config?: string | ClientConfig) {
