@@ -118,6 +118,16 @@ describe.each([
   });
 });
 
+it('works as the role that it is told, whatever its name', async () => {
+  const role = `odd 'role' \\ ${database.name.slice(-8)}`;
+  const name = pg.escapeIdentifier(role);
+  await admin.query(`CREATE ROLE ${name}; GRANT ${name} TO mayfly_app WITH INHERIT FALSE, SET TRUE`);
+  const client = createClient(database.url, { ...SESSION, role });
+  const { rows } = await onClient(client, (opened) => opened.query('SELECT current_user::text AS role'));
+  await admin.query(`DROP ROLE ${name}`);
+  expect(rows).toEqual([{ role }]);
+});
+
 it('keeps a commit that is stronger than the server asks for', async () => {
   await admin.query(`ALTER DATABASE ${database.name} SET synchronous_commit = 'remote_apply'`);
   const seen = await onClient(createClient(database.url, SESSION), (client) =>
