@@ -58,57 +58,44 @@ const SWEEP_LIMIT = 200;
 /** Targets whose standing documents one round looks at. */
 const UPKEEP_LIMIT = 16;
 
-/** What every replica repeats, and what a replica with a worker repeats besides. */
+/** A round after which there is never more to do at once. */
+const always = (work: () => Promise<unknown>) => async (): Promise<boolean> => {
+  await work();
+  return false;
+};
+
+/** What every process repeats, and what a process with a worker repeats besides. */
 export function startBackground(services: Services, worker: boolean): Background {
   const background = new Background(services.log);
-  const always = (work: () => Promise<unknown>) => async (): Promise<boolean> => {
-    await work();
-    return false;
+  const { keyRing, federationKeys } = services;
+  const every = (name: string, pauseMs: number, work: () => Promise<unknown>): void => {
+    background.repeat(name, pauseMs, always(work));
   };
-  background.repeat(
-    'clock',
-    10_000,
-    always(() => services.clock.measure()),
-  );
-  background.repeat(
-    'catalog',
-    5_000,
-    always(() => services.catalog.refresh()),
-  );
-  background.repeat(
-    'signing keys',
-    services.keyRing.options.reloadSeconds * 1000,
-    always(() => services.keyRing.rotateIfDue()),
-  );
-  background.repeat(
-    'federation keys',
-    services.federationKeys.options.reloadSeconds * 1000,
-    always(() => services.federationKeys.rotateIfDue()),
-  );
-  background.repeat('audit sealing', 250, async () => (await services.auditSealer.seal()) === 5_000);
+  every('clock', 10_000, () => services.clock.measure());
+  every('catalog', 5_000, () => services.catalog.refresh());
+  every('signing keys', keyRing.options.reloadSeconds * 1000, () => keyRing.rotateIfDue());
+  every('federation keys', federationKeys.options.reloadSeconds * 1000, () => federationKeys.rotateIfDue());
   // in every process that mints: each holds sessions of its own
-  background.repeat(
-    'attendance',
-    10_000,
-    always(() => services.attendance.round()),
-  );
-  if (worker) {
-    background.repeat('sweep', 100, async () => (await services.closing.sweep(SWEEP_LIMIT)) === SWEEP_LIMIT);
-    background.repeat(
-      'wiping',
-      5_000,
-      always(() => Promise.all([services.idempotencyStore.wipe(), services.identityUses.wipe()])),
-    );
-    background.repeat(
-      'orphans',
-      60_000,
-      always(() => services.orphans.round()),
-    );
-    background.repeat('upkeep', 1_000, async () => (await services.upkeep.round(UPKEEP_LIMIT)) === UPKEEP_LIMIT);
-    const { queue } = services;
-    if (queue !== undefined) {
-      background.repeat('outbox', 50, async () => (await services.outbox.pump((jobs) => queue.add(jobs))) === 500);
-    }
-  }
+  every('attendance', 10_000, () => services.attendance.round());
+  background.repeat('audit sealing', 250, async () => (await services.auditSealer.seal()) === 5_000);
+  if (worker) repeatWorkersRounds(background, services);
   return background;
+}
+
+function repeatWorkersRounds(background: Background, services: Services): void {
+  const { closing, idempotencyStore, identityUses, orphans, upkeep, outbox, queue } = services;
+  background.repeat('sweep', 100, async () => (await closing.sweep(SWEEP_LIMIT)) === SWEEP_LIMIT);
+  background.repeat(
+    'wiping',
+    5_000,
+    always(() => Promise.all([idempotencyStore.wipe(), identityUses.wipe()])),
+  );
+  background.repeat(
+    'orphans',
+    60_000,
+    always(() => orphans.round()),
+  );
+  background.repeat('upkeep', 1_000, async () => (await upkeep.round(UPKEEP_LIMIT)) === UPKEEP_LIMIT);
+  if (queue !== undefined)
+    background.repeat('outbox', 50, async () => (await outbox.pump((jobs) => queue.add(jobs))) === 500);
 }
