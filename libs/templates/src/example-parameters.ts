@@ -76,13 +76,21 @@ function diagonal(choices: readonly Choice[], index: number): JsonObject {
 function candidates(rule: HoleRule, schema: JsonObject): (string | number)[] {
   if (rule.kind === 'listed') return [...rule.members];
   const authored = (Array.isArray(schema.examples) ? schema.examples : []) as readonly (string | number)[];
-  const guesses = rule.type === 'integer' ? [Math.max(0, Number(schema.minimum))] : guessTexts(schema);
+  const guesses = rule.type === 'integer' ? guessNumbers(schema) : guessTexts(schema);
   return [...authored, ...guesses].filter((value) => fitsHole(rule, value));
 }
 
 /** A value that fits the hole, for a parameter whose own schema refused every candidate. */
 function filler(rule: HoleRule): string | number {
   return rule.kind === 'free' && rule.type === 'integer' ? 0 : 'example';
+}
+
+/** The least whole number from 0, and the least multiples from there, of which some may be fractions. */
+function guessNumbers(schema: JsonObject): number[] {
+  const least = Math.max(0, Number(schema.minimum));
+  const step = Number(schema.multipleOf ?? 1);
+  const times = Math.ceil(least / step);
+  return [least, ...Array.from({ length: 10 }, (_, more) => (times + more) * step)];
 }
 
 function guessTexts(schema: JsonObject): string[] {

@@ -182,6 +182,19 @@ describe('lintTemplate', () => {
     expect(seen).toEqual([{ a: 'zz0000001' }]);
   });
 
+  it.each<[string, JsonObject]>([
+    ['a step', { type: 'integer', minimum: 1, maximum: 900, multipleOf: 300 }],
+    ['a step that is a fraction', { type: 'integer', minimum: 1, maximum: 9, multipleOf: 2.5 }],
+  ])('finds a whole number to try where it has %s', (_, rows) => {
+    expect(lint({ spec: withProperties({ rows }, { a: { $param: 'rows' } }) })).toEqual([]);
+  });
+
+  it('refuses a number in a scope that was rounded when it was read', () => {
+    const scope = JSON.parse('{"account": 9007199254740993, "share": 0.25}') as JsonObject;
+    const [found] = lint({ spec: withScope(scope) }).filter(({ severity }) => severity === 'error');
+    expect(found).toMatchObject({ rule: 'MF205', pointer: '/credentials/0/scope/account' });
+  });
+
   it('shows the connection the examples, and the longest rendering that the parameters allow', () => {
     const seen: unknown[] = [];
     const properties = {

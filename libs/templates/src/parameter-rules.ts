@@ -63,9 +63,18 @@ class ParameterRules {
     if (schema.enum !== undefined || schema.const !== undefined) this.checkMembers(schema, pointer);
     else if (type === 'string') this.checkString(schema, pointer);
     else if (type === 'integer' || type === 'number') this.checkNumber(schema, pointer);
-    const { pattern } = schema;
+    this.checkPattern(schema, pointer);
+    this.checkStep(schema, pointer);
+  }
+
+  private checkPattern({ pattern }: JsonObject, pointer: string): void {
     const fault = typeof pattern === 'string' ? findPatternFault(pattern) : undefined;
     if (fault !== undefined) this.add('MF104', below(pointer, 'pattern'), fault);
+  }
+
+  private checkStep({ multipleOf }: JsonObject, pointer: string): void {
+    if (typeof multipleOf !== 'number' || multipleOf <= Number.MAX_SAFE_INTEGER) return;
+    this.add('MF103', below(pointer, 'multipleOf'), 'use a step under 2^53; a larger one is not kept exactly');
   }
 
   private checkKeywords(schema: JsonObject, type: string | undefined, pointer: string): void {

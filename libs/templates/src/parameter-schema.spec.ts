@@ -92,6 +92,7 @@ describe('compileParameters', () => {
     ['an enum of another type', closed({ a: { type: 'string', enum: [1] } }), 'MF106', '/properties/a/enum'],
     ['a fraction in an enum', closed({ a: { enum: [0.5] } }), 'MF106', '/properties/a/enum'],
     ['a null constant', closed({ a: { const: null } }), 'MF106', '/properties/a/const'],
+    ['a step of nothing', closed({ a: { type: 'number', minimum: 0, maximum: 1, multipleOf: 0 } }), 'MF107', ''],
     ['a required name that is not declared', closed({ a: text }, ['b']), 'MF107', ''],
     ['a keyword of the wrong type', closed({ a: { type: 'string', maxLength: 5, minLength: -1 } }), 'MF107', ''],
   ])('refuses %s', (_, schema, rule, pointer) => {

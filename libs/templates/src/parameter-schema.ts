@@ -1,6 +1,7 @@
 import { Problem, type Json, type JsonObject } from '@mayfly/kernel';
-import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js';
+import { Ajv2020, str, type ValidateFunction } from 'ajv/dist/2020.js';
 import { anchoredPatterns } from './anchored-pattern.js';
+import { isMultiple } from './decimal.js';
 import { describeFaults } from './parameter-faults.js';
 import { checkParameterSchema } from './parameter-rules.js';
 import { finding, refuseErrors, type Finding } from './rule.js';
@@ -18,6 +19,15 @@ const ajv = new Ajv2020({
   removeAdditional: false,
   logger: false,
   code: { regExp: anchoredPatterns },
+});
+// ajv divides doubles, with or without `multipleOfPrecision` (which also takes what only comes near a multiple)
+ajv.removeKeyword('multipleOf');
+ajv.addKeyword({
+  keyword: 'multipleOf',
+  type: 'number',
+  schemaType: 'number',
+  error: { message: ({ schemaCode }) => str`must be multiple of ${schemaCode}` },
+  compile: (step: number) => (value: number) => isMultiple(value, step),
 });
 
 /** The parameters of one template version: the author's schema, compiled once. */

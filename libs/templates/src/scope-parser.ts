@@ -49,6 +49,7 @@ class ScopeParser {
   read(value: Json, pointer: string): ScopeNode {
     if (typeof value === 'string') return this.readText(value, pointer);
     if (value === null) return this.add('MF204', pointer, 'write a value or leave the key out');
+    if (typeof value === 'number') return this.readNumber(value, pointer);
     if (typeof value !== 'object') return { kind: 'fixed', value };
     if (Object.keys(value).length === 0)
       return this.add('MF204', pointer, 'an empty object or list grants by accident');
@@ -65,6 +66,12 @@ class ScopeParser {
     if (text === '') return this.add('MF204', pointer, 'an empty text grants by accident');
     if (/\p{C}/u.test(text)) return this.add('MF205', pointer, 'use printable characters only');
     return { kind: 'fixed', value: text };
+  }
+
+  /** What was written beyond 2^53 has been rounded by the time it is read: it may name another thing. */
+  private readNumber(value: number, pointer: string): ScopeNode {
+    if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return { kind: 'fixed', value };
+    return this.add('MF205', pointer, 'a number beyond 2^53 is not kept exactly; write it as a text');
   }
 
   private readMap(value: JsonObject, pointer: string): ScopeNode {
