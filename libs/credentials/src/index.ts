@@ -25,6 +25,7 @@ export type {
 } from './provider.js';
 export type { IdentityTokenOrder, IdentityTokens } from './identity-tokens.js';
 export { ProviderRegistry, type RegisteredProvider } from './registry.js';
+export { faultText, schemaFault, type SchemaFault } from './schema-fault.js';
 export {
   isSecretReference,
   resolveSecrets,

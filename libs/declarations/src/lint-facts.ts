@@ -1,4 +1,4 @@
-import type { AnyProvider, ScopeObjection } from '@mayfly/credentials';
+import { faultText, schemaFault, type AnyProvider, type ScopeObjection } from '@mayfly/credentials';
 import type { Json } from '@mayfly/kernel';
 import type { LintFacts } from '@mayfly/templates';
 import type { z } from 'zod';
@@ -64,8 +64,6 @@ function objections(
 
 /** The first thing that a provider's schema says against a value, with its place; undefined when it takes it. */
 export function firstFault(schema: z.ZodType | undefined, value: Json): string | undefined {
-  const issue = schema?.safeParse(value).error?.issues[0];
-  if (issue === undefined) return undefined;
-  const message = issue.message.charAt(0).toLowerCase() + issue.message.slice(1).replaceAll('"', '`');
-  return issue.path.length === 0 ? message : `${issue.path.map(String).join('.')}: ${message}`;
+  const fault = schema === undefined ? undefined : schemaFault(schema, value);
+  return fault === undefined ? undefined : faultText(fault);
 }

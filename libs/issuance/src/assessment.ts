@@ -1,8 +1,9 @@
 import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
 import { decide, type Decision, type Verdict } from '@mayfly/policy';
-import type { CompiledTemplate } from '@mayfly/templates';
+import type { CompiledTemplate, RenderedCredential } from '@mayfly/templates';
 import { narrowLifetime, type GrantedLifetime } from './narrowing.js';
 import type { StepObserver, TemplateSource } from './ports.js';
+import { renderScopes } from './rendered-scopes.js';
 import type { Requester, TaskRequest } from './request.js';
 import type { Targets } from './targets.js';
 
@@ -10,6 +11,8 @@ import type { Targets } from './targets.js';
 export interface Assessment {
   readonly template: CompiledTemplate;
   readonly parameters: JsonObject;
+  /** one a credential, in the template's order; each is taken by its provider and its connection */
+  readonly scopes: readonly RenderedCredential[];
   readonly trace: readonly Verdict[];
   readonly lifetime: GrantedLifetime;
   readonly at: Date;
@@ -19,22 +22,24 @@ export interface Assessment {
 export class Assessor {
   constructor(
     private readonly templates: TemplateSource,
-    private readonly targets: Pick<Targets, 'traits'>,
+    private readonly targets: Pick<Targets, 'traits' | 'scopeFault'>,
     private readonly clock: Clock,
     private readonly observer: StepObserver,
   ) {}
 
   /**
-   * Throws `not_found` for a template that is not in force, `invalid_parameters`, or `policy_denied` naming the control.
+   * Throws `not_found` for a template that is not in force, `invalid_parameters`, `provider_rejected` for a scope that no
+   * parameter could make fit, or `policy_denied` naming the control.
    */
   assess(requester: Requester, request: TaskRequest): Assessment {
     const at = this.clock.now();
     const template = this.after('load', this.load(request.template)); //                        2
-    const parameters = this.after('validate', template.validate(request.parameters)); //        3
+    const parameters = template.validate(request.parameters); //                                3
+    const scopes = this.after('validate', renderScopes(template, parameters, this.targets));
     const { trace } = this.after('decide', this.decide(requester, template)); //                4
     const lifetime = this.after('narrow', this.narrow(requester, template, request, at)); //    5
     const passed = (control: Verdict['control']): Verdict => ({ control, outcome: 'permit' });
-    return { template, parameters, trace: [...trace, passed('parameters'), passed('lifetime')], lifetime, at };
+    return { template, parameters, scopes, trace: [...trace, passed('parameters'), passed('lifetime')], lifetime, at };
   }
 
   private load(name: string): CompiledTemplate {

@@ -61,13 +61,11 @@ export class Planner {
 
   /**
    * Throws `provider_rejected` when a connection cannot be used or does not take the scope, `policy_denied` when it is
-   * disabled, `provider_unavailable` while it is paused, `internal` when a rendered scope is not of its provider.
+   * disabled, `provider_unavailable` while it is paused.
    */
   async plan(requester: Requester, request: TaskRequest, assessment: Assessment): Promise<Plan> {
     const task = taskOf(newId('tsk'), requester, request, assessment);
-    const leases = await Promise.all(
-      assessment.template.renderScopes(assessment.parameters).map((rendered) => this.planOne(task, rendered)),
-    );
+    const leases = await Promise.all(assessment.scopes.map((rendered) => this.planOne(task, rendered)));
     const remote = leases.some(({ traits }) => traits.remote);
     return { task, requester, request, assessment, leases, remote };
   }
@@ -104,7 +102,10 @@ function taskOf(id: TaskId, requester: Requester, request: TaskRequest, assessme
   };
 }
 
-/** The order for one lease of a task; a renewal gives it again with a later deadline. */
+/**
+ * The order for one lease of a task; a renewal gives it again with a later deadline. Throws `provider_rejected` for a scope
+ * that the provider no longer takes: it was granted by an earlier release.
+ */
 export function orderOf(
   leaseId: LeaseId,
   task: Task,
@@ -114,7 +115,8 @@ export function orderOf(
 ): MintOrder<unknown, Json> {
   const parsed = target.provider.schemas.scope.safeParse(scope);
   if (!parsed.success) {
-    throw new Problem('internal', `the rendered scope is not one of provider ${target.provider.kind}`, {
+    throw new Problem('provider_rejected', `provider \`${target.provider.kind}\` no longer takes what was granted`, {
+      help: 'complete this task and ask for a new one',
       cause: parsed.error,
     });
   }

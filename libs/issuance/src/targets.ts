@@ -1,10 +1,12 @@
 import {
   resolveSecrets,
+  schemaFault,
   type AnyProvider,
   type Connection,
   type EffectiveTraits,
   type ProviderRegistry,
   type RelatedConnections,
+  type SchemaFault,
   type SecretSource,
 } from '@mayfly/credentials';
 import { Problem, type Json } from '@mayfly/kernel';
@@ -38,6 +40,19 @@ export class Targets {
     const config = provider.schemas.config.safeParse(declared);
     const parsed: unknown = scope === undefined ? undefined : provider.schemas.scope.safeParse(scope).data;
     return config.success ? provider.traitsFor(config.data, parsed) : provider.traits;
+  }
+
+  /** What the provider, and then the connection as it is declared, says against a rendered scope; undefined for nothing. */
+  scopeFault(kind: string, connection: string | undefined, scope: Json): SchemaFault | undefined {
+    const provider = this.providers.get(kind);
+    const fault = schemaFault(provider.schemas.scope, scope);
+    if (fault !== undefined || provider.inspect === undefined) return fault;
+    const declared = connection === undefined ? {} : this.connections.find(connection)?.spec.config;
+    const config = provider.schemas.config.safeParse(declared);
+    if (!config.success) return undefined; // what is wrong with a connection is said where it is used
+    const objections = provider.inspect(config.data, provider.schemas.scope.parse(scope));
+    const error = objections.find(({ severity }) => severity === 'error');
+    return error === undefined ? undefined : { path: [], detail: error.detail };
   }
 
   /**

@@ -38,8 +38,7 @@ export class TaskIssuance {
    * `provider_rejected`, `provider_unavailable`, `unavailable`. What was half done is revoked, by this call or by the worker.
    */
   async issue(requester: Requester, request: TaskRequest): Promise<Grant> {
-    const assessment = await this.assess(requester, request); //         2 to 5
-    const plan = await this.plan(requester, request, assessment); //     6
+    const plan = await this.preview(requester, request); //              2 to 6
     return plan.remote ? await this.inTwoCommits(plan) : await this.inOneCommit(plan);
   }
 
@@ -56,6 +55,11 @@ export class TaskIssuance {
       if (error instanceof Problem) await this.recordDenial(requester, request, error);
       throw error;
     }
+  }
+
+  /** Steps 2 to 6 and nothing more, for a dry run: what they refuse, the request would be refused for. */
+  async preview(requester: Requester, request: TaskRequest): Promise<Plan> {
+    return this.plan(requester, request, await this.assess(requester, request));
   }
 
   private async inTwoCommits(plan: Plan): Promise<Grant> {

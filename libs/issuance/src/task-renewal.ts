@@ -183,8 +183,7 @@ function requireSameScopes(
   { template, leases }: Task & { readonly leases: readonly LivingLease[] },
   assessment: Assessment,
 ): void {
-  const rendered = assessment.template.renderScopes(assessment.parameters);
-  const scopes = new Map(rendered.map(({ name, digest }) => [name, digest]));
+  const scopes = new Map(assessment.scopes.map(({ name, digest }) => [name, digest]));
   if (leases.every(({ name, scope }) => scopes.get(name) === digestOf(scope))) return;
   throw new Problem('policy_denied', `template \`${template.name}\` no longer grants what this task holds`, {
     control: 'template-lifecycle',

@@ -103,7 +103,8 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemKind>> = {
   invalid_parameters: {
     status: 422,
     title: 'The parameters do not fit the template',
-    description: "The task's parameters do not match the template's schema; `errors` points at each one.",
+    description:
+      "The parameters do not fit the template's schema or what its target takes; `errors` points at each one.",
     oauth: 'invalid_request',
   },
   invalid_template: {

@@ -39,6 +39,11 @@ export class CompiledTemplate {
     return this.parameters.validate(parameters);
   }
 
+  /** The parameters that decide what stands at a place of a credential's rendered scope; none where no parameter does. */
+  parametersAt(credential: string, path: readonly (string | number)[]): readonly string[] {
+    return this.credentials.find(({ declared }) => declared.name === credential)?.skeleton.parametersAt(path) ?? [];
+  }
+
   /** The scope of each credential, in the template's order, for validated parameters. Throws `invalid_parameters`. */
   renderScopes(parameters: JsonObject): RenderedCredential[] {
     return this.credentials.map(({ declared: { name, provider, connection }, skeleton }) => ({

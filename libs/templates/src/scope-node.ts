@@ -34,6 +34,19 @@ export function holesOf(node: ScopeNode): Hole[] {
   }
 }
 
+/** The holes at a place of the tree; where there is none, those of the nearest part around it that has one. */
+export function holesAt(root: ScopeNode, path: readonly (string | number)[]): Hole[] {
+  const [step, ...rest] = path;
+  const inner = step === undefined ? undefined : childOf(root, step);
+  const found = inner === undefined ? [] : holesAt(inner, rest);
+  return found.length > 0 ? found : holesOf(root);
+}
+
+function childOf(node: ScopeNode, step: string | number): ScopeNode | undefined {
+  if (node.kind === 'list') return node.items[Number(step)];
+  return node.kind === 'map' ? node.members.find(([key]) => key === step)?.[1] : undefined;
+}
+
 /** What goes into the holes, by parameter; each value has passed the rule of its hole. */
 export type HoleValues = Readonly<Record<string, string | number>>;
 

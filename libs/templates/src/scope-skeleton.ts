@@ -3,7 +3,7 @@ import { LRUCache } from 'lru-cache';
 import { describeHole, fitsHole, longestValue } from './hole.js';
 import type { ParameterSchema } from './parameter-schema.js';
 import { refuseErrors } from './rule.js';
-import { fill, holesOf, isFilled, type Hole, type HoleValues, type ScopeNode } from './scope-node.js';
+import { fill, holesAt, holesOf, isFilled, type Hole, type HoleValues, type ScopeNode } from './scope-node.js';
 import { readScope } from './scope-parser.js';
 
 /** A rendered scope never takes more bytes of UTF-8 than this. */
@@ -33,6 +33,11 @@ export class ScopeSkeleton {
   /** The parameters that fill holes here. */
   get parameters(): readonly Hole[] {
     return [...this.holes.values()];
+  }
+
+  /** The parameters that decide what stands at a place of the rendered scope; none for a scope without holes. */
+  parametersAt(path: readonly (string | number)[]): readonly string[] {
+    return [...new Set(holesAt(this.root, path).map(({ parameter }) => parameter))];
   }
 
   /** The bytes of the largest scope that this skeleton can be rendered to. */

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { ProviderRegistry, type Connection } from '@mayfly/credentials';
+import { ProviderRegistry, type Connection, type RegisteredProvider } from '@mayfly/credentials';
 import {
   Assessor,
   ConnectionGates,
@@ -50,11 +50,12 @@ export class IssuanceService<Stores extends TaskStores> {
   constructor(
     readonly stores: Stores,
     peer?: IssuanceService<TaskStores>,
+    more: readonly RegisteredProvider[] = [],
   ) {
     const { clock } = stores.scene;
     this.dummy = peer?.dummy ?? new DummyProvider(clock);
     this.sealer = peer?.sealer ?? new Sealer({ current: randomBytes(32).toString('hex') });
-    const providers = new ProviderRegistry([{ provider: this.dummy }, { provider: this.local }]);
+    const providers = new ProviderRegistry([{ provider: this.dummy }, { provider: this.local }, ...more]);
     const templates = { current: (name: string) => this.published.get(name) };
     const connections = { find: (name: string) => this.connections.get(name) };
     const observer = { reached: (step: Step) => void this.steps.push(step) };
@@ -105,8 +106,8 @@ export class IssuanceService<Stores extends TaskStores> {
     return this.issuance.issue(requester, { ...usual, ...request });
   }
 
-  connect(name: string, provider: string): void {
-    this.connections.set(name, { name, spec: { provider, owner: 'support-platform', config: {} } });
+  connect(name: string, provider: string, config: Connection['spec']['config'] = {}): void {
+    this.connections.set(name, { name, spec: { provider, owner: 'support-platform', config } });
   }
 
   connection(name: string): Connection | undefined {

@@ -1,3 +1,4 @@
+import { BlockList, isIP } from 'node:net';
 import { AwsError } from './answers.js';
 
 /** A policy document as it was taken. */
@@ -28,7 +29,8 @@ const MEMBERS = ['Sid', 'Effect', 'Action', 'NotAction', 'Resource', 'NotResourc
 const OPERATOR = new RegExp(
   `^(ForAnyValue:|ForAllValues:)?(${[
     'String(Not)?(Equals|EqualsIgnoreCase|Like)',
-    'Date(Not)?Equals|Date(LessThan|GreaterThan)(Equals)?',
+    '(Date|Numeric)(Not)?Equals|(Date|Numeric)(LessThan|GreaterThan)(Equals)?',
+    '(Not)?IpAddress',
     'Arn(Not)?(Equals|Like)',
     'Bool',
   ].join('|')})(IfExists)?$|^Null$`,
@@ -65,10 +67,18 @@ function requireStatement(statement: unknown, kind: 'identity' | 'trust'): void 
 
 function requireCondition(condition: NonNullable<Statement['Condition']>): void {
   for (const [operator, keys] of Object.entries(condition)) {
-    const areDates = !operator.includes('Date') || Object.values(keys).flat().every(isDate);
-    if (!OPERATOR.test(operator) || !areDates) throw malformed();
+    const isValue = VALUES.find(([kind]) => operator.includes(kind))?.[1] ?? (() => true);
+    if (!OPERATOR.test(operator) || !Object.values(keys).flat().every(isValue)) throw malformed();
   }
 }
+
+/** What AWS wants of values that are no texts; a policy with anything else is not taken. */
+const VALUES: readonly (readonly [kind: string, isValue: (value: string) => boolean])[] = [
+  ['Date', isDate],
+  ['Numeric', (value) => value !== '' && Number.isFinite(Number(value))],
+  ['Bool', (value) => /^(true|false)$/i.test(value)],
+  ['IpAddress', (value) => isIP(value.split('/')[0] ?? '') !== 0],
+];
 
 function isDate(value: string): boolean {
   return !Number.isNaN(instantOf(value));
@@ -135,14 +145,24 @@ function isMet(operator: string, values: readonly string[], actual: readonly str
 function comparison(operator: string): (actual: string, value: string) => boolean {
   if (operator === 'StringEquals' || operator === 'Bool') return (actual, value) => actual === value;
   if (operator === 'StringEqualsIgnoreCase') return (actual, value) => actual.toLowerCase() === value.toLowerCase();
+  if (operator === 'IpAddress') return isWithin;
+  if (operator.startsWith('Numeric')) return (actual, value) => ordered(operator, Number(actual) - Number(value));
   if (operator.startsWith('Date')) return (actual, value) => ordered(operator, instantOf(actual) - instantOf(value));
   return (actual, value) => like(value, actual);
 }
 
 function ordered(operator: string, difference: number): boolean {
-  if (operator === 'DateEquals') return difference === 0;
+  if (/^(Date|Numeric)Equals$/.test(operator)) return difference === 0;
   if (difference === 0) return operator.endsWith('Equals');
-  return operator.startsWith('DateLessThan') === difference < 0;
+  return operator.includes('LessThan') === difference < 0;
+}
+
+function isWithin(address: string, block: string): boolean {
+  const [net = '', bits] = block.split('/');
+  const family = isIP(net) === 6 ? 'ipv6' : 'ipv4';
+  const list = new BlockList();
+  list.addSubnet(net, Number(bits ?? (family === 'ipv6' ? 128 : 32)), family);
+  return list.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
 }
 
 function instantOf(text: string): number {

@@ -33,13 +33,11 @@ export class TasksService {
     return this.parts.idempotency.once(owner, idempotencyKey, request, (claim) => this.grant(agent, request, claim));
   }
 
-  /** What `create` would do now, control by control. Mints nothing, takes no quota. */
+  /** What `create` would do now, control by control. Mints nothing, takes no quota; throws what `create` would throw. */
   async dryRun(agent: AgentPrincipal, request: CreateTask): Promise<JsonObject> {
     try {
-      const { template, parameters, trace, lifetime } = await this.parts.issuance.assess(
-        requesterOf(agent),
-        asked(request),
-      );
+      const { assessment } = await this.parts.issuance.preview(requesterOf(agent), asked(request));
+      const { template, scopes, trace, lifetime } = assessment;
       const { name, version, spec } = template.version;
       const left = await this.parts.issuanceStore.quotaLeft(quotaScope(name), spec.quota);
       const exhausted = exhaustedLimit(left);
@@ -54,7 +52,7 @@ export class TasksService {
         lifetimeSeconds: lifetime.grantedSeconds,
         limitedBy: lifetime.limitedBy,
         controls: [...trace.map((verdict) => ({ ...verdict })), ...quota],
-        credentials: template.renderScopes(parameters).map(({ name, provider, scope }) => ({ name, provider, scope })),
+        credentials: scopes.map(({ name, provider, scope }) => ({ name, provider, scope })),
       };
     } catch (error) {
       if (!(error instanceof Problem) || error.code !== 'policy_denied') throw error;

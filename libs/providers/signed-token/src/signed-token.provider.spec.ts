@@ -29,7 +29,7 @@ const order = (change: Partial<SignedTokenOrder> = {}): SignedTokenOrder => ({
   mintBy: addSeconds(START, 10),
   ...change,
 });
-const mint = (wanted: SignedTokenOrder) => provider.mint(wanted, provider.plan(wanted), signal);
+const mint = async (wanted: SignedTokenOrder) => provider.mint(wanted, provider.plan(wanted), signal);
 const tokenOf = ({ secret = {} }: { secret?: Readonly<Record<string, unknown>> }): string => String(secret.token);
 
 beforeAll(async () => {
@@ -110,7 +110,11 @@ describe('minting', () => {
 
   it('holds the scope to the audience of the connection', async () => {
     const config = { audience: 'https://other.example', resourceServers: [] };
-    await expect(mint(order({ config }))).rejects.toMatchObject({ code: 'provider_rejected' });
+    const [objection] = provider.inspect(config, order().scope);
+    expect(objection?.severity).toBe('error');
+    const refusal = { code: 'provider_rejected', detail: objection?.detail };
+    await expect(mint(order({ config }))).rejects.toMatchObject(refusal);
+    await expect(provider.mint(order({ config }), { jti: 'x' }, signal)).rejects.toMatchObject(refusal);
     const minted = await mint(order({ config: { ...config, audience: 'https://cases.example' } }));
     expect(minted.secret.tokenType).toBe('Bearer');
   });

@@ -6,6 +6,7 @@ import type {
   Renewable,
   RevocationOrder,
   RevocationOutcome,
+  ScopeObjection,
 } from '@mayfly/credentials';
 import { Problem } from '@mayfly/kernel';
 import type { TokenClaims, TokenSigner } from '@mayfly/trust';
@@ -53,8 +54,14 @@ export class SignedTokenProvider
     private readonly issuer: string,
   ) {}
 
-  plan(order: SignedTokenOrder): SignedTokenHandle {
-    return { jti: order.leaseId };
+  inspect({ audience }: SignedTokenConfig, scope: SignedTokenScope): readonly ScopeObjection[] {
+    if (audience === undefined || audience === scope.audience) return [];
+    return [{ severity: 'error', detail: `the connection does not serve the audience \`${scope.audience}\`` }];
+  }
+
+  plan({ leaseId, config, scope }: SignedTokenOrder): SignedTokenHandle {
+    for (const { detail } of this.inspect(config, scope)) throw new Problem('provider_rejected', detail);
+    return { jti: leaseId };
   }
 
   /** Throws `provider_rejected` for a lifetime or an audience out of bounds, and when no key is ready: nothing was minted. */
@@ -99,9 +106,7 @@ export class SignedTokenProvider
       const bounds = `${String(minTtlSeconds)} to ${String(maxTtlSeconds)} s`;
       throw new Problem('provider_rejected', `a signed token lives for ${bounds}, not ${String(seconds)} s`);
     }
-    if (config.audience !== undefined && config.audience !== scope.audience) {
-      throw new Problem('provider_rejected', `the connection does not serve the audience \`${scope.audience}\``);
-    }
+    for (const { detail } of this.inspect(config, scope)) throw new Problem('provider_rejected', detail);
   }
 
   /**

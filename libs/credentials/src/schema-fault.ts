@@ -1,0 +1,44 @@
+import type { core, ZodType } from 'zod';
+
+/** The first thing that a schema says against a value. */
+export interface SchemaFault {
+  readonly path: readonly (string | number)[];
+  /** in lower case and without a final stop, as details of problems are */
+  readonly detail: string;
+}
+
+/** What the schema says against the value, at the place itself: inside a union it is what the nearest member says. */
+export function schemaFault(schema: ZodType, value: unknown): SchemaFault | undefined {
+  const issue = schema.safeParse(value).error?.issues[0];
+  if (issue === undefined) return undefined;
+  const { path, message } = innermost(issue);
+  return {
+    path: path.map((step) => (typeof step === 'number' ? step : String(step))),
+    detail: message.charAt(0).toLowerCase() + message.slice(1).replaceAll('"', '`'),
+  };
+}
+
+/** The fault with its place in front, for people: `grants.0.schema: …`. */
+export function faultText({ path, detail }: SchemaFault): string {
+  return path.length === 0 ? detail : `${path.join('.')}: ${detail}`;
+}
+
+/** A union says `Invalid input` and keeps the reasons of each member; the member that the value got furthest into is meant. */
+function innermost(issue: core.$ZodIssue): Pick<core.$ZodIssue, 'path' | 'message'> {
+  if (issue.code !== 'invalid_union') return issue;
+  const reasons = issue.errors.flatMap(([first]) => (first === undefined ? [] : [innermost(first)]));
+  const meant = reasons.reduce<(typeof reasons)[number] | undefined>(
+    (best, next) => (best === undefined || isNearer(next, best) ? next : best),
+    undefined,
+  );
+  return meant === undefined ? issue : { path: [...issue.path, ...meant.path], message: meant.message };
+}
+
+function isNearer(one: Pick<core.$ZodIssue, 'path' | 'message'>, other: Pick<core.$ZodIssue, 'path' | 'message'>) {
+  if (one.path.length !== other.path.length) return one.path.length > other.path.length;
+  return isAboutType(other) && !isAboutType(one);
+}
+
+function isAboutType({ message }: Pick<core.$ZodIssue, 'message'>): boolean {
+  return message.startsWith('Invalid input: expected');
+}

@@ -1,0 +1,33 @@
+import { faultText } from '@mayfly/credentials';
+import { Problem, type FieldError, type JsonObject } from '@mayfly/kernel';
+import type { CompiledTemplate, RenderedCredential } from '@mayfly/templates';
+import type { Targets } from './targets.js';
+
+/**
+ * The scopes that validated parameters come to, each one that its provider and its connection take. Throws
+ * `invalid_parameters`, whose errors point at the parameters that stand where the fault is, and `provider_rejected` where no
+ * parameter decides it: then the template or the connection has to change.
+ */
+export function renderScopes(
+  template: CompiledTemplate,
+  parameters: JsonObject,
+  targets: Pick<Targets, 'scopeFault'>,
+): readonly RenderedCredential[] {
+  const rendered = template.renderScopes(parameters);
+  const errors = rendered.flatMap((credential) => faultsOf(template, credential, targets));
+  if (errors.length === 0) return rendered;
+  throw new Problem('invalid_parameters', 'the parameters come to a scope that the target does not take', { errors });
+}
+
+function faultsOf(
+  template: CompiledTemplate,
+  { name, provider, connection, scope }: RenderedCredential,
+  targets: Pick<Targets, 'scopeFault'>,
+): FieldError[] {
+  const fault = targets.scopeFault(provider, connection, scope);
+  if (fault === undefined) return [];
+  const detail = `credential \`${name}\`: ${faultText(fault)}`;
+  const parameters = template.parametersAt(name, fault.path);
+  if (parameters.length === 0) throw new Problem('provider_rejected', detail, { help: 'the template has to change' });
+  return parameters.map((parameter) => ({ pointer: `/${parameter}`, detail }));
+}

@@ -1,0 +1,68 @@
+import { randomBytes } from 'node:crypto';
+import type { AnyProvider, Connection, Minted, MintOrder, RegisteredProvider } from '@mayfly/credentials';
+import type { Clock } from '@mayfly/kernel';
+import { AwsStsProvider } from '@mayfly/provider-aws-sts';
+import { PostgresProvider } from '@mayfly/provider-postgres';
+import { checkSignedToken, SignedTokenProvider } from '@mayfly/provider-signed-token';
+import { VaultProvider } from '@mayfly/provider-vault';
+import { FakeSigningKeyStore } from '@mayfly/testing';
+import { KeyRing, Sealer, TokenSigner } from '@mayfly/trust';
+import { readPolicy } from '../contract/aws-fake/policy.js';
+
+/** For specs: one connection of each provider, of the same name. */
+export const CONNECTIONS: readonly { name: string; kind: string; config: Connection['spec']['config'] }[] = [
+  { name: 'dummy', kind: 'dummy', config: {} },
+  { name: 'postgres', kind: 'postgres', config: { url: 'postgresql://u:p@db.example/crm' } },
+  {
+    name: 'signed-token',
+    kind: 'signed-token',
+    config: { audience: 'https://cases.example', resourceServers: [{ issuer: 'cluster', subject: 'cases' }] },
+  },
+  {
+    name: 'vault',
+    kind: 'vault',
+    config: {
+      address: 'https://vault.example',
+      auth: { method: 'jwt', role: 'mayfly' },
+      engines: [{ mount: 'database' }, { mount: 'pki' }],
+    },
+  },
+  { name: 'aws-sts', kind: 'aws-sts', config: { region: 'eu-central-1', auth: { method: 'default-chain' } } },
+];
+
+/** For specs: the providers of the service, which decide as they do and reach no target. */
+export async function providersWithoutTargets(clock: Clock): Promise<readonly RegisteredProvider[]> {
+  const ring = new KeyRing(new FakeSigningKeyStore(), new Sealer({ current: randomBytes(32).toString('hex') }), clock);
+  await ring.rotateIfDue();
+  const parts = { clock, allowPlainHttp: false, allowTokenAuth: false } as never;
+  const signedToken = new SignedTokenProvider(new TokenSigner(ring, clock), 'https://mayfly.example');
+  return [
+    { provider: withoutTarget(new PostgresProvider(), () => undefined) },
+    { provider: withoutTarget(new VaultProvider(parts), () => undefined) },
+    {
+      provider: withoutTarget(new AwsStsProvider(parts), ({ scope }) => {
+        readPolicy(JSON.stringify((scope as { policy: unknown }).policy));
+      }),
+    },
+    { provider: signedToken, check: checkSignedToken },
+  ];
+}
+
+/** A provider that decides as the real one, and mints at no target; `refuse` says what the target itself would not take. */
+function withoutTarget(provider: AnyProvider, refuse: (order: MintOrder<unknown, never>) => void): AnyProvider {
+  return {
+    kind: provider.kind,
+    schemas: provider.schemas,
+    secretMembers: provider.secretMembers,
+    traits: { ...provider.traits, recordsFirst: false },
+    authoredMembers: provider.authoredMembers,
+    plan: (order: MintOrder<unknown, never>) => provider.plan(order) as unknown,
+    ...(provider.inspect === undefined ? {} : { inspect: provider.inspect.bind(provider) }),
+    ...(provider.traitsFor === undefined ? {} : { traitsFor: provider.traitsFor.bind(provider) }),
+    mint: async (order: MintOrder<unknown, never>, handle: unknown): Promise<Minted<unknown>> => {
+      refuse(order);
+      return { handle, secret: { it: 'is' }, providerExpiresAt: order.expiresAt };
+    },
+    revoke: async () => ({ kind: 'revoked' }),
+  } as AnyProvider;
+}
