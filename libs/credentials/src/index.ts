@@ -18,6 +18,7 @@ export type {
   RelatedConnections,
   Renewable,
   ScopeObjection,
+  ScopeRemark,
   Standing,
   RevocationClass,
   RevocationOrder,

@@ -129,6 +129,8 @@ export interface CredentialProvider<Config, Scope, Handle> {
   readonly traits: ProviderTraits;
   /** members of a scope, at any depth, that are the template author's alone: no free parameter fills them (I9) */
   readonly authoredMembers?: readonly string[];
+  /** What the provider knows of texts in a rendered scope, whether its schema takes the scope or not. Pure. */
+  readScope?(scope: Json): readonly ScopeRemark[];
   /**
    * Names what will exist at the provider. Pure; its result is committed before `mint` is called (I1). Throws
    * `provider_rejected` for a scope that this connection does not take (`inspect` has said so at publication).
@@ -196,6 +198,19 @@ export interface Attending<Config> {
 export interface ScopeObjection {
   readonly severity: 'error' | 'warning';
   readonly detail: string;
+}
+
+/**
+ * What a provider knows of one text in a rendered scope, where it reads texts in a way of its own:
+ * - `narrowest`: it has a wildcard, and nothing narrower exists at the target;
+ * - `below`: its wildcard stands for everything below one named thing;
+ * - `too-wide`: its wildcard stands for more than a template may give, which is refused at a request too;
+ * - `unbound`: it is a right that lacks the condition which usually bounds it.
+ */
+export interface ScopeRemark {
+  readonly path: readonly (string | number)[];
+  readonly kind: 'narrowest' | 'below' | 'too-wide' | 'unbound';
+  readonly detail?: string;
 }
 
 /** A provider whose promises depend on the connection or on the scope. All methods but `examine` are pure. */

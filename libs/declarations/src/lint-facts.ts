@@ -24,6 +24,7 @@ export function lintFactsOf(providers: readonly AnyProvider[], connections: read
       ...traitsOf(byKind.get(spec.provider), spec.config),
     })),
     validateScope: (kind, scope) => firstFault(byKind.get(kind)?.schemas.scope, scope),
+    readScope: (kind, scope) => byKind.get(kind)?.readScope?.(scope) ?? [],
     inspectScope: (name, scope) => {
       const connection = connections.find((declared) => declared.name === name);
       const provider = connection === undefined ? undefined : byKind.get(connection.spec.provider);

@@ -7,6 +7,7 @@ import {
   type ProviderRegistry,
   type RelatedConnections,
   type SchemaFault,
+  type ScopeRemark,
   type SecretSource,
 } from '@mayfly/credentials';
 import { Problem, type Json } from '@mayfly/kernel';
@@ -45,7 +46,9 @@ export class Targets {
   /** What the provider, and then the connection as it is declared, says against a rendered scope; undefined for nothing. */
   scopeFault(kind: string, connection: string | undefined, scope: Json): SchemaFault | undefined {
     const provider = this.providers.get(kind);
-    const fault = schemaFault(provider.schemas.scope, scope);
+    const tooWide = provider.readScope?.(scope).find(({ kind: remark }) => remark === 'too-wide');
+    // INVARIANT: I9, what only some of many listed values come to is held to the linter's rule here too.
+    const fault = schemaFault(provider.schemas.scope, scope) ?? faultFrom(tooWide);
     if (fault !== undefined || provider.inspect === undefined) return fault;
     const declared = connection === undefined ? {} : this.connections.find(connection)?.spec.config;
     const config = provider.schemas.config.safeParse(declared);
@@ -128,6 +131,10 @@ export class Targets {
       `the configuration of a connection of \`${provider.kind}\` is wrong at ${places}`,
     );
   }
+}
+
+function faultFrom(remark: ScopeRemark | undefined): SchemaFault | undefined {
+  return remark === undefined ? undefined : { path: remark.path, detail: remark.detail ?? 'name the thing' };
 }
 
 /** What a request for something new is told at a disabled connection. */

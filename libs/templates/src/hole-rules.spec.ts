@@ -12,9 +12,10 @@ const parameters = compileParameters({
     region: { enum: ['eu-central-1', 'eu-west-1'] },
     account: { enum: ['123456789012', '210987654321'] },
     bucket: { enum: ['arn:aws:s3:::one', 'arn:aws:s3:::two'] },
+    effect: { enum: ['Allow', 'Deny'] },
     start: { enum: ['arn:aws:iam', 'none'] },
   },
-  required: ['free', 'number', 'region', 'account', 'bucket', 'start'],
+  required: ['effect', 'free', 'number', 'region', 'account', 'bucket', 'start'],
   additionalProperties: false,
 });
 const param = (name: string): Json => ({ $param: name });
@@ -58,15 +59,28 @@ describe("a member that is the author's", () => {
     expect(rulesOf(statements({ $join: ['s3:', param('free')] }))).toEqual([]);
   });
 
+  it('is all of a denial as well where a caller can make it one, and where one statement stands without a list', () => {
+    const statement = (Effect: Json): Json => ({
+      Statement: { Effect, Action: 's3:GetObject', Resource: { $join: ['arn:aws:s3:::crm/', param('free')] } },
+    });
+    expect(rulesOf(statement('Deny'), ['Effect'])).toEqual(['MF211 /Statement/Resource']);
+    expect(rulesOf(statement(param('effect')), ['Effect'])).toEqual(['MF211 /Statement/Resource']);
+    expect(rulesOf(statement(param('free')), ['Effect'])).toEqual(['MF211 /Statement/Effect']);
+  });
+
   it('is all of a denial, and what a condition leaves out', () => {
     const arn: Json = { $join: ['arn:aws:s3:::crm/', param('free')] };
     const resource = (Effect: string): Json => ({ Statement: [{ Effect, Action: 's3:GetObject', Resource: arn }] });
     expect(rulesOf(resource('Deny'), ['Effect'])).toEqual(['MF211 /Statement/0/Resource']);
     expect(rulesOf(resource('Allow'), ['Effect'])).toEqual([]);
     const condition = (operator: string): Json => ({ Condition: { [operator]: { 's3:prefix': param('free') } } });
-    for (const operator of ['StringNotEquals', 'ForAnyValue:StringNotLike', 'NotIpAddress', 'ArnNotLikeIfExists']) {
+    const turnedAround = ['StringNotEquals', 'ForAnyValue:StringNotLike', 'NotIpAddress', 'ArnNotLikeIfExists'];
+    for (const operator of [...turnedAround, 'Bool', 'BoolIfExists', 'ForAnyValue:Bool', 'Null', 'IpAddress']) {
       expect(rulesOf(condition(operator), ['Effect'])).toEqual([`MF211 /Condition/${operator}`]);
     }
     expect(rulesOf(condition('StringEquals'), ['Effect'])).toEqual([]);
+    expect(rulesOf(condition('NumericLessThan'), ['Effect'])).toEqual([]);
+    const mask: Json = { IpAddress: { 'aws:SourceIp': { $join: ['10.0.0.0/', param('number')] } } };
+    expect(rulesOf({ Condition: mask }, ['Effect'])).toEqual(['MF211 /Condition/IpAddress']);
   });
 });

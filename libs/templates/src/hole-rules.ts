@@ -25,7 +25,7 @@ export function checkHoles(root: ScopeNode, authoredMembers: readonly string[], 
       const isDenial = authoredMembers.includes(EFFECT) && root.members.some(isDeny);
       return root.members.flatMap(([key, member]) => {
         const place = below(pointer, key);
-        const isAuthored = isDenial || authoredMembers.includes(key) || isNegation(key, authoredMembers);
+        const isAuthored = isDenial || authoredMembers.includes(key) || isTurnedAround(key, authoredMembers);
         const faults = isAuthored ? authoredFaults(key, member, place) : [];
         return [...faults, ...checkHoles(member, authoredMembers, place)];
       });
@@ -34,15 +34,20 @@ export function checkHoles(root: ScopeNode, authoredMembers: readonly string[], 
 }
 
 function isDeny([key, member]: readonly [string, ScopeNode]): boolean {
-  return key === EFFECT && member.kind === 'fixed' && member.value === 'Deny';
+  if (key !== EFFECT) return false;
+  if (member.kind === 'fixed') return member.value === 'Deny';
+  return member.kind === 'hole' && member.rule.kind === 'listed' && member.rule.members.includes('Deny');
 }
 
-/** A condition that holds for everything but what is named: whoever chooses the name chooses one that is never there. */
-function isNegation(key: string, authored: readonly string[]): boolean {
-  return (
-    authored.includes(EFFECT) &&
-    /^(For(All|Any)Values?:)?(String|Numeric|Date|Arn)?Not(Equals|Like|IpAddress)/.test(key)
-  );
+/**
+ * Conditions that a value turns around. One that holds for everything but what is named: a caller would name what is never
+ * there. One of two values: a caller would say `false`. One on a network: a caller would make its mask 0.
+ */
+const TURNED_AROUND =
+  /^(For(All|Any)Values?:)?((String|Numeric|Date|Arn)?Not(Equals|Like|IpAddress)|Bool|Null|IpAddress)/;
+
+function isTurnedAround(key: string, authored: readonly string[]): boolean {
+  return authored.includes(EFFECT) && TURNED_AROUND.test(key);
 }
 
 function authoredFaults(key: string, member: ScopeNode, pointer: string): Finding[] {

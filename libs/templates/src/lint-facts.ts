@@ -24,12 +24,21 @@ export interface ScopeObjectionFact {
   readonly detail: string;
 }
 
+/** What a provider says of one text of a rendered scope; `ScopeRemark` of the room `credentials` explains the kinds. */
+export interface ScopeRemarkFact {
+  readonly path: readonly (string | number)[];
+  readonly kind: 'narrowest' | 'below' | 'too-wide' | 'unbound';
+  readonly detail?: string;
+}
+
 /** The world that a template is to fit into. */
 export interface LintFacts {
   readonly providers: readonly ProviderFact[];
   readonly connections: readonly ConnectionFact[];
   /** What this provider says against a rendered scope, or undefined when it takes it. */
   validateScope(provider: string, scope: Json): string | undefined;
+  /** What this provider knows of texts in a rendered scope; it goes before the rules on wildcards. */
+  readScope(provider: string, scope: Json): readonly ScopeRemarkFact[];
   /** What this connection says against a rendered scope that its provider takes; names in it of other connections included. */
   inspectScope(connection: string, scope: Json): readonly ScopeObjectionFact[];
 }

@@ -92,6 +92,11 @@ const cases: readonly Case[] = [
     facts: providers({ authoredMembers: ['Action'] }),
     at: '/credentials/0/scope/Statement/0/Action',
   },
+  {
+    breaks: 'MF212',
+    facts: { readScope: () => [{ path: ['grants', 0, 'verbs'], kind: 'unbound', detail: 'say to whom' }] },
+    at: '/credentials/0/scope/grants/0/verbs',
+  },
   { breaks: 'MF301', facts: { providers: [] }, at: '/credentials/0/provider' },
   { breaks: 'MF302', facts: { connections: [] }, at: '/credentials/0/connection' },
   { breaks: 'MF303', facts: { connections: [{ name: 'crm', provider: 'vault' }] }, at: '/credentials/0/connection' },
@@ -153,6 +158,19 @@ describe('lintTemplate', () => {
       expect(lint({ spec: withScope({ [text]: 1 }) }).map(({ rule }) => rule)).toContain('MF207');
     },
   );
+
+  it("takes the provider's word on a wildcard before its own rule", () => {
+    const remarks = (kind: 'narrowest' | 'below' | 'too-wide') => ({
+      readScope: () => [{ path: ['a', 0], kind, detail: 'name the queue' }],
+    });
+    const found = (text: string, kind: 'narrowest' | 'below' | 'too-wide') =>
+      lint({ spec: withScope({ a: [text] }), facts: remarks(kind) })
+        .filter(({ rule }) => rule.startsWith('MF20'))
+        .map(({ rule, pointer, detail }) => [rule, pointer, detail]);
+    expect(found('*', 'narrowest')).toEqual([]);
+    expect(found('queue:*', 'below')).toEqual([['MF208', '/credentials/0/scope/a/0', expect.any(String)]]);
+    expect(found('queue/*', 'too-wide')).toEqual([['MF207', '/credentials/0/scope/a/0', 'name the queue']]);
+  });
 
   it('sees a wildcard in any listed value, however many there are', () => {
     const members = Array.from({ length: 200 }, (_, i) => `schema${String(i)}`);

@@ -27,6 +27,7 @@ export const RULES = {
   MF209: 'error',
   MF210: 'error',
   MF211: 'error',
+  MF212: 'warning',
   MF301: 'error',
   MF302: 'error',
   MF303: 'error',

@@ -1,7 +1,7 @@
 import type { Json } from '@mayfly/kernel';
 import { exampleParameters, largestParameters } from './example-parameters.js';
 import { below } from './json-pointer.js';
-import type { LintFacts } from './lint-facts.js';
+import type { LintFacts, ScopeRemarkFact } from './lint-facts.js';
 import type { ParameterSchema } from './parameter-schema.js';
 import { finding, type Finding } from './rule.js';
 import { MAX_SCOPE_BYTES, ScopeSkeleton } from './scope-skeleton.js';
@@ -13,7 +13,7 @@ const WILDCARD = /[*?]|(^|\/)\+(\/|$)/;
 const FINAL_WILDCARD = /^[^*?+]*[^*?+/:]\/\*$/;
 
 /**
- * Rules MF207 to MF209, MF306, MF307, MF309 and MF310: what the scope says once it is rendered, for every combination of listed values
+ * Rules MF207 to MF209, MF212, MF306, MF307, MF309 and MF310: what the scope says once it is rendered, for every combination of listed values
  * (at most 64, else a sample). `root` was read without an error.
  */
 export function checkRenderings(
@@ -35,7 +35,7 @@ export function checkRenderings(
   });
   for (const example of examples) {
     const { scope } = skeleton.render(example);
-    found.push(...findWildcards(scope, pointer));
+    found.push(...checkTexts(scope, facts.readScope(provider, scope), pointer));
     const refusal = unknown.length === 0 ? facts.validateScope(provider, scope) : undefined;
     if (refusal !== undefined) found.push(finding('MF306', pointer, refusal));
     else if (unknown.length === 0) found.push(...objectionsTo(scope, connection, facts, pointer));
@@ -53,23 +53,35 @@ function objectionsTo(scope: Json, connection: string | undefined, facts: LintFa
     .map(({ severity, detail }) => finding(severity === 'error' ? 'MF309' : 'MF310', pointer, detail));
 }
 
-function findWildcards(value: Json | undefined, pointer: string): Finding[] {
-  if (typeof value === 'string') return checkText(value, pointer);
+function checkTexts(scope: Json, remarks: readonly ScopeRemarkFact[], pointer: string): Finding[] {
+  const byPointer = new Map(remarks.map((remark) => [remark.path.reduce(below, pointer), remark]));
+  const unbound = remarks.filter(({ kind }) => kind === 'unbound');
+  return [
+    ...findWildcards(scope, byPointer, pointer),
+    ...unbound.map(({ path, detail }) => finding('MF212', path.reduce(below, pointer), detail ?? 'bind it')),
+  ];
+}
+
+type Remarks = ReadonlyMap<string, ScopeRemarkFact>;
+
+function findWildcards(value: Json | undefined, remarks: Remarks, pointer: string): Finding[] {
+  if (typeof value === 'string') return checkText(value, pointer, remarks.get(pointer));
   if (Array.isArray(value)) {
-    return (value as readonly Json[]).flatMap((item, index) => findWildcards(item, below(pointer, index)));
+    return (value as readonly Json[]).flatMap((item, index) => findWildcards(item, remarks, below(pointer, index)));
   }
   if (!isObject(value)) return [];
   return Object.entries(value).flatMap(([key, member]) => {
     const place = below(pointer, key);
-    return [...checkText(key, place), ...findWildcards(member, place)];
+    return [...checkText(key, place), ...findWildcards(member, remarks, place)];
   });
 }
 
-function checkText(text: string, pointer: string): Finding[] {
-  if (!WILDCARD.test(text)) return [];
-  if (FINAL_WILDCARD.test(text))
+function checkText(text: string, pointer: string, remark?: ScopeRemarkFact): Finding[] {
+  if (!WILDCARD.test(text) || remark?.kind === 'narrowest') return [];
+  if (remark?.kind === 'below' || (remark === undefined && FINAL_WILDCARD.test(text)))
     return [finding('MF208', pointer, 'grants everything below; name the things if you can')];
-  return [finding('MF207', pointer, 'name the thing; a wildcard may only end a text, as `/*` after a fixed name')];
+  const detail = remark?.detail ?? 'name the thing; a wildcard may only end a text, as `/*` after a fixed name';
+  return [finding('MF207', pointer, detail)];
 }
 
 function distinct(findings: readonly Finding[]): Finding[] {

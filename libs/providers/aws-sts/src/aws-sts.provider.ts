@@ -10,10 +10,11 @@ import {
   type Renewable,
   type RevocationOutcome,
   type ScopeObjection,
+  type ScopeRemark,
   type Standing,
   type StandingDenials,
 } from '@mayfly/credentials';
-import { addSeconds, Problem, type Clock } from '@mayfly/kernel';
+import { addSeconds, Problem, type Clock, type Json } from '@mayfly/kernel';
 import type { ZodType } from 'zod';
 import type { Accesses } from './accesses.js';
 import { awsConfigSchema, listCharacters, type AwsConfig } from './config.schema.js';
@@ -22,6 +23,7 @@ import { DenialWriter, type DenialReport, type DenialWish } from './denial-write
 import { detailFor, problemFor } from './failures.js';
 import { AwsHandleSchema, iamOf, readTarget, targetName, type AwsHandle } from './handle.schema.js';
 import { inspectScope } from './inspect-scope.js';
+import { readAwsScope } from './read-scope.js';
 import type { ProbeParts } from './probe.js';
 import type * as Remote from './remote.js';
 import { outcomeOf, unknownFrom, withoutIam, type AwsRevocation } from './revocation.js';
@@ -68,6 +70,10 @@ export class AwsStsProvider
 
   traitsFor(config: AwsConfig): EffectiveTraits {
     return traitsOf(config);
+  }
+
+  readScope(scope: Json): readonly ScopeRemark[] {
+    return readAwsScope(scope);
   }
 
   inspect(config: AwsConfig, scope: AwsScope): readonly ScopeObjection[] {

@@ -1,63 +1,112 @@
 import { isIP } from 'node:net';
-import { inRightCase, kindOfKey, type KeyKind } from './condition-keys.js';
+import { kindsOfKey, serviceOfKey, suggestedKey, type KeyKind } from './condition-keys.js';
 
 /** operator → key → value or values */
 export type Condition = Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 
-/** The operators of IAM (JSON policy reference, "Condition operators") by what they can compare. */
-const OPERATORS: readonly (readonly [pattern: RegExp, kinds: readonly KeyKind[]])[] = [
-  [/^String(Not)?(Equals(IgnoreCase)?|Like)$/, ['text', 'arn']],
-  [/^Numeric((Not)?Equals|(LessThan|GreaterThan)(Equals)?)$/, ['number']],
-  [/^Date((Not)?Equals|(LessThan|GreaterThan)(Equals)?)$/, ['date']],
-  [/^Bool$/, ['flag']],
-  [/^(Not)?IpAddress$/, ['address']],
-  [/^Arn(Not)?(Equals|Like)$/, ['arn']],
+/** The statement around a condition: who its keys can belong to, and what a key that never matches would come to. */
+export interface ConditionPlace {
+  readonly effect: 'Allow' | 'Deny';
+  /** the services of the statement's actions, in lower case; `*` for all */
+  readonly services: readonly string[];
+}
+
+interface Operator {
+  readonly name: string;
+  /** what the key may hold */
+  readonly kinds: readonly KeyKind[];
+  readonly isValue: (value: string) => boolean;
+  readonly wanted: string;
+}
+
+const DATE = 'a time in UTC such as `2026-01-31T12:00:00Z`; with any other zone some engines never match';
+const isFlag = (value: string): boolean => value === 'true' || value === 'false';
+
+/** The operators of IAM (JSON policy reference, "Condition operators") by what they can compare, with what. */
+const OPERATORS: readonly (readonly [pattern: RegExp, operator: Omit<Operator, 'name'>])[] = [
+  [/^String(Not)?(Equals(IgnoreCase)?|Like)$/, { kinds: ['text', 'arn'], isValue: () => true, wanted: '' }],
+  [
+    /^Numeric((Not)?Equals|(LessThan|GreaterThan)(Equals)?)$/,
+    { kinds: ['number'], isValue: (value) => /^-?\d{1,15}(\.\d{1,6})?$/.test(value), wanted: 'a number' },
+  ],
+  [/^Date((Not)?Equals|(LessThan|GreaterThan)(Equals)?)$/, { kinds: ['date'], isValue: isDate, wanted: DATE }],
+  [/^Bool$/, { kinds: ['flag'], isValue: isFlag, wanted: '`true` or `false`' }],
+  [/^(Not)?IpAddress$/, { kinds: ['address'], isValue: isCidr, wanted: 'an IP address or a CIDR block' }],
+  [
+    /^Arn(Not)?(Equals|Like)$/,
+    { kinds: ['arn'], isValue: (value) => value === '*' || value.startsWith('arn:'), wanted: 'an ARN' },
+  ],
+  [/^Null$/, { kinds: [], isValue: isFlag, wanted: '`true` or `false`, whether the key is absent' }],
 ];
 
-const VALUES: Readonly<Record<KeyKind, readonly [check: (value: string) => boolean, say: string]>> = {
-  text: [() => true, ''],
-  arn: [(value) => value === '*' || value.startsWith('arn:'), 'an ARN'],
-  date: [isDate, 'a time in UTC such as `2026-01-31T12:00:00Z`; with any other zone some engines never match'],
-  flag: [(value) => value === 'true' || value === 'false', '`true` or `false`, as a text'],
-  address: [isCidr, 'an IP address or a CIDR block'],
-  number: [(value) => /^-?\d{1,15}(\.\d{1,6})?$/.test(value), 'a number, as a text'],
-};
-
 /** What is wrong with a statement's condition, or undefined. The texts quote operators and keys, never values. */
-export function faultOfCondition(condition: Condition, effect: 'Allow' | 'Deny'): string | undefined {
-  const faults = Object.entries(condition).map(([operator, keys]) => faultOfOperator(operator, keys, effect));
+export function faultOfCondition(condition: Condition, place: ConditionPlace): string | undefined {
+  const faults = Object.entries(condition).map(([operator, keys]) => faultOfOperator(operator, keys, place));
   return faults.find((fault) => fault !== undefined);
 }
 
-function faultOfOperator(operator: string, keys: Condition[string], effect: 'Allow' | 'Deny'): string | undefined {
-  const [, quantifier, bare = '', ifExists] = /^(ForAllValues:|ForAnyValue:)?(.*?)(IfExists)?$/.exec(operator) ?? [];
-  const kinds = operator === 'Null' ? [] : OPERATORS.find(([pattern]) => pattern.test(bare))?.[1];
-  if (kinds === undefined) return `\`${operator.slice(0, 64)}\` is no condition operator`;
-  if (effect === 'Allow' && (quantifier === 'ForAllValues:' || ifExists !== undefined)) {
-    return `\`${operator}\` also allows requests that lack the key; use the operator without it`;
+function faultOfOperator(text: string, keys: Condition[string], place: ConditionPlace): string | undefined {
+  const name = text.replace(/^(ForAllValues:|ForAnyValue:)/, '').replace(/IfExists$/, '');
+  const found = OPERATORS.find(([pattern]) => pattern.test(name))?.[1];
+  const isNullOfMore = name === 'Null' && text !== name;
+  if (found === undefined || isNullOfMore) return `\`${text.slice(0, 64)}\` is no condition operator`;
+  if (place.effect === 'Allow' && /^ForAllValues:|IfExists$/.test(text)) {
+    return `\`${text}\` also allows requests that lack the key; use the operator without it`;
   }
-  const faults = Object.entries(keys).map(([key, values]) => faultOfKey(bare, kinds, key, [values].flat()));
+  const faults = Object.entries(keys).map(([key, values]) =>
+    faultOfKey({ name, ...found }, key, [values].flat(), place),
+  );
   return faults.find((fault) => fault !== undefined);
 }
 
 function faultOfKey(
-  operator: string,
-  kinds: readonly KeyKind[],
+  operator: Operator,
   key: string,
   values: readonly string[],
+  place: ConditionPlace,
 ): string | undefined {
-  const kind = kindOfKey(key);
-  if (kind === undefined) return unknownKey(key);
-  if (operator === 'Null') return VALUES.flag[0](values[0] ?? '') ? undefined : '`Null` takes `true` or `false`';
-  if (!kinds.includes(kind)) return `\`${operator}\` cannot compare \`${key}\``;
-  const [check, say] = operator.startsWith('String') ? VALUES.text : VALUES[kind];
-  return values.every((value) => check(value)) ? undefined : `\`${key}\` takes ${say}`;
+  const kinds = kindsOfKey(key);
+  if (kinds === undefined) {
+    const fault = faultOfUnlisted(operator, key, values, place);
+    if (fault !== undefined) return fault;
+  } else if (operator.name !== 'Null' && !operator.kinds.some((kind) => kinds.has(kind))) {
+    return `\`${operator.name}\` cannot compare \`${key}\``;
+  }
+  if (!values.every((value) => operator.isValue(value))) return `\`${key}\` takes ${operator.wanted}`;
+  // YAML reads an account that starts with 0 as a number without it
+  const isAccount = /^[a-z0-9-]+:\w*Account$/.test(key) && operator.name.startsWith('String');
+  const isShort = isAccount && values.some((value) => /^\d{1,11}$/.test(value));
+  return isShort ? `\`${key}\` takes the 12 digits of an account, in quotes` : undefined;
 }
 
-function unknownKey(key: string): string {
-  const right = inRightCase(key);
-  if (right !== undefined) return `write the condition key \`${key}\` as \`${right}\``;
-  return `\`${key.slice(0, 64)}\` is no condition key that is known here; an unknown one would never match`;
+/**
+ * A key of the statement's own service that is not on the list is taken where a wrong name would allow nothing: it never
+ * matches. In a Deny, or where the condition holds for what is not there, it would open what was to be closed.
+ */
+function faultOfUnlisted(
+  { name }: Operator,
+  key: string,
+  values: readonly string[],
+  { effect, services }: ConditionPlace,
+): string | undefined {
+  const suggestion = suggestedKey(key);
+  const shown = key.slice(0, 64);
+  if (suggestion !== undefined && suggestion !== key)
+    return `write the condition key \`${shown}\` as \`${suggestion}\``;
+  const service = serviceOfKey(key);
+  if (service === undefined || service === 'aws') {
+    return `\`${shown}\` is no condition key of AWS; an unknown one would never match`;
+  }
+  if (!services.includes('*') && !services.includes(service)) {
+    return `\`${shown}\` is a condition key of \`${service}\`, and the statement has actions of ${services.join(', ')}; it would never match`;
+  }
+  if (effect === 'Allow' && !holdsWithoutKey(name, values)) return undefined;
+  return `\`${shown}\` is not on the list of condition keys, and a wrong name would go unnoticed here; use it in an Allow, with an operator that needs the key`;
+}
+
+/** Whether a condition is met where the key is absent. */
+function holdsWithoutKey(operator: string, values: readonly string[]): boolean {
+  return operator.includes('Not') || (operator === 'Null' && values.some((value) => value !== 'false'));
 }
 
 function isDate(value: string): boolean {

@@ -17,14 +17,38 @@ function oneOrMore(item: z.ZodType<string>): z.ZodType<string | string[]> {
   return z.union([item, z.array(item).min(1).max(128)]);
 }
 
+/**
+ * A value of a condition. IAM takes booleans and numbers, and compares them as the texts that JSON writes them as; they go out as
+ * those texts, which every engine reads alike.
+ */
+const ConditionValueSchema: z.ZodType<string> = z.union([
+  TextSchema,
+  z.boolean().transform(String),
+  z
+    .number()
+    .refine(
+      (value) => /^-?\d{1,15}(\.\d{1,6})?$/.test(String(value)),
+      'use at most 15 digits and 6 decimals, or a text',
+    )
+    .transform(String),
+]);
+
+/**
+ * The schema with a stop behind it: what is checked after it sees values that are all right. Without one, zod goes on with those
+ * that a refinement of a member refused, before they were turned into what their type says.
+ */
+export function soundly<Schema extends z.ZodType>(schema: Schema) {
+  return schema.transform((value) => value);
+}
+
 const ResourceSchema = TextSchema.refine(
   (text) => text === '*' || partitionOfResource(text) !== undefined,
   'use an ARN with its service, region and account written out, or `*`',
 );
 
 /** One statement of a session policy. What widens by what it leaves out (NotAction, NotResource) is no member. */
-const StatementSchema = z
-  .strictObject({
+const StatementSchema = soundly(
+  z.strictObject({
     Sid: z
       .string()
       .regex(/^[A-Za-z0-9]{1,64}$/, 'use 1 to 64 letters and digits')
@@ -36,34 +60,35 @@ const StatementSchema = z
       .record(
         z.string().max(64),
         z
-          .record(z.string().max(256), oneOrMore(TextSchema))
+          .record(z.string().max(256), oneOrMore(ConditionValueSchema))
           .refine((keys) => Object.keys(keys).length > 0, 'name at least one condition key'),
       )
       .refine((operators) => Object.keys(operators).length > 0, 'leave an empty condition out')
       .optional(),
-  })
-  .superRefine((statement, context) => {
-    for (const action of [statement.Action].flat()) {
-      const fault = faultOfAction(action, statement.Effect);
-      if (fault !== undefined) context.addIssue({ code: 'custom', path: ['Action'], message: fault });
-    }
-    const fault = faultOfCondition(statement.Condition ?? {}, statement.Effect);
-    if (fault !== undefined) context.addIssue({ code: 'custom', path: ['Condition'], message: fault });
-  });
+  }),
+).superRefine((statement, context) => {
+  for (const action of [statement.Action].flat()) {
+    const fault = faultOfAction(action, statement.Effect);
+    if (fault !== undefined) context.addIssue({ code: 'custom', path: ['Action'], message: fault });
+  }
+  const services = [statement.Action].flat().map((action) => action.toLowerCase().split(':')[0] ?? '');
+  const place = { effect: statement.Effect, services: [...new Set(services)] };
+  const fault = faultOfCondition(statement.Condition ?? {}, place);
+  if (fault !== undefined) context.addIssue({ code: 'custom', path: ['Condition'], message: fault });
+});
 export type Statement = z.infer<typeof StatementSchema>;
 
+/** One statement or a list of them, as IAM takes it; read as a list. */
+const StatementsSchema = z
+  .union([StatementSchema, z.array(StatementSchema).min(1).max(64)])
+  .transform((statements) => [statements].flat())
+  .refine((statements) => statements.some(({ Effect }) => Effect === 'Allow'), 'allow at least one thing');
+
 /** The session policy that a template writes. It allows something, names what, and holds no variables. */
-export const PolicySchema = z
-  .strictObject({
-    Version: z.literal('2012-10-17'),
-    Statement: z
-      .array(StatementSchema)
-      .min(1)
-      .max(64)
-      .refine((statements) => statements.some(({ Effect }) => Effect === 'Allow'), 'allow at least one thing'),
-  })
-  .refine(({ Statement }) => {
-    const ids = Statement.flatMap(({ Sid }) => (Sid === undefined ? [] : [Sid]));
-    return new Set(ids).size === ids.length;
-  }, 'give each `Sid` once');
+export const PolicySchema = soundly(
+  z.strictObject({ Version: z.literal('2012-10-17'), Statement: StatementsSchema }),
+).refine(({ Statement }) => {
+  const ids = Statement.flatMap(({ Sid }) => (Sid === undefined ? [] : [Sid]));
+  return new Set(ids).size === ids.length;
+}, 'give each `Sid` once');
 export type Policy = z.infer<typeof PolicySchema>;

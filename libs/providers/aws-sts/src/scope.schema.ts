@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { partitionOfResource, PolicyArnSchema, roleOf, RoleArnSchema } from './arn.js';
-import { PolicySchema } from './policy.schema.js';
+import { PolicySchema, soundly } from './policy.schema.js';
 
 /** The session tags that Mayfly itself sets; their prefix is reserved. */
 const OWN_TAGS = ['mayfly:template', 'mayfly:agent', 'mayfly:task'] as const;
@@ -21,8 +21,8 @@ const areDistinct = (texts: readonly string[]): boolean =>
   new Set(texts.map((text) => text.toLowerCase())).size === texts.length;
 
 /** A rendered scope: one role, and the part of its rights that the session gets (STS API reference, AssumeRole). */
-export const AwsScopeSchema = z
-  .strictObject({
+export const AwsScopeSchema = soundly(
+  z.strictObject({
     roleArn: RoleArnSchema,
     /** never absent: without it a session has everything that the role has */
     policy: PolicySchema,
@@ -46,16 +46,16 @@ export const AwsScopeSchema = z
       .max(1224)
       .regex(/^[\w+=,.@:/-]+$/, 'use letters, digits and _ + = , . @ : / -')
       .optional(),
-  })
-  .superRefine((scope, context) => {
-    const keys: string[] = [...OWN_TAGS, ...Object.keys(scope.tags ?? {})];
-    if (scope.transitiveTagKeys?.some((key) => !keys.includes(key)) === true) {
-      context.addIssue({ code: 'custom', path: ['transitiveTagKeys'], message: 'name keys of `tags`' });
-    }
-    if (arnsOf(scope).some((partition) => partition !== roleOf(scope.roleArn).partition)) {
-      context.addIssue({ code: 'custom', path: ['policy'], message: 'keep to the partition of `roleArn`' });
-    }
-  });
+  }),
+).superRefine((scope, context) => {
+  const keys: string[] = [...OWN_TAGS, ...Object.keys(scope.tags ?? {})];
+  if (scope.transitiveTagKeys?.some((key) => !keys.includes(key)) === true) {
+    context.addIssue({ code: 'custom', path: ['transitiveTagKeys'], message: 'name keys of `tags`' });
+  }
+  if (arnsOf(scope).some((partition) => partition !== roleOf(scope.roleArn).partition)) {
+    context.addIssue({ code: 'custom', path: ['policy'], message: 'keep to the partition of `roleArn`' });
+  }
+});
 export type AwsScope = z.infer<typeof AwsScopeSchema>;
 
 /** The partition of every resource and managed policy that the scope names. */

@@ -1,0 +1,98 @@
+import type { ScopeRemark } from '@mayfly/credentials';
+import type { Json, JsonObject } from '@mayfly/kernel';
+import { isUnscoped, isUnscopedFamily } from './unscoped-actions.js';
+
+interface Placed {
+  readonly path: readonly (string | number)[];
+  readonly text: string;
+}
+
+const WILDCARD = /[*?]/;
+const ARN = String.raw`arn:[\w-]+`;
+/** A log group with its streams, in the form that the console and the API show; streams are named by what writes them. */
+const LOG_GROUP = new RegExp(`^${ARN}:logs:[\\w-]*:\\d*:log-group:[^*?:]+(:log-stream)?:\\*$`);
+/** A secret by its name: AWS adds a hyphen and six characters. */
+const SECRET = new RegExp(`^${ARN}:secretsmanager:[\\w-]*:\\d*:secret:[^*?:]+-\\?{6}$`);
+/** Everything below one named thing where AWS writes colons: versions of a function, executions of a state machine. */
+const BELOW_COLON = new RegExp(`^${ARN}:[\\w-]+:[\\w-]*:\\d*:[^*?:/]+[:/][^*?]+:\\*$`);
+
+/**
+ * What is to be said of wildcards in an Allow of a rendered policy, and of `iam:PassRole`. It reads scopes that do not parse as
+ * well, as far as they have the form. Denials are left to the linter's own rules.
+ */
+export function readAwsScope(scope: Json): readonly ScopeRemark[] {
+  const policy = memberOf(scope, 'policy');
+  const path = ['policy', 'Statement'];
+  return eachOf(memberOf(policy, 'Statement'), path)
+    .filter(({ value }) => memberOf(value, 'Effect') === 'Allow')
+    .flatMap(({ value, path: place }) => readStatement(value as JsonObject, place));
+}
+
+function readStatement(statement: JsonObject, path: readonly (string | number)[]): ScopeRemark[] {
+  const actions = textsOf(statement.Action, [...path, 'Action']);
+  const resources = textsOf(statement.Resource, [...path, 'Resource']);
+  return [
+    ...actions.flatMap(readAction),
+    ...resources.flatMap((resource) => readResource(resource, actions)),
+    ...(isPassedAnywhere(statement.Condition) ? actions.filter(isPassRole).map(unbound) : []),
+  ];
+}
+
+function readAction({ path, text }: Placed): ScopeRemark[] {
+  if (!WILDCARD.test(text)) return [];
+  if (isUnscopedFamily(text)) return [{ path, kind: 'narrowest' }];
+  const detail = `name the actions; a final \`*\` is taken where all that it stands for only reads or lists, as in \`ec2:Describe*\``;
+  return [{ path, kind: 'too-wide', detail }];
+}
+
+function readResource({ path, text }: Placed, actions: readonly Placed[]): ScopeRemark[] {
+  if (text === '*') return [readEverything(path, actions)];
+  if (LOG_GROUP.test(text) || SECRET.test(text)) return [{ path, kind: 'narrowest' }];
+  return BELOW_COLON.test(text) ? [{ path, kind: 'below' }] : [];
+}
+
+function readEverything(path: Placed['path'], actions: readonly Placed[]): ScopeRemark {
+  const scoped = actions.find(({ text }) => !isUnscoped(text));
+  if (scoped === undefined) return { path, kind: 'narrowest' };
+  const detail =
+    `\`*\` is for actions for which AWS knows no resource, and \`${scoped.text.slice(0, 64)}\` is not listed as one (docs/connect-aws.md); name its ` +
+    'resource as an ARN, at the widest the kind of thing as `…/*` narrowed by a condition such as `aws:ResourceTag/team`';
+  return { path, kind: 'too-wide', detail };
+}
+
+function isPassRole({ text }: Placed): boolean {
+  return text.toLowerCase() === 'iam:passrole';
+}
+
+function unbound({ path }: Placed): ScopeRemark {
+  const detail =
+    '`iam:PassRole` hands the role to any service that the role trusts; name the service with the condition `StringEquals: {iam:PassedToService: …}`';
+  return { path, kind: 'unbound', detail };
+}
+
+/** No operator that needs the key says which service a role may be passed to. */
+function isPassedAnywhere(condition: Json | undefined): boolean {
+  return !Object.entries(condition ?? {}).some(
+    ([operator, keys]) =>
+      /^(ForAnyValue:)?String(Equals(IgnoreCase)?|Like)$/.test(operator) &&
+      Object.keys((keys ?? {}) as object).some((key) => key.toLowerCase() === 'iam:passedtoservice'),
+  );
+}
+
+function textsOf(value: Json | undefined, path: Placed['path']): Placed[] {
+  return eachOf(value, path).flatMap((one) =>
+    typeof one.value === 'string' ? [{ path: one.path, text: one.value }] : [],
+  );
+}
+
+/** The members of a list with their places, or the one value that stands in its place. */
+function eachOf(value: Json | undefined, path: Placed['path']): { value: Json; path: Placed['path'] }[] {
+  if (value === undefined) return [];
+  if (!Array.isArray(value)) return [{ value, path }];
+  return (value as readonly Json[]).map((item, index) => ({ value: item, path: [...path, index] }));
+}
+
+function memberOf(value: Json | undefined, key: string): Json | undefined {
+  const isMap = typeof value === 'object' && value !== null && !Array.isArray(value);
+  return isMap ? (value as JsonObject)[key] : undefined;
+}

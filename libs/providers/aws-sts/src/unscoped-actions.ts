@@ -1,0 +1,31 @@
+import { SCOPED_MEMBERS, UNSCOPED_ACTIONS, UNSCOPED_FAMILIES } from './unscoped-actions.data.js';
+
+const EXACT = new Set(namesIn(UNSCOPED_ACTIONS));
+const SCOPED = new Set(namesIn(SCOPED_MEMBERS));
+const FAMILIES = namesIn(UNSCOPED_FAMILIES);
+
+/** `Describe*` and the like of a service, or a longer beginning of the same; nothing else with a wildcard. */
+const FAMILY = /^[a-z0-9-]+:[a-z0-9]+\*$/;
+
+/** Whether AWS knows no resource for this action, so that `*` is the least it can be given on. Names have no case at AWS. */
+export function isUnscoped(action: string): boolean {
+  const name = action.toLowerCase();
+  if (EXACT.has(name) || isUnscopedFamily(action)) return true;
+  return /^[a-z0-9-]+:[a-z0-9]+$/.test(name) && !SCOPED.has(name) && isOfFamily(name);
+}
+
+/** Whether a wildcard in an action stands for such actions alone, or nearly so, and all of them read. */
+export function isUnscopedFamily(action: string): boolean {
+  const name = action.toLowerCase();
+  return FAMILY.test(name) && isOfFamily(name);
+}
+
+function isOfFamily(name: string): boolean {
+  return FAMILIES.some((family) => name.startsWith(family));
+}
+
+function namesIn(table: Readonly<Record<string, string>>): string[] {
+  return Object.entries(table).flatMap(([service, names]) =>
+    names.split(/\s+/).map((name) => `${service}:${name}`.toLowerCase()),
+  );
+}
