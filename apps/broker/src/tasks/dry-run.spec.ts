@@ -127,6 +127,23 @@ describe('a dry run', () => {
     expect(await bothOf({ p: value })).toEqual([refusal, refusal]);
   });
 
+  it('and the request refuse two listed values that come to more together, where publishing tried a sample', async () => {
+    const describing = Array.from({ length: 65 }, (_none, index) => `ec2:DescribeThing${String(index)}`);
+    const resource = { enum: ['arn:aws:s3:::crm/a', '*'] };
+    const statement = { Effect: 'Allow', Action: { $param: 'action' }, Resource: { $param: 'resource' } };
+    const scope = {
+      roleArn: 'arn:aws:iam::123456789012:role/crm',
+      policy: { Version: '2012-10-17', Statement: statement },
+    };
+    const template = templateFor('aws-sts', scope, { action: { enum: ['s3:GetObject', ...describing] }, resource });
+    expect(errorsIn(template)).toEqual([]);
+    await publish(template);
+    expect(await bothOf({ action: 'ec2:DescribeThing1', resource: '*' })).toEqual(['granted', 'granted']);
+    const [dry, real] = await bothOf({ action: 's3:GetObject', resource: '*' });
+    expect(real).toEqual(dry);
+    expect(real).toMatchObject({ code: 'invalid_parameters', errors: [{ pointer: '/resource' }] });
+  });
+
   it('and the request refuse a scope without parameters that its provider no longer takes, as nothing that the caller can change', async () => {
     const scope = { audience: 'https://cases.example', operations: ['Read'] };
     await publish(templateFor('signed-token', scope, {}));
