@@ -57,6 +57,7 @@ function withoutTarget(provider: AnyProvider, refuse: (order: MintOrder<unknown,
     traits: { ...provider.traits, recordsFirst: false },
     authoredMembers: provider.authoredMembers,
     plan: (order: MintOrder<unknown, never>) => provider.plan(order) as unknown,
+    ...(provider.readScope === undefined ? {} : { readScope: provider.readScope.bind(provider) }),
     ...(provider.inspect === undefined ? {} : { inspect: provider.inspect.bind(provider) }),
     ...(provider.traitsFor === undefined ? {} : { traitsFor: provider.traitsFor.bind(provider) }),
     mint: async (order: MintOrder<unknown, never>, handle: unknown): Promise<Minted<unknown>> => {
