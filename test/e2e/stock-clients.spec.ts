@@ -1,5 +1,5 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
@@ -15,6 +15,14 @@ import { until } from '../support/until.js';
 import { trustBroker, vaultConnections, warehouseTemplate } from '../support/vault-documents.js';
 
 const MAYFLY = resolve('dist/apps/cli/apps/cli/src/main.js');
+const MAYFLY_END = [
+  process.execPath,
+  MAYFLY,
+  'aws-credentials',
+  '--template',
+  'support-export-bucket',
+  '--end',
+] as const;
 /** The AWS command line of the operating system; another one may be on the PATH. */
 const AWS = ['/usr/bin/aws'].find((path) => existsSync(path));
 const PSQL = ['/usr/bin/psql'].find((path) => existsSync(path));
@@ -105,6 +113,22 @@ credential_process = ${process.execPath} ${MAYFLY} aws-credentials --template su
     const refused = await copy('private/1');
     expect(refused.status).not.toBe(0);
     expect(refused.stdout).toBe('');
+  });
+
+  it('copies thirty files by one task, which `--end` completes', async () => {
+    const before = (await tasks()).length;
+    await shell.run(MAYFLY_END[0], ...MAYFLY_END.slice(1));
+    mkdirSync(join(shell.home, 'files'));
+    for (let file = 0; file < 30; file += 1) writeFileSync(join(shell.home, 'files', String(file)), String(file));
+    const to = `s3://${target.bucket}/reports/thirty/`;
+    const ran = await shell.run(AWS!, '--endpoint-url', target.aws.endpoint, 's3', 'cp', '--recursive', 'files', to);
+    expect(ran).toMatchObject({ status: 0, stderr: '' });
+    expect(ran.stdout.match(/upload: /g)).toHaveLength(30);
+    expect(await tasks()).toHaveLength(before + 1);
+    expect(await shell.run(MAYFLY_END[0], ...MAYFLY_END.slice(1))).toMatchObject({ status: 0, stderr: '' });
+    const { id } = (await tasks()).at(-1)!;
+    const { body } = await broker.send(`GET /tasks/${id}`, { token: broker.agentToken('support-agent') });
+    expect(body).toMatchObject({ endCause: 'completed' });
   });
 
   it('is refused everything within the window after `complete`', async () => {

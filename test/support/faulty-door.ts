@@ -8,6 +8,8 @@ export interface FaultyDoor {
   open(): void;
   /** The next answer does not arrive: the connection is cut when its first byte comes. */
   loseNextAnswer(): void;
+  /** Requests get through, and no answer comes back until this is called with `false`. */
+  holdAnswers(isHolding: boolean): void;
   stop(): Promise<void>;
 }
 
@@ -15,7 +17,7 @@ export async function startFaultyDoor(target: string): Promise<FaultyDoor> {
   const { hostname, port } = new URL(target);
   const sockets = new Set<Socket>();
   let isClosed = false;
-  let loses = false;
+  let [loses, holds] = [false, false];
   const server = createServer((client) => {
     if (isClosed) return client.destroy();
     const service = connect(Number(port), hostname);
@@ -24,13 +26,14 @@ export async function startFaultyDoor(target: string): Promise<FaultyDoor> {
       socket
         .on('error', () => undefined)
         .once('close', () => {
-          client.destroy();
           service.destroy();
+          if (!holds) client.destroy(); // its caller goes on waiting
           sockets.delete(socket);
         });
     }
     client.pipe(service);
     service.on('data', (part: Buffer) => {
+      if (holds) return;
       if (!loses) client.write(part);
       else {
         loses = false;
@@ -50,6 +53,10 @@ export async function startFaultyDoor(target: string): Promise<FaultyDoor> {
     },
     open: () => void (isClosed = false),
     loseNextAnswer: () => void (loses = true),
+    holdAnswers: (isHolding) => {
+      holds = isHolding;
+      if (!isHolding) cut();
+    },
     stop: () =>
       new Promise((done) => {
         server.close(() => done());

@@ -1,4 +1,5 @@
-import { tmpdir } from 'node:os';
+import { homedir, tmpdir } from 'node:os';
+import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { usageFailure } from './command-failure.js';
 
@@ -13,6 +14,7 @@ const EnvironmentSchema = z.object({
   ACTIONS_ID_TOKEN_REQUEST_TOKEN: z.string().optional(),
   SPIFFE_JWT_SVID_FILE: z.string().optional(),
   XDG_RUNTIME_DIR: z.string().optional(),
+  XDG_CACHE_HOME: z.string().optional(),
 });
 
 export type Variables = Readonly<Record<string, string | undefined>>;
@@ -35,6 +37,8 @@ export interface CliConfig {
   readonly identity: IdentityPlaces;
   /** where private files may be put */
   readonly runtimeDir: string;
+  /** where sessions of AWS profiles are kept: in memory where the system has such a place for each user */
+  readonly cacheDir: string;
 }
 
 export interface GlobalOptions {
@@ -58,7 +62,7 @@ export function readConfig(options: GlobalOptions = {}, variables = environment)
   const [url, token] = [data.ACTIONS_ID_TOKEN_REQUEST_URL, data.ACTIONS_ID_TOKEN_REQUEST_TOKEN];
   return {
     url: brokerUrl(options.url ?? data.MAYFLY_URL, data.MAYFLY_ALLOW_HTTP === 'on'),
-    runtimeDir: data.XDG_RUNTIME_DIR ?? tmpdir(),
+    ...directoriesOf(data),
     identity: {
       token: options.tokenFile === undefined ? data.MAYFLY_TOKEN : undefined,
       tokenFile: options.tokenFile ?? data.MAYFLY_TOKEN_FILE,
@@ -67,6 +71,16 @@ export function readConfig(options: GlobalOptions = {}, variables = environment)
       spiffeFile: data.SPIFFE_JWT_SVID_FILE,
     },
   };
+}
+
+function directoriesOf({ XDG_RUNTIME_DIR: runtime, XDG_CACHE_HOME: cache }: z.infer<typeof EnvironmentSchema>) {
+  const parent = absolute(runtime) ?? absolute(cache) ?? join(homedir(), '.cache');
+  return { runtimeDir: runtime ?? tmpdir(), cacheDir: join(parent, 'mayfly') };
+}
+
+/** XDG Base Directory Specification 0.8: a relative path in one of its variables is ignored. */
+function absolute(path: string | undefined): string | undefined {
+  return path !== undefined && isAbsolute(path) ? path : undefined;
 }
 
 /** Identity tokens go there and secrets come back: in the clear only where they do not leave the machine (RFC 6750 §5.3). */

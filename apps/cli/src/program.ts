@@ -1,5 +1,5 @@
 import { Command } from 'commander';
-import { addAwsCredentialsCommand } from './aws-credentials.command.js';
+import { addAwsCredentialsCommand } from './aws-profile/aws-credentials.command.js';
 import { addApplyCommand } from './apply/apply.command.js';
 import { addExecCommand } from './exec/exec.command.js';
 import { addAgentsCommand } from './reading/agents.command.js';

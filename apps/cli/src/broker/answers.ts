@@ -38,6 +38,10 @@ export const TaskSchema = z.looseObject({
   endCause: z.string().optional(),
   endReason: z.string().optional(),
   endedAt: Instant.optional(),
+  /** in the answer that grants */
+  lifetime: z
+    .looseObject({ requestedSeconds: z.int().nullable(), grantedSeconds: z.int(), limitedBy: z.string() })
+    .optional(),
   credentials: z.array(CredentialSchema),
 });
 export type TaskAnswer = z.infer<typeof TaskSchema>;

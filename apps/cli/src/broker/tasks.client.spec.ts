@@ -85,7 +85,9 @@ describe('asking for a task', () => {
     await expect(client().request(REQUEST)).rejects.toThrow('does not answer');
     expect(asked.length).toBeGreaterThan(4);
     asked = [];
-    await expect(client(systemTimer).request(REQUEST, AbortSignal.abort())).rejects.toThrow('does not answer');
+    await expect(client(systemTimer).request(REQUEST, { signal: AbortSignal.abort() })).rejects.toThrow(
+      'does not answer',
+    );
     expect(asked).toHaveLength(1);
   });
 

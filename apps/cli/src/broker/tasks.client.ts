@@ -25,6 +25,15 @@ export interface Granted {
   readonly askedAt: number;
 }
 
+/** How a task is asked for, where it is not as `mayfly exec` does. */
+export interface Asking {
+  readonly signal?: AbortSignal;
+  /** of an earlier request that was not answered: the task stays the same one */
+  readonly idempotencyKey?: string;
+  /** how long an answer is waited for, over all attempts */
+  readonly forMs?: number;
+}
+
 /** What an agent does with its tasks. */
 export class TasksClient {
   constructor(
@@ -36,16 +45,20 @@ export class TasksClient {
    * Asks for a task. A broken connection is tried again under the same `Idempotency-Key`, so that it stays one task.
    * The answer may be a task that has failed or lost its secrets on the way: look at `state` and `secret`.
    */
-  async request(request: TaskRequest, signal?: AbortSignal): Promise<Granted> {
+  async request(request: TaskRequest, { signal, idempotencyKey, forMs }: Asking = {}): Promise<Granted> {
     const askedAt = this.timer.now();
-    const headers = { 'idempotency-key': randomUUID() };
-    const patience = { timer: this.timer, forMs: ASK_MS, ...(signal === undefined ? {} : { signal }) };
-    const ask = () => this.transport.call('POST', '/tasks', TaskSchema, { body: request, headers });
+    const headers = { 'idempotency-key': idempotencyKey ?? randomUUID() };
+    const patience = { timer: this.timer, forMs: forMs ?? ASK_MS, ...(signal === undefined ? {} : { signal }) };
+    const ask = () => {
+      const left = forMs === undefined ? {} : { timeoutMs: askedAt + forMs - this.timer.now() };
+      return this.transport.call('POST', '/tasks', TaskSchema, { body: request, headers, ...left });
+    };
     return { task: (await retrying(patience, ask, mayAskAgain)).body, askedAt };
   }
 
-  async view(id: string): Promise<TaskAnswer> {
-    return (await this.transport.call('GET', `/tasks/${encodeURIComponent(id)}`, TaskSchema)).body;
+  async view(id: string, timeoutMs?: number): Promise<TaskAnswer> {
+    const call = timeoutMs === undefined ? {} : { timeoutMs };
+    return (await this.transport.call('GET', `/tasks/${encodeURIComponent(id)}`, TaskSchema, call)).body;
   }
 
   /** Moves the deadline. What had to be issued again comes with its new `secret`. */
@@ -58,9 +71,12 @@ export class TasksClient {
   }
 
   /** Ends a task: completed without a reason, failed with one. Tried again until it is answered, for a quarter of a minute. */
-  end(id: string, reason?: string): Promise<TaskAnswer> {
-    return retrying({ timer: this.timer, forMs: END_MS }, () =>
-      reason === undefined ? this.step(id, 'complete') : this.step(id, 'fail', { reason }),
+  end(id: string, reason?: string, forMs = END_MS): Promise<TaskAnswer> {
+    const timeoutMs = Math.min(forMs, SIGN_OF_LIFE_MS);
+    return retrying({ timer: this.timer, forMs }, () =>
+      reason === undefined
+        ? this.step(id, 'complete', undefined, timeoutMs)
+        : this.step(id, 'fail', { reason }, timeoutMs),
     );
   }
 
@@ -69,8 +85,8 @@ export class TasksClient {
     return (await this.transport.call('DELETE', `/tasks/${encodeURIComponent(id)}`, TaskSchema)).body;
   }
 
-  private async step(id: string, step: string, body?: unknown): Promise<TaskAnswer> {
-    const call = { timeoutMs: SIGN_OF_LIFE_MS, ...(body === undefined ? {} : { body }) };
+  private async step(id: string, step: string, body?: unknown, timeoutMs = SIGN_OF_LIFE_MS): Promise<TaskAnswer> {
+    const call = { timeoutMs, ...(body === undefined ? {} : { body }) };
     return (await this.transport.call('POST', `/tasks/${encodeURIComponent(id)}/${step}`, TaskSchema, call)).body;
   }
 }

@@ -37,7 +37,7 @@ export class TaskRun {
       process.exit(this.interruption());
     });
     try {
-      const granted = await this.parts.tasks.request(request, this.relay.interrupted);
+      const granted = await this.parts.tasks.request(request, { signal: this.relay.interrupted });
       return await this.under(granted, request, command, options);
     } catch (error) {
       if (this.relay.interruptedBy !== undefined) return this.interruption();

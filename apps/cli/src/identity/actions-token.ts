@@ -15,6 +15,7 @@ const AnswerSchema = z.object({ value: z.string() });
 /** The OIDC token of a GitHub Actions job that has `permissions: id-token: write`, for the audience `mayfly`. */
 export class ActionsToken implements IdentityToken {
   readonly variables = ['ACTIONS_ID_TOKEN_REQUEST_URL', 'ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
+  readonly place = 'GitHub Actions';
   private kept: { readonly token: string; readonly until: number } | undefined;
 
   constructor(

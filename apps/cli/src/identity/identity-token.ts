@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
 import { CommandFailure, usageFailure } from '../command-failure.js';
 import type { IdentityPlaces } from '../config.js';
 import { EXIT } from '../exit-codes.js';
@@ -26,12 +27,13 @@ export function identityToken(places: IdentityPlaces, kubernetesFile = KUBERNETE
 }
 
 function held(text: string, variable: string): IdentityToken {
-  return { variables: [variable], read: async () => compactToken(text, variable) };
+  return { variables: [variable], place: variable, read: async () => compactToken(text, variable) };
 }
 
 function inFile(path: string, variables: readonly string[]): IdentityToken {
   return {
     variables,
+    place: resolve(path),
     read: async () => {
       const text = await readFile(path, 'utf8').catch((error: unknown) => {
         throw new CommandFailure(

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { processCredentials, sessionIn } from './aws-credentials.command.js';
-import type { TaskAnswer } from './broker/answers.js';
+import { processCredentials, sessionIn } from './process-credentials.js';
+import type { TaskAnswer } from '../broker/answers.js';
 
 const EXPIRES = '2026-11-22T14:15:00.000Z';
 const aws = (name: string, more = {}) => ({
@@ -12,7 +12,7 @@ const task = (...credentials: object[]) => ({ template: { name: 'x' }, credentia
 describe('what a credential process prints', () => {
   it('is what AWS SDKs read, and nothing else', () => {
     expect(
-      processCredentials(sessionIn(task(aws('s3'), { ...aws('db'), provider: 'postgres', secret: {} }), [])),
+      processCredentials(sessionIn(task(aws('s3'), { ...aws('db'), provider: 'postgres', secret: {} }), []).session),
     ).toEqual({
       Version: 1,
       AccessKeyId: 's3',
@@ -23,7 +23,10 @@ describe('what a credential process prints', () => {
   });
 
   it('is of the credential that was picked', () => {
-    expect(sessionIn(task(aws('one'), aws('two')), ['two']).accessKeyId).toBe('two');
+    expect(sessionIn(task(aws('one'), aws('two')), ['two'])).toMatchObject({
+      name: 'two',
+      session: { accessKeyId: 'two' },
+    });
     expect(() => sessionIn(task(aws('one'), aws('two')), [])).toThrow('several AWS sessions');
   });
 

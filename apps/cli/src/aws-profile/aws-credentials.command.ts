@@ -1,0 +1,120 @@
+import type { Command } from 'commander';
+import { CommandFailure, usageFailure } from '../command-failure.js';
+import type { GlobalOptions } from '../config.js';
+import type { AwsSession } from '../environment/tool-access.js';
+import { EXIT } from '../exit-codes.js';
+import { openSession, type Session } from '../session.js';
+import { systemCodeOf } from '../system-code.js';
+import { taskRequest, withTaskOptions, type TaskOptions } from '../task-options.js';
+import { systemTimer } from '../timer.js';
+import { KeptFile, profileKey } from './kept.js';
+import { PrivateDirectory } from './private-directory.js';
+import { processCredentials, sessionIn } from './process-credentials.js';
+import { ProfileSession } from './profile-session.js';
+
+/**
+ * When there has to be an answer, since the process began: SDKs do not wait for longer than 6.2 s (aws-config 1.13 for
+ * Rust, which gives up first). The rest is for what has to be said.
+ */
+const ANSWER_MS = 4_600;
+const LEAVE_MS = 4_900;
+/** How long `--end` goes on. Nobody but a person waits for it. */
+const END_MS = 6_000;
+
+interface AwsCredentialsOptions extends TaskOptions, GlobalOptions {
+  readonly cache: boolean;
+  readonly end?: boolean;
+}
+
+/** `mayfly aws-credentials`: what an AWS profile names as its `credential_process`. */
+export function addAwsCredentialsCommand(program: Command): void {
+  withTaskOptions(
+    program
+      .command('aws-credentials')
+      .description(
+        'print an AWS session for `credential_process`; calls share one task until shortly before its deadline',
+      ),
+  )
+    .option('--no-cache', 'keep nothing on this machine: each call is a task of its own')
+    .option('--end', 'end the task that these options share, and remove its session from this machine')
+    .action(async (_options: unknown, self: Command) => {
+      await run(self.optsWithGlobals<AwsCredentialsOptions>());
+    });
+}
+
+async function run(options: AwsCredentialsOptions): Promise<void> {
+  const session = openSession(options);
+  if (options.end === true) {
+    if (!options.cache) throw usageFailure('--end and --no-cache exclude each other: without a cache no task is known');
+    return end(session, options);
+  }
+  const act = options.cache ? printKept : printOwn;
+  await Promise.race([act(session, options), tooLate()]);
+}
+
+/** Hands out the session that is kept. A reader that has gone leaves it to the next call. */
+async function printKept(session: Session, options: AwsCredentialsOptions): Promise<void> {
+  const profile = await profileSession(session, options, ANSWER_MS);
+  await print(await profile.obtain());
+}
+
+/** Hands out the session of a task of its own, or ends the task. */
+async function printOwn({ tasks, notices }: Session, options: AwsCredentialsOptions): Promise<void> {
+  const left = (): number => Math.max(ANSWER_MS - systemTimer.now(), 100);
+  const { task } = await tasks.request(requestOf(options), { forMs: left() });
+  try {
+    await print(sessionIn(task, options.credential).session);
+  } catch (error) {
+    await tasks.end(task.id, 'the credential process could not use it', left()).catch(() => {
+      notices.warn(`task ${task.id} could not be ended; it ends at its deadline`);
+    });
+    throw error;
+  }
+}
+
+async function end(session: Session, options: AwsCredentialsOptions): Promise<void> {
+  const profile = await profileSession(session, options, systemTimer.now() + END_MS);
+  const taskId = await profile.end();
+  session.notices.note(taskId === undefined ? 'no task is kept for these options' : `task ${taskId} has ended`);
+}
+
+async function profileSession(session: Session, options: AwsCredentialsOptions, until: number) {
+  const { config, identity, tasks, notices } = session;
+  const request = requestOf(options);
+  const directory = await PrivateDirectory.open(config.cacheDir);
+  await directory.sweep(new Date());
+  const key = await profileKey({ brokerUrl: config.url, request, picked: options.credential, identity });
+  const parts = { tasks, notices, file: new KeptFile(directory, key), timer: systemTimer, until };
+  return new ProfileSession(parts, request, options.credential);
+}
+
+function requestOf(options: AwsCredentialsOptions) {
+  return taskRequest(options, 'credentials of an AWS profile');
+}
+
+/** Prints what SDKs read. Throws a `CommandFailure` where nobody can use it. */
+async function print(session: AwsSession): Promise<void> {
+  if (Date.parse(session.expiration) <= Date.now()) {
+    throw new CommandFailure(
+      EXIT.no,
+      `the session ended at ${session.expiration}, by the clock of this machine`,
+      'set the clock',
+    );
+  }
+  process.stdout.on('error', () => undefined); // told to the callback too
+  await new Promise<void>((resolve, reject) => {
+    process.stdout.write(`${JSON.stringify(processCredentials(session))}\n`, (error) => {
+      if (error) reject(notRead(error));
+      else resolve();
+    });
+  });
+}
+
+function notRead(error: Error): CommandFailure {
+  return new CommandFailure(EXIT.no, `the session cannot be printed (${systemCodeOf(error) ?? 'unknown'})`);
+}
+
+async function tooLate(): Promise<never> {
+  await systemTimer.wait(LEAVE_MS - systemTimer.now());
+  throw new CommandFailure(EXIT.unavailable, 'there is no session within 5 s', 'the next call asks for the same task');
+}

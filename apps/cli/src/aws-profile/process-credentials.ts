@@ -1,0 +1,33 @@
+import type { TaskAnswer } from '../broker/answers.js';
+import { usageFailure } from '../command-failure.js';
+import { accessOf } from '../environment/access-by-provider.js';
+import { chosenAccess } from '../environment/chosen-access.js';
+import type { AwsSession } from '../environment/tool-access.js';
+
+/** The AWS session of a task, and the name of the credential that it is of. */
+export interface NamedSession {
+  readonly name: string;
+  readonly session: AwsSession;
+}
+
+/** Throws a usage failure when the task has no AWS session, or several and none is picked. */
+export function sessionIn({ credentials, template }: TaskAnswer, picked: readonly string[]): NamedSession {
+  const accesses = credentials.flatMap(({ name, provider, secret, expiresAt, providerExpiresAt }) => {
+    const access = accessOf(provider, secret ?? {}, { expiresAt: providerExpiresAt ?? expiresAt });
+    return access === undefined ? [] : [{ name, access }];
+  });
+  const chosen = chosenAccess('aws', accesses, picked);
+  if (chosen === undefined) throw usageFailure(`template \`${template.name}\` gives no AWS session`);
+  return { name: chosen.name, session: chosen.access.session };
+}
+
+/** "Sourcing credentials with an external process", AWS SDKs and Tools Reference Guide: these members, version 1. */
+export function processCredentials({ accessKeyId, secretAccessKey, sessionToken, expiration }: AwsSession) {
+  return {
+    Version: 1,
+    AccessKeyId: accessKeyId,
+    SecretAccessKey: secretAccessKey,
+    SessionToken: sessionToken,
+    Expiration: expiration,
+  };
+}

@@ -1,0 +1,106 @@
+import { randomUUID } from 'node:crypto';
+import { link, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { CommandFailure } from '../command-failure.js';
+import { EXIT } from '../exit-codes.js';
+import { systemCodeOf } from '../system-code.js';
+import type { Timer } from '../timer.js';
+
+const LOOK_AGAIN_MS = 40;
+/** Longer than a holder is allowed to take: what holds a lock for longer was stopped, or its machine was. */
+const ABANDONED_MS = 20_000;
+
+/** Who holds a lock, as the file says. */
+interface Holder {
+  readonly pid: number;
+  /** where that number means something: the host and its namespace of processes */
+  readonly space: string;
+}
+
+/**
+ * Acts while no other process holds the lock file `path`. The lock of a process that has died is taken over at once, one
+ * that cannot be judged when it is twenty seconds old. Throws a `CommandFailure` when it is not free at `until`
+ * (`Timer.now()`), and what `act` throws.
+ */
+export async function underLock<T>(
+  path: string,
+  { timer, until }: { readonly timer: Timer; readonly until: number },
+  act: () => Promise<T>,
+): Promise<T> {
+  const mine = JSON.stringify({ id: randomUUID(), pid: process.pid, space: await processSpace() });
+  while (!(await isTaken(path, mine))) {
+    await breakAbandoned(path);
+    if (timer.now() >= until) throw busy();
+    await timer.wait(LOOK_AGAIN_MS);
+  }
+  try {
+    return await act();
+  } finally {
+    if ((await textOf(path)) === mine) await rm(path, { force: true });
+  }
+}
+
+function busy(): CommandFailure {
+  return new CommandFailure(EXIT.unavailable, 'another process asks for this session and has no answer yet');
+}
+
+async function isTaken(path: string, mine: string): Promise<boolean> {
+  try {
+    await writeFile(path, mine, { mode: 0o600, flag: 'wx' });
+    return true;
+  } catch (error) {
+    if (systemCodeOf(error) === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** Several processes may find a lock abandoned: who moves another one than the one it has judged puts that back. */
+async function breakAbandoned(path: string): Promise<void> {
+  const judged = await textOf(path);
+  if (judged === undefined || !(await isAbandoned(path, judged))) return;
+  if ((await textOf(path)) !== judged) return;
+  const aside = `${path}.${randomUUID()}`;
+  try {
+    await rename(path, aside);
+    if ((await textOf(aside)) !== judged) await link(aside, path);
+  } catch {
+    // somebody else was quicker
+  } finally {
+    await rm(aside, { force: true });
+  }
+}
+
+async function isAbandoned(path: string, text: string): Promise<boolean> {
+  const found = await stat(path).catch(() => undefined);
+  if (found === undefined) return false;
+  if (Date.now() - found.mtimeMs > ABANDONED_MS) return true;
+  const holder = holderIn(text);
+  return holder?.space === (await processSpace()) && isDead(holder.pid);
+}
+
+function holderIn(text: string): Holder | undefined {
+  try {
+    const { pid, space } = JSON.parse(text) as Partial<Holder>;
+    return typeof pid === 'number' && pid > 0 && typeof space === 'string' ? { pid, space } : undefined;
+  } catch {
+    return undefined; // not written yet
+  }
+}
+
+function isDead(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return false;
+  } catch (error) {
+    return systemCodeOf(error) === 'ESRCH';
+  }
+}
+
+async function processSpace(): Promise<string> {
+  const namespace = await readlink('/proc/self/ns/pid').catch(() => '');
+  return `${hostname()} ${namespace}`;
+}
+
+function textOf(path: string): Promise<string | undefined> {
+  return readFile(path, 'utf8').catch(() => undefined);
+}

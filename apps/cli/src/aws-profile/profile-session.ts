@@ -1,0 +1,186 @@
+import { randomUUID } from 'node:crypto';
+import type { TaskAnswer } from '../broker/answers.js';
+import { BrokerRefusal } from '../broker/broker-refusal.js';
+import { isPassing } from '../broker/retrying.js';
+import type { TaskRequest, TasksClient } from '../broker/tasks.client.js';
+import { CommandFailure } from '../command-failure.js';
+import type { AwsSession } from '../environment/tool-access.js';
+import { EXIT } from '../exit-codes.js';
+import type { Notices } from '../output/notices.js';
+import type { Timer } from '../timer.js';
+import { earlier, hasTimeLeft, type Kept, type KeptFile, type OpenTask } from './kept.js';
+import { sessionIn } from './process-credentials.js';
+import { underLock } from './process-lock.js';
+
+/** How long the broker is asked whether a task goes on, before its session is handed out all the same. */
+const CHECK_MS = 1_500;
+/** How long a task that is of no use any more is tried to be ended, on the way to another. */
+const END_BESIDE_MS = 1_000;
+
+export interface ProfileSessionParts {
+  readonly tasks: Pick<TasksClient, 'request' | 'view' | 'end'>;
+  readonly file: KeptFile;
+  readonly timer: Timer;
+  readonly notices: Notices;
+  /** by when an answer has to be there (`Timer.now()`) */
+  readonly until: number;
+}
+
+/** The AWS session of a profile: one task for all calls while it lives, whichever processes they come from. */
+export class ProfileSession {
+  constructor(
+    private readonly parts: ProfileSessionParts,
+    private readonly request: TaskRequest,
+    private readonly picked: readonly string[],
+  ) {}
+
+  /**
+   * The session that is kept, if the broker says that its task goes on, or does not answer; otherwise that of a new
+   * task. Throws a `CommandFailure`; what was asked for without an answer is asked for again by the next call.
+   */
+  async obtain(): Promise<AwsSession> {
+    const { file } = this.parts;
+    const found = await file.read();
+    const judged = await this.judge(found);
+    if (judged.good !== undefined) return judged.good.session;
+    return this.locked(async () => {
+      const now = await file.read();
+      if (now?.state === 'open' && !isSameTask(now, found) && hasTimeLeft(now, new Date())) return now.session;
+      const spent = now?.state === 'ending' ? now.taskId : judged.spent;
+      if (spent !== undefined) await this.endBeside(spent);
+      return this.open(now?.state === 'asked' ? now.idempotencyKey : undefined);
+    });
+  }
+
+  /**
+   * Completes the task that is kept, and keeps nothing. The session leaves the disk first: where the broker does not
+   * answer, only the id of the task is kept, for the next attempt. Resolves to the id, or to nothing where there was no task.
+   */
+  async end(): Promise<string | undefined> {
+    const { file, tasks } = this.parts;
+    if ((await file.read()) === undefined) return undefined;
+    return this.locked(async () => {
+      const found = await file.read();
+      const taskId = found?.state === 'asked' ? await this.askedFor(found.idempotencyKey) : found?.taskId;
+      if (taskId !== undefined) {
+        await file.write({ state: 'ending', taskId });
+        await tasks.end(taskId, undefined, this.leftMs()).catch(passOver);
+      }
+      await file.remove();
+      return taskId;
+    });
+  }
+
+  /** What is to be done with what is kept: hand it out, or end it because it has become useless before its time. */
+  private async judge(kept: Kept | undefined): Promise<{ readonly good?: OpenTask; readonly spent?: string }> {
+    if (kept?.state !== 'open' || !hasTimeLeft(kept, new Date())) return {};
+    try {
+      const task = await this.parts.tasks.view(kept.taskId, Math.min(CHECK_MS, this.leftMs()));
+      if (task.state !== 'active') return {};
+      return isUsable(task, kept.credential) ? { good: kept } : { spent: task.id };
+    } catch (error) {
+      if (isNotThere(error)) return {};
+      if (!isPassing(error)) throw error;
+      this.parts.notices.warn(`the broker does not say whether the task of this session goes on: ${kept.taskId}`);
+      return { good: kept };
+    }
+  }
+
+  private async open(earlierKey?: string): Promise<AwsSession> {
+    const { tasks, file } = this.parts;
+    const idempotencyKey = earlierKey ?? randomUUID();
+    await file.write({ state: 'asked', idempotencyKey });
+    const { task } = await tasks
+      .request(this.request, { idempotencyKey, forMs: this.leftMs() })
+      .catch(async (error: unknown) => {
+        if (isRefused(error)) await file.remove();
+        throw error;
+      });
+    const kept = await this.keep(task, earlierKey === undefined);
+    if (kept !== undefined) return kept.session;
+    if (earlierKey !== undefined) return this.open();
+    throw new CommandFailure(EXIT.unavailable, `task ${task.id} is ${task.state}, and has no session`);
+  }
+
+  /** Writes a new task down. A task that brings nothing to hand out is ended, and undefined is its answer. */
+  private async keep(task: TaskAnswer, isNew: boolean): Promise<OpenTask | undefined> {
+    let isOfUse = false;
+    try {
+      const kept = keptOf(task, this.picked);
+      if (kept === undefined || !(isNew || hasTimeLeft(kept, new Date()))) return undefined;
+      await this.parts.file.write(kept);
+      isOfUse = true;
+      this.remark(task);
+      return kept;
+    } finally {
+      if (!isOfUse) await Promise.all([this.endBeside(task.id), this.parts.file.remove()]);
+    }
+  }
+
+  private async askedFor(idempotencyKey: string): Promise<string | undefined> {
+    try {
+      return (await this.parts.tasks.request(this.request, { idempotencyKey, forMs: this.leftMs() })).task.id;
+    } catch (error) {
+      if (isRefused(error)) return undefined;
+      throw error;
+    }
+  }
+
+  private remark({ heartbeatAt, template, lifetime, expiresAt }: TaskAnswer): void {
+    const { notices } = this.parts;
+    if (heartbeatAt !== undefined) {
+      notices.warn(`template \`${template.name}\` asks for signs of life, which a credential process cannot give`);
+    }
+    if (lifetime?.limitedBy === 'identity') {
+      notices.warn(
+        `the session ends at ${expiresAt}, with the identity token (limitedBy: identity)`,
+        'an identity token that lives longer lets the session live longer',
+      );
+    }
+  }
+
+  private async endBeside(taskId: string): Promise<void> {
+    const forMs = Math.min(END_BESIDE_MS, this.leftMs());
+    await this.parts.tasks.end(taskId, undefined, forMs).catch(() => undefined); // its deadline does it otherwise
+  }
+
+  private locked<T>(act: () => Promise<T>): Promise<T> {
+    const { file, timer, until } = this.parts;
+    return underLock(file.lockPath, { timer, until }, act);
+  }
+
+  private leftMs(): number {
+    return Math.max(this.parts.until - this.parts.timer.now(), 1);
+  }
+}
+
+/** Undefined where an answer has no session: that of a task which ended meanwhile, or whose answer is kept no longer. */
+function keptOf(task: TaskAnswer, picked: readonly string[]): OpenTask | undefined {
+  if (task.state !== 'active' || task.credentials.every(({ secret }) => secret === undefined)) return undefined;
+  const { name, session } = sessionIn(task, picked);
+  const expiresAt = earlier(task.expiresAt, session.expiration);
+  return { state: 'open', taskId: task.id, credential: name, openedAt: task.createdAt, expiresAt, session };
+}
+
+/** Whether the target still takes the session: an early end and a session that is to be replaced show in its lease. */
+function isUsable(task: TaskAnswer, credential: string): boolean {
+  const lease = task.credentials.find(({ name }) => name === credential);
+  return lease?.state === 'active' && lease.renewRequestedAt === undefined;
+}
+
+function isSameTask(one: OpenTask, other: Kept | undefined): boolean {
+  return other?.state === 'open' && other.taskId === one.taskId;
+}
+
+/** The broker has answered, and opened nothing. */
+function isRefused(error: unknown): boolean {
+  return error instanceof BrokerRefusal && error.status < 500 && error.code !== 'request_in_flight';
+}
+
+function isNotThere(error: unknown): boolean {
+  return error instanceof BrokerRefusal && error.status === 404;
+}
+
+function passOver(error: unknown): void {
+  if (!isNotThere(error)) throw error;
+}
