@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { JsonObject } from '@mayfly/kernel';
 import { startTestBroker, type TestBroker } from '../support/broker.js';
 import { HAS_SCRIPT, runCli, startAtTerminal } from '../support/cli.js';
-import { agentDocument, connectionDocument, templateDocument, yamlOf } from '../support/documents.js';
+import { agentDocument, connectionDocument, issuerDocument, templateDocument, yamlOf } from '../support/documents.js';
 
 let mayfly: TestBroker;
 let directory: string;
@@ -39,6 +39,16 @@ async function apply(documents: readonly JsonObject[], subject = 'author', ...mo
 
 const declared = async (path: string) => mayfly.send(`GET ${path}`, { token: mayfly.personToken('platform') });
 
+const auditCount = async (): Promise<number> => {
+  const { rowCount } = await mayfly.broker.services.database.pool.query('SELECT FROM audit_entry');
+  return rowCount ?? 0;
+};
+
+const LABELS = Object.fromEntries(Array.from({ length: 16 }, (_, index) => [`label-${String(index)}`, 'y'.repeat(40)]));
+const WAREHOUSE = {
+  ...{ name: 'db', provider: 'postgres' },
+  scope: { grants: [{ schema: 'emea', tables: ['cases'], verbs: ['select'] }] },
+};
 const TEMPLATE = templateDocument('read-cases');
 const AGENT = agentDocument('second');
 const CONNECTION = connectionDocument('crm');
@@ -54,6 +64,64 @@ describe('mayfly apply', () => {
     ]);
     expect((await apply([AGENT], 'author', '--dry-run', '--exit-code')).code).toBe(1);
     expect(await declared('/agents/second')).toMatchObject({ status: 404 });
+  });
+
+  it('has --dry-run checked by the broker: what would be refused, all of it, each text once; the run says the same', async () => {
+    const issuer = issuerDocument('mesh', { issuer: 'https://mesh.example' });
+    const twin = issuerDocument('twin', { issuer: 'https://mesh.example' });
+    const identity = { issuer: 'mesh', subject: 'one', runtime: 'developer-laptop' };
+    const bound = agentDocument('bound', { identities: [identity] });
+    const rival = agentDocument('rival', { identities: [{ ...identity, issuer: 'nobody-knows' }] });
+    const broken = templateDocument('broken', { credentials: [{ ...WAREHOUSE, connection: 'nowhere' }] });
+    const unasked = templateDocument('unasked', { credentials: [{ ...WAREHOUSE, connection: 'crm' }] });
+    const documents = [broken, unasked, bound, rival, twin, issuer, CONNECTION];
+    const before = await auditCount();
+    const ran = await apply(documents, 'author', '--dry-run');
+    expect(ran.code).toBe(3);
+    const titles = ran.stderr
+      .split('\n')
+      .flatMap((line) => /^mayfly: (.*?) {2}([A-Z]\w*\/\w+)/.exec(line)?.slice(1) ?? []);
+    expect(titles).toEqual([
+      ...['would be refused', 'Issuer/mesh', 'would be refused', 'Agent/rival'],
+      ...['error', 'TaskTemplate/broken', 'warning', 'TaskTemplate/unasked'],
+    ]);
+    expect(ran.stderr.match(/declare it once/g)).toHaveLength(1);
+    expect(ran.stderr.match(/nobody-knows/g)).toHaveLength(1);
+    expect(ran.stderr).toMatch(/MF302 at \/spec\/credentials\/0\/connection: there is no connection `nowhere`/);
+    expect(ran.stderr).toMatch(/connection `crm` is new or changed here; its target is asked at publication/);
+    expect(ran.stderr).toContain('2 of 7 would be refused');
+    expect(await auditCount()).toBe(before);
+    for (const path of ['/issuers/twin', '/agents/bound', '/templates/unasked'])
+      expect(await declared(path)).toMatchObject({ status: 404 });
+    const refused = await apply([rival], 'author');
+    const said = (stderr: string) => /Agent\/rival: .*$/m.exec(stderr)?.[0];
+    expect(said(refused.stderr)).toBe(said(ran.stderr));
+  });
+
+  it('has --dry-run --publish say why a template would not be put in force: it is broken, or its author asks', async () => {
+    const broken = templateDocument('broken', { credentials: [{ ...WAREHOUSE, connection: 'nowhere' }] });
+    const ran = await apply([broken], 'author', '--dry-run', '--publish');
+    expect(ran.code).toBe(3);
+    expect(ran.stderr).toContain('would not be published  TaskTemplate/broken');
+    expect(ran.stderr).toContain('whoever wrote a draft does not publish it (control `four-eyes`)');
+    await apply([broken], 'author');
+    const byAnother = await apply([broken], 'publisher', '--dry-run', '--publish');
+    expect(byAnother.code).toBe(3);
+    expect(byAnother.stderr.match(/there is no connection `nowhere`/g)).toHaveLength(1);
+    const published = await apply([broken], 'publisher', '--publish');
+    expect(published.stderr).toContain('the template breaks rule MF302: there is no connection `nowhere`');
+  });
+
+  it('has --dry-run take a run that is longer than any document may be', async () => {
+    const many = Array.from({ length: 90 }, (_, index) =>
+      agentDocument(`many-${String(index)}`, { owner: 'x'.repeat(60) }),
+    );
+    const labelled = many.map((one, index) => ({
+      ...one,
+      metadata: { name: `many-${String(index)}`, labels: LABELS },
+    }));
+    expect(JSON.stringify(labelled).length).toBeGreaterThan(65_536);
+    expect(await apply(labelled, 'author', '--dry-run')).toMatchObject({ code: 0, stderr: '' });
   });
 
   it('creates what is new: what is named before what names it, templates as drafts', async () => {

@@ -142,6 +142,7 @@ describe('the examples', () => {
     ['Connections.replace', 'platform', 200, { 'if-match': '*' }],
     ['Agents.create', 'platform', 201, {}],
     ['Agents.replace', 'platform', 200, { 'if-match': '*' }],
+    ['Declarations.check', 'platform', 200, {}],
     ['Templates.lint', 'platform', 200, {}],
     ['Templates.create', 'platform', 201, {}],
     ['Templates.replaceDraft', 'platform', 200, { 'if-match': '*' }],

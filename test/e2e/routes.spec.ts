@@ -56,6 +56,7 @@ const TABLE: Readonly<Record<string, readonly Permission[]>> = {
   'POST /connections/:name/test': ['platform', 'operator'],
   'POST /connections/:name/disable': ['platform', 'operator'],
   'POST /connections/:name/enable': ['platform', 'operator'],
+  'POST /declarations/check': ['platform'],
   'POST /oauth/introspect': ['agent', 'workload', 'operator', 'auditor'],
   'POST /oauth/revoke': ['authenticated'],
   'GET /.well-known/jwks.json': ['anyone'],

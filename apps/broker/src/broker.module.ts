@@ -6,6 +6,8 @@ import type { BrokerConfig } from './config.js';
 import { AgentsController } from './declarations/agents.controller.js';
 import { ConnectionsController } from './declarations/connections.controller.js';
 import { ConnectionsService } from './declarations/connections.service.js';
+import { DeclarationChecks } from './declarations/declaration-checks.service.js';
+import { DeclarationsController } from './declarations/declarations.controller.js';
 import { DeclarationsService } from './declarations/declarations.service.js';
 import { IssuersController } from './declarations/issuers.controller.js';
 import { HistoryController } from './history/history.controller.js';
@@ -35,6 +37,7 @@ const API = [
   AgentsController,
   IssuersController,
   ConnectionsController,
+  DeclarationsController,
   OAuthController,
   MetadataController,
   FederationController,
@@ -59,6 +62,7 @@ export class BrokerModule {
         { provide: TasksService, useValue: services.tasksService },
         { provide: ConnectionsService, useValue: services.connectionsService },
         { provide: DeclarationsService, useValue: services.declarationsService },
+        { provide: DeclarationChecks, useValue: services.declarationChecks },
         { provide: TemplatesService, useValue: services.templatesService },
         { provide: TokensService, useValue: services.tokensService },
         { provide: HistoryService, useValue: services.historyService },

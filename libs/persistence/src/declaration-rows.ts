@@ -82,7 +82,7 @@ UNION ALL SELECT 'retired', name, NULL, NULL FROM template WHERE state = 'retire
 ORDER BY 1, 2`;
 
 /** Reads the whole of it in one statement. */
-export async function readDeclaredState(client: ClientBase): Promise<DeclaredState> {
+export async function readDeclaredState(client: ClientBase | Pool): Promise<DeclaredState> {
   const { rows } = await client.query<{ kind: string; name: string; labels: Labels; spec: Json }>(STATE);
   const isDeclared = ({ kind }: { kind: string }): boolean => kind !== 'retired';
   return {

@@ -18,6 +18,7 @@ import {
   listRecords,
   readDeclaredState,
   type DeclaredRecord,
+  type DeclaredState,
   type Precondition,
   type RecordKind,
 } from './declaration-rows.js';
@@ -82,6 +83,11 @@ export class PgDeclarationStore {
   /** Throws `not_found`. */
   async find(kind: RecordKind, name: string): Promise<DeclaredRecord> {
     return existing(await findRecord(this.pool, kind, name).catch(databaseUnread), kind, name);
+  }
+
+  /** All that is declared, read at one instant. */
+  state(): Promise<DeclaredState> {
+    return readDeclaredState(this.pool).catch(databaseUnread);
   }
 
   list(kind: RecordKind, page: PageRequest<string>): Promise<Page<DeclaredRecord, string>> {

@@ -13,7 +13,7 @@ export { PgClosingStore } from './closing.store.js';
 export { DatabaseClock } from './database-clock.js';
 export { databaseProblem } from './database-problem.js';
 export { Database, type DatabaseOptions } from './database.js';
-export type { DeclaredRecord, Precondition, RecordKind } from './declaration-rows.js';
+export type { DeclaredRecord, DeclaredState, Precondition, RecordKind } from './declaration-rows.js';
 export type { RemovableKind } from './declaration-uses.js';
 export type { Declarer } from './declaration-writes.js';
 export { PgDenialStore } from './denial.store.js';

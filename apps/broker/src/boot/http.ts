@@ -13,6 +13,7 @@ import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fa
 import { LogController, type FastifyReply, type FastifyRequest } from 'fastify';
 import { BrokerModule } from '../broker.module.js';
 import { OpenApi } from '../service/openapi.js';
+import { useBodyLimits } from './body-limits.js';
 import type { Services } from './services.js';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
@@ -41,6 +42,7 @@ export async function createHttp(services: Services): Promise<NestFastifyApplica
   });
   const fastify = app.getHttpAdapter().getInstance();
   useStrictBodies(fastify);
+  useBodyLimits(fastify);
   fastify.addHook('onResponse', (request, reply, done) => {
     const { metrics } = services;
     metrics.requestAnswered(request.method, request.routeOptions.url, reply.statusCode, reply.elapsedTime / 1000);

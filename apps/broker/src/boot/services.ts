@@ -16,6 +16,7 @@ import {
 import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/platform';
 import { TokenVerifier } from '@mayfly/trust';
 import { ConnectionsService } from '../declarations/connections.service.js';
+import { DeclarationChecks } from '../declarations/declaration-checks.service.js';
 import { DeclarationsService } from '../declarations/declarations.service.js';
 import { HistoryService } from '../history/history.service.js';
 import { ResourceServers } from '../oauth/resource-servers.js';
@@ -96,7 +97,11 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   const { database, clock, providers, egress, secrets, targets, closingStore, closing, catalog, refusals, report } =
     parts;
   const secretFault = secrets.faultOf.bind(secrets);
-  const declarations = new PgDeclarationStore(database.pool, clock, { providers: providers.all, egress, secretFault });
+  const context = { providers: providers.all, egress, secretFault };
+  const declarations = new PgDeclarationStore(database.pool, clock, context);
+  const templates = new PgTemplateStore(database.pool, clock, providers.all);
+  const remarks = new TargetRemarks(targets);
+  const rules = { rolesOverApi: backing.embedded !== undefined, fourEyes: backing.embedded === undefined };
   const lifecycle = new AgentLifecycleStore(database.pool, clock, closingStore);
   return {
     declarations,
@@ -106,7 +111,7 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
       closing,
       catalog,
       refusals,
-      rolesOverApi: backing.embedded !== undefined,
+      rolesOverApi: rules.rolesOverApi,
       report,
     }),
     connectionsService: new ConnectionsService({
@@ -116,13 +121,14 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
       catalog,
       report,
     }),
+    declarationChecks: new DeclarationChecks({ declarations, templates, context, remarks, ...rules }),
     templatesService: new TemplatesService({
-      templates: new PgTemplateStore(database.pool, clock, providers.all),
+      templates,
       catalog,
       providers: providers.all,
-      remarks: new TargetRemarks(targets),
+      remarks,
       refusals,
-      fourEyes: backing.embedded === undefined,
+      fourEyes: rules.fourEyes,
       report,
     }),
     historyService: new HistoryService(new HistoryReader(database.pool), new AuditReader(database.pool)),

@@ -3,7 +3,7 @@ import { ApiResponse } from '@nestjs/swagger';
 import { z } from 'zod';
 
 /** An RFC 9457 problem document; docs/problems.md lists the codes. */
-const ProblemSchema = z
+export const ProblemSchema = z
   .object({
     type: z.string().meta({ examples: ['urn:mayfly:problem:policy_denied'] }),
     title: z.string(),

@@ -82,6 +82,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'Connections.replace': CONNECTION,
   'Agents.create': AGENT,
   'Agents.replace': AGENT,
+  'Declarations.check': { documents: [TEMPLATE], publish: false },
   'Templates.lint': TEMPLATE,
   'Templates.create': TEMPLATE,
   'Templates.replaceDraft': TEMPLATE,

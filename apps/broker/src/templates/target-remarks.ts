@@ -9,9 +9,16 @@ const ASKING_SECONDS = 8;
 export class TargetRemarks {
   constructor(private readonly targets: Pick<Targets, 'resolve'>) {}
 
-  /** Never rejects: a target that cannot be asked is a warning as well. */
-  async about(spec: TaskTemplateSpec): Promise<readonly Finding[]> {
-    const found = await Promise.all(sampleScopes(spec).map((sample) => this.ask(sample)));
+  /**
+   * Never rejects: a target that cannot be asked is a warning as well. Connections that are `unsettled` are not asked:
+   * they are about to be declared otherwise than they stand.
+   */
+  async about(spec: TaskTemplateSpec, unsettled: ReadonlySet<string> = new Set()): Promise<readonly Finding[]> {
+    const found = await Promise.all(
+      sampleScopes(spec).map(async (sample) =>
+        unsettled.has(sample.credential.connection ?? '') ? [notAsked(sample)] : await this.ask(sample),
+      ),
+    );
     return found.flat();
   }
 
@@ -31,4 +38,9 @@ export class TargetRemarks {
       return [finding('MF310', pointer, `connection \`${credential.connection}\` could not be asked: ${reason}`)];
     }
   }
+}
+
+function notAsked({ credential, pointer }: SampleScope): Finding {
+  const connection = `connection \`${credential.connection ?? ''}\``;
+  return finding('MF310', pointer, `${connection} is new or changed here; its target is asked at publication`);
 }

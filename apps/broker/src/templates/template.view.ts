@@ -38,7 +38,7 @@ const templateShape = {
 const TemplateSummarySchema = z.strictObject(templateShape).meta({ id: 'TemplateSummary' });
 export const TemplatePageSchema = pageSchema(TemplateSummarySchema, 'TemplatePage');
 
-const FindingSchema = z
+export const FindingSchema = z
   .strictObject({
     rule: z.string().meta({ description: 'docs/template-rules.md explains it', examples: ['MF104'] }),
     severity: z.enum(['error', 'warning']),

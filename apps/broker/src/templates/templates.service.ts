@@ -149,7 +149,8 @@ function contentOf({ labels, spec }: { readonly labels?: unknown; readonly spec?
   return { labels: labels as Json, spec: spec as Json };
 }
 
-function fourEyesRefusal(): Problem {
+/** The refusal to publish what one has written oneself. */
+export function fourEyesRefusal(): Problem {
   return new Problem('policy_denied', 'whoever wrote a draft does not publish it', {
     control: 'four-eyes',
     help: 'ask another member of the platform team to read and publish it',

@@ -3,7 +3,8 @@ import type { GlobalOptions } from '../config.js';
 import { EXIT } from '../exit-codes.js';
 import { openSession, type Session } from '../session.js';
 import { applySteps, outcomeWords, type Applied } from './application.js';
-import { DeclarationsClient, type Found } from './declarations.client.js';
+import { checkAsJson, checkWords } from './check-words.js';
+import { DeclarationsClient, type Checked, type Found } from './declarations.client.js';
 import { readDeclared, titleOf, type DeclaredInFile } from './declared-file.js';
 import { isEffective, stepsOf, type Step } from './steps.js';
 import { stepWords } from './step-words.js';
@@ -23,7 +24,7 @@ export async function apply(options: ApplyOptions): Promise<number> {
   const client = new DeclarationsClient(session.transport);
   const steps = stepsOf(documents, await findAll(client, documents), options.publish);
   session.output.say(stepWords(steps));
-  if (options.dryRun) return endDryRun(session, steps, options.exitCode);
+  if (options.dryRun) return rehearse(session, client, steps, options);
   const applied = await applySteps(client, steps, (one) => tell(session, one));
   if (!session.output.isForPeople) session.output.show({ dryRun: false, documents: applied.map(asJson) }, () => '');
   return endApply(session, applied);
@@ -38,10 +39,25 @@ async function findAll(client: DeclarationsClient, documents: readonly DeclaredI
   return found;
 }
 
-function endDryRun({ output }: Session, steps: readonly Step[], exitCode: boolean): number {
-  const documents = steps.map((step) => asJson({ step, outcome: 'not attempted' }));
+/** Has the broker check what would be sent to it, all of it together. */
+async function rehearse(
+  { output, notices }: Session,
+  client: DeclarationsClient,
+  steps: readonly Step[],
+  { publish, exitCode }: ApplyOptions,
+): Promise<number> {
+  const sent = steps.filter(isEffective).map(({ declared }) => declared);
+  const checked = sent.length === 0 ? new Map<string, Checked>() : await client.check(sent, publish);
+  const documents = steps.map((step) => ({
+    ...asJson({ step, outcome: 'not attempted' }),
+    ...checkAsJson(checked.get(titleOf(step.declared))),
+  }));
   if (!output.isForPeople) output.show({ dryRun: true, documents }, () => '');
-  return exitCode && steps.some(isEffective) ? EXIT.no : EXIT.ok;
+  for (const words of checkWords(steps, checked)) notices.warnOnce(words);
+  const refused = [...checked.values()].flatMap(({ refusal, publication }) => [refusal ?? publication ?? []].flat());
+  if (refused.length === 0) return exitCode && sent.length > 0 ? EXIT.no : EXIT.ok;
+  const status = Math.max(...refused.map((problem) => problem.exitCode));
+  throw new CommandFailure(status, `${String(refused.length)} of ${String(sent.length)} would be refused`);
 }
 
 function tell({ output, notices }: Session, applied: Applied): void {

@@ -1,6 +1,12 @@
 import type { Declaration, DeclarationKind } from '@mayfly/declarations';
 import { z } from 'zod';
-import { DeclaredSchema, DraftSchema, TemplateSchema } from '../broker/answers.js';
+import {
+  DeclarationCheckSchema,
+  DeclaredSchema,
+  DraftSchema,
+  TemplateSchema,
+  type FindingAnswer,
+} from '../broker/answers.js';
 import { BrokerRefusal } from '../broker/broker-refusal.js';
 import type { Answer, Transport } from '../broker/transport.js';
 
@@ -26,6 +32,19 @@ export interface Found {
   readonly draft?: Content & { readonly author: string };
   readonly inForce?: Content;
 }
+
+/** What the broker says of a document before it is sent to stay. */
+export interface Checked {
+  readonly refusal: BrokerRefusal | undefined;
+  /** of templates: why it would not be put in force */
+  readonly publication: BrokerRefusal | undefined;
+  readonly findings: readonly FindingAnswer[];
+}
+
+type DocumentCheck = z.infer<typeof DeclarationCheckSchema>['documents'][number];
+
+/** Targets are asked as well, one after the other. */
+const CHECK_MS = 60_000;
 
 /** The declared documents behind the API. */
 export class DeclarationsClient {
@@ -58,6 +77,13 @@ export class DeclarationsClient {
     return this.send('POST', `${pathOf('TaskTemplate', name)}/publish`, { 'if-match': etag });
   }
 
+  /** What a run of these documents would come to, each by `Kind/name`. Nothing is changed. */
+  async check(documents: readonly Declaration[], publish: boolean): Promise<Map<string, Checked>> {
+    const call = { body: { documents, publish }, timeoutMs: CHECK_MS };
+    const { body } = await this.transport.call('POST', '/declarations/check', DeclarationCheckSchema, call);
+    return new Map(body.documents.map((one) => [`${one.kind}/${one.name}`, checkedOf(one)]));
+  }
+
   /** Resolves to the entity tag of what is there now. */
   private async send(method: string, path: string, headers: Record<string, string>, body?: unknown): Promise<string> {
     const call = { headers, ...(body === undefined ? {} : { body }) };
@@ -76,6 +102,12 @@ export class DeclarationsClient {
       ...(inForce === null ? {} : { inForce }),
     };
   }
+}
+
+function checkedOf({ refusal, publication, findings }: DocumentCheck): Checked {
+  const problem = (answer: DocumentCheck['refusal']) =>
+    answer === undefined ? undefined : BrokerRefusal.of(answer.status, answer, undefined);
+  return { refusal: problem(refusal), publication: problem(publication), findings };
 }
 
 function pathOf(kind: DeclarationKind, name: string): string {

@@ -87,6 +87,28 @@ export const TemplateSchema = z.looseObject({
   inForce: ContentSchema.nullable(),
 });
 
+const FindingSchema = z.looseObject({
+  rule: z.string(),
+  severity: z.string(),
+  pointer: z.string(),
+  detail: z.string(),
+});
+export type FindingAnswer = z.infer<typeof FindingSchema>;
+
+/** What `POST /declarations/check` answers. Problems are read by `BrokerRefusal.of`. */
+export const DeclarationCheckSchema = z.looseObject({
+  ok: z.boolean(),
+  documents: z.array(
+    z.looseObject({
+      kind: z.string(),
+      name: z.string(),
+      refusal: z.looseObject({ status: z.int() }).optional(),
+      publication: z.looseObject({ status: z.int() }).optional(),
+      findings: z.array(FindingSchema),
+    }),
+  ),
+});
+
 /** What `POST /connections/:name/test` answers. */
 export const ConnectionTestSchema = z.looseObject({
   connection: z.string(),

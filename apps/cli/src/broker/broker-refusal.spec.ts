@@ -40,6 +40,17 @@ describe('a refusal', () => {
     });
   });
 
+  it('says each text once, also where the sentence is that of the first field', () => {
+    const first = { pointer: '/spec/issuer', detail: 'Issuer/a: spec.issuer: declare it once' };
+    const second = { pointer: '/spec/keys', detail: 'Issuer/a: spec.keys: use https' };
+    const message = (errors: object[], detail: string) =>
+      BrokerRefusal.of(422, { type: 'urn:mayfly:problem:invalid_declaration', detail, errors }, undefined).message;
+    expect(message([first], first.detail)).toBe('Issuer/a: spec.issuer: declare it once\n  at /spec/issuer');
+    expect(message([first, second], `${first.detail} (and 1 more)`)).toBe(
+      'Issuer/a: spec.issuer: declare it once (and 1 more)\n  at /spec/issuer\n  /spec/keys: Issuer/a: spec.keys: use https',
+    );
+  });
+
   it.each([undefined, 'text', { detail: 7 }, []])('of something that is no broker (%j) says just that', (body) => {
     expect(BrokerRefusal.of(502, body, 'soon')).toMatchObject({
       code: '',

@@ -53,8 +53,15 @@ function sentenceOf(status: number, { detail, control, reason, errors, instance 
   const by = control === undefined ? '' : ` (control \`${control}\`)`;
   const why = reason === undefined ? '' : ` (${reason})`;
   const request = status >= 500 && instance !== undefined ? ` [${instance}]` : '';
-  const places = errors.map((error) => `\n  ${error.pointer === '' ? '' : `${error.pointer}: `}${error.detail}`);
+  const places = errors.map((error) => placeOf(error, detail));
   return `${detail}${by}${why}${request}${places.join('')}`;
+}
+
+/** Where something is wrong and what, on a line of its own; what the sentence has said is not said again. */
+function placeOf(error: ProblemDocument['errors'][number], said: string): string {
+  if (!said.startsWith(error.detail) && !said.endsWith(error.detail))
+    return `\n  ${error.pointer === '' ? '' : `${error.pointer}: `}${error.detail}`;
+  return error.pointer === '' ? '' : `\n  at ${error.pointer}`;
 }
 
 function wordless(status: number): string {

@@ -1,0 +1,180 @@
+import { setImmediate as others } from 'node:timers/promises';
+import {
+  checkRun,
+  parseDocument,
+  type CheckedDocument,
+  type Declaration,
+  type DeclarationContext,
+  type DeclarationOf,
+} from '@mayfly/declarations';
+import { canonicalJson, Problem, type FieldError, type Json, type JsonObject } from '@mayfly/kernel';
+import type { DeclaredState, PgDeclarationStore, PgTemplateStore, TemplateRecord } from '@mayfly/persistence';
+import { renderProblem } from '@mayfly/platform';
+import { finding, type Finding } from '@mayfly/templates';
+import { nameOf, type Principal } from '../security/principal.js';
+import type { TargetRemarks } from '../templates/target-remarks.js';
+import { findingsView } from '../templates/template.view.js';
+import { fourEyesRefusal } from '../templates/templates.service.js';
+import type { CheckRun } from './declaration-check.schema.js';
+import { withoutRoles } from './issuer-roles.js';
+
+/** After this time no further target is asked: who asks for a check waits for it. */
+const ASKING_MS = 10_000;
+
+export interface DeclarationChecksParts {
+  readonly declarations: Pick<PgDeclarationStore, 'state' | 'find'>;
+  readonly templates: Pick<PgTemplateStore, 'find'>;
+  readonly context: DeclarationContext;
+  readonly remarks: Pick<TargetRemarks, 'about'>;
+  /** whether issuers that speak for people may be declared over the API */
+  readonly rolesOverApi: boolean;
+  /** whether a version needs an author and another publisher */
+  readonly fourEyes: boolean;
+}
+
+/** One run, while it is checked. */
+interface Run {
+  readonly state: DeclaredState;
+  readonly publish: boolean;
+  readonly caller: Principal;
+  /** connections that the run adds or changes: their targets are not what stands in the catalog */
+  readonly unsettled: ReadonlySet<string>;
+  /** `performance.now()` */
+  readonly askUntil: number;
+}
+
+/** Says what applying documents would come to. Nothing is written, and no connection is opened that is not declared. */
+export class DeclarationChecks {
+  constructor(private readonly parts: DeclarationChecksParts) {}
+
+  /** Throws `invalid_declaration` where a document cannot be read, or two have one name. */
+  async check({ documents, publish }: CheckRun, caller: Principal): Promise<JsonObject> {
+    const declared = documents.map(readDocument);
+    refuseDoubles(declared);
+    const state = await this.parts.declarations.state();
+    const unsettled = unsettledIn(declared, state.declarations);
+    const run = { state, publish, caller, unsettled, askUntil: performance.now() + ASKING_MS };
+    const checked: JsonObject[] = [];
+    for (const one of checkRun(state.declarations, declared, this.parts.context)) {
+      checked.push(await this.answerFor(one, run));
+      await others();
+    }
+    return {
+      ok: checked.every(({ refusal, publication }) => refusal === undefined && publication === undefined),
+      documents: checked,
+    };
+  }
+
+  private async answerFor(checked: CheckedDocument, run: Run): Promise<JsonObject> {
+    const { declared } = checked;
+    const about = { kind: declared.kind, name: declared.metadata.name };
+    if (declared.kind !== 'TaskTemplate') {
+      const refusal = (await this.rolesRefusal(declared)) ?? checked.refusal;
+      return { ...about, ...shown({ refusal }), findings: [] };
+    }
+    const { name } = declared.metadata;
+    if (run.state.retiredTemplates.has(name)) {
+      const refusal = new Problem('conflict', `template \`${name}\` is retired for good`);
+      return { ...about, ...shown({ refusal }), findings: [] };
+    }
+    const publication = run.publish ? ((await this.fourEyes(declared, run)) ?? checked.publication) : undefined;
+    const findings = findingsView([...checked.findings, ...(await this.remarks(declared, checked, run))]);
+    return { ...about, ...shown({ publication }), findings };
+  }
+
+  private async rolesRefusal(declared: Exclude<Declaration, { kind: 'TaskTemplate' }>): Promise<Problem | undefined> {
+    if (this.parts.rolesOverApi || declared.kind !== 'Issuer') return undefined;
+    const before = await orMissing(this.parts.declarations.find('Issuer', declared.metadata.name));
+    return problemOf(() => withoutRoles(() => undefined, declared)(before?.revision, before));
+  }
+
+  /** Whoever changes a draft is its author; a draft that stays as it is keeps the one it has. */
+  private async fourEyes(declared: DeclarationOf<'TaskTemplate'>, { caller }: Run): Promise<Problem | undefined> {
+    if (!this.parts.fourEyes) return undefined;
+    const template = await orMissing(this.parts.templates.find(declared.metadata.name));
+    const author = draftStays(template, declared) ? template?.draft?.author : nameOf(caller);
+    return author === nameOf(caller) ? fourEyesRefusal() : undefined;
+  }
+
+  private async remarks(
+    { spec }: DeclarationOf<'TaskTemplate'>,
+    { publication }: CheckedDocument,
+    { unsettled, askUntil }: Run,
+  ): Promise<readonly Finding[]> {
+    if (publication !== undefined) return [];
+    if (performance.now() < askUntil) return this.parts.remarks.about(spec, unsettled);
+    return [finding('MF310', '/credentials', 'the targets were not asked, since others took too long to answer')];
+  }
+}
+
+function readDocument(value: Json, index: number): Declaration {
+  try {
+    return parseDocument(value);
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    const errors = (error.extensions.errors ?? []).map((one) => at(index, one));
+    throw new Problem(error.code, error.detail, { errors });
+  }
+}
+
+function refuseDoubles(documents: readonly Declaration[]): void {
+  const seen = new Set<string>();
+  documents.forEach(({ kind, metadata: { name } }, index) => {
+    const key = `${kind}/${name}`;
+    const detail = `${key} stands in the run twice; keep one`;
+    if (seen.has(key))
+      throw new Problem('invalid_declaration', detail, { errors: [at(index, { pointer: '/metadata/name', detail })] });
+    seen.add(key);
+  });
+}
+
+function at(index: number, { pointer, detail }: FieldError): FieldError {
+  return { pointer: `/documents/${String(index)}${pointer}`, detail };
+}
+
+function unsettledIn(documents: readonly Declaration[], stored: readonly Declaration[]): ReadonlySet<string> {
+  const known = new Map(stored.map((declared) => [`${declared.kind}/${declared.metadata.name}`, declared]));
+  const names = documents.flatMap((declared) => {
+    const before = known.get(`Connection/${declared.metadata.name}`);
+    return declared.kind === 'Connection' && !isSameSpec(before, declared) ? [declared.metadata.name] : [];
+  });
+  return new Set(names);
+}
+
+function isSameSpec(before: Declaration | undefined, after: Declaration): boolean {
+  return before !== undefined && canonicalJson(before.spec as Json) === canonicalJson(after.spec as Json);
+}
+
+function draftStays(template: TemplateRecord | undefined, { metadata, spec }: DeclarationOf<'TaskTemplate'>): boolean {
+  const { draft } = template ?? {};
+  if (draft === undefined) return false;
+  const content = (labels: unknown, of: unknown): string => canonicalJson({ labels, spec: of } as Json);
+  return content(draft.labels, draft.spec) === content(metadata.labels ?? {}, spec);
+}
+
+/** Problems as the routes would answer with them. */
+function shown(problems: Readonly<Record<string, Problem | undefined>>): JsonObject {
+  const known = Object.entries(problems).flatMap(([member, problem]) =>
+    problem === undefined ? [] : [[member, renderProblem(problem).body] as const],
+  );
+  return Object.fromEntries(known) as JsonObject;
+}
+
+function problemOf(act: () => void): Problem | undefined {
+  try {
+    act();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Problem) return error;
+    throw error;
+  }
+}
+
+async function orMissing<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof Problem && error.code === 'not_found') return undefined;
+    throw error;
+  }
+}

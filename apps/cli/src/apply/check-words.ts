@@ -1,0 +1,40 @@
+import type { FindingAnswer } from '../broker/answers.js';
+import type { BrokerRefusal } from '../broker/broker-refusal.js';
+import type { Checked } from './declarations.client.js';
+import { titleOf } from './declared-file.js';
+import type { Step } from './steps.js';
+
+/** What the broker has said of the documents of a run, one text a line, in the order of the run. Pure. */
+export function checkWords(steps: readonly Step[], checked: ReadonlyMap<string, Checked>): string[] {
+  return steps.flatMap(({ declared, file }) => {
+    const title = titleOf(declared);
+    const { refusal, publication, findings = [] } = checked.get(title) ?? {};
+    const lineOf = (state: string, text: string): string => `${state}  ${title}  (${file}): ${text}`;
+    return [
+      ...refused(refusal).map((text) => lineOf('would be refused', text)),
+      ...refused(publication).map((text) => lineOf('would not be published', text)),
+      ...findings
+        .filter((found) => !isToldBy(publication, found))
+        .map(({ severity, rule, pointer, detail }) => lineOf(severity, `${rule} at ${pointer}: ${detail}`)),
+    ];
+  });
+}
+
+/** The same for programs. */
+export function checkAsJson(checked: Checked | undefined) {
+  if (checked === undefined) return {};
+  const { refusal, publication, findings } = checked;
+  const problem = (of: BrokerRefusal | undefined) =>
+    of === undefined ? undefined : { detail: of.message, help: of.help };
+  return { check: { refusal: problem(refusal), publication: problem(publication), findings } };
+}
+
+function refused(problem: BrokerRefusal | undefined): string[] {
+  if (problem === undefined) return [];
+  return [problem.help === undefined ? problem.message : `${problem.message}\n  ${problem.help}`];
+}
+
+/** Errors of the linter are why a template is not published: they are told there. */
+function isToldBy(publication: BrokerRefusal | undefined, { detail }: FindingAnswer): boolean {
+  return publication?.message.includes(detail) === true;
+}
