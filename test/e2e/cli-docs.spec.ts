@@ -35,7 +35,7 @@ describe('docs/cli.md', () => {
     environment = {
       ...process.env,
       ...{ PATH: `${directory}:${process.env.PATH ?? ''}`, NODE_OPTIONS: '', MAYFLY_TOKEN: token },
-      ...{ MAYFLY_URL: url, MAYFLY_DATA_DIR: scene.dataDir },
+      ...{ MAYFLY_URL: url, MAYFLY_DATA_DIR: scene.dataDir, XDG_RUNTIME_DIR: directory },
     };
   });
   afterAll(async () => {

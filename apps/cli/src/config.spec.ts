@@ -1,3 +1,5 @@
+import { homedir } from 'node:os';
+import { join } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { readConfig } from './config.js';
 
@@ -25,6 +27,16 @@ describe('the address of the broker', () => {
     const attempt = () => readConfig({}, { MAYFLY_URL: url });
     expect(attempt).toThrow(reason);
     expect(attempt).not.toThrow(/secret/);
+  });
+});
+
+describe('the places of what is kept between two calls', () => {
+  it.each([
+    [{ XDG_RUNTIME_DIR: '/run/user/1', XDG_CACHE_HOME: '/var/cache' }, ['/run/user/1/mayfly', '/var/cache/mayfly']],
+    [{ XDG_RUNTIME_DIR: 'relative', XDG_CACHE_HOME: '/var/cache' }, ['/var/cache/mayfly']],
+    [{ XDG_CACHE_HOME: 'relative' }, [join(homedir(), '.cache', 'mayfly')]],
+  ])('are with %j', (variables, places) => {
+    expect(readConfig({}, variables).cacheDirs).toEqual(places);
   });
 });
 

@@ -37,8 +37,8 @@ export interface CliConfig {
   readonly identity: IdentityPlaces;
   /** where private files may be put */
   readonly runtimeDir: string;
-  /** where sessions of AWS profiles are kept: in memory where the system has such a place for each user */
-  readonly cacheDir: string;
+  /** where sessions of AWS profiles may be kept, the best place first: in memory, where the system has such a place for each user */
+  readonly cacheDirs: readonly string[];
 }
 
 export interface GlobalOptions {
@@ -74,8 +74,9 @@ export function readConfig(options: GlobalOptions = {}, variables = environment)
 }
 
 function directoriesOf({ XDG_RUNTIME_DIR: runtime, XDG_CACHE_HOME: cache }: z.infer<typeof EnvironmentSchema>) {
-  const parent = absolute(runtime) ?? absolute(cache) ?? join(homedir(), '.cache');
-  return { runtimeDir: runtime ?? tmpdir(), cacheDir: join(parent, 'mayfly') };
+  const parents = [absolute(runtime), absolute(cache) ?? join(homedir(), '.cache')];
+  const cacheDirs = parents.flatMap((parent) => (parent === undefined ? [] : [join(parent, 'mayfly')]));
+  return { runtimeDir: runtime ?? tmpdir(), cacheDirs };
 }
 
 /** XDG Base Directory Specification 0.8: a relative path in one of its variables is ignored. */

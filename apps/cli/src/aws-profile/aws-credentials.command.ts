@@ -9,7 +9,7 @@ import { taskRequest, withTaskOptions, type TaskOptions } from '../task-options.
 import { systemTimer } from '../timer.js';
 import { KeptFile, profileKey } from './kept.js';
 import { PrivateDirectory } from './private-directory.js';
-import { processCredentials, sessionIn } from './process-credentials.js';
+import { processCredentials, requireAlive, sessionIn } from './process-credentials.js';
 import { ProfileSession } from './profile-session.js';
 
 /**
@@ -81,7 +81,7 @@ async function end(session: Session, options: AwsCredentialsOptions): Promise<vo
 async function profileSession(session: Session, options: AwsCredentialsOptions, until: number) {
   const { config, identity, tasks, notices } = session;
   const request = requestOf(options);
-  const directory = await PrivateDirectory.open(config.cacheDir);
+  const directory = await PrivateDirectory.openOne(config.cacheDirs);
   await directory.sweep(new Date());
   const key = await profileKey({ brokerUrl: config.url, request, picked: options.credential, identity });
   const parts = { tasks, notices, file: new KeptFile(directory, key), timer: systemTimer, until };
@@ -94,13 +94,7 @@ function requestOf(options: AwsCredentialsOptions) {
 
 /** Prints what SDKs read. Throws a `CommandFailure` where nobody can use it. */
 async function print(session: AwsSession): Promise<void> {
-  if (Date.parse(session.expiration) <= Date.now()) {
-    throw new CommandFailure(
-      EXIT.no,
-      `the session ended at ${session.expiration}, by the clock of this machine`,
-      'set the clock',
-    );
-  }
+  requireAlive(session, new Date());
   process.stdout.on('error', () => undefined); // told to the callback too
   await new Promise<void>((resolve, reject) => {
     process.stdout.write(`${JSON.stringify(processCredentials(session))}\n`, (error) => {

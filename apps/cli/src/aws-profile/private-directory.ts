@@ -22,8 +22,17 @@ interface Found {
 export class PrivateDirectory {
   private constructor(readonly path: string) {}
 
+  /** The first of these places whose parent is this user's own; the last one otherwise. su(1) leaves variables of another user. */
+  static async openOne(paths: readonly string[]): Promise<PrivateDirectory> {
+    for (const path of paths.slice(0, -1)) {
+      const parent = await stat(dirname(path)).catch(() => undefined);
+      if (parent?.isDirectory() === true && isOwn(parent.uid)) return this.open(path);
+    }
+    return this.open(paths.at(-1) ?? '');
+  }
+
   /** Makes the directory unless it is there. */
-  static async open(path: string): Promise<PrivateDirectory> {
+  private static async open(path: string): Promise<PrivateDirectory> {
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
       await mkdir(path, { mode: 0o700 }).catch((error: unknown) => {
@@ -88,10 +97,13 @@ export class PrivateDirectory {
 
 /** Systems without user ids keep the directories of a user from others by their own means. */
 function requirePrivate(path: string, { uid, mode }: Found): void {
-  const own = process.getuid?.();
-  if (own === undefined) return;
-  if (uid !== own) throw unsafe(path, 'belongs to another user');
+  if (process.getuid === undefined) return;
+  if (!isOwn(uid)) throw unsafe(path, 'belongs to another user');
   if ((mode & OTHERS) !== 0) throw unsafe(path, 'can be read by other users');
+}
+
+function isOwn(uid: number): boolean {
+  return process.getuid === undefined || uid === process.getuid();
 }
 
 function unsafe(path: string, why: string): CommandFailure {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { processCredentials, sessionIn } from './process-credentials.js';
+import { processCredentials, requireAlive, sessionIn } from './process-credentials.js';
 import type { TaskAnswer } from '../broker/answers.js';
 
 const EXPIRES = '2026-11-22T14:15:00.000Z';
@@ -28,6 +28,12 @@ describe('what a credential process prints', () => {
       session: { accessKeyId: 'two' },
     });
     expect(() => sessionIn(task(aws('one'), aws('two')), [])).toThrow('several AWS sessions');
+  });
+
+  it('is nothing that has ended by the clock of this machine', () => {
+    const { session } = sessionIn(task(aws('s3')), []);
+    expect(() => requireAlive(session, new Date(Date.parse(EXPIRES) - 1))).not.toThrow();
+    expect(() => requireAlive(session, new Date(EXPIRES))).toThrow('by the clock of this machine');
   });
 
   it('is nothing where a template gives no session', () => {

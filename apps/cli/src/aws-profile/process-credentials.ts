@@ -1,8 +1,9 @@
 import type { TaskAnswer } from '../broker/answers.js';
-import { usageFailure } from '../command-failure.js';
+import { CommandFailure, usageFailure } from '../command-failure.js';
 import { accessOf } from '../environment/access-by-provider.js';
 import { chosenAccess } from '../environment/chosen-access.js';
 import type { AwsSession } from '../environment/tool-access.js';
+import { EXIT } from '../exit-codes.js';
 
 /** The AWS session of a task, and the name of the credential that it is of. */
 export interface NamedSession {
@@ -19,6 +20,16 @@ export function sessionIn({ credentials, template }: TaskAnswer, picked: readonl
   const chosen = chosenAccess('aws', accesses, picked);
   if (chosen === undefined) throw usageFailure(`template \`${template.name}\` gives no AWS session`);
   return { name: chosen.name, session: chosen.access.session };
+}
+
+/** SDKs refuse a session that has ended by their clock, or use it all the same. Throws a `CommandFailure` that names the clock. */
+export function requireAlive({ expiration }: AwsSession, now: Date): void {
+  if (Date.parse(expiration) > now.getTime()) return;
+  throw new CommandFailure(
+    EXIT.no,
+    `the session ended at ${expiration}, by the clock of this machine`,
+    'set the clock',
+  );
 }
 
 /** "Sourcing credentials with an external process", AWS SDKs and Tools Reference Guide: these members, version 1. */

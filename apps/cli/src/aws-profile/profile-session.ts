@@ -9,7 +9,7 @@ import { EXIT } from '../exit-codes.js';
 import type { Notices } from '../output/notices.js';
 import type { Timer } from '../timer.js';
 import { earlier, hasTimeLeft, type Kept, type KeptFile, type OpenTask } from './kept.js';
-import { sessionIn } from './process-credentials.js';
+import { requireAlive, sessionIn } from './process-credentials.js';
 import { underLock } from './process-lock.js';
 
 /** How long the broker is asked whether a task goes on, before its session is handed out all the same. */
@@ -108,6 +108,7 @@ export class ProfileSession {
     try {
       const kept = keptOf(task, this.picked);
       if (kept === undefined || !(isNew || hasTimeLeft(kept, new Date()))) return undefined;
+      requireAlive(kept.session, new Date());
       await this.parts.file.write(kept);
       isOfUse = true;
       this.remark(task);
