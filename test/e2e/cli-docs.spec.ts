@@ -35,7 +35,12 @@ describe('docs/cli.md', () => {
     environment = {
       ...process.env,
       ...{ PATH: `${directory}:${process.env.PATH ?? ''}`, NODE_OPTIONS: '', MAYFLY_TOKEN: token },
-      ...{ MAYFLY_URL: url, MAYFLY_DATA_DIR: scene.dataDir, XDG_RUNTIME_DIR: directory },
+      ...{
+        MAYFLY_URL: url,
+        MAYFLY_DATA_DIR: scene.dataDir,
+        XDG_RUNTIME_DIR: '',
+        XDG_CACHE_HOME: join(directory, 'cache'),
+      },
     };
   });
   afterAll(async () => {

@@ -53,6 +53,13 @@ describe('a lock between processes', () => {
     });
   });
 
+  it('is not needed any more once another process has brought what it is waited for', async () => {
+    await underLock(path, patient(), async () => {
+      const brought = underLock(path, { ...patient(), instead: async () => 'brought' }, async () => 'made');
+      expect(await brought).toBe('brought');
+    });
+  });
+
   it('of a process that has died is taken over at once, by one of those who wait', async () => {
     await leaveBehind();
     let [inside, most, served] = [0, 0, 0];

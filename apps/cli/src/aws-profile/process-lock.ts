@@ -17,6 +17,14 @@ interface Holder {
   readonly space: string;
 }
 
+export interface Waiting<T> {
+  readonly timer: Timer;
+  /** how long the lock is waited for (`Timer.now()`) */
+  readonly until: number;
+  /** looked at while it is waited for: something that another process has brought makes the lock unnecessary */
+  readonly instead?: () => Promise<T | undefined>;
+}
+
 /**
  * Acts while no other process holds the lock file `path`. The lock of a process that has died is taken over at once, one
  * that cannot be judged when it is twenty seconds old. Throws a `CommandFailure` when it is not free at `until`
@@ -24,12 +32,14 @@ interface Holder {
  */
 export async function underLock<T>(
   path: string,
-  { timer, until }: { readonly timer: Timer; readonly until: number },
+  { timer, until, instead }: Waiting<T>,
   act: () => Promise<T>,
 ): Promise<T> {
   const mine = JSON.stringify({ id: randomUUID(), pid: process.pid, space: await processSpace() });
   while (!(await isTaken(path, mine))) {
     await breakAbandoned(path);
+    const found = await instead?.();
+    if (found !== undefined) return found;
     if (timer.now() >= until) throw busy();
     await timer.wait(LOOK_AGAIN_MS);
   }

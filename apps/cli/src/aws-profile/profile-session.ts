@@ -43,13 +43,19 @@ export class ProfileSession {
     const found = await file.read();
     const judged = await this.judge(found);
     if (judged.good !== undefined) return judged.good.session;
-    return this.locked(async () => {
+    const fresh = async (): Promise<AwsSession | undefined> => {
       const now = await file.read();
-      if (now?.state === 'open' && !isSameTask(now, found) && hasTimeLeft(now, new Date())) return now.session;
-      const spent = now?.state === 'ending' ? now.taskId : judged.spent;
-      if (spent !== undefined) await this.endBeside(spent);
-      return this.open(now?.state === 'asked' ? now.idempotencyKey : undefined);
-    });
+      const isFresh = now?.state === 'open' && !isSameTask(now, found) && hasTimeLeft(now, new Date());
+      return isFresh ? now.session : undefined;
+    };
+    return this.locked(async () => (await fresh()) ?? (await this.replace(judged.spent)), fresh);
+  }
+
+  private async replace(useless: string | undefined): Promise<AwsSession> {
+    const now = await this.parts.file.read();
+    const spent = now?.state === 'ending' ? now.taskId : useless;
+    if (spent !== undefined) await this.endBeside(spent);
+    return this.open(now?.state === 'asked' ? now.idempotencyKey : undefined);
   }
 
   /**
@@ -145,9 +151,9 @@ export class ProfileSession {
     await this.parts.tasks.end(taskId, undefined, forMs).catch(() => undefined); // its deadline does it otherwise
   }
 
-  private locked<T>(act: () => Promise<T>): Promise<T> {
+  private locked<T>(act: () => Promise<T>, instead?: () => Promise<T | undefined>): Promise<T> {
     const { file, timer, until } = this.parts;
-    return underLock(file.lockPath, { timer, until }, act);
+    return underLock(file.lockPath, { timer, until, ...(instead === undefined ? {} : { instead }) }, act);
   }
 
   private leftMs(): number {
