@@ -1,6 +1,7 @@
 import { Problem } from '@mayfly/kernel';
 import {
   isProvenReason,
+  isUnprovenReason,
   OTHER_REASONS,
   PROVEN_REASONS,
   type IdentityRefusalReason,
@@ -96,6 +97,12 @@ export function refusedIdentity(problem: unknown): RefusedIdentity | undefined {
   if (!(problem instanceof Problem && problem.cause instanceof IdentityRefusal)) return undefined;
   const { reason, facts } = problem.cause;
   return { reason, isProven: isProvenReason(reason), facts };
+}
+
+/** Whether a refusal is answered like every other one of a token that is not proven. */
+export function isReasonHidden(problem: unknown): boolean {
+  const reason = identityRefusalReason(problem);
+  return reason !== undefined && isUnprovenReason(reason);
 }
 
 /** The machine reason behind a Problem that this room threw; undefined for any other error. */

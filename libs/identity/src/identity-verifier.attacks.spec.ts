@@ -204,7 +204,7 @@ describe('identity attacks', () => {
   });
 
   it('tells the reason to holders of proven tokens, and one text to everybody else', async () => {
-    const told = new Map<string, string | undefined>();
+    const told = new Map<IdentityRefusalReason, string | undefined>();
     const texts = new Set<string>();
     for (const [reason, token] of Object.values(attacks)) {
       const { detail, extensions } = (await refusalOf(token)) as Problem;

@@ -11,6 +11,7 @@ export { bindIdentity, BindingIndex } from './agents/binding-index.js';
 export {
   agentRefused,
   identityRefusalReason,
+  isReasonHidden,
   refusedIdentity,
   replayRefused,
   tokenMissing,
@@ -33,5 +34,5 @@ export { IssuerKeySource } from './keys/issuer.key-source.js';
 export type { KeySet } from './keys/key-set.js';
 export type { FetchJson, KeySource } from './keys/key-source.js';
 export type { KeptClaims } from './profiles/profile.js';
-export type { IdentityRefusalReason } from './refusal-reasons.js';
+export { IDENTITY_REFUSAL_REASONS, type IdentityRefusalReason } from './refusal-reasons.js';
 export type { VerifiedIdentity } from './verified-identity.js';

@@ -113,6 +113,16 @@ export type UnprovenReason = keyof typeof UNPROVEN_REASONS;
 /** Why an identity was refused, as audit, log, metrics and `GET /refusals` name it. */
 export type IdentityRefusalReason = ProvenReason | UnprovenReason | keyof typeof OTHER_REASONS;
 
+export const IDENTITY_REFUSAL_REASONS = Object.keys({ ...PROVEN_REASONS, ...UNPROVEN_REASONS, ...OTHER_REASONS }) as [
+  IdentityRefusalReason,
+  ...IdentityRefusalReason[],
+];
+
+/** Whether the reason is for the platform team alone. */
+export function isUnprovenReason(reason: IdentityRefusalReason): reason is UnprovenReason {
+  return Object.hasOwn(UNPROVEN_REASONS, reason);
+}
+
 /** Whether the sender of the token may be told the reason. */
 export function isProvenReason(reason: IdentityRefusalReason): reason is ProvenReason {
   return Object.hasOwn(PROVEN_REASONS, reason);

@@ -85,6 +85,11 @@ export function startBackground(services: Services, worker: boolean): Background
     services.federationKeys.options.reloadSeconds * 1000,
     always(() => services.federationKeys.rotateIfDue()),
   );
+  background.repeat(
+    'counts of denials',
+    5_000,
+    always(() => services.denials.flush()),
+  );
   background.repeat('audit sealing', 250, async () => (await services.auditSealer.seal()) === 5_000);
   // in every process that mints: each holds sessions of its own
   background.repeat(

@@ -1,3 +1,4 @@
+import { DenialLog } from '@mayfly/audit';
 import type { ProviderRegistry, SecretSource } from '@mayfly/credentials';
 import {
   Assessor,
@@ -35,6 +36,9 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const observer = stepObserver(config.failpoint);
   const targets = new Targets(providers, catalog, secrets);
   const issuanceStore = new PgIssuanceStore(database.pool);
+  const denials = new DenialLog(issuanceStore, clock, (summary) => {
+    log.warn(summary, 'refusals without an entry of their own');
+  });
   const closingStore = new PgClosingStore(database.pool, clock);
   const tasks = new PgTaskStore(database.pool, database.prisma);
   const tell = (text: string, facts: JsonObject): void => {
@@ -76,6 +80,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     planner: new Planner(targets, sealer, gates),
     minter: new Minter(metrics, gates, issuanceStore, sealer),
     store: issuanceStore,
+    denials,
     sealing: sealer,
     ending,
     metrics,
@@ -83,7 +88,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     clock,
   });
   const renewal = new TaskRenewal({ issuance, tasks, targets, sealing: sealer, gates, metrics, clock });
-  const path = { issuanceStore, closingStore, tasks, targets, gates, closing, ending, issuance, renewal };
+  const path = { issuanceStore, denials, closingStore, tasks, targets, gates, closing, ending, issuance, renewal };
   return { ...path, upkeep, orphans, attendance };
 }
 
