@@ -40,6 +40,31 @@ describe('a refusal', () => {
     });
   });
 
+  it('of an identity has the rule that refused, what to do, and the identity to bind', () => {
+    const help = 'have someone with the role `platform` add it';
+    const unbound = problem('forbidden', { reason: 'no_agent', help, instance: 'urn:x' });
+    expect(BrokerRefusal.of(403, unbound, undefined)).toMatchObject({ message: 'this is why (no_agent)', help });
+  });
+
+  it('of a token that is not proven has the id of the request, under which the platform team finds the reason', () => {
+    const hidden = problem('unauthenticated', { help: 'ask for it', instance: 'urn:x' });
+    expect(BrokerRefusal.of(401, hidden, undefined)).toMatchObject({
+      message: 'this is why [urn:x]',
+      help: 'ask for it',
+    });
+  });
+
+  it('says a text once, with the field that it is about', () => {
+    const errors = [{ pointer: '/spec/issuer', detail: 'this is why' }];
+    expect(BrokerRefusal.of(422, problem('invalid_declaration', { errors }), undefined).message).toBe(
+      'this is why (/spec/issuer)',
+    );
+    errors.push({ pointer: '/spec/keys', detail: 'another' }, { pointer: '', detail: 'this is why' });
+    expect(BrokerRefusal.of(422, problem('invalid_declaration', { errors }), undefined).message).toBe(
+      'this is why (/spec/issuer)\n  /spec/keys: another',
+    );
+  });
+
   it.each([undefined, 'text', { detail: 7 }, []])('of something that is no broker (%j) says just that', (body) => {
     expect(BrokerRefusal.of(502, body, 'soon')).toMatchObject({
       code: '',

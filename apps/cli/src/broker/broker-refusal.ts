@@ -48,13 +48,20 @@ export class BrokerRefusal extends CommandFailure {
   }
 }
 
-/** One sentence; what is wrong field by field follows in lines of its own. */
+/** One sentence; what is wrong field by field follows in lines of its own, unless the sentence has said it. */
 function sentenceOf(status: number, { detail, control, reason, errors, instance }: ProblemDocument): string {
-  const by = control === undefined ? '' : ` (control \`${control}\`)`;
-  const why = reason === undefined ? '' : ` (${reason})`;
-  const request = status >= 500 && instance !== undefined ? ` [${instance}]` : '';
-  const places = errors.map((error) => `\n  ${error.pointer === '' ? '' : `${error.pointer}: `}${error.detail}`);
-  return `${detail}${by}${why}${request}${places.join('')}`;
+  const said = errors.filter((error) => error.detail === detail && error.pointer !== '');
+  const notes = [
+    ...(control === undefined ? [] : [`control \`${control}\``]),
+    ...(reason === undefined ? [] : [reason]),
+    ...said.map(({ pointer }) => pointer),
+  ];
+  const isForOperators = status >= 500 || (status === 401 && reason === undefined);
+  const request = isForOperators && instance !== undefined ? ` [${instance}]` : '';
+  const places = errors
+    .filter((error) => error.detail !== detail)
+    .map((error) => `\n  ${error.pointer === '' ? '' : `${error.pointer}: `}${error.detail}`);
+  return [detail, ...notes.map((note) => ` (${note})`), request, ...places].join('');
 }
 
 function wordless(status: number): string {
