@@ -57,7 +57,7 @@ async function refusals(query = ''): Promise<JsonObject[]> {
 /** The item of one request. The entry of a token that is not proven is written when its sender is answered already. */
 async function itemOf({ body: { instance } }: TestAnswer): Promise<JsonObject> {
   for (;;) {
-    const found = (await refusals()).find(({ requestId }) => instance === `urn:mayfly:request:${String(requestId)}`);
+    const found = (await refusals()).find(({ requestId }) => instance === `urn:mayfly:request:${requestId as string}`);
     if (found !== undefined) return found;
   }
 }
@@ -98,7 +98,7 @@ describe('a proven token that breaks a rule', () => {
     });
     expect(answer.body.detail).toContain(fact);
     const challenge = answer.headers.get('www-authenticate');
-    expect(challenge).toBe(`Bearer error="invalid_token", error_description="${String(answer.body.detail)}"`);
+    expect(challenge).toBe(`Bearer error="invalid_token", error_description="${answer.body.detail as string}"`);
     expect(await itemOf(answer)).toMatchObject({ reason, issuer: reason === 'profile' ? 'cluster' : 'development' });
   });
 

@@ -61,10 +61,6 @@ const UPKEEP_LIMIT = 16;
 /** What every replica repeats, and what a replica with a worker repeats besides. */
 export function startBackground(services: Services, worker: boolean): Background {
   const background = new Background(services.log);
-  const always = (work: () => Promise<unknown>) => async (): Promise<boolean> => {
-    await work();
-    return false;
-  };
   background.repeat(
     'clock',
     10_000,
@@ -97,23 +93,30 @@ export function startBackground(services: Services, worker: boolean): Background
     10_000,
     always(() => services.attendance.round()),
   );
-  if (worker) {
-    background.repeat('sweep', 100, async () => (await services.closing.sweep(SWEEP_LIMIT)) === SWEEP_LIMIT);
-    background.repeat(
-      'wiping',
-      5_000,
-      always(() => Promise.all([services.idempotencyStore.wipe(), services.identityUses.wipe()])),
-    );
-    background.repeat(
-      'orphans',
-      60_000,
-      always(() => services.orphans.round()),
-    );
-    background.repeat('upkeep', 1_000, async () => (await services.upkeep.round(UPKEEP_LIMIT)) === UPKEEP_LIMIT);
-    const { queue } = services;
-    if (queue !== undefined) {
-      background.repeat('outbox', 50, async () => (await services.outbox.pump((jobs) => queue.add(jobs))) === 500);
-    }
-  }
+  if (worker) startWorker(background, services);
   return background;
+}
+
+const always = (work: () => Promise<unknown>) => async (): Promise<boolean> => {
+  await work();
+  return false;
+};
+
+function startWorker(background: Background, services: Services): void {
+  background.repeat('sweep', 100, async () => (await services.closing.sweep(SWEEP_LIMIT)) === SWEEP_LIMIT);
+  background.repeat(
+    'wiping',
+    5_000,
+    always(() => Promise.all([services.idempotencyStore.wipe(), services.identityUses.wipe()])),
+  );
+  background.repeat(
+    'orphans',
+    60_000,
+    always(() => services.orphans.round()),
+  );
+  background.repeat('upkeep', 1_000, async () => (await services.upkeep.round(UPKEEP_LIMIT)) === UPKEEP_LIMIT);
+  const { queue } = services;
+  if (queue !== undefined) {
+    background.repeat('outbox', 50, async () => (await services.outbox.pump((jobs) => queue.add(jobs))) === 500);
+  }
 }

@@ -22,7 +22,7 @@ const guard = new IdentityGuard(
 async function isAnswered(token: string): Promise<() => boolean> {
   const request = { headers: { authorization: `Bearer ${token}` }, routeOptions: {}, id: 'req_1' };
   const context = { switchToHttp: () => ({ getRequest: () => request }), getHandler: () => 0, getClass: () => 0 };
-  let answered = false;
+  let answered = false as boolean;
   guard.canActivate(context as unknown as ExecutionContext).then(
     () => (answered = true),
     () => (answered = true),
