@@ -24,7 +24,7 @@ beforeEach(() => {
   recorder = new RefusalRecorder({
     denials,
     metrics: { denied: (control) => void denied.push(control), identityRefused: (reason) => void reasons.push(reason) },
-    log: { warn: ((line: JsonObject) => void lines.push(line)) },
+    log: { warn: (line: JsonObject) => void lines.push(line) },
   });
 });
 
