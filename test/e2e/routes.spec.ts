@@ -24,6 +24,7 @@ const TABLE: Readonly<Record<string, readonly Permission[]>> = {
   'GET /tasks/:id/timeline': ['operator', 'auditor'],
   'GET /me': ['agent'],
   'GET /issuances': ['operator', 'auditor'],
+  'GET /refusals': ['platform'],
   'GET /audit/entries': ['auditor'],
   'GET /templates': [...READERS, 'approver'],
   'POST /templates': ['platform'],

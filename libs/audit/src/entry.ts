@@ -1,6 +1,6 @@
 import { canonicalJson, newId, type AuditEntryId, type JsonObject, type LeaseId, type TaskId } from '@mayfly/kernel';
 
-/** What an entry tells. One entry per transition and per denial. */
+/** What an entry tells: one transition, one denial, or how many denials of a kind have no entry of their own (`DenialLog`). */
 export type AuditEntryType =
   | 'identity.refused'
   | 'request.forbidden'

@@ -1,13 +1,43 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { Problem } from '@mayfly/kernel';
-import { agentRefused, identityRefusalReason, identityRefused, keysUnavailable } from './identity-refusal.js';
+import {
+  agentRefused,
+  identityRefusalReason,
+  identityRefused,
+  keysUnavailable,
+  noteRefusedToken,
+  refusedIdentity,
+  replayRefused,
+  tokenMissing,
+} from './identity-refusal.js';
+import { OTHER_REASONS, PROVEN_REASONS, UNPROVEN_REASONS } from './refusal-reasons.js';
+import type { VerifiedIdentity } from './verified-identity.js';
+
+const IDENTITY = { issuer: 'ci', subject: 'agent' };
 
 describe('an identity refusal', () => {
-  it('tells every caller the same and the audit the reason', () => {
-    const [expired, forged] = [identityRefused('expired'), identityRefused('signature')];
-    expect(expired.detail).toBe(forged.detail);
-    expect(expired.message).toBe(forged.message);
-    expect([expired, forged].map(identityRefusalReason)).toEqual(['expired', 'signature']);
+  it('of a token that is not proven tells every caller the same, and the audit the reason', () => {
+    const [unknown, forged] = [identityRefused('unknown_key'), identityRefused('signature')];
+    expect(unknown.detail).toBe(forged.detail);
+    expect(unknown.extensions).toEqual(forged.extensions);
+    expect(unknown.extensions).not.toHaveProperty('reason');
+    expect([unknown, forged].map(identityRefusalReason)).toEqual(['unknown_key', 'signature']);
+  });
+
+  it('of a proven token tells its holder the rule, what broke it and what to do', () => {
+    const problem = identityRefused('audience', 'account');
+    expect(problem).toMatchObject({
+      ...{ code: 'unauthenticated', detail: 'the identity token is for another audience: account' },
+      extensions: { reason: 'audience', help: expect.stringContaining('audiences') },
+    });
+    expect(refusedIdentity(problem)).toEqual({ reason: 'audience', isProven: true, facts: {} });
+  });
+
+  it('repeats claims escaped and bounded', () => {
+    const { detail } = identityRefused('audience', `\u001b[31m${'x'.repeat(2000)}`);
+    expect(detail).toContain('\\u{1b}[31m');
+    expect(detail.length).toBeLessThan(600);
   });
 
   it('keeps what went wrong with the keys for the log', () => {
@@ -18,15 +48,57 @@ describe('an identity refusal', () => {
     expect((problem.cause as Error).cause).toBe(down);
   });
 
-  it('has a reason where no agent is bound', () => {
-    expect(identityRefusalReason(agentRefused('no_agent'))).toBe('no_agent');
+  it.each(['no_agent', 'ambiguous_agent'] as const)('for %s names the identity to bind', (reason) => {
+    const problem = agentRefused(reason, IDENTITY);
+    expect(problem).toMatchObject({
+      ...{ code: 'forbidden', detail: expect.stringContaining('issuer `ci`, subject `agent`') },
+      extensions: { reason, identity: IDENTITY, help: expect.stringContaining('`platform`') },
+    });
+    expect(refusedIdentity(problem)).toEqual({ reason, isProven: true, facts: IDENTITY });
+  });
+
+  it('of a token that was used says so', () => {
+    const problem = replayRefused(IDENTITY as VerifiedIdentity);
+    expect(problem).toMatchObject({ code: 'unauthenticated', extensions: { reason: 'replayed' } });
+    expect(refusedIdentity(problem)).toMatchObject({ facts: IDENTITY });
+  });
+
+  it('without a token may say so', () => {
+    expect(tokenMissing()).toMatchObject({ code: 'unauthenticated', extensions: { reason: 'no_token' } });
   });
 
   it.each([
     ['another Problem', new Problem('unauthenticated', 'x')],
     ['an error', new Error('x')],
     ['nothing', undefined],
-  ])('has no reason for %s', (_, error) => {
+  ])('has no reason for %s, and leaves it as it is', (_, error) => {
     expect(identityRefusalReason(error)).toBeUndefined();
+    expect(() => {
+      noteRefusedToken(error, 'a.b.c', 'ci');
+    }).not.toThrow();
+  });
+});
+
+describe('the reasons in docs/problems.md', () => {
+  it('are those of the code, word by word', () => {
+    const [, section = ''] = readFileSync('docs/problems.md', 'utf8').split('## Refused identities');
+    const cells = section
+      .split('\n')
+      .filter((line) => line.startsWith('| `'))
+      .map((row) =>
+        row
+          .slice(1, -1)
+          .split('|')
+          .map((cell) => cell.trim()),
+      );
+    const rows = (reasons: object, told: string) =>
+      Object.entries(reasons as Record<string, { meaning: string; help: string }>).map(
+        ([reason, { meaning, help }]) => [`\`${reason}\``, told, `${meaning}.`, `${help}.`],
+      );
+    expect(cells).toEqual([
+      ...rows(PROVEN_REASONS, 'yes'),
+      ...rows(UNPROVEN_REASONS, 'no'),
+      ...rows(OTHER_REASONS, 'yes'),
+    ]);
   });
 });

@@ -1,27 +1,23 @@
 import { Problem } from '@mayfly/kernel';
+import {
+  isProvenReason,
+  isUnprovenReason,
+  OTHER_REASONS,
+  PROVEN_REASONS,
+  type IdentityRefusalReason,
+  type ProvenReason,
+  type UnprovenReason,
+} from './refusal-reasons.js';
+import { escapeUntrusted, tokenFacts, type TokenFacts } from './token/token-facts.js';
+import type { VerifiedIdentity } from './verified-identity.js';
 
-/** Why an identity was refused. For the audit and for metrics; the caller is never told. */
-export type IdentityRefusalReason =
-  | 'oversized'
-  | 'malformed'
-  | 'duplicate_claim'
-  | 'header_not_allowed'
-  | 'unknown_issuer'
-  | 'algorithm'
-  | 'unknown_key'
-  | 'keys_unavailable'
-  | 'signature'
-  | 'audience'
-  | 'missing_claim'
-  | 'expired'
-  | 'not_yet_valid'
-  | 'lifetime'
-  | 'profile'
-  | 'no_agent'
-  | 'ambiguous_agent';
+const MAX_FACT_LENGTH = 512;
 
-/** Carried as the cause of the Problem, so that the reason reaches the audit and no answer. */
+/** Carried as the cause of the Problem: what the audit and the log are told, and no unproven caller is. */
 class IdentityRefusal extends Error {
+  /** of the refused token; empty where there is none to read */
+  facts: TokenFacts = {};
+
   constructor(
     readonly reason: IdentityRefusalReason,
     cause?: unknown,
@@ -31,29 +27,90 @@ class IdentityRefusal extends Error {
   }
 }
 
-/** `unauthenticated`, worded the same for every reason: an attacker learns nothing from it. */
-export function identityRefused(reason: IdentityRefusalReason): Problem {
-  return new Problem('unauthenticated', 'the identity token was refused', { cause: new IdentityRefusal(reason) });
+/** What audit, log and metrics are told of a refused identity. */
+export interface RefusedIdentity {
+  readonly reason: IdentityRefusalReason;
+  /** whether issuer and subject were proven, and the caller was told the reason */
+  readonly isProven: boolean;
+  readonly facts: TokenFacts;
 }
 
-/** `unauthenticated` for an identity that was proven and yet stands for no single agent. */
-export function agentRefused(reason: 'no_agent' | 'ambiguous_agent'): Problem {
-  const detail =
-    reason === 'no_agent'
-      ? 'no agent is bound to this identity; ask its owner to declare it'
-      : 'more than one agent is bound to this identity; ask their owners to declare it once';
-  return new Problem('unauthenticated', detail, { cause: new IdentityRefusal(reason) });
+/**
+ * `unauthenticated`. A token that is not proven is refused in the same words for every reason (an attacker learns nothing
+ * from them); one that is proven with the reason, what to change, and `fact`: what of the token broke the rule.
+ */
+export function identityRefused(reason: ProvenReason | UnprovenReason, fact?: string): Problem {
+  const cause = new IdentityRefusal(reason);
+  if (!isProvenReason(reason)) {
+    return new Problem('unauthenticated', 'the identity token was refused', {
+      help: 'the platform team finds the reason under the request id: `GET /refusals`',
+      cause,
+    });
+  }
+  const { meaning, help } = PROVEN_REASONS[reason];
+  const detail = fact === undefined ? meaning : `${meaning}: ${escapeUntrusted(fact, MAX_FACT_LENGTH)}`;
+  return new Problem('unauthenticated', detail, { reason, help, cause });
+}
+
+/** `unauthenticated`: no token was sent. */
+export function tokenMissing(): Problem {
+  const { meaning, help } = OTHER_REASONS.no_token;
+  return new Problem('unauthenticated', meaning, { reason: 'no_token', help, cause: new IdentityRefusal('no_token') });
+}
+
+/** `unauthenticated`: a token that opens one task has opened it. */
+export function replayRefused({ issuer, subject }: VerifiedIdentity): Problem {
+  return withFacts(identityRefused('replayed'), { issuer, subject });
+}
+
+/** `forbidden` for an identity that was proven and yet stands for no single agent: it names what has to be bound. */
+export function agentRefused(
+  reason: 'no_agent' | 'ambiguous_agent',
+  { issuer, subject }: Pick<VerifiedIdentity, 'issuer' | 'subject'>,
+): Problem {
+  const { meaning, help } = PROVEN_REASONS[reason];
+  const problem = new Problem('forbidden', `${meaning}: issuer \`${issuer}\`, subject \`${subject}\``, {
+    ...{ reason, help, identity: { issuer, subject } },
+    cause: new IdentityRefusal(reason),
+  });
+  return withFacts(problem, { issuer, subject });
 }
 
 /** `unavailable`: without the issuer's keys nobody can be proven, so nobody is let in (I7). */
 export function keysUnavailable(cause?: unknown): Problem {
-  return new Problem('unavailable', 'the keys of the identity issuer cannot be read; try again later', {
+  return new Problem('unavailable', OTHER_REASONS.keys_unavailable.meaning, {
     retryAfterSeconds: 5,
     cause: new IdentityRefusal('keys_unavailable', cause),
   });
 }
 
+/**
+ * Notes in a refusal of this room which token it is about; `issuer` is the name of the document that the token chose.
+ * Any other error is left as it is.
+ */
+export function noteRefusedToken(error: unknown, token: string, issuer: string | undefined): void {
+  withFacts(error, { ...tokenFacts(token), ...(issuer === undefined ? {} : { issuer }) });
+}
+
+/** What this room says of a refusal of its own; undefined for any other error. */
+export function refusedIdentity(problem: unknown): RefusedIdentity | undefined {
+  if (!(problem instanceof Problem && problem.cause instanceof IdentityRefusal)) return undefined;
+  const { reason, facts } = problem.cause;
+  return { reason, isProven: isProvenReason(reason), facts };
+}
+
+/** Whether a refusal is answered like every other one of a token that is not proven. */
+export function isReasonHidden(problem: unknown): boolean {
+  const reason = identityRefusalReason(problem);
+  return reason !== undefined && isUnprovenReason(reason);
+}
+
 /** The machine reason behind a Problem that this room threw; undefined for any other error. */
 export function identityRefusalReason(problem: unknown): IdentityRefusalReason | undefined {
-  return problem instanceof Problem && problem.cause instanceof IdentityRefusal ? problem.cause.reason : undefined;
+  return refusedIdentity(problem)?.reason;
+}
+
+function withFacts<Value>(problem: Value, facts: TokenFacts): Value {
+  if (problem instanceof Problem && problem.cause instanceof IdentityRefusal) problem.cause.facts = facts;
+  return problem;
 }

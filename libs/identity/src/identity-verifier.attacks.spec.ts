@@ -1,8 +1,10 @@
 import { createHmac } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
-import type { JsonObject } from '@mayfly/kernel';
+import type { JsonObject, Problem } from '@mayfly/kernel';
 import { FakeIssuer } from '@mayfly/testing';
-import { identityRefusalReason, type IdentityRefusalReason } from './identity-refusal.js';
+import fc from 'fast-check';
+import { identityRefusalReason } from './identity-refusal.js';
+import { isProvenReason, UNPROVEN_REASONS, type IdentityRefusalReason } from './refusal-reasons.js';
 import { IdentityVerifier } from './identity-verifier.js';
 import { IssuerKeySource } from './keys/issuer.key-source.js';
 
@@ -79,16 +81,18 @@ const attacks: Record<string, [IdentityRefusalReason, string]> = {
   'a kid that is SQL': ['unknown_key', ci.sign({}, { kid: "x' UNION SELECT 'secret" })],
   'a kid of Object.prototype': ['unknown_key', ci.sign({}, { kid: '__proto__' })],
   'a kid that is a list': ['malformed', ci.sign({}, { kid: [ci.kid] })],
-  'jku to keys of its own': ['header_not_allowed', impostor.sign({}, { jku: 'https://evil.example/jwks' })],
-  'x5u to a certificate of its own': ['header_not_allowed', impostor.sign({}, { x5u: 'https://evil.example/x' })],
-  'jwk with its own key': ['header_not_allowed', impostor.sign({}, { jwk: impostor.jwks().keys[0] })],
-  'x5c with its own certificate': ['header_not_allowed', impostor.sign({}, { x5c: ['MIIB'] })],
-  'crit with an extension': ['header_not_allowed', ci.sign({}, { crit: ['exp'], exp: now })],
-  'b64 false': ['header_not_allowed', ci.sign({}, { b64: false, crit: ['b64'] })],
-  'an access token': ['header_not_allowed', ci.sign({}, { typ: 'at+jwt' })],
-  'a logout token': ['header_not_allowed', ci.sign({}, { typ: 'application/logout+jwt' })],
-  'a proof of possession': ['header_not_allowed', ci.sign({}, { typ: 'dpop+jwt' })],
-  'a security event': ['header_not_allowed', ci.sign({}, { typ: 'SECEVENT+JWT' })],
+  'jku to keys of its own': ['signature', impostor.sign({}, { jku: 'https://evil.example/jwks' })],
+  'x5u to a certificate of its own': ['signature', impostor.sign({}, { x5u: 'https://evil.example/x' })],
+  'jwk with its own key': ['signature', impostor.sign({}, { jwk: impostor.jwks().keys[0] })],
+  'x5c with its own certificate': ['signature', impostor.sign({}, { x5c: ['MIIB'] })],
+  'crit with an extension': ['critical_header', ci.sign({}, { crit: ['exp'], exp: now })],
+  'b64 false': ['critical_header', ci.sign({}, { b64: false, crit: ['b64'] })],
+  'jku in a token that is well signed': ['header_not_allowed', ci.sign({}, { jku: 'https://evil.example/jwks' })],
+  'an access token of another key': ['signature', impostor.sign({}, { typ: 'at+jwt' })],
+  'an access token': ['token_type', ci.sign({}, { typ: 'at+jwt' })],
+  'a logout token': ['token_type', ci.sign({}, { typ: 'application/logout+jwt' })],
+  'a proof of possession': ['token_type', ci.sign({}, { typ: 'dpop+jwt' })],
+  'a security event': ['token_type', ci.sign({}, { typ: 'SECEVENT+JWT' })],
   'the signature of another key': ['signature', impostor.sign()],
   'a signature stripped': ['signature', `${head}.${body}.`],
   'a payload changed after signing': ['signature', `${head}.${text({ ...payload(), sub: 'root' })}.${signature}`],
@@ -195,14 +199,63 @@ describe('identity attacks', () => {
   it.each(Object.entries(attacks))('refuses %s', async (_, [reason, token]) => {
     const refusal = await refusalOf(token);
     expect(identityRefusalReason(refusal)).toBe(reason);
-    expect(refusal).toMatchObject({
-      code: 'unauthenticated',
-      detail: 'the identity token was refused',
-      extensions: {},
-    });
+    expect(refusal).toMatchObject({ code: 'unauthenticated' });
     expect(fetched).toEqual([]);
   });
+
+  it('tells the reason to holders of proven tokens, and one text to everybody else', async () => {
+    const told = new Map<IdentityRefusalReason, string | undefined>();
+    const texts = new Set<string>();
+    for (const [reason, token] of Object.values(attacks)) {
+      const { detail, extensions } = (await refusalOf(token)) as Problem;
+      told.set(reason, extensions.reason);
+      if (extensions.reason === undefined) texts.add(JSON.stringify([detail, extensions]));
+    }
+    for (const [reason, shown] of told)
+      expect([reason, shown]).toEqual([reason, isProvenReason(reason) ? reason : undefined]);
+    expect(texts.size).toBe(1);
+    expect([...told.keys()].filter((reason) => !isProvenReason(reason)).toSorted()).toEqual(
+      Object.keys(UNPROVEN_REASONS).toSorted(),
+    );
+  });
+
+  it('learn nothing of a rule from a token with a broken signature, whatever else it breaks', async () => {
+    const first = JSON.stringify(shown(await refusalOf(ci.sign({}, { kid: 'nobody' }))));
+    const claims = fc.record(
+      {
+        iss: fc.constantFrom(ci.issuer, rsa.issuer, 'https://nobody.example'),
+        aud: fc.constantFrom('mayfly', 'other'),
+        exp: fc.constantFrom(now - 500, now + 300, now + 90_000),
+        nbf: fc.constantFrom(now - 5, now + 900),
+        sub: fc.string(),
+      },
+      { requiredKeys: [] },
+    );
+    const headers = fc.record(
+      {
+        kid: fc.constantFrom(ci.kid, 'key-2'),
+        typ: fc.constantFrom('JWT', 'at+jwt'),
+        alg: fc.constantFrom('ES256', 'RS256', 'none'),
+        jku: fc.string(),
+        crit: fc.constant(['exp']),
+      },
+      { requiredKeys: [] },
+    );
+    await fc.assert(
+      fc.asyncProperty(claims, headers, fc.constantFrom(impostor, stranger), async (body, head, signer) => {
+        const token = signer.sign({ ...body }, { ...head });
+        expect(JSON.stringify(shown(await refusalOf(token)))).toBe(first);
+      }),
+      { numRuns: 300 },
+    );
+  });
 });
+
+/** All of a refusal that an answer is made of. */
+function shown(refusal: unknown): unknown {
+  const { code, detail, extensions, retryAfterSeconds } = refusal as Problem;
+  return { code, detail, extensions, retryAfterSeconds };
+}
 
 describe('good tokens', () => {
   it.each([

@@ -1,13 +1,13 @@
 import type { KeyObject } from 'node:crypto';
 import type { Clock } from '@mayfly/kernel';
 import { IdentityCache } from './identity-cache.js';
-import { identityRefused } from './identity-refusal.js';
+import { identityRefused, noteRefusedToken } from './identity-refusal.js';
 import type { IdentityAlgorithm, TrustedIssuer } from './issuers/issuer-spec.js';
 import { TrustedIssuers } from './issuers/trusted-issuers.js';
 import { publicEgress, type Egress } from './keys/egress.js';
 import type { KeySource } from './keys/key-source.js';
-import { MAX_TOKEN_LENGTH, readCompactToken } from './token/compact-token.js';
-import { checkHeader, checkLifetime, proveToken } from './token/token-checks.js';
+import { MAX_TOKEN_LENGTH, readCompactToken, type UnprovenToken } from './token/compact-token.js';
+import { checkAlgorithm, checkHeader, checkLifetime, proveToken } from './token/token-checks.js';
 import { toVerifiedIdentity, type VerifiedIdentity } from './verified-identity.js';
 
 export interface IdentityVerifierOptions {
@@ -45,8 +45,9 @@ export class IdentityVerifier {
 
   /**
    * Who presents this token (the bare compact JWS, no scheme). Throws `unauthenticated`, worded the same for every cause
-   * (`identityRefusalReason` has it for the audit), or `unavailable` when the issuer's keys cannot be had. A token of a
-   * `singleUse` issuer verifies as often as it is shown: consuming its `jti` is the caller's duty.
+   * until the signature is proven and with the reason afterwards (`refusedIdentity` has it for the audit either way), or
+   * `unavailable` when the issuer's keys cannot be had. A token of a `singleUse` issuer verifies as often as it is shown:
+   * consuming its `jti` is the caller's duty.
    */
   async verify(token: string): Promise<VerifiedIdentity> {
     if (token.length > MAX_TOKEN_LENGTH) throw identityRefused('oversized');
@@ -59,13 +60,31 @@ export class IdentityVerifier {
     return identity;
   }
 
-  /** Nothing in the token is believed before the line that proves it; only its issuer is looked up by what it says. */
   private async prove(token: string, issuers: TrustedIssuers, now: Date): Promise<VerifiedIdentity> {
-    const { header, claims } = readCompactToken(token);
-    const issuer = issuers.select(claims);
-    const algorithm = checkHeader(header, issuer.spec);
-    const key = await this.findKey(issuer, algorithm, header.kid);
+    let issuer: TrustedIssuer | undefined;
+    try {
+      const unproven = readCompactToken(token);
+      issuer = issuers.select(unproven.claims);
+      return await this.judge(token, unproven, issuer, now);
+    } catch (error) {
+      noteRefusedToken(error, token, issuer?.name);
+      throw error;
+    }
+  }
+
+  /**
+   * Nothing in the token is believed, and no rule that its holder is told of is looked at, before the line that proves it;
+   * only its issuer and its key are looked up by what it says.
+   */
+  private async judge(
+    token: string,
+    { header, claims }: UnprovenToken,
+    issuer: TrustedIssuer,
+    now: Date,
+  ): Promise<VerifiedIdentity> {
+    const key = await this.findKey(issuer, checkAlgorithm(header, issuer.spec), header.kid);
     await proveToken(token, key, issuer.spec, now);
+    checkHeader(header, issuer.spec);
     return toVerifiedIdentity(issuer, claims, checkLifetime(claims, issuer.spec, now));
   }
 

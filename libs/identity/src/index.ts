@@ -8,7 +8,15 @@ export {
 } from './agents/agent-spec.js';
 export { findBindingConflicts, type BindingConflict } from './agents/binding-conflicts.js';
 export { bindIdentity, BindingIndex } from './agents/binding-index.js';
-export { identityRefusalReason, type IdentityRefusalReason } from './identity-refusal.js';
+export {
+  agentRefused,
+  identityRefusalReason,
+  isReasonHidden,
+  refusedIdentity,
+  replayRefused,
+  tokenMissing,
+  type RefusedIdentity,
+} from './identity-refusal.js';
 export { IdentityVerifier, type IdentityVerifierOptions } from './identity-verifier.js';
 export {
   IssuerSpecSchema,
@@ -26,4 +34,5 @@ export { IssuerKeySource } from './keys/issuer.key-source.js';
 export type { KeySet } from './keys/key-set.js';
 export type { FetchJson, KeySource } from './keys/key-source.js';
 export type { KeptClaims } from './profiles/profile.js';
+export { IDENTITY_REFUSAL_REASONS, type IdentityRefusalReason } from './refusal-reasons.js';
 export type { VerifiedIdentity } from './verified-identity.js';

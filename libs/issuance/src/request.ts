@@ -8,6 +8,8 @@ export interface Requester {
   readonly issuer: string;
   readonly subject: string;
   readonly identityExpiresAt: Date;
+  /** of the request that asks, for the audit */
+  readonly requestId?: string;
 }
 
 export interface TaskRequest {

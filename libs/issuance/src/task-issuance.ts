@@ -1,4 +1,4 @@
-import { auditEntry, MAYFLY } from '@mayfly/audit';
+import { DENIAL_LIMITS, MAYFLY, type DenialLog } from '@mayfly/audit';
 import type { Minted } from '@mayfly/credentials';
 import { Problem, type Clock, type Json } from '@mayfly/kernel';
 import { exhaustedLimit, quotaScope } from '@mayfly/quota';
@@ -22,6 +22,7 @@ export interface IssuanceParts {
   readonly planner: Planner;
   readonly minter: Minter;
   readonly store: IssuanceStore;
+  readonly denials: Pick<DenialLog, 'record'>;
   readonly sealing: Sealing;
   readonly ending: TaskEnding;
   readonly metrics: IssuanceMetrics;
@@ -42,12 +43,12 @@ export class TaskIssuance {
     return plan.remote ? await this.inTwoCommits(plan) : await this.inOneCommit(plan);
   }
 
-  /** Steps 2 to 5, with each denial in the audit before it is answered. */
+  /** Steps 2 to 5, with each denial in the audit, or counted, before it is answered. */
   assess(requester: Requester, request: TaskRequest): Promise<Assessment> {
     return this.refusing(requester, request, () => this.parts.assessor.assess(requester, request));
   }
 
-  /** Does a step that may refuse the request: a `Problem` is in the audit before it is thrown on. */
+  /** Does a step that may refuse the request: a `Problem` is in the audit, or counted, before it is thrown on. */
   async refusing<T>(requester: Requester, request: TaskRequest, step: () => T | Promise<T>): Promise<T> {
     try {
       return await step();
@@ -194,22 +195,17 @@ export class TaskIssuance {
     { code, detail, extensions }: Problem,
   ): Promise<void> {
     const control = extensions.control ?? code;
+    const { agent, issuer, subject, requestId } = requester;
     this.parts.metrics.denied(control);
-    await this.parts.store.record([
-      auditEntry(
-        'task.denied',
-        this.parts.clock.now(),
-        actorOf(requester),
-        { agent: requester.agent.name },
-        {
-          control,
-          detail,
-          template: request.template,
-          purpose: request.purpose,
-          identity: { issuer: requester.issuer, subject: requester.subject },
-        },
-      ),
-    ]);
+    await this.parts.denials.record({
+      ...{ type: 'task.denied', actor: actorOf(requester), subject: { agent: agent.name } },
+      facts: {
+        ...{ control, detail, template: request.template, purpose: request.purpose, identity: { issuer, subject } },
+        ...(requestId === undefined ? {} : { requestId }),
+      },
+      group: { control },
+      limit: DENIAL_LIMITS.perCaller,
+    });
   }
 }
 

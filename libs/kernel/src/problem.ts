@@ -36,8 +36,10 @@ export interface ProblemExtensions {
   readonly help?: string;
   readonly errors?: readonly FieldError[];
   readonly taskId?: string;
-  /** what a target said, as a word of ours: `throttled`, `sealed`, `access-denied` … (docs/problems.md) */
+  /** what a target said, or which rule refused an identity, as a word of ours: `throttled`, `expired` … (docs/problems.md) */
   readonly reason?: string;
+  /** the proven identity of the caller, where that is what has to be bound to an agent */
+  readonly identity?: { readonly issuer: string; readonly subject: string };
 }
 
 export interface ProblemOptions extends ProblemExtensions {

@@ -5,7 +5,7 @@ import { createMigratedDatabase, type TestDatabase } from '@mayfly/testing';
 import pg from 'pg';
 import { insertAudit } from './audit-rows.js';
 import { AuditSealer } from './audit-sealer.js';
-import { AuditReader, type AuditFilter } from './audit.reader.js';
+import { AuditReader, type AuditFilter, type InstantPosition, type RefusalFilter } from './audit.reader.js';
 
 const ENTRIES = 50;
 const [taskA, taskB] = [newId('tsk'), newId('tsk')];
@@ -121,4 +121,64 @@ it('throws `unavailable` when the database does not answer', async () => {
   await expect(lost.entries({}, { limit: 1 })).rejects.toMatchObject({ code: 'unavailable' });
   await expect(lost.story(taskA, { limit: 1 })).rejects.toMatchObject({ code: 'unavailable' });
   await nowhere.end();
+});
+
+describe('refused identities', () => {
+  const refused = (n: number): AuditEntry =>
+    auditEntry('identity.refused', addSeconds(start, Math.floor(n / 3)), MAYFLY, {}, factsOf(n));
+  const factsOf = (n: number) => ({
+    reason: n % 2 === 0 ? 'audience' : 'unknown_issuer',
+    issuer: n % 5 === 0 ? 'https://a.example' : 'ci',
+    subject: `"reason":"expired","issuer":"ci ${String(n)}"`,
+  });
+  let written: AuditEntry[];
+  beforeAll(async () => {
+    written = Array.from({ length: 40 }, (_, n) => refused(n));
+    await insertAudit(pool, written);
+  });
+
+  async function read(filter: RefusalFilter): Promise<{ subject: string; at: string }[]> {
+    const found: { subject: string; at: string }[] = [];
+    let after: InstantPosition | undefined;
+    do {
+      const page = await reader.refusals(filter, { limit: 7, after });
+      found.push(...page.items.map((body) => JSON.parse(body) as { subject: string; at: string }));
+      after = page.next;
+    } while (after !== undefined);
+    return found;
+  }
+
+  it.each<[string, () => RefusalFilter, (n: number) => boolean]>([
+    ['everything', () => ({}), () => true],
+    ['a reason', () => ({ reason: 'audience' }), (n) => n % 2 === 0],
+    ['a reason that is in a text only', () => ({ reason: 'expired' }), () => false],
+    ['an issuer', () => ({ issuer: 'https://a.example' }), (n) => n % 5 === 0],
+    [
+      'a window',
+      () => ({ from: refused(9).at.toISOString(), to: refused(15).at.toISOString() }),
+      (n) => n >= 9 && n < 15,
+    ],
+  ])('are read page by page, newest first: %s', async (_, filter, wanted) => {
+    const found = await read(filter());
+    const expected = written.flatMap((__, n) => (wanted(n) ? [factsOf(n).subject] : []));
+    expect(found.map(({ subject }) => subject).toSorted()).toEqual(expected.toSorted());
+    expect(found.map(({ at }) => at)).toEqual(
+      found
+        .map(({ at }) => at)
+        .toSorted()
+        .toReversed(),
+    );
+  });
+
+  it('are found by their index, however many other entries there are', async () => {
+    const owner = new pg.Client({ connectionString: database.adminUrl });
+    await owner.connect();
+    // A table of this size would be read whole.
+    await owner.query('SET enable_seqscan = off; SET enable_bitmapscan = off; SET enable_sort = off');
+    const { rows } = await owner.query<{ 'QUERY PLAN': string }>(
+      `EXPLAIN SELECT id FROM audit_entry WHERE type = 'identity.refused' ORDER BY at DESC, id DESC LIMIT 50`,
+    );
+    await owner.end();
+    expect(rows.map((row) => row['QUERY PLAN']).join('\n')).toContain('Backward using audit_entry_refusals_idx');
+  });
 });

@@ -34,6 +34,20 @@ export interface SealedEntry {
   readonly body: string;
 }
 
+/** What the platform team may ask refused identities for; members are combined with "and". `issuer` as the entry has it. */
+export interface RefusalFilter {
+  readonly reason?: string | undefined;
+  readonly issuer?: string | undefined;
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+}
+
+/** The place of an entry in the order of time; microseconds, since an instant of JavaScript would skip entries. */
+export interface InstantPosition {
+  readonly at: string;
+  readonly id: string;
+}
+
 // An entry cannot be sealed before it was written; the margin is for the clocks of writer and sealer.
 const CLOCK_MARGIN = '1 minute';
 
@@ -63,6 +77,32 @@ export class AuditReader {
     );
   }
 
+  /** Refused identities, newest first, also those not sealed yet: the body of each entry. Throws `unavailable`. */
+  async refusals(
+    filter: RefusalFilter,
+    { limit, after }: PageRequest<InstantPosition>,
+  ): Promise<Page<string, InstantPosition>> {
+    const conditions = new Conditions()
+      .add('(e.at, e.id) < (?::timestamptz, ?)', after?.at, after?.id)
+      .add('strpos(e.body, ?) > 0', memberOf('reason', filter.reason))
+      .add('strpos(e.body, ?) > 0', memberOf('issuer', filter.issuer))
+      .add('e.at >= ?', filter.from)
+      .add('e.at < ?', filter.to);
+    // The literal type is what the partial index has; a parameter would not be proven to be it.
+    const text = `SELECT e.id, e.body, to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
+      FROM (SELECT * FROM audit_entry WHERE type = 'identity.refused') e
+      ${conditions.where} ORDER BY e.at DESC, e.id DESC LIMIT ${conditions.parameter(limit + 1)}`;
+    const { rows } = await this.pool
+      .query<{ id: string; body: string; at: string }>(text, conditions.values)
+      .catch(databaseUnread);
+    return pageOf(
+      rows,
+      limit,
+      ({ body }) => body,
+      ({ at, id }) => ({ at, id }),
+    );
+  }
+
   /** Sealed entries in their sequence, behind the seq `after`. Throws `unavailable`. */
   async entries(filter: AuditFilter, { limit, after }: PageRequest<number>): Promise<Page<SealedEntry, number>> {
     const conditions = new Conditions()
@@ -84,4 +124,9 @@ export class AuditReader {
       ({ seq }) => Number(seq),
     );
   }
+}
+
+/** A member as canonical JSON has it. Within a text it would have its quotes escaped. */
+function memberOf(name: string, value: string | undefined): string | undefined {
+  return value === undefined ? undefined : `"${name}":${JSON.stringify(value)}`;
 }

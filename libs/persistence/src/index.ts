@@ -4,6 +4,8 @@ export {
   type SealedEntry,
   type StoryEntry,
   type StoryPosition,
+  type InstantPosition,
+  type RefusalFilter,
 } from './audit.reader.js';
 export { AgentLifecycleStore, type LifecycleStep } from './agent-lifecycle.store.js';
 export { AuditSealer } from './audit-sealer.js';

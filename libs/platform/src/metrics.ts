@@ -32,6 +32,11 @@ export class Metrics {
     'Requests refused, by the control that refused',
     'control',
   );
+  private readonly identityRefusals = this.counter(
+    'mayfly_identity_refusals_total',
+    'Identities refused, by reason (docs/problems.md)',
+    'reason',
+  );
   private readonly providerSeconds = this.histogram(
     'mayfly_provider_seconds',
     'Time that providers took',
@@ -69,6 +74,11 @@ export class Metrics {
 
   denied(control: string): void {
     this.denials.inc({ control: this.controls(control) });
+  }
+
+  /** `reason` is one of `IdentityRefusalReason`. */
+  identityRefused(reason: string): void {
+    this.identityRefusals.inc({ reason });
   }
 
   providerAnswered(provider: string, operation: ProviderOperation, seconds: number): void {

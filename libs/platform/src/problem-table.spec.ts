@@ -35,7 +35,8 @@ describe('the problem table', () => {
 
   it('says in docs/problems.md what it does, row by row', () => {
     const doc = readFileSync('docs/problems.md', 'utf8');
-    const rows = doc.split('\n').filter((line) => line.startsWith('| `'));
+    const [codeTable = ''] = doc.split('\n## ');
+    const rows = codeTable.split('\n').filter((line) => line.startsWith('| `'));
     const cells = rows.map((row) =>
       row
         .slice(1, -1)
@@ -107,9 +108,11 @@ describe('renderProblem', () => {
   it('challenges for a bearer token on 401 only', () => {
     const challenged = codes.filter((code) => 'www-authenticate' in renderProblem(new Problem(code, 'x')).headers);
     expect(challenged).toEqual(['unauthenticated']);
-    expect(renderProblem(new Problem('unauthenticated', 'x')).headers['www-authenticate']).toBe(
-      'Bearer error="invalid_token"',
+    expect(renderProblem(new Problem('unauthenticated', 'it "ended"\r\n')).headers['www-authenticate']).toBe(
+      `Bearer error="invalid_token", error_description="it 'ended'??"`,
     );
+    const missing = new Problem('unauthenticated', 'send a bearer token', { reason: 'no_token' });
+    expect(renderProblem(missing).headers['www-authenticate']).toBe('Bearer');
   });
 });
 

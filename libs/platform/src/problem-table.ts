@@ -30,7 +30,7 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemKind>> = {
   unauthenticated: {
     status: 401,
     title: 'The caller is not authenticated',
-    description: 'No token, or one that is expired, altered, or from an issuer that is not trusted; send a fresh one.',
+    description: 'No token, or one that was refused; `reason` says by which rule, for a proven token. See below.',
     oauth: 'invalid_client',
   },
   forbidden: {
@@ -200,9 +200,14 @@ function commonHeaders(problem: Problem): Record<string, string> {
   return {
     'cache-control': 'no-store',
     ...(retryAfterSeconds === undefined ? {} : { 'retry-after': String(Math.max(1, Math.ceil(retryAfterSeconds))) }),
-    // RFC 6750 §3.1
-    ...(problem.code === 'unauthenticated' ? { 'www-authenticate': 'Bearer error="invalid_token"' } : {}),
+    ...(problem.code === 'unauthenticated' ? { 'www-authenticate': challenge(problem) } : {}),
   };
+}
+
+/** RFC 6750 §3: a request that sent no token is told of no error. */
+function challenge({ detail, extensions }: Problem): string {
+  if (extensions.reason === 'no_token') return 'Bearer';
+  return `Bearer error="invalid_token", error_description="${describable(detail)}"`;
 }
 
 /** RFC 6749 §5.2 allows printable ASCII without `"` and `\` in a description. */

@@ -1,3 +1,4 @@
+import { refusedIdentity } from '@mayfly/identity';
 import { Problem, type ProblemCode } from '@mayfly/kernel';
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -65,10 +66,13 @@ export class OAuthProblemFilter extends ProblemFilter {
 /** Problems that were logged: one that answers several requests, as the readiness does, is one line. */
 const logged = new WeakSet<Problem>();
 
-/** Never the body, never headers: the error itself, which the logger redacts. */
+/**
+ * Never the body, never headers: the error itself, which the logger redacts. A refused identity has its line already, from
+ * where such lines are bounded: anybody can have any number of them.
+ */
 function log(request: FastifyRequest, problem: Problem | undefined, error: unknown, status: number): void {
   if (problem === undefined) request.log.error({ err: error }, 'unexpected error');
-  else if (status >= 500 && !logged.has(problem)) {
+  else if (status >= 500 && !logged.has(problem) && refusedIdentity(problem) === undefined) {
     logged.add(problem);
     request.log.warn({ err: problem }, 'request failed');
   }

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { DenialLog } from '@mayfly/audit';
 import { ProviderRegistry, type Connection, type RegisteredProvider } from '@mayfly/credentials';
 import {
   Assessor,
@@ -78,6 +79,7 @@ export class IssuanceService<Stores extends TaskStores> {
       planner: new Planner(targets, this.sealer, gates),
       minter: new Minter(this.metrics, gates, stores.issuance, this.sealer),
       store: stores.issuance,
+      denials: new DenialLog(stores.issuance, clock),
       ending: this.ending,
     });
     this.renewal = new TaskRenewal({ ...parts, issuance: this.issuance, tasks: stores.tasks });

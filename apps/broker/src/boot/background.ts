@@ -75,6 +75,7 @@ export function startBackground(services: Services, worker: boolean): Background
   every('catalog', 5_000, () => services.catalog.refresh());
   every('signing keys', keyRing.options.reloadSeconds * 1000, () => keyRing.rotateIfDue());
   every('federation keys', federationKeys.options.reloadSeconds * 1000, () => federationKeys.rotateIfDue());
+  every('counts of denials', 5_000, () => services.denials.flush());
   // in every process that mints: each holds sessions of its own
   every('attendance', 10_000, () => services.attendance.round());
   background.repeat('audit sealing', 250, async () => (await services.auditSealer.seal()) === 5_000);

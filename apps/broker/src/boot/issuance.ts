@@ -1,3 +1,4 @@
+import { DenialLog, type EntrySink } from '@mayfly/audit';
 import type { ProviderRegistry, SecretSource } from '@mayfly/credentials';
 import {
   Assessor,
@@ -35,6 +36,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const observer = stepObserver(config.failpoint);
   const targets = new Targets(providers, catalog, secrets);
   const issuanceStore = new PgIssuanceStore(database.pool);
+  const denials = denialLog(issuanceStore, foundation);
   const closingStore = new PgClosingStore(database.pool, clock);
   const tasks = new PgTaskStore(database.pool, database.prisma);
   const tell = (text: string, facts: JsonObject): void => {
@@ -56,24 +58,17 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   countByConnection(metrics, { orphans, gates, alarm });
   const upkeep = new StandingUpkeep({
     store: new PgDenialStore(database.pool, clock),
-    targets,
-    sealing: sealer,
-    report,
+    ...{ targets, sealing: sealer, report },
   });
   const ending = new TaskEnding(closingStore, closing);
   const issuance = new TaskIssuance({
     assessor: new Assessor(catalog, targets, clock, observer),
     planner: new Planner(targets, sealer, gates),
     minter: new Minter(metrics, gates, issuanceStore, sealer),
-    store: issuanceStore,
-    sealing: sealer,
-    ending,
-    metrics,
-    observer,
-    clock,
+    ...{ store: issuanceStore, denials, sealing: sealer, ending, metrics, observer, clock },
   });
   const renewal = new TaskRenewal({ issuance, tasks, targets, sealing: sealer, gates, metrics, clock });
-  const path = { issuanceStore, closingStore, tasks, targets, gates, closing, ending, issuance, renewal };
+  const path = { issuanceStore, denials, closingStore, tasks, targets, gates, closing, ending, issuance, renewal };
   return { ...path, upkeep, orphans, attendance };
 }
 
@@ -93,6 +88,13 @@ function countByConnection(
     'Whether leases cannot be ended at a connection, since Mayfly cannot log in there',
     () => alarm.counts(),
   );
+}
+
+/** Of denials that have no entry of their own, the log has the number too. */
+function denialLog(sink: EntrySink, { clock, log }: Pick<Foundation, 'clock' | 'log'>): DenialLog {
+  return new DenialLog(sink, clock, (summary) => {
+    log.warn(summary, 'refusals without an entry of their own');
+  });
 }
 
 /** Where the templates in force have credentials of providers that can leave something behind, and who sees it there. */

@@ -44,7 +44,7 @@ export async function buildServices(inputs: ServiceInputs) {
     inputs.config.secretsDir,
   );
   const path = buildIssuance(foundation, providers, secrets);
-  const refusals = new RefusalRecorder(path.issuanceStore, foundation.metrics, foundation.clock);
+  const refusals = new RefusalRecorder({ ...foundation, denials: path.denials });
   const writeProbe = new WriteProbe(foundation.database.pool);
   const parts = { ...foundation, ...path, providers, secrets, refusals };
   return {

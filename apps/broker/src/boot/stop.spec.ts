@@ -20,6 +20,7 @@ function runningWith(steps: Readonly<Record<string, () => Promise<void>>>) {
     services: {
       queue: { close: step('queue') },
       closing: { settled: step('closing') },
+      denials: { flush: step('denials') },
       closeProviders: step('providers'),
       database: { close: step('database') },
     },
@@ -27,7 +28,7 @@ function runningWith(steps: Readonly<Record<string, () => Promise<void>>>) {
   return { running, tried };
 }
 
-const ALL = ['app', 'background', 'queue', 'closing', 'listener', 'providers', 'database', 'backing'];
+const ALL = ['app', 'background', 'queue', 'closing', 'denials', 'listener', 'providers', 'database', 'backing'];
 
 describe('a stop', () => {
   beforeEach(() => {
@@ -49,7 +50,7 @@ describe('a stop', () => {
     expect(tried).toEqual(['backing']);
   });
 
-  it.each(['app', 'background', 'queue', 'closing', 'providers', 'database'])(
+  it.each(['app', 'background', 'queue', 'closing', 'denials', 'providers', 'database'])(
     'tries every other step when %s fails, and says so',
     async (name) => {
       const { running, tried } = runningWith({ [name]: () => Promise.reject(new Error('broken')) });
@@ -58,7 +59,7 @@ describe('a stop', () => {
     },
   );
 
-  it.each(['app', 'background', 'queue', 'closing', 'providers', 'database'])(
+  it.each(['app', 'background', 'queue', 'closing', 'denials', 'providers', 'database'])(
     'stops the embedded PostgreSQL also when %s does not end, and says so',
     async (name) => {
       const { running, tried } = runningWith({ [name]: () => NEVER });

@@ -29,6 +29,7 @@ export async function stop({ backing, services, app, background, listener }: Run
     'background work': () => background?.stop(),
     queue: () => services?.queue?.close(),
     'leases under way': () => services?.closing.settled(),
+    'counts of denials': () => services?.denials.flush('all'),
     'connections to targets': () => Promise.all([listener?.stop(), services?.closeProviders()]),
     database: () => services?.database.close(),
   };

@@ -9,10 +9,13 @@ import {
   EntriesSchema,
   IssuancesQuerySchema,
   IssuancesSchema,
+  RefusalsQuerySchema,
+  RefusalsSchema,
   TimelineQuerySchema,
   TimelineSchema,
   type EntriesQuery,
   type IssuancesQuery,
+  type RefusalsQuery,
   type TimelineQuery,
 } from './history.schemas.js';
 import { HistoryService } from './history.service.js';
@@ -41,6 +44,14 @@ export class HistoryController {
     @Query({ schema: TimelineQuerySchema }) query: TimelineQuery,
   ): Promise<JsonObject> {
     return this.history.timeline(id, query);
+  }
+
+  @Get('refusals')
+  @Permits(['platform'])
+  @ApiOperation({ summary: 'Identities that were refused, and why, newest first' })
+  @ApiOkResponse({ standardSchema: RefusalsSchema })
+  refusals(@Query({ schema: RefusalsQuerySchema }) query: RefusalsQuery): Promise<JsonObject> {
+    return this.history.refusals(query);
   }
 
   @Get('audit/entries')

@@ -1,3 +1,4 @@
+import { IDENTITY_REFUSAL_REASONS } from '@mayfly/identity';
 import { isId } from '@mayfly/kernel';
 import { TERMINAL_STATE, type TaskEndCause } from '@mayfly/tasks';
 import { z } from 'zod';
@@ -52,13 +53,31 @@ export const EntriesQuerySchema = PageQuerySchema.extend({
 });
 export type EntriesQuery = z.infer<typeof EntriesQuerySchema>;
 
-/** What the cursors of the three lists stand for. */
+/** Query of `GET /refusals`. */
+export const RefusalsQuerySchema = PageQuerySchema.extend({
+  reason: z.enum(IDENTITY_REFUSAL_REASONS).optional(),
+  issuer: z
+    .string()
+    .min(1)
+    .max(300)
+    .optional()
+    .meta({ description: 'as `issuer` of an item has it', examples: ['development'] }),
+  from,
+  to,
+});
+export type RefusalsQuery = z.infer<typeof RefusalsQuerySchema>;
+
+/** What the cursors of the four lists stand for. */
 export const IssuancePositionSchema = z.strictObject({
   createdAt: z.iso.datetime({ precision: 6 }),
   leaseId: z.string().refine((text) => isId('lse', text)),
 });
 export const StoryPositionSchema = z.strictObject({
   transaction: z.string().regex(/^\d{1,18}$/),
+  id: z.string().refine((text) => isId('aud', text)),
+});
+export const RefusalPositionSchema = z.strictObject({
+  at: z.iso.datetime({ precision: 6 }),
   id: z.string().refine((text) => isId('aud', text)),
 });
 export const SequenceSchema = z.int().min(0);
@@ -87,6 +106,31 @@ const IssuanceSchema = z
   .meta({ id: 'Issuance' });
 export const IssuancesSchema = pageSchema(IssuanceSchema, 'Issuances');
 
+const RefusalSchema = z
+  .strictObject({
+    at: Instant,
+    reason: z.string().meta({ description: 'docs/problems.md lists them', examples: ['audience'] }),
+    issuer: z
+      .string()
+      .optional()
+      .meta({ description: 'the Issuer document that the token chose, else the `iss` that it claims' }),
+    subject: z.string().optional(),
+    kid: z.string().optional(),
+    alg: z.string().optional(),
+    typ: z.string().optional(),
+    aud: z.union([z.string(), z.array(z.string())]).optional(),
+    route: z.string().optional(),
+    requestId: z.string().optional().meta({ description: 'in the answer: `instance`, `x-request-id`' }),
+    count: z
+      .int()
+      .optional()
+      .meta({ description: 'of refusals of this kind that have no item of their own, from `from` to `to`' }),
+    from: Instant.optional(),
+    to: Instant.optional(),
+  })
+  .meta({ id: 'Refusal', description: 'members that come from the token are escaped and cut off' });
+export const RefusalsSchema = pageSchema(RefusalSchema, 'Refusals');
+
 const EntryBodySchema = z
   .looseObject({
     id: z.string(),
@@ -97,7 +141,11 @@ const EntryBodySchema = z
     leaseId: z.string().optional(),
     agent: z.string().optional(),
   })
-  .meta({ id: 'AuditEntry', description: 'one transition or one denial; the other members are its facts' });
+  .meta({
+    id: 'AuditEntry',
+    description:
+      'one transition or denial, or the `count` of denials without an entry of their own; the other members are its facts',
+  });
 
 export const TimelineSchema = pageSchema(
   EntryBodySchema.extend({ seq: z.int().optional().meta({ description: 'place in the log, once it is sealed' }) }).meta(

@@ -33,9 +33,16 @@ function serviceOver(pages: {
   issuances?: OnePage<Issuance, { createdAt: string; leaseId: string }>;
   story?: OnePage<StoryEntry, { transaction: string; id: string }>;
   entries?: OnePage<SealedEntry, number>;
+  refusals?: OnePage<string, { at: string; id: string }>;
 }): HistoryService {
-  const { issuances = new OnePage([]), story = new OnePage([]), entries = new OnePage([]) } = pages;
-  return new HistoryService({ issuances: issuances.read }, { story: story.read, entries: entries.read });
+  const {
+    issuances = new OnePage([]),
+    story = new OnePage([]),
+    entries = new OnePage([]),
+    refusals = new OnePage([]),
+  } = pages;
+  const audit = { story: story.read, entries: entries.read, refusals: refusals.read };
+  return new HistoryService({ issuances: issuances.read }, audit);
 }
 
 const cursorOf = (page: JsonObject) => page.nextCursor as string;
@@ -86,6 +93,20 @@ describe('the history', () => {
     const cursor = cursorOf(await serviceOver({ story }).timeline(taskId, { limit: 1 }));
     await expect(empty.timeline(taskId, { limit: 1, cursor })).resolves.toEqual({ items: [], nextCursor: null });
     await expect(empty.timeline(newId('tsk'), { limit: 1, cursor })).rejects.toMatchObject({ code: 'invalid_request' });
+  });
+
+  it('shows a refused identity by the members that are meant to be shown, page by page', async () => {
+    const facts = { reason: 'audience', issuer: 'ci', aud: ['a'], requestId: 'req_1', suppressedBefore: 3 };
+    const refused = auditEntry('identity.refused', AT, MAYFLY, {}, facts);
+    const next = { at: '2030-01-01T00:00:00.000001Z', id: refused.id };
+    const refusals = new OnePage([refused.body], next);
+    const query = { limit: 1, reason: 'audience' } as const;
+    const page = await serviceOver({ refusals }).refusals(query);
+    expect(JSON.parse(JSON.stringify(page.items))).toEqual([
+      { at: AT.toISOString(), reason: 'audience', issuer: 'ci', aud: ['a'], requestId: 'req_1' },
+    ]);
+    await serviceOver({ refusals }).refusals({ ...query, cursor: cursorOf(page) });
+    expect(refusals.asked.at(-1)).toEqual({ filter: { reason: 'audience' }, limit: 1, after: next });
   });
 
   it('shows a sealed entry with what its leaf hash is computed from', async () => {

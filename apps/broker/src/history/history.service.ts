@@ -4,19 +4,21 @@ import { pageView } from '../http/page.js';
 import { FilterCursor } from './filter-cursor.js';
 import {
   IssuancePositionSchema,
+  RefusalPositionSchema,
   SequenceSchema,
   StoryPositionSchema,
   type EntriesQuery,
   type IssuancesQuery,
+  type RefusalsQuery,
   type TimelineQuery,
 } from './history.schemas.js';
-import { issuanceView, sealedView, storyView } from './history.view.js';
+import { issuanceView, refusalView, sealedView, storyView } from './history.view.js';
 
-/** What auditors read. A list answers `{items, nextCursor}`; all throw `invalid_request` for a cursor of another list. */
+/** What auditors read, and what the platform team reads of refused identities. A list answers `{items, nextCursor}`; all throw `invalid_request` for a cursor of another list. */
 export class HistoryService {
   constructor(
     private readonly history: Pick<HistoryReader, 'issuances'>,
-    private readonly audit: Pick<AuditReader, 'story' | 'entries'>,
+    private readonly audit: Pick<AuditReader, 'story' | 'entries' | 'refusals'>,
   ) {}
 
   /** Leases, newest first. */
@@ -35,6 +37,13 @@ export class HistoryService {
     if (after === undefined && page.items.length === 0)
       throw new Problem('not_found', `there is no task \`${taskId}\``);
     return pageView(page.items.map(storyView), cursors.next(page.next && { ...page.next }));
+  }
+
+  /** Refused identities, newest first. */
+  async refusals({ limit, cursor, ...filter }: RefusalsQuery): Promise<JsonObject> {
+    const cursors = new FilterCursor('refusals', filter, RefusalPositionSchema);
+    const page = await this.audit.refusals(filter, { limit, after: cursors.read(cursor) });
+    return pageView(page.items.map(refusalView), cursors.next(page.next && { ...page.next }));
   }
 
   /** The sealed log, in its sequence. */

@@ -36,6 +36,12 @@ export function sealedView({ seq, leafHash, body }: SealedEntry): JsonObject {
   return { seq, leafHash: leafHash.toString('base64url'), body: parsed(body), canonical: body };
 }
 
+/** A refused identity, or the number of those without an entry of their own. */
+export function refusalView(body: string): JsonObject {
+  const { at, reason, issuer, subject, kid, alg, typ, aud, route, requestId, count, from, to } = parsed(body);
+  return { at, reason, issuer, subject, kid, alg, typ, aud, route, requestId, count, from, to };
+}
+
 function parsed(body: string): JsonObject {
   return JSON.parse(body) as JsonObject;
 }

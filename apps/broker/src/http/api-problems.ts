@@ -12,16 +12,23 @@ export const ProblemSchema = z
     instance: z.string().optional(),
     control: z.string().optional(),
     help: z.string().optional(),
+    reason: z
+      .string()
+      .optional()
+      .meta({ examples: ['expired'] }),
+    identity: z
+      .object({ issuer: z.string(), subject: z.string() })
+      .optional()
+      .meta({ description: 'the proven identity of the caller, to be bound to an agent' }),
     errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
     taskId: z.string().optional(),
-    reason: z.string().optional(),
   })
   .meta({ id: 'Problem' });
 
 const MEANINGS: Readonly<Record<number, string>> = {
   400: 'the request does not have the documented shape',
-  401: 'no identity was proven',
-  403: 'not permitted; `control` names what refused',
+  401: 'no identity was proven, or it was refused; `reason` says why, for a proven token',
+  403: 'not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent',
   404: 'it is not there, or not for this caller to see',
   409: 'it is not in a state for this, or the same request is under way',
   422: 'well formed, but wrong in content',

@@ -4,7 +4,7 @@ import { OAuthErrorSchema } from './oauth.schemas.js';
 
 const MEANINGS: Readonly<Record<number, string>> = {
   400: '`invalid_request`: the form lacks the token, or has a field that is unknown or named twice',
-  401: '`invalid_client`: no identity was proven',
+  401: '`invalid_client`: no identity was proven, or it was refused; the description says why, for a proven token',
   403: '`unauthorized_client`: the identity is known and may not use this endpoint',
   413: '`invalid_request`: the form is too large',
   415: '`invalid_request`: send a form',

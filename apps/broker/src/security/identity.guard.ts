@@ -1,12 +1,19 @@
 import type { Catalog } from '@mayfly/declarations';
-import type { IdentityVerifier, VerifiedIdentity } from '@mayfly/identity';
+import {
+  agentRefused,
+  isReasonHidden,
+  tokenMissing,
+  type IdentityVerifier,
+  type VerifiedIdentity,
+} from '@mayfly/identity';
 import { Problem } from '@mayfly/kernel';
 import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
+import { AnswerFloor } from './answer-floor.js';
 import { isPermitted, Permits, type Permission } from './permits.js';
 import type { Principal } from './principal.js';
-import type { RefusalRecorder } from './refusal.recorder.js';
+import type { RefusalRecorder, RefusedCall } from './refusal.recorder.js';
 
 /** The request of a route, with who calls once the guard has let it through. */
 export type IdentifiedRequest = FastifyRequest & { principal?: Principal };
@@ -28,13 +35,25 @@ export class IdentityGuard implements CanActivate {
     if (permissions.includes('anyone')) return true;
     const request = context.switchToHttp().getRequest<IdentifiedRequest>();
     const principal = await this.identify(request);
-    if (!isPermitted(principal, permissions)) {
-      await this.refusals.forbidden(principal, routeOf(request));
-      throw new Problem('forbidden', `this route is for ${permissions.join(', ')}, not for ${describe(principal)}`);
-    }
+    if (!isPermitted(principal, permissions)) throw await this.refusalOf(principal, permissions, request);
     await this.refuseInactive(principal, request);
     request.principal = principal;
     return true;
+  }
+
+  /** Recorded before it is answered. A workload that a binding would let in is told what to bind. */
+  private async refusalOf(
+    principal: Principal,
+    permissions: readonly Permission[],
+    request: FastifyRequest,
+  ): Promise<Problem> {
+    if (principal.kind === 'workload' && permissions.includes('agent')) {
+      const problem = agentRefused('no_agent', principal.identity);
+      await this.refusals.identity(problem, callOf(request));
+      return problem;
+    }
+    await this.refusals.forbidden(principal, routeOf(request));
+    return new Problem('forbidden', `this route is for ${permissions.join(', ')}, not for ${describe(principal)}`);
   }
 
   /** A suspended or retired agent gets nothing, by any route. */
@@ -48,28 +67,35 @@ export class IdentityGuard implements CanActivate {
   }
 
   private async identify(request: FastifyRequest): Promise<Principal> {
+    const floor = new AnswerFloor();
     try {
-      return this.principalOf(await this.verifier.verify(bearerToken(request.headers.authorization)));
+      return this.principalOf(await this.verifier.verify(bearerToken(request.headers.authorization)), request.id);
     } catch (error) {
-      if (error instanceof Problem && error.code === 'unauthenticated')
-        await this.refusals.unauthenticated(error, routeOf(request));
+      await this.refusals.identity(error, callOf(request));
+      if (isReasonHidden(error)) await floor.reached();
       throw error;
+    } finally {
+      floor.cancel();
     }
   }
 
-  private principalOf(identity: VerifiedIdentity): Principal {
+  private principalOf(identity: VerifiedIdentity, requestId: string): Principal {
     // Whose word counts, and for which roles, is declared too.
     this.catalog.requireFresh();
-    if (identity.kind === 'person') return { kind: 'person', identity, roles: identity.roles };
+    if (identity.kind === 'person') return { kind: 'person', identity, requestId, roles: identity.roles };
     const bound = this.catalog.bindingOf(identity);
-    return bound === undefined ? { kind: 'workload', identity } : { kind: 'agent', identity, ...bound };
+    return { identity, requestId, ...(bound === undefined ? { kind: 'workload' } : { kind: 'agent', ...bound }) };
   }
 }
 
 function bearerToken(header: string | undefined): string {
   const match = /^Bearer ([^\s]+)$/i.exec(header ?? '');
-  if (match?.[1] === undefined) throw new Problem('unauthenticated', 'send a bearer token in `Authorization`');
+  if (match?.[1] === undefined) throw tokenMissing();
   return match[1];
+}
+
+function callOf(request: FastifyRequest): RefusedCall {
+  return { route: routeOf(request), requestId: request.id };
 }
 
 function routeOf({ method, routeOptions }: FastifyRequest): string {

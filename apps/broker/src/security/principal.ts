@@ -5,15 +5,18 @@ import type { Requester } from '@mayfly/issuance';
 import type { Declarer } from '@mayfly/persistence';
 
 /** Who calls, as proven: an agent in a runtime, a person with roles, or a workload that stands for no agent. */
-export type Principal =
-  | {
-      readonly kind: 'agent';
-      readonly identity: VerifiedIdentity;
-      readonly agent: RegisteredAgent;
-      readonly runtime: string;
-    }
-  | { readonly kind: 'person'; readonly identity: VerifiedIdentity; readonly roles: readonly Role[] }
-  | { readonly kind: 'workload'; readonly identity: VerifiedIdentity };
+export type Principal = Call &
+  (
+    | { readonly kind: 'agent'; readonly agent: RegisteredAgent; readonly runtime: string }
+    | { readonly kind: 'person'; readonly roles: readonly Role[] }
+    | { readonly kind: 'workload' }
+  );
+
+/** One request, with the identity that it was proven to come from. */
+interface Call {
+  readonly identity: VerifiedIdentity;
+  readonly requestId: string;
+}
 
 export type AgentPrincipal = Extract<Principal, { kind: 'agent' }>;
 
@@ -33,7 +36,7 @@ export function declarerOf(principal: Principal): Declarer {
   return { name: nameOf(principal), actor: actorOf(principal) };
 }
 
-export function requesterOf({ agent, runtime, identity }: AgentPrincipal): Requester {
+export function requesterOf({ agent, runtime, identity, requestId }: AgentPrincipal): Requester {
   const { issuer, subject, expiresAt } = identity;
-  return { agent, runtime, issuer, subject, identityExpiresAt: expiresAt };
+  return { agent, runtime, issuer, subject, identityExpiresAt: expiresAt, requestId };
 }

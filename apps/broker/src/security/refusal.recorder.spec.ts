@@ -1,75 +1,151 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { AuditEntry } from '@mayfly/audit';
+import { DenialLog, type AuditEntry } from '@mayfly/audit';
+import { agentRefused, IdentityVerifier, IssuerKeySource, tokenMissing } from '@mayfly/identity';
 import { Problem, type JsonObject } from '@mayfly/kernel';
-import { TestClock } from '@mayfly/testing';
+import { FakeIssuer, TestClock } from '@mayfly/testing';
 import type { Principal } from './principal.js';
 import { RefusalRecorder } from './refusal.recorder.js';
 
 let written: JsonObject[];
+let lines: JsonObject[];
 let denied: string[];
+let reasons: string[];
+let isDown: boolean;
 let clock: TestClock;
+let denials: DenialLog;
 let recorder: RefusalRecorder;
 beforeEach(() => {
-  written = [];
-  denied = [];
-  clock = new TestClock();
-  const record = (entries: readonly AuditEntry[]): Promise<void> => {
+  [written, lines, denied, reasons, isDown, clock] = [[], [], [], [], false, new TestClock()];
+  const record = async (entries: readonly AuditEntry[]): Promise<void> => {
+    if (isDown) throw new Problem('unavailable', 'no space left');
     written.push(...entries.map(({ body }) => JSON.parse(body) as JsonObject));
-    return Promise.resolve();
   };
-  recorder = new RefusalRecorder({ record }, { denied: (control) => void denied.push(control) }, clock);
+  denials = new DenialLog({ record }, clock);
+  recorder = new RefusalRecorder({
+    denials,
+    metrics: { denied: (control) => void denied.push(control), identityRefused: (reason) => void reasons.push(reason) },
+    log: { warn: (line: JsonObject) => void lines.push(line) },
+  });
 });
 
+const CALL = { route: 'GET /tasks/:id', requestId: 'req_1' };
 const principal = (kind: 'agent' | 'person' | 'workload', subject: string) =>
   ({
-    kind,
-    identity: { issuer: 'ci', subject },
-    agent: { name: subject },
-    runtime: 'laptop',
-    roles: [],
+    ...{ kind, requestId: 'req_1', identity: { issuer: 'ci', subject } },
+    ...{ agent: { name: subject }, runtime: 'laptop', roles: [] },
   }) as unknown as Principal;
 
 async function forbid(count: number, who: (index: number) => Principal): Promise<void> {
   for (let i = 0; i < count; i += 1) await recorder.forbidden(who(i), 'GET /issuances');
 }
 
+const ci = new FakeIssuer({ clock: { now: () => clock.now() } });
+async function refusalOf(token: string): Promise<unknown> {
+  const keySource = new IssuerKeySource(async () => undefined, clock);
+  const verifier = new IdentityVerifier(keySource, clock);
+  verifier.replaceIssuers([ci.trusted('ci')]);
+  return verifier.verify(token).then(
+    () => undefined,
+    (error: unknown) => error,
+  );
+}
+
 describe('refusals in the audit', () => {
-  it.each(['agent', 'person', 'workload'] as const)(
-    'are ten a second for one %s; the next says what is missing',
+  it.each(['agent', 'person'] as const)(
+    'are a hundred a minute for one %s; then one says how many more',
     async (kind) => {
       await forbid(500, () => principal(kind, 'loud'));
-      expect(written).toHaveLength(10);
-      clock.advance(1);
-      await forbid(1, () => principal(kind, 'loud'));
-      expect(written.at(-1)).toMatchObject({ type: 'request.forbidden', suppressedBefore: 490, control: 'permission' });
-      expect(denied).toHaveLength(501);
+      expect(written).toHaveLength(100);
+      clock.advance(60);
+      await denials.flush();
+      expect(written).toHaveLength(101);
+      expect(written.at(-1)).toMatchObject({ type: 'request.forbidden', count: 400, control: 'permission' });
+      expect(denied).toHaveLength(500);
     },
   );
 
-  it('are fifty a second for all workloads that are no agent, under however many names', async () => {
+  it('are fifty a minute for all workloads that are no agent, under however many names', async () => {
+    await forbid(100, () => principal('workload', 'loud'));
+    expect(written).toHaveLength(10);
     await forbid(500, (index) => principal('workload', `name-${String(index)}`));
-    expect(written).toHaveLength(50);
-    expect(denied).toHaveLength(500);
+    await denials.flush('all');
+    expect(written).toHaveLength(51);
+    expect(written.at(-1)).toMatchObject({ issuer: 'ci', count: 550 });
   });
 
   it('of one caller do not hide those of another', async () => {
     await forbid(500, (index) => principal('workload', `name-${String(index)}`));
     await forbid(500, () => principal('agent', 'loud'));
     await forbid(1, () => principal('person', 'auditor'));
-    await recorder.unauthenticated(new Problem('unauthenticated', 'send a token'), 'GET /tasks');
+    await recorder.identity(tokenMissing(), CALL);
     expect(written.slice(-2)).toMatchObject([
-      { actor: { kind: 'person', subject: 'auditor' }, suppressedBefore: 0 },
-      { type: 'identity.refused', suppressedBefore: 0, reason: 'no_token' },
+      { actor: { kind: 'person', subject: 'auditor' } },
+      { type: 'identity.refused', reason: 'no_token' },
     ]);
   });
 
-  it('of strangers are fifty a second, and all are counted in the metrics', async () => {
-    const refuse = () => recorder.unauthenticated(new Problem('unauthenticated', 'send a token'), 'GET /tasks');
-    for (let i = 0; i < 120; i += 1) await refuse();
-    expect(written).toHaveLength(50);
-    clock.advance(1);
-    await refuse();
-    expect(written.at(-1)).toMatchObject({ suppressedBefore: 70 });
-    expect(denied).toHaveLength(121);
+  it('of one reason do not hide those of another, and every one is in entries or counts, and in the metrics', async () => {
+    for (let n = 0; n < 120; n += 1) await recorder.identity(tokenMissing(), CALL);
+    await recorder.identity(await refusalOf('no token'), CALL);
+    await denials.flush('all');
+    expect(written.map(({ reason, count }) => [reason, count ?? 1])).toEqual([
+      ...Array<unknown>(10).fill(['no_token', 1]),
+      ['malformed', 1],
+      ['no_token', 110],
+    ]);
+    expect(lines).toHaveLength(11);
+    expect(reasons).toHaveLength(121);
+    expect(denied).toEqual(Array(121).fill('identity'));
   });
 });
+
+describe('a refused identity', () => {
+  it('is in the audit and in one line of the log with what the token says, and with the id of the request', async () => {
+    await recorder.identity(await refusalOf(ci.sign({ aud: ['a', 'b'] }, { typ: 'JWT' })), CALL);
+    const facts = {
+      ...{ reason: 'audience', issuer: 'ci', subject: 'support-agent', aud: ['a', 'b'] },
+      ...{ kid: 'key-1', alg: 'ES256', typ: 'JWT', route: 'GET /tasks/:id' },
+    };
+    expect(written).toEqual([{ ...facts, requestId: 'req_1', ...ENTRY }]);
+    expect(lines).toEqual([{ ...facts, reqId: 'req_1' }]);
+  });
+
+  it('cannot write lines or secrets of its own', async () => {
+    const [, , signature = ''] = ci.sign().split('.');
+    const token = ci.sign({ iss: 'x\n{"level":60}\u001b[2J', sub: 'a' }, { kid: `password=hunter2 ${ci.sign()}` });
+    await recorder.identity(await refusalOf(token), CALL);
+    for (const text of [JSON.stringify(written), JSON.stringify(lines)]) {
+      expect(text).toContain('x\\\\u{a}{\\"level\\":60}\\\\u{1b}[2J');
+      for (const secret of ['hunter2', signature, ...token.split('.')]) expect(text).not.toContain(secret);
+    }
+  });
+
+  it('that is proven and stands for no agent is its own actor', async () => {
+    await recorder.identity(agentRefused('no_agent', { issuer: 'ci', subject: 'new' }), CALL);
+    expect(written).toMatchObject([{ reason: 'no_agent', actor: { kind: 'workload', issuer: 'ci', subject: 'new' } }]);
+  });
+
+  it('waits for the audit only when it is proven, so that no time tells what a token lacks', async () => {
+    isDown = true;
+    await recorder.identity(await refusalOf(ci.sign({}, { kid: 'other' })), CALL);
+    await expect(recorder.identity(await refusalOf(ci.sign({ aud: 'x' })), CALL)).rejects.toThrow('no space left');
+    isDown = false;
+    await denials.flush('all');
+    expect(written.map(({ reason, count }) => [reason, count])).toEqual([
+      ['unknown_key', 1],
+      ['audience', 1],
+    ]);
+  });
+
+  it('is nothing that other problems are', async () => {
+    await recorder.identity(new Problem('unavailable', 'the database does not answer'), CALL);
+    expect([written, lines, denied]).toEqual([[], [], []]);
+  });
+});
+
+const ENTRY = {
+  id: expect.any(String),
+  at: expect.any(String),
+  type: 'identity.refused',
+  actor: { kind: 'mayfly' },
+};

@@ -1,41 +1,87 @@
-import { auditEntry, EntryLimits, MAYFLY } from '@mayfly/audit';
-import { identityRefusalReason } from '@mayfly/identity';
-import type { IssuanceMetrics, IssuanceStore } from '@mayfly/issuance';
-import type { Clock, Problem } from '@mayfly/kernel';
+import { DENIAL_LIMITS, MAYFLY, type Actor, type Denial, type DenialLog } from '@mayfly/audit';
+import { refusedIdentity, type RefusedIdentity } from '@mayfly/identity';
+import type { IssuanceMetrics } from '@mayfly/issuance';
+import type { JsonObject } from '@mayfly/kernel';
+import { redactText, type Metrics } from '@mayfly/platform';
+import type { Logger } from 'pino';
 import { actorOf, type Principal } from './principal.js';
 
-/** Entries a second that one caller can cause, and all who stand for nobody together: refusals must not fill the log. */
-const LIMITS = { perIdentity: 10, shared: 50 };
+export interface RefusalParts {
+  readonly denials: Pick<DenialLog, 'admit' | 'write' | 'writeLater'>;
+  readonly metrics: Pick<IssuanceMetrics, 'denied'> & Pick<Metrics, 'identityRefused'>;
+  readonly log: Pick<Logger, 'warn'>;
+}
 
-/** Writes refusals at the door into the audit before they are answered. Beyond the limits they are counted instead. */
+/** A request that is refused: the route's pattern, and the id that its answer has as `instance`. */
+export interface RefusedCall {
+  readonly route: string;
+  readonly requestId: string;
+}
+
+/**
+ * Writes refusals at the door into the audit, and one line each into the log, within the limits of `DENIAL_LIMITS`; all are
+ * counted. A caller that was proven is answered after that. Nobody else waits for it, so that the time of an answer does
+ * not tell what was found out about the token.
+ */
 export class RefusalRecorder {
-  private readonly unproven = new EntryLimits(LIMITS);
-  private readonly proven = new EntryLimits(LIMITS);
+  constructor(private readonly parts: RefusalParts) {}
 
-  constructor(
-    private readonly store: Pick<IssuanceStore, 'record'>,
-    private readonly metrics: Pick<IssuanceMetrics, 'denied'>,
-    private readonly clock: Clock,
-  ) {}
-
-  async unauthenticated(problem: Problem, route: string): Promise<void> {
-    this.metrics.denied('identity');
-    const now = this.clock.now();
-    const suppressedBefore = this.unproven.admitStranger(now);
-    if (suppressedBefore === undefined) return;
-    const facts = { route, reason: identityRefusalReason(problem) ?? 'no_token', suppressedBefore };
-    await this.store.record([auditEntry('identity.refused', now, MAYFLY, {}, facts)]);
+  /** Does nothing for a problem that is no refusal of an identity. Throws `unavailable` when the audit takes no entry. */
+  async identity(problem: unknown, call: RefusedCall): Promise<void> {
+    const refused = refusedIdentity(problem);
+    if (refused === undefined) return;
+    this.parts.metrics.denied('identity');
+    this.parts.metrics.identityRefused(refused.reason);
+    const why = refused.reason === 'keys_unavailable' ? { err: problem } : {};
+    await this.note(identityDenial(refused, call), 'identity refused', refused.isProven, why);
   }
 
-  /** `control` is what refused. */
+  /** `control` is what refused. Throws `unavailable` when the audit takes no entry. */
   async forbidden(principal: Principal, route: string, control = 'permission'): Promise<void> {
-    this.metrics.denied(control);
-    const now = this.clock.now();
-    const { issuer, subject } = principal.identity;
-    const suppressedBefore = this.proven.admitIdentity(now, issuer, subject, principal.kind === 'workload');
-    if (suppressedBefore === undefined) return;
-    const subjectOf = principal.kind === 'agent' ? { agent: principal.agent.name } : {};
-    const facts = { route, control, identity: { issuer, subject }, suppressedBefore };
-    await this.store.record([auditEntry('request.forbidden', now, actorOf(principal), subjectOf, facts)]);
+    this.parts.metrics.denied(control);
+    await this.note(forbiddenDenial(principal, route, control), 'request forbidden', true);
   }
+
+  private async note(denial: Denial, message: string, isAwaited: boolean, more: object = {}): Promise<void> {
+    if (!this.parts.denials.admit(denial)) return;
+    const { requestId, ...facts } = denial.facts;
+    this.parts.log.warn({ reqId: requestId, ...facts, ...more }, message);
+    if (isAwaited) await this.parts.denials.write(denial);
+    else this.parts.denials.writeLater(denial);
+  }
+}
+
+function identityDenial({ reason, isProven, facts }: RefusedIdentity, { route, requestId }: RefusedCall): Denial {
+  const { issuer = '', subject = '' } = facts;
+  const isBound = isProven && (reason === 'no_agent' || reason === 'ambiguous_agent');
+  const actor: Actor = isBound ? { kind: 'workload', issuer, subject } : MAYFLY;
+  return {
+    ...{ type: 'identity.refused', actor, subject: {} },
+    facts: { route, requestId, reason, ...withoutSecrets(facts) },
+    // Names that nobody vouches for are no group: there is no end to them.
+    group: isProven ? { reason, issuer } : { reason },
+    limit: DENIAL_LIMITS.strangers,
+    member: { key: isProven ? subject : issuer, limit: DENIAL_LIMITS.perStranger },
+  };
+}
+
+function forbiddenDenial(principal: Principal, route: string, control: string): Denial {
+  const { identity, requestId } = principal;
+  const { issuer, subject } = identity;
+  const isAgent = principal.kind === 'agent';
+  const isStranger = principal.kind === 'workload';
+  return {
+    ...{ type: 'request.forbidden', actor: actorOf(principal) },
+    subject: isAgent ? { agent: principal.agent.name } : {},
+    facts: { route, requestId, control, identity: { issuer, subject } },
+    group: { control, ...(isAgent ? {} : { issuer }), ...(principal.kind === 'person' ? { subject } : {}) },
+    ...(isStranger
+      ? { limit: DENIAL_LIMITS.strangers, member: { key: subject, limit: DENIAL_LIMITS.perStranger } }
+      : { limit: DENIAL_LIMITS.perCaller }),
+  };
+}
+
+/** A claim may hold anything, a secret too. */
+function withoutSecrets(facts: RefusedIdentity['facts']): JsonObject {
+  return JSON.parse(redactText(JSON.stringify(facts))) as JsonObject;
 }

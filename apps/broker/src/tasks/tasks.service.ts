@@ -1,3 +1,4 @@
+import { replayRefused } from '@mayfly/identity';
 import type { KeyClaim, TaskEnding, TaskIssuance, TaskRenewal, TaskStore } from '@mayfly/issuance';
 import { Problem, type JsonObject, type TaskId } from '@mayfly/kernel';
 import { exhaustedLimit, quotaScope } from '@mayfly/quota';
@@ -18,7 +19,7 @@ export interface TasksParts {
   readonly issuanceStore: Pick<IssuanceStore, 'quotaLeft'>;
   readonly idempotency: Idempotency;
   readonly identityUses: IdentityUseStore;
-  readonly refusals: Pick<RefusalRecorder, 'unauthenticated'>;
+  readonly refusals: Pick<RefusalRecorder, 'identity'>;
 }
 
 /** What agents and operators do with tasks, between the routes and the path. */
@@ -98,11 +99,11 @@ export class TasksService {
   }
 
   /** A token of a single-use issuer stands for one task; what it started it may still look at, renew and end. */
-  private async useIdentity({ identity }: AgentPrincipal): Promise<void> {
+  private async useIdentity({ identity, requestId }: AgentPrincipal): Promise<void> {
     if (!identity.singleUse || identity.jti === undefined) return;
     if (await this.parts.identityUses.consume(identity.issuer, identity.jti, identity.expiresAt)) return;
-    const problem = new Problem('unauthenticated', 'this identity token has been used for a task; get a new one');
-    await this.parts.refusals.unauthenticated(problem, 'POST /tasks');
+    const problem = replayRefused(identity);
+    await this.parts.refusals.identity(problem, { route: 'POST /tasks', requestId });
     throw problem;
   }
 }

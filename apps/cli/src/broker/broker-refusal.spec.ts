@@ -40,6 +40,20 @@ describe('a refusal', () => {
     });
   });
 
+  it('of an identity has the rule that refused, what to do, and the identity to bind', () => {
+    const help = 'have someone with the role `platform` add it';
+    const unbound = problem('forbidden', { reason: 'no_agent', help, instance: 'urn:x' });
+    expect(BrokerRefusal.of(403, unbound, undefined)).toMatchObject({ message: 'this is why (no_agent)', help });
+  });
+
+  it('of a token that is not proven has the id of the request, under which the platform team finds the reason', () => {
+    const hidden = problem('unauthenticated', { help: 'ask for it', instance: 'urn:x' });
+    expect(BrokerRefusal.of(401, hidden, undefined)).toMatchObject({
+      message: 'this is why [urn:x]',
+      help: 'ask for it',
+    });
+  });
+
   it('says each text once, also where the sentence is that of the first field', () => {
     const first = { pointer: '/spec/issuer', detail: 'Issuer/a: spec.issuer: declare it once' };
     const second = { pointer: '/spec/keys', detail: 'Issuer/a: spec.keys: use https' };

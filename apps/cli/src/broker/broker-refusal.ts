@@ -48,11 +48,12 @@ export class BrokerRefusal extends CommandFailure {
   }
 }
 
-/** One sentence; what is wrong field by field follows in lines of its own. */
+/** One sentence; what is wrong field by field follows in lines of its own, unless the sentence has said it. */
 function sentenceOf(status: number, { detail, control, reason, errors, instance }: ProblemDocument): string {
   const by = control === undefined ? '' : ` (control \`${control}\`)`;
   const why = reason === undefined ? '' : ` (${reason})`;
-  const request = status >= 500 && instance !== undefined ? ` [${instance}]` : '';
+  const isForOperators = status >= 500 || (status === 401 && reason === undefined);
+  const request = isForOperators && instance !== undefined ? ` [${instance}]` : '';
   const places = errors.map((error) => placeOf(error, detail));
   return `${detail}${by}${why}${request}${places.join('')}`;
 }

@@ -116,10 +116,10 @@ describe('bindIdentity', () => {
 
   it('says what would help, and is still a 401', () => {
     expect(() => bindIdentity(workload, [])).toThrow(
-      expect.objectContaining({ code: 'unauthenticated', detail: expect.stringContaining('no agent is bound') }),
+      expect.objectContaining({ code: 'forbidden', detail: expect.stringContaining('no agent is bound') }),
     );
     expect(() => bindIdentity(workload, [binding('one'), binding('two')])).toThrow(
-      expect.objectContaining({ code: 'unauthenticated', detail: expect.stringContaining('more than one agent') }),
+      expect.objectContaining({ code: 'forbidden', detail: expect.stringContaining('more than one agent') }),
     );
   });
 

@@ -24,21 +24,21 @@ export class BindingIndex {
 
   /**
    * The one agent and runtime that this identity stands for. An exact subject beats a pattern.
-   * Throws `unauthenticated` when there is none (`no_agent`; people never have one) or more than one (`ambiguous_agent`).
+   * Throws `forbidden` when there is none (`no_agent`; people never have one) or more than one (`ambiguous_agent`).
    */
   bind(identity: VerifiedIdentity): AgentBinding {
     const match = this.find(identity);
-    if (match === undefined) throw agentRefused('no_agent');
+    if (match === undefined) throw agentRefused('no_agent', identity);
     return match;
   }
 
-  /** The same, or undefined where there is none. Throws `unauthenticated` for more than one (`ambiguous_agent`). */
+  /** The same, or undefined where there is none. Throws `forbidden` for more than one (`ambiguous_agent`). */
   find(identity: VerifiedIdentity): AgentBinding | undefined {
     if (identity.kind === 'person') return undefined;
     const exact = this.exactMatches(identity);
     const [match, ...others] = exact.length > 0 ? exact : this.patternMatches(identity);
     if (match !== undefined && others.some((other) => !isSameTarget(match, other)))
-      throw agentRefused('ambiguous_agent');
+      throw agentRefused('ambiguous_agent', identity);
     return match;
   }
 

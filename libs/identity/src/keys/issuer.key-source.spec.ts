@@ -53,12 +53,17 @@ describe('keys at a URL', () => {
   it.each([
     ['an algorithm that is not trusted', 'algorithm', () => ci.sign({}, { alg: 'RS256' })],
     ['an issuer that nobody trusts', 'unknown_issuer', () => ci.sign({ iss: 'https://evil.example' })],
-    ['a key set of its own', 'header_not_allowed', () => ci.sign({}, { jku: 'https://evil.example/keys' })],
-    ['another purpose', 'header_not_allowed', () => ci.sign({}, { typ: 'at+jwt' })],
+    ['a header of an unknown extension', 'critical_header', () => ci.sign({}, { crit: ['x'] })],
     ['a claim twice', 'duplicate_claim', () => ci.signText('{"alg":"ES256","alg":"ES256"}', '{}')],
   ])('are not even asked for by a token with %s', async (_, reason, token) => {
     expect(await outcome(token())).toBe(reason);
     expect(fetched).toEqual([]);
+  });
+
+  it('are fetched from where the issuer was declared, wherever a token says', async () => {
+    const token = ci.sign({}, { jku: 'https://evil.example/keys', x5u: 'https://evil.example/x' });
+    expect(await outcome(token)).toBe('header_not_allowed');
+    expect(fetched).toEqual([jwksUri]);
   });
 
   it('are kept for ten minutes', async () => {

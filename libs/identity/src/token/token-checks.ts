@@ -1,29 +1,25 @@
 import type { KeyObject } from 'node:crypto';
+import type { Problem } from '@mayfly/kernel';
 import { errors, jwtVerify } from 'jose';
-import { identityRefused, type IdentityRefusalReason } from '../identity-refusal.js';
+import { identityRefused } from '../identity-refusal.js';
 import { IdentityAlgorithmSchema, type IdentityAlgorithm, type IssuerSpec } from '../issuers/issuer-spec.js';
 import { profileRules } from '../profiles/profile-rules.js';
 import type { TokenClaims, TokenHeader } from './compact-token.js';
 
 const USED_HEADERS = ['alg', 'kid', 'typ'];
 
-/**
- * Checks a header before any key is looked for: only members that we use (no `jku`, `x5u`, `x5c`, `jwk`, `crit`, `b64`;
- * RFC 8725 §3.10), a `typ` of this profile, an algorithm of this issuer. Throws `unauthenticated`.
- */
-export function checkHeader(header: TokenHeader, spec: IssuerSpec): IdentityAlgorithm {
-  const { types, ignoredHeaders } = profileRules[spec.profile];
-  if (Object.keys(header).some((name) => !USED_HEADERS.includes(name) && !ignoredHeaders.includes(name))) {
-    throw identityRefused('header_not_allowed');
-  }
-  const type = header.typ?.toLowerCase().replace(/^application\//, '');
-  if (type !== undefined && !types.includes(type)) throw identityRefused('header_not_allowed');
+/** The algorithm to look for a key with: one of this issuer, in a header without extensions (RFC 7515 §4.1.11). Throws `unauthenticated`. */
+export function checkAlgorithm(header: TokenHeader, spec: IssuerSpec): IdentityAlgorithm {
+  if ('crit' in header || 'b64' in header) throw identityRefused('critical_header');
   const algorithm = IdentityAlgorithmSchema.safeParse(header.alg).data;
   if (algorithm === undefined || !spec.algorithms.includes(algorithm)) throw identityRefused('algorithm');
   return algorithm;
 }
 
-/** Proves signature, issuer, audience and times (RFC 7519 §7.2) at `now`. Throws `unauthenticated` with the reason. */
+/**
+ * Proves signature, issuer, audience and times (RFC 7519 §7.2) at `now`. Throws `unauthenticated` with the reason. The
+ * signature is judged first: the reasons of claims are given for proven tokens only.
+ */
 export async function proveToken(token: string, key: KeyObject, spec: IssuerSpec, now: Date): Promise<void> {
   try {
     await jwtVerify(token, key, {
@@ -35,10 +31,20 @@ export async function proveToken(token: string, key: KeyObject, spec: IssuerSpec
       ...(spec.profile === 'spiffe-jwt' ? {} : { issuer: spec.issuer }),
     });
   } catch (error) {
-    const reason = reasonOf(error);
-    if (reason === undefined) throw error;
-    throw identityRefused(reason);
+    throw refusalOf(error) ?? error;
   }
+}
+
+/**
+ * Checks the header of a proven token: only members that we use (no `jku`, `x5u`, `x5c`, `jwk`; RFC 8725 §3.10), a `typ` of
+ * this profile. None of them has selected anything. Throws `unauthenticated`.
+ */
+export function checkHeader(header: TokenHeader, spec: IssuerSpec): void {
+  const { types, ignoredHeaders } = profileRules[spec.profile];
+  const other = Object.keys(header).find((name) => !USED_HEADERS.includes(name) && !ignoredHeaders.includes(name));
+  if (other !== undefined) throw identityRefused('header_not_allowed', `\`${other}\``);
+  const type = header.typ?.toLowerCase().replace(/^application\//, '');
+  if (type !== undefined && !types.includes(type)) throw identityRefused('token_type', `\`${type}\``);
 }
 
 /** Proven times: a token from the future and one that lives longer than this issuer may grant are refused. */
@@ -49,25 +55,34 @@ export function checkLifetime(
 ): { issuedAt: Date; expiresAt: Date } {
   const nowSeconds = Math.floor(now.getTime() / 1000);
   const issued = iat ?? nowSeconds;
-  if (exp === undefined) throw identityRefused('missing_claim');
-  if (issued > nowSeconds + spec.clockToleranceSeconds) throw identityRefused('not_yet_valid');
+  if (exp === undefined) throw identityRefused('missing_claim', '`exp`');
+  if (issued > nowSeconds + spec.clockToleranceSeconds) throw identityRefused('not_yet_valid', '`iat` is ahead');
   if (exp <= issued - spec.clockToleranceSeconds || exp - issued > spec.maxLifetimeSeconds) {
-    throw identityRefused('lifetime');
+    throw identityRefused('lifetime', `${String(exp - issued)} s`);
   }
   return { issuedAt: new Date(issued * 1000), expiresAt: new Date(exp * 1000) };
 }
 
-/** Undefined for an error that is no verdict on the token. */
-function reasonOf(error: unknown): IdentityRefusalReason | undefined {
-  if (error instanceof errors.JWTExpired) return 'expired';
-  if (error instanceof errors.JWSSignatureVerificationFailed) return 'signature';
-  if (error instanceof errors.JOSEAlgNotAllowed) return 'algorithm';
-  if (error instanceof errors.JWTClaimValidationFailed) return claimReason(error);
-  return error instanceof errors.JOSEError ? 'malformed' : undefined;
+/** Undefined for an error that is no verdict. jose throws the errors of claims after it has proven the signature. */
+function refusalOf(error: unknown): Problem | undefined {
+  if (error instanceof errors.JWTExpired) return identityRefused('expired', instantOf(error.payload.exp));
+  if (error instanceof errors.JWTClaimValidationFailed) return claimRefusal(error);
+  if (error instanceof errors.JWSSignatureVerificationFailed) return identityRefused('signature');
+  if (error instanceof errors.JOSEAlgNotAllowed) return identityRefused('algorithm');
+  return error instanceof errors.JOSEError ? identityRefused('malformed') : undefined;
 }
 
-function claimReason({ claim, reason }: errors.JWTClaimValidationFailed): IdentityRefusalReason {
-  if (claim === 'aud') return 'audience';
-  if (reason === 'missing') return 'missing_claim';
-  return claim === 'nbf' ? 'not_yet_valid' : 'malformed';
+function claimRefusal({ claim, reason, payload }: errors.JWTClaimValidationFailed): Problem {
+  if (claim === 'aud')
+    return identityRefused('audience', [payload.aud ?? 'it names none'].flat().slice(0, 5).join(', '));
+  if (reason === 'missing') return identityRefused('missing_claim', `\`${claim}\``);
+  return claim === 'nbf'
+    ? identityRefused('not_yet_valid', '`nbf` is ahead')
+    : identityRefused('profile', `\`${claim}\``);
+}
+
+/** Undefined for a number that is no instant. */
+function instantOf(seconds = Number.NaN): string | undefined {
+  const instant = new Date(seconds * 1000);
+  return Number.isNaN(instant.getTime()) ? undefined : instant.toISOString();
 }

@@ -1,0 +1,65 @@
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { Catalog } from '@mayfly/declarations';
+import { IdentityVerifier, IssuerKeySource } from '@mayfly/identity';
+import { FakeIssuer, TestClock } from '@mayfly/testing';
+import type { ExecutionContext } from '@nestjs/common';
+import type { Reflector } from '@nestjs/core';
+import { IdentityGuard } from './identity.guard.js';
+import type { RefusalRecorder } from './refusal.recorder.js';
+
+const clock = new TestClock();
+const ci = new FakeIssuer({ clock });
+const verifier = new IdentityVerifier(new IssuerKeySource(async () => undefined, clock), clock);
+verifier.replaceIssuers([ci.trusted('ci')]);
+const guard = new IdentityGuard(
+  { getAllAndOverride: () => ['agent'] } as unknown as Reflector,
+  verifier,
+  { requireFresh: () => undefined, bindingOf: () => undefined } as unknown as Catalog,
+  { identity: async () => undefined } as unknown as RefusalRecorder,
+);
+
+/** Whether the guard has decided by the time that everything but a timer has happened. */
+async function isAnswered(token: string): Promise<() => boolean> {
+  const request = { headers: { authorization: `Bearer ${token}` }, routeOptions: {}, id: 'req_1' };
+  const context = { switchToHttp: () => ({ getRequest: () => request }), getHandler: () => 0, getClass: () => 0 };
+  let answered = false as boolean;
+  guard.canActivate(context as unknown as ExecutionContext).then(
+    () => (answered = true),
+    () => (answered = true),
+  );
+  // The signature is checked outside of this thread.
+  for (let turn = 0; turn < 50 && !answered; turn += 1) await new Promise((resolve) => setImmediate(resolve));
+  return () => answered;
+}
+
+describe('the time of a refusal', () => {
+  beforeEach(() => {
+    jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask'] });
+  });
+  afterEach(() => {
+    jest.useRealTimers();
+  });
+
+  it.each([
+    ['of no issuer', () => ci.sign({ iss: 'https://nobody.example' })],
+    ['of an unknown key', () => ci.sign({}, { kid: 'other' })],
+    ['that is none', () => 'token'],
+    ['with a wrong signature', () => `${ci.sign()}AA`],
+  ])('is the same for a token %s: when the floor has passed', async (_, token) => {
+    const answered = await isAnswered(token());
+    expect(answered()).toBe(false);
+    await jest.advanceTimersByTimeAsync(5);
+    await expect(untilTrue(answered)).resolves.toBe(true);
+  });
+
+  it('is no other than that of the proof for a proven token, and leaves no timer behind', async () => {
+    const answered = await isAnswered(ci.sign({ aud: 'other' }));
+    await expect(untilTrue(answered)).resolves.toBe(true);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+});
+
+async function untilTrue(isTrue: () => boolean): Promise<boolean> {
+  while (!isTrue()) await new Promise((resolve) => setImmediate(resolve));
+  return true;
+}

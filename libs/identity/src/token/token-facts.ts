@@ -1,0 +1,58 @@
+/** What a refused token says of itself. Nobody vouches for it: each value is escaped and bounded by `escapeUntrusted`. */
+export interface TokenFacts {
+  readonly issuer?: string;
+  readonly subject?: string;
+  readonly kid?: string;
+  readonly alg?: string;
+  readonly typ?: string;
+  /** one audience as text, several as a list, as the token has it */
+  readonly aud?: string | readonly string[];
+}
+
+const MAX_LENGTH = { issuer: 256, subject: 256, kid: 128, alg: 32, typ: 64, aud: 128 };
+const MAX_AUDIENCES = 5;
+/** What a spreadsheet takes for a formula, unless it is a thumbprint such as a `kid` often is. */
+const FORMULA = /^[=+@-](?![\w-]*$)/;
+
+/**
+ * Text of others as printable ASCII of at most `maxLength` characters (and `...` where some is cut off): all else, and the
+ * backslash, is written as `\u{…}`, so that it cannot end a line, steer a terminal or turn the direction of writing;
+ * what a spreadsheet would compute gets a `'` in front.
+ */
+export function escapeUntrusted(text: string, maxLength: number): string {
+  let escaped = FORMULA.test(text) ? "'" : '';
+  for (const character of text) {
+    const next = /^[ -[\]-~]$/.test(character) ? character : `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+    if (escaped.length + next.length > maxLength) return `${escaped}...`;
+    escaped += next;
+  }
+  return escaped;
+}
+
+/** Reads what it can of a token that was refused, however broken it is. Never throws. */
+export function tokenFacts(token: string): TokenFacts {
+  const [header = '', payload = ''] = token.split('.', 3);
+  const { kid, alg, typ } = membersOf(header);
+  const { iss, sub, aud } = membersOf(payload);
+  const texts = { issuer: iss, subject: sub, kid, alg, typ };
+  const facts = Object.entries(texts).flatMap(([name, value]) =>
+    typeof value === 'string' ? [[name, escapeUntrusted(value, MAX_LENGTH[name as keyof typeof texts])]] : [],
+  );
+  return { ...(Object.fromEntries(facts) as TokenFacts), ...audienceFact(aud) };
+}
+
+function audienceFact(aud: unknown): Pick<TokenFacts, 'aud'> {
+  if (typeof aud === 'string') return { aud: escapeUntrusted(aud, MAX_LENGTH.aud) };
+  if (!Array.isArray(aud)) return {};
+  const named = aud.filter((one) => typeof one === 'string').slice(0, MAX_AUDIENCES);
+  return { aud: named.map((one) => escapeUntrusted(one, MAX_LENGTH.aud)) };
+}
+
+function membersOf(segment: string): Record<string, unknown> {
+  try {
+    const value = JSON.parse(Buffer.from(segment, 'base64url').toString('utf8')) as unknown;
+    return typeof value === 'object' && value !== null ? { ...value } : {};
+  } catch {
+    return {};
+  }
+}
