@@ -18,7 +18,8 @@ export type IdentityRefusalReason =
   | 'lifetime'
   | 'profile'
   | 'no_agent'
-  | 'ambiguous_agent';
+  | 'ambiguous_agent'
+  | 'person_and_agent';
 
 /** Carried as the cause of the Problem, so that the reason reaches the audit and no answer. */
 class IdentityRefusal extends Error {
@@ -43,6 +44,12 @@ export function agentRefused(reason: 'no_agent' | 'ambiguous_agent'): Problem {
       ? 'no agent is bound to this identity; ask its owner to declare it'
       : 'more than one agent is bound to this identity; ask their owners to declare it once';
   return new Problem('unauthenticated', detail, { cause: new IdentityRefusal(reason) });
+}
+
+/** `unauthenticated` for a proven identity that has a role and is bound to an agent: it is neither until one of them is gone. */
+export function personIsAgent(agent: string): Problem {
+  const detail = `this identity has a role and is bound to agent \`${agent}\`; take the role from it, or the binding from the agent`;
+  return new Problem('unauthenticated', detail, { cause: new IdentityRefusal('person_and_agent') });
 }
 
 /** `unavailable`: without the issuer's keys nobody can be proven, so nobody is let in (I7). */

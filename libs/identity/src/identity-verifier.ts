@@ -2,12 +2,13 @@ import type { KeyObject } from 'node:crypto';
 import type { Clock } from '@mayfly/kernel';
 import { IdentityCache } from './identity-cache.js';
 import { identityRefused } from './identity-refusal.js';
+import type { BoundClaims } from './agents/bound-claims.js';
 import type { IdentityAlgorithm, TrustedIssuer } from './issuers/issuer-spec.js';
 import { TrustedIssuers } from './issuers/trusted-issuers.js';
 import { publicEgress, type Egress } from './keys/egress.js';
 import type { KeySource } from './keys/key-source.js';
 import { MAX_TOKEN_LENGTH, readCompactToken } from './token/compact-token.js';
-import { checkHeader, checkLifetime, proveToken } from './token/token-checks.js';
+import { acceptingDocuments, checkHeader, checkLifetime, proveToken } from './token/token-checks.js';
 import { toVerifiedIdentity, type VerifiedIdentity } from './verified-identity.js';
 
 export interface IdentityVerifierOptions {
@@ -18,6 +19,7 @@ export interface IdentityVerifierOptions {
 /** What one set of trusted issuers has proven; replaced as a whole, so that nothing of an old set survives in it. */
 interface Trust {
   readonly issuers: TrustedIssuers;
+  readonly boundClaims: BoundClaims;
   readonly proven: IdentityCache;
 }
 
@@ -32,15 +34,15 @@ export class IdentityVerifier {
     options: IdentityVerifierOptions = {},
   ) {
     this.egress = options.egress ?? publicEgress;
-    this.trust = this.trustIn([]);
+    this.trust = this.trustIn([], new Map());
   }
 
   /**
-   * From now on these issuers are trusted and no others; whatever was proven before is proven anew.
-   * Throws `invalid_declaration`, and changes nothing, when they contradict each other or reach where egress is not allowed.
+   * From now on these issuers are trusted and no others; whatever was proven before is proven anew. Of claims only those
+   * that agents are bound to (`boundClaimsOf`) are kept. Throws `invalid_declaration`, and changes nothing, when they contradict each other or reach where egress is not allowed.
    */
-  replaceIssuers(issuers: readonly TrustedIssuer[]): void {
-    this.trust = this.trustIn(issuers);
+  replaceIssuers(issuers: readonly TrustedIssuer[], boundClaims: BoundClaims = new Map()): void {
+    this.trust = this.trustIn(issuers, boundClaims);
   }
 
   /**
@@ -54,19 +56,21 @@ export class IdentityVerifier {
     const now = this.clock.now();
     const known = trust.proven.get(token, now);
     if (known !== undefined) return known;
-    const identity = await this.prove(token, trust.issuers, now);
+    const identity = await this.prove(token, trust, now);
     trust.proven.set(token, identity, now);
     return identity;
   }
 
   /** Nothing in the token is believed before the line that proves it; only its issuer is looked up by what it says. */
-  private async prove(token: string, issuers: TrustedIssuers, now: Date): Promise<VerifiedIdentity> {
+  private async prove(token: string, { issuers, boundClaims }: Trust, now: Date): Promise<VerifiedIdentity> {
     const { header, claims } = readCompactToken(token);
-    const issuer = issuers.select(claims);
-    const algorithm = checkHeader(header, issuer.spec);
-    const key = await this.findKey(issuer, algorithm, header.kid);
-    await proveToken(token, key, issuer.spec, now);
-    return toVerifiedIdentity(issuer, claims, checkLifetime(claims, issuer.spec, now));
+    const group = issuers.select(claims);
+    const algorithm = checkHeader(header, group);
+    const key = await this.findKey(group.lead, algorithm, header.kid);
+    await proveToken(token, key, group, now);
+    const accepting = acceptingDocuments(header, claims, group);
+    const times = checkLifetime(claims, group.lead.spec, now);
+    return toVerifiedIdentity({ group, accepting, claims, boundClaims, times });
   }
 
   private async findKey(issuer: TrustedIssuer, algorithm: IdentityAlgorithm, kid?: string): Promise<KeyObject> {
@@ -79,7 +83,7 @@ export class IdentityVerifier {
     return found;
   }
 
-  private trustIn(issuers: readonly TrustedIssuer[]): Trust {
-    return { issuers: new TrustedIssuers(issuers, this.egress), proven: new IdentityCache() };
+  private trustIn(issuers: readonly TrustedIssuer[], boundClaims: BoundClaims): Trust {
+    return { issuers: new TrustedIssuers(issuers, this.egress), boundClaims, proven: new IdentityCache() };
   }
 }

@@ -60,9 +60,11 @@ export class IdentityGuard implements CanActivate {
   private principalOf(identity: VerifiedIdentity): Principal {
     // Whose word counts, and for which roles, is declared too.
     this.catalog.requireFresh();
-    if (identity.kind === 'person') return { kind: 'person', identity, roles: identity.roles };
     const bound = this.catalog.bindingOf(identity);
-    return bound === undefined ? { kind: 'workload', identity } : { kind: 'agent', identity, ...bound };
+    if (bound !== undefined) return { kind: 'agent', identity, ...bound };
+    return identity.kind === 'person'
+      ? { kind: 'person', identity, roles: identity.roles }
+      : { kind: 'workload', identity };
   }
 }
 

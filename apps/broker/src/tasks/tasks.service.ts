@@ -102,7 +102,7 @@ export class TasksService {
   /** A token of a single-use issuer stands for one task; what it started it may still look at, renew and end. */
   private async useIdentity({ identity }: AgentPrincipal): Promise<void> {
     if (!identity.singleUse || identity.jti === undefined) return;
-    if (await this.parts.identityUses.consume(identity.issuer, identity.jti, identity.expiresAt)) return;
+    if (await this.parts.identityUses.consume(identity.issuerUrl, identity.jti, identity.expiresAt)) return;
     const problem = new Problem('unauthenticated', 'this identity token has been used for a task; get a new one');
     await this.parts.refusals.unauthenticated(problem, 'POST /tasks');
     throw problem;

@@ -7,10 +7,13 @@ import { bindIdentity, BindingIndex } from './binding-index.js';
 const workload: VerifiedIdentity = {
   issuer: 'ci',
   issuerUrl: 'https://ci.example',
+  acceptedBy: ['ci'],
+  issuerNames: ['ci'],
   subject: 'support-agent',
   profile: 'oidc',
   kind: 'workload',
   roles: [],
+  fitsRole: false,
   issuedAt: new Date(0),
   expiresAt: new Date(1),
   singleUse: false,
@@ -19,6 +22,8 @@ const workload: VerifiedIdentity = {
 const job: VerifiedIdentity = {
   ...workload,
   issuer: 'hub',
+  acceptedBy: ['hub'],
+  issuerNames: ['hub'],
   profile: 'github-actions',
   subject: 'repo:org/app:ref:main',
   claims: { repository_id: '1', event_name: 'push' },

@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { identityRefusalReason } from '../identity-refusal.js';
 import { publicEgress } from '../keys/egress.js';
 import { IssuerSpecSchema, type TrustedIssuer } from './issuer-spec.js';
-import { issuerEgressErrors, issuerKey, TrustedIssuers } from './trusted-issuers.js';
+import { issuerKey } from './issuer-group.js';
+import { issuerEgressErrors, TrustedIssuers } from './trusted-issuers.js';
 
 function issuer(name: string, spec: object): TrustedIssuer {
   const keys = { jwks: { keys: [] } };
@@ -21,7 +22,7 @@ const trusted = new TrustedIssuers(
 
 function selected(claims: { iss?: string; sub?: string }): string | undefined {
   try {
-    return trusted.select(claims).name;
+    return trusted.select(claims).lead.name;
   } catch (error) {
     return identityRefusalReason(error);
   }

@@ -1,7 +1,14 @@
 import type { KeyObject } from 'node:crypto';
 import { errors, jwtVerify } from 'jose';
 import { identityRefused, type IdentityRefusalReason } from '../identity-refusal.js';
-import { IdentityAlgorithmSchema, type IdentityAlgorithm, type IssuerSpec } from '../issuers/issuer-spec.js';
+import type { IssuerGroup } from '../issuers/issuer-group.js';
+import {
+  allowsOtherAudiences,
+  IdentityAlgorithmSchema,
+  type IdentityAlgorithm,
+  type IssuerSpec,
+  type TrustedIssuer,
+} from '../issuers/issuer-spec.js';
 import { profileRules } from '../profiles/profile-rules.js';
 import type { TokenClaims, TokenHeader } from './compact-token.js';
 
@@ -9,26 +16,36 @@ const USED_HEADERS = ['alg', 'kid', 'typ'];
 
 /**
  * Checks a header before any key is looked for: only members that we use (no `jku`, `x5u`, `x5c`, `jwk`, `crit`, `b64`;
- * RFC 8725 §3.10), a `typ` of this profile, an algorithm of this issuer. Throws `unauthenticated`.
+ * RFC 8725 §3.10), a `typ` that some document of this issuer takes, an algorithm of this issuer. Throws `unauthenticated`.
  */
-export function checkHeader(header: TokenHeader, spec: IssuerSpec): IdentityAlgorithm {
-  const { types, ignoredHeaders } = profileRules[spec.profile];
+export function checkHeader(header: TokenHeader, { lead: { spec }, documents }: IssuerGroup): IdentityAlgorithm {
+  const { ignoredHeaders } = profileRules[spec.profile];
   if (Object.keys(header).some((name) => !USED_HEADERS.includes(name) && !ignoredHeaders.includes(name))) {
     throw identityRefused('header_not_allowed');
   }
-  const type = header.typ?.toLowerCase().replace(/^application\//, '');
-  if (type !== undefined && !types.includes(type)) throw identityRefused('header_not_allowed');
+  if (!documents.some((document) => acceptsType(document.spec, header))) throw identityRefused('header_not_allowed');
   const algorithm = IdentityAlgorithmSchema.safeParse(header.alg).data;
   if (algorithm === undefined || !spec.algorithms.includes(algorithm)) throw identityRefused('algorithm');
   return algorithm;
 }
 
+/** A token without `typ` is a plain JWT: where only access tokens are taken it is refused (RFC 8725 §3.11). */
+function acceptsType({ profile, tokenTypes }: IssuerSpec, { typ }: TokenHeader): boolean {
+  const type = typ?.toLowerCase().replace(/^application\//, '') ?? 'jwt';
+  return (tokenTypes ?? profileRules[profile].types).some((accepted) => accepted === type);
+}
+
 /** Proves signature, issuer, audience and times (RFC 7519 §7.2) at `now`. Throws `unauthenticated` with the reason. */
-export async function proveToken(token: string, key: KeyObject, spec: IssuerSpec, now: Date): Promise<void> {
+export async function proveToken(
+  token: string,
+  key: KeyObject,
+  { lead: { spec }, documents }: IssuerGroup,
+  now: Date,
+): Promise<void> {
   try {
     await jwtVerify(token, key, {
       algorithms: spec.algorithms,
-      audience: spec.audiences,
+      audience: documents.flatMap((document) => document.spec.audiences),
       requiredClaims: [...profileRules[spec.profile].requiredClaims],
       clockTolerance: spec.clockToleranceSeconds,
       currentDate: now,
@@ -39,6 +56,26 @@ export async function proveToken(token: string, key: KeyObject, spec: IssuerSpec
     if (reason === undefined) throw error;
     throw identityRefused(reason);
   }
+}
+
+/**
+ * The documents under which a proven token counts: its type and one of its audiences are theirs, and it names others
+ * beside us only where that is allowed. Throws `unauthenticated` (`audience`) when there is none.
+ */
+export function acceptingDocuments(
+  header: TokenHeader,
+  { aud = [] }: TokenClaims,
+  group: IssuerGroup,
+): TrustedIssuer[] {
+  const audiences = [aud].flat();
+  const accepting = group.documents.filter(
+    ({ spec }) =>
+      acceptsType(spec, header) &&
+      audiences.some((audience) => spec.audiences.includes(audience)) &&
+      (audiences.length === 1 || allowsOtherAudiences(spec)),
+  );
+  if (accepting.length === 0) throw identityRefused('audience');
+  return accepting;
 }
 
 /** Proven times: a token from the future and one that lives longer than this issuer may grant are refused. */

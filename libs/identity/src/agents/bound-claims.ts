@@ -1,0 +1,15 @@
+import type { AgentBinding } from './agent-binding.js';
+
+/** By the name of an Issuer document: which claims its agents are bound to. A document without an agent has no entry. */
+export type BoundClaims = ReadonlyMap<string, ReadonlySet<string>>;
+
+/** Which claims must be kept of a token so that these bindings can be judged. */
+export function boundClaimsOf(bindings: readonly AgentBinding[]): BoundClaims {
+  const bound = new Map<string, Set<string>>();
+  for (const { issuer, claims = {} } of bindings) {
+    const names = bound.get(issuer) ?? new Set();
+    for (const name of Object.keys(claims)) names.add(name);
+    bound.set(issuer, names);
+  }
+  return bound;
+}
