@@ -85,7 +85,7 @@ const attacks: Record<string, [IdentityRefusalReason, string]> = {
   'x5c with its own certificate': ['header_not_allowed', impostor.sign({}, { x5c: ['MIIB'] })],
   'crit with an extension': ['header_not_allowed', ci.sign({}, { crit: ['exp'], exp: now })],
   'b64 false': ['header_not_allowed', ci.sign({}, { b64: false, crit: ['b64'] })],
-  'an access token': ['header_not_allowed', ci.sign({}, { typ: 'at+jwt' })],
+  'an access token, where nobody said that they are taken': ['header_not_allowed', ci.sign({}, { typ: 'at+jwt' })],
   'a logout token': ['header_not_allowed', ci.sign({}, { typ: 'application/logout+jwt' })],
   'a proof of possession': ['header_not_allowed', ci.sign({}, { typ: 'dpop+jwt' })],
   'a security event': ['header_not_allowed', ci.sign({}, { typ: 'SECEVENT+JWT' })],
