@@ -11,7 +11,7 @@ export function warnOfClaimsAlone(spec: AgentSpec, issuers: ReadonlyMap<string, 
     if (subject !== undefined || declared === undefined) return [];
     if (!ofPeople.has(issuerKey(declared)) || !fitsEveryLogin(Object.keys(claims))) return [];
     const detail =
-      'people who log in through this client have these claims too; bind one more that only its own tokens have';
+      'people who log in through this client may have these claims too; add `subject`, or a claim that only its own tokens have';
     return [{ pointer: `/identities/${String(at)}/claims`, detail }];
   });
 }

@@ -106,7 +106,8 @@ describe('checkDeclarations', () => {
 
   it.each([
     ['by the client alone', '{ azp: x }', true],
-    ['by a claim of its own tokens', '{ client_id: x }', false],
+    ['by the client alone, twice', '{ client_id: x, azp: x }', true],
+    ['by a claim of its own tokens', '{ oid: x }', false],
     ['by the client and more', '{ azp: x, kind: service }', false],
   ])('warns, or not, of an agent of an issuer of people that is bound %s', (_, claims, isWarned) => {
     const { warnings } = check(agent('other-agent', `{ issuer: staff, runtime: laptop, claims: ${claims} }`));

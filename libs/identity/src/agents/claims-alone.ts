@@ -7,8 +7,8 @@ const SAY_NOTHING_LASTING: ReadonlySet<string> = new Set([
   ...['idtyp', 'tid', 'token_use', 'gty', 'scope', 'scp', 'acr', 'amr', 'auth_time', 'sid', 'session_state'],
 ]);
 
-/** Claims that name the client that a token was issued to, whoever logged in there. */
-const NAME_THE_CLIENT: ReadonlySet<string> = new Set(['azp', 'appid', 'cid']);
+/** Claims that name the client that a token was issued to, whoever logged in there (`client_id`: RFC 9068 §2.2). */
+const NAME_THE_CLIENT: ReadonlySet<string> = new Set(['client_id', 'azp', 'appid', 'cid']);
 
 /** What is wrong with an identity that names these claims and no subject, in words for its author. */
 export function claimsAloneFault(names: readonly string[]): string | undefined {
@@ -17,7 +17,7 @@ export function claimsAloneFault(names: readonly string[]): string | undefined {
   return 'state `subject`, or bind a claim that the issuer gives to one client alone, such as `client_id` or `azp`';
 }
 
-/** Whether these claims are also in the token of everybody who logs in through the client. */
+/** Whether the token of a person who logs in through the client can have all of these claims. */
 export function fitsEveryLogin(names: readonly string[]): boolean {
-  return names.every((name) => SAY_NOTHING_LASTING.has(name) || NAME_THE_CLIENT.has(name));
+  return names.every((name) => NAME_THE_CLIENT.has(name));
 }
