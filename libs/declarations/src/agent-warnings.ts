@@ -9,7 +9,7 @@ export function warnOfClaimsAlone(spec: AgentSpec, issuers: ReadonlyMap<string, 
   return spec.identities.flatMap(({ issuer, subject, claims = {} }, at) => {
     const declared = issuers.get(issuer);
     if (subject !== undefined || declared === undefined) return [];
-    if (!ofPeople.has(issuerKey(declared)) || !fitsEveryLogin(Object.keys(claims))) return [];
+    if (!ofPeople.has(issuerKey(declared)) || !fitsEveryLogin(Object.keys(claims), declared)) return [];
     const detail =
       'people who log in through this client may have these claims too; add `subject`, or a claim that only its own tokens have';
     return [{ pointer: `/identities/${String(at)}/claims`, detail }];

@@ -104,13 +104,15 @@ describe('checkDeclarations', () => {
     );
   });
 
-  it.each([
+  it.each<[string, string, boolean, string?]>([
     ['by the client alone', '{ azp: x }', true],
-    ['by the client alone, twice', '{ client_id: x, azp: x }', true],
+    ['by the client of access tokens', '{ client_id: x, azp: x }', true, 'tokenTypes: [at+jwt]'],
+    ['by the client of tokens of its own', '{ client_id: x, azp: x }', false],
     ['by a claim of its own tokens', '{ oid: x }', false],
     ['by the client and more', '{ azp: x, kind: service }', false],
-  ])('warns, or not, of an agent of an issuer of people that is bound %s', (_, claims, isWarned) => {
-    const { warnings } = check(agent('other-agent', `{ issuer: staff, runtime: laptop, claims: ${claims} }`));
+  ])('warns, or not, of an agent of an issuer of people that is bound %s', (_, claims, isWarned, more = '') => {
+    const text = agent('other-agent', `{ issuer: staff, runtime: laptop, claims: ${claims} }`);
+    const { warnings } = check(text.replace('algorithms: [RS256]', `algorithms: [RS256]\n  ${more}`));
     expect(warnings.map(({ pointer }) => pointer)).toEqual(isWarned ? ['/spec/identities/0/claims'] : []);
   });
 

@@ -1,3 +1,5 @@
+import type { IssuerSpec } from '../issuers/issuer-spec.js';
+
 /** Claims that the person decides, that change by login or that many share (OIDC Core §5.1, §5.7): none says who it is. */
 const SAY_NOTHING_LASTING: ReadonlySet<string> = new Set([
   ...['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'nonce', 'at_hash', 'c_hash', 'typ', 'ver'],
@@ -7,8 +9,10 @@ const SAY_NOTHING_LASTING: ReadonlySet<string> = new Set([
   ...['idtyp', 'tid', 'token_use', 'gty', 'scope', 'scp', 'acr', 'amr', 'auth_time', 'sid', 'session_state'],
 ]);
 
-/** Claims that name the client that a token was issued to, whoever logged in there (`client_id`: RFC 9068 §2.2). */
-const NAME_THE_CLIENT: ReadonlySet<string> = new Set(['client_id', 'azp', 'appid', 'cid']);
+/** Claims that name the client that a token was issued to, whoever logged in there. */
+const NAME_THE_CLIENT: readonly string[] = ['azp', 'appid', 'cid'];
+/** The same where access tokens of RFC 9068 are taken (§2.2); elsewhere a client's own tokens alone have `client_id`. */
+const NAME_THE_CLIENT_IN_ACCESS_TOKENS: readonly string[] = [...NAME_THE_CLIENT, 'client_id'];
 
 /** What is wrong with an identity that names these claims and no subject, in words for its author. */
 export function claimsAloneFault(names: readonly string[]): string | undefined {
@@ -18,6 +22,7 @@ export function claimsAloneFault(names: readonly string[]): string | undefined {
 }
 
 /** Whether the token of a person who logs in through the client can have all of these claims. */
-export function fitsEveryLogin(names: readonly string[]): boolean {
-  return names.every((name) => NAME_THE_CLIENT.has(name));
+export function fitsEveryLogin(names: readonly string[], { tokenTypes = [] }: IssuerSpec): boolean {
+  const naming = tokenTypes.includes('at+jwt') ? NAME_THE_CLIENT_IN_ACCESS_TOKENS : NAME_THE_CLIENT;
+  return names.every((name) => naming.includes(name));
 }
