@@ -36,7 +36,11 @@ const agentId = newId('agt');
 let claims: JsonObject & { exp: number; jti: string };
 
 function principal(kind: Principal['kind'], member: object): Principal {
-  return { kind, identity: { issuer: 'ci', acceptedBy: ['ci'], subject: 'someone' }, ...member } as unknown as Principal;
+  return {
+    kind,
+    identity: { issuer: 'ci', acceptedBy: ['ci'], subject: 'someone' },
+    ...member,
+  } as unknown as Principal;
 }
 const owner = principal('agent', { agent: { id: agentId, name: 'support-agent' }, runtime: 'ci' });
 const otherAgent = principal('agent', { agent: { id: newId('agt'), name: 'code-agent' }, runtime: 'ci' });

@@ -16,7 +16,7 @@ export const RoleSchema = z.enum(['platform', 'approver', 'operator', 'auditor']
 export type Role = z.infer<typeof RoleSchema>;
 
 /** `typ` of a token, without `application/`: `jwt` for a plain JWT or an ID token, `at+jwt` for an access token (RFC 9068 §2.1). */
-export const TokenTypeSchema = z.enum(['jwt', 'at+jwt']);
+const TokenTypeSchema = z.enum(['jwt', 'at+jwt']);
 
 /** The name of a top-level claim, or a JSON Pointer (RFC 6901) that begins with `/` and leads through objects. */
 const ClaimPathSchema = z
