@@ -42,9 +42,7 @@ beforeEach(() => {
 
 /** What `replaceIssuers` is told where an agent of `ci` is bound to these claims. */
 function boundTo(...claims: string[]) {
-  return boundClaimsOf([
-    { agent: 'a', issuer: 'ci', runtime: 'r', claims: Object.fromEntries(claims.map((name) => [name, 'x'])) },
-  ]);
+  return boundClaimsOf([{ issuer: 'ci', claims: Object.fromEntries(claims.map((name) => [name, 'x'])) }]);
 }
 
 async function reasonFor(token: string): Promise<string | undefined> {
