@@ -3,6 +3,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { JsonObject } from '@mayfly/kernel';
+import { FakeIssuer } from '@mayfly/testing';
 import { newTestIssuers, startTestBroker, type TestBroker } from '../support/broker.js';
 import { agentDocument, issuerDocument, yamlOf } from '../support/declared.js';
 import { rowsOf } from '../support/rows.js';
@@ -17,29 +18,30 @@ let directory: string;
 let broker: TestBroker;
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'mayfly-bootstrap-'));
-  const path = join(directory, 'people.yaml');
-  const roles = {
-    platform: { claim: 'roles', values: ['platform'] },
-    operator: { claim: 'roles', values: ['operator'] },
-  };
-  const { spec } = issuers.staff.trusted('people', { roles });
-  await writeFile(path, yamlOf({ kind: 'Issuer', metadata: { name: 'people' }, spec } as unknown as JsonObject));
-  broker = await startTestBroker({
-    documents: '',
-    issuers,
-    environment: {
-      NODE_ENV: 'production',
-      MAYFLY_BOOTSTRAP_ISSUER: path,
-      MAYFLY_SECRETS_DIR: directory,
-      MAYFLY_SEALING_KEY: '0'.repeat(64),
-      MAYFLY_PUBLIC_URL: 'https://broker.example/',
-    },
-  });
+  broker = await startTestBroker({ documents: '', issuers, environment: await environmentWith(issuers.staff) });
 });
 afterAll(async () => {
   await broker.stop();
   await rm(directory, { recursive: true, force: true });
 });
+
+/** A production service whose people are those of this issuer. */
+async function environmentWith(staff: FakeIssuer): Promise<Record<string, string>> {
+  const path = join(directory, 'people.yaml');
+  const roles = {
+    platform: { claim: 'roles', values: ['platform'] },
+    operator: { claim: 'roles', values: ['operator'] },
+  };
+  const { spec } = staff.trusted('people', { roles });
+  await writeFile(path, yamlOf({ kind: 'Issuer', metadata: { name: 'people' }, spec } as unknown as JsonObject));
+  return {
+    NODE_ENV: 'production',
+    MAYFLY_BOOTSTRAP_ISSUER: path,
+    MAYFLY_SECRETS_DIR: directory,
+    MAYFLY_SEALING_KEY: '0'.repeat(64),
+    MAYFLY_PUBLIC_URL: 'https://broker.example/',
+  };
+}
 
 function send(route: string, body?: JsonObject, headers: Record<string, string> = {}) {
   return broker.send(route, { token: broker.personToken('platform'), body, headers });
@@ -111,5 +113,78 @@ describe('who may say who is a person', () => {
       new Set(['POST /issuers', 'PUT /issuers/:name', 'DELETE /issuers/:name']),
     );
     expect(entries[0]).toMatchObject({ control: 'issuer-roles', actor: { kind: 'person' } });
+  });
+});
+
+describe('a second document of the issuer of people', () => {
+  const impostor = new FakeIssuer({ clock: { now: () => new Date() }, issuer: issuers.staff.issuer });
+
+  async function second(name: string, changed: JsonObject = {}): Promise<JsonObject> {
+    const { roles: _, ...spec } = (await send('GET /issuers/people')).body.spec as JsonObject;
+    return issuerDocument(name, { ...spec, audiences: ['mayfly-agents'], ...changed });
+  }
+  const signedBy = (staff: FakeIssuer, claims: JsonObject) => staff.sign({ sub: 'one-platform', ...claims });
+  const seen = async (route: string, claims: JsonObject, staff = issuers.staff) =>
+    (await broker.send(route, { token: signedBy(staff, claims) })).status;
+
+  it.each<[string, JsonObject]>([
+    ['keys', { jwks: impostor.jwks() }],
+    ['algorithms', ['ES256', 'RS256']],
+    ['maxLifetimeSeconds', 86_400],
+    ['clockToleranceSeconds', 60],
+    ['replay', 'single-use'],
+  ] as unknown as [string, JsonObject][])('is refused over the API with other %s', async (member, value) => {
+    expect(await send('POST /issuers', await second('mine', { [member]: value }))).toMatchObject({
+      status: 422,
+      body: {
+        errors: [{ pointer: `/spec/${member}`, detail: expect.stringContaining('`people` trusts the same issuer') }],
+      },
+    });
+  });
+
+  it('is refused over the API with roles', async () => {
+    expect(await send('POST /issuers', await second('mine', { roles: ROLES }))).toMatchObject(REFUSED);
+  });
+
+  it('brings agents, and a role to nobody by its audience or its types of token', async () => {
+    const open = { audiences: ['mayfly', 'mayfly-agents'], tokenTypes: ['jwt', 'at+jwt'], multipleAudiences: true };
+    expect(await send('POST /issuers', await second('staff-agents', open))).toMatchObject({ status: 201 });
+    const identities = [{ issuer: 'staff-agents', runtime: 'developer-laptop', claims: { azp: 'agent-ed' } }];
+    expect(await send('POST /agents', agentDocument('ed', { identities }))).toMatchObject({ status: 201 });
+    expect(await send('POST /agents/ed/activate')).toMatchObject({ status: 200 });
+    expect(await seen('GET /me', { sub: '6f1c', aud: 'mayfly-agents', azp: 'agent-ed' })).toBe(200);
+    expect(await seen('GET /issuers', { roles: ['platform'] })).toBe(200);
+    expect(await seen('GET /issuers', { roles: ['platform'], aud: 'mayfly-agents' })).toBe(403);
+    const access = issuers.staff.sign({ roles: ['platform'] }, { typ: 'at+jwt' });
+    expect(await broker.send('GET /issuers', { token: access })).toMatchObject({ status: 403 });
+  });
+
+  it.each(['mayfly', 'mayfly-agents'])('lets nobody be both, with a token for %s', async (aud) => {
+    for (const route of ['GET /me', 'GET /issuers']) {
+      expect(await seen(route, { roles: ['platform'], azp: 'agent-ed', aud })).toBe(403);
+    }
+  });
+
+  it('changes the name of no person, so that nobody is two people', async () => {
+    expect(await send('POST /issuers', await second('aaa', { audiences: ['mayfly'] }))).toMatchObject({ status: 201 });
+    expect(await send('POST /issuers', issuerDocument('third'))).toMatchObject({
+      status: 201,
+      body: { updatedBy: 'people:one-platform' },
+    });
+  });
+
+  it('stops no change of keys by whoever runs the service, and is out of force until it agrees', async () => {
+    const rotated = new FakeIssuer({ clock: { now: () => new Date() }, issuer: issuers.staff.issuer });
+    const other = await startTestBroker({ beside: broker, documents: '', environment: await environmentWith(rotated) });
+    try {
+      const status = async (route: string, staff: FakeIssuer, claims: JsonObject) =>
+        (await other.send(route, { token: signedBy(staff, claims) })).status;
+      expect(await status('GET /issuers', rotated, { roles: ['platform'] })).toBe(200);
+      expect(await status('GET /issuers', issuers.staff, { roles: ['platform'] })).toBe(401);
+      for (const staff of [rotated, issuers.staff])
+        expect(await status('GET /me', staff, { sub: '6f1c', aud: 'mayfly-agents', azp: 'agent-ed' })).toBe(401);
+    } finally {
+      await other.stop();
+    }
   });
 });

@@ -5,7 +5,8 @@ import { TestClock } from '@mayfly/testing';
 import { Catalog, type CatalogRows, type RegisteredAgent } from './catalog.js';
 
 const NOTHING: CatalogRows = { issuers: [], agents: [], connections: [], templates: [] };
-const identity = { kind: 'workload', issuer: 'ci', subject: 'one', claims: {} } as unknown as VerifiedIdentity;
+const names = { issuer: 'ci', acceptedBy: ['ci'], issuerNames: ['ci'] };
+const identity = { kind: 'workload', ...names, subject: 'one', claims: {} } as unknown as VerifiedIdentity;
 
 function rowsWith(agent: string): CatalogRows {
   const spec = { owner: 'a', backupOwner: 'b', identities: [{ issuer: 'ci', subject: 'one', runtime: 'laptop' }] };

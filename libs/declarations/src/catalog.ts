@@ -2,6 +2,7 @@ import type { Connection } from '@mayfly/credentials';
 import {
   bindingsOf,
   BindingIndex,
+  boundClaimsOf,
   type AgentSpec,
   type IdentityVerifier,
   type TrustedIssuer,
@@ -97,7 +98,7 @@ export class Catalog {
       connectionList: rows.connections,
       templates: new Map(rows.templates.flatMap((version) => this.compile(version))),
     };
-    this.verifier.replaceIssuers(rows.issuers);
+    this.verifier.replaceIssuers(rows.issuers, boundClaimsOf(bindings));
     this.loaded = loaded;
   }
 
@@ -130,7 +131,7 @@ export class Catalog {
 
   /**
    * The agent and the runtime that an identity stands for, or undefined when it stands for none.
-   * Throws `unauthenticated` when bindings of several agents match, `unavailable` when the catalog is out of date.
+   * Throws `unauthenticated` when several agents are bound to it, or an agent although it has a role; `unavailable` when the catalog is out of date.
    */
   bindingOf(identity: VerifiedIdentity): { readonly agent: RegisteredAgent; readonly runtime: string } | undefined {
     this.requireFresh();

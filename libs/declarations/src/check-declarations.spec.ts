@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { AnyProvider, ProviderTraits } from '@mayfly/credentials';
 import { publicEgress } from '@mayfly/identity';
 import { z } from 'zod';
-import { checkDeclarations } from './check-declarations.js';
+import { checkDeclarations, type DeclarationContext } from './check-declarations.js';
 import { lintFactsOf } from './lint-facts.js';
 import { parseDeclarations } from './parse-declarations.js';
 import { refusalOf, SUPPORT_YAML } from './support.fixture.js';
@@ -21,12 +21,12 @@ const providers = [
   }),
   provider('token', { config: z.strictObject({}), scope: z.strictObject({ audience: z.string() }) }),
 ];
-const check = (text: string) =>
-  checkDeclarations(parseDeclarations('a.yaml', text), {
-    providers,
-    egress: publicEgress,
-    secretFault: (reference) => (reference === 'env:OURS' ? 'use another variable' : undefined),
-  });
+const context: DeclarationContext = {
+  providers,
+  egress: publicEgress,
+  secretFault: (reference) => (reference === 'env:OURS' ? 'use another variable' : undefined),
+};
+const check = (text: string) => checkDeclarations(parseDeclarations('a.yaml', text), context);
 const also = (text: string) => `${SUPPORT_YAML}---\n${text}`;
 const agent = (name: string, identity: string) =>
   also(`kind: Agent\nmetadata: { name: ${name} }\nspec: { owner: a, backupOwner: b, identities: [${identity}] }\n`);
@@ -58,6 +58,64 @@ describe('checkDeclarations', () => {
     ]);
   });
 
+  it('lets one issuer have people in one document and agents in another', () => {
+    const text = SUPPORT_YAML.replace('https://id.example', 'https://ci.example').replace('[RS256]', '[ES256]');
+    expect(check(text).warnings).toEqual([]);
+  });
+
+  it('warns of what stayed when the document with roles changed, and does not stop the change', () => {
+    const all = parseDeclarations('a.yaml', SUPPORT_YAML.replace('https://id.example', 'https://ci.example'));
+    const changed = all.filter(({ metadata }) => metadata.name === 'staff');
+    const { warnings } = checkDeclarations(all, context, changed);
+    expect(warnings).toEqual([
+      { pointer: '/spec/algorithms', detail: expect.stringMatching(/^Issuer\/ci: .*this document is not in force$/) },
+    ]);
+    expect(refusalOf(() => checkDeclarations(all, context, all)).code).toBe('invalid_declaration');
+  });
+
+  it('refuses a document with roles that contradicts another one, whichever of them is new', () => {
+    const text = SUPPORT_YAML.replace('https://id.example', 'https://ci.example');
+    const all = parseDeclarations(
+      'a.yaml',
+      text.replace('discovery: true }\n---', 'discovery: true }\n  roles: { auditor: { claim: a, values: [b] } }\n---'),
+    );
+    for (const name of ['ci', 'staff']) {
+      const changed = all.filter(({ metadata }) => metadata.name === name);
+      const { errors } = refusalOf(() => checkDeclarations(all, context, changed));
+      expect(errors).toEqual([
+        { pointer: '/spec/algorithms', detail: expect.stringMatching(new RegExp(`^Issuer/${name}: .*state the same`)) },
+      ]);
+    }
+  });
+
+  it.each([
+    [
+      'a claim within a claim that is written with dots',
+      'groups,',
+      'realm_access.roles,',
+      /write `\/realm_access\/roles`$/,
+    ],
+    ['a claim that is a URL', 'groups,', 'https://a.example/roles,', undefined],
+    ['a JSON Pointer', 'groups,', '/realm_access/roles,', undefined],
+  ])('warns, or not, of %s', (_, old, claim, detail) => {
+    const { warnings } = check(SUPPORT_YAML.replace(old, claim));
+    expect(warnings).toEqual(
+      detail === undefined ? [] : [{ pointer: '/spec/roles/auditor/claim', detail: expect.stringMatching(detail) }],
+    );
+  });
+
+  it.each<[string, string, boolean, string?]>([
+    ['by the client alone', '{ azp: x }', true],
+    ['by the client of access tokens', '{ client_id: x, azp: x }', true, 'tokenTypes: [at+jwt]'],
+    ['by the client of tokens of its own', '{ client_id: x, azp: x }', false],
+    ['by a claim of its own tokens', '{ oid: x }', false],
+    ['by the client and more', '{ azp: x, kind: service }', false],
+  ])('warns, or not, of an agent of an issuer of people that is bound %s', (_, claims, isWarned, more = '') => {
+    const text = agent('other-agent', `{ issuer: staff, runtime: laptop, claims: ${claims} }`);
+    const { warnings } = check(text.replace('algorithms: [RS256]', `algorithms: [RS256]\n  ${more}`));
+    expect(warnings.map(({ pointer }) => pointer)).toEqual(isWarned ? ['/spec/identities/0/claims'] : []);
+  });
+
   it.each<[string, string, string, RegExp]>([
     [
       'a name given twice',
@@ -70,12 +128,6 @@ describe('checkDeclarations', () => {
       SUPPORT_YAML.replace('issuer: ci,', 'issuer: cd,'),
       '/spec/identities/0/issuer',
       /^Agent\/support-agent: spec\.identities\[0\]\.issuer: there is no issuer `cd`/,
-    ],
-    [
-      'an identity of an issuer that speaks for people',
-      SUPPORT_YAML.replace('issuer: ci,', 'issuer: staff,'),
-      '/spec/identities/0/issuer',
-      /speaks for people/,
     ],
     [
       'one identity for two agents',
@@ -93,16 +145,33 @@ describe('checkDeclarations', () => {
       /one identity, one agent/,
     ],
     [
-      'an issuer trusted twice',
+      'an issuer that speaks for people with other terms in another document',
       SUPPORT_YAML.replace('https://id.example', 'https://ci.example'),
-      '/spec/issuer',
-      /^Issuer\/staff: .*`ci` trusts this issuer already/,
+      '/spec/algorithms',
+      /^Issuer\/ci: spec\.algorithms: `staff` trusts the same issuer with other `algorithms`; state the same in both/,
     ],
     [
-      'a trust domain trusted twice, in other letters',
-      also(['Example.org', 'example.org'].map(trustDomain).join('---\n')),
-      '/spec/issuer',
-      /^Issuer\/mesh-lower: .*`mesh-upper` trusts this issuer already/,
+      'a trust domain with other terms, in other letters',
+      also([trustDomain('Example.org'), trustDomain('example.org').replace('/keys', '/other')].join('---\n')),
+      '/spec/keys',
+      /^Issuer\/mesh-upper: .*`mesh-lower` trusts the same issuer with other `keys`/,
+    ],
+    [
+      'claims alone that one token can have twice',
+      agent(
+        'other-agent',
+        '{ issuer: ci, runtime: laptop, claims: { azp: x } }, { issuer: ci, runtime: ci, claims: { cid: y } }',
+      ),
+      '/spec/identities/1/claims',
+      /^Agent\/other-agent: .*one token can have these claims and those of agent `other-agent` in `laptop`/,
+    ],
+    [
+      'claims alone of an issuer whose subjects say who it is',
+      agent('other-agent', '{ issuer: mesh-lower, runtime: laptop, claims: { azp: x } }') +
+        '---\n' +
+        trustDomain('example.org'),
+      '/spec/identities/0/subject',
+      /state `subject`: only agents of an oidc issuer/,
     ],
     [
       'an issuer at a private address',

@@ -3,18 +3,20 @@ import {
   agentIdentityErrors,
   bindingsOf,
   findBindingConflicts,
-  issuerEgressErrors,
   issuerKey,
+  type AgentBinding,
   type AgentSpec,
   type BindingConflict,
   type Egress,
   type IssuerSpec,
 } from '@mayfly/identity';
-import type { FieldError } from '@mayfly/kernel';
+import { canonicalJson, type FieldError, type Json } from '@mayfly/kernel';
 import { lintTemplate } from '@mayfly/templates';
+import { warnOfClaimsAlone } from './agent-warnings.js';
 import { findConnectionFaults } from './connection-faults.js';
 import { dottedPath, pathOf } from './document-path.js';
 import { inApplyOrder, ofKind, type Declaration, type DeclarationOf } from './document.schema.js';
+import { findIssuerFaults } from './issuer-faults.js';
 import { lintFactsOf } from './lint-facts.js';
 import { invalidDeclaration } from './invalid-declaration.js';
 
@@ -30,19 +32,24 @@ export interface DeclarationContext {
 export interface CheckedDeclarations {
   /** the same documents in the order in which they are to be applied */
   readonly ordered: readonly Declaration[];
-  /** what the linter warns of, each as `Kind/name: path: rule: what` */
+  /** what to look at, and what the linter warns of, each as `Kind/name: path: rule: what` */
   readonly warnings: readonly FieldError[];
 }
 
 /**
  * Checks what documents say of each other. `all` is the whole state as it would be: what is declared and stays, with what
- * is new. Throws `invalid_declaration`; the details start with `Kind/name: path:`, pointers lead into that document.
+ * is new; `changed` are those of it that are new. Throws `invalid_declaration`; the details start with `Kind/name: path:`, pointers lead into that document.
  */
-export function checkDeclarations(all: readonly Declaration[], context: DeclarationContext): CheckedDeclarations {
+export function checkDeclarations(
+  all: readonly Declaration[],
+  context: DeclarationContext,
+  changed: readonly Declaration[] = all,
+): CheckedDeclarations {
+  const issuers = checkIssuers(all, context, new Set(changed));
   const lint = lintTemplates(all, context);
   const errors = [
     ...findDoubles(all),
-    ...checkIssuers(all, context),
+    ...issuers.errors,
     ...ofKind('Connection', all).flatMap((connection) =>
       located(connection, findConnectionFaults(connection.spec, context)),
     ),
@@ -50,7 +57,8 @@ export function checkDeclarations(all: readonly Declaration[], context: Declarat
     ...lint.filter(({ isError }) => isError).map(({ error }) => error),
   ];
   if (errors.length > 0) throw invalidDeclaration(errors);
-  return { ordered: inApplyOrder(all), warnings: lint.map(({ error }) => error) };
+  const warnings = [...issuers.warnings, ...warnOfAgents(all), ...lint.map(({ error }) => error)];
+  return { ordered: inApplyOrder(all), warnings };
 }
 
 /** The errors with the document that they are in; their pointers were relative to its `spec`. */
@@ -74,22 +82,28 @@ function findDoubles(all: readonly Declaration[]): FieldError[] {
   });
 }
 
-function checkIssuers(all: readonly Declaration[], { egress }: DeclarationContext): FieldError[] {
-  const holders = new Map<string, string>();
-  return ofKind('Issuer', all).flatMap((issuer) => {
-    const key = issuerKey(issuer.spec);
-    const holder = holders.get(key);
-    holders.set(key, issuer.metadata.name);
-    const twice = { pointer: '/issuer', detail: `\`${String(holder)}\` trusts this issuer already; declare it once` };
-    return located(issuer, [...issuerEgressErrors(issuer.spec, egress), ...(holder === undefined ? [] : [twice])]);
-  });
+function checkIssuers(
+  all: readonly Declaration[],
+  { egress }: DeclarationContext,
+  changed: ReadonlySet<Declaration>,
+): { readonly errors: FieldError[]; readonly warnings: FieldError[] } {
+  const faults = findIssuerFaults(ofKind('Issuer', all), egress, (issuer) => changed.has(issuer));
+  const placed = faults.flatMap(({ document, isWarning, ...error }) =>
+    located(document, [error]).map((found) => ({ found, isWarning })),
+  );
+  const pick = (wanted: boolean) => placed.filter(({ isWarning }) => isWarning === wanted).map(({ found }) => found);
+  return { errors: pick(false), warnings: pick(true) };
 }
 
 function checkAgents(all: readonly Declaration[]): FieldError[] {
   const agents = ofKind('Agent', all);
-  const issuers = new Map<string, IssuerSpec>(ofKind('Issuer', all).map(({ metadata, spec }) => [metadata.name, spec]));
+  const issuers = issuersByName(all);
+  const keyOf = (name: string): string => {
+    const spec = issuers.get(name);
+    return spec === undefined ? name : issuerKey(spec);
+  };
   const bindings = agents.flatMap(({ metadata, spec }) => bindingsOf(metadata.name, spec));
-  const conflicts = findBindingConflicts(bindings);
+  const conflicts = findBindingConflicts(bindings, keyOf);
   return agents.flatMap((agent) => [
     ...located(agent, agentIdentityErrors(agent.spec, issuers)),
     ...conflicts
@@ -98,13 +112,30 @@ function checkAgents(all: readonly Declaration[]): FieldError[] {
   ]);
 }
 
+function warnOfAgents(all: readonly Declaration[]): FieldError[] {
+  const issuers = issuersByName(all);
+  return ofKind('Agent', all).flatMap((agent) => located(agent, warnOfClaimsAlone(agent.spec, issuers)));
+}
+
+function issuersByName(all: readonly Declaration[]): ReadonlyMap<string, IssuerSpec> {
+  return new Map(ofKind('Issuer', all).map(({ metadata, spec }) => [metadata.name, spec]));
+}
+
 function describeConflict({ first, second }: BindingConflict, spec: AgentSpec): FieldError {
-  const at = spec.identities.findIndex(
-    ({ issuer, subject, runtime }) =>
-      issuer === second.issuer && subject === second.subject && runtime === second.runtime,
-  );
-  const detail = `agent \`${first.agent}\` in \`${first.runtime}\` has this identity too; one identity, one agent`;
-  return { pointer: `/identities/${String(at)}/subject`, detail };
+  const wanted = canonicalJson(identityOf(second));
+  const at = spec.identities.findIndex((identity) => canonicalJson(identityOf(identity)) === wanted);
+  const holder = `agent \`${first.agent}\` in \`${first.runtime}\``;
+  const pointer = `/identities/${String(at)}/${second.subject === undefined ? 'claims' : 'subject'}`;
+  if (second.subject !== undefined)
+    return { pointer, detail: `${holder} has this identity too; one identity, one agent` };
+  return {
+    pointer,
+    detail: `one token can have these claims and those of ${holder}; give both one claim with different values`,
+  };
+}
+
+function identityOf({ issuer, subject, runtime, claims = {} }: Omit<AgentBinding, 'agent'>): Json {
+  return { issuer, subject: subject ?? null, runtime, claims };
 }
 
 function lintTemplates(all: readonly Declaration[], { providers }: DeclarationContext) {

@@ -52,10 +52,14 @@ describe('checking a run', () => {
   it('tells each fault once, at the document that brings it, and goes on as if it had been applied', () => {
     const checked = run(
       SUPPORT_YAML,
-      yaml(issuer('again', 'https://ci.example'), agent('one', 'x', 'again'), agent('two', 'x', 'nobody')),
+      yaml(
+        issuer('again', 'https://ci.example').replace('ES256', 'RS256'),
+        agent('one', 'x', 'again'),
+        agent('two', 'x', 'nobody'),
+      ),
     );
     expect(checked).toMatchObject([
-      { title: 'Issuer/again', refusal: expect.stringContaining('trusts this issuer already') },
+      { title: 'Issuer/again', refusal: expect.stringContaining('trusts the same issuer with other `algorithms`') },
       { title: 'Agent/one', refusal: undefined },
       { title: 'Agent/two', refusal: expect.stringMatching(/^Agent\/two: .*nobody/) },
     ]);

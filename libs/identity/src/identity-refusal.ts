@@ -76,6 +76,19 @@ export function agentRefused(
   return withFacts(problem, { issuer, subject });
 }
 
+/** `forbidden` for a proven identity that has a role and is bound to an agent: it is neither until one of them is gone. */
+export function personIsAgent(
+  agent: string,
+  { issuer, subject }: Pick<VerifiedIdentity, 'issuer' | 'subject'>,
+): Problem {
+  const { meaning, help } = PROVEN_REASONS.person_and_agent;
+  const problem = new Problem('forbidden', `${meaning}: agent \`${agent}\``, {
+    ...{ reason: 'person_and_agent', help, identity: { issuer, subject } },
+    cause: new IdentityRefusal('person_and_agent'),
+  });
+  return withFacts(problem, { issuer, subject });
+}
+
 /** `unavailable`: without the issuer's keys nobody can be proven, so nobody is let in (I7). */
 export function keysUnavailable(cause?: unknown): Problem {
   return new Problem('unavailable', OTHER_REASONS.keys_unavailable.meaning, {

@@ -89,7 +89,7 @@ const attacks: Record<string, [IdentityRefusalReason, string]> = {
   'b64 false': ['critical_header', ci.sign({}, { b64: false, crit: ['b64'] })],
   'jku in a token that is well signed': ['header_not_allowed', ci.sign({}, { jku: 'https://evil.example/jwks' })],
   'an access token of another key': ['signature', impostor.sign({}, { typ: 'at+jwt' })],
-  'an access token': ['token_type', ci.sign({}, { typ: 'at+jwt' })],
+  'an access token, where nobody said that they are taken': ['token_type', ci.sign({}, { typ: 'at+jwt' })],
   'a logout token': ['token_type', ci.sign({}, { typ: 'application/logout+jwt' })],
   'a proof of possession': ['token_type', ci.sign({}, { typ: 'dpop+jwt' })],
   'a security event': ['token_type', ci.sign({}, { typ: 'SECEVENT+JWT' })],

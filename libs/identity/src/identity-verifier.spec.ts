@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import { addSeconds } from '@mayfly/kernel';
 import { FakeIssuer } from '@mayfly/testing';
 import fc from 'fast-check';
+import { boundClaimsOf } from './agents/bound-claims.js';
 import { identityRefusalReason } from './identity-refusal.js';
 import { IdentityVerifier } from './identity-verifier.js';
 import type { TrustedIssuer } from './issuers/issuer-spec.js';
@@ -39,6 +40,11 @@ beforeEach(() => {
   verifier.replaceIssuers([ci.trusted('ci')]);
 });
 
+/** What `replaceIssuers` is told where an agent of `ci` is bound to these claims. */
+function boundTo(...claims: string[]) {
+  return boundClaimsOf([{ issuer: 'ci', claims: Object.fromEntries(claims.map((name) => [name, 'x'])) }]);
+}
+
 async function reasonFor(token: string): Promise<string | undefined> {
   return verifier.verify(token).then(
     () => 'accepted',
@@ -48,19 +54,24 @@ async function reasonFor(token: string): Promise<string | undefined> {
 
 describe('a verified identity', () => {
   it('says who was proven, by whom and until when, and is frozen', async () => {
-    const identity = await verifier.verify(ci.sign({ jti: 'one', project: 'crm', groups: ['a'], seats: 3 }));
+    verifier.replaceIssuers([ci.trusted('ci')], boundTo('project', 'groups', 'seats'));
+    const told = { jti: 'one', project: 'crm', groups: ['a'], seats: 3, unbound: 'x' };
+    const identity = await verifier.verify(ci.sign(told));
     expect(identity).toEqual({
       issuer: 'ci',
       issuerUrl: 'https://ci.example',
+      acceptedBy: ['ci'],
+      issuerNames: ['ci'],
       subject: 'support-agent',
       profile: 'oidc',
       kind: 'workload',
       roles: [],
+      fitsRole: false,
       issuedAt: start,
       expiresAt: addSeconds(start, 300),
       jti: 'one',
       singleUse: false,
-      claims: { project: 'crm' },
+      claims: { project: 'crm', seats: 3 },
     });
     expect(Object.isFrozen(identity) && Object.isFrozen(identity.claims) && Object.isFrozen(identity.roles)).toBe(true);
   });
@@ -204,21 +215,21 @@ describe('trusted issuers', () => {
     expect(keySource.asked).toBe(0);
   });
 
-  it('refuses two records for one issuer and keeps what it had', async () => {
+  it('refuses two records for one issuer that disagree, and keeps what it had', async () => {
     expect(() => {
-      verifier.replaceIssuers([ci.trusted('one'), ci.trusted('two')]);
-    }).toThrow('issuers `one` and `two` trust the same issuer');
+      verifier.replaceIssuers([ci.trusted('one'), ci.trusted('two', { maxLifetimeSeconds: 60 })]);
+    }).toThrow('`one` trusts the same issuer with other `maxLifetimeSeconds`');
     expect(await reasonFor(ci.sign())).toBe('accepted');
   });
 
-  it('refuses two records for one trust domain, however it is spelt', () => {
+  it('refuses two records for one trust domain that disagree, however it is spelt', () => {
     const spec = { profile: 'spiffe-jwt', keys: { jwks: { keys: [] } } };
     expect(() => {
       verifier.replaceIssuers([
         ci.trusted('one', { ...spec, issuer: 'spiffe://prod.example' }),
-        ci.trusted('two', { ...spec, issuer: 'spiffe://PROD.example' }),
+        ci.trusted('two', { ...spec, issuer: 'spiffe://PROD.example', staleKeysSeconds: 1 }),
       ]);
-    }).toThrow('trust the same issuer');
+    }).toThrow('`one` trusts the same issuer with other `staleKeysSeconds`');
   });
 
   it.each([

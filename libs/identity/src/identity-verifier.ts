@@ -1,13 +1,15 @@
 import type { KeyObject } from 'node:crypto';
 import type { Clock } from '@mayfly/kernel';
 import { IdentityCache } from './identity-cache.js';
+import type { BoundClaims } from './agents/bound-claims.js';
 import { identityRefused, noteRefusedToken } from './identity-refusal.js';
 import type { IdentityAlgorithm, TrustedIssuer } from './issuers/issuer-spec.js';
+import type { IssuerGroup } from './issuers/issuer-group.js';
 import { TrustedIssuers } from './issuers/trusted-issuers.js';
 import { publicEgress, type Egress } from './keys/egress.js';
 import type { KeySource } from './keys/key-source.js';
 import { MAX_TOKEN_LENGTH, readCompactToken, type UnprovenToken } from './token/compact-token.js';
-import { checkAlgorithm, checkHeader, checkLifetime, proveToken } from './token/token-checks.js';
+import { acceptingDocuments, checkAlgorithm, checkHeader, checkLifetime, proveToken } from './token/token-checks.js';
 import { toVerifiedIdentity, type VerifiedIdentity } from './verified-identity.js';
 
 export interface IdentityVerifierOptions {
@@ -18,6 +20,7 @@ export interface IdentityVerifierOptions {
 /** What one set of trusted issuers has proven; replaced as a whole, so that nothing of an old set survives in it. */
 interface Trust {
   readonly issuers: TrustedIssuers;
+  readonly boundClaims: BoundClaims;
   readonly proven: IdentityCache;
 }
 
@@ -32,15 +35,15 @@ export class IdentityVerifier {
     options: IdentityVerifierOptions = {},
   ) {
     this.egress = options.egress ?? publicEgress;
-    this.trust = this.trustIn([]);
+    this.trust = this.trustIn([], new Map());
   }
 
   /**
-   * From now on these issuers are trusted and no others; whatever was proven before is proven anew.
-   * Throws `invalid_declaration`, and changes nothing, when they contradict each other or reach where egress is not allowed.
+   * From now on these issuers are trusted and no others; whatever was proven before is proven anew. Of claims only those
+   * that agents are bound to (`boundClaimsOf`) are kept. Throws `invalid_declaration`, and changes nothing, when they contradict each other or reach where egress is not allowed.
    */
-  replaceIssuers(issuers: readonly TrustedIssuer[]): void {
-    this.trust = this.trustIn(issuers);
+  replaceIssuers(issuers: readonly TrustedIssuer[], boundClaims: BoundClaims = new Map()): void {
+    this.trust = this.trustIn(issuers, boundClaims);
   }
 
   /**
@@ -55,19 +58,23 @@ export class IdentityVerifier {
     const now = this.clock.now();
     const known = trust.proven.get(token, now);
     if (known !== undefined) return known;
-    const identity = await this.prove(token, trust.issuers, now);
+    const identity = await this.prove(token, trust, now);
     trust.proven.set(token, identity, now);
     return identity;
   }
 
-  private async prove(token: string, issuers: TrustedIssuers, now: Date): Promise<VerifiedIdentity> {
-    let issuer: TrustedIssuer | undefined;
+  private async prove(token: string, { issuers, boundClaims }: Trust, now: Date): Promise<VerifiedIdentity> {
+    let group: IssuerGroup | undefined;
     try {
       const unproven = readCompactToken(token);
-      issuer = issuers.select(unproven.claims);
-      return await this.judge(token, unproven, issuer, now);
+      group = issuers.select(unproven.claims);
+      await this.judge(token, unproven, group, now);
+      const { header, claims } = unproven;
+      const accepting = acceptingDocuments(header, claims, group);
+      const times = checkLifetime(claims, group.lead.spec, now);
+      return toVerifiedIdentity({ group, accepting, claims, boundClaims, times });
     } catch (error) {
-      noteRefusedToken(error, token, issuer?.name);
+      noteRefusedToken(error, token, group?.lead.name);
       throw error;
     }
   }
@@ -76,16 +83,10 @@ export class IdentityVerifier {
    * Nothing in the token is believed, and no rule that its holder is told of is looked at, before the line that proves it;
    * only its issuer and its key are looked up by what it says.
    */
-  private async judge(
-    token: string,
-    { header, claims }: UnprovenToken,
-    issuer: TrustedIssuer,
-    now: Date,
-  ): Promise<VerifiedIdentity> {
-    const key = await this.findKey(issuer, checkAlgorithm(header, issuer.spec), header.kid);
-    await proveToken(token, key, issuer.spec, now);
-    checkHeader(header, issuer.spec);
-    return toVerifiedIdentity(issuer, claims, checkLifetime(claims, issuer.spec, now));
+  private async judge(token: string, { header }: UnprovenToken, group: IssuerGroup, now: Date): Promise<void> {
+    const key = await this.findKey(group.lead, checkAlgorithm(header, group.lead.spec), header.kid);
+    await proveToken(token, key, group, now);
+    checkHeader(header, group);
   }
 
   private async findKey(issuer: TrustedIssuer, algorithm: IdentityAlgorithm, kid?: string): Promise<KeyObject> {
@@ -98,7 +99,7 @@ export class IdentityVerifier {
     return found;
   }
 
-  private trustIn(issuers: readonly TrustedIssuer[]): Trust {
-    return { issuers: new TrustedIssuers(issuers, this.egress), proven: new IdentityCache() };
+  private trustIn(issuers: readonly TrustedIssuer[], boundClaims: BoundClaims): Trust {
+    return { issuers: new TrustedIssuers(issuers, this.egress), boundClaims, proven: new IdentityCache() };
   }
 }

@@ -6,8 +6,10 @@ export {
   type AgentIdentity,
   type AgentSpec,
 } from './agents/agent-spec.js';
+export { fitsEveryLogin } from './agents/claims-alone.js';
 export { findBindingConflicts, type BindingConflict } from './agents/binding-conflicts.js';
 export { bindIdentity, BindingIndex } from './agents/binding-index.js';
+export { boundClaimsOf, type BoundClaims } from './agents/bound-claims.js';
 export {
   agentRefused,
   identityRefusalReason,
@@ -27,12 +29,13 @@ export {
   type Role,
   type TrustedIssuer,
 } from './issuers/issuer-spec.js';
-export { issuerEgressErrors, issuerKey, TrustedIssuers } from './issuers/trusted-issuers.js';
+export { describeTermFault, groupIssuers, issuerKey, termFaults, type TermFault } from './issuers/issuer-group.js';
+export { issuerEgressErrors, TrustedIssuers } from './issuers/trusted-issuers.js';
 export { publicEgress, type Egress } from './keys/egress.js';
 export { createGuardedFetch, type GuardedFetchOptions } from './keys/guarded-fetch.js';
 export { IssuerKeySource } from './keys/issuer.key-source.js';
 export type { KeySet } from './keys/key-set.js';
 export type { FetchJson, KeySource } from './keys/key-source.js';
-export type { KeptClaims } from './profiles/profile.js';
+export type { ClaimValue, KeptClaims } from './profiles/profile.js';
 export { IDENTITY_REFUSAL_REASONS, type IdentityRefusalReason } from './refusal-reasons.js';
 export type { VerifiedIdentity } from './verified-identity.js';

@@ -54,6 +54,10 @@ export const PROVEN_REASONS = {
     meaning: 'more than one agent is bound to this identity',
     help: 'have someone with the role `platform` leave it in the `identities` of one agent',
   },
+  person_and_agent: {
+    meaning: 'this identity has a role and is bound to an agent',
+    help: 'have someone with the role `platform` take the role from it, or the binding from the agent',
+  },
 } as const satisfies Readonly<Record<string, ReasonText>>;
 
 /**

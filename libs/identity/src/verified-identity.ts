@@ -1,20 +1,34 @@
+import type { BoundClaims } from './agents/bound-claims.js';
 import { identityRefused } from './identity-refusal.js';
+import { issuerKey, type IssuerGroup } from './issuers/issuer-group.js';
 import { isSingleUse, type IssuerProfile, type Role, type TrustedIssuer } from './issuers/issuer-spec.js';
+import { claimAt } from './profiles/claim-path.js';
 import type { KeptClaims } from './profiles/profile.js';
 import { profileRules } from './profiles/profile-rules.js';
 import type { TokenClaims } from './token/compact-token.js';
 
 /** Who was proven to call. It holds no token and nothing that could be replayed; it is frozen and may be shared. */
 export interface VerifiedIdentity {
-  /** the name of the issuer's record */
+  /**
+   * The name of the issuer's document: of a person the first one with roles, so that one person has one name whatever the
+   * token was for; of a workload the first one that accepts the token.
+   */
   readonly issuer: string;
+  /** the same for all documents of one issuer */
   readonly issuerUrl: string;
+  /** names of the issuer's documents that accept the token: their roles were given, their agents may be meant */
+  readonly acceptedBy: readonly string[];
+  /** names of all documents of the issuer */
+  readonly issuerNames: readonly string[];
   /** SPIFFE IDs in canonical form */
   readonly subject: string;
   readonly profile: IssuerProfile;
+  /** a person has a role, or comes from an issuer that has no agents */
   readonly kind: 'workload' | 'person';
   /** what a person may be; always empty for a workload */
   readonly roles: readonly Role[];
+  /** whether the claims fit a role of the issuer, be it in a document that does not accept this token: it is no agent */
+  readonly fitsRole: boolean;
   /** the `iat` of the token; the time of verification for a JWT-SVID without one */
   readonly issuedAt: Date;
   readonly expiresAt: Date;
@@ -24,22 +38,37 @@ export interface VerifiedIdentity {
   readonly claims: KeptClaims;
 }
 
+/** A token after all proofs, and what it was held against. */
+export interface ProvenToken {
+  readonly group: IssuerGroup;
+  /** the documents that accept the token: at least one */
+  readonly accepting: readonly TrustedIssuer[];
+  readonly claims: TokenClaims;
+  readonly boundClaims: BoundClaims;
+  readonly times: Pick<VerifiedIdentity, 'issuedAt' | 'expiresAt'>;
+}
+
 /** Turns proven claims into an identity by the rules of the issuer's profile. Throws `unauthenticated`. */
-export function toVerifiedIdentity(
-  { name, spec }: TrustedIssuer,
-  claims: TokenClaims,
-  times: Pick<VerifiedIdentity, 'issuedAt' | 'expiresAt'>,
-): VerifiedIdentity {
-  const { subject, kept } = profileRules[spec.profile].accept(claims, spec);
+export function toVerifiedIdentity(proven: ProvenToken): VerifiedIdentity {
+  const { group, accepting, claims, boundClaims, times } = proven;
+  const { spec } = group.lead;
+  const issuerNames = namesOf(group.documents);
+  const boundNames = new Set(issuerNames.flatMap((name) => [...(boundClaims.get(name) ?? [])]));
+  const { subject, kept } = profileRules[spec.profile].accept(claims, spec, boundNames);
   const singleUse = isSingleUse(spec);
   if (singleUse && claims.jti === undefined) throw identityRefused('missing_claim');
+  const roles = rolesOf(accepting, claims);
+  const kind = roles.length > 0 || !mayHoldAgents(accepting, boundClaims) ? 'person' : 'workload';
   return Object.freeze({
-    issuer: name,
-    issuerUrl: spec.issuer,
+    issuer: nameFor(kind, proven),
+    issuerUrl: issuerKey(spec),
+    acceptedBy: Object.freeze(namesOf(accepting)),
+    issuerNames: Object.freeze(issuerNames),
     subject,
     profile: spec.profile,
-    kind: spec.roles === undefined ? 'workload' : 'person',
-    roles: Object.freeze(rolesOf(spec.roles ?? {}, claims)),
+    kind,
+    roles: Object.freeze(roles),
+    fitsRole: rolesOf(group.documents, claims).length > 0,
     ...times,
     ...(claims.jti === undefined ? {} : { jti: claims.jti }),
     singleUse,
@@ -47,11 +76,30 @@ export function toVerifiedIdentity(
   });
 }
 
-function rolesOf(roles: NonNullable<TrustedIssuer['spec']['roles']>, claims: TokenClaims): Role[] {
+/** Documents with roles stand first in a group: only whoever runs the service can change the name of a person. */
+function nameFor(kind: VerifiedIdentity['kind'], { group, accepting }: ProvenToken): string {
+  const workloads = accepting.find(({ spec }) => spec.roles === undefined) ?? accepting[0];
+  return kind === 'person' || workloads === undefined ? group.lead.name : workloads.name;
+}
+
+function namesOf(documents: readonly TrustedIssuer[]): string[] {
+  return documents.map(({ name }) => name);
+}
+
+/** Whether workloads are expected under one of the documents: it has no roles, or agents beside them. */
+function mayHoldAgents(documents: readonly TrustedIssuer[], boundClaims: BoundClaims): boolean {
+  return documents.some(({ name, spec }) => spec.roles === undefined || boundClaims.has(name));
+}
+
+function rolesOf(documents: readonly TrustedIssuer[], claims: TokenClaims): Role[] {
+  return [...new Set(documents.flatMap(({ spec }) => fittingRoles(spec.roles ?? {}, claims)))];
+}
+
+function fittingRoles(roles: NonNullable<TrustedIssuer['spec']['roles']>, claims: TokenClaims): Role[] {
   return (Object.keys(roles) as Role[]).filter((role) => {
     const rule = roles[role];
-    if (rule === undefined || !Object.hasOwn(claims, rule.claim)) return false;
-    const held = [claims[rule.claim]].flat();
+    if (rule === undefined) return false;
+    const held = [claimAt(claims, rule.claim)].flat();
     return rule.values.some((value) => held.includes(value));
   });
 }

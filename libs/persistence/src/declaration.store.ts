@@ -105,7 +105,7 @@ export class PgDeclarationStore {
     const news = documents.filter((declared) => !isRetired(declared)).map(withLabels);
     const replaced = new Set(news.map(keyOf));
     const kept = declarations.filter((declared) => !replaced.has(keyOf(declared)));
-    const { warnings } = checkDeclarations([...kept, ...news], this.context);
+    const { warnings } = checkDeclarations([...kept, ...news], this.context, news);
     const changes = diffDeclarations(declarations, news);
     const byKey = new Map(news.map((declared) => [keyOf(declared), declared]));
     const writes = changes.flatMap((change) => {

@@ -1,7 +1,7 @@
 import type { Pool } from 'pg';
 import { databaseProblem } from './database-problem.js';
 
-/** Identity tokens that may be used once, known by their issuer's name and `jti` (RFC 7519 §4.1.7). */
+/** Identity tokens that may be used once, known by their issuer's URL and `jti` (RFC 7519 §4.1.7). */
 export class IdentityUseStore {
   constructor(private readonly pool: Pool) {}
 

@@ -20,7 +20,7 @@ const declared = {
 
 describe('resource servers', () => {
   it('serve the audience that a connection declares for them', () => {
-    expect(new ResourceServers(declared).serves({ issuer: 'ci', subject: 'cases-api' }, CASES)).toBe(true);
+    expect(new ResourceServers(declared).serves({ acceptedBy: ['ci'], subject: 'cases-api' }, CASES)).toBe(true);
   });
 
   it.each([
@@ -29,7 +29,7 @@ describe('resource servers', () => {
     ['whose subject only begins alike', 'ci', 'cases-api-2'],
     ['that nobody declared', 'ci', 'stranger'],
   ])('do not serve it: a workload %s', (_, issuer, subject) => {
-    expect(new ResourceServers(declared).serves({ issuer, subject }, CASES)).toBe(false);
+    expect(new ResourceServers(declared).serves({ acceptedBy: [issuer], subject }, CASES)).toBe(false);
   });
 
   it.each([
@@ -37,14 +37,14 @@ describe('resource servers', () => {
     ['that does not fit its schema', connection('signed-token', { ...declared.connections[0]!.spec.config, extra: 1 })],
   ])('do not come from a connection %s', (_, only) => {
     const servers = new ResourceServers({ connections: [only] });
-    expect(servers.serves({ issuer: 'ci', subject: 'cases-api' }, CASES)).toBe(false);
+    expect(servers.serves({ acceptedBy: ['ci'], subject: 'cases-api' }, CASES)).toBe(false);
   });
 
   it('change with the declared state', () => {
     const state = { connections: declared.connections };
     const servers = new ResourceServers(state);
-    expect(servers.serves({ issuer: 'ci', subject: 'cases-api' }, CASES)).toBe(true);
+    expect(servers.serves({ acceptedBy: ['ci'], subject: 'cases-api' }, CASES)).toBe(true);
     state.connections = [];
-    expect(servers.serves({ issuer: 'ci', subject: 'cases-api' }, CASES)).toBe(false);
+    expect(servers.serves({ acceptedBy: ['ci'], subject: 'cases-api' }, CASES)).toBe(false);
   });
 });

@@ -14,14 +14,17 @@ export class ResourceServers {
 
   constructor(private readonly declared: ConnectionList) {}
 
-  /** Whether this identity may introspect the tokens of this audience. Exact issuer, exact subject; nothing is guessed. */
-  serves({ issuer, subject }: Pick<VerifiedIdentity, 'issuer' | 'subject'>, audience: string): boolean {
+  /**
+   * Whether this identity may introspect the tokens of this audience. Exact subject, and exactly a document of the issuer
+   * that accepted the token; nothing is guessed.
+   */
+  serves({ acceptedBy, subject }: Pick<VerifiedIdentity, 'acceptedBy' | 'subject'>, audience: string): boolean {
     const { connections } = this.declared;
     if (connections !== this.indexed) {
       this.index = new Set(connections.flatMap(keysOf));
       this.indexed = connections;
     }
-    return this.index.has(keyOf(audience, issuer, subject));
+    return acceptedBy.some((issuer) => this.index.has(keyOf(audience, issuer, subject)));
   }
 }
 

@@ -36,11 +36,15 @@ const agentId = newId('agt');
 let claims: JsonObject & { exp: number; jti: string };
 
 function principal(kind: Principal['kind'], member: object): Principal {
-  return { kind, identity: { issuer: 'ci', subject: 'someone' }, ...member } as unknown as Principal;
+  return {
+    kind,
+    identity: { issuer: 'ci', acceptedBy: ['ci'], subject: 'someone' },
+    ...member,
+  } as unknown as Principal;
 }
 const owner = principal('agent', { agent: { id: agentId, name: 'support-agent' }, runtime: 'ci' });
 const otherAgent = principal('agent', { agent: { id: newId('agt'), name: 'code-agent' }, runtime: 'ci' });
-const server = principal('workload', { identity: { issuer: 'ci', subject: 'cases-api' } });
+const server = principal('workload', { identity: { issuer: 'ci', acceptedBy: ['ci'], subject: 'cases-api' } });
 const stranger = principal('workload', {});
 const person = (...roles: string[]) => principal('person', { roles });
 

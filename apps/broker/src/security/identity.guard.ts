@@ -82,9 +82,11 @@ export class IdentityGuard implements CanActivate {
   private principalOf(identity: VerifiedIdentity, requestId: string): Principal {
     // Whose word counts, and for which roles, is declared too.
     this.catalog.requireFresh();
-    if (identity.kind === 'person') return { kind: 'person', identity, requestId, roles: identity.roles };
     const bound = this.catalog.bindingOf(identity);
-    return { identity, requestId, ...(bound === undefined ? { kind: 'workload' } : { kind: 'agent', ...bound }) };
+    if (bound !== undefined) return { kind: 'agent', identity, requestId, ...bound };
+    return identity.kind === 'person'
+      ? { kind: 'person', identity, requestId, roles: identity.roles }
+      : { kind: 'workload', identity, requestId };
   }
 }
 

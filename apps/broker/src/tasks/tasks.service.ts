@@ -101,7 +101,7 @@ export class TasksService {
   /** A token of a single-use issuer stands for one task; what it started it may still look at, renew and end. */
   private async useIdentity({ identity, requestId }: AgentPrincipal): Promise<void> {
     if (!identity.singleUse || identity.jti === undefined) return;
-    if (await this.parts.identityUses.consume(identity.issuer, identity.jti, identity.expiresAt)) return;
+    if (await this.parts.identityUses.consume(identity.issuerUrl, identity.jti, identity.expiresAt)) return;
     const problem = replayRefused(identity);
     await this.parts.refusals.identity(problem, { route: 'POST /tasks', requestId });
     throw problem;

@@ -1,3 +1,4 @@
+import type { ClaimValue } from '../profiles/profile.js';
 import type { VerifiedIdentity } from '../verified-identity.js';
 import { bindsGithubId, type AgentSpec } from './agent-spec.js';
 import { SubjectPattern } from './subject-pattern.js';
@@ -8,9 +9,10 @@ export interface AgentBinding {
   readonly agent: string;
   /** the name of the issuer's record */
   readonly issuer: string;
-  readonly subject: string;
+  /** left out: the claims alone say who it is */
+  readonly subject?: string | undefined;
   readonly runtime: string;
-  readonly claims?: Readonly<Record<string, string>> | undefined;
+  readonly claims?: Readonly<Record<string, ClaimValue>> | undefined;
 }
 
 /** The bindings that an agent's spec declares. */
@@ -18,14 +20,14 @@ export function bindingsOf(agent: string, spec: AgentSpec): AgentBinding[] {
   return spec.identities.map((identity) => ({ agent, ...identity }));
 }
 
-/** A binding with its pattern read. */
+/** A binding with its pattern read; one by claims alone has none. */
 export interface CompiledBinding {
   readonly binding: AgentBinding;
-  readonly pattern: SubjectPattern;
+  readonly pattern: SubjectPattern | undefined;
 }
 
 export function compileBinding(binding: AgentBinding): CompiledBinding {
-  return { binding, pattern: SubjectPattern.of(binding.subject) };
+  return { binding, pattern: binding.subject === undefined ? undefined : SubjectPattern.of(binding.subject) };
 }
 
 /** Key of all bindings that name exactly this subject of this issuer. Names of issuers have no space. */
@@ -33,7 +35,7 @@ export function exactKey(issuer: string, subject: string): string {
   return `${issuer} ${subject}`;
 }
 
-/** Whether the identity's claims satisfy the binding's; the subject is not looked at. */
+/** Whether the identity's claims satisfy the binding's, by type and value; the subject is not looked at. */
 export function claimsSatisfy({ claims = {} }: AgentBinding, identity: VerifiedIdentity): boolean {
   const isHeld = Object.entries(claims).every(
     ([name, value]) => Object.hasOwn(identity.claims, name) && identity.claims[name] === value,
@@ -42,8 +44,8 @@ export function claimsSatisfy({ claims = {} }: AgentBinding, identity: VerifiedI
 }
 
 /** A pull request runs a stranger's code: it stands for an agent only where a binding names that very event. */
-function githubSatisfies(claims: Readonly<Record<string, string>>, identity: VerifiedIdentity): boolean {
-  const isPullRequest = identity.claims.event_name?.startsWith('pull_request') ?? true;
+function githubSatisfies(claims: NonNullable<AgentBinding['claims']>, { claims: held }: VerifiedIdentity): boolean {
+  const isPullRequest = typeof held.event_name !== 'string' || held.event_name.startsWith('pull_request');
   return bindsGithubId(claims) && (!isPullRequest || Object.hasOwn(claims, 'event_name'));
 }
 

@@ -1,7 +1,9 @@
 import { NameSchema, type FieldError } from '@mayfly/kernel';
 import { z } from 'zod';
 import type { IssuerSpec } from '../issuers/issuer-spec.js';
+import type { ClaimValue } from '../profiles/profile.js';
 import { lowerCaseAuthority } from '../spiffe-id.js';
+import { claimsAloneFault } from './claims-alone.js';
 import { subjectPatternFault } from './subject-pattern.js';
 
 const SubjectSchema = z
@@ -14,18 +16,26 @@ const SubjectSchema = z
     if (message !== undefined) context.addIssue({ code: 'custom', message });
   });
 
+/** Whole numbers only: JSON keeps them exactly. */
+const ClaimValueSchema = z.union([z.string().min(1).max(512), z.int(), z.boolean()]);
+
 /** One way in which an agent is known: who must have said so, of whom, and in which runtime the agent then is. */
-export const AgentIdentitySchema = z.strictObject({
-  issuer: NameSchema,
-  /** exact, or with `*` for whole segments */
-  subject: SubjectSchema,
-  runtime: NameSchema,
-  /** claims that must have exactly these values as well */
-  claims: z
-    .record(z.string().min(1).max(128), z.string().min(1).max(512))
-    .refine((claims) => Object.keys(claims).length <= 16, 'bind at most 16 claims')
-    .optional(),
-});
+export const AgentIdentitySchema = z
+  .strictObject({
+    issuer: NameSchema,
+    /** exact, or with `*` for whole segments; left out: whoever has these claims */
+    subject: SubjectSchema.optional(),
+    runtime: NameSchema,
+    /** claims that must have exactly these values, of these types, as well */
+    claims: z
+      .record(z.string().min(1).max(128), ClaimValueSchema)
+      .refine((claims) => Object.keys(claims).length <= 16, 'bind at most 16 claims')
+      .optional(),
+  })
+  .superRefine(({ subject, claims = {} }, context) => {
+    const fault = subject === undefined ? claimsAloneFault(Object.keys(claims)) : undefined;
+    if (fault !== undefined) context.addIssue({ code: 'custom', message: fault, path: ['claims'] });
+  });
 export type AgentIdentity = z.infer<typeof AgentIdentitySchema>;
 
 /** `Agent.spec`: who answers for it and how it is known. */
@@ -49,20 +59,23 @@ interface IdentityRule {
 
 const rules: readonly IdentityRule[] = [
   {
-    field: 'issuer',
-    detail: 'this issuer speaks for people; use one without `roles`',
-    isBroken: (_, issuer) => issuer.roles !== undefined,
+    field: 'subject',
+    detail: 'state `subject`: only agents of an oidc issuer are known by their claims alone',
+    isBroken: ({ subject }, { profile }) => subject === undefined && profile !== 'oidc',
   },
   {
     field: 'subject',
     detail: 'use a SPIFFE ID of the trust domain of this issuer',
     isBroken: ({ subject }, { profile, issuer }) =>
-      profile === 'spiffe-jwt' && !lowerCaseAuthority(subject).startsWith(`${lowerCaseAuthority(issuer)}/`),
+      profile === 'spiffe-jwt' &&
+      subject !== undefined &&
+      !lowerCaseAuthority(subject).startsWith(`${lowerCaseAuthority(issuer)}/`),
   },
   {
     field: 'subject',
     detail: 'use `system:serviceaccount:<namespace>:<name>`',
-    isBroken: ({ subject }, { profile }) => profile === 'kubernetes' && !subject.startsWith('system:serviceaccount:'),
+    isBroken: ({ subject }, { profile }) =>
+      profile === 'kubernetes' && subject?.startsWith('system:serviceaccount:') === false,
   },
   {
     // Names of owners and repositories can be given up and taken by somebody else; their ids cannot.
@@ -73,7 +86,7 @@ const rules: readonly IdentityRule[] = [
 ];
 
 /** Whether the claims pin a GitHub repository or its owner by an id that nobody else can ever get. */
-export function bindsGithubId(claims: Readonly<Record<string, string>>): boolean {
+export function bindsGithubId(claims: Readonly<Record<string, ClaimValue>>): boolean {
   return Object.hasOwn(claims, 'repository_id') || Object.hasOwn(claims, 'repository_owner_id');
 }
 

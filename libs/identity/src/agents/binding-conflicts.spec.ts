@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import type { AgentBinding } from './agent-binding.js';
 import { findBindingConflicts } from './binding-conflicts.js';
 
-type Declared = [agent: string, subject: string, more?: Partial<AgentBinding>];
+type Declared = [agent: string, subject: string | undefined, more?: Partial<AgentBinding>];
 
 function binding([agent, subject, more]: Declared): AgentBinding {
   return { agent, issuer: 'ci', subject, runtime: 'laptop', ...more };
@@ -17,6 +17,18 @@ describe('findBindingConflicts', () => {
     ['patterns that cross', ['one', 'a:*:c'], ['two', 'a:b:*']],
     ['claims of which one has none', ['one', 'a', { claims: { env: 'prod' } }], ['two', 'a']],
     ['claims of other names', ['one', 'a', { claims: { env: 'x' } }], ['two', 'a', { claims: { ref: 'y' } }]],
+    ['claims alone twice', ['one', undefined, { claims: { azp: 'x' } }], ['two', undefined, { claims: { azp: 'x' } }]],
+    [
+      'claims alone that one token can have',
+      ['one', undefined, { claims: { azp: 'x' } }],
+      ['two', undefined, { claims: { client_id: 'y' } }],
+    ],
+    [
+      'claims alone in two runtimes',
+      ['one', undefined, { claims: { azp: 'x' } }],
+      ['one', undefined, { claims: { azp: 'x', env: 'prod' }, runtime: 'ci' }],
+    ],
+    ['a number and the same number', ['one', 'a', { claims: { id: 1 } }], ['two', 'a', { claims: { id: 1 } }]],
     ['the same claims', ['one', 'a', { claims: { env: 'x' } }], ['two', 'a', { claims: { env: 'x' } }]],
   ])('finds %s', (_, left, right) => {
     const [first, second] = [binding(left), binding(right)];
@@ -25,6 +37,9 @@ describe('findBindingConflicts', () => {
 
   it.each<[string, Declared, Declared]>([
     ['two subjects', ['one', 'a'], ['two', 'b']],
+    ['two clients', ['one', undefined, { claims: { azp: 'x' } }], ['two', undefined, { claims: { azp: 'y' } }]],
+    ['a subject beside claims alone', ['one', 'a'], ['two', undefined, { claims: { azp: 'x' } }]],
+    ['a number and its text', ['one', 'a', { claims: { id: 1 } }], ['two', 'a', { claims: { id: '1' } }]],
     ['one subject of two issuers', ['one', 'a'], ['two', 'a', { issuer: 'cd' }]],
     ['the same binding twice', ['one', 'a'], ['one', 'a']],
     ['a subject within a pattern', ['one', 'a:b'], ['two', 'a:*']],
@@ -38,5 +53,10 @@ describe('findBindingConflicts', () => {
     ],
   ])('has nothing against %s', (_, left, right) => {
     expect(findBindingConflicts([binding(left), binding(right)])).toEqual([]);
+  });
+
+  it('finds what two documents of one issuer give to two agents', () => {
+    const [first, second] = [binding(['one', 'a']), binding(['two', 'a', { issuer: 'ci-too' }])];
+    expect(findBindingConflicts([first, second], () => 'https://ci.example')).toEqual([{ first, second }]);
   });
 });

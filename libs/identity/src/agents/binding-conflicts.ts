@@ -7,22 +7,35 @@ export interface BindingConflict {
 }
 
 /**
- * Where "one identity, one agent" is broken: equal exact subjects, or overlapping patterns, that differ in agent or
- * runtime and whose claims do not tell them apart. An exact subject within a pattern is none: exact wins.
+ * Where "one identity, one agent" is broken: equal exact subjects, overlapping patterns, or claims alone, that differ in
+ * agent or runtime and whose claims do not tell them apart. An exact subject within a pattern is none, nor is a subject
+ * beside claims alone: the more exact one wins. `issuerOf` tells which names stand for one issuer.
  */
-export function findBindingConflicts(bindings: readonly AgentBinding[]): BindingConflict[] {
-  return [...groups(bindings.map(compileBinding)).values()].flatMap(conflictsWithin);
+export function findBindingConflicts(
+  bindings: readonly AgentBinding[],
+  issuerOf: (name: string) => string = (name) => name,
+): BindingConflict[] {
+  return [...groups(bindings.map(compileBinding), issuerOf).values()].flatMap(conflictsWithin);
 }
 
-/** Only bindings in one group can conflict: the same exact subject, or the patterns of one issuer. */
-function groups(bindings: readonly CompiledBinding[]): Map<string, CompiledBinding[]> {
+/** Only bindings in one group can conflict: the same exact subject, the patterns, or the claims alone of one issuer. */
+function groups(
+  bindings: readonly CompiledBinding[],
+  issuerOf: (name: string) => string,
+): Map<string, CompiledBinding[]> {
   const byKey = new Map<string, CompiledBinding[]>();
   for (const compiled of bindings) {
-    const { binding, pattern } = compiled;
-    const key = `${binding.issuer} ${pattern.isExact ? pattern.text : '*'}`;
-    byKey.set(key, [...(byKey.get(key) ?? []), compiled]);
+    const key = JSON.stringify([issuerOf(compiled.binding.issuer), ...tierOf(compiled)]);
+    const group = byKey.get(key);
+    if (group === undefined) byKey.set(key, [compiled]);
+    else group.push(compiled);
   }
   return byKey;
+}
+
+function tierOf({ pattern }: CompiledBinding): readonly string[] {
+  if (pattern === undefined) return ['claims'];
+  return pattern.isExact ? ['exact', pattern.text] : ['pattern'];
 }
 
 function conflictsWithin(group: readonly CompiledBinding[]): BindingConflict[] {
@@ -37,8 +50,8 @@ function conflictsWithin(group: readonly CompiledBinding[]): BindingConflict[] {
 function isConflict(first: CompiledBinding, second: CompiledBinding): boolean {
   return (
     !isSameTarget(first.binding, second.binding) &&
-    first.pattern.overlaps(second.pattern) &&
-    !areToldApart(first.binding, second.binding)
+    !areToldApart(first.binding, second.binding) &&
+    (first.pattern === undefined || second.pattern === undefined || first.pattern.overlaps(second.pattern))
   );
 }
 

@@ -7,18 +7,25 @@ import { bindIdentity, BindingIndex } from './binding-index.js';
 const workload: VerifiedIdentity = {
   issuer: 'ci',
   issuerUrl: 'https://ci.example',
+  acceptedBy: ['ci'],
+  issuerNames: ['ci'],
   subject: 'support-agent',
   profile: 'oidc',
   kind: 'workload',
   roles: [],
+  fitsRole: false,
   issuedAt: new Date(0),
   expiresAt: new Date(1),
   singleUse: false,
   claims: {},
 };
+const person = { kind: 'person', roles: ['auditor'], fitsRole: true } as const;
+const client: VerifiedIdentity = { ...workload, claims: { azp: 'agent-ed', seats: 3, protected: true } };
 const job: VerifiedIdentity = {
   ...workload,
   issuer: 'hub',
+  acceptedBy: ['hub'],
+  issuerNames: ['hub'],
   profile: 'github-actions',
   subject: 'repo:org/app:ref:main',
   claims: { repository_id: '1', event_name: 'push' },
@@ -26,6 +33,10 @@ const job: VerifiedIdentity = {
 
 function binding(agent: string, more: Partial<AgentBinding> = {}): AgentBinding {
   return { agent, issuer: 'ci', subject: 'support-agent', runtime: 'laptop', ...more };
+}
+
+function alone(agent: string, claims: NonNullable<AgentBinding['claims']>): AgentBinding {
+  return { agent, issuer: 'ci', runtime: 'laptop', claims };
 }
 
 function outcome(identity: VerifiedIdentity, bindings: readonly AgentBinding[]): string | undefined {
@@ -74,7 +85,50 @@ describe('bindIdentity', () => {
       'prod@laptop',
     ],
     ['a claim that is missing', workload, [binding('one', { claims: { toString: 'x' } })], 'no_agent'],
-    ['a person', { ...workload, kind: 'person' }, [binding('support')], 'no_agent'],
+    ['a person', { ...workload, ...person }, [], 'no_agent'],
+    ['a person who is bound as an agent', { ...workload, ...person }, [binding('support')], 'person_and_agent'],
+    [
+      'a role with another token, and an agent with this one',
+      { ...workload, fitsRole: true },
+      [binding('support')],
+      'person_and_agent',
+    ],
+    [
+      'a person who is an agent with another token',
+      { ...workload, ...person, acceptedBy: ['staff'], issuerNames: ['staff', 'ci'] },
+      [binding('support')],
+      'person_and_agent',
+    ],
+    [
+      'a document that does not accept the token',
+      { ...workload, acceptedBy: ['staff'], issuerNames: ['staff', 'ci'] },
+      [binding('support')],
+      'no_agent',
+    ],
+    [
+      'two agents by two documents of the issuer',
+      { ...workload, acceptedBy: ['ci', 'ci-too'], issuerNames: ['ci', 'ci-too'] },
+      [binding('one'), binding('two', { issuer: 'ci-too' })],
+      'ambiguous_agent',
+    ],
+    ['claims alone', client, [alone('ed', { azp: 'agent-ed' })], 'ed@laptop'],
+    ['claims alone of another value', client, [alone('ed', { azp: 'agent-e' })], 'no_agent'],
+    ['claims alone of which one is missing', client, [alone('ed', { azp: 'agent-ed', env: 'prod' })], 'no_agent'],
+    ['a number by its text', client, [alone('ed', { seats: '3' })], 'no_agent'],
+    ['a number', client, [alone('ed', { seats: 3, protected: true })], 'ed@laptop'],
+    ['a subject before claims alone', client, [alone('ed', { azp: 'agent-ed' }), binding('support')], 'support@laptop'],
+    [
+      'a pattern before claims alone',
+      { ...client, subject: 'a:b' },
+      [alone('ed', { azp: 'agent-ed' }), binding('wide', { subject: 'a:*' })],
+      'wide@laptop',
+    ],
+    [
+      'two agents by claims alone',
+      client,
+      [alone('ed', { azp: 'agent-ed' }), alone('sy', { seats: 3 })],
+      'ambiguous_agent',
+    ],
     [
       'a SPIFFE ID declared in capitals',
       { ...workload, subject: 'spiffe://prod.example/a' },

@@ -1,4 +1,5 @@
-import { agentRefused } from '../identity-refusal.js';
+import type { ClaimValue } from '../profiles/profile.js';
+import { agentRefused, personIsAgent } from '../identity-refusal.js';
 import type { VerifiedIdentity } from '../verified-identity.js';
 import {
   claimsSatisfy,
@@ -9,22 +10,28 @@ import {
   type CompiledBinding,
 } from './agent-binding.js';
 
-/** All bindings, arranged so that an exact subject is one look-up and patterns are tried per issuer. */
+/** All bindings, arranged so that an exact subject or a claim is one look-up and patterns are tried per issuer. */
 export class BindingIndex {
   private readonly exact = new Map<string, AgentBinding[]>();
   private readonly patterns = new Map<string, CompiledBinding[]>();
+  /** bindings by claims alone, under the first of their claims */
+  private readonly claimsAlone = new Map<string, AgentBinding[]>();
+  /** which claims are first ones, by issuer */
+  private readonly firstClaims = new Map<string, Set<string>>();
 
   constructor(bindings: readonly AgentBinding[]) {
     for (const compiled of bindings.map(compileBinding)) {
       const { binding, pattern } = compiled;
-      if (pattern.isExact) append(this.exact, exactKey(binding.issuer, pattern.text), binding);
+      if (pattern === undefined) this.addClaimsAlone(binding);
+      else if (pattern.isExact) append(this.exact, exactKey(binding.issuer, pattern.text), binding);
       else append(this.patterns, binding.issuer, compiled);
     }
   }
 
   /**
-   * The one agent and runtime that this identity stands for. An exact subject beats a pattern.
-   * Throws `forbidden` when there is none (`no_agent`; people never have one) or more than one (`ambiguous_agent`).
+   * The one agent and runtime that this identity stands for. An exact subject beats a pattern, which beats claims alone.
+   * Throws `forbidden` when there is none (`no_agent`), more than one (`ambiguous_agent`), or an identity with a role is
+   * bound too (`person_and_agent`).
    */
   bind(identity: VerifiedIdentity): AgentBinding {
     const match = this.find(identity);
@@ -32,26 +39,56 @@ export class BindingIndex {
     return match;
   }
 
-  /** The same, or undefined where there is none. Throws `forbidden` for more than one (`ambiguous_agent`). */
+  /** The same, or undefined where there is none. Throws `forbidden` (`ambiguous_agent`, `person_and_agent`). */
   find(identity: VerifiedIdentity): AgentBinding | undefined {
-    if (identity.kind === 'person') return undefined;
-    const exact = this.exactMatches(identity);
-    const [match, ...others] = exact.length > 0 ? exact : this.patternMatches(identity);
+    if (identity.fitsRole) {
+      this.refuseAgent(identity);
+      return undefined;
+    }
+    const [match, ...others] = this.bestMatches(identity, identity.acceptedBy);
     if (match !== undefined && others.some((other) => !isSameTarget(match, other)))
       throw agentRefused('ambiguous_agent', identity);
     return match;
   }
 
-  private exactMatches(identity: VerifiedIdentity): AgentBinding[] {
-    const bindings = this.exact.get(exactKey(identity.issuer, identity.subject)) ?? [];
-    return bindings.filter((binding) => claimsSatisfy(binding, identity));
+  /** Nobody is a person with one token and an agent with another, so all documents of the issuer are looked at. */
+  private refuseAgent(identity: VerifiedIdentity): void {
+    const [match] = this.bestMatches(identity, identity.issuerNames);
+    if (match !== undefined) throw personIsAgent(match.agent, identity);
   }
 
-  private patternMatches(identity: VerifiedIdentity): AgentBinding[] {
-    return (this.patterns.get(identity.issuer) ?? [])
-      .filter(({ pattern, binding }) => pattern.matches(identity.subject) && claimsSatisfy(binding, identity))
-      .map(({ binding }) => binding);
+  private bestMatches(identity: VerifiedIdentity, issuers: readonly string[]): AgentBinding[] {
+    const satisfied = (candidates: (issuer: string) => readonly AgentBinding[]): AgentBinding[] =>
+      issuers.flatMap(candidates).filter((binding) => claimsSatisfy(binding, identity));
+    const exact = satisfied((issuer) => this.exact.get(exactKey(issuer, identity.subject)) ?? []);
+    if (exact.length > 0) return exact;
+    const patterns = satisfied((issuer) => this.patternMatches(issuer, identity));
+    return patterns.length > 0 ? patterns : satisfied((issuer) => this.claimMatches(issuer, identity));
   }
+
+  private patternMatches(issuer: string, { subject }: VerifiedIdentity): readonly AgentBinding[] {
+    const patterns = this.patterns.get(issuer) ?? [];
+    return patterns.filter(({ pattern }) => pattern?.matches(subject) === true).map(({ binding }) => binding);
+  }
+
+  private claimMatches(issuer: string, { claims }: VerifiedIdentity): readonly AgentBinding[] {
+    const names = [...(this.firstClaims.get(issuer) ?? [])].filter((name) => Object.hasOwn(claims, name));
+    return names.flatMap((name) => this.claimsAlone.get(claimKey(issuer, name, claims[name])) ?? []);
+  }
+
+  private addClaimsAlone(binding: AgentBinding): void {
+    const [first] = Object.entries(binding.claims ?? {});
+    if (first === undefined) return;
+    const [name, value] = first;
+    append(this.claimsAlone, claimKey(binding.issuer, name, value), binding);
+    const names = this.firstClaims.get(binding.issuer);
+    if (names === undefined) this.firstClaims.set(binding.issuer, new Set([name]));
+    else names.add(name);
+  }
+}
+
+function claimKey(issuer: string, name: string, value: ClaimValue | undefined): string {
+  return JSON.stringify([issuer, name, value]);
 }
 
 /** `BindingIndex.bind` for a single question; keep an index to ask more. */

@@ -47,7 +47,8 @@ export function subjectPatternFault(text: string): string | undefined {
   if (segments.some((segment) => segment.includes('*') && segment !== '*')) {
     return 'let `*` stand for one whole segment between `/` or `:`';
   }
-  if (segments[0] === '*') return 'begin with a segment other than `*`';
+  if (segments[0] === '*')
+    return 'begin with a segment other than `*`, or leave `subject` out and bind by `claims` alone';
   if (looksLikeSpiffeId(text)) return spiffeFault(text);
   return text.startsWith('system:') ? serviceAccountFault(text) : undefined;
 }

@@ -33,6 +33,10 @@ describe('IssuerSpecSchema', () => {
     ['a URN with pinned keys', { issuer: 'urn:mayfly:development', keys: { jwks: { keys: [] } } }],
     ['a trust domain', mesh],
     ['roles', { roles: { auditor: { claim: 'groups', values: ['audit'] } } }],
+    ['roles by a JSON Pointer', { roles: { auditor: { claim: '/realm_access/roles', values: ['audit'] } } }],
+    ['roles by a claim that is a URL', { roles: { auditor: { claim: 'https://a.example/roles', values: ['audit'] } } }],
+    ['access tokens', { tokenTypes: ['jwt', 'at+jwt'] }],
+    ['SVIDs for several audiences', { ...mesh, multipleAudiences: true }],
   ])('accepts %s', (_, spec) => {
     expect(IssuerSpecSchema.safeParse({ ...minimal, ...spec })).toMatchObject({ success: true });
   });
@@ -69,6 +73,10 @@ describe('IssuerSpecSchema', () => {
     ['an unknown role', { roles: { root: { claim: 'groups', values: ['a'] } } }, 'roles'],
     ['a role for no value', { roles: { auditor: { claim: 'groups', values: [] } } }, 'roles.auditor.values'],
     ['roles of a trust domain', { ...mesh, roles: { auditor: { claim: 'a', values: ['b'] } } }, 'roles'],
+    ['a broken pointer', { roles: { auditor: { claim: '/a~b', values: ['x'] } } }, 'roles.auditor.claim'],
+    ['no type of token', { tokenTypes: [] }, 'tokenTypes'],
+    ['an unknown type of token', { tokenTypes: ['dpop+jwt'] }, 'tokenTypes.0'],
+    ['access tokens of a trust domain', { ...mesh, tokenTypes: ['at+jwt'] }, 'tokenTypes'],
     ['a tolerance of 61 seconds', { clockToleranceSeconds: 61 }, 'clockToleranceSeconds'],
     ['a lifetime of more than a day', { maxLifetimeSeconds: 86_401 }, 'maxLifetimeSeconds'],
     ['keys stale for more than a day', { staleKeysSeconds: 86_401 }, 'staleKeysSeconds'],

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { PinnedKeysSchema } from '../keys/public-jwk.js';
+import { isClaimPath } from '../profiles/claim-path.js';
 import { parseSpiffeId } from '../spiffe-id.js';
 import { isPlainUrl } from './plain-url.js';
 
@@ -14,7 +15,15 @@ export type IdentityAlgorithm = z.infer<typeof IdentityAlgorithmSchema>;
 export const RoleSchema = z.enum(['platform', 'approver', 'operator', 'auditor']);
 export type Role = z.infer<typeof RoleSchema>;
 
-const ClaimNameSchema = z.string().min(1).max(128);
+/** `typ` of a token, without `application/`: `jwt` for a plain JWT or an ID token, `at+jwt` for an access token (RFC 9068 §2.1). */
+const TokenTypeSchema = z.enum(['jwt', 'at+jwt']);
+
+/** The name of a top-level claim, or a JSON Pointer (RFC 6901) that begins with `/` and leads through objects. */
+const ClaimPathSchema = z
+  .string()
+  .min(1)
+  .max(256)
+  .refine(isClaimPath, 'write a JSON Pointer such as `/realm_access/roles` (`~1` for `/`, `~0` for `~`)');
 const UrlSchema = z
   .string()
   .max(512)
@@ -33,13 +42,17 @@ const fields = z.strictObject({
   /** compared character by character, never normalised (RFC 8414 §3.3) */
   issuer: z.string().min(1).max(512),
   audiences: z.array(z.string().min(1).max(512)).min(1).max(8),
+  /** whether a token may name other audiences beside ours; left out: as the profile says, see `allowsOtherAudiences` */
+  multipleAudiences: z.boolean().optional(),
+  /** which tokens are believed; left out: as the profile says. A token without `typ` is a `jwt` */
+  tokenTypes: z.array(TokenTypeSchema).min(1).max(2).optional(),
   algorithms: z.array(IdentityAlgorithmSchema).min(1).max(6),
   keys: KeysSchema,
-  /** an issuer with roles speaks for people, one without for workloads */
+  /** whose claims fit a rule is a person; everybody else is a workload, and an agent where one is bound */
   roles: z
     .partialRecord(
       RoleSchema,
-      z.strictObject({ claim: ClaimNameSchema, values: z.array(z.string().min(1).max(256)).min(1).max(64) }),
+      z.strictObject({ claim: ClaimPathSchema, values: z.array(z.string().min(1).max(256)).min(1).max(64) }),
     )
     .refine((roles) => Object.keys(roles).length > 0, 'name at least one role, or leave `roles` out')
     .optional(),
@@ -89,6 +102,11 @@ const rules: readonly Rule[] = [
     message: 'only an oidc issuer speaks for people; leave `roles` out',
     isBroken: (spec) => spec.roles !== undefined && spec.profile !== 'oidc',
   },
+  {
+    path: ['tokenTypes'],
+    message: 'only an oidc issuer has tokens of several types; leave `tokenTypes` out',
+    isBroken: (spec) => spec.tokenTypes !== undefined && spec.profile !== 'oidc',
+  },
 ];
 
 /**
@@ -111,4 +129,9 @@ export interface TrustedIssuer {
 /** Whether a token of this issuer may be presented once only; CI tokens are, unless declared otherwise. */
 export function isSingleUse(spec: IssuerSpec): boolean {
   return (spec.replay ?? (spec.profile === 'github-actions' ? 'single-use' : 'reusable')) === 'single-use';
+}
+
+/** Whether a token may name others beside us: an SVID may not (JWT-SVID §3.2), all else may, unless declared otherwise. */
+export function allowsOtherAudiences(spec: IssuerSpec): boolean {
+  return spec.multipleAudiences ?? spec.profile !== 'spiffe-jwt';
 }

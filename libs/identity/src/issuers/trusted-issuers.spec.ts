@@ -2,7 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { identityRefusalReason } from '../identity-refusal.js';
 import { publicEgress } from '../keys/egress.js';
 import { IssuerSpecSchema, type TrustedIssuer } from './issuer-spec.js';
-import { issuerEgressErrors, issuerKey, TrustedIssuers } from './trusted-issuers.js';
+import { issuerKey } from './issuer-group.js';
+import { issuerEgressErrors, TrustedIssuers } from './trusted-issuers.js';
 
 function issuer(name: string, spec: object): TrustedIssuer {
   const keys = { jwks: { keys: [] } };
@@ -21,7 +22,7 @@ const trusted = new TrustedIssuers(
 
 function selected(claims: { iss?: string; sub?: string }): string | undefined {
   try {
-    return trusted.select(claims).name;
+    return trusted.select(claims).lead.name;
   } catch (error) {
     return identityRefusalReason(error);
   }
@@ -49,7 +50,9 @@ describe('issuerKey', () => {
     const mesh = (domain: string) => issuer('mesh', { issuer: domain, profile: 'spiffe-jwt' });
     const [lower, upper] = [mesh('spiffe://example.org'), mesh('spiffe://Example.ORG')];
     expect(issuerKey(upper.spec)).toBe(issuerKey(lower.spec));
-    expect(() => new TrustedIssuers([lower, upper], publicEgress)).toThrow('declare it once');
+    expect(
+      new TrustedIssuers([lower, upper], publicEgress).select({ sub: 'spiffe://example.org/a' }).documents,
+    ).toHaveLength(2);
     const [plain, slash] = ['https://ci.example', 'https://ci.example/'].map((url) => issuer('ci', { issuer: url }));
     expect(issuerKey(plain!.spec)).not.toBe(issuerKey(slash!.spec));
   });

@@ -1,38 +1,48 @@
 import { Problem, type FieldError } from '@mayfly/kernel';
 import { identityRefused } from '../identity-refusal.js';
 import { egressError, type Egress } from '../keys/egress.js';
-import { looksLikeSpiffeId, parseSpiffeId } from '../spiffe-id.js';
+import { looksLikeSpiffeId } from '../spiffe-id.js';
 import type { TokenClaims } from '../token/compact-token.js';
+import { describeTermFault, groupIssuers, termFaults, trustDomainKey, type IssuerGroup } from './issuer-group.js';
 import type { IssuerSpec, TrustedIssuer } from './issuer-spec.js';
 
 /** Whose tokens are believed, found without cryptography and without a fetch. */
 export class TrustedIssuers {
-  private readonly byIssuer = new Map<string, TrustedIssuer>();
+  private readonly byIssuer: ReadonlyMap<string, IssuerGroup>;
 
-  /** Throws `invalid_declaration` when two records speak for one issuer or a record reaches where `egress` does not allow. */
+  /**
+   * A document without roles that contradicts one with roles is left out: it is not in force. Throws
+   * `invalid_declaration` when others contradict each other or a document reaches where `egress` does not allow.
+   */
   constructor(issuers: readonly TrustedIssuer[], egress: Egress) {
-    for (const issuer of issuers) {
-      const [error] = issuerEgressErrors(issuer.spec, egress);
-      if (error !== undefined) throw invalid(`issuer \`${issuer.name}\`: ${error.pointer}: ${error.detail}`);
-      const key = issuerKey(issuer.spec);
-      const rival = this.byIssuer.get(key);
-      if (rival !== undefined) {
-        throw invalid(`issuers \`${rival.name}\` and \`${issuer.name}\` trust the same issuer; declare it once`);
-      }
-      this.byIssuer.set(key, issuer);
+    for (const { name, spec } of issuers) {
+      const [error] = issuerEgressErrors(spec, egress);
+      if (error !== undefined) throw invalid(`issuer \`${name}\`: ${error.pointer}: ${error.detail}`);
     }
+    this.byIssuer = new Map([...groupIssuers(issuers)].map(([key, group]) => [key, withoutContradictions(group)]));
   }
 
   /**
    * The issuer that the token says it comes from: the exact `iss`, else (a JWT-SVID need not have one) the trust domain
    * of `sub`. Throws `unauthenticated` (`unknown_issuer`).
    */
-  select({ iss, sub = '' }: Pick<TokenClaims, 'iss' | 'sub'>): TrustedIssuer {
+  select({ iss, sub = '' }: Pick<TokenClaims, 'iss' | 'sub'>): IssuerGroup {
     const named = iss === undefined || looksLikeSpiffeId(iss) ? undefined : this.byIssuer.get(iss);
-    const issuer = named ?? this.byIssuer.get(trustDomainKey(sub));
-    if (issuer === undefined) throw identityRefused('unknown_issuer');
-    return issuer;
+    const group = named ?? this.byIssuer.get(trustDomainKey(sub));
+    if (group === undefined) throw identityRefused('unknown_issuer');
+    return group;
   }
+}
+
+function withoutContradictions(group: IssuerGroup): IssuerGroup {
+  const faults = termFaults(group);
+  for (const fault of faults) {
+    const { lead, document } = fault;
+    const isOverruled = lead.spec.roles !== undefined && document.spec.roles === undefined;
+    if (!isOverruled) throw invalid(`issuer \`${document.name}\`: /${fault.member}: ${describeTermFault(fault)}`);
+  }
+  const overruled = new Set(faults.map(({ document }) => document));
+  return { ...group, documents: group.documents.filter((document) => !overruled.has(document)) };
 }
 
 /** Where a record would reach although `egress` does not allow it; pointers are relative to the spec. */
@@ -45,17 +55,6 @@ export function issuerEgressErrors(spec: IssuerSpec, egress: Egress): FieldError
     const detail = url === undefined ? undefined : egressError(url, egress);
     return detail === undefined ? [] : [{ pointer, detail }];
   });
-}
-
-/** Equal for two records that speak for one issuer: trust domains compare case-insensitively, all else exactly. */
-export function issuerKey({ profile, issuer }: IssuerSpec): string {
-  return profile === 'spiffe-jwt' ? trustDomainKey(issuer) : issuer;
-}
-
-/** Never equal to the `issuer` of another profile: those are URLs and URNs. */
-function trustDomainKey(id: string): string {
-  const parsed = parseSpiffeId(id);
-  return parsed === undefined ? '' : `spiffe://${parsed.trustDomain}`;
 }
 
 function invalid(detail: string): Problem {

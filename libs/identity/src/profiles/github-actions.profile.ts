@@ -1,6 +1,6 @@
 import { identityRefused } from '../identity-refusal.js';
 import type { ProfileRules } from './profile.js';
-import { keepClaims, subjectOf } from './proven-claims.js';
+import { keepTexts, subjectOf } from './proven-claims.js';
 
 /** Immutable ids and the facts of the run; `sub` can be customised, so it is never read for them. */
 const BOUND_CLAIMS = ['repository_id', 'repository_owner_id', 'event_name', 'run_id', 'run_attempt'];
@@ -28,7 +28,7 @@ export const githubActionsProfile: ProfileRules = {
   ignoredHeaders: ['x5t'],
   requiredClaims: ['iss', 'sub', 'aud', 'exp', 'iat'],
   accept: (claims) => {
-    const kept = keepClaims(claims, KEPT_CLAIMS);
+    const kept = keepTexts(claims, KEPT_CLAIMS);
     if (BOUND_CLAIMS.some((name) => !Object.hasOwn(kept, name))) throw identityRefused('profile');
     return { subject: subjectOf(claims), kept };
   },

@@ -5,7 +5,7 @@ import { subjectOf } from './proven-claims.js';
 
 /**
  * JWT-SVID (SPIFFE JWT-SVID §2, §3): `sub` is the SPIFFE ID of a workload of this trust domain, in canonical form
- * afterwards; exactly one audience, so that a peer who was shown the token cannot show it to us.
+ * afterwards.
  */
 export const spiffeJwtProfile: ProfileRules = {
   types: ['jwt', 'jose'],
@@ -15,7 +15,6 @@ export const spiffeJwtProfile: ProfileRules = {
     const id = parseSpiffeId(subjectOf(claims));
     if (id === undefined || id.path === '') throw identityRefused('profile');
     if (id.trustDomain !== parseSpiffeId(spec.issuer)?.trustDomain) throw identityRefused('profile');
-    if (Array.isArray(claims.aud) && claims.aud.length !== 1) throw identityRefused('audience');
     return { subject: id.canonical, kept: {} };
   },
 };

@@ -2,7 +2,14 @@ import type { KeyObject } from 'node:crypto';
 import type { Problem } from '@mayfly/kernel';
 import { errors, jwtVerify } from 'jose';
 import { identityRefused } from '../identity-refusal.js';
-import { IdentityAlgorithmSchema, type IdentityAlgorithm, type IssuerSpec } from '../issuers/issuer-spec.js';
+import type { IssuerGroup } from '../issuers/issuer-group.js';
+import {
+  allowsOtherAudiences,
+  IdentityAlgorithmSchema,
+  type IdentityAlgorithm,
+  type IssuerSpec,
+  type TrustedIssuer,
+} from '../issuers/issuer-spec.js';
 import { profileRules } from '../profiles/profile-rules.js';
 import type { TokenClaims, TokenHeader } from './compact-token.js';
 
@@ -16,15 +23,29 @@ export function checkAlgorithm(header: TokenHeader, spec: IssuerSpec): IdentityA
   return algorithm;
 }
 
+/** A token without `typ` is a plain JWT: where only access tokens are taken it is refused (RFC 8725 §3.11). */
+function acceptsType({ profile, tokenTypes }: IssuerSpec, header: TokenHeader): boolean {
+  return (tokenTypes ?? profileRules[profile].types).some((accepted) => accepted === typeOf(header));
+}
+
+function typeOf({ typ }: TokenHeader): string {
+  return typ?.toLowerCase().replace(/^application\//, '') ?? 'jwt';
+}
+
 /**
  * Proves signature, issuer, audience and times (RFC 7519 §7.2) at `now`. Throws `unauthenticated` with the reason. The
  * signature is judged first: the reasons of claims are given for proven tokens only.
  */
-export async function proveToken(token: string, key: KeyObject, spec: IssuerSpec, now: Date): Promise<void> {
+export async function proveToken(
+  token: string,
+  key: KeyObject,
+  { lead: { spec }, documents }: IssuerGroup,
+  now: Date,
+): Promise<void> {
   try {
     await jwtVerify(token, key, {
       algorithms: spec.algorithms,
-      audience: spec.audiences,
+      audience: documents.flatMap((document) => document.spec.audiences),
       requiredClaims: [...profileRules[spec.profile].requiredClaims],
       clockTolerance: spec.clockToleranceSeconds,
       currentDate: now,
@@ -36,15 +57,35 @@ export async function proveToken(token: string, key: KeyObject, spec: IssuerSpec
 }
 
 /**
- * Checks the header of a proven token: only members that we use (no `jku`, `x5u`, `x5c`, `jwk`; RFC 8725 §3.10), a `typ` of
- * this profile. None of them has selected anything. Throws `unauthenticated`.
+ * Checks the header of a proven token: only members that we use (no `jku`, `x5u`, `x5c`, `jwk`; RFC 8725 §3.10), a `typ` that
+ * some document of this issuer takes. None of them has selected anything. Throws `unauthenticated`.
  */
-export function checkHeader(header: TokenHeader, spec: IssuerSpec): void {
-  const { types, ignoredHeaders } = profileRules[spec.profile];
+export function checkHeader(header: TokenHeader, { lead: { spec }, documents }: IssuerGroup): void {
+  const { ignoredHeaders } = profileRules[spec.profile];
   const other = Object.keys(header).find((name) => !USED_HEADERS.includes(name) && !ignoredHeaders.includes(name));
   if (other !== undefined) throw identityRefused('header_not_allowed', `\`${other}\``);
-  const type = header.typ?.toLowerCase().replace(/^application\//, '');
-  if (type !== undefined && !types.includes(type)) throw identityRefused('token_type', `\`${type}\``);
+  if (!documents.some((document) => acceptsType(document.spec, header)))
+    throw identityRefused('token_type', `\`${typeOf(header)}\``);
+}
+
+/**
+ * The documents under which a proven token counts: its type and one of its audiences are theirs, and it names others
+ * beside us only where that is allowed. Throws `unauthenticated` (`audience`) when there is none.
+ */
+export function acceptingDocuments(
+  header: TokenHeader,
+  { aud = [] }: TokenClaims,
+  group: IssuerGroup,
+): TrustedIssuer[] {
+  const audiences = [aud].flat();
+  const accepting = group.documents.filter(
+    ({ spec }) =>
+      acceptsType(spec, header) &&
+      audiences.some((audience) => spec.audiences.includes(audience)) &&
+      (audiences.length === 1 || allowsOtherAudiences(spec)),
+  );
+  if (accepting.length === 0) throw identityRefused('audience', audiences.slice(0, 5).join(', '));
+  return accepting;
 }
 
 /** Proven times: a token from the future and one that lives longer than this issuer may grant are refused. */

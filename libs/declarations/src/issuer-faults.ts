@@ -1,0 +1,59 @@
+import {
+  describeTermFault,
+  groupIssuers,
+  issuerEgressErrors,
+  termFaults,
+  type Egress,
+  type TermFault,
+} from '@mayfly/identity';
+import type { FieldError } from '@mayfly/kernel';
+import type { DeclarationOf } from './document.schema.js';
+
+type IssuerDocument = DeclarationOf<'Issuer'>;
+
+/** A fault of one document; its pointer is relative to the spec. A warning stops nothing. */
+export interface IssuerFault extends FieldError {
+  readonly document: IssuerDocument;
+  readonly isWarning: boolean;
+}
+
+/**
+ * Where issuers reach too far, contradict another document of the same issuer, or name a claim that is hardly meant.
+ * A document without roles that stays as it was never stops a change of the one with roles: it is warned of, and out of
+ * force until it agrees.
+ */
+export function findIssuerFaults(
+  documents: readonly IssuerDocument[],
+  egress: Egress,
+  isChanged: (document: IssuerDocument) => boolean,
+): IssuerFault[] {
+  const entries = documents.map((document) => ({ name: document.metadata.name, spec: document.spec, document }));
+  const groups = groupIssuers(entries, ({ name }) =>
+    entries.some((entry) => entry.name === name && isChanged(entry.document)),
+  );
+  const faults = [...groups.values()].flatMap(termFaults);
+  return entries.flatMap(({ document, ...issuer }) => [
+    ...issuerEgressErrors(issuer.spec, egress).map((error) => ({ ...error, document, isWarning: false })),
+    ...faults
+      .filter((fault) => fault.document.name === issuer.name)
+      .map((fault) => describe(fault, document, isChanged(document))),
+    ...dottedClaims(document),
+  ]);
+}
+
+function describe(fault: TermFault, document: IssuerDocument, isChanged: boolean): IssuerFault {
+  const { lead, member } = fault;
+  const isWarning = !isChanged && lead.spec.roles !== undefined && document.spec.roles === undefined;
+  const detail = `${describeTermFault(fault)}${isWarning ? '; until then this document is not in force' : ''}`;
+  return { pointer: `/${member}`, detail, document, isWarning };
+}
+
+/** A dot separates nothing in the name of a claim: hardly any token has a claim of this name. */
+function dottedClaims(document: IssuerDocument): IssuerFault[] {
+  return Object.entries(document.spec.roles ?? {}).flatMap(([role, rule]) => {
+    const { claim } = rule;
+    if (!/^[^/:]+\.[^/:]+$/.test(claim)) return [];
+    const detail = `this is the name of one top-level claim; for a claim within a claim write \`/${claim.replaceAll('.', '/')}\``;
+    return [{ pointer: `/roles/${role}/claim`, detail, document, isWarning: true }];
+  });
+}
