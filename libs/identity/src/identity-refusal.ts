@@ -9,7 +9,12 @@ import {
   type UnprovenReason,
 } from './refusal-reasons.js';
 import { escapeUntrusted, tokenFacts, type TokenFacts } from './token/token-facts.js';
-import type { VerifiedIdentity } from './verified-identity.js';
+
+/** The name of a trusted issuer, and who it vouched for. */
+interface ProvenIdentity {
+  readonly issuer: string;
+  readonly subject: string;
+}
 
 const MAX_FACT_LENGTH = 512;
 
@@ -59,15 +64,12 @@ export function tokenMissing(): Problem {
 }
 
 /** `unauthenticated`: a token that opens one task has opened it. */
-export function replayRefused({ issuer, subject }: VerifiedIdentity): Problem {
+export function replayRefused({ issuer, subject }: ProvenIdentity): Problem {
   return withFacts(identityRefused('replayed'), { issuer, subject });
 }
 
 /** `forbidden` for an identity that was proven and yet stands for no single agent: it names what has to be bound. */
-export function agentRefused(
-  reason: 'no_agent' | 'ambiguous_agent',
-  { issuer, subject }: Pick<VerifiedIdentity, 'issuer' | 'subject'>,
-): Problem {
+export function agentRefused(reason: 'no_agent' | 'ambiguous_agent', { issuer, subject }: ProvenIdentity): Problem {
   const { meaning, help } = PROVEN_REASONS[reason];
   const problem = new Problem('forbidden', `${meaning}: issuer \`${issuer}\`, subject \`${subject}\``, {
     ...{ reason, help, identity: { issuer, subject } },
@@ -77,10 +79,7 @@ export function agentRefused(
 }
 
 /** `forbidden` for a proven identity that has a role and is bound to an agent: it is neither until one of them is gone. */
-export function personIsAgent(
-  agent: string,
-  { issuer, subject }: Pick<VerifiedIdentity, 'issuer' | 'subject'>,
-): Problem {
+export function personIsAgent(agent: string, { issuer, subject }: ProvenIdentity): Problem {
   const { meaning, help } = PROVEN_REASONS.person_and_agent;
   const problem = new Problem('forbidden', `${meaning}: agent \`${agent}\``, {
     ...{ reason: 'person_and_agent', help, identity: { issuer, subject } },
