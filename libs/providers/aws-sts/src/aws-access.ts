@@ -3,10 +3,10 @@ import { Agent as HttpsAgent } from 'node:https';
 import { AssumeRoleWithWebIdentityCommand, GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { IAMClient } from '@aws-sdk/client-iam';
 import type { IdentityTokens } from '@mayfly/credentials';
+import { connectionAddressFault, guardedLookup } from '@mayfly/egress';
 import { Problem, type Clock } from '@mayfly/kernel';
 import type { AwsConfig } from './config.schema.js';
 import { FLOOR_SECONDS } from './config.schema.js';
-import { guardedLookup } from './endpoint.js';
 
 /** How long one call may take; the callers' own deadlines are usually shorter. */
 const CALL_MILLISECONDS = 15_000;
@@ -155,7 +155,7 @@ export class AwsAccess {
   }
 }
 
-const AGENT = { keepAlive: true, maxSockets: 64, lookup: guardedLookup };
+const AGENT = { keepAlive: true, maxSockets: 64, lookup: guardedLookup(connectionAddressFault) };
 const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
 const NO_LOGIN: Login = { accessKeyId: 'unsigned', secretAccessKey: 'unsigned' };
 

@@ -2,6 +2,7 @@ import { Client, Pool, type ClientConfig, type PoolClient } from 'pg';
 import { parseIntoClientConfig } from 'pg-connection-string';
 import { unlessAborted } from '@mayfly/credentials';
 import { NotConnected } from './errors.js';
+import { guardedSocket } from './guarded-socket.js';
 import { factsOf, type ServerFacts } from './server-facts.js';
 import type { Session } from './session.js';
 
@@ -18,6 +19,7 @@ const SESSION = {
   // a bound of the server's own, for statements whose sender has gone
   statement_timeout: 30_000,
   idle_in_transaction_session_timeout: 30_000,
+  stream: () => guardedSocket(),
 } as const;
 
 /**
