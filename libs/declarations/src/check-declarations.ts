@@ -1,4 +1,5 @@
 import type { AnyProvider, SecretFault } from '@mayfly/credentials';
+import type { PublicEgress } from '@mayfly/egress';
 import {
   agentIdentityErrors,
   bindingsOf,
@@ -7,7 +8,6 @@ import {
   issuerKey,
   type AgentSpec,
   type BindingConflict,
-  type Egress,
   type IssuerSpec,
 } from '@mayfly/identity';
 import type { FieldError } from '@mayfly/kernel';
@@ -15,6 +15,7 @@ import { lintTemplate } from '@mayfly/templates';
 import { findConnectionFaults } from './connection-faults.js';
 import { dottedPath, pathOf } from './document-path.js';
 import { inApplyOrder, ofKind, type Declaration, type DeclarationOf } from './document.schema.js';
+import { findIssuerFileFaults } from './issuer-files.js';
 import { lintFactsOf } from './lint-facts.js';
 import { invalidDeclaration } from './invalid-declaration.js';
 
@@ -22,7 +23,7 @@ import { invalidDeclaration } from './invalid-declaration.js';
 export interface DeclarationContext {
   readonly providers: readonly AnyProvider[];
   /** where issuers' keys may be fetched from */
-  readonly egress: Egress;
+  readonly egress: PublicEgress;
   /** which references may not be declared */
   readonly secretFault: SecretFault;
 }
@@ -74,14 +75,18 @@ function findDoubles(all: readonly Declaration[]): FieldError[] {
   });
 }
 
-function checkIssuers(all: readonly Declaration[], { egress }: DeclarationContext): FieldError[] {
+function checkIssuers(all: readonly Declaration[], { egress, secretFault }: DeclarationContext): FieldError[] {
   const holders = new Map<string, string>();
   return ofKind('Issuer', all).flatMap((issuer) => {
     const key = issuerKey(issuer.spec);
     const holder = holders.get(key);
     holders.set(key, issuer.metadata.name);
     const twice = { pointer: '/issuer', detail: `\`${String(holder)}\` trusts this issuer already; declare it once` };
-    return located(issuer, [...issuerEgressErrors(issuer.spec, egress), ...(holder === undefined ? [] : [twice])]);
+    return located(issuer, [
+      ...issuerEgressErrors(issuer.spec, egress),
+      ...findIssuerFileFaults(issuer.spec, secretFault),
+      ...(holder === undefined ? [] : [twice]),
+    ]);
   });
 }
 

@@ -1,5 +1,5 @@
 import { egressRuleOf, isAlwaysRefused, isMetadataName, readAddress } from './address-rules.js';
-import { EgressRefused, refusalText } from './egress-refused.js';
+import { EgressRefused } from './egress-refused.js';
 import { bareHost } from './public-egress.js';
 
 /**
@@ -9,7 +9,7 @@ import { bareHost } from './public-egress.js';
 export function connectionHostFault(hostname: string): string | undefined {
   const host = bareHost(hostname);
   if (readAddress(host) !== undefined) return connectionAddressFault(host)?.message;
-  return isMetadataName(host) ? refusalText('metadata') : undefined;
+  return isMetadataName(host) ? new EgressRefused('metadata').message : undefined;
 }
 
 /** The refusal of an address that a connection was resolved to, for `guardedLookup`; undefined when it may be used. */

@@ -1,7 +1,7 @@
 import { isAlwaysRefused, type EgressRule } from './address-rules.js';
 
 /** The setting by which an operator allows what the rules refuse. */
-export const EGRESS_SETTING = 'MAYFLY_EGRESS_ALLOW';
+const EGRESS_SETTING = 'MAYFLY_EGRESS_ALLOW';
 
 const WORDS: Record<EgressRule, string> = {
   metadata: 'the metadata service of a cloud',
@@ -15,18 +15,20 @@ const WORDS: Record<EgressRule, string> = {
   reserved: 'a reserved address',
 };
 
-/** Says which rule refused an address and which setting allows it. `code` tells it from an outage of the network. */
+/** Says which rule refused a URL or an address, and which setting allows it. `code` tells it from an outage of the network. */
 export class EgressRefused extends Error {
   readonly code = 'EGRESS_REFUSED';
 
-  constructor(readonly rule: EgressRule) {
+  constructor(readonly rule: EgressRule | 'plain-http') {
     super(refusalText(rule));
     this.name = 'EgressRefused';
   }
 }
 
 /** The text of a refusal, without the address: what a name resolves to is not the caller's business. */
-export function refusalText(rule: EgressRule): string {
+function refusalText(rule: EgressRule | 'plain-http'): string {
+  if (rule === 'plain-http')
+    return `use https; an operator can allow plain http there by an entry \`http://…\` in ${EGRESS_SETTING}`;
   const remedy = isAlwaysRefused(rule)
     ? 'no setting allows it; use another host'
     : `an operator can allow the host or its addresses in ${EGRESS_SETTING}`;

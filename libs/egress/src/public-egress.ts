@@ -1,7 +1,7 @@
 import type { LookupFunction } from 'node:net';
 import { egressRuleOf, isAlwaysRefused, isMetadataName, readAddress, type EgressRule } from './address-rules.js';
 import { AllowList } from './allow-list.js';
-import { EGRESS_SETTING, EgressRefused, refusalText } from './egress-refused.js';
+import { EgressRefused } from './egress-refused.js';
 import { guardedLookup, resolveBySystem, type ResolveHost } from './guarded-lookup.js';
 
 /** A host as URLs write it, without brackets and final dot, in lower case. */
@@ -17,13 +17,12 @@ export class PublicEgress {
   constructor(private readonly allow: AllowList = AllowList.none) {}
 
   /** Why this http(s) URL may not be fetched, as far as one can tell without DNS; undefined when it may. */
-  urlFault(url: string): string | undefined {
+  refusalOf(url: string): EgressRefused | undefined {
     const { protocol, host, port } = placeOf(url);
     const literal = readAddress(host) === undefined ? nameRule(host) : this.refusedRule(host, host, port);
-    if (literal !== undefined && isAlwaysRefused(literal)) return refusalText(literal);
-    if (protocol !== 'https:' && !this.allow.allowsPlainHttp(host, port))
-      return `use https; an operator can allow plain http there by an entry \`http://…\` in ${EGRESS_SETTING}`;
-    return literal === undefined ? undefined : refusalText(literal);
+    const isPlain = protocol !== 'https:' && !this.allow.allowsPlainHttp(host, port);
+    const rule = isPlain && !isAlwaysRefused(literal) ? 'plain-http' : literal;
+    return rule === undefined ? undefined : new EgressRefused(rule);
   }
 
   /** The look-up for a connection to this URL; fails with `EgressRefused` when one of the addresses may not be used. */

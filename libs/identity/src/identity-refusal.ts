@@ -1,3 +1,4 @@
+import { EgressRefused } from '@mayfly/egress';
 import { Problem } from '@mayfly/kernel';
 
 /** Why an identity was refused. For the audit and for metrics; the caller is never told. */
@@ -10,6 +11,7 @@ export type IdentityRefusalReason =
   | 'algorithm'
   | 'unknown_key'
   | 'keys_unavailable'
+  | 'keys_refused'
   | 'signature'
   | 'audience'
   | 'missing_claim'
@@ -47,9 +49,17 @@ export function agentRefused(reason: 'no_agent' | 'ambiguous_agent'): Problem {
 
 /** `unavailable`: without the issuer's keys nobody can be proven, so nobody is let in (I7). */
 export function keysUnavailable(cause?: unknown): Problem {
+  if (cause instanceof EgressRefused) return keysRefused(cause);
   return new Problem('unavailable', 'the keys of the identity issuer cannot be read; try again later', {
     retryAfterSeconds: 5,
     cause: new IdentityRefusal('keys_unavailable', cause),
+  });
+}
+
+/** `unavailable` for as long as nobody changes a setting: the keys are where the service may not fetch. */
+function keysRefused(cause: EgressRefused): Problem {
+  return new Problem('unavailable', `the keys of the identity issuer may not be fetched: ${cause.message}`, {
+    cause: new IdentityRefusal('keys_refused', cause),
   });
 }
 

@@ -4,16 +4,10 @@ import { IdentityCache } from './identity-cache.js';
 import { identityRefused } from './identity-refusal.js';
 import type { IdentityAlgorithm, TrustedIssuer } from './issuers/issuer-spec.js';
 import { TrustedIssuers } from './issuers/trusted-issuers.js';
-import { publicEgress, type Egress } from './keys/egress.js';
 import type { KeySource } from './keys/key-source.js';
 import { MAX_TOKEN_LENGTH, readCompactToken } from './token/compact-token.js';
 import { checkHeader, checkLifetime, proveToken } from './token/token-checks.js';
 import { toVerifiedIdentity, type VerifiedIdentity } from './verified-identity.js';
-
-export interface IdentityVerifierOptions {
-  /** must be the one that the key source fetches with; default: https and public addresses only */
-  readonly egress?: Egress;
-}
 
 /** What one set of trusted issuers has proven; replaced as a whole, so that nothing of an old set survives in it. */
 interface Trust {
@@ -23,21 +17,18 @@ interface Trust {
 
 /** Proves tokens of trusted issuers. Until `replaceIssuers` is called nobody is trusted. */
 export class IdentityVerifier {
-  private readonly egress: Egress;
   private trust: Trust;
 
   constructor(
     private readonly keySource: KeySource,
     private readonly clock: Clock,
-    options: IdentityVerifierOptions = {},
   ) {
-    this.egress = options.egress ?? publicEgress;
     this.trust = this.trustIn([]);
   }
 
   /**
    * From now on these issuers are trusted and no others; whatever was proven before is proven anew.
-   * Throws `invalid_declaration`, and changes nothing, when they contradict each other or reach where egress is not allowed.
+   * Throws `invalid_declaration`, and changes nothing, when they contradict each other.
    */
   replaceIssuers(issuers: readonly TrustedIssuer[]): void {
     this.trust = this.trustIn(issuers);
@@ -80,6 +71,6 @@ export class IdentityVerifier {
   }
 
   private trustIn(issuers: readonly TrustedIssuer[]): Trust {
-    return { issuers: new TrustedIssuers(issuers, this.egress), proven: new IdentityCache() };
+    return { issuers: new TrustedIssuers(issuers), proven: new IdentityCache() };
   }
 }

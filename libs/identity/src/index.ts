@@ -9,7 +9,7 @@ export {
 export { findBindingConflicts, type BindingConflict } from './agents/binding-conflicts.js';
 export { bindIdentity, BindingIndex } from './agents/binding-index.js';
 export { identityRefusalReason, type IdentityRefusalReason } from './identity-refusal.js';
-export { IdentityVerifier, type IdentityVerifierOptions } from './identity-verifier.js';
+export { IdentityVerifier } from './identity-verifier.js';
 export {
   IssuerSpecSchema,
   RoleSchema,
@@ -20,10 +20,9 @@ export {
   type TrustedIssuer,
 } from './issuers/issuer-spec.js';
 export { issuerEgressErrors, issuerKey, TrustedIssuers } from './issuers/trusted-issuers.js';
-export { publicEgress, type Egress } from './keys/egress.js';
-export { createGuardedFetch, type GuardedFetchOptions } from './keys/guarded-fetch.js';
 export { IssuerKeySource } from './keys/issuer.key-source.js';
 export type { KeySet } from './keys/key-set.js';
-export type { FetchJson, KeySource } from './keys/key-source.js';
+export type { FetchJson, KeySource, ReadFile, ServerTrust } from './keys/key-source.js';
 export type { KeptClaims } from './profiles/profile.js';
+export { parseSpiffeId } from './spiffe-id.js';
 export type { VerifiedIdentity } from './verified-identity.js';

@@ -29,7 +29,6 @@ import { TemplatesService } from '../templates/templates.service.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
 import { buildIssuance } from './issuance.js';
 import { buildProviders } from './providers.js';
-import { ProcessSecretSource } from './secret-source.js';
 
 /** Every part of the running service. Built once, under boot/; nothing else constructs one. */
 export type Services = Awaited<ReturnType<typeof buildServices>>;
@@ -37,15 +36,10 @@ export type Services = Awaited<ReturnType<typeof buildServices>>;
 export async function buildServices(inputs: ServiceInputs) {
   const foundation = await buildFoundation(inputs);
   const { providers, closeProviders } = buildProviders(foundation);
-  const secrets = new ProcessSecretSource(
-    inputs.environment,
-    inputs.backing.embedded?.secrets ?? {},
-    inputs.config.secretsDir,
-  );
-  const path = buildIssuance(foundation, providers, secrets);
+  const path = buildIssuance(foundation, providers, foundation.secrets);
   const refusals = new RefusalRecorder(path.issuanceStore, foundation.metrics, foundation.clock);
   const writeProbe = new WriteProbe(foundation.database.pool);
-  const parts = { ...foundation, ...path, providers, secrets, refusals };
+  const parts = { ...foundation, ...path, providers, refusals };
   return {
     ...parts,
     closeProviders,
@@ -63,7 +57,6 @@ export async function buildServices(inputs: ServiceInputs) {
 type Parts = Foundation &
   ReturnType<typeof buildIssuance> &
   Pick<ReturnType<typeof buildProviders>, 'providers'> & {
-    readonly secrets: ProcessSecretSource;
     readonly refusals: RefusalRecorder;
   };
 

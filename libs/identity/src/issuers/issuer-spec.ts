@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import { PinnedKeysSchema } from '../keys/public-jwk.js';
 import { parseSpiffeId } from '../spiffe-id.js';
+import { FilePathSchema, KeysSchema } from './key-location.js';
 import { isPlainUrl } from './plain-url.js';
 
 export const IssuerProfileSchema = z.enum(['oidc', 'spiffe-jwt', 'kubernetes', 'github-actions']);
@@ -15,19 +15,6 @@ export const RoleSchema = z.enum(['platform', 'approver', 'operator', 'auditor']
 export type Role = z.infer<typeof RoleSchema>;
 
 const ClaimNameSchema = z.string().min(1).max(128);
-const UrlSchema = z
-  .string()
-  .max(512)
-  .refine((url) => isPlainUrl(url), 'use an https URL with no user, query or fragment');
-
-const KeysSchema = z
-  .strictObject({
-    jwks: PinnedKeysSchema.optional(),
-    jwksUri: UrlSchema.optional(),
-    discovery: z.literal(true).optional(),
-  })
-  .refine((keys) => Object.keys(keys).length === 1, 'state exactly one of `jwks`, `jwksUri` and `discovery`');
-
 const fields = z.strictObject({
   profile: IssuerProfileSchema,
   /** compared character by character, never normalised (RFC 8414 §3.3) */
@@ -35,6 +22,8 @@ const fields = z.strictObject({
   audiences: z.array(z.string().min(1).max(512)).min(1).max(8),
   algorithms: z.array(IdentityAlgorithmSchema).min(1).max(6),
   keys: KeysSchema,
+  /** the authorities of the servers that `keys` leads to, in PEM, in place of those of the system */
+  caFile: FilePathSchema.optional(),
   /** an issuer with roles speaks for people, one without for workloads */
   roles: z
     .partialRecord(
@@ -83,6 +72,21 @@ const rules: readonly Rule[] = [
     path: ['keys', 'discovery'],
     message: 'only an issuer with a URL can be discovered; use `jwksUri` or `jwks`',
     isBroken: (spec) => spec.keys.discovery === true && (isSpiffe(spec) || isUrn(spec.issuer)),
+  },
+  {
+    path: ['keys', 'bundleEndpoint'],
+    message: 'a bundle endpoint belongs to a trust domain; use the profile `spiffe-jwt`, or `jwksUri`',
+    isBroken: (spec) => !isSpiffe(spec) && spec.keys.bundleEndpoint !== undefined,
+  },
+  {
+    path: ['caFile'],
+    message: 'nothing is fetched with pinned keys; leave `caFile` out',
+    isBroken: (spec) => spec.caFile !== undefined && spec.keys.jwks !== undefined,
+  },
+  {
+    path: ['caFile'],
+    message: 'with `https_spiffe` the bundle authenticates the endpoint; leave `caFile` out',
+    isBroken: (spec) => spec.caFile !== undefined && spec.keys.bundleEndpoint?.profile === 'https_spiffe',
   },
   {
     path: ['roles'],

@@ -1,6 +1,6 @@
+import type { PublicEgress } from '@mayfly/egress';
 import { Problem, type FieldError } from '@mayfly/kernel';
 import { identityRefused } from '../identity-refusal.js';
-import { egressError, type Egress } from '../keys/egress.js';
 import { looksLikeSpiffeId, parseSpiffeId } from '../spiffe-id.js';
 import type { TokenClaims } from '../token/compact-token.js';
 import type { IssuerSpec, TrustedIssuer } from './issuer-spec.js';
@@ -9,11 +9,9 @@ import type { IssuerSpec, TrustedIssuer } from './issuer-spec.js';
 export class TrustedIssuers {
   private readonly byIssuer = new Map<string, TrustedIssuer>();
 
-  /** Throws `invalid_declaration` when two records speak for one issuer or a record reaches where `egress` does not allow. */
-  constructor(issuers: readonly TrustedIssuer[], egress: Egress) {
+  /** Throws `invalid_declaration` when two records speak for one issuer. */
+  constructor(issuers: readonly TrustedIssuer[]) {
     for (const issuer of issuers) {
-      const [error] = issuerEgressErrors(issuer.spec, egress);
-      if (error !== undefined) throw invalid(`issuer \`${issuer.name}\`: ${error.pointer}: ${error.detail}`);
       const key = issuerKey(issuer.spec);
       const rival = this.byIssuer.get(key);
       if (rival !== undefined) {
@@ -35,15 +33,19 @@ export class TrustedIssuers {
   }
 }
 
-/** Where a record would reach although `egress` does not allow it; pointers are relative to the spec. */
-export function issuerEgressErrors(spec: IssuerSpec, egress: Egress): FieldError[] {
+/**
+ * Where a record would have us fetch although `egress` does not allow it; pointers are relative to the spec. The issuer's own
+ * URL is fetched for discovery only and is a mere name otherwise. What names resolve to is judged when keys are fetched.
+ */
+export function issuerEgressErrors({ issuer, keys }: IssuerSpec, egress: PublicEgress): FieldError[] {
   const urls: readonly (readonly [string, string | undefined])[] = [
-    ['/issuer', /^https?:/.test(spec.issuer) ? spec.issuer : undefined],
-    ['/keys/jwksUri', spec.keys.jwksUri],
+    ['/issuer', keys.discovery === true ? issuer : undefined],
+    ['/keys/jwksUri', keys.jwksUri],
+    ['/keys/bundleEndpoint/url', keys.bundleEndpoint?.url],
   ];
   return urls.flatMap(([pointer, url]) => {
-    const detail = url === undefined ? undefined : egressError(url, egress);
-    return detail === undefined ? [] : [{ pointer, detail }];
+    const refusal = url === undefined ? undefined : egress.refusalOf(url);
+    return refusal === undefined ? [] : [{ pointer, detail: refusal.message }];
   });
 }
 

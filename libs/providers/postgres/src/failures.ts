@@ -51,6 +51,7 @@ const UNREACHED: Readonly<Record<string, string>> = {
 export function explain(error: unknown): string {
   const cause = error instanceof NotConnected ? error.cause : error;
   if (cause instanceof Problem || cause instanceof StepFailure) return cause.detail;
+  if (cause instanceof EgressRefused) return cause.message;
   const code = cause instanceof Error && cause.name === 'TimeoutError' ? 'aborted' : codeOf(cause);
   const words = DETAILS[code] ?? UNREACHED[code];
   return words === undefined ? `the database answered ${code}` : `${words} (${code})`;
