@@ -8,6 +8,7 @@ import { ConnectionsController } from './declarations/connections.controller.js'
 import { ConnectionsService } from './declarations/connections.service.js';
 import { DeclarationsService } from './declarations/declarations.service.js';
 import { IssuersController } from './declarations/issuers.controller.js';
+import { IssuersService } from './declarations/issuers.service.js';
 import { HistoryController } from './history/history.controller.js';
 import { HistoryService } from './history/history.service.js';
 import { FederationController } from './oauth/federation.controller.js';
@@ -58,6 +59,7 @@ export class BrokerModule {
         { provide: SERVICES, useValue: services },
         { provide: TasksService, useValue: services.tasksService },
         { provide: ConnectionsService, useValue: services.connectionsService },
+        { provide: IssuersService, useValue: services.issuersService },
         { provide: DeclarationsService, useValue: services.declarationsService },
         { provide: TemplatesService, useValue: services.templatesService },
         { provide: TokensService, useValue: services.tokensService },

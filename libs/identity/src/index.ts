@@ -8,6 +8,9 @@ export {
 } from './agents/agent-spec.js';
 export { findBindingConflicts, type BindingConflict } from './agents/binding-conflicts.js';
 export { bindIdentity, BindingIndex } from './agents/binding-index.js';
+export type { IssuerCheck } from './examination/issuer-check.js';
+export { examineKeys } from './examination/key-examination.js';
+export { examineToken } from './examination/token-examination.js';
 export { identityRefusalReason, type IdentityRefusalReason } from './identity-refusal.js';
 export { IdentityVerifier } from './identity-verifier.js';
 export {

@@ -17,6 +17,7 @@ import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/platform';
 import { TokenVerifier } from '@mayfly/trust';
 import { ConnectionsService } from '../declarations/connections.service.js';
 import { DeclarationsService } from '../declarations/declarations.service.js';
+import { IssuersService } from '../declarations/issuers.service.js';
 import { HistoryService } from '../history/history.service.js';
 import { ResourceServers } from '../oauth/resource-servers.js';
 import { TokensService } from '../oauth/tokens.service.js';
@@ -109,6 +110,7 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
       catalog,
       report,
     }),
+    issuersService: new IssuersService({ ...parts, declarations, audit: parts.issuanceStore }),
     templatesService: new TemplatesService({
       templates: new PgTemplateStore(database.pool, clock, providers.all),
       catalog,
