@@ -47,6 +47,7 @@ describe('awsConfigSchema', () => {
     ],
     ['an endpoint of a private network', { endpoints: { sts: 'https://vpce-1.sts.eu-central-1.vpce.amazonaws.com' } }],
     ['no denials', { revocation: { mode: 'none' } }],
+    ['an own authority', { endpoints: { sts: 'https://sts.internal' }, tls: { ca: 'file:/run/ca.pem' } }],
   ])('takes %s', (_, overrides) => {
     expect(production.safeParse({ ...config, ...overrides }).error).toBeUndefined();
   });
@@ -64,6 +65,8 @@ describe('awsConfigSchema', () => {
     ],
     ['a policy name with a space', { revocation: { mode: 'role-policy', policyName: 'a b' } }],
     ['no roles', { roles: [] }],
+    ['an own authority for AWS itself', { tls: { ca: 'file:/run/ca.pem' } }],
+    ['an authority that is no certificate', { endpoints: { sts: 'https://a.example' }, tls: { ca: 'yes' } }],
   ])('refuses %s', (_, overrides) => {
     expect(production.safeParse({ ...config, ...overrides }).success).toBe(false);
   });
