@@ -2,7 +2,7 @@
 
 /** A room imports rooms of a lower tier only; never one of its own tier. */
 const TIERS = [
-  ['kernel'],
+  ['kernel', 'egress'],
   ['identity', 'policy', 'templates', 'tasks', 'quota', 'audit', 'trust'],
   ['leases', 'credentials'],
   ['issuance', 'declarations'],

@@ -94,6 +94,13 @@ async function readEverything(taskId: string): Promise<void> {
     expect(await ask(`GET /${path}`, platform)).toMatchObject({ status: 200 });
   }
   await ask('GET /me', agent);
+  const judged = await scene.agentToken('research-agent');
+  canaries.plantToken('token that an issuer was tested with', judged);
+  expect(await ask('POST /issuers/development/test', platform, { body: { token: judged } })).toMatchObject({
+    status: 200,
+  });
+  await ask('POST /issuers/development/test', platform, { body: { token: `${judged}x` } });
+  await ask('POST /issuers/development/test', platform, { body: { tokens: judged } });
   answers.push(await (await fetch(`${broker.url}/metrics`)).text());
 }
 

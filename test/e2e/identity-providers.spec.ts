@@ -73,8 +73,8 @@ describe('one issuer of people and agents', () => {
     const token = await provider.personToken('agent-ed', 'alice');
     for (const route of ['GET /me', 'GET /issuers']) {
       const { status, body } = await ask(route, token);
-      expect(status).toBe(401);
-      expect(body).toMatchObject({ detail: expect.stringContaining('has a role and is bound to agent `ed`') });
+      expect(status).toBe(403);
+      expect(body).toMatchObject({ reason: 'person_and_agent', detail: expect.stringContaining('agent `ed`') });
     }
     const reasons = await rowsOf<{ body: string }>(
       broker.database.adminUrl,

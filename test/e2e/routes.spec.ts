@@ -54,6 +54,7 @@ const TABLE: Readonly<Record<string, readonly Permission[]>> = {
   'GET /connections/:name': READERS,
   'PUT /connections/:name': ['platform'],
   'DELETE /connections/:name': ['platform'],
+  'POST /issuers/:name/test': ['platform'],
   'POST /connections/:name/test': ['platform', 'operator'],
   'POST /connections/:name/disable': ['platform', 'operator'],
   'POST /connections/:name/enable': ['platform', 'operator'],

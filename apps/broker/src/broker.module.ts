@@ -10,6 +10,7 @@ import { DeclarationChecks } from './declarations/declaration-checks.service.js'
 import { DeclarationsController } from './declarations/declarations.controller.js';
 import { DeclarationsService } from './declarations/declarations.service.js';
 import { IssuersController } from './declarations/issuers.controller.js';
+import { IssuersService } from './declarations/issuers.service.js';
 import { HistoryController } from './history/history.controller.js';
 import { HistoryService } from './history/history.service.js';
 import { FederationController } from './oauth/federation.controller.js';
@@ -61,6 +62,7 @@ export class BrokerModule {
         { provide: SERVICES, useValue: services },
         { provide: TasksService, useValue: services.tasksService },
         { provide: ConnectionsService, useValue: services.connectionsService },
+        { provide: IssuersService, useValue: services.issuersService },
         { provide: DeclarationsService, useValue: services.declarationsService },
         { provide: DeclarationChecks, useValue: services.declarationChecks },
         { provide: TemplatesService, useValue: services.templatesService },

@@ -27,6 +27,24 @@ describe('the environment', () => {
     expect(() => readConfig({ MAYFLY_API: 'off', MAYFLY_WORKER: 'off' })).toThrow(/MAYFLY_API and MAYFLY_WORKER/);
   });
 
+  it('lets keys be fetched from this machine outside production only, and from where MAYFLY_EGRESS_ALLOW says', () => {
+    const { egressAllow } = readConfig({ MAYFLY_EGRESS_ALLOW: 'keycloak.internal:8443, 10.0.0.0/8' });
+    expect(egressAllow.allowsHost('keycloak.internal', 8443)).toBe(true);
+    expect(egressAllow.allowsAddress('10.1.2.3', 443)).toBe(true);
+    expect(egressAllow.allowsPlainHttp('localhost', 8080)).toBe(true);
+    const production = readConfig({
+      ...{ NODE_ENV: 'production', DATABASE_URL: 'postgresql://db/mayfly', MAYFLY_SEALING_KEY: '0'.repeat(64) },
+      ...{ MAYFLY_PUBLIC_URL: 'https://broker.example', MAYFLY_SECRETS_DIR: '/run/secrets' },
+    });
+    expect(production.egressAllow.allowsHost('localhost', 8080)).toBe(false);
+  });
+
+  it('names MAYFLY_EGRESS_ALLOW and the entry that is wrong, never its text', () => {
+    const act = () => readConfig({ MAYFLY_EGRESS_ALLOW: 'keycloak.internal, 169.254.169.254' });
+    expect(act).toThrow(/MAYFLY_EGRESS_ALLOW \(entry 2: .*stay refused/);
+    expect(act).not.toThrow(/169/);
+  });
+
   it('is told wrong by its names, never by its values', () => {
     const act = () => readConfig({ MAYFLY_SEALING_KEY: 'canary', PORT: '99999999' });
     expect(act).toThrow(/MAYFLY_SEALING_KEY.*/);

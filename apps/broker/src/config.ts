@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { AllowList, InvalidAllowList } from '@mayfly/egress';
 import { Problem } from '@mayfly/kernel';
 import { z } from 'zod';
 
@@ -7,6 +8,18 @@ const flag = (fallback: 'on' | 'off') =>
     .enum(['on', 'off'])
     .default(fallback)
     .transform((value) => value === 'on');
+
+/** Outside production an issuer may be on this very machine. */
+const OWN_MACHINE = 'http://localhost, http://127.0.0.1, http://[::1]';
+
+const egressAllow = z.string().superRefine((text, context) => {
+  try {
+    AllowList.read(text);
+  } catch (error) {
+    if (!(error instanceof InvalidAllowList)) throw error;
+    context.addIssue({ code: 'custom', message: error.message });
+  }
+});
 
 /** What the service reads from its environment: the one place that does (docs/configuration.md). */
 const EnvironmentSchema = z.object({
@@ -29,6 +42,7 @@ const EnvironmentSchema = z.object({
     .string()
     .regex(/^[0-9a-f]{64}$/, 'use 64 hexadecimal digits (32 bytes)')
     .optional(),
+  MAYFLY_EGRESS_ALLOW: egressAllow.default(''),
   MAYFLY_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   MAYFLY_API: flag('on'),
   MAYFLY_WORKER: flag('on'),
@@ -55,6 +69,8 @@ export interface BrokerConfig {
   /** without a slash at the end */
   readonly publicUrl: string | undefined;
   readonly sealingKey: string | undefined;
+  /** where issuers may be although it is not on the public internet */
+  readonly egressAllow: AllowList;
   readonly logLevel: string;
   /** serves requests; without it, health and metrics only */
   readonly api: boolean;
@@ -105,6 +121,7 @@ export function readConfig(variables = environment): BrokerConfig {
     bootstrapIssuer: data.MAYFLY_BOOTSTRAP_ISSUER && resolve(data.MAYFLY_BOOTSTRAP_ISSUER),
     publicUrl: data.MAYFLY_PUBLIC_URL,
     sealingKey: data.MAYFLY_SEALING_KEY,
+    egressAllow: AllowList.read(production ? data.MAYFLY_EGRESS_ALLOW : `${data.MAYFLY_EGRESS_ALLOW},${OWN_MACHINE}`),
     logLevel: data.MAYFLY_LOG_LEVEL,
     api: data.MAYFLY_API,
     worker: data.MAYFLY_WORKER,

@@ -4,6 +4,7 @@ import { addApplyCommand } from './apply/apply.command.js';
 import { addExecCommand } from './exec/exec.command.js';
 import { addAgentsCommand } from './reading/agents.command.js';
 import { addConnectionsCommand } from './reading/connections.command.js';
+import { addIssuersCommand } from './reading/issuers.command.js';
 import { addIssuancesCommand } from './reading/issuances.command.js';
 import { addTasksCommand } from './reading/tasks.command.js';
 import { version } from './version.js';
@@ -16,6 +17,7 @@ const COMMANDS = [
   addApplyCommand,
   addAgentsCommand,
   addConnectionsCommand,
+  addIssuersCommand,
 ];
 
 /** The command line, with every command. Errors are thrown: nothing in it leaves the process. */

@@ -24,6 +24,7 @@ export type AuditEntryType =
   | 'connection.tested'
   | 'connection.revocation-failing'
   | 'connection.revocation-restored'
+  | 'issuer.tested'
   | 'agent.activated'
   | 'agent.suspended'
   | 'agent.retired'

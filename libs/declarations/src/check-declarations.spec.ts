@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { AnyProvider, ProviderTraits } from '@mayfly/credentials';
-import { publicEgress } from '@mayfly/identity';
+import { PublicEgress } from '@mayfly/egress';
 import { z } from 'zod';
 import { checkDeclarations, type DeclarationContext } from './check-declarations.js';
 import { lintFactsOf } from './lint-facts.js';
@@ -23,8 +23,11 @@ const providers = [
 ];
 const context: DeclarationContext = {
   providers,
-  egress: publicEgress,
-  secretFault: (reference) => (reference === 'env:OURS' ? 'use another variable' : undefined),
+  egress: new PublicEgress(),
+  secretFault: (reference) => {
+    if (reference === 'env:OURS') return 'use another variable';
+    return reference.startsWith('file:/proc/') ? 'name another file' : undefined;
+  },
 };
 const check = (text: string) => checkDeclarations(parseDeclarations('a.yaml', text), context);
 const also = (text: string) => `${SUPPORT_YAML}---\n${text}`;
@@ -177,7 +180,24 @@ describe('checkDeclarations', () => {
       'an issuer at a private address',
       SUPPORT_YAML.replace('https://ci.example', 'https://10.0.0.1'),
       '/spec/issuer',
-      /^Issuer\/ci: spec\.issuer: /,
+      /^Issuer\/ci: spec\.issuer: .*rule `private`.*MAYFLY_EGRESS_ALLOW/,
+    ],
+    [
+      'an authority outside the directory of secrets',
+      SUPPORT_YAML.replace('keys: { discovery: true }', 'keys: { discovery: true }\n  caFile: /proc/self/environ'),
+      '/spec/caFile',
+      /^Issuer\/ci: spec\.caFile: name another file/,
+    ],
+    [
+      'a bundle outside the directory of secrets',
+      also(
+        trustDomain('example.org').replace(
+          /keys: .*/,
+          'keys: { bundleEndpoint: { profile: https_spiffe, url: https://a.example, spiffeId: spiffe://example.org/s, bundleFile: file:/proc/self/environ } }',
+        ),
+      ),
+      '/spec/keys/bundleEndpoint/bundleFile',
+      /name another file/,
     ],
     [
       'a connection of an unknown provider',

@@ -1,4 +1,5 @@
 import type { AnyProvider, SecretFault } from '@mayfly/credentials';
+import type { PublicEgress } from '@mayfly/egress';
 import {
   agentIdentityErrors,
   bindingsOf,
@@ -7,7 +8,6 @@ import {
   type AgentBinding,
   type AgentSpec,
   type BindingConflict,
-  type Egress,
   type IssuerSpec,
 } from '@mayfly/identity';
 import { canonicalJson, type FieldError, type Json } from '@mayfly/kernel';
@@ -24,7 +24,7 @@ import { invalidDeclaration } from './invalid-declaration.js';
 export interface DeclarationContext {
   readonly providers: readonly AnyProvider[];
   /** where issuers' keys may be fetched from */
-  readonly egress: Egress;
+  readonly egress: PublicEgress;
   /** which references may not be declared */
   readonly secretFault: SecretFault;
 }
@@ -84,10 +84,10 @@ function findDoubles(all: readonly Declaration[]): FieldError[] {
 
 function checkIssuers(
   all: readonly Declaration[],
-  { egress }: DeclarationContext,
+  context: DeclarationContext,
   changed: ReadonlySet<Declaration>,
 ): { readonly errors: FieldError[]; readonly warnings: FieldError[] } {
-  const faults = findIssuerFaults(ofKind('Issuer', all), egress, (issuer) => changed.has(issuer));
+  const faults = findIssuerFaults(ofKind('Issuer', all), context, (issuer) => changed.has(issuer));
   const placed = faults.flatMap(({ document, isWarning, ...error }) =>
     located(document, [error]).map((found) => ({ found, isWarning })),
   );

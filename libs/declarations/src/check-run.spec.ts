@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { AnyProvider } from '@mayfly/credentials';
-import { publicEgress } from '@mayfly/identity';
+import { PublicEgress } from '@mayfly/egress';
 import { z } from 'zod';
 import { checkRun } from './check-run.js';
 import { parseDeclarations } from './parse-declarations.js';
@@ -20,7 +20,7 @@ const provider = {
 
 const parse = (text: string) => (text === '' ? [] : parseDeclarations('a.yaml', text));
 function run(stored: string, documents: string) {
-  const context = { providers: [provider], egress: publicEgress, secretFault: () => undefined };
+  const context = { providers: [provider], egress: new PublicEgress(), secretFault: () => undefined };
   return [...checkRun(parse(stored), parse(documents), context)].map(
     ({ declared: { kind, metadata }, refusal, findings, publication }) => ({
       title: `${kind}/${metadata.name}`,

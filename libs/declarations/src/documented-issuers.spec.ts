@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
-import { publicEgress } from '@mayfly/identity';
+import { PublicEgress } from '@mayfly/egress';
 import { checkDeclarations } from './check-declarations.js';
 import { parseDeclarations } from './parse-declarations.js';
 
@@ -11,7 +11,7 @@ describe('docs/identity-providers.md', () => {
   it('has documents that can be applied together', () => {
     expect(recipes.length).toBeGreaterThan(2);
     const documents = recipes.flatMap((yaml) => parseDeclarations('docs/identity-providers.md', yaml));
-    const context = { providers: [], egress: publicEgress, secretFault: () => undefined };
+    const context = { providers: [], egress: new PublicEgress(), secretFault: () => undefined };
     expect(checkDeclarations(documents, context).warnings).toEqual([]);
   });
 });

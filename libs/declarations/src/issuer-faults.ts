@@ -1,13 +1,9 @@
-import {
-  describeTermFault,
-  groupIssuers,
-  issuerEgressErrors,
-  termFaults,
-  type Egress,
-  type TermFault,
-} from '@mayfly/identity';
+import { describeTermFault, groupIssuers, issuerEgressErrors, termFaults, type TermFault } from '@mayfly/identity';
+import type { SecretFault } from '@mayfly/credentials';
+import type { PublicEgress } from '@mayfly/egress';
 import type { FieldError } from '@mayfly/kernel';
 import type { DeclarationOf } from './document.schema.js';
+import { findIssuerFileFaults } from './issuer-files.js';
 
 type IssuerDocument = DeclarationOf<'Issuer'>;
 
@@ -24,7 +20,7 @@ export interface IssuerFault extends FieldError {
  */
 export function findIssuerFaults(
   documents: readonly IssuerDocument[],
-  egress: Egress,
+  { egress, secretFault }: { readonly egress: PublicEgress; readonly secretFault: SecretFault },
   isChanged: (document: IssuerDocument) => boolean,
 ): IssuerFault[] {
   const entries = documents.map((document) => ({ name: document.metadata.name, spec: document.spec, document }));
@@ -33,7 +29,9 @@ export function findIssuerFaults(
   );
   const faults = [...groups.values()].flatMap(termFaults);
   return entries.flatMap(({ document, ...issuer }) => [
-    ...issuerEgressErrors(issuer.spec, egress).map((error) => ({ ...error, document, isWarning: false })),
+    ...[...issuerEgressErrors(issuer.spec, egress), ...findIssuerFileFaults(issuer.spec, secretFault)].map((error) => ({
+      ...{ ...error, document, isWarning: false },
+    })),
     ...faults
       .filter((fault) => fault.document.name === issuer.name)
       .map((fault) => describe(fault, document, isChanged(document))),

@@ -1,3 +1,4 @@
+import { EgressRefused } from '@mayfly/egress';
 import { Problem } from '@mayfly/kernel';
 import {
   isProvenReason,
@@ -90,6 +91,7 @@ export function personIsAgent(agent: string, { issuer, subject }: ProvenIdentity
 
 /** `unavailable`: without the issuer's keys nobody can be proven, so nobody is let in (I7). */
 export function keysUnavailable(cause?: unknown): Problem {
+  if (cause instanceof EgressRefused) return keysRefused(cause);
   return new Problem('unavailable', OTHER_REASONS.keys_unavailable.meaning, {
     retryAfterSeconds: 5,
     cause: new IdentityRefusal('keys_unavailable', cause),
@@ -115,6 +117,13 @@ export function refusedIdentity(problem: unknown): RefusedIdentity | undefined {
 export function isReasonHidden(problem: unknown): boolean {
   const reason = identityRefusalReason(problem);
   return reason !== undefined && isUnprovenReason(reason);
+}
+
+/** `unavailable` for as long as nobody changes a setting: the keys are where the service may not fetch. */
+function keysRefused(cause: EgressRefused): Problem {
+  return new Problem('unavailable', `the keys of the identity issuer may not be fetched: ${cause.message}`, {
+    cause: new IdentityRefusal('keys_refused', cause),
+  });
 }
 
 /** The machine reason behind a Problem that this room threw; undefined for any other error. */

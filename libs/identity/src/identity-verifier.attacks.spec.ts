@@ -21,10 +21,11 @@ const stranger = new FakeIssuer({ clock, issuer: 'https://stranger.example' });
 const impostor = new FakeIssuer({ clock });
 
 const fetched: string[] = [];
-const keySource = new IssuerKeySource(async (url) => {
+const fetchJson = async (url: string): Promise<never> => {
   fetched.push(url);
   throw new Error('nothing is fetched for pinned keys');
-}, clock);
+};
+const keySource = new IssuerKeySource({ fetchJson, readFile: fetchJson }, clock);
 const verifier = new IdentityVerifier(keySource, clock);
 
 beforeAll(() => {

@@ -6,16 +6,10 @@ import { identityRefused, noteRefusedToken } from './identity-refusal.js';
 import type { IdentityAlgorithm, TrustedIssuer } from './issuers/issuer-spec.js';
 import type { IssuerGroup } from './issuers/issuer-group.js';
 import { TrustedIssuers } from './issuers/trusted-issuers.js';
-import { publicEgress, type Egress } from './keys/egress.js';
 import type { KeySource } from './keys/key-source.js';
 import { MAX_TOKEN_LENGTH, readCompactToken, type UnprovenToken } from './token/compact-token.js';
 import { acceptingDocuments, checkAlgorithm, checkHeader, checkLifetime, proveToken } from './token/token-checks.js';
 import { toVerifiedIdentity, type VerifiedIdentity } from './verified-identity.js';
-
-export interface IdentityVerifierOptions {
-  /** must be the one that the key source fetches with; default: https and public addresses only */
-  readonly egress?: Egress;
-}
 
 /** What one set of trusted issuers has proven; replaced as a whole, so that nothing of an old set survives in it. */
 interface Trust {
@@ -26,21 +20,18 @@ interface Trust {
 
 /** Proves tokens of trusted issuers. Until `replaceIssuers` is called nobody is trusted. */
 export class IdentityVerifier {
-  private readonly egress: Egress;
   private trust: Trust;
 
   constructor(
     private readonly keySource: KeySource,
     private readonly clock: Clock,
-    options: IdentityVerifierOptions = {},
   ) {
-    this.egress = options.egress ?? publicEgress;
     this.trust = this.trustIn([], new Map());
   }
 
   /**
    * From now on these issuers are trusted and no others; whatever was proven before is proven anew. Of claims only those
-   * that agents are bound to (`boundClaimsOf`) are kept. Throws `invalid_declaration`, and changes nothing, when they contradict each other or reach where egress is not allowed.
+   * that agents are bound to (`boundClaimsOf`) are kept. Throws `invalid_declaration`, and changes nothing, when they contradict each other.
    */
   replaceIssuers(issuers: readonly TrustedIssuer[], boundClaims: BoundClaims = new Map()): void {
     this.trust = this.trustIn(issuers, boundClaims);
@@ -63,12 +54,17 @@ export class IdentityVerifier {
     return identity;
   }
 
+  /** As `verify`, judged anew, and nothing of it kept: for tests of an issuer. It lets nobody in. */
+  judge(token: string): Promise<VerifiedIdentity> {
+    return this.prove(token, this.trust, this.clock.now());
+  }
+
   private async prove(token: string, { issuers, boundClaims }: Trust, now: Date): Promise<VerifiedIdentity> {
     let group: IssuerGroup | undefined;
     try {
       const unproven = readCompactToken(token);
       group = issuers.select(unproven.claims);
-      await this.judge(token, unproven, group, now);
+      await this.proveSignature(token, unproven, group, now);
       const { header, claims } = unproven;
       const accepting = acceptingDocuments(header, claims, group);
       const times = checkLifetime(claims, group.lead.spec, now);
@@ -83,7 +79,7 @@ export class IdentityVerifier {
    * Nothing in the token is believed, and no rule that its holder is told of is looked at, before the line that proves it;
    * only its issuer and its key are looked up by what it says.
    */
-  private async judge(token: string, { header }: UnprovenToken, group: IssuerGroup, now: Date): Promise<void> {
+  private async proveSignature(token: string, { header }: UnprovenToken, group: IssuerGroup, now: Date): Promise<void> {
     const key = await this.findKey(group.lead, checkAlgorithm(header, group.lead.spec), header.kid);
     await proveToken(token, key, group, now);
     checkHeader(header, group);
@@ -100,6 +96,6 @@ export class IdentityVerifier {
   }
 
   private trustIn(issuers: readonly TrustedIssuer[], boundClaims: BoundClaims): Trust {
-    return { issuers: new TrustedIssuers(issuers, this.egress), boundClaims, proven: new IdentityCache() };
+    return { issuers: new TrustedIssuers(issuers), boundClaims, proven: new IdentityCache() };
   }
 }

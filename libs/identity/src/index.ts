@@ -19,7 +19,10 @@ export {
   tokenMissing,
   type RefusedIdentity,
 } from './identity-refusal.js';
-export { IdentityVerifier, type IdentityVerifierOptions } from './identity-verifier.js';
+export type { IssuerCheck } from './examination/issuer-check.js';
+export { examineKeys } from './examination/key-examination.js';
+export { examineToken } from './examination/token-examination.js';
+export { IdentityVerifier } from './identity-verifier.js';
 export {
   IssuerSpecSchema,
   RoleSchema,
@@ -31,11 +34,10 @@ export {
 } from './issuers/issuer-spec.js';
 export { describeTermFault, groupIssuers, issuerKey, termFaults, type TermFault } from './issuers/issuer-group.js';
 export { issuerEgressErrors, TrustedIssuers } from './issuers/trusted-issuers.js';
-export { publicEgress, type Egress } from './keys/egress.js';
-export { createGuardedFetch, type GuardedFetchOptions } from './keys/guarded-fetch.js';
 export { IssuerKeySource } from './keys/issuer.key-source.js';
 export type { KeySet } from './keys/key-set.js';
-export type { FetchJson, KeySource } from './keys/key-source.js';
+export type { FetchJson, KeySource, ReadFile, ServerTrust } from './keys/key-source.js';
 export type { ClaimValue, KeptClaims } from './profiles/profile.js';
 export { IDENTITY_REFUSAL_REASONS, type IdentityRefusalReason } from './refusal-reasons.js';
+export { parseSpiffeId } from './spiffe-id.js';
 export type { VerifiedIdentity } from './verified-identity.js';

@@ -105,6 +105,10 @@ export const OTHER_REASONS = {
     meaning: 'send a bearer token in `Authorization`',
     help: 'get an identity token from your issuer',
   },
+  keys_refused: {
+    meaning: 'the keys of the identity issuer may not be fetched from where they are',
+    help: 'compare the address with `MAYFLY_EGRESS_ALLOW`; the detail names the rule',
+  },
   keys_unavailable: {
     meaning: 'the keys of the identity issuer cannot be read; try again later',
     help: 'look at the log for why, and at the keys in the Issuer document',

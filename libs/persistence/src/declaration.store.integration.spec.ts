@@ -2,7 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { MAYFLY } from '@mayfly/audit';
 import type { AnyProvider } from '@mayfly/credentials';
 import { parseDocument, type Declaration } from '@mayfly/declarations';
-import { publicEgress } from '@mayfly/identity';
+import { PublicEgress } from '@mayfly/egress';
 import type { Json } from '@mayfly/kernel';
 import { createMigratedDatabase, type TestDatabase } from '@mayfly/testing';
 import pg from 'pg';
@@ -42,7 +42,7 @@ afterAll(async () => {
 });
 
 function replica(): PgDeclarationStore {
-  return new PgDeclarationStore(pool, clock, { providers: [token], egress: publicEgress, secretFault });
+  return new PgDeclarationStore(pool, clock, { providers: [token], egress: new PublicEgress(), secretFault });
 }
 
 function read(document: Json): Declaration {

@@ -1,3 +1,4 @@
+export { createGuardedFetch, type GuardedFetchOptions } from './guarded-fetch.js';
 export { startEmbeddedPostgres, type EmbeddedPostgres, type EmbeddedPostgresOptions } from './embedded-postgres.js';
 export type { EmbeddedRole } from './embedded-postgres-cluster.js';
 export { applyMigrations, type MigrationClient } from './migrations.js';

@@ -1,3 +1,4 @@
+import type { Socket } from 'node:net';
 import { escapeLiteral } from 'pg';
 
 /** What differs between the kinds of sessions. */
@@ -12,6 +13,8 @@ export interface SessionOptions {
   readonly idleInTransactionMillis: number;
   /** the role that the login works as; without it, the login's own or what was set for it */
   readonly role?: string;
+  /** the socket of each connection, where addresses are judged; without it, node-postgres's own */
+  readonly openSocket?: () => Socket;
 }
 
 /**

@@ -93,6 +93,7 @@ export function sessionConfig(url: string, options: SessionOptions): SessionConf
     options: [given.options, startupOptions(options)].filter(Boolean).join(' '),
     connectionTimeoutMillis: CONNECT_TIMEOUT_MILLIS,
     keepAlive: true,
+    ...(options.openSocket === undefined ? {} : { stream: options.openSocket }),
     Client: SessionClient,
     opening: settingStatements(options),
   };

@@ -24,3 +24,4 @@ export {
   type Misdeed,
   type OpenUse,
 } from './suites/hostile-leases.suite.js';
+export { TestAuthority, type CertificateOrder, type IssuedCertificate } from './test-authority.js';

@@ -1,12 +1,14 @@
 import type { IdentityTokens } from '@mayfly/credentials';
 import { Catalog } from '@mayfly/declarations';
-import { createGuardedFetch, IdentityVerifier, IssuerKeySource, publicEgress } from '@mayfly/identity';
+import { PublicEgress } from '@mayfly/egress';
+import { IdentityVerifier, IssuerKeySource } from '@mayfly/identity';
 import { Database, DatabaseClock, LeaseStatistics, PgCatalogSource, PgSigningKeyStore } from '@mayfly/persistence';
-import { Metrics } from '@mayfly/platform';
+import { createGuardedFetch, Metrics } from '@mayfly/platform';
 import { FederationTokens, KeyRing, Sealer } from '@mayfly/trust';
 import type { Logger } from 'pino';
 import type { BrokerConfig } from '../config.js';
 import type { Backing } from './database.js';
+import { ProcessSecretSource } from './secret-source.js';
 
 export interface ServiceInputs {
   readonly config: BrokerConfig;
@@ -19,7 +21,7 @@ export interface ServiceInputs {
 /** What everything else stands on: the database and its clock, keys, identities, declared state, metrics. */
 export type Foundation = Awaited<ReturnType<typeof buildFoundation>>;
 
-export async function buildFoundation({ config, backing, publicUrl, log }: ServiceInputs) {
+export async function buildFoundation({ config, backing, publicUrl, log, environment }: ServiceInputs) {
   const report = (error: unknown): void => {
     log.error({ err: error }, 'background work failed');
   };
@@ -30,13 +32,15 @@ export async function buildFoundation({ config, backing, publicUrl, log }: Servi
   const keyRing = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'access'), sealer, clock);
   const federationKeys = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'federation'), sealer, clock);
   const federationTokens: IdentityTokens = new FederationTokens(federationKeys, clock, `${publicUrl}/federation`);
-  // Outside production an issuer may be on this very machine.
-  const egress = config.production ? publicEgress : { trustedHosts: ['localhost', '127.0.0.1', '::1'] };
-  const verifier = new IdentityVerifier(new IssuerKeySource(createGuardedFetch({ egress }), clock), clock, { egress });
+  const secrets = new ProcessSecretSource(environment, backing.embedded?.secrets ?? {}, config.secretsDir);
+  const egress = new PublicEgress(config.egressAllow);
+  const fetchJson = createGuardedFetch({ egress });
+  const keySource = new IssuerKeySource({ fetchJson, readFile: (path) => secrets.read(`file:${path}`) }, clock);
+  const verifier = new IdentityVerifier(keySource, clock);
   const catalog = new Catalog(new PgCatalogSource(database.prisma, report), verifier, clock, report);
   const metrics = new Metrics(new LeaseStatistics(database.pool));
   return {
     ...{ config, publicUrl, log, report, database, clock, sealer, egress, verifier, catalog, metrics },
-    ...{ keyRing, federationKeys, federationTokens },
+    ...{ secrets, keySource, keyRing, federationKeys, federationTokens },
   };
 }

@@ -18,6 +18,7 @@ import { TokenVerifier } from '@mayfly/trust';
 import { ConnectionsService } from '../declarations/connections.service.js';
 import { DeclarationChecks } from '../declarations/declaration-checks.service.js';
 import { DeclarationsService } from '../declarations/declarations.service.js';
+import { IssuersService } from '../declarations/issuers.service.js';
 import { HistoryService } from '../history/history.service.js';
 import { ResourceServers } from '../oauth/resource-servers.js';
 import { TokensService } from '../oauth/tokens.service.js';
@@ -30,7 +31,6 @@ import { TemplatesService } from '../templates/templates.service.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
 import { buildIssuance } from './issuance.js';
 import { buildProviders } from './providers.js';
-import { ProcessSecretSource } from './secret-source.js';
 
 /** Every part of the running service. Built once, under boot/; nothing else constructs one. */
 export type Services = Awaited<ReturnType<typeof buildServices>>;
@@ -38,15 +38,10 @@ export type Services = Awaited<ReturnType<typeof buildServices>>;
 export async function buildServices(inputs: ServiceInputs) {
   const foundation = await buildFoundation(inputs);
   const { providers, closeProviders } = buildProviders(foundation);
-  const secrets = new ProcessSecretSource(
-    inputs.environment,
-    inputs.backing.embedded?.secrets ?? {},
-    inputs.config.secretsDir,
-  );
-  const path = buildIssuance(foundation, providers, secrets);
+  const path = buildIssuance(foundation, providers, foundation.secrets);
   const refusals = new RefusalRecorder({ ...foundation, denials: path.denials });
   const writeProbe = new WriteProbe(foundation.database.pool);
-  const parts = { ...foundation, ...path, providers, secrets, refusals };
+  const parts = { ...foundation, ...path, providers, refusals };
   return {
     ...parts,
     closeProviders,
@@ -64,7 +59,6 @@ export async function buildServices(inputs: ServiceInputs) {
 type Parts = Foundation &
   ReturnType<typeof buildIssuance> &
   Pick<ReturnType<typeof buildProviders>, 'providers'> & {
-    readonly secrets: ProcessSecretSource;
     readonly refusals: RefusalRecorder;
   };
 
@@ -122,6 +116,7 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
       report,
     }),
     declarationChecks: new DeclarationChecks({ declarations, templates, context, remarks, ...rules }),
+    issuersService: new IssuersService({ ...parts, declarations, audit: parts.issuanceStore }),
     templatesService: new TemplatesService({
       templates,
       catalog,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
-const CheckSchema = z.strictObject({
+/** One thing that a test looked at. */
+export const CheckSchema = z.strictObject({
   name: z.string().meta({ description: 'what was tried', examples: ['log in'] }),
   outcome: z.enum(['ok', 'warning', 'missing', 'failed', 'skipped']).meta({
     description:

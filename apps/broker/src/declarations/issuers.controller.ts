@@ -9,6 +9,8 @@ import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
 import type { Principal } from '../security/principal.js';
 import { DeclarationsService } from './declarations.service.js';
+import { IssuerTestSchema, TestIssuerSchema, type TestIssuer } from './issuer-test.schema.js';
+import { IssuersService } from './issuers.service.js';
 import { ApiDocument, RecordPageSchema, RecordViewSchema, sendDeclared } from './declared.view.js';
 
 @ApiTags('issuers')
@@ -16,7 +18,10 @@ import { ApiDocument, RecordPageSchema, RecordViewSchema, sendDeclared } from '.
 @ApiProblems()
 @Controller('issuers')
 export class IssuersController {
-  constructor(private readonly declarations: DeclarationsService) {}
+  constructor(
+    private readonly declarations: DeclarationsService,
+    private readonly issuers: IssuersService,
+  ) {}
 
   @Get()
   @Permits(['platform', 'operator', 'auditor'])
@@ -68,6 +73,22 @@ export class IssuersController {
     const record = await this.declarations.put('Issuer', name, body, mustMatchOrBeNew(headers), caller);
     if (isCreation(headers)) reply.code(201);
     return sendDeclared(reply, record);
+  }
+
+  @Post(':name/test')
+  @HttpCode(200)
+  @Permits(['platform'])
+  @ApiOperation({
+    summary:
+      'Try it: fetch its keys now, and judge a token of it rule by rule, which is kept nowhere and opens nothing',
+  })
+  @ApiOkResponse({ standardSchema: IssuerTestSchema })
+  test(
+    @Caller() caller: Principal,
+    @Param('name', { schema: NameSchema }) name: string,
+    @Body({ schema: TestIssuerSchema.default({}) }) { token }: TestIssuer,
+  ): Promise<JsonObject> {
+    return this.issuers.test(name, token, caller);
   }
 
   @Delete(':name')

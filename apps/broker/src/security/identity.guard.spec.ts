@@ -7,9 +7,11 @@ import type { Reflector } from '@nestjs/core';
 import { IdentityGuard } from './identity.guard.js';
 import type { RefusalRecorder } from './refusal.recorder.js';
 
+/** The keys of the issuer are pinned. */
+const NO_FETCH = { fetchJson: async () => undefined, readFile: async () => '' };
 const clock = new TestClock();
 const ci = new FakeIssuer({ clock });
-const verifier = new IdentityVerifier(new IssuerKeySource(async () => undefined, clock), clock);
+const verifier = new IdentityVerifier(new IssuerKeySource(NO_FETCH, clock), clock);
 verifier.replaceIssuers([ci.trusted('ci')]);
 const guard = new IdentityGuard(
   { getAllAndOverride: () => ['agent'] } as unknown as Reflector,

@@ -41,7 +41,7 @@ async function forbid(count: number, who: (index: number) => Principal): Promise
 
 const ci = new FakeIssuer({ clock: { now: () => clock.now() } });
 async function refusalOf(token: string): Promise<unknown> {
-  const keySource = new IssuerKeySource(async () => undefined, clock);
+  const keySource = new IssuerKeySource({ fetchJson: async () => undefined, readFile: async () => '' }, clock);
   const verifier = new IdentityVerifier(keySource, clock);
   verifier.replaceIssuers([ci.trusted('ci')]);
   return verifier.verify(token).then(

@@ -78,6 +78,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'Tasks.fail': { reason: 'the ticket was withdrawn' },
   'Issuers.create': ISSUER,
   'Issuers.replace': ISSUER,
+  'Issuers.test': { token: 'eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJkZXBsb3kifQ.c2lnbmF0dXJl' },
   'Connections.create': CONNECTION,
   'Connections.replace': CONNECTION,
   'Agents.create': AGENT,

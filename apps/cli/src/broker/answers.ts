@@ -109,11 +109,17 @@ export const DeclarationCheckSchema = z.looseObject({
   ),
 });
 
+const ChecksSchema = z.array(z.looseObject({ name: z.string(), outcome: z.string(), detail: z.string().optional() }));
+
+/** What `POST /issuers/:name/test` answers. */
+export const IssuerTestSchema = z.looseObject({ issuer: z.string(), ok: z.boolean(), checks: ChecksSchema });
+export type IssuerTestAnswer = z.infer<typeof IssuerTestSchema>;
+
 /** What `POST /connections/:name/test` answers. */
 export const ConnectionTestSchema = z.looseObject({
   connection: z.string(),
   ok: z.boolean(),
-  checks: z.array(z.looseObject({ name: z.string(), outcome: z.string(), detail: z.string().optional() })),
+  checks: ChecksSchema,
   clockOffsetSeconds: z.number().optional(),
   loginAgeSeconds: z.number().optional(),
 });

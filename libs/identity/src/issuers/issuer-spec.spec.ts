@@ -13,6 +13,9 @@ const minimal = {
   algorithms: ['ES256'],
   keys: { discovery: true },
 };
+const endpoint = { profile: 'https_spiffe', url: 'https://10.0.0.1', spiffeId: 'spiffe://prod.example/spire/server' };
+const bundle = { keys: [{ use: 'x509-svid' }] };
+const meshAt = (place: object) => ({ ...mesh, keys: { bundleEndpoint: { ...endpoint, ...place } } });
 const mesh = { profile: 'spiffe-jwt', issuer: 'spiffe://prod.example', keys: { jwksUri: 'https://prod.example/b' } };
 
 describe('IssuerSpecSchema', () => {
@@ -37,6 +40,14 @@ describe('IssuerSpecSchema', () => {
     ['roles by a claim that is a URL', { roles: { auditor: { claim: 'https://a.example/roles', values: ['audit'] } } }],
     ['access tokens', { tokenTypes: ['jwt', 'at+jwt'] }],
     ['SVIDs for several audiences', { ...mesh, multipleAudiences: true }],
+    ['an own authority', { caFile: '/run/secrets/ca.pem' }],
+    ['an own authority as a file: reference', { caFile: 'file:/run/secrets/ca.pem' }],
+    ['an https_spiffe endpoint with a bundle', meshAt({ bundle })],
+    ['an https_spiffe endpoint with a file', meshAt({ bundleFile: '/run/bundle.json' })],
+    [
+      'an https_web endpoint',
+      { ...mesh, keys: { bundleEndpoint: { profile: 'https_web', url: 'https://a.example' } } },
+    ],
   ])('accepts %s', (_, spec) => {
     expect(IssuerSpecSchema.safeParse({ ...minimal, ...spec })).toMatchObject({ success: true });
   });
@@ -69,6 +80,15 @@ describe('IssuerSpecSchema', () => {
     ['RSA with 1024 bits', { keys: { jwks: { keys: [weak] } } }, 'keys.jwks.keys.0'],
     ['a curve that is not trusted', { keys: { jwks: { keys: [foreign] } } }, 'keys.jwks.keys.0'],
     ['51 keys', { keys: { jwks: { keys: Array(51).fill(publicKey.export({ format: 'jwk' })) } } }, 'keys.jwks.keys'],
+    ['a relative file', { caFile: 'ca.pem' }, 'caFile'],
+    ['a secret of the environment as a file', { caFile: 'env:CA' }, 'caFile'],
+    ['an authority for pinned keys', { keys: { jwks: { keys: [] } }, caFile: '/ca.pem' }, 'caFile'],
+    ['an authority beside a bundle', { ...meshAt({ bundle }), caFile: '/ca.pem' }, 'caFile'],
+    ['a bundle endpoint of another profile', { keys: meshAt({ bundle }).keys }, 'keys.bundleEndpoint'],
+    ['an https_spiffe endpoint without a bundle', meshAt({}), 'keys.bundleEndpoint'],
+    ['an https_spiffe endpoint with two bundles', meshAt({ bundle, bundleFile: '/b' }), 'keys.bundleEndpoint'],
+    ['an endpoint that is no SPIFFE ID', meshAt({ bundle, spiffeId: 'a' }), 'keys.bundleEndpoint.spiffeId'],
+    ['an endpoint of another profile', meshAt({ profile: 'https' }), 'keys.bundleEndpoint.profile'],
     ['empty roles', { roles: {} }, 'roles'],
     ['an unknown role', { roles: { root: { claim: 'groups', values: ['a'] } } }, 'roles'],
     ['a role for no value', { roles: { auditor: { claim: 'groups', values: [] } } }, 'roles.auditor.values'],

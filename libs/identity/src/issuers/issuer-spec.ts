@@ -1,7 +1,7 @@
 import { z } from 'zod';
-import { PinnedKeysSchema } from '../keys/public-jwk.js';
 import { isClaimPath } from '../profiles/claim-path.js';
 import { parseSpiffeId } from '../spiffe-id.js';
+import { FilePathSchema, KeysSchema } from './key-location.js';
 import { isPlainUrl } from './plain-url.js';
 
 export const IssuerProfileSchema = z.enum(['oidc', 'spiffe-jwt', 'kubernetes', 'github-actions']);
@@ -24,19 +24,6 @@ const ClaimPathSchema = z
   .min(1)
   .max(256)
   .refine(isClaimPath, 'write a JSON Pointer such as `/realm_access/roles` (`~1` for `/`, `~0` for `~`)');
-const UrlSchema = z
-  .string()
-  .max(512)
-  .refine((url) => isPlainUrl(url), 'use an https URL with no user, query or fragment');
-
-const KeysSchema = z
-  .strictObject({
-    jwks: PinnedKeysSchema.optional(),
-    jwksUri: UrlSchema.optional(),
-    discovery: z.literal(true).optional(),
-  })
-  .refine((keys) => Object.keys(keys).length === 1, 'state exactly one of `jwks`, `jwksUri` and `discovery`');
-
 const fields = z.strictObject({
   profile: IssuerProfileSchema,
   /** compared character by character, never normalised (RFC 8414 §3.3) */
@@ -48,6 +35,8 @@ const fields = z.strictObject({
   tokenTypes: z.array(TokenTypeSchema).min(1).max(2).optional(),
   algorithms: z.array(IdentityAlgorithmSchema).min(1).max(6),
   keys: KeysSchema,
+  /** the authorities of the servers that `keys` leads to, in PEM, in place of those of the system */
+  caFile: FilePathSchema.optional(),
   /** whose claims fit a rule is a person; everybody else is a workload, and an agent where one is bound */
   roles: z
     .partialRecord(
@@ -96,6 +85,21 @@ const rules: readonly Rule[] = [
     path: ['keys', 'discovery'],
     message: 'only an issuer with a URL can be discovered; use `jwksUri` or `jwks`',
     isBroken: (spec) => spec.keys.discovery === true && (isSpiffe(spec) || isUrn(spec.issuer)),
+  },
+  {
+    path: ['keys', 'bundleEndpoint'],
+    message: 'a bundle endpoint belongs to a trust domain; use the profile `spiffe-jwt`, or `jwksUri`',
+    isBroken: (spec) => !isSpiffe(spec) && spec.keys.bundleEndpoint !== undefined,
+  },
+  {
+    path: ['caFile'],
+    message: 'nothing is fetched with pinned keys; leave `caFile` out',
+    isBroken: (spec) => spec.caFile !== undefined && spec.keys.jwks !== undefined,
+  },
+  {
+    path: ['caFile'],
+    message: 'with `https_spiffe` the bundle authenticates the endpoint; leave `caFile` out',
+    isBroken: (spec) => spec.caFile !== undefined && spec.keys.bundleEndpoint?.profile === 'https_spiffe',
   },
   {
     path: ['roles'],

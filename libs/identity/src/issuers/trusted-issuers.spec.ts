@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { AllowList, PublicEgress } from '@mayfly/egress';
 import { identityRefusalReason } from '../identity-refusal.js';
-import { publicEgress } from '../keys/egress.js';
 import { IssuerSpecSchema, type TrustedIssuer } from './issuer-spec.js';
 import { issuerKey } from './issuer-group.js';
 import { issuerEgressErrors, TrustedIssuers } from './trusted-issuers.js';
@@ -11,14 +11,11 @@ function issuer(name: string, spec: object): TrustedIssuer {
   return { name, spec: IssuerSpecSchema.parse(declared) };
 }
 
-const trusted = new TrustedIssuers(
-  [
-    issuer('ci', { issuer: 'https://ci.example' }),
-    issuer('development', { issuer: 'urn:mayfly:development' }),
-    issuer('mesh', { issuer: 'spiffe://prod.example', profile: 'spiffe-jwt' }),
-  ],
-  publicEgress,
-);
+const trusted = new TrustedIssuers([
+  issuer('ci', { issuer: 'https://ci.example' }),
+  issuer('development', { issuer: 'urn:mayfly:development' }),
+  issuer('mesh', { issuer: 'spiffe://prod.example', profile: 'spiffe-jwt' }),
+]);
 
 function selected(claims: { iss?: string; sub?: string }): string | undefined {
   try {
@@ -50,25 +47,36 @@ describe('issuerKey', () => {
     const mesh = (domain: string) => issuer('mesh', { issuer: domain, profile: 'spiffe-jwt' });
     const [lower, upper] = [mesh('spiffe://example.org'), mesh('spiffe://Example.ORG')];
     expect(issuerKey(upper.spec)).toBe(issuerKey(lower.spec));
-    expect(
-      new TrustedIssuers([lower, upper], publicEgress).select({ sub: 'spiffe://example.org/a' }).documents,
-    ).toHaveLength(2);
+    expect(new TrustedIssuers([lower, upper]).select({ sub: 'spiffe://example.org/a' }).documents).toHaveLength(2);
     const [plain, slash] = ['https://ci.example', 'https://ci.example/'].map((url) => issuer('ci', { issuer: url }));
     expect(issuerKey(plain!.spec)).not.toBe(issuerKey(slash!.spec));
   });
 });
 
 describe('issuerEgressErrors', () => {
-  it('points at every place that reaches too far', () => {
-    const { spec } = issuer('ci', { issuer: 'http://ci.example', keys: { jwksUri: 'https://10.0.0.1/keys' } });
-    expect(issuerEgressErrors(spec, publicEgress)).toEqual([
-      { pointer: '/issuer', detail: 'use https' },
-      { pointer: '/keys/jwksUri', detail: 'use a host with a public address' },
-    ]);
-    expect(issuerEgressErrors(spec, { trustedHosts: ['ci.example', '10.0.0.1'] })).toEqual([]);
+  const strict = new PublicEgress();
+
+  it.each([
+    ['/issuer', { issuer: 'http://ci.example', keys: { discovery: true } }, 'use https'],
+    ['/issuer', { issuer: 'https://10.0.0.1', keys: { discovery: true } }, 'rule `private`'],
+    ['/keys/jwksUri', { keys: { jwksUri: 'https://127.0.0.1/keys' } }, 'rule `loopback`'],
+    ['/keys/jwksUri', { keys: { jwksUri: 'https://169.254.169.254/keys' } }, 'no setting allows it'],
+    [
+      '/keys/bundleEndpoint/url',
+      {
+        ...{ issuer: 'spiffe://example.org', profile: 'spiffe-jwt' },
+        keys: { bundleEndpoint: { profile: 'https_web', url: 'https://10.0.0.1' } },
+      },
+      'MAYFLY_EGRESS_ALLOW',
+    ],
+  ])('points at %s of %o', (pointer, spec, words) => {
+    const errors = issuerEgressErrors(issuer('ci', { issuer: 'https://ci.example', ...spec }).spec, strict);
+    expect(errors).toEqual([{ pointer, detail: expect.stringContaining(words) }]);
   });
 
-  it('has nothing against an issuer that is no URL', () => {
-    expect(issuerEgressErrors(issuer('d', { issuer: 'urn:mayfly:development' }).spec, publicEgress)).toEqual([]);
+  it('has nothing against what the operator allows, nor against the name of an issuer that nobody fetches', () => {
+    const { spec } = issuer('ci', { issuer: 'http://10.0.0.1', keys: { jwksUri: 'https://10.0.0.1/keys' } });
+    expect(issuerEgressErrors(spec, new PublicEgress(AllowList.read('10.0.0.0/8')))).toEqual([]);
+    expect(issuerEgressErrors(issuer('d', { issuer: 'urn:mayfly:development' }).spec, strict)).toEqual([]);
   });
 });

@@ -1,6 +1,6 @@
+import type { PublicEgress } from '@mayfly/egress';
 import { Problem, type FieldError } from '@mayfly/kernel';
 import { identityRefused } from '../identity-refusal.js';
-import { egressError, type Egress } from '../keys/egress.js';
 import { looksLikeSpiffeId } from '../spiffe-id.js';
 import type { TokenClaims } from '../token/compact-token.js';
 import { describeTermFault, groupIssuers, termFaults, trustDomainKey, type IssuerGroup } from './issuer-group.js';
@@ -12,13 +12,9 @@ export class TrustedIssuers {
 
   /**
    * A document without roles that contradicts one with roles is left out: it is not in force. Throws
-   * `invalid_declaration` when others contradict each other or a document reaches where `egress` does not allow.
+   * `invalid_declaration` when others contradict each other.
    */
-  constructor(issuers: readonly TrustedIssuer[], egress: Egress) {
-    for (const { name, spec } of issuers) {
-      const [error] = issuerEgressErrors(spec, egress);
-      if (error !== undefined) throw invalid(`issuer \`${name}\`: ${error.pointer}: ${error.detail}`);
-    }
+  constructor(issuers: readonly TrustedIssuer[]) {
     this.byIssuer = new Map([...groupIssuers(issuers)].map(([key, group]) => [key, withoutContradictions(group)]));
   }
 
@@ -45,15 +41,19 @@ function withoutContradictions(group: IssuerGroup): IssuerGroup {
   return { ...group, documents: group.documents.filter((document) => !overruled.has(document)) };
 }
 
-/** Where a record would reach although `egress` does not allow it; pointers are relative to the spec. */
-export function issuerEgressErrors(spec: IssuerSpec, egress: Egress): FieldError[] {
+/**
+ * Where a record would have us fetch although `egress` does not allow it; pointers are relative to the spec. The issuer's own
+ * URL is fetched for discovery only and is a mere name otherwise. What names resolve to is judged when keys are fetched.
+ */
+export function issuerEgressErrors({ issuer, keys }: IssuerSpec, egress: PublicEgress): FieldError[] {
   const urls: readonly (readonly [string, string | undefined])[] = [
-    ['/issuer', /^https?:/.test(spec.issuer) ? spec.issuer : undefined],
-    ['/keys/jwksUri', spec.keys.jwksUri],
+    ['/issuer', keys.discovery === true ? issuer : undefined],
+    ['/keys/jwksUri', keys.jwksUri],
+    ['/keys/bundleEndpoint/url', keys.bundleEndpoint?.url],
   ];
   return urls.flatMap(([pointer, url]) => {
-    const detail = url === undefined ? undefined : egressError(url, egress);
-    return detail === undefined ? [] : [{ pointer, detail }];
+    const refusal = url === undefined ? undefined : egress.refusalOf(url);
+    return refusal === undefined ? [] : [{ pointer, detail: refusal.message }];
   });
 }
 

@@ -1,9 +1,11 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { addSeconds } from '@mayfly/kernel';
+import { EgressRefused } from '@mayfly/egress';
+import { addSeconds, Problem } from '@mayfly/kernel';
 import { FakeIssuer } from '@mayfly/testing';
 import { identityRefusalReason } from '../identity-refusal.js';
 import { IdentityVerifier } from '../identity-verifier.js';
 import { IssuerKeySource } from './issuer.key-source.js';
+import type { FetchJson, ServerTrust } from './key-source.js';
 
 const start = new Date('2026-11-01T12:00:00Z');
 const jwksUri = 'https://ci.example/keys';
@@ -14,6 +16,9 @@ const clock = { now: () => now };
 let ci: FakeIssuer;
 let web: Map<string, () => unknown>;
 let fetched: string[];
+let trusted: ServerTrust[];
+let files: Map<string, string>;
+let keySource: IssuerKeySource;
 let verifier: IdentityVerifier;
 
 beforeEach(() => {
@@ -21,12 +26,21 @@ beforeEach(() => {
   ci = new FakeIssuer({ clock });
   fetched = [];
   web = new Map([[jwksUri, () => ci.jwks()]]);
-  const keySource = new IssuerKeySource(async (url) => {
+  trusted = [];
+  files = new Map();
+  const fetchJson: FetchJson = async (url, trust) => {
     fetched.push(url);
+    trusted.push(trust ?? {});
     const answer = web.get(url);
     if (answer === undefined) throw new Error('the issuer is down');
     return answer();
-  }, clock);
+  };
+  const readFile = async (path: string): Promise<string> => {
+    const text = files.get(path);
+    if (text === undefined) throw new Problem('provider_rejected', 'the file cannot be read');
+    return text;
+  };
+  keySource = new IssuerKeySource({ fetchJson, readFile }, clock);
   verifier = new IdentityVerifier(keySource, clock);
   verifier.replaceIssuers([ci.trusted('ci', { keys: { jwksUri } })]);
 });
@@ -231,4 +245,36 @@ describe('discovery', () => {
       expect(fetched).toEqual([discoveryUri]);
     },
   );
+});
+
+describe('keys that may not be fetched', () => {
+  it('are no outage: the refusal names rule and setting, and asks nobody to try again', async () => {
+    web.set(jwksUri, () => {
+      throw new EgressRefused('private');
+    });
+    const refused = verifier.verify(ci.sign());
+    await expect(refused).rejects.toMatchObject({ code: 'unavailable', retryAfterSeconds: undefined });
+    await expect(refused).rejects.toThrow(/rule `private`.*MAYFLY_EGRESS_ALLOW/);
+    await expect(refused).rejects.not.toThrow('try again');
+    expect(await outcome()).toBe('keys_refused');
+  });
+});
+
+describe('a fetch for a test of the issuer', () => {
+  it('tells its steps, asks each time, and leaves what serves callers alone', async () => {
+    await outcome();
+    web.set(discoveryUri, () => ({ issuer: ci.issuer, jwks_uri: jwksUri }));
+    const steps: string[] = [];
+    const issuer = ci.trusted('ci', { keys: { discovery: true } });
+    for (let i = 0; i < 2; i += 1) await keySource.fetchNow(issuer, (step) => void steps.push(step));
+    expect(steps.slice(0, 4)).toEqual([
+      'fetch the discovery document',
+      'fetch the keys',
+      'read the keys',
+      'fetch the discovery document',
+    ]);
+    web.delete(jwksUri);
+    await expect(keySource.fetchNow(issuer, () => undefined)).rejects.toThrow('the issuer is down');
+    expect(await outcome()).toBe('accepted');
+  });
 });

@@ -1,31 +1,44 @@
 import { canonicalJson, type Clock } from '@mayfly/kernel';
 import { LRUCache } from 'lru-cache';
-import { z } from 'zod';
 import type { IssuerSpec, TrustedIssuer } from '../issuers/issuer-spec.js';
-import { isPlainUrl } from '../issuers/plain-url.js';
+import { KeyLoader, type KeyAccess, type LoadStep } from './key-loader.js';
 import { KeySet } from './key-set.js';
-import type { FetchJson, KeySource } from './key-source.js';
-import { IssuerMismatch, RemoteKeys } from './remote-keys.js';
+import type { KeySource } from './key-source.js';
+import { RemoteKeys } from './remote-keys.js';
 
 const MAX_REMOTE_SETS = 1000;
-const DiscoverySchema = z.looseObject({ issuer: z.string(), jwks_uri: z.string().max(512) });
+
+interface Remote {
+  readonly loader: KeyLoader;
+  readonly keys: RemoteKeys;
+}
 
 /** Keys as the issuer's record says: pinned, at a URL, or found by discovery. What was fetched outlives a change of other issuers. */
 export class IssuerKeySource implements KeySource {
   private readonly pinned = new WeakMap<IssuerSpec, KeySet>();
-  private readonly remote = new LRUCache<string, RemoteKeys>({ max: MAX_REMOTE_SETS });
+  private readonly remote = new LRUCache<string, Remote>({ max: MAX_REMOTE_SETS });
 
   constructor(
-    private readonly fetchJson: FetchJson,
+    private readonly access: KeyAccess,
     private readonly clock: Clock,
   ) {}
 
   async current({ spec }: TrustedIssuer): Promise<KeySet> {
-    return spec.keys.jwks === undefined ? this.remoteKeys(spec).current() : this.pinnedKeys(spec);
+    return spec.keys.jwks === undefined ? this.remoteOf(spec).keys.current() : this.pinnedKeys(spec);
   }
 
   async refresh({ spec }: TrustedIssuer): Promise<KeySet> {
-    return spec.keys.jwks === undefined ? this.remoteKeys(spec).refresh() : this.pinnedKeys(spec);
+    return spec.keys.jwks === undefined ? this.remoteOf(spec).keys.refresh() : this.pinnedKeys(spec);
+  }
+
+  /**
+   * The keys as they are published at this moment, for a test of the issuer; what serves callers is left as it is. `onStep`
+   * is told each step before it is taken. Throws the error of the step: `EgressRefused`, or `Error` with a text to show.
+   */
+  async fetchNow({ spec }: TrustedIssuer, onStep: (step: LoadStep) => void): Promise<KeySet> {
+    if (spec.keys.jwks === undefined) return this.remoteOf(spec).loader.load(onStep);
+    onStep('read the keys');
+    return KeySet.read(spec.keys.jwks, spec.profile);
   }
 
   private pinnedKeys(spec: IssuerSpec): KeySet {
@@ -36,28 +49,14 @@ export class IssuerKeySource implements KeySource {
     return keys;
   }
 
-  private remoteKeys(spec: IssuerSpec): RemoteKeys {
-    const { issuer, profile, keys, staleKeysSeconds } = spec;
-    const id = canonicalJson([issuer, profile, keys.jwksUri ?? null, staleKeysSeconds]);
+  private remoteOf(spec: IssuerSpec): Remote {
+    const { issuer, profile, keys, caFile, staleKeysSeconds } = spec;
+    const id = canonicalJson([issuer, profile, JSON.stringify(keys), caFile ?? null, staleKeysSeconds]);
     const known = this.remote.get(id);
     if (known !== undefined) return known;
-    const remote = new RemoteKeys(() => this.load(spec), staleKeysSeconds, this.clock);
+    const loader = new KeyLoader(spec, this.access);
+    const remote = { loader, keys: new RemoteKeys(() => loader.load(), staleKeysSeconds, this.clock) };
     this.remote.set(id, remote);
     return remote;
-  }
-
-  private async load(spec: IssuerSpec): Promise<KeySet> {
-    const url = spec.keys.jwksUri ?? (await this.discover(spec.issuer));
-    return KeySet.read(await this.fetchJson(url), spec.profile);
-  }
-
-  /** OIDC Discovery §4: the document must name the very issuer that was configured, character by character (§4.3). */
-  private async discover(issuer: string): Promise<string> {
-    const document = DiscoverySchema.parse(
-      await this.fetchJson(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`),
-    );
-    if (document.issuer !== issuer) throw new IssuerMismatch('the discovery document names another issuer');
-    if (!isPlainUrl(document.jwks_uri)) throw new Error('the discovery document has no usable jwks_uri');
-    return document.jwks_uri;
   }
 }

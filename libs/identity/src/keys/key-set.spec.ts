@@ -44,7 +44,8 @@ describe('KeySet', () => {
     ['jwt-svid', { use: 'jwt-svid' }, true],
     ['x509-svid', { use: 'x509-svid' }, false],
     ['wit-svid', { use: 'wit-svid' }, false],
-    ['sig', { use: 'sig' }, false],
+    ['sig', { use: 'sig' }, true],
+    ['enc', { use: 'enc' }, false],
   ])('takes a key of a SPIFFE bundle with %s: %s', (_, use, isTaken) => {
     expect(read([{ ...ecJwk, ...use }], 'spiffe-jwt').has('ec')).toBe(isTaken);
   });
@@ -56,6 +57,23 @@ describe('KeySet', () => {
   it('passes over what is no key and keeps the rest', () => {
     const keys = read([null, 'x', { kty: 'oct', k: 'AA', kid: 'oct' }, { kty: 'AKP', kid: 'new' }, ecJwk]);
     expect(['oct', 'new', 'ec'].map((kid) => keys.has(kid))).toEqual([false, false, true]);
+  });
+
+  it('keeps the refresh hint of a SPIFFE bundle, and of no other key set', () => {
+    const hinting = (hint: unknown, profile: 'oidc' | 'spiffe-jwt') =>
+      KeySet.read({ keys: [], spiffe_refresh_hint: hint }, profile).refreshHintSeconds;
+    expect(hinting(60, 'spiffe-jwt')).toBe(60);
+    expect(hinting(60, 'oidc')).toBeUndefined();
+    for (const hint of ['60', -1, 0, null]) expect(hinting(hint, 'spiffe-jwt')).toBeUndefined();
+  });
+
+  it('describes its keys by id and algorithms, and counts what it passed over', () => {
+    const set = read([ecJwk, rsaJwk, { ...ecJwk, kid: 'tls', use: 'enc' }, null]);
+    expect(set.described).toEqual([
+      { kid: 'ec', algorithms: ['ES256'] },
+      { kid: 'rsa', algorithms: ['RS256', 'PS256'] },
+    ]);
+    expect(set.passedOver).toBe(2);
   });
 
   it('finds no key when two have the same kid', () => {

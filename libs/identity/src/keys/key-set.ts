@@ -3,7 +3,11 @@ import { z } from 'zod';
 import type { IdentityAlgorithm, IssuerProfile } from '../issuers/issuer-spec.js';
 import { MAX_KEYS, PublicJwkSchema, readPublicKey, type PublicJwk } from './public-jwk.js';
 
-const JwksSchema = z.looseObject({ keys: z.array(z.unknown()).max(MAX_KEYS) });
+const JwksSchema = z.looseObject({
+  keys: z.array(z.unknown()).max(MAX_KEYS),
+  /** SPIFFE Trust Domain and Bundle §4.1.3; a hint that is no number of seconds is none */
+  spiffe_refresh_hint: z.number().positive().optional().catch(undefined),
+});
 
 interface VerificationKey {
   readonly jwk: PublicJwk;
@@ -12,7 +16,13 @@ interface VerificationKey {
 
 /** The keys of one issuer that may verify a token. An empty set is valid: it means that everything was withdrawn. */
 export class KeySet {
-  private constructor(private readonly keys: readonly VerificationKey[]) {}
+  private constructor(
+    private readonly keys: readonly VerificationKey[],
+    /** how often the publisher wants to be asked; undefined where it says nothing */
+    readonly refreshHintSeconds: number | undefined,
+    /** keys of other uses and kinds, and what is no key */
+    readonly passedOver: number,
+  ) {}
 
   /**
    * Reads a JWKS (RFC 7517 §5; for SPIFFE a bundle, SPIFFE Trust Domain and Bundle §4). Keys of other uses and kinds are
@@ -21,7 +31,14 @@ export class KeySet {
   static read(jwks: unknown, profile: IssuerProfile): KeySet {
     const parsed = JwksSchema.safeParse(jwks);
     if (!parsed.success) throw new Error('not a JWKS of at most 50 keys');
-    return new KeySet(parsed.data.keys.flatMap((entry) => readKey(entry, profile)));
+    const { keys: entries, spiffe_refresh_hint: hint } = parsed.data;
+    const keys = entries.flatMap((entry) => readKey(entry, profile));
+    return new KeySet(keys, profile === 'spiffe-jwt' ? hint : undefined, entries.length - keys.length);
+  }
+
+  /** The keys, each by its id (undefined: it has none) and the algorithms that it may verify. */
+  get described(): readonly { readonly kid: string | undefined; readonly algorithms: readonly IdentityAlgorithm[] }[] {
+    return this.keys.map((key) => ({ kid: key.jwk.kid, algorithms: ALGORITHMS.filter((name) => fits(key, name)) }));
   }
 
   /** Whether a key has this id, whatever it may sign. */
@@ -47,8 +64,9 @@ function readKey(entry: unknown, profile: IssuerProfile): VerificationKey[] {
 
 /** A key published for another purpose (TLS, X.509-SVID, WIT) must not verify an identity token. */
 function mayVerify({ use, key_ops: operations }: PublicJwk, profile: IssuerProfile): boolean {
-  const wanted = profile === 'spiffe-jwt' ? 'jwt-svid' : 'sig';
-  return (use === undefined || use === wanted) && (operations === undefined || operations.includes('verify'));
+  // SPIRE's bundle says `jwt-svid`, its OIDC discovery provider `sig` or nothing, for the same keys.
+  const wanted = profile === 'spiffe-jwt' ? ['jwt-svid', 'sig'] : ['sig'];
+  return (use === undefined || wanted.includes(use)) && (operations === undefined || operations.includes('verify'));
 }
 
 const isEdwards = (name: string): boolean => name === 'EdDSA' || name === 'Ed25519';
@@ -67,6 +85,8 @@ const kindFor: Record<IdentityAlgorithm, string> = {
   EdDSA: 'ed25519',
   Ed25519: 'ed25519',
 };
+
+const ALGORITHMS = Object.keys(kindFor) as readonly IdentityAlgorithm[];
 
 function keyKind(key: KeyObject): string {
   return [key.asymmetricKeyType, key.asymmetricKeyDetails?.namedCurve].filter((part) => part !== undefined).join(' ');

@@ -2,7 +2,9 @@ import { addSeconds, type Clock } from '@mayfly/kernel';
 import { keysUnavailable } from '../identity-refusal.js';
 import type { KeySet } from './key-set.js';
 
+/** How long keys are fresh where their publisher says nothing; a SPIFFE bundle may ask for less. */
 const FRESH_SECONDS = 600;
+const LEAST_FRESH_SECONDS = 30;
 const UNKNOWN_KEY_COOLDOWN_SECONDS = 30;
 /** An issuer that is down is asked again this often: rarely while old keys still serve, soon when there are none. */
 const RETRY_SECONDS = { withKeys: 30, withoutKeys: 5 };
@@ -11,7 +13,7 @@ const RETRY_SECONDS = { withKeys: 30, withoutKeys: 5 };
 export class IssuerMismatch extends Error {}
 
 /**
- * The published keys of one issuer, kept for ten minutes. Parallel callers share one fetch. When the issuer is down the
+ * The published keys of one issuer, kept for ten minutes, or for as long as a SPIFFE bundle says (30 s at least). Parallel callers share one fetch. When the issuer is down the
  * last keys serve for `staleSeconds` more, then every call throws `unavailable` (I7).
  */
 export class RemoteKeys {
@@ -30,7 +32,7 @@ export class RemoteKeys {
   /** The keys to try. */
   async current(): Promise<KeySet> {
     const retrySeconds = this.keys === undefined ? RETRY_SECONDS.withoutKeys : RETRY_SECONDS.withKeys;
-    if (!this.isWithin(FRESH_SECONDS, this.fetchedAt) && !this.isWithin(retrySeconds, this.attemptedAt)) {
+    if (!this.isWithin(this.freshSeconds, this.fetchedAt) && !this.isWithin(retrySeconds, this.attemptedAt)) {
       await this.reload();
     }
     return this.usable();
@@ -42,8 +44,13 @@ export class RemoteKeys {
     return this.usable();
   }
 
+  private get freshSeconds(): number {
+    const hint = this.keys?.refreshHintSeconds ?? FRESH_SECONDS;
+    return Math.min(FRESH_SECONDS, Math.max(LEAST_FRESH_SECONDS, hint));
+  }
+
   private usable(): KeySet {
-    const isUsable = this.isWithin(FRESH_SECONDS + this.staleSeconds, this.fetchedAt);
+    const isUsable = this.isWithin(this.freshSeconds + this.staleSeconds, this.fetchedAt);
     if (this.keys === undefined || !isUsable) throw keysUnavailable(this.failure);
     return this.keys;
   }

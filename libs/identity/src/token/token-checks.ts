@@ -23,8 +23,8 @@ export function checkAlgorithm(header: TokenHeader, spec: IssuerSpec): IdentityA
   return algorithm;
 }
 
-/** A token without `typ` is a plain JWT: where only access tokens are taken it is refused (RFC 8725 §3.11). */
-function acceptsType({ profile, tokenTypes }: IssuerSpec, header: TokenHeader): boolean {
+/** Whether a document takes tokens of this type. A token without `typ` is a plain JWT: where only access tokens are taken it is refused (RFC 8725 §3.11). */
+export function acceptsType({ profile, tokenTypes }: IssuerSpec, header: TokenHeader): boolean {
   return (tokenTypes ?? profileRules[profile].types).some((accepted) => accepted === typeOf(header));
 }
 

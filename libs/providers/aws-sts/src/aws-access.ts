@@ -1,12 +1,13 @@
 import { Agent as HttpAgent } from 'node:http';
 import { Agent as HttpsAgent } from 'node:https';
+import { rootCertificates } from 'node:tls';
 import { AssumeRoleWithWebIdentityCommand, GetCallerIdentityCommand, STSClient } from '@aws-sdk/client-sts';
 import { IAMClient } from '@aws-sdk/client-iam';
 import type { IdentityTokens } from '@mayfly/credentials';
+import { connectionAddressFault, guardedLookup } from '@mayfly/egress';
 import { Problem, type Clock } from '@mayfly/kernel';
 import type { AwsConfig } from './config.schema.js';
 import { FLOOR_SECONDS } from './config.schema.js';
-import { guardedLookup } from './endpoint.js';
 
 /** How long one call may take; the callers' own deadlines are usually shorter. */
 const CALL_MILLISECONDS = 15_000;
@@ -38,7 +39,7 @@ export class AwsAccess {
   readonly iam: IAMClient;
   /** for calls that carry a token of their own instead of a login */
   readonly unsigned: STSClient;
-  private readonly agents = [new HttpAgent(AGENT), new HttpsAgent(AGENT)] as const;
+  private readonly agents: readonly [HttpAgent, HttpsAgent];
   /** by access key: when this process saw it first */
   private seen: { readonly accessKeyId: string; readonly at: Date } | undefined;
   /** by access key: the account that it belongs to */
@@ -49,6 +50,11 @@ export class AwsAccess {
     readonly config: AwsConfig,
     private readonly parts: AccessParts,
   ) {
+    const { ca } = config.tls ?? {};
+    this.agents = [
+      new HttpAgent(AGENT),
+      new HttpsAgent({ ...AGENT, ...(ca === undefined ? {} : { ca: [ca, ...rootCertificates] }) }),
+    ];
     const { sts, iam } = config.endpoints;
     const common = this.clientConfig();
     const credentials = this.loginOf();
@@ -155,7 +161,7 @@ export class AwsAccess {
   }
 }
 
-const AGENT = { keepAlive: true, maxSockets: 64, lookup: guardedLookup };
+const AGENT = { keepAlive: true, maxSockets: 64, lookup: guardedLookup(connectionAddressFault) };
 const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error: ignore };
 const NO_LOGIN: Login = { accessKeyId: 'unsigned', secretAccessKey: 'unsigned' };
 

@@ -58,7 +58,7 @@ export class AwsStsProvider
 {
   readonly kind = 'aws-sts';
   readonly schemas: { config: ZodType<AwsConfig>; scope: ZodType<AwsScope>; handle: ZodType<AwsHandle> };
-  readonly secretMembers = ['/auth/accessKeyId', '/auth/secretAccessKey', '/auth/sessionToken'];
+  readonly secretMembers = ['/auth/accessKeyId', '/auth/secretAccessKey', '/auth/sessionToken', '/tls/ca'];
   readonly traits = AWS_TRAITS;
   readonly authoredMembers = ['roleArn', 'policyArns', 'externalId', 'Effect', 'Action', 'transitiveTagKeys'];
   private loading: Promise<Loaded> | undefined;

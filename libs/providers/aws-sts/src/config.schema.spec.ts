@@ -47,6 +47,7 @@ describe('awsConfigSchema', () => {
     ],
     ['an endpoint of a private network', { endpoints: { sts: 'https://vpce-1.sts.eu-central-1.vpce.amazonaws.com' } }],
     ['no denials', { revocation: { mode: 'none' } }],
+    ['an own authority', { endpoints: { sts: 'https://sts.internal' }, tls: { ca: 'file:/run/ca.pem' } }],
   ])('takes %s', (_, overrides) => {
     expect(production.safeParse({ ...config, ...overrides }).error).toBeUndefined();
   });
@@ -64,6 +65,8 @@ describe('awsConfigSchema', () => {
     ],
     ['a policy name with a space', { revocation: { mode: 'role-policy', policyName: 'a b' } }],
     ['no roles', { roles: [] }],
+    ['an own authority for AWS itself', { tls: { ca: 'file:/run/ca.pem' } }],
+    ['an authority that is no certificate', { endpoints: { sts: 'https://a.example' }, tls: { ca: 'yes' } }],
   ])('refuses %s', (_, overrides) => {
     expect(production.safeParse({ ...config, ...overrides }).success).toBe(false);
   });
@@ -79,6 +82,10 @@ describe('awsConfigSchema', () => {
     'https://metadata.google.internal',
     'https://METADATA.google.internal.',
     'https://100.100.100.200',
+    'https://192.0.0.192',
+    'https://[::ffff:192.0.0.192]',
+    'https://[64:ff9b:1::a9fe:a9fe]',
+    'https://[2002:a9fe:a9fe::1]',
     'https://key:secret@sts.example',
     'https://sts.example/path',
     'https://sts.example?x=1',

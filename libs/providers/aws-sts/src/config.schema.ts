@@ -1,3 +1,4 @@
+import { isSecretReference } from '@mayfly/credentials';
 import { z } from 'zod';
 import { RoleArnSchema } from './arn.js';
 import { endpointSchema } from './endpoint.js';
@@ -43,10 +44,17 @@ const RevocationSchema = z.discriminatedUnion('mode', [
   z.strictObject({ mode: z.literal('none') }),
 ]);
 
+const CertificatesSchema = z
+  .string()
+  .max(262_144)
+  .refine((ca) => isSecretReference(ca) || ca.includes('-----BEGIN CERTIFICATE-----'), 'use a file: reference');
+
 const AwsConfigShape = z.strictObject({
   region: z.string().regex(/^[a-z]{2,4}(-[a-z]+)+-\d{1,2}$/, 'use the name of a region, such as `eu-central-1`'),
   auth: AuthSchema,
   endpoints: z.strictObject({ sts: z.string().optional(), iam: z.string().optional() }).prefault({}),
+  /** certificates of the authorities that signed those of `endpoints`, in PEM, as a `file:` reference */
+  tls: z.strictObject({ ca: CertificatesSchema.optional() }).optional(),
   revocation: RevocationSchema.prefault({ mode: 'role-policy' }),
   /** what the roles' trust policies let Mayfly set: `sts:SetSourceIdentity` and `sts:TagSession` */
   trusted: z.strictObject({ sourceIdentity: z.boolean().default(true), tags: z.boolean().default(true) }).prefault({}),
@@ -82,6 +90,10 @@ export function awsConfigSchema(allowPlainHttp: boolean): z.ZodType<AwsConfig> {
       path: ['auth', 'audience'],
       error:
         'this `endpoints.sts` is not one of AWS: what is sent there has its origin as its audience, such as `https://sts.internal`',
+    })
+    .refine(({ endpoints: { sts, iam }, tls }) => tls?.ca === undefined || (sts ?? iam) !== undefined, {
+      path: ['tls', 'ca'],
+      error: 'the servers of AWS have certificates of public authorities; leave it out, or state `endpoints`',
     })
     .refine(({ revocation }) => revocation.mode === 'none' || listCharacters(revocation) >= 512, {
       path: ['revocation', 'reservedCharacters'],

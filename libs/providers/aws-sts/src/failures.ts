@@ -20,6 +20,7 @@ export type AwsReason =
   | 'session-length'
   | 'refused'
   | 'unreachable'
+  | 'address-refused'
   | 'unknown-outcome';
 
 /** An answer of AWS, classified. It keeps nothing of the error but words that cannot hold a secret. */
@@ -97,6 +98,7 @@ export function classify(error: unknown): AwsFailure {
   const { name, code, message, status } = readError(error);
   const known = REASONS.get(name.replace(/(Exception|Error)$/, '')) ?? REASONS.get(name);
   if (known !== undefined) return { ...refined(known, message), code: name, certain: true };
+  if (code === 'EGRESS_REFUSED') return { reason: 'address-refused', code, certain: true };
   if (code !== undefined && NOT_SENT.test(code)) return { reason: 'unreachable', code, certain: true };
   const refused = status === undefined ? undefined : REFUSING_STATUS[status];
   if (refused !== undefined) return { reason: refused, code: name, certain: true };
@@ -158,6 +160,8 @@ const DETAILS: Readonly<Record<AwsReason, string>> = {
     'the role gives no session of this length; lower `maxSessionSeconds` (what a session takes lives at most 3,600 s)',
   refused: 'AWS refused the request',
   unreachable: 'AWS cannot be reached',
+  'address-refused':
+    'the name in `endpoints` leads to a metadata service or a link-local address, which no setting allows',
   'unknown-outcome': 'AWS did not confirm what it was asked for',
 };
 

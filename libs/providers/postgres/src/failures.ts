@@ -1,3 +1,4 @@
+import { EgressRefused } from '@mayfly/egress';
 import { Problem } from '@mayfly/kernel';
 import { NotConnected, StepFailure } from './errors.js';
 
@@ -52,6 +53,7 @@ const UNREACHED: Readonly<Record<string, string>> = {
 export function explain(error: unknown): string {
   const cause = error instanceof NotConnected ? error.cause : error;
   if (cause instanceof Problem || cause instanceof StepFailure) return cause.detail;
+  if (cause instanceof EgressRefused) return cause.message;
   const code = cause instanceof Error && cause.name === 'TimeoutError' ? 'aborted' : codeOf(cause);
   const words = DETAILS[code] ?? UNREACHED[code];
   return words === undefined ? `the database answered ${code}` : `${words} (${code})`;
@@ -83,6 +85,7 @@ export function problemOf(error: unknown): Problem {
 /** No statement was sent. A login that the server refuses is a fault of the connection; all else is an outage. */
 function unreachedProblem(cause: unknown): Problem {
   if (cause instanceof Problem) return cause;
+  if (cause instanceof EgressRefused) return new Problem('provider_rejected', cause.message, { nothingMinted: true });
   const isRefused = NOTHING_DONE.test(codeOf(cause));
   return new Problem(isRefused ? 'provider_rejected' : 'provider_unavailable', explain(new NotConnected(cause)), {
     nothingMinted: true,

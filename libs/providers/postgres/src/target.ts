@@ -2,6 +2,7 @@ import type { Client, Pool, PoolClient } from 'pg';
 import { unlessAborted } from '@mayfly/credentials';
 import { CATALOG_ONLY, createClient, createPool, type SessionOptions } from '@mayfly/postgres';
 import { NotConnected } from './errors.js';
+import { guardedSocket } from './guarded-socket.js';
 import { factsOf, type ServerFacts } from './server-facts.js';
 import type { Session } from './session.js';
 
@@ -18,6 +19,7 @@ const SESSION: SessionOptions = {
   searchPath: CATALOG_ONLY,
   statementTimeoutMillis: 30_000,
   idleInTransactionMillis: 30_000,
+  openSocket: () => guardedSocket(),
 };
 
 /** One server as a connection names it: a few pooled connections, and what was learnt over them. */

@@ -39,6 +39,7 @@ describe('answers of vault that are no success', () => {
     expect(problemOf(new NoAnswer('connection-lost', true)).code).toBe('provider_unavailable');
     expect(failureFrom(new NoAnswer('timeout', true)).options.uncertain).toBe(true);
     expect(failureFrom(new NoAnswer('unreachable', false)).options.uncertain).toBe(false);
+    expect(problemOf(new NoAnswer('address-refused', false))).toMatchObject({ code: 'provider_rejected' });
     expect(problemOf(new VaultFailure('clamped-lifetime')).code).toBe('provider_rejected');
     expect(problemOf(new VaultFailure('clamped-lifetime'), true).code).toBe('provider_unavailable');
   });

@@ -19,6 +19,7 @@ export type VaultReason =
   | 'bad-answer'
   | 'timeout'
   | 'unreachable'
+  | 'address-refused'
   | 'too-late';
 
 interface Meaning {
@@ -48,6 +49,9 @@ const MEANINGS: Readonly<Record<VaultReason, Meaning>> = {
   },
   timeout: { detail: 'vault did not answer in time', retryAfterSeconds: 5 },
   unreachable: { detail: 'vault cannot be reached; look at `address` and the network', retryAfterSeconds: 5 },
+  'address-refused': {
+    detail: 'the name in `address` leads to a metadata service or a link-local address, which no setting allows',
+  },
   'too-late': { detail: 'it is too late to begin, and nothing was made; try again', retryAfterSeconds: 1 },
 };
 
@@ -126,6 +130,15 @@ function reasonOf(status: number, text: string): VaultReason {
   return status >= 400 ? 'refused' : 'bad-answer';
 }
 
+const BY_SILENCE: Readonly<Record<NoAnswer['why'], VaultReason>> = {
+  timeout: 'timeout',
+  'bad-answer': 'bad-answer',
+  'address-refused': 'address-refused',
+  unreachable: 'unreachable',
+  'connection-lost': 'unreachable',
+  certificate: 'unreachable',
+};
+
 /** What was thrown instead of an answer, as a failure. */
 export function failureFrom(error: unknown): VaultFailure {
   if (error instanceof VaultFailure) return error;
@@ -133,9 +146,7 @@ export function failureFrom(error: unknown): VaultFailure {
     return new VaultFailure('login-lost', '', { retryAfterSeconds: error.retryAfterSeconds });
   if (!(error instanceof NoAnswer)) return new VaultFailure('bad-answer', '', { uncertain: true });
   const words = error.why === 'certificate' ? "the server's certificate is not trusted" : '';
-  const reason: VaultReason =
-    error.why === 'timeout' ? 'timeout' : error.why === 'bad-answer' ? 'bad-answer' : 'unreachable';
-  return new VaultFailure(reason, words, { uncertain: error.sent });
+  return new VaultFailure(BY_SILENCE[error.why], words, { uncertain: error.sent });
 }
 
 const TEMPORARY: readonly VaultReason[] = [

@@ -1,13 +1,12 @@
-import { lookup as resolve, type LookupAddress, type LookupOptions } from 'node:dns';
 import { Agent as HttpAgent, type IncomingMessage, type RequestOptions } from 'node:http';
 import { request as requestPlain } from 'node:http';
 import { Agent as HttpsAgent, request as requestSecure } from 'node:https';
-import { isForbiddenHost } from './address.js';
+import { connectionAddressFault, EgressRefused, guardedLookup } from '@mayfly/egress';
 
 /** How a call ended without an answer. `sent`: the server may have acted on it. */
 export class NoAnswer extends Error {
   constructor(
-    readonly why: 'timeout' | 'unreachable' | 'connection-lost' | 'bad-answer' | 'certificate',
+    readonly why: 'timeout' | 'unreachable' | 'connection-lost' | 'bad-answer' | 'certificate' | 'address-refused',
     readonly sent: boolean,
   ) {
     super(why);
@@ -42,7 +41,12 @@ export class Transport {
 
   constructor(ca: string | undefined) {
     // idle connections are closed by us before the server does, which would look like a call that was lost
-    const options = { keepAlive: true, maxSockets: 256, timeout: 45_000, lookup: lookupAllowed };
+    const options = {
+      keepAlive: true,
+      maxSockets: 256,
+      timeout: 45_000,
+      lookup: guardedLookup(connectionAddressFault),
+    };
     this.agents = {
       http: new HttpAgent(options),
       https: new HttpsAgent({ ...options, rejectUnauthorized: true, ...(ca === undefined ? {} : { ca }) }),
@@ -112,19 +116,8 @@ async function collect(response: IncomingMessage): Promise<unknown> {
 }
 
 function noAnswer(error: Error, connected: boolean): NoAnswer {
+  if (error instanceof EgressRefused) return new NoAnswer('address-refused', false);
   const code = 'code' in error ? String(error.code) : '';
   if (/CERT|SIGNED|TLS|SSL/.test(code)) return new NoAnswer('certificate', false);
   return connected ? new NoAnswer('connection-lost', true) : new NoAnswer('unreachable', false);
-}
-
-type LookupCallback = (error: NodeJS.ErrnoException | null, address: string | LookupAddress[], family?: number) => void;
-
-/** A name may lead where the address itself may not (`addressFault`): looked at when it is resolved. */
-function lookupAllowed(host: string, options: LookupOptions, callback: LookupCallback): void {
-  resolve(host, options, (error, address, family) => {
-    const found = Array.isArray(address) ? address.map((entry) => entry.address) : [address];
-    if (error === null && found.some((each) => isForbiddenHost(each))) {
-      callback(Object.assign(new Error('forbidden'), { code: 'EACCES' }), address, family);
-    } else callback(error, address, family);
-  });
 }

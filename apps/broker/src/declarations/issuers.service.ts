@@ -1,0 +1,86 @@
+import { auditEntry } from '@mayfly/audit';
+import { withDeadline } from '@mayfly/credentials';
+import type { Catalog } from '@mayfly/declarations';
+import {
+  examineKeys,
+  examineToken,
+  IssuerSpecSchema,
+  type IdentityVerifier,
+  type IssuerCheck,
+  type IssuerKeySource,
+  type VerifiedIdentity,
+} from '@mayfly/identity';
+import type { IssuanceStore } from '@mayfly/issuance';
+import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
+import type { PgDeclarationStore } from '@mayfly/persistence';
+import { actorOf, type Principal } from '../security/principal.js';
+
+const TEST_SECONDS = 20;
+
+export interface IssuersParts {
+  readonly declarations: Pick<PgDeclarationStore, 'find'>;
+  readonly keySource: Pick<IssuerKeySource, 'fetchNow'>;
+  readonly verifier: Pick<IdentityVerifier, 'judge'>;
+  readonly catalog: Pick<Catalog, 'bindingOf'>;
+  readonly audit: Pick<IssuanceStore, 'record'>;
+  readonly clock: Clock;
+}
+
+/** What platform teams do with issuers besides declaring them: try them, with a token or without. */
+export class IssuersService {
+  constructor(private readonly parts: IssuersParts) {}
+
+  /**
+   * Fetches the issuer's keys now and judges `token`, where one is given, rule by rule. The token is written nowhere, its
+   * `jti` is not consumed, and nobody is let in by it. Throws `not_found`.
+   */
+  async test(name: string, token: string | undefined, caller: Principal): Promise<JsonObject> {
+    const { spec } = await this.parts.declarations.find('Issuer', name);
+    const issuer = { name, spec: IssuerSpecSchema.parse(spec) };
+    const { checks: keyChecks, keys } = await withDeadline(TEST_SECONDS, () =>
+      examineKeys(this.parts.keySource, issuer),
+    );
+    const now = this.parts.clock.now();
+    const tokenChecks =
+      token === undefined
+        ? []
+        : [...(await examineToken(token, { issuer, keys, now })), await this.identityCheck(token, name)];
+    const checks = [...keyChecks, ...tokenChecks];
+    const wrong = checks
+      .filter(({ outcome }) => outcome === 'missing' || outcome === 'failed')
+      .map((check) => check.name);
+    const facts = { name, withToken: token !== undefined, ok: wrong.length === 0, wrong };
+    await this.parts.audit.record([auditEntry('issuer.tested', now, actorOf(caller), {}, facts)]);
+    return { issuer: name, ok: wrong.length === 0, checks: checks.map((check) => ({ ...check })) };
+  }
+
+  /** The verdict of the one way in, by what is in force now: refused, or who the caller would be. */
+  private async identityCheck(token: string, name: string): Promise<IssuerCheck> {
+    try {
+      const identity = await this.parts.verifier.judge(token);
+      return this.standingOf(identity, name);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      return { name: 'identity', outcome: 'failed', detail: `the broker refuses it: ${error.detail}` };
+    }
+  }
+
+  private standingOf(identity: VerifiedIdentity, name: string): IssuerCheck {
+    const { issuer, subject, kind, roles, singleUse } = identity;
+    const once = singleUse ? '; it opens one task, and this test did not use it up' : '';
+    const ok = (who: string): IssuerCheck => ({ name: 'identity', outcome: 'ok', detail: `${who}${once}` });
+    const missing = (what: string): IssuerCheck => ({ name: 'identity', outcome: 'missing', detail: what });
+    if (issuer !== name) return missing(`the token is one of the issuer \`${issuer}\``);
+    const bound = this.parts.catalog.bindingOf(identity);
+    if (bound !== undefined) {
+      const { agent, runtime } = bound;
+      if (agent.state !== 'active') return missing(`agent \`${agent.name}\` is ${agent.state}`);
+      return ok(`agent \`${agent.name}\` in the runtime \`${runtime}\``);
+    }
+    if (kind === 'person' && roles.length > 0) return ok(`a person with ${roles.join(', ')}`);
+    if (kind === 'person') return missing('a person without a role; compare `roles` of the document with the claims');
+    return missing(
+      `a workload that is no agent; an agent would be bound to issuer \`${issuer}\`, subject \`${subject}\``,
+    );
+  }
+}

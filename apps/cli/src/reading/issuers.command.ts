@@ -1,0 +1,47 @@
+import { readFileSync } from 'node:fs';
+import type { Command } from 'commander';
+import { IssuerTestSchema, type IssuerTestAnswer } from '../broker/answers.js';
+import { usageFailure } from '../command-failure.js';
+import type { GlobalOptions } from '../config.js';
+import { EXIT } from '../exit-codes.js';
+import { table } from '../output/table.js';
+import { openSession } from '../session.js';
+
+/** The broker fetches the discovery document and the keys, one after the other. */
+const TEST_TIMEOUT_MS = 30_000;
+
+/** `mayfly issuers`: for platform teams. */
+export function addIssuersCommand(program: Command): void {
+  program
+    .command('issuers')
+    .description('try issuers of identity tokens')
+    .command('test')
+    .description('fetch the keys of an issuer now, and judge a token of it; leaves with 1 when something is wrong')
+    .argument('<name>', 'of an issuer')
+    .option(
+      '--judge-file <path>',
+      'file of a token to judge, `-` for standard input; it is kept nowhere and opens nothing',
+    )
+    .action(async (name: string, { judgeFile }: { readonly judgeFile?: string }, self: Command) => {
+      const { transport, output } = openSession(self.optsWithGlobals<GlobalOptions>());
+      const body = judgeFile === undefined ? {} : { token: tokenIn(judgeFile) };
+      const call = { body, timeoutMs: TEST_TIMEOUT_MS };
+      const answer = await transport.call('POST', `/issuers/${encodeURIComponent(name)}/test`, IssuerTestSchema, call);
+      output.show(answer.body, testWords);
+      process.exitCode = answer.body.ok ? EXIT.ok : EXIT.no;
+    });
+}
+
+function tokenIn(path: string): string {
+  try {
+    return readFileSync(path === '-' ? 0 : path, 'utf8').trim();
+  } catch {
+    throw usageFailure(`the file of --judge-file cannot be read: ${path}`);
+  }
+}
+
+/** What a test found, for people. */
+function testWords({ issuer, ok, checks }: IssuerTestAnswer): string {
+  const rows = checks.map(({ name, outcome, detail = '' }) => [outcome, name, detail]);
+  return `${table(['OUTCOME', 'CHECK', ''], rows)}issuer ${issuer} ${ok ? 'is in order' : 'is not in order'}\n`;
+}

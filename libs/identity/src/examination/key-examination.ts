@@ -1,0 +1,46 @@
+import { EgressRefused } from '@mayfly/egress';
+import type { IdentityAlgorithm, TrustedIssuer } from '../issuers/issuer-spec.js';
+import type { IssuerKeySource } from '../keys/issuer.key-source.js';
+import type { KeySet } from '../keys/key-set.js';
+import { quoted, type IssuerCheck } from './issuer-check.js';
+
+export interface KeyExamination {
+  readonly checks: readonly IssuerCheck[];
+  /** left out when they could not be had */
+  readonly keys?: KeySet;
+}
+
+/** Fetches an issuer's keys now, whatever is kept of them, and says how far that went and what the keys are good for. */
+export async function examineKeys(
+  source: Pick<IssuerKeySource, 'fetchNow'>,
+  issuer: TrustedIssuer,
+): Promise<KeyExamination> {
+  const steps: string[] = [];
+  const done = (): IssuerCheck[] => steps.slice(0, -1).map((name) => ({ name, outcome: 'ok' }));
+  try {
+    const keys = await source.fetchNow(issuer, (step) => void steps.push(step));
+    return { checks: [...done(), usableKeys(keys, issuer.spec.algorithms)], keys };
+  } catch (error) {
+    const name = steps.at(-1) ?? 'fetch the keys';
+    return { checks: [...done(), { name, outcome: 'failed', detail: textOf(error) }] };
+  }
+}
+
+function usableKeys(keys: KeySet, algorithms: readonly IdentityAlgorithm[]): IssuerCheck {
+  const name = 'read the keys';
+  const described = keys.described.map(
+    ({ kid, algorithms: able }) => `${kid === undefined ? 'without kid' : quoted(kid)} (${able.join(', ')})`,
+  );
+  const passedOver = keys.passedOver === 0 ? '' : `; passed over: ${String(keys.passedOver)} of another use or kind`;
+  const detail = `${described.length === 0 ? 'no key that may verify tokens' : described.join(', ')}${passedOver}`;
+  const fits = keys.described.some(({ algorithms: able }) => able.some((each) => algorithms.includes(each)));
+  if (fits) return { name, outcome: 'ok', detail };
+  const wanted = `none is for the declared \`algorithms\`, ${algorithms.join(', ')}`;
+  return { name, outcome: 'missing', detail: described.length === 0 ? detail : `${detail}; ${wanted}` };
+}
+
+/** Errors of the key source and of the guarded fetch are texts of ours that hold no URL. */
+function textOf(error: unknown): string {
+  if (error instanceof EgressRefused) return error.message;
+  return error instanceof Error ? error.message : 'it failed in an unexpected way';
+}

@@ -1,0 +1,187 @@
+import type { KeyObject } from 'node:crypto';
+import { compactVerify } from 'jose';
+import {
+  allowsOtherAudiences,
+  IdentityAlgorithmSchema,
+  isSingleUse,
+  type IssuerSpec,
+  type TrustedIssuer,
+} from '../issuers/issuer-spec.js';
+import { TrustedIssuers } from '../issuers/trusted-issuers.js';
+import type { KeySet } from '../keys/key-set.js';
+import { profileRules } from '../profiles/profile-rules.js';
+import { readCompactToken, type TokenClaims, type UnprovenToken } from '../token/compact-token.js';
+import { acceptsType, checkLifetime } from '../token/token-checks.js';
+import { judged, quoted, reasonOf, type IssuerCheck } from './issuer-check.js';
+
+export interface TokenExaminationInput {
+  readonly issuer: TrustedIssuer;
+  /** as they were just fetched; undefined when they could not be */
+  readonly keys: KeySet | undefined;
+  readonly now: Date;
+}
+
+/**
+ * Holds a token against one issuer, rule by rule, so that everything that is wrong is said at once. It proves nothing: who
+ * is let in is decided by `IdentityVerifier` alone. Nothing of the token is kept, and no detail holds its signature.
+ */
+export async function examineToken(token: string, input: TokenExaminationInput): Promise<IssuerCheck[]> {
+  let unproven: UnprovenToken | undefined;
+  const malformed = reasonOf(() => {
+    unproven = readCompactToken(token);
+  });
+  if (unproven === undefined) return [judged('read the token', FORM[malformed ?? ''] ?? FORM.malformed)];
+  return [
+    judged('read the token', undefined),
+    ...headerChecks(unproven, input),
+    await signatureCheck(token, unproven, input),
+    ...claimChecks(unproven.claims, input),
+  ];
+}
+
+const FORM: Readonly<Record<string, string>> = {
+  oversized: 'it is longer than 16 KiB',
+  duplicate_claim: 'a member stands in it twice',
+  malformed: 'it is no compact JWS: three parts of base64url, JSON, and registered claims of their types',
+};
+
+function headerChecks({ header, claims }: UnprovenToken, { issuer, keys }: TokenExaminationInput): IssuerCheck[] {
+  const { spec } = issuer;
+  return [
+    judged('iss', issuerFault(claims, issuer)),
+    judged('typ', typeFault(header, spec)),
+    ...others(header, spec),
+  ].concat(judged('alg', algorithmFault(header.alg, spec)), kidCheck(header, keys));
+}
+
+function issuerFault(claims: TokenClaims, issuer: TrustedIssuer): string | undefined {
+  if (reasonOf(() => new TrustedIssuers([issuer]).select(claims)) === undefined) return undefined;
+  const { profile, issuer: wanted } = issuer.spec;
+  if (profile === 'spiffe-jwt')
+    return `\`sub\` is ${shown(claims.sub)}, which is not in the trust domain ${quoted(wanted)}`;
+  return `the token says ${shown(claims.iss)}, the document ${quoted(wanted)}; they are compared character by character`;
+}
+
+function typeFault(header: UnprovenToken['header'], spec: IssuerSpec): string | undefined {
+  if (acceptsType(spec, header)) return undefined;
+  const types = spec.tokenTypes ?? profileRules[spec.profile].types;
+  const change = types.some((type) => type === 'at+jwt')
+    ? ''
+    : '; an access token (`at+jwt`) needs `tokenTypes` in the document';
+  return `the header says ${shown(header.typ)}; this issuer's tokens are ${types.join(' or ')}${change}`;
+}
+
+/** Other members of the header; nothing is said where there are none. */
+function others(header: object, { profile }: IssuerSpec): IssuerCheck[] {
+  const known = ['alg', 'kid', 'typ', ...profileRules[profile].ignoredHeaders];
+  const found = Object.keys(header).filter((name) => !known.includes(name));
+  if (found.length === 0) return [];
+  return [
+    judged(
+      'header',
+      `it has ${found.map(quoted).join(', ')}; a token that brings its own keys or extensions is refused`,
+    ),
+  ];
+}
+
+function algorithmFault(alg: string, { algorithms }: IssuerSpec): string | undefined {
+  if (algorithms.some((name) => name === alg)) return undefined;
+  return `the token is signed with ${quoted(alg)}; the document has \`algorithms\` ${algorithms.join(', ')}`;
+}
+
+function kidCheck({ alg, kid }: UnprovenToken['header'], keys: KeySet | undefined): IssuerCheck {
+  if (keys === undefined) return { name: 'kid', outcome: 'skipped', detail: 'the keys could not be fetched' };
+  if (keyFor(alg, kid, keys) !== undefined) return judged('kid', undefined);
+  if (kid === undefined) return judged('kid', 'the token names none, and not exactly one published key fits its `alg`');
+  const why = keys.has(kid) ? 'is for another algorithm, or is published twice' : 'is not among the published keys';
+  return judged('kid', `${quoted(kid)} ${why}`);
+}
+
+function keyFor(alg: string, kid: string | undefined, keys: KeySet | undefined): KeyObject | undefined {
+  const algorithm = IdentityAlgorithmSchema.safeParse(alg).data;
+  return algorithm === undefined ? undefined : keys?.find(algorithm, kid);
+}
+
+async function signatureCheck(
+  token: string,
+  { header }: UnprovenToken,
+  { keys }: TokenExaminationInput,
+): Promise<IssuerCheck> {
+  const key = keyFor(header.alg, header.kid, keys);
+  if (key === undefined) return { name: 'signature', outcome: 'skipped', detail: 'there is no key to prove it with' };
+  const isRight = await compactVerify(token, key, { algorithms: [header.alg] }).then(
+    () => true,
+    () => false,
+  );
+  return judged(
+    'signature',
+    isRight ? undefined : 'it was not made by the published key: altered, or signed by another key',
+  );
+}
+
+function claimChecks(claims: TokenClaims, { issuer, now }: TokenExaminationInput): IssuerCheck[] {
+  const { spec } = issuer;
+  return [
+    judged('aud', audienceFault(claims, spec)),
+    judged('exp', expiryFault(claims, spec, now)),
+    judged('nbf', notBeforeFault(claims, spec, now)),
+    judged('lifetime', lifetimeFault(claims, spec, now)),
+    judged('claims', missingClaims(claims, spec)),
+    judged('profile', profileFault(claims, spec), `\`${spec.profile}\``),
+  ];
+}
+
+function audienceFault({ aud = [] }: TokenClaims, spec: IssuerSpec): string | undefined {
+  const { audiences } = spec;
+  const named = [aud].flat();
+  if (named.some((audience) => audiences.includes(audience))) {
+    if (named.length === 1 || allowsOtherAudiences(spec)) return undefined;
+    return `the token names others beside us: ${named.map(quoted).join(', ')}; set \`multipleAudiences\` in the document to allow it`;
+  }
+  return `the token is for ${named.length === 0 ? 'nobody' : named.map(quoted).join(', ')}; the document has \`audiences\` ${audiences.map(quoted).join(', ')}`;
+}
+
+function expiryFault({ exp }: TokenClaims, { clockToleranceSeconds }: IssuerSpec, now: Date): string | undefined {
+  if (exp === undefined) return 'there is none';
+  return exp > seconds(now) - clockToleranceSeconds ? undefined : `it expired at ${instant(exp)}`;
+}
+
+function notBeforeFault({ nbf }: TokenClaims, { clockToleranceSeconds }: IssuerSpec, now: Date): string | undefined {
+  if (nbf === undefined || nbf <= seconds(now) + clockToleranceSeconds) return undefined;
+  return `it is valid from ${instant(nbf)} on`;
+}
+
+function lifetimeFault(claims: TokenClaims, spec: IssuerSpec, now: Date): string | undefined {
+  const { exp, iat } = claims;
+  if (exp === undefined) return 'without `exp` it has none';
+  const reason = reasonOf(() => checkLifetime(claims, spec, now));
+  if (reason === undefined) return undefined;
+  if (reason === 'not_yet_valid') return `it was issued at ${instant(iat ?? 0)}, which is in the future`;
+  const length = iat === undefined ? 'from now on' : 'from `iat` to `exp`';
+  return `it is ${String(exp - (iat ?? seconds(now)))} s ${length}; \`maxLifetimeSeconds\` is ${String(spec.maxLifetimeSeconds)}`;
+}
+
+function missingClaims(claims: TokenClaims, spec: IssuerSpec): string | undefined {
+  const needed = [...profileRules[spec.profile].requiredClaims, ...(isSingleUse(spec) ? ['jti'] : [])];
+  const missing = needed.filter((name) => !Object.hasOwn(claims, name));
+  return missing.length === 0 ? undefined : `it lacks ${missing.map(quoted).join(', ')}`;
+}
+
+const PROFILE_FAULTS: Readonly<Record<string, string>> = {
+  audience: 'a JWT-SVID is for exactly one audience here',
+  missing_claim: 'a claim is missing that the profile reads',
+};
+
+function profileFault(claims: TokenClaims, spec: IssuerSpec): string | undefined {
+  const reason = reasonOf(() => profileRules[spec.profile].accept(claims, spec, new Set()));
+  if (reason === undefined) return undefined;
+  return PROFILE_FAULTS[reason] ?? `its claims have not the shape of a token of \`${spec.profile}\``;
+}
+
+const seconds = (now: Date): number => Math.floor(now.getTime() / 1000);
+const shown = (text: string | undefined): string => (text === undefined ? 'none' : quoted(text));
+
+function instant(epochSeconds: number): string {
+  const at = new Date(epochSeconds * 1000);
+  return Number.isNaN(at.getTime()) ? 'no instant' : at.toISOString();
+}

@@ -1,0 +1,153 @@
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { JsonObject } from '@mayfly/kernel';
+import { FakeIssuer } from '@mayfly/testing';
+import { startTestBroker, type TestAnswer, type TestBroker } from '../support/broker.js';
+import { Canaries } from '../support/canaries.js';
+import { agentDocument, issuerDocument } from '../support/declared.js';
+import { everyRow } from '../support/every-row.js';
+
+const clock = { now: () => new Date() };
+const ci = new FakeIssuer({ clock, issuer: 'https://builds.example' });
+
+let broker: TestBroker;
+let jwks: Server;
+let keysUri: string;
+let isDown = false;
+beforeAll(async () => {
+  jwks = createServer(({ url, headers: { host = '' } }, response) => {
+    const discovery = { issuer: `http://${host}`, jwks_uri: 'https://10.0.0.5/keys' };
+    if (isDown) response.writeHead(503).end();
+    else if (url?.startsWith('/.well-known/') === true) response.end(JSON.stringify(discovery));
+    else response.end(JSON.stringify(ci.jwks()));
+  });
+  await new Promise<void>((resolve) => jwks.listen(0, '127.0.0.1', resolve));
+  keysUri = `http://127.0.0.1:${String((jwks.address() as AddressInfo).port)}/keys`;
+  const documents = [
+    agentDocument('build-agent', { identities: [{ issuer: 'builds', subject: 'build-agent', runtime: 'ci' }] }),
+    issuerDocument('builds', { issuer: ci.issuer, keys: { jwksUri: keysUri }, replay: 'single-use' }),
+    issuerDocument('elsewhere', { keys: { jwksUri: keysUri } }),
+  ];
+  broker = await startTestBroker({ documents: documents.map((each) => JSON.stringify(each)).join('\n---\n') });
+});
+beforeEach(() => {
+  isDown = false;
+});
+afterAll(async () => {
+  jwks.close();
+  await broker.stop();
+});
+
+const test = (name: string, body?: unknown): Promise<TestAnswer> =>
+  broker.send(`POST /issuers/${name}/test`, { token: broker.personToken('platform'), body });
+const checksIn = ({ body }: TestAnswer) => body.checks as { name: string; outcome: string; detail?: string }[];
+const wrongIn = (answer: TestAnswer) =>
+  Object.fromEntries(
+    checksIn(answer)
+      .filter(({ outcome }) => outcome !== 'ok')
+      .map(({ name, detail }) => [name, detail]),
+  );
+
+describe('POST /issuers/:name/test', () => {
+  it('fetches the keys and says which there are', async () => {
+    const answer = await test('builds');
+    expect(answer).toMatchObject({ status: 200, body: { issuer: 'builds', ok: true } });
+    expect(checksIn(answer).map(({ name }) => name)).toEqual(['fetch the keys', 'read the keys']);
+    expect(checksIn(answer).at(-1)?.detail).toContain('(ES256)');
+  });
+
+  it('fetches them at that moment, so that an outage is seen although the keys are still kept', async () => {
+    const agent = ci.sign({ sub: 'build-agent', jti: 'kept' });
+    expect((await broker.send('GET /me', { token: agent })).status).toBe(200);
+    isDown = true;
+    expect(wrongIn(await test('builds'))).toEqual({ 'fetch the keys': 'answered with status 503' });
+    expect((await broker.send('GET /me', { token: ci.sign({ sub: 'build-agent', jti: 'kept-2' }) })).status).toBe(200);
+  });
+
+  it('names the agent that a good token stands for', async () => {
+    const answer = await test('builds', { token: ci.sign({ sub: 'build-agent', jti: 'one' }) });
+    expect(answer.body).toMatchObject({ ok: true });
+    expect(checksIn(answer).at(-1)).toEqual({
+      name: 'identity',
+      outcome: 'ok',
+      detail: 'agent `build-agent` in the runtime `ci`; it opens one task, and this test did not use it up',
+    });
+  });
+
+  it('names the roles that a good token of a person has', async () => {
+    const answer = await test('development-staff', { token: broker.personToken('auditor') });
+    expect(checksIn(answer).at(-1)).toMatchObject({ name: 'identity', detail: 'a person with auditor' });
+  });
+
+  it('judges a bad token rule by rule, and gives the verdict of the way in', async () => {
+    const answer = await test('builds', { token: ci.sign({ aud: 'vault', jti: 'x' }, { typ: 'logout+jwt' }) });
+    expect(answer.body.ok).toBe(false);
+    expect(wrongIn(answer)).toEqual({
+      typ: expect.stringContaining('`logout+jwt`'),
+      aud: expect.stringContaining('the document has `audiences` `mayfly`'),
+      identity: expect.stringContaining('the broker refuses it'),
+    });
+  });
+
+  it('names the subject that has to be bound where no agent is', async () => {
+    const answer = await test('builds', { token: ci.sign({ sub: 'nobody', jti: 'x' }) });
+    expect(wrongIn(answer)).toEqual({ identity: expect.stringContaining('issuer `builds`, subject `nobody`') });
+  });
+
+  it('consumes no single-use token, opens nothing with it, and keeps it nowhere', async () => {
+    const token = ci.sign({ sub: 'build-agent', jti: 'planted-and-unused' });
+    const canaries = new Canaries();
+    canaries.plantToken('the token', token);
+    canaries.plant('its jti', 'planted-and-unused');
+    const answers = [
+      await test('builds', { token }),
+      await test('builds', { token }),
+      await test('elsewhere', { token }),
+    ];
+    const before = await everyRow(broker.database.adminUrl);
+    expect(canaries.findIn(before.join('\n'))).toEqual([]);
+    expect(canaries.findIn(JSON.stringify(answers.map(({ body }) => body)))).toEqual([]);
+    expect(before.some((row) => row.includes('issuer.tested'))).toBe(true);
+    const used = await broker.send('POST /tasks', {
+      token,
+      body: { template: 'none', parameters: {}, purpose: 'see whether the token is still unused' },
+    });
+    expect(used.body.detail).not.toMatch(/used/);
+    expect(used.status).not.toBe(401);
+  });
+
+  it('is for the platform team alone, knows no issuer that nobody declared, and takes nothing but a token', async () => {
+    for (const role of ['operator', 'auditor', 'approver'] as const)
+      expect((await broker.send('POST /issuers/builds/test', { token: broker.personToken(role) })).status).toBe(403);
+    expect((await test('nobody')).status).toBe(404);
+    expect(await test('builds', { jwt: 'x' })).toMatchObject({ status: 400 });
+    const long = await test('builds', { token: `canary-${'x'.repeat(17_000)}` });
+    expect(long).toMatchObject({ status: 400, body: { errors: [{ pointer: '/token' }] } });
+    expect(JSON.stringify(long.body)).not.toContain('canary');
+  });
+});
+
+describe('an issuer at a private address', () => {
+  it.each<[string, JsonObject, string]>([
+    ['10.0.0.5', { keys: { jwksUri: 'https://10.0.0.5/keys' } }, '/spec/keys/jwksUri'],
+    ['169.254.169.254', { keys: { jwksUri: 'http://169.254.169.254/latest' } }, '/spec/keys/jwksUri'],
+  ])('is refused when it is declared by the address %s, with rule and setting', async (_, spec, pointer) => {
+    const token = broker.personToken('platform');
+    const refused = await broker.send('POST /issuers', { token, body: issuerDocument('inside', spec) });
+    expect(refused).toMatchObject({ status: 422, body: { errors: [{ pointer }] } });
+    expect(JSON.stringify(refused.body.errors)).toMatch(/MAYFLY_EGRESS_ALLOW|no setting allows it/);
+  });
+
+  it('is not "try again later" when what it publishes leads there, for callers and for the test', async () => {
+    const issuer = new URL(keysUri).origin;
+    const document = issuerDocument('hidden', { issuer, keys: { discovery: true } });
+    const created = await broker.send('POST /issuers', { token: broker.personToken('platform'), body: document });
+    expect(created.status).toBe(201);
+    const refused = await broker.send('GET /me', { token: new FakeIssuer({ clock, issuer }).sign() });
+    expect(refused).toMatchObject({ status: 503, body: { detail: expect.stringContaining('MAYFLY_EGRESS_ALLOW') } });
+    expect(refused.body.detail).not.toContain('try again');
+    expect(refused.headers.get('retry-after')).toBeNull();
+    expect(wrongIn(await test('hidden'))).toEqual({ 'fetch the keys': expect.stringContaining('rule `private`') });
+  });
+});
