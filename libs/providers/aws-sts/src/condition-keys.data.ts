@@ -1,4 +1,5 @@
-import type { KeyKind } from './condition-keys.js';
+/** What a condition key holds: it decides which operators can compare it. */
+export type KeyKind = 'text' | 'date' | 'flag' | 'address' | 'arn' | 'number';
 
 type Keys = Readonly<Partial<Record<KeyKind, string>>>;
 

@@ -1,8 +1,5 @@
 import { nearest } from '@mayfly/kernel';
-import { GLOBAL_KEYS, SERVICE_KEYS } from './condition-keys.data.js';
-
-/** What a condition key holds: it decides which operators can compare it. */
-export type KeyKind = 'text' | 'date' | 'flag' | 'address' | 'arn' | 'number';
+import { GLOBAL_KEYS, SERVICE_KEYS, type KeyKind } from './condition-keys.data.js';
 
 /** What goes after `aws:PrincipalTag/` and its like. */
 const TAG_KEY = /^[\w .:/=+@-]{1,128}$/;

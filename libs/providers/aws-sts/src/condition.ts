@@ -1,5 +1,6 @@
 import { isIP } from 'node:net';
-import { kindsOfKey, serviceOfKey, suggestedKey, type KeyKind } from './condition-keys.js';
+import type { KeyKind } from './condition-keys.data.js';
+import { kindsOfKey, serviceOfKey, suggestedKey } from './condition-keys.js';
 
 /** operator → key → value or values */
 export type Condition = Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
