@@ -35,7 +35,7 @@ async function embedded(config: BrokerConfig, log: (message: string) => void): P
   try {
     const [demoUrl, issuer] = await Promise.all([
       prepareDemoDatabase(server),
-      developmentIssuer(config.dataDir, { production: config.production }),
+      developmentIssuer(config.dataDir, { production: config.production, create: true }),
       migrate(server.url('mayfly', 'postgres'), server.url('mayfly')),
     ]);
     return {
