@@ -82,15 +82,7 @@ export function isOwnVariable(name: string): boolean {
 
 /** Parses the environment once. Throws `invalid_declaration` naming the variables that are wrong, never their values. */
 export function readConfig(variables = environment): BrokerConfig {
-  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
-  const parsed = EnvironmentSchema.safeParse(given);
-  const misspelt = misspeltSettings(given);
-  if (!parsed.success || misspelt.length > 0) {
-    const wrong = parsed.error?.issues.map(({ path, message }) => `${path.join('.')} (${message})`) ?? [];
-    const guesses = misspelt.map(({ name, meant }) => `${name} (no such setting, use ${meant})`);
-    throw new Problem('invalid_declaration', `the environment is wrong at ${[...wrong, ...guesses].join('; ')}`);
-  }
-  const { data } = parsed;
+  const data = parseEnvironment(variables);
   const production = data.NODE_ENV === 'production';
   if (production) refuseForProduction(data);
   if (!data.MAYFLY_API && !data.MAYFLY_WORKER)
@@ -115,6 +107,16 @@ export function readConfig(variables = environment): BrokerConfig {
     docs: data.MAYFLY_DOCS,
     failpoint: data.MAYFLY_FAILPOINT,
   });
+}
+
+function parseEnvironment(variables: typeof environment): Environment {
+  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
+  const parsed = EnvironmentSchema.safeParse(given);
+  const misspelt = misspeltSettings(given);
+  if (parsed.success && misspelt.length === 0) return parsed.data;
+  const wrong = parsed.error?.issues.map(({ path, message }) => `${path.join('.')} (${message})`) ?? [];
+  const guesses = misspelt.map(({ name, meant }) => `${name} (no such setting, use ${meant})`);
+  throw new Problem('invalid_declaration', `the environment is wrong at ${[...wrong, ...guesses].join('; ')}`);
 }
 
 /** What the command line reads, and what a Kubernetes Service called `mayfly` puts into the environment of every pod. */

@@ -27,7 +27,10 @@ export async function grantRuntimeRole(owner: ClientBase, role: string): Promise
 
 /** Runs `work` on one connection of the owner of the tables, with the name of its role. */
 export async function asOwner(url: string, work: (owner: ClientBase, role: string) => Promise<void>): Promise<void> {
-  const owner = new pg.Client({ connectionString: url, application_name: 'mayfly migrations' });
+  const owner = new pg.Client({
+    ...{ connectionString: url, application_name: 'mayfly migrations' },
+    connectionTimeoutMillis: 10_000,
+  });
   await owner.connect();
   try {
     const { rows } = await owner.query<{ role: string }>('SELECT current_user AS role');

@@ -7,6 +7,7 @@ import { FederationTokens, KeyRing, Sealer } from '@mayfly/trust';
 import type { Logger } from 'pino';
 import type { BrokerConfig } from '../config.js';
 import type { Backing } from './database.js';
+import { namingDatabase } from './start-faults.js';
 
 export interface ServiceInputs {
   readonly config: BrokerConfig;
@@ -25,7 +26,7 @@ export async function buildFoundation({ config, backing, publicUrl, log }: Servi
   };
   const database = new Database({ url: backing.url, onConnectionLost: report });
   const clock = new DatabaseClock(database.pool);
-  await clock.measure();
+  await namingDatabase('DATABASE_URL', () => clock.measure());
   const sealer = new Sealer({ current: backing.sealingKey });
   const keyRing = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'access'), sealer, clock);
   const federationKeys = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'federation'), sealer, clock);
