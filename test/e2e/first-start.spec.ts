@@ -1,10 +1,13 @@
 import { spawnSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { Problem } from '@mayfly/kernel';
+import { newId, type Problem } from '@mayfly/kernel';
 import { startTestPostgres, type TestDatabase } from '@mayfly/testing';
 import { startBroker } from '../../apps/broker/src/boot/service.js';
 import { readConfig } from '../../apps/broker/src/config.js';
+import { rowsOf } from '../support/rows.js';
+import { until } from '../support/until.js';
 
 let database: TestDatabase;
 let environment: Readonly<Record<string, string>>;
@@ -80,5 +83,76 @@ describe('a start that is set up wrongly names the variable and the fact', () =>
       stderr: 'mayfly: DATABASE_URL: the server refuses its user or its password (28P01)\n',
     });
     expect(stdout).not.toContain('canary');
+  });
+});
+
+describe('a sealing key that is another one', () => {
+  it('stops the start, which names the variable; with the first key it goes on', async () => {
+    const [first, other] = ['0a'.repeat(32), '0b'.repeat(32)];
+    const own = await (await startTestPostgres()).createDatabase();
+    const urls = { DATABASE_URL: own.url, MAYFLY_MIGRATION_URL: own.adminUrl };
+    const start = (key: string) => {
+      const variables = { ...environment, ...urls, MAYFLY_SEALING_KEY: key };
+      return startBroker(readConfig(variables), variables);
+    };
+    const before = await start(first);
+    const keys = before.services.keyRing.jwks();
+    await before.stop();
+    expect(await refusal({ ...urls, MAYFLY_SEALING_KEY: other })).toMatch(
+      /^MAYFLY_SEALING_KEY: .*sealed with another key/,
+    );
+    const after = await start(first);
+    expect(after.services.keyRing.jwks()).toEqual(keys);
+    await after.stop();
+    await own.drop();
+  });
+});
+
+describe('the statements of docs/deploy.md', () => {
+  const names = { owner: 'docs_owner', service: 'docs_service', database: 'docs_database' };
+  const password = 'of-this-test';
+  let postgres: Awaited<ReturnType<typeof startTestPostgres>>;
+  const admin = (statement: string) => rowsOf(postgres.server.url('postgres', 'postgres'), statement);
+  beforeAll(async () => {
+    postgres = await startTestPostgres();
+  });
+  afterAll(async () => {
+    await admin(`DROP DATABASE IF EXISTS ${names.database} WITH (FORCE)`);
+    await admin(`DROP ROLE IF EXISTS ${names.owner}, ${names.service}`);
+  });
+
+  it('make a database that the service starts on, with jobs in PostgreSQL', async () => {
+    const blocks = [...readFileSync('docs/deploy.md', 'utf8').matchAll(/```sql\n(.*?)```/gs)].map(
+      ([, sql = '']) => sql,
+    );
+    const statements = blocks
+      .join('')
+      .replaceAll('…', password)
+      .replaceAll('mayfly_service', names.service)
+      .replaceAll('DATABASE mayfly', `DATABASE ${names.database}`)
+      .replace(/\bmayfly\b/g, names.owner)
+      .split(';')
+      .filter((statement) => statement.trim() !== '');
+    expect(statements.length).toBeGreaterThan(5);
+    for (const statement of statements) await admin(statement);
+    const urlOf = (username: string) =>
+      Object.assign(new URL(postgres.server.url(names.database)), { username, password }).href;
+    const variables = {
+      ...environment,
+      ...{ MAYFLY_QUEUE: 'on', DATABASE_URL: urlOf(names.service), MAYFLY_MIGRATION_URL: urlOf(names.owner) },
+    };
+    const broker = await startBroker(readConfig(variables), variables);
+    try {
+      await until('a job is in PostgreSQL', 30, async () => {
+        await broker.services.queue?.add([
+          { leaseId: newId('lse'), runAt: new Date(Date.now() + 60_000), reason: 'due' },
+        ]);
+        const jobs = 'SELECT FROM bullmq.job';
+        const found = await rowsOf(postgres.server.url(names.database, 'postgres'), jobs).catch(() => []);
+        return found.length > 0;
+      });
+    } finally {
+      await broker.stop();
+    }
   });
 });

@@ -46,6 +46,18 @@ function databaseFault(cause: unknown): string {
   return `the database cannot be used (${redactText(cause instanceof Error ? cause.message : String(cause))})`;
 }
 
+/** The same for the first use of the sealing key: what is in the database was sealed with it, or with another one. */
+export async function namingSealingKey<T>(open: () => Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (cause) {
+    if (!(cause instanceof Problem) || cause.code !== 'internal') throw cause;
+    const detail =
+      'MAYFLY_SEALING_KEY: the signing keys in this database were sealed with another key; start with that one';
+    throw new Problem('conflict', detail, { cause });
+  }
+}
+
 /** The same for listening at `HOST` and `PORT`. */
 export async function namingAddress<T>(listen: () => Promise<T>): Promise<T> {
   try {
