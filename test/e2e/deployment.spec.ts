@@ -20,7 +20,7 @@ describe('the files of the deployment', () => {
       'a setting that is misspelt',
       /MAYFLY_BOOTSTRAP_ISSUER: /,
       'MAYFLY_BOOTSTRAP_ISSUERS: ',
-      /MAYFLY_BOOTSTRAP_ISSUERS, which/,
+      /MAYFLY_BOOTSTRAP_ISSUERS \(no such setting, use MAYFLY_BOOTSTRAP_ISSUER\)/,
     ],
     ['a setting with a wrong value', "MAYFLY_API: 'off'", "MAYFLY_API: 'no'", /worker would not start.*MAYFLY_API/],
     ['a setting that production refuses', /^ {2}HOST: /m, '  MAYFLY_FAILPOINT: mint\n  HOST: ', /MAYFLY_FAILPOINT/],

@@ -46,9 +46,29 @@ describe('the README', () => {
     expect(JSON.parse(stdout)).toMatchObject({ state: 'active', credentials: [{ name: 'db' }, { name: 'api' }] });
   });
 
+  it('has a service that prints a request which works in a terminal where no variable is set', async () => {
+    const printed = /^ {2}curl[^]*?\n\n/m.exec(broker.output())?.[0] ?? 'false';
+    const { PATH, HOME } = process.env;
+    const { stdout } = await run('bash', ['-c', printed], { env: { PATH, HOME } });
+    expect(JSON.parse(stdout)).toMatchObject({ state: 'active' });
+  });
+
+  it('makes no second issuer in another data directory, and says which variable to set', async () => {
+    const elsewhere = { ...environment, MAYFLY_DATA_DIR: join(scene.directory, 'elsewhere') };
+    const asking = run('npm', ['run', '-s', 'token', '--', '--agent', 'support-agent'], { env: elsewhere });
+    await expect(asking).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/^there is.*MAYFLY_DATA_DIR/),
+    });
+    expect(existsSync(elsewhere.MAYFLY_DATA_DIR)).toBe(false);
+  });
+
   it('is what the service prints when it starts', () => {
     const request = blocks('sh').find((block) => block.includes('curl')) ?? 'missing';
-    const printed = broker.output().replaceAll(broker.url, 'http://127.0.0.1:8420');
+    const printed = broker
+      .output()
+      .replaceAll(broker.url, 'http://127.0.0.1:8420')
+      .replace(/MAYFLY_DATA_DIR=\S+ /, '');
     expect(printed.replace(/^ {2}/gm, '')).toContain(request.trim());
   });
 

@@ -167,6 +167,36 @@ describe('the route table', () => {
   });
 });
 
+describe('an address that is known', () => {
+  // A GET of `/templates/lint` reads the template of that name.
+  const addresses = [...new Set(Object.keys(TABLE).map((route) => route.split(' ')[1] ?? ''))].filter(
+    (address) => address !== '/templates/lint',
+  );
+
+  it.each(addresses)('%s refuses every other method, and says which it takes', async (address) => {
+    const taken = Object.keys(TABLE).flatMap((route) => {
+      const [method = '', of] = route.split(' ');
+      return of === address ? [method, ...(method === 'GET' ? ['HEAD'] : [])] : [];
+    });
+    const url = address.replace(/:(\w+)/g, 'unknown').replace('*', 'page.js');
+    for (const method of (['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'] as const).filter(
+      (one) => !taken.includes(one),
+    )) {
+      const { statusCode, headers, body } = await app.inject({ method, url });
+      expect({ method, statusCode, allow: headers.allow }).toEqual({
+        method,
+        statusCode: 405,
+        allow: taken.sort().join(', '),
+      });
+      expect(JSON.parse(body)).toMatchObject(
+        address.startsWith('/oauth/')
+          ? { error: 'invalid_request' }
+          : { type: 'urn:mayfly:problem:method_not_allowed', instance: expect.stringContaining('req_') },
+      );
+    }
+  });
+});
+
 describe('a route that states no permission', () => {
   it('is refused to everybody, and does not run', async () => {
     let ran = false;

@@ -61,7 +61,7 @@ export interface DatabaseScene extends Scene {
 export function openEmbeddedScene(): EmbeddedScene {
   const { directory, start, endAll } = openPlace();
   const dataDir = join(directory, 'data');
-  const issuer = () => developmentIssuer(dataDir, { production: false });
+  const issuer = () => developmentIssuer(dataDir, { production: false, create: true });
   return {
     directory,
     dataDir,

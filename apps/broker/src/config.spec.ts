@@ -53,6 +53,48 @@ describe('the environment', () => {
   });
 });
 
+describe('a name that is nearly a setting', () => {
+  it.each([
+    ['MAYFLY_SEALINGKEY', 'MAYFLY_SEALING_KEY'],
+    ['MAYFLY_WROKER', 'MAYFLY_WORKER'],
+    ['MAYFLY_SECRET_DIR', 'MAYFLY_SECRETS_DIR'],
+    ['MAYFLY_DATABASE_URL', 'DATABASE_URL'],
+    ['MAYFLY_PORT', 'PORT'],
+  ])('%s stops the start, which says %s and no value', (name, meant) => {
+    const act = () => readConfig({ [name]: 'canary' });
+    expect(act).toThrow(`${name} (no such setting, use ${meant})`);
+    expect(act).not.toThrow(/canary/);
+  });
+
+  it.each([
+    ['MAYFLY_URL', 'http://127.0.0.1:8420'],
+    ['MAYFLY_TOKEN', 'of the command line'],
+    ['MAYFLY_PORT', 'tcp://10.0.0.1:8420'],
+    ['MAYFLY_SERVICE_HOST', '10.0.0.1'],
+    ['MAYFLY_SERVICE_PORT', '8420'],
+    ['MAYFLY_SERVICE_PORT_HTTP', '8420'],
+    ['MAYFLY_PORT_8420_TCP_ADDR', '10.0.0.1'],
+    ['MAYFLY_WORKER_SERVICE_HOST', '10.0.0.1'],
+    ['CRM_DATABASE_URL', 'of a connection'],
+  ])('%s=%s is of others, and is let be', (name, value) => {
+    expect(() => readConfig({ [name]: value })).not.toThrow();
+  });
+});
+
+describe('a mode', () => {
+  it.each(['prod', 'Production', 'staging', 'dev'])(
+    '%s that is unknown stops the start, which says what there is',
+    (mode) => {
+      const act = () => readConfig({ NODE_ENV: mode });
+      expect(act).toThrow(/NODE_ENV.*"development"\|"production"\|"test"/);
+    },
+  );
+
+  it.each(['development', 'test', ''])('`%s` is not production', (mode) => {
+    expect(readConfig({ NODE_ENV: mode }).production).toBe(false);
+  });
+});
+
 it.each([
   ['DATABASE_URL', true],
   ['database_url', true],

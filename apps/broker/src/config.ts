@@ -1,4 +1,5 @@
 import { resolve } from 'node:path';
+import { suggestKey } from '@mayfly/declarations';
 import { AllowList, InvalidAllowList } from '@mayfly/egress';
 import { Problem } from '@mayfly/kernel';
 import { z } from 'zod';
@@ -23,7 +24,7 @@ const egressAllow = z.string().superRefine((text, context) => {
 
 /** What the service reads from its environment: the one place that does (docs/configuration.md). */
 const EnvironmentSchema = z.object({
-  NODE_ENV: z.string().default('development'),
+  NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8420),
   DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
@@ -97,13 +98,7 @@ export function isOwnVariable(name: string): boolean {
 
 /** Parses the environment once. Throws `invalid_declaration` naming the variables that are wrong, never their values. */
 export function readConfig(variables = environment): BrokerConfig {
-  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
-  const parsed = EnvironmentSchema.safeParse(given);
-  if (!parsed.success) {
-    const wrong = parsed.error.issues.map(({ path, message }) => `${path.join('.')} (${message})`).join('; ');
-    throw new Problem('invalid_declaration', `the environment is wrong at ${wrong}`);
-  }
-  const { data } = parsed;
+  const data = parseEnvironment(variables);
   const production = data.NODE_ENV === 'production';
   if (production) refuseForProduction(data);
   if (!data.MAYFLY_API && !data.MAYFLY_WORKER)
@@ -128,6 +123,37 @@ export function readConfig(variables = environment): BrokerConfig {
     queue: data.MAYFLY_QUEUE,
     docs: data.MAYFLY_DOCS,
     failpoint: data.MAYFLY_FAILPOINT,
+  });
+}
+
+function parseEnvironment(variables: typeof environment): Environment {
+  const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
+  const parsed = EnvironmentSchema.safeParse(given);
+  const misspelt = misspeltSettings(given);
+  if (parsed.success && misspelt.length === 0) return parsed.data;
+  const wrong = parsed.error?.issues.map(({ path, message }) => `${path.join('.')} (${message})`) ?? [];
+  const guesses = misspelt.map(({ name, meant }) => `${name} (no such setting, use ${meant})`);
+  throw new Problem('invalid_declaration', `the environment is wrong at ${[...wrong, ...guesses].join('; ')}`);
+}
+
+/** What the command line reads, and what a Kubernetes Service called `mayfly` puts into the environment of every pod. */
+const OF_OTHERS =
+  /^MAYFLY_(URL|TOKEN|TOKEN_FILE|ALLOW_HTTP|TASK_ID|([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_\w+))$/;
+
+interface Guess {
+  readonly name: string;
+  readonly meant: string;
+}
+
+/** Variables that begin like ours, are none of ours, and are near one: two letters off, or with `MAYFLY_` before a plain name. */
+function misspeltSettings(given: Readonly<Record<string, string | undefined>>): readonly Guess[] {
+  return Object.keys(given).flatMap((name) => {
+    if (!name.startsWith('MAYFLY_') || settings.has(name) || OF_OTHERS.test(name)) return [];
+    // Kubernetes again: MAYFLY_PORT=tcp://…
+    if (given[name]?.startsWith('tcp://')) return [];
+    const plain = name.slice('MAYFLY_'.length);
+    const meant = settings.has(plain) ? plain : suggestKey(EnvironmentSchema, [], name);
+    return meant === undefined ? [] : [{ name, meant }];
   });
 }
 

@@ -1,5 +1,6 @@
 import 'reflect-metadata';
 import { Problem } from '@mayfly/kernel';
+import { redactText } from '@mayfly/platform';
 import { printWelcome } from './boot/welcome.js';
 import { startBroker } from './boot/service.js';
 import { environment, readConfig } from './config.js';
@@ -25,8 +26,8 @@ async function main(): Promise<void> {
 }
 
 function fail(error: unknown): void {
-  const reason = error instanceof Problem ? error.detail : error instanceof Error ? error.stack : String(error);
-  process.stderr.write(`mayfly: ${reason ?? 'unknown failure'}\n`);
+  const reason = error instanceof Problem ? error.detail : error instanceof Error ? error.message : String(error);
+  process.stderr.write(`mayfly: ${redactText(reason)}\n`);
   for (const { pointer, detail } of error instanceof Problem ? (error.extensions.errors ?? []) : []) {
     process.stderr.write(`  ${pointer}: ${detail}\n`);
   }

@@ -1,6 +1,7 @@
 export { Catalog, type CatalogRows, type CatalogSource, type RegisteredAgent } from './catalog.js';
 export { checkDeclarations, type CheckedDeclarations, type DeclarationContext } from './check-declarations.js';
 export { checkRun, type CheckedDocument } from './check-run.js';
+export { suggestKey } from './did-you-mean.js';
 export { diffDeclarations, type DeclarationChange } from './diff-declarations.js';
 export {
   DECLARATION_KINDS,

@@ -11,6 +11,8 @@ export type ProblemCode =
   | 'precondition_required'
   | 'request_in_flight'
   | 'idempotency_key_reused'
+  | 'request_timeout'
+  | 'headers_too_large'
   | 'payload_too_large'
   | 'unsupported_media_type'
   | 'invalid_parameters'

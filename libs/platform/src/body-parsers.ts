@@ -1,23 +1,41 @@
 import { Problem, type Json } from '@mayfly/kernel';
-import type { FastifyInstance } from 'fastify';
+import type { FastifyInstance, FastifyRequest } from 'fastify';
+import { isOAuthAddress } from './problem-table.js';
 import { parseStrictJson } from './strict-json.js';
 
+const JSON_TYPE = 'application/json';
+const FORM_TYPE = 'application/x-www-form-urlencoded';
+
 /**
- * Makes Fastify read bodies strictly: JSON and forms in which every field is named once, and no other media type.
- * An empty JSON body is `undefined`. Call it before routes are added; Nest needs `{ bodyParser: false }`.
+ * Makes Fastify read bodies strictly: forms at the OAuth endpoints (RFC 6749 §3.2), JSON everywhere else, each field named
+ * once. Another media type is `unsupported_media_type`, which names it and the one to send. An empty body is `undefined`,
+ * whatever its type. Call it before routes are added; Nest needs `{ bodyParser: false }`.
  */
 export function useStrictBodies(
   fastify: Pick<FastifyInstance, 'removeAllContentTypeParsers' | 'addContentTypeParser'>,
 ): void {
   fastify.removeAllContentTypeParsers();
-  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, async (_request: unknown, body: string) =>
-    parseBody(body),
-  );
-  fastify.addContentTypeParser(
-    'application/x-www-form-urlencoded',
-    { parseAs: 'string' },
-    async (_request: unknown, body: string) => parseStrictForm(body),
-  );
+  const parse = async (request: FastifyRequest, body: string): Promise<Json | undefined> => {
+    const wanted = isOAuthAddress(request.url) ? FORM_TYPE : JSON_TYPE;
+    const given = request.headers['content-type'];
+    if (body === '') return undefined;
+    if (mediaTypeOf(given) !== wanted) throw unsupported(given, wanted);
+    return wanted === JSON_TYPE ? parseStrictJson(body) : parseStrictForm(body);
+  };
+  for (const type of [JSON_TYPE, FORM_TYPE, '*']) fastify.addContentTypeParser(type, { parseAs: 'string' }, parse);
+}
+
+function mediaTypeOf(header: string | undefined): string | undefined {
+  return header?.split(';', 1)[0]?.trim().toLowerCase();
+}
+
+function unsupported(given: string | undefined, wanted: string): Problem {
+  const type = mediaTypeOf(given);
+  if (type === undefined) {
+    return new Problem('unsupported_media_type', `the body has no \`Content-Type\`; send \`${wanted}\``);
+  }
+  const named = /^[\w.+/-]{1,100}$/.test(type) ? `\`${type}\`` : 'this `Content-Type`';
+  return new Problem('unsupported_media_type', `${named} is not read here; send \`${wanted}\``);
 }
 
 /** A form in which each field is named once, as RFC 6749 §3.2 demands. Throws `invalid_request`. */
@@ -28,8 +46,4 @@ function parseStrictForm(text: string): Readonly<Record<string, string>> {
     throw new Problem('invalid_request', 'the form names one field twice; name each field once');
   }
   return Object.fromEntries(form);
-}
-
-function parseBody(text: string): Json | undefined {
-  return text === '' ? undefined : parseStrictJson(text);
 }

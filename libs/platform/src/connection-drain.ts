@@ -50,6 +50,11 @@ export class ConnectionDrain {
     });
   }
 
+  /** Whether a request that has come whole on this connection waits for its answer. */
+  isProcessing(socket: Socket): boolean {
+    return [...(this.connections.get(socket) ?? [])].some(({ request }) => request.complete);
+  }
+
   /** Resolves when no connection is left: idle ones end at once, all others within their bounds. Repeating it is harmless. */
   drain(): Promise<void> {
     return (this.draining ??= this.run());

@@ -28,7 +28,7 @@ describe('the development issuer', () => {
     rmSync(dataDir, { recursive: true });
   });
 
-  const open = (): Promise<DevelopmentIssuer> => developmentIssuer(dataDir, { production: false, clock });
+  const open = (): Promise<DevelopmentIssuer> => developmentIssuer(dataDir, { production: false, create: true, clock });
 
   it('keeps its keys in a file that only its owner can read', async () => {
     await open();
@@ -46,12 +46,25 @@ describe('the development issuer', () => {
   it('is the same issuer each time, and another one in another directory', async () => {
     const [first, again] = [await open(), await open()];
     expect(again.documents).toEqual(first.documents);
-    const elsewhere = await developmentIssuer(join(dataDir, 'other'), { production: false });
+    const elsewhere = await developmentIssuer(join(dataDir, 'other'), { production: false, create: true });
     expect(elsewhere.documents).not.toEqual(first.documents);
   });
 
+  it('is made by the service alone: nobody else makes a second one, or a directory', async () => {
+    const missing = join(dataDir, 'elsewhere');
+    await expect(developmentIssuer(missing, { production: false })).rejects.toMatchObject({
+      code: 'not_found',
+      detail: expect.stringContaining('MAYFLY_DATA_DIR'),
+    });
+    expect(readdirSync(dataDir)).toEqual([]);
+    const { documents } = await open();
+    expect((await developmentIssuer(dataDir, { production: false })).documents).toEqual(documents);
+  });
+
   it('refuses to exist in production, and makes no keys there', async () => {
-    await expect(developmentIssuer(dataDir, { production: true })).rejects.toMatchObject({ code: 'forbidden' });
+    await expect(developmentIssuer(dataDir, { production: true, create: true })).rejects.toMatchObject({
+      code: 'forbidden',
+    });
     expect(readdirSync(dataDir)).toEqual([]);
   });
 
@@ -59,7 +72,7 @@ describe('the development issuer', () => {
     const module = JSON.stringify(new URL('./development-issuer.ts', import.meta.url).href);
     const loader = fileURLToPath(new URL('../../../tools/run-typescript.mjs', import.meta.url));
     const code = `import { developmentIssuer } from ${module};
-      const issuer = await developmentIssuer(process.argv[1], { production: false });
+      const issuer = await developmentIssuer(process.argv[1], { production: false, create: true });
       console.log(JSON.stringify(issuer.documents));`;
     const race = () =>
       promisify(execFile)(process.execPath, ['--import', loader, '--input-type=module', '-e', code, dataDir]);

@@ -5,7 +5,7 @@ import { Problem, type Clock } from '@mayfly/kernel';
 import { calculateJwkThumbprint, SignJWT } from 'jose';
 import type { z } from 'zod';
 import { makeDataDirectory } from './embedded-postgres-account.js';
-import { readOrCreateSecretFile } from './secret-file.js';
+import { readIfPresent, readOrCreateSecretFile } from './secret-file.js';
 
 /** For whom a token is made. `subject` names one of several people with a role; `dev-<role>` unless given. */
 export type DevelopmentTokenOrder =
@@ -31,6 +31,8 @@ export interface DevelopmentIssuer {
 export interface DevelopmentIssuerOptions {
   /** whether this is `NODE_ENV=production`, where the issuer refuses to exist */
   readonly production: boolean;
+  /** whether keys may be made where the directory has none: by the service alone, so that there is one issuer a directory */
+  readonly create?: boolean;
   readonly clock?: Clock;
 }
 
@@ -50,8 +52,8 @@ const issuerOf = (voice: Voice) => `urn:mayfly:${voice}`;
 
 /**
  * The development issuer of a data directory. Its private keys are in `development-issuer.json` there (mode 0600), made
- * on first use; of several processes that race to make them, all use the same. Whoever reads that file can be anyone:
- * throws Problem `forbidden` in production.
+ * on first use with `create`; of several processes that race to make them, all use the same. Whoever reads that file can be
+ * anyone: throws Problem `forbidden` in production. Throws `not_found` without `create` where there is no issuer.
  */
 export async function developmentIssuer(
   dataDir: string,
@@ -64,9 +66,7 @@ export async function developmentIssuer(
     );
   }
   const clock = options.clock ?? { now: () => new Date() };
-  makeDataDirectory(dataDir);
-  const stored = readOrCreateSecretFile(join(dataDir, 'development-issuer.json'), makeKeys);
-  const keys = JSON.parse(stored.content) as Record<Voice, string>;
+  const keys = JSON.parse(storedKeys(dataDir, options.create ?? false)) as Record<Voice, string>;
   const workloads = await readKey(keys.development);
   const staff = await readKey(keys['development-staff']);
   const roles = Object.fromEntries(RoleSchema.options.map((role) => [role, { claim: 'roles', values: [role] }]));
@@ -82,6 +82,20 @@ export async function developmentIssuer(
             'agent' in order ? order.agent : `resource-server/${order.resourceServer}`,
           ),
   };
+}
+
+function storedKeys(dataDir: string, create: boolean): string {
+  const path = join(dataDir, 'development-issuer.json');
+  if (create) {
+    makeDataDirectory(dataDir);
+    return readOrCreateSecretFile(path, makeKeys).content;
+  }
+  const present = readIfPresent(path);
+  if (present !== undefined) return present;
+  throw new Problem(
+    'not_found',
+    `there is no development issuer in ${dataDir}: start the service first, or set MAYFLY_DATA_DIR to its data directory`,
+  );
 }
 
 function makeKeys(): string {

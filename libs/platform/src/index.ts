@@ -12,11 +12,12 @@ export {
 } from './development-issuer.js';
 export { useStrictBodies } from './body-parsers.js';
 export { ConnectionDrain } from './connection-drain.js';
+export { RouteMethods } from './route-methods.js';
 export { createBoundedServer } from './http-server.js';
 export { createLogger, type LoggerOptions } from './logging.js';
 export { Metrics, type IssuanceOutcome, type MetricSources, type ProviderOperation } from './metrics.js';
-export { OAuthProblemFilter, ProblemFilter } from './problem.filter.js';
-export { PROBLEM_TABLE, renderOAuthError, renderProblem, type RenderedProblem } from './problem-table.js';
+export { ProblemFilter } from './problem.filter.js';
+export { PROBLEM_TABLE, renderErrorAt, renderProblem, type RenderedProblem } from './problem-table.js';
 export { redactText } from './redaction.js';
 export { parseStrictJson } from './strict-json.js';
 export { validationProblem } from './validation-problem.js';

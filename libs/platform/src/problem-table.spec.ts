@@ -16,6 +16,8 @@ describe('the problem table', () => {
     ['conflict', 409],
     ['request_in_flight', 409],
     ['precondition_failed', 412],
+    ['request_timeout', 408],
+    ['headers_too_large', 431],
     ['payload_too_large', 413],
     ['unsupported_media_type', 415],
     ['invalid_parameters', 422],

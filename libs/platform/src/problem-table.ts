@@ -54,7 +54,7 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemKind>> = {
   method_not_allowed: {
     status: 405,
     title: 'The method is not allowed here',
-    description: 'The address exists and does not take this method; see the API reference.',
+    description: 'The address exists and does not take this method; `Allow` has those that it takes.',
     oauth: 'invalid_request',
   },
   conflict: {
@@ -86,6 +86,18 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemKind>> = {
     status: 422,
     title: 'The idempotency key belongs to another request',
     description: 'This `Idempotency-Key` was used with another body; use a new key for a new request.',
+    oauth: 'invalid_request',
+  },
+  request_timeout: {
+    status: 408,
+    title: 'The request did not come in time',
+    description: 'The whole header is due within 10 s, the whole request within 30 s; send it again, faster.',
+    oauth: 'invalid_request',
+  },
+  headers_too_large: {
+    status: 431,
+    title: 'The headers are too large',
+    description: 'The headers are over the limit of 16 KiB; send less, such as a smaller token.',
     oauth: 'invalid_request',
   },
   payload_too_large: {
@@ -189,6 +201,16 @@ export function renderOAuthError(error: unknown): RenderedProblem {
     headers: { 'content-type': 'application/json', pragma: 'no-cache', ...commonHeaders(problem) },
     body: { error: oauth, error_description: describable(problem.detail) },
   };
+}
+
+/** Whether the errors of a request target have the form of RFC 6749. */
+export function isOAuthAddress(target: string): boolean {
+  return target.startsWith('/oauth/');
+}
+
+/** The answer to an error in the form that the request target has. Never throws. */
+export function renderErrorAt(target: string, error: unknown, requestId?: string): RenderedProblem {
+  return isOAuthAddress(target) ? renderOAuthError(error) : renderProblem(error, requestId);
 }
 
 function asProblem(error: unknown): Problem {

@@ -7,7 +7,6 @@ import {
   Post,
   ServiceUnavailableException,
   StandardSchemaValidationPipe,
-  UseFilters,
 } from '@nestjs/common';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
@@ -15,7 +14,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { z } from 'zod';
 import { useStrictBodies } from './body-parsers.js';
 import { createLogger } from './logging.js';
-import { OAuthProblemFilter, ProblemFilter } from './problem.filter.js';
+import { ProblemFilter } from './problem.filter.js';
 import { validationProblem } from './validation-problem.js';
 
 const Order = z.strictObject({ template: z.string(), parameters: z.record(z.string(), z.json()).optional() });
@@ -41,7 +40,6 @@ class Throwing {
 }
 
 @Controller('oauth')
-@UseFilters(OAuthProblemFilter)
 class OAuth {
   @Get('throw')
   throw(): never {
@@ -176,13 +174,35 @@ describe('a body', () => {
     expect(logged).toEqual([]);
   });
 
-  it.each(['text/plain', 'text/html; charset=utf-8', 'application/xml', 'nonsense'])(
-    'is refused as %s',
+  it.each([
+    ['text/plain', '`text/plain` is not read here; send `application/json`'],
+    ['Text/HTML; charset=utf-8', '`text/html` is not read here; send `application/json`'],
+    [
+      'application/x-www-form-urlencoded',
+      '`application/x-www-form-urlencoded` is not read here; send `application/json`',
+    ],
+    ['application/jsonp', '`application/jsonp` is not read here; send `application/json`'],
+    ['text/<script>', expect.stringContaining('send `application/json`')],
+    ['nonsense', expect.stringContaining('send `application/json`')],
+  ])('is refused as %s, which is named, with the type to send', async (type, detail) => {
+    expect(await post('template=a', type)).toMatchObject({
+      status: 415,
+      body: { type: 'urn:mayfly:problem:unsupported_media_type', detail },
+    });
+  });
+
+  it('is refused without a type', async () => {
+    const response = await app.inject({ method: 'POST', url: '/orders', payload: Buffer.from('{"template":"a"}') });
+    expect({ status: response.statusCode, body: response.json<unknown>() }).toMatchObject({
+      status: 415,
+      body: { detail: 'the body has no `Content-Type`; send `application/json`' },
+    });
+  });
+
+  it.each(['application/x-www-form-urlencoded', 'text/plain'])(
+    'that is empty is none, also as %s, which is what `curl -d ""` sends',
     async (type) => {
-      expect(await post('<a/>', type)).toMatchObject({
-        status: 415,
-        body: { type: 'urn:mayfly:problem:unsupported_media_type' },
-      });
+      expect(await post('', type, '/bare')).toEqual({ status: 201, body: { body: null } });
     },
   );
 
@@ -191,8 +211,8 @@ describe('a body', () => {
   });
 });
 
-describe('OAuthProblemFilter', () => {
-  it('answers in the form of RFC 6749', async () => {
+describe('the OAuth endpoints', () => {
+  it('answer in the form of RFC 6749', async () => {
     expect(await answer(new Problem('unauthenticated', 'send a token'), '/oauth/throw')).toEqual({
       status: 401,
       type: 'application/json; charset=utf-8',
@@ -200,17 +220,30 @@ describe('OAuthProblemFilter', () => {
     });
   });
 
-  it('hides what it does not know', async () => {
+  it('hide what they do not know', async () => {
     const { body } = await answer(new Error('canary'), '/oauth/throw');
     expect(body).toEqual({ error: 'server_error', error_description: 'the request failed on our side' });
   });
 
-  it('reads a form, each field once', async () => {
+  it('read a form, each field once', async () => {
     const type = 'application/x-www-form-urlencoded';
     expect(await post('token=a%20b&token_type_hint=x', type, '/oauth/form')).toEqual({
       status: 201,
       body: { token: 'a b', token_type_hint: 'x' },
     });
-    expect(await post('token=a&token=b', type, '/oauth/form')).toMatchObject({ status: 400 });
+    expect(await post('token=a&token=b', type, '/oauth/form')).toMatchObject({
+      status: 400,
+      body: { error: 'invalid_request', error_description: 'the form names one field twice; name each field once' },
+    });
+  });
+
+  it('refuse JSON, and say which type to send', async () => {
+    expect(await post('{"token":"a"}', 'application/json', '/oauth/form')).toEqual({
+      status: 415,
+      body: {
+        error: 'invalid_request',
+        error_description: '`application/json` is not read here; send `application/x-www-form-urlencoded`',
+      },
+    });
   });
 });

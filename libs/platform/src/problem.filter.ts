@@ -2,7 +2,7 @@ import { refusedIdentity } from '@mayfly/identity';
 import { Problem, type ProblemCode } from '@mayfly/kernel';
 import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { renderOAuthError, renderProblem, type RenderedProblem } from './problem-table.js';
+import { renderErrorAt } from './problem-table.js';
 
 /** What a status of the framework means here. Its own texts are never shown: some repeat the request. */
 const BY_STATUS: ReadonlyMap<number, readonly [ProblemCode, string]> = new Map([
@@ -13,8 +13,8 @@ const BY_STATUS: ReadonlyMap<number, readonly [ProblemCode, string]> = new Map([
   [405, ['method_not_allowed', 'this address does not take that method']],
   [413, ['payload_too_large', 'the body is too large, send less']],
   [414, ['invalid_request', 'the address is too long']],
-  [415, ['unsupported_media_type', 'this content type is not read here']],
-  [431, ['invalid_request', 'the headers are too large']],
+  [415, ['unsupported_media_type', 'this `Content-Type` is not read; send `application/json`, or a form at `/oauth/`']],
+  [431, ['headers_too_large', 'the headers are too large']],
   [503, ['unavailable', 'the service is not ready, or is closing']],
 ]);
 
@@ -36,7 +36,10 @@ function statusOf(error: unknown): number | undefined {
   return ofFastify && typeof error.statusCode === 'number' ? error.statusCode : undefined;
 }
 
-/** Answers every error of every route as a problem document, and logs those that are our fault under the request's id. */
+/**
+ * Answers every error of every route, as a problem document or, at the OAuth endpoints, in the form of RFC 6749, and logs
+ * those that are our fault under the request's id.
+ */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
@@ -44,22 +47,10 @@ export class ProblemFilter implements ExceptionFilter {
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
     const problem = problemOf(error);
-    const { status, headers, body } = this.render(problem ?? error, request.id);
+    const { status, headers, body } = renderErrorAt(request.url, problem ?? error, request.id);
     log(request, problem, error, status);
     if (reply.sent) return;
     void reply.code(status).headers(headers).send(body);
-  }
-
-  protected render(error: unknown, requestId: string): RenderedProblem {
-    return renderProblem(error, requestId);
-  }
-}
-
-/** The same for the OAuth endpoints, in the form of RFC 6749. */
-@Catch()
-export class OAuthProblemFilter extends ProblemFilter {
-  protected override render(error: unknown): RenderedProblem {
-    return renderOAuthError(error);
   }
 }
 

@@ -12,6 +12,7 @@ import {
 } from '@mayfly/platform';
 import type { BrokerConfig } from '../config.js';
 import { projectFile } from './project-file.js';
+import { namingDatabase } from './start-faults.js';
 
 /** The database that this process serves from, with what comes with it. */
 export interface Backing {
@@ -35,7 +36,7 @@ async function embedded(config: BrokerConfig, log: (message: string) => void): P
   try {
     const [demoUrl, issuer] = await Promise.all([
       prepareDemoDatabase(server),
-      developmentIssuer(config.dataDir, { production: config.production }),
+      developmentIssuer(config.dataDir, { production: config.production, create: true }),
       migrate(server.url('mayfly', 'postgres'), server.url('mayfly')),
     ]);
     return {
@@ -61,7 +62,8 @@ async function external(config: BrokerConfig, url: string): Promise<Backing> {
       'MAYFLY_SEALING_KEY is not set: the key is derived from DATABASE_URL, and is lost when its password changes',
     );
   }
-  await migrate(config.migrationUrl ?? url, url);
+  const owner = config.migrationUrl === undefined ? 'DATABASE_URL' : 'MAYFLY_MIGRATION_URL';
+  await namingDatabase(owner, () => migrate(config.migrationUrl ?? url, url));
   return { url, sealingKey: config.sealingKey ?? sealingKeyFrom(url), warnings, stop: () => Promise.resolve() };
 }
 

@@ -9,6 +9,7 @@ import type { Logger } from 'pino';
 import type { BrokerConfig } from '../config.js';
 import type { Backing } from './database.js';
 import { ProcessSecretSource } from './secret-source.js';
+import { namingDatabase } from './start-faults.js';
 
 export interface ServiceInputs {
   readonly config: BrokerConfig;
@@ -27,7 +28,7 @@ export async function buildFoundation({ config, backing, publicUrl, log, environ
   };
   const database = new Database({ url: backing.url, onConnectionLost: report });
   const clock = new DatabaseClock(database.pool);
-  await clock.measure();
+  await namingDatabase('DATABASE_URL', () => clock.measure());
   const sealer = new Sealer({ current: backing.sealingKey });
   const keyRing = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'access'), sealer, clock);
   const federationKeys = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'federation'), sealer, clock);

@@ -3,14 +3,17 @@ import { newId, Problem } from '@mayfly/kernel';
 import {
   ConnectionDrain,
   createBoundedServer,
+  renderErrorAt,
   renderProblem,
+  RouteMethods,
   useStrictBodies,
   validationProblem,
+  type RenderedProblem,
 } from '@mayfly/platform';
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { LogController, type FastifyReply, type FastifyRequest } from 'fastify';
+import { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import { BrokerModule } from '../broker.module.js';
 import { OpenApi } from '../service/openapi.js';
 import { useBodyLimits } from './body-limits.js';
@@ -23,11 +26,9 @@ export async function createHttp(services: Services): Promise<NestFastifyApplica
   const drain = new ConnectionDrain();
   const adapter = new FastifyAdapter({
     // For `localhost` there is a server an address.
-    serverFactory: (handler: RequestListener) => {
-      const server = createBoundedServer(handler);
-      drain.follow(server);
-      return server;
-    },
+    serverFactory: (handler: RequestListener) => createBoundedServer(handler, drain),
+    // The server answers these, also the second one of `localhost`.
+    clientErrorHandler: () => undefined,
     loggerInstance: services.log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
@@ -58,6 +59,7 @@ export async function createHttp(services: Services): Promise<NestFastifyApplica
     done();
   });
   fastify.addHook('onClose', () => drain.drain());
+  refuseUnrouted(fastify);
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: validationProblem }));
   app.get(OpenApi).describe(app);
   return app;
@@ -66,6 +68,30 @@ export async function createHttp(services: Services): Promise<NestFastifyApplica
 /** What Fastify refuses before it looks for a route: its own answer would repeat the address. */
 function refuseAddress(_error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const problem = new Problem('invalid_request', 'the address is too long, or wrongly encoded');
-  const { status, headers, body } = renderProblem(problem, request.id);
-  void reply.code(status).headers(headers).send(body);
+  void refuse(reply, renderErrorAt(request.url, problem, request.id));
+}
+
+/**
+ * Refuses what no route takes before its body is read: an address that takes other methods with 405 and their names
+ * (RFC 9110 §15.5.6), every other one with 404.
+ */
+function refuseUnrouted(fastify: FastifyInstance): void {
+  const methods = new RouteMethods();
+  fastify.addHook('onRoute', ({ method, url }) => {
+    methods.add(method, url);
+  });
+  fastify.addHook('onRequest', async (request, reply) => {
+    if (!request.is404) return;
+    const allow = methods.at(request.url).join(', ');
+    if (allow === '') {
+      const problem = new Problem('not_found', 'there is nothing at this address');
+      return refuse(reply, renderProblem(problem, request.id));
+    }
+    const problem = new Problem('method_not_allowed', `this address takes ${allow}, not ${request.method}`);
+    return refuse(reply.header('allow', allow), renderErrorAt(request.url, problem, request.id));
+  });
+}
+
+function refuse(reply: FastifyReply, { status, headers, body }: RenderedProblem): FastifyReply {
+  return reply.code(status).headers(headers).send(body);
 }

@@ -8,6 +8,7 @@ import { startBackground } from './background.js';
 import { openBacking, type Backing } from './database.js';
 import type * as HttpRoutes from './http.js';
 import { buildServices, type Services } from './services.js';
+import { namingAddress, namingSealingKey } from './start-faults.js';
 import { stop, type Running } from './stop.js';
 
 /** How many leases one process closes at once on behalf of the queue. */
@@ -53,14 +54,14 @@ export async function startBroker(
 
 async function serve(services: Services, running: Running, http: HttpModule): Promise<NestFastifyApplication> {
   const { config } = services;
-  await services.keyRing.rotateIfDue();
+  await namingSealingKey(() => services.keyRing.rotateIfDue());
   await applyDeclared(services, running.backing);
   await services.catalog.refresh();
   const app = (running.app = await (await http).createHttp(services));
   running.background = startBackground(services, config.worker);
   if (config.worker) services.queue?.work((leaseId) => services.closing.closeIfDue(leaseId), JOB_CONCURRENCY);
   running.listener = listenForChanges(services, running.backing);
-  await app.listen(config.port, config.host);
+  await namingAddress(() => app.listen(config.port, config.host));
   return app;
 }
 

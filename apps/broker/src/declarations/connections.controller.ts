@@ -1,6 +1,13 @@
 import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import {
+  ApiBearerAuth,
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
 import { PageQuerySchema, type PageQuery } from '../http/page.js';
@@ -116,6 +123,7 @@ export class ConnectionsController {
   @HttpCode(204)
   @Permits(['platform'])
   @ApiOperation({ summary: 'Take it away; refused while templates or live leases use it' })
+  @ApiNoContentResponse({ description: 'it is gone' })
   @ApiIfMatch()
   remove(
     @Caller() caller: Principal,

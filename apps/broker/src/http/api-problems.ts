@@ -38,6 +38,12 @@ const MEANINGS: Readonly<Record<number, string>> = {
   503: 'a part that is needed does not answer; nothing was granted',
 };
 
+/** What only some routes answer with. */
+const SPECIAL_MEANINGS: Readonly<Record<number, string>> = {
+  412: '`If-Match` names an older version, or `If-None-Match: *` meets one that exists',
+  428: 'the change needs `If-Match` with the `ETag` of what was read',
+};
+
 /** Documents the problems that any route may answer with, or only those of the statuses given. */
 export function ApiProblems(...statuses: readonly number[]) {
   const wanted = statuses.length === 0 ? Object.keys(MEANINGS).map(Number) : statuses;
@@ -45,7 +51,7 @@ export function ApiProblems(...statuses: readonly number[]) {
     ...wanted.map((status) =>
       ApiResponse({
         status,
-        description: MEANINGS[status] ?? 'a problem',
+        description: MEANINGS[status] ?? SPECIAL_MEANINGS[status] ?? 'a problem',
         standardSchema: ProblemSchema,
       }),
     ),

@@ -1,7 +1,9 @@
 import { Problem } from '@mayfly/kernel';
 import type { Precondition } from '@mayfly/persistence';
+import { applyDecorators } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ApiProblems } from './api-problems.js';
 
 type Headers = FastifyRequest['headers'];
 
@@ -44,9 +46,12 @@ export function mustMatchOrBeNew(headers: Headers): Precondition {
   };
 }
 
-/** Documents `If-Match` of a change. */
+/** Documents `If-Match` of a change, and how a change is refused without it or with an older one. */
 export function ApiIfMatch() {
-  return ApiHeader({ name: 'If-Match', required: true, description: 'the `ETag` of what was read', example: '"1"' });
+  return applyDecorators(
+    ApiHeader({ name: 'If-Match', required: true, description: 'the `ETag` of what was read', example: '"1"' }),
+    ApiProblems(412, 428),
+  );
 }
 
 function etagOf(revision: number): string {

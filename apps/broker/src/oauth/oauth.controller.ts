@@ -1,6 +1,5 @@
 import type { JsonObject } from '@mayfly/kernel';
-import { OAuthProblemFilter } from '@mayfly/platform';
-import { Body, Controller, Header, HttpCode, Post, UseFilters } from '@nestjs/common';
+import { Body, Controller, Header, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
@@ -13,7 +12,6 @@ import { TokensService } from './tokens.service.js';
 @ApiBearerAuth()
 @ApiOAuthErrors()
 @Controller('oauth')
-@UseFilters(OAuthProblemFilter)
 export class OAuthController {
   constructor(private readonly tokens: TokensService) {}
 
