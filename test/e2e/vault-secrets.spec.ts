@@ -45,7 +45,7 @@ describe.each(vaultServers())('Vault secrets through the whole service, on %s', 
     lease: (body.credentials as unknown as Lease[])[0]!,
   });
   const loginOf = ({ secret }: Lease): string => {
-    const url = new URL(target.crm.url);
+    const url = new URL(target.crm.loginUrl);
     url.username = secret.username;
     url.password = secret.password;
     return url.href;
