@@ -2,6 +2,7 @@ import { userInfo } from 'node:os';
 import { Problem } from '@mayfly/kernel';
 import pg, { type ClientConfig, type PoolConfig } from 'pg';
 import { parseIntoClientConfig } from 'pg-connection-string';
+import { databaseIn } from './database-name.js';
 import { settingStatements, startupOptions, type SessionOptions } from './session-settings.js';
 
 /** A pool's own: how many connections, and how long one may be waited for or stay unused. */
@@ -73,7 +74,7 @@ export function createClient(url: string, options: SessionOptions): pg.Client {
 /**
  * Each member that node-postgres would otherwise take from a `PG*` variable, the shell's user or `~/.pgpass` is said. Of the
  * URL, the server, the login and TLS count, and `options`, which are said before ours and so are the weaker.
- * Throws Problem `invalid_declaration` when the URL names no user and the process has none either.
+ * Throws Problem `invalid_declaration` when the URL names no user and the process has none either, and as `databaseIn` does.
  */
 export function sessionConfig(url: string, options: SessionOptions): SessionConfig {
   const given = parseIntoClientConfig(url);
@@ -82,7 +83,7 @@ export function sessionConfig(url: string, options: SessionOptions): SessionConf
     host: filled(given.host) ?? 'localhost',
     port: given.port ?? 5432,
     user,
-    database: filled(given.database) ?? user,
+    database: databaseIn(url) ?? filled(given.database) ?? user,
     password: given.password === undefined || given.password === '' ? refuseMissingPassword : given.password,
     ssl: given.ssl ?? false,
     sslnegotiation: given.sslnegotiation ?? 'postgres',
