@@ -26,6 +26,7 @@ class SessionClient extends pg.Client {
   constructor(config?: string | ClientConfig) {
     super(config);
     this.opening = (config as SessionConfig).opening;
+    this.sendNoReplication();
     // A connection that breaks while nobody waits for it has nobody to tell, and would end the process; queries reject.
     this.on('error', () => undefined);
   }
@@ -45,6 +46,12 @@ class SessionClient extends pg.Client {
       },
     );
     return undefined;
+  }
+
+  /** Poolers refuse the parameter, and the server takes its absence as `false`; node-postgres would read PGREPLICATION without it. */
+  private sendNoReplication(): void {
+    const { connectionParameters } = this as unknown as { connectionParameters: { replication?: string } };
+    delete connectionParameters.replication;
   }
 
   private async open(): Promise<pg.Client> {

@@ -6,6 +6,7 @@ export const TOO_LATE = 'MF001';
 export const NOT_ALIVE = 'MF002';
 export const CLOCK_BEHIND = 'MF003';
 export const NO_CAPACITY = 'MF004';
+export const UNPINNED = 'MF005';
 
 /** SQLSTATEs of PostgreSQL that decide what happens next (its Appendix A). */
 export const UNDEFINED_OBJECT = '42704';
@@ -21,10 +22,15 @@ export const IN_THE_WAY: readonly string[] = ['55P03', 'XX000', '40P01'];
 /** Classes of errors by which the server says that the whole message was rolled back, or that nobody was let in. */
 const NOTHING_DONE = /^(0A|0L|22|23|28|3D|42|MF)/;
 
+/** Its server sessions change from one transaction to the next: Mayfly's statements would not mean what they say. */
+export const SHARED_SESSIONS =
+  'a pooler between Mayfly and the database gives its sessions to others between transactions, and with them the settings that Mayfly makes; use a pooler in session mode, or connect directly';
+
 const DETAILS: Readonly<Record<string, string>> = {
   [TOO_LATE]: 'the request reached the database too late, and nothing was made; try again',
   [NOT_ALIVE]: 'the credential has ended and cannot be renewed; ask for a new task',
   [CLOCK_BEHIND]: 'the clocks of the database and of Mayfly differ by more than 2 s; set the one that is wrong',
+  [UNPINNED]: SHARED_SESSIONS,
   [UNDEFINED_OBJECT]: 'the database does not have the role any more; ask for a new task',
   '28P01': 'the database refused the login of the connection; change its `url`',
   '28000': 'the database refused the login of the connection; change its `url`',
@@ -42,19 +48,30 @@ const UNREACHED: Readonly<Record<string, string>> = {
   '53300':
     'the database has no connection slot left; raise max_connections, or reserve some as docs/connect-postgres.md says',
   [OUT_OF_LOCKS]: 'the lock table of the database is full',
-  '08P01':
-    'a pooler between Mayfly and the database refuses the settings of a session: connect directly, or use a pooler in session mode that ignores the startup parameter `options` (PgBouncer: ignore_startup_parameters)',
+  '08P01': 'a pooler between Mayfly and the database, or the database, let nobody in',
   '57P03': 'the database is starting or shutting down',
   aborted: 'the database did not do it in time',
+};
+
+/** PgBouncer says no more of it than its text, and has one SQLSTATE for all that it refuses by itself. */
+const REFUSED_SETTINGS = {
+  said: /^unsupported startup parameter/,
+  words:
+    'a pooler between Mayfly and the database refuses the settings of a session (08P01): connect directly, or use a pooler in session mode that ignores the startup parameter `options` (PgBouncer: ignore_startup_parameters)',
 };
 
 /** What the database or the driver said, as words of ours with the code; no text of theirs, which may hold a secret. */
 export function explain(error: unknown): string {
   const cause = error instanceof NotConnected ? error.cause : error;
   if (cause instanceof Problem || cause instanceof StepFailure) return cause.detail;
+  if (isRefusalOfSettings(cause)) return REFUSED_SETTINGS.words;
   const code = cause instanceof Error && cause.name === 'TimeoutError' ? 'aborted' : codeOf(cause);
   const words = DETAILS[code] ?? UNREACHED[code];
   return words === undefined ? `the database answered ${code}` : `${words} (${code})`;
+}
+
+function isRefusalOfSettings(cause: unknown): boolean {
+  return cause instanceof Error && codeOf(cause) === '08P01' && REFUSED_SETTINGS.said.test(cause.message);
 }
 
 /** The SQLSTATE or system code of an error: a few letters and digits that cannot hold a secret. */
@@ -83,7 +100,7 @@ export function problemOf(error: unknown): Problem {
 /** No statement was sent. A login that the server refuses is a fault of the connection; all else is an outage. */
 function unreachedProblem(cause: unknown): Problem {
   if (cause instanceof Problem) return cause;
-  const isRefused = NOTHING_DONE.test(codeOf(cause));
+  const isRefused = NOTHING_DONE.test(codeOf(cause)) || isRefusalOfSettings(cause);
   return new Problem(isRefused ? 'provider_rejected' : 'provider_unavailable', explain(new NotConnected(cause)), {
     nothingMinted: true,
   });

@@ -28,6 +28,7 @@ import {
   type PostgresHandle,
   type PostgresScope,
 } from './postgres.schemas.js';
+import { poolingOf, type Pooling } from './pooling.js';
 import { probeTarget } from './probe.js';
 import { privilegesOf, scopeRoleName, type Privilege } from './scope-privileges.js';
 import { scramVerifier } from './scram-verifier.js';
@@ -168,7 +169,8 @@ export class PostgresProvider
       const target = new Target(targetOf(config), 1);
       const session = await target.connect(signal);
       try {
-        return await probeTarget(session, config, this.clock);
+        const pooling = (process: number): Promise<Pooling> => poolingOf(target, { session, process }, signal);
+        return await probeTarget(session, { config, clock: this.clock, pooling });
       } finally {
         await session.end();
         await target.close();

@@ -62,6 +62,7 @@ export class AttendedTarget {
   async logIn(signal: AbortSignal): Promise<void> {
     try {
       await this.watch.renew(signal);
+      await this.watch.refuseSharedSessions(signal);
       this.lastFailure = undefined;
       this.nextLogin = performance.now() + FRESH_LOGIN_MS;
     } catch (error) {

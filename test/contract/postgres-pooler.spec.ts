@@ -1,0 +1,122 @@
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { ProbeCheck } from '@mayfly/credentials';
+import { PostgresConfigSchema, PostgresProvider, type PostgresConfig } from '@mayfly/provider-postgres';
+import { PGBOUNCER_ABSENCE, startPgBouncer, type Pooler } from './pgbouncer.js';
+import { openPostgresTarget, patience, scopeOf, type Order, type PostgresTarget } from './postgres-target.js';
+import { openSession, rows } from './sql.js';
+import { TARGET_SERVERS } from './target-server.js';
+
+if (PGBOUNCER_ABSENCE !== undefined) console.warn(`SKIPPED SUITE PostgreSQL behind PgBouncer: ${PGBOUNCER_ABSENCE}`);
+
+const IGNORED = { ignore_startup_parameters: 'options' };
+const POOLERS = {
+  session: { pool_mode: 'session', ...IGNORED },
+  transaction: { pool_mode: 'transaction', query_wait_timeout: '2', ...IGNORED },
+  byTurns: { pool_mode: 'transaction', server_round_robin: '1', ...IGNORED },
+  strict: { pool_mode: 'transaction' },
+};
+
+const suite = PGBOUNCER_ABSENCE === undefined ? describe.each(TARGET_SERVERS) : describe.skip.each(TARGET_SERVERS);
+suite('the postgres provider and PgBouncer, on %s', (_, start) => {
+  let target: PostgresTarget;
+  let poolers: Record<keyof typeof POOLERS, Pooler>;
+  let provider: PostgresProvider;
+  beforeAll(async () => {
+    target = await openPostgresTarget(start);
+    const { superuserUrl } = target.crm;
+    const started = Object.entries(POOLERS).map(
+      async ([name, settings]) => [name, await startPgBouncer({ superuserUrl, settings })] as const,
+    );
+    poolers = Object.fromEntries(await Promise.all(started)) as typeof poolers;
+  });
+  afterAll(async () => {
+    await Promise.all(Object.values(poolers).map((pooler) => pooler.stop()));
+    await target.close();
+  });
+  beforeEach(() => {
+    provider = new PostgresProvider();
+  });
+  afterEach(() => provider.close());
+
+  const through = (pooler: Pooler): PostgresConfig =>
+    PostgresConfigSchema.parse({
+      url: pooler.through(target.crm.loginUrl),
+      role: target.crm.admin,
+      scramIterations: 1,
+      connectionCapacity: 10_000,
+    });
+  const orderThrough = (pooler: Pooler): Order =>
+    target.orderFor({ config: through(pooler), scope: scopeOf(['customers']) });
+  const checkOf = async (pooler: Pooler, name: string): Promise<ProbeCheck | undefined> =>
+    (await provider.probe(through(pooler), patience())).checks.find((check) => check.name === name);
+
+  describe('between Mayfly and the server', () => {
+    it('mints and ends leases where it keeps each session at one process of the server', async () => {
+      const order = orderThrough(poolers.session);
+      const { handle, secret } = await provider.mint(order, provider.plan(order), patience());
+      const { client, ended } = await openSession(String(secret.url));
+      expect((await client.query('SELECT id FROM emea.customers')).rows).toEqual([{ id: 1 }]);
+      expect(await provider.revoke({ ...order, handle }, patience())).toEqual({ kind: 'revoked' });
+      await ended.catch(() => undefined);
+      await expect(client.query('SELECT id FROM emea.customers')).rejects.toThrow();
+      await expect(rows(String(secret.url), 'SELECT 1')).rejects.toThrow();
+      expect(await checkOf(poolers.session, 'sessions of its own')).toMatchObject({
+        outcome: 'warning',
+        detail: expect.stringContaining('a pooler in session mode'),
+      });
+    });
+
+    it.each(['transaction', 'byTurns'] as const)(
+      'refuses to mint, and makes nothing, where it shares sessions (%s)',
+      async (mode) => {
+        const order = { ...orderThrough(poolers[mode]), scope: scopeOf(['salaries']) };
+        const planned = provider.plan(order);
+        await expect(provider.mint(order, planned, patience())).rejects.toMatchObject({
+          code: 'provider_rejected',
+          nothingMinted: true,
+          detail: expect.stringMatching(/a pooler .* use a pooler in session mode, or connect directly/),
+        });
+        expect(await target.roleCount(planned.role)).toBe(0);
+        expect(await target.roleCount(planned.scopeRole)).toBe(0);
+        expect(await checkOf(poolers[mode], 'sessions of its own')).toMatchObject({ outcome: 'missing' });
+      },
+    );
+
+    it('says what to change where it takes no settings of a session', async () => {
+      const order = orderThrough(poolers.strict);
+      await expect(provider.mint(order, provider.plan(order), patience())).rejects.toMatchObject({
+        code: 'provider_rejected',
+        nothingMinted: true,
+        detail: expect.stringContaining('ignore_startup_parameters'),
+      });
+      expect(await checkOf(poolers.strict, 'log in')).toMatchObject({
+        outcome: 'failed',
+        detail: expect.stringContaining('ignore_startup_parameters'),
+      });
+    });
+
+    it('ends what was minted before it began to share sessions', async () => {
+      const lease = await target.mint();
+      const { client, ended } = await openSession(lease.url);
+      const order = { ...lease.order, handle: lease.handle, config: through(poolers.transaction) };
+      expect(await provider.revoke(order, patience())).toEqual({ kind: 'revoked' });
+      await ended;
+      await expect(client.query('SELECT id FROM emea.customers')).rejects.toThrow();
+      expect(await target.roleCount(lease.role)).toBe(0);
+    });
+  });
+
+  describe('between agents and the server', () => {
+    it('lets nobody in with an ended lease, and reads nothing for a client that is connected', async () => {
+      const lease = await target.mint(target.orderFor({ scope: scopeOf(['customers']) }));
+      const url = poolers.transaction.through(lease.url);
+      const { client } = await openSession(url);
+      const { client: idle } = await openSession(url);
+      expect((await client.query('SELECT id FROM emea.customers')).rows).toEqual([{ id: 1 }]);
+      expect(await target.revoke(lease.order)).toEqual({ kind: 'revoked' });
+      await expect(rows(url, 'SELECT id FROM emea.customers')).rejects.toMatchObject({ severity: 'FATAL' });
+      const late = [client, idle].map((one) => one.query('SELECT id FROM emea.customers'));
+      for (const outcome of await Promise.allSettled(late)) expect(outcome.status).toBe('rejected');
+    });
+  });
+});
