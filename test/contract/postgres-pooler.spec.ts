@@ -114,9 +114,20 @@ suite('the postgres provider and PgBouncer, on %s', (_, start) => {
       const { client: idle } = await openSession(url);
       expect((await client.query('SELECT id FROM emea.customers')).rows).toEqual([{ id: 1 }]);
       expect(await target.revoke(lease.order)).toEqual({ kind: 'revoked' });
-      await expect(rows(url, 'SELECT id FROM emea.customers')).rejects.toMatchObject({ severity: 'FATAL' });
-      const late = [client, idle].map((one) => one.query('SELECT id FROM emea.customers'));
-      for (const outcome of await Promise.allSettled(late)) expect(outcome.status).toBe('rejected');
+      await expect(rows(url, 'SELECT id FROM emea.customers')).rejects.toMatchObject({ code: '08P01' });
+      const late = await Promise.allSettled([client, idle].map((one) => one.query('SELECT id FROM emea.customers')));
+      const ends = { status: 'rejected', reason: expect.objectContaining({ code: '08P01' }) };
+      expect(late).toEqual([ends, ends]);
+    });
+
+    it('is named by the connection test where it may not know the users of leases', async () => {
+      const address = { host: '127.0.0.1', port: poolers.transaction.port };
+      const config = PostgresConfigSchema.parse({ url: target.crm.loginUrl, role: target.crm.admin, address });
+      const { checks } = await provider.probe(config, patience());
+      expect(checks.find(({ name }) => name === 'log in as an agent does')).toMatchObject({
+        outcome: 'warning',
+        detail: expect.stringContaining('auth_query'),
+      });
     });
   });
 });

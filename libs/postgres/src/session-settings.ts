@@ -12,6 +12,8 @@ export interface SessionOptions {
   readonly idleInTransactionMillis: number;
   /** the role that the login works as; without it, the login's own or what was set for it */
   readonly role?: string;
+  /** the certificate of the authority that signed the server's, as PEM; without it, the authorities that Node.js knows count */
+  readonly authority?: string;
 }
 
 /**

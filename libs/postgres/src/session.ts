@@ -1,9 +1,9 @@
 import { userInfo } from 'node:os';
 import { Problem } from '@mayfly/kernel';
 import pg, { type ClientConfig, type PoolConfig } from 'pg';
-import { parseIntoClientConfig } from 'pg-connection-string';
 import { databaseIn } from './database-name.js';
 import { settingStatements, startupOptions, type SessionOptions } from './session-settings.js';
+import { partsOf } from './tls.js';
 
 /** A pool's own: how many connections, and how long one may be waited for or stay unused. */
 export type PoolLimits = Pick<
@@ -81,10 +81,10 @@ export function createClient(url: string, options: SessionOptions): pg.Client {
 /**
  * Each member that node-postgres would otherwise take from a `PG*` variable, the shell's user or `~/.pgpass` is said. Of the
  * URL, the server, the login and TLS count, and `options`, which are said before ours and so are the weaker.
- * Throws Problem `invalid_declaration` when the URL names no user and the process has none either, and as `databaseIn` does.
+ * Throws Problem `invalid_declaration` when the URL names no user and the process has none either, and as `databaseIn` and `partsOf` do.
  */
 export function sessionConfig(url: string, options: SessionOptions): SessionConfig {
-  const given = parseIntoClientConfig(url);
+  const given = partsOf(url, options.authority);
   const user = filled(given.user) ?? nameOfProcessUser();
   return {
     host: filled(given.host) ?? 'localhost',

@@ -43,7 +43,8 @@ export function leaseUrl(address: DatabaseAddress, username: string, password: s
 /** No cause is kept: the errors of URL parsers hold the URL, and the URL holds a password. */
 function parsed(url: string): ReturnType<typeof parse> {
   try {
-    if (/^postgres(ql)?:\/\//.test(url)) return parse(url);
+    // the mode is read elsewhere; some modes need a certificate, which may stand beside the URL
+    if (/^postgres(ql)?:\/\//.test(url)) return parse(url.replace(/([?&]sslmode=)[a-z-]*/, '$1disable'));
   } catch {
     // told below, without the value
   }

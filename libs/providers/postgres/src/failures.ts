@@ -39,6 +39,23 @@ const DETAILS: Readonly<Record<string, string>> = {
     'the role of the connection lacks a right at the database; docs/connect-postgres.md lists what it needs',
 };
 
+/** OpenSSL's names for a chain that ends at nobody who is trusted. */
+const UNTRUSTED = Object.fromEntries(
+  [
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'SELF_SIGNED_CERT_IN_CHAIN',
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    'UNABLE_TO_GET_ISSUER_CERT',
+    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+    'CERT_SIGNATURE_FAILURE',
+  ].map((code) => [
+    code,
+    'no authority that is known signed the certificate of the database; set `sslRootCert` to the certificate of the one that did',
+  ]),
+);
+const TLS_CODES = /^(ERR_(TLS|SSL)_|EPROTO$|[A-Z_]*(CERT|LEAF_SIGNATURE|CRL)|HOSTNAME_MISMATCH)/;
+const OTHER_NAME = 'ERR_TLS_CERT_ALTNAME_INVALID';
+
 /** Codes of the system and of the driver: no session came about. */
 const UNREACHED: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the host of the connection has no address; change its `url`',
@@ -50,28 +67,54 @@ const UNREACHED: Readonly<Record<string, string>> = {
   [OUT_OF_LOCKS]: 'the lock table of the database is full',
   '08P01': 'a pooler between Mayfly and the database, or the database, let nobody in',
   '57P03': 'the database is starting or shutting down',
+  ...UNTRUSTED,
+  CERT_HAS_EXPIRED: 'the certificate of the database has expired; renew it there',
+  [OTHER_NAME]:
+    'the certificate of the database is for another host; use a host that it names, in `url` and `address`, or sslmode=verify-ca',
   aborted: 'the database did not do it in time',
 };
 
-/** PgBouncer says no more of it than its text, and has one SQLSTATE for all that it refuses by itself. */
-const REFUSED_SETTINGS = {
-  said: /^unsupported startup parameter/,
-  words:
-    'a pooler between Mayfly and the database refuses the settings of a session (08P01): connect directly, or use a pooler in session mode that ignores the startup parameter `options` (PgBouncer: ignore_startup_parameters)',
-};
+/** Faults of the configuration that have no code of their own: told by the text, which is not shown. */
+const SAID = [
+  {
+    said: /^unsupported startup parameter/,
+    words:
+      'a pooler between Mayfly and the database refuses the settings of a session (08P01): connect directly, or use a pooler in session mode that ignores the startup parameter `options` (PgBouncer: ignore_startup_parameters)',
+  },
+  {
+    said: /^The server does not support SSL connections$/,
+    words:
+      'the database takes no encrypted connection, and the sslmode in `url` asks for one; switch `ssl` on there, or change the sslmode',
+  },
+];
 
 /** What the database or the driver said, as words of ours with the code; no text of theirs, which may hold a secret. */
 export function explain(error: unknown): string {
   const cause = error instanceof NotConnected ? error.cause : error;
   if (cause instanceof Problem || cause instanceof StepFailure) return cause.detail;
-  if (isRefusalOfSettings(cause)) return REFUSED_SETTINGS.words;
+  const told = faultSaid(cause);
+  if (told !== undefined) return told;
   const code = cause instanceof Error && cause.name === 'TimeoutError' ? 'aborted' : codeOf(cause);
   const words = DETAILS[code] ?? UNREACHED[code];
   return words === undefined ? `the database answered ${code}` : `${words} (${code})`;
 }
 
-function isRefusalOfSettings(cause: unknown): boolean {
-  return cause instanceof Error && codeOf(cause) === '08P01' && REFUSED_SETTINGS.said.test(cause.message);
+function faultSaid(cause: unknown): string | undefined {
+  return SAID.find(({ said }) => said.test(textOf(cause)))?.words;
+}
+
+/** To be compared, never shown. */
+export function textOf(error: unknown): string {
+  const text = typeof error === 'object' && error !== null && 'message' in error ? error.message : undefined;
+  return typeof text === 'string' ? text : '';
+}
+
+/** The TLS that the client asked for did not come about. */
+export function isTlsFailure(error: unknown): boolean {
+  return (
+    /^The server does not support SSL|^There was an error establishing an SSL/.test(textOf(error)) ||
+    TLS_CODES.test(codeOf(error))
+  );
 }
 
 /** The SQLSTATE or system code of an error: a few letters and digits that cannot hold a secret. */
@@ -100,7 +143,7 @@ export function problemOf(error: unknown): Problem {
 /** No statement was sent. A login that the server refuses is a fault of the connection; all else is an outage. */
 function unreachedProblem(cause: unknown): Problem {
   if (cause instanceof Problem) return cause;
-  const isRefused = NOTHING_DONE.test(codeOf(cause)) || isRefusalOfSettings(cause);
+  const isRefused = NOTHING_DONE.test(codeOf(cause)) || faultSaid(cause) !== undefined;
   return new Problem(isRefused ? 'provider_rejected' : 'provider_unavailable', explain(new NotConnected(cause)), {
     nothingMinted: true,
   });

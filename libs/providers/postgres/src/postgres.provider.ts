@@ -15,6 +15,7 @@ import type {
 } from '@mayfly/credentials';
 import { Problem, type Clock } from '@mayfly/kernel';
 import { addressOf, leaseUrl, makerIn } from './address.js';
+import { agentLogin } from './agent-login.js';
 import { StepFailure } from './errors.js';
 import { examineScope, roundsRemark } from './examine-scope.js';
 import { explain, problemOf } from './failures.js';
@@ -170,7 +171,8 @@ export class PostgresProvider
       const session = await target.connect(signal);
       try {
         const pooling = (process: number): Promise<Pooling> => poolingOf(target, { session, process }, signal);
-        return await probeTarget(session, { config, clock: this.clock, pooling });
+        const report = await probeTarget(session, { config, clock: this.clock, pooling });
+        return { ...report, checks: [...report.checks, await agentLogin(config, signal)] };
       } finally {
         await session.end();
         await target.close();
@@ -211,8 +213,8 @@ function tlsFor(sslmode: string | undefined, { sslRootCert }: PostgresConfig): R
 
 const ELSEWHERE = 'the connection leads to another server than the credential was minted at';
 
-function targetOf({ url, role }: PostgresConfig): TargetAddress {
-  return { url, role };
+function targetOf({ url, role, sslRootCert }: PostgresConfig): TargetAddress {
+  return { url, role, sslRootCert };
 }
 
 function wantedBy(order: Order): readonly Privilege[] {
