@@ -120,6 +120,17 @@ suite('the postgres provider and PgBouncer, on %s', (_, start) => {
       expect(late).toEqual([ends, ends]);
     });
 
+    it('lets a lease in after its expiry while a session is pooled, until Mayfly ends it', async () => {
+      const lease = await target.mint(target.orderFor({ scope: scopeOf(['customers']) }));
+      const url = poolers.transaction.through(lease.url);
+      await rows(url, 'SELECT id FROM emea.customers');
+      await target.asSuperuser(`ALTER ROLE ${lease.role} VALID UNTIL '2001-01-01'`);
+      await expect(rows(lease.url, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
+      expect(await rows(url, 'SELECT id FROM emea.customers')).toEqual([{ id: 1 }]);
+      expect(await target.revoke(lease.order)).toEqual({ kind: 'revoked' });
+      await expect(rows(url, 'SELECT id FROM emea.customers')).rejects.toMatchObject({ code: '08P01' });
+    });
+
     it('is named by the connection test where it may not know the users of leases', async () => {
       const address = { host: '127.0.0.1', port: poolers.transaction.port };
       const config = PostgresConfigSchema.parse({ url: target.crm.loginUrl, role: target.crm.admin, address });
