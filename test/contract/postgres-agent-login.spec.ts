@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ProbeCheck } from '@mayfly/credentials';
 import { PostgresConfigSchema, PostgresProvider, type PostgresConfig } from '@mayfly/provider-postgres';
 import { signedCertificate } from './certificates.js';
+import { secretText } from './crm-database.js';
 import { openPostgresTarget, patience, scopeOf, type PostgresTarget } from './postgres-target.js';
 import { openSession, rows, run } from './sql.js';
 import { freePort, TARGET_SERVERS } from './target-server.js';
@@ -70,9 +71,9 @@ describe.each(TARGET_SERVERS)('TLS and the login of agents, on %s', (_, _start, 
     const { client, ended } = await openSession({
       host,
       port: Number(secret.port),
-      database: String(secret.database),
-      user: String(secret.username),
-      password: String(secret.password),
+      database: secretText(secret, 'database'),
+      user: secretText(secret, 'username'),
+      password: secretText(secret, 'password'),
       ssl: { ...(ca === undefined ? { rejectUnauthorized: false } : { ca }), checkServerIdentity: () => undefined },
     });
     expect((await client.query('SELECT id FROM emea.customers')).rows).toEqual([{ id: 1 }]);

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RevocationOutcome } from '@mayfly/credentials';
 import { PostgresConfigSchema, PostgresProvider } from '@mayfly/provider-postgres';
-import { createCrmDatabase, type CrmDatabase } from './crm-database.js';
+import { createCrmDatabase, secretText, type CrmDatabase } from './crm-database.js';
 import { openSession, rows, run } from './sql.js';
 import { openPostgresTarget, patience, scopeOf, type Lease, type PostgresTarget } from './postgres-target.js';
 import { TARGET_SERVERS, type TargetServer } from './target-server.js';
@@ -101,7 +101,7 @@ describe.each(TARGET_SERVERS)('a database whose name a URL has to escape, on %s'
     });
     const { handle, secret } = await provider.mint(order, provider.plan(order), patience());
     expect(secret).toMatchObject({ database: name });
-    const { client, ended } = await openSession({ ...partsOf(String(secret.url)), database: name });
+    const { client, ended } = await openSession({ ...partsOf(secretText(secret, 'url')), database: name });
     expect((await client.query('SELECT id FROM customers')).rows).toEqual([{ id: 1 }]);
     expect(await provider.revoke({ ...order, handle }, patience())).toEqual({ kind: 'revoked' });
     expect(await ended).toBeInstanceOf(Error);

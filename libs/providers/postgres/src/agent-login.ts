@@ -30,13 +30,18 @@ export async function agentLogin(config: PostgresConfig, signal: AbortSignal): P
   const lacksAuthority = sslmode.startsWith('verify-') && config.sslRootCert === undefined;
   // the authority is known to agents alone, if at all: all else is tried
   const modes = lacksAuthority ? ['require'] : (TRIES[sslmode] ?? [sslmode]);
-  let check: ProbeCheck = { name: NAME, outcome: 'skipped' };
-  for (const mode of modes) {
-    const answer = await answerTo(config, mode, AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]));
-    check = judged(answer);
-    if (check.outcome === 'ok' || !(isTlsFailure(answer) || codeOf(answer) === NOT_LET_IN)) break;
-  }
+  const check = judged(await lastAnswer(config, modes, signal));
   return lacksAuthority && check.outcome === 'ok' ? { name: NAME, outcome: 'warning', detail: NO_AUTHORITY } : check;
+}
+
+/** Of the modes that were tried: each only where the one before it was not let in, or found no TLS. */
+async function lastAnswer(config: PostgresConfig, modes: readonly string[], signal: AbortSignal): Promise<unknown> {
+  let answer: unknown;
+  for (const mode of modes) {
+    answer = await answerTo(config, mode, AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]));
+    if (!isTlsFailure(answer) && codeOf(answer) !== NOT_LET_IN) return answer;
+  }
+  return answer;
 }
 
 const NO_AUTHORITY =
