@@ -76,6 +76,7 @@ const UNREACHED: Readonly<Record<string, string>> = {
 
 /** Faults of the configuration that have no code of their own: told by the text, which is not shown. */
 const SAID = [
+  { said: /^transaction blocks not allowed in statement pooling mode/, words: SHARED_SESSIONS },
   {
     said: /^unsupported startup parameter/,
     words:

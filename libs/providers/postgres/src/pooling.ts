@@ -10,7 +10,7 @@ export type Pooling = 'none' | 'session' | 'shared';
 const ROUNDS = 3;
 
 /** A pooler answers in the server's place when a session opens, and tells a number of its own. */
-export function isPooled(session: Session, process: number): boolean {
+function isPooled(session: Session, process: number): boolean {
   // node-postgres has it from the message BackendKeyData; its types leave it out
   return (session as Partial<{ processID: number }>).processID !== process;
 }
