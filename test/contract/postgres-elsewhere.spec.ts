@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { RevocationOutcome } from '@mayfly/credentials';
 import { PostgresConfigSchema, PostgresProvider } from '@mayfly/provider-postgres';
-import { createCrmDatabase, type CrmDatabase } from './crm-database.js';
-import { rows, run } from './sql.js';
-import { openPostgresTarget, patience, type Lease, type PostgresTarget } from './postgres-target.js';
+import { createCrmDatabase, secretText, type CrmDatabase } from './crm-database.js';
+import { openSession, rows, run } from './sql.js';
+import { openPostgresTarget, patience, scopeOf, type Lease, type PostgresTarget } from './postgres-target.js';
 import { TARGET_SERVERS, type TargetServer } from './target-server.js';
 
 const ELSEWHERE = 'the connection leads to another server than the credential was minted at';
@@ -75,3 +75,43 @@ describe.each(TARGET_SERVERS)(
     });
   },
 );
+
+describe.each(TARGET_SERVERS)('a database whose name a URL has to escape, on %s', (_, start) => {
+  let target: PostgresTarget;
+  beforeAll(async () => {
+    target = await openPostgresTarget(start);
+  });
+  afterAll(() => target.close());
+
+  it.each(['eu/crm', 'crm:eu', 'a?b#c'])('has leases that log in and end: %s', async (name) => {
+    const { admin } = target.crm;
+    const url = new URL(target.crm.loginUrl);
+    url.pathname = encodeURIComponent(name);
+    await run(target.server.url('postgres'), `CREATE DATABASE "${name}"`);
+    const { client: owner } = await openSession({ ...partsOf(target.crm.superuserUrl), database: name });
+    await owner.query(`CREATE TABLE public.customers AS SELECT 1 AS id;
+      GRANT CONNECT ON DATABASE "${name}" TO ${admin} WITH GRANT OPTION;
+      GRANT USAGE ON SCHEMA public TO ${admin} WITH GRANT OPTION;
+      GRANT SELECT ON public.customers TO ${admin} WITH GRANT OPTION`);
+    await owner.end();
+    const provider = new PostgresProvider();
+    const order = target.orderFor({
+      config: PostgresConfigSchema.parse({ url: url.href, role: admin, scramIterations: 1 }),
+      scope: scopeOf(['customers'], ['select'], 'public'),
+    });
+    const { handle, secret } = await provider.mint(order, provider.plan(order), patience());
+    expect(secret).toMatchObject({ database: name });
+    const { client, ended } = await openSession({ ...partsOf(secretText(secret, 'url')), database: name });
+    expect((await client.query('SELECT id FROM customers')).rows).toEqual([{ id: 1 }]);
+    expect(await provider.revoke({ ...order, handle }, patience())).toEqual({ kind: 'revoked' });
+    expect(await ended).toBeInstanceOf(Error);
+    await provider.close();
+    await run(target.server.url('postgres'), `DROP DATABASE "${name}" WITH (FORCE)`, `DROP ROLE ${handle.scopeRole}`);
+  });
+});
+
+/** A URL without its database, for node-postgres, which would leave `/`, `:`, `?` and `#` escaped. */
+function partsOf(url: string): { host: string; port: number; user: string; password: string } {
+  const { hostname, port, username, password } = new URL(url);
+  return { host: hostname, port: Number(port), user: username, password };
+}

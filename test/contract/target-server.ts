@@ -107,7 +107,7 @@ async function stop(child: ChildProcess, home: string): Promise<void> {
   rmSync(home, { recursive: true, force: true });
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve) => {
     const server = createServer().listen(0, '127.0.0.1', () => {
       const { port } = server.address() as AddressInfo;

@@ -100,7 +100,9 @@ describe('the document', () => {
     const wantsMatch = ({ parameters = [] }: Operation) => parameters.some(({ name }) => name === 'If-Match');
     const changes = operations.filter(([, , operation]) => wantsMatch(operation));
     expect(changes.length).toBeGreaterThan(5);
-    expect(breaking((one) => !wantsMatch(one) || ['412', '428'].every((status) => status in one.responses))).toEqual([]);
+    expect(breaking((one) => !wantsMatch(one) || ['412', '428'].every((status) => status in one.responses))).toEqual(
+      [],
+    );
   });
 
   it('says where a token is needed: everywhere but where anyone may ask', () => {

@@ -15,6 +15,8 @@ export interface SessionOptions {
   readonly role?: string;
   /** the socket of each connection, where addresses are judged; without it, node-postgres's own */
   readonly openSocket?: () => Socket;
+  /** the certificate of the authority that signed the server's, as PEM; without it, the authorities that Node.js knows count */
+  readonly authority?: string;
 }
 
 /**

@@ -207,6 +207,19 @@ describe('the environment', () => {
   });
 });
 
+it.each([
+  ['eu%2Fcrm', 'eu/crm'],
+  ['crm%3Aeu', 'crm:eu'],
+  ['a%3Fb%23c?sslmode=disable', 'a?b#c'],
+  ['c%20rm%25', 'c rm%'],
+])('reads the name of the database in %s as libpq does', (path, name) => {
+  expect(sessionConfig(`postgresql://u:p@h/${path}`, SESSION).database).toBe(name);
+});
+
+it('refuses a name of a database that is escaped to no text', () => {
+  expect(() => sessionConfig('postgresql://u:p@h/%zz', SESSION)).toThrow('write %25 for the character itself');
+});
+
 it('honours options of the URL where it has none of its own', async () => {
   const url = `${database.url}?options=${encodeURIComponent('-c work_mem=8MB -c TimeZone=Asia/Kolkata')}&max=1&binary=true`;
   const seen = await onClient(createClient(url, SESSION), (client) => settingsOf(client, ['work_mem', 'TimeZone']));

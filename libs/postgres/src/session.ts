@@ -1,8 +1,9 @@
 import { userInfo } from 'node:os';
 import { Problem } from '@mayfly/kernel';
 import pg, { type ClientConfig, type PoolConfig } from 'pg';
-import { parseIntoClientConfig } from 'pg-connection-string';
+import { databaseIn } from './database-name.js';
 import { settingStatements, startupOptions, type SessionOptions } from './session-settings.js';
+import { partsOf } from './tls.js';
 
 /** A pool's own: how many connections, and how long one may be waited for or stay unused. */
 export type PoolLimits = Pick<
@@ -25,6 +26,7 @@ class SessionClient extends pg.Client {
   constructor(config?: string | ClientConfig) {
     super(config);
     this.opening = (config as SessionConfig).opening;
+    this.sendNoReplication();
     // A connection that breaks while nobody waits for it has nobody to tell, and would end the process; queries reject.
     this.on('error', () => undefined);
   }
@@ -44,6 +46,12 @@ class SessionClient extends pg.Client {
       },
     );
     return undefined;
+  }
+
+  /** Poolers refuse the parameter, and the server takes its absence as `false`; node-postgres would read PGREPLICATION without it. */
+  private sendNoReplication(): void {
+    const { connectionParameters } = this as unknown as { connectionParameters: { replication?: string } };
+    delete connectionParameters.replication;
   }
 
   private async open(): Promise<pg.Client> {
@@ -73,16 +81,16 @@ export function createClient(url: string, options: SessionOptions): pg.Client {
 /**
  * Each member that node-postgres would otherwise take from a `PG*` variable, the shell's user or `~/.pgpass` is said. Of the
  * URL, the server, the login and TLS count, and `options`, which are said before ours and so are the weaker.
- * Throws Problem `invalid_declaration` when the URL names no user and the process has none either.
+ * Throws Problem `invalid_declaration` when the URL names no user and the process has none either, and as `databaseIn` and `partsOf` do.
  */
 export function sessionConfig(url: string, options: SessionOptions): SessionConfig {
-  const given = parseIntoClientConfig(url);
+  const given = partsOf(url, options.authority);
   const user = filled(given.user) ?? nameOfProcessUser();
   return {
     host: filled(given.host) ?? 'localhost',
     port: given.port ?? 5432,
     user,
-    database: filled(given.database) ?? user,
+    database: databaseIn(url) ?? filled(given.database) ?? user,
     password: given.password === undefined || given.password === '' ? refuseMissingPassword : given.password,
     ssl: given.ssl ?? false,
     sslnegotiation: given.sslnegotiation ?? 'postgres',

@@ -1,4 +1,5 @@
 import { Problem } from '@mayfly/kernel';
+import { databaseIn } from '@mayfly/postgres';
 import { parse } from 'pg-connection-string';
 import type { PostgresConfig } from './postgres.schemas.js';
 
@@ -18,7 +19,7 @@ export interface DatabaseAddress {
 export function addressOf(config: PostgresConfig): DatabaseAddress {
   const url = parsed(config.url);
   const address = config.address ?? { host: url.host ?? '', port: Number(url.port === '' ? 5432 : (url.port ?? 5432)) };
-  const database = databaseIn(config.url);
+  const database = namedDatabase(config.url);
   if (address.host === '' || database === undefined) throw unusable();
   return { ...address, database, sslmode: libpqMode(sslmodeIn(config.url)) };
 }
@@ -42,18 +43,17 @@ export function leaseUrl(address: DatabaseAddress, username: string, password: s
 /** No cause is kept: the errors of URL parsers hold the URL, and the URL holds a password. */
 function parsed(url: string): ReturnType<typeof parse> {
   try {
-    if (/^postgres(ql)?:\/\//.test(url)) return parse(url);
+    // the mode is read elsewhere; some modes need a certificate, which may stand beside the URL
+    if (/^postgres(ql)?:\/\//.test(url)) return parse(url.replace(/([?&]sslmode=)[a-z-]*/, '$1disable'));
   } catch {
     // told below, without the value
   }
   throw unusable();
 }
 
-/** Every character of the name may be escaped (RFC 3986 §2.1), `/`, `:`, `?` and `#` too. */
-function databaseIn(url: string): string | undefined {
-  const name = /^[a-z]+:\/\/[^/?#]*\/([^?#]*)/.exec(url)?.[1] ?? '';
+function namedDatabase(url: string): string | undefined {
   try {
-    return name === '' ? undefined : decodeURIComponent(name);
+    return databaseIn(url);
   } catch {
     throw unusable();
   }

@@ -7,7 +7,7 @@ const failing = (code: unknown): Error =>
   Object.assign(new Error('canary'), { code, where: 'canary', detail: 'canary' });
 
 describe('problemOf', () => {
-  it.each(['MF001', 'MF002', 'MF003', '28P01', '3D000', '42501', '42P01', '42601', '22023', '0LP01'])(
+  it.each(['MF001', 'MF002', 'MF003', 'MF005', '28P01', '3D000', '42501', '42P01', '42601', '22023', '0LP01'])(
     'says for %s that nothing was made',
     (code) => {
       expect(problemOf(failing(code))).toMatchObject({ code: 'provider_rejected' });

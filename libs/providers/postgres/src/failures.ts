@@ -7,6 +7,7 @@ export const TOO_LATE = 'MF001';
 export const NOT_ALIVE = 'MF002';
 export const CLOCK_BEHIND = 'MF003';
 export const NO_CAPACITY = 'MF004';
+export const UNPINNED = 'MF005';
 
 /** SQLSTATEs of PostgreSQL that decide what happens next (its Appendix A). */
 export const UNDEFINED_OBJECT = '42704';
@@ -22,10 +23,15 @@ export const IN_THE_WAY: readonly string[] = ['55P03', 'XX000', '40P01'];
 /** Classes of errors by which the server says that the whole message was rolled back, or that nobody was let in. */
 const NOTHING_DONE = /^(0A|0L|22|23|28|3D|42|MF)/;
 
+/** Its server sessions change from one transaction to the next: Mayfly's statements would not mean what they say. */
+export const SHARED_SESSIONS =
+  'a pooler between Mayfly and the database gives its sessions to others between transactions, and with them the settings that Mayfly makes; use a pooler in session mode, or connect directly';
+
 const DETAILS: Readonly<Record<string, string>> = {
   [TOO_LATE]: 'the request reached the database too late, and nothing was made; try again',
   [NOT_ALIVE]: 'the credential has ended and cannot be renewed; ask for a new task',
   [CLOCK_BEHIND]: 'the clocks of the database and of Mayfly differ by more than 2 s; set the one that is wrong',
+  [UNPINNED]: SHARED_SESSIONS,
   [UNDEFINED_OBJECT]: 'the database does not have the role any more; ask for a new task',
   '28P01': 'the database refused the login of the connection; change its `url`',
   '28000': 'the database refused the login of the connection; change its `url`',
@@ -33,6 +39,23 @@ const DETAILS: Readonly<Record<string, string>> = {
   [INSUFFICIENT_PRIVILEGE]:
     'the role of the connection lacks a right at the database; docs/connect-postgres.md lists what it needs',
 };
+
+/** OpenSSL's names for a chain that ends at nobody who is trusted. */
+const UNTRUSTED = Object.fromEntries(
+  [
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'SELF_SIGNED_CERT_IN_CHAIN',
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    'UNABLE_TO_GET_ISSUER_CERT',
+    'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+    'CERT_SIGNATURE_FAILURE',
+  ].map((code) => [
+    code,
+    'no authority that is known signed the certificate of the database; set `sslRootCert` to the certificate of the one that did',
+  ]),
+);
+const TLS_CODES = /^(ERR_(TLS|SSL)_|EPROTO$|[A-Z_]*(CERT|LEAF_SIGNATURE|CRL)|HOSTNAME_MISMATCH)/;
+const OTHER_NAME = 'ERR_TLS_CERT_ALTNAME_INVALID';
 
 /** Codes of the system and of the driver: no session came about. */
 const UNREACHED: Readonly<Record<string, string>> = {
@@ -43,20 +66,58 @@ const UNREACHED: Readonly<Record<string, string>> = {
   '53300':
     'the database has no connection slot left; raise max_connections, or reserve some as docs/connect-postgres.md says',
   [OUT_OF_LOCKS]: 'the lock table of the database is full',
-  '08P01':
-    'a pooler between Mayfly and the database refuses the settings of a session: connect directly, or use a pooler in session mode that ignores the startup parameter `options` (PgBouncer: ignore_startup_parameters)',
+  '08P01': 'a pooler between Mayfly and the database, or the database, let nobody in',
   '57P03': 'the database is starting or shutting down',
+  ...UNTRUSTED,
+  CERT_HAS_EXPIRED: 'the certificate of the database has expired; renew it there',
+  [OTHER_NAME]:
+    'the certificate of the database is for another host; use a host that it names, in `url` and `address`, or sslmode=verify-ca',
   aborted: 'the database did not do it in time',
 };
+
+/** Faults of the configuration that have no code of their own: told by the text, which is not shown. */
+const SAID = [
+  { said: /^transaction blocks not allowed in statement pooling mode/, words: SHARED_SESSIONS },
+  {
+    said: /^unsupported startup parameter/,
+    words:
+      'a pooler between Mayfly and the database refuses the settings of a session (08P01): connect directly, or use a pooler in session mode that ignores the startup parameter `options` (PgBouncer: ignore_startup_parameters)',
+  },
+  {
+    said: /^The server does not support SSL connections$/,
+    words:
+      'the database takes no encrypted connection, and the sslmode in `url` asks for one; switch `ssl` on there, or change the sslmode',
+  },
+];
 
 /** What the database or the driver said, as words of ours with the code; no text of theirs, which may hold a secret. */
 export function explain(error: unknown): string {
   const cause = error instanceof NotConnected ? error.cause : error;
   if (cause instanceof Problem || cause instanceof StepFailure) return cause.detail;
   if (cause instanceof EgressRefused) return cause.message;
+  const told = faultSaid(cause);
+  if (told !== undefined) return told;
   const code = cause instanceof Error && cause.name === 'TimeoutError' ? 'aborted' : codeOf(cause);
   const words = DETAILS[code] ?? UNREACHED[code];
   return words === undefined ? `the database answered ${code}` : `${words} (${code})`;
+}
+
+function faultSaid(cause: unknown): string | undefined {
+  return SAID.find(({ said }) => said.test(textOf(cause)))?.words;
+}
+
+/** To be compared, never shown. */
+export function textOf(error: unknown): string {
+  const text = typeof error === 'object' && error !== null && 'message' in error ? error.message : undefined;
+  return typeof text === 'string' ? text : '';
+}
+
+/** The TLS that the client asked for did not come about. */
+export function isTlsFailure(error: unknown): boolean {
+  return (
+    /^The server does not support SSL|^There was an error establishing an SSL/.test(textOf(error)) ||
+    TLS_CODES.test(codeOf(error))
+  );
 }
 
 /** The SQLSTATE or system code of an error: a few letters and digits that cannot hold a secret. */
@@ -86,7 +147,7 @@ export function problemOf(error: unknown): Problem {
 function unreachedProblem(cause: unknown): Problem {
   if (cause instanceof Problem) return cause;
   if (cause instanceof EgressRefused) return new Problem('provider_rejected', cause.message, { nothingMinted: true });
-  const isRefused = NOTHING_DONE.test(codeOf(cause));
+  const isRefused = NOTHING_DONE.test(codeOf(cause)) || faultSaid(cause) !== undefined;
   return new Problem(isRefused ? 'provider_rejected' : 'provider_unavailable', explain(new NotConnected(cause)), {
     nothingMinted: true,
   });

@@ -14,14 +14,15 @@ const LEASE: LeaseRole = {
 };
 
 describe('createStatement', () => {
-  it('creates, grants and looks at the clock last, in one message', () => {
-    const [create, grant, early, late, ...rest] = createStatement(LEASE).split(';\n');
+  it('looks at its search path first, creates, grants and looks at the clock last, in one message', () => {
+    const [pinned, create, grant, clock, ...rest] = createStatement(LEASE).split(';\n');
+    expect(pinned).toContain('MF005');
     expect(create).toBe(
       `CREATE ROLE "mayfly_x" LOGIN INHERIT CONNECTION LIMIT 5 PASSWORD 'SCRAM''verifier' VALID UNTIL '2026-01-01T00:00:00.500Z'`,
     );
     expect(grant).toBe('GRANT "mayfly_scope_y" TO "mayfly_x" WITH INHERIT TRUE, SET FALSE');
-    expect(early).toContain(`clock_timestamp() < '2025-12-31T23:59:58.500Z'`);
-    expect(late).toContain(`clock_timestamp() > '2026-01-01T00:00:00.500Z'`);
+    expect(clock).toContain(`clock_timestamp() < '2025-12-31T23:59:58.500Z'`);
+    expect(clock).toContain(`clock_timestamp() > '2026-01-01T00:00:00.500Z'`);
     expect(rest).toEqual([]);
   });
 
@@ -36,7 +37,7 @@ describe('createStatement with creators', () => {
   const facts = { ...LEASE.facts, creators: ['mayfly_lessor_1', 'mayfly_lessor_2'] };
 
   it('has a creator make the role, and the role of the connection grant the scope', () => {
-    const [takeCreator, create, takeBack, grant] = createStatement({ ...LEASE, facts }).split(';\n');
+    const [, takeCreator, create, takeBack, grant] = createStatement({ ...LEASE, facts }).split(';\n');
     expect(takeCreator).toMatch(/^SET LOCAL ROLE "mayfly_lessor_[12]"$/);
     expect(create).toMatch(/^CREATE ROLE/);
     expect(takeBack).toBe('SET LOCAL ROLE "mayfly_lessor"');

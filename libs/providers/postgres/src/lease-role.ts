@@ -1,6 +1,7 @@
 import { addSeconds } from '@mayfly/kernel';
+import { CATALOG_ONLY } from '@mayfly/postgres';
 import { escapeIdentifier, escapeLiteral } from 'pg';
-import { CLOCK_BEHIND, NO_CAPACITY, NOT_ALIVE, TOO_LATE } from './failures.js';
+import { CLOCK_BEHIND, NO_CAPACITY, NOT_ALIVE, TOO_LATE, UNPINNED } from './failures.js';
 import type { ServerFacts } from './server-facts.js';
 
 /** What a lease role is made of. */
@@ -43,17 +44,17 @@ export function createStatement(lease: LeaseRole): string {
   const role = escapeIdentifier(lease.role);
   const maker = creatorOf(lease.role, lease.facts.creators);
   return [
+    RAISE_UNLESS_PINNED,
     ...(maker === undefined ? [] : [`SET LOCAL ROLE ${escapeIdentifier(maker)}`]),
     `CREATE ROLE ${role} LOGIN INHERIT CONNECTION LIMIT ${String(lease.maxConnections)}` +
       ` PASSWORD ${escapeLiteral(lease.verifier)} VALID UNTIL ${instant(lease.expiresAt)}`,
     ...(maker === undefined ? [] : [`SET LOCAL ROLE ${escapeIdentifier(lease.facts.role)}`]),
     `GRANT ${escapeIdentifier(lease.scopeRole)} TO ${role}${membershipOptions(lease.facts.version)}`,
-    ...(lease.capacity === undefined ? [] : [raiseIf(`${HANDED_OUT} > ${String(lease.capacity)}`, NO_CAPACITY)]),
+    ...(lease.capacity === undefined ? [] : [raiseIf([`${HANDED_OUT} > ${String(lease.capacity)}`, NO_CAPACITY])]),
     raiseIf(
-      `clock_timestamp() < ${instant(addSeconds(lease.issuedAt, -CLOCK_SLACK_SECONDS))}::timestamptz`,
-      CLOCK_BEHIND,
+      [`clock_timestamp() < ${instant(addSeconds(lease.issuedAt, -CLOCK_SLACK_SECONDS))}::timestamptz`, CLOCK_BEHIND],
+      [`clock_timestamp() > ${instant(lease.mintBy)}::timestamptz`, TOO_LATE],
     ),
-    raiseIf(`clock_timestamp() > ${instant(lease.mintBy)}::timestamptz`, TOO_LATE),
   ].join(';\n');
 }
 
@@ -64,11 +65,12 @@ export function createStatement(lease: LeaseRole): string {
 export function renewStatement(role: string, expiresAt: Date, mintBy: Date, maker: string | undefined): string {
   const alive = `SELECT FROM pg_roles WHERE rolname = ${escapeLiteral(role)} AND rolcanlogin`;
   return [
+    RAISE_UNLESS_PINNED,
     waitAtMost(1_000),
-    raiseIf(`NOT EXISTS (${alive})`, NOT_ALIVE),
+    raiseIf([`NOT EXISTS (${alive})`, NOT_ALIVE]),
     ...(maker === undefined ? [] : [`SET LOCAL ROLE ${escapeIdentifier(maker)}`]),
     `ALTER ROLE ${escapeIdentifier(role)} VALID UNTIL ${instant(expiresAt)}`,
-    raiseIf(`clock_timestamp() > ${instant(mintBy)}::timestamptz`, TOO_LATE),
+    raiseIf([`clock_timestamp() > ${instant(mintBy)}::timestamptz`, TOO_LATE]),
   ].join(';\n');
 }
 
@@ -82,9 +84,22 @@ function membershipOptions(serverVersion: number): string {
   return serverVersion >= 160_000 ? ' WITH INHERIT TRUE, SET FALSE' : '';
 }
 
-function raiseIf(condition: string, sqlState: string): string {
-  return `DO $mayfly$ BEGIN IF ${condition} THEN RAISE EXCEPTION USING ERRCODE = '${sqlState}'; END IF; END $mayfly$`;
+/** One block for all conditions, since each block costs the server about as much as a small statement. */
+function raiseIf(...conditions: readonly (readonly [condition: string, sqlState: string])[]): string {
+  const raising = conditions.map(
+    ([condition, sqlState]) => `IF ${condition} THEN RAISE EXCEPTION USING ERRCODE = '${sqlState}'; END IF;`,
+  );
+  return `DO $mayfly$ BEGIN ${raising.join(' ')} END $mayfly$`;
 }
+
+/**
+ * The first statement of a message whose names must be the server's own: a pooler may have given the session to somebody
+ * else. It names everything in full, since it cannot rely on what it checks.
+ */
+const RAISE_UNLESS_PINNED = raiseIf([
+  `pg_catalog.replace(pg_catalog.current_setting('search_path'), ' ', '') OPERATOR(pg_catalog.<>) '${CATALOG_ONLY}'`,
+  UNPINNED,
+]);
 
 function instant(at: Date): string {
   return escapeLiteral(at.toISOString());

@@ -15,6 +15,7 @@ import type {
 } from '@mayfly/credentials';
 import { Problem, type Clock } from '@mayfly/kernel';
 import { addressOf, leaseUrl, makerIn } from './address.js';
+import { agentLogin } from './agent-login.js';
 import { StepFailure } from './errors.js';
 import { examineScope, roundsRemark } from './examine-scope.js';
 import { explain, problemOf } from './failures.js';
@@ -28,6 +29,7 @@ import {
   type PostgresHandle,
   type PostgresScope,
 } from './postgres.schemas.js';
+import { poolingOf, type Pooling } from './pooling.js';
 import { probeTarget } from './probe.js';
 import { privilegesOf, scopeRoleName, type Privilege } from './scope-privileges.js';
 import { scramVerifier } from './scram-verifier.js';
@@ -168,7 +170,9 @@ export class PostgresProvider
       const target = new Target(targetOf(config), 1);
       const session = await target.connect(signal);
       try {
-        return await probeTarget(session, config, this.clock);
+        const pooling = (process: number): Promise<Pooling> => poolingOf(target, { session, process }, signal);
+        const report = await probeTarget(session, { config, clock: this.clock, pooling });
+        return { ...report, checks: [...report.checks, await agentLogin(config, signal)] };
       } finally {
         await session.end();
         await target.close();
@@ -209,8 +213,8 @@ function tlsFor(sslmode: string | undefined, { sslRootCert }: PostgresConfig): R
 
 const ELSEWHERE = 'the connection leads to another server than the credential was minted at';
 
-function targetOf({ url, role }: PostgresConfig): TargetAddress {
-  return { url, role };
+function targetOf({ url, role, sslRootCert }: PostgresConfig): TargetAddress {
+  return { url, role, sslRootCert };
 }
 
 function wantedBy(order: Order): readonly Privilege[] {

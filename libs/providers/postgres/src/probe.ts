@@ -1,6 +1,8 @@
 import type { ProbeCheck, ProbeReport } from '@mayfly/credentials';
 import type { Clock } from '@mayfly/kernel';
 import { capacityOf } from './connection-capacity.js';
+import { SHARED_SESSIONS } from './failures.js';
+import type { Pooling } from './pooling.js';
 import { holesOf } from './probe-holes.js';
 import type { PostgresConfig } from './postgres.schemas.js';
 import { factsOf, type ServerFacts } from './server-facts.js';
@@ -21,20 +23,37 @@ const RESERVED = `
 
 const CLOCK = 'SELECT extract(epoch FROM clock_timestamp())::float AS seconds';
 
+/** What is known of the connection besides its session. */
+export interface ProbeContext {
+  readonly config: PostgresConfig;
+  readonly clock?: Clock | undefined;
+  readonly pooling: (process: number) => Promise<Pooling>;
+}
+
 /**
  * Looks whether the session, which must have logged in just now, could make and end lease roles, and what the database
  * lets every lease do; changes nothing. Rights on tables are not looked at: which are needed, only a scope says.
  */
-export async function probeTarget(session: Session, config: PostgresConfig, clock?: Clock): Promise<ProbeReport> {
+export async function probeTarget(session: Session, { config, clock, pooling }: ProbeContext): Promise<ProbeReport> {
   const facts = await factsOf(session);
   const checks = [
     { name: 'log in', outcome: 'ok' as const },
+    ownSessions(await pooling(facts.process)),
     ...(await rightsOf(session)),
     ...(facts.version >= 160_000 ? [await reservedSlots(session), anyLogin(config, facts), fewMakers(facts)] : []),
     capacity(config, facts),
     ...(await holesOf(session)),
   ];
   return { checks, ...(clock === undefined ? {} : { clockOffsetSeconds: await clockOffset(session, clock) }) };
+}
+
+function ownSessions(pooling: Pooling): ProbeCheck {
+  const name = 'sessions of its own';
+  if (pooling === 'none') return { name, outcome: 'ok' };
+  if (pooling === 'shared') return { name, outcome: 'missing', detail: SHARED_SESSIONS };
+  const detail =
+    'a pooler in session mode stands between Mayfly and the database: revocations fail while it has no session left; docs/connect-postgres.md says how many they need';
+  return { name, outcome: 'warning', detail };
 }
 
 async function rightsOf(session: Session): Promise<readonly ProbeCheck[]> {

@@ -18,6 +18,8 @@ export interface ServerFacts {
   readonly preparedTransactions: number;
   /** connections that the server gives to roles without special rights */
   readonly connections: number;
+  /** the process of the server that the session was at, which a pooler does not tell the session's client */
+  readonly process: number;
 }
 
 const FACTS = `
@@ -29,7 +31,8 @@ const FACTS = `
          has_function_privilege('pg_control_system()', 'EXECUTE') AS "isOpen",
          current_setting('max_prepared_transactions')::int AS "preparedTransactions",
          current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
-           - coalesce(current_setting('reserved_connections', true), '0')::int AS connections`;
+           - coalesce(current_setting('reserved_connections', true), '0')::int AS connections,
+         pg_backend_pid() AS process`;
 
 const SYSTEM = 'SELECT system_identifier::text AS system FROM pg_control_system()';
 
@@ -49,12 +52,13 @@ interface FactsRow {
   readonly isOpen: boolean;
   readonly preparedTransactions: number;
   readonly connections: number;
+  readonly process: number;
 }
 
 export async function factsOf(session: Session): Promise<ServerFacts> {
   const [row] = (await session.query<FactsRow & Record<string, unknown>>(FACTS)).rows;
   if (row === undefined) throw new Error('the server said nothing of itself');
-  const { version, database, role, preparedTransactions, connections } = row;
+  const { version, database, role, preparedTransactions, connections, process } = row;
   const creators = version < 160_000 ? [] : (await session.query<{ name: string }>(CREATORS)).rows;
   return {
     version,
@@ -64,6 +68,7 @@ export async function factsOf(session: Session): Promise<ServerFacts> {
     creators: creators.map(({ name }) => name),
     preparedTransactions,
     connections,
+    process,
   };
 }
 

@@ -11,6 +11,8 @@ export interface TargetAddress {
   readonly url: string;
   /** `SET ROLE` of every session; without it, the login works as itself */
   readonly role?: string | undefined;
+  /** the certificate of the authority that signed the server's, as PEM */
+  readonly sslRootCert?: string | undefined;
 }
 
 /** With bounds of the server's own, for statements whose sender has gone. */
@@ -130,10 +132,14 @@ export class Targets {
 }
 
 /** Equal for addresses that lead to the same server by the same login and role. */
-export function addressKey({ url, role }: TargetAddress): string {
-  return JSON.stringify([url, role ?? null]);
+export function addressKey({ url, role, sslRootCert }: TargetAddress): string {
+  return JSON.stringify([url, role ?? null, sslRootCert ?? null]);
 }
 
-function sessionOf({ role }: TargetAddress): SessionOptions {
-  return role === undefined ? SESSION : { ...SESSION, role };
+function sessionOf({ role, sslRootCert }: TargetAddress): SessionOptions {
+  return {
+    ...SESSION,
+    ...(role === undefined ? {} : { role }),
+    ...(sslRootCert === undefined ? {} : { authority: sslRootCert }),
+  };
 }

@@ -1,4 +1,5 @@
-import { type Problem } from '@mayfly/kernel';
+import { Problem } from '@mayfly/kernel';
+import { NotConnected } from '../errors.js';
 import { problemOf } from '../failures.js';
 import { addressKey, Target, type TargetAddress } from '../target.js';
 import { RevocationDesk } from './revocation-desk.js';
@@ -62,10 +63,12 @@ export class AttendedTarget {
   async logIn(signal: AbortSignal): Promise<void> {
     try {
       await this.watch.renew(signal);
+      await this.watch.refuseSharedSessions(signal);
       this.lastFailure = undefined;
       this.nextLogin = performance.now() + FRESH_LOGIN_MS;
     } catch (error) {
-      this.lastFailure = problemOf(error);
+      // whatever failed, no session came about that could mint
+      this.lastFailure = problemOf(error instanceof Problem ? error : new NotConnected(causeOf(error)));
       this.nextLogin = performance.now() + FAILED_LOGIN_MS;
       throw this.lastFailure;
     }
@@ -116,6 +119,10 @@ export class AttendedTarget {
       await this.watch.relieve(signal);
     }
   }
+}
+
+function causeOf(error: unknown): unknown {
+  return error instanceof NotConnected ? error.cause : error;
 }
 
 /** The targets that are attended to now; each is let go of when its last lease should be over. */

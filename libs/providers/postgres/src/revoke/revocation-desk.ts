@@ -12,7 +12,7 @@ import { findRoles, PREPARED, REMAINS, type FoundRole, type PreparedTransaction 
 import { rollBackPrepared } from './prepared.js';
 import { insist } from './resistance.js';
 import { SessionEnding } from './session-ending.js';
-import { barStatement, dropStatement, message, unlessState } from './statements.js';
+import { barStatement, dropStatement, message, unlessState, workAs } from './statements.js';
 import { inStep, STEPS } from './step.js';
 import type { Watch } from './watch.js';
 
@@ -38,7 +38,7 @@ export class RevocationDesk {
   private readonly dropping: GroupCommit<FoundRole, true>;
 
   constructor(
-    address: TargetAddress,
+    private readonly address: TargetAddress,
     private readonly watch: Watch,
   ) {
     this.lane = new Target(address, 2, { idleSeconds: 0 });
@@ -77,7 +77,7 @@ export class RevocationDesk {
   async tidy(signal: AbortSignal): Promise<void> {
     const facts = await this.watch.facts(signal);
     const { rows } = await this.watch.run<FoundRole & Record<string, unknown>>(REMAINS, signal);
-    for (const role of rows) {
+    for (const role of rows.map((row) => this.withMaker(row))) {
       await this.use(this.alone, signal, (session) => dropWithBelongings(session, role, facts)).catch(() => undefined);
     }
   }
@@ -97,8 +97,8 @@ export class RevocationDesk {
       const found = await unlessAborted(signal, this.finding.submit(name));
       if (found !== undefined) return found;
       // a mint under way is waited for, at the server's index of role names
-      const role = { name, oid: '0', maker: null };
-      const probing = `CREATE ROLE "${name}" NOLOGIN;\n${dropStatement(role)}`;
+      const role = this.withMaker({ name, oid: '0', maker: null });
+      const probing = `${workAs(role.maker)}CREATE ROLE "${name}" NOLOGIN;\n${dropStatement(role)}`;
       const isFree = await this.withRoom(signal, () =>
         this.use(this.alone, signal, (session) => unlessState(NAME_TAKEN, () => session.query(probing))),
       );
@@ -171,13 +171,18 @@ export class RevocationDesk {
     return new GroupCommit(commit, { ...GROUP, isOfOneItem: (error) => /^\w{5}$/.test(codeOf(error)) });
   }
 
+  /** Each change says as which role it is made: a pooler may have given the session to somebody else meanwhile. */
+  private withMaker(role: FoundRole): FoundRole {
+    return { ...role, maker: role.maker ?? this.address.role ?? null };
+  }
+
   private async findAll(names: readonly string[]): Promise<readonly (FoundRole | undefined)[]> {
     const message = findRoles(names);
     const { rows } = await this.watch.run<FoundRole & Record<string, unknown>>(
       message,
       AbortSignal.timeout(GROUP_DEADLINE_MS),
     );
-    const byName = new Map(rows.map((role) => [role.name, role]));
+    const byName = new Map(rows.map((role) => [role.name, this.withMaker(role)]));
     return names.map((name) => byName.get(name));
   }
 

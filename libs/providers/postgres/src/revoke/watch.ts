@@ -1,5 +1,7 @@
 import type { Client, QueryResult, QueryResultRow } from 'pg';
+import { CATALOG_ONLY } from '@mayfly/postgres';
 import { codeOf, OUT_OF_LOCKS } from '../failures.js';
+import { refuseSharedSessions } from '../pooling.js';
 import { factsOf, type ServerFacts } from '../server-facts.js';
 import type { Target } from '../target.js';
 import { endSessionsOf, findRoles, PREPARED } from './looks.js';
@@ -13,6 +15,8 @@ const SETTINGS = [
   "SET statement_timeout = '10s'",
   "SET lock_timeout = '1s'",
   'BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY',
+  // once more: a pooler may give the transaction to a session that was not told
+  `SET LOCAL search_path = ${CATALOG_ONLY}`,
 ];
 
 /** New in PostgreSQL 17; a setting of the database could end the transaction otherwise. */
@@ -53,6 +57,13 @@ export class Watch {
     if (this.held === undefined) await this.renew(signal);
     if (this.held === undefined) throw gone();
     return this.held.facts;
+  }
+
+  /** Throws Problem `provider_rejected` where a pooler shares sessions. */
+  async refuseSharedSessions(signal: AbortSignal): Promise<void> {
+    const { client, facts } = this.held ?? {};
+    if (client === undefined || facts === undefined) throw gone();
+    await refuseSharedSessions(this.target, { session: client, process: facts.process }, signal);
   }
 
   /** The result of the last statement of a message. Opens the session where there is none. */

@@ -1,0 +1,38 @@
+import type { ConnectionOptions } from 'node:tls';
+import { Problem } from '@mayfly/kernel';
+import { parseIntoClientConfig } from 'pg-connection-string';
+
+type Parts = ReturnType<typeof parseIntoClientConfig>;
+
+/**
+ * The parts of a URL as node-postgres has them, where `authority`, as PEM, is the certificate of the authority that signed
+ * the server's. With it `sslmode=verify-ca` means what libpq means by it: signed by that authority, whatever the name. So does
+ * `require` together with `uselibpqcompat`. Throws Problem `invalid_declaration` where libpq would miss the certificate.
+ */
+export function partsOf(url: string, authority: string | undefined): Parts {
+  if (authority === undefined) return readable(url);
+  // node-postgres takes `verify-ca` with a file alone
+  const given = readable(url.replace(/([?&]sslmode=)verify-ca\b/, '$1verify-full'));
+  return given.ssl === undefined || given.ssl === false
+    ? given
+    : { ...given, ssl: checkedBy(authority, url, given.ssl === true ? {} : given.ssl) };
+}
+
+function checkedBy(authority: string, url: string, ssl: ConnectionOptions): ConnectionOptions {
+  const mode = /[?&]sslmode=([a-z-]+)/.exec(url)?.[1];
+  const isLibpqs = /[?&]uselibpqcompat=true\b/.test(url);
+  if (mode === 'no-verify' || (isLibpqs && mode === 'prefer')) return ssl;
+  const checked = { ...ssl, ca: authority, rejectUnauthorized: true };
+  const isAnyName = mode === 'verify-ca' || (isLibpqs && mode === 'require');
+  return isAnyName ? { ...checked, checkServerIdentity: () => undefined } : checked;
+}
+
+function readable(url: string): Parts {
+  if (/[?&]uselibpqcompat=true\b/.test(url) && /[?&]sslmode=verify-ca\b/.test(url) && !/[?&]sslrootcert=/.test(url)) {
+    throw new Problem(
+      'invalid_declaration',
+      'the URL of the PostgreSQL has sslmode=verify-ca, and no certificate of an authority is there to check with',
+    );
+  }
+  return parseIntoClientConfig(url);
+}

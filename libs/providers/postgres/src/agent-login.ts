@@ -1,0 +1,83 @@
+import { randomBytes } from 'node:crypto';
+import type { ProbeCheck } from '@mayfly/credentials';
+import { newId } from '@mayfly/kernel';
+import { addressOf, leaseUrl } from './address.js';
+import { NotConnected } from './errors.js';
+import { codeOf, explain, isTlsFailure, textOf } from './failures.js';
+import type { PostgresConfig } from './postgres.schemas.js';
+import { Target } from './target.js';
+
+const NAME = 'log in as an agent does';
+const DEADLINE_MS = 5_000;
+
+const WRONG_PASSWORD = '28P01';
+const NOT_LET_IN = '28000';
+/** No word from a server or a pooler: agents may stand where it can be reached. */
+const UNREACHED = /^(E[A-Z]{4,}|aborted|unexpected)$/;
+
+/** What libpq tries for each mode, in this order: it goes on where the server wants TLS the other way. */
+const TRIES: Readonly<Record<string, readonly string[]>> = {
+  prefer: ['prefer', 'disable'],
+  allow: ['disable', 'prefer'],
+};
+
+/**
+ * One login at the address that agents get, by libpq's rules, as a role that does not exist and with a random password.
+ * The server refuses the password (28P01) only after host, port, TLS and the rule for passwords in pg_hba.conf were right.
+ */
+export async function agentLogin(config: PostgresConfig, signal: AbortSignal): Promise<ProbeCheck> {
+  const { sslmode = 'prefer' } = addressOf(config);
+  const lacksAuthority = sslmode.startsWith('verify-') && config.sslRootCert === undefined;
+  // the authority is known to agents alone, if at all: all else is tried
+  const modes = lacksAuthority ? ['require'] : (TRIES[sslmode] ?? [sslmode]);
+  const check = judged(await lastAnswer(config, modes, signal));
+  return lacksAuthority && check.outcome === 'ok' ? { name: NAME, outcome: 'warning', detail: NO_AUTHORITY } : check;
+}
+
+/** Of the modes that were tried: each only where the one before it was not let in, or found no TLS. */
+async function lastAnswer(config: PostgresConfig, modes: readonly string[], signal: AbortSignal): Promise<unknown> {
+  let answer: unknown;
+  for (const mode of modes) {
+    answer = await answerTo(config, mode, AbortSignal.any([signal, AbortSignal.timeout(DEADLINE_MS)]));
+    if (!isTlsFailure(answer) && codeOf(answer) !== NOT_LET_IN) return answer;
+  }
+  return answer;
+}
+
+const NO_AUTHORITY =
+  'agents are told to check the certificate of the database and not by which authority; set `sslRootCert`, unless each of them has it';
+
+/** The driver's error; undefined where the login worked, though nobody made the role. */
+async function answerTo(config: PostgresConfig, sslmode: string, signal: AbortSignal): Promise<unknown> {
+  const role = `mayfly_${newId('lse').slice('lse_'.length)}`;
+  const url = leaseUrl({ ...addressOf(config), sslmode }, role, randomBytes(24).toString('base64url'));
+  const target = new Target({ url: `${url}&uselibpqcompat=true`, sslRootCert: config.sslRootCert }, 1);
+  try {
+    await (await target.connect(signal)).end();
+    return undefined;
+  } catch (error) {
+    return error instanceof NotConnected ? error.cause : error;
+  } finally {
+    await target.close();
+  }
+}
+
+function judged(answer: unknown): ProbeCheck {
+  const code = codeOf(answer);
+  if (code === WRONG_PASSWORD) return { name: NAME, outcome: 'ok' };
+  if (answer === undefined || code === NOT_LET_IN) return { name: NAME, outcome: 'warning', detail: NO_RULE };
+  if (textOf(answer) === 'no such user') return { name: NAME, outcome: 'warning', detail: POOLER };
+  if (isTlsFailure(answer)) return { name: NAME, outcome: 'failed', detail: explain(answer) };
+  const where = UNREACHED.test(code) ? 'from here, where agents need not be' : 'from here';
+  return {
+    name: NAME,
+    outcome: 'warning',
+    detail: `the login of an agent could not be tried ${where}: ${explain(answer)}`,
+  };
+}
+
+const NO_RULE =
+  'pg_hba.conf of the database has no rule that asks a new role for its password at the address of agents (28000); add a line such as `hostssl crm all all scram-sha-256`, unless a rule for the roles of leases or for the hosts of agents is there';
+
+const POOLER =
+  'a pooler at the address of agents knows no such user; it lets leases in where it looks users up in the database when they log in (PgBouncer: auth_query)';

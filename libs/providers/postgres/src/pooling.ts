@@ -1,0 +1,69 @@
+import type { Client } from 'pg';
+import { Problem } from '@mayfly/kernel';
+import { problemOf, SHARED_SESSIONS } from './failures.js';
+import type { Session } from './session.js';
+import type { Target } from './target.js';
+
+/** How sessions get to the server: a pooler in session mode keeps each at one process of it, another one does not. */
+export type Pooling = 'none' | 'session' | 'shared';
+
+const ROUNDS = 3;
+
+/** A pooler answers in the server's place when a session opens, and tells a number of its own. */
+function isPooled(session: Session, process: number): boolean {
+  // node-postgres has it from the message BackendKeyData; its types leave it out
+  return (session as Partial<{ processID: number }>).processID !== process;
+}
+
+/**
+ * Whether a pooler stands between, and whether it gives one process of the server to several sessions: two that are open at
+ * once then find themselves at the same one, or one of them elsewhere than before. Throws as `Target.connect` does.
+ */
+export async function poolingOf(
+  target: Pick<Target, 'connect'>,
+  { session, process }: { readonly session: Session; readonly process: number },
+  signal: AbortSignal,
+): Promise<Pooling> {
+  if (!isPooled(session, process)) return 'none';
+  const clients: Client[] = [];
+  try {
+    clients.push(await target.connect(signal));
+    clients.push(await target.connect(signal));
+    return (await areShared(clients)) ? 'shared' : 'session';
+  } finally {
+    for (const client of clients) void client.end().catch(() => undefined);
+  }
+}
+
+/** Throws `provider_rejected`, with nothing minted, where a pooler shares sessions. */
+export async function refuseSharedSessions(
+  target: Pick<Target, 'connect'>,
+  opened: { readonly session: Session; readonly process: number },
+  signal: AbortSignal,
+): Promise<void> {
+  let pooling: Pooling;
+  try {
+    pooling = await poolingOf(target, opened, signal);
+  } catch (error) {
+    throw problemOf(error);
+  }
+  if (pooling === 'shared') throw new Problem('provider_rejected', SHARED_SESSIONS, { nothingMinted: true });
+}
+
+/** Each looks twice in a row: alone for poolers that hand out by turns, and after the other for those that hand out what came back last. */
+async function areShared(clients: readonly Client[]): Promise<boolean> {
+  const homes = clients.map((client) => ({ client, processes: new Set<number>() }));
+  for (let round = 0; round < ROUNDS; round++) {
+    for (const { client, processes } of homes) {
+      for (let look = 0; look < 2; look++) processes.add(await processOf(client));
+    }
+    const all = homes.flatMap(({ processes }) => [...processes]);
+    if (all.length > clients.length || new Set(all).size < all.length) return true;
+  }
+  return false;
+}
+
+async function processOf(client: Client): Promise<number> {
+  const { rows } = await client.query<{ process: number }>('SELECT pg_catalog.pg_backend_pid() AS process');
+  return Number(rows[0]?.process);
+}
