@@ -58,7 +58,7 @@ describe('an identity refusal', () => {
   });
 
   it('of a token that was used says so', () => {
-    const problem = replayRefused(IDENTITY as VerifiedIdentity);
+    const problem = replayRefused(IDENTITY);
     expect(problem).toMatchObject({ code: 'unauthenticated', extensions: { reason: 'replayed' } });
     expect(refusedIdentity(problem)).toMatchObject({ facts: IDENTITY });
   });
