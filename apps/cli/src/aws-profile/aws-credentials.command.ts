@@ -18,7 +18,7 @@ import { ProfileSession } from './profile-session.js';
  */
 const ANSWER_MS = 4_600;
 const LEAVE_MS = 4_900;
-/** How long `--end` goes on. Nobody but a person waits for it. */
+/** How long ending a task is tried: by `--end`, and where nobody reads the session. No SDK waits for either. */
 const END_MS = 6_000;
 
 interface AwsCredentialsOptions extends TaskOptions, GlobalOptions {
@@ -48,24 +48,23 @@ async function run(options: AwsCredentialsOptions): Promise<void> {
     if (!options.cache) throw usageFailure('--end and --no-cache exclude each other: without a cache no task is known');
     return end(session, options);
   }
-  const act = options.cache ? printKept : printOwn;
-  await Promise.race([act(session, options), tooLate()]);
+  return options.cache ? printKept(session, options) : printOwn(session, options);
 }
 
 /** Hands out the session that is kept. A reader that has gone leaves it to the next call. */
 async function printKept(session: Session, options: AwsCredentialsOptions): Promise<void> {
-  const profile = await profileSession(session, options, ANSWER_MS);
-  await print(await profile.obtain());
+  const obtained = profileSession(session, options, ANSWER_MS).then((profile) => profile.obtain());
+  await print(await inTime(obtained, 'the next call asks for the same task'));
 }
 
 /** Hands out the session of a task of its own, or ends the task. */
 async function printOwn({ tasks, notices }: Session, options: AwsCredentialsOptions): Promise<void> {
-  const left = (): number => Math.max(ANSWER_MS - systemTimer.now(), 100);
-  const { task } = await tasks.request(requestOf(options), { forMs: left() });
+  const asked = tasks.request(requestOf(options), { forMs: Math.max(ANSWER_MS - systemTimer.now(), 1) });
+  const { task } = await inTime(asked, 'a task that was opened all the same ends at its deadline');
   try {
     await print(sessionIn(task, options.credential).session);
   } catch (error) {
-    await tasks.end(task.id, 'the credential process could not use it', left()).catch(() => {
+    await tasks.end(task.id, 'the credential process could not use it', END_MS).catch(() => {
       notices.warn(`task ${task.id} could not be ended; it ends at its deadline`);
     });
     throw error;
@@ -108,7 +107,10 @@ function notRead(error: Error): CommandFailure {
   return new CommandFailure(EXIT.no, `the session cannot be printed (${systemCodeOf(error) ?? 'unknown'})`);
 }
 
-async function tooLate(): Promise<never> {
-  await systemTimer.wait(LEAVE_MS - systemTimer.now());
-  throw new CommandFailure(EXIT.unavailable, 'there is no session within 5 s', 'the next call asks for the same task');
+/** What comes in time. Whatever holds it up, such as a platform that gives no identity token, is left behind. */
+function inTime<T>(coming: Promise<T>, help: string): Promise<T> {
+  const late = systemTimer.wait(LEAVE_MS - systemTimer.now()).then((): never => {
+    throw new CommandFailure(EXIT.unavailable, 'there is no session within 5 s', help);
+  });
+  return Promise.race([coming, late]);
 }
