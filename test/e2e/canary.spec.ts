@@ -121,7 +121,7 @@ async function refusedToStart(): Promise<string> {
   const url = 'mysql://someone:canary-of-a-wrong-setting@127.0.0.1:1/x';
   const down = 'postgresql://someone:canary-of-a-wrong-setting@127.0.0.1:1/x';
   const outputs = [url, down].map((DATABASE_URL) =>
-    scene.start({ ...SETTINGS, DATABASE_URL }).then(
+    scene.start({ ...SETTINGS, DATABASE_URL, MAYFLY_PUBLIC_URL: 'https://mayfly.example' }).then(
       () => 'it started',
       (error: unknown) => String(error),
     ),

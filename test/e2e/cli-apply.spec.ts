@@ -148,7 +148,7 @@ describe('mayfly apply', () => {
     expect(refused.code).toBe(3);
     expect(refused.told).toContain('TaskTemplate/read-cases unchanged unchanged');
     expect(refused.stderr).toContain('not published  TaskTemplate/read-cases');
-    expect(refused.stderr).toContain('whoever wrote a draft does not publish it (control `four-eyes`)');
+    expect(refused.stderr).toContain('who changed a draft does not publish it (control `four-eyes`)');
     expect(refused.stderr).toContain('ask another member of the platform team to read and publish it');
     const published = await apply([TEMPLATE, AGENT], 'publisher', '--publish');
     expect(published).toMatchObject({ code: 0, stderr: '' });

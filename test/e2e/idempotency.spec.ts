@@ -103,6 +103,19 @@ describe('a key that was used', () => {
   });
 });
 
+describe('a key whose task has ended', () => {
+  it.each(['complete', 'fail'])('answers the task as it is now and without its secrets: %s', async (step) => {
+    const token = first.agentToken('support-agent');
+    const granted = taskIn(await post(first, `key-${step}`, about(step)));
+    const body = step === 'fail' ? { body: { reason: 'withdrawn' } } : {};
+    const ended = await first.send(`POST /tasks/${granted.id}/${step}`, { token, ...body });
+    const again = await post(second, `key-${step}`, about(step));
+    expect(again).toMatchObject({ status: 201, body: ended.body });
+    expect(JSON.stringify(again.body)).not.toContain('"secret"');
+    expect(await tasksAbout(step)).toHaveLength(1);
+  });
+});
+
 describe('a key whose replay window is over', () => {
   it('answers the task without its secrets, and no sealed answer is left', async () => {
     const granted = await post(first, 'key-over', about('too late'));

@@ -97,11 +97,34 @@ describe('publishing', () => {
     expect(await ask('four-eyes')).toMatchObject({ status: 201, body: { template: { version: 1 } } });
   });
 
-  it('asks the last author of the draft to leave it to another, whoever began it', async () => {
+  it('needs somebody who changed no part of the draft, whoever began it or changed it last', async () => {
     await send('POST /templates', templateDocument('passed-on'));
-    await sendNow('PUT /templates/passed-on', templateDocument('passed-on', { description: 'Other.' }), publisher);
-    expect(await sendNow('POST /templates/passed-on/publish', undefined, publisher)).toMatchObject({ status: 403 });
-    expect(await sendNow('POST /templates/passed-on/publish')).toMatchObject({ status: 200 });
+    const other = templateDocument('passed-on', { description: 'Other.' });
+    await sendNow('PUT /templates/passed-on', other, publisher);
+    const third = broker.personToken('platform', 'third');
+    for (const editor of [publisher, author]) {
+      expect(await sendNow('POST /templates/passed-on/publish', undefined, editor)).toMatchObject({ status: 403 });
+    }
+    // saved without a change: that is no part in it
+    await sendNow('PUT /templates/passed-on', other, third);
+    expect((await send('GET /templates/passed-on/draft')).body).toMatchObject({
+      author: 'development-staff:publisher',
+      editors: ['development-staff:author', 'development-staff:publisher'],
+    });
+    const answer = await sendNow('POST /templates/passed-on/publish', undefined, third);
+    expect(answer).toMatchObject({ status: 200, body: { draft: null } });
+  });
+
+  it('begins anew with a draft that is what is in force', async () => {
+    await published('begun-anew');
+    const change = (description: string, token: string) =>
+      sendNow('PUT /templates/begun-anew', templateDocument('begun-anew', { description }), token);
+    await change('One.', publisher);
+    await change('Two.', author);
+    expect(await sendNow('POST /templates/begun-anew/publish', undefined, publisher)).toMatchObject({ status: 403 });
+    await sendNow('PUT /templates/begun-anew', templateDocument('begun-anew'));
+    await change('Three.', author);
+    expect(await sendNow('POST /templates/begun-anew/publish', undefined, publisher)).toMatchObject({ status: 200 });
   });
 
   it('publishes the draft that was read, or nothing', async () => {

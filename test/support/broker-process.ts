@@ -90,6 +90,7 @@ export async function openDatabaseScene(documents?: string): Promise<DatabaseSce
   await writeDocuments(configDir, issuers, documents);
   const environment = {
     DATABASE_URL: database.url,
+    MAYFLY_PUBLIC_URL: 'http://127.0.0.1:8420',
     MAYFLY_MIGRATION_URL: database.adminUrl,
     MAYFLY_CONFIG_DIR: configDir,
     CRM_DATABASE_URL: crmUrl,

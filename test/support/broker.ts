@@ -71,6 +71,7 @@ export async function startTestBroker(options: TestBrokerOptions = {}): Promise<
     const environment = {
       PORT: '0',
       DATABASE_URL: database.url,
+      MAYFLY_PUBLIC_URL: 'http://127.0.0.1:0',
       MAYFLY_MIGRATION_URL: database.adminUrl,
       MAYFLY_CONFIG_DIR: configDir,
       MAYFLY_LOG_LEVEL: 'silent',

@@ -2,6 +2,8 @@ import { resolve } from 'node:path';
 import { describe, expect, it } from '@jest/globals';
 import { isOwnVariable, readConfig } from './config.js';
 
+const DATABASE = 'postgresql://mayfly:secret@db.example/mayfly';
+
 describe('the environment', () => {
   it.each([
     ['https://broker.example/', 'https://broker.example'],
@@ -43,6 +45,25 @@ describe('the environment', () => {
     const act = () => readConfig({ MAYFLY_EGRESS_ALLOW: 'keycloak.internal, 169.254.169.254' });
     expect(act).toThrow(/MAYFLY_EGRESS_ALLOW \(entry 2: .*stay refused/);
     expect(act).not.toThrow(/169/);
+  });
+
+  it.each([{ DATABASE_URL: DATABASE }, { DATABASE_URL: DATABASE, MAYFLY_WORKER: 'off' }])(
+    'is refused where replicas would issue tokens under names of their own: %j',
+    (variables) => {
+      expect(() => readConfig(variables)).toThrow(/set MAYFLY_PUBLIC_URL/);
+      const publicUrl = 'https://broker.example';
+      expect(readConfig({ ...variables, MAYFLY_PUBLIC_URL: publicUrl })).toMatchObject({ publicUrl });
+    },
+  );
+
+  it('needs no public URL where nothing is served, or where the database is the own one', () => {
+    expect(readConfig({ DATABASE_URL: DATABASE, MAYFLY_API: 'off' })).toMatchObject({ publicUrl: undefined });
+    expect(readConfig({})).toMatchObject({ publicUrl: undefined });
+  });
+
+  it('is refused in production without a public URL, whatever the process does', () => {
+    const production = { NODE_ENV: 'production', DATABASE_URL: DATABASE, MAYFLY_API: 'off' };
+    expect(() => readConfig(production)).toThrow(/production needs .*MAYFLY_PUBLIC_URL/);
   });
 
   it('is told wrong by its names, never by its values', () => {

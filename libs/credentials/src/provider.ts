@@ -111,8 +111,9 @@ export interface RevocationOrder<Config, Handle> {
 }
 
 /**
- * A kind of credential. A provider reads no environment, database of ours, policy or clock; its `config` comes from the
- * connection with all secret references resolved. It throws `Problem` only: `provider_rejected` when it is certain
+ * A kind of credential. A provider reads no environment, database of ours or policy; its `config` comes from the connection
+ * with all secret references resolved. Deadlines come with the orders; where a provider has to know what time it is, it asks
+ * the `Clock` that it was built with, never the system's. It throws `Problem` only: `provider_rejected` when it is certain
  * that nothing was minted, `provider_unavailable` when the outcome is unknown. No message holds a secret.
  */
 export interface CredentialProvider<Config, Scope, Handle> {

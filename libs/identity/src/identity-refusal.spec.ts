@@ -12,7 +12,6 @@ import {
   tokenMissing,
 } from './identity-refusal.js';
 import { OTHER_REASONS, PROVEN_REASONS, UNPROVEN_REASONS } from './refusal-reasons.js';
-import type { VerifiedIdentity } from './verified-identity.js';
 
 const IDENTITY = { issuer: 'ci', subject: 'agent' };
 

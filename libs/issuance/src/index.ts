@@ -13,4 +13,4 @@ export { StandingUpkeep } from './standing-upkeep.js';
 export { Targets } from './targets.js';
 export { TaskEnding } from './task-ending.js';
 export { TaskIssuance, type Grant } from './task-issuance.js';
-export { TaskRenewal, type RenewedSecrets } from './task-renewal.js';
+export { TaskRenewal, type Renewed } from './task-renewal.js';

@@ -54,11 +54,15 @@ describe('a request that is refused', () => {
   it.each([
     ['quota-concurrent-tasks', { tasksPerMinute: 9, concurrentTasks: 1 }, 5],
     ['quota-tasks-per-minute', { tasksPerMinute: 1, concurrentTasks: 9 }, 60],
-  ])('by %s says when to come again', async (control, quota, retryAfterSeconds) => {
+  ])('by %s names the limit and its value, and says when to come again', async (control, quota, retryAfterSeconds) => {
     await service.publish(templateOf({ quota }));
     await service.issue();
     const problem = await problemOf(service.issue());
-    expect(problem).toMatchObject({ code: 'quota_exceeded', retryAfterSeconds, extensions: { control } });
+    const name = control === 'quota-concurrent-tasks' ? 'concurrentTasks' : 'tasksPerMinute';
+    const extensions = { control, limit: { name, value: 1 } };
+    expect(problem).toMatchObject({ code: 'quota_exceeded', retryAfterSeconds, extensions });
+    expect((problem as Problem).detail).toContain(`allows 1 tasks`);
+    expect((problem as Problem).detail).toContain(`\`quota.${name}\``);
     expect(auditTypes().at(-1)).toBe('task.denied');
     expect(service.dummy.live()).toHaveLength(1);
   });

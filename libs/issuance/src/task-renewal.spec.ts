@@ -35,7 +35,8 @@ describe('TaskRenewal', () => {
   describe('renew', () => {
     it('moves the deadline of the task, of its leases and of the credential', async () => {
       await stores.scene.advance(300);
-      expect(await renew(600)).toEqual(new Map());
+      const lifetime = { requestedSeconds: 600, grantedSeconds: 600, limitedBy: 'request' };
+      expect(await renew(600)).toEqual({ secrets: new Map(), lifetime });
       const expiresAt = addSeconds(start, 900);
       expect(await taskNow()).toMatchObject({ expiresAt });
       expect(await leaseNow()).toMatchObject({ expiresAt, providerExpiresAt: expiresAt, dueAt: expiresAt });
@@ -60,6 +61,28 @@ describe('TaskRenewal', () => {
       }
       expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 1_800));
     });
+
+    it('says that the longest life of the task is reached, and how much of it is left', async () => {
+      await stores.scene.advance(250);
+      expect(await renew(1_800)).toMatchObject({ lifetime: { grantedSeconds: 1_550, limitedBy: 'maximum' } });
+      await stores.scene.advance(250);
+      const lifetime = { requestedSeconds: 1_800, grantedSeconds: 1_300, limitedBy: 'maximum' };
+      expect(await renew(1_800)).toEqual({ secrets: new Map(), lifetime });
+    });
+
+    it.each(['renew', 'heartbeat'] as const)(
+      'refuses to %s a task past its deadline that nobody has closed',
+      async (step) => {
+        await stores.scene.advance(600);
+        expect(await taskNow()).toMatchObject({ state: 'active' });
+        const asked = jest.spyOn(service.dummy, 'renew');
+        await expect(
+          step === 'renew' ? renew(600) : service.renewal.heartbeat(service.requester(), grant.plan.task.id),
+        ).rejects.toMatchObject({ code: 'conflict', detail: expect.stringContaining('has ended: expired') });
+        expect(asked).not.toHaveBeenCalled();
+        expect(await taskNow()).toMatchObject({ expiresAt: addSeconds(start, 600) });
+      },
+    );
 
     it('goes to the provider of a lease that was told to renew, though the deadline cannot move', async () => {
       const { id } = grant.plan.leases[0]!;
@@ -122,7 +145,7 @@ describe('TaskRenewal', () => {
 
     it('never moves the deadline back', async () => {
       await stores.scene.advance(300);
-      expect(await renew(60)).toEqual(new Map());
+      expect(await renew(60)).toMatchObject({ secrets: new Map(), lifetime: { grantedSeconds: 300 } });
       expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 600));
       expect(service.dummy.live()[0]?.expiresAt).toEqual(addSeconds(start, 600));
     });
@@ -153,7 +176,7 @@ describe('TaskRenewal', () => {
         secret: { token: 'new' },
       }));
       await stores.scene.advance(300);
-      expect(await renew()).toEqual(new Map([[grant.plan.leases[0]?.id, { token: 'new' }]]));
+      expect((await renew()).secrets).toEqual(new Map([[grant.plan.leases[0]?.id, { token: 'new' }]]));
       expect(JSON.stringify(stores.scene.audit)).not.toContain('"token"');
     });
 

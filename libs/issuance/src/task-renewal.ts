@@ -10,11 +10,12 @@ import {
   type TaskId,
   type Json,
 } from '@mayfly/kernel';
-import { dueAt, type Task } from '@mayfly/tasks';
+import { dueAt, type Task, type TaskEndCause } from '@mayfly/tasks';
 import type { Assessment } from './assessment.js';
 import type { ConnectionGates } from './connection-gates.js';
 import { openHandle } from './lease-handle.js';
 import { actorOf, MINT_DEADLINE_SECONDS, orderOf } from './plan.js';
+import type { LifetimeLimit } from './narrowing.js';
 import type { IssuanceMetrics, LivingLease, Sealing, Target, TaskStore } from './ports.js';
 import type { Requester } from './request.js';
 import type { Targets } from './targets.js';
@@ -23,7 +24,19 @@ import type { TaskIssuance } from './task-issuance.js';
 type Secret = Minted<unknown>['secret'];
 
 /** New material by lease, for the credentials that had to be issued again. */
-export type RenewedSecrets = ReadonlyMap<LeaseId, Secret>;
+type RenewedSecrets = ReadonlyMap<LeaseId, Secret>;
+
+/** What a renewal came to. */
+export interface Renewed {
+  readonly secrets: RenewedSecrets;
+  readonly lifetime: {
+    readonly requestedSeconds: number | null;
+    /** from the decision to the deadline, whether it moved or not */
+    readonly grantedSeconds: number;
+    /** what made it no longer; `maximum` is the longest life of the task */
+    readonly limitedBy: LifetimeLimit | 'maximum';
+  };
+}
 
 export interface RenewalParts {
   readonly issuance: TaskIssuance;
@@ -41,7 +54,7 @@ export class TaskRenewal {
 
   /** Notes a heartbeat. Throws `not_found` for another agent's task, `conflict` when the task is ending or ended. */
   async heartbeat(requester: Requester, taskId: TaskId): Promise<void> {
-    const task = await this.ownTask(requester, taskId);
+    const task = await this.livingTask(requester, taskId);
     const now = this.parts.clock.now();
     if (!(await this.parts.tasks.heartbeat(taskId, now, dueAt(task, now)))) throw ended(taskId);
   }
@@ -49,23 +62,30 @@ export class TaskRenewal {
   /**
    * Decides again, with the template version in force, and moves the deadline of every credential. The deadline never
    * passes the longest life of either version, and never moves back. Throws as `TaskIssuance.issue` does, and `conflict`
-   * when the task is ending or ended. INVARIANT: I6, the granted deadline is committed before any provider's.
+   * when the task has expired, is ending or ended. INVARIANT: I6, the granted deadline is committed before any provider's.
    */
-  async renew(requester: Requester, taskId: TaskId, ttlSeconds: number | undefined): Promise<RenewedSecrets> {
-    const task = await this.ownTask(requester, taskId);
-    if (task.endCause !== undefined || task.state !== 'active') throw ended(taskId);
+  async renew(requester: Requester, taskId: TaskId, ttlSeconds: number | undefined): Promise<Renewed> {
+    const task = await this.livingTask(requester, taskId);
     if (task.leases.some(({ state }) => state !== 'active')) throw notActive(taskId);
     const assessment = await this.decideAgain(requester, task, ttlSeconds);
-    const expiresAt = this.newDeadline(task, assessment);
-    if (expiresAt <= task.expiresAt) return this.renewAtProviders(task, task.leases.filter(needsRenewal));
-    const renewed: Task = { ...task, expiresAt };
-    await this.commit(requester, renewed, assessment.at);
-    return this.renewAtProviders(renewed, task.leases);
+    const deadline = newDeadline(task, assessment);
+    const moves = deadline.expiresAt > task.expiresAt;
+    const renewed = moves ? { ...task, expiresAt: deadline.expiresAt } : task;
+    if (moves) await this.commit(requester, renewed, assessment.at);
+    const secrets = await this.renewAtProviders(renewed, moves ? task.leases : task.leases.filter(needsRenewal));
+    const grantedSeconds = Math.floor((renewed.expiresAt.getTime() - assessment.at.getTime()) / 1000);
+    return {
+      secrets,
+      lifetime: { requestedSeconds: ttlSeconds ?? null, grantedSeconds, limitedBy: deadline.limitedBy },
+    };
   }
 
-  private async ownTask(requester: Requester, taskId: TaskId) {
+  /** Also one past its deadline has ended, though nobody may have closed it yet. */
+  private async livingTask(requester: Requester, taskId: TaskId) {
     const task = await this.parts.tasks.find(taskId);
     if (task?.agent.id !== requester.agent.id) throw new Problem('not_found', `there is no task \`${taskId}\``);
+    if (task.endCause !== undefined || task.state !== 'active') throw ended(taskId, task.endCause);
+    if (task.expiresAt <= this.parts.clock.now()) throw ended(taskId, 'expired');
     return task;
   }
 
@@ -87,14 +107,6 @@ export class TaskRenewal {
       requireSameScopes(task, assessment);
     });
     return assessment;
-  }
-
-  private newDeadline(task: Task, { at, lifetime, template }: Assessment): Date {
-    return earliest(
-      addSeconds(at, lifetime.grantedSeconds),
-      task.maxExpiresAt,
-      addSeconds(task.createdAt, template.version.spec.lifetime.maxSeconds),
-    );
   }
 
   private async commit(
@@ -170,6 +182,16 @@ export class TaskRenewal {
   }
 }
 
+/** With what set it: the lifetime that was decided now, or the longest life of the task. */
+function newDeadline(task: Task, { at, lifetime, template }: Assessment) {
+  const decided = addSeconds(at, lifetime.grantedSeconds);
+  const { maxSeconds } = template.version.spec.lifetime;
+  const furthest = earliest(task.maxExpiresAt, addSeconds(task.createdAt, maxSeconds));
+  return decided < furthest
+    ? { expiresAt: decided, limitedBy: lifetime.limitedBy }
+    : { expiresAt: furthest, limitedBy: 'maximum' as const };
+}
+
 function requireSameRuntime({ runtime }: Requester, task: Task): void {
   if (runtime === task.runtime) return;
   throw new Problem('policy_denied', `the task runs in runtime \`${task.runtime}\`, not in \`${runtime}\``, {
@@ -191,8 +213,10 @@ function requireSameScopes(
   });
 }
 
-function ended(taskId: TaskId): Problem {
-  return new Problem('conflict', `task \`${taskId}\` is ending or has ended`, { taskId, help: 'ask for a new task' });
+function ended(taskId: TaskId, cause?: TaskEndCause): Problem {
+  const why = cause === undefined ? '' : `: ${cause}`;
+  const detail = `task \`${taskId}\` is ending or has ended${why}`;
+  return new Problem('conflict', detail, { taskId, help: 'ask for a new task' });
 }
 
 function notActive(taskId: TaskId): Problem {

@@ -36,6 +36,8 @@ export interface ProblemExtensions {
   readonly control?: string;
   /** what would help, where that may be known */
   readonly help?: string;
+  /** the limit that is used up, as the template names it in `quota` */
+  readonly limit?: { readonly name: string; readonly value: number };
   readonly errors?: readonly FieldError[];
   readonly taskId?: string;
   /** what a target said, or which rule refused an identity, as a word of ours: `throttled`, `expired` … (docs/problems.md) */

@@ -34,6 +34,6 @@ export { Outbox, type OutboxJob } from './outbox.js';
 export { asOwner, grantRuntimeRole } from './runtime-role.js';
 export { PgSigningKeyStore } from './signing-key.store.js';
 export { PgTaskStore } from './task.store.js';
-export type { PublishedVersion, TemplateDraft, TemplateRecord } from './template-rows.js';
+export type { EditedDraft, PublishedVersion, TemplateRecord } from './template-rows.js';
 export { PgTemplateStore } from './template.store.js';
 export { WriteProbe } from './write-probe.js';

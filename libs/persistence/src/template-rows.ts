@@ -7,8 +7,13 @@ import { pageOf, type Page, type PageRequest } from './history-page.js';
 export interface TemplateDraft {
   readonly labels: Labels;
   readonly spec: TaskTemplateSpec;
-  /** who saved it last */
+  /** who changed it last */
   readonly author: string;
+}
+
+/** A draft with everybody who changed it since the last publication, its author among them. */
+export interface EditedDraft extends TemplateDraft {
+  readonly editors: readonly string[];
 }
 
 /** A published version with who stands for it. */
@@ -27,17 +32,19 @@ export interface TemplateRecord {
   readonly createdAt: Date;
   readonly updatedAt: Date;
   readonly currentVersion?: number;
-  readonly draft?: TemplateDraft;
+  readonly draft?: EditedDraft;
 }
 
 interface TemplateRow extends Omit<TemplateRecord, 'currentVersion' | 'draft'> {
   readonly currentVersion: number | null;
   readonly draft: Omit<TemplateDraft, 'author'> | null;
   readonly draftAuthor: string | null;
+  readonly draftEditors: readonly string[];
 }
 
 const TEMPLATE = `SELECT name, labels, state, revision, created_at AS "createdAt", updated_at AS "updatedAt",
-  current_version AS "currentVersion", draft, draft_author AS "draftAuthor" FROM template`;
+  current_version AS "currentVersion", draft, draft_author AS "draftAuthor",
+  draft_editors AS "draftEditors" FROM template`;
 
 const VERSION = `SELECT name, version, labels, spec, digest, author, publisher, published_at AS "publishedAt"
   FROM template_version WHERE name = $1`;
@@ -85,10 +92,12 @@ export async function listVersions(
 }
 
 /** What is stored was parsed before; requests are decided by what the catalog parses again. */
-function templateOf({ currentVersion, draft, draftAuthor, ...row }: TemplateRow): TemplateRecord {
+function templateOf({ currentVersion, draft, draftAuthor, draftEditors, ...row }: TemplateRow): TemplateRecord {
   return {
     ...row,
     ...(currentVersion === null ? {} : { currentVersion }),
-    ...(draft === null || draftAuthor === null ? {} : { draft: { ...draft, author: draftAuthor } }),
+    ...(draft === null || draftAuthor === null
+      ? {}
+      : { draft: { ...draft, author: draftAuthor, editors: draftEditors } }),
   };
 }

@@ -18,6 +18,7 @@ import {
   findVersion,
   listTemplates,
   listVersions,
+  type EditedDraft,
   type PublishedVersion,
   type TemplateDraft,
   type TemplateRecord,
@@ -26,7 +27,7 @@ import {
 export interface PublishRequest {
   readonly precondition: Precondition;
   /** judges whether this draft may be published by who asks; throws the `Problem` to answer with */
-  readonly judge: (draft: TemplateDraft) => void;
+  readonly judge: (draft: EditedDraft) => void;
   readonly by: Declarer;
 }
 
@@ -71,11 +72,12 @@ export class PgTemplateStore {
       const before = await findTemplate(client, name);
       precondition(before?.revision);
       refuseRetired(before);
+      const { author, editors } = await writersOf(client, before, { labels, spec }, by.name);
       await client.query(
-        `INSERT INTO template AS old (name, labels, draft, draft_author) VALUES ($1, $2, $3, $4)
+        `INSERT INTO template AS old (name, labels, draft, draft_author, draft_editors) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (name) DO UPDATE SET draft = EXCLUDED.draft, draft_author = EXCLUDED.draft_author,
-           revision = old.revision + 1, updated_at = now()`,
-        [name, jsonText(labels), jsonText({ labels, spec }), by.name],
+           draft_editors = EXCLUDED.draft_editors, revision = old.revision + 1, updated_at = now()`,
+        [name, jsonText(labels), jsonText({ labels, spec }), author, editors],
       );
       await this.note(client, 'template.drafted', by, { name, ...changed(before?.draft, { labels, spec }) });
       return existing(await findTemplate(client, name), 'TaskTemplate', name);
@@ -104,9 +106,13 @@ export class PgTemplateStore {
       judge(draft);
       await this.lint(client, name, draft);
       const before = currentVersion === undefined ? undefined : await findVersion(client, name, currentVersion);
-      const version = await publishVersion(client, { name, ...draft, publisher: by.name });
-      await client.query('UPDATE template SET draft = NULL, draft_author = NULL WHERE name = $1', [name]);
-      const facts = { name, version, author: draft.author, ...changed(before, draft) };
+      const { editors, ...content } = draft;
+      const version = await publishVersion(client, { name, ...content, publisher: by.name });
+      await client.query(
+        `UPDATE template SET draft = NULL, draft_author = NULL, draft_editors = '{}' WHERE name = $1`,
+        [name],
+      );
+      const facts = { name, version, author: draft.author, editors: [...editors], ...changed(before, draft) };
       await this.note(client, 'template.published', by, facts);
       return existing(await findVersion(client, name, version), 'TaskTemplate', name);
     });
@@ -148,6 +154,28 @@ export class PgTemplateStore {
 
 function refuseRetired(template: TemplateRecord | undefined): void {
   if (template?.state === 'retired') throw new Problem('conflict', `template \`${template.name}\` is retired for good`);
+}
+
+/**
+ * Who stands for a draft as it is saved now. Saving what is there changes nobody's part in it; saving what is in force
+ * throws all parts away.
+ */
+async function writersOf(
+  client: ClientBase,
+  before: TemplateRecord | undefined,
+  saved: Changeable,
+  by: string,
+): Promise<{ readonly author: string; readonly editors: readonly string[] }> {
+  const { name = '', draft, currentVersion } = before ?? {};
+  if (draft === undefined) return { author: by, editors: [by] };
+  if (isSame(draft, saved)) return draft;
+  const inForce = currentVersion === undefined ? undefined : await findVersion(client, name, currentVersion);
+  if (inForce !== undefined && isSame(inForce, saved)) return { author: by, editors: [by] };
+  return { author: by, editors: [...new Set([...draft.editors, by])] };
+}
+
+function isSame(one: Changeable, other: Changeable): boolean {
+  return diffSpecs(contentOf(one), contentOf(other)).length === 0;
 }
 
 type Changeable = Pick<TemplateDraft, 'labels' | 'spec'>;

@@ -91,7 +91,7 @@ export function sessionConfig(url: string, options: SessionOptions): SessionConf
     port: given.port ?? 5432,
     user,
     database: databaseIn(url) ?? filled(given.database) ?? user,
-    password: filled(given.password) ?? refuseMissingPassword,
+    password: given.password === '' ? refuseMissingPassword : (given.password ?? refuseMissingPassword),
     ssl: given.ssl ?? false,
     sslnegotiation: given.sslnegotiation ?? 'postgres',
     // PGREPLICATION would make it a session that replicates; there is no other way to say no

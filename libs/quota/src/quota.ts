@@ -15,7 +15,7 @@ export function quotaScope(templateName: string): string {
   return `template/${templateName}`;
 }
 
-/** Which limit refuses one more task, if any. */
+/** Which limit refuses one more task, if any, by the name of its control. */
 export function exhaustedLimit(left: QuotaLeft): 'quota-concurrent-tasks' | 'quota-tasks-per-minute' | undefined {
   if (left.concurrentTasks < 1) return 'quota-concurrent-tasks';
   if (left.tasksThisMinute < 1) return 'quota-tasks-per-minute';

@@ -88,12 +88,12 @@ export class DeclarationChecks {
     return problemOf(() => withoutRoles(() => undefined, declared)(before?.revision, before));
   }
 
-  /** Whoever changes a draft is its author; a draft that stays as it is keeps the one it has. */
+  /** Whoever changes a draft does not publish it; a draft that stays as it is was changed by those who did before. */
   private async fourEyes(declared: DeclarationOf<'TaskTemplate'>, { caller }: Run): Promise<Problem | undefined> {
     if (!this.parts.fourEyes) return undefined;
     const template = await orMissing(this.parts.templates.find(declared.metadata.name));
-    const author = draftStays(template, declared) ? template?.draft?.author : nameOf(caller);
-    return author === nameOf(caller) ? fourEyesRefusal() : undefined;
+    const editors = draftStays(template, declared) ? (template?.draft?.editors ?? []) : [nameOf(caller)];
+    return editors.includes(nameOf(caller)) ? fourEyesRefusal() : undefined;
   }
 
   private async remarks(

@@ -12,6 +12,7 @@ export const ProblemSchema = z
     instance: z.string().optional(),
     control: z.string().optional(),
     help: z.string().optional(),
+    limit: z.object({ name: z.string(), value: z.int() }).optional(),
     reason: z
       .string()
       .optional()

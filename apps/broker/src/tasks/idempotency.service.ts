@@ -20,7 +20,7 @@ export interface Answer {
 
 /** What a key needs of tasks. */
 export interface KeyedTasks {
-  /** a task without secrets, for when its answer may no longer be replayed */
+  /** a task as it is now, without secrets */
   view(taskId: TaskId): Promise<JsonObject>;
   /** ends a task whose answer nobody will get */
   takeBack(taskId: TaskId): Promise<void>;
@@ -36,7 +36,7 @@ export class Idempotency {
   ) {}
 
   /**
-   * Runs `first` for a new key; for a used one answers the same task again. Throws `idempotency_key_reused` for another
+   * Runs `first` for a new key; for a used one answers the same task again, without secrets once it ends. Throws `idempotency_key_reused` for another
    * body, `request_in_flight` while the first request runs, and whatever `first` throws.
    */
   async once(
@@ -81,7 +81,10 @@ export class Idempotency {
         retryAfterSeconds: 1,
       });
     }
-    if (used.sealedAnswer === undefined) return this.tasks.view(used.taskId);
+    const present = await this.tasks.view(used.taskId);
+    // Of a task that ends the secrets are of no use any more, and its first answer would say that it is active.
+    const isOver = present.state !== 'active' || present.endCause !== undefined;
+    if (isOver || used.sealedAnswer === undefined) return present;
     return JSON.parse(this.sealer.open(used.sealedAnswer, contextOf(owner, key)).toString('utf8')) as JsonObject;
   }
 

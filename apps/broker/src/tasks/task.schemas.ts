@@ -92,10 +92,13 @@ export const TaskViewSchema = z
       .strictObject({
         requestedSeconds: z.int().nullable(),
         grantedSeconds: z.int(),
-        limitedBy: z.string().meta({ description: 'what made it no longer' }),
+        limitedBy: z.string().meta({
+          description:
+            'what made it no longer: `request`, `template`, `identity`, `provider …`, or `maximum` when a renewal reached `maxExpiresAt`',
+        }),
       })
       .optional()
-      .meta({ description: 'in the answer that grants' }),
+      .meta({ description: 'in the answer that grants or renews' }),
     credentials: z.array(
       LeaseViewSchema.extend({ secret: z.record(z.string(), z.json()).optional().meta({ description: 'shown once' }) }),
     ),

@@ -1,9 +1,7 @@
-import type { Grant, LivingLease } from '@mayfly/issuance';
-import type { JsonObject, LeaseId } from '@mayfly/kernel';
+import type { Grant, LivingLease, Renewed } from '@mayfly/issuance';
+import type { JsonObject } from '@mayfly/kernel';
 import type { Lease } from '@mayfly/leases';
 import type { Task } from '@mayfly/tasks';
-
-type Secrets = ReadonlyMap<LeaseId, JsonObject>;
 
 /** Step 10: the answer to a granted request, the only place where secrets are written down. */
 export function grantView({ plan, minted }: Grant): JsonObject {
@@ -30,14 +28,12 @@ export function grantView({ plan, minted }: Grant): JsonObject {
   };
 }
 
-/** A task as its agent and the people see it. `secrets` is what a renewal issued again, if anything. */
-export function taskView(
-  task: Task & { readonly leases: readonly LivingLease[] },
-  secrets: Secrets = new Map(),
-): JsonObject {
+/** A task as its agent and the people see it; `renewed` is what a renewal came to, with the secrets that it issued again. */
+export function taskView(task: Task & { readonly leases: readonly LivingLease[] }, renewed?: Renewed): JsonObject {
   return {
     ...taskMembers(task),
-    credentials: task.leases.map((lease) => ({ ...leaseMembers(lease), secret: secrets.get(lease.id) })),
+    ...(renewed === undefined ? {} : { lifetime: renewed.lifetime }),
+    credentials: task.leases.map((lease) => ({ ...leaseMembers(lease), secret: renewed?.secrets.get(lease.id) })),
   };
 }
 

@@ -82,12 +82,12 @@ export class TasksService {
     return this.view(agent, taskId);
   }
 
-  /** Renews a task; a credential that had to be issued again comes with its new secret. */
+  /** Renews a task, and says what made its life no longer; a credential that had to be issued again comes with its new secret. */
   async renew(agent: AgentPrincipal, taskId: TaskId, ttlSeconds: number | undefined): Promise<JsonObject> {
-    const secrets = await this.parts.renewal.renew(requesterOf(agent), taskId, ttlSeconds);
+    const renewed = await this.parts.renewal.renew(requesterOf(agent), taskId, ttlSeconds);
     const task = await this.parts.tasks.find(taskId);
     if (task === undefined) throw new Problem('not_found', `there is no task \`${taskId}\``);
-    return taskView(task, secrets);
+    return taskView(task, renewed);
   }
 
   private async grant(agent: AgentPrincipal, request: CreateTask, keyClaim?: KeyClaim): Promise<Answer> {

@@ -30,9 +30,12 @@ const templateShape = {
   updatedAt: z.iso.datetime(),
   currentVersion: z.int().nullable(),
   draft: z
-    .strictObject({ author: z.string() })
+    .strictObject({ author: z.string(), editors: z.array(z.string()) })
     .nullable()
-    .meta({ description: 'who saved the draft that waits, if one does' }),
+    .meta({
+      description:
+        'who changed the draft that waits last, and everybody who did since the last publication, if one waits',
+    }),
 };
 
 const TemplateSummarySchema = z.strictObject(templateShape).meta({ id: 'TemplateSummary' });
@@ -65,6 +68,7 @@ export const DraftViewSchema = z
     labels: LabelsSchema,
     spec: z.record(z.string(), z.json()),
     author: z.string(),
+    editors: z.array(z.string()),
     revision: z.int(),
   })
   .meta({ id: 'TemplateDraft' });
@@ -101,6 +105,6 @@ export function templateView({ draft, createdAt, updatedAt, currentVersion, ...t
     currentVersion: currentVersion ?? null,
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),
-    draft: draft === undefined ? null : { author: draft.author },
+    draft: draft === undefined ? null : { author: draft.author, editors: [...draft.editors] },
   };
 }

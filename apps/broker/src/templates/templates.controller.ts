@@ -82,7 +82,7 @@ export class TemplatesController {
   @Post(':name/publish')
   @HttpCode(200)
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Make the draft the next version; another person than its author does' })
+  @ApiOperation({ summary: 'Make the draft the next version; a person who changed no part of it does' })
   @ApiIfMatch()
   @ApiOkResponse({ standardSchema: TemplateViewSchema })
   async publish(

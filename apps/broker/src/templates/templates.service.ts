@@ -1,7 +1,7 @@
 import type { AnyProvider } from '@mayfly/credentials';
 import { lintFactsOf, parseDocument, type Catalog, type DeclarationOf } from '@mayfly/declarations';
 import { Problem, type Json, type JsonObject } from '@mayfly/kernel';
-import type { PgTemplateStore, Precondition, TemplateDraft, TemplateRecord } from '@mayfly/persistence';
+import type { EditedDraft, PgTemplateStore, Precondition, TemplateRecord } from '@mayfly/persistence';
 import { diffSpecs, lintTemplate } from '@mayfly/templates';
 import { z } from 'zod';
 import { pageView, positionOf, type PageQuery } from '../http/page.js';
@@ -47,7 +47,11 @@ export class TemplatesService {
   async draft(name: string): Promise<Revised> {
     const { revision, draft } = await this.parts.templates.find(name);
     if (draft === undefined) throw new Problem('not_found', `template \`${name}\` has no draft`);
-    return { name, revision, body: { name, ...contentOf(draft), author: draft.author, revision } };
+    return {
+      name,
+      revision,
+      body: { name, ...contentOf(draft), author: draft.author, editors: [...draft.editors], revision },
+    };
   }
 
   async versions(name: string, { limit, cursor }: PageQuery): Promise<JsonObject> {
@@ -94,11 +98,11 @@ export class TemplatesService {
 
   /**
    * Puts the draft in force, and answers with the linter's warnings besides. Throws `invalid_template`, which is audited,
-   * and `policy_denied` to the draft's own author.
+   * and `policy_denied` to everybody who changed the draft.
    */
   async publish(name: string, precondition: Precondition, caller: Principal): Promise<Revised> {
-    const judge = ({ author }: TemplateDraft): void => {
-      if (this.parts.fourEyes && author === nameOf(caller)) throw fourEyesRefusal();
+    const judge = ({ editors }: EditedDraft): void => {
+      if (this.parts.fourEyes && editors.includes(nameOf(caller))) throw fourEyesRefusal();
     };
     try {
       await this.parts.templates.publish(name, { precondition, judge, by: declarerOf(caller) });
@@ -149,9 +153,9 @@ function contentOf({ labels, spec }: { readonly labels?: unknown; readonly spec?
   return { labels: labels as Json, spec: spec as Json };
 }
 
-/** The refusal to publish what one has written oneself. */
+/** The refusal to publish what one has changed oneself. */
 export function fourEyesRefusal(): Problem {
-  return new Problem('policy_denied', 'whoever wrote a draft does not publish it', {
+  return new Problem('policy_denied', 'who changed a draft does not publish it', {
     control: 'four-eyes',
     help: 'ask another member of the platform team to read and publish it',
   });
