@@ -14,7 +14,7 @@ let environment: Readonly<Record<string, string>>;
 beforeAll(async () => {
   database = await (await startTestPostgres()).createDatabase();
   environment = {
-    ...{ PORT: '0', MAYFLY_LOG_LEVEL: 'silent', MAYFLY_QUEUE: 'off' },
+    ...{ MAYFLY_PUBLIC_URL: 'http://127.0.0.1:8420', PORT: '0', MAYFLY_LOG_LEVEL: 'silent', MAYFLY_QUEUE: 'off' },
     ...{ DATABASE_URL: database.url, MAYFLY_MIGRATION_URL: database.adminUrl },
   };
 });
