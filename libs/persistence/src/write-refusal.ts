@@ -2,7 +2,7 @@ import { Problem } from '@mayfly/kernel';
 
 /** Why a write failed, as a word of ours and in words, by SQLSTATE (PostgreSQL, appendix A). */
 const BY_SQLSTATE: ReadonlyMap<string, readonly [reason: string, fact: string]> = new Map([
-  ['25006', ['read-only', 'it is read-only (a standby, or default_transaction_read_only)']],
+  ['25006', ['read-only', 'it is read-only, as a standby is']],
   ['53100', ['disk-full', 'its disk is full']],
   ['53200', ['lock-table-full', 'its lock table or its memory is full']],
   ['53300', ['connections-full', 'it has no free connection']],

@@ -16,7 +16,7 @@ export function printWelcome({ url, backing, services }: Pick<Broker, 'url' | 'b
 }
 
 /** The request of the README: an agent names a task and gets a database role and a token for it. */
-export function firstRequest(url: string, dataDir: string): string {
+function firstRequest(url: string, dataDir: string): string {
   const body = {
     template: 'support-read-cases',
     parameters: { region: 'emea' },
