@@ -101,14 +101,7 @@ export function readConfig(variables = environment): BrokerConfig {
   const data = parseEnvironment(variables);
   const production = data.NODE_ENV === 'production';
   if (production) refuseForProduction(data);
-  // The issuer of tokens must be the same whichever replica grants, and every process on one database is a replica.
-  if (data.MAYFLY_API && data.DATABASE_URL !== undefined && data.MAYFLY_PUBLIC_URL === undefined)
-    throw new Problem(
-      'invalid_declaration',
-      'with DATABASE_URL, set MAYFLY_PUBLIC_URL to the address by which callers reach the service: it is the issuer of tokens, the same for all replicas',
-    );
-  if (!data.MAYFLY_API && !data.MAYFLY_WORKER)
-    throw new Problem('invalid_declaration', 'with MAYFLY_API and MAYFLY_WORKER both off there is nothing to do');
+  refuseInAnyMode(data);
   return Object.freeze({
     production,
     host: data.HOST,
@@ -130,6 +123,17 @@ export function readConfig(variables = environment): BrokerConfig {
     docs: data.MAYFLY_DOCS,
     failpoint: data.MAYFLY_FAILPOINT,
   });
+}
+
+function refuseInAnyMode(data: Environment): void {
+  // The issuer of tokens must be the same whichever replica grants, and every process on one database is a replica.
+  if (data.MAYFLY_API && data.DATABASE_URL !== undefined && data.MAYFLY_PUBLIC_URL === undefined)
+    throw new Problem(
+      'invalid_declaration',
+      'with DATABASE_URL, set MAYFLY_PUBLIC_URL to the address by which callers reach the service: it is the issuer of tokens, the same for all replicas',
+    );
+  if (!data.MAYFLY_API && !data.MAYFLY_WORKER)
+    throw new Problem('invalid_declaration', 'with MAYFLY_API and MAYFLY_WORKER both off there is nothing to do');
 }
 
 function parseEnvironment(variables: typeof environment): Environment {

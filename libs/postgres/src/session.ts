@@ -91,7 +91,7 @@ export function sessionConfig(url: string, options: SessionOptions): SessionConf
     port: given.port ?? 5432,
     user,
     database: databaseIn(url) ?? filled(given.database) ?? user,
-    password: given.password === '' ? refuseMissingPassword : (given.password ?? refuseMissingPassword),
+    password: passwordOf(given),
     ssl: given.ssl ?? false,
     sslnegotiation: given.sslnegotiation ?? 'postgres',
     // PGREPLICATION would make it a session that replicates; there is no other way to say no
@@ -105,6 +105,10 @@ export function sessionConfig(url: string, options: SessionOptions): SessionConf
     Client: SessionClient,
     opening: settingStatements(options),
   };
+}
+
+function passwordOf({ password }: ClientConfig): ClientConfig['password'] {
+  return password === undefined || password === '' ? refuseMissingPassword : password;
 }
 
 /** A part that the URL leaves out is an empty string. */
