@@ -3,7 +3,7 @@ import { PinnedKeysSchema } from '../keys/public-jwk.js';
 import { parseSpiffeId } from '../spiffe-id.js';
 import { isPlainUrl } from './plain-url.js';
 
-export const UrlSchema = z
+const UrlSchema = z
   .string()
   .max(512)
   .refine((url) => isPlainUrl(url), 'use an https URL with no user, query or fragment');
@@ -48,4 +48,4 @@ export const KeysSchema = z
   .refine((keys) => Object.keys(keys).length === 1, {
     error: 'state exactly one of `jwks`, `jwksUri`, `discovery` and `bundleEndpoint`',
   });
-export type KeyLocation = z.infer<typeof KeysSchema>;
+type KeyLocation = z.infer<typeof KeysSchema>;
