@@ -48,4 +48,3 @@ export const KeysSchema = z
   .refine((keys) => Object.keys(keys).length === 1, {
     error: 'state exactly one of `jwks`, `jwksUri`, `discovery` and `bundleEndpoint`',
   });
-type KeyLocation = z.infer<typeof KeysSchema>;
