@@ -110,7 +110,8 @@ async function refusedByTarget(url: string): Promise<string> {
   [wrong.username, wrong.password] = ['mayfly_crm', 'canary-of-a-refused-login'];
   canaries.plant('password of a refused login', wrong.password);
   broker = await scene.start({ ...SETTINGS, CRM_DATABASE_URL: wrong.href });
-  expect(await ask('POST /tasks', agent, { body: READ_EMEA })).toMatchObject({ status: 502 });
+  // 502 by the refused login, or 503 where a lease could not be ended by it before
+  expect([502, 503]).toContain((await ask('POST /tasks', agent, { body: READ_EMEA })).status);
   await broker.stop();
   return broker.output();
 }

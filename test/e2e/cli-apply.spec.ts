@@ -40,7 +40,9 @@ async function apply(documents: readonly JsonObject[], subject = 'author', ...mo
 const declared = async (path: string) => mayfly.send(`GET ${path}`, { token: mayfly.personToken('platform') });
 
 const auditCount = async (): Promise<number> => {
-  const { rowCount } = await mayfly.broker.services.database.pool.query('SELECT FROM audit_entry');
+  const { rowCount } = await mayfly.broker.services.database.pool.query(
+    `SELECT FROM audit_entry WHERE type ~ '^(declaration|template|agent|connection)[.]'`,
+  );
   return rowCount ?? 0;
 };
 
