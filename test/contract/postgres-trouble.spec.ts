@@ -122,7 +122,7 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
 
   it('gives way to an administrator who rebuilds a shared catalog, and ends leases after that', async () => {
     const lease = await mint();
-    await run(target.crm.superuserUrl, `SET statement_timeout = '10s'`, 'REINDEX TABLE pg_auth_members');
+    await run(target.crm.superuserUrl, `SET statement_timeout = '20s'`, 'REINDEX TABLE pg_auth_members');
     expect(await lease.end()).toEqual({ kind: 'revoked' });
   });
 

@@ -7,6 +7,8 @@ export interface DatabaseOptions {
   readonly url: string;
   /** told about connections that broke while idle */
   readonly onConnectionLost: (error: Error) => void;
+  /** where names are looked up, where that is not the schema of the tables alone: a clock of tests stands before the server's */
+  readonly searchPath?: string;
 }
 
 const SESSION: SessionOptions = {
@@ -31,7 +33,7 @@ export class Database {
   readonly prisma: PrismaClient;
 
   constructor(options: DatabaseOptions) {
-    this.pool = createPool(options.url, SESSION, LIMITS);
+    this.pool = createPool(options.url, { ...SESSION, searchPath: options.searchPath ?? STORE_SCHEMA }, LIMITS);
     this.pool.on('error', options.onConnectionLost);
     this.prisma = new PrismaClient({ adapter: new PrismaPg(this.pool) });
   }

@@ -22,7 +22,7 @@ describe('what has to stand at a shared target, on PostgreSQL', () => {
 
   beforeAll(async () => {
     scene = await TaskDatabase.start();
-    database = new Database({ url: scene.url, onConnectionLost: () => undefined });
+    database = new Database({ url: scene.url, searchPath: scene.searchPath, onConnectionLost: () => undefined });
     denials = new PgDenialStore(database.pool, scene.clock);
     issuance = new PgIssuanceStore(database.pool);
     closing = new PgClosingStore(database.pool, scene.clock);

@@ -27,7 +27,7 @@ describe('the stores of one task', () => {
   beforeAll(async () => {
     scene = await TaskDatabase.start();
     await scene.query(FREEZER);
-    database = new Database({ url: scene.url, onConnectionLost: () => undefined });
+    database = new Database({ url: scene.url, searchPath: scene.searchPath, onConnectionLost: () => undefined });
     issuance = new PgIssuanceStore(database.pool);
     tasks = new PgTaskStore(database.pool, database.prisma);
     closing = new PgClosingStore(scene.pool(), scene.clock);

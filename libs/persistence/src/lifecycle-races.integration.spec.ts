@@ -90,7 +90,9 @@ describe('tasks under two replicas that race', () => {
 
   beforeAll(async () => {
     scene = await TaskDatabase.start();
-    databases = [1, 2].map(() => new Database({ url: scene.url, onConnectionLost: () => undefined }));
+    databases = [1, 2].map(
+      () => new Database({ url: scene.url, searchPath: scene.searchPath, onConnectionLost: () => undefined }),
+    );
   });
 
   afterAll(async () => {

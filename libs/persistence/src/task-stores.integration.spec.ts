@@ -21,7 +21,7 @@ describe('on PostgreSQL', () => {
 
   beforeAll(async () => {
     scene = await TaskDatabase.start();
-    database = new Database({ url: scene.url, onConnectionLost: () => undefined });
+    database = new Database({ url: scene.url, searchPath: scene.searchPath, onConnectionLost: () => undefined });
     const { pool, prisma } = database;
     stores = {
       scene,

@@ -6,6 +6,7 @@ import type { TestDatabase } from './test-database.js';
 import type { LeaseView, TaskScene, TaskView } from './task-stores.js';
 
 /** `now()` and `clock_timestamp()` of every session, moved by what the table says. */
+const SEARCH_PATH = 'test_clock,pg_catalog,public';
 const CLOCK = `
 CREATE SCHEMA test_clock;
 CREATE TABLE test_clock.skew AS SELECT 0::float AS seconds;
@@ -36,10 +37,13 @@ export class TaskDatabase implements TaskScene {
     const admin = new pg.Pool({ connectionString: database.adminUrl, max: 2 });
     await admin.query(CLOCK);
     // Looked up first, these two stand before those of the catalog.
-    await admin.query(`ALTER DATABASE ${database.name} SET search_path TO test_clock, pg_catalog, public`);
+    await admin.query(`ALTER DATABASE ${database.name} SET search_path TO ${SEARCH_PATH}`);
     await admin.end();
     return new TaskDatabase(database, quiet(new pg.Pool({ connectionString: database.adminUrl, max: 2 })));
   }
+
+  /** for sessions that state their own: the clock of the tests stands first */
+  readonly searchPath = SEARCH_PATH;
 
   /** as the serving role */
   get url(): string {

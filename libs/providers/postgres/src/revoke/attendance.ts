@@ -29,7 +29,8 @@ export class AttendedTarget {
   private nextTidying = performance.now() + TIDY_MS;
   private lastFailure: Problem | undefined;
   private nextYield = 0;
-  private isTicking = false;
+  private guarding: Promise<void> | undefined;
+  private keeping: Promise<void> | undefined;
   private opening: Promise<void> | undefined;
 
   constructor(
@@ -39,7 +40,9 @@ export class AttendedTarget {
     this.login = new Target(address, 1);
     this.watch = new Watch(this.login);
     this.desk = new RevocationDesk(address, this.watch);
-    this.timer = setInterval(() => void this.tick(), TICK_MS).unref();
+    this.timer = setInterval(() => {
+      this.tick();
+    }, TICK_MS).unref();
   }
 
   attendFor(seconds: number): void {
@@ -88,23 +91,34 @@ export class AttendedTarget {
     }
   }
 
-  private async tick(): Promise<void> {
-    if (this.isTicking) return;
+  private tick(): void {
     if (performance.now() > this.until) {
       this.onIdle();
       return;
     }
-    this.isTicking = true;
+    // apart from each other: a login can hang behind the very administrator to whom the open session gives way
+    this.guarding ??= this.guard().finally(() => {
+      this.guarding = undefined;
+    });
+    this.keeping ??= this.keep().finally(() => {
+      this.keeping = undefined;
+    });
+  }
+
+  private async guard(): Promise<void> {
     const signal = AbortSignal.timeout(TICK_DEADLINE_MS);
     await this.keepRoom(signal).catch(() => undefined);
     if (performance.now() >= this.nextYield) await this.giveWay(signal).catch(() => undefined);
+  }
+
+  private async keep(): Promise<void> {
+    const signal = AbortSignal.timeout(TICK_DEADLINE_MS);
     if (performance.now() >= this.nextLogin) await this.logIn(signal).catch(() => undefined);
     if (this.lastFailure === undefined) await this.ready(signal).catch(() => undefined);
     if (performance.now() >= this.nextTidying) {
       this.nextTidying = performance.now() + TIDY_MS;
       await this.desk.tidy(signal).catch(() => undefined);
     }
-    this.isTicking = false;
   }
 
   /** Opened again by the next tick, once the administrator is done. */
