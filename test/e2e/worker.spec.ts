@@ -51,7 +51,7 @@ async function jobsLeft(leaseId: string): Promise<number> {
 
 describe('a broker without a worker', () => {
   it('leaves deadlines and the jobs of the queue to workers, which catch up when there is one', async () => {
-    const task = await grant(broker, token, { ...READ_EMEA, ttlSeconds: 1 });
+    const task = await grant(broker, token, { ...READ_EMEA, ttlSeconds: 4 });
     const leaseId = leaseIdOf(task, 'db');
     const session = await openTransaction(secretOf(task, 'db', 'url'));
     const deadline = new Date(task.expiresAt);

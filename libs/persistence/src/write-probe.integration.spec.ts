@@ -68,7 +68,10 @@ describe('a store that takes no writes', () => {
   const expectRefusal = async (reason: string, sqlState: string): Promise<void> => {
     const fresh = new pg.Pool({ connectionString: place.url });
     undo.push(() => fresh.end());
-    const refusal = await refusalOf(new WriteProbe(fresh));
+    let refusal = await refusalOf(new WriteProbe(fresh));
+    // a slow machine gives the reason only at a later look
+    for (let looks = 1; refusal?.extensions.reason === 'too-slow' && looks < 5; looks++)
+      refusal = await refusalOf(new WriteProbe(fresh));
     expect(refusal).toMatchObject({ code: 'unavailable', extensions: { reason } });
     expect(refusal?.detail).toContain(`SQLSTATE ${sqlState}`);
     expect(refusal?.detail).not.toContain(SERVING_ROLE);
