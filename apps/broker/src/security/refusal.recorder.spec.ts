@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { DenialLog, type AuditEntry } from '@mayfly/audit';
+import { EgressRefused } from '@mayfly/egress';
 import { agentRefused, IdentityVerifier, IssuerKeySource, tokenMissing } from '@mayfly/identity';
 import { Problem, type JsonObject } from '@mayfly/kernel';
 import { FakeIssuer, TestClock } from '@mayfly/testing';
@@ -123,6 +124,19 @@ describe('a refused identity', () => {
   it('that is proven and stands for no agent is its own actor', async () => {
     await recorder.identity(agentRefused('no_agent', { issuer: 'ci', subject: 'new' }), CALL);
     expect(written).toMatchObject([{ reason: 'no_agent', actor: { kind: 'workload', issuer: 'ci', subject: 'new' } }]);
+  });
+
+  it.each([
+    ['keys_unavailable', new Error('the issuer is down')],
+    ['keys_refused', new EgressRefused('private')],
+  ])('for %s has in the line of the log what went wrong with the keys', async (reason, fault) => {
+    const access = { fetchJson: () => Promise.reject(fault), readFile: async () => '' };
+    const keySource = new IssuerKeySource(access, clock);
+    const verifier = new IdentityVerifier(keySource, clock);
+    verifier.replaceIssuers([ci.trusted('ci', { keys: { jwksUri: 'https://ci.example/keys' } })]);
+    await verifier.verify(ci.sign()).catch((error: unknown) => recorder.identity(error, CALL));
+    expect(lines).toMatchObject([{ reason, issuer: 'ci', err: { cause: { cause: fault } } }]);
+    expect(written).toMatchObject([{ reason, issuer: 'ci' }]);
   });
 
   it('waits for the audit only when it is proven, so that no time tells what a token lacks', async () => {

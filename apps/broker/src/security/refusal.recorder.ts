@@ -1,7 +1,7 @@
 import { DENIAL_LIMITS, MAYFLY, type Actor, type Denial, type DenialLog } from '@mayfly/audit';
 import { refusedIdentity, type RefusedIdentity } from '@mayfly/identity';
 import type { IssuanceMetrics } from '@mayfly/issuance';
-import type { JsonObject } from '@mayfly/kernel';
+import { Problem, type JsonObject } from '@mayfly/kernel';
 import { redactText, type Metrics } from '@mayfly/platform';
 import type { Logger } from 'pino';
 import { actorOf, type Principal } from './principal.js';
@@ -32,7 +32,8 @@ export class RefusalRecorder {
     if (refused === undefined) return;
     this.parts.metrics.denied('identity');
     this.parts.metrics.identityRefused(refused.reason);
-    const why = refused.reason === 'keys_unavailable' ? { err: problem } : {};
+    // No verdict on the token: the line has what went wrong with the keys.
+    const why = problem instanceof Problem && problem.code === 'unavailable' ? { err: problem } : {};
     await this.note(identityDenial(refused, call), 'identity refused', refused.isProven, why);
   }
 
