@@ -61,8 +61,8 @@ describe('a request that is refused', () => {
     const name = control === 'quota-concurrent-tasks' ? 'concurrentTasks' : 'tasksPerMinute';
     const extensions = { control, limit: { name, value: 1 } };
     expect(problem).toMatchObject({ code: 'quota_exceeded', retryAfterSeconds, extensions });
-    expect((problem).detail).toContain(`allows 1 tasks`);
-    expect((problem).detail).toContain(`\`quota.${name}\``);
+    expect(problem.detail).toContain(`allows 1 tasks`);
+    expect(problem.detail).toContain(`\`quota.${name}\``);
     expect(auditTypes().at(-1)).toBe('task.denied');
     expect(service.dummy.live()).toHaveLength(1);
   });
