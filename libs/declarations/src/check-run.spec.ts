@@ -72,6 +72,14 @@ describe('checking a run', () => {
     expect(tooEarly.map(({ refusal }) => refusal !== undefined)).toEqual([true, false]);
   });
 
+  it('refuses no change because of a document that stays and that the run would only warn of', () => {
+    const people = issuer('people', 'https://ci.example').replace(
+      'algorithms: [ES256]',
+      'algorithms: [RS256], roles: { auditor: { claim: groups, values: [audit] } }',
+    );
+    expect(run(SUPPORT_YAML, people)).toMatchObject([{ title: 'Issuer/people', refusal: undefined }]);
+  });
+
   it('lints a template with the connections of the run, and says why it would not be put in force', () => {
     const [, , template, , connection] = SUPPORT_YAML.split('---\n');
     expect(run('', template!)).toMatchObject([

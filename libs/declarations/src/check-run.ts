@@ -27,6 +27,7 @@ export function* checkRun(
   context: DeclarationContext,
 ): Generator<CheckedDocument> {
   const told = new Set<string>();
+  const refused: Declaration[] = [];
   let state = stored;
   for (const declared of inApplyOrder(documents)) {
     if (declared.kind === 'TaskTemplate') {
@@ -34,8 +35,9 @@ export function* checkRun(
       continue;
     }
     state = [...state.filter((other) => !isSame(other, declared)), declared];
-    const errors = errorsIn(state, context).filter(({ detail }) => !told.has(detail));
+    const errors = errorsIn(state, context, [...refused, declared]).filter(({ detail }) => !told.has(detail));
     for (const { detail } of errors) told.add(detail);
+    if (errors.length > 0) refused.push(declared); // judged as a change again: its faults keep their words
     yield { declared, findings: [], ...(errors.length === 0 ? {} : { refusal: invalidDeclaration(errors) }) };
   }
 }
@@ -56,8 +58,12 @@ function checkTemplate(
   return { declared, findings, ...(publication === undefined ? {} : { publication }) };
 }
 
-function errorsIn(state: readonly Declaration[], context: DeclarationContext): readonly FieldError[] {
-  return problemOf(() => checkDeclarations(state, context))?.extensions.errors ?? [];
+function errorsIn(
+  state: readonly Declaration[],
+  context: DeclarationContext,
+  changed: readonly Declaration[],
+): readonly FieldError[] {
+  return problemOf(() => checkDeclarations(state, context, changed))?.extensions.errors ?? [];
 }
 
 function problemOf(act: () => unknown): Problem | undefined {
