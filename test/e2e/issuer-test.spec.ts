@@ -27,6 +27,10 @@ beforeAll(async () => {
   const documents = [
     agentDocument('build-agent', { identities: [{ issuer: 'builds', subject: 'build-agent', runtime: 'ci' }] }),
     issuerDocument('builds', { issuer: ci.issuer, keys: { jwksUri: keysUri }, replay: 'single-use' }),
+    issuerDocument('builds-vault', {
+      ...{ issuer: ci.issuer, keys: { jwksUri: keysUri }, replay: 'single-use' },
+      audiences: ['vault-agents'],
+    }),
     issuerDocument('elsewhere', { keys: { jwksUri: keysUri } }),
   ];
   broker = await startTestBroker({ documents: documents.map((each) => JSON.stringify(each)).join('\n---\n') });
@@ -87,6 +91,14 @@ describe('POST /issuers/:name/test', () => {
       typ: expect.stringContaining('`logout+jwt`'),
       aud: expect.stringContaining('the document has `audiences` `mayfly`'),
       identity: expect.stringContaining('the broker refuses it'),
+    });
+  });
+
+  it('tells which document of one issuer accepts a token, where it is not the one that is tested', async () => {
+    const token = ci.sign({ sub: 'build-agent', jti: 'x' });
+    expect(wrongIn(await test('builds-vault', { token }))).toEqual({
+      aud: expect.stringContaining('`vault-agents`'),
+      identity: 'this document does not accept it; of the same issuer `builds` does',
     });
   });
 

@@ -66,11 +66,13 @@ export class IssuersService {
   }
 
   private standingOf(identity: VerifiedIdentity, name: string): IssuerCheck {
-    const { issuer, subject, kind, roles, singleUse } = identity;
+    const { issuer, subject, kind, roles, singleUse, issuerNames, acceptedBy } = identity;
     const once = singleUse ? '; it opens one task, and this test did not use it up' : '';
     const ok = (who: string): IssuerCheck => ({ name: 'identity', outcome: 'ok', detail: `${who}${once}` });
     const missing = (what: string): IssuerCheck => ({ name: 'identity', outcome: 'missing', detail: what });
-    if (issuer !== name) return missing(`the token is one of the issuer \`${issuer}\``);
+    if (!issuerNames.includes(name)) return missing(`the token is one of the issuer \`${issuer}\``);
+    if (!acceptedBy.includes(name))
+      return missing(`this document does not accept it; of the same issuer \`${acceptedBy.join(', ')}\` does`);
     const bound = this.parts.catalog.bindingOf(identity);
     if (bound !== undefined) {
       const { agent, runtime } = bound;
