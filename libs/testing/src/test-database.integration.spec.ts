@@ -56,9 +56,9 @@ describe('the test PostgreSQL', () => {
     expect(signal).toBe('SIGKILL');
     const directory = join(tmpdir(), `mayfly-test-${String(child.pid)}`);
     expect(existsSync(directory)).toBe(true);
-    for (let i = 0; existsSync(directory) && i < 200; i++) await sleep(50);
+    for (let i = 0; existsSync(directory) && i < 1_000; i++) await sleep(50);
     expect(existsSync(directory)).toBe(false);
-  });
+  }, 120_000);
 });
 
 async function query(url: string, text: string): Promise<unknown[]> {
