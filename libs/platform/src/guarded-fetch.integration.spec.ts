@@ -45,7 +45,7 @@ beforeEach(() => {
 });
 
 const allowing = (text: string): PublicEgress => new PublicEgress(AllowList.read(text));
-const trusting = createGuardedFetch({ egress: allowing('http://127.0.0.1'), maxBytes: 1000, timeoutMs: 300 });
+const trusting = createGuardedFetch({ egress: allowing('http://127.0.0.1'), maxBytes: 1000, timeoutMs: 1500 });
 const leadingTo =
   (...addresses: string[]): ResolveHost =>
   (_host, _options, resolved) => {
