@@ -27,7 +27,8 @@ const HOSTILE = {
   lock_timeout: '1ms',
   idle_session_timeout: '150ms',
   idle_in_transaction_session_timeout: '1ms',
-  transaction_timeout: '400ms',
+  // reaches a session until its first statement, on which a busy machine may spend a while
+  transaction_timeout: '20s',
   password_encryption: 'md5',
   createrole_self_grant: 'set, inherit',
 };
@@ -39,6 +40,8 @@ const WATCHED = templateDocument('watched', {
 });
 
 const PATIENCE_SECONDS = 15;
+/** More than the scene itself waits for a start, which may have to compile the service first. */
+const START_TIMEOUT = 180_000;
 
 interface Stage extends Door {
   readonly token: string;
@@ -189,7 +192,7 @@ describe('the environment of the service', () => {
       PGOPTIONS: '-c timezone=America/New_York -c default_transaction_read_only=on -c search_path=elsewhere',
       ...{ TZ: 'America/New_York', LC_ALL: 'de_DE.UTF-8', LANG: 'de_DE.UTF-8' },
     });
-  });
+  }, START_TIMEOUT);
   afterAll(() => scene.close());
 
   it('decides nothing: PG* variables, locale and zone', async () => {
