@@ -155,7 +155,8 @@ describe('LeaseQueue on PostgreSQL', () => {
     await queue.add([job(before, 0)]);
     await seen(1);
     await rows(
-      'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+      `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+       WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()`,
     );
     await leaseQueue(postgresBackend(database.url)).add([job(after, 0)]);
     expect(await seen(2)).toEqual([before, after]);
