@@ -32,7 +32,7 @@ describe('AWS sessions where AWS has its own ways', () => {
       });
       expect(Object.fromEntries(session.tags)).toEqual({
         team: 'crm',
-        'mayfly:template': 'support-export-bucket',
+        'mayfly:template': 'support-read-cases',
         'mayfly:agent': 'support-agent',
         'mayfly:task': order.taskId,
       });

@@ -8,7 +8,8 @@ import {
 } from '@aws-sdk/client-iam';
 import { CreateBucketCommand, GetObjectCommand, PutObjectCommand, S3Client } from '@aws-sdk/client-s3';
 import type { IdentityTokens, Minted, MintOrder, RevocationOutcome } from '@mayfly/credentials';
-import { addSeconds, newId, type Clock } from '@mayfly/kernel';
+import { type Clock } from '@mayfly/kernel';
+import { mintOrder } from '@mayfly/testing';
 import { AwsStsProvider, type AwsConfig, type AwsHandle, type AwsScope } from '@mayfly/provider-aws-sts';
 import { secretText } from './crm-database.js';
 import { MemoryDenials } from './memory-denials.js';
@@ -134,19 +135,7 @@ export class AwsTarget {
   }
 
   orderFor(roleArn: string, overrides: Partial<AwsOrder> = {}): AwsOrder {
-    const issuedAt = this.aws.clock.now();
-    return {
-      leaseId: newId('lse'),
-      taskId: newId('tsk'),
-      agent: { id: newId('agt'), name: 'support-agent' },
-      template: { name: 'support-export-bucket', version: 1 },
-      config: this.config(),
-      scope: this.scope(roleArn),
-      issuedAt,
-      expiresAt: addSeconds(issuedAt, 600),
-      mintBy: addSeconds(issuedAt, 30),
-      ...overrides,
-    };
+    return mintOrder(this.config(), this.scope(roleArn), this.aws.clock.now(), overrides);
   }
 
   async mint(order: AwsOrder, provider = this.provider): Promise<Secret> {

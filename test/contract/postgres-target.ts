@@ -1,5 +1,4 @@
 import type { MintOrder, RevocationOutcome } from '@mayfly/credentials';
-import { addSeconds, newId } from '@mayfly/kernel';
 import {
   PostgresConfigSchema,
   PostgresProvider,
@@ -7,6 +6,7 @@ import {
   type PostgresHandle,
   type PostgresScope,
 } from '@mayfly/provider-postgres';
+import { mintOrder } from '@mayfly/testing';
 import { createCrmDatabase, secretText, type CrmDatabase } from './crm-database.js';
 import { rows } from './sql.js';
 import type { TargetServer } from './target-server.js';
@@ -78,16 +78,6 @@ async function mintWith(provider: PostgresProvider, order: Order): Promise<Lease
 }
 
 function defaultOrder(crm: CrmDatabase): Order {
-  const issuedAt = new Date();
-  return {
-    leaseId: newId('lse'),
-    taskId: newId('tsk'),
-    agent: { id: newId('agt'), name: 'support-agent' },
-    template: { name: 'support-read-cases', version: 1 },
-    config: PostgresConfigSchema.parse({ url: crm.loginUrl, role: crm.admin, connectionCapacity: 10_000 }),
-    scope: scopeOf(['customers', 'cases', 'case_notes']),
-    issuedAt,
-    expiresAt: addSeconds(issuedAt, 600),
-    mintBy: addSeconds(issuedAt, 30),
-  };
+  const config = PostgresConfigSchema.parse({ url: crm.loginUrl, role: crm.admin, connectionCapacity: 10_000 });
+  return mintOrder(config, scopeOf(['customers', 'cases', 'case_notes']), new Date());
 }

@@ -37,7 +37,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     expect(data).toMatchObject({
       orphan: true,
       policies: [policy],
-      meta: { lease: order.leaseId, task: order.taskId, template: 'warehouse-write' },
+      meta: { lease: order.leaseId, task: order.taskId, template: order.template.name },
     });
     expect(data.explicit_max_ttl).toBeLessThanOrEqual(120);
     expect(data.explicit_max_ttl).toBeGreaterThan(110);

@@ -3,10 +3,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 import type { IdentityTokens, Minted, MintOrder, RevocationOutcome } from '@mayfly/credentials';
-import { addSeconds, newId, type Clock } from '@mayfly/kernel';
+import { type Clock } from '@mayfly/kernel';
 import { DatabaseSessions } from '@mayfly/provider-postgres';
 import { VaultProvider, type VaultConfig, type VaultHandle, type VaultScope } from '@mayfly/provider-vault';
-import { FakeIssuer } from '@mayfly/testing';
+import { FakeIssuer, mintOrder } from '@mayfly/testing';
 import { createCrmDatabase, secretText, type CrmDatabase } from './crm-database.js';
 import { rows, run } from './sql.js';
 import { documentedPolicy, documentedTokenRole } from './vault-documented.js';
@@ -88,20 +88,11 @@ export class VaultTarget {
   }
 
   orderFor(overrides: Partial<Order> = {}): Order {
-    const issuedAt = overrides.issuedAt ?? this.clock.now();
-    return {
-      leaseId: newId('lse'),
-      taskId: newId('tsk'),
-      agent: { id: newId('agt'), name: 'support-agent' },
-      template: { name: 'warehouse-write', version: 1 },
-      config: this.configFor(),
-      scope: { path: 'database/creds/reader', method: 'read', endSessions: DATABASE_CONNECTION },
+    const scope = { path: 'database/creds/reader', method: 'read', endSessions: DATABASE_CONNECTION } as const;
+    return mintOrder<Order['config'], Order['scope']>(this.configFor(), scope, overrides.issuedAt ?? this.clock.now(), {
       related: { [DATABASE_CONNECTION]: { provider: 'postgres', config: { url: this.crm.url } } },
-      issuedAt,
-      expiresAt: addSeconds(issuedAt, 600),
-      mintBy: addSeconds(issuedAt, 30),
       ...overrides,
-    };
+    });
   }
 
   scope(role: string, overrides: Partial<VaultScope> = {}): VaultScope {

@@ -8,7 +8,7 @@ import { grant, leaseIdOf, READ_EMEA, secretOf, taskIn } from '../support/tasks.
 import { rowsOf } from '../support/rows.js';
 import { until } from '../support/until.js';
 
-const url = testRedisUrl() ?? '';
+const url = testRedisUrl(process.env) ?? '';
 if (url === '') console.log('SKIPPED SUITE: redis (REDIS_URL is not set)');
 const describeWithRedis = url === '' ? describe.skip : describe;
 

@@ -15,7 +15,7 @@ export interface TestRedis {
 
 /** This worker's database of the Redis at `REDIS_URL`, emptied, or a server of its own where the program is there; undefined otherwise. */
 export async function startTestRedis(): Promise<TestRedis | undefined> {
-  const url = testRedisUrl();
+  const url = testRedisUrl(process.env);
   if (url !== undefined) return emptied(url, () => Promise.resolve());
   if (spawnSync(PROGRAM, ['--version']).status !== 0) return undefined;
   const port = String(await unusedPort());

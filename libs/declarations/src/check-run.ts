@@ -1,4 +1,4 @@
-import { Problem, type FieldError } from '@mayfly/kernel';
+import { problemThrownBy, type FieldError, type Problem } from '@mayfly/kernel';
 import { CompiledTemplate, lintTemplate, refuseErrors, type Finding } from '@mayfly/templates';
 import { checkDeclarations, type DeclarationContext } from './check-declarations.js';
 import { inApplyOrder, ofKind, type Declaration, type DeclarationOf } from './document.schema.js';
@@ -50,7 +50,7 @@ function checkTemplate(
 ): CheckedDocument {
   const connections = ofKind('Connection', state).map(({ metadata, spec }) => ({ name: metadata.name, spec }));
   const findings = lintTemplate(declared.spec, lintFactsOf(providers, connections));
-  const publication = problemOf(() => {
+  const publication = problemThrownBy(() => {
     refuseErrors(findings);
     const { metadata, spec } = declared;
     new CompiledTemplate({ name: metadata.name, version: 1, labels: metadata.labels ?? {}, spec, digest: '' });
@@ -63,17 +63,7 @@ function errorsIn(
   context: DeclarationContext,
   changed: readonly Declaration[],
 ): readonly FieldError[] {
-  return problemOf(() => checkDeclarations(state, context, changed))?.extensions.errors ?? [];
-}
-
-function problemOf(act: () => unknown): Problem | undefined {
-  try {
-    act();
-    return undefined;
-  } catch (error) {
-    if (error instanceof Problem) return error;
-    throw error;
-  }
+  return problemThrownBy(() => checkDeclarations(state, context, changed))?.extensions.errors ?? [];
 }
 
 function isSame(one: Declaration, other: Declaration): boolean {

@@ -13,4 +13,11 @@ export {
 export { canonicalJson, digestOf, type Json, type JsonObject } from './json.js';
 export { LabelsSchema, NameSchema, type Labels } from './names.js';
 export { nearest } from './nearest.js';
-export { Problem, type FieldError, type ProblemCode, type ProblemExtensions, type ProblemOptions } from './problem.js';
+export {
+  Problem,
+  problemThrownBy,
+  type FieldError,
+  type ProblemCode,
+  type ProblemExtensions,
+  type ProblemOptions,
+} from './problem.js';

@@ -75,3 +75,14 @@ export class Problem extends Error {
     this.extensions = extensions;
   }
 }
+
+/** The problem that `act` throws, if it throws one; every other error passes through. */
+export function problemThrownBy(act: () => unknown): Problem | undefined {
+  try {
+    act();
+    return undefined;
+  } catch (error) {
+    if (error instanceof Problem) return error;
+    throw error;
+  }
+}

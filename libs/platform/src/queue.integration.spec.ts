@@ -171,7 +171,7 @@ describe('LeaseQueue on PostgreSQL', () => {
   });
 });
 
-const redisUrl = testRedisUrl();
+const redisUrl = testRedisUrl(process.env);
 if (redisUrl === undefined) console.warn('SKIPPED SUITE: LeaseQueue on Redis (set REDIS_URL)');
 else {
   describe('LeaseQueue on Redis', () => {

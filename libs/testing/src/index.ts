@@ -4,6 +4,7 @@ export { FakeSigningKeyStore } from './fake-signing-key-store.js';
 export { signingKeyStoreSuite } from './suites/signing-key-store.suite.js';
 export { FakeIssuer, type FakeIssuerOptions } from './fake-issuer.js';
 export { createMigratedDatabase } from './migrated-database.js';
+export { mintOrder } from './mint-order.js';
 export { activationOf, declareFor, requesterAt, taskIntent, templateOf, type IntentOptions } from './builders.js';
 export { FakeTaskStores } from './fake-task-stores.js';
 export { closingResultsSuite } from './suites/closing-results.suite.js';

@@ -7,7 +7,7 @@ import {
   type DeclarationContext,
   type DeclarationOf,
 } from '@mayfly/declarations';
-import { canonicalJson, Problem, type FieldError, type Json, type JsonObject } from '@mayfly/kernel';
+import { canonicalJson, Problem, problemThrownBy, type FieldError, type Json, type JsonObject } from '@mayfly/kernel';
 import type { DeclaredState, PgDeclarationStore, PgTemplateStore, TemplateRecord } from '@mayfly/persistence';
 import { renderProblem } from '@mayfly/platform';
 import { finding, type Finding } from '@mayfly/templates';
@@ -85,7 +85,7 @@ export class DeclarationChecks {
   private async rolesRefusal(declared: Exclude<Declaration, { kind: 'TaskTemplate' }>): Promise<Problem | undefined> {
     if (this.parts.rolesOverApi || declared.kind !== 'Issuer') return undefined;
     const before = await orMissing(this.parts.declarations.find('Issuer', declared.metadata.name));
-    return problemOf(() => withoutRoles(() => undefined, declared)(before?.revision, before));
+    return problemThrownBy(() => withoutRoles(() => undefined, declared)(before?.revision, before));
   }
 
   /** Whoever changes a draft does not publish it; a draft that stays as it is was changed by those who did before. */
@@ -158,16 +158,6 @@ function shown(problems: Readonly<Record<string, Problem | undefined>>): JsonObj
     problem === undefined ? [] : [[member, renderProblem(problem).body] as const],
   );
   return Object.fromEntries(known) as JsonObject;
-}
-
-function problemOf(act: () => void): Problem | undefined {
-  try {
-    act();
-    return undefined;
-  } catch (error) {
-    if (error instanceof Problem) return error;
-    throw error;
-  }
 }
 
 async function orMissing<T>(reading: Promise<T>): Promise<T | undefined> {

@@ -1,77 +1,29 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { addSeconds, Problem } from '@mayfly/kernel';
 import { FakeIssuer, TestAuthority } from '@mayfly/testing';
-import { identityRefusalReason } from '../identity-refusal.js';
-import { IdentityVerifier } from '../identity-verifier.js';
-import { IssuerKeySource } from './issuer.key-source.js';
-import type { FetchJson, ServerTrust } from './key-source.js';
+import { DISCOVERY_URI, IssuerWeb, JWKS_URI } from './issuer-web.fixture.js';
 
-const start = new Date('2026-11-01T12:00:00Z');
-const jwksUri = 'https://ci.example/keys';
-const discoveryUri = 'https://ci.example/.well-known/openid-configuration';
-
-let now: Date;
-const clock = { now: () => now };
-let ci: FakeIssuer;
-let web: Map<string, () => unknown>;
-let fetched: string[];
-let trusted: ServerTrust[];
-let files: Map<string, string>;
-let keySource: IssuerKeySource;
-let verifier: IdentityVerifier;
+let web: IssuerWeb;
 
 beforeEach(() => {
-  now = start;
-  ci = new FakeIssuer({ clock });
-  fetched = [];
-  web = new Map([[jwksUri, () => ci.jwks()]]);
-  trusted = [];
-  files = new Map();
-  const fetchJson: FetchJson = async (url, trust) => {
-    fetched.push(url);
-    trusted.push(trust ?? {});
-    const answer = web.get(url);
-    if (answer === undefined) throw new Error('the issuer is down');
-    return answer();
-  };
-  const readFile = async (path: string): Promise<string> => {
-    const text = files.get(path);
-    if (text === undefined) throw new Problem('provider_rejected', 'the file cannot be read');
-    return text;
-  };
-  keySource = new IssuerKeySource({ fetchJson, readFile }, clock);
-  verifier = new IdentityVerifier(keySource, clock);
-  verifier.replaceIssuers([ci.trusted('ci', { keys: { jwksUri } })]);
+  web = new IssuerWeb();
 });
-
-/** Of a new token each time, so that no proof is taken from the cache. */
-async function outcome(token = ci.sign({ nonce: String(Math.random()) })): Promise<string | undefined> {
-  return verifier.verify(token).then(
-    () => 'accepted',
-    (error: unknown) => identityRefusalReason(error),
-  );
-}
-
-function after(seconds: number): void {
-  now = addSeconds(start, seconds);
-}
 
 describe('keys behind an own authority', () => {
   const authority = new TestAuthority();
   beforeEach(() => {
-    verifier.replaceIssuers([ci.trusted('ci', { keys: { discovery: true }, caFile: 'file:/secrets/ca.pem' })]);
-    web.set(discoveryUri, () => ({ issuer: ci.issuer, jwks_uri: jwksUri }));
+    web.verifier.replaceIssuers([web.ci.trusted('ci', { keys: { discovery: true }, caFile: 'file:/secrets/ca.pem' })]);
+    web.answers.set(DISCOVERY_URI, () => ({ issuer: web.ci.issuer, jwks_uri: JWKS_URI }));
   });
 
   it('are fetched, and discovered, with the certificates of `caFile`, read again for each fetch', async () => {
-    files.set('/secrets/ca.pem', `# ours\n${authority.cert}`);
-    expect(await outcome()).toBe('accepted');
-    expect(trusted).toEqual([{ authorities: [authority.cert] }, { authorities: [authority.cert] }]);
+    web.files.set('/secrets/ca.pem', `# ours\n${authority.cert}`);
+    expect(await web.outcome()).toBe('accepted');
+    expect(web.trusted).toEqual([{ authorities: [authority.cert] }, { authorities: [authority.cert] }]);
     const renewed = new TestAuthority();
-    files.set('/secrets/ca.pem', renewed.cert);
-    after(600);
-    expect(await outcome()).toBe('accepted');
-    expect(trusted.at(-1)).toEqual({ authorities: [renewed.cert] });
+    web.files.set('/secrets/ca.pem', renewed.cert);
+    web.after(600);
+    expect(await web.outcome()).toBe('accepted');
+    expect(web.trusted.at(-1)).toEqual({ authorities: [renewed.cert] });
   });
 
   it.each([
@@ -83,11 +35,11 @@ describe('keys behind an own authority', () => {
     ],
     ['is no text of this kind', 'hello', '`caFile`: it holds neither PEM nor'],
   ])('are not fetched without it when the file %s', async (_, text, words) => {
-    if (text !== undefined) files.set('/secrets/ca.pem', text);
-    expect(await outcome()).toBe('keys_unavailable');
-    expect(fetched).toEqual([]);
-    const issuer = ci.trusted('ci', { keys: { discovery: true }, caFile: '/secrets/ca.pem' });
-    await expect(keySource.fetchNow(issuer, () => undefined)).rejects.toThrow(words);
+    if (text !== undefined) web.files.set('/secrets/ca.pem', text);
+    expect(await web.outcome()).toBe('keys_unavailable');
+    expect(web.fetched).toEqual([]);
+    const issuer = web.ci.trusted('ci', { keys: { discovery: true }, caFile: '/secrets/ca.pem' });
+    await expect(web.keySource.fetchNow(issuer, () => undefined)).rejects.toThrow(words);
   });
 });
 
@@ -104,39 +56,39 @@ describe('the bundle of a trust domain', () => {
     ],
   });
   const trust = (keys: object): void => {
-    verifier.replaceIssuers([mesh.trusted('mesh', { profile: 'spiffe-jwt', keys })]);
+    web.verifier.replaceIssuers([mesh.trusted('mesh', { profile: 'spiffe-jwt', keys })]);
   };
   const svid = (): string => mesh.sign({ sub: 'spiffe://prod.example/agent', nonce: String(Math.random()) });
 
   beforeEach(() => {
-    mesh = new FakeIssuer({ clock, issuer: 'spiffe://prod.example' });
+    mesh = new FakeIssuer({ clock: web.clock, issuer: 'spiffe://prod.example' });
     published = { authorities: [first, second] };
-    web.set(url, () => ({ ...bundleOf(...published.authorities), spiffe_refresh_hint: published.hint }));
+    web.answers.set(url, () => ({ ...bundleOf(...published.authorities), spiffe_refresh_hint: published.hint }));
   });
 
   it('is fetched from an https_spiffe endpoint under the given bundle, and then under the one that was fetched', async () => {
     trust({ bundleEndpoint: { profile: 'https_spiffe', url, spiffeId, bundle: bundleOf(first) } });
-    expect(await outcome(svid())).toBe('accepted');
-    expect(trusted).toEqual([{ spiffeId, authorities: [first.cert] }]);
+    expect(await web.outcome(svid())).toBe('accepted');
+    expect(web.trusted).toEqual([{ spiffeId, authorities: [first.cert] }]);
     published = { authorities: [second] };
-    after(600);
-    expect(await outcome(svid())).toBe('accepted');
-    after(1200);
-    expect(await outcome(svid())).toBe('accepted');
-    expect(trusted.slice(1)).toEqual([
+    web.after(600);
+    expect(await web.outcome(svid())).toBe('accepted');
+    web.after(1200);
+    expect(await web.outcome(svid())).toBe('accepted');
+    expect(web.trusted.slice(1)).toEqual([
       { spiffeId, authorities: [first.cert, second.cert] },
       { spiffeId, authorities: [second.cert] },
     ]);
   });
 
   it('is trusted anew as soon as the given file changes, in PEM or as a bundle', async () => {
-    files.set('/run/bundle', first.cert);
+    web.files.set('/run/bundle', first.cert);
     trust({ bundleEndpoint: { profile: 'https_spiffe', url, spiffeId, bundleFile: '/run/bundle' } });
-    await outcome(svid());
-    files.set('/run/bundle', JSON.stringify(bundleOf(third)));
-    after(600);
-    await outcome(svid());
-    expect(trusted).toEqual([
+    await web.outcome(svid());
+    web.files.set('/run/bundle', JSON.stringify(bundleOf(third)));
+    web.after(600);
+    await web.outcome(svid());
+    expect(web.trusted).toEqual([
       { spiffeId, authorities: [first.cert] },
       { spiffeId, authorities: [third.cert] },
     ]);
@@ -145,16 +97,16 @@ describe('the bundle of a trust domain', () => {
   it('does not stand for the trust domain of an endpoint that is another one', async () => {
     const elsewhere = 'spiffe://hub.example/bundles';
     trust({ bundleEndpoint: { profile: 'https_spiffe', url, spiffeId: elsewhere, bundle: bundleOf(third) } });
-    await outcome(svid());
-    after(600);
-    await outcome(svid());
-    expect(trusted.at(-1)).toEqual({ spiffeId: elsewhere, authorities: [third.cert] });
+    await web.outcome(svid());
+    web.after(600);
+    await web.outcome(svid());
+    expect(web.trusted.at(-1)).toEqual({ spiffeId: elsewhere, authorities: [third.cert] });
   });
 
   it('is not asked for without an authority to know the endpoint by', async () => {
     trust({ bundleEndpoint: { profile: 'https_spiffe', url, spiffeId, bundle: bundleOf() } });
-    expect(await outcome(svid())).toBe('keys_unavailable');
-    expect(fetched).toEqual([]);
+    expect(await web.outcome(svid())).toBe('keys_unavailable');
+    expect(web.fetched).toEqual([]);
   });
 
   it.each([
@@ -165,13 +117,13 @@ describe('the bundle of a trust domain', () => {
   ])('with the refresh hint %s is kept for %d seconds', async (hint, seconds) => {
     published = { authorities: [], ...(hint === undefined ? {} : { hint }) };
     trust({ bundleEndpoint: { profile: 'https_web', url } });
-    await outcome(svid());
-    expect(trusted).toEqual([{}]);
-    after(seconds - 1);
-    await outcome(svid());
-    expect(fetched).toHaveLength(1);
-    after(seconds);
-    await outcome(svid());
-    expect(fetched).toHaveLength(2);
+    await web.outcome(svid());
+    expect(web.trusted).toEqual([{}]);
+    web.after(seconds - 1);
+    await web.outcome(svid());
+    expect(web.fetched).toHaveLength(1);
+    web.after(seconds);
+    await web.outcome(svid());
+    expect(web.fetched).toHaveLength(2);
   });
 });

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { CredentialProvider, Minted, MintOrder } from '@mayfly/credentials';
-import { addSeconds, newId } from '@mayfly/kernel';
+import { mintOrder } from '../mint-order.js';
 
 /** A session that was opened with a credential and is still open. */
 export interface OpenUse {
@@ -47,22 +47,8 @@ export function hostileLeaseSuite<Config, Scope, Handle>(
     });
     afterAll(() => subject.close());
 
-    const order = (): MintOrder<Config, Scope> => {
-      const issuedAt = new Date();
-      return {
-        leaseId: newId('lse'),
-        taskId: newId('tsk'),
-        agent: { id: newId('agt'), name: 'support-agent' },
-        template: { name: 'support-read-cases', version: 1 },
-        config: subject.config,
-        scope: subject.scope,
-        issuedAt,
-        expiresAt: addSeconds(issuedAt, 600),
-        mintBy: addSeconds(issuedAt, 30),
-      };
-    };
     const mint = async (): Promise<HostileLease<Handle> & { order: MintOrder<Config, Scope> }> => {
-      const ordered = order();
+      const ordered = mintOrder(subject.config, subject.scope, new Date());
       const planned = subject.provider.plan(ordered);
       const signal = AbortSignal.timeout(20_000);
       const { handle, secret } = await subject.provider.mint(ordered, planned, signal, () => Promise.resolve(true));

@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import type { CredentialProvider, Minted, MintOrder, Renewable, RevocationOutcome } from '@mayfly/credentials';
-import { addSeconds, newId, Problem, type LeaseId } from '@mayfly/kernel';
+import { addSeconds, Problem, type LeaseId } from '@mayfly/kernel';
+import { mintOrder } from '../mint-order.js';
 
 /** A provider with a target that really answers. */
 export interface ProviderSubject<Config, Scope, Handle> {
@@ -74,21 +75,8 @@ export function providerConformanceSuite<Config, Scope, Handle>(
     });
 
     function orderFor(overrides: Partial<MintOrder<Config, Scope>> = {}): MintOrder<Config, Scope> {
-      const issuedAt = overrides.issuedAt ?? subject.now();
-      const expiresAt = overrides.expiresAt ?? addSeconds(issuedAt, 600);
-      return {
-        leaseId: newId('lse'),
-        taskId: newId('tsk'),
-        agent: { id: newId('agt'), name: 'support-agent' },
-        template: { name: 'support-read-cases', version: 1 },
-        config: subject.config,
-        scope: subject.scope,
-        issuedAt,
-        expiresAt,
-        maxExpiresAt: addSeconds(expiresAt, 600),
-        mintBy: addSeconds(issuedAt, 30),
-        ...overrides,
-      };
+      const order = mintOrder(subject.config, subject.scope, overrides.issuedAt ?? subject.now(), overrides);
+      return { maxExpiresAt: addSeconds(order.expiresAt, 600), ...order };
     }
     async function mint(
       order: MintOrder<Config, Scope>,
