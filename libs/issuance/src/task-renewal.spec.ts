@@ -70,6 +70,23 @@ describe('TaskRenewal', () => {
       expect(await renew(1_800)).toEqual({ secrets: new Map(), lifetime });
     });
 
+    it.each([
+      ['no lifetime', undefined],
+      ['less than what is left', 60],
+    ])('says that the longest life of the task is reached when %s is asked for then', async (_, ttlSeconds) => {
+      await stores.scene.advance(250);
+      await renew(1_800);
+      const requestedSeconds = ttlSeconds ?? null;
+      const lifetime = { requestedSeconds, grantedSeconds: 1_550, limitedBy: 'maximum' };
+      expect(await renew(ttlSeconds)).toEqual({ secrets: new Map(), lifetime });
+    });
+
+    it('grants what is left when less than that is asked for, and names the request as why it is no longer', async () => {
+      await stores.scene.advance(100);
+      const lifetime = { requestedSeconds: 60, grantedSeconds: 500, limitedBy: 'request' };
+      expect(await renew(60)).toEqual({ secrets: new Map(), lifetime });
+    });
+
     it.each(['renew', 'heartbeat'] as const)(
       'refuses to %s a task past its deadline that nobody has closed',
       async (step) => {
