@@ -123,7 +123,7 @@ describe('a dry run', () => {
     const template = templateFor(provider, scope, { p: free });
     expect(errorsIn(template)).toEqual([]);
     await publish(template);
-    const refusal = { code: 'invalid_parameters', errors: [{ pointer: '/p', detail }] };
+    const refusal = { code: 'invalid_parameters', errors: [{ pointer: '/parameters/p', detail }] };
     expect(await bothOf({ p: value })).toEqual([refusal, refusal]);
   });
 
@@ -141,7 +141,7 @@ describe('a dry run', () => {
     expect(await bothOf({ action: 'ec2:DescribeThing1', resource: '*' })).toEqual(['granted', 'granted']);
     const [dry, real] = await bothOf({ action: 's3:GetObject', resource: '*' });
     expect(real).toEqual(dry);
-    expect(real).toMatchObject({ code: 'invalid_parameters', errors: [{ pointer: '/resource' }] });
+    expect(real).toMatchObject({ code: 'invalid_parameters', errors: [{ pointer: '/parameters/resource' }] });
   });
 
   it('and the request refuse a scope without parameters that its provider no longer takes, as nothing that the caller can change', async () => {

@@ -25,11 +25,11 @@ describe('a refusal', () => {
 
   it('names each field that is wrong, and what a target said', () => {
     const errors = [
-      { pointer: '/region', detail: 'use one of `emea`' },
+      { pointer: '/parameters/region', detail: 'use one of `emea`' },
       { pointer: '', detail: 'too much' },
     ];
     expect(BrokerRefusal.of(422, problem('invalid_parameters', { errors }), undefined).message).toBe(
-      'this is why\n  /region: use one of `emea`\n  too much',
+      'this is why\n  /parameters/region: use one of `emea`\n  too much',
     );
     expect(
       BrokerRefusal.of(503, problem('provider_unavailable', { reason: 'sealed', instance: 'urn:x' }), '5'),
