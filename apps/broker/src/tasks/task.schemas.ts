@@ -113,6 +113,10 @@ const VerdictSchema = z.strictObject({
   outcome: z.enum(['permit', 'deny']),
   detail: z.string().optional(),
   help: z.string().optional(),
+  limit: z
+    .strictObject({ name: z.string(), value: z.int() })
+    .optional()
+    .meta({ description: 'of a quota: the limit that is used up' }),
 });
 
 /** What a dry run answers. */
