@@ -7,6 +7,7 @@ export { OrphanWatch } from './orphan-watch.js';
 export { narrowLifetime, type GrantedLifetime, type LifetimeBounds } from './narrowing.js';
 export { actorOf, Planner, type Plan, type PlannedLease } from './plan.js';
 export type * from './ports.js';
+export { quotaRefusal } from './quota-refusal.js';
 export type { KeyClaim, KeyOwner, Requester, TaskRequest } from './request.js';
 export { RevocationAlarm } from './revocation-alarm.js';
 export { StandingUpkeep } from './standing-upkeep.js';

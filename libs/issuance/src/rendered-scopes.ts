@@ -1,6 +1,6 @@
 import { faultText } from '@mayfly/credentials';
 import { Problem, type FieldError, type JsonObject } from '@mayfly/kernel';
-import type { CompiledTemplate, RenderedCredential } from '@mayfly/templates';
+import { parameterPointer, type CompiledTemplate, type RenderedCredential } from '@mayfly/templates';
 import type { Targets } from './targets.js';
 
 /**
@@ -29,5 +29,5 @@ function faultsOf(
   const detail = `credential \`${name}\`: ${faultText(fault)}`;
   const parameters = template.parametersAt(name, fault.path);
   if (parameters.length === 0) throw new Problem('provider_rejected', detail, { help: 'the template has to change' });
-  return parameters.map((parameter) => ({ pointer: `/${parameter}`, detail }));
+  return parameters.map((parameter) => ({ pointer: parameterPointer(parameter), detail }));
 }

@@ -1,13 +1,14 @@
 import { DENIAL_LIMITS, MAYFLY, type DenialLog } from '@mayfly/audit';
 import type { Minted } from '@mayfly/credentials';
 import { Problem, type Clock, type Json } from '@mayfly/kernel';
-import { exhaustedLimit, quotaScope, type QuotaLimits } from '@mayfly/quota';
+import { exhaustedLimit, quotaScope } from '@mayfly/quota';
 import { dueAt } from '@mayfly/tasks';
 import type { Assessment, Assessor } from './assessment.js';
 import { sealHandle } from './lease-handle.js';
 import { checkMinted, MintFailure, type Minter } from './minting.js';
 import { actorOf, intentOf, issuedEntries, wakeUps, type Plan, type Planner } from './plan.js';
 import type { IssuanceMetrics, IssuanceStore, OpenVerdict, Sealing, StepObserver } from './ports.js';
+import { quotaRefusal } from './quota-refusal.js';
 import type { Requester, TaskRequest } from './request.js';
 import type { TaskEnding } from './task-ending.js';
 
@@ -227,23 +228,4 @@ function refusalBecause(verdict: Exclude<OpenVerdict, 'opened' | 'quota'>, agent
     case 'key':
       return new Problem('request_in_flight', 'another request with this key is under way', { retryAfterSeconds: 1 });
   }
-}
-
-/**
- * Which limit of the template refused, and what it is. By the time that the counter is read, a place may be free again:
- * then the next request may take it.
- */
-function quotaRefusal(template: string, quota: QuotaLimits, control: ReturnType<typeof exhaustedLimit>): Problem {
-  const name = control === 'quota-tasks-per-minute' ? 'tasksPerMinute' : 'concurrentTasks';
-  const limit = { name, value: quota[name] };
-  const allows = `template \`${template}\` allows ${String(limit.value)}`;
-  return name === 'tasksPerMinute'
-    ? new Problem('quota_exceeded', `${allows} tasks a minute (\`quota.tasksPerMinute\`), and as many began`, {
-        ...{ control: 'quota-tasks-per-minute', limit, retryAfterSeconds: 60 },
-        help: 'try again within a minute',
-      })
-    : new Problem('quota_exceeded', `${allows} tasks at a time (\`quota.concurrentTasks\`), and as many run`, {
-        ...{ control: 'quota-concurrent-tasks', limit, retryAfterSeconds: control === undefined ? 1 : 5 },
-        help: 'complete a running task first',
-      });
 }

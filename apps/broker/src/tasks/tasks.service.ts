@@ -1,8 +1,8 @@
 import { replayRefused } from '@mayfly/identity';
-import type { KeyClaim, TaskEnding, TaskIssuance, TaskRenewal, TaskStore } from '@mayfly/issuance';
+import { quotaRefusal, type KeyClaim, type TaskEnding } from '@mayfly/issuance';
 import { Problem, type JsonObject, type TaskId } from '@mayfly/kernel';
 import { exhaustedLimit, quotaScope } from '@mayfly/quota';
-import type { IssuanceStore } from '@mayfly/issuance';
+import type { IssuanceStore, TaskIssuance, TaskRenewal, TaskStore } from '@mayfly/issuance';
 import type { TaskEndCause } from '@mayfly/tasks';
 import type { IdentityUseStore } from '@mayfly/persistence';
 import { actorOf, requesterOf, type AgentPrincipal, type Principal } from '../security/principal.js';
@@ -42,10 +42,11 @@ export class TasksService {
       const { name, version, spec } = template.version;
       const left = await this.parts.issuanceStore.quotaLeft(quotaScope(name), spec.quota);
       const exhausted = exhaustedLimit(left);
-      const quota = (['quota-concurrent-tasks', 'quota-tasks-per-minute'] as const).map((control) => ({
-        control,
-        outcome: control === exhausted ? 'deny' : 'permit',
-      }));
+      const quota = (['quota-concurrent-tasks', 'quota-tasks-per-minute'] as const).map((control) =>
+        control === exhausted
+          ? deniedBy(quotaRefusal(name, spec.quota, exhausted))
+          : { control, outcome: 'permit' as const },
+      );
       return {
         dryRun: true,
         wouldGrant: exhausted === undefined,
@@ -57,8 +58,7 @@ export class TasksService {
       };
     } catch (error) {
       if (!(error instanceof Problem) || error.code !== 'policy_denied') throw error;
-      const { control, help } = error.extensions;
-      return { dryRun: true, wouldGrant: false, controls: [{ control, outcome: 'deny', detail: error.detail, help }] };
+      return { dryRun: true, wouldGrant: false, controls: [deniedBy(error)] };
     }
   }
 
@@ -106,6 +106,11 @@ export class TasksService {
     await this.parts.refusals.identity(problem, { route: 'POST /tasks', requestId });
     throw problem;
   }
+}
+
+/** The verdict of the control that refuses, with what the request would be answered with. */
+function deniedBy({ detail, extensions: { control, help, limit } }: Problem): JsonObject {
+  return { control, outcome: 'deny', detail, help, ...(limit === undefined ? {} : { limit: { ...limit } }) };
 }
 
 function asked({ ttlSeconds, ...request }: CreateTask) {
