@@ -8,7 +8,7 @@ export class IdentityUseStore {
   /** True for the first use on any replica, false for every other until the token has expired. */
   async consume(issuer: string, jti: string, expiresAt: Date): Promise<boolean> {
     const { rowCount } = await this.pool
-      .query('INSERT INTO identity_use (issuer, jti, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [
+      .query('INSERT INTO public.identity_use (issuer, jti, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [
         issuer,
         jti,
         expiresAt,
@@ -19,6 +19,6 @@ export class IdentityUseStore {
 
   /** Forgets tokens that have long expired; two minutes cover every clock tolerance that an issuer may have. */
   async wipe(): Promise<void> {
-    await this.pool.query(`DELETE FROM identity_use WHERE expires_at < now() - interval '2 minutes'`);
+    await this.pool.query(`DELETE FROM public.identity_use WHERE expires_at < now() - interval '2 minutes'`);
   }
 }

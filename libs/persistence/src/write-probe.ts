@@ -79,7 +79,7 @@ async function writeAndTakeBack(client: ClientBase): Promise<void> {
   await client.query('SAVEPOINT probe');
   await client.query({
     name: 'write-probe',
-    text: `INSERT INTO audit_entry (id, at, type, body) VALUES ($1, clock_timestamp(), 'readiness.probed', '{}')`,
+    text: `INSERT INTO public.audit_entry (id, at, type, body) VALUES ($1, clock_timestamp(), 'readiness.probed', '{}')`,
     values: [newId('aud')],
   });
   await client.query('ROLLBACK TO SAVEPOINT probe');
