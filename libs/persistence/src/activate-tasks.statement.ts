@@ -1,5 +1,5 @@
 import type { TaskActivation } from '@mayfly/issuance';
-import type { Pool } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import { AUDIT_COLUMNS, auditColumns, auditUnnest } from './audit-rows.js';
 import { columnsOf } from './columns.js';
 
@@ -29,10 +29,13 @@ WITH living AS MATERIALIZED (
 SELECT DISTINCT task_id AS id FROM new_active`;
 
 /** Runs the statement; the answers come in the order of the activations. */
-export async function activateTasks(pool: Pool, activations: readonly TaskActivation[]): Promise<boolean[]> {
+export async function activateTasks(
+  client: ClientBase | Pool,
+  activations: readonly TaskActivation[],
+): Promise<boolean[]> {
   const leases = activations.flatMap(({ taskId, leases }) => leases.map((lease) => ({ taskId, ...lease })));
   const wakeUps = activations.flatMap(({ taskId, wakeUps }) => wakeUps.map((wakeUp) => ({ taskId, ...wakeUp })));
-  const result = await pool.query<{ id: string }>({
+  const result = await client.query<{ id: string }>({
     name: 'activate-tasks',
     text: ACTIVATE_TASKS,
     values: [
