@@ -16,7 +16,6 @@ import { until } from '../support/until.js';
 
 const REQUESTS = 10;
 const TOKEN_ONLY = { template: 'token', purpose: 'call an interface' };
-
 let own: OwnPostgres;
 let starter: Starter;
 beforeAll(async () => {
@@ -62,17 +61,19 @@ describe("Mayfly's own PostgreSQL", () => {
     before = await leaseRoles(starter.targetUrl);
   });
   let thaw = (): void => undefined;
-  afterEach(() => void thaw());
+  afterEach(() => {
+    thaw();
+  });
   afterAll(() => mayfly.stop());
 
   it('with declarations that cannot be read: not ready once they are too old, as nobody is let in then', async () => {
-    const { clock } = mayfly.broker.services;
+    const [{ clock }, url] = [mayfly.broker.services, own.server.url('mayfly', 'postgres')];
     const now = clock.now.bind(clock);
-    await rowsOf(own.server.url('mayfly', 'postgres'), 'REVOKE SELECT ON issuer FROM mayfly_app');
+    await rowsOf(url, 'REVOKE SELECT ON issuer FROM mayfly_app');
     clock.now = () => addSeconds(now(), 31);
     expectNoneIssued([await ask(mayfly)]);
     await untilReadiness(mayfly, 503, 'declarations-unread');
-    await rowsOf(own.server.url('mayfly', 'postgres'), 'GRANT SELECT ON issuer TO mayfly_app');
+    await rowsOf(url, 'GRANT SELECT ON issuer TO mayfly_app');
     await untilReadiness(mayfly, 200);
     clock.now = now;
   });

@@ -1,5 +1,5 @@
 import type { Pool } from 'pg';
-import { databaseProblem } from './database-problem.js';
+import { databaseProblem, databaseUnread } from './database-problem.js';
 
 /** Identity tokens that may be used once, known by their issuer's URL and `jti` (RFC 7519 §4.1.7). */
 export class IdentityUseStore {
@@ -14,6 +14,14 @@ export class IdentityUseStore {
         expiresAt,
       ])
       .catch(databaseProblem);
+    return rowCount === 1;
+  }
+
+  /** Whether it was used already; it stays as it is. Throws `unavailable`. */
+  async isUsed(issuer: string, jti: string): Promise<boolean> {
+    const { rowCount } = await this.pool
+      .query('SELECT FROM public.identity_use WHERE issuer = $1 AND jti = $2', [issuer, jti])
+      .catch(databaseUnread);
     return rowCount === 1;
   }
 

@@ -70,7 +70,7 @@ export function checkHeader(header: TokenHeader, { lead: { spec }, documents }: 
 
 /**
  * The documents under which a proven token counts: its type and one of its audiences are theirs, and it names others
- * beside us only where that is allowed. Throws `unauthenticated` (`audience`) when there is none.
+ * beside us only where that is allowed. Throws `unauthenticated` when there is none: `audience`, or `token_type` where the audience fits.
  */
 export function acceptingDocuments(
   header: TokenHeader,
@@ -78,14 +78,16 @@ export function acceptingDocuments(
   group: IssuerGroup,
 ): TrustedIssuer[] {
   const audiences = [aud].flat();
-  const accepting = group.documents.filter(
-    ({ spec }) =>
-      acceptsType(spec, header) &&
-      audiences.some((audience) => spec.audiences.includes(audience)) &&
-      (audiences.length === 1 || allowsOtherAudiences(spec)),
+  const meant = group.documents.filter(({ spec }) => audiences.some((audience) => spec.audiences.includes(audience)));
+  const alone = meant.filter(({ spec }) => audiences.length === 1 || allowsOtherAudiences(spec));
+  const accepting = alone.filter(({ spec }) => acceptsType(spec, header));
+  if (accepting.length > 0) return accepting;
+  if (alone.length > 0) throw identityRefused('token_type', `\`${typeOf(header)}\``);
+  const named = audiences.slice(0, 5).join(', ');
+  throw identityRefused(
+    'audience',
+    meant.length > 0 ? `it names others beside us, without \`multipleAudiences\`: ${named}` : named,
   );
-  if (accepting.length === 0) throw identityRefused('audience', audiences.slice(0, 5).join(', '));
-  return accepting;
 }
 
 /** Proven times: a token from the future and one that lives longer than this issuer may grant are refused. */
