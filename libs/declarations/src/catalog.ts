@@ -142,6 +142,11 @@ export class Catalog {
     return binding && agent && { agent, runtime: binding.runtime };
   }
 
+  /** See `BindingIndex.claimOfOtherType`. */
+  claimOfOtherType(identity: VerifiedIdentity): ReturnType<BindingIndex['claimOfOtherType']> {
+    return this.loaded.bindings.claimOfOtherType(identity);
+  }
+
   private compile(version: TemplateVersion): (readonly [string, CompiledTemplate])[] {
     const known = this.loaded.templates.get(version.name);
     if (known?.version.digest === version.digest && known.version.version === version.version)

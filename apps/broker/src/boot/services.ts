@@ -120,7 +120,12 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
       report,
     }),
     declarationChecks: new DeclarationChecks({ declarations, templates, context, remarks, ...rules }),
-    issuersService: new IssuersService({ ...parts, declarations, audit: parts.issuanceStore }),
+    issuersService: new IssuersService({
+      ...parts,
+      declarations,
+      audit: parts.issuanceStore,
+      identityUses: new IdentityUseStore(database.pool),
+    }),
     templatesService: new TemplatesService({
       templates,
       catalog,

@@ -11,6 +11,8 @@ export interface IssuerGroup {
   readonly lead: TrustedIssuer;
   /** the lead first */
   readonly documents: readonly TrustedIssuer[];
+  /** why documents of the issuer are out of force: they contradict the lead, and are not among `documents` */
+  readonly overruled?: readonly TermFault[];
 }
 
 /** A document that states another term than the lead of its group. */

@@ -36,12 +36,9 @@ function typeOf({ typ }: TokenHeader): string {
  * Proves signature, issuer, audience and times (RFC 7519 §7.2) at `now`. Throws `unauthenticated` with the reason. The
  * signature is judged first: the reasons of claims are given for proven tokens only.
  */
-export async function proveToken(
-  token: string,
-  key: KeyObject,
-  { lead: { spec }, documents }: IssuerGroup,
-  now: Date,
-): Promise<void> {
+export async function proveToken(token: string, key: KeyObject, group: IssuerGroup, now: Date): Promise<void> {
+  const { lead, documents } = group;
+  const { spec } = lead;
   try {
     await jwtVerify(token, key, {
       algorithms: spec.algorithms,
@@ -52,7 +49,7 @@ export async function proveToken(
       ...(spec.profile === 'spiffe-jwt' ? {} : { issuer: spec.issuer }),
     });
   } catch (error) {
-    throw refusalOf(error) ?? error;
+    throw outOfForce(error, group) ?? refusalOf(error) ?? error;
   }
 }
 
@@ -104,6 +101,14 @@ export function checkLifetime(
     throw identityRefused('lifetime', `${String(exp - issued)} s`);
   }
   return { issuedAt: new Date(issued * 1000), expiresAt: new Date(exp * 1000) };
+}
+
+/** The refusal of a token whose audience only a document has that is out of force; undefined for any other error. */
+function outOfForce(error: unknown, { overruled = [] }: IssuerGroup): Problem | undefined {
+  if (!(error instanceof errors.JWTClaimValidationFailed && error.claim === 'aud')) return undefined;
+  const audiences = [error.payload.aud ?? []].flat();
+  const fault = overruled.find(({ document }) => document.spec.audiences.some((one) => audiences.includes(one)));
+  return fault === undefined ? undefined : identityRefused('document_not_in_force', `\`${fault.document.name}\``);
 }
 
 /** Undefined for an error that is no verdict. jose throws the errors of claims after it has proven the signature. */
