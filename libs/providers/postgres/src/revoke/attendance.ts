@@ -111,7 +111,7 @@ export class AttendedTarget {
     const signal = AbortSignal.timeout(TICK_DEADLINE_MS);
     if (!this.watch.isOpen) return;
     await this.keepRoom(signal).catch(() => undefined);
-    await this.desk.obstacles.clear(signal).catch(() => undefined);
+    await this.desk.obstacles.clearCatalogs(signal).catch(() => undefined);
     if (performance.now() >= this.nextYield) await this.giveWay(signal).catch(() => undefined);
   }
 

@@ -18,8 +18,13 @@ export class Obstacles {
     private readonly prepared: Pick<PreparedEnding, 'rollBack'>,
   ) {}
 
+  /** Ends what keeps everybody from the server's own relations. */
+  async clearCatalogs(signal: AbortSignal): Promise<void> {
+    await this.watch.run(`SELECT pg_stat_clear_snapshot();\n${END_CATALOG_LOCKERS}`, signal);
+  }
+
   /** Once for all that call it at the same time. */
-  clear(signal: AbortSignal): Promise<void> {
+  private clear(signal: AbortSignal): Promise<void> {
     this.clearing ??= this.clearNow(signal).finally(() => {
       this.clearing = undefined;
     });

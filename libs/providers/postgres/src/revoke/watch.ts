@@ -38,7 +38,7 @@ const endHoarders = (share: string): string => `
    WHERE usename ~ ${LEASE_ROLES} AND locks > ${share}`;
 
 /** An administrator who waits for a shared catalog as a whole, to rebuild it for instance; leases do not count. */
-const BLOCKED = `SELECT FROM pg_locks JOIN pg_stat_activity USING (pid)
+const BLOCKED = `SELECT FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
   WHERE database = 0 AND mode = 'AccessExclusiveLock' AND NOT granted AND NOT coalesce(usename ~ ${LEASE_ROLES}, false)`;
 
 /**
@@ -144,7 +144,7 @@ export class Watch {
 
   /** Whether an administrator waits for a shared catalog, and with them every login: the transaction must end then. */
   async isInTheWay(signal: AbortSignal): Promise<boolean> {
-    return (await this.run(BLOCKED, signal)).rowCount !== 0;
+    return (await this.run(`SELECT pg_stat_clear_snapshot();\n${BLOCKED}`, signal)).rowCount !== 0;
   }
 
   /** Ends the sessions of leases that hoard locks; their number. */
