@@ -5,9 +5,9 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Role } from '@mayfly/identity';
-import { developmentIssuer, prepareDemoDatabase, startEmbeddedPostgres } from '@mayfly/platform';
+import { developmentIssuer, prepareDemoDatabase, startEmbeddedPostgres } from '@mayfly/embedded';
 import { startTestPostgres, type TestDatabase } from '@mayfly/testing';
-import { newTestIssuers, send, writeDocuments, type TestAnswer, type TestCall } from './broker.js';
+import { newTestIssuers, send, type TestAnswer, type TestCall, writeDocuments } from './broker.js';
 import { until } from './until.js';
 
 const MAIN = 'dist/apps/broker/apps/broker/src/main.js';

@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Role } from '@mayfly/identity';
 import type { JsonObject } from '@mayfly/kernel';
-import { prepareDemoDatabase } from '@mayfly/platform';
+import { prepareDemoDatabase } from '@mayfly/embedded';
 import { FakeIssuer, startTestPostgres, type TestDatabase } from '@mayfly/testing';
-import { startBroker, type Broker } from '../../apps/broker/src/boot/service.js';
+import { type Broker, startBroker } from '../../apps/broker/src/boot/service.js';
 import { readConfig } from '../../apps/broker/src/config.js';
 
 const ROLES: readonly Role[] = ['platform', 'approver', 'operator', 'auditor'];

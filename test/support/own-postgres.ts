@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '@mayfly/platform';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '@mayfly/embedded';
 import { rowsOf } from './rows.js';
 
 /** A PostgreSQL server that a spec may stop and start as it likes; its address stays. */

@@ -1,12 +1,12 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RoleSchema, type Role } from '@mayfly/identity';
+import { type Role, RoleSchema } from '@mayfly/identity';
 import type { JsonObject } from '@mayfly/kernel';
-import { prepareDemoDatabase } from '@mayfly/platform';
+import { prepareDemoDatabase } from '@mayfly/embedded';
 import { startTestPostgres } from '@mayfly/testing';
 import { newTestIssuers, type TestIssuers } from './broker.js';
-import { openPlace, type BrokerProcess, type DatabaseScene } from './broker-process.js';
+import { type BrokerProcess, type DatabaseScene, openPlace } from './broker-process.js';
 import { startTestRedis } from './redis.js';
 
 /** Production mode as docs/deploy.md has it: brokers and workers on one PostgreSQL, and one Redis where there is one. */

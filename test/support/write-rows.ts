@@ -1,6 +1,6 @@
 // A service that can be killed: starts the embedded PostgreSQL in the directory given and writes rows for ever, printing
 // how many were acknowledged.
-import { startEmbeddedPostgres } from '@mayfly/platform';
+import { startEmbeddedPostgres } from '@mayfly/embedded';
 import pg from 'pg';
 
 const [dataDir = ''] = process.argv.slice(2);

@@ -1,4 +1,4 @@
-import { ProblemFilter } from '@mayfly/platform';
+import { ProblemFilter } from '@mayfly/http';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, Reflector } from '@nestjs/core';
 import type { Services } from './boot/services.js';

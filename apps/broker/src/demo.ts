@@ -1,7 +1,7 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { developmentIssuer } from '@mayfly/platform';
+import { developmentIssuer } from '@mayfly/embedded';
 import { SignJWT } from 'jose';
-import { readConfig, type BrokerConfig } from './config.js';
+import { type BrokerConfig, readConfig } from './config.js';
 import { BrokerClient, type GrantedTask } from './demo/broker.client.js';
 import { Claims, milliseconds } from './demo/claims.js';
 import { DatabaseSession, isLoginRefused } from './demo/database-session.js';

@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { Problem } from '@mayfly/kernel';
-import { redactText } from '@mayfly/platform';
+import { redactText } from '@mayfly/telemetry';
 import { printWelcome } from './boot/welcome.js';
 import { startBroker } from './boot/service.js';
 import { environment, readConfig } from './config.js';

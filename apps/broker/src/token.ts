@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import { RoleSchema } from '@mayfly/identity';
 import { Problem } from '@mayfly/kernel';
-import { developmentIssuer, type DevelopmentTokenOrder } from '@mayfly/platform';
+import { developmentIssuer, type DevelopmentTokenOrder } from '@mayfly/embedded';
 import { readConfig } from './config.js';
 
 const USAGE = `usage: npm run -s token -- --agent NAME | --role ROLE [--subject WHO] | --resource-server NAME

@@ -1,6 +1,5 @@
 import { fileURLToPath } from 'node:url';
-import { grantRuntimeRole } from '@mayfly/persistence';
-import { applyMigrations } from '@mayfly/platform';
+import { applyMigrations, grantRuntimeRole } from '@mayfly/persistence';
 import pg from 'pg';
 import { startTestPostgres, type TestDatabase } from './test-database.js';
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '@mayfly/platform';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '@mayfly/embedded';
 import pg from 'pg';
 
 /** A fresh, empty database of one spec. */

@@ -1,15 +1,14 @@
 import { hkdfSync } from 'node:crypto';
 import { join } from 'node:path';
 import { Problem } from '@mayfly/kernel';
-import { asOwner, grantRuntimeRole } from '@mayfly/persistence';
+import { applyMigrations, asOwner, grantRuntimeRole } from '@mayfly/persistence';
 import {
-  applyMigrations,
   developmentIssuer,
+  type DevelopmentIssuer,
   prepareDemoDatabase,
   readOrCreateSecretFile,
   startEmbeddedPostgres,
-  type DevelopmentIssuer,
-} from '@mayfly/platform';
+} from '@mayfly/embedded';
 import type { BrokerConfig } from '../config.js';
 import { projectFile } from './project-file.js';
 import { namingDatabase } from './start-faults.js';

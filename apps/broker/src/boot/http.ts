@@ -3,13 +3,13 @@ import { newId, Problem } from '@mayfly/kernel';
 import {
   ConnectionDrain,
   createBoundedServer,
+  type RenderedProblem,
   renderErrorAt,
   renderProblem,
   RouteMethods,
   useStrictBodies,
   validationProblem,
-  type RenderedProblem,
-} from '@mayfly/platform';
+} from '@mayfly/http';
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';

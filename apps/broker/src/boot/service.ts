@@ -1,15 +1,15 @@
-import { CatalogListener, type AppliedDeclarations } from '@mayfly/persistence';
-import { createLogger } from '@mayfly/platform';
+import { type AppliedDeclarations, CatalogListener } from '@mayfly/persistence';
+import { createLogger } from '@mayfly/telemetry';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { BrokerConfig } from '../config.js';
 import { applyDirectory } from '../declarations/apply-directory.js';
 import { applyBootstrapIssuers } from '../declarations/bootstrap-issuers.js';
 import { startBackground } from './background.js';
-import { openBacking, type Backing } from './database.js';
+import { type Backing, openBacking } from './database.js';
 import type * as HttpRoutes from './http.js';
 import { buildServices, type Services } from './services.js';
 import { namingAddress, namingSealingKey } from './start-faults.js';
-import { stop, type Running } from './stop.js';
+import { type Running, stop } from './stop.js';
 
 /** How many leases one process closes at once on behalf of the queue. */
 const JOB_CONCURRENCY = 8;

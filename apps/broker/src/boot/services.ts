@@ -1,9 +1,9 @@
 import { MAYFLY } from '@mayfly/audit';
 import {
   AgentLifecycleStore,
-  ConnectionLifecycleStore,
   AuditReader,
   AuditSealer,
+  ConnectionLifecycleStore,
   HistoryReader,
   IdempotencyStore,
   IdentityUseStore,
@@ -13,7 +13,7 @@ import {
   PgTemplateStore,
   WriteProbe,
 } from '@mayfly/persistence';
-import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/platform';
+import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/queue';
 import { TokenVerifier } from '@mayfly/trust';
 import { ConnectionsService } from '../declarations/connections.service.js';
 import { DeclarationChecks } from '../declarations/declaration-checks.service.js';

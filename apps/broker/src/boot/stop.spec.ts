@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { createLogger } from '@mayfly/platform';
-import { stop, type Running } from './stop.js';
+import { createLogger } from '@mayfly/telemetry';
+import { type Running, stop } from './stop.js';
 
 const log = createLogger({ level: 'silent' });
 const NEVER = new Promise<never>(() => undefined);

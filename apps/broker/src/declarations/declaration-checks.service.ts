@@ -1,15 +1,15 @@
 import { setImmediate as others } from 'node:timers/promises';
 import {
-  checkRun,
-  parseDocument,
   type CheckedDocument,
+  checkRun,
   type Declaration,
   type DeclarationContext,
   type DeclarationOf,
+  parseDocument,
 } from '@mayfly/declarations';
-import { canonicalJson, Problem, problemThrownBy, type FieldError, type Json, type JsonObject } from '@mayfly/kernel';
+import { canonicalJson, type FieldError, type Json, type JsonObject, Problem, problemThrownBy } from '@mayfly/kernel';
 import type { DeclaredState, PgDeclarationStore, PgTemplateStore, TemplateRecord } from '@mayfly/persistence';
-import { renderProblem } from '@mayfly/platform';
+import { renderProblem } from '@mayfly/http';
 import { finding, type Finding } from '@mayfly/templates';
 import { nameOf, type Principal } from '../security/principal.js';
 import type { TargetRemarks } from '../templates/target-remarks.js';

@@ -1,8 +1,8 @@
-import { DENIAL_LIMITS, MAYFLY, type Actor, type Denial, type DenialLog } from '@mayfly/audit';
+import { type Actor, type Denial, DENIAL_LIMITS, type DenialLog, MAYFLY } from '@mayfly/audit';
 import { refusedIdentity, type RefusedIdentity } from '@mayfly/identity';
 import type { IssuanceMetrics } from '@mayfly/issuance';
-import { Problem, type JsonObject } from '@mayfly/kernel';
-import { redactText, type Metrics } from '@mayfly/platform';
+import { type JsonObject, Problem } from '@mayfly/kernel';
+import { type Metrics, redactText } from '@mayfly/telemetry';
 import type { Logger } from 'pino';
 import { actorOf, type Principal } from './principal.js';
 

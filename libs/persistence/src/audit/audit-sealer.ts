@@ -1,0 +1,52 @@
+import { Problem } from '@mayfly/kernel';
+import type { ClientBase, Pool } from 'pg';
+import { inTransaction } from '../database/transaction.js';
+
+const SEAL = `
+WITH horizon AS (SELECT ((pg_snapshot_xmin(pg_current_snapshot()))::text)::bigint AS xmin),
+last AS (
+  SELECT coalesce(max(seq), 0) AS seq, (SELECT xid FROM audit_seal ORDER BY seq DESC LIMIT 1) AS xid,
+         (SELECT entry_id FROM audit_seal ORDER BY seq DESC LIMIT 1) AS id FROM audit_seal
+), fresh AS (
+  SELECT e.id, e.xid, e.body, row_number() OVER (ORDER BY e.xid, e.id) AS place
+  FROM audit_entry e, last, horizon
+  WHERE e.xid < horizon.xmin AND (last.xid IS NULL OR (e.xid, e.id) > (last.xid, last.id))
+  ORDER BY e.xid, e.id LIMIT $1
+)
+INSERT INTO audit_seal (seq, entry_id, xid, leaf_hash)
+SELECT last.seq + fresh.place, fresh.id, fresh.xid, sha256('\\x00'::bytea || convert_to(fresh.body, 'UTF8'))
+FROM fresh, last`;
+
+/**
+ * Gives committed entries their place in the gapless sequence, and their leaf hash: SHA-256(0x00 ‖ body), RFC 6962 §2.1.
+ * One sealer at a time, over all replicas. Only entries below the oldest running transaction are taken, so that none can
+ * appear behind one that has its place.
+ */
+export class AuditSealer {
+  constructor(private readonly pool: Pool) {}
+
+  /** Seals at most `limit` entries and says how many; 0 also while another replica is sealing. */
+  async seal(limit = 5_000): Promise<number> {
+    return inTransaction(this.pool, async (client) => {
+      const { rows } = await client.query<{ mine: boolean }>(
+        `SELECT pg_try_advisory_xact_lock(hashtext('mayfly audit sealer')) AS mine`,
+      );
+      if (rows[0]?.mine !== true) return 0;
+      await refuseRestoredCluster(client);
+      const { rowCount } = await client.query({ name: 'seal-audit', text: SEAL, values: [limit] });
+      return rowCount ?? 0;
+    });
+  }
+}
+
+/** Transaction ids begin anew in another cluster, and order nothing across the two: better loud than silently unsealed. */
+async function refuseRestoredCluster(client: ClientBase): Promise<void> {
+  const { rows } = await client.query<{ restored: boolean }>({
+    name: 'seal-cluster',
+    text: `SELECT xid > ((pg_current_xact_id())::text)::bigint AS restored FROM audit_seal ORDER BY seq DESC LIMIT 1`,
+  });
+  if (rows[0]?.restored === true) {
+    const detail = 'the audit was restored into another cluster: advance its transaction ids first (docs/adr/0006)';
+    throw new Problem('unavailable', detail);
+  }
+}

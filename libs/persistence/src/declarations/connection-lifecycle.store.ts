@@ -1,0 +1,51 @@
+import { auditEntry, type AuditEntryType } from '@mayfly/audit';
+import type { Clock, JsonObject } from '@mayfly/kernel';
+import type { ClientBase, Pool } from 'pg';
+import { insertAudit } from '../audit/audit-rows.js';
+import { databaseProblem } from '../database/database-problem.js';
+import { type DeclaredRecord, existing, findRecord } from './declaration-rows.js';
+import type { Declarer } from './declaration-writes.js';
+import { inTransaction } from '../database/transaction.js';
+
+export type ConnectionState = 'enabled' | 'disabled';
+
+const ENTRIES: Readonly<Record<ConnectionState, AuditEntryType>> = {
+  enabled: 'connection.enabled',
+  disabled: 'connection.disabled',
+};
+
+/** Takes connections out of use and back, without touching what is declared or what was minted through them. */
+export class ConnectionLifecycleStore {
+  constructor(
+    private readonly pool: Pool,
+    private readonly clock: Clock,
+  ) {}
+
+  /**
+   * Moves a connection; one that is there already changes nothing. Requests that are being granted hold its row and are
+   * waited for: once this resolves with `disabled`, no task is granted through it any more. Throws `not_found`.
+   */
+  move(name: string, to: ConnectionState, by: Declarer): Promise<DeclaredRecord> {
+    return inTransaction(this.pool, async (client) => {
+      const record = existing(await findRecord(client, 'Connection', name, 'FOR UPDATE'), 'Connection', name);
+      if (record.connection?.state === to) return record;
+      await client.query(
+        `UPDATE connection SET state = $2, revision = revision + 1, updated_at = now(), updated_by = $3 WHERE name = $1`,
+        [name, to, by.name],
+      );
+      await this.note(client, ENTRIES[to], by, { name });
+      return existing(await findRecord(client, 'Connection', name), 'Connection', name);
+    }).catch(databaseProblem);
+  }
+
+  /** Writes down that somebody tried a connection, and what came of it. */
+  async tested(name: string, by: Declarer, facts: JsonObject): Promise<void> {
+    await inTransaction(this.pool, (client) => this.note(client, 'connection.tested', by, { name, ...facts })).catch(
+      databaseProblem,
+    );
+  }
+
+  private note(client: ClientBase, type: AuditEntryType, by: Declarer, facts: JsonObject): Promise<void> {
+    return insertAudit(client, [auditEntry(type, this.clock.now(), by.actor, {}, facts)]);
+  }
+}

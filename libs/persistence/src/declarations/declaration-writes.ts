@@ -1,0 +1,98 @@
+import { type Actor, auditEntry, type AuditEntry } from '@mayfly/audit';
+import type { Declaration, DeclarationChange, RegisteredAgent } from '@mayfly/declarations';
+import { type Clock, type JsonObject, newId } from '@mayfly/kernel';
+import type { ClientBase } from 'pg';
+import { insertAudit } from '../audit/audit-rows.js';
+import { jsonText } from '../database/columns.js';
+import { placesOf } from './declaration-places.js';
+import { publishVersion } from './template-publication.js';
+
+/** Who declares: `name` is kept with what is declared, `actor` goes into the audit. */
+export interface Declarer {
+  readonly name: string;
+  readonly actor: Actor;
+}
+
+export interface DeclarationWrite {
+  readonly declared: Declaration;
+  readonly change: DeclarationChange;
+}
+
+export interface WriteOptions {
+  readonly by: Declarer;
+  readonly clock: Clock;
+  /** the state of an agent that was not there before */
+  readonly newAgentState: Extract<RegisteredAgent['state'], 'registered' | 'active'>;
+}
+
+/** Writes what differs, with its audit entries, in the caller's transaction. */
+export async function writeDeclarations(
+  client: ClientBase,
+  writes: readonly DeclarationWrite[],
+  options: WriteOptions,
+): Promise<void> {
+  if (writes.length === 0) return;
+  await lockRows(client, writes);
+  const entries: AuditEntry[] = [];
+  for (const { declared, change } of writes) {
+    const more = await writeOne(client, declared, options);
+    entries.push(changedEntry(change, more, options));
+  }
+  await insertAudit(client, entries);
+}
+
+/** Requests lock agents by id and templates by name, in this order; whoever changes several does the same. */
+async function lockRows(client: ClientBase, writes: readonly DeclarationWrite[]): Promise<void> {
+  const names = writes.map(({ declared }) => declared.metadata.name);
+  await client.query('SELECT FROM agent WHERE name = ANY($1::text[]) ORDER BY id FOR UPDATE', [names]);
+  await client.query('SELECT FROM template WHERE name = ANY($1::text[]) ORDER BY name FOR UPDATE', [names]);
+}
+
+/** Answers the facts that only the writing knows. */
+async function writeOne(client: ClientBase, declared: Declaration, options: WriteOptions): Promise<JsonObject> {
+  const { name, labels = {} } = declared.metadata;
+  const values = [name, jsonText(labels), jsonText(declared.spec), options.by.name];
+  switch (declared.kind) {
+    case 'Issuer':
+      await client.query(upsert('issuer'), values);
+      return {};
+    case 'Connection':
+      await client.query(upsert('connection'), values);
+      return {};
+    case 'Agent':
+      await client.query(UPSERT_AGENT, [...values, newId('agt'), options.newAgentState]);
+      return {};
+    case 'TaskTemplate': {
+      const { by } = options;
+      const version = { name, labels, spec: declared.spec, author: by.name, publisher: by.name };
+      return { version: await publishVersion(client, version) };
+    }
+  }
+}
+
+const ON_CONFLICT = `ON CONFLICT (name) DO UPDATE SET labels = EXCLUDED.labels, spec = EXCLUDED.spec,
+  revision = old.revision + 1, updated_at = now(), updated_by = EXCLUDED.updated_by`;
+
+function upsert(table: 'issuer' | 'connection'): string {
+  return `INSERT INTO ${table} AS old (name, labels, spec, updated_by) VALUES ($1, $2, $3, $4) ${ON_CONFLICT}`;
+}
+
+/** The id and the state of an agent that is there stay. */
+const UPSERT_AGENT = `INSERT INTO agent AS old (name, labels, spec, updated_by, id, state)
+  VALUES ($1, $2, $3, $4, $5, $6) ${ON_CONFLICT}`;
+
+const DELETE = { Issuer: 'DELETE FROM issuer WHERE name = $1', Connection: 'DELETE FROM connection WHERE name = $1' };
+
+export async function deleteRecord(client: ClientBase, kind: keyof typeof DELETE, name: string): Promise<void> {
+  await client.query(DELETE[kind], [name]);
+}
+
+function changedEntry(
+  { kind, name, change, differences }: DeclarationChange,
+  more: JsonObject,
+  { by, clock }: WriteOptions,
+): AuditEntry {
+  const facts = { kind, name, change, ...placesOf(differences), ...more };
+  const type = kind === 'TaskTemplate' ? 'template.published' : 'declaration.changed';
+  return auditEntry(type, clock.now(), by.actor, kind === 'Agent' ? { agent: name } : {}, facts);
+}

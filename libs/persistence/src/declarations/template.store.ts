@@ -1,0 +1,190 @@
+import { auditEntry, type AuditEntryType } from '@mayfly/audit';
+import type { AnyProvider } from '@mayfly/credentials';
+import { type DeclarationOf, lintFactsOf, ofKind, parseDocument } from '@mayfly/declarations';
+import { type Clock, type Json, type JsonObject, Problem } from '@mayfly/kernel';
+import { diffSpecs, lintTemplate, refuseErrors } from '@mayfly/templates';
+import type { ClientBase, Pool } from 'pg';
+import { insertAudit } from '../audit/audit-rows.js';
+import { jsonText } from '../database/columns.js';
+import { databaseUnread } from '../database/database-problem.js';
+import { underDeclarationLock } from './declaration-lock.js';
+import { placesOf } from './declaration-places.js';
+import { existing, type Precondition, readDeclaredState } from './declaration-rows.js';
+import type { Declarer } from './declaration-writes.js';
+import type { Page, PageRequest } from '../database/history-page.js';
+import { publishVersion } from './template-publication.js';
+import {
+  type EditedDraft,
+  findTemplate,
+  findVersion,
+  listTemplates,
+  listVersions,
+  type PublishedVersion,
+  type TemplateDraft,
+  type TemplateRecord,
+} from './template-rows.js';
+
+export interface PublishRequest {
+  readonly precondition: Precondition;
+  /** judges whether this draft may be published by who asks; throws the `Problem` to answer with */
+  readonly judge: (draft: EditedDraft) => void;
+  readonly by: Declarer;
+}
+
+/** Task templates on PostgreSQL: drafts that change, versions that never do. */
+export class PgTemplateStore {
+  constructor(
+    private readonly pool: Pool,
+    private readonly clock: Clock,
+    private readonly providers: readonly AnyProvider[],
+  ) {}
+
+  /** Throws `not_found`, as the other reads do. */
+  async find(name: string): Promise<TemplateRecord> {
+    return existing(await findTemplate(this.pool, name).catch(databaseUnread), 'TaskTemplate', name);
+  }
+
+  async version(name: string, version: number): Promise<PublishedVersion> {
+    const found = await findVersion(this.pool, name, version).catch(databaseUnread);
+    if (found === undefined) throw new Problem('not_found', `there is no version ${String(version)} of \`${name}\``);
+    return found;
+  }
+
+  list(page: PageRequest<string>): Promise<Page<TemplateRecord, string>> {
+    return listTemplates(this.pool, page).catch(databaseUnread);
+  }
+
+  async versions(name: string, page: PageRequest<number>): Promise<Page<PublishedVersion, number>> {
+    await this.find(name);
+    return listVersions(this.pool, name, page).catch(databaseUnread);
+  }
+
+  /**
+   * Saves a draft, in place of the one that is there; what is in force stays in force. Throws what `precondition` throws,
+   * and `conflict` for a retired template.
+   */
+  saveDraft(
+    { metadata: { name, labels = {} }, spec }: DeclarationOf<'TaskTemplate'>,
+    precondition: Precondition,
+    by: Declarer,
+  ): Promise<TemplateRecord> {
+    return underDeclarationLock(this.pool, async (client) => {
+      const before = await findTemplate(client, name);
+      precondition(before?.revision);
+      refuseRetired(before);
+      const { author, editors } = await writersOf(client, before, { labels, spec }, by.name);
+      await client.query(
+        `INSERT INTO template AS old (name, labels, draft, draft_author, draft_editors) VALUES ($1, $2, $3, $4, $5)
+         ON CONFLICT (name) DO UPDATE SET draft = EXCLUDED.draft, draft_author = EXCLUDED.draft_author,
+           draft_editors = EXCLUDED.draft_editors, revision = old.revision + 1, updated_at = now()`,
+        [name, jsonText(labels), jsonText({ labels, spec }), author, editors],
+      );
+      await this.note(client, 'template.drafted', by, { name, ...changed(before?.draft, { labels, spec }) });
+      return existing(await findTemplate(client, name), 'TaskTemplate', name);
+    });
+  }
+
+  /**
+   * Makes the draft the next version and puts it in force. Throws `not_found`, `conflict` without a draft, what
+   * `precondition` and `judge` throw, and `invalid_template` with the rules that the draft breaks.
+   */
+  publish(name: string, request: PublishRequest): Promise<PublishedVersion> {
+    return this.publishDraft(name, request).catch(async (error: unknown) => {
+      if (error instanceof Problem && error.code === 'invalid_template')
+        await this.noteRefusal(name, request.by, error);
+      throw error;
+    });
+  }
+
+  private publishDraft(name: string, { precondition, judge, by }: PublishRequest): Promise<PublishedVersion> {
+    return underDeclarationLock(this.pool, async (client) => {
+      const template = existing(await findTemplate(client, name), 'TaskTemplate', name);
+      precondition(template.revision);
+      refuseRetired(template);
+      const { draft, currentVersion } = template;
+      if (draft === undefined) throw new Problem('conflict', `template \`${name}\` has no draft to publish`);
+      judge(draft);
+      await this.lint(client, name, draft);
+      const before = currentVersion === undefined ? undefined : await findVersion(client, name, currentVersion);
+      const { editors, ...content } = draft;
+      const version = await publishVersion(client, { name, ...content, publisher: by.name });
+      await client.query(
+        `UPDATE template SET draft = NULL, draft_author = NULL, draft_editors = '{}' WHERE name = $1`,
+        [name],
+      );
+      const facts = { name, version, author: draft.author, editors: [...editors], ...changed(before, draft) };
+      await this.note(client, 'template.published', by, facts);
+      return existing(await findVersion(client, name, version), 'TaskTemplate', name);
+    });
+  }
+
+  /** Takes a template out of force for good; tasks that run keep what they have. Throws `not_found`. */
+  retire(name: string, by: Declarer): Promise<TemplateRecord> {
+    return underDeclarationLock(this.pool, async (client) => {
+      const template = existing(await findTemplate(client, name), 'TaskTemplate', name);
+      if (template.state === 'retired') return template;
+      await client.query(
+        `UPDATE template SET state = 'retired', revision = revision + 1, updated_at = now() WHERE name = $1`,
+        [name],
+      );
+      await this.note(client, 'template.retired', by, { name });
+      return existing(await findTemplate(client, name), 'TaskTemplate', name);
+    });
+  }
+
+  /** By the rules of now: the draft may have been saved by an older release. */
+  private async lint(client: ClientBase, name: string, { labels, spec }: TemplateDraft): Promise<void> {
+    parseDocument({ kind: 'TaskTemplate', metadata: { name, labels }, spec: spec as Json });
+    const { declarations } = await readDeclaredState(client);
+    const connections = ofKind('Connection', declarations).map(({ metadata: { name }, spec }) => ({ name, spec }));
+    refuseErrors(lintTemplate(spec, lintFactsOf(this.providers, connections)));
+  }
+
+  /** After the rollback: what was not published, by which rules and where. */
+  private async noteRefusal(name: string, by: Declarer, { detail, extensions }: Problem): Promise<void> {
+    const places = (extensions.errors ?? []).map((error) => ({ ...error }));
+    const facts = { name, detail, errors: places };
+    await insertAudit(this.pool, [auditEntry('template.refused', this.clock.now(), by.actor, {}, facts)]);
+  }
+
+  private async note(client: ClientBase, type: AuditEntryType, by: Declarer, facts: JsonObject): Promise<void> {
+    await insertAudit(client, [auditEntry(type, this.clock.now(), by.actor, {}, facts)]);
+  }
+}
+
+function refuseRetired(template: TemplateRecord | undefined): void {
+  if (template?.state === 'retired') throw new Problem('conflict', `template \`${template.name}\` is retired for good`);
+}
+
+/**
+ * Who stands for a draft as it is saved now. Saving what is there changes nobody's part in it; saving what is in force
+ * throws all parts away.
+ */
+async function writersOf(
+  client: ClientBase,
+  before: TemplateRecord | undefined,
+  saved: Changeable,
+  by: string,
+): Promise<{ readonly author: string; readonly editors: readonly string[] }> {
+  const { name = '', draft, currentVersion } = before ?? {};
+  if (draft === undefined) return { author: by, editors: [by] };
+  if (isSame(draft, saved)) return draft;
+  const inForce = currentVersion === undefined ? undefined : await findVersion(client, name, currentVersion);
+  if (inForce !== undefined && isSame(inForce, saved)) return { author: by, editors: [by] };
+  return { author: by, editors: [...new Set([...draft.editors, by])] };
+}
+
+function isSame(one: Changeable, other: Changeable): boolean {
+  return diffSpecs(contentOf(one), contentOf(other)).length === 0;
+}
+
+type Changeable = Pick<TemplateDraft, 'labels' | 'spec'>;
+
+function changed(before: Changeable | undefined, after: Changeable): JsonObject {
+  if (before === undefined) return { change: 'create' };
+  return { change: 'update', ...placesOf(diffSpecs(contentOf(before), contentOf(after))) };
+}
+
+function contentOf({ labels, spec }: Changeable): Json {
+  return { labels, spec: spec as Json };
+}

@@ -1,0 +1,98 @@
+import type { KeyClaim, KeyOwner } from '@mayfly/issuance';
+import type { TaskId } from '@mayfly/kernel';
+import type { Pool } from 'pg';
+import { databaseProblem } from '../database/database-problem.js';
+
+/** A key that was used before. */
+export interface UsedKey {
+  readonly fingerprint: string;
+  /** the answer, sealed for its task, while it may be replayed */
+  readonly sealedAnswer?: Buffer;
+  /** absent while the first request is under way */
+  readonly taskId?: TaskId;
+}
+
+/** A claim without an answer after this time was left by a process that died. */
+const CLAIM_SECONDS = 30;
+
+/** `Idempotency-Key`s on PostgreSQL: a key is claimed before the path begins and settled with its answer. */
+export class IdempotencyStore {
+  constructor(private readonly pool: Pool) {}
+
+  /** The key, when it is the caller's now; otherwise what it was used for. Exactly one of many callers gets it. */
+  async claim(owner: KeyOwner, key: string, fingerprint: string): Promise<KeyClaim | UsedKey> {
+    const { rows } = await this.pool
+      .query<{ claimed_at: string }>(
+        `INSERT INTO idempotency_key AS k (agent_id, runtime, issuer, subject, key, fingerprint, task_id, claimed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, '', clock_timestamp())
+         ON CONFLICT (agent_id, runtime, issuer, subject, key)
+           DO UPDATE SET claimed_at = excluded.claimed_at, fingerprint = excluded.fingerprint
+           WHERE k.task_id = '' AND k.claimed_at < now() - make_interval(secs => $7)
+         RETURNING claimed_at::text`,
+        [...keyValues(owner, key), fingerprint, CLAIM_SECONDS],
+      )
+      .catch(databaseProblem);
+    return rows[0] === undefined
+      ? this.find(owner, key, fingerprint)
+      : { ...owner, key, claimedAt: rows[0].claimed_at };
+  }
+
+  /** Keeps the sealed answer of the key's task, to be replayed until `replayUntil`. False when the key is not the task's. */
+  async settle(claim: KeyClaim, taskId: TaskId, sealedAnswer: Buffer, replayUntil: Date): Promise<boolean> {
+    const { rowCount } = await this.pool
+      .query(`UPDATE idempotency_key SET sealed_answer = $7, replay_until = $8 WHERE ${THIS_KEY} AND task_id = $6`, [
+        ...keyValues(claim, claim.key),
+        taskId,
+        sealedAnswer,
+        replayUntil,
+      ])
+      .catch(databaseProblem);
+    return rowCount === 1;
+  }
+
+  /** Lets go of a key without an answer: it is free when no task was opened under it, and else stands for that task. */
+  async release(claim: KeyClaim): Promise<void> {
+    await this.pool
+      .query(
+        `WITH unused AS (DELETE FROM idempotency_key WHERE ${THIS_KEY} AND task_id = '' AND claimed_at = $6::timestamptz)
+         UPDATE idempotency_key SET replay_until = now() WHERE ${THIS_KEY} AND task_id <> '' AND claimed_at = $6::timestamptz`,
+        [...keyValues(claim, claim.key), claim.claimedAt],
+      )
+      .catch(databaseProblem);
+  }
+
+  /** INVARIANT: I10, sealed answers go when they may no longer be replayed. Keys are remembered for a day. */
+  async wipe(): Promise<void> {
+    await this.pool.query(
+      `UPDATE idempotency_key SET sealed_answer = NULL WHERE replay_until <= now() AND sealed_answer IS NOT NULL`,
+    );
+    await this.pool.query(
+      `DELETE FROM idempotency_key WHERE claimed_at < now() - interval '1 day' AND replay_until <= now()`,
+    );
+  }
+
+  private async find(owner: KeyOwner, key: string, fingerprint: string): Promise<UsedKey> {
+    const { rows } = await this.pool
+      .query<{ fingerprint: string; task_id: string; sealed_answer: Buffer | null; settled: boolean }>(
+        `SELECT fingerprint, task_id, CASE WHEN replay_until > now() THEN sealed_answer END AS sealed_answer,
+           task_id <> '' AND (replay_until IS NOT NULL OR claimed_at < now() - make_interval(secs => $6)) AS settled
+         FROM idempotency_key WHERE ${THIS_KEY}`,
+        [...keyValues(owner, key), CLAIM_SECONDS],
+      )
+      .catch(databaseProblem);
+    const row = rows[0];
+    // Given back this very moment: to the caller it is still under way, and free when it asks again.
+    if (row === undefined) return { fingerprint };
+    return {
+      fingerprint: row.fingerprint,
+      ...(row.settled ? { taskId: row.task_id as TaskId } : {}),
+      ...(row.sealed_answer === null ? {} : { sealedAnswer: row.sealed_answer }),
+    };
+  }
+}
+
+const THIS_KEY = 'agent_id = $1 AND runtime = $2 AND issuer = $3 AND subject = $4 AND key = $5';
+
+function keyValues({ agentId, runtime, issuer, subject }: KeyOwner, key: string): string[] {
+  return [agentId, runtime, issuer, subject, key];
+}

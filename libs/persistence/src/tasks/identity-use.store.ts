@@ -1,0 +1,24 @@
+import type { Pool } from 'pg';
+import { databaseProblem } from '../database/database-problem.js';
+
+/** Identity tokens that may be used once, known by their issuer's URL and `jti` (RFC 7519 §4.1.7). */
+export class IdentityUseStore {
+  constructor(private readonly pool: Pool) {}
+
+  /** True for the first use on any replica, false for every other until the token has expired. */
+  async consume(issuer: string, jti: string, expiresAt: Date): Promise<boolean> {
+    const { rowCount } = await this.pool
+      .query('INSERT INTO identity_use (issuer, jti, expires_at) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING', [
+        issuer,
+        jti,
+        expiresAt,
+      ])
+      .catch(databaseProblem);
+    return rowCount === 1;
+  }
+
+  /** Forgets tokens that have long expired; two minutes cover every clock tolerance that an issuer may have. */
+  async wipe(): Promise<void> {
+    await this.pool.query(`DELETE FROM identity_use WHERE expires_at < now() - interval '2 minutes'`);
+  }
+}

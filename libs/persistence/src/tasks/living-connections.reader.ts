@@ -1,0 +1,22 @@
+import type { LivingConnections } from '@mayfly/issuance';
+import type { Pool } from 'pg';
+import { databaseUnread } from '../database/database-problem.js';
+
+/** The connections of leases that have not ended: those that are due at some time (I3). */
+export class LivingConnectionsReader implements LivingConnections {
+  constructor(private readonly pool: Pool) {}
+
+  /** Throws `unavailable`. Without names it reads every living lease, once at the start of a process. */
+  async living(names?: readonly string[]): Promise<readonly string[]> {
+    const { rows } = await this.pool
+      .query<{ connection: string }>(
+        names === undefined
+          ? 'SELECT DISTINCT connection FROM lease WHERE due_at IS NOT NULL AND connection IS NOT NULL'
+          : `SELECT connection FROM unnest($1::text[]) AS known (connection)
+              WHERE EXISTS (SELECT FROM lease WHERE lease.connection = known.connection AND due_at IS NOT NULL)`,
+        names === undefined ? [] : [names],
+      )
+      .catch(databaseUnread);
+    return rows.map(({ connection }) => connection);
+  }
+}

@@ -1,0 +1,86 @@
+import { newId, type Problem } from '@mayfly/kernel';
+import type { ClientBase, Pool } from 'pg';
+import { openTasks } from './open-tasks.statement.js';
+import { inTransaction } from '../database/transaction.js';
+import { writeRefusal } from '../database/write-refusal.js';
+
+/** How long one answer counts, so that anonymous callers cause one probe a second at most. */
+const KEEP_MS = 1_000;
+/** How long a caller waits for a probe. A probe that takes longer goes on alone. */
+const PATIENCE_MS = 3_000;
+const BOUNDS = `SET LOCAL statement_timeout = '1500ms'; SET LOCAL lock_timeout = '500ms'`;
+
+interface Outcome {
+  readonly at: number;
+  readonly refusal?: Problem;
+}
+
+/**
+ * Tells whether the store takes what grants and endings write. A probe is one transaction of the serving role: the
+ * statement of a grant without a request, which needs its rights and its locks, and an audit entry, which is rolled back
+ * to a savepoint. The commit that follows is flushed to disk and, where that is set up, to synchronous standbys.
+ */
+export class WriteProbe {
+  private last: Outcome | undefined;
+  private running: Promise<Outcome> | undefined;
+
+  /** `monotonicMs` is a clock that never goes back. */
+  constructor(
+    private readonly pool: Pool,
+    private readonly monotonicMs: () => number = () => performance.now(),
+  ) {}
+
+  /**
+   * Resolves when the store took a write a second ago or less. Throws `unavailable` within 3 s otherwise, with the cause
+   * as `reason`; the same `Problem` to everybody who asks within a second. One probe at a time, whoever asks.
+   */
+  async check(): Promise<void> {
+    const { refusal } = this.fresh() ?? (await this.inTime());
+    if (refusal !== undefined) throw refusal;
+  }
+
+  private fresh(): Outcome | undefined {
+    return this.last !== undefined && this.monotonicMs() - this.last.at < KEEP_MS ? this.last : undefined;
+  }
+
+  private async inTime(): Promise<Outcome> {
+    this.running ??= this.probe().finally(() => {
+      this.running = undefined;
+    });
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<Outcome>((resolve) => {
+      timer = setTimeout(() => {
+        resolve(this.fresh() ?? this.conclude(new Error('the write probe is not over in time')));
+      }, PATIENCE_MS);
+    });
+    return Promise.race([this.running, late]).finally(() => {
+      clearTimeout(timer);
+    });
+  }
+
+  private async probe(): Promise<Outcome> {
+    try {
+      await inTransaction(this.pool, writeAndTakeBack);
+      return this.conclude();
+    } catch (error) {
+      return this.conclude(error);
+    }
+  }
+
+  private conclude(error?: unknown): Outcome {
+    const at = this.monotonicMs();
+    return (this.last = error === undefined ? { at } : { at, refusal: writeRefusal(error) });
+  }
+}
+
+async function writeAndTakeBack(client: ClientBase): Promise<void> {
+  await client.query(BOUNDS);
+  await openTasks(client, []);
+  await client.query('SAVEPOINT probe');
+  await client.query({
+    name: 'write-probe',
+    text: `INSERT INTO audit_entry (id, at, type, body) VALUES ($1, clock_timestamp(), 'readiness.probed', '{}')`,
+    values: [newId('aud')],
+  });
+  await client.query('ROLLBACK TO SAVEPOINT probe');
+}
