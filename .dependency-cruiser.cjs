@@ -3,11 +3,11 @@
 /** A room imports rooms of a lower tier only; never one of its own tier. */
 const TIERS = [
   ['kernel', 'egress'],
-  ['identity', 'policy', 'templates', 'tasks', 'quota', 'audit', 'trust'],
-  ['leases', 'credentials'],
-  ['issuance', 'declarations'],
+  ['identity', 'policy', 'templates', 'audit', 'trust'],
+  ['tasks', 'credentials'],
+  ['issuance', 'revocation', 'declarations'],
   ['postgres'],
-  ['persistence', 'platform', 'providers/[^/]+'],
+  ['persistence', 'providers/[^/]+', 'http', 'telemetry', 'queue', 'fetch', 'embedded'],
 ];
 
 /** The first tier that may know a framework, a database or a network library. */
@@ -18,7 +18,7 @@ const SPEAK_POSTGRES = [
   '^libs/postgres/',
   '^libs/persistence/',
   '^libs/providers/postgres/',
-  '^libs/platform/src/(embedded-postgres|migrations|queue|demo-database)',
+  '^libs/(embedded|queue)/',
   '^apps/[^/]+/src/demo',
 ];
 

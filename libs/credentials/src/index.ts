@@ -1,4 +1,5 @@
 export { ConnectionSpecSchema, type Connection, type ConnectionSpec } from './connection.js';
+export type { IdentityTokenOrder, IdentityTokens } from './identity-tokens.js';
 export type {
   AnyProvider,
   Attending,
@@ -6,7 +7,6 @@ export type {
   CredentialProvider,
   EffectiveTraits,
   Minted,
-  MintCheck,
   MintOrder,
   Probeable,
   ProbeCheck,
@@ -15,25 +15,26 @@ export type {
   Reconcilable,
   RecordHandle,
   RelatedConnection,
-  RelatedConnections,
   Renewable,
+  RevocationOrder,
+  RevocationOutcome,
   ScopeObjection,
   ScopeRemark,
   Standing,
-  RevocationClass,
-  RevocationOrder,
-  RevocationOutcome,
 } from './provider.js';
-export type { IdentityTokenOrder, IdentityTokens } from './identity-tokens.js';
 export { ProviderRegistry, type RegisteredProvider } from './registry.js';
-export { faultText, schemaFault, type SchemaFault } from './schema-fault.js';
+export { faultText, schemaFault } from './schema-fault.js';
 export {
   isSecretReference,
-  resolveSecrets,
   strayReferences,
   withDeadline,
   type SecretFault,
   type SecretSource,
 } from './secret-reference.js';
 export type { DenialClaim, DenialWrite, DeniedSession, StandingDenials } from './standing-denials.js';
+export { ConnectionGates } from './targets/connection-gates.js';
+export { handleOf, openHandle, sealHandle } from './targets/lease-handle.js';
+export type { SealedLease, Sealing } from './targets/sealing.js';
+export type { ConnectionSource, Target } from './targets/target.js';
+export { Targets } from './targets/targets.js';
 export { unlessAborted } from './unless-aborted.js';

@@ -1,11 +1,12 @@
-import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
+import { type Clock, type JsonObject, Problem } from '@mayfly/kernel';
 import { decide, type Decision, type Verdict } from '@mayfly/policy';
 import type { CompiledTemplate, RenderedCredential } from '@mayfly/templates';
-import { narrowLifetime, type GrantedLifetime } from './narrowing.js';
-import type { StepObserver, TemplateSource } from './ports.js';
+import { type GrantedLifetime, narrowLifetime } from './narrowing.js';
+import type { StepObserver } from './step.js';
+import type { TemplateSource } from './template-source.js';
 import { renderScopes } from './rendered-scopes.js';
 import type { Requester, TaskRequest } from './request.js';
-import type { Targets } from './targets.js';
+import type { Targets } from '@mayfly/credentials';
 
 /** What steps 2 to 5 found: the request may be granted, this far and no further. */
 export interface Assessment {

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { AnyProvider, Minted } from '@mayfly/credentials';
+import { type AnyProvider, ConnectionGates, type Minted } from '@mayfly/credentials';
 import { addSeconds, Problem } from '@mayfly/kernel';
 import { FakeIssuanceMetrics, FakeTaskStores, holdDeadlines, IssuanceService, templateOf } from '@mayfly/testing';
-import { ConnectionGates } from './connection-gates.js';
 import { checkMinted, Minter, MintFailure } from './minting.js';
 import type { Plan } from './plan.js';
 

@@ -1,9 +1,8 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Minted } from '@mayfly/credentials';
-import { Problem, type Json, type JsonObject, type LeaseId } from '@mayfly/kernel';
-import type { ConnectionGates } from './connection-gates.js';
-import { sealHandle } from './lease-handle.js';
-import type { IssuanceMetrics, IssuanceStore, Sealing } from './ports.js';
+import { type ConnectionGates, type Minted, sealHandle, type Sealing } from '@mayfly/credentials';
+import { type Json, type JsonObject, type LeaseId, Problem } from '@mayfly/kernel';
+import type { IssuanceMetrics } from './issuance-metrics.js';
+import type { IssuanceStore } from './issuance.store.js';
 import { MINT_DEADLINE_SECONDS, type Plan, type PlannedLease } from './plan.js';
 
 /**

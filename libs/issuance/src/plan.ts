@@ -1,24 +1,29 @@
-import { auditEntry, type Actor, type AuditEntry } from '@mayfly/audit';
-import type { EffectiveTraits, Minted, MintOrder } from '@mayfly/credentials';
+import { type Actor, auditEntry, type AuditEntry } from '@mayfly/audit';
+import {
+  type ConnectionGates,
+  type EffectiveTraits,
+  type Minted,
+  type MintOrder,
+  sealHandle,
+  type Sealing,
+  type Target,
+  type Targets,
+} from '@mayfly/credentials';
 import {
   addSeconds,
   earliest,
-  newId,
-  Problem,
   type Json,
   type JsonObject,
   type LeaseId,
+  newId,
+  Problem,
   type TaskId,
 } from '@mayfly/kernel';
-import { quotaScope } from '@mayfly/quota';
-import { dueAt, type Task } from '@mayfly/tasks';
+import { dueAt, quotaScope, type Task } from '@mayfly/tasks';
 import type { RenderedCredential } from '@mayfly/templates';
 import type { Assessment } from './assessment.js';
-import { sealHandle } from './lease-handle.js';
-import type { ConnectionGates } from './connection-gates.js';
-import type { LeaseIntent, Sealing, Target, TaskIntent, WakeUp } from './ports.js';
+import type { LeaseIntent, TaskIntent, WakeUp } from './issuance.store.js';
 import type { Requester, TaskRequest } from './request.js';
-import type { Targets } from './targets.js';
 
 /** How long minting may take, from the intent on; a provider makes sure that nothing comes into being later. */
 export const MINT_DEADLINE_SECONDS = 10;

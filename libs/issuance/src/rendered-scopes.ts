@@ -1,7 +1,6 @@
-import { faultText } from '@mayfly/credentials';
-import { Problem, type FieldError, type JsonObject } from '@mayfly/kernel';
+import { faultText, type Targets } from '@mayfly/credentials';
+import { type FieldError, type JsonObject, Problem } from '@mayfly/kernel';
 import type { CompiledTemplate, RenderedCredential } from '@mayfly/templates';
-import type { Targets } from './targets.js';
 
 /**
  * The scopes that validated parameters come to, each one that its provider and its connection take. Throws

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { MAYFLY } from '@mayfly/audit';
 import { addSeconds, Problem, type TaskId } from '@mayfly/kernel';
 import { FakeTaskStores, holdDeadlines, IssuanceService, templateOf } from '@mayfly/testing';
-import { openHandle } from './lease-handle.js';
+import { openHandle } from '@mayfly/credentials';
 
 const LOCAL = { credentials: [{ name: 'token', provider: 'local', scope: { audience: 'cases' } }] };
 const TWO = {

@@ -1,20 +1,24 @@
-import { DENIAL_LIMITS, MAYFLY, type DenialLog } from '@mayfly/audit';
-import type { Minted } from '@mayfly/credentials';
-import { Problem, type Clock, type Json } from '@mayfly/kernel';
-import { exhaustedLimit, quotaScope, type QuotaLimits } from '@mayfly/quota';
-import { dueAt } from '@mayfly/tasks';
+import { DENIAL_LIMITS, type DenialLog, MAYFLY } from '@mayfly/audit';
+import { type Minted, sealHandle, type Sealing } from '@mayfly/credentials';
+import { type Clock, type Json, Problem } from '@mayfly/kernel';
+import { dueAt, type EndRequest, exhaustedLimit, type QuotaLimits, quotaScope } from '@mayfly/tasks';
 import type { Assessment, Assessor } from './assessment.js';
-import { sealHandle } from './lease-handle.js';
-import { checkMinted, MintFailure, type Minter } from './minting.js';
-import { actorOf, intentOf, issuedEntries, wakeUps, type Plan, type Planner } from './plan.js';
-import type { IssuanceMetrics, IssuanceStore, OpenVerdict, Sealing, StepObserver } from './ports.js';
+import { checkMinted, type Minter, MintFailure } from './minting.js';
+import { actorOf, intentOf, issuedEntries, type Plan, type Planner, wakeUps } from './plan.js';
+import type { IssuanceMetrics } from './issuance-metrics.js';
+import type { IssuanceStore, OpenVerdict } from './issuance.store.js';
+import type { StepObserver } from './step.js';
 import type { Requester, TaskRequest } from './request.js';
-import type { TaskEnding } from './task-ending.js';
 
 /** What `POST /tasks` gives out. The secrets exist here and in the answer, nowhere else. */
 export interface Grant {
   readonly plan: Plan;
   readonly minted: readonly Minted<unknown>[];
+}
+
+/** Port: ends a task and takes back what was minted for it. `revocation` implements it. */
+export interface TakeBack {
+  end(request: EndRequest): Promise<void>;
 }
 
 export interface IssuanceParts {
@@ -24,7 +28,7 @@ export interface IssuanceParts {
   readonly store: IssuanceStore;
   readonly denials: Pick<DenialLog, 'record'>;
   readonly sealing: Sealing;
-  readonly ending: TaskEnding;
+  readonly takeBack: TakeBack;
   readonly metrics: IssuanceMetrics;
   readonly observer: StepObserver;
   readonly clock: Clock;
@@ -150,13 +154,13 @@ export class TaskIssuance {
   /** The commit may have happened all the same: then its place in the quota is given back, as far as the database answers. */
   private async takeBack({ task }: Plan): Promise<void> {
     const ending = { taskId: task.id, cause: 'issuance_failed', actor: MAYFLY } as const;
-    await this.parts.ending.end(ending).catch(() => undefined);
+    await this.parts.takeBack.end(ending).catch(() => undefined);
   }
 
   /** INVARIANT: I1, what was or may have been minted is in the rows: it is revoked now or by the worker. */
   private async giveUp(plan: Plan, failure: MintFailure): Promise<never> {
     const { code, detail, retryAfterSeconds, extensions } = failure.problem;
-    await this.parts.ending.end({
+    await this.parts.takeBack.end({
       taskId: plan.task.id,
       cause: 'issuance_failed',
       reason: detail,

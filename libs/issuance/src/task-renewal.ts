@@ -1,24 +1,30 @@
 import { auditEntry } from '@mayfly/audit';
-import type { Minted, MintOrder } from '@mayfly/credentials';
+import {
+  type ConnectionGates,
+  type Minted,
+  type MintOrder,
+  openHandle,
+  type Sealing,
+  type Target,
+  type Targets,
+} from '@mayfly/credentials';
 import {
   addSeconds,
+  type Clock,
   digestOf,
   earliest,
-  Problem,
-  type Clock,
-  type LeaseId,
-  type TaskId,
   type Json,
+  type LeaseId,
+  Problem,
+  type TaskId,
 } from '@mayfly/kernel';
 import { dueAt, type Task, type TaskEndCause } from '@mayfly/tasks';
 import type { Assessment } from './assessment.js';
-import type { ConnectionGates } from './connection-gates.js';
-import { openHandle } from './lease-handle.js';
 import { actorOf, MINT_DEADLINE_SECONDS, orderOf } from './plan.js';
 import type { LifetimeLimit } from './narrowing.js';
-import type { IssuanceMetrics, LivingLease, Sealing, Target, TaskStore } from './ports.js';
+import type { IssuanceMetrics } from './issuance-metrics.js';
+import type { LivingLease, TaskStore } from './task.store.js';
 import type { Requester } from './request.js';
-import type { Targets } from './targets.js';
 import type { TaskIssuance } from './task-issuance.js';
 
 type Secret = Minted<unknown>['secret'];

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { MAYFLY } from '@mayfly/audit';
-import type { LeaseClaim, TaskIntent } from '@mayfly/issuance';
+import type { TaskIntent } from '@mayfly/issuance';
+import type { LeaseClaim } from '@mayfly/revocation';
 import { addSeconds } from '@mayfly/kernel';
 import { activationOf, declareFor, type IntentOptions, TaskDatabase, taskIntent } from '@mayfly/testing';
 import { PgClosingStore } from './tasks/closing.store.js';

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MAYFLY } from '@mayfly/audit';
-import type { LeaseClaim } from '@mayfly/issuance';
+import type { LeaseClaim } from '@mayfly/revocation';
 import { Problem, type TaskId } from '@mayfly/kernel';
 import { IssuanceService, TaskDatabase, type TaskStores, templateOf } from '@mayfly/testing';
 import fc from 'fast-check';

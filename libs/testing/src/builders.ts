@@ -1,8 +1,7 @@
 import { auditEntry } from '@mayfly/audit';
 import type { LeaseIntent, Requester, TaskActivation, TaskIntent } from '@mayfly/issuance';
-import { addSeconds, digestOf, newId, type AgentId, type Clock } from '@mayfly/kernel';
-import { quotaScope, type QuotaLimits } from '@mayfly/quota';
-import { dueAt, type Task } from '@mayfly/tasks';
+import { addSeconds, type AgentId, type Clock, digestOf, newId } from '@mayfly/kernel';
+import { dueAt, type QuotaLimits, quotaScope, type Task } from '@mayfly/tasks';
 import { CompiledTemplate, type TaskTemplateSpec } from '@mayfly/templates';
 import type { TaskScene } from './task-stores.js';
 

@@ -1,15 +1,7 @@
-import { auditEntry, MAYFLY, type Actor, type AuditEntry } from '@mayfly/audit';
-import {
-  CLAIM_SECONDS,
-  type ClosingResult,
-  type ClosingStore,
-  type EndRequest,
-  type LeaseClaim,
-} from '@mayfly/issuance';
+import { type Actor, auditEntry, type AuditEntry, MAYFLY } from '@mayfly/audit';
+import { CLAIM_SECONDS, type ClosingResult, type ClosingStore, type LeaseClaim } from '@mayfly/revocation';
+import { type EndRequest, isTerminal, quotaScope, type Task, type TaskEndCause, TERMINAL_STATE } from '@mayfly/tasks';
 import { addSeconds, type LeaseId } from '@mayfly/kernel';
-import { isTerminal } from '@mayfly/leases';
-import { quotaScope } from '@mayfly/quota';
-import { TERMINAL_STATE, type Task, type TaskEndCause } from '@mayfly/tasks';
 import type { FakeLease, FakeTaskRows } from './fake-task-rows.js';
 
 type Closed = Exclude<ClosingResult, { readonly state: 'revoking' }>;

@@ -1,7 +1,7 @@
 import type { AuditEntry } from '@mayfly/audit';
 import type { IssuanceStore, OpenVerdict, TaskActivation, TaskIntent } from '@mayfly/issuance';
 import type { LeaseId } from '@mayfly/kernel';
-import type { QuotaLeft, QuotaLimits } from '@mayfly/quota';
+import type { QuotaLeft, QuotaLimits } from '@mayfly/tasks';
 import type { FakeTaskRows } from './fake-task-rows.js';
 
 /** How far the clock of a replica may be from the database's. */

@@ -1,9 +1,7 @@
 import type { AuditEntry } from '@mayfly/audit';
 import type { LeaseIntent, WakeUp } from '@mayfly/issuance';
-import { Problem, type AgentId, type LeaseId, type TaskId } from '@mayfly/kernel';
-import type { QuotaLeft, QuotaLimits } from '@mayfly/quota';
-import { isTerminal } from '@mayfly/leases';
-import type { Task } from '@mayfly/tasks';
+import { type AgentId, type LeaseId, Problem, type TaskId } from '@mayfly/kernel';
+import { isTerminal, type QuotaLeft, type QuotaLimits, type Task } from '@mayfly/tasks';
 import type { LeaseView, TaskScene, TaskView } from './task-stores.js';
 import { TestClock } from './test-clock.js';
 

@@ -1,22 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { DenialLog } from '@mayfly/audit';
-import { ProviderRegistry, type Connection, type RegisteredProvider } from '@mayfly/credentials';
+import {
+  type Connection,
+  ConnectionGates,
+  ProviderRegistry,
+  type RegisteredProvider,
+  Targets,
+} from '@mayfly/credentials';
 import {
   Assessor,
-  ConnectionGates,
-  LeaseClosing,
+  type Grant,
   Minter,
   Planner,
-  RevocationAlarm,
-  Targets,
-  TaskEnding,
-  TaskIssuance,
-  TaskRenewal,
-  type Grant,
   type Requester,
   type Step,
+  TaskIssuance,
+  TaskRenewal,
   type TaskRequest,
 } from '@mayfly/issuance';
+import { LeaseClosing, RevocationAlarm, TaskEnding } from '@mayfly/revocation';
 import { DummyProvider } from '@mayfly/provider-dummy';
 import type { CompiledTemplate } from '@mayfly/templates';
 import { Sealer } from '@mayfly/trust';
@@ -80,7 +82,7 @@ export class IssuanceService<Stores extends TaskStores> {
       minter: new Minter(this.metrics, gates, stores.issuance, this.sealer),
       store: stores.issuance,
       denials: new DenialLog(stores.issuance, clock),
-      ending: this.ending,
+      takeBack: this.ending,
     });
     this.renewal = new TaskRenewal({ ...parts, issuance: this.issuance, tasks: stores.tasks });
   }

@@ -1,7 +1,7 @@
-import type { ClosingStore, IssuanceStore, TaskStore, WakeUp } from '@mayfly/issuance';
+import type { IssuanceStore, TaskStore, WakeUp } from '@mayfly/issuance';
+import type { ClosingStore } from '@mayfly/revocation';
 import type { AgentId, Clock, LeaseId, TaskId } from '@mayfly/kernel';
-import type { LeaseState } from '@mayfly/leases';
-import type { TaskEndCause, TaskState } from '@mayfly/tasks';
+import type { LeaseState, TaskEndCause, TaskState } from '@mayfly/tasks';
 
 /** What a suite may know of a stored lease. */
 export interface LeaseView {

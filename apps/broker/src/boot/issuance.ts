@@ -1,22 +1,15 @@
 import { DenialLog, type EntrySink } from '@mayfly/audit';
-import type { ProviderRegistry, SecretSource } from '@mayfly/credentials';
+import { ConnectionGates, type ProviderRegistry, type SecretSource, Targets } from '@mayfly/credentials';
+import { Assessor, Minter, Planner, type StepObserver, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
 import {
-  Assessor,
   ConnectionAttendance,
-  ConnectionGates,
   LeaseClosing,
-  Minter,
+  type OrphanPlace,
   OrphanWatch,
-  Planner,
   RevocationAlarm,
   StandingUpkeep,
-  Targets,
   TaskEnding,
-  TaskIssuance,
-  TaskRenewal,
-  type OrphanPlace,
-  type StepObserver,
-} from '@mayfly/issuance';
+} from '@mayfly/revocation';
 import {
   LeaseHandlesReader,
   LivingConnectionsReader,
@@ -65,7 +58,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     assessor: new Assessor(catalog, targets, clock, observer),
     planner: new Planner(targets, sealer, gates),
     minter: new Minter(metrics, gates, issuanceStore, sealer),
-    ...{ store: issuanceStore, denials, sealing: sealer, ending, metrics, observer, clock },
+    ...{ store: issuanceStore, denials, sealing: sealer, takeBack: ending, metrics, observer, clock },
   });
   const renewal = new TaskRenewal({ issuance, tasks, targets, sealing: sealer, gates, metrics, clock });
   const path = { issuanceStore, denials, closingStore, tasks, targets, gates, closing, ending, issuance, renewal };

@@ -1,7 +1,6 @@
 import type { Catalog } from '@mayfly/declarations';
-import { withDeadline, type ProbeCheck, type ProbeReport } from '@mayfly/credentials';
-import type { Targets } from '@mayfly/issuance';
-import { Problem, type JsonObject } from '@mayfly/kernel';
+import { type ProbeCheck, type ProbeReport, type Targets, withDeadline } from '@mayfly/credentials';
+import { type JsonObject, Problem } from '@mayfly/kernel';
 import type {
   ConnectionLifecycleStore,
   ConnectionState,

@@ -1,6 +1,6 @@
-import { parseDocument, type Catalog, type DeclarationOf } from '@mayfly/declarations';
-import type { LeaseClosing } from '@mayfly/issuance';
-import { Problem, type Json, type JsonObject } from '@mayfly/kernel';
+import { type Catalog, type DeclarationOf, parseDocument } from '@mayfly/declarations';
+import type { LeaseClosing } from '@mayfly/revocation';
+import { type Json, type JsonObject, Problem } from '@mayfly/kernel';
 import type {
   AgentLifecycleStore,
   DeclaredRecord,
@@ -11,7 +11,7 @@ import type {
   RemovableKind,
 } from '@mayfly/persistence';
 import { z } from 'zod';
-import { pageView, positionOf, type PageQuery } from '../http/page.js';
+import { type PageQuery, pageView, positionOf } from '../http/page.js';
 import { mustBeNew } from '../http/preconditions.js';
 import { declarerOf, type Principal } from '../security/principal.js';
 import type { RefusalRecorder } from '../security/refusal.recorder.js';

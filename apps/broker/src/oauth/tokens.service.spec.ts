@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { EndRequest } from '@mayfly/issuance';
-import { newId, Problem, type JsonObject } from '@mayfly/kernel';
+import type { EndRequest } from '@mayfly/tasks';
+import { type JsonObject, newId, Problem } from '@mayfly/kernel';
 import { FakeSigningKeyStore, TestClock } from '@mayfly/testing';
 import { KeyRing, Sealer, TokenSigner, TokenVerifier } from '@mayfly/trust';
 import type { Principal } from '../security/principal.js';

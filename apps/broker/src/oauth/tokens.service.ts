@@ -1,4 +1,4 @@
-import type { TaskEnding } from '@mayfly/issuance';
+import type { TaskEnding } from '@mayfly/revocation';
 import { isId, type JsonObject } from '@mayfly/kernel';
 import type { LeaseReader } from '@mayfly/persistence';
 import { ACCESS_TOKEN_TYPE } from '@mayfly/provider-signed-token';

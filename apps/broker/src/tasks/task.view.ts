@@ -1,7 +1,6 @@
 import type { Grant, LivingLease, Renewed } from '@mayfly/issuance';
 import type { JsonObject } from '@mayfly/kernel';
-import type { Lease } from '@mayfly/leases';
-import type { Task } from '@mayfly/tasks';
+import type { Lease, Task } from '@mayfly/tasks';
 
 /** Step 10: the answer to a granted request, the only place where secrets are written down. */
 export function grantView({ plan, minted }: Grant): JsonObject {

@@ -1,11 +1,10 @@
 import { replayRefused } from '@mayfly/identity';
-import type { KeyClaim, TaskEnding, TaskIssuance, TaskRenewal, TaskStore } from '@mayfly/issuance';
-import { Problem, type JsonObject, type TaskId } from '@mayfly/kernel';
-import { exhaustedLimit, quotaScope } from '@mayfly/quota';
-import type { IssuanceStore } from '@mayfly/issuance';
-import type { TaskEndCause } from '@mayfly/tasks';
+import type { IssuanceStore, KeyClaim, TaskIssuance, TaskRenewal, TaskStore } from '@mayfly/issuance';
+import type { TaskEnding } from '@mayfly/revocation';
+import { type JsonObject, Problem, type TaskId } from '@mayfly/kernel';
+import { exhaustedLimit, quotaScope, type TaskEndCause } from '@mayfly/tasks';
 import type { IdentityUseStore } from '@mayfly/persistence';
-import { actorOf, requesterOf, type AgentPrincipal, type Principal } from '../security/principal.js';
+import { actorOf, type AgentPrincipal, type Principal, requesterOf } from '../security/principal.js';
 import type { RefusalRecorder } from '../security/refusal.recorder.js';
 import type { Answer, Idempotency } from './idempotency.service.js';
 import type { CreateTask } from './task.schemas.js';

@@ -1,7 +1,6 @@
-import { withDeadline } from '@mayfly/credentials';
-import type { Targets } from '@mayfly/issuance';
+import { type Targets, withDeadline } from '@mayfly/credentials';
 import { Problem } from '@mayfly/kernel';
-import { finding, sampleScopes, type Finding, type SampleScope, type TaskTemplateSpec } from '@mayfly/templates';
+import { finding, type Finding, type SampleScope, sampleScopes, type TaskTemplateSpec } from '@mayfly/templates';
 
 const ASKING_SECONDS = 8;
 

@@ -1,13 +1,7 @@
 import { type Actor, auditEntry, type AuditEntry, MAYFLY } from '@mayfly/audit';
-import {
-  CLAIM_SECONDS,
-  type ClosingResult,
-  type ClosingStore,
-  type EndRequest,
-  type LeaseClaim,
-} from '@mayfly/issuance';
+import { CLAIM_SECONDS, type ClosingResult, type ClosingStore, type LeaseClaim } from '@mayfly/revocation';
+import type { EndRequest, TaskEndCause } from '@mayfly/tasks';
 import type { Clock, LeaseId, TaskId } from '@mayfly/kernel';
-import type { TaskEndCause } from '@mayfly/tasks';
 import type { ClientBase, Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem } from '../database/database-problem.js';

@@ -1,6 +1,6 @@
 import { auditEntry, MAYFLY } from '@mayfly/audit';
 import type { DenialClaim, DenialWrite, DeniedSession, StandingDenials } from '@mayfly/credentials';
-import type { UpkeepStore } from '@mayfly/issuance';
+import type { UpkeepStore } from '@mayfly/revocation';
 import type { Clock, LeaseId, TaskId } from '@mayfly/kernel';
 import type { ClientBase, Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';

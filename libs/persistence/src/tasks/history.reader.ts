@@ -1,5 +1,5 @@
 import type { Json, LeaseId, TaskId } from '@mayfly/kernel';
-import type { Lease } from '@mayfly/leases';
+import type { Lease } from '@mayfly/tasks';
 import type { Pool } from 'pg';
 import { present } from '../database/columns.js';
 import { databaseUnread } from '../database/database-problem.js';

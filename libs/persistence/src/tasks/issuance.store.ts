@@ -1,7 +1,7 @@
 import type { AuditEntry } from '@mayfly/audit';
 import type { IssuanceStore, OpenVerdict, TaskActivation, TaskIntent } from '@mayfly/issuance';
 import { GroupCommit, type LeaseId } from '@mayfly/kernel';
-import type { QuotaLeft, QuotaLimits } from '@mayfly/quota';
+import type { QuotaLeft, QuotaLimits } from '@mayfly/tasks';
 import type { Pool } from 'pg';
 import { activateTasks } from './activate-tasks.statement.js';
 import { insertAudit } from '../audit/audit-rows.js';

@@ -1,4 +1,5 @@
-import type { OrphanStore, SealedLease } from '@mayfly/issuance';
+import type { SealedLease } from '@mayfly/credentials';
+import type { OrphanStore } from '@mayfly/revocation';
 import { Problem } from '@mayfly/kernel';
 import type { Pool } from 'pg';
 import { databaseUnread } from '../database/database-problem.js';

@@ -1,4 +1,4 @@
-import type { LeaseClaim } from '@mayfly/issuance';
+import type { LeaseClaim } from '@mayfly/revocation';
 import type { LeaseId, TaskId } from '@mayfly/kernel';
 import type { TaskEndCause } from '@mayfly/tasks';
 

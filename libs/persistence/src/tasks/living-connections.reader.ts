@@ -1,4 +1,4 @@
-import type { LivingConnections } from '@mayfly/issuance';
+import type { LivingConnections } from '@mayfly/revocation';
 import type { Pool } from 'pg';
 import { databaseUnread } from '../database/database-problem.js';
 

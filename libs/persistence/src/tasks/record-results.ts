@@ -1,8 +1,7 @@
 import { auditEntry, type AuditEntry, MAYFLY } from '@mayfly/audit';
-import type { ClosingResult, LeaseClaim } from '@mayfly/issuance';
+import type { ClosingResult, LeaseClaim } from '@mayfly/revocation';
 import type { TaskId } from '@mayfly/kernel';
-import { quotaScope } from '@mayfly/quota';
-import { type TaskEndCause, TERMINAL_STATE } from '@mayfly/tasks';
+import { quotaScope, type TaskEndCause, TERMINAL_STATE } from '@mayfly/tasks';
 import type { ClientBase } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { columnsOf } from '../database/columns.js';

@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { addSeconds } from '@mayfly/kernel';
-import { CLAIM_SECONDS, type LeaseClaim, type TaskIntent } from '@mayfly/issuance';
+import type { TaskIntent } from '@mayfly/issuance';
+import { CLAIM_SECONDS, type LeaseClaim } from '@mayfly/revocation';
 import type { TaskEndCause } from '@mayfly/tasks';
 import { activationOf, type IntentOptions } from '../builders.js';
 import type { LeaseView, TaskStores } from '../task-stores.js';

@@ -1,8 +1,9 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { CLAIM_SECONDS, type EndRequest, type LeaseClaim, type TaskIntent } from '@mayfly/issuance';
+import type { TaskIntent } from '@mayfly/issuance';
+import { CLAIM_SECONDS, type LeaseClaim } from '@mayfly/revocation';
+import type { EndRequest, TaskEndCause } from '@mayfly/tasks';
 import { addSeconds } from '@mayfly/kernel';
-import type { TaskEndCause } from '@mayfly/tasks';
-import { activationOf, taskIntent, type IntentOptions } from '../builders.js';
+import { activationOf, type IntentOptions, taskIntent } from '../builders.js';
 import type { TaskStores } from '../task-stores.js';
 import { activeTask, endTask, openedTask, proofOf, retryOf } from './task-steps.js';
 

@@ -1,9 +1,10 @@
 import { MAYFLY } from '@mayfly/audit';
 import { expect } from '@jest/globals';
-import type { ClosingResult, EndRequest, LeaseClaim, TaskIntent } from '@mayfly/issuance';
+import type { TaskIntent } from '@mayfly/issuance';
+import type { ClosingResult, LeaseClaim } from '@mayfly/revocation';
+import type { EndRequest, TaskEndCause } from '@mayfly/tasks';
 import { addSeconds } from '@mayfly/kernel';
-import type { TaskEndCause } from '@mayfly/tasks';
-import { activationOf, declareFor, taskIntent, type IntentOptions } from '../builders.js';
+import { activationOf, declareFor, type IntentOptions, taskIntent } from '../builders.js';
 import type { TaskStores } from '../task-stores.js';
 
 /** A task after step 7: its leases are being minted. */

@@ -1,8 +1,12 @@
-import { withDeadline } from '@mayfly/credentials';
+import { type ConnectionSource, type Targets, withDeadline } from '@mayfly/credentials';
 import { Problem } from '@mayfly/kernel';
-import type { ConnectionSource, LivingConnections } from './ports.js';
 import type { RevocationAlarm } from './revocation-alarm.js';
-import type { Targets } from './targets.js';
+
+/** Which connections have leases that have not ended. */
+export interface LivingConnections {
+  /** All of them, or those among `names`. */
+  living(names?: readonly string[]): Promise<readonly string[]>;
+}
 
 const ATTEND_DEADLINE_SECONDS = 15;
 

@@ -1,9 +1,26 @@
-import { auditEntry, MAYFLY } from '@mayfly/audit';
-import { withDeadline } from '@mayfly/credentials';
-import { Problem, type Clock, type Json } from '@mayfly/kernel';
-import { handleOf } from './lease-handle.js';
-import type { ConnectionSource, IssuanceStore, OrphanPlace, OrphanStore, Sealing } from './ports.js';
-import type { Targets } from './targets.js';
+import { auditEntry, type EntrySink, MAYFLY } from '@mayfly/audit';
+import {
+  type ConnectionSource,
+  handleOf,
+  type SealedLease,
+  type Sealing,
+  type Targets,
+  withDeadline,
+} from '@mayfly/credentials';
+import { type Clock, type Json, Problem } from '@mayfly/kernel';
+
+/** What leases say they have, for comparing it with what is there. */
+export interface OrphanStore {
+  /** All leases of this kind that have not ended, or ended within the last minutes. Throws `unavailable` when there are too many. */
+  lately(provider: string): Promise<readonly SealedLease[]>;
+}
+
+/** Somewhere that orphans can be looked for: a connection, and another one that sees what is there. */
+export interface OrphanPlace {
+  readonly provider: string;
+  readonly connection: string;
+  readonly related: string;
+}
 
 const LOOK_DEADLINE_SECONDS = 20;
 /** Names told in one entry; the count is of all. */
@@ -16,7 +33,7 @@ export interface OrphanWatchParts {
   readonly connections: ConnectionSource;
   readonly targets: Targets;
   readonly sealing: Sealing;
-  readonly audit: Pick<IssuanceStore, 'record'>;
+  readonly audit: EntrySink;
   readonly clock: Clock;
   readonly report: (error: unknown) => void;
 }

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { FakeTaskStores, IssuanceService } from '@mayfly/testing';
-import type { UpkeepStore } from './ports.js';
-import { StandingUpkeep } from './standing-upkeep.js';
+import { StandingUpkeep, type UpkeepStore } from './standing-upkeep.js';
 
 describe('the upkeep of what stands at shared targets', () => {
   let service: IssuanceService<FakeTaskStores>;

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import { ProviderRegistry, type AnyProvider, type Connection } from '@mayfly/credentials';
+import type { Connection } from '../connection.js';
+import type { AnyProvider } from '../provider.js';
+import { ProviderRegistry } from '../registry.js';
 import { Problem } from '@mayfly/kernel';
 import { z } from 'zod';
 import { Targets } from './targets.js';

@@ -1,4 +1,4 @@
-import { withDeadline } from '@mayfly/credentials';
+import { withDeadline } from '../secret-reference.js';
 import { Problem } from '@mayfly/kernel';
 import {
   bulkhead,
@@ -10,8 +10,7 @@ import {
   type BulkheadPolicy,
   type CircuitBreakerPolicy,
 } from 'cockatiel';
-import type { ConnectionSource } from './ports.js';
-import type { RevocationAlarm } from './revocation-alarm.js';
+import type { ConnectionSource } from './target.js';
 
 /** So many outages in a row pause a connection. */
 const OUTAGES = 5;
@@ -21,6 +20,11 @@ const CONCURRENT_CALLS = 32;
 const WAITING_CALLS = 512;
 /** The part of a call's time that it may wait for its turn. */
 const WAITING_PART = 0.5;
+
+/** Port: throws `provider_unavailable` (reason `revocation-failing`) while leases of the connection cannot be ended. */
+export interface RevocationHealth {
+  requireWorking(connection: string): void;
+}
 
 interface Gate {
   readonly concurrentCalls: number;
@@ -40,7 +44,7 @@ export class ConnectionGates {
 
   constructor(
     private readonly connections: ConnectionSource,
-    private readonly alarm: Pick<RevocationAlarm, 'requireWorking'>,
+    private readonly alarm: RevocationHealth,
   ) {}
 
   /**

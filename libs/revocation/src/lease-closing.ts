@@ -1,9 +1,7 @@
-import { withDeadline, type RevocationOutcome } from '@mayfly/credentials';
-import { addSeconds, Problem, type Clock, type LeaseId } from '@mayfly/kernel';
-import { openHandle } from './lease-handle.js';
-import type { ClosingResult, ClosingStore, IssuanceMetrics, Lane, LeaseClaim, Sealing } from './ports.js';
+import { openHandle, type RevocationOutcome, type Sealing, type Targets, withDeadline } from '@mayfly/credentials';
+import { addSeconds, type Clock, type LeaseId, Problem } from '@mayfly/kernel';
+import type { ClosingResult, ClosingStore, Lane, LeaseClaim } from './closing.store.js';
 import type { RevocationAlarm } from './revocation-alarm.js';
-import type { Targets } from './targets.js';
 
 /** How long one call to a provider may take; claims last longer, so that two workers never close one lease at once. */
 const REVOKE_DEADLINE_SECONDS = 10;
@@ -14,11 +12,16 @@ const MAX_IN_LANE = 32;
 /** Leases of one connection that this process closes at once. */
 const MAX_AT_CONNECTION = 1_024;
 
+/** Port: how long each call of a provider took. */
+export interface RevocationMetrics {
+  providerAnswered(provider: string, operation: 'revoke', seconds: number): void;
+}
+
 export interface ClosingParts {
   readonly store: ClosingStore;
   readonly targets: Targets;
   readonly sealing: Sealing;
-  readonly metrics: IssuanceMetrics;
+  readonly metrics: RevocationMetrics;
   readonly clock: Clock;
   readonly alarm: Pick<RevocationAlarm, 'failed' | 'worked'>;
   /** told when results could not be written; the claims lapse and the leases come round again */

@@ -1,5 +1,6 @@
 import type { LeaseClosing } from './lease-closing.js';
-import type { ClosingStore, EndRequest } from './ports.js';
+import type { EndRequest } from '@mayfly/tasks';
+import type { ClosingStore } from './closing.store.js';
 
 /** Ends tasks: completion, failure, revocation, suspension of an agent. */
 export class TaskEnding {

@@ -1,9 +1,8 @@
-import { auditEntry, MAYFLY, type AuditEntryType } from '@mayfly/audit';
+import { auditEntry, MAYFLY, type AuditEntryType, type EntrySink } from '@mayfly/audit';
 import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
-import type { IssuanceStore } from './ports.js';
 
 export interface AlarmParts {
-  readonly audit: Pick<IssuanceStore, 'record'>;
+  readonly audit: EntrySink;
   readonly clock: Clock;
   /** writes the line that an operator's alarm is for */
   readonly tell: (text: string, facts: JsonObject) => void;

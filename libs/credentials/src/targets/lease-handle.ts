@@ -1,5 +1,6 @@
 import type { Json, LeaseId } from '@mayfly/kernel';
-import type { DeclaredRelated, SealedLease, Sealing, Target } from './ports.js';
+import type { SealedLease, Sealing } from './sealing.js';
+import type { DeclaredRelated, Target } from './target.js';
 import type { Targets } from './targets.js';
 
 interface Recorded {

@@ -1,8 +1,7 @@
 import { beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { Problem, type Json } from '@mayfly/kernel';
+import { type Json, Problem } from '@mayfly/kernel';
 import { FakeTaskStores, IssuanceService, templateOf } from '@mayfly/testing';
-import { OrphanWatch } from './orphan-watch.js';
-import type { OrphanPlace } from './ports.js';
+import { type OrphanPlace, OrphanWatch } from './orphan-watch.js';
 
 type Orphans = (related: unknown, handles: readonly Json[]) => Promise<readonly string[]>;
 

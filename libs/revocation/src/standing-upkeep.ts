@@ -1,7 +1,14 @@
-import { withDeadline } from '@mayfly/credentials';
-import { openHandle } from './lease-handle.js';
-import type { Sealing, UpkeepStore } from './ports.js';
-import type { Targets } from './targets.js';
+import { openHandle, type SealedLease, type Sealing, type Targets, withDeadline } from '@mayfly/credentials';
+
+/** What stands at shared targets and has not been looked at lately, each with a lease that knows the way there. */
+export interface UpkeepStore {
+  due(limit: number): Promise<
+    readonly {
+      readonly target: string;
+      readonly lease: SealedLease;
+    }[]
+  >;
+}
 
 const UPKEEP_DEADLINE_SECONDS = 15;
 

@@ -1,17 +1,10 @@
-import {
-  resolveSecrets,
-  schemaFault,
-  type AnyProvider,
-  type Connection,
-  type EffectiveTraits,
-  type ProviderRegistry,
-  type RelatedConnections,
-  type SchemaFault,
-  type ScopeRemark,
-  type SecretSource,
-} from '@mayfly/credentials';
-import { Problem, type Json } from '@mayfly/kernel';
-import type { ConnectionSource, DeclaredRelated, Target } from './ports.js';
+import type { Connection } from '../connection.js';
+import type { AnyProvider, EffectiveTraits, RelatedConnections, ScopeRemark } from '../provider.js';
+import type { ProviderRegistry } from '../registry.js';
+import { schemaFault, type SchemaFault } from '../schema-fault.js';
+import { resolveSecrets, type SecretSource } from '../secret-reference.js';
+import { type Json, Problem } from '@mayfly/kernel';
+import type { ConnectionSource, DeclaredRelated, Target } from './target.js';
 
 /** Turns the name of a connection into a provider and its configuration. */
 export class Targets {

@@ -4,7 +4,7 @@ import type { RevocationOutcome } from '@mayfly/credentials';
 import { addSeconds, Problem } from '@mayfly/kernel';
 import { FakeTaskStores, holdDeadlines, IssuanceService, templateOf } from '@mayfly/testing';
 import type { TaskEndCause } from '@mayfly/tasks';
-import type { Grant } from './task-issuance.js';
+import type { Grant } from '@mayfly/issuance';
 
 const credential = (connection: string) => ({
   ...{ name: connection, provider: 'dummy', connection },
