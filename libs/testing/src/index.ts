@@ -2,6 +2,7 @@ export { startTestPostgres, type TestDatabase, type TestPostgres } from './test-
 export { testRedisUrl } from './test-redis.js';
 export { FakeSigningKeyStore } from './fake-signing-key-store.js';
 export { signingKeyStoreSuite } from './suites/signing-key-store.suite.js';
+export { DISCOVERY_URI, IssuerWeb, JWKS_URI } from './issuer-web.js';
 export { FakeIssuer, type FakeIssuerOptions } from './fake-issuer.js';
 export { createMigratedDatabase } from './migrated-database.js';
 export { mintOrder } from './mint-order.js';

@@ -1,7 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { EgressRefused } from '@mayfly/egress';
-import { FakeIssuer } from '@mayfly/testing';
-import { DISCOVERY_URI, IssuerWeb, JWKS_URI } from './issuer-web.fixture.js';
+import { DISCOVERY_URI, FakeIssuer, IssuerWeb, JWKS_URI } from '@mayfly/testing';
 
 let web: IssuerWeb;
 

@@ -1,6 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { FakeIssuer, TestAuthority } from '@mayfly/testing';
-import { DISCOVERY_URI, IssuerWeb, JWKS_URI } from './issuer-web.fixture.js';
+import { DISCOVERY_URI, FakeIssuer, IssuerWeb, JWKS_URI, TestAuthority } from '@mayfly/testing';
 
 let web: IssuerWeb;
 

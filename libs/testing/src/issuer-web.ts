@@ -1,9 +1,12 @@
+import {
+  IdentityVerifier,
+  identityRefusalReason,
+  IssuerKeySource,
+  type FetchJson,
+  type ServerTrust,
+} from '@mayfly/identity';
 import { addSeconds, Problem } from '@mayfly/kernel';
-import { FakeIssuer } from '@mayfly/testing';
-import { identityRefusalReason } from '../identity-refusal.js';
-import { IdentityVerifier } from '../identity-verifier.js';
-import { IssuerKeySource } from './issuer.key-source.js';
-import type { FetchJson, ServerTrust } from './key-source.js';
+import { FakeIssuer } from './fake-issuer.js';
 
 const START = new Date('2026-11-01T12:00:00Z');
 
