@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import './run-typescript.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-const { startEmbeddedPostgres } = await import('../libs/platform/src/embedded-postgres.ts');
+const { startEmbeddedPostgres } = await import('../libs/embedded/src/embedded-postgres.ts');
 
 const SAME = 0;
 const DIFFERENT = 2;

@@ -11,9 +11,9 @@ import {
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { Test } from '@nestjs/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import pino from 'pino';
 import { z } from 'zod';
 import { useStrictBodies } from './body-parsers.js';
-import { createLogger } from '@mayfly/telemetry';
 import { ProblemFilter } from './problem.filter.js';
 import { validationProblem } from './validation-problem.js';
 
@@ -56,7 +56,7 @@ let app: NestFastifyApplication;
 let logged: string[];
 
 beforeAll(async () => {
-  const logger = createLogger({ level: 'warn', destination: { write: (line) => logged.push(line) } });
+  const logger = pino({ level: 'warn' }, { write: (line: string) => logged.push(line) });
   const adapter = new FastifyAdapter({ loggerInstance: logger, bodyLimit: 65_536, genReqId: () => 'req_1' });
   const module = await Test.createTestingModule({ controllers: [Throwing, OAuth] }).compile();
   app = module.createNestApplication<NestFastifyApplication>(adapter, { bodyParser: false, logger: false });

@@ -4,12 +4,12 @@ import type { RevocationOutcome } from '@mayfly/credentials';
 import { addSeconds, Problem } from '@mayfly/kernel';
 import { FakeTaskStores, holdDeadlines, IssuanceService, templateOf } from '@mayfly/testing';
 import type { TaskEndCause } from '@mayfly/tasks';
-import type { Grant } from '@mayfly/issuance';
 
 const credential = (connection: string) => ({
   ...{ name: connection, provider: 'dummy', connection },
   scope: { permissions: ['cases:read'] },
 });
+type Grant = Awaited<ReturnType<IssuanceService<FakeTaskStores>['issue']>>;
 const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
 
 describe('LeaseClosing', () => {

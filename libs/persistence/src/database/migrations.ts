@@ -1,8 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto';
-import { readdirSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Problem } from '@mayfly/kernel';
-import { readIfPresent } from '@mayfly/embedded';
 
 /** One database session, such as a connected client of `pg`. Text without values may hold many statements. */
 export interface MigrationClient {
@@ -61,8 +60,9 @@ export async function applyMigrations(client: MigrationClient, directory: string
 function readMigrations(directory: string): readonly Migration[] {
   return readdirSync(directory, { withFileTypes: true })
     .filter((entry) => entry.isDirectory())
-    .map(({ name }) => ({ name, sql: readIfPresent(join(directory, name, 'migration.sql')) }))
-    .filter((entry): entry is { name: string; sql: string } => entry.sql !== undefined)
+    .map(({ name }) => ({ name, file: join(directory, name, 'migration.sql') }))
+    .filter(({ file }) => existsSync(file))
+    .map(({ name, file }) => ({ name, sql: readFileSync(file, 'utf8') }))
     .map((entry) => ({ ...entry, checksum: createHash('sha256').update(entry.sql).digest('hex') }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
 }
