@@ -56,7 +56,7 @@ describe('the problem table', () => {
 describe('renderProblem', () => {
   it('gives the members of RFC 9457 and the extensions beside them', () => {
     const problem = new Problem('policy_denied', 'the runtime `laptop` is not allowed', {
-      control: 'runtime',
+      control: 'runtime-boundary',
       help: 'ask from ci',
       taskId: 'tsk_1',
       errors: [{ pointer: '/runtime', detail: 'use ci' }],
@@ -70,7 +70,7 @@ describe('renderProblem', () => {
         status: 403,
         detail: 'the runtime `laptop` is not allowed',
         instance: 'urn:mayfly:request:req_1',
-        control: 'runtime',
+        control: 'runtime-boundary',
         help: 'ask from ci',
         taskId: 'tsk_1',
         errors: [{ pointer: '/runtime', detail: 'use ci' }],

@@ -56,7 +56,10 @@ let app: NestFastifyApplication;
 let logged: string[];
 
 beforeAll(async () => {
-  const logger = pino({ level: 'warn' }, { write: (line: string) => logged.push(line) });
+  const logger = pino(
+    { level: 'warn', serializers: { err: pino.stdSerializers.errWithCause } },
+    { write: (line: string) => logged.push(line) },
+  );
   const adapter = new FastifyAdapter({ loggerInstance: logger, bodyLimit: 65_536, genReqId: () => 'req_1' });
   const module = await Test.createTestingModule({ controllers: [Throwing, OAuth] }).compile();
   app = module.createNestApplication<NestFastifyApplication>(adapter, { bodyParser: false, logger: false });

@@ -1,7 +1,7 @@
 import type { AuditEntry } from '@mayfly/audit';
 import type { LeaseId, TaskId } from '@mayfly/kernel';
 import type { Lease, QuotaLeft, QuotaLimits, Task } from '@mayfly/tasks';
-import type { KeyClaim } from './request.js';
+import type { KeyHold } from './request.js';
 
 /** A lease about to be written, with everything that revocation needs (I1). */
 export interface LeaseIntent extends Lease {
@@ -18,13 +18,13 @@ export interface WakeUp {
   readonly runAt: Date;
 }
 
-/** Step 7: all that one transaction writes before a provider is called. */
+/** Step 9: all that one transaction writes before a provider is called. */
 export interface TaskIntent {
   readonly task: Task;
   readonly issuer: string;
   readonly subject: string;
   readonly requestedTtlSeconds?: number;
-  readonly keyClaim?: KeyClaim;
+  readonly keyHold?: KeyHold;
   readonly leases: readonly LeaseIntent[];
   readonly quota: { readonly scope: string; readonly limits: QuotaLimits };
   readonly audit: readonly AuditEntry[];
@@ -50,7 +50,7 @@ export interface ActivatedLease {
   readonly dueAt: Date;
 }
 
-/** Step 9: what became of the leases of one task. */
+/** Step 11: what became of the leases of one task. */
 export interface TaskActivation {
   readonly taskId: TaskId;
   readonly leases: readonly ActivatedLease[];

@@ -3,7 +3,8 @@ import { type ConnectionGates, type Minted, sealHandle, type Sealing } from '@ma
 import { type Json, type JsonObject, type LeaseId, Problem } from '@mayfly/kernel';
 import type { IssuanceMetrics } from './issuance-metrics.js';
 import type { IssuanceStore } from './issuance.store.js';
-import { MINT_DEADLINE_SECONDS, type Plan, type PlannedLease } from './plan.js';
+import type { Opened } from './opening.js';
+import { MINT_DEADLINE_SECONDS, type LocalPlan, type Plan, type PlannedLease } from './plan.js';
 
 /**
  * Thrown when not every credential of a task could be minted. `minted` exist and can be revoked at once; `neverMinted`
@@ -20,7 +21,7 @@ export class MintFailure extends Error {
   }
 }
 
-/** Step 8: one call per lease, in parallel, with a deadline and no retry. */
+/** Step 10: one call per lease, in parallel, with a deadline and no retry. */
 export class Minter {
   /** leases of which something more was recorded while they were minted */
   private readonly recorded = new WeakSet<PlannedLease>();
@@ -32,8 +33,20 @@ export class Minter {
     private readonly sealing: Sealing,
   ) {}
 
-  /** All credentials, in the plan's order. Throws `MintFailure` after the last call ended when any of them failed. */
-  async mint(plan: Plan): Promise<readonly Minted<unknown>[]> {
+  /**
+   * Mints what leaves something at a target. INVARIANT: I1, it takes the proof that the intent is committed. All credentials,
+   * in the plan's order. Throws `MintFailure` after the last call ended when any of them failed.
+   */
+  mint({ plan }: Opened): Promise<readonly Minted<unknown>[]> {
+    return this.mintAll(plan);
+  }
+
+  /** Mints what leaves nothing at a target, before the one commit of the request. Throws as `mint` does. */
+  mintLocal(plan: LocalPlan): Promise<readonly Minted<unknown>[]> {
+    return this.mintAll(plan);
+  }
+
+  private async mintAll(plan: Plan): Promise<readonly Minted<unknown>[]> {
     const outcomes = await Promise.allSettled(plan.leases.map((lease) => this.mintOne(lease)));
     const failures = plan.leases.flatMap((lease, index) => {
       const outcome = outcomes[index];
@@ -115,7 +128,7 @@ function asProblem(error: unknown): Problem {
 }
 
 /**
- * Step 9, first half: what was minted is what was allowed. The minter never judges itself.
+ * Step 11, first half: what was minted is what was allowed. The minter never judges itself.
  * Throws `MintFailure` (outcome: minted, not to be used) when a handle, an expiry or a secret is not as planned.
  */
 export function checkMinted(plan: Plan, minted: readonly Minted<unknown>[]): void {

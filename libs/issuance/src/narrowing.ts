@@ -19,7 +19,7 @@ export interface GrantedLifetime {
 }
 
 /**
- * Step 5: the least of request, template, identity and providers (I8). A lifetime below a provider's floor is refused
+ * Step 6: the least of request, template, identity and providers (I8). A lifetime below a provider's floor is refused
  * with `policy_denied` naming the floor; it is never raised.
  */
 export function narrowLifetime(bounds: LifetimeBounds): GrantedLifetime {

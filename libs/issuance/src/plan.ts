@@ -21,8 +21,9 @@ import {
 } from '@mayfly/kernel';
 import { dueAt, quotaScope, type Task } from '@mayfly/tasks';
 import type { RenderedCredential } from '@mayfly/templates';
-import type { Assessment } from './assessment.js';
+import type { PermittedRequest } from './assessment.js';
 import type { LeaseIntent, TaskIntent, WakeUp } from './issuance.store.js';
+import { QUOTA_TAKEN } from './quota-control.js';
 import type { Requester, TaskRequest } from './request.js';
 
 /** How long minting may take, from the intent on; a provider makes sure that nothing comes into being later. */
@@ -45,18 +46,24 @@ export interface PlannedLease {
   readonly sealedHandle: Buffer;
 }
 
-/** A task with its planned leases: nothing has happened yet. */
-export interface Plan {
+interface PlannedTask {
   readonly task: Task;
   readonly requester: Requester;
   readonly request: TaskRequest;
-  readonly assessment: Assessment;
+  readonly assessment: PermittedRequest;
   readonly leases: readonly PlannedLease[];
-  /** Whether any lease leaves something at a target; without one, intent and activation are a single commit. */
-  readonly remote: boolean;
 }
 
-/** Step 6: names what will exist, before anything does. Reads connections; has no effect. */
+/** At least one lease leaves something at a target: the intent is committed before anything is minted. */
+export type RemotePlan = PlannedTask & { readonly remote: true };
+
+/** No lease leaves anything at a target: intent and activation are one commit. */
+export type LocalPlan = PlannedTask & { readonly remote: false };
+
+/** A task with its planned leases: nothing has happened yet. */
+export type Plan = RemotePlan | LocalPlan;
+
+/** Step 7: names what will exist, before anything does. Reads connections; has no effect. */
 export class Planner {
   constructor(
     private readonly targets: Targets,
@@ -65,14 +72,14 @@ export class Planner {
   ) {}
 
   /**
-   * Throws `provider_rejected` when a connection cannot be used or does not take the scope, `policy_denied` when it is
-   * disabled, `provider_unavailable` while it is paused.
+   * Throws `provider_rejected` when a connection cannot be used or does not take the scope, `provider_unavailable` while it
+   * is paused.
    */
-  async plan(requester: Requester, request: TaskRequest, assessment: Assessment): Promise<Plan> {
+  async plan(requester: Requester, request: TaskRequest, assessment: PermittedRequest): Promise<Plan> {
     const task = taskOf(newId('tsk'), requester, request, assessment);
     const leases = await Promise.all(assessment.scopes.map((rendered) => this.planOne(task, rendered)));
-    const remote = leases.some(({ traits }) => traits.remote);
-    return { task, requester, request, assessment, leases, remote };
+    const planned = { task, requester, request, assessment, leases };
+    return leases.some(({ traits }) => traits.remote) ? { ...planned, remote: true } : { ...planned, remote: false };
   }
 
   private async planOne(task: Task, rendered: RenderedCredential): Promise<PlannedLease> {
@@ -89,7 +96,7 @@ export class Planner {
   }
 }
 
-function taskOf(id: TaskId, requester: Requester, request: TaskRequest, assessment: Assessment): Task {
+function taskOf(id: TaskId, requester: Requester, request: TaskRequest, assessment: PermittedRequest): Task {
   const { template, at, lifetime, parameters } = assessment;
   const heartbeat = template.version.spec.heartbeat;
   return {
@@ -144,7 +151,7 @@ export function actorOf(requester: Requester): Actor {
   return { kind: 'agent', name: requester.agent.name, runtime: requester.runtime };
 }
 
-/** Step 7's rows for the plan. With `minted`, the leases are written as already active (no remote effect). */
+/** The rows of step 9 for the plan. With `minted`, the leases are written as already active (no remote effect). */
 export function intentOf(plan: Plan, minted?: readonly Minted<unknown>[]): TaskIntent {
   const { task, requester, request, assessment } = plan;
   const { name, spec } = assessment.template.version;
@@ -154,7 +161,7 @@ export function intentOf(plan: Plan, minted?: readonly Minted<unknown>[]): TaskI
     issuer: requester.issuer,
     subject: requester.subject,
     ...(request.ttlSeconds === undefined ? {} : { requestedTtlSeconds: request.ttlSeconds }),
-    ...(request.keyClaim === undefined ? {} : { keyClaim: request.keyClaim }),
+    ...(request.keyHold === undefined ? {} : { keyHold: request.keyHold }),
     leases: plan.leases.map((lease, index) => leaseIntent(plan, lease, due, minted?.[index])),
     quota: { scope: quotaScope(name), limits: spec.quota },
     audit: [grantedEntry(plan), ...(minted === undefined ? [] : issuedEntries(plan, minted))],
@@ -210,7 +217,7 @@ function grantedEntry({ task, requester, request, assessment, leases }: Plan): A
       purpose: task.purpose,
       lifetime: { requestedSeconds: request.ttlSeconds ?? null, grantedSeconds, limitedBy },
       expiresAt: task.expiresAt.toISOString(),
-      controls: assessment.trace.map((verdict) => ({ ...verdict })),
+      controls: assessment.decision.with(...QUOTA_TAKEN).trace.map((verdict) => ({ ...verdict })),
       leases: leases.map(({ id, name, connection, scopeDigest, target }) => ({
         id,
         name,

@@ -1,3 +1,4 @@
+import type { VerifiedIdentity } from '@mayfly/identity';
 import type { AgentId, Json, Labels } from '@mayfly/kernel';
 
 /** The agent behind a request, as its proven workload identity gives it. Nothing here is claimed by the caller. */
@@ -8,6 +9,8 @@ export interface Requester {
   readonly issuer: string;
   readonly subject: string;
   readonly identityExpiresAt: Date;
+  /** the proven identity, where its token may open one task only */
+  readonly singleUse?: VerifiedIdentity;
   /** of the request that asks, for the audit */
   readonly requestId?: string;
 }
@@ -18,7 +21,7 @@ export interface TaskRequest {
   readonly purpose: string;
   readonly ttlSeconds?: number;
   /** the claimed `Idempotency-Key`, bound to the task in the commit that opens it */
-  readonly keyClaim?: KeyClaim;
+  readonly keyHold?: KeyHold;
 }
 
 /** Who sent a key: keys of different agents, runtimes or identities never meet. */
@@ -30,7 +33,7 @@ export interface KeyOwner {
 }
 
 /** The right to open a task under a key, until it lapses. */
-export interface KeyClaim extends KeyOwner {
+export interface KeyHold extends KeyOwner {
   readonly key: string;
   /** fences a claim that lapsed and was given to another: the database's instant, with microseconds */
   readonly claimedAt: string;

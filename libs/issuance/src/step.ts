@@ -1,6 +1,20 @@
-/** The steps of the path (docs/issuance.md). */
-export type Step =
-  'load' | 'validate' | 'decide' | 'narrow' | 'plan' | 'open' | 'mint' | 'check' | 'activate' | 'answer';
+/** The steps of the path that this process observes, in order, with the names of docs/issuance.md. */
+export const STEPS = [
+  'hold',
+  'load',
+  'validate',
+  'decide',
+  'narrow',
+  'plan',
+  'consume',
+  'open',
+  'mint',
+  'check',
+  'activate',
+  'answer',
+] as const;
+
+export type Step = (typeof STEPS)[number];
 
 /** Told after each step. Crash tests stop the process here. */
 export interface StepObserver {

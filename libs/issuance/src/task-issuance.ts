@@ -1,19 +1,29 @@
-import { DENIAL_LIMITS, type DenialLog, MAYFLY } from '@mayfly/audit';
-import { type Minted, sealHandle, type Sealing } from '@mayfly/credentials';
-import { type Clock, type Json, Problem } from '@mayfly/kernel';
-import { dueAt, type EndRequest, exhaustedLimit, type QuotaLimits, quotaScope } from '@mayfly/tasks';
-import type { Assessment, Assessor } from './assessment.js';
-import { checkMinted, type Minter, MintFailure } from './minting.js';
-import { actorOf, intentOf, issuedEntries, type Plan, type Planner, wakeUps } from './plan.js';
+import { DENIAL_LIMITS, MAYFLY, type DenialLog } from '@mayfly/audit';
+import { sealHandle, type Minted, type Sealing } from '@mayfly/credentials';
+import { Problem, type Clock, type Json } from '@mayfly/kernel';
+import { problemOf, type Decision } from '@mayfly/policy';
+import { dueAt, quotaScope, type EndRequest } from '@mayfly/tasks';
+import type { Assessment, Assessor, PermittedRequest } from './assessment.js';
+import type { IdentityUse } from './identity-use.js';
 import type { IssuanceMetrics } from './issuance-metrics.js';
-import type { IssuanceStore, OpenVerdict } from './issuance.store.js';
-import type { StepObserver } from './step.js';
+import type { IssuanceStore } from './issuance.store.js';
+import { checkMinted, MintFailure, type Minter } from './minting.js';
+import { Opening, OpenRefused } from './opening.js';
+import { actorOf, issuedEntries, wakeUps, type LocalPlan, type Plan, type Planner, type RemotePlan } from './plan.js';
+import { judgeQuota } from './quota-control.js';
 import type { Requester, TaskRequest } from './request.js';
+import type { Step, StepObserver } from './step.js';
 
 /** What `POST /tasks` gives out. The secrets exist here and in the answer, nowhere else. */
 export interface Grant {
   readonly plan: Plan;
   readonly minted: readonly Minted<unknown>[];
+}
+
+/** What a request would come to: its decision, and what it would be granted where the decision permits. */
+export interface Preview {
+  readonly decision: Decision;
+  readonly permitted?: PermittedRequest;
 }
 
 /** Port: ends a task and takes back what was minted for it. `revocation` implements it. */
@@ -26,6 +36,7 @@ export interface IssuanceParts {
   readonly planner: Planner;
   readonly minter: Minter;
   readonly store: IssuanceStore;
+  readonly identities: IdentityUse;
   readonly denials: Pick<DenialLog, 'record'>;
   readonly sealing: Sealing;
   readonly takeBack: TakeBack;
@@ -36,45 +47,81 @@ export interface IssuanceParts {
 
 /** THE path: `POST /tasks` from a proven identity to a credential. The steps are those of docs/issuance.md. */
 export class TaskIssuance {
-  constructor(private readonly parts: IssuanceParts) {}
+  private readonly opening: Opening;
+
+  constructor(private readonly parts: IssuanceParts) {
+    this.opening = new Opening(parts.store);
+  }
 
   /**
    * Grants a task or throws: `not_found`, `invalid_parameters`, `policy_denied` (with `control`), `quota_exceeded`,
-   * `provider_rejected`, `provider_unavailable`, `unavailable`. What was half done is revoked, by this call or by the worker.
+   * `unauthenticated`, `provider_rejected`, `provider_unavailable`, `unavailable`. What was half done is revoked, by this
+   * call or by the worker.
    */
   async issue(requester: Requester, request: TaskRequest): Promise<Grant> {
-    const plan = await this.preview(requester, request); //              2 to 6
+    const permitted = await this.permit(requester, request); //          3 to 6
+    const plan = await this.plan(requester, request, permitted); //      7
+    await this.consume(requester); //                                    8
     return plan.remote ? await this.inTwoCommits(plan) : await this.inOneCommit(plan);
   }
 
-  /** Steps 2 to 5, with each denial in the audit, or counted, before it is answered. */
-  assess(requester: Requester, request: TaskRequest): Promise<Assessment> {
-    return this.refusing(requester, request, () => this.parts.assessor.assess(requester, request));
+  /** Steps 3 to 6: the decision, which changes nothing and is written nowhere. */
+  assess(requester: Requester, request: TaskRequest): Assessment {
+    return this.parts.assessor.assess(requester, request);
   }
 
-  /** Does a step that may refuse the request: a `Problem` is in the audit, or counted, before it is thrown on. */
-  async refusing<T>(requester: Requester, request: TaskRequest, step: () => T | Promise<T>): Promise<T> {
+  /** The problem of a denied request. The denial is in the audit, or counted, before this resolves. */
+  async refusal(requester: Requester, request: TaskRequest, decision: Decision): Promise<Problem> {
+    const problem = problemOf(decision);
+    await this.recordDenial(requester, request, problem, decision);
+    return problem;
+  }
+
+  /**
+   * Steps 3 to 7 and a look at the quota, for a dry run. A denial is recorded as for `issue`. Throws what `issue` would
+   * throw where a connection cannot be used.
+   */
+  async preview(requester: Requester, request: TaskRequest): Promise<Preview> {
+    const assessment = this.assess(requester, request);
+    const { decision } = assessment;
+    if (!assessment.permitted) {
+      await this.refusal(requester, request, decision);
+      return { decision };
+    }
+    await this.plan(requester, request, assessment);
+    const { name, spec } = assessment.template.version;
+    const left = await this.parts.store.quotaLeft(quotaScope(name), spec.quota);
+    return { decision: decision.with(...judgeQuota(name, spec.quota, left)), permitted: assessment };
+  }
+
+  private async permit(requester: Requester, request: TaskRequest): Promise<PermittedRequest> {
+    const assessment = this.assess(requester, request);
+    if (assessment.permitted) return assessment;
+    throw await this.refusal(requester, request, assessment.decision);
+  }
+
+  private async plan(requester: Requester, request: TaskRequest, permitted: PermittedRequest): Promise<Plan> {
     try {
-      return await step();
+      return this.after('plan', await this.parts.planner.plan(requester, request, permitted));
     } catch (error) {
-      if (error instanceof Problem) await this.recordDenial(requester, request, error);
+      if (error instanceof Problem) await this.recordDenial(requester, request, error, permitted.decision);
       throw error;
     }
   }
 
-  /** Steps 2 to 6 and nothing more, for a dry run: what they refuse, the request would be refused for. */
-  async preview(requester: Requester, request: TaskRequest): Promise<Plan> {
-    return this.plan(requester, request, await this.assess(requester, request));
+  private async consume(requester: Requester): Promise<void> {
+    await this.parts.identities.consume(requester);
+    this.parts.observer.reached('consume');
   }
 
-  private async inTwoCommits(plan: Plan): Promise<Grant> {
+  private async inTwoCommits(plan: RemotePlan): Promise<Grant> {
     let minted: readonly Minted<unknown>[] = [];
+    const opened = this.after('open', await this.opened(plan, () => this.opening.open(plan))); //   9
     try {
-      await this.open(plan); //                                          7
-      minted = await this.mint(plan); //                                 8
-      this.check(plan, minted); //                                       9
+      minted = this.after('mint', await this.parts.minter.mint(opened)); //                         10
+      this.check(plan, minted); //                                                                 11
       await this.activate(plan, minted);
-      return this.answer(plan, minted); //                               10
+      return this.answer(plan, minted); //                                                         12
     } catch (error) {
       if (!(error instanceof MintFailure)) throw error;
       await this.parts.minter.keepHandles(plan, minted);
@@ -83,29 +130,34 @@ export class TaskIssuance {
   }
 
   /** Nothing comes into being at a target, so that the intent and the activation are one commit. */
-  private async inOneCommit(plan: Plan): Promise<Grant> {
+  private async inOneCommit(plan: LocalPlan): Promise<Grant> {
     try {
-      const minted = await this.mint(plan); //                           8
-      this.check(plan, minted); //                                       9
-      await this.open(plan, minted); //                                  7 and 9
-      return this.answer(plan, minted); //                               10
+      const minted = this.after('mint', await this.parts.minter.mintLocal(plan)); //                10
+      this.check(plan, minted); //                                                                 11
+      await this.opened(plan, () => this.opening.openActive(plan, minted)); //                      9 and 11
+      this.parts.observer.reached('open');
+      return this.answer(plan, minted); //                                                         12
     } catch (error) {
       if (error instanceof Problem && error.code === 'unavailable') await this.takeBack(plan);
-      throw error instanceof MintFailure ? error.problem : error;
+      if (!(error instanceof MintFailure)) throw error;
+      await this.parts.identities.giveBack(plan.requester);
+      throw error.problem;
     }
   }
 
-  private async plan(requester: Requester, request: TaskRequest, assessment: Assessment): Promise<Plan> {
-    const { planner } = this.parts;
-    const plan = await this.refusing(requester, request, () => planner.plan(requester, request, assessment));
-    this.parts.observer.reached('plan');
-    return plan;
-  }
-
-  private async mint(plan: Plan): Promise<readonly Minted<unknown>[]> {
-    const minted = await this.parts.minter.mint(plan);
-    this.parts.observer.reached('mint');
-    return minted;
+  /** A refusal by the commit is recorded, and the identity token of the request stays usable: nothing came of it. */
+  private async opened<T>(plan: Plan, open: () => Promise<T>): Promise<T> {
+    try {
+      return await open();
+    } catch (error) {
+      if (!(error instanceof OpenRefused)) throw error;
+      const { requester, request, assessment } = plan;
+      const decision = assessment.decision.with(...error.judgements);
+      const problem = error.problem ?? problemOf(decision);
+      await this.parts.identities.giveBack(requester);
+      await this.recordDenial(requester, request, problem, decision);
+      throw problem;
+    }
   }
 
   private check(plan: Plan, minted: readonly Minted<unknown>[]): void {
@@ -114,19 +166,12 @@ export class TaskIssuance {
   }
 
   private answer(plan: Plan, minted: readonly Minted<unknown>[]): Grant {
-    this.parts.observer.reached('answer');
-    return { plan, minted };
+    return this.after('answer', { plan, minted });
   }
 
-  private async open(plan: Plan, minted?: readonly Minted<unknown>[]): Promise<void> {
-    const verdict = await this.parts.store.open(intentOf(plan, minted));
-    if (verdict === 'opened') {
-      this.parts.observer.reached('open');
-      return;
-    }
-    const refusal = await this.refusalOf(verdict, plan);
-    await this.recordDenial(plan.requester, plan.request, refusal);
-    throw refusal;
+  private after<T>(step: Step, result: T): T {
+    this.parts.observer.reached(step);
+    return result;
   }
 
   private async activate(plan: Plan, minted: readonly Minted<unknown>[]): Promise<void> {
@@ -151,7 +196,7 @@ export class TaskIssuance {
     throw allMinted(plan, new Problem('conflict', ended, { taskId: plan.task.id }));
   }
 
-  /** The commit may have happened all the same: then its place in the quota is given back, as far as the database answers. */
+  /** The commit may have succeeded: this ends the task to release its quota, as far as the database answers. */
   private async takeBack({ task }: Plan): Promise<void> {
     const ending = { taskId: task.id, cause: 'issuance_failed', actor: MAYFLY } as const;
     await this.parts.takeBack.end(ending).catch(() => undefined);
@@ -176,17 +221,11 @@ export class TaskIssuance {
     });
   }
 
-  private async refusalOf(verdict: Exclude<OpenVerdict, 'opened'>, { assessment, requester }: Plan): Promise<Problem> {
-    const { name, spec } = assessment.template.version;
-    if (verdict !== 'quota') return refusalBecause(verdict, requester.agent.name, name);
-    const control = exhaustedLimit(await this.parts.store.quotaLeft(quotaScope(name), spec.quota));
-    return quotaRefusal(name, spec.quota, control);
-  }
-
   private async recordDenial(
     requester: Requester,
     request: TaskRequest,
     { code, detail, extensions }: Problem,
+    decision: Decision,
   ): Promise<void> {
     const control = extensions.control ?? code;
     const { agent, issuer, subject, requestId } = requester;
@@ -195,6 +234,7 @@ export class TaskIssuance {
       ...{ type: 'task.denied', actor: actorOf(requester), subject: { agent: agent.name } },
       facts: {
         ...{ control, detail, template: request.template, purpose: request.purpose, identity: { issuer, subject } },
+        controls: decision.trace.map((verdict) => ({ ...verdict })),
         ...(requestId === undefined ? {} : { requestId }),
       },
       group: { control },
@@ -207,47 +247,4 @@ export class TaskIssuance {
 function allMinted(plan: Plan, problem: Problem): MintFailure {
   const everyLease = plan.leases.map(({ id }) => id);
   return new MintFailure(problem, everyLease, []);
-}
-
-/** What the commit objected to, although the request was decided for: something changed in between. */
-function refusalBecause(verdict: Exclude<OpenVerdict, 'opened' | 'quota'>, agent: string, template: string): Problem {
-  switch (verdict) {
-    case 'clock':
-      return new Problem('unavailable', 'this replica and its database disagree about the time', {
-        retryAfterSeconds: 5,
-      });
-    case 'agent':
-      return new Problem('policy_denied', `agent \`${agent}\` is not active`, { control: 'agent-lifecycle' });
-    case 'template':
-      return new Problem('policy_denied', `template \`${template}\` has just been changed`, {
-        control: 'template-lifecycle',
-        help: 'send the request again to use the version now in force',
-      });
-    case 'connection':
-      return new Problem('policy_denied', 'a connection of the template has just been disabled', {
-        control: 'connection-state',
-        help: 'ask its owner to enable it',
-      });
-    case 'key':
-      return new Problem('request_in_flight', 'another request with this key is under way', { retryAfterSeconds: 1 });
-  }
-}
-
-/**
- * Which limit of the template refused, and what it is. By the time that the counter is read, a place may be free again:
- * then the next request may take it.
- */
-function quotaRefusal(template: string, quota: QuotaLimits, control: ReturnType<typeof exhaustedLimit>): Problem {
-  const name = control === 'quota-tasks-per-minute' ? 'tasksPerMinute' : 'concurrentTasks';
-  const limit = { name, value: quota[name] };
-  const allows = `template \`${template}\` allows ${String(limit.value)}`;
-  return name === 'tasksPerMinute'
-    ? new Problem('quota_exceeded', `${allows} tasks a minute (\`quota.tasksPerMinute\`), and as many began`, {
-        ...{ control: 'quota-tasks-per-minute', limit, retryAfterSeconds: 60 },
-        help: 'try again within a minute',
-      })
-    : new Problem('quota_exceeded', `${allows} tasks at a time (\`quota.concurrentTasks\`), and as many run`, {
-        ...{ control: 'quota-concurrent-tasks', limit, retryAfterSeconds: control === undefined ? 1 : 5 },
-        help: 'complete a running task first',
-      });
 }

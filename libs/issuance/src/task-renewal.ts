@@ -19,7 +19,9 @@ import {
   type TaskId,
 } from '@mayfly/kernel';
 import { dueAt, type Task, type TaskEndCause } from '@mayfly/tasks';
-import type { Assessment } from './assessment.js';
+import { deny, type Judgement } from '@mayfly/policy';
+import type { Assessment, PermittedRequest } from './assessment.js';
+import { judged } from './judged.js';
 import { actorOf, MINT_DEADLINE_SECONDS, orderOf } from './plan.js';
 import type { LifetimeLimit } from './narrowing.js';
 import type { IssuanceMetrics } from './issuance-metrics.js';
@@ -99,20 +101,27 @@ export class TaskRenewal {
     requester: Requester,
     task: Task & { readonly leases: readonly LivingLease[] },
     ttlSeconds: number | undefined,
-  ): Promise<Assessment> {
+  ): Promise<PermittedRequest> {
     const { template, parameters, purpose } = task;
     const ttl = ttlSeconds === undefined ? {} : { ttlSeconds };
     const request = { template: template.name, parameters, purpose, ...ttl };
     const { issuance } = this.parts;
-    await issuance.refusing(requester, request, () => {
-      requireSameRuntime(requester, task);
-      for (const { connection } of task.leases) this.parts.targets.requireEnabled(connection);
+    const assessment = issuance.assess(requester, request);
+    const decision = assessment.decision.with(
+      ...judgeRuntime(requester, task),
+      ...this.judgeConnections(task),
+      ...judgeScopes(task, assessment),
+    );
+    if (assessment.permitted && decision.permitted) return { ...assessment, decision };
+    throw await issuance.refusal(requester, request, decision);
+  }
+
+  /** A denial where a connection of a living lease is disabled: the template in force may name others. */
+  private judgeConnections({ leases }: { readonly leases: readonly LivingLease[] }): readonly Judgement[] {
+    const { judgement } = judged('connection-state', () => {
+      for (const { connection } of leases) this.parts.targets.requireEnabled(connection);
     });
-    const assessment = await issuance.assess(requester, request);
-    await issuance.refusing(requester, request, () => {
-      requireSameScopes(task, assessment);
-    });
-    return assessment;
+    return judgement.outcome === 'deny' ? [judgement] : [];
   }
 
   private async commit(
@@ -189,7 +198,7 @@ export class TaskRenewal {
 }
 
 /** With what set it: the lifetime that was decided now, or the longest life of the task. */
-function newDeadline(task: Task, { at, lifetime, template }: Assessment) {
+function newDeadline(task: Task, { at, lifetime, template }: PermittedRequest) {
   const decided = addSeconds(at, lifetime.grantedSeconds);
   const { maxSeconds } = template.version.spec.lifetime;
   const furthest = earliest(task.maxExpiresAt, addSeconds(task.createdAt, maxSeconds));
@@ -198,25 +207,22 @@ function newDeadline(task: Task, { at, lifetime, template }: Assessment) {
     : { expiresAt: furthest, limitedBy: 'maximum' as const };
 }
 
-function requireSameRuntime({ runtime }: Requester, task: Task): void {
-  if (runtime === task.runtime) return;
-  throw new Problem('policy_denied', `the task runs in runtime \`${task.runtime}\`, not in \`${runtime}\``, {
-    control: 'runtime-boundary',
-    help: 'renew from the runtime that started the task',
-  });
+function judgeRuntime({ runtime }: Requester, task: Task): readonly Judgement[] {
+  if (runtime === task.runtime) return [];
+  const detail = `the task runs in runtime \`${task.runtime}\`, not in \`${runtime}\``;
+  return [deny('runtime-boundary', detail, { help: 'renew from the runtime that started the task' })];
 }
 
-/** The template version in force still grants, to the letter, what the task holds. */
-function requireSameScopes(
+/** A denial unless the template version in force still grants, to the letter, what the task holds. */
+function judgeScopes(
   { template, leases }: Task & { readonly leases: readonly LivingLease[] },
   assessment: Assessment,
-): void {
+): readonly Judgement[] {
+  if (!assessment.permitted) return [];
   const scopes = new Map(assessment.scopes.map(({ name, digest }) => [name, digest]));
-  if (leases.every(({ name, scope }) => scopes.get(name) === digestOf(scope))) return;
-  throw new Problem('policy_denied', `template \`${template.name}\` no longer grants what this task holds`, {
-    control: 'template-lifecycle',
-    help: 'complete this task and ask for a new one',
-  });
+  if (leases.every(({ name, scope }) => scopes.get(name) === digestOf(scope))) return [];
+  const detail = `template \`${template.name}\` no longer grants what this task holds`;
+  return [deny('template-lifecycle', detail, { help: 'complete this task and ask for a new one' })];
 }
 
 function ended(taskId: TaskId, cause?: TaskEndCause): Problem {

@@ -1,3 +1,5 @@
+import type { ControlName } from './control-name.js';
+
 /** Every way in which Mayfly refuses or fails. The edge renders each one (RFC 9457); `switch` over it is exhaustive. */
 export type ProblemCode =
   | 'invalid_request'
@@ -32,8 +34,8 @@ export interface FieldError {
 
 /** Members added to the problem document; all of them are safe for the caller to read. */
 export interface ProblemExtensions {
-  /** the control that refused, by name */
-  readonly control?: string;
+  /** the control that refused (docs/controls.md) */
+  readonly control?: ControlName;
   /** what would help, where that may be known */
   readonly help?: string;
   /** the limit that is used up, as the template names it in `quota` */

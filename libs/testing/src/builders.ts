@@ -24,7 +24,7 @@ export interface IntentOptions {
   readonly createdAt?: Date;
 }
 
-/** What step 7 would write for a task of the support agent, created now, with one lease that lives for ten minutes. */
+/** What step 9 would write for a task of the support agent, created now, with one lease that lives for ten minutes. */
 export function taskIntent(clock: Clock, options: IntentOptions = {}): TaskIntent {
   const task = newTask(options.createdAt ?? clock.now(), options);
   const leases = (options.connections ?? ['crm']).map((connection) => leaseOf(task, connection, options));
@@ -81,7 +81,7 @@ function leaseOf(task: Task, connection: string, { leaseState = 'minting' }: Int
   };
 }
 
-/** What step 9 would write once every lease of the intent has been minted. */
+/** What step 11 would write once every lease of the intent has been minted. */
 export function activationOf({ task, leases }: TaskIntent): TaskActivation {
   const due = dueAt(task, task.createdAt);
   return {

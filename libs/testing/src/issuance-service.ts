@@ -44,6 +44,8 @@ export class IssuanceService<Stores extends TaskStores> {
   readonly issuance: TaskIssuance;
   readonly renewal: TaskRenewal;
   readonly alarm: RevocationAlarm;
+  /** what became of identity tokens, in order */
+  readonly identityUses: string[] = [];
   /** what the operator is told in the log */
   readonly told: object[] = [];
   private readonly published = new Map<string, CompiledTemplate>();
@@ -82,6 +84,10 @@ export class IssuanceService<Stores extends TaskStores> {
       minter: new Minter(this.metrics, gates, stores.issuance, this.sealer),
       store: stores.issuance,
       denials: new DenialLog(stores.issuance, clock),
+      identities: {
+        consume: async () => void this.identityUses.push('consumed'),
+        giveBack: async () => void this.identityUses.push('given back'),
+      },
       takeBack: this.ending,
     });
     this.renewal = new TaskRenewal({ ...parts, issuance: this.issuance, tasks: stores.tasks });

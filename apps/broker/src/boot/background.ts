@@ -84,12 +84,12 @@ export function startBackground(services: Services, worker: boolean): Background
 }
 
 function repeatWorkersRounds(background: Background, services: Services): void {
-  const { closing, idempotencyStore, identityUses, orphans, upkeep, outbox, queue } = services;
+  const { closing, keyHoldStore, identityUses, orphans, upkeep, outbox, queue } = services;
   background.repeat('sweep', 100, async () => (await closing.sweep(SWEEP_LIMIT)) === SWEEP_LIMIT);
   background.repeat(
     'wiping',
     5_000,
-    always(() => Promise.all([idempotencyStore.wipe(), identityUses.wipe()])),
+    always(() => Promise.all([keyHoldStore.wipe(), identityUses.wipe()])),
   );
   background.repeat(
     'orphans',

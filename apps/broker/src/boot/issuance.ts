@@ -11,6 +11,7 @@ import {
   TaskEnding,
 } from '@mayfly/revocation';
 import {
+  IdentityUseStore,
   LeaseHandlesReader,
   LivingConnectionsReader,
   PgClosingStore,
@@ -21,6 +22,8 @@ import {
 import type { Catalog } from '@mayfly/declarations';
 import type { JsonObject } from '@mayfly/kernel';
 import { sampleScopes } from '@mayfly/templates';
+import { RefusalRecorder } from '../security/refusal.recorder.js';
+import { SingleUse } from '../security/single-use.js';
 import type { Foundation } from './foundation.js';
 
 /** The path of `POST /tasks` and everything that ends what it grants. */
@@ -54,15 +57,18 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     ...{ targets, sealing: sealer, report },
   });
   const ending = new TaskEnding(closingStore, closing);
+  const refusals = new RefusalRecorder({ ...foundation, denials });
+  const identityUses = new IdentityUseStore(database.pool);
   const issuance = new TaskIssuance({
     assessor: new Assessor(catalog, targets, clock, observer),
     planner: new Planner(targets, sealer, gates),
     minter: new Minter(metrics, gates, issuanceStore, sealer),
+    identities: new SingleUse(identityUses, refusals),
     ...{ store: issuanceStore, denials, sealing: sealer, takeBack: ending, metrics, observer, clock },
   });
   const renewal = new TaskRenewal({ issuance, tasks, targets, sealing: sealer, gates, metrics, clock });
   const path = { issuanceStore, denials, closingStore, tasks, targets, gates, closing, ending, issuance, renewal };
-  return { ...path, upkeep, orphans, attendance };
+  return { ...path, observer, refusals, identityUses, upkeep, orphans, attendance };
 }
 
 /** What operators watch of each connection. */

@@ -5,11 +5,10 @@ import {
   AuditSealer,
   ConnectionLifecycleStore,
   HistoryReader,
-  IdempotencyStore,
-  IdentityUseStore,
   LeaseReader,
   Outbox,
   PgDeclarationStore,
+  PgKeyHoldStore,
   PgTemplateStore,
   WriteProbe,
 } from '@mayfly/persistence';
@@ -22,8 +21,7 @@ import { IssuersService } from '../declarations/issuers.service.js';
 import { HistoryService } from '../history/history.service.js';
 import { ResourceServers } from '../oauth/resource-servers.js';
 import { TokensService } from '../oauth/tokens.service.js';
-import { RefusalRecorder } from '../security/refusal.recorder.js';
-import { Idempotency } from '../tasks/idempotency.service.js';
+import { KeyHolds } from '@mayfly/issuance';
 import { taskView } from '../tasks/task.view.js';
 import { TasksService } from '../tasks/tasks.service.js';
 import { TargetRemarks } from '../templates/target-remarks.js';
@@ -39,9 +37,8 @@ export async function buildServices(inputs: ServiceInputs) {
   const foundation = await buildFoundation(inputs);
   const { providers, closeProviders } = buildProviders(foundation);
   const path = buildIssuance(foundation, providers, foundation.secrets);
-  const refusals = new RefusalRecorder({ ...foundation, denials: path.denials });
   const writeProbe = new WriteProbe(foundation.database.pool);
-  const parts = { ...foundation, ...path, providers, refusals };
+  const parts = { ...foundation, ...path, providers };
   return {
     ...parts,
     closeProviders,
@@ -56,23 +53,23 @@ export async function buildServices(inputs: ServiceInputs) {
   };
 }
 
-type Parts = Foundation &
-  ReturnType<typeof buildIssuance> &
-  Pick<ReturnType<typeof buildProviders>, 'providers'> & {
-    readonly refusals: RefusalRecorder;
-  };
+type Parts = Foundation & ReturnType<typeof buildIssuance> & Pick<ReturnType<typeof buildProviders>, 'providers'>;
 
 /** What agents and resource servers talk to. */
 function buildAgentSide(parts: Parts) {
-  const { database, sealer, clock, keyRing, publicUrl, catalog, tasks, ending, refusals } = parts;
-  const idempotencyStore = new IdempotencyStore(database.pool);
-  const identityUses = new IdentityUseStore(database.pool);
-  const idempotency = new Idempotency(idempotencyStore, sealer, clock, {
-    view: async (taskId) => {
-      const task = await tasks.find(taskId);
-      return task === undefined ? { id: taskId } : taskView(task);
+  const { database, sealer, clock, keyRing, publicUrl, catalog, tasks, ending, refusals, observer } = parts;
+  const keyHoldStore = new PgKeyHoldStore(database.pool);
+  const keyHolds = new KeyHolds({
+    store: keyHoldStore,
+    sealing: sealer,
+    ...{ clock, observer },
+    tasks: {
+      view: async (taskId) => {
+        const task = await tasks.find(taskId);
+        return task === undefined ? { id: taskId } : taskView(task);
+      },
+      takeBack: (taskId) => ending.end({ taskId, cause: 'issuance_failed', reason: 'not delivered', actor: MAYFLY }),
     },
-    takeBack: (taskId) => ending.end({ taskId, cause: 'issuance_failed', reason: 'not delivered', actor: MAYFLY }),
   });
   const tokensService = new TokensService({
     issuer: publicUrl,
@@ -82,8 +79,8 @@ function buildAgentSide(parts: Parts) {
     ending,
     refusals,
   });
-  const tasksService = new TasksService({ ...parts, idempotency, identityUses });
-  return { idempotencyStore, identityUses, tasksService, tokensService };
+  const tasksService = new TasksService({ ...parts, keyHolds });
+  return { keyHoldStore, tasksService, tokensService };
 }
 
 /** What platform teams, operators and auditors talk to. */

@@ -38,5 +38,6 @@ export function declarerOf(principal: Principal): Declarer {
 
 export function requesterOf({ agent, runtime, identity, requestId }: AgentPrincipal): Requester {
   const { issuer, subject, expiresAt } = identity;
-  return { agent, runtime, issuer, subject, identityExpiresAt: expiresAt, requestId };
+  const singleUse = identity.singleUse ? { singleUse: identity } : {};
+  return { agent, runtime, issuer, subject, identityExpiresAt: expiresAt, ...singleUse, requestId };
 }

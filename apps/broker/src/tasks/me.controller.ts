@@ -1,5 +1,5 @@
 import type { JsonObject } from '@mayfly/kernel';
-import { decide } from '@mayfly/policy';
+import { Decision, judgeRequester } from '@mayfly/policy';
 import { Controller, Get, Inject } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Services } from '../boot/services.js';
@@ -26,7 +26,7 @@ export class MeController {
       .map(({ version }) => version)
       .filter(({ name, version, spec }) => {
         const template = { name, version, requesters: spec.requesters };
-        return decide({ agent, runtime, template }).permitted;
+        return Decision.of(judgeRequester({ agent, runtime, template })).permitted;
       });
     return {
       agent: { id: agent.id, name: agent.name, state: agent.state, labels: agent.labels },

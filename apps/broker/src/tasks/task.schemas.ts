@@ -1,4 +1,4 @@
-import { isId } from '@mayfly/kernel';
+import { CONTROL_NAMES, isId } from '@mayfly/kernel';
 import { z } from 'zod';
 
 /** Body of `POST /tasks`. */
@@ -106,10 +106,11 @@ export const TaskViewSchema = z
   .meta({ id: 'Task' });
 
 const VerdictSchema = z.strictObject({
-  control: z.string(),
-  outcome: z.enum(['permit', 'deny']),
+  control: z.enum(CONTROL_NAMES).meta({ description: 'docs/controls.md has the list' }),
+  outcome: z.enum(['permit', 'deny', 'not_evaluated']),
   detail: z.string().optional(),
   help: z.string().optional(),
+  evidence: z.record(z.string(), z.json()).optional().meta({ description: 'what the verdict stands on' }),
 });
 
 /** What a dry run answers. */

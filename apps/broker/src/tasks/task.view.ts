@@ -1,8 +1,8 @@
-import type { Grant, LivingLease, Renewed } from '@mayfly/issuance';
+import type { Preview, Grant, LivingLease, Renewed } from '@mayfly/issuance';
 import type { JsonObject } from '@mayfly/kernel';
 import type { Lease, Task } from '@mayfly/tasks';
 
-/** Step 10: the answer to a granted request, the only place where secrets are written down. */
+/** Step 12: the answer to a granted request, the only place where secrets are written down. */
 export function grantView({ plan, minted }: Grant): JsonObject {
   return {
     ...taskMembers(plan.task),
@@ -33,6 +33,25 @@ export function taskView(task: Task & { readonly leases: readonly LivingLease[] 
     ...taskMembers(task),
     ...(renewed === undefined ? {} : { lifetime: renewed.lifetime }),
     credentials: task.leases.map((lease) => ({ ...leaseMembers(lease), secret: renewed?.secrets.get(lease.id) })),
+  };
+}
+
+/** A dry run: the decision control by control, and what would be granted where it permits so far. */
+export function previewView({ decision, permitted }: Preview): JsonObject {
+  const wouldBe =
+    permitted === undefined
+      ? {}
+      : {
+          template: { name: permitted.template.version.name, version: permitted.template.version.version },
+          lifetimeSeconds: permitted.lifetime.grantedSeconds,
+          limitedBy: permitted.lifetime.limitedBy,
+          credentials: permitted.scopes.map(({ name, provider, scope }) => ({ name, provider, scope })),
+        };
+  return {
+    dryRun: true,
+    wouldGrant: decision.permitted,
+    ...wouldBe,
+    controls: decision.trace.map((verdict) => ({ ...verdict })),
   };
 }
 

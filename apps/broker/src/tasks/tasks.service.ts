@@ -1,24 +1,18 @@
-import { replayRefused } from '@mayfly/identity';
-import type { IssuanceStore, KeyClaim, TaskIssuance, TaskRenewal, TaskStore } from '@mayfly/issuance';
-import type { TaskEnding } from '@mayfly/revocation';
+import type { Answer, KeyHold, KeyHolds, TaskIssuance, TaskRenewal, TaskStore } from '@mayfly/issuance';
 import { type JsonObject, Problem, type TaskId } from '@mayfly/kernel';
-import { exhaustedLimit, quotaScope, type TaskEndCause } from '@mayfly/tasks';
-import type { IdentityUseStore } from '@mayfly/persistence';
+import { problemOf } from '@mayfly/policy';
+import type { TaskEnding } from '@mayfly/revocation';
+import type { TaskEndCause } from '@mayfly/tasks';
 import { actorOf, type AgentPrincipal, type Principal, requesterOf } from '../security/principal.js';
-import type { RefusalRecorder } from '../security/refusal.recorder.js';
-import type { Answer, Idempotency } from './idempotency.service.js';
 import type { CreateTask } from './task.schemas.js';
-import { grantView, taskView } from './task.view.js';
+import { grantView, previewView, taskView } from './task.view.js';
 
 export interface TasksParts {
   readonly issuance: TaskIssuance;
   readonly renewal: TaskRenewal;
   readonly ending: TaskEnding;
   readonly tasks: TaskStore;
-  readonly issuanceStore: Pick<IssuanceStore, 'quotaLeft'>;
-  readonly idempotency: Idempotency;
-  readonly identityUses: IdentityUseStore;
-  readonly refusals: Pick<RefusalRecorder, 'identity'>;
+  readonly keyHolds: KeyHolds;
 }
 
 /** What agents and operators do with tasks, between the routes and the path. */
@@ -30,35 +24,21 @@ export class TasksService {
     if (idempotencyKey === undefined) return (await this.grant(agent, request)).body;
     const { issuer, subject } = agent.identity;
     const owner = { agentId: agent.agent.id, runtime: agent.runtime, issuer, subject };
-    return this.parts.idempotency.once(owner, idempotencyKey, request, (claim) => this.grant(agent, request, claim));
+    return this.parts.keyHolds.once(owner, idempotencyKey, { ...request }, (claim) =>
+      this.grant(agent, request, claim),
+    );
   }
 
-  /** What `create` would do now, control by control. Mints nothing, takes no quota; throws what `create` would throw. */
+  /**
+   * Says what `create` would do now, control by control. Mints nothing, takes no quota. Throws what `create` would throw
+   * where the request itself is wrong, and not refused by a control that others can change.
+   */
   async dryRun(agent: AgentPrincipal, request: CreateTask): Promise<JsonObject> {
-    try {
-      const { assessment } = await this.parts.issuance.preview(requesterOf(agent), asked(request));
-      const { template, scopes, trace, lifetime } = assessment;
-      const { name, version, spec } = template.version;
-      const left = await this.parts.issuanceStore.quotaLeft(quotaScope(name), spec.quota);
-      const exhausted = exhaustedLimit(left);
-      const quota = (['quota-concurrent-tasks', 'quota-tasks-per-minute'] as const).map((control) => ({
-        control,
-        outcome: control === exhausted ? 'deny' : 'permit',
-      }));
-      return {
-        dryRun: true,
-        wouldGrant: exhausted === undefined,
-        template: { name, version },
-        lifetimeSeconds: lifetime.grantedSeconds,
-        limitedBy: lifetime.limitedBy,
-        controls: [...trace.map((verdict) => ({ ...verdict })), ...quota],
-        credentials: scopes.map(({ name, provider, scope }) => ({ name, provider, scope })),
-      };
-    } catch (error) {
-      if (!(error instanceof Problem) || error.code !== 'policy_denied') throw error;
-      const { control, help } = error.extensions;
-      return { dryRun: true, wouldGrant: false, controls: [{ control, outcome: 'deny', detail: error.detail, help }] };
-    }
+    const preview = await this.parts.issuance.preview(requesterOf(agent), asked(request));
+    if (preview.decision.permitted) return previewView(preview);
+    const problem = problemOf(preview.decision);
+    if (problem.code === 'policy_denied' || problem.code === 'quota_exceeded') return previewView(preview);
+    throw problem;
   }
 
   /** A task without secrets. An agent sees its own only; another's is not there. Throws `not_found`. */
@@ -89,21 +69,11 @@ export class TasksService {
     return taskView(task, renewed);
   }
 
-  private async grant(agent: AgentPrincipal, request: CreateTask, keyClaim?: KeyClaim): Promise<Answer> {
-    await this.useIdentity(agent);
-    const asking = { ...asked(request), ...(keyClaim === undefined ? {} : { keyClaim }) };
+  private async grant(agent: AgentPrincipal, request: CreateTask, keyHold?: KeyHold): Promise<Answer> {
+    const asking = { ...asked(request), ...(keyHold === undefined ? {} : { keyHold }) };
     const grant = await this.parts.issuance.issue(requesterOf(agent), asking);
     const { id, expiresAt } = grant.plan.task;
     return { taskId: id, expiresAt, body: grantView(grant) };
-  }
-
-  /** A token of a single-use issuer stands for one task; what it started it may still look at, renew and end. */
-  private async useIdentity({ identity, requestId }: AgentPrincipal): Promise<void> {
-    if (!identity.singleUse || identity.jti === undefined) return;
-    if (await this.parts.identityUses.consume(identity.issuerUrl, identity.jti, identity.expiresAt)) return;
-    const problem = replayRefused(identity);
-    await this.parts.refusals.identity(problem, { route: 'POST /tasks', requestId });
-    throw problem;
   }
 }
 

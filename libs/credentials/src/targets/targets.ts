@@ -16,7 +16,7 @@ export class Targets {
 
   /**
    * Where a scope is minted. Throws `provider_rejected` when a connection is missing, of another provider, or its secrets
-   * cannot be read, and `policy_denied` (control `connection-state`) when it is disabled.
+   * cannot be read. Whether it is disabled is for `requireEnabled` and for the commit to say.
    */
   async resolve(kind: string, connection: string | undefined, scope: Json): Promise<Target> {
     const provider = this.providers.get(kind);
@@ -70,7 +70,6 @@ export class Targets {
     if (declared?.spec.provider !== kind) {
       throw new Problem('provider_rejected', `connection \`${name}\` is missing or not of provider \`${kind}\``);
     }
-    this.requireEnabled(name);
     return declared;
   }
 

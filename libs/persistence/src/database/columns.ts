@@ -10,12 +10,3 @@ export function columnsOf<Row>(rows: readonly Row[], pick: readonly ((row: Row) 
 export function jsonText(value: unknown): string {
   return JSON.stringify(value);
 }
-
-type Present<Row> = { -readonly [Key in keyof Row]?: Exclude<Row[Key], null | undefined> };
-
-/** The members of a row that hold something; SQL's NULL becomes an absent member. */
-export function present<Row extends object>(row: Row): Present<Row> {
-  return Object.fromEntries(
-    Object.entries(row).filter(([, value]) => value !== null && value !== undefined),
-  ) as Present<Row>;
-}

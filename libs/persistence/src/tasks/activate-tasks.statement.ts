@@ -4,7 +4,7 @@ import { AUDIT_COLUMNS, auditColumns, auditUnnest } from '../audit/audit-rows.js
 import { columnsOf } from '../database/columns.js';
 
 /**
- * Step 9 for many tasks at once: every lease of a task becomes active together with its audit entries, or, when the task
+ * Step 11 for many tasks at once: every lease of a task becomes active together with its audit entries, or, when the task
  * was ended meanwhile (its leases are no longer `minting`), nothing of it changes. The task row is locked first.
  */
 const ACTIVATE_TASKS = `

@@ -1,7 +1,7 @@
-import type { Json, LeaseId, TaskId } from '@mayfly/kernel';
+import { present, type Json, type LeaseId, type TaskId } from '@mayfly/kernel';
 import type { Lease } from '@mayfly/tasks';
 import type { Pool } from 'pg';
-import { present } from '../database/columns.js';
+
 import { databaseUnread } from '../database/database-problem.js';
 import { Conditions } from '../database/history-conditions.js';
 import { type Page, pageOf, type PageRequest } from '../database/history-page.js';

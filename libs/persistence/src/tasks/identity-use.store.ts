@@ -17,6 +17,13 @@ export class IdentityUseStore {
     return rowCount === 1;
   }
 
+  /** Makes a token usable again: nothing came of the request that used it up. */
+  async giveBack(issuer: string, jti: string): Promise<void> {
+    await this.pool
+      .query('DELETE FROM identity_use WHERE issuer = $1 AND jti = $2', [issuer, jti])
+      .catch(databaseProblem);
+  }
+
   /** Forgets tokens that have long expired; two minutes cover every clock tolerance that an issuer may have. */
   async wipe(): Promise<void> {
     await this.pool.query(`DELETE FROM identity_use WHERE expires_at < now() - interval '2 minutes'`);

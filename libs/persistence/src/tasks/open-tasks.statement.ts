@@ -4,7 +4,7 @@ import { AUDIT_COLUMNS, auditColumns, auditUnnest } from '../audit/audit-rows.js
 import { type Columns, columnsOf, jsonText } from '../database/columns.js';
 
 /**
- * Step 7 of the path for many requests at once, as one statement: each request gets its own verdict, and what is
+ * Step 9 of the path for many requests at once, as one statement: each request gets its own verdict, and what is
  * granted is written whole (task, leases, audit, wake-ups, quota) or not at all.
  *
  * Agents and templates are locked FOR SHARE: a suspension or a retirement that is under way is waited for, and one that
@@ -157,9 +157,7 @@ function wakeUpColumns(intents: readonly TaskIntent[]): Columns {
 }
 
 function keyColumns(intents: readonly TaskIntent[]): Columns {
-  const rows = intents.flatMap(({ task, keyClaim }) =>
-    keyClaim === undefined ? [] : [{ taskId: task.id, ...keyClaim }],
-  );
+  const rows = intents.flatMap(({ task, keyHold }) => (keyHold === undefined ? [] : [{ taskId: task.id, ...keyHold }]));
   return columnsOf(rows, [
     ({ taskId }) => taskId,
     ({ agentId }) => agentId,

@@ -1,9 +1,9 @@
 import type { LivingLease, Renewal, TaskStore } from '@mayfly/issuance';
-import type { JsonObject, LeaseId, TaskId } from '@mayfly/kernel';
+import { present, type JsonObject, type LeaseId, type TaskId } from '@mayfly/kernel';
 import type { Task } from '@mayfly/tasks';
 import type { Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
-import { present } from '../database/columns.js';
+
 import { databaseProblem } from '../database/database-problem.js';
 import type { PrismaClient } from '../generated/client.js';
 import type { LeaseModel, TaskModel } from '../generated/models.js';

@@ -7,7 +7,7 @@ import { addSeconds } from '@mayfly/kernel';
 import { activationOf, declareFor, type IntentOptions, taskIntent } from '../builders.js';
 import type { TaskStores } from '../task-stores.js';
 
-/** A task after step 7: its leases are being minted. */
+/** A task after step 9: its leases are being minted. */
 export async function openedTask(stores: TaskStores, options: IntentOptions = {}): Promise<TaskIntent> {
   const intent = taskIntent(stores.scene.clock, options);
   await declareFor(stores.scene, intent);
@@ -15,7 +15,7 @@ export async function openedTask(stores: TaskStores, options: IntentOptions = {}
   return intent;
 }
 
-/** A task after step 9: its leases are active. */
+/** A task after step 11: its leases are active. */
 export async function activeTask(stores: TaskStores, options: IntentOptions = {}): Promise<TaskIntent> {
   const intent = await openedTask(stores, options);
   expect(await stores.issuance.activate(activationOf(intent))).toBe(true);

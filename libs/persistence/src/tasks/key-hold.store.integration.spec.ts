@@ -1,33 +1,33 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import type { KeyClaim, KeyOwner } from '@mayfly/issuance';
+import type { UsedKey, KeyHold, KeyOwner } from '@mayfly/issuance';
 import { addSeconds, newId, type TaskId } from '@mayfly/kernel';
 import { declareFor, TaskDatabase, taskIntent } from '@mayfly/testing';
 import { PgIssuanceStore } from './issuance.store.js';
-import { IdempotencyStore, type UsedKey } from './idempotency.store.js';
+import { PgKeyHoldStore } from './key-hold.store.js';
 
-describe('IdempotencyStore', () => {
+describe('PgKeyHoldStore', () => {
   const owner: KeyOwner = { agentId: newId('agt'), runtime: 'laptop', issuer: 'cluster', subject: 'support' };
   const answer = Buffer.from('a sealed answer');
   let scene: TaskDatabase;
-  let store: IdempotencyStore;
+  let store: PgKeyHoldStore;
 
   beforeAll(async () => {
     scene = await TaskDatabase.start();
-    store = new IdempotencyStore(scene.pool());
+    store = new PgKeyHoldStore(scene.pool());
   });
 
   beforeEach(() => scene.empty());
   afterAll(() => scene.stop());
 
-  const isMine = (claim: KeyClaim | UsedKey): claim is KeyClaim => 'claimedAt' in claim;
-  const mine = async (from = owner, body = 'body'): Promise<KeyClaim> => {
-    const claim = await store.claim(from, 'key', body);
+  const isMine = (claim: KeyHold | UsedKey): claim is KeyHold => 'claimedAt' in claim;
+  const mine = async (from = owner, body = 'body'): Promise<KeyHold> => {
+    const claim = await store.hold(from, 'key', body);
     if (!isMine(claim)) throw new Error("the key is somebody else's");
     return claim;
   };
 
   /** What the commit of step 7 does with the key of a request. */
-  const opened = async (claim: KeyClaim, taskId: TaskId = newId('tsk')): Promise<TaskId> => {
+  const opened = async (claim: KeyHold, taskId: TaskId = newId('tsk')): Promise<TaskId> => {
     await scene.query('UPDATE idempotency_key SET task_id = $1 WHERE key = $2 AND subject = $3', [
       taskId,
       claim.key,
@@ -35,11 +35,11 @@ describe('IdempotencyStore', () => {
     ]);
     return taskId;
   };
-  const answered = async (claim: KeyClaim, taskId?: TaskId): Promise<boolean> =>
+  const answered = async (claim: KeyHold, taskId?: TaskId): Promise<boolean> =>
     store.settle(claim, await opened(claim, taskId), answer, addSeconds(scene.clock.now(), 60));
 
   it('gives a key to exactly one of many callers', async () => {
-    const claims = await Promise.all(Array.from({ length: 30 }, () => store.claim(owner, 'key', 'body')));
+    const claims = await Promise.all(Array.from({ length: 30 }, () => store.hold(owner, 'key', 'body')));
     expect(claims.filter(isMine)).toHaveLength(1);
     expect(claims.filter((claim) => !isMine(claim))).toEqual(Array(29).fill({ fingerprint: 'body' }));
   });
@@ -51,15 +51,15 @@ describe('IdempotencyStore', () => {
     ['another subject', { subject: 'sales' }],
   ])('never shows a key to %s', async (_, changes) => {
     await answered(await mine());
-    expect(isMine(await store.claim({ ...owner, ...changes }, 'key', 'body'))).toBe(true);
+    expect(isMine(await store.hold({ ...owner, ...changes }, 'key', 'body'))).toBe(true);
   });
 
   it('replays the answer until its time is up, and knows the task for ever', async () => {
     const taskId = newId('tsk');
     await answered(await mine(), taskId);
-    expect(await store.claim(owner, 'key', 'other')).toEqual({ fingerprint: 'body', taskId, sealedAnswer: answer });
+    expect(await store.hold(owner, 'key', 'other')).toEqual({ fingerprint: 'body', taskId, sealedAnswer: answer });
     await scene.advance(61);
-    expect(await store.claim(owner, 'key', 'body')).toEqual({ fingerprint: 'body', taskId });
+    expect(await store.hold(owner, 'key', 'body')).toEqual({ fingerprint: 'body', taskId });
   });
 
   it('keeps no sealed answer that may no longer be replayed', async () => {
@@ -77,23 +77,23 @@ describe('IdempotencyStore', () => {
     const claim = await mine(owner, 'other');
     const taskId = await opened(claim);
     await store.release(claim);
-    expect(await store.claim(owner, 'key', 'other')).toEqual({ fingerprint: 'other', taskId });
+    expect(await store.hold(owner, 'key', 'other')).toEqual({ fingerprint: 'other', taskId });
   });
 
   it('gives the key of a process that died to one of its successors, after a while', async () => {
-    await store.claim(owner, 'key', 'body');
+    await store.hold(owner, 'key', 'body');
     await scene.advance(29);
-    expect(await store.claim(owner, 'key', 'body')).toEqual({ fingerprint: 'body' });
+    expect(await store.hold(owner, 'key', 'body')).toEqual({ fingerprint: 'body' });
     await scene.advance(2);
-    const claims = await Promise.all([1, 2, 3].map(() => store.claim(owner, 'key', 'body')));
+    const claims = await Promise.all([1, 2, 3].map(() => store.hold(owner, 'key', 'body')));
     expect(claims.filter(isMine)).toHaveLength(1);
   });
 
   it('says that the first request is under way until it has answered, or died', async () => {
     const taskId = await opened(await mine());
-    expect(await store.claim(owner, 'key', 'body')).toEqual({ fingerprint: 'body' });
+    expect(await store.hold(owner, 'key', 'body')).toEqual({ fingerprint: 'body' });
     await scene.advance(31);
-    expect(await store.claim(owner, 'key', 'body')).toEqual({ fingerprint: 'body', taskId });
+    expect(await store.hold(owner, 'key', 'body')).toEqual({ fingerprint: 'body', taskId });
   });
 
   it('takes nothing from the successor of a claim that lapsed', async () => {
@@ -107,7 +107,7 @@ describe('IdempotencyStore', () => {
 
   it('is bound to its task by the commit that opens the task, and by a claim that holds only', async () => {
     const issuance = new PgIssuanceStore(scene.pool());
-    const intend = (keyClaim: KeyClaim) => ({ ...taskIntent(scene.clock), keyClaim });
+    const intend = (keyHold: KeyHold) => ({ ...taskIntent(scene.clock), keyHold });
     const lapsed = await mine();
     await scene.advance(31);
     const [late, intent] = [intend(lapsed), intend(await mine())];
@@ -117,7 +117,7 @@ describe('IdempotencyStore', () => {
     const rows = await scene.query('SELECT id FROM task');
     expect(rows).toEqual([{ id: intent.task.id }]);
     await scene.advance(31); // as after a crash before the answer
-    expect(await store.claim(owner, 'key', 'body')).toEqual({ fingerprint: 'body', taskId: intent.task.id });
+    expect(await store.hold(owner, 'key', 'body')).toEqual({ fingerprint: 'body', taskId: intent.task.id });
   });
 
   it('forgets keys after a day', async () => {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import type { DecisionInput } from './control.js';
-import { decide } from './decide.js';
+import { Decision } from './decision.js';
+import { judgeRequester, type DecisionInput } from './requester-controls.js';
 
 interface Changes {
   readonly agent?: Partial<DecisionInput['agent']>;
@@ -22,12 +22,14 @@ function inputWith({ agent = {}, runtime = 'cluster', requesters = {} }: Changes
 
 const CONTROLS = ['agent-lifecycle', 'template-requesters', 'runtime-boundary'];
 
-describe('decide', () => {
+const decide = (input: DecisionInput): Decision => Decision.of(judgeRequester(input));
+const evaluated = ({ trace }: Decision) => trace.filter(({ outcome }) => outcome !== 'not_evaluated');
+
+describe('judgeRequester', () => {
   it('permits what every control permits, and shows each verdict in order', () => {
-    expect(decide(inputWith())).toEqual({
-      permitted: true,
-      trace: CONTROLS.map((control) => ({ control, outcome: 'permit' })),
-    });
+    const decision = decide(inputWith());
+    expect(decision.permitted).toBe(true);
+    expect(evaluated(decision)).toEqual(CONTROLS.map((control) => ({ control, outcome: 'permit' })));
   });
 
   it.each<[string, string, Changes]>([
@@ -47,7 +49,9 @@ describe('decide', () => {
     ['a runtime that only begins alike', 'runtime-boundary', { runtime: 'clust' }],
     ['a template that allows no runtime', 'runtime-boundary', { requesters: { runtimes: [] } }],
   ])('denies %s by %s, and shows the whole trace', (_, control, changes) => {
-    const { permitted, trace, refusal } = decide(inputWith(changes));
+    const decision = decide(inputWith(changes));
+    const { permitted, refusal } = decision;
+    const trace = evaluated(decision);
     expect(permitted).toBe(false);
     expect(refusal).toMatchObject({ control, outcome: 'deny', detail: expect.any(String), help: expect.any(String) });
     expect(trace.map((verdict) => verdict.control)).toEqual(CONTROLS);
@@ -55,9 +59,9 @@ describe('decide', () => {
   });
 
   it('names the first control that denies when several do', () => {
-    const { refusal, trace } = decide(inputWith({ agent: { state: 'suspended', labels: {} }, runtime: 'ci' }));
-    expect(refusal?.control).toBe('agent-lifecycle');
-    expect(trace.map(({ outcome }) => outcome)).toEqual(['deny', 'deny', 'deny']);
+    const decision = decide(inputWith({ agent: { state: 'suspended', labels: {} }, runtime: 'ci' }));
+    expect(decision.refusal?.control).toBe('agent-lifecycle');
+    expect(evaluated(decision).map(({ outcome }) => outcome)).toEqual(['deny', 'deny', 'deny']);
   });
 
   it('needs every label of the template and minds no others', () => {

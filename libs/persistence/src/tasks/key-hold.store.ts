@@ -1,26 +1,16 @@
-import type { KeyClaim, KeyOwner } from '@mayfly/issuance';
+import type { KeyHold, KeyHoldStore, KeyOwner, UsedKey } from '@mayfly/issuance';
 import type { TaskId } from '@mayfly/kernel';
 import type { Pool } from 'pg';
 import { databaseProblem } from '../database/database-problem.js';
 
-/** A key that was used before. */
-export interface UsedKey {
-  readonly fingerprint: string;
-  /** the answer, sealed for its task, while it may be replayed */
-  readonly sealedAnswer?: Buffer;
-  /** absent while the first request is under way */
-  readonly taskId?: TaskId;
-}
+/** A key that is held without an answer after this time was left by a process that died. */
+const HOLD_SECONDS = 30;
 
-/** A claim without an answer after this time was left by a process that died. */
-const CLAIM_SECONDS = 30;
-
-/** `Idempotency-Key`s on PostgreSQL: a key is claimed before the path begins and settled with its answer. */
-export class IdempotencyStore {
+/** `Idempotency-Key`s on PostgreSQL: a key is held before the path begins and settled with its answer. */
+export class PgKeyHoldStore implements KeyHoldStore {
   constructor(private readonly pool: Pool) {}
 
-  /** The key, when it is the caller's now; otherwise what it was used for. Exactly one of many callers gets it. */
-  async claim(owner: KeyOwner, key: string, fingerprint: string): Promise<KeyClaim | UsedKey> {
+  async hold(owner: KeyOwner, key: string, fingerprint: string): Promise<KeyHold | UsedKey> {
     const { rows } = await this.pool
       .query<{ claimed_at: string }>(
         `INSERT INTO idempotency_key AS k (agent_id, runtime, issuer, subject, key, fingerprint, task_id, claimed_at)
@@ -29,7 +19,7 @@ export class IdempotencyStore {
            DO UPDATE SET claimed_at = excluded.claimed_at, fingerprint = excluded.fingerprint
            WHERE k.task_id = '' AND k.claimed_at < now() - make_interval(secs => $7)
          RETURNING claimed_at::text`,
-        [...keyValues(owner, key), fingerprint, CLAIM_SECONDS],
+        [...keyValues(owner, key), fingerprint, HOLD_SECONDS],
       )
       .catch(databaseProblem);
     return rows[0] === undefined
@@ -37,11 +27,10 @@ export class IdempotencyStore {
       : { ...owner, key, claimedAt: rows[0].claimed_at };
   }
 
-  /** Keeps the sealed answer of the key's task, to be replayed until `replayUntil`. False when the key is not the task's. */
-  async settle(claim: KeyClaim, taskId: TaskId, sealedAnswer: Buffer, replayUntil: Date): Promise<boolean> {
+  async settle(hold: KeyHold, taskId: TaskId, sealedAnswer: Buffer, replayUntil: Date): Promise<boolean> {
     const { rowCount } = await this.pool
       .query(`UPDATE idempotency_key SET sealed_answer = $7, replay_until = $8 WHERE ${THIS_KEY} AND task_id = $6`, [
-        ...keyValues(claim, claim.key),
+        ...keyValues(hold, hold.key),
         taskId,
         sealedAnswer,
         replayUntil,
@@ -50,13 +39,12 @@ export class IdempotencyStore {
     return rowCount === 1;
   }
 
-  /** Lets go of a key without an answer: it is free when no task was opened under it, and else stands for that task. */
-  async release(claim: KeyClaim): Promise<void> {
+  async release(hold: KeyHold): Promise<void> {
     await this.pool
       .query(
         `WITH unused AS (DELETE FROM idempotency_key WHERE ${THIS_KEY} AND task_id = '' AND claimed_at = $6::timestamptz)
          UPDATE idempotency_key SET replay_until = now() WHERE ${THIS_KEY} AND task_id <> '' AND claimed_at = $6::timestamptz`,
-        [...keyValues(claim, claim.key), claim.claimedAt],
+        [...keyValues(hold, hold.key), hold.claimedAt],
       )
       .catch(databaseProblem);
   }
@@ -77,7 +65,7 @@ export class IdempotencyStore {
         `SELECT fingerprint, task_id, CASE WHEN replay_until > now() THEN sealed_answer END AS sealed_answer,
            task_id <> '' AND (replay_until IS NOT NULL OR claimed_at < now() - make_interval(secs => $6)) AS settled
          FROM idempotency_key WHERE ${THIS_KEY}`,
-        [...keyValues(owner, key), CLAIM_SECONDS],
+        [...keyValues(owner, key), HOLD_SECONDS],
       )
       .catch(databaseProblem);
     const row = rows[0];
