@@ -1,5 +1,6 @@
 import type { Clock, JsonObject } from '@mayfly/kernel';
-import { auditEntry, MAYFLY, type Actor, type AuditEntry, type AuditEntryType, type AuditSubject } from './entry.js';
+import { auditEntry, MAYFLY, type Actor, type AuditEntry, type AuditSubject } from './entry.js';
+import type { EntryFacts } from './entry-facts.js';
 import { EntryWindows, type Attempt, type Suppressed } from './entry-windows.js';
 
 const WINDOWS = { seconds: 60, maxGroups: 5_000, maxMembers: 10_000 };
@@ -15,12 +16,15 @@ export interface EntrySink {
 /** Port: what else is told of the refusals that have no entry of their own. */
 export type SummaryListener = (summary: JsonObject) => void;
 
+/** The kinds of entries that tell a refusal. */
+export type DenialType = 'identity.refused' | 'request.forbidden' | 'task.denied';
+
 /** A refusal, and what it is counted under when it has no entry of its own: `group` holds facts of it, all bounded. */
-export interface Denial extends Omit<Attempt, 'group'> {
-  readonly type: AuditEntryType;
+export interface Denial<Type extends DenialType = DenialType> extends Omit<Attempt, 'group'> {
+  readonly type: Type;
   readonly actor: Actor;
   readonly subject: AuditSubject;
-  readonly facts: JsonObject;
+  readonly facts: Exclude<EntryFacts<Type>, { count: number }>;
   readonly group: Readonly<Record<string, string>>;
 }
 
@@ -89,7 +93,8 @@ function attemptOf({ type, subject, group, limit, member }: Denial): Attempt {
 function summaryEntry(suppressed: Suppressed, now: Date): AuditEntry {
   const { type, agent, ...group } = suppressed.group;
   const subject = agent === undefined ? {} : { agent };
-  return auditEntry(type as AuditEntryType, now, MAYFLY, subject, { ...group, ...countOf(suppressed) });
+  const facts = { ...group, ...countOf(suppressed) } as EntryFacts<DenialType>;
+  return auditEntry(type as DenialType, now, MAYFLY, subject, facts);
 }
 
 function countOf({ count, from, to }: Suppressed): JsonObject {

@@ -217,7 +217,7 @@ function grantedEntry({ task, requester, request, assessment, leases }: Plan): A
       purpose: task.purpose,
       lifetime: { requestedSeconds: request.ttlSeconds ?? null, grantedSeconds, limitedBy },
       expiresAt: task.expiresAt.toISOString(),
-      controls: assessment.decision.with(...QUOTA_TAKEN).trace.map((verdict) => ({ ...verdict })),
+      controls: [...assessment.decision.with(...QUOTA_TAKEN).trace],
       leases: leases.map(({ id, name, connection, scopeDigest, target }) => ({
         id,
         name,

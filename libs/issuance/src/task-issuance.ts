@@ -234,7 +234,7 @@ export class TaskIssuance {
       ...{ type: 'task.denied', actor: actorOf(requester), subject: { agent: agent.name } },
       facts: {
         ...{ control, detail, template: request.template, purpose: request.purpose, identity: { issuer, subject } },
-        controls: decision.trace.map((verdict) => ({ ...verdict })),
+        controls: [...decision.trace],
         ...(requestId === undefined ? {} : { requestId }),
       },
       group: { control },

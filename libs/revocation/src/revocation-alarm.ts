@@ -1,4 +1,4 @@
-import { auditEntry, MAYFLY, type AuditEntryType, type EntrySink } from '@mayfly/audit';
+import { auditEntry, MAYFLY, type AuditEntryType, type EntryFacts, type EntrySink } from '@mayfly/audit';
 import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
 
 export interface AlarmParts {
@@ -48,7 +48,7 @@ export class RevocationAlarm {
     return new Map([...this.failing.keys()].map((name) => [name, 1]));
   }
 
-  private note(type: AuditEntryType, text: string, facts: JsonObject): void {
+  private note<Type extends AuditEntryType>(type: Type, text: string, facts: EntryFacts<Type> & JsonObject): void {
     this.parts.tell(text, facts);
     const entry = auditEntry(type, this.parts.clock.now(), MAYFLY, {}, facts);
     this.parts.audit.record([entry]).catch(this.parts.report);

@@ -1,4 +1,4 @@
-import { auditEntry } from '@mayfly/audit';
+import { bareEntry } from './bare-entry.js';
 import type { LeaseIntent, Requester, TaskActivation, TaskIntent } from '@mayfly/issuance';
 import { addSeconds, type AgentId, type Clock, digestOf, newId } from '@mayfly/kernel';
 import { dueAt, type QuotaLimits, quotaScope, type Task } from '@mayfly/tasks';
@@ -35,7 +35,7 @@ export function taskIntent(clock: Clock, options: IntentOptions = {}): TaskInten
     subject: 'system:serviceaccount:support:agent',
     leases,
     quota: { scope: quotaScope(task.template.name), limits: { ...AMPLE, ...options.quota } },
-    audit: [auditEntry('task.granted', task.createdAt, ACTOR, subject, {})],
+    audit: [bareEntry('task.granted', task.createdAt, ACTOR, subject, {})],
     wakeUps: [],
   };
 }
@@ -93,7 +93,7 @@ export function activationOf({ task, leases }: TaskIntent): TaskActivation {
       dueAt: due,
     })),
     audit: leases.map(({ id }) =>
-      auditEntry('lease.issued', task.createdAt, ACTOR, { taskId: task.id, leaseId: id }, {}),
+      bareEntry('lease.issued', task.createdAt, ACTOR, { taskId: task.id, leaseId: id }, {}),
     ),
     wakeUps: leases.map(({ id }) => ({ leaseId: id, reason: 'due', runAt: due })),
   };

@@ -1,4 +1,5 @@
-import { type Actor, auditEntry, type AuditEntry, MAYFLY } from '@mayfly/audit';
+import { bareEntry } from './bare-entry.js';
+import { type Actor, type AuditEntry, MAYFLY } from '@mayfly/audit';
 import { CLAIM_SECONDS, type ClosingResult, type ClosingStore, type LeaseClaim } from '@mayfly/revocation';
 import { type EndRequest, isTerminal, quotaScope, type Task, type TaskEndCause, TERMINAL_STATE } from '@mayfly/tasks';
 import { addSeconds, type LeaseId } from '@mayfly/kernel';
@@ -152,7 +153,7 @@ export class FakeClosingStore implements ClosingStore {
 
   private entry(type: AuditEntry['type'], task: Task, actor: Actor, leaseId?: LeaseId): AuditEntry {
     const subject = { taskId: task.id, agent: task.agent.name, ...(leaseId === undefined ? {} : { leaseId }) };
-    return auditEntry(type, this.rows.clock.now(), actor, subject, {});
+    return bareEntry(type, this.rows.clock.now(), actor, subject, {});
   }
 }
 

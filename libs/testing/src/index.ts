@@ -5,6 +5,7 @@ export { signingKeyStoreSuite } from './suites/signing-key-store.suite.js';
 export { DISCOVERY_URI, IssuerWeb, JWKS_URI } from './issuer-web.js';
 export { FakeIssuer, type FakeIssuerOptions } from './fake-issuer.js';
 export { createMigratedDatabase } from './migrated-database.js';
+export { bareEntry } from './bare-entry.js';
 export { mintOrder } from './mint-order.js';
 export { activationOf, declareFor, requesterAt, taskIntent, templateOf, type IntentOptions } from './builders.js';
 export { FakeTaskStores } from './fake-task-stores.js';

@@ -158,6 +158,7 @@ describe('a refused identity', () => {
 });
 
 const ENTRY = {
+  factsVersion: 1,
   id: expect.any(String),
   at: expect.any(String),
   type: 'identity.refused',

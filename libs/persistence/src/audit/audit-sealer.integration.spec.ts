@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { auditEntry, MAYFLY } from '@mayfly/audit';
-import { createMigratedDatabase, type TestDatabase } from '@mayfly/testing';
+import { MAYFLY } from '@mayfly/audit';
+import { bareEntry, createMigratedDatabase, type TestDatabase } from '@mayfly/testing';
 import pg from 'pg';
 import { insertAudit } from './audit-rows.js';
 import { AuditSealer } from './audit-sealer.js';
@@ -22,7 +22,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-const entry = (n: number) => auditEntry('task.denied', new Date(n), MAYFLY, {}, { n, purpose: 'größer ≤ 1' });
+const entry = (n: number) => bareEntry('task.denied', new Date(n), MAYFLY, {}, { n, purpose: 'größer ≤ 1' });
 
 async function sealedSequence(): Promise<{ seq: number; leafHash: string; body: string }[]> {
   const { rows } = await pool.query<{ seq: string; leaf_hash: Buffer; body: string }>(

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { auditEntry, MAYFLY, type AuditEntry, type AuditEntryType } from '@mayfly/audit';
+import { MAYFLY, type AuditEntry, type AuditEntryType } from '@mayfly/audit';
 import { addSeconds, newId, type TaskId } from '@mayfly/kernel';
-import { createMigratedDatabase, type TestDatabase } from '@mayfly/testing';
+import { bareEntry, createMigratedDatabase, type TestDatabase } from '@mayfly/testing';
 import pg from 'pg';
 import { insertAudit } from './audit-rows.js';
 import { AuditSealer } from './audit-sealer.js';
@@ -39,7 +39,7 @@ function entry(n: number): AuditEntry {
   const type: AuditEntryType = n % 7 === 0 ? 'task.denied' : 'lease.revoked';
   const at = addSeconds(start, n * (HOUR / 3));
   const agent = n % 2 === 0 ? 'b' : 'a';
-  return auditEntry(type, at, MAYFLY, { taskId: n % 5 === 0 ? taskA : taskB, agent }, { n });
+  return bareEntry(type, at, MAYFLY, { taskId: n % 5 === 0 ? taskA : taskB, agent }, { n });
 }
 
 async function sealAll(count: number): Promise<void> {
@@ -99,7 +99,7 @@ describe('the sealed log', () => {
 describe('the story of a task', () => {
   it('is told in the order of the log, over pages, with what is not sealed yet at its end', async () => {
     const fresh: TaskId = newId('tsk');
-    const entries = [1, 2, 3].map((n) => auditEntry('task.renewed', start, MAYFLY, { taskId: fresh }, { n }));
+    const entries = [1, 2, 3].map((n) => bareEntry('task.renewed', start, MAYFLY, { taskId: fresh }, { n }));
     await insertAudit(pool, entries.slice(0, 1));
     await sealAll(1);
     await insertAudit(pool, entries.slice(1));
@@ -125,7 +125,7 @@ it('throws `unavailable` when the database does not answer', async () => {
 
 describe('refused identities', () => {
   const refused = (n: number): AuditEntry =>
-    auditEntry('identity.refused', addSeconds(start, Math.floor(n / 3)), MAYFLY, {}, factsOf(n));
+    bareEntry('identity.refused', addSeconds(start, Math.floor(n / 3)), MAYFLY, {}, factsOf(n));
   const factsOf = (n: number) => ({
     reason: n % 2 === 0 ? 'audience' : 'unknown_issuer',
     issuer: n % 5 === 0 ? 'https://a.example' : 'ci',

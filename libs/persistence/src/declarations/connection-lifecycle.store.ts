@@ -1,5 +1,5 @@
-import { auditEntry, type AuditEntryType } from '@mayfly/audit';
-import type { Clock, JsonObject } from '@mayfly/kernel';
+import { auditEntry, type AuditEntryType, type EntryFacts } from '@mayfly/audit';
+import type { Clock } from '@mayfly/kernel';
 import type { ClientBase, Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem } from '../database/database-problem.js';
@@ -39,13 +39,13 @@ export class ConnectionLifecycleStore {
   }
 
   /** Writes down that somebody tried a connection, and what came of it. */
-  async tested(name: string, by: Declarer, facts: JsonObject): Promise<void> {
+  async tested(name: string, by: Declarer, facts: Omit<EntryFacts<'connection.tested'>, 'name'>): Promise<void> {
     await inTransaction(this.pool, (client) => this.note(client, 'connection.tested', by, { name, ...facts })).catch(
       databaseProblem,
     );
   }
 
-  private note(client: ClientBase, type: AuditEntryType, by: Declarer, facts: JsonObject): Promise<void> {
+  private note<Type extends AuditEntryType>(client: ClientBase, type: Type, by: Declarer, facts: EntryFacts<Type>) {
     return insertAudit(client, [auditEntry(type, this.clock.now(), by.actor, {}, facts)]);
   }
 }

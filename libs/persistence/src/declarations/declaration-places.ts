@@ -1,10 +1,14 @@
-import type { JsonObject } from '@mayfly/kernel';
 import type { Difference } from '@mayfly/templates';
 
 const MAX_POINTERS = 50;
 
+interface ChangedPlaces {
+  changed?: string[];
+  changedPlaces?: number;
+}
+
 /** Where something changed, as facts of an audit entry. INVARIANT: I10, places are told, values never. */
-export function placesOf(differences: readonly Difference[]): JsonObject {
+export function placesOf(differences: readonly Difference[]): ChangedPlaces {
   if (differences.length === 0) return {};
   const changed = differences.slice(0, MAX_POINTERS).map(({ pointer }) => pointer);
   return { changed, changedPlaces: differences.length };

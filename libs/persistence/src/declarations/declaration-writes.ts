@@ -1,6 +1,6 @@
 import { type Actor, auditEntry, type AuditEntry } from '@mayfly/audit';
 import type { Declaration, DeclarationChange, RegisteredAgent } from '@mayfly/declarations';
-import { type Clock, type JsonObject, newId } from '@mayfly/kernel';
+import { type Clock, newId } from '@mayfly/kernel';
 import type { ClientBase } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { jsonText } from '../database/columns.js';
@@ -13,9 +13,12 @@ export interface Declarer {
   readonly actor: Actor;
 }
 
+/** A change that has something to write. */
+export type WrittenChange = DeclarationChange & { readonly change: 'create' | 'update' };
+
 export interface DeclarationWrite {
   readonly declared: Declaration;
-  readonly change: DeclarationChange;
+  readonly change: WrittenChange;
 }
 
 export interface WriteOptions {
@@ -35,8 +38,8 @@ export async function writeDeclarations(
   await lockRows(client, writes);
   const entries: AuditEntry[] = [];
   for (const { declared, change } of writes) {
-    const more = await writeOne(client, declared, options);
-    entries.push(changedEntry(change, more, options));
+    const version = await writeOne(client, declared, options);
+    entries.push(changedEntry(change, version, options));
   }
   await insertAudit(client, entries);
 }
@@ -48,24 +51,24 @@ async function lockRows(client: ClientBase, writes: readonly DeclarationWrite[])
   await client.query('SELECT FROM template WHERE name = ANY($1::text[]) ORDER BY name FOR UPDATE', [names]);
 }
 
-/** Answers the facts that only the writing knows. */
-async function writeOne(client: ClientBase, declared: Declaration, options: WriteOptions): Promise<JsonObject> {
+/** Writes one document; answers the version of a template. */
+async function writeOne(client: ClientBase, declared: Declaration, options: WriteOptions): Promise<number | undefined> {
   const { name, labels = {} } = declared.metadata;
   const values = [name, jsonText(labels), jsonText(declared.spec), options.by.name];
   switch (declared.kind) {
     case 'Issuer':
       await client.query(upsert('issuer'), values);
-      return {};
+      return undefined;
     case 'Connection':
       await client.query(upsert('connection'), values);
-      return {};
+      return undefined;
     case 'Agent':
       await client.query(UPSERT_AGENT, [...values, newId('agt'), options.newAgentState]);
-      return {};
+      return undefined;
     case 'TaskTemplate': {
       const { by } = options;
       const version = { name, labels, spec: declared.spec, author: by.name, publisher: by.name };
-      return { version: await publishVersion(client, version) };
+      return publishVersion(client, version);
     }
   }
 }
@@ -88,11 +91,12 @@ export async function deleteRecord(client: ClientBase, kind: keyof typeof DELETE
 }
 
 function changedEntry(
-  { kind, name, change, differences }: DeclarationChange,
-  more: JsonObject,
+  { kind, name, change, differences }: WrittenChange,
+  version: number | undefined,
   { by, clock }: WriteOptions,
 ): AuditEntry {
-  const facts = { kind, name, change, ...placesOf(differences), ...more };
-  const type = kind === 'TaskTemplate' ? 'template.published' : 'declaration.changed';
-  return auditEntry(type, clock.now(), by.actor, kind === 'Agent' ? { agent: name } : {}, facts);
+  const facts = { kind, name, change, ...placesOf(differences) };
+  return version === undefined
+    ? auditEntry('declaration.changed', clock.now(), by.actor, kind === 'Agent' ? { agent: name } : {}, facts)
+    : auditEntry('template.published', clock.now(), by.actor, {}, { ...facts, version });
 }

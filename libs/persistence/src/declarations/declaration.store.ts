@@ -75,7 +75,7 @@ export class PgDeclarationStore {
       const uses = await usesOf(client, kind, name, declarations);
       if (uses.length > 0) throw new Problem('conflict', `\`${name}\` is used by ${uses.slice(0, 10).join(', ')}`);
       await deleteRecord(client, kind, name);
-      const facts = { kind, name, change: 'delete' };
+      const facts = { kind, name, change: 'delete' as const };
       await insertAudit(client, [auditEntry('declaration.changed', this.clock.now(), by.actor, {}, facts)]);
     });
   }
@@ -109,8 +109,9 @@ export class PgDeclarationStore {
     const changes = diffDeclarations(declarations, news);
     const byKey = new Map(news.map((declared) => [keyOf(declared), declared]));
     const writes = changes.flatMap((change) => {
-      const declared = change.change === 'unchanged' ? undefined : byKey.get(`${change.kind}/${change.name}`);
-      return declared === undefined ? [] : [{ declared, change }];
+      const { kind, name, change: what } = change;
+      const declared = byKey.get(`${kind}/${name}`);
+      return what === 'unchanged' || declared === undefined ? [] : [{ declared, change: { ...change, change: what } }];
     });
     await writeDeclarations(client, writes, options);
     const passedOver = documents.filter(isRetired).map((declared) => `${keyOf(declared)}: retired; it was passed over`);

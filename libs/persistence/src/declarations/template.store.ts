@@ -1,7 +1,7 @@
-import { auditEntry, type AuditEntryType } from '@mayfly/audit';
+import { auditEntry, type AuditEntryType, type EntryFacts } from '@mayfly/audit';
 import type { AnyProvider } from '@mayfly/credentials';
 import { type DeclarationOf, lintFactsOf, ofKind, parseDocument } from '@mayfly/declarations';
-import { type Clock, type Json, type JsonObject, Problem } from '@mayfly/kernel';
+import { type Clock, type Json, Problem } from '@mayfly/kernel';
 import { diffSpecs, lintTemplate, refuseErrors } from '@mayfly/templates';
 import type { ClientBase, Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
@@ -147,7 +147,12 @@ export class PgTemplateStore {
     await insertAudit(this.pool, [auditEntry('template.refused', this.clock.now(), by.actor, {}, facts)]);
   }
 
-  private async note(client: ClientBase, type: AuditEntryType, by: Declarer, facts: JsonObject): Promise<void> {
+  private async note<Type extends AuditEntryType>(
+    client: ClientBase,
+    type: Type,
+    by: Declarer,
+    facts: EntryFacts<Type>,
+  ): Promise<void> {
     await insertAudit(client, [auditEntry(type, this.clock.now(), by.actor, {}, facts)]);
   }
 }
@@ -180,9 +185,9 @@ function isSame(one: Changeable, other: Changeable): boolean {
 
 type Changeable = Pick<TemplateDraft, 'labels' | 'spec'>;
 
-function changed(before: Changeable | undefined, after: Changeable): JsonObject {
-  if (before === undefined) return { change: 'create' };
-  return { change: 'update', ...placesOf(diffSpecs(contentOf(before), contentOf(after))) };
+function changed(before: Changeable | undefined, after: Changeable) {
+  if (before === undefined) return { change: 'create' as const };
+  return { change: 'update' as const, ...placesOf(diffSpecs(contentOf(before), contentOf(after))) };
 }
 
 function contentOf({ labels, spec }: Changeable): Json {

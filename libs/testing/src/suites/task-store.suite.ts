@@ -1,4 +1,5 @@
-import { auditEntry, MAYFLY } from '@mayfly/audit';
+import { bareEntry } from '../bare-entry.js';
+import { MAYFLY } from '@mayfly/audit';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Renewal, TaskIntent } from '@mayfly/issuance';
 import { addSeconds, newId } from '@mayfly/kernel';
@@ -22,7 +23,7 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
         taskId: task.id,
         expiresAt,
         dueAt,
-        audit: [auditEntry('task.renewed', stores.scene.clock.now(), MAYFLY, { taskId: task.id }, {})],
+        audit: [bareEntry('task.renewed', stores.scene.clock.now(), MAYFLY, { taskId: task.id }, {})],
         wakeUps: leases.map(({ id }) => ({ leaseId: id, reason: 'due', runAt: dueAt })),
       };
     }
