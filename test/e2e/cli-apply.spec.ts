@@ -96,7 +96,7 @@ describe('mayfly apply', () => {
     for (const path of ['/issuers/twin', '/agents/bound', '/templates/unasked'])
       expect(await declared(path)).toMatchObject({ status: 404 });
     const refused = await apply([rival], 'author');
-    const said = (stderr: string) => /Agent\/rival: .*$/m.exec(stderr)?.[0];
+    const said = (stderr: string) => /Agent\/rival {2}.*$/m.exec(stderr)?.[0];
     expect(said(refused.stderr)).toBe(said(ran.stderr));
   });
 
@@ -104,7 +104,7 @@ describe('mayfly apply', () => {
     const broken = templateDocument('broken', { credentials: [{ ...WAREHOUSE, connection: 'nowhere' }] });
     const ran = await apply([broken], 'author', '--dry-run', '--publish');
     expect(ran.code).toBe(3);
-    expect(ran.stderr).toContain('would not be published  TaskTemplate/broken');
+    expect(ran.stderr).toContain('would be applied as a draft, not published  TaskTemplate/broken');
     expect(ran.stderr).toContain('who changed a draft does not publish it (control `four-eyes`)');
     await apply([broken], 'author');
     const byAnother = await apply([broken], 'publisher', '--dry-run', '--publish');

@@ -215,6 +215,17 @@ describe('mayfly aws-credentials --end', () => {
     expect(kept()).toEqual([]);
   });
 
+  it('leaves in time when the broker does not answer, removes the secret, and keeps the task for another time', async () => {
+    const first = await call();
+    door.holdAnswers(true);
+    const began = performance.now();
+    expect(await once('--end')).toMatchObject({ code: 4, stdout: '' });
+    expect(performance.now() - began).toBeLessThan(5_500);
+    expect(readFileSync(keptFile(), 'utf8')).not.toContain(keyIn(first));
+    door.holdAnswers(false);
+    expect(await call('--end')).toMatchObject({ code: 0, stderr: '' });
+  });
+
   it('removes the secret when the broker is away, and ends the task with the next call', async () => {
     const first = await call();
     door.close();

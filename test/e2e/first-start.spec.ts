@@ -70,6 +70,44 @@ describe('a start that is set up wrongly names the variable and the fact', () =>
     expect(await refusal({ HOST: '192.0.2.1' })).toMatch(/^HOST: this machine does not have that address/);
   });
 
+  it.each([
+    ['that is not there', '/nowhere/at/all', 'cannot be read (ENOENT)'],
+    ['that is a directory', '/etc', 'cannot be read (EISDIR)'],
+  ])('MAYFLY_BOOTSTRAP_ISSUER %s', async (_, path, fact) => {
+    const said = await refusal({ MAYFLY_BOOTSTRAP_ISSUER: path });
+    expect(said).toBe(
+      `MAYFLY_BOOTSTRAP_ISSUER: ${path} ${fact}; name a file that is there and that this user may read`,
+    );
+  });
+
+  it.each([
+    ['MAYFLY_CONFIG_DIR', 'that is not there', '/nowhere/at/all', 'ENOENT', 'a directory of YAML files'],
+    ['MAYFLY_CONFIG_DIR', 'that is a file', 'package.json', 'ENOTDIR', 'a directory of YAML files'],
+    ['MAYFLY_SECRETS_DIR', 'that is not there', '/nowhere/at/all', 'ENOENT', 'the directory of the secrets'],
+    ['MAYFLY_SECRETS_DIR', 'that is a file', 'package.json', 'ENOTDIR', 'the directory of the secrets'],
+  ])('%s %s', async (variable, _, path, code, wanted) => {
+    expect(await refusal({ [variable]: path })).toBe(
+      `${variable} names no directory that can be read (${code}); name ${wanted}`,
+    );
+  });
+
+  it.each([
+    ['a file', '/etc/passwd', 'EEXIST'],
+    ['a place below a file', '/etc/passwd/data', 'ENOTDIR'],
+  ])('MAYFLY_DATA_DIR of %s', async (_, path, code) => {
+    const embedded = { DATABASE_URL: '', MAYFLY_MIGRATION_URL: '', MAYFLY_DATA_DIR: path };
+    expect(await refusal(embedded)).toBe(
+      `MAYFLY_DATA_DIR: a file is where the directory should be; name a directory, or one that can be made (${code})`,
+    );
+  });
+
+  it('DATABASE_URL with a certificate that is not there', async () => {
+    const url = `${database.url}?sslmode=verify-full&sslrootcert=/nowhere/at/all`;
+    expect(await refusal({ DATABASE_URL: url, MAYFLY_MIGRATION_URL: '' })).toBe(
+      'DATABASE_URL: a file that it names, a certificate, a key or a socket, is not there (ENOENT)',
+    );
+  });
+
   it('in one line without a stack, and leaves with status 1', () => {
     const { PATH = '', HOME = '' } = process.env;
     const url = changed(database.url, { password: 'canary' });

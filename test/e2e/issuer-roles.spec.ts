@@ -36,6 +36,7 @@ async function environmentWith(staff: FakeIssuer): Promise<Record<string, string
   await writeFile(path, yamlOf({ kind: 'Issuer', metadata: { name: 'people' }, spec } as unknown as JsonObject));
   return {
     NODE_ENV: 'production',
+    MAYFLY_CONFIG_DIR: '',
     MAYFLY_BOOTSTRAP_ISSUER: path,
     MAYFLY_SECRETS_DIR: directory,
     MAYFLY_SEALING_KEY: '0'.repeat(64),

@@ -105,6 +105,12 @@ describe('the document', () => {
     );
   });
 
+  it('says of every operation with a body that it may be too long, or of another media type', () => {
+    expect(
+      breaking(({ requestBody, responses }) => requestBody === undefined || ('413' in responses && '415' in responses)),
+    ).toEqual([]);
+  });
+
   it('says where a token is needed: everywhere but where anyone may ask', () => {
     const open = breaking(({ security }) => security !== undefined);
     expect(open.toSorted()).toEqual(

@@ -134,7 +134,7 @@ describe.each([
       const answer = await ask(subject, template, { [name]: text });
       expect(answer).toMatchObject({
         status: 422,
-        body: { errors: [{ pointer: expect.stringMatching(`/${name}$`) }] },
+        body: { errors: [{ pointer: `/parameters/${name}` }] },
       });
       expect(await leaseRoles(targetUrl)).toEqual(roles);
     },

@@ -151,7 +151,7 @@ describe('publishing', () => {
     const answer = await sendNow('POST /templates/linted/publish', undefined, publisher);
     expect(answer).toMatchObject({ status: 422, body: { type: 'urn:mayfly:problem:invalid_template' } });
     expect(answer.body.errors).toEqual([
-      { pointer: '/credentials/0/connection', detail: expect.stringContaining(errors[0]?.rule as string) },
+      { pointer: '/spec/credentials/0/connection', detail: expect.stringContaining(errors[0]?.rule as string) },
     ]);
     expect((await send('GET /templates/linted')).body).toMatchObject({ state: 'draft', inForce: null });
   });

@@ -126,6 +126,12 @@ describe('introspection over HTTP', () => {
     expect([platform.status, bodyOf(platform)]).toMatchObject([403, { error: 'unauthorized_client' }]);
   });
 
+  it.each(['introspect', 'revoke'])('names the missing token of an empty form: %s', async (route) => {
+    const answer = await postForm(`${mayfly.url}/oauth/${route}`, server(), {});
+    const error_description = expect.stringMatching(/token.*missing/);
+    expect([answer.status, bodyOf(answer)]).toEqual([400, { error: 'invalid_request', error_description }]);
+  });
+
   it.each<[string, Record<string, string>]>([
     ['no token', { token_type_hint: 'access_token' }],
     ['an unknown field', { token: 'x', extra: 'y' }],

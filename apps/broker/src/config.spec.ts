@@ -13,6 +13,25 @@ describe('the environment', () => {
     expect(readConfig({ MAYFLY_PUBLIC_URL: given }).publicUrl).toBe(publicUrl);
   });
 
+  it.each([
+    ['https://broker.example/?tenant=one', 'leave out the query'],
+    ['https://broker.example?', 'leave out the query'],
+    ['https://broker.example/#top', 'leave out the query'],
+    ['https://mayfly:canary@broker.example', 'leave out the user and the password'],
+  ])('refuses the public URL %s, since an issuer has none of that (RFC 8414 §2)', (MAYFLY_PUBLIC_URL, change) => {
+    const act = () => readConfig({ MAYFLY_PUBLIC_URL });
+    expect(act).toThrow(`MAYFLY_PUBLIC_URL (${change}`);
+    expect(act).not.toThrow(/canary/);
+  });
+
+  it.each(['DATABASE_URL', 'MAYFLY_MIGRATION_URL'])('names %s where its sslmode is unknown, never the word', (name) => {
+    const given = { DATABASE_URL: DATABASE, MAYFLY_PUBLIC_URL: 'https://broker.example' };
+    const act = (sslmode: string) => () => readConfig({ ...given, [name]: `${DATABASE}?x=y&sslmode=${sslmode}` });
+    expect(act('canary')).toThrow(`${name} (use one of disable, allow, prefer, require, verify-ca, verify-full, `);
+    expect(act('canary')).not.toThrow(/canary/);
+    expect(act('no-verify')).not.toThrow();
+  });
+
   it('gives whole paths', () => {
     const config = readConfig({ MAYFLY_SECRETS_DIR: 'secrets', MAYFLY_BOOTSTRAP_ISSUER: 'people.yaml' });
     expect(config).toMatchObject({ secretsDir: resolve('secrets'), bootstrapIssuer: resolve('people.yaml') });
@@ -64,6 +83,18 @@ describe('the environment', () => {
   it('is refused in production without a public URL, whatever the process does', () => {
     const production = { NODE_ENV: 'production', DATABASE_URL: DATABASE, MAYFLY_API: 'off' };
     expect(() => readConfig(production)).toThrow(/production needs .*MAYFLY_PUBLIC_URL/);
+  });
+
+  it.each([
+    [{ MAYFLY_CONFIG_DIR: 'config' }, 'production refuses MAYFLY_CONFIG_DIR: leave it out and declare over the API'],
+    [{ MAYFLY_FAILPOINT: 'mint' }, 'production refuses MAYFLY_FAILPOINT: leave it out'],
+  ])('is refused in production with %j', (variables, detail) => {
+    const production = {
+      ...{ NODE_ENV: 'production', DATABASE_URL: DATABASE, MAYFLY_SEALING_KEY: '0'.repeat(64) },
+      ...{ MAYFLY_PUBLIC_URL: 'https://broker.example', MAYFLY_SECRETS_DIR: '/run/secrets' },
+    };
+    expect(readConfig(production)).toMatchObject({ production: true, configDir: undefined });
+    expect(() => readConfig({ ...production, ...variables })).toThrow(detail);
   });
 
   it('is told wrong by its names, never by its values', () => {

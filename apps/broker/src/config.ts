@@ -22,23 +22,36 @@ const egressAllow = z.string().superRefine((text, context) => {
   }
 });
 
+const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'];
+
+/** node-postgres would take an unknown `sslmode` for one that it knows. */
+const databaseUrl = z
+  .url({ protocol: /^postgres(ql)?$/ })
+  .refine((url) => [...url.matchAll(/[?&]sslmode=([^&#]*)/g)].every(([, mode = '']) => SSL_MODES.includes(mode)), {
+    error: `use one of ${SSL_MODES.join(', ')} as its sslmode`,
+  });
+
+/** The issuer of tokens, whose metadata are found below it: RFC 8414 §2 allows no query and no fragment. */
+const publicUrl = z
+  .url({ protocol: /^https?$/ })
+  .refine((url) => !/[?#]/.test(url), { error: 'leave out the query and the fragment' })
+  .refine((url) => !/^\w+:\/\/[^/?#]*@/.test(url), { error: 'leave out the user and the password' })
+  // Paths follow it, and RFC 8414 §3 forms them without a second slash.
+  .transform((url) => url.replace(/\/+$/, ''));
+
 /** What the service reads from its environment: the one place that does (docs/configuration.md). */
 const EnvironmentSchema = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
   HOST: z.string().min(1).default('127.0.0.1'),
   PORT: z.coerce.number().int().min(0).max(65_535).default(8420),
-  DATABASE_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
-  MAYFLY_MIGRATION_URL: z.url({ protocol: /^postgres(ql)?$/ }).optional(),
+  DATABASE_URL: databaseUrl.optional(),
+  MAYFLY_MIGRATION_URL: databaseUrl.optional(),
   REDIS_URL: z.url({ protocol: /^rediss?$/ }).optional(),
   MAYFLY_DATA_DIR: z.string().min(1).default('.mayfly'),
   MAYFLY_CONFIG_DIR: z.string().min(1).optional(),
   MAYFLY_SECRETS_DIR: z.string().min(1).optional(),
   MAYFLY_BOOTSTRAP_ISSUER: z.string().min(1).optional(),
-  MAYFLY_PUBLIC_URL: z
-    .url({ protocol: /^https?$/ })
-    // Paths follow it, and RFC 8414 §3 forms them without a second slash.
-    .transform((url) => url.replace(/\/+$/, ''))
-    .optional(),
+  MAYFLY_PUBLIC_URL: publicUrl.optional(),
   MAYFLY_SEALING_KEY: z
     .string()
     .regex(/^[0-9a-f]{64}$/, 'use 64 hexadecimal digits (32 bytes)')
@@ -110,7 +123,7 @@ export function readConfig(variables = environment): BrokerConfig {
     migrationUrl: data.MAYFLY_MIGRATION_URL,
     redisUrl: data.REDIS_URL,
     dataDir: resolve(data.MAYFLY_DATA_DIR),
-    configDir: configDirOf(data, production),
+    configDir: production ? undefined : configDirOf(data),
     secretsDir: data.MAYFLY_SECRETS_DIR && resolve(data.MAYFLY_SECRETS_DIR),
     bootstrapIssuer: data.MAYFLY_BOOTSTRAP_ISSUER && resolve(data.MAYFLY_BOOTSTRAP_ISSUER),
     publicUrl: data.MAYFLY_PUBLIC_URL,
@@ -170,8 +183,7 @@ function misspeltSettings(given: Readonly<Record<string, string | undefined>>): 
 type Environment = z.infer<typeof EnvironmentSchema>;
 
 /** Files are applied outside production: the starter files in the embedded default, a folder that was named otherwise. */
-function configDirOf(data: Environment, production: boolean): string | undefined {
-  if (production) return undefined;
+function configDirOf(data: Environment): string | undefined {
   if (data.MAYFLY_CONFIG_DIR !== undefined) return resolve(data.MAYFLY_CONFIG_DIR);
   return data.DATABASE_URL === undefined ? resolve('config') : undefined;
 }
@@ -182,5 +194,10 @@ function refuseForProduction(data: Environment): void {
   );
   if (missing.length > 0) throw new Problem('invalid_declaration', `production needs ${missing.join(', ')}`);
   if (data.MAYFLY_FAILPOINT !== undefined)
-    throw new Problem('invalid_declaration', 'production refuses MAYFLY_FAILPOINT');
+    throw new Problem('invalid_declaration', 'production refuses MAYFLY_FAILPOINT: leave it out');
+  if (data.MAYFLY_CONFIG_DIR !== undefined)
+    throw new Problem(
+      'invalid_declaration',
+      'production refuses MAYFLY_CONFIG_DIR: leave it out and declare over the API, with `mayfly apply`',
+    );
 }

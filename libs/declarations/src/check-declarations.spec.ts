@@ -208,8 +208,8 @@ describe('checkDeclarations', () => {
     [
       'a configuration that the provider refuses',
       SUPPORT_YAML.replace("url: 'env:CRM_DATABASE_URL'", 'uri: x'),
-      '/spec/config',
-      /^Connection\/crm: spec\.config: /,
+      '/spec/config/url',
+      /^Connection\/crm: spec\.config\.url: /,
     ],
     [
       'a password in a configuration',

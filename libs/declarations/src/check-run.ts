@@ -51,7 +51,7 @@ function checkTemplate(
   const connections = ofKind('Connection', state).map(({ metadata, spec }) => ({ name: metadata.name, spec }));
   const findings = lintTemplate(declared.spec, lintFactsOf(providers, connections));
   const publication = problemThrownBy(() => {
-    refuseErrors(findings);
+    refuseErrors(findings, '/spec');
     const { metadata, spec } = declared;
     new CompiledTemplate({ name: metadata.name, version: 1, labels: metadata.labels ?? {}, spec, digest: '' });
   });

@@ -1,5 +1,6 @@
 import {
   isSecretReference,
+  schemaFault,
   strayReferences,
   type AnyProvider,
   type ConnectionSpec,
@@ -7,7 +8,6 @@ import {
 } from '@mayfly/credentials';
 import type { FieldError, Json, JsonObject } from '@mayfly/kernel';
 import { below } from '@mayfly/templates';
-import { firstFault } from './lint-facts.js';
 
 /** Before the host, or among the parameters, where PostgreSQL takes it too. */
 const PASSWORD_IN_URL = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*:[^/?#]*@|[^?]*\?(.*&)?password=)/is;
@@ -36,8 +36,8 @@ export function findConnectionFaults(
     const kinds = providers.map(({ kind }) => kind).join(', ');
     return [{ pointer: '/provider', detail: `there is no provider \`${spec.provider}\`; this service has ${kinds}` }];
   }
-  const fault = firstFault(provider.schemas.config, spec.config);
-  const refused = fault === undefined ? [] : [{ pointer: '/config', detail: fault }];
+  const fault = schemaFault(provider.schemas.config, spec.config);
+  const refused = fault === undefined ? [] : [{ pointer: fault.path.reduce(below, '/config'), detail: fault.detail }];
   return [
     ...refused,
     ...findPasswords(spec.config, '/config'),

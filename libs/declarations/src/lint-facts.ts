@@ -64,7 +64,7 @@ function objections(
 }
 
 /** The first thing that a provider's schema says against a value, with its place; undefined when it takes it. */
-export function firstFault(schema: z.ZodType | undefined, value: Json): string | undefined {
+function firstFault(schema: z.ZodType | undefined, value: Json): string | undefined {
   const fault = schema === undefined ? undefined : schemaFault(schema, value);
   return fault === undefined ? undefined : faultText(fault);
 }

@@ -4,6 +4,10 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { codeOf, linkUnlessPresent, readIfPresent, readOrCreateSecretFile } from './secret-file.js';
 
+it('finds no file below one that is no directory', () => {
+  expect(readIfPresent('/etc/passwd/below')).toBeUndefined();
+});
+
 describe('readOrCreateSecretFile', () => {
   let directory: string;
   let path: string;

@@ -8,11 +8,11 @@ const FORM_TYPE = 'application/x-www-form-urlencoded';
 
 /**
  * Makes Fastify read bodies strictly: forms at the OAuth endpoints (RFC 6749 §3.2), JSON everywhere else, each field named
- * once. Another media type is `unsupported_media_type`, which names it and the one to send. An empty body is `undefined`,
- * whatever its type. Call it before routes are added; Nest needs `{ bodyParser: false }`.
+ * once. Another media type is `unsupported_media_type`, which names it and the one to send. An empty body is a form without
+ * fields at the OAuth endpoints and `undefined` elsewhere, whatever its type. Call it before routes are added; Nest needs `{ bodyParser: false }`.
  */
 export function useStrictBodies(
-  fastify: Pick<FastifyInstance, 'removeAllContentTypeParsers' | 'addContentTypeParser'>,
+  fastify: Pick<FastifyInstance, 'removeAllContentTypeParsers' | 'addContentTypeParser' | 'addHook'>,
 ): void {
   fastify.removeAllContentTypeParsers();
   const parse = async (request: FastifyRequest, body: string): Promise<Json | undefined> => {
@@ -22,6 +22,9 @@ export function useStrictBodies(
     if (mediaTypeOf(given) !== wanted) throw unsupported(given, wanted);
     return wanted === JSON_TYPE ? parseStrictJson(body) : parseStrictForm(body);
   };
+  fastify.addHook('preValidation', async (request) => {
+    if (request.method === 'POST' && isOAuthAddress(request.url)) request.body ??= {};
+  });
   for (const type of [JSON_TYPE, FORM_TYPE, '*']) fastify.addContentTypeParser(type, { parseAs: 'string' }, parse);
 }
 

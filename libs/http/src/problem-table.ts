@@ -103,7 +103,7 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemKind>> = {
   payload_too_large: {
     status: 413,
     title: 'The body is too large',
-    description: 'The body is over the limit of 64 KiB; send less.',
+    description: 'The body is over the limit that `detail` names, 64 KiB at most routes; send less.',
     oauth: 'invalid_request',
   },
   unsupported_media_type: {
@@ -135,7 +135,7 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemKind>> = {
     status: 429,
     title: 'A quota is used up',
     description:
-      'The named `control` counts requests, tasks or uses, and nothing is left; wait for `Retry-After` or end a task.',
+      'The named `control` counts tasks, or what they hold of a connection; wait for `Retry-After` or end a task.',
     oauth: 'temporarily_unavailable',
   },
   provider_rejected: {

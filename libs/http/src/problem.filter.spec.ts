@@ -149,6 +149,15 @@ describe('ProblemFilter', () => {
   });
 });
 
+it.each(['application/x-www-form-urlencoded', undefined])(
+  'takes an empty body at the OAuth endpoints for a form without fields (%s)',
+  async (type) => {
+    const headers = type === undefined ? {} : { 'content-type': type };
+    const response = await app.inject({ method: 'POST', url: '/oauth/form', headers });
+    expect([response.statusCode, response.json()]).toEqual([201, {}]);
+  },
+);
+
 describe('a body', () => {
   it('is read when it is good', async () => {
     expect(await post('{"template":"a","parameters":{"region":"emea"}}')).toEqual({
@@ -169,7 +178,7 @@ describe('a body', () => {
     ['{"__proto__":{}}', 400, 'invalid_request', 'no field may be called `__proto__`'],
     ['{"template"', 400, 'invalid_request', 'the body is not valid JSON'],
     ['', 400, 'invalid_request', 'change the request: expected object, and it is missing'],
-    [`"${'x'.repeat(65_536)}"`, 413, 'payload_too_large', 'the body is too large, send less'],
+    [`"${'x'.repeat(65_536)}"`, 413, 'payload_too_large', 'the body is over 64 KiB; send less'],
   ])('is refused when it is %.40s', async (payload, status, code, detail) => {
     const answered = await post(payload);
     expect(answered.status).toBe(status);

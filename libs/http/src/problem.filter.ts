@@ -11,7 +11,6 @@ const BY_STATUS: ReadonlyMap<number, readonly [ProblemCode, string]> = new Map([
   [403, ['forbidden', 'this is not permitted']],
   [404, ['not_found', 'there is nothing at this address']],
   [405, ['method_not_allowed', 'this address does not take that method']],
-  [413, ['payload_too_large', 'the body is too large, send less']],
   [414, ['invalid_request', 'the address is too long']],
   [415, ['unsupported_media_type', 'this `Content-Type` is not read; send `application/json`, or a form at `/oauth/`']],
   [431, ['headers_too_large', 'the headers are too large']],
@@ -22,10 +21,16 @@ const BY_STATUS: ReadonlyMap<number, readonly [ProblemCode, string]> = new Map([
  * The problem that an error comes to at the edge: a `Problem` stays what it is, the framework's refusals are given our
  * codes by their status, and everything else is undefined, for the caller to learn nothing about.
  */
-function problemOf(error: unknown): Problem | undefined {
+function problemOf(error: unknown, bodyLimit: number | undefined): Problem | undefined {
   if (error instanceof Problem) return error;
+  if (statusOf(error) === 413) return new Problem('payload_too_large', tooLarge(bodyLimit), { cause: error });
   const known = BY_STATUS.get(statusOf(error) ?? 0);
   return known === undefined ? undefined : new Problem(...known, { cause: error });
+}
+
+function tooLarge(bodyLimit: number | undefined): string {
+  if (bodyLimit === undefined) return 'the body is too large; send less';
+  return `the body is over ${String(Math.floor(bodyLimit / 1024))} KiB; send less`;
 }
 
 /** Nest's exceptions have `getStatus`, Fastify's own errors a code `FST_…` (others with a `statusCode` are not theirs). */
@@ -46,7 +51,7 @@ export class ProblemFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const reply = http.getResponse<FastifyReply>();
-    const problem = problemOf(error);
+    const problem = problemOf(error, request.routeOptions.bodyLimit);
     const { status, headers, body } = renderErrorAt(request.url, problem ?? error, request.id);
     log(request, problem, error, status);
     if (reply.sent) return;

@@ -1,6 +1,6 @@
 import { faultText, type Targets } from '@mayfly/credentials';
 import { type FieldError, type JsonObject, Problem } from '@mayfly/kernel';
-import type { CompiledTemplate, RenderedCredential } from '@mayfly/templates';
+import { parameterPointer, type CompiledTemplate, type RenderedCredential } from '@mayfly/templates';
 
 /**
  * The scopes that validated parameters come to, each one that its provider and its connection take. Throws
@@ -28,5 +28,5 @@ function faultsOf(
   const detail = `credential \`${name}\`: ${faultText(fault)}`;
   const parameters = template.parametersAt(name, fault.path);
   if (parameters.length === 0) throw new Problem('provider_rejected', detail, { help: 'the template has to change' });
-  return parameters.map((parameter) => ({ pointer: `/${parameter}`, detail }));
+  return parameters.map((parameter) => ({ pointer: parameterPointer(parameter), detail }));
 }

@@ -70,6 +70,15 @@ describe('TaskRenewal', () => {
       expect(await renew(1_800)).toEqual({ secrets: new Map(), lifetime });
     });
 
+    it.each([
+      ['no lifetime', undefined],
+      ['less than what is left', 60],
+    ])('says that the longest life of the task is reached when %s is asked for then', async (_, ttlSeconds) => {
+      await stores.scene.advance(250);
+      await renew(1_800);
+      expect(await renew(ttlSeconds)).toMatchObject({ lifetime: { grantedSeconds: 1_550, limitedBy: 'maximum' } });
+    });
+
     it.each(['renew', 'heartbeat'] as const)(
       'refuses to %s a task past its deadline that nobody has closed',
       async (step) => {
@@ -143,9 +152,10 @@ describe('TaskRenewal', () => {
       expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 650));
     });
 
-    it('never moves the deadline back', async () => {
+    it('never moves the deadline back: it grants what is left, which the request made no longer', async () => {
       await stores.scene.advance(300);
-      expect(await renew(60)).toMatchObject({ secrets: new Map(), lifetime: { grantedSeconds: 300 } });
+      const lifetime = { requestedSeconds: 60, grantedSeconds: 300, limitedBy: 'request' };
+      expect(await renew(60)).toEqual({ secrets: new Map(), lifetime });
       expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 600));
       expect(service.dummy.live()[0]?.expiresAt).toEqual(addSeconds(start, 600));
     });

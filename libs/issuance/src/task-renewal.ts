@@ -78,7 +78,7 @@ export class TaskRenewal {
     const assessment = await this.decideAgain(requester, task, ttlSeconds);
     const deadline = newDeadline(task, assessment);
     const moves = deadline.expiresAt > task.expiresAt;
-    const renewed = moves ? { ...task, expiresAt: deadline.expiresAt } : task;
+    const renewed = { ...task, expiresAt: deadline.expiresAt };
     if (moves) await this.commit(requester, renewed, assessment.at);
     const secrets = await this.renewAtProviders(renewed, moves ? task.leases : task.leases.filter(needsRenewal));
     const grantedSeconds = Math.floor((renewed.expiresAt.getTime() - assessment.at.getTime()) / 1000);
@@ -197,14 +197,16 @@ export class TaskRenewal {
   }
 }
 
-/** With what set it: the lifetime that was decided now, or the longest life of the task. */
+/**
+ * The deadline that comes of the decision, never before the present one, and what made it no later: the longest life of
+ * the task where it reaches that, whatever was asked for; otherwise the bound of the lifetime that was decided now.
+ */
 function newDeadline(task: Task, { at, lifetime, template }: PermittedRequest) {
-  const decided = addSeconds(at, lifetime.grantedSeconds);
   const { maxSeconds } = template.version.spec.lifetime;
   const furthest = earliest(task.maxExpiresAt, addSeconds(task.createdAt, maxSeconds));
-  return decided < furthest
-    ? { expiresAt: decided, limitedBy: lifetime.limitedBy }
-    : { expiresAt: furthest, limitedBy: 'maximum' as const };
+  const decided = earliest(addSeconds(at, lifetime.grantedSeconds), furthest);
+  const expiresAt = decided > task.expiresAt ? decided : task.expiresAt;
+  return { expiresAt, limitedBy: expiresAt < furthest ? lifetime.limitedBy : ('maximum' as const) };
 }
 
 function judgeRuntime({ runtime }: Requester, task: Task): readonly Judgement[] {

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
+import { Problem } from '@mayfly/kernel';
 import Fastify from 'fastify';
 import { createLogger } from './logging.js';
 
@@ -121,6 +122,16 @@ describe('the logger', () => {
         cause: { code: 'ECONNREFUSED' },
       },
     });
+  });
+
+  it('leaves out the stack of a problem, which is an answer, unless it is a fault of ours', () => {
+    const { logger, logged } = recording();
+    logger.warn({ err: new Problem('provider_rejected', 'the secret `env:X` cannot be read') });
+    logger.error({ err: new Problem('internal', 'a rendered scope left its skeleton') });
+    expect(logged().map(({ err }) => err)).toEqual([
+      { type: 'Problem', code: 'provider_rejected', message: 'provider_rejected: the secret `env:X` cannot be read' },
+      expect.objectContaining({ code: 'internal', stack: expect.stringContaining('logging.spec') }),
+    ]);
   });
 
   it('follows a ring of causes no further than three', () => {

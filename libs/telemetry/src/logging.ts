@@ -1,3 +1,4 @@
+import { Problem } from '@mayfly/kernel';
 import { pino, type DestinationStream, type Logger } from 'pino';
 import { redactText } from './redaction.js';
 
@@ -50,7 +51,10 @@ export function createLogger({ level, destination }: LoggerOptions): Logger {
   return destination === undefined ? pino(options) : pino(options, destination);
 }
 
-/** Name, code, message, stack and causes of an error. Its other members are left out: drivers keep parameters there. */
+/**
+ * Name, code, message, stack and causes of an error. Its other members are left out: drivers keep parameters there. A
+ * problem is an answer, so its stack says nothing, unless it is a fault of ours.
+ */
 function loggedError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return { message: String(error) };
   const { name, message, stack, cause } = error;
@@ -58,7 +62,11 @@ function loggedError(error: unknown, depth = 0): unknown {
     type: name,
     ...('code' in error && typeof error.code === 'string' ? { code: error.code } : {}),
     message,
-    ...(stack === undefined ? {} : { stack }),
+    ...(stack === undefined || isAnswer(error) ? {} : { stack }),
     ...(cause === undefined || depth >= 3 ? {} : { cause: loggedError(cause, depth + 1) }),
   };
+}
+
+function isAnswer(error: Error): boolean {
+  return error instanceof Problem && error.code !== 'internal';
 }

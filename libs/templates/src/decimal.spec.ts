@@ -23,7 +23,7 @@ describe('multipleOf', () => {
     '0.01 refuses %d, and names the parameter and the step',
     (amount) => {
       expect(refusalOf(() => money.validate({ amount })).errors).toEqual([
-        { pointer: '/amount', detail: 'must be multiple of 0.01' },
+        { pointer: '/parameters/amount', detail: 'must be multiple of 0.01' },
       ]);
     },
   );

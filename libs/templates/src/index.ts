@@ -1,6 +1,7 @@
 export { CompiledTemplate, type RenderedCredential, type TemplateVersion } from './compiled-template.js';
 export { diffSpecs, type Difference } from './difference.js';
 export { below } from './json-pointer.js';
+export { parameterPointer } from './parameter-faults.js';
 export type { LintFacts, ProviderFact } from './lint-facts.js';
 export { lintTemplate } from './lint.js';
 export { compileParameters, type ParameterSchema } from './parameter-schema.js';

@@ -4,7 +4,20 @@ import { below } from './json-pointer.js';
 
 const MAX_FAULTS = 20;
 
-/** What ajv found, for the caller: at most 20 places, each with what to change there. */
+/** The JSON Pointer to the parameters in a request for a task: pointers of `invalid_parameters` lead into its body. */
+const PARAMETERS = '/parameters';
+
+/** The JSON Pointer to one parameter in a request for a task. */
+export function parameterPointer(name: string): string {
+  return below(PARAMETERS, name);
+}
+
+/** A fault of the parameters as one of the request that has them. */
+export function inRequest({ pointer, detail }: FieldError): FieldError {
+  return { pointer: `${PARAMETERS}${pointer}`, detail };
+}
+
+/** What ajv found, for the caller: at most 20 places, each with what to change there. Pointers lead into the parameters. */
 export function describeFaults(errors: readonly ErrorObject[]): FieldError[] {
   return errors.slice(0, MAX_FAULTS).map(describe);
 }

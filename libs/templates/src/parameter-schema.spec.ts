@@ -117,26 +117,26 @@ describe('ParameterSchema.validate', () => {
   });
 
   it.each<[string, Json, string]>([
-    ['an unknown key', { region: 'emea', role: 'admin' }, '/role'],
-    ['a missing key', {}, '/region'],
-    ['a value outside the enum', { region: 'EMEA' }, '/region'],
-    ['a list where a text belongs', { region: ['emea'] }, '/region'],
-    ['a number as text', { region: 'emea', rows: '5' }, '/rows'],
-    ['a text as number', { region: 'emea', ticket: 4711 }, '/ticket'],
-    ['a fraction', { region: 'emea', rows: 1.5 }, '/rows'],
-    ['a number over the bound', { region: 'emea', rows: 1e9 }, '/rows'],
-    ['a negative number', { region: 'emea', rows: -1 }, '/rows'],
-    ['a final newline', { region: 'emea', ticket: '4711\n' }, '/ticket'],
-    ['a text over the bound', { region: 'emea', note: 'x'.repeat(21) }, '/note'],
-    ['a list over the bound', { region: 'emea', tags: ['a', 'b', 'c'] }, '/tags'],
-    ['a doubled item', { region: 'emea', tags: ['a', 'a'] }, '/tags'],
-    ['a text for a boolean', { region: 'emea', urgent: 'true' }, '/urgent'],
-    ['null', { region: null }, '/region'],
-    ['an unknown key inside', { region: 'emea', period: { from: 1, to: 2 } }, '/period/to'],
-    ['`__proto__`', JSON.parse('{"region":"emea","__proto__":{"role":"admin"}}') as Json, '/__proto__'],
-    ['`constructor`', { region: 'emea', constructor: {} }, '/constructor'],
-    ['a list as root', [], ''],
-    ['a text as root', 'emea', ''],
+    ['an unknown key', { region: 'emea', role: 'admin' }, '/parameters/role'],
+    ['a missing key', {}, '/parameters/region'],
+    ['a value outside the enum', { region: 'EMEA' }, '/parameters/region'],
+    ['a list where a text belongs', { region: ['emea'] }, '/parameters/region'],
+    ['a number as text', { region: 'emea', rows: '5' }, '/parameters/rows'],
+    ['a text as number', { region: 'emea', ticket: 4711 }, '/parameters/ticket'],
+    ['a fraction', { region: 'emea', rows: 1.5 }, '/parameters/rows'],
+    ['a number over the bound', { region: 'emea', rows: 1e9 }, '/parameters/rows'],
+    ['a negative number', { region: 'emea', rows: -1 }, '/parameters/rows'],
+    ['a final newline', { region: 'emea', ticket: '4711\n' }, '/parameters/ticket'],
+    ['a text over the bound', { region: 'emea', note: 'x'.repeat(21) }, '/parameters/note'],
+    ['a list over the bound', { region: 'emea', tags: ['a', 'b', 'c'] }, '/parameters/tags'],
+    ['a doubled item', { region: 'emea', tags: ['a', 'a'] }, '/parameters/tags'],
+    ['a text for a boolean', { region: 'emea', urgent: 'true' }, '/parameters/urgent'],
+    ['null', { region: null }, '/parameters/region'],
+    ['an unknown key inside', { region: 'emea', period: { from: 1, to: 2 } }, '/parameters/period/to'],
+    ['`__proto__`', JSON.parse('{"region":"emea","__proto__":{"role":"admin"}}') as Json, '/parameters/__proto__'],
+    ['`constructor`', { region: 'emea', constructor: {} }, '/parameters/constructor'],
+    ['a list as root', [], '/parameters'],
+    ['a text as root', 'emea', '/parameters'],
   ])('refuses %s', (_, value, pointer) => {
     const { code, errors } = refusalOf(() => parameters.validate(value));
     expect(code).toBe('invalid_parameters');
@@ -150,7 +150,7 @@ describe('ParameterSchema.validate', () => {
 
   it('names what may be given, in lower case and without a final stop', () => {
     const { errors } = refusalOf(() => parameters.validate({ region: 'mars' }));
-    expect(errors).toEqual([{ pointer: '/region', detail: 'use one of `emea`, `apac`' }]);
+    expect(errors).toEqual([{ pointer: '/parameters/region', detail: 'use one of `emea`, `apac`' }]);
   });
 
   it('stays short however much is sent', () => {
@@ -159,6 +159,6 @@ describe('ParameterSchema.validate', () => {
     const beyond = { ...flood, ...Object.fromEntries(Array.from({ length: 900 }, (_, i) => [`m${String(i)}`, i])) };
     expect(refusalOf(() => parameters.validate(beyond)).errors[0]?.detail).toMatch(/too many values/);
     const [huge] = refusalOf(() => parameters.validate({ region: 'emea', ['x'.repeat(9_000)]: 1 })).errors;
-    expect(huge?.pointer.length).toBeLessThan(70);
+    expect(huge?.pointer.length).toBeLessThan(80);
   });
 });

@@ -2,7 +2,7 @@ import { Problem, type Json, type JsonObject } from '@mayfly/kernel';
 import { Ajv2020, str, type ValidateFunction } from 'ajv/dist/2020.js';
 import { anchoredPatterns } from './anchored-pattern.js';
 import { isMultiple } from './decimal.js';
-import { describeFaults } from './parameter-faults.js';
+import { describeFaults, inRequest } from './parameter-faults.js';
 import { checkParameterSchema } from './parameter-rules.js';
 import { finding, refuseErrors, type Finding } from './rule.js';
 import { findUnsafe, isObject } from './tree-bounds.js';
@@ -63,13 +63,15 @@ export class ParameterSchema {
 
   /**
    * The value itself, known to fit: nothing is coerced, filled in or left out. Throws `invalid_parameters` whose `errors`
-   * point into the value (at most 20).
+   * point into the request that has the value as its `parameters` (at most 20).
    */
   validate(value: Json): JsonObject {
     const unsafe = findUnsafe(value, VALUE_BOUNDS);
     const errors = unsafe === undefined ? this.faults(value) : [unsafe];
     if (errors.length === 0 && isObject(value)) return value;
-    throw new Problem('invalid_parameters', 'the parameters do not fit the template', { errors });
+    throw new Problem('invalid_parameters', 'the parameters do not fit the template', {
+      errors: errors.map(inRequest),
+    });
   }
 
   private faults(value: Json) {

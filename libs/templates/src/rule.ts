@@ -53,12 +53,17 @@ export function finding(rule: RuleId, pointer: string, detail: string): Finding 
   return { rule, severity: RULES[rule], pointer, detail };
 }
 
-/** Throws `invalid_template`, listing at most 50 errors, when one of the findings is an error. */
-export function refuseErrors(findings: readonly Finding[]): void {
+/**
+ * Throws `invalid_template`, listing at most 50 errors, when one of the findings is an error. `root` is where what was
+ * judged is in the document that the caller knows: `/spec` for a whole template.
+ */
+export function refuseErrors(findings: readonly Finding[], root = ''): void {
   const errors = findings.filter((found) => found.severity === 'error');
   const [first] = errors;
   if (first === undefined) return;
   throw new Problem('invalid_template', `the template breaks rule ${first.rule}: ${first.detail}`, {
-    errors: errors.slice(0, 50).map(({ rule, pointer, detail }) => ({ pointer, detail: `${rule}: ${detail}` })),
+    errors: errors
+      .slice(0, 50)
+      .map(({ rule, pointer, detail }) => ({ pointer: `${root}${pointer}`, detail: `${rule}: ${detail}` })),
   });
 }

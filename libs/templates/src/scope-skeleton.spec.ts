@@ -100,7 +100,7 @@ describe('ScopeSkeleton.render', () => {
     ['is of another type', 7],
   ])('points at a parameter that %s, even when nobody validated it', (_, tenant) => {
     const { code, errors } = refusalOf(() => compileScope({ a: { $param: 'tenant' } }, parameters).render({ tenant }));
-    expect([code, errors[0]?.pointer]).toEqual(['invalid_parameters', '/tenant']);
+    expect([code, errors[0]?.pointer]).toEqual(['invalid_parameters', '/parameters/tenant']);
   });
 
   it('refuses a negative number in a free hole', () => {

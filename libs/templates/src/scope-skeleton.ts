@@ -1,6 +1,7 @@
 import { digestOf, Problem, type FieldError, type Json, type JsonObject } from '@mayfly/kernel';
 import { LRUCache } from 'lru-cache';
 import { describeHole, fitsHole, longestValue } from './hole.js';
+import { parameterPointer } from './parameter-faults.js';
 import type { ParameterSchema } from './parameter-schema.js';
 import { refuseErrors } from './rule.js';
 import { fill, holesAt, holesOf, isFilled, type Hole, type HoleValues, type ScopeNode } from './scope-node.js';
@@ -66,7 +67,7 @@ export class ScopeSkeleton {
     for (const { parameter, rule } of this.holes.values()) {
       const value = Object.hasOwn(parameters, parameter) ? parameters[parameter] : undefined;
       if (fitsHole(rule, value)) values[parameter] = value;
-      else errors.push({ pointer: `/${parameter}`, detail: describeHole(rule) });
+      else errors.push({ pointer: parameterPointer(parameter), detail: describeHole(rule) });
     }
     if (errors.length === 0) return values;
     throw new Problem('invalid_parameters', 'a parameter does not fit where the template puts it', { errors });

@@ -11,7 +11,7 @@ import {
 } from '@mayfly/embedded';
 import type { BrokerConfig } from '../config.js';
 import { projectFile } from './project-file.js';
-import { namingDatabase } from './start-faults.js';
+import { namingDatabase, namingDataDirectory } from './start-faults.js';
 
 /** The database that this process serves from, with what comes with it. */
 export interface Backing {
@@ -31,7 +31,7 @@ export async function openBacking(config: BrokerConfig, log: (message: string) =
 }
 
 async function embedded(config: BrokerConfig, log: (message: string) => void): Promise<Backing> {
-  const server = await startEmbeddedPostgres({ dataDir: config.dataDir, log });
+  const server = await namingDataDirectory(() => startEmbeddedPostgres({ dataDir: config.dataDir, log }));
   try {
     const [demoUrl, issuer] = await Promise.all([
       prepareDemoDatabase(server),

@@ -37,15 +37,16 @@ describe('secrets by reference', () => {
     },
   );
 
-  it.each(['env:NOBODY', 'env:EMPTY', 'file:/nowhere/at/all'])(
-    'are refused when nothing is there: %s',
-    async (text) => {
-      await expect(sourceOf().read(text)).rejects.toMatchObject({
-        code: 'provider_rejected',
-        detail: expect.stringContaining(text),
-      });
-    },
-  );
+  it.each([
+    ['env:NOBODY', '`NOBODY` is not set where the service runs; set it'],
+    ['env:EMPTY', '`EMPTY` is empty where the service runs; set it'],
+    ['file:/nowhere/at/all', 'the file is not there, is empty, or may not be read'],
+  ])('are refused when nothing is there, with why: %s', async (text, fact) => {
+    await expect(sourceOf().read(text)).rejects.toMatchObject({
+      code: 'provider_rejected',
+      detail: `the secret \`${text}\` cannot be read: ${fact}`,
+    });
+  });
 
   it.each([...Object.keys(OWN), 'mayfly_sealing_key', 'NODE_ENV'])('never are the setting %s', async (name) => {
     expect(sourceOf().faultOf(`env:${name}`)).toMatch(/setting of the service/);

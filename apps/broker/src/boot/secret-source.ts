@@ -31,11 +31,17 @@ export class ProcessSecretSource implements SecretSource {
     const fault = this.faultOf(reference);
     if (fault !== undefined) throw refused(reference, `: ${fault}`);
     const place = placeOf(reference);
-    const value = reference.startsWith('env:')
-      ? (this.environment[place] ?? this.defaults[place])
-      : await this.file(place).catch(() => undefined);
-    if (value === undefined || value === '') throw refused(reference);
-    return value;
+    if (!reference.startsWith('env:')) {
+      const text = await this.file(place).catch(() => undefined);
+      if (text) return text;
+      throw refused(reference, ': the file is not there, is empty, or may not be read');
+    }
+    const value = this.environment[place] ?? this.defaults[place];
+    if (value) return value;
+    throw refused(
+      reference,
+      `: \`${place}\` is ${value === undefined ? 'not set' : 'empty'} where the service runs; set it`,
+    );
   }
 
   /** Undefined when a link leads out of the directory, or into the system's own. */
@@ -55,6 +61,6 @@ function isBelow(directory: string, path: string): boolean {
   return path.startsWith(directory.endsWith(sep) ? directory : directory + sep);
 }
 
-function refused(reference: string, why = ''): Problem {
+function refused(reference: string, why: string): Problem {
   return new Problem('provider_rejected', `the secret \`${reference}\` cannot be read${why}`);
 }

@@ -8,7 +8,7 @@ import { startBackground } from './background.js';
 import { type Backing, openBacking } from './database.js';
 import type * as HttpRoutes from './http.js';
 import { buildServices, type Services } from './services.js';
-import { namingAddress, namingSealingKey } from './start-faults.js';
+import { namingAddress, namingSealingKey, requireDirectory } from './start-faults.js';
 import { type Running, stop } from './stop.js';
 
 /** How many leases one process closes at once on behalf of the queue. */
@@ -31,6 +31,8 @@ export async function startBroker(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Broker> {
   const log = createLogger({ level: config.logLevel });
+  if (config.secretsDir !== undefined)
+    await requireDirectory('MAYFLY_SECRETS_DIR', config.secretsDir, 'the directory of the secrets');
   // Nest and the routes are loaded while the database starts.
   const http = import('./http.js');
   const backing = await openBacking(config, (message) => {

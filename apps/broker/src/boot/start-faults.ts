@@ -1,3 +1,4 @@
+import { opendir } from 'node:fs/promises';
 import { Problem } from '@mayfly/kernel';
 import { redactText } from '@mayfly/telemetry';
 
@@ -16,9 +17,19 @@ const DATABASE_FAULTS: ReadonlyMap<string, string> = new Map([
   ['ENETUNREACH', 'its host cannot be reached'],
   ['ETIMEDOUT', 'its host does not answer'],
   ['ECONNRESET', 'its host ended the connection'],
+  ['ENOENT', 'a file that it names, a certificate, a key or a socket, is not there'],
+  ['EACCES', 'a file that it names, a certificate, a key or a socket, may not be read'],
   ['SELF_SIGNED_CERT_IN_CHAIN', 'the certificate of the server is not trusted (NODE_EXTRA_CA_CERTS)'],
   ['DEPTH_ZERO_SELF_SIGNED_CERT', 'the certificate of the server is not trusted (NODE_EXTRA_CA_CERTS)'],
   ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'the certificate of the server is not trusted (NODE_EXTRA_CA_CERTS)'],
+]);
+
+/** What making the data directory failed at, by the system's code. */
+const DATA_DIRECTORY_FAULTS: ReadonlyMap<string, string> = new Map([
+  ['EEXIST', 'a file is where the directory should be; name a directory, or one that can be made'],
+  ['ENOTDIR', 'a file is where the directory should be; name a directory, or one that can be made'],
+  ['EROFS', 'its file system is read-only; name a directory that can be written'],
+  ['ENOSPC', 'its disk is full; make room or name another directory'],
 ]);
 
 /** What listening failed at, by the system's code, with the variable that would change it. */
@@ -56,6 +67,42 @@ export async function namingSealingKey<T>(open: () => Promise<T>): Promise<T> {
       'MAYFLY_SEALING_KEY: the signing keys in this database were sealed with another key; start with that one';
     throw new Problem('conflict', detail, { cause });
   }
+}
+
+/** The same for the first use of the data directory. */
+export async function namingDataDirectory<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    const fact = DATA_DIRECTORY_FAULTS.get(codeOf(cause));
+    if (fact === undefined) throw cause;
+    throw new Problem('unavailable', `MAYFLY_DATA_DIR: ${fact} (${codeOf(cause)})`, { cause });
+  }
+}
+
+/** Throws `invalid_declaration` where the directory of a variable is none, or is closed to this process. */
+export async function requireDirectory(variable: string, path: string, wanted: string): Promise<void> {
+  try {
+    await (await opendir(path)).close();
+  } catch (cause) {
+    throw unreadableDirectory(variable, wanted, cause);
+  }
+}
+
+/** The `invalid_declaration` for a variable whose directory cannot be read; `wanted` is what to name instead. */
+export function unreadableDirectory(variable: string, wanted: string, cause: unknown): Problem {
+  const detail = `${variable} names no directory that can be read${codeIn(cause)}; name ${wanted}`;
+  return new Problem('invalid_declaration', detail, { cause });
+}
+
+/** The same for a file that a variable leads to. */
+export function unreadableFile(variable: string, file: string, cause: unknown): Problem {
+  const detail = `${variable}: ${file} cannot be read${codeIn(cause)}; name a file that is there and that this user may read`;
+  return new Problem('invalid_declaration', detail, { cause });
+}
+
+function codeIn(cause: unknown): string {
+  return codeOf(cause) === '' ? '' : ` (${codeOf(cause)})`;
 }
 
 /** The same for listening at `HOST` and `PORT`. */

@@ -4,6 +4,7 @@ import { MAYFLY } from '@mayfly/audit';
 import { parseDeclarations, parseDocument, type Declaration } from '@mayfly/declarations';
 import { Problem, type Json } from '@mayfly/kernel';
 import type { AppliedDeclarations, PgDeclarationStore } from '@mayfly/persistence';
+import { unreadableDirectory, unreadableFile } from '../boot/start-faults.js';
 
 const MAX_FILES = 200;
 
@@ -26,7 +27,7 @@ export async function applyDirectory(
 
 async function readFiles(directory: string): Promise<Declaration[]> {
   const names = await readdir(directory).catch((error: unknown) => {
-    throw new Problem('invalid_declaration', 'MAYFLY_CONFIG_DIR names no directory that can be read', { cause: error });
+    throw unreadableDirectory('MAYFLY_CONFIG_DIR', 'a directory of YAML files', error);
   });
   const files = names.filter((name) => ['.yaml', '.yml'].includes(extname(name))).sort();
   if (files.length > MAX_FILES) {
@@ -36,16 +37,16 @@ async function readFiles(directory: string): Promise<Declaration[]> {
     );
   }
   const documents: Declaration[] = [];
-  for (const name of files) documents.push(...(await readDeclaredFile(join(directory, name))));
+  for (const name of files) documents.push(...(await readDeclaredFile(join(directory, name), 'MAYFLY_CONFIG_DIR')));
   return documents;
 }
 
-/** The documents of one YAML file. Throws `invalid_declaration` by file, line and path. */
-export async function readDeclaredFile(path: string): Promise<Declaration[]> {
+/** The documents of one YAML file, to which `variable` leads. Throws `invalid_declaration` by file, line and path. */
+export async function readDeclaredFile(path: string, variable: string): Promise<Declaration[]> {
   const shown = relative(process.cwd(), path);
   const file = shown.startsWith('..') ? path : shown;
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
-    throw new Problem('invalid_declaration', `${file}: cannot be read`, { cause: error });
+    throw unreadableFile(variable, file, error);
   });
   return parseDeclarations(file, text);
 }

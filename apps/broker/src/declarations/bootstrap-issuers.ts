@@ -15,7 +15,7 @@ export async function applyBootstrapIssuers(
   store: Pick<PgDeclarationStore, 'apply'>,
   path: string,
 ): Promise<AppliedDeclarations> {
-  const documents = await readDeclaredFile(path);
+  const documents = await readDeclaredFile(path, 'MAYFLY_BOOTSTRAP_ISSUER');
   const other = documents.find(({ kind }) => kind !== 'Issuer');
   if (other !== undefined) {
     const detail = `MAYFLY_BOOTSTRAP_ISSUER declares ${other.kind}/${other.metadata.name}; leave only issuers in it`;

@@ -32,7 +32,7 @@ export class BrokerClient {
   }
 
   async isActive(token: string, credential: string): Promise<boolean> {
-    const response = await fetch(`${this.url}/oauth/introspect`, {
+    const response = await this.send('/oauth/introspect', {
       method: 'POST',
       headers: { authorization: `Bearer ${token}` },
       body: new URLSearchParams({ token: credential }),
@@ -48,10 +48,19 @@ export class BrokerClient {
 
   private call(method: string, path: string, token: string, body?: string): Promise<Response> {
     const json = body === undefined ? {} : { 'content-type': 'application/json' };
-    return fetch(`${this.url}${path}`, {
+    return this.send(path, {
       method,
       headers: { authorization: `Bearer ${token}`, ...json },
       ...(body === undefined ? {} : { body }),
     });
+  }
+
+  private async send(path: string, request: RequestInit): Promise<Response> {
+    try {
+      return await fetch(`${this.url}${path}`, request);
+    } catch (error) {
+      const { code = 'no connection' } = ((error as Error).cause ?? {}) as { readonly code?: string };
+      throw new Error(`${this.url} does not answer (${code})`, { cause: error });
+    }
   }
 }

@@ -7,6 +7,11 @@ const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
 
 const MEANINGS: Readonly<Record<string, string>> = { 200: 'as asked', 201: 'created', 204: 'done' };
 
+const BODY_PROBLEMS = [
+  ['413', 'the body is too long; `detail` names the limit'],
+  ['415', 'the body is of another media type; send JSON'],
+] as const;
+
 interface Media {
   schema?: object;
   example?: unknown;
@@ -28,6 +33,7 @@ export function finish(document: OpenAPIObject): OpenAPIObject {
     for (const method of METHODS) {
       const operation = item[method];
       if (operation === undefined) continue;
+      addBodyProblems(operation);
       Object.entries(operation.responses).forEach(([status, response]) => {
         finishResponse(status, response as Response);
       });
@@ -39,6 +45,14 @@ export function finish(document: OpenAPIObject): OpenAPIObject {
     }
   }
   return document;
+}
+
+/** Any route that takes a body may refuse it before it is read; the OAuth endpoints say so themselves. */
+function addBodyProblems({ requestBody, responses }: Operation): void {
+  if (requestBody === undefined) return;
+  for (const [status, description] of BODY_PROBLEMS) {
+    responses[status] ??= { description, content: { 'application/json': { schema: { $ref: PROBLEM } } } };
+  }
 }
 
 /** The generator writes every answer down as `application/json`; problems have a media type of their own (RFC 9457 §3). */

@@ -58,16 +58,16 @@ describe('a dry run', () => {
   };
   /** What the dry run says, and then what the request comes to. */
   const bothOf = async (parameters: TaskParameters): Promise<readonly [dry: Verdict, real: Verdict]> => {
+    const dry = await verdictOf(tasks.dryRun(principal(), requestWith(parameters)).then(refuseDenied));
+    return [dry, await verdictOf(service.issuance.issue(service.requester(), requestWith(parameters)))];
+  };
+  const requestWith = (parameters: TaskParameters) => ({
+    ...{ template: 'read-cases', parameters, purpose: 'answer ticket 4711' },
+  });
+  const principal = (): AgentPrincipal => {
     const requester = service.requester();
     const { issuer, subject, identityExpiresAt: expiresAt } = requester;
-    const agent = {
-      ...requester,
-      kind: 'agent',
-      identity: { issuer, subject, expiresAt },
-    } as unknown as AgentPrincipal;
-    const request = { template: 'read-cases', parameters, purpose: 'answer ticket 4711' };
-    const dry = await verdictOf(tasks.dryRun(agent, request).then(refuseDenied));
-    return [dry, await verdictOf(service.issuance.issue(requester, request))];
+    return { ...requester, kind: 'agent', identity: { issuer, subject, expiresAt } } as unknown as AgentPrincipal;
   };
   const templateFor = (provider: string, scope: JsonObject, properties: JsonObject) =>
     templateOf({
@@ -123,7 +123,7 @@ describe('a dry run', () => {
     const template = templateFor(provider, scope, { p: free });
     expect(errorsIn(template)).toEqual([]);
     await publish(template);
-    const refusal = { code: 'invalid_parameters', errors: [{ pointer: '/p', detail }] };
+    const refusal = { code: 'invalid_parameters', errors: [{ pointer: '/parameters/p', detail }] };
     expect(await bothOf({ p: value })).toEqual([refusal, refusal]);
   });
 
@@ -141,7 +141,7 @@ describe('a dry run', () => {
     expect(await bothOf({ action: 'ec2:DescribeThing1', resource: '*' })).toEqual(['granted', 'granted']);
     const [dry, real] = await bothOf({ action: 's3:GetObject', resource: '*' });
     expect(real).toEqual(dry);
-    expect(real).toMatchObject({ code: 'invalid_parameters', errors: [{ pointer: '/resource' }] });
+    expect(real).toMatchObject({ code: 'invalid_parameters', errors: [{ pointer: '/parameters/resource' }] });
   });
 
   it('and the request refuse a scope without parameters that its provider no longer takes, as nothing that the caller can change', async () => {
@@ -160,6 +160,24 @@ describe('a dry run', () => {
     service.connect('dummy', 'dummy');
     service.disable('dummy');
     expect(await bothOf({ p: 'a' })).toEqual(Array(2).fill({ code: 'policy_denied', errors: [] }));
+  });
+
+  it.each([
+    ['quota-concurrent-tasks', { tasksPerMinute: 5, concurrentTasks: 1 }],
+    ['quota-tasks-per-minute', { tasksPerMinute: 1, concurrentTasks: 5 }],
+  ])('shows %s with the limit, the detail and the help that the request is refused with', async (control, quota) => {
+    await service.publish(templateOf({ quota }));
+    const request = requestWith({ region: 'emea' });
+    await service.issuance.issue(service.requester(), request);
+    const { wouldGrant, controls } = await tasks.dryRun(principal(), request);
+    const refusal: unknown = await service.issuance
+      .issue(service.requester(), request)
+      .catch((error: unknown) => error);
+    if (!(refusal instanceof Problem)) throw new Error('the request was granted');
+    const { limit, help } = refusal.extensions;
+    expect([wouldGrant, limit]).toEqual([false, expect.anything()]);
+    const shown = (controls as JsonObject[]).filter(({ outcome }) => outcome === 'deny');
+    expect(shown).toEqual([{ control, outcome: 'deny', detail: refusal.detail, help, evidence: { limit } }]);
   });
 
   const properties: JsonObject = {

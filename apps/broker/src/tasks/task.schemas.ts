@@ -91,10 +91,13 @@ export const TaskViewSchema = z
     lifetime: z
       .strictObject({
         requestedSeconds: z.int().nullable(),
-        grantedSeconds: z.int(),
+        grantedSeconds: z.int().meta({
+          description:
+            'from the decision to the deadline; a renewal never moves the deadline back, so that it is what is left where less was asked for',
+        }),
         limitedBy: z.string().meta({
           description:
-            'what made it no longer: `request`, `template`, `identity`, `provider …`, or `maximum` when a renewal reached `maxExpiresAt`',
+            'what made it no longer: `request`, `template`, `identity`, `provider …`, or `maximum` where the deadline of a renewed task is as far as it can ever be (`maxExpiresAt`, or the longest life that the template allows now)',
         }),
       })
       .optional()

@@ -63,6 +63,13 @@ describe('applying', () => {
     ]);
   });
 
+  it('names a refused document once, though what the broker says of it starts with its name', async () => {
+    const said = 'TaskTemplate/b: spec.owner: name one\n  TaskTemplate/b: spec.purpose: give one';
+    const client = broker({ 'replace b': new BrokerRefusal(422, 'invalid_declaration', said) });
+    const { told } = await apply(client, [step('b', 'update')]);
+    expect(told).toEqual(['failed  TaskTemplate/b  (x.yaml): spec.owner: name one\n  spec.purpose: give one']);
+  });
+
   it('says that it does not know where the connection broke', async () => {
     const client = broker({ 'create a': new BrokerUnreachable('http://x', 'ECONNRESET') });
     expect((await apply(client, [step('a', 'create'), step('b', 'create')])).outcomes).toEqual([

@@ -1,5 +1,6 @@
 import { BrokerUnreachable } from '../broker/broker-unreachable.js';
 import { failureOf, type CommandFailure } from '../command-failure.js';
+import { withoutTitle } from './check-words.js';
 import type { DeclarationsClient } from './declarations.client.js';
 import { titleOf } from './declared-file.js';
 import { isEffective, type Step } from './steps.js';
@@ -61,5 +62,5 @@ export function outcomeWords({ step, outcome, failure }: Applied): string | unde
   const state =
     step.publication !== undefined && outcome !== 'failed' && outcome !== 'unknown' ? 'not published' : outcome;
   const help = failure.help === undefined ? '' : `\n  ${failure.help}`;
-  return `${state}  ${title}  (${step.file}): ${failure.message}${help}`;
+  return `${state}  ${title}  (${step.file}): ${withoutTitle(title, failure.message)}${help}`;
 }

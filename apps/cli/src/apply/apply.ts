@@ -3,7 +3,7 @@ import type { GlobalOptions } from '../config.js';
 import { EXIT } from '../exit-codes.js';
 import { openSession, type Session } from '../session.js';
 import { applySteps, outcomeWords, type Applied } from './application.js';
-import { checkAsJson, checkWords } from './check-words.js';
+import { checkAsJson, checkWords, refusedWords } from './check-words.js';
 import { DeclarationsClient, type Checked, type Found } from './declarations.client.js';
 import { readDeclared, titleOf, type DeclaredInFile } from './declared-file.js';
 import { isEffective, stepsOf, type Step } from './steps.js';
@@ -53,11 +53,12 @@ async function rehearse(
     ...checkAsJson(checked.get(titleOf(step.declared))),
   }));
   if (!output.isForPeople) output.show({ dryRun: true, documents }, () => '');
-  for (const words of checkWords(steps, checked)) notices.warnOnce(words);
+  for (const line of checkWords(steps, checked)) notices.warnOnce(line);
   const refused = [...checked.values()].flatMap(({ refusal, publication }) => [refusal ?? publication ?? []].flat());
-  if (refused.length === 0) return exitCode && sent.length > 0 ? EXIT.no : EXIT.ok;
+  const words = refusedWords([...checked.values()], sent.length);
+  if (words === undefined) return exitCode && sent.length > 0 ? EXIT.no : EXIT.ok;
   const status = Math.max(...refused.map((problem) => problem.exitCode));
-  throw new CommandFailure(status, `${String(refused.length)} of ${String(sent.length)} would be refused`);
+  throw new CommandFailure(status, words);
 }
 
 function tell({ output, notices }: Session, applied: Applied): void {

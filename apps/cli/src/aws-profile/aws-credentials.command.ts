@@ -18,7 +18,8 @@ import { ProfileSession } from './profile-session.js';
  */
 const ANSWER_MS = 4_600;
 const LEAVE_MS = 4_900;
-/** How long ending a task is tried: by `--end`, and where nobody reads the session. No SDK waits for either. */
+const NO_SESSION = 'there is no session within 5 s';
+/** How long ending a task is tried where nobody reads the session. */
 const END_MS = 6_000;
 
 interface AwsCredentialsOptions extends TaskOptions, GlobalOptions {
@@ -54,13 +55,13 @@ async function run(options: AwsCredentialsOptions): Promise<void> {
 /** Hands out the session that is kept. A reader that has gone leaves it to the next call. */
 async function printKept(session: Session, options: AwsCredentialsOptions): Promise<void> {
   const obtained = profileSession(session, options, ANSWER_MS).then((profile) => profile.obtain());
-  await print(await inTime(obtained, 'the next call asks for the same task'));
+  await print(await inTime(obtained, NO_SESSION, 'the next call asks for the same task'));
 }
 
 /** Hands out the session of a task of its own, or ends the task. */
 async function printOwn({ tasks, notices }: Session, options: AwsCredentialsOptions): Promise<void> {
   const asked = tasks.request(requestOf(options), { forMs: Math.max(ANSWER_MS - systemTimer.now(), 1) });
-  const { task } = await inTime(asked, 'a task that was opened all the same ends at its deadline');
+  const { task } = await inTime(asked, NO_SESSION, 'a task that was opened all the same ends at its deadline');
   try {
     await print(sessionIn(task, options.credential).session);
   } catch (error) {
@@ -72,8 +73,8 @@ async function printOwn({ tasks, notices }: Session, options: AwsCredentialsOpti
 }
 
 async function end(session: Session, options: AwsCredentialsOptions): Promise<void> {
-  const profile = await profileSession(session, options, systemTimer.now() + END_MS);
-  const taskId = await profile.end();
+  const ending = profileSession(session, options, ANSWER_MS).then((profile) => profile.end());
+  const taskId = await inTime(ending, 'the task is not ended within 5 s', 'the same command tries it again');
   session.notices.note(taskId === undefined ? 'no task is kept for these options' : `task ${taskId} has ended`);
 }
 
@@ -108,9 +109,9 @@ function notRead(error: Error): CommandFailure {
 }
 
 /** What comes in time. Whatever holds it up, such as a platform that gives no identity token, is left behind. */
-function inTime<T>(coming: Promise<T>, help: string): Promise<T> {
+function inTime<T>(coming: Promise<T>, fact: string, help: string): Promise<T> {
   const late = systemTimer.wait(LEAVE_MS - systemTimer.now()).then((): never => {
-    throw new CommandFailure(EXIT.unavailable, 'there is no session within 5 s', help);
+    throw new CommandFailure(EXIT.unavailable, fact, help);
   });
   return Promise.race([coming, late]);
 }

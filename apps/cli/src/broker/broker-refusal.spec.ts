@@ -25,11 +25,11 @@ describe('a refusal', () => {
 
   it('names each field that is wrong, and what a target said', () => {
     const errors = [
-      { pointer: '/region', detail: 'use one of `emea`' },
+      { pointer: '/parameters/region', detail: 'use one of `emea`' },
       { pointer: '', detail: 'too much' },
     ];
     expect(BrokerRefusal.of(422, problem('invalid_parameters', { errors }), undefined).message).toBe(
-      'this is why\n  /region: use one of `emea`\n  too much',
+      'this is why\n  /parameters/region: use one of `emea`\n  too much',
     );
     expect(
       BrokerRefusal.of(503, problem('provider_unavailable', { reason: 'sealed', instance: 'urn:x' }), '5'),
@@ -54,14 +54,14 @@ describe('a refusal', () => {
     });
   });
 
-  it('says each text once, also where the sentence is that of the first field', () => {
+  it('says each fact once: no number of what is listed, no pointer beside the path, no sentence twice', () => {
     const first = { pointer: '/spec/issuer', detail: 'Issuer/a: spec.issuer: declare it once' };
     const second = { pointer: '/spec/keys', detail: 'Issuer/a: spec.keys: use https' };
     const message = (errors: object[], detail: string) =>
       BrokerRefusal.of(422, { type: 'urn:mayfly:problem:invalid_declaration', detail, errors }, undefined).message;
-    expect(message([first], first.detail)).toBe('Issuer/a: spec.issuer: declare it once\n  at /spec/issuer');
+    expect(message([first], first.detail)).toBe('Issuer/a: spec.issuer: declare it once');
     expect(message([first, second], `${first.detail} (and 1 more)`)).toBe(
-      'Issuer/a: spec.issuer: declare it once (and 1 more)\n  at /spec/issuer\n  /spec/keys: Issuer/a: spec.keys: use https',
+      'Issuer/a: spec.issuer: declare it once\n  Issuer/a: spec.keys: use https',
     );
   });
 

@@ -54,15 +54,30 @@ function sentenceOf(status: number, { detail, control, reason, errors, instance 
   const why = reason === undefined ? '' : ` (${reason})`;
   const isForOperators = status >= 500 || (status === 401 && reason === undefined);
   const request = isForOperators && instance !== undefined ? ` [${instance}]` : '';
-  const places = errors.map((error) => placeOf(error, detail));
-  return `${detail}${by}${why}${request}${places.join('')}`;
+  const said = withoutCount(detail, errors);
+  const places = errors.map((error) => placeOf(error, said));
+  return `${said}${by}${why}${request}${places.join('')}`;
+}
+
+/** The broker counts the errors beside the first one; where they are all listed, the list says how many. */
+function withoutCount(detail: string, errors: ProblemDocument['errors']): string {
+  const [first] = errors;
+  return first !== undefined && detail === `${first.detail} (and ${String(errors.length - 1)} more)`
+    ? first.detail
+    : detail;
+}
+
+/** Whether a detail names its place itself, as those of declarations do: `Connection/crm: spec.config.url: …`. */
+function namesPlace({ pointer, detail }: ProblemDocument['errors'][number]): boolean {
+  const path = pointer.slice(1).replaceAll('/', '.');
+  return detail.replace(/\[(\d+)\]/g, '.$1').includes(` ${path}: `);
 }
 
 /** Where something is wrong and what, on a line of its own; what the sentence has said is not said again. */
 function placeOf(error: ProblemDocument['errors'][number], said: string): string {
   if (!said.startsWith(error.detail) && !said.endsWith(error.detail))
-    return `\n  ${error.pointer === '' ? '' : `${error.pointer}: `}${error.detail}`;
-  return error.pointer === '' ? '' : `\n  at ${error.pointer}`;
+    return `\n  ${error.pointer === '' || namesPlace(error) ? '' : `${error.pointer}: `}${error.detail}`;
+  return error.pointer === '' || namesPlace(error) ? '' : `\n  at ${error.pointer}`;
 }
 
 function wordless(status: number): string {

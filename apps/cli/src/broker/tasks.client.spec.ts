@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemTimer, type Timer } from '../timer.js';
+import { BrokerUnreachable } from './broker-unreachable.js';
 import { TasksClient } from './tasks.client.js';
 import { Transport } from './transport.js';
 
@@ -114,6 +115,18 @@ describe('ending a task', () => {
       ...Array<string>(4).fill('/tasks/tsk_1/complete'),
       '/tasks/tsk_1/fail',
     ]);
+  });
+
+  it('waits in all attempts together for no longer than it was given', async () => {
+    const waited: (number | undefined)[] = [];
+    const silent = {
+      call: (_method: string, _path: string, _schema: unknown, { timeoutMs }: { readonly timeoutMs?: number }) => {
+        waited.push(timeoutMs);
+        return Promise.reject(new BrokerUnreachable(url, 'ECONNRESET'));
+      },
+    } as unknown as Transport;
+    await expect(new TasksClient(silent, hasty()).end('tsk_1', undefined, 1_000)).rejects.toThrow('does not answer');
+    expect(waited).toEqual([1_000, 750, 250]);
   });
 
   it('is not repeated where the answer is no', async () => {

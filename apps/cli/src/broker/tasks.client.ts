@@ -70,14 +70,15 @@ export class TasksClient {
     return this.step(id, 'heartbeat');
   }
 
-  /** Ends a task: completed without a reason, failed with one. Tried again until it is answered, for a quarter of a minute. */
+  /** Ends a task: completed without a reason, failed with one. Tried again until it is answered, for `forMs` over all attempts. */
   end(id: string, reason?: string, forMs = END_MS): Promise<TaskAnswer> {
-    const timeoutMs = Math.min(forMs, SIGN_OF_LIFE_MS);
-    return retrying({ timer: this.timer, forMs }, () =>
-      reason === undefined
+    const until = this.timer.now() + forMs;
+    return retrying({ timer: this.timer, forMs }, () => {
+      const timeoutMs = Math.min(until - this.timer.now(), SIGN_OF_LIFE_MS);
+      return reason === undefined
         ? this.step(id, 'complete', undefined, timeoutMs)
-        : this.step(id, 'fail', { reason }, timeoutMs),
-    );
+        : this.step(id, 'fail', { reason }, timeoutMs);
+    });
   }
 
   /** Takes a task back, as an operator. */

@@ -137,7 +137,7 @@ export class PgTemplateStore {
     parseDocument({ kind: 'TaskTemplate', metadata: { name, labels }, spec: spec as Json });
     const { declarations } = await readDeclaredState(client);
     const connections = ofKind('Connection', declarations).map(({ metadata: { name }, spec }) => ({ name, spec }));
-    refuseErrors(lintTemplate(spec, lintFactsOf(this.providers, connections)));
+    refuseErrors(lintTemplate(spec, lintFactsOf(this.providers, connections)), '/spec');
   }
 
   /** After the rollback: what was not published, by which rules and where. */

@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Declaration } from '@mayfly/declarations';
+import { BrokerRefusal } from '../broker/broker-refusal.js';
+import { checkWords, refusedWords } from './check-words.js';
+import type { Checked } from './declarations.client.js';
+import type { Step } from './steps.js';
+
+const fourEyes = new BrokerRefusal(403, 'policy_denied', 'not the author');
+const refused = new BrokerRefusal(422, 'invalid_declaration', 'TaskTemplate/a: spec.owner: name one');
+const checkOf = (found: Partial<Checked>): Checked => ({
+  ...{ refusal: undefined, publication: undefined, findings: [] },
+  ...found,
+});
+const wordsOf = (change: Step['change'], found: Partial<Checked>): string[] => {
+  const declared = { kind: 'TaskTemplate', metadata: { name: 'a' }, spec: {} } as unknown as Declaration;
+  return checkWords(
+    [{ file: 'x.yaml', declared, change, differences: [] }],
+    new Map([['TaskTemplate/a', checkOf(found)]]),
+  );
+};
+
+describe('what a check says', () => {
+  it('of a refused document names it once', () => {
+    expect(wordsOf('update', { refusal: refused })).toEqual([
+      'would be refused  TaskTemplate/a  (x.yaml): spec.owner: name one',
+    ]);
+  });
+
+  it.each([
+    ['create', 'would be applied as a draft, not published  TaskTemplate/a  (x.yaml): not the author'],
+    ['unchanged', 'would not be published  TaskTemplate/a  (x.yaml): not the author'],
+  ] as const)('of a draft to %s that somebody else has to publish is that it is not refused', (change, words) => {
+    expect(wordsOf(change, { publication: fourEyes })).toEqual([words]);
+  });
+
+  it('counts what is refused and what is not published apart', () => {
+    const [bad, draft, good] = [checkOf({ refusal: refused }), checkOf({ publication: fourEyes }), checkOf({})];
+    expect(refusedWords([bad, draft, good], 3)).toBe('1 of 3 would be refused, 1 of 3 would not be published');
+    expect(refusedWords([draft, good], 2)).toBe('1 of 2 would not be published');
+    expect(refusedWords([good], 1)).toBeUndefined();
+  });
+});
