@@ -59,9 +59,10 @@ describe.each(AWS_ACCOUNTS)('AWS sessions through the whole service, on %s', (_,
       return lease.state === state && lease;
     });
   const audited = async (type: string): Promise<number> => {
-    const { rowCount } = await broker.broker.services.database.pool.query('SELECT FROM audit_entry WHERE type = $1', [
-      type,
-    ]);
+    const { rowCount } = await broker.broker.services.database.pool.query(
+      'SELECT FROM public.audit_entry WHERE type = $1',
+      [type],
+    );
     return rowCount ?? 0;
   };
 
@@ -119,7 +120,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions through the whole service, on %s', (_,
     it('cuts the role off before its policies overflow, and names the innocent, who get new sessions by renewal', async () => {
       // the sessions are younger than the slack between two clocks, within which a cut-off names them all the same
       await broker.broker.services.database.pool.query(
-        `UPDATE lease SET issued_by = issued_by - interval '15 seconds'`,
+        `UPDATE public.lease SET issued_by = issued_by - interval '15 seconds'`,
       );
       await endAll(tasks.slice(150, 270));
       expect((await alive()).filter(Boolean)).toEqual([]);
@@ -152,7 +153,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions through the whole service, on %s', (_,
     await target.removeDocument(role);
     expect(await target.isAlive(lease.secret)).toBe(true);
     await broker.broker.services.database.pool.query(
-      `UPDATE denial_document SET checked_at = now() - interval '1 hour'`,
+      `UPDATE public.denial_document SET checked_at = now() - interval '1 hour'`,
     );
     await until('the document is back', 15, async () => !(await target.isAlive(lease.secret)));
     await until('the repair is recorded', 5, async () => (await audited('target.repaired')) > before);

@@ -41,7 +41,7 @@ const declared = async (path: string) => mayfly.send(`GET ${path}`, { token: may
 
 const auditCount = async (): Promise<number> => {
   const { rowCount } = await mayfly.broker.services.database.pool.query(
-    `SELECT FROM audit_entry WHERE type ~ '^(declaration|template|agent|connection)[.]'`,
+    `SELECT FROM public.audit_entry WHERE type ~ '^(declaration|template|agent|connection)[.]'`,
   );
   return rowCount ?? 0;
 };

@@ -2,6 +2,7 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { prepareDemoDatabase } from '@mayfly/embedded';
+import { addSeconds } from '@mayfly/kernel';
 import { FakeIssuer } from '@mayfly/testing';
 import pg from 'pg';
 import { startTestBroker, type TestAnswer, type TestBroker } from '../support/broker.js';
@@ -15,7 +16,6 @@ import { until } from '../support/until.js';
 
 const REQUESTS = 10;
 const TOKEN_ONLY = { template: 'token', purpose: 'call an interface' };
-
 let own: OwnPostgres;
 let starter: Starter;
 beforeAll(async () => {
@@ -65,6 +65,18 @@ describe("Mayfly's own PostgreSQL", () => {
     thaw();
   });
   afterAll(() => mayfly.stop());
+
+  it('with declarations that cannot be read: not ready once they are too old, as nobody is let in then', async () => {
+    const [{ clock }, url] = [mayfly.broker.services, own.server.url('mayfly', 'postgres')];
+    const now = clock.now.bind(clock);
+    await rowsOf(url, 'REVOKE SELECT ON issuer FROM mayfly_app');
+    clock.now = () => addSeconds(now(), 31);
+    expectNoneIssued([await ask(mayfly)]);
+    await untilReadiness(mayfly, 503, 'declarations-unread');
+    await rowsOf(url, 'GRANT SELECT ON issuer TO mayfly_app');
+    await untilReadiness(mayfly, 200);
+    clock.now = now;
+  });
 
   it('stopped: nothing is issued; started: everything goes on', async () => {
     await own.stop();

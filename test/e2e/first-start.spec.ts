@@ -150,7 +150,8 @@ describe('the statements of docs/deploy.md', () => {
   const names = { owner: 'docs_owner', service: 'docs_service', database: 'docs_database' };
   const password = 'of-this-test';
   let postgres: Awaited<ReturnType<typeof startTestPostgres>>;
-  const admin = (statement: string) => rowsOf(postgres.server.url('postgres', 'postgres'), statement);
+  const admin = (statement: string, database = 'postgres') =>
+    rowsOf(postgres.server.url(database, 'postgres'), statement);
   beforeAll(async () => {
     postgres = await startTestPostgres();
   });
@@ -172,7 +173,14 @@ describe('the statements of docs/deploy.md', () => {
       .split(';')
       .filter((statement) => statement.trim() !== '');
     expect(statements.length).toBeGreaterThan(5);
-    for (const statement of statements) await admin(statement);
+    let database = 'postgres';
+    for (const statement of statements) {
+      // psql's, at the beginning of a line of its own
+      const connect = /^\s*\\connect \w+\n/;
+      if (connect.test(statement)) database = names.database;
+      await admin(statement.replace(connect, ''), database);
+    }
+    expect(database).toBe(names.database);
     const urlOf = (username: string) =>
       Object.assign(new URL(postgres.server.url(names.database)), { username, password }).href;
     const variables = {

@@ -7,6 +7,7 @@ import { startTestBroker, type TestAnswer, type TestBroker } from '../support/br
 import { Canaries } from '../support/canaries.js';
 import { agentDocument, issuerDocument } from '../support/declared.js';
 import { everyRow } from '../support/every-row.js';
+import { rowsOf } from '../support/rows.js';
 
 const clock = { now: () => new Date() };
 const ci = new FakeIssuer({ clock, issuer: 'https://builds.example' });
@@ -57,7 +58,7 @@ describe('POST /issuers/:name/test', () => {
   it('fetches the keys and says which there are', async () => {
     const answer = await test('builds');
     expect(answer).toMatchObject({ status: 200, body: { issuer: 'builds', ok: true } });
-    expect(checksIn(answer).map(({ name }) => name)).toEqual(['fetch the keys', 'read the keys']);
+    expect(checksIn(answer).map(({ name }) => name)).toEqual(['in force', 'fetch the keys', 'read the keys']);
     expect(checksIn(answer).at(-1)?.detail).toContain('(ES256)');
   });
 
@@ -127,6 +128,36 @@ describe('POST /issuers/:name/test', () => {
     });
     expect(used.body.detail).not.toMatch(/used/);
     expect(used.status).not.toBe(401);
+  });
+
+  it('says that a single-use token was used', async () => {
+    const jti = 'used-once';
+    const expiresAt = new Date(Date.now() + 60_000);
+    await broker.broker.services.identityUses.consume(ci.issuer, jti, expiresAt);
+    const answer = await test('builds', { token: ci.sign({ sub: 'build-agent', jti }) });
+    expect(wrongIn(answer)).toEqual({ identity: expect.stringContaining('this identity token has been used') });
+  });
+
+  it('says which document and member a document contradicts that is out of force, as the document itself does', async () => {
+    const { services } = broker.broker;
+    const roles = { auditor: { claim: 'groups', values: ['audit'] } };
+    const change = `UPDATE issuer SET spec = spec || $2::jsonb WHERE name = $1`;
+    const changed = async (patch: object): Promise<void> => {
+      await rowsOf(broker.database.adminUrl, change, ['builds', JSON.stringify(patch)]);
+      await services.catalog.refresh();
+    };
+    await changed({ roles, maxLifetimeSeconds: 1800 });
+    const fault = expect.stringContaining('`builds` trusts the same issuer with other `maxLifetimeSeconds`') as unknown;
+    const token = ci.sign({ sub: 'v', aud: 'vault-agents', jti: 'v' });
+    expect(wrongIn(await test('builds-vault', { token }))).toMatchObject({ 'in force': fault });
+    const viewed = await broker.send('GET /issuers/builds-vault', { token: broker.personToken('platform') });
+    expect(viewed.body.contradiction).toEqual(fault);
+    expect(await broker.send('GET /me', { token })).toMatchObject({
+      status: 401,
+      body: { reason: 'document_not_in_force', detail: expect.stringContaining('`builds-vault`') },
+    });
+    await changed({ maxLifetimeSeconds: 3600 });
+    expect(wrongIn(await test('builds-vault'))).toEqual({});
   });
 
   it('is for the platform team alone, knows no issuer that nobody declared, and takes nothing but a token', async () => {

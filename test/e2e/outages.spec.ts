@@ -87,7 +87,7 @@ function report(what: string, taken: readonly number[]): void {
 
 const openLeases = async (broker: TestBroker): Promise<number> => {
   const { rows } = await broker.broker.services.database.pool.query<{ open: number }>(
-    `SELECT count(*)::int AS open FROM lease WHERE state IN ('minting', 'revoking')`,
+    `SELECT count(*)::int AS open FROM public.lease WHERE state IN ('minting', 'revoking')`,
   );
   return rows[0]?.open ?? 0;
 };

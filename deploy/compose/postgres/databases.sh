@@ -20,6 +20,10 @@ REVOKE ALL ON DATABASE mayfly, warehouse, postgres, template1 FROM PUBLIC;
 GRANT CONNECT ON DATABASE mayfly TO mayfly_service;
 GRANT CONNECT ON DATABASE warehouse TO openbao, warehouse_writers;
 
+\connect mayfly
+ALTER SCHEMA public OWNER TO mayfly;
+REVOKE CREATE ON SCHEMA public FROM PUBLIC;
+
 \connect warehouse
 REVOKE CREATE ON SCHEMA public FROM PUBLIC;
 CREATE SCHEMA sales;

@@ -30,7 +30,9 @@ const IdentityRefused = z.strictObject({
   kid: z.string().optional(),
   alg: z.string().optional(),
   typ: z.string().optional(),
-  aud: z.union([z.string(), z.array(z.string())]).optional(),
+  /** the claim or header member that is not of the accepted form */
+  member: z.string().optional(),
+  aud: z.union([z.string(), z.array(z.string()).readonly()]).optional(),
 });
 
 const TaskDenied = z.strictObject({

@@ -129,7 +129,13 @@ describe('a catalog that is out of date', () => {
     it.clock.advance(30);
     expect(() => ask(it.catalog)).not.toThrow();
     it.clock.advance(1);
-    expect(() => ask(it.catalog)).toThrow(expect.objectContaining({ code: 'unavailable', retryAfterSeconds: 5 }));
+    expect(() => ask(it.catalog)).toThrow(
+      expect.objectContaining({
+        code: 'unavailable',
+        retryAfterSeconds: 5,
+        extensions: { reason: 'declarations-unread' },
+      }),
+    );
     await refreshed(it, rowsWith('first'));
     expect(() => ask(it.catalog)).not.toThrow();
   });

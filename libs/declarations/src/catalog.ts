@@ -106,7 +106,9 @@ export class Catalog {
   requireFresh(): void {
     const { at } = this.loaded;
     if (at !== undefined && this.clock.now() <= addSeconds(at, MAX_AGE_SECONDS)) return;
-    throw new Problem('unavailable', 'what is declared could not be read lately; try again', { retryAfterSeconds: 5 });
+    throw new Problem('unavailable', 'what is declared could not be read lately; try again', {
+      ...{ reason: 'declarations-unread', retryAfterSeconds: 5 },
+    });
   }
 
   /** The template version in force, or undefined. Throws `unavailable` when the catalog is out of date. */
@@ -138,6 +140,11 @@ export class Catalog {
     const binding = this.loaded.bindings.find(identity);
     const agent = binding && this.loaded.agents.get(binding.agent);
     return binding && agent && { agent, runtime: binding.runtime };
+  }
+
+  /** See `BindingIndex.claimOfOtherType`. */
+  claimOfOtherType(identity: VerifiedIdentity): ReturnType<BindingIndex['claimOfOtherType']> {
+    return this.loaded.bindings.claimOfOtherType(identity);
   }
 
   private compile(version: TemplateVersion): (readonly [string, CompiledTemplate])[] {

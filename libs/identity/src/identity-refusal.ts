@@ -27,6 +27,8 @@ class IdentityRefusal extends Error {
   constructor(
     readonly reason: IdentityRefusalReason,
     cause?: unknown,
+    /** the registered member whose form is not accepted */
+    readonly member?: string,
   ) {
     super(reason, cause === undefined ? undefined : { cause });
     this.name = 'IdentityRefusal';
@@ -45,8 +47,8 @@ export interface RefusedIdentity {
  * `unauthenticated`. A token that is not proven is refused in the same words for every reason (an attacker learns nothing
  * from them); one that is proven with the reason, what to change, and `fact`: what of the token broke the rule.
  */
-export function identityRefused(reason: ProvenReason | UnprovenReason, fact?: string): Problem {
-  const cause = new IdentityRefusal(reason);
+export function identityRefused(reason: ProvenReason | UnprovenReason, fact?: string, member?: string): Problem {
+  const cause = new IdentityRefusal(reason, undefined, member);
   if (!isProvenReason(reason)) {
     return new Problem('unauthenticated', 'the identity token was refused', {
       help: 'the platform team finds the reason under the request id: `GET /refusals`',
@@ -56,6 +58,16 @@ export function identityRefused(reason: ProvenReason | UnprovenReason, fact?: st
   const { meaning, help } = PROVEN_REASONS[reason];
   const detail = fact === undefined ? meaning : `${meaning}: ${escapeUntrusted(fact, MAX_FACT_LENGTH)}`;
   return new Problem('unauthenticated', detail, { reason, help, cause });
+}
+
+/** `unauthenticated` (`malformed`) for a registered member that has not the form that is accepted; its name is ours, not the token's. */
+export function malformedMember(member: string): Problem {
+  return identityRefused('malformed', undefined, member);
+}
+
+/** The member that a refusal of this room is about, where one is to blame. */
+export function refusedMember(problem: unknown): string | undefined {
+  return problem instanceof Problem && problem.cause instanceof IdentityRefusal ? problem.cause.member : undefined;
 }
 
 /** `unauthenticated`: no token was sent. */
@@ -109,8 +121,8 @@ export function noteRefusedToken(error: unknown, token: string, issuer: string |
 /** What this room says of a refusal of its own; undefined for any other error. */
 export function refusedIdentity(problem: unknown): RefusedIdentity | undefined {
   if (!(problem instanceof Problem && problem.cause instanceof IdentityRefusal)) return undefined;
-  const { reason, facts } = problem.cause;
-  return { reason, isProven: isProvenReason(reason), facts };
+  const { reason, facts, member } = problem.cause;
+  return { reason, isProven: isProvenReason(reason), facts: member === undefined ? facts : { ...facts, member } };
 }
 
 /** Whether a refusal is answered like every other one of a token that is not proven. */

@@ -92,6 +92,7 @@ describe('a verified identity', () => {
   it('demands `jti` where a token may be used once', async () => {
     verifier.replaceIssuers([ci.trusted('ci', { replay: 'single-use' })]);
     expect(await reasonFor(ci.sign())).toBe('missing_claim');
+    await expect(verifier.verify(ci.sign())).rejects.toThrow('`jti`');
     await expect(verifier.verify(ci.sign({ jti: 'one' }))).resolves.toMatchObject({ singleUse: true, jti: 'one' });
   });
 

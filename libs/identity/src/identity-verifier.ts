@@ -54,6 +54,11 @@ export class IdentityVerifier {
     return identity;
   }
 
+  /** Why the Issuer document of this name is out of force, in words; undefined when it is not. */
+  contradictionOf(name: string): string | undefined {
+    return this.trust.issuers.contradictionOf(name);
+  }
+
   /** As `verify`, judged anew, and nothing of it kept: for tests of an issuer. It lets nobody in. */
   judge(token: string): Promise<VerifiedIdentity> {
     return this.prove(token, this.trust, this.clock.now());

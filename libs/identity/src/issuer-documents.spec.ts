@@ -108,7 +108,7 @@ describe('several Issuer documents of one issuer', () => {
     const issuers = [taken, people()];
     expect(await outcome(impostor.sign(PLATFORM), { issuers })).toBe('signature');
     expect(await outcome(impostor.sign({ aud: 'mine' }), { issuers })).toBe('signature');
-    expect(await outcome(keycloak.sign({ aud: 'mine' }), { issuers })).toBe('audience');
+    expect(await outcome(keycloak.sign({ aud: 'mine' }), { issuers })).toBe('document_not_in_force');
     expect(await outcome(keycloak.sign(PLATFORM), { issuers })).toBe('people:support-agent platform');
   });
 
@@ -148,6 +148,16 @@ describe('several audiences', () => {
     issuers: [keycloak.trusted('ci', { multipleAudiences })],
   });
 
+  const typed = { issuers: [people({ tokenTypes: ['at+jwt'] }), workloads()] };
+
+  it('are named, with the member that would allow them', async () => {
+    const keys = new IssuerKeySource({ fetchJson: notFetched, readFile: notFetched }, clock);
+    const verifier = new IdentityVerifier(keys, clock);
+    verifier.replaceIssuers(plain(false).issuers ?? []);
+    const refusal = verifier.verify(keycloak.sign({ aud: ['other', 'mayfly'] }));
+    await expect(refusal).rejects.toThrow('it names others beside us, without `multipleAudiences`: other, mayfly');
+  });
+
   it.each<[string, string, Declared, string]>([
     ['an SVID', svid(['mayfly', 'other']), domain(), 'audience'],
     ['an SVID where that is allowed', svid(['other', 'mayfly']), domain(true), 'a workload'],
@@ -157,6 +167,12 @@ describe('several audiences', () => {
     ['an SVID for one', svid(['mayfly']), domain(), 'a workload'],
     ['a token', keycloak.sign({ aud: ['other', 'mayfly'] }), plain(), 'a workload'],
     ['a token where that is forbidden', keycloak.sign({ aud: ['other', 'mayfly'] }), plain(false), 'audience'],
+    [
+      'a token of a type that only another audience takes',
+      keycloak.sign({ aud: 'mayfly-agents' }, { typ: 'at+jwt' }),
+      typed,
+      'token_type',
+    ],
   ])('%s', async (_, token, declared, expected) => {
     expect(await outcome(token, declared)).toBe(expected);
   });

@@ -26,6 +26,10 @@ export const PROVEN_REASONS = {
     meaning: 'the identity token is for another audience',
     help: 'get a token for one of the `audiences` of the Issuer document',
   },
+  document_not_in_force: {
+    meaning: 'the Issuer document that has the audience of the identity token is out of force',
+    help: 'have someone with the role `platform` test that document: it contradicts another one of the same issuer',
+  },
   token_type: {
     meaning: 'the identity token is of a type that its issuer is not trusted for',
     help: 'get a token whose header has an accepted `typ`, or have the type accepted in the Issuer document',

@@ -56,7 +56,7 @@ export function toVerifiedIdentity(proven: ProvenToken): VerifiedIdentity {
   const boundNames = new Set(issuerNames.flatMap((name) => [...(boundClaims.get(name) ?? [])]));
   const { subject, kept } = profileRules[spec.profile].accept(claims, spec, boundNames);
   const singleUse = isSingleUse(spec);
-  if (singleUse && claims.jti === undefined) throw identityRefused('missing_claim');
+  if (singleUse && claims.jti === undefined) throw identityRefused('missing_claim', '`jti`');
   const roles = rolesOf(accepting, claims);
   const kind = roles.length > 0 || !mayHoldAgents(accepting, boundClaims) ? 'person' : 'workload';
   return Object.freeze({

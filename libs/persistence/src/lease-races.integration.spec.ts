@@ -86,7 +86,9 @@ describe('the stores of one task', () => {
   it('write nothing of an activation that waited for the end of its task', async () => {
     const { task, ...intent } = await opened();
     const ending = await scene.session();
-    await ending.query(`BEGIN; UPDATE task SET end_cause = 'revoked'; UPDATE lease SET state = 'revoking'`);
+    await ending.query(
+      `BEGIN; UPDATE public.task SET end_cause = 'revoked'; UPDATE public.lease SET state = 'revoking'`,
+    );
     const activation = issuance.activate(activationOf({ task, ...intent }));
     await scene.untilBlocked();
     await ending.query('COMMIT');
@@ -99,10 +101,10 @@ describe('the stores of one task', () => {
     const { task } = await active();
     const [claim] = await closing.requestEnd({ taskId: task.id, cause: 'completed', actor: MAYFLY });
     const other = await scene.session();
-    await other.query('BEGIN; SELECT FROM task FOR UPDATE');
+    await other.query('BEGIN; SELECT FROM public.task FOR UPDATE');
     const recording = closing.record([{ claim: claim!, state: 'revoked', effectiveAt: scene.clock.now() }]);
     await scene.untilBlocked();
-    await other.query(`UPDATE lease SET last_error = 'seen by somebody else'; COMMIT`);
+    await other.query(`UPDATE public.lease SET last_error = 'seen by somebody else'; COMMIT`);
     await recording;
     expect(await scene.leases(task.id)).toMatchObject([{ state: 'revoked' }]);
   });
@@ -139,7 +141,7 @@ describe('the stores of one task', () => {
   describe('as rows', () => {
     it.each(['lease', 'task', 'audit_entry'])('of %s cannot be deleted, by nobody', async (table) => {
       await active();
-      await expect(database.pool.query(`DELETE FROM ${table}`)).rejects.toMatchObject({ code: '42501' });
+      await expect(database.pool.query(`DELETE FROM public.${table}`)).rejects.toMatchObject({ code: '42501' });
       await expect(scene.query(`DELETE FROM ${table}`)).rejects.toMatchObject({ code: '42501' });
       await expect(scene.query(`TRUNCATE ${table} CASCADE`)).rejects.toMatchObject({ code: '42501' });
     });
@@ -149,7 +151,10 @@ describe('the stores of one task', () => {
       const claims = await closing.requestEnd({ taskId: task.id, cause: 'completed', actor: MAYFLY });
       const effectiveAt = scene.clock.now();
       await closing.record(claims.map((claim) => ({ claim, state: 'revoked', effectiveAt })));
-      const revive = [`UPDATE lease SET state = 'active', due_at = now()`, `UPDATE task SET state = 'active'`];
+      const revive = [
+        `UPDATE public.lease SET state = 'active', due_at = now()`,
+        `UPDATE public.task SET state = 'active'`,
+      ];
       for (const text of revive) {
         await expect(database.pool.query(text)).rejects.toMatchObject({ code: '42501' });
         await expect(scene.query(text)).rejects.toMatchObject({ code: '42501' });
@@ -158,13 +163,13 @@ describe('the stores of one task', () => {
 
     it('of audit entries are never changed', async () => {
       await active();
-      await expect(scene.query(`UPDATE audit_entry SET body = '{}'`)).rejects.toMatchObject({ code: '42501' });
+      await expect(scene.query(`UPDATE public.audit_entry SET body = '{}'`)).rejects.toMatchObject({ code: '42501' });
     });
 
     it('of living leases have a due time, and those of ended leases have none', async () => {
       await active();
-      await expect(scene.query('UPDATE lease SET due_at = NULL')).rejects.toMatchObject({ code: '23514' });
-      await expect(scene.query(`UPDATE lease SET state = 'revoked'`)).rejects.toMatchObject({ code: '23514' });
+      await expect(scene.query('UPDATE public.lease SET due_at = NULL')).rejects.toMatchObject({ code: '23514' });
+      await expect(scene.query(`UPDATE public.lease SET state = 'revoked'`)).rejects.toMatchObject({ code: '23514' });
     });
   });
 });

@@ -31,9 +31,9 @@ describe('two replicas', () => {
     Promise.all(intents.map((intent, place) => replicas[place % 2 === 0 ? 0 : 1].open(intent)));
 
   it.each([
-    ['agent', `UPDATE agent SET state = 'suspended'`],
-    ['template', `UPDATE template SET current_version = 2`],
-    ['template', `UPDATE template SET state = 'retired'`],
+    ['agent', `UPDATE public.agent SET state = 'suspended'`],
+    ['template', `UPDATE public.template SET current_version = 2`],
+    ['template', `UPDATE public.template SET state = 'retired'`],
   ] as const)('wait for a change of the %s that is under way: %s', async (verdict, change) => {
     const intent = await intend();
     const session = await scene.session();
@@ -51,7 +51,7 @@ describe('two replicas', () => {
       const agentId = intents[0]!.task.agent.id;
       const session = await scene.session();
       const suspend = async (): Promise<void> => {
-        await session.query(`BEGIN; UPDATE agent SET state = 'suspended'`);
+        await session.query(`BEGIN; UPDATE public.agent SET state = 'suspended'`);
         await closing.endTasksOfAgent(session, agentId, { cause: 'agent_suspended', actor: MAYFLY });
         await session.query('COMMIT');
       };
@@ -91,9 +91,9 @@ describe('two replicas', () => {
 
   it('wait for what another one is about to take, and take none of it', async () => {
     const intent = await intend({ quota: { concurrentTasks: 50 } });
-    await scene.query('SELECT quota_take($1, 49, 1000, 50)', [intent.quota.scope]);
+    await scene.query('SELECT public.quota_take($1, 49, 1000, 50)', [intent.quota.scope]);
     const other = await scene.session();
-    await other.query(`BEGIN; SELECT quota_take('${intent.quota.scope}', 9, 1000, 50)`);
+    await other.query(`BEGIN; SELECT public.quota_take('${intent.quota.scope}', 9, 1000, 50)`);
     const answer = replicas[0].open(intent);
     await scene.untilBlocked();
     await other.query('COMMIT');
@@ -134,7 +134,8 @@ describe('two replicas', () => {
 
   describe('that take tasks of a minute', () => {
     const take = async (pool: Pool, wanted: number, perMinute: number) => {
-      const text = 'SELECT quota_take($1, $2, $3, 1000000) AS granted, extract(epoch FROM clock_timestamp()) AS at';
+      const text =
+        'SELECT public.quota_take($1, $2, $3, 1000000) AS granted, extract(epoch FROM clock_timestamp()) AS at';
       const { rows } = await pool.query<{ granted: number; at: string }>(text, ['scope', wanted, perMinute]);
       return { granted: rows[0]!.granted, at: Number(rows[0]!.at) };
     };
@@ -173,7 +174,7 @@ describe('two replicas', () => {
     it('count a grant at the time at which it is made, not at which it began to wait', async () => {
       await take(pools[0], 1, 10);
       const holder = await scene.session();
-      await holder.query(`BEGIN; SELECT FROM quota_counter WHERE scope = 'scope' FOR UPDATE`);
+      await holder.query(`BEGIN; SELECT FROM public.quota_counter WHERE scope = 'scope' FOR UPDATE`);
       const waiting = take(pools[1], 9, 10);
       await scene.untilBlocked();
       await scene.advance(30);

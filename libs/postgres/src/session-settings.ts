@@ -20,12 +20,13 @@ export interface SessionOptions {
 }
 
 /**
- * Where the names in our statements are looked up at a target: anywhere else, an agent that may create things could put its
- * own function in the place of the server's, for Mayfly to run with its rights.
+ * Where the names in our statements are looked up, at a target and at the store: anywhere else, whoever may create things could
+ * put a function or operator of their own in the place of the server's, for Mayfly to run with its rights. The order of schemas
+ * does not help: a function that takes exactly `text[]` beats the server's that takes any array.
  */
 export const CATALOG_ONLY = 'pg_catalog,pg_temp';
 
-/** The schema of Mayfly's tables. */
+/** For migrations, whose statements make Mayfly's tables in this schema. Nobody else may have put anything there. */
 export const STORE_SCHEMA = 'public,pg_temp';
 
 /** The same in every session, on every version from 14 on. */

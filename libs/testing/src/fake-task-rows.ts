@@ -39,7 +39,7 @@ export class FakeTaskRows implements TaskScene {
 
   /** Throws `unavailable` while the database is down. */
   answer(): void {
-    if (this.down) throw new Problem('unavailable', 'the database did not take the change; nothing was granted');
+    if (this.down) throw new Problem('unavailable', 'the database did not take the change; try again');
   }
 
   /** Writes the whole change, or throws `unavailable` and writes nothing. INVARIANT: I5, terminal states absorb. */

@@ -6,7 +6,7 @@ import type { TestDatabase } from './test-database.js';
 import type { LeaseView, TaskScene, TaskView } from './task-stores.js';
 
 /** `now()` and `clock_timestamp()` of every session, moved by what the table says. */
-const SEARCH_PATH = 'test_clock,pg_catalog,public';
+const SEARCH_PATH = 'test_clock,pg_catalog';
 const CLOCK = `
 CREATE SCHEMA test_clock;
 CREATE TABLE test_clock.skew AS SELECT 0::float AS seconds;
@@ -38,6 +38,8 @@ export class TaskDatabase implements TaskScene {
     await admin.query(CLOCK);
     // Looked up first, these two stand before those of the catalog.
     await admin.query(`ALTER DATABASE ${database.name} SET search_path TO ${SEARCH_PATH}`);
+    // What the service has to name by its schema, a look behind the stores need not.
+    await admin.query(`ALTER ROLE postgres IN DATABASE ${database.name} SET search_path TO ${SEARCH_PATH},public`);
     await admin.end();
     return new TaskDatabase(database, quiet(new pg.Pool({ connectionString: database.adminUrl, max: 2 })));
   }

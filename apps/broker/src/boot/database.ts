@@ -68,9 +68,9 @@ async function external(config: BrokerConfig, url: string): Promise<Backing> {
 
 /** Migrations run as the owner; the serving role gets what it needs when it is another. */
 async function migrate(ownerUrl: string, servingUrl: string): Promise<void> {
-  await asOwner(ownerUrl, async (owner, ownerRole) => {
+  const servingRole = decodeURIComponent(new URL(servingUrl).username);
+  await asOwner(ownerUrl, servingRole, async (owner, ownerRole) => {
     await applyMigrations(owner, projectFile('prisma/migrations'));
-    const servingRole = decodeURIComponent(new URL(servingUrl).username);
     if (servingRole !== '' && servingRole !== ownerRole) await grantRuntimeRole(owner, servingRole);
   });
 }

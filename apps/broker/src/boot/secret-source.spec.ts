@@ -44,7 +44,7 @@ describe('secrets by reference', () => {
   ])('are refused when nothing is there, with why: %s', async (text, fact) => {
     await expect(sourceOf().read(text)).rejects.toMatchObject({
       code: 'provider_rejected',
-      detail: `the secret \`${text}\` cannot be read: ${fact}`,
+      detail: `\`${text}\` cannot be read: ${fact}`,
     });
   });
 

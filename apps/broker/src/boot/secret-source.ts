@@ -62,5 +62,5 @@ function isBelow(directory: string, path: string): boolean {
 }
 
 function refused(reference: string, why: string): Problem {
-  return new Problem('provider_rejected', `the secret \`${reference}\` cannot be read${why}`);
+  return new Problem('provider_rejected', `\`${reference}\` cannot be read${why}`);
 }

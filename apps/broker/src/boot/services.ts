@@ -45,9 +45,13 @@ export async function buildServices(inputs: ServiceInputs) {
     ...buildAgentSide(parts),
     ...buildPlatformSide(parts, inputs),
     ...buildWorkerSide(foundation, inputs),
-    /** Resolves when the service can grant and end: the store takes writes, and there is a signing key. Throws `unavailable` otherwise. */
+    /**
+     * Resolves when the service can grant and end: the store takes writes, what is declared was read lately, and there is a signing key.
+     * Throws `unavailable` otherwise.
+     */
     ready: async (): Promise<void> => {
       await writeProbe.check();
+      foundation.catalog.requireFresh();
       foundation.keyRing.signer();
     },
   };
@@ -113,7 +117,11 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
       report,
     }),
     declarationChecks: new DeclarationChecks({ declarations, templates, context, remarks, ...rules }),
-    issuersService: new IssuersService({ ...parts, declarations, audit: parts.issuanceStore }),
+    issuersService: new IssuersService({
+      ...parts,
+      declarations,
+      audit: parts.issuanceStore,
+    }),
     templatesService: new TemplatesService({
       templates,
       catalog,

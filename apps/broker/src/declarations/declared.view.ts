@@ -26,6 +26,10 @@ export const RecordViewSchema = z
       .enum(['enabled', 'disabled'])
       .optional()
       .meta({ description: 'of connections: whether anything new is minted through it' }),
+    contradiction: z
+      .string()
+      .optional()
+      .meta({ description: 'of an issuer that is out of force: which document it contradicts, and in which member' }),
   })
   .meta({ id: 'DeclaredRecord' });
 export const RecordPageSchema = pageSchema(RecordViewSchema, 'DeclaredRecordPage');

@@ -46,7 +46,9 @@ export class IssuersController {
     @Param('name', { schema: NameSchema }) name: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.declarations.find('Issuer', name));
+    const contradiction = this.issuers.contradictionOf(name);
+    const record = sendDeclared(reply, await this.declarations.find('Issuer', name));
+    return contradiction === undefined ? record : { ...record, contradiction };
   }
 
   @Post()

@@ -5,6 +5,7 @@ import {
   examineKeys,
   examineToken,
   IssuerSpecSchema,
+  replayRefused,
   type IdentityVerifier,
   type IssuerCheck,
   type IssuerKeySource,
@@ -12,7 +13,7 @@ import {
 } from '@mayfly/identity';
 import type { IssuanceStore } from '@mayfly/issuance';
 import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
-import type { PgDeclarationStore } from '@mayfly/persistence';
+import type { IdentityUseStore, PgDeclarationStore } from '@mayfly/persistence';
 import { actorOf, type Principal } from '../security/principal.js';
 
 const TEST_SECONDS = 20;
@@ -20,8 +21,9 @@ const TEST_SECONDS = 20;
 export interface IssuersParts {
   readonly declarations: Pick<PgDeclarationStore, 'find'>;
   readonly keySource: Pick<IssuerKeySource, 'fetchNow'>;
-  readonly verifier: Pick<IdentityVerifier, 'judge'>;
-  readonly catalog: Pick<Catalog, 'bindingOf'>;
+  readonly verifier: Pick<IdentityVerifier, 'judge' | 'contradictionOf'>;
+  readonly catalog: Pick<Catalog, 'bindingOf' | 'claimOfOtherType'>;
+  readonly identityUses: Pick<IdentityUseStore, 'isUsed'>;
   readonly audit: Pick<IssuanceStore, 'record'>;
   readonly clock: Clock;
 }
@@ -45,7 +47,7 @@ export class IssuersService {
       token === undefined
         ? []
         : [...(await examineToken(token, { issuer, keys, now })), await this.identityCheck(token, name)];
-    const checks = [...keyChecks, ...tokenChecks];
+    const checks = [this.forceCheck(name), ...keyChecks, ...tokenChecks];
     const wrong = checks
       .filter(({ outcome }) => outcome === 'missing' || outcome === 'failed')
       .map((check) => check.name);
@@ -54,10 +56,26 @@ export class IssuersService {
     return { issuer: name, ok: wrong.length === 0, checks: checks.map((check) => ({ ...check })) };
   }
 
+  /** Why the document is out of force, in words; undefined when it is in force. */
+  contradictionOf(name: string): string | undefined {
+    return this.parts.verifier.contradictionOf(name);
+  }
+
+  private forceCheck(name: string): IssuerCheck {
+    const detail = this.contradictionOf(name);
+    return detail === undefined
+      ? { name: 'in force', outcome: 'ok' }
+      : { name: 'in force', outcome: 'failed', detail: `it is out of force: ${detail}` };
+  }
+
   /** The verdict of the one way in, by what is in force now: refused, or who the caller would be. */
   private async identityCheck(token: string, name: string): Promise<IssuerCheck> {
     try {
       const identity = await this.parts.verifier.judge(token);
+      if (identity.singleUse && identity.jti !== undefined) {
+        const isUsed = await this.parts.identityUses.isUsed(identity.issuerUrl, identity.jti);
+        if (isUsed) throw replayRefused(identity);
+      }
       return this.standingOf(identity, name);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
@@ -81,6 +99,11 @@ export class IssuersService {
     }
     if (kind === 'person' && roles.length > 0) return ok(`a person with ${roles.join(', ')}`);
     if (kind === 'person') return missing('a person without a role; compare `roles` of the document with the claims');
+    const near = this.parts.catalog.claimOfOtherType(identity);
+    if (near !== undefined)
+      return missing(
+        `agent \`${near.agent}\` is bound to the claim \`${near.claim}\` in another type: text is no number`,
+      );
     return missing(
       `a workload that is no agent; an agent would be bound to issuer \`${issuer}\`, subject \`${subject}\``,
     );

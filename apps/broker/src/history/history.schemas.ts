@@ -114,6 +114,10 @@ const RefusalSchema = z
       .string()
       .optional()
       .meta({ description: 'the Issuer document that the token chose, else the `iss` that it claims' }),
+    member: z
+      .string()
+      .optional()
+      .meta({ description: 'of `malformed`: the header member or claim whose form is not accepted' }),
     subject: z.string().optional(),
     kid: z.string().optional(),
     alg: z.string().optional(),

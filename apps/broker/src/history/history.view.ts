@@ -38,8 +38,8 @@ export function sealedView({ seq, leafHash, body }: SealedEntry): JsonObject {
 
 /** A refused identity, or the number of those without an entry of their own. */
 export function refusalView(body: string): JsonObject {
-  const { at, reason, issuer, subject, kid, alg, typ, aud, route, requestId, count, from, to } = parsed(body);
-  return { at, reason, issuer, subject, kid, alg, typ, aud, route, requestId, count, from, to };
+  const { at, reason, member, issuer, subject, kid, alg, typ, aud, route, requestId, count, from, to } = parsed(body);
+  return { at, reason, member, issuer, subject, kid, alg, typ, aud, route, requestId, count, from, to };
 }
 
 function parsed(body: string): JsonObject {

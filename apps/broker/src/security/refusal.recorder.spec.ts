@@ -121,6 +121,21 @@ describe('a refused identity', () => {
     }
   });
 
+  it.each([
+    ['password=hunter3', 'hunter3'],
+    ['eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJsZWFreSJ9.c2lnbmF0dXJl', 'c2lnbmF0dXJl'],
+  ])('keeps no secret that its subject holds: %s', async (subject, secret) => {
+    await recorder.identity(agentRefused('no_agent', { issuer: 'ci', subject }), CALL);
+    await forbid(1, () => principal('person', subject));
+    await forbid(1, () => principal('workload', subject));
+    await denials.flush('all');
+    expect(written).toHaveLength(3);
+    for (const text of [JSON.stringify(written), JSON.stringify(lines)]) {
+      expect(text).toContain('[redacted]');
+      expect(text).not.toContain(secret);
+    }
+  });
+
   it('that is proven and stands for no agent is its own actor', async () => {
     await recorder.identity(agentRefused('no_agent', { issuer: 'ci', subject: 'new' }), CALL);
     expect(written).toMatchObject([{ reason: 'no_agent', actor: { kind: 'workload', issuer: 'ci', subject: 'new' } }]);

@@ -1,7 +1,7 @@
 import { type Actor, type Denial, DENIAL_LIMITS, type DenialLog, MAYFLY } from '@mayfly/audit';
 import { refusedIdentity, type RefusedIdentity } from '@mayfly/identity';
 import type { IssuanceMetrics } from '@mayfly/issuance';
-import { type JsonObject, Problem } from '@mayfly/kernel';
+import { Problem } from '@mayfly/kernel';
 import { type Metrics, redactText } from '@mayfly/telemetry';
 import type { Logger } from 'pino';
 import { actorOf, type Principal } from './principal.js';
@@ -53,12 +53,12 @@ export class RefusalRecorder {
 }
 
 function identityDenial({ reason, isProven, facts }: RefusedIdentity, { route, requestId }: RefusedCall): Denial {
-  const { issuer = '', subject = '' } = facts;
+  const { issuer = '', subject = '' } = withoutSecrets(facts);
   const isBound = isProven && (reason === 'no_agent' || reason === 'ambiguous_agent');
   const actor: Actor = isBound ? { kind: 'workload', issuer, subject } : MAYFLY;
   return {
     ...{ type: 'identity.refused', actor, subject: {} },
-    facts: { route, requestId, reason, ...withoutSecrets(facts) },
+    facts: { route, requestId, reason, ...withoutSecrets({ ...facts }) },
     // Names that nobody vouches for are no group: there is no end to them.
     group: isProven ? { reason, issuer } : { reason },
     limit: DENIAL_LIMITS.strangers,
@@ -68,11 +68,11 @@ function identityDenial({ reason, isProven, facts }: RefusedIdentity, { route, r
 
 function forbiddenDenial(principal: Principal, route: string, control: string): Denial {
   const { identity, requestId } = principal;
-  const { issuer, subject } = identity;
+  const { issuer, subject } = withoutSecrets({ issuer: identity.issuer, subject: identity.subject });
   const isAgent = principal.kind === 'agent';
   const isStranger = principal.kind === 'workload';
   return {
-    ...{ type: 'request.forbidden', actor: actorOf(principal) },
+    ...{ type: 'request.forbidden', actor: withoutSecrets(actorOf(principal)) },
     subject: isAgent ? { agent: principal.agent.name } : {},
     facts: { route, requestId, control, identity: { issuer, subject } },
     group: { control, ...(isAgent ? {} : { issuer }), ...(principal.kind === 'person' ? { subject } : {}) },
@@ -83,6 +83,6 @@ function forbiddenDenial(principal: Principal, route: string, control: string): 
 }
 
 /** A claim may hold anything, a secret too. */
-function withoutSecrets(facts: RefusedIdentity['facts']): JsonObject {
-  return JSON.parse(redactText(JSON.stringify(facts))) as JsonObject;
+function withoutSecrets<Facts extends object>(facts: Facts): Facts {
+  return JSON.parse(redactText(JSON.stringify(facts))) as Facts;
 }

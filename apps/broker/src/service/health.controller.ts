@@ -26,8 +26,10 @@ export class HealthController {
   @Get('readyz')
   @Permits(['anyone'])
   @ApiOperation({
-    summary: 'The service can grant and end: the database takes writes, and there is a signing key',
-    description: 'An answer counts for a second. A 503 says in `reason` why the database takes no change.',
+    summary:
+      'The service can grant and end: the database takes writes, declarations were read lately, and there is a signing key',
+    description:
+      'An answer counts for a second. A 503 says in `reason` why the database takes no change, or `declarations-unread`.',
   })
   @ApiOkResponse({ standardSchema: ReadinessSchema })
   @ApiProblems(503)

@@ -51,6 +51,20 @@ function outcome(identity: VerifiedIdentity, bindings: readonly AgentBinding[]):
 const hub = (agent: string, more: Partial<AgentBinding> = {}): AgentBinding =>
   binding(agent, { issuer: 'hub', subject: 'repo:org/app:ref:*', claims: { repository_id: '1' }, ...more });
 
+describe('a claim of another type', () => {
+  it.each([
+    [42, '42', 'id'],
+    ['42', 42, 'id'],
+    [true, 'true', 'id'],
+    [42, 42, undefined],
+    [42, '43', undefined],
+  ])('bound to %j and held as %j is named: %s', (bound, held, claim) => {
+    const index = new BindingIndex([{ agent: 'ed', issuer: 'ci', runtime: 'k8s', claims: { id: bound } }]);
+    const near = index.claimOfOtherType({ acceptedBy: ['ci'], claims: { id: held } } as unknown as VerifiedIdentity);
+    expect(near?.claim).toBe(claim);
+  });
+});
+
 describe('bindIdentity', () => {
   it.each<[string, VerifiedIdentity, AgentBinding[], string]>([
     ['an exact subject', workload, [binding('other', { subject: 'x' }), binding('support')], 'support@laptop'],

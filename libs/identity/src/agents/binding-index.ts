@@ -19,7 +19,7 @@ export class BindingIndex {
   /** which claims are first ones, by issuer */
   private readonly firstClaims = new Map<string, Set<string>>();
 
-  constructor(bindings: readonly AgentBinding[]) {
+  constructor(private readonly bindings: readonly AgentBinding[]) {
     for (const compiled of bindings.map(compileBinding)) {
       const { binding, pattern } = compiled;
       if (pattern === undefined) this.addClaimsAlone(binding);
@@ -51,7 +51,22 @@ export class BindingIndex {
     return match;
   }
 
-  /** Nobody is a person with one token and an agent with another, so all documents of the issuer are looked at. */
+  /** A claim that an agent is bound to and that the identity has with the same text in another type: `"42"` is not `42`. */
+  claimOfOtherType({
+    acceptedBy,
+    claims,
+  }: VerifiedIdentity): { readonly agent: string; readonly claim: string } | undefined {
+    for (const { agent, claims: bound = {} } of this.bindings.filter((one) => acceptedBy.includes(one.issuer))) {
+      const claim = Object.keys(bound).find(
+        (name) =>
+          Object.hasOwn(claims, name) && claims[name] !== bound[name] && String(claims[name]) === String(bound[name]),
+      );
+      if (claim !== undefined) return { agent, claim };
+    }
+    return undefined;
+  }
+
+  /** Of a token that fits a role, all documents of the issuer are looked at, whichever the token is for. */
   private refuseAgent(identity: VerifiedIdentity): void {
     const [match] = this.bestMatches(identity, identity.issuerNames);
     if (match !== undefined) throw personIsAgent(match.agent, identity);

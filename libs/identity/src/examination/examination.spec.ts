@@ -152,6 +152,8 @@ describe('the examination of a token', () => {
     ['a.b', 'no compact JWS'],
     ['x'.repeat(17_000), 'longer than 16 KiB'],
     [ci.signText('{"alg":"ES256","alg":"ES256"}', '{}'), 'twice'],
+    [ci.sign({ sub: 'José' }), '`sub` has a form that is not accepted: printable ASCII'],
+    [ci.sign({ exp: 'soon' }), '`exp` has a form that is not accepted: a number'],
   ])('says when it is no token', async (token, words) => {
     expect(await wrongWith(token)).toEqual({ 'read the token': expect.stringContaining(words) });
   });

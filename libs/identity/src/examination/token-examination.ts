@@ -7,6 +7,7 @@ import {
   type IssuerSpec,
   type TrustedIssuer,
 } from '../issuers/issuer-spec.js';
+import { identityRefusalReason, refusedMember } from '../identity-refusal.js';
 import { TrustedIssuers } from '../issuers/trusted-issuers.js';
 import type { KeySet } from '../keys/key-set.js';
 import { profileRules } from '../profiles/profile-rules.js';
@@ -26,11 +27,12 @@ export interface TokenExaminationInput {
  * is let in is decided by `IdentityVerifier` alone. Nothing of the token is kept, and no detail holds its signature.
  */
 export async function examineToken(token: string, input: TokenExaminationInput): Promise<IssuerCheck[]> {
-  let unproven: UnprovenToken | undefined;
-  const malformed = reasonOf(() => {
+  let unproven: UnprovenToken;
+  try {
     unproven = readCompactToken(token);
-  });
-  if (unproven === undefined) return [judged('read the token', FORM[malformed ?? ''] ?? FORM.malformed)];
+  } catch (error) {
+    return [judged('read the token', formFault(error))];
+  }
   return [
     judged('read the token', undefined),
     ...headerChecks(unproven, input),
@@ -43,6 +45,19 @@ const FORM: Readonly<Record<string, string>> = {
   oversized: 'it is longer than 16 KiB',
   duplicate_claim: 'a member stands in it twice',
   malformed: 'it is no compact JWS: three parts of base64url, JSON, and registered claims of their types',
+};
+
+function formFault(error: unknown): string | undefined {
+  const member = refusedMember(error);
+  if (member === undefined) return FORM[identityRefusalReason(error) ?? ''] ?? FORM.malformed;
+  return `\`${member}\` has a form that is not accepted: ${ACCEPTED_FORMS[member] ?? 'text of bounded length'}`;
+}
+
+const ACCEPTED_FORMS: Readonly<Record<string, string>> = {
+  sub: 'printable ASCII, 1 to 2048 characters',
+  jti: 'printable ASCII, 1 to 256 characters',
+  aud: 'text or a list of at most 64 texts, each of at most 2048 characters',
+  ...{ exp: 'a number', nbf: 'a number', iat: 'a number' },
 };
 
 function headerChecks({ header, claims }: UnprovenToken, { issuer, keys }: TokenExaminationInput): IssuerCheck[] {

@@ -1,6 +1,6 @@
 import { canonicalJson, type Json } from '@mayfly/kernel';
 import { parseSpiffeId } from '../spiffe-id.js';
-import type { IssuerSpec, TrustedIssuer } from './issuer-spec.js';
+import { isSingleUse, type IssuerSpec, type TrustedIssuer } from './issuer-spec.js';
 
 /**
  * All Issuer documents of one issuer. They share keys, algorithms and bounds, and each says for which audiences and
@@ -11,6 +11,8 @@ export interface IssuerGroup {
   readonly lead: TrustedIssuer;
   /** the lead first */
   readonly documents: readonly TrustedIssuer[];
+  /** why documents of the issuer are out of force: they contradict the lead, and are not among `documents` */
+  readonly overruled?: readonly TermFault[];
 }
 
 /** A document that states another term than the lead of its group. */
@@ -58,7 +60,7 @@ export function groupIssuers(
 export function termFaults({ lead, documents }: IssuerGroup): TermFault[] {
   return documents.flatMap((document) =>
     membersOf(lead.spec, document.spec)
-      .filter((member) => textOf(document.spec[member]) !== textOf(lead.spec[member]))
+      .filter((member) => termOf(document.spec, member) !== termOf(lead.spec, member))
       .map((member) => ({ document, lead, member })),
   );
 }
@@ -73,6 +75,11 @@ export function describeTermFault({ document, lead, member }: TermFault): string
 function membersOf(left: IssuerSpec, right: IssuerSpec): (keyof IssuerSpec)[] {
   const members = new Set([...Object.keys(left), ...Object.keys(right)].filter((name) => !OWN_MEMBERS.includes(name)));
   return [...members] as (keyof IssuerSpec)[];
+}
+
+/** A default that is written out says the same as one that is left out. */
+function termOf(spec: IssuerSpec, member: keyof IssuerSpec): string {
+  return textOf(member === 'replay' ? isSingleUse(spec) : spec[member]);
 }
 
 /** The order of algorithms says nothing. */

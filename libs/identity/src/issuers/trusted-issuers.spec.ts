@@ -42,6 +42,15 @@ describe('TrustedIssuers', () => {
   });
 });
 
+describe('documents of one issuer', () => {
+  it('agree when one states a default that the other leaves out', () => {
+    const [plain, written] = [{}, { replay: 'reusable' }].map((spec) =>
+      issuer('ci', { issuer: 'https://ci.example', ...spec }),
+    );
+    expect(new TrustedIssuers([plain!, written!]).select({ iss: 'https://ci.example' }).documents).toHaveLength(2);
+  });
+});
+
 describe('issuerKey', () => {
   it('tells issuers apart as the selection does', () => {
     const mesh = (domain: string) => issuer('mesh', { issuer: domain, profile: 'spiffe-jwt' });

@@ -18,6 +18,13 @@ export class TrustedIssuers {
     this.byIssuer = new Map([...groupIssuers(issuers)].map(([key, group]) => [key, withoutContradictions(group)]));
   }
 
+  /** Why the document of this name is out of force, with the document and the members that it contradicts; undefined when it is in force. */
+  contradictionOf(name: string): string | undefined {
+    const faults = [...this.byIssuer.values()].flatMap(({ overruled = [] }) => overruled);
+    const own = faults.filter(({ document }) => document.name === name);
+    return own.length === 0 ? undefined : own.map(describeTermFault).join('; ');
+  }
+
   /**
    * The issuer that the token says it comes from: the exact `iss`, else (a JWT-SVID need not have one) the trust domain
    * of `sub`. Throws `unauthenticated` (`unknown_issuer`).
@@ -38,7 +45,7 @@ function withoutContradictions(group: IssuerGroup): IssuerGroup {
     if (!isOverruled) throw invalid(`issuer \`${document.name}\`: /${fault.member}: ${describeTermFault(fault)}`);
   }
   const overruled = new Set(faults.map(({ document }) => document));
-  return { ...group, documents: group.documents.filter((document) => !overruled.has(document)) };
+  return { ...group, documents: group.documents.filter((document) => !overruled.has(document)), overruled: faults };
 }
 
 /**

@@ -85,6 +85,37 @@ describe('keys at a URL', () => {
   });
 });
 
+describe('an issuer that hangs', () => {
+  let answer: (keys: unknown) => void;
+  beforeEach(async () => {
+    await web.outcome();
+    web.answers.set(JWKS_URI, () => new Promise((resolve) => (answer = resolve)));
+  });
+
+  it('holds nobody up while old keys serve; what it says in the end counts', async () => {
+    web.after(600);
+    expect(await Promise.all([web.outcome(), web.outcome()])).toEqual(['accepted', 'accepted']);
+    expect(await web.outcome()).toBe('accepted');
+    expect(web.fetched).toHaveLength(2);
+    const old = web.ci.sign({ nonce: 'old' });
+    web.ci.rotate();
+    answer(web.ci.jwks());
+    expect(await web.outcome()).toBe('accepted');
+    expect(await web.outcome(old)).toBe('unknown_key');
+  });
+
+  it.each([
+    ['the old keys are past the bound', 1500, () => web.ci.sign({ nonce: 'late' })],
+    ['a key is not held', 600, () => (web.ci.rotate(), web.ci.sign())],
+  ])('is waited for when %s', async (_, seconds, sign) => {
+    web.after(seconds);
+    const asked = web.outcome(sign());
+    await until(() => web.fetched.length === 2);
+    answer(web.ci.jwks());
+    expect(await asked).toBe('accepted');
+  });
+});
+
 describe('an issuer that is down', () => {
   beforeEach(async () => {
     await web.outcome();
@@ -236,3 +267,7 @@ describe('a fetch for a test of the issuer', () => {
     expect(await web.outcome()).toBe('accepted');
   });
 });
+
+async function until(holds: () => boolean): Promise<void> {
+  while (!holds()) await new Promise(setImmediate);
+}

@@ -6,6 +6,8 @@ import type { KeySet } from './key-set.js';
 const FRESH_SECONDS = 600;
 const LEAST_FRESH_SECONDS = 30;
 const UNKNOWN_KEY_COOLDOWN_SECONDS = 30;
+/** How long a reading is waited for that old keys can stand in for. */
+const PATIENCE_MS = 500;
 /** An issuer that is down is asked again this often: rarely while old keys still serve, soon when there are none. */
 const RETRY_SECONDS = { withKeys: 30, withoutKeys: 5 };
 
@@ -21,6 +23,8 @@ export class RemoteKeys {
   private fetchedAt: Date | undefined;
   private attemptedAt: Date | undefined;
   private pending: Promise<void> | undefined;
+  /** resolves when the reading under way has been waited for long enough, for all callers together */
+  private patience: Promise<void> = Promise.resolve();
   private failure: unknown;
 
   constructor(
@@ -29,11 +33,15 @@ export class RemoteKeys {
     private readonly clock: Clock,
   ) {}
 
-  /** The keys to try. */
+  /**
+   * The keys to try. While old keys still serve, a reading is waited for half a second, which is enough for an issuer that withdrew a
+   * key; it then goes on in the background, so that one that hangs holds nobody up. Without such keys the caller waits for it.
+   */
   async current(): Promise<KeySet> {
     const retrySeconds = this.keys === undefined ? RETRY_SECONDS.withoutKeys : RETRY_SECONDS.withKeys;
     if (!this.isWithin(this.freshSeconds, this.fetchedAt) && !this.isWithin(retrySeconds, this.attemptedAt)) {
-      await this.reload();
+      const reloaded = this.reload();
+      await (this.isServing() ? Promise.race([reloaded, this.patience]) : reloaded);
     }
     return this.usable();
   }
@@ -50,15 +58,21 @@ export class RemoteKeys {
   }
 
   private usable(): KeySet {
-    const isUsable = this.isWithin(this.freshSeconds + this.staleSeconds, this.fetchedAt);
-    if (this.keys === undefined || !isUsable) throw keysUnavailable(this.failure);
+    if (this.keys === undefined || !this.isServing()) throw keysUnavailable(this.failure);
     return this.keys;
   }
 
+  private isServing(): boolean {
+    return this.keys !== undefined && this.isWithin(this.freshSeconds + this.staleSeconds, this.fetchedAt);
+  }
+
   private reload(): Promise<void> {
-    this.pending ??= this.attempt().finally(() => {
-      this.pending = undefined;
-    });
+    if (this.pending === undefined) {
+      this.patience = new Promise((resolve) => void setTimeout(resolve, PATIENCE_MS).unref());
+      this.pending = this.attempt().finally(() => {
+        this.pending = undefined;
+      });
+    }
     return this.pending;
   }
 

@@ -31,6 +31,6 @@ function isScalar(value: unknown): value is ClaimValue {
 
 /** The subject as it is. Throws `unauthenticated` (`missing_claim`) when there is none. */
 export function subjectOf({ sub }: TokenClaims): string {
-  if (sub === undefined) throw identityRefused('missing_claim');
+  if (sub === undefined) throw identityRefused('missing_claim', '`sub`');
   return sub;
 }

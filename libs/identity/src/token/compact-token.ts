@@ -1,6 +1,6 @@
 import type { JsonObject } from '@mayfly/kernel';
 import { z } from 'zod';
-import { identityRefused } from '../identity-refusal.js';
+import { identityRefused, malformedMember } from '../identity-refusal.js';
 import { parseStrictJson } from './strict-json.js';
 
 export const MAX_TOKEN_LENGTH = 16 * 1024;
@@ -49,7 +49,7 @@ export function readCompactToken(token: string): UnprovenToken {
 function read<Shape>(schema: z.ZodType<Shape>, segment: string): Shape {
   const json: JsonObject = parseStrictJson(decodeText(segment));
   const result = schema.safeParse(json);
-  if (!result.success) throw identityRefused('malformed');
+  if (!result.success) throw malformedMember(String(result.error.issues[0]?.path[0] ?? ''));
   return result.data;
 }
 

@@ -36,12 +36,9 @@ function typeOf({ typ }: TokenHeader): string {
  * Proves signature, issuer, audience and times (RFC 7519 §7.2) at `now`. Throws `unauthenticated` with the reason. The
  * signature is judged first: the reasons of claims are given for proven tokens only.
  */
-export async function proveToken(
-  token: string,
-  key: KeyObject,
-  { lead: { spec }, documents }: IssuerGroup,
-  now: Date,
-): Promise<void> {
+export async function proveToken(token: string, key: KeyObject, group: IssuerGroup, now: Date): Promise<void> {
+  const { lead, documents } = group;
+  const { spec } = lead;
   try {
     await jwtVerify(token, key, {
       algorithms: spec.algorithms,
@@ -52,7 +49,7 @@ export async function proveToken(
       ...(spec.profile === 'spiffe-jwt' ? {} : { issuer: spec.issuer }),
     });
   } catch (error) {
-    throw refusalOf(error) ?? error;
+    throw outOfForce(error, group) ?? refusalOf(error) ?? error;
   }
 }
 
@@ -70,7 +67,7 @@ export function checkHeader(header: TokenHeader, { lead: { spec }, documents }: 
 
 /**
  * The documents under which a proven token counts: its type and one of its audiences are theirs, and it names others
- * beside us only where that is allowed. Throws `unauthenticated` (`audience`) when there is none.
+ * beside us only where that is allowed. Throws `unauthenticated` when there is none: `audience`, or `token_type` where the audience fits.
  */
 export function acceptingDocuments(
   header: TokenHeader,
@@ -78,14 +75,16 @@ export function acceptingDocuments(
   group: IssuerGroup,
 ): TrustedIssuer[] {
   const audiences = [aud].flat();
-  const accepting = group.documents.filter(
-    ({ spec }) =>
-      acceptsType(spec, header) &&
-      audiences.some((audience) => spec.audiences.includes(audience)) &&
-      (audiences.length === 1 || allowsOtherAudiences(spec)),
+  const meant = group.documents.filter(({ spec }) => audiences.some((audience) => spec.audiences.includes(audience)));
+  const alone = meant.filter(({ spec }) => audiences.length === 1 || allowsOtherAudiences(spec));
+  const accepting = alone.filter(({ spec }) => acceptsType(spec, header));
+  if (accepting.length > 0) return accepting;
+  if (alone.length > 0) throw identityRefused('token_type', `\`${typeOf(header)}\``);
+  const named = audiences.slice(0, 5).join(', ');
+  throw identityRefused(
+    'audience',
+    meant.length > 0 ? `it names others beside us, without \`multipleAudiences\`: ${named}` : named,
   );
-  if (accepting.length === 0) throw identityRefused('audience', audiences.slice(0, 5).join(', '));
-  return accepting;
 }
 
 /** Proven times: a token from the future and one that lives longer than this issuer may grant are refused. */
@@ -102,6 +101,14 @@ export function checkLifetime(
     throw identityRefused('lifetime', `${String(exp - issued)} s`);
   }
   return { issuedAt: new Date(issued * 1000), expiresAt: new Date(exp * 1000) };
+}
+
+/** The refusal of a token whose audience only a document has that is out of force; undefined for any other error. */
+function outOfForce(error: unknown, { overruled = [] }: IssuerGroup): Problem | undefined {
+  if (!(error instanceof errors.JWTClaimValidationFailed && error.claim === 'aud')) return undefined;
+  const audiences = [error.payload.aud ?? []].flat();
+  const fault = overruled.find(({ document }) => document.spec.audiences.some((one) => audiences.includes(one)));
+  return fault === undefined ? undefined : identityRefused('document_not_in_force', `\`${fault.document.name}\``);
 }
 
 /** Undefined for an error that is no verdict. jose throws the errors of claims after it has proven the signature. */

@@ -5,6 +5,8 @@ export interface TokenFacts {
   readonly kid?: string;
   readonly alg?: string;
   readonly typ?: string;
+  /** the registered header member or claim whose form is not accepted */
+  readonly member?: string;
   /** one audience as text, several as a list, as the token has it */
   readonly aud?: string | readonly string[];
 }

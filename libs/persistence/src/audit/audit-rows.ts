@@ -28,7 +28,7 @@ export async function insertAudit(client: ClientBase | Pool, entries: readonly A
   if (entries.length === 0) return;
   await client.query({
     name: 'audit-insert',
-    text: `INSERT INTO audit_entry (${AUDIT_COLUMNS}) SELECT * FROM ${auditUnnest(1)}`,
+    text: `INSERT INTO public.audit_entry (${AUDIT_COLUMNS}) SELECT * FROM ${auditUnnest(1)}`,
     values: [...auditColumns(entries)],
   });
 }

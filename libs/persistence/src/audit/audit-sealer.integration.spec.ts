@@ -26,7 +26,7 @@ const entry = (n: number) => bareEntry('task.denied', new Date(n), MAYFLY, {}, {
 
 async function sealedSequence(): Promise<{ seq: number; leafHash: string; body: string }[]> {
   const { rows } = await pool.query<{ seq: string; leaf_hash: Buffer; body: string }>(
-    'SELECT s.seq, s.leaf_hash, e.body FROM audit_seal s JOIN audit_entry e ON e.id = s.entry_id ORDER BY s.seq',
+    'SELECT s.seq, s.leaf_hash, e.body FROM public.audit_seal s JOIN public.audit_entry e ON e.id = s.entry_id ORDER BY s.seq',
   );
   return rows.map(({ seq, leaf_hash, body }) => ({ seq: Number(seq), leafHash: leaf_hash.toString('hex'), body }));
 }

@@ -5,15 +5,15 @@ import { inTransaction } from '../database/transaction.js';
 const SEAL = `
 WITH horizon AS (SELECT ((pg_snapshot_xmin(pg_current_snapshot()))::text)::bigint AS xmin),
 last AS (
-  SELECT coalesce(max(seq), 0) AS seq, (SELECT xid FROM audit_seal ORDER BY seq DESC LIMIT 1) AS xid,
-         (SELECT entry_id FROM audit_seal ORDER BY seq DESC LIMIT 1) AS id FROM audit_seal
+  SELECT coalesce(max(seq), 0) AS seq, (SELECT xid FROM public.audit_seal ORDER BY seq DESC LIMIT 1) AS xid,
+         (SELECT entry_id FROM public.audit_seal ORDER BY seq DESC LIMIT 1) AS id FROM public.audit_seal
 ), fresh AS (
   SELECT e.id, e.xid, e.body, row_number() OVER (ORDER BY e.xid, e.id) AS place
-  FROM audit_entry e, last, horizon
+  FROM public.audit_entry e, last, horizon
   WHERE e.xid < horizon.xmin AND (last.xid IS NULL OR (e.xid, e.id) > (last.xid, last.id))
   ORDER BY e.xid, e.id LIMIT $1
 )
-INSERT INTO audit_seal (seq, entry_id, xid, leaf_hash)
+INSERT INTO public.audit_seal (seq, entry_id, xid, leaf_hash)
 SELECT last.seq + fresh.place, fresh.id, fresh.xid, sha256('\\x00'::bytea || convert_to(fresh.body, 'UTF8'))
 FROM fresh, last`;
 
@@ -43,7 +43,7 @@ export class AuditSealer {
 async function refuseRestoredCluster(client: ClientBase): Promise<void> {
   const { rows } = await client.query<{ restored: boolean }>({
     name: 'seal-cluster',
-    text: `SELECT xid > ((pg_current_xact_id())::text)::bigint AS restored FROM audit_seal ORDER BY seq DESC LIMIT 1`,
+    text: `SELECT xid > ((pg_current_xact_id())::text)::bigint AS restored FROM public.audit_seal ORDER BY seq DESC LIMIT 1`,
   });
   if (rows[0]?.restored === true) {
     const detail = 'the audit was restored into another cluster: advance its transaction ids first (docs/adr/0006)';

@@ -52,7 +52,7 @@ export interface InstantPosition {
 const CLOCK_MARGIN = '1 minute';
 
 /** Where the sequence can have reached the instant `?`, found without reading what is before it. */
-const FIRST_SEALED_SINCE = `coalesce((SELECT f.seq FROM audit_seal f
+const FIRST_SEALED_SINCE = `coalesce((SELECT f.seq FROM public.audit_seal f
   WHERE f.sealed_at >= ?::timestamptz - interval '${CLOCK_MARGIN}' ORDER BY f.sealed_at, f.seq LIMIT 1), 9223372036854775807)`;
 
 /** Reads the audit. */
@@ -64,7 +64,7 @@ export class AuditReader {
     const conditions = new Conditions()
       .add('e.task_id = ?', taskId)
       .add('(e.xid, e.id) > (?::bigint, ?)', after?.transaction, after?.id);
-    const text = `SELECT e.id, e.xid, e.body, s.seq FROM audit_entry e LEFT JOIN audit_seal s ON s.entry_id = e.id
+    const text = `SELECT e.id, e.xid, e.body, s.seq FROM public.audit_entry e LEFT JOIN public.audit_seal s ON s.entry_id = e.id
       ${conditions.where} ORDER BY e.xid, e.id LIMIT ${conditions.parameter(limit + 1)}`;
     const { rows } = await this.pool
       .query<{ id: string; xid: string; body: string; seq: string | null }>(text, conditions.values)
@@ -90,7 +90,7 @@ export class AuditReader {
       .add('e.at < ?', filter.to);
     // The literal type is what the partial index has; a parameter would not be proven to be it.
     const text = `SELECT e.id, e.body, to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
-      FROM (SELECT * FROM audit_entry WHERE type = 'identity.refused') e
+      FROM (SELECT * FROM public.audit_entry WHERE type = 'identity.refused') e
       ${conditions.where} ORDER BY e.at DESC, e.id DESC LIMIT ${conditions.parameter(limit + 1)}`;
     const { rows } = await this.pool
       .query<{ id: string; body: string; at: string }>(text, conditions.values)
@@ -112,7 +112,7 @@ export class AuditReader {
       .add('e.agent = ?', filter.agent)
       .add(`e.at >= ? AND s.seq >= ${FIRST_SEALED_SINCE}`, filter.from, filter.from)
       .add('e.at < ?', filter.to);
-    const text = `SELECT s.seq, s.leaf_hash, e.body FROM audit_seal s JOIN audit_entry e ON e.id = s.entry_id
+    const text = `SELECT s.seq, s.leaf_hash, e.body FROM public.audit_seal s JOIN public.audit_entry e ON e.id = s.entry_id
       ${conditions.where} ORDER BY s.seq LIMIT ${conditions.parameter(limit + 1)}`;
     const { rows } = await this.pool
       .query<{ seq: string; leaf_hash: Buffer; body: string }>(text, conditions.values)

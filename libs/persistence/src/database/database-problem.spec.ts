@@ -13,7 +13,7 @@ describe('databaseProblem', () => {
     expect(() => databaseProblem(error)).toThrow(
       expect.objectContaining({
         code: 'unavailable',
-        detail: expect.not.stringContaining('password'),
+        detail: expect.not.stringMatching(/password|granted/),
         retryAfterSeconds: 2,
         cause: error,
       }),

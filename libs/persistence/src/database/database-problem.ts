@@ -6,7 +6,7 @@ import { Problem } from '@mayfly/kernel';
  */
 export function databaseProblem(error: unknown): never {
   if (error instanceof Problem) throw error;
-  throw new Problem('unavailable', 'the database did not take the change; nothing was granted', {
+  throw new Problem('unavailable', 'the database did not take the change; try again', {
     retryAfterSeconds: 2,
     cause: error,
   });

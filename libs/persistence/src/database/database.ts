@@ -1,5 +1,5 @@
 import { PrismaPg } from '@prisma/adapter-pg';
-import { createPool, STORE_SCHEMA, type SessionOptions } from '@mayfly/postgres';
+import { CATALOG_ONLY, createPool, type SessionOptions } from '@mayfly/postgres';
 import type pg from 'pg';
 import { PrismaClient } from '../generated/client.js';
 
@@ -7,13 +7,14 @@ export interface DatabaseOptions {
   readonly url: string;
   /** told about connections that broke while idle */
   readonly onConnectionLost: (error: Error) => void;
-  /** where names are looked up, where that is not the schema of the tables alone: a clock of tests stands before the server's */
+  /** where names are looked up, where that is not the server's catalog alone: a clock of tests stands before it */
   readonly searchPath?: string;
 }
 
 const SESSION: SessionOptions = {
   applicationName: 'mayfly',
-  searchPath: STORE_SCHEMA,
+  // INVARIANT: statements name our tables by their schema: nothing that stands in it is mistaken for the server's own.
+  searchPath: CATALOG_ONLY,
   // A statement that waits longer than this is not going to be answered in time for anybody.
   statementTimeoutMillis: 15_000,
   idleInTransactionMillis: 0,
@@ -33,7 +34,7 @@ export class Database {
   readonly prisma: PrismaClient;
 
   constructor(options: DatabaseOptions) {
-    this.pool = createPool(options.url, { ...SESSION, searchPath: options.searchPath ?? STORE_SCHEMA }, LIMITS);
+    this.pool = createPool(options.url, { ...SESSION, searchPath: options.searchPath ?? CATALOG_ONLY }, LIMITS);
     this.pool.on('error', options.onConnectionLost);
     this.prisma = new PrismaClient({ adapter: new PrismaPg(this.pool) });
   }

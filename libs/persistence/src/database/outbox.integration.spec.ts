@@ -14,13 +14,13 @@ describe('Outbox', () => {
   beforeEach(async () => {
     await scene.empty();
     await scene.query(
-      `INSERT INTO outbox (lease_id, reason, run_at) SELECT 'lse_' || n, 'due', '2030-01-01' FROM generate_series(1, 5) AS n`,
+      `INSERT INTO public.outbox (lease_id, reason, run_at) SELECT 'lse_' || n, 'due', '2030-01-01' FROM generate_series(1, 5) AS n`,
     );
   });
 
   afterAll(() => scene.stop());
 
-  const left = async () => (await scene.query('SELECT FROM outbox')).length;
+  const left = async () => (await scene.query('SELECT FROM public.outbox')).length;
 
   it('hands every job over once, in portions', async () => {
     const delivered: OutboxJob[] = [];

@@ -20,7 +20,7 @@ export class Outbox {
     return inTransaction(this.pool, async (client) => {
       const { rows } = await client.query<{ lease_id: LeaseId; reason: string; run_at: Date }>({
         name: 'outbox',
-        text: `DELETE FROM outbox WHERE id IN (SELECT id FROM outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
+        text: `DELETE FROM public.outbox WHERE id IN (SELECT id FROM public.outbox ORDER BY id LIMIT $1 FOR UPDATE SKIP LOCKED)
                RETURNING lease_id, reason, run_at`,
         values: [limit],
       });

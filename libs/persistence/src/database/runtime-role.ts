@@ -1,10 +1,11 @@
-import { createClient, STORE_SCHEMA, type SessionOptions } from '@mayfly/postgres';
+import { CATALOG_ONLY, createClient, STORE_SCHEMA, type SessionOptions } from '@mayfly/postgres';
 import { escapeIdentifier, type ClientBase } from 'pg';
+import { refuseForeignNames } from './foreign-names.js';
 
 /** Migrations take as long as they take. */
 const SESSION: SessionOptions = {
   applicationName: 'mayfly migrations',
-  searchPath: STORE_SCHEMA,
+  searchPath: CATALOG_ONLY,
   statementTimeoutMillis: 0,
   idleInTransactionMillis: 0,
 };
@@ -34,12 +35,21 @@ export async function grantRuntimeRole(owner: ClientBase, role: string): Promise
   await owner.query(statements.join(';\n'));
 }
 
-/** Runs `work` on one connection of the owner of the tables, with the name of its role. */
-export async function asOwner(url: string, work: (owner: ClientBase, role: string) => Promise<void>): Promise<void> {
+/**
+ * Runs `work` on one connection of the owner of the tables, with the name of its role; names are looked up in the schema of the tables
+ * from then on. Throws Problem `invalid_declaration` before that, where others than the owner and `servingRole` may have put names there.
+ */
+export async function asOwner(
+  url: string,
+  servingRole: string,
+  work: (owner: ClientBase, role: string) => Promise<void>,
+): Promise<void> {
   const owner = createClient(url, SESSION);
   await owner.connect();
   try {
     const { rows } = await owner.query<{ role: string }>('SELECT current_user AS role');
+    await refuseForeignNames(owner, [servingRole]);
+    await owner.query(`SET search_path = ${STORE_SCHEMA}`);
     await work(owner, rows[0]?.role ?? '');
   } finally {
     await owner.end();

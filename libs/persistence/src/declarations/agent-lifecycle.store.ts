@@ -61,7 +61,7 @@ export class AgentLifecycleStore {
 
   private async move(client: ClientBase, { name, agent }: DeclaredRecord, rule: StepRule, by: Declarer): Promise<void> {
     await client.query(
-      `UPDATE agent SET state = $2, revision = revision + 1, updated_at = now(), updated_by = $3 WHERE name = $1`,
+      `UPDATE public.agent SET state = $2, revision = revision + 1, updated_at = now(), updated_by = $3 WHERE name = $1`,
       [name, rule.to, by.name],
     );
     const facts = { from: agent?.state, to: rule.to };

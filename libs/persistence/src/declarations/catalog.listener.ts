@@ -1,9 +1,9 @@
-import { createClient, STORE_SCHEMA, type SessionOptions } from '@mayfly/postgres';
+import { CATALOG_ONLY, createClient, type SessionOptions } from '@mayfly/postgres';
 import type pg from 'pg';
 
 const SESSION: SessionOptions = {
   applicationName: 'mayfly catalog',
-  searchPath: STORE_SCHEMA,
+  searchPath: CATALOG_ONLY,
   statementTimeoutMillis: 0,
   idleInTransactionMillis: 0,
 };

@@ -27,8 +27,8 @@ export class PgCatalogSource implements CatalogSource {
           this.prisma.agent.findMany(),
           this.prisma.connection.findMany(),
           this.prisma.$queryRaw<VersionRow[]>`
-            SELECT v.name, v.version, v.labels, v.spec, v.digest FROM template_version v
-            JOIN template t ON t.name = v.name AND t.current_version = v.version WHERE t.state = 'published'`,
+            SELECT v.name, v.version, v.labels, v.spec, v.digest FROM public.template_version v
+            JOIN public.template t ON t.name = v.name AND t.current_version = v.version WHERE t.state = 'published'`,
         ],
         { isolationLevel: 'RepeatableRead' },
       )

@@ -30,7 +30,7 @@ export class ConnectionLifecycleStore {
       const record = existing(await findRecord(client, 'Connection', name, 'FOR UPDATE'), 'Connection', name);
       if (record.connection?.state === to) return record;
       await client.query(
-        `UPDATE connection SET state = $2, revision = revision + 1, updated_at = now(), updated_by = $3 WHERE name = $1`,
+        `UPDATE public.connection SET state = $2, revision = revision + 1, updated_at = now(), updated_by = $3 WHERE name = $1`,
         [name, to, by.name],
       );
       await this.note(client, ENTRIES[to], by, { name });

@@ -24,9 +24,9 @@ export interface DeclaredRecord {
 }
 
 const TABLES: Readonly<Record<RecordKind, string>> = {
-  Issuer: 'issuer',
-  Connection: 'connection',
-  Agent: 'agent',
+  Issuer: 'public.issuer',
+  Connection: 'public.connection',
+  Agent: 'public.agent',
 };
 
 const COMMON_COLUMNS =
@@ -73,12 +73,12 @@ export interface DeclaredState {
 }
 
 const STATE = `
-SELECT 'Issuer' AS kind, name, labels, spec FROM issuer
-UNION ALL SELECT 'Connection', name, labels, spec FROM connection
-UNION ALL SELECT 'Agent', name, labels, spec FROM agent
-UNION ALL SELECT 'TaskTemplate', t.name, v.labels, v.spec FROM template t
-  JOIN template_version v ON v.name = t.name AND v.version = t.current_version WHERE t.state = 'published'
-UNION ALL SELECT 'retired', name, NULL, NULL FROM template WHERE state = 'retired'
+SELECT 'Issuer' AS kind, name, labels, spec FROM public.issuer
+UNION ALL SELECT 'Connection', name, labels, spec FROM public.connection
+UNION ALL SELECT 'Agent', name, labels, spec FROM public.agent
+UNION ALL SELECT 'TaskTemplate', t.name, v.labels, v.spec FROM public.template t
+  JOIN public.template_version v ON v.name = t.name AND v.version = t.current_version WHERE t.state = 'published'
+UNION ALL SELECT 'retired', name, NULL, NULL FROM public.template WHERE state = 'retired'
 ORDER BY 1, 2`;
 
 /** Reads the whole of it in one statement. */

@@ -32,7 +32,7 @@ function namesConnection({ connection, scope }: DeclaredCredential, name: string
 
 async function liveLeases(client: ClientBase, connection: string): Promise<number> {
   const { rows } = await client.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM lease
+    `SELECT count(*)::int AS count FROM public.lease
      WHERE (connection = $1 OR scope ->> 'endSessions' = $1) AND due_at IS NOT NULL`,
     [connection],
   );

@@ -47,8 +47,8 @@ export async function writeDeclarations(
 /** Requests lock agents by id and templates by name, in this order; whoever changes several does the same. */
 async function lockRows(client: ClientBase, writes: readonly DeclarationWrite[]): Promise<void> {
   const names = writes.map(({ declared }) => declared.metadata.name);
-  await client.query('SELECT FROM agent WHERE name = ANY($1::text[]) ORDER BY id FOR UPDATE', [names]);
-  await client.query('SELECT FROM template WHERE name = ANY($1::text[]) ORDER BY name FOR UPDATE', [names]);
+  await client.query('SELECT FROM public.agent WHERE name = ANY($1::text[]) ORDER BY id FOR UPDATE', [names]);
+  await client.query('SELECT FROM public.template WHERE name = ANY($1::text[]) ORDER BY name FOR UPDATE', [names]);
 }
 
 /** Writes one document; answers the version of a template. */
@@ -77,14 +77,17 @@ const ON_CONFLICT = `ON CONFLICT (name) DO UPDATE SET labels = EXCLUDED.labels, 
   revision = old.revision + 1, updated_at = now(), updated_by = EXCLUDED.updated_by`;
 
 function upsert(table: 'issuer' | 'connection'): string {
-  return `INSERT INTO ${table} AS old (name, labels, spec, updated_by) VALUES ($1, $2, $3, $4) ${ON_CONFLICT}`;
+  return `INSERT INTO public.${table} AS old (name, labels, spec, updated_by) VALUES ($1, $2, $3, $4) ${ON_CONFLICT}`;
 }
 
 /** The id and the state of an agent that is there stay. */
-const UPSERT_AGENT = `INSERT INTO agent AS old (name, labels, spec, updated_by, id, state)
+const UPSERT_AGENT = `INSERT INTO public.agent AS old (name, labels, spec, updated_by, id, state)
   VALUES ($1, $2, $3, $4, $5, $6) ${ON_CONFLICT}`;
 
-const DELETE = { Issuer: 'DELETE FROM issuer WHERE name = $1', Connection: 'DELETE FROM connection WHERE name = $1' };
+const DELETE = {
+  Issuer: 'DELETE FROM public.issuer WHERE name = $1',
+  Connection: 'DELETE FROM public.connection WHERE name = $1',
+};
 
 export async function deleteRecord(client: ClientBase, kind: keyof typeof DELETE, name: string): Promise<void> {
   await client.query(DELETE[kind], [name]);

@@ -17,21 +17,21 @@ export interface NewVersion {
  */
 export async function publishVersion(client: ClientBase, next: NewVersion): Promise<number> {
   const { name, labels, spec, author, publisher } = next;
-  await client.query('INSERT INTO template (name) VALUES ($1) ON CONFLICT (name) DO NOTHING', [name]);
+  await client.query('INSERT INTO public.template (name) VALUES ($1) ON CONFLICT (name) DO NOTHING', [name]);
   const { rows } = await client.query<{ version: number }>(
-    'SELECT coalesce(max(version), 0) + 1 AS version FROM template_version WHERE name = $1',
+    'SELECT coalesce(max(version), 0) + 1 AS version FROM public.template_version WHERE name = $1',
     [name],
   );
   const version = rows[0]?.version ?? 1;
   const digest = digestOf(spec);
   new CompiledTemplate({ name, version, labels, spec, digest });
   await client.query(
-    `INSERT INTO template_version (name, version, labels, spec, digest, author, publisher)
+    `INSERT INTO public.template_version (name, version, labels, spec, digest, author, publisher)
      VALUES ($1, $2, $3, $4, $5, $6, $7)`,
     [name, version, jsonText(labels), jsonText(spec), digest, author, publisher],
   );
   await client.query(
-    `UPDATE template SET state = 'published', current_version = $2, labels = $3, revision = revision + 1, updated_at = now()
+    `UPDATE public.template SET state = 'published', current_version = $2, labels = $3, revision = revision + 1, updated_at = now()
      WHERE name = $1`,
     [name, version, jsonText(labels)],
   );

@@ -44,10 +44,10 @@ interface TemplateRow extends Omit<TemplateRecord, 'currentVersion' | 'draft'> {
 
 const TEMPLATE = `SELECT name, labels, state, revision, created_at AS "createdAt", updated_at AS "updatedAt",
   current_version AS "currentVersion", draft, draft_author AS "draftAuthor",
-  draft_editors AS "draftEditors" FROM template`;
+  draft_editors AS "draftEditors" FROM public.template`;
 
 const VERSION = `SELECT name, version, labels, spec, digest, author, publisher, published_at AS "publishedAt"
-  FROM template_version WHERE name = $1`;
+  FROM public.template_version WHERE name = $1`;
 
 /** The template, or undefined. */
 export async function findTemplate(client: ClientBase | Pool, name: string): Promise<TemplateRecord | undefined> {

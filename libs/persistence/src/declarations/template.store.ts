@@ -74,7 +74,7 @@ export class PgTemplateStore {
       refuseRetired(before);
       const { author, editors } = await writersOf(client, before, { labels, spec }, by.name);
       await client.query(
-        `INSERT INTO template AS old (name, labels, draft, draft_author, draft_editors) VALUES ($1, $2, $3, $4, $5)
+        `INSERT INTO public.template AS old (name, labels, draft, draft_author, draft_editors) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT (name) DO UPDATE SET draft = EXCLUDED.draft, draft_author = EXCLUDED.draft_author,
            draft_editors = EXCLUDED.draft_editors, revision = old.revision + 1, updated_at = now()`,
         [name, jsonText(labels), jsonText({ labels, spec }), author, editors],
@@ -109,7 +109,7 @@ export class PgTemplateStore {
       const { editors, ...content } = draft;
       const version = await publishVersion(client, { name, ...content, publisher: by.name });
       await client.query(
-        `UPDATE template SET draft = NULL, draft_author = NULL, draft_editors = '{}' WHERE name = $1`,
+        `UPDATE public.template SET draft = NULL, draft_author = NULL, draft_editors = '{}' WHERE name = $1`,
         [name],
       );
       const facts = { name, version, author: draft.author, editors: [...editors], ...changed(before, draft) };
@@ -124,7 +124,7 @@ export class PgTemplateStore {
       const template = existing(await findTemplate(client, name), 'TaskTemplate', name);
       if (template.state === 'retired') return template;
       await client.query(
-        `UPDATE template SET state = 'retired', revision = revision + 1, updated_at = now() WHERE name = $1`,
+        `UPDATE public.template SET state = 'retired', revision = revision + 1, updated_at = now() WHERE name = $1`,
         [name],
       );
       await this.note(client, 'template.retired', by, { name });

@@ -25,7 +25,9 @@ export class PgSigningKeyStore implements SigningKeyStore {
 
   async list(): Promise<StoredSigningKey[]> {
     const { rows } = await this.pool
-      .query<SigningKeyRow>('SELECT * FROM signing_key WHERE purpose = $1 ORDER BY active_from, kid', [this.purpose])
+      .query<SigningKeyRow>('SELECT * FROM public.signing_key WHERE purpose = $1 ORDER BY active_from, kid', [
+        this.purpose,
+      ])
       .catch(databaseProblem);
     return rows.map((row) => ({
       kid: row.kid,
@@ -42,12 +44,12 @@ export class PgSigningKeyStore implements SigningKeyStore {
     return inTransaction(this.pool, async (client) => {
       await client.query(`SELECT pg_advisory_xact_lock(hashtext('mayfly signing keys'))`);
       const { rows } = await client.query<{ kid: string }>(
-        'SELECT kid FROM signing_key WHERE purpose = $1 ORDER BY active_from DESC, kid DESC LIMIT 1',
+        'SELECT kid FROM public.signing_key WHERE purpose = $1 ORDER BY active_from DESC, kid DESC LIMIT 1',
         [this.purpose],
       );
       if (rows[0]?.kid !== expectedCurrentKid) return false;
       await client.query(
-        `INSERT INTO signing_key (purpose, kid, algorithm, public_jwk, sealed_private_key, created_at, active_from)
+        `INSERT INTO public.signing_key (purpose, kid, algorithm, public_jwk, sealed_private_key, created_at, active_from)
          VALUES ($1, $2, $3, $4, $5, $6, $7)`,
         [this.purpose, kid, algorithm, JSON.stringify(key.publicJwk), key.sealedPrivateKey, key.createdAt, activeFrom],
       );

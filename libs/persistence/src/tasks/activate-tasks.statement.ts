@@ -1,5 +1,5 @@
 import type { TaskActivation } from '@mayfly/issuance';
-import type { Pool } from 'pg';
+import type { ClientBase, Pool } from 'pg';
 import { AUDIT_COLUMNS, auditColumns, auditUnnest } from '../audit/audit-rows.js';
 import { columnsOf } from '../database/columns.js';
 
@@ -9,19 +9,19 @@ import { columnsOf } from '../database/columns.js';
  */
 const ACTIVATE_TASKS = `
 WITH living AS MATERIALIZED (
-  SELECT id FROM task WHERE id = ANY($1::text[]) AND state = 'active' AND end_cause IS NULL ORDER BY id FOR UPDATE
+  SELECT id FROM public.task WHERE id = ANY($1::text[]) AND state = 'active' AND end_cause IS NULL ORDER BY id FOR UPDATE
 ), minted AS (
   SELECT m.* FROM unnest($2::text[], $3::text[], $4::bytea[], $5::timestamptz[], $6::timestamptz[])
     AS m(id, task_id, sealed_handle, provider_expires_at, due_at) JOIN living t ON t.id = m.task_id
 ), new_active AS (
-  UPDATE lease l SET state = 'active', sealed_handle = m.sealed_handle, provider_expires_at = m.provider_expires_at,
+  UPDATE public.lease l SET state = 'active', sealed_handle = m.sealed_handle, provider_expires_at = m.provider_expires_at,
     due_at = m.due_at, issued_by = clock_timestamp(), version = l.version + 1
   FROM minted m WHERE l.id = m.id AND l.state = 'minting' RETURNING l.task_id
 ), new_audit AS (
-  INSERT INTO audit_entry (${AUDIT_COLUMNS})
+  INSERT INTO public.audit_entry (${AUDIT_COLUMNS})
   SELECT e.* FROM ${auditUnnest(7)} AS e(${AUDIT_COLUMNS}) JOIN living t ON t.id = e.task_id
 ), new_wake_up AS (
-  INSERT INTO outbox (lease_id, reason, run_at)
+  INSERT INTO public.outbox (lease_id, reason, run_at)
   SELECT w.lease_id, w.reason, w.run_at
   FROM unnest($14::text[], $15::text[], $16::text[], $17::timestamptz[]) AS w(task_id, lease_id, reason, run_at)
   JOIN living t ON t.id = w.task_id
@@ -29,10 +29,13 @@ WITH living AS MATERIALIZED (
 SELECT DISTINCT task_id AS id FROM new_active`;
 
 /** Runs the statement; the answers come in the order of the activations. */
-export async function activateTasks(pool: Pool, activations: readonly TaskActivation[]): Promise<boolean[]> {
+export async function activateTasks(
+  client: ClientBase | Pool,
+  activations: readonly TaskActivation[],
+): Promise<boolean[]> {
   const leases = activations.flatMap(({ taskId, leases }) => leases.map((lease) => ({ taskId, ...lease })));
   const wakeUps = activations.flatMap(({ taskId, wakeUps }) => wakeUps.map((wakeUp) => ({ taskId, ...wakeUp })));
-  const result = await pool.query<{ id: string }>({
+  const result = await client.query<{ id: string }>({
     name: 'activate-tasks',
     text: ACTIVATE_TASKS,
     values: [

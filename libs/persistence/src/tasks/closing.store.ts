@@ -26,12 +26,12 @@ WITH target AS (
   SELECT l.id, l.state AS was, t.end_cause,
          l.state = 'active' OR l.due_at <= now() OR l.id = ANY($3::text[])
            OR (l.state = 'minting' AND l.mint_by < now() - interval '1 second') AS closable
-  FROM lease l JOIN task t ON t.id = l.task_id
+  FROM public.lease l JOIN public.task t ON t.id = l.task_id
   WHERE l.task_id = ANY($1::text[]) AND ($2::text[] IS NULL OR l.id = ANY($2::text[]))
     AND l.state IN ('minting', 'active', 'revoking') AND (l.claimed_until IS NULL OR l.claimed_until < now())
   ORDER BY l.id FOR UPDATE OF l
 )
-UPDATE lease l SET state = 'revoking', version = l.version + 1, end_cause = coalesce(l.end_cause, target.end_cause),
+UPDATE public.lease l SET state = 'revoking', version = l.version + 1, end_cause = coalesce(l.end_cause, target.end_cause),
     revoke_requested_at = coalesce(l.revoke_requested_at, now()),
     due_at = CASE WHEN closable THEN now() ELSE l.due_at END,
     claimed_until = CASE WHEN closable THEN now() + make_interval(secs => $4) END,
@@ -55,7 +55,7 @@ export class PgClosingStore implements ClosingStore {
   /** Ends every living task of an agent, in the caller's transaction. The claims are left to the worker. */
   async endTasksOfAgent(client: ClientBase, agentId: string, ending: Omit<EndRequest, 'taskId'>): Promise<void> {
     const { rows } = await client.query<{ id: TaskId }>(
-      `SELECT id FROM task WHERE agent_id = $1 AND state = 'active' ORDER BY id`,
+      `SELECT id FROM public.task WHERE agent_id = $1 AND state = 'active' ORDER BY id`,
       [agentId],
     );
     await this.endTasks(
@@ -92,8 +92,8 @@ export class PgClosingStore implements ClosingStore {
     ending: Omit<EndRequest, 'taskId'> & { readonly claimSeconds?: number },
   ): Promise<readonly LeaseClaim[]> {
     const { rows } = await client.query<{ id: TaskId; agent_name: string }>(
-      `WITH living AS (SELECT id FROM task WHERE id = ANY($1::text[]) AND state = 'active' ORDER BY id FOR UPDATE)
-       UPDATE task t SET end_cause = $2, end_reason = $3, end_requested_at = now()
+      `WITH living AS (SELECT id FROM public.task WHERE id = ANY($1::text[]) AND state = 'active' ORDER BY id FOR UPDATE)
+       UPDATE public.task t SET end_cause = $2, end_reason = $3, end_requested_at = now()
        FROM living WHERE t.id = living.id AND t.end_cause IS NULL RETURNING t.id, t.agent_name`,
       [taskIds, ending.cause, ending.reason ?? null],
     );
@@ -111,7 +111,7 @@ export class PgClosingStore implements ClosingStore {
   private async failNeverMinted(client: ClientBase, ending: Omit<EndRequest, 'taskId'>): Promise<void> {
     if (ending.neverMinted === undefined || ending.neverMinted.length === 0) return;
     const { rows } = await client.query<ClaimedRow>(
-      `SELECT *, state AS was FROM lease WHERE id = ANY($1::text[]) AND state = 'minting' ORDER BY id FOR UPDATE`,
+      `SELECT *, state AS was FROM public.lease WHERE id = ANY($1::text[]) AND state = 'minting' ORDER BY id FOR UPDATE`,
       [ending.neverMinted],
     );
     const results = rows.map((row) => ({
@@ -138,9 +138,9 @@ export class PgClosingStore implements ClosingStore {
   /** A task whose lease fell due without an end was not renewed in time, or its heartbeat stopped. */
   private async expireTasks(client: ClientBase, taskIds: readonly TaskId[]): Promise<AuditEntry[]> {
     const { rows } = await client.query<{ id: TaskId; agent_name: string; end_cause: TaskEndCause }>(
-      `UPDATE task t SET end_requested_at = now(), end_cause = CASE
+      `UPDATE public.task t SET end_requested_at = now(), end_cause = CASE
            WHEN expires_at <= now() THEN 'expired'
-           WHEN EXISTS (SELECT FROM lease l WHERE l.task_id = t.id AND l.state = 'minting') THEN 'issuance_failed'
+           WHEN EXISTS (SELECT FROM public.lease l WHERE l.task_id = t.id AND l.state = 'minting') THEN 'issuance_failed'
            ELSE 'heartbeat_lost' END
        WHERE id = ANY($1::text[]) AND state = 'active' AND end_cause IS NULL RETURNING id, agent_name, end_cause`,
       [taskIds],
@@ -181,7 +181,7 @@ async function dueLeases(
   const { rows } = await client.query<{ id: LeaseId; task_id: TaskId }>({
     name: 'due-leases',
     text: `WITH oldest AS MATERIALIZED (
-             SELECT id, task_id, connection, agent_name, due_at FROM lease
+             SELECT id, task_id, connection, agent_name, due_at FROM public.lease
              WHERE due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
                AND ($2::text IS NULL OR id = $2) AND (connection IS NULL OR connection <> ALL ($3::text[]))
                AND NOT EXISTS (SELECT FROM unnest($5::text[], $6::text[]) AS busy (connection, agent)
@@ -192,7 +192,7 @@ async function dueLeases(
            ), due AS MATERIALIZED (
              SELECT id, task_id FROM ranked WHERE connection IS NULL OR place <= $4 ORDER BY due_at LIMIT $1
            ), free AS MATERIALIZED (
-             SELECT id FROM task WHERE id IN (SELECT task_id FROM due) ORDER BY id FOR UPDATE SKIP LOCKED
+             SELECT id FROM public.task WHERE id IN (SELECT task_id FROM due) ORDER BY id FOR UPDATE SKIP LOCKED
            )
            SELECT due.id, due.task_id FROM due JOIN free ON free.id = due.task_id`,
     values: [
@@ -214,7 +214,7 @@ async function stillDue(
 ): Promise<{ id: LeaseId; task_id: TaskId }[]> {
   const { rows } = await client.query<{ id: LeaseId; task_id: TaskId }>({
     name: 'still-due',
-    text: 'SELECT id, task_id FROM lease WHERE id = ANY($1::text[]) AND due_at <= now()',
+    text: 'SELECT id, task_id FROM public.lease WHERE id = ANY($1::text[]) AND due_at <= now()',
     values: [seen.map(({ id }) => id)],
   });
   return rows;

@@ -112,7 +112,9 @@ describe('what has to stand at a shared target, on PostgreSQL', () => {
     expect(found?.leases[0]?.renewRequestedAt).toBeInstanceOf(Date);
     expect(await scene.auditTypes(innocent.task.id)).toContain('lease.cut-off');
     expect(await scene.auditTypes(guilty.task.id)).not.toContain('lease.cut-off');
-    const [entry] = await scene.query<{ body: string }>(`SELECT body FROM audit_entry WHERE type = 'target.cut-off'`);
+    const [entry] = await scene.query<{ body: string }>(
+      `SELECT body FROM public.audit_entry WHERE type = 'target.cut-off'`,
+    );
     expect(JSON.parse(entry!.body)).toMatchObject({ target: ROLE, innocent: 1 });
     await tasks.renewedAtProvider(innocent.leases[0]!.id, addSeconds(innocent.task.expiresAt, 0));
     expect((await tasks.find(innocent.task.id))?.leases[0]?.renewRequestedAt).toBeUndefined();
@@ -125,12 +127,12 @@ describe('what has to stand at a shared target, on PostgreSQL', () => {
     const held = await claim();
     const client = await database.pool.connect();
     await client.query('BEGIN');
-    await client.query('SELECT id FROM task WHERE id = $1 FOR UPDATE', [innocent.task.id]);
+    await client.query('SELECT id FROM public.task WHERE id = $1 FOR UPDATE', [innocent.task.id]);
     let isSettled = false;
     const settled = denials.settle(held, { written: true, cutOff }).finally(() => (isSettled = true));
     await pause(300);
     expect(isSettled).toBe(false);
-    const { rows } = await client.query('SELECT id FROM lease WHERE task_id = $1 FOR UPDATE SKIP LOCKED', [
+    const { rows } = await client.query('SELECT id FROM public.lease WHERE task_id = $1 FOR UPDATE SKIP LOCKED', [
       innocent.task.id,
     ]);
     await client.query('COMMIT');
@@ -149,12 +151,14 @@ describe('what has to stand at a shared target, on PostgreSQL', () => {
     const last = await claim();
     expect(Math.floor(last.writtenSecondsAgo!)).toBe(5);
     expect(Math.floor(last.repairedSecondsAgo!)).toBe(15);
-    expect(await scene.query(`SELECT id FROM audit_entry WHERE type = 'target.repaired'`)).toEqual([]);
+    expect(await scene.query(`SELECT id FROM public.audit_entry WHERE type = 'target.repaired'`)).toEqual([]);
   });
 
   it('writes a repair into the audit', async () => {
     await denials.settle(await claim(), { written: true, repaired: 'removed' });
-    const [entry] = await scene.query<{ body: string }>(`SELECT body FROM audit_entry WHERE type = 'target.repaired'`);
+    const [entry] = await scene.query<{ body: string }>(
+      `SELECT body FROM public.audit_entry WHERE type = 'target.repaired'`,
+    );
     expect(JSON.parse(entry!.body)).toMatchObject({ target: ROLE, found: 'removed' });
   });
 

@@ -24,7 +24,7 @@ interface DocumentRow {
 }
 
 const CLAIM = `
-INSERT INTO denial_document AS d (target, version, claimed_until) VALUES ($1, 1, now() + make_interval(secs => $2))
+INSERT INTO public.denial_document AS d (target, version, claimed_until) VALUES ($1, 1, now() + make_interval(secs => $2))
 ON CONFLICT (target) DO UPDATE SET version = d.version + 1, claimed_until = EXCLUDED.claimed_until
   WHERE d.claimed_until IS NULL OR d.claimed_until < now()
 RETURNING version, revision, cut_off_at AS "cutOffAt", cut_off_until AS "cutOffUntil",
@@ -33,37 +33,37 @@ RETURNING version, revision, cut_off_at AS "cutOffAt", cut_off_until AS "cutOffU
 
 /** Of a lease that ended by expiry the session's own policy takes care. */
 const SESSIONS = `
-SELECT id AS "leaseId", coalesce(issued_by, mint_by) AS "issuedBy", expires_at AS "expiresAt" FROM lease
+SELECT id AS "leaseId", coalesce(issued_by, mint_by) AS "issuedBy", expires_at AS "expiresAt" FROM public.lease
 WHERE target = $1 AND expires_at > now() - make_interval(secs => ${String(SLACK_SECONDS)})
   AND revoke_requested_at IS NOT NULL AND state IN ('revoking', 'revoked') AND end_cause <> 'expired'
 ORDER BY revoke_requested_at, id`;
 
 /** Every statement that locks leases locks their tasks first. */
 const LOCK_TASKS = `
-SELECT id FROM task WHERE id IN (
-  SELECT task_id FROM lease WHERE target = $1 AND state IN ('minting', 'active') AND created_at <= $2
+SELECT id FROM public.task WHERE id IN (
+  SELECT task_id FROM public.lease WHERE target = $1 AND state IN ('minting', 'active') AND created_at <= $2
 ) ORDER BY id FOR UPDATE`;
 
 const INNOCENT = `
 WITH innocent AS (
-  SELECT id FROM lease WHERE target = $1 AND state IN ('minting', 'active') AND created_at <= $2 ORDER BY id FOR UPDATE
+  SELECT id FROM public.lease WHERE target = $1 AND state IN ('minting', 'active') AND created_at <= $2 ORDER BY id FOR UPDATE
 )
-UPDATE lease l SET renew_requested_at = now() FROM innocent WHERE l.id = innocent.id
+UPDATE public.lease l SET renew_requested_at = now() FROM innocent WHERE l.id = innocent.id
 RETURNING l.id, l.task_id AS "taskId", l.agent_name AS agent`;
 
 /** Whoever takes a row counts as having looked: a target whose look fails comes back after the others, and workers do not double. */
 const TAKE_DUE = `
 WITH due AS MATERIALIZED (
-SELECT d.target, l.id, l.provider, l.sealed_handle AS "sealedHandle" FROM denial_document d
+SELECT d.target, l.id, l.provider, l.sealed_handle AS "sealedHandle" FROM public.denial_document d
 CROSS JOIN LATERAL (
-  SELECT id, provider, sealed_handle, expires_at FROM lease WHERE target = d.target ORDER BY expires_at DESC LIMIT 1
+  SELECT id, provider, sealed_handle, expires_at FROM public.lease WHERE target = d.target ORDER BY expires_at DESC LIMIT 1
 ) l
 WHERE (d.checked_at IS NULL OR d.checked_at < now() - make_interval(secs => ${String(CHECK_SECONDS)}))
   AND (d.claimed_until IS NULL OR d.claimed_until < now())
   AND greatest(l.expires_at, d.cut_off_until) > now() - make_interval(secs => ${String(LINGER_SECONDS)})
 ORDER BY d.checked_at NULLS FIRST LIMIT $1 FOR UPDATE OF d SKIP LOCKED
 )
-UPDATE denial_document d SET checked_at = now() FROM due WHERE d.target = due.target RETURNING due.*`;
+UPDATE public.denial_document d SET checked_at = now() FROM due WHERE d.target = due.target RETURNING due.*`;
 
 /** What has to stand at shared targets, rendered from the leases on PostgreSQL; who may write it is a claim with fencing. */
 export class PgDenialStore implements StandingDenials, UpkeepStore {
@@ -80,7 +80,7 @@ export class PgDenialStore implements StandingDenials, UpkeepStore {
       const sessions = (await client.query<DeniedSession>(SESSIONS, [target])).rows;
       const [last] = (
         await client.query<{ at: Date | null }>(
-          'SELECT max(expires_at) AS at FROM lease WHERE target = $1 AND expires_at > now()',
+          'SELECT max(expires_at) AS at FROM public.lease WHERE target = $1 AND expires_at > now()',
           [target],
         )
       ).rows;
@@ -92,7 +92,7 @@ export class PgDenialStore implements StandingDenials, UpkeepStore {
     return inTransaction(this.pool, async (client) => {
       const cutOff = write.cutOff ?? claim.cutOff;
       const { rowCount } = await client.query(
-        `UPDATE denial_document SET claimed_until = NULL, checked_at = now(), revision = revision + $3,
+        `UPDATE public.denial_document SET claimed_until = NULL, checked_at = now(), revision = revision + $3,
            written_at = CASE WHEN $3 = 1 THEN now() ELSE written_at END,
            repaired_at = CASE WHEN $6 THEN now() ELSE repaired_at END, cut_off_at = $4, cut_off_until = $5
          WHERE target = $1 AND version = $2 AND claimed_until IS NOT NULL`,
@@ -114,7 +114,10 @@ export class PgDenialStore implements StandingDenials, UpkeepStore {
 
   async release({ target, version }: DenialClaim): Promise<void> {
     await this.pool
-      .query('UPDATE denial_document SET claimed_until = NULL WHERE target = $1 AND version = $2', [target, version])
+      .query('UPDATE public.denial_document SET claimed_until = NULL WHERE target = $1 AND version = $2', [
+        target,
+        version,
+      ])
       .catch(databaseProblem);
   }
 

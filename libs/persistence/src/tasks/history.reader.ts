@@ -79,7 +79,7 @@ export class HistoryReader {
       after?.createdAt,
       after?.leaseId,
     );
-    const text = `SELECT ${COLUMNS} FROM lease l JOIN task t ON t.id = l.task_id ${conditions.where}
+    const text = `SELECT ${COLUMNS} FROM public.lease l JOIN public.task t ON t.id = l.task_id ${conditions.where}
       ORDER BY l.created_at DESC, l.id DESC LIMIT ${conditions.parameter(limit + 1)}`;
     const { rows } = await this.pool.query<IssuanceRow>(text, conditions.values).catch(databaseUnread);
     return pageOf(rows, limit, issuanceOf, (row) => ({ createdAt: row.position, leaseId: row.id }));

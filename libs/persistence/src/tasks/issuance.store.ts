@@ -34,7 +34,7 @@ export class PgIssuanceStore implements IssuanceStore {
     const { rows } = await this.pool
       .query<{ state: string }>({
         name: 'record-handle',
-        text: `UPDATE lease SET sealed_handle = $2 WHERE id = $1 AND state IN ('minting', 'revoking') RETURNING state`,
+        text: `UPDATE public.lease SET sealed_handle = $2 WHERE id = $1 AND state IN ('minting', 'revoking') RETURNING state`,
         values: [leaseId, sealedHandle],
       })
       .catch(databaseProblem);
@@ -54,7 +54,7 @@ export class PgIssuanceStore implements IssuanceStore {
       .query<{ active: number; minute: number }>(
         `SELECT active, (SELECT coalesce(sum(n), 0)::int FROM unnest(recent) WITH ORDINALITY AS slot(n, at)
            WHERE recent_second - 61 + at >= floor(extract(epoch FROM clock_timestamp())) - 60) AS minute
-         FROM quota_counter WHERE scope = $1`,
+         FROM public.quota_counter WHERE scope = $1`,
         [scope],
       )
       .catch(databaseProblem);

@@ -28,7 +28,7 @@ describe('PgKeyHoldStore', () => {
 
   /** What the commit of step 7 does with the key of a request. */
   const opened = async (claim: KeyHold, taskId: TaskId = newId('tsk')): Promise<TaskId> => {
-    await scene.query('UPDATE idempotency_key SET task_id = $1 WHERE key = $2 AND subject = $3', [
+    await scene.query('UPDATE public.idempotency_key SET task_id = $1 WHERE key = $2 AND subject = $3', [
       taskId,
       claim.key,
       claim.subject,
@@ -64,7 +64,7 @@ describe('PgKeyHoldStore', () => {
 
   it('keeps no sealed answer that may no longer be replayed', async () => {
     await answered(await mine());
-    const sealed = () => scene.query('SELECT FROM idempotency_key WHERE sealed_answer IS NOT NULL');
+    const sealed = () => scene.query('SELECT FROM public.idempotency_key WHERE sealed_answer IS NOT NULL');
     await store.wipe();
     expect(await sealed()).toHaveLength(1);
     await scene.advance(61);
@@ -114,7 +114,7 @@ describe('PgKeyHoldStore', () => {
     await declareFor(scene, intent);
     expect(await issuance.open({ ...late, task: { ...late.task, agent: intent.task.agent } })).toBe('key');
     expect(await issuance.open(intent)).toBe('opened');
-    const rows = await scene.query('SELECT id FROM task');
+    const rows = await scene.query('SELECT id FROM public.task');
     expect(rows).toEqual([{ id: intent.task.id }]);
     await scene.advance(31); // as after a crash before the answer
     expect(await store.hold(owner, 'key', 'body')).toEqual({ fingerprint: 'body', taskId: intent.task.id });

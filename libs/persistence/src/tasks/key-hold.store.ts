@@ -13,7 +13,7 @@ export class PgKeyHoldStore implements KeyHoldStore {
   async hold(owner: KeyOwner, key: string, fingerprint: string): Promise<KeyHold | UsedKey> {
     const { rows } = await this.pool
       .query<{ claimed_at: string }>(
-        `INSERT INTO idempotency_key AS k (agent_id, runtime, issuer, subject, key, fingerprint, task_id, claimed_at)
+        `INSERT INTO public.idempotency_key AS k (agent_id, runtime, issuer, subject, key, fingerprint, task_id, claimed_at)
          VALUES ($1, $2, $3, $4, $5, $6, '', clock_timestamp())
          ON CONFLICT (agent_id, runtime, issuer, subject, key)
            DO UPDATE SET claimed_at = excluded.claimed_at, fingerprint = excluded.fingerprint
@@ -29,12 +29,10 @@ export class PgKeyHoldStore implements KeyHoldStore {
 
   async settle(hold: KeyHold, taskId: TaskId, sealedAnswer: Buffer, replayUntil: Date): Promise<boolean> {
     const { rowCount } = await this.pool
-      .query(`UPDATE idempotency_key SET sealed_answer = $7, replay_until = $8 WHERE ${THIS_KEY} AND task_id = $6`, [
-        ...keyValues(hold, hold.key),
-        taskId,
-        sealedAnswer,
-        replayUntil,
-      ])
+      .query(
+        `UPDATE public.idempotency_key SET sealed_answer = $7, replay_until = $8 WHERE ${THIS_KEY} AND task_id = $6`,
+        [...keyValues(hold, hold.key), taskId, sealedAnswer, replayUntil],
+      )
       .catch(databaseProblem);
     return rowCount === 1;
   }
@@ -42,8 +40,8 @@ export class PgKeyHoldStore implements KeyHoldStore {
   async release(hold: KeyHold): Promise<void> {
     await this.pool
       .query(
-        `WITH unused AS (DELETE FROM idempotency_key WHERE ${THIS_KEY} AND task_id = '' AND claimed_at = $6::timestamptz)
-         UPDATE idempotency_key SET replay_until = now() WHERE ${THIS_KEY} AND task_id <> '' AND claimed_at = $6::timestamptz`,
+        `WITH unused AS (DELETE FROM public.idempotency_key WHERE ${THIS_KEY} AND task_id = '' AND claimed_at = $6::timestamptz)
+         UPDATE public.idempotency_key SET replay_until = now() WHERE ${THIS_KEY} AND task_id <> '' AND claimed_at = $6::timestamptz`,
         [...keyValues(hold, hold.key), hold.claimedAt],
       )
       .catch(databaseProblem);
@@ -52,10 +50,10 @@ export class PgKeyHoldStore implements KeyHoldStore {
   /** INVARIANT: I10, sealed answers go when they may no longer be replayed. Keys are remembered for a day. */
   async wipe(): Promise<void> {
     await this.pool.query(
-      `UPDATE idempotency_key SET sealed_answer = NULL WHERE replay_until <= now() AND sealed_answer IS NOT NULL`,
+      `UPDATE public.idempotency_key SET sealed_answer = NULL WHERE replay_until <= now() AND sealed_answer IS NOT NULL`,
     );
     await this.pool.query(
-      `DELETE FROM idempotency_key WHERE claimed_at < now() - interval '1 day' AND replay_until <= now()`,
+      `DELETE FROM public.idempotency_key WHERE claimed_at < now() - interval '1 day' AND replay_until <= now()`,
     );
   }
 
@@ -64,7 +62,7 @@ export class PgKeyHoldStore implements KeyHoldStore {
       .query<{ fingerprint: string; task_id: string; sealed_answer: Buffer | null; settled: boolean }>(
         `SELECT fingerprint, task_id, CASE WHEN replay_until > now() THEN sealed_answer END AS sealed_answer,
            task_id <> '' AND (replay_until IS NOT NULL OR claimed_at < now() - make_interval(secs => $6)) AS settled
-         FROM idempotency_key WHERE ${THIS_KEY}`,
+         FROM public.idempotency_key WHERE ${THIS_KEY}`,
         [...keyValues(owner, key), HOLD_SECONDS],
       )
       .catch(databaseProblem);

@@ -17,7 +17,7 @@ export class LeaseHandlesReader implements OrphanStore {
   async lately(provider: string): Promise<readonly SealedLease[]> {
     const { rows } = await this.pool
       .query<SealedLease>(
-        `SELECT id, provider, sealed_handle AS "sealedHandle" FROM lease
+        `SELECT id, provider, sealed_handle AS "sealedHandle" FROM public.lease
          WHERE provider = $1 AND (due_at IS NOT NULL OR ended_at > now() - make_interval(secs => $2))
          LIMIT $3`,
         [provider, RECENT_SECONDS, MAX_LEASES + 1],

@@ -14,7 +14,7 @@ export class LeaseReader {
     const { rowCount } = await this.pool
       .query({
         name: 'lease-is-live',
-        text: `SELECT FROM lease l JOIN task t ON t.id = l.task_id
+        text: `SELECT FROM public.lease l JOIN public.task t ON t.id = l.task_id
                WHERE l.id = $1 AND l.state = 'active' AND l.expires_at > now() AND t.end_cause IS NULL`,
         values: [leaseId],
       })

@@ -11,9 +11,9 @@ export class LivingConnectionsReader implements LivingConnections {
     const { rows } = await this.pool
       .query<{ connection: string }>(
         names === undefined
-          ? 'SELECT DISTINCT connection FROM lease WHERE due_at IS NOT NULL AND connection IS NOT NULL'
+          ? 'SELECT DISTINCT connection FROM public.lease WHERE due_at IS NOT NULL AND connection IS NOT NULL'
           : `SELECT connection FROM unnest($1::text[]) AS known (connection)
-              WHERE EXISTS (SELECT FROM lease WHERE lease.connection = known.connection AND due_at IS NOT NULL)`,
+              WHERE EXISTS (SELECT FROM public.lease WHERE lease.connection = known.connection AND due_at IS NOT NULL)`,
         names === undefined ? [] : [names],
       )
       .catch(databaseUnread);

@@ -20,9 +20,9 @@ WITH request AS (
       parameters, purpose, requested_ttl_seconds, created_at, expires_at, max_expires_at, heartbeat_timeout_seconds,
       live_leases, scope, per_minute, concurrent, ord)
 ), active_agent AS MATERIALIZED (
-  SELECT id FROM agent WHERE id = ANY($2::text[]) AND state = 'active' ORDER BY id FOR SHARE
+  SELECT id FROM public.agent WHERE id = ANY($2::text[]) AND state = 'active' ORDER BY id FOR SHARE
 ), current_template AS MATERIALIZED (
-  SELECT name, current_version FROM template WHERE name = ANY($7::text[]) AND state = 'published' ORDER BY name FOR SHARE
+  SELECT name, current_version FROM public.template WHERE name = ANY($7::text[]) AND state = 'published' ORDER BY name FOR SHARE
 ), planned AS MATERIALIZED (
   SELECT * FROM unnest($20::text[], $21::text[], $22::text[], $23::text[], $24::text[], $25::text[], $26::text[],
       $27::jsonb[], $28::text[], $29::bytea[], $30::timestamptz[], $31::timestamptz[], $32::timestamptz[], $51::text[],
@@ -30,14 +30,14 @@ WITH request AS (
     AS l(id, task_id, name, provider, connection, revocation, state, scope, scope_digest, sealed_handle, mint_by, due_at,
       provider_expires_at, revocation_note, target)
 ), used_connection AS MATERIALIZED (
-  SELECT name, state FROM connection WHERE name = ANY($24::text[]) ORDER BY name FOR SHARE
+  SELECT name, state FROM public.connection WHERE name = ANY($24::text[]) ORDER BY name FOR SHARE
 ), disabled AS MATERIALIZED (
   SELECT DISTINCT l.task_id FROM planned l JOIN used_connection c ON c.name = l.connection WHERE c.state = 'disabled'
 ), keyed AS MATERIALIZED (
   SELECT c.* FROM unnest($44::text[], $45::text[], $46::text[], $47::text[], $48::text[], $49::text[], $50::text[])
     AS c(task_id, agent_id, runtime, issuer, subject, key, claimed_at)
 ), claimed_key AS MATERIALIZED (
-  SELECT c.task_id, k.ctid AS place FROM idempotency_key k JOIN keyed c USING (agent_id, runtime, issuer, subject, key)
+  SELECT c.task_id, k.ctid AS place FROM public.idempotency_key k JOIN keyed c USING (agent_id, runtime, issuer, subject, key)
   WHERE k.task_id = '' AND k.claimed_at = c.claimed_at::timestamptz FOR UPDATE OF k
 ), judged AS MATERIALIZED (
   SELECT r.*, CASE
@@ -52,31 +52,31 @@ WITH request AS (
 ), eligible AS MATERIALIZED (
   SELECT *, row_number() OVER (PARTITION BY scope ORDER BY ord) AS place FROM judged WHERE objection IS NULL
 ), taken AS MATERIALIZED (
-  SELECT scope, quota_take(scope, wanted, per_minute, concurrent) AS granted
+  SELECT scope, public.quota_take(scope, wanted, per_minute, concurrent) AS granted
   FROM (SELECT scope, count(*)::int AS wanted, min(per_minute) AS per_minute, min(concurrent) AS concurrent
         FROM eligible GROUP BY scope ORDER BY scope) AS demand
 ), granted AS MATERIALIZED (
   SELECT e.* FROM eligible e JOIN taken USING (scope) WHERE e.place <= taken.granted
 ), new_task AS (
-  INSERT INTO task (id, state, agent_id, agent_name, runtime, issuer, subject, template_name, template_version, parameters,
+  INSERT INTO public.task (id, state, agent_id, agent_name, runtime, issuer, subject, template_name, template_version, parameters,
       purpose, requested_ttl_seconds, created_at, expires_at, max_expires_at, heartbeat_timeout_seconds, heartbeat_at, live_leases)
   SELECT id, 'active', agent_id, agent_name, runtime, issuer, subject, template_name, template_version, parameters, purpose,
       requested_ttl_seconds, created_at, expires_at, max_expires_at, heartbeat_timeout_seconds,
       CASE WHEN heartbeat_timeout_seconds IS NOT NULL THEN created_at END, live_leases
   FROM granted
 ), new_lease AS (
-  INSERT INTO lease (id, task_id, name, provider, connection, revocation, state, scope, scope_digest, sealed_handle,
+  INSERT INTO public.lease (id, task_id, name, provider, connection, revocation, state, scope, scope_digest, sealed_handle,
       mint_by, due_at, provider_expires_at, revocation_note, target, issued_by, created_at, expires_at, agent_name,
       template_name)
   SELECT l.*, l.mint_by, g.created_at, g.expires_at, g.agent_name, g.template_name
   FROM planned l JOIN granted g ON g.id = l.task_id
 ), bound_key AS (
-  UPDATE idempotency_key k SET task_id = c.task_id FROM claimed_key c JOIN granted g ON g.id = c.task_id WHERE k.ctid = c.place
+  UPDATE public.idempotency_key k SET task_id = c.task_id FROM claimed_key c JOIN granted g ON g.id = c.task_id WHERE k.ctid = c.place
 ), new_audit AS (
-  INSERT INTO audit_entry (${AUDIT_COLUMNS})
+  INSERT INTO public.audit_entry (${AUDIT_COLUMNS})
   SELECT e.* FROM ${auditUnnest(33)} AS e(${AUDIT_COLUMNS}) JOIN granted g ON g.id = e.task_id
 ), new_wake_up AS (
-  INSERT INTO outbox (lease_id, reason, run_at)
+  INSERT INTO public.outbox (lease_id, reason, run_at)
   SELECT w.lease_id, w.reason, w.run_at
   FROM unnest($40::text[], $41::text[], $42::text[], $43::timestamptz[]) AS w(task_id, lease_id, reason, run_at)
   JOIN granted g ON g.id = w.task_id

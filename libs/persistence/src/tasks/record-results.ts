@@ -23,7 +23,7 @@ export async function recordResults(
   results: readonly (ClosingResult | ClosedLease)[],
   now: Date,
 ): Promise<void> {
-  await client.query(`SELECT FROM task WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE`, [
+  await client.query(`SELECT FROM public.task WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE`, [
     results.map(({ claim }) => claim.taskId),
   ]);
   const closed = await closeLeases(
@@ -44,7 +44,7 @@ export async function recordResults(
 async function closeLeases(client: ClientBase, results: readonly ClosedLease[]): Promise<ClosedLease[]> {
   if (results.length === 0) return [];
   const { rows } = await client.query<{ id: string }>(
-    `UPDATE lease l SET state = r.state, version = l.version + 1, due_at = NULL, claimed_until = NULL, last_error = NULL,
+    `UPDATE public.lease l SET state = r.state, version = l.version + 1, due_at = NULL, claimed_until = NULL, last_error = NULL,
          revoke_effective_at = r.effective_at, ended_at = now(), end_cause = coalesce(l.end_cause, r.cause)
      FROM unnest($1::text[], $2::int[], $3::text[], $4::timestamptz[], $5::text[]) AS r(id, version, state, effective_at, cause)
      WHERE l.id = r.id AND l.version = r.version RETURNING l.id`,
@@ -69,12 +69,12 @@ async function postponeLeases(
   if (results.length === 0) return;
   await client.query(
     `WITH postponed AS (
-       UPDATE lease l SET version = l.version + 1, due_at = r.retry_at, claimed_until = NULL, last_error = r.error,
+       UPDATE public.lease l SET version = l.version + 1, due_at = r.retry_at, claimed_until = NULL, last_error = r.error,
          revoke_effective_at = coalesce(r.effective_at, l.revoke_effective_at)
        FROM unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::timestamptz[])
          AS r(id, version, retry_at, error, effective_at)
        WHERE l.id = r.id AND l.version = r.version RETURNING l.id, l.due_at)
-     INSERT INTO outbox (lease_id, reason, run_at) SELECT id, 'retry', due_at FROM postponed`,
+     INSERT INTO public.outbox (lease_id, reason, run_at) SELECT id, 'retry', due_at FROM postponed`,
     [
       ...columnsOf(results, [
         ({ claim }) => claim.id,
@@ -100,7 +100,7 @@ async function endTasks(client: ClientBase, closed: readonly ClosedLease[]): Pro
   if (closed.length === 0) return [];
   const { rows } = await client.query<EndedTask>(
     `WITH closed AS (SELECT id, count(*)::int AS leases FROM unnest($1::text[]) AS c(id) GROUP BY id)
-     UPDATE task t SET live_leases = t.live_leases - closed.leases,
+     UPDATE public.task t SET live_leases = t.live_leases - closed.leases,
          state = CASE WHEN t.live_leases = closed.leases THEN $2::jsonb ->> coalesce(t.end_cause, 'revoked') ELSE t.state END,
          ended_at = CASE WHEN t.live_leases = closed.leases THEN now() END
      FROM closed WHERE t.id = closed.id
@@ -110,8 +110,8 @@ async function endTasks(client: ClientBase, closed: readonly ClosedLease[]): Pro
   const ended = rows.filter(({ state }) => state !== 'active');
   await client.query(
     `WITH released AS (SELECT scope, count(*)::int AS tasks FROM unnest($1::text[]) AS r(scope) GROUP BY scope),
-       locked AS (SELECT q.scope FROM quota_counter q JOIN released USING (scope) ORDER BY q.scope FOR UPDATE OF q)
-     UPDATE quota_counter q SET active = q.active - released.tasks FROM released JOIN locked USING (scope)
+       locked AS (SELECT q.scope FROM public.quota_counter q JOIN released USING (scope) ORDER BY q.scope FOR UPDATE OF q)
+     UPDATE public.quota_counter q SET active = q.active - released.tasks FROM released JOIN locked USING (scope)
      WHERE q.scope = released.scope`,
     [ended.map(({ template_name }) => quotaScope(template_name))],
   );

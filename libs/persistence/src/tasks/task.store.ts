@@ -10,11 +10,11 @@ import type { LeaseModel, TaskModel } from '../generated/models.js';
 import { inTransaction } from '../database/transaction.js';
 
 /** Locks a task that is neither ending nor past its deadline; one that the sweeper has not reached yet is not brought back. */
-const LIVING = `SELECT id FROM task
+const LIVING = `SELECT id FROM public.task
   WHERE id = $1 AND state = 'active' AND end_cause IS NULL AND expires_at > now() FOR UPDATE`;
 
 /** The same of the task of a lease that is active. */
-const LIVING_LEASE = `WITH living AS (SELECT id FROM task WHERE id = (SELECT task_id FROM lease WHERE id = $1)
+const LIVING_LEASE = `WITH living AS (SELECT id FROM public.task WHERE id = (SELECT task_id FROM public.lease WHERE id = $1)
   AND state = 'active' AND end_cause IS NULL FOR UPDATE)`;
 const OF_LIVING = `FROM living WHERE l.id = $1 AND l.task_id = living.id AND l.state = 'active'`;
 
@@ -36,18 +36,18 @@ export class PgTaskStore implements TaskStore {
     return inTransaction(this.pool, async (client) => {
       const { rowCount } = await client.query(
         `WITH living AS (${LIVING})
-         UPDATE task t SET expires_at = greatest(expires_at, $2), heartbeat_at = CASE WHEN heartbeat_timeout_seconds IS NOT NULL THEN now() END
+         UPDATE public.task t SET expires_at = greatest(expires_at, $2), heartbeat_at = CASE WHEN heartbeat_timeout_seconds IS NOT NULL THEN now() END
          FROM living WHERE t.id = living.id`,
         [taskId, expiresAt],
       );
       if (rowCount !== 1) return false;
       await client.query(
-        `UPDATE lease SET expires_at = greatest(expires_at, $2), due_at = greatest(due_at, $3), version = version + 1
+        `UPDATE public.lease SET expires_at = greatest(expires_at, $2), due_at = greatest(due_at, $3), version = version + 1
          WHERE task_id = $1 AND state = 'active'`,
         [taskId, expiresAt, dueAt],
       );
       await client.query(
-        `INSERT INTO outbox (lease_id, reason, run_at) SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])`,
+        `INSERT INTO public.outbox (lease_id, reason, run_at) SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])`,
         [wakeUps.map((one) => one.leaseId), wakeUps.map((one) => one.reason), wakeUps.map((one) => one.runAt)],
       );
       await insertAudit(client, audit);
@@ -57,7 +57,10 @@ export class PgTaskStore implements TaskStore {
 
   async reissuing(leaseId: LeaseId, issuedBy: Date): Promise<boolean> {
     const { rowCount } = await this.pool
-      .query(`${LIVING_LEASE} UPDATE lease l SET issued_by = greatest(issued_by, $2) ${OF_LIVING}`, [leaseId, issuedBy])
+      .query(`${LIVING_LEASE} UPDATE public.lease l SET issued_by = greatest(issued_by, $2) ${OF_LIVING}`, [
+        leaseId,
+        issuedBy,
+      ])
       .catch(databaseProblem);
     return rowCount === 1;
   }
@@ -65,7 +68,7 @@ export class PgTaskStore implements TaskStore {
   async renewedAtProvider(leaseId: LeaseId, providerExpiresAt: Date): Promise<boolean> {
     const { rowCount } = await this.pool
       .query(
-        `${LIVING_LEASE} UPDATE lease l
+        `${LIVING_LEASE} UPDATE public.lease l
          SET provider_expires_at = $2, issued_by = clock_timestamp(), renew_requested_at = NULL ${OF_LIVING}`,
         [leaseId, providerExpiresAt],
       )
@@ -77,12 +80,12 @@ export class PgTaskStore implements TaskStore {
     return inTransaction(this.pool, async (client) => {
       const { rowCount } = await client.query(
         `WITH living AS (${LIVING})
-         UPDATE task t SET heartbeat_at = greatest(heartbeat_at, $2) FROM living WHERE t.id = living.id`,
+         UPDATE public.task t SET heartbeat_at = greatest(heartbeat_at, $2) FROM living WHERE t.id = living.id`,
         [taskId, at],
       );
       if (rowCount !== 1) return false;
       await client.query(
-        `UPDATE lease SET due_at = greatest(due_at, $2), version = version + 1 WHERE task_id = $1 AND state = 'active'`,
+        `UPDATE public.lease SET due_at = greatest(due_at, $2), version = version + 1 WHERE task_id = $1 AND state = 'active'`,
         [taskId, dueAt],
       );
       return true;

@@ -5,6 +5,7 @@ import pg from 'pg';
 import { WriteProbe } from './write-probe.js';
 
 const SERVING_ROLE = 'mayfly_app';
+const WRITTEN = ['task', 'lease', 'quota_counter', 'audit_entry', 'outbox', 'idempotency_key', 'identity_use'];
 
 let place: TestDatabase;
 let admin: pg.Client;
@@ -14,7 +15,7 @@ beforeAll(async () => {
   admin = new pg.Client({ connectionString: place.adminUrl });
   await admin.connect();
   await admin.query(`CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS
-                     $$ BEGIN RAISE 'no space left for %', NEW.id; END $$`);
+                     $$ BEGIN RAISE 'no space left for %', to_jsonb(NEW); END $$`);
   pool = new pg.Pool({ connectionString: place.url });
 });
 afterAll(async () => {
@@ -33,8 +34,16 @@ const refusalOf = (probe: WriteProbe): Promise<Problem | undefined> =>
 describe('a store that takes writes', () => {
   it('is ready, and nothing of a probe is left', async () => {
     await expect(new WriteProbe(pool).check()).resolves.toBeUndefined();
-    const { rows } = await admin.query('SELECT FROM audit_entry');
-    expect(rows).toEqual([]);
+    for (const table of WRITTEN) expect((await admin.query(`SELECT FROM ${table}`)).rows).toEqual([]);
+    const { rows } = await admin.query('SELECT is_called FROM outbox_id_seq');
+    expect(rows).toEqual([{ is_called: false }]);
+  });
+
+  it('is ready while requests hold rows of agents, templates, tasks and quota locked', async () => {
+    await admin.query(`BEGIN; LOCK TABLE ${WRITTEN.join()} IN ROW EXCLUSIVE MODE`);
+    await admin.query(`SELECT quota_take('tasks', 1, 1, 1)`);
+    await expect(new WriteProbe(pool).check()).resolves.toBeUndefined();
+    await admin.query('ROLLBACK');
   });
 
   it('is probed once for a hundred callers, and again a second later', async () => {
@@ -78,10 +87,21 @@ describe('a store that takes no writes', () => {
     expect(refusal?.detail).not.toContain('no space left');
   };
 
-  it('since its audit takes no entry, refuses', async () => {
+  it.each([
+    ['audit_entry', 'INSERT'],
+    ['task', 'INSERT'],
+    ['task', 'UPDATE'],
+    ['lease', 'INSERT'],
+    ['lease', 'UPDATE'],
+    ['quota_counter', 'INSERT'],
+    ['quota_counter', 'UPDATE'],
+    ['outbox', 'INSERT'],
+    ['idempotency_key', 'INSERT'],
+    ['identity_use', 'INSERT'],
+  ])('since %s takes no %s, refuses', async (table, event) => {
     await run(
-      'CREATE TRIGGER failing BEFORE INSERT ON audit_entry FOR EACH ROW EXECUTE FUNCTION fail()',
-      'DROP TRIGGER failing ON audit_entry',
+      `CREATE TRIGGER failing BEFORE ${event} ON ${table} FOR EACH ROW EXECUTE FUNCTION fail()`,
+      `DROP TRIGGER failing ON ${table}`,
     );
     await expectRefusal('write-refused', 'P0001');
   });
@@ -95,13 +115,13 @@ describe('a store that takes no writes', () => {
     await expectRefusal('read-only', '25006');
   });
 
-  it.each(['audit_entry', 'task', 'lease', 'outbox'])(
-    'since the right to write %s is missing, refuses',
-    async (table) => {
-      await run(`REVOKE INSERT ON ${table} FROM ${SERVING_ROLE}`, `GRANT INSERT ON ${table} TO ${SERVING_ROLE}`);
-      await expectRefusal('right-missing', '42501');
-    },
-  );
+  it.each([
+    ...WRITTEN.map((table) => ['INSERT', table] as const),
+    ...(['task', 'lease', 'quota_counter', 'idempotency_key'] as const).map((table) => ['UPDATE', table] as const),
+  ])('since the right to %s %s is missing, refuses', async (right, table) => {
+    await run(`REVOKE ${right} ON ${table} FROM ${SERVING_ROLE}`, `GRANT ${right} ON ${table} TO ${SERVING_ROLE}`);
+    await expectRefusal('right-missing', '42501');
+  });
 
   it('since its lock table is full, refuses, and is ready again once there is room', async () => {
     await run(fillLockTable(), 'SELECT pg_advisory_unlock_all()');

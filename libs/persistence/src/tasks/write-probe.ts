@@ -1,6 +1,8 @@
-import { newId, type Problem } from '@mayfly/kernel';
+import type { Problem } from '@mayfly/kernel';
 import type { ClientBase, Pool } from 'pg';
+import { PgClosingStore } from './closing.store.js';
 import { openTasks } from './open-tasks.statement.js';
+import { writeProbeTask } from './probe-task.js';
 import { inTransaction } from '../database/transaction.js';
 import { writeRefusal } from '../database/write-refusal.js';
 
@@ -17,18 +19,22 @@ interface Outcome {
 
 /**
  * Tells whether the store takes what grants and endings write. A probe is one transaction of the serving role: the
- * statement of a grant without a request, which needs its rights and its locks, and an audit entry, which is rolled back
- * to a savepoint. The commit that follows is flushed to disk and, where that is set up, to synchronous standbys.
+ * statement of a grant without a request, which needs its rights and its locks, and a task of nobody that is granted, activated,
+ * ended and closed, which is rolled back to a savepoint. The commit that follows is flushed to disk and, where that is set up, to
+ * synchronous standbys. Nobody else's row is locked, and no sequence moved.
  */
 export class WriteProbe {
   private last: Outcome | undefined;
   private running: Promise<Outcome> | undefined;
+  private readonly closing: PgClosingStore;
 
   /** `monotonicMs` is a clock that never goes back. */
   constructor(
     private readonly pool: Pool,
     private readonly monotonicMs: () => number = () => performance.now(),
-  ) {}
+  ) {
+    this.closing = new PgClosingStore(pool, { now: () => new Date() });
+  }
 
   /**
    * Resolves when the store took a write a second ago or less. Throws `unavailable` within 3 s otherwise, with the cause
@@ -60,7 +66,7 @@ export class WriteProbe {
 
   private async probe(): Promise<Outcome> {
     try {
-      await inTransaction(this.pool, writeAndTakeBack);
+      await inTransaction(this.pool, (client) => this.writeAndTakeBack(client));
       return this.conclude();
     } catch (error) {
       return this.conclude(error);
@@ -71,16 +77,12 @@ export class WriteProbe {
     const at = this.monotonicMs();
     return (this.last = error === undefined ? { at } : { at, refusal: writeRefusal(error) });
   }
-}
 
-async function writeAndTakeBack(client: ClientBase): Promise<void> {
-  await client.query(BOUNDS);
-  await openTasks(client, []);
-  await client.query('SAVEPOINT probe');
-  await client.query({
-    name: 'write-probe',
-    text: `INSERT INTO audit_entry (id, at, type, body) VALUES ($1, clock_timestamp(), 'readiness.probed', '{}')`,
-    values: [newId('aud')],
-  });
-  await client.query('ROLLBACK TO SAVEPOINT probe');
+  private async writeAndTakeBack(client: ClientBase): Promise<void> {
+    await client.query(BOUNDS);
+    await openTasks(client, []);
+    await client.query('SAVEPOINT probe');
+    await writeProbeTask(client, this.closing);
+    await client.query('ROLLBACK TO SAVEPOINT probe');
+  }
 }
