@@ -34,7 +34,15 @@ SESSIONS.push(
 );
 
 export default tseslint.config(
-  { ignores: ['dist/', 'coverage/', '.mayfly/', 'libs/persistence/src/generated/'] },
+  {
+    ignores: [
+      'dist/',
+      'coverage/',
+      '.mayfly/',
+      'libs/persistence/src/generated/',
+      'packages/client/src/{schema,answer-shapes}.ts',
+    ],
+  },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,
   {
@@ -94,12 +102,12 @@ export default tseslint.config(
     },
   },
   {
-    files: ['{apps,libs}/**/*.ts'],
+    files: ['{apps,libs,packages}/**/*.ts'],
     ignores: ['libs/postgres/**', ...SPECS],
     rules: { 'no-restricted-syntax': ['error', ...SESSIONS] },
   },
   {
-    files: ['libs/**/*.ts'],
+    files: ['{libs,packages}/**/*.ts'],
     ignores: EDGE_ROOMS,
     rules: {
       // Of two configurations of one rule the later counts, so that the earlier is repeated here.
