@@ -37,7 +37,7 @@ const steps = [
     says: 'compiling the command line',
     stamp: 'dist/.compiled-cli',
     output: CLI,
-    inputs: ['apps/cli', 'libs', 'package-lock.json', 'nest-cli.json', 'tsconfig.json'],
+    inputs: ['apps/cli', 'packages', 'libs', 'package-lock.json', 'nest-cli.json', 'tsconfig.json'],
     applies: () => existsSync('apps/cli/src/main.ts'),
     command: [TOOLS.nest, 'build', 'cli'],
     // `npx mayfly` runs the file itself.

@@ -8,6 +8,7 @@ export interface TaskBody {
   readonly createdAt: string;
   readonly expiresAt: string;
   readonly maxExpiresAt: string;
+  readonly heartbeatTimeoutSeconds?: number;
   readonly credentials: readonly CredentialBody[];
 }
 

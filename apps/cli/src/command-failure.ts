@@ -16,9 +16,3 @@ export class CommandFailure extends Error {
 export function usageFailure(message: string, help?: string): CommandFailure {
   return new CommandFailure(EXIT.usage, message, help);
 }
-
-/** What any error comes to, in the words that a person at a terminal reads. */
-export function failureOf(error: unknown): CommandFailure {
-  if (error instanceof CommandFailure) return error;
-  return new CommandFailure(EXIT.no, error instanceof Error ? error.message : String(error));
-}

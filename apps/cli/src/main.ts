@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
-import { failureOf } from './command-failure.js';
 import { EXIT } from './exit-codes.js';
+import { failureOf } from './failure-of.js';
 import { Notices } from './output/notices.js';
 import { buildProgram } from './program.js';
 

@@ -4,7 +4,7 @@ import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
 import { PageQuerySchema, type PageQuery } from '../http/page.js';
-import { ApiIfMatch, isCreation, mustMatchOrBeNew } from '../http/preconditions.js';
+import { ApiIfMatchOrNew, isCreation, mustMatchOrBeNew } from '../http/preconditions.js';
 import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
 import type { Principal } from '../security/principal.js';
@@ -55,9 +55,10 @@ export class AgentsController {
   @Put(':name')
   @Permits(['platform'])
   @ApiOperation({ summary: 'Replace it, or create it with `If-None-Match: *`' })
-  @ApiIfMatch()
+  @ApiIfMatchOrNew()
   @ApiDocument('Agent')
   @ApiOkResponse({ standardSchema: AgentViewSchema })
+  @ApiCreatedResponse({ standardSchema: AgentViewSchema })
   async replace(
     @Caller() caller: Principal,
     @Param('name', { schema: NameSchema }) name: string,

@@ -11,7 +11,7 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
 import { PageQuerySchema, type PageQuery } from '../http/page.js';
-import { ApiIfMatch, isCreation, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
+import { ApiIfMatch, ApiIfMatchOrNew, isCreation, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
 import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
 import type { Principal } from '../security/principal.js';
@@ -67,9 +67,10 @@ export class ConnectionsController {
   @Put(':name')
   @Permits(['platform'])
   @ApiOperation({ summary: 'Replace it, or create it with `If-None-Match: *`' })
-  @ApiIfMatch()
+  @ApiIfMatchOrNew()
   @ApiDocument('Connection')
   @ApiOkResponse({ standardSchema: RecordViewSchema })
+  @ApiCreatedResponse({ standardSchema: RecordViewSchema })
   async replace(
     @Caller() caller: Principal,
     @Param('name', { schema: NameSchema }) name: string,

@@ -54,6 +54,25 @@ export function ApiIfMatch() {
   );
 }
 
+/** Documents the two headers of a PUT, of which one is needed: `If-Match` of a change, `If-None-Match: *` of a creation. */
+export function ApiIfMatchOrNew() {
+  return applyDecorators(
+    ApiHeader({
+      name: 'If-Match',
+      required: false,
+      description: 'to replace: the `ETag` of what was read',
+      example: '"1"',
+    }),
+    ApiHeader({
+      name: 'If-None-Match',
+      required: false,
+      description: 'to create: `*`',
+      schema: { const: '*' } as object,
+    }),
+    ApiProblems(412, 428),
+  );
+}
+
 function etagOf(revision: number): string {
   return `"${String(revision)}"`;
 }

@@ -85,6 +85,9 @@ export const TaskViewSchema = z
     expiresAt: Instant,
     maxExpiresAt: Instant,
     heartbeatAt: Instant.optional(),
+    heartbeatTimeoutSeconds: z.int().optional().meta({
+      description: 'the template has a heartbeat: the task is revoked when no sign of life comes for so long',
+    }),
     endCause: z.string().optional(),
     endReason: z.string().optional(),
     endedAt: Instant.optional(),

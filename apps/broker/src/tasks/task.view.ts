@@ -68,6 +68,7 @@ function taskMembers(task: Task): JsonObject {
     expiresAt: task.expiresAt.toISOString(),
     maxExpiresAt: task.maxExpiresAt.toISOString(),
     heartbeatAt: task.heartbeatAt?.toISOString(),
+    heartbeatTimeoutSeconds: task.heartbeatTimeoutSeconds,
     endCause: task.endCause,
     endReason: task.endReason,
     endedAt: task.endedAt?.toISOString(),

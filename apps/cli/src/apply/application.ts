@@ -1,5 +1,6 @@
-import { BrokerUnreachable } from '../broker/broker-unreachable.js';
-import { failureOf, type CommandFailure } from '../command-failure.js';
+import { BrokerUnreachable } from '@mayfly/client';
+import type { CommandFailure } from '../command-failure.js';
+import { failureOf } from '../failure-of.js';
 import { withoutTitle } from './check-words.js';
 import type { DeclarationsClient } from './declarations.client.js';
 import { titleOf } from './declared-file.js';

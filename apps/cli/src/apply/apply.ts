@@ -21,7 +21,7 @@ export async function apply(options: ApplyOptions): Promise<number> {
   if (options.exitCode && !options.dryRun) throw usageFailure('--exit-code goes with --dry-run');
   const documents = await readDeclared(options.filename);
   const session = openSession(options);
-  const client = new DeclarationsClient(session.transport);
+  const client = new DeclarationsClient(session.broker);
   const steps = stepsOf(documents, await findAll(client, documents), options.publish);
   session.output.say(stepWords(steps));
   if (options.dryRun) return rehearse(session, client, steps, options);

@@ -1,4 +1,4 @@
-import type { FindingAnswer } from '../broker/answers.js';
+import type { Finding } from '@mayfly/client';
 import type { BrokerRefusal } from '../broker/broker-refusal.js';
 import type { Checked } from './declarations.client.js';
 import { titleOf } from './declared-file.js';
@@ -54,6 +54,6 @@ function refused(problem: BrokerRefusal | undefined): string[] {
 }
 
 /** Errors of the linter are why a template is not published: they are told there. */
-function isToldBy(publication: BrokerRefusal | undefined, { detail }: FindingAnswer): boolean {
+function isToldBy(publication: BrokerRefusal | undefined, { detail }: Finding): boolean {
   return publication?.message.includes(detail) === true;
 }

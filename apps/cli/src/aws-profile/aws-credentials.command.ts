@@ -1,12 +1,12 @@
+import { systemTimer } from '@mayfly/client';
+import type { AwsSession } from '@mayfly/sdk';
 import type { Command } from 'commander';
 import { CommandFailure, usageFailure } from '../command-failure.js';
 import type { GlobalOptions } from '../config.js';
-import type { AwsSession } from '../environment/tool-access.js';
 import { EXIT } from '../exit-codes.js';
 import { openSession, type Session } from '../session.js';
 import { systemCodeOf } from '../system-code.js';
 import { taskRequest, withTaskOptions, type TaskOptions } from '../task-options.js';
-import { systemTimer } from '../timer.js';
 import { KeptFile, profileKey } from './kept.js';
 import { PrivateDirectory } from './private-directory.js';
 import { processCredentials, requireAlive, sessionIn } from './process-credentials.js';

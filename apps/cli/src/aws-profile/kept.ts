@@ -1,6 +1,6 @@
 import { digestOf, type JsonObject } from '@mayfly/kernel';
+import type { CreateTask } from '@mayfly/client';
 import { z } from 'zod';
-import type { TaskRequest } from '../broker/tasks.client.js';
 import { claimsOf, type IdentityToken } from '../identity/compact-token.js';
 import type { PrivateDirectory } from './private-directory.js';
 
@@ -33,7 +33,7 @@ export type OpenTask = Extract<Kept, { state: 'open' }>;
 /** What makes two calls the same profile; a difference in any member is another task. */
 export interface Profile {
   readonly brokerUrl: string;
-  readonly request: TaskRequest;
+  readonly request: CreateTask;
   readonly picked: readonly string[];
   readonly identity: IdentityToken;
 }

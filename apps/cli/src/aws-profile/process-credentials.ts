@@ -1,8 +1,6 @@
-import type { TaskAnswer } from '../broker/answers.js';
+import type { Task } from '@mayfly/client';
+import { accessOf, chosenAccess, type AwsSession } from '@mayfly/sdk';
 import { CommandFailure, usageFailure } from '../command-failure.js';
-import { accessOf } from '../environment/access-by-provider.js';
-import { chosenAccess } from '../environment/chosen-access.js';
-import type { AwsSession } from '../environment/tool-access.js';
 import { EXIT } from '../exit-codes.js';
 
 /** The AWS session of a task, and the name of the credential that it is of. */
@@ -11,8 +9,8 @@ export interface NamedSession {
   readonly session: AwsSession;
 }
 
-/** Throws a usage failure when the task has no AWS session, or several and none is picked. */
-export function sessionIn({ credentials, template }: TaskAnswer, picked: readonly string[]): NamedSession {
+/** Throws a usage failure when the task has no AWS session, `UnusableCredential` when it has several and none is picked. */
+export function sessionIn({ credentials, template }: Task, picked: readonly string[]): NamedSession {
   const accesses = credentials.flatMap(({ name, provider, secret, expiresAt, providerExpiresAt }) => {
     const access = accessOf(provider, secret ?? {}, { expiresAt: providerExpiresAt ?? expiresAt });
     return access === undefined ? [] : [{ name, access }];

@@ -1,13 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import type { TaskAnswer } from '../broker/answers.js';
-import { BrokerRefusal } from '../broker/broker-refusal.js';
-import { isPassing } from '../broker/retrying.js';
-import type { TaskRequest, TasksClient } from '../broker/tasks.client.js';
+import { BrokerProblem, isPassing, type CreateTask, type Task, type Timer } from '@mayfly/client';
+import type { AwsSession, TasksClient } from '@mayfly/sdk';
 import { CommandFailure } from '../command-failure.js';
-import type { AwsSession } from '../environment/tool-access.js';
 import { EXIT } from '../exit-codes.js';
 import type { Notices } from '../output/notices.js';
-import type { Timer } from '../timer.js';
 import { earlier, hasTimeLeft, type Kept, type KeptFile, type OpenTask } from './kept.js';
 import { requireAlive, sessionIn } from './process-credentials.js';
 import { underLock } from './process-lock.js';
@@ -30,13 +26,13 @@ export interface ProfileSessionParts {
 export class ProfileSession {
   constructor(
     private readonly parts: ProfileSessionParts,
-    private readonly request: TaskRequest,
+    private readonly request: CreateTask,
     private readonly picked: readonly string[],
   ) {}
 
   /**
    * The session that is kept, if the broker says that its task goes on, or does not answer; otherwise that of a new
-   * task. Throws a `CommandFailure`; what was asked for without an answer is asked for again by the next call.
+   * task. Throws what asking throws; what was asked for without an answer is asked for again by the next call.
    */
   async obtain(): Promise<AwsSession> {
     const { file } = this.parts;
@@ -109,7 +105,7 @@ export class ProfileSession {
   }
 
   /** Writes a new task down. A task that brings nothing to hand out is ended, and undefined is its answer. */
-  private async keep(task: TaskAnswer, isNew: boolean): Promise<OpenTask | undefined> {
+  private async keep(task: Task, isNew: boolean): Promise<OpenTask | undefined> {
     let isOfUse = false;
     try {
       const kept = keptOf(task, this.picked);
@@ -133,7 +129,7 @@ export class ProfileSession {
     }
   }
 
-  private remark({ heartbeatAt, template, lifetime, expiresAt }: TaskAnswer): void {
+  private remark({ heartbeatAt, template, lifetime, expiresAt }: Task): void {
     const { notices } = this.parts;
     if (heartbeatAt !== undefined) {
       notices.warn(`template \`${template.name}\` asks for signs of life, which a credential process cannot give`);
@@ -162,7 +158,7 @@ export class ProfileSession {
 }
 
 /** Undefined where an answer has no session: that of a task which ended meanwhile, or whose answer is kept no longer. */
-function keptOf(task: TaskAnswer, picked: readonly string[]): OpenTask | undefined {
+function keptOf(task: Task, picked: readonly string[]): OpenTask | undefined {
   if (task.state !== 'active' || task.credentials.every(({ secret }) => secret === undefined)) return undefined;
   const { name, session } = sessionIn(task, picked);
   const expiresAt = earlier(task.expiresAt, session.expiration);
@@ -170,7 +166,7 @@ function keptOf(task: TaskAnswer, picked: readonly string[]): OpenTask | undefin
 }
 
 /** Whether the target still takes the session: an early end and a session that is to be replaced show in its lease. */
-function isUsable(task: TaskAnswer, credential: string): boolean {
+function isUsable(task: Task, credential: string): boolean {
   const lease = task.credentials.find(({ name }) => name === credential);
   return lease?.state === 'active' && lease.renewRequestedAt === undefined;
 }
@@ -181,11 +177,11 @@ function isSameTask(one: OpenTask, other: Kept | undefined): boolean {
 
 /** The broker has answered, and opened nothing. */
 function isRefused(error: unknown): boolean {
-  return error instanceof BrokerRefusal && error.status < 500 && error.code !== 'request_in_flight';
+  return error instanceof BrokerProblem && error.status < 500 && error.code !== 'request_in_flight';
 }
 
 function isNotThere(error: unknown): boolean {
-  return error instanceof BrokerRefusal && error.status === 404;
+  return error instanceof BrokerProblem && error.status === 404;
 }
 
 function passOver(error: unknown): void {

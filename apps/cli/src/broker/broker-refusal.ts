@@ -1,19 +1,6 @@
-import { z } from 'zod';
+import { BrokerProblem, type ProblemDocument } from '@mayfly/client';
 import { CommandFailure } from '../command-failure.js';
 import { EXIT } from '../exit-codes.js';
-
-/** What is read of a problem document (RFC 9457; docs/problems.md). */
-const ProblemSchema = z.object({
-  type: z.string().default(''),
-  detail: z.string(),
-  control: z.string().optional(),
-  help: z.string().optional(),
-  reason: z.string().optional(),
-  instance: z.string().optional(),
-  taskId: z.string().optional(),
-  errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).default([]),
-});
-type ProblemDocument = z.infer<typeof ProblemSchema>;
 
 /** The broker answered, and the answer is no. */
 export class BrokerRefusal extends CommandFailure {
@@ -22,7 +9,7 @@ export class BrokerRefusal extends CommandFailure {
     /** the word of docs/problems.md; empty when what answered was no broker */
     readonly code: string,
     message: string,
-    readonly document: Partial<ProblemDocument> = {},
+    readonly document: ProblemDocument = {},
     readonly retryAfterSeconds?: number,
   ) {
     super(status >= 500 ? EXIT.unavailable : EXIT.refused, message, document.help);
@@ -31,25 +18,24 @@ export class BrokerRefusal extends CommandFailure {
 
   /** Reads a refusal out of an answer, whatever stands in it. */
   static of(status: number, body: unknown, retryAfter: string | undefined): BrokerRefusal {
-    const parsed = ProblemSchema.safeParse(body);
-    const seconds = retryAfter !== undefined && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined;
-    if (!parsed.success) {
-      return new BrokerRefusal(status, '', wordless(status), {}, seconds);
-    }
-    const { data } = parsed;
-    const code = data.type.replace('urn:mayfly:problem:', '');
-    return new BrokerRefusal(status, code, sentenceOf(status, data), data, seconds);
+    return BrokerRefusal.from(BrokerProblem.of(status, body, retryAfter));
   }
 
-  /** Whether the same request may be answered otherwise in a moment, because the broker or a part of it was busy or away. */
-  get isPassing(): boolean {
-    if (this.code === 'provider_rejected' || this.code === 'quota_exceeded') return false;
-    return this.status >= 500 || this.retryAfterSeconds !== undefined;
+  /** A problem in the words that a person at a terminal reads. */
+  static from({ status, code, document, retryAfterSeconds }: BrokerProblem): BrokerRefusal {
+    const { detail } = document;
+    const sentence = detail === undefined ? wordless(status) : sentenceOf(status, { ...document, detail });
+    return new BrokerRefusal(status, code, sentence, document, retryAfterSeconds);
   }
 }
 
+type FieldFault = NonNullable<ProblemDocument['errors']>[number];
+
+/** A document that says something. */
+type Worded = ProblemDocument & { readonly detail: string };
+
 /** One sentence; what is wrong field by field follows in lines of its own, unless the sentence has said it. */
-function sentenceOf(status: number, { detail, control, reason, errors, instance }: ProblemDocument): string {
+function sentenceOf(status: number, { detail, control, reason, errors = [], instance }: Worded): string {
   const by = control === undefined ? '' : ` (control \`${control}\`)`;
   const why = reason === undefined ? '' : ` (${reason})`;
   const isForOperators = status >= 500 || (status === 401 && reason === undefined);
@@ -60,7 +46,7 @@ function sentenceOf(status: number, { detail, control, reason, errors, instance 
 }
 
 /** The broker counts the errors beside the first one; where they are all listed, the list says how many. */
-function withoutCount(detail: string, errors: ProblemDocument['errors']): string {
+function withoutCount(detail: string, errors: readonly FieldFault[]): string {
   const [first] = errors;
   return first !== undefined && detail === `${first.detail} (and ${String(errors.length - 1)} more)`
     ? first.detail
@@ -68,13 +54,13 @@ function withoutCount(detail: string, errors: ProblemDocument['errors']): string
 }
 
 /** Whether a detail names its place itself, as those of declarations do: `Connection/crm: spec.config.url: …`. */
-function namesPlace({ pointer, detail }: ProblemDocument['errors'][number]): boolean {
+function namesPlace({ pointer, detail }: FieldFault): boolean {
   const path = pointer.slice(1).replaceAll('/', '.');
   return detail.replace(/\[(\d+)\]/g, '.$1').includes(` ${path}: `);
 }
 
 /** Where something is wrong and what, on a line of its own; what the sentence has said is not said again. */
-function placeOf(error: ProblemDocument['errors'][number], said: string): string {
+function placeOf(error: FieldFault, said: string): string {
   if (!said.startsWith(error.detail) && !said.endsWith(error.detail))
     return `\n  ${error.pointer === '' || namesPlace(error) ? '' : `${error.pointer}: `}${error.detail}`;
   return error.pointer === '' || namesPlace(error) ? '' : `\n  at ${error.pointer}`;

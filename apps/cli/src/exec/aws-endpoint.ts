@@ -1,7 +1,7 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { AwsSession } from '../environment/tool-access.js';
+import type { AwsSession } from '@mayfly/sdk';
 
 const PATH = '/credentials';
 

@@ -1,11 +1,11 @@
 import { basename } from 'node:path';
+import { systemTimer } from '@mayfly/client';
+import { known } from '@mayfly/sdk';
 import type { Command } from 'commander';
 import { usageFailure } from '../command-failure.js';
 import { environment, type GlobalOptions } from '../config.js';
-import { known } from '../environment/tool-access.js';
 import { openSession } from '../session.js';
 import { taskRequest, withTaskOptions, type TaskOptions } from '../task-options.js';
-import { systemTimer } from '../timer.js';
 import type { DeliveryOptions } from './delivery.js';
 import { TaskRun } from './task-run.js';
 

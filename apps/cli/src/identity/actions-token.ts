@@ -1,8 +1,7 @@
+import { exchange, systemTimer, type Timer } from '@mayfly/client';
 import { z } from 'zod';
-import { exchange } from '../broker/exchange.js';
 import { CommandFailure } from '../command-failure.js';
 import { EXIT } from '../exit-codes.js';
-import { systemTimer, type Timer } from '../timer.js';
 import { compactToken, type IdentityToken } from './compact-token.js';
 
 const AUDIENCE = 'mayfly';

@@ -1,6 +1,6 @@
+import type { IssuanceFilter } from '@mayfly/client';
 import { Option, type Command } from 'commander';
 import { usageFailure } from '../command-failure.js';
-import type { IssuanceFilter } from './issuances.client.js';
 
 const LARGEST_PAGE = 200;
 

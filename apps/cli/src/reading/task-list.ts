@@ -1,4 +1,4 @@
-import type { IssuanceAnswer } from '../broker/answers.js';
+import type { Issuance } from '@mayfly/client';
 
 /** A task, as far as its leases tell. */
 export interface ListedTask {
@@ -13,7 +13,7 @@ export interface ListedTask {
 }
 
 /** The first tasks of a history, newest first. Leases of one task follow each other in it, as they are made in one commit. */
-export async function firstTasks(history: AsyncIterable<IssuanceAnswer>, limit: number): Promise<ListedTask[]> {
+export async function firstTasks(history: AsyncIterable<Issuance>, limit: number): Promise<ListedTask[]> {
   const tasks = new Map<string, ListedTask>();
   for await (const { taskId, name, state, agent, template, createdAt, expiresAt, cause } of history) {
     const known = tasks.get(taskId);

@@ -1,11 +1,11 @@
-import type { TaskAnswer } from '../broker/answers.js';
-import { leaseEnds } from '../exec/lease-ends.js';
+import type { Task } from '@mayfly/client';
+import { leaseEnds } from '@mayfly/sdk';
 import { list, table } from '../output/table.js';
 import { shortInstant } from './instants.js';
 import type { ListedTask } from './task-list.js';
 
 /** A task and its credentials, for people. */
-export function taskWords(task: TaskAnswer): string {
+export function taskWords(task: Task): string {
   const facts = list({
     task: task.id,
     state: task.endCause === undefined ? task.state : `${task.state} (${task.endCause})`,

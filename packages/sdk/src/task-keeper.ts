@@ -1,12 +1,9 @@
-import type { TaskAnswer } from '../broker/answers.js';
-import { BrokerRefusal } from '../broker/broker-refusal.js';
-import type { Granted } from '../broker/tasks.client.js';
-import { failureOf } from '../command-failure.js';
-import type { Timer } from '../timer.js';
+import { BrokerProblem, type Task, type Timer } from '@mayfly/client';
 import { Renewals } from './renewals.js';
+import type { Granted } from './tasks.client.js';
 
-/** The shortest time that a template may ask signs of life for, where the broker does not say which it is. */
-const LEAST_HEARTBEAT_SECONDS = 5;
+/** Of the time after which a task without a sign of life is revoked: two may be lost. */
+const BEAT_AFTER = 1 / 3;
 
 /** How often a task is looked at whose credentials may be refused before their time. */
 const WATCH_MS = 10_000;
@@ -15,28 +12,42 @@ const CUT_OFF_BY = 'aws-sts';
 
 /** What the keeper asks of the broker. */
 export interface KeptTasks {
-  renew(id: string, ttlSeconds: number | undefined): Promise<TaskAnswer>;
-  heartbeat(id: string): Promise<TaskAnswer>;
-  view(id: string): Promise<TaskAnswer>;
+  renew(id: string, ttlSeconds: number | undefined): Promise<Task>;
+  heartbeat(id: string): Promise<Task>;
+  view(id: string): Promise<Task>;
 }
 
-/** Told of what becomes of a task while its command runs. */
+/** Told of what becomes of a task while its work goes on. */
 export interface KeeperListener {
-  renewed(task: TaskAnswer): Promise<void>;
+  renewed(task: Task): Promise<void>;
   /** no renewal will follow: the first credential ends at `at` */
   notRenewed(at: string, why: string): void;
-  /** the task has ended, though its command runs */
+  /** the task has ended, though its work goes on */
   ended(why: string): void;
 }
 
-/** Keeps a task alive while its command runs: signs of life where the template asks for them, renewals ahead of the deadline. */
+/** How a task is kept. */
+export interface KeepOptions {
+  /** the life that a renewal asks for; the template's default unless given */
+  readonly ttlSeconds?: number;
+  /** what the listener is told of an error; its message unless given */
+  readonly wordsOf?: (error: unknown) => string;
+}
+
+/** Keeps a task alive while its work goes on: signs of life where the template asks for them, renewals ahead of the deadline. */
 export class TaskKeeper {
+  private readonly ttlSeconds: number | undefined;
+  private readonly wordsOf: (error: unknown) => string;
+
   constructor(
     private readonly tasks: KeptTasks,
     private readonly timer: Timer,
     private readonly listener: KeeperListener,
-    private readonly ttlSeconds: number | undefined,
-  ) {}
+    { ttlSeconds, wordsOf = messageOf }: KeepOptions = {},
+  ) {
+    this.ttlSeconds = ttlSeconds;
+    this.wordsOf = wordsOf;
+  }
 
   /** Resolves when `signal` is aborted, or when nothing is left to keep. Never rejects. */
   async keep(granted: Granted, signal: AbortSignal): Promise<void> {
@@ -45,7 +56,7 @@ export class TaskKeeper {
     const judge = (error: unknown): void => {
       if (either.aborted || !isEnd(error)) return;
       over.abort();
-      this.listener.ended(failureOf(error).message);
+      this.listener.ended(this.wordsOf(error));
     };
     const renewals = this.renewalsOf(granted, either, judge);
     await Promise.all([
@@ -56,7 +67,7 @@ export class TaskKeeper {
   }
 
   private renewalsOf(granted: Granted, signal: AbortSignal, judge: (error: unknown) => void): Renewals {
-    return new Renewals(granted, this.timer, async ({ id }) => {
+    const renew = async ({ id }: Task): Promise<Task> => {
       try {
         const task = await this.tasks.renew(id, this.ttlSeconds);
         if (!signal.aborted) await this.listener.renewed(task);
@@ -65,7 +76,8 @@ export class TaskKeeper {
         judge(error);
         throw error;
       }
-    });
+    };
+    return new Renewals(granted, this.timer, renew, this.wordsOf);
   }
 
   private async renew(renewals: Renewals, signal: AbortSignal): Promise<void> {
@@ -92,8 +104,8 @@ export class TaskKeeper {
   }
 
   private async heartbeats({ task }: Granted, signal: AbortSignal, judge: (error: unknown) => void): Promise<void> {
-    if (task.heartbeatAt === undefined) return;
-    const pause = ((task.heartbeatTimeoutSeconds ?? LEAST_HEARTBEAT_SECONDS) * 1000) / 3;
+    if (task.heartbeatTimeoutSeconds === undefined) return;
+    const pause = task.heartbeatTimeoutSeconds * 1000 * BEAT_AFTER;
     for (;;) {
       await this.timer.wait(pause, signal);
       if (signal.aborted) return;
@@ -104,6 +116,10 @@ export class TaskKeeper {
 
 /** The task is not there any more, or is ending. */
 function isEnd(error: unknown): boolean {
-  if (!(error instanceof BrokerRefusal)) return false;
+  if (!(error instanceof BrokerProblem)) return false;
   return error.status === 404 || (error.code === 'conflict' && error.retryAfterSeconds === undefined);
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
 }

@@ -50,7 +50,7 @@ export function postgresVariables(login: PostgresLogin, files: LoginFiles): Tool
 
 /**
  * One line of a password file, for the places that are known and for any where one is not (libpq, "The Password File").
- * Throws a usage failure for a value that would end the line.
+ * Throws `UnusableCredential` for a value that would end the line.
  */
 export function passwordLine({ host, port, database, username, password }: PostgresLogin): string {
   const fields = [host, port, database, username, password].map((field) =>

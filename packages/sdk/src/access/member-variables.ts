@@ -1,5 +1,5 @@
-import { usageFailure } from '../command-failure.js';
 import { textIn, type Secret } from './tool-access.js';
+import { UnusableCredential } from './unusable-credential.js';
 
 /** Variables that mean something to Mayfly itself. */
 const OWN = new Set([
@@ -24,7 +24,7 @@ export interface MemberVariables {
 }
 
 /**
- * `MAYFLY_<CREDENTIAL>_<MEMBER>` for every member of every secret. Throws a usage failure when two come to the same name
+ * `MAYFLY_<CREDENTIAL>_<MEMBER>` for every member of every secret. Throws `UnusableCredential` when two come to the same name
  * or one to a name of Mayfly's own. Pure.
  */
 export function memberVariables(credentials: readonly SecretOf[]): MemberVariables {
@@ -59,7 +59,8 @@ export function tokenVariables(
 
 function claim(variable: string, taken: Set<string>, credential: string): void {
   if (taken.has(variable)) {
-    throw usageFailure(
+    throw new UnusableCredential(
+      'name_taken',
       `credential \`${credential}\` would be given as ${variable}, which is taken`,
       'ask the owner of the template to name it otherwise',
     );

@@ -1,10 +1,11 @@
-import { usageFailure } from '../command-failure.js';
+import { UnusableCredential } from './unusable-credential.js';
 
 /** No value of a secret may end a line of a file or a variable before its end. Throws without the value. */
 export function requirePlain(name: string, value: string): void {
   // eslint-disable-next-line no-control-regex
   if (!/[\u0000-\u001f\u007f]/.test(value)) return;
-  throw usageFailure(
+  throw new UnusableCredential(
+    'not_plain',
     `the value for ${name} holds a line break or another control character, and is not passed on`,
     'the target gave something that is no such value; tell the owner of the connection',
   );

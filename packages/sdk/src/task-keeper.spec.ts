@@ -1,9 +1,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { TaskAnswer } from '../broker/answers.js';
-import { BrokerRefusal } from '../broker/broker-refusal.js';
-import { BrokerUnreachable } from '../broker/broker-unreachable.js';
-import { VirtualTimer } from '../timer.fixture.js';
+import { BrokerProblem, BrokerUnreachable, type Task } from '@mayfly/client';
 import { TaskKeeper } from './task-keeper.js';
+import { taskAnswer } from './task.fixture.js';
+import { VirtualTimer } from './timer.fixture.js';
 
 /** The broker's clock is an hour and more away from this machine's, and stands where the virtual one stands. */
 const EPOCH = Date.parse('2026-11-22T14:00:00Z');
@@ -17,26 +16,18 @@ let asked: string[];
 let fault: Error | undefined;
 let maxSeconds: number;
 let controller: AbortController;
-let credentials: TaskAnswer['credentials'];
+let credentials: Task['credentials'];
 
-function taskAt(expires: number, heartbeat?: number): TaskAnswer {
-  return {
-    ...{
-      id: 'tsk_1',
-      state: 'active',
-      template: { name: 't', version: 1 },
-      agent: { name: 'a' },
-      runtime: 'r',
-      purpose: 'p',
-    },
+function taskAt(expires: number, heartbeat?: number): Task {
+  return taskAnswer({
     ...{ createdAt: at(0), expiresAt: at(expires), maxExpiresAt: at(maxSeconds), credentials },
     ...(heartbeat === undefined ? {} : { heartbeatAt: at(0), heartbeatTimeoutSeconds: heartbeat }),
-  };
+  });
 }
 
 /** A broker that renews for the life asked for, as long as nothing is wrong. */
-function keep(heartbeat?: number): Promise<void> {
-  const answer = (what: string): TaskAnswer => {
+function keep(heartbeat?: number, wordsOf?: (error: unknown) => string): Promise<void> {
+  const answer = (what: string): Task => {
     const now = timer.now() / 1000;
     asked.push(`${what} at ${now.toFixed(0)}`);
     if (fault !== undefined) throw fault;
@@ -54,7 +45,7 @@ function keep(heartbeat?: number): Promise<void> {
       notRenewed: (end, why) => told.push(`ends ${end.slice(11, 19)}: ${why}`),
       ended: (why) => told.push(`ended: ${why}`),
     },
-    LIFE_SECONDS,
+    { ttlSeconds: LIFE_SECONDS, ...(wordsOf === undefined ? {} : { wordsOf }) },
   );
   return keeper.keep({ task: taskAt(LIFE_SECONDS, heartbeat), askedAt: 0 }, controller.signal);
 }
@@ -94,9 +85,9 @@ describe('a task whose command runs', () => {
 
   it('outlives an identity token that is replaced late, and a broker that has too much to do', async () => {
     void keep();
-    fault = new BrokerRefusal(401, 'unauthenticated', 'the token has expired');
+    fault = new BrokerProblem(401, 'unauthenticated', 'the token has expired');
     await timer.passUntil(65_000);
-    fault = new BrokerRefusal(429, 'quota_exceeded', 'busy', {}, 5);
+    fault = new BrokerProblem(429, 'quota_exceeded', 'busy', {}, 5);
     await timer.passUntil(75_000);
     fault = undefined;
     await timer.passUntil(89_000);
@@ -122,7 +113,7 @@ describe('a task whose command runs', () => {
 
   it('is not asked for again when a control refuses', async () => {
     void keep();
-    fault = new BrokerRefusal(403, 'policy_denied', 'no longer');
+    fault = new BrokerProblem(403, 'policy_denied', 'no longer');
     await timer.passUntil(300_000);
     expect(asked).toEqual(['renew at 60']);
     expect(told).toEqual(['ends 14:01:30: no longer']);
@@ -132,6 +123,20 @@ describe('a task whose command runs', () => {
     void keep(30);
     await timer.passUntil(45_000);
     expect(asked).toEqual(['heartbeat at 10', 'heartbeat at 20', 'heartbeat at 30', 'heartbeat at 40']);
+  });
+
+  it('gives no sign of life where its template asks for none', async () => {
+    void keep();
+    await timer.passUntil(59_000);
+    expect(asked).toEqual([]);
+  });
+
+  it('tells an error in the words that its caller has for it', async () => {
+    const kept = keep(30, (error) => `${(error as BrokerProblem).code}!`);
+    fault = new BrokerProblem(404, 'not_found', 'there is no task `tsk_1`');
+    await timer.passUntil(11_000);
+    await kept;
+    expect(told).toEqual(['ended: not_found!']);
   });
 
   it('goes on with signs of life over an outage', async () => {
@@ -145,7 +150,10 @@ describe('a task whose command runs', () => {
   });
 
   it('is renewed at once when its AWS session was cut off with others, and looked at for nothing else', async () => {
-    const session = { leaseId: 'lse_1', name: 's3', provider: 'aws-sts', state: 'active', revocation: 'propagating' };
+    const session = {
+      ...{ leaseId: 'lse_1', name: 's3', provider: 'aws-sts' },
+      ...({ state: 'active', revocation: 'propagating' } as const),
+    };
     credentials = [{ ...session, expiresAt: at(LIFE_SECONDS) }];
     void keep();
     await timer.passUntil(15_000);
@@ -156,7 +164,7 @@ describe('a task whose command runs', () => {
 
   it('is let go of, with one word, when somebody else ended it', async () => {
     const kept = keep(30);
-    fault = new BrokerRefusal(409, 'conflict', 'task `tsk_1` is ending or has ended');
+    fault = new BrokerProblem(409, 'conflict', 'task `tsk_1` is ending or has ended');
     await timer.passUntil(300_000);
     await kept;
     expect(asked).toEqual(['heartbeat at 10']);

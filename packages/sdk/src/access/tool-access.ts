@@ -1,5 +1,3 @@
-import type { Variables } from '../config.js';
-
 /** An AWS session, wherever it came from. */
 export interface AwsSession {
   readonly accessKeyId: string;
@@ -28,7 +26,7 @@ export type ToolAccess =
   | { readonly family: 'postgres'; readonly login: PostgresLogin }
   | { readonly family: 'token'; readonly token: string };
 
-/** What the command line was told, or finds in its environment, of things that a secret does not say. */
+/** What the caller knows of things that a secret does not say. */
 export interface AccessContext {
   /** of the lease, for secrets that say nothing of their end */
   readonly expiresAt: string;
@@ -55,7 +53,7 @@ export function textIn(secret: Secret, member: string): string | undefined {
 }
 
 /** The variables that are known, without those that are not. */
-export function known(variables: Variables): Record<string, string> {
+export function known(variables: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined),
   );

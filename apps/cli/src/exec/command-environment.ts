@@ -1,13 +1,12 @@
+import { requirePlain, type ToolVariables } from '@mayfly/sdk';
 import type { Variables } from '../config.js';
-import { requirePlain } from './plain-value.js';
-import type { ToolVariables } from './tool-access.js';
 
 /** Names of variables that lead to an identity token: whoever has it can ask for more than this task. */
 const IDENTITY = /^(MAYFLY_(TOKEN(_\w*)?|ID_TOKEN)|ACTIONS_ID_TOKEN_REQUEST_(URL|TOKEN)|SPIFFE_JWT_SVID_FILE)$/;
 
 /**
- * The environment of a command: what it inherits, less what is withheld from it, and what it is given. Throws a usage
- * failure when a value could be taken for more than one value by whoever writes it down.
+ * The environment of a command: what it inherits, less what is withheld from it, and what it is given. Throws
+ * `UnusableCredential` when a value could be taken for more than one value by whoever writes it down.
  */
 export function commandEnvironment(
   inherited: Variables,

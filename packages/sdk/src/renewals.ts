@@ -1,9 +1,5 @@
-import type { TaskAnswer } from '../broker/answers.js';
-import { BrokerRefusal } from '../broker/broker-refusal.js';
-import { isPassing } from '../broker/retrying.js';
-import type { Granted } from '../broker/tasks.client.js';
-import { failureOf } from '../command-failure.js';
-import type { Timer } from '../timer.js';
+import { BrokerProblem, isPassing, type Task, type Timer } from '@mayfly/client';
+import type { Granted } from './tasks.client.js';
 
 /** A renewal is asked for when this part of the life is over: a third is left for outages. */
 const RENEW_AFTER = 2 / 3;
@@ -13,11 +9,11 @@ const LONGEST_PAUSE_MS = 15_000;
 const SAME_MS = 1_000;
 
 /** Asks for a renewal; hands on what came. */
-export type Renew = (task: TaskAnswer) => Promise<TaskAnswer>;
+export type Renew = (task: Task) => Promise<Task>;
 
 /** Renews one task, again and again, ahead of the deadline of the first of its credentials that ends. */
 export class Renewals {
-  private task: TaskAnswer;
+  private task: Task;
   private underWay: Promise<string | undefined> = Promise.resolve(undefined);
   private failures = 0;
   private lastFailure = 'the broker moved the deadline no further';
@@ -28,6 +24,7 @@ export class Renewals {
     private readonly granted: Granted,
     private readonly timer: Timer,
     private readonly renew: Renew,
+    private readonly wordsOf: (error: unknown) => string,
   ) {
     this.task = granted.task;
     this.offsetMs = granted.askedAt - Date.parse(granted.task.createdAt);
@@ -67,7 +64,7 @@ export class Renewals {
       return undefined;
     } catch (error) {
       this.failures += 1;
-      this.lastFailure = failureOf(error).message;
+      this.lastFailure = this.wordsOf(error);
       return mayPass(error) ? undefined : this.lastFailure;
     }
   }
@@ -89,6 +86,6 @@ function pauseAfter(failures: number, leftMs: number): number {
 
 /** An identity token that has just expired is one that may be replaced in a moment. */
 function mayPass(error: unknown): boolean {
-  if (!(error instanceof BrokerRefusal)) return true;
+  if (!(error instanceof BrokerProblem)) return true;
   return isPassing(error) || error.status === 401 || error.code === 'quota_exceeded';
 }

@@ -1,19 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
-import type { CredentialAnswer, TaskAnswer } from '../broker/answers.js';
+import type { Credential, Task } from '@mayfly/client';
 import { isClosed, leaseEnds } from './lease-ends.js';
+import { taskAnswer } from './task.fixture.js';
 
 const REQUESTED = '2026-11-22T14:00:00.000Z';
 
-function ended(credential: Partial<CredentialAnswer>): TaskAnswer {
-  const lease = {
-    ...{ leaseId: 'lse_1', name: 'db', provider: 'postgres', state: 'revoked', revocation: 'immediate' },
+function ended(credential: Partial<Credential>): Task {
+  const lease: Credential = {
+    ...({ leaseId: 'lse_1', name: 'db', provider: 'postgres', state: 'revoked', revocation: 'immediate' } as const),
     ...{ expiresAt: '2026-11-22T15:00:00.000Z', revokeRequestedAt: REQUESTED, ...credential },
   };
-  return { credentials: [lease] } as unknown as TaskAnswer;
+  return taskAnswer({ credentials: [lease] });
 }
 
 describe('how a credential ended', () => {
-  it.each<[Partial<CredentialAnswer>, string]>([
+  it.each<[Partial<Credential>, string]>([
     [
       { revokeEffectiveAt: '2026-11-22T14:00:00.043Z', endedAt: '2026-11-22T14:00:00.050Z' },
       'revoked, refused after 43 ms',

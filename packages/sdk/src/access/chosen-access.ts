@@ -1,5 +1,5 @@
-import { usageFailure } from '../command-failure.js';
 import type { ToolAccess } from './tool-access.js';
+import { UnusableCredential } from './unusable-credential.js';
 
 /** A credential that tools can use. */
 export interface NamedAccess {
@@ -11,8 +11,8 @@ const SAYS = { aws: 'AWS sessions', postgres: 'database logins' } as const;
 type Exclusive = keyof typeof SAYS;
 
 /**
- * The one credential of a family that tools know by fixed variables; undefined when the task has none. Throws a usage
- * failure when it has several and `picked` does not say which.
+ * The one credential of a family that tools know by fixed variables; undefined when the task has none. Throws
+ * `UnusableCredential` when it has several and `picked` does not say which.
  */
 export function chosenAccess<Family extends Exclusive>(
   family: Family,
@@ -25,5 +25,5 @@ export function chosenAccess<Family extends Exclusive>(
   const left = wanted.length > 0 ? wanted : candidates;
   if (left.length < 2) return left[0];
   const names = left.map(({ name }) => `\`${name}\``).join(' and ');
-  throw usageFailure(`the task has several ${SAYS[family]}: ${names}`, 'say which one with --credential NAME');
+  throw new UnusableCredential('ambiguous', `the task has several ${SAYS[family]}: ${names}`, 'say which one is meant');
 }

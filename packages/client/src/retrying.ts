@@ -1,5 +1,5 @@
-import type { Timer } from '../timer.js';
-import { BrokerRefusal } from './broker-refusal.js';
+import type { Timer } from './timer.js';
+import { BrokerProblem } from './broker-problem.js';
 import { BrokerUnreachable } from './broker-unreachable.js';
 
 const FIRST_PAUSE_MS = 250;
@@ -16,7 +16,7 @@ export interface Patience {
 
 /** Whether the same request may do better in a moment. For requests that can be carried out twice without harm. */
 export function isPassing(error: unknown): boolean {
-  return error instanceof BrokerUnreachable || (error instanceof BrokerRefusal && error.isPassing);
+  return error instanceof BrokerUnreachable || (error instanceof BrokerProblem && error.isPassing);
 }
 
 /** Acts until that succeeds, fails for good, or patience is over; throws what failed last. */
@@ -40,5 +40,5 @@ export async function retrying<T>(
 
 /** What the broker asked for in `Retry-After`. */
 function askedPauseMs(error: unknown): number {
-  return error instanceof BrokerRefusal ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
+  return error instanceof BrokerProblem ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
 }

@@ -1,19 +1,19 @@
-import type { CredentialAnswer, TaskAnswer } from '../broker/answers.js';
+import type { Credential, Task } from '@mayfly/client';
 
 /** An end that lies further ahead than this has not come. */
 const SOON_MS = 1_000;
 
 /** How each credential of an ended task stands, in a line each. */
-export function leaseEnds({ credentials }: TaskAnswer): string[] {
+export function leaseEnds({ credentials }: Task): string[] {
   return credentials.map((credential) => `${credential.name} (${credential.provider}): ${endOfLease(credential)}`);
 }
 
 /** Whether nothing of a task can be used any more, as far as the broker has proof. */
-export function isClosed({ credentials }: TaskAnswer): boolean {
+export function isClosed({ credentials }: Task): boolean {
   return credentials.every(({ state }) => ['revoked', 'expired', 'failed', 'abandoned'].includes(state));
 }
 
-function endOfLease(credential: CredentialAnswer): string {
+function endOfLease(credential: Credential): string {
   const { state, revocation, revokeEffectiveAt, expiresAt, lastError } = credential;
   const why = lastError === undefined ? '' : ` (${lastError})`;
   if (state === 'revoking') {
@@ -24,7 +24,7 @@ function endOfLease(credential: CredentialAnswer): string {
 }
 
 /** When the target began, or begins, to refuse it. */
-function refusal({ revokeRequestedAt, revokeEffectiveAt, endedAt }: CredentialAnswer): string {
+function refusal({ revokeRequestedAt, revokeEffectiveAt, endedAt }: Credential): string {
   const effective = revokeEffectiveAt ?? endedAt;
   if (effective === undefined || revokeRequestedAt === undefined) return '';
   const took = Date.parse(effective) - Date.parse(revokeRequestedAt);

@@ -1,4 +1,4 @@
-import type { Timer } from './timer.js';
+import type { Timer } from '@mayfly/client';
 
 interface Waiter {
   readonly at: number;

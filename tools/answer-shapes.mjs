@@ -1,0 +1,48 @@
+// The part of an OpenAPI document that a client checks answers with: members, which of them have to be there, and of
+// which type they are. What words and further members there are is left out: a later broker may have more.
+
+/** The source of packages/client/src/answer-shapes.ts. */
+export function answerShapes({ paths, components }) {
+  const reached = new Map();
+  const shapeOf = (schema) => {
+    const name = schema.$ref?.replace('#/components/schemas/', '');
+    if (name !== undefined) {
+      if (!reached.has(name)) {
+        reached.set(name, {});
+        reached.set(name, shapeOf(components.schemas[name]));
+      }
+      return { ref: name };
+    }
+    const { type, required, properties, items, additionalProperties, anyOf, format } = schema;
+    return {
+      ...(type === undefined ? {} : { types: [type].flat() }),
+      ...(required === undefined ? {} : { required }),
+      ...(properties === undefined ? {} : { members: mapped(properties, shapeOf) }),
+      ...(items === undefined ? {} : { items: shapeOf(items) }),
+      ...(typeof additionalProperties === 'object' ? { values: shapeOf(additionalProperties) } : {}),
+      ...(anyOf === undefined ? {} : { anyOf: anyOf.map(shapeOf) }),
+      ...(format === 'date-time' ? { isInstant: true } : {}),
+    };
+  };
+  const answers = {};
+  for (const [path, item] of Object.entries(paths)) {
+    for (const [method, { responses }] of Object.entries(item)) {
+      for (const [status, { content }] of Object.entries(responses)) {
+        if (!status.startsWith('2')) continue;
+        answers[`${method.toUpperCase()} ${path} ${status}`] = shapeOf(content?.['application/json']?.schema ?? {});
+      }
+    }
+  }
+  return `import type { Shape } from './shape.js';
+
+/** What the components of the document are made of. */
+export const COMPONENTS: Readonly<Record<string, Shape>> = ${JSON.stringify(Object.fromEntries(reached))};
+
+/** What each operation answers when it works, by method, path and status; no shape where that is no JSON. */
+export const ANSWERS: Readonly<Record<string, Shape>> = ${JSON.stringify(answers)};
+`;
+}
+
+function mapped(object, make) {
+  return Object.fromEntries(Object.entries(object).map(([name, value]) => [name, make(value)]));
+}
