@@ -46,7 +46,13 @@ describe.each(TARGET_SERVERS)('TLS and the login of agents, on %s', (_, _start, 
     const url = new URL(target.crm.loginUrl);
     url.hostname = host;
     url.search = query;
-    return PostgresConfigSchema.parse({ url: url.href, role: target.crm.admin, connectionCapacity: 10_000, ...more });
+    return PostgresConfigSchema.parse({
+      url: url.href,
+      role: target.crm.admin,
+      connectionCapacity: 10_000,
+      acceptPreparedTransactions: true,
+      ...more,
+    });
   };
   const trusted = { sslRootCert: SIGNED.authority };
   const checkOf = async (config: PostgresConfig, name = 'log in as an agent does'): Promise<ProbeCheck | undefined> =>

@@ -70,6 +70,7 @@ describe.each(TARGET_SERVERS)('an agent that uses its lease against the postgres
   });
 
   describe('that holds locks in an open session', () => {
+    beforeAll(() => run(target.crm.superuserUrl, 'GRANT EXECUTE ON FUNCTION pg_advisory_lock(bigint) TO PUBLIC'));
     const keys = (...names: string[]): string[] =>
       names.map((name) => `SELECT pg_advisory_lock(hashtextextended('${name}', 0))`);
 

@@ -8,7 +8,7 @@ import {
 } from '@mayfly/provider-postgres';
 import { hostileLeaseSuite, type HostileSubject } from '@mayfly/testing';
 import { createCrmDatabase, secretText } from './crm-database.js';
-import { POSTGRES_MISDEEDS } from './postgres-misdeeds.js';
+import { OPEN_DATABASE, POSTGRES_MISDEEDS } from './postgres-misdeeds.js';
 import { scopeOf } from './postgres-target.js';
 import { openSession, rows, run } from './sql.js';
 import { TARGET_SERVERS, type TargetServer } from './target-server.js';
@@ -19,8 +19,14 @@ describe.each(TARGET_SERVERS)('postgres on a %s with small limits', (_, _start, 
 
 async function subjectAt(server: TargetServer): Promise<HostileSubject<PostgresConfig, PostgresScope, PostgresHandle>> {
   const crm = await createCrmDatabase(server);
-  // what the documentation takes from PUBLIC: what leases make has to be dealt with where nobody did that
-  await run(crm.superuserUrl, 'GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC');
+  // what the documentation takes from PUBLIC: what leases do with it has to be dealt with where nobody did that
+  await run(
+    crm.superuserUrl,
+    'GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC',
+    'GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint) TO PUBLIC',
+    'GRANT UPDATE ON pg_catalog.pg_settings TO PUBLIC',
+  );
+  await run(server.url('postgres'), `CREATE DATABASE ${OPEN_DATABASE}`);
   const provider = new PostgresProvider();
   const reads = 'SELECT id FROM emea.customers';
   const worked = (reading: Promise<unknown>): Promise<boolean> =>
@@ -30,7 +36,13 @@ async function subjectAt(server: TargetServer): Promise<HostileSubject<PostgresC
     );
   return {
     provider,
-    config: PostgresConfigSchema.parse({ url: crm.loginUrl, role: crm.admin, maxConnections: 20, scramIterations: 1 }),
+    config: PostgresConfigSchema.parse({
+      url: crm.loginUrl,
+      role: crm.admin,
+      maxConnections: 20,
+      scramIterations: 1,
+      acceptPreparedTransactions: true,
+    }),
     scope: scopeOf(['customers']),
     isAlive: (secret) => worked(rows(secretText(secret, 'url'), reads)),
     open: async (secret) => {

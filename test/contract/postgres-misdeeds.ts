@@ -64,6 +64,43 @@ export async function fillLockTable(client: Client): Promise<void> {
   }
 }
 
+const NESTED = 100;
+
+/** Another database of the server, which PUBLIC may connect to. */
+export const OPEN_DATABASE = 'another';
+
+/** Opens subtransactions inside each other, each with something of its own; false where the server has no entry left. */
+async function couldNest(client: Client): Promise<boolean> {
+  try {
+    await client.query('SAVEPOINT deeper; SELECT lo_create(0);'.repeat(NESTED));
+    return true;
+  } catch (error) {
+    if ((error as { code?: string }).code !== '53200') throw error;
+    return false;
+  }
+}
+
+/** The relations of the server's own on which PUBLIC has more than SELECT, as LOCK TABLE wants it. */
+const LOCKABLE = `
+  SELECT oid::regclass::text AS name FROM pg_catalog.pg_class
+   WHERE oid < 16384 AND relkind IN ('r', 'v') AND pg_catalog.has_table_privilege(oid, 'UPDATE, DELETE, TRUNCATE')`;
+
+/** One session holds something, and another one waits for more than it would ever be given. */
+function queueBehind(held: string, wanted: string): Misdeed<PostgresHandle>['commit'] {
+  return async (culprit, victim) => {
+    const stop = await keepOpen(held)(culprit, victim);
+    const { client } = await openSession(urlOf(culprit));
+    const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    client.query(wanted).catch(() => undefined);
+    const watcher = (await openSession(urlOf(victim))).client;
+    const waits = `SELECT FROM pg_locks WHERE pid = ${String(rows[0]?.pid)} AND NOT granted`;
+    for (let looks = 0; looks < 200 && (await watcher.query(waits)).rowCount === 0; looks++) await pause(5);
+    return async () => {
+      await Promise.all([stop(), client.end().catch(() => undefined), watcher.end().catch(() => undefined)]);
+    };
+  };
+}
+
 /** What an agent can do to a server that is set up as the documentation says, with the limits of the specs. */
 export const POSTGRES_MISDEEDS: readonly Misdeed<PostgresHandle>[] = [
   {
@@ -120,6 +157,75 @@ export const POSTGRES_MISDEEDS: readonly Misdeed<PostgresHandle>[] = [
              EXECUTE format('GRANT SELECT ON LARGE OBJECT %s TO ${victim.handle.role}, ${culprit.handle.scopeRole}', one);
            END LOOP; END $$`,
       );
+      return () => client.end().catch(() => undefined);
+    },
+  },
+  {
+    name: 'fills the lock table of the server by subtransactions, without an advisory lock',
+    commit: async (culprit) => {
+      const { client } = await openSession(urlOf(culprit));
+      await client.query('BEGIN');
+      for (let made = 0; (await couldNest(client)) && made < 10_000; made += NESTED);
+      return () => client.end().catch(() => undefined);
+    },
+  },
+  {
+    name: 'locks every relation of the catalogs that the server lets it lock',
+    commit: async (culprit) => {
+      const { client } = await openSession(urlOf(culprit));
+      const lockable = await client.query<{ name: string }>(LOCKABLE);
+      await client.query('BEGIN');
+      for (const { name } of lockable.rows) await client.query(`LOCK TABLE ${name} IN ACCESS EXCLUSIVE MODE`);
+      return () => client.end().catch(() => undefined);
+    },
+  },
+  {
+    name: 'queues for the whole catalog of roles, which every login reads, behind a transaction of its own',
+    commit: queueBehind(
+      'BEGIN; SELECT count(*) FROM pg_catalog.pg_roles',
+      'CREATE RULE mine AS ON INSERT TO pg_catalog.pg_authid DO NOTHING',
+    ),
+  },
+  {
+    name: 'queues for the catalog of roles against all that changes it, behind a change of its own role',
+    commit: async (culprit, victim) =>
+      queueBehind(
+        `BEGIN; ALTER ROLE ${culprit.handle.role} PASSWORD 'x'`,
+        `CREATE TRIGGER mine BEFORE INSERT ON pg_catalog.pg_authid
+           EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()`,
+      )(culprit, victim),
+  },
+  {
+    name: 'prepares, as the scope role where it may, a transaction that changes its own role',
+    commit: async (culprit, victim) => {
+      const { handle } = culprit;
+      const prepare = (as: string): string =>
+        `BEGIN; ALTER ROLE ${handle.role} PASSWORD 'x'; ${as} PREPARE TRANSACTION 'as the scope role'`;
+      try {
+        return await keepOpen(prepare(`SET LOCAL ROLE ${handle.scopeRole};`))(culprit, victim);
+      } catch {
+        return keepOpen(prepare(''))(culprit, victim);
+      }
+    },
+  },
+  {
+    name: 'granted something to the role of another lease and holds a change of that entry',
+    commit: async (culprit, victim) =>
+      keepOpen(
+        `ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO ${victim.handle.role}`,
+        `BEGIN; ALTER DEFAULT PRIVILEGES GRANT INSERT ON TABLES TO ${culprit.handle.role}`,
+      )(culprit, victim),
+  },
+  {
+    name: 'prepares a transaction on the role of another lease, and one on its own, in another database',
+    commit: async (culprit, victim) => {
+      const url = new URL(urlOf(culprit));
+      url.pathname = `/${OPEN_DATABASE}`;
+      const { client } = await openSession(url.href);
+      const grant = (role: string): string =>
+        `BEGIN; ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO ${role}; PREPARE TRANSACTION '${role}'`;
+      await client.query(grant(victim.handle.role));
+      await client.query(`BEGIN; ALTER ROLE ${culprit.handle.role} PASSWORD 'x'; PREPARE TRANSACTION 'own'`);
       return () => client.end().catch(() => undefined);
     },
   },

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from
 import type { ProbeCheck } from '@mayfly/credentials';
 import { PostgresConfigSchema, PostgresProvider, type PostgresConfig } from '@mayfly/provider-postgres';
 import { secretText } from './crm-database.js';
+import { fillLockTable } from './postgres-misdeeds.js';
 import { openPostgresTarget, patience, scopeOf, type PostgresTarget } from './postgres-target.js';
 import { openSession, rows, run } from './sql.js';
 import { TARGET_SERVERS } from './target-server.js';
@@ -20,7 +21,13 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
   const from16 = Number(version.replace('PostgreSQL ', '')) >= 16 ? it : it.skip;
 
   const configOf = (more: object = {}): PostgresConfig =>
-    PostgresConfigSchema.parse({ url: target.crm.loginUrl, role: target.crm.admin, scramIterations: 1, ...more });
+    PostgresConfigSchema.parse({
+      url: target.crm.loginUrl,
+      role: target.crm.admin,
+      scramIterations: 1,
+      acceptPreparedTransactions: true,
+      ...more,
+    });
   const mint = async (config = configOf()) => {
     const order = target.orderFor({ config, scope: scopeOf(['customers']) });
     const { handle, secret } = await provider.mint(order, provider.plan(order), patience());
@@ -175,7 +182,9 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
         `GRANT SELECT ON ALL TABLES IN SCHEMA emea TO ${username} WITH GRANT OPTION`,
       );
     }
-    const [a, b] = urls.map(({ href }) => PostgresConfigSchema.parse({ url: href, scramIterations: 1 }));
+    const [a, b] = urls.map(({ href }) =>
+      PostgresConfigSchema.parse({ url: href, scramIterations: 1, acceptPreparedTransactions: true }),
+    );
     const [first, second] = [await mint(a), await mint(b)];
     expect(await provider.revoke({ ...first.order, config: b!, handle: first.handle }, patience())).toMatchObject({
       kind: 'unknown',
@@ -201,5 +210,70 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
         expect.objectContaining({ name: 'no prepared transactions' }),
       ]),
     );
+  });
+
+  it('names the locks and catalogs that are open to all leases', async () => {
+    const closed = (await probed()).filter(({ outcome }) => outcome === 'ok').map(({ name }) => name);
+    expect(closed).toEqual(expect.arrayContaining(['no advisory locks for PUBLIC', 'no catalog that PUBLIC may lock']));
+    await run(
+      target.crm.superuserUrl,
+      'GRANT EXECUTE ON FUNCTION pg_try_advisory_lock_shared(bigint) TO PUBLIC',
+      'GRANT UPDATE ON pg_catalog.pg_settings TO PUBLIC',
+    );
+    expect(await probed()).toEqual(
+      expect.arrayContaining([
+        {
+          name: 'no advisory locks for PUBLIC',
+          outcome: 'warning',
+          detail: expect.stringContaining('`pg_try_advisory_lock_shared(bigint)`'),
+        },
+        {
+          name: 'no catalog that PUBLIC may lock',
+          outcome: 'warning',
+          detail: expect.stringContaining('`pg_settings`'),
+        },
+      ]),
+    );
+  });
+
+  it('mints nothing where leases may prepare transactions, unless the connection accepts that', async () => {
+    const config = configOf({ acceptPreparedTransactions: false });
+    await expect(mint(config)).rejects.toMatchObject({ code: 'provider_rejected', nothingMinted: true });
+    expect(await probed(config)).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({
+          name: 'no prepared transactions',
+          outcome: 'missing',
+          detail: expect.stringContaining('max_prepared_transactions'),
+        }),
+      ]),
+    );
+  });
+
+  it('probes a connection while a lease keeps a catalog locked that PUBLIC may lock', async () => {
+    await run(target.crm.superuserUrl, 'GRANT UPDATE ON pg_catalog.pg_settings TO PUBLIC');
+    const { client } = await openSession(target.crm.superuserUrl);
+    await client.query('BEGIN; LOCK TABLE pg_catalog.pg_settings IN ACCESS EXCLUSIVE MODE');
+    const checks = await probed();
+    expect(checks.find(({ outcome }) => outcome === 'failed')).toBeUndefined();
+    expect(checks.length).toBeGreaterThan(8);
+    await client.end();
+  });
+
+  it('gets in as soon as a full lock table has room, where no session was open before', async () => {
+    await run(target.crm.superuserUrl, 'GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint) TO PUBLIC');
+    const [filler, other] = [await mint(), await mint()];
+    const restarted = new PostgresProvider();
+    await provider.close();
+    provider = new PostgresProvider();
+    const [{ client: hole }, { client }] = [await openSession(filler.url), await openSession(filler.url)];
+    await hole.query('BEGIN; SELECT count(pg_advisory_xact_lock(key)) FROM generate_series(-100, -1) AS key');
+    await fillLockTable(client);
+    const ending = restarted.revoke({ ...other.order, handle: other.handle }, patience());
+    await expect(rows(target.crm.superuserUrl, 'SELECT 1')).rejects.toMatchObject({ code: '53200' });
+    await hole.end();
+    expect(await ending).toEqual({ kind: 'revoked' });
+    expect(await restarted.revoke({ ...filler.order, handle: filler.handle }, patience())).toEqual({ kind: 'revoked' });
+    await restarted.close();
   });
 });

@@ -40,7 +40,12 @@ async function open(url) {
 
 async function mint(token) {
   const request = { template: 'load-database', parameters: { region: 'emea' }, purpose: 'measuring' };
-  const { status, body } = await send('POST', '/tasks', token, request);
+  let { status, body } = await send('POST', '/tasks', token, request);
+  // After an attack the server takes some time to give back what it held.
+  for (let tries = 0; status === 503 && tries < 100; tries += 1) {
+    await pause(300);
+    ({ status, body } = await send('POST', '/tasks', token, request));
+  }
   if (status !== 201) throw new Error(`no lease: ${status} ${JSON.stringify(body)}`);
   return { id: body.id, url: body.credentials[0].secret.url, role: body.credentials[0].secret.username };
 }
@@ -80,19 +85,14 @@ async function completeAndTry(lease, session) {
   return { milliseconds, refusals };
 }
 
+/** Subtransactions inside each other: each that has an id of its own takes an entry, and no right is needed. */
 async function fillLockTable(client) {
   await client.query('BEGIN');
-  for (let size = 4_096, next = 0; size >= 1;) {
-    await client.query('SAVEPOINT more');
-    try {
-      const keys = `generate_series(${next}, ${next + size - 1})`;
-      await client.query(`SELECT count(pg_advisory_xact_lock(key)) FROM ${keys} AS key`);
-      next += size;
-      await client.query('RELEASE more');
-    } catch {
-      await client.query('ROLLBACK TO more');
-      size = Math.floor(size / 2);
-    }
+  try {
+    for (;;) await client.query('SAVEPOINT deeper; SELECT pg_current_xact_id();'.repeat(500));
+  } catch {
+    // The innermost one failed, and is given back; those around it keep their entries. A session that was ended has none.
+    await client.query('ROLLBACK TO deeper').catch(() => undefined);
   }
 }
 

@@ -64,6 +64,17 @@ const SALARIES = `
   INSERT INTO hr.salaries VALUES (1001, 'E4', 61000, 'EUR'), (1002, 'E5', 74500, 'EUR'), (1003, 'M2', 98000, 'EUR');
   REVOKE ALL ON SCHEMA public FROM PUBLIC;`;
 
+/** As docs/connect-postgres.md has it: what lets a lease leave things behind, or stand in the way of others. */
+const NOT_FOR_PUBLIC = `
+  REVOKE EXECUTE ON FUNCTION lo_create(oid), lo_creat(integer), lo_from_bytea(oid, bytea) FROM PUBLIC;
+  REVOKE UPDATE ON pg_catalog.pg_settings FROM PUBLIC;
+  DO $$ DECLARE f regprocedure; BEGIN
+    FOR f IN SELECT oid FROM pg_proc WHERE proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$' LOOP
+      EXECUTE format('REVOKE EXECUTE ON FUNCTION %s FROM PUBLIC', f);
+    END LOOP;
+  END $$;
+  GRANT EXECUTE ON FUNCTION pg_try_advisory_xact_lock(integer, integer) TO mayfly_crm`;
+
 /**
  * Sees to the database `crm` that the starter templates are about: schemas `emea` and `apac` with `customers`, `cases`
  * and `case_notes`, and `hr.salaries`. Answers the URL for the connection `crm`, as the role `mayfly_crm`: it owns the
@@ -79,9 +90,7 @@ export async function prepareDemoDatabase(embedded: EmbeddedPostgres): Promise<s
     await ensureDatabase(client, 'crm', 'mayfly_crm');
   });
   await withSetUpSession(embedded.url('crm', 'postgres'), async (client) => {
-    await client.query(
-      'REVOKE EXECUTE ON FUNCTION lo_create(oid), lo_creat(integer), lo_from_bytea(oid, bytea) FROM PUBLIC',
-    );
+    await client.query(NOT_FOR_PUBLIC);
   });
   const url = embedded.url('crm', 'mayfly_crm');
   await withSetUpSession(url, fillOnce);

@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { Problem } from '@mayfly/kernel';
-import { codeOf, problemOf } from './failures.js';
+import { NotConnected } from './errors.js';
+import { codeOf, explain, problemOf } from './failures.js';
 
 const failing = (code: unknown): Error =>
   Object.assign(new Error('canary'), { code, where: 'canary', detail: 'canary' });
@@ -52,5 +53,16 @@ describe('codeOf', () => {
     ['canary', 'unexpected'],
   ])('of %s is %s', (error, code) => {
     expect(codeOf(error)).toBe(code);
+  });
+});
+
+describe('explain', () => {
+  it.each([
+    new Error('timeout expired'),
+    new Error('Connection terminated due to connection timeout'),
+    new DOMException('canary', 'TimeoutError'),
+  ])('says of a database that never answers that it did not answer in time (%s)', (cause) => {
+    expect(explain(new NotConnected(cause))).toMatch(/^the database did not answer in time/);
+    expect(problemOf(new NotConnected(cause))).toMatchObject({ code: 'provider_unavailable' });
   });
 });

@@ -40,6 +40,14 @@ const DETAILS: Readonly<Record<string, string>> = {
     'the role of the connection lacks a right at the database; docs/connect-postgres.md lists what it needs',
 };
 
+/** What the driver and its pool say in words alone, as the codes that others give for it. */
+const NO_TIME_LEFT = 'aborted';
+const BROKEN_OFF = 'ECONNRESET';
+const TIMED_OUT =
+  /^(timeout expired|timeout exceeded when trying to connect|Connection terminated due to connection timeout)$/;
+const TERMINATED = /^Connection terminated( unexpectedly)?$/;
+const NO_ANSWER = 'the database did not answer in time';
+
 /** OpenSSL's names for a chain that ends at nobody who is trusted. */
 const UNTRUSTED = Object.fromEntries(
   [
@@ -63,6 +71,7 @@ const UNREACHED: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens at the host and port of the connection; start the database or change its `url`',
   EHOSTUNREACH: 'the host of the connection cannot be reached',
   ETIMEDOUT: 'the host of the connection does not answer',
+  [BROKEN_OFF]: 'the connection to the database broke off before it answered',
   '53300':
     'the database has no connection slot left; raise max_connections, or reserve some as docs/connect-postgres.md says',
   [OUT_OF_LOCKS]: 'the lock table of the database is full',
@@ -72,7 +81,7 @@ const UNREACHED: Readonly<Record<string, string>> = {
   CERT_HAS_EXPIRED: 'the certificate of the database has expired; renew it there',
   [OTHER_NAME]:
     'the certificate of the database is for another host; use a host that it names, in `url` and `address`, or sslmode=verify-ca',
-  aborted: 'the database did not do it in time',
+  [NO_TIME_LEFT]: NO_ANSWER,
 };
 
 /** Faults of the configuration that have no code of their own: told by the text, which is not shown. */
@@ -97,13 +106,20 @@ export function explain(error: unknown): string {
   if (cause instanceof EgressRefused) return cause.message;
   const told = faultSaid(cause);
   if (told !== undefined) return told;
-  const code = cause instanceof Error && cause.name === 'TimeoutError' ? 'aborted' : codeOf(cause);
+  const code = codeTold(cause);
   const words = DETAILS[code] ?? UNREACHED[code];
   return words === undefined ? `the database answered ${code}` : `${words} (${code})`;
 }
 
 function faultSaid(cause: unknown): string | undefined {
   return SAID.find(({ said }) => said.test(textOf(cause)))?.words;
+}
+
+/** As `codeOf`, and where there is no code one for what the words say. */
+function codeTold(cause: unknown): string {
+  const isLate = typeof cause === 'object' && cause !== null && 'name' in cause && cause.name === 'TimeoutError';
+  if (isLate || TIMED_OUT.test(textOf(cause))) return NO_TIME_LEFT;
+  return TERMINATED.test(textOf(cause)) ? BROKEN_OFF : codeOf(cause);
 }
 
 /** To be compared, never shown. */
@@ -140,6 +156,7 @@ export function problemOf(error: unknown): Problem {
   if (!NAME_TAKEN.includes(code) && NOTHING_DONE.test(code)) {
     return new Problem('provider_rejected', DETAILS[code] ?? `the database refused (SQLSTATE ${code})`);
   }
+  if (codeTold(error) === NO_TIME_LEFT) return new Problem('provider_unavailable', `${NO_ANSWER} (${NO_TIME_LEFT})`);
   return new Problem('provider_unavailable', `the database did not confirm what it was asked for (${code})`);
 }
 

@@ -30,6 +30,7 @@ import {
   type PostgresScope,
 } from './postgres.schemas.js';
 import { poolingOf, type Pooling } from './pooling.js';
+import { refusePreparedTransactions } from './prepared-transactions.js';
 import { probeTarget } from './probe.js';
 import { privilegesOf, scopeRoleName, type Privilege } from './scope-privileges.js';
 import { scramVerifier } from './scram-verifier.js';
@@ -92,6 +93,7 @@ export class PostgresProvider
     const facts = await orProblem(() =>
       target.use(signal, async (session) => {
         const found = await target.facts(session);
+        refusePreparedTransactions(order.config, found);
         await this.minter.create(target, session, { order, handle: planned, wanted: wantedBy(order), verifier }, found);
         return found;
       }),

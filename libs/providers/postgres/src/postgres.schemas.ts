@@ -57,6 +57,8 @@ export const PostgresConfigSchema = z.strictObject({
   maxConnections: z.int().min(1).max(1000).default(5),
   /** connections that all leases of the server may hold open together; by default what the server has, less a reserve */
   connectionCapacity: z.int().min(1).max(1_000_000).optional(),
+  /** mint at a server where leases may prepare transactions, although the end of leases cannot be promised there */
+  acceptPreparedTransactions: z.boolean().optional(),
   /** what the agent is told, where it does not reach the database by the host and port of `url` */
   address: z.strictObject({ host: HostSchema, port: PortSchema }).optional(),
   /** the certificate of the authority that signed the server's, as PEM: for `sslmode=verify-ca` and `verify-full` */

@@ -24,8 +24,17 @@ const LARGE_OBJECTS = `
      AND EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) AS acl
                   WHERE acl.grantee = 0 AND acl.privilege_type = 'EXECUTE') ORDER BY 1`;
 
-const PREPARED = `
-  SELECT setting AS name FROM pg_settings WHERE name = 'max_prepared_transactions' AND setting <> '0'`;
+/** Functions by which a session takes entries of the server's lock table, as many as it likes. */
+const ADVISORY_LOCKS = `
+  SELECT oid::regprocedure::text AS name FROM pg_proc
+   WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$'
+     AND EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) AS acl
+                  WHERE acl.grantee = 0 AND acl.privilege_type = 'EXECUTE') ORDER BY 1`;
+
+/** Relations of the server's own that LOCK TABLE locks for whoever has one of these rights. */
+const LOCKABLE = `
+  SELECT oid::regclass::text AS name FROM pg_class, aclexplode(relacl) AS acl
+   WHERE oid < 16384 AND acl.grantee = 0 AND acl.privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE', 'MAINTAIN') ORDER BY 1`;
 
 interface Hole {
   readonly name: string;
@@ -55,12 +64,8 @@ const HOLES: readonly Hole[] = [
     outcome: 'warning',
   },
   { name: 'no large objects for PUBLIC', statement: LARGE_OBJECTS, may: 'make large objects, by', outcome: 'warning' },
-  {
-    name: 'no prepared transactions',
-    statement: PREPARED,
-    may: 'prepare transactions, max_prepared_transactions is',
-    outcome: 'warning',
-  },
+  { name: 'no advisory locks for PUBLIC', statement: ADVISORY_LOCKS, may: 'take locks by', outcome: 'warning' },
+  { name: 'no catalog that PUBLIC may lock', statement: LOCKABLE, may: 'lock', outcome: 'warning' },
 ];
 
 /** What PUBLIC, and so every lease, may do at the target besides its scope. */

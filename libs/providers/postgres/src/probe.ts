@@ -3,6 +3,7 @@ import type { Clock } from '@mayfly/kernel';
 import { capacityOf } from './connection-capacity.js';
 import { SHARED_SESSIONS } from './failures.js';
 import type { Pooling } from './pooling.js';
+import { preparedTransactionsCheck } from './prepared-transactions.js';
 import { holesOf } from './probe-holes.js';
 import type { PostgresConfig } from './postgres.schemas.js';
 import { factsOf, type ServerFacts } from './server-facts.js';
@@ -42,6 +43,7 @@ export async function probeTarget(session: Session, { config, clock, pooling }: 
     ...(await rightsOf(session)),
     ...(facts.version >= 160_000 ? [await reservedSlots(session), anyLogin(config, facts), fewMakers(facts)] : []),
     capacity(config, facts),
+    preparedTransactionsCheck(config, facts),
     ...(await holesOf(session)),
   ];
   return { checks, ...(clock === undefined ? {} : { clockOffsetSeconds: await clockOffset(session, clock) }) };

@@ -70,14 +70,17 @@ export function hostileLeaseSuite<Config, Scope, Handle>(
       const [ownUse, use] = [await subject.open(culprit.secret), await subject.open(victim.secret)];
       expect([await ownUse.works(), await use.works()]).toEqual([true, true]);
       const stop = await commit(culprit, victim);
-      await end(victim);
-      expect([await use.works(), await subject.isAlive(victim.secret)]).toEqual([false, false]);
-      await end(culprit);
-      expect([await ownUse.works(), await subject.isAlive(culprit.secret)]).toEqual([false, false]);
-      const next = await mint();
-      expect(await subject.isAlive(next.secret)).toBe(true);
-      await end(next);
-      await stop();
+      try {
+        await end(victim);
+        expect([await use.works(), await subject.isAlive(victim.secret)]).toEqual([false, false]);
+        await end(culprit);
+        expect([await ownUse.works(), await subject.isAlive(culprit.secret)]).toEqual([false, false]);
+        const next = await mint();
+        expect(await subject.isAlive(next.secret)).toBe(true);
+        await end(next);
+      } finally {
+        await stop();
+      }
     });
   });
 }

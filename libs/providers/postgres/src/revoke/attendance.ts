@@ -1,6 +1,6 @@
 import { Problem } from '@mayfly/kernel';
 import { NotConnected } from '../errors.js';
-import { problemOf } from '../failures.js';
+import { codeOf, OUT_OF_LOCKS, problemOf } from '../failures.js';
 import { addressKey, Target, type TargetAddress } from '../target.js';
 import { RevocationDesk } from './revocation-desk.js';
 import { Watch } from './watch.js';
@@ -72,7 +72,9 @@ export class AttendedTarget {
     } catch (error) {
       // whatever failed, no session came about that could mint
       this.lastFailure = problemOf(error instanceof Problem ? error : new NotConnected(causeOf(error)));
-      this.nextLogin = performance.now() + FAILED_LOGIN_MS;
+      const isFull = codeOf(causeOf(error)) === OUT_OF_LOCKS;
+      this.nextLogin = performance.now() + (isFull ? TICK_MS : FAILED_LOGIN_MS);
+      if (isFull && this.watch.isOpen) await this.watch.relieve(signal).catch(() => undefined);
       throw this.lastFailure;
     }
   }
@@ -107,7 +109,9 @@ export class AttendedTarget {
 
   private async guard(): Promise<void> {
     const signal = AbortSignal.timeout(TICK_DEADLINE_MS);
+    if (!this.watch.isOpen) return;
     await this.keepRoom(signal).catch(() => undefined);
+    await this.desk.obstacles.clearCatalogs(signal).catch(() => undefined);
     if (performance.now() >= this.nextYield) await this.giveWay(signal).catch(() => undefined);
   }
 
@@ -128,7 +132,6 @@ export class AttendedTarget {
   }
 
   private async keepRoom(signal: AbortSignal): Promise<void> {
-    if (!this.watch.isOpen) return;
     for (let round = 0; round < RELIEF_ROUNDS && !(await this.watch.hasRoom(signal)); round++) {
       await this.watch.relieve(signal);
     }

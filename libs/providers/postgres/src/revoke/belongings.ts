@@ -8,7 +8,8 @@ import { dropStatement, message, unlessState, workAs } from './statements.js';
 
 /** Each thing that is removed takes an entry in the server's lock table, which is as large as 64 a session by default. */
 const BATCH = 500;
-const PATIENCE_MS = 250;
+/** Long enough to keep its place in the queue while those ahead of it are ended. */
+const PATIENCE_MS = 1_000;
 
 const KINDS = ['table', 'view', 'materialized view', 'foreign table', 'sequence', 'function', 'procedure'];
 

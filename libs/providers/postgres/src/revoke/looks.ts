@@ -8,6 +8,9 @@ export interface FoundRole {
   readonly maker: string | null;
 }
 
+/** Roles of leases, which agents log in as: a pattern for SQL. */
+export const LEASE_ROLES = "'^mayfly_[0-9a-z]{26}$'";
+
 /** The maker of a role is the member with ADMIN that the login may work as. */
 const FOUND = `
   SELECT role.rolname AS name, role.oid::text AS oid,
@@ -23,7 +26,7 @@ export function findRoles(names: readonly string[]): string {
 
 /** Roles of ended leases: they can neither log in nor use anything, which no lease that lives or ends is like. */
 export const REMAINS = `${FOUND}
-   WHERE role.rolname ~ '^mayfly_[0-9a-z]{26}$' AND NOT role.rolcanlogin
+   WHERE role.rolname ~ ${LEASE_ROLES} AND NOT role.rolcanlogin
      AND NOT EXISTS (SELECT FROM pg_auth_members WHERE member = role.oid) LIMIT 20`;
 
 /** Ends the sessions of roles, in every database of the server: how many each role had. */
@@ -33,10 +36,13 @@ export function endSessionsOf(oids: readonly string[]): string {
     FROM pg_stat_activity WHERE usesysid IN (${oids.map((oid) => `${escapeLiteral(oid)}::oid`).join()}) GROUP BY 1`;
 }
 
-/** Transactions that wait for a second phase; they outlive the session, and their owner's role. */
+/**
+ * Transactions that wait for a second phase; they outlive the session, and their owner's role. Before PostgreSQL 16 a lease
+ * may prepare one as its scope role.
+ */
 export const PREPARED = `
   SELECT gid, database::text AS database, owner::text AS owner, transaction::text AS xid FROM pg_prepared_xacts
-   WHERE owner ~ '^mayfly_[0-9a-z]{26}$'`;
+   WHERE owner ~ '^mayfly_([0-9a-z]{26}|scope_[0-9a-f]{40})$'`;
 
 export interface PreparedTransaction {
   readonly gid: string;

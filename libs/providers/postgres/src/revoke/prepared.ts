@@ -1,12 +1,68 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
-import { findRoles, type FoundRole, type PreparedTransaction } from './looks.js';
+import { Problem } from '@mayfly/kernel';
+import { codeOf, explain, UNDEFINED_OBJECT } from '../failures.js';
 import type { Session } from '../session.js';
+import { Target, type TargetAddress } from '../target.js';
+import { findRoles, type FoundRole, type PreparedTransaction } from './looks.js';
+import type { Watch } from './watch.js';
+
+/** A name that an agent chose, as far as it is shown. */
+const SHOWN_CHARACTERS = 64;
+
+/** Ends prepared transactions of leases, in whichever database of the server they are. */
+export class PreparedEnding {
+  constructor(
+    private readonly address: TargetAddress,
+    private readonly watch: Pick<Watch, 'facts'>,
+    private readonly lane: Target,
+  ) {}
+
+  /** Throws Problem `provider_unavailable`, which names the database and the transaction. */
+  async rollBack(one: PreparedTransaction, signal: AbortSignal): Promise<void> {
+    try {
+      const { database, version, identity } = await this.watch.facts(signal);
+      if (one.database === database) {
+        await this.lane.use(signal, (session) => rollBackPrepared(session, one, version));
+        return;
+      }
+      await this.inDatabase(one.database, signal, async (target, session) => {
+        const found = await target.facts(session);
+        if (serverOf(found.identity) !== serverOf(identity)) throw new Error('another server');
+        await rollBackPrepared(session, one, version);
+      });
+    } catch (error) {
+      const gid = one.gid.replace(/[^\w.:-]/g, '?').slice(0, SHOWN_CHARACTERS);
+      const what = `the prepared transaction \`${gid}\` in database \`${one.database}\``;
+      throw new Problem('provider_unavailable', `${what} could not be rolled back: ${explain(error)}`);
+    }
+  }
+
+  /** ROLLBACK PREPARED works only in the database of the transaction: by the same login, which may connect where leases may. */
+  private async inDatabase(
+    database: string,
+    signal: AbortSignal,
+    work: (target: Target, session: Session) => Promise<void>,
+  ): Promise<void> {
+    const url = new URL(this.address.url);
+    url.pathname = `/${encodeURIComponent(database)}`;
+    const target = new Target({ ...this.address, url: url.href }, 1);
+    try {
+      await target.use(signal, (session) => work(target, session));
+    } finally {
+      await target.close();
+    }
+  }
+}
+
+function serverOf(identity: string): string {
+  return identity.replace(/\/.*$/, '');
+}
 
 /**
- * Rolls back a prepared transaction of a lease, as the lease: only its owner or a superuser may, and the role that made
- * the lease role may take its place. The session goes back to its own role.
+ * As the role that prepared it: only that role or a superuser may, and the role that made it may take its place. The session
+ * goes back to its own role, and out of the role again, which a scope role outlasts.
  */
-export async function rollBackPrepared(
+async function rollBackPrepared(
   session: Session,
   { gid, owner }: PreparedTransaction,
   serverVersion: number,
@@ -17,7 +73,14 @@ export async function rollBackPrepared(
   if (typeof role?.maker === 'string') await session.query(`SET ROLE ${escapeIdentifier(role.maker)}`);
   await session.query(`GRANT ${name} TO CURRENT_USER${asMember}`);
   await session.query(`SET ROLE ${name}`);
-  // not inside a message of several statements: the server refuses it in a transaction
-  await session.query(`ROLLBACK PREPARED ${escapeLiteral(gid)}`);
+  try {
+    // not inside a message of several statements: the server refuses it in a transaction
+    await session.query(`ROLLBACK PREPARED ${escapeLiteral(gid)}`);
+  } catch (error) {
+    // somebody else ended it meanwhile
+    if (codeOf(error) !== UNDEFINED_OBJECT) throw error;
+  }
   await session.query('RESET ROLE');
+  if (serverVersion < 160_000 && owner.startsWith('mayfly_scope_'))
+    await session.query(`REVOKE ${name} FROM CURRENT_USER`);
 }

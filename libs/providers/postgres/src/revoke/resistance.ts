@@ -1,43 +1,31 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import { escapeLiteral } from 'pg';
-import { IN_THE_WAY } from '../failures.js';
+import { codeOf, IN_THE_WAY } from '../failures.js';
 import type { Session } from '../session.js';
-import { PREPARED, type FoundRole, type PreparedTransaction } from './looks.js';
-import { rollBackPrepared } from './prepared.js';
-import { evictStatement, message, unlessState } from './statements.js';
+import type { FoundRole } from './looks.js';
+import { evictStatement, message } from './statements.js';
 
-/** How long a statement waits before the sessions that are in its way are ended. */
-const PATIENCE_MS = 100;
+/** How long a statement keeps its place in the queue, while those ahead of it are ended. */
+const PATIENCE_MS = 1_000;
 const PAUSE_MS = 5;
 
 /**
  * Does one statement on a role that agents are in the way of, by a change to their own role or a grant to this one that
- * they do not commit. Such sessions are ended in the same message, so that the statement is next in the queue; prepared
- * transactions, which have no session, are rolled back. Tried until it works; the caller's signal is the bound.
+ * they do not commit. Such sessions are ended in the same message, so that the statement is next in the queue; whatever
+ * else is ahead of it is for `Obstacles`.
  */
-export async function insist(
-  session: Session,
-  role: FoundRole,
-  statement: string,
-  serverVersion: number,
-): Promise<void> {
+export async function insist(session: Session, role: FoundRole, statement: string, signal: AbortSignal): Promise<void> {
   const evicting = message(PATIENCE_MS, [evictStatement(role), statement]);
-  while (!(await unlessState(IN_THE_WAY, () => session.query(evicting)))) {
-    for (const one of await preparedInTheWay(session, role)) await rollBackPrepared(session, one, serverVersion);
-    await pause(PAUSE_MS);
-  }
+  await untilFree(signal, () => session.query(evicting));
 }
 
-/**
- * Prepared transactions of leases that belong to the role or hold a reference to it. They have no process; their locks are
- * found by the lock on their own transaction, since `virtualtransaction` names it only after a restart of the server.
- */
-async function preparedInTheWay(session: Session, role: FoundRole): Promise<readonly PreparedTransaction[]> {
-  const { rows } = await session.query<PreparedTransaction & Record<string, unknown>>(
-    `${PREPARED} AND database = current_database() AND (owner = ${escapeLiteral(role.name)} OR transaction::text IN (
-       SELECT own.transactionid::text FROM pg_locks AS own JOIN pg_locks AS held USING (virtualtransaction)
-        WHERE own.locktype = 'transactionid' AND own.pid IS NULL AND held.pid IS NULL
-          AND held.classid = 'pg_authid'::regclass AND held.objid = ${escapeLiteral(role.oid)}::oid))`,
-  );
-  return rows;
+/** Tries until nobody is in the way; each try is a transaction of its own. The signal is the bound. */
+export async function untilFree<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!IN_THE_WAY.includes(codeOf(error)) || signal.aborted) throw error;
+      await pause(PAUSE_MS);
+    }
+  }
 }

@@ -9,8 +9,9 @@ import type { Session } from '../session.js';
 import { Target, type TargetAddress } from '../target.js';
 import { dropWithBelongings, strip } from './belongings.js';
 import { findRoles, PREPARED, REMAINS, type FoundRole, type PreparedTransaction } from './looks.js';
-import { rollBackPrepared } from './prepared.js';
-import { insist } from './resistance.js';
+import { Obstacles } from './obstacles.js';
+import { PreparedEnding } from './prepared.js';
+import { insist, untilFree } from './resistance.js';
 import { SessionEnding } from './session-ending.js';
 import { barStatement, dropStatement, message, unlessState, workAs } from './statements.js';
 import { inStep, STEPS } from './step.js';
@@ -32,6 +33,8 @@ export class RevocationDesk {
   /** for groups: kept open while leases live at the target */
   readonly lane: Target;
   private readonly alone: Target;
+  readonly obstacles: Obstacles;
+  private readonly prepared: PreparedEnding;
   private readonly sessions: SessionEnding;
   private readonly finding: GroupCommit<string, FoundRole | undefined>;
   private readonly barring: GroupCommit<FoundRole, true>;
@@ -44,6 +47,8 @@ export class RevocationDesk {
     this.lane = new Target(address, 2, { idleSeconds: 0 });
     this.alone = new Target(address, 4);
     this.sessions = new SessionEnding(watch);
+    this.prepared = new PreparedEnding(address, watch, this.lane);
+    this.obstacles = new Obstacles(watch, this.prepared);
     this.finding = new GroupCommit((names) => this.findAll(names), { ...GROUP, isOfOneItem: () => false });
     this.barring = this.group(barStatement);
     this.dropping = this.group(dropStatement);
@@ -62,7 +67,7 @@ export class RevocationDesk {
     if (role === undefined) return { kind: 'already_gone' };
     await this.barAndStrike(role, signal);
     await inStep(STEPS.sessions, () => this.sessions.end(role.oid, 2, signal));
-    await inStep(STEPS.prepared, () => this.rollBack(role, facts, signal));
+    await inStep(STEPS.prepared, () => this.rollBack(role, handle, facts, signal));
     const remains = await inStep(STEPS.drop, () => this.drop(role, handle, facts, signal));
     // a login that was past its check when the role was barred shows up late, by then with no rights at all
     await inStep(STEPS.sessions, () => this.sessions.end(role.oid, 1, signal));
@@ -128,21 +133,24 @@ export class RevocationDesk {
     if (dropped) return undefined;
     return this.withRoom(signal, () =>
       this.use(this.alone, signal, async (session) => {
-        if (await dropWithBelongings(session, role, facts)) return undefined;
+        if (await untilFree(signal, () => dropWithBelongings(session, role, facts))) return undefined;
         const places = await strip(session, role, scopeRole);
         return `role \`${role.name}\` remains without any right: things belong to it in ${places}`;
       }),
     );
   }
 
-  private async rollBack(role: FoundRole, facts: ServerFacts, signal: AbortSignal): Promise<void> {
+  /** Those of its scope role too: nobody but a lease can have prepared one, and only before PostgreSQL 16. */
+  private async rollBack(
+    role: FoundRole,
+    { scopeRole }: PostgresHandle,
+    facts: ServerFacts,
+    signal: AbortSignal,
+  ): Promise<void> {
     if (facts.preparedTransactions === 0) return;
     const { rows } = await this.watch.run<PreparedTransaction & Record<string, unknown>>(PREPARED, signal);
-    for (const one of rows.filter(({ owner }) => owner === role.name)) {
-      if (one.database !== facts.database) throw elsewhere(`one is in database \`${one.database}\``);
-      await this.withRoom(signal, () =>
-        this.use(this.alone, signal, (session) => rollBackPrepared(session, one, facts.version)),
-      );
+    for (const one of rows.filter(({ owner }) => owner === role.name || owner === scopeRole)) {
+      await this.withRoom(signal, () => this.prepared.rollBack(one, signal));
     }
   }
 
@@ -158,7 +166,7 @@ export class RevocationDesk {
     );
     if (worked) return;
     await this.withRoom(signal, () =>
-      this.use(this.alone, signal, (session, { version }) => insist(session, role, statement, version)),
+      this.use(this.alone, signal, (session) => insist(session, role, statement, signal)),
     );
   }
 
@@ -206,7 +214,8 @@ export class RevocationDesk {
     work: (session: Session, facts: ServerFacts) => Promise<T>,
   ): Promise<T> {
     try {
-      return await this.useOnce(target, signal, work);
+      if (target === this.lane) return await this.useOnce(target, signal, work);
+      return await this.obstacles.clearedDuring(signal, () => this.useOnce(target, signal, work));
     } catch (error) {
       if (!(error instanceof Problem) || error.detail !== ELSEWHERE) throw error;
       // the session that led elsewhere is closed by now

@@ -1,7 +1,7 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { codeOf } from '../failures.js';
 import { waitAtMost } from '../lease-role.js';
-import type { FoundRole } from './looks.js';
+import { LEASE_ROLES, type FoundRole } from './looks.js';
 
 /** The statement that takes the login away. The password goes too, for poolers that authenticate by what they read. */
 export function barStatement({ name, maker }: FoundRole): string {
@@ -29,7 +29,7 @@ export function workAs(maker: string | null): string {
 export function evictStatement({ name, oid }: FoundRole): string {
   return `
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-     WHERE usename = ${escapeLiteral(name)} OR usename ~ '^mayfly_[0-9a-z]{26}$' AND pid IN
+     WHERE usename = ${escapeLiteral(name)} OR usename ~ ${LEASE_ROLES} AND pid IN
            (SELECT pid FROM pg_locks WHERE classid = 'pg_authid'::regclass AND objid = ${escapeLiteral(oid)}::oid)`;
 }
 

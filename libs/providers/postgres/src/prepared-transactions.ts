@@ -1,0 +1,28 @@
+import type { ProbeCheck } from '@mayfly/credentials';
+import { Problem } from '@mayfly/kernel';
+import type { PostgresConfig } from './postgres.schemas.js';
+import type { ServerFacts } from './server-facts.js';
+
+type Config = Pick<PostgresConfig, 'acceptPreparedTransactions'>;
+type Facts = Pick<ServerFacts, 'preparedTransactions'>;
+
+const NAME = 'no prepared transactions';
+
+/** Where any role may prepare transactions, a lease can make it impossible to end leases (ADR 0004). */
+function faultOf({ preparedTransactions }: Facts): string | undefined {
+  if (preparedTransactions === 0) return undefined;
+  return `every lease may prepare transactions, which outlive its sessions and can keep every lease of the server from being ended: set max_prepared_transactions to 0 (it is ${String(preparedTransactions)}), or \`acceptPreparedTransactions\` of the connection to true; docs/connect-postgres.md says what that costs`;
+}
+
+/** Throws `provider_rejected`, with nothing minted, unless the connection accepts it. */
+export function refusePreparedTransactions({ acceptPreparedTransactions }: Config, facts: Facts): void {
+  const fault = faultOf(facts);
+  if (fault === undefined || acceptPreparedTransactions === true) return;
+  throw new Problem('provider_rejected', fault, { nothingMinted: true });
+}
+
+export function preparedTransactionsCheck({ acceptPreparedTransactions }: Config, facts: Facts): ProbeCheck {
+  const detail = faultOf(facts);
+  if (detail === undefined) return { name: NAME, outcome: 'ok' };
+  return { name: NAME, outcome: acceptPreparedTransactions === true ? 'warning' : 'missing', detail };
+}
