@@ -20,7 +20,7 @@ export type {
   RevocationOutcome,
   ScopeObjection,
   ScopeRemark,
-  Standing,
+  SharedRevocation,
 } from './provider.js';
 export { ProviderRegistry, type RegisteredProvider } from './registry.js';
 export { faultText, schemaFault } from './schema-fault.js';
@@ -31,7 +31,7 @@ export {
   type SecretFault,
   type SecretSource,
 } from './secret-reference.js';
-export type { DenialClaim, DenialWrite, DeniedSession, StandingDenials } from './standing-denials.js';
+export type { DenialClaim, DenialWrite, DeniedSession, DenialDocuments } from './denial-documents.js';
 export { ConnectionGates } from './targets/connection-gates.js';
 export { handleOf, openHandle, sealHandle } from './targets/lease-handle.js';
 export type { SealedLease, Sealing } from './targets/sealing.js';

@@ -227,13 +227,13 @@ export interface ConnectionAware<Config, Scope> {
 }
 
 /**
- * A provider that revokes by something that stands at a target and is shared by many leases (a document that denies).
- * `targetOf` names that place, where there is one; the name is stored with the lease, unsealed.
+ * A provider that revokes many leases by one thing that they share, such as a policy that denies. `revocationPointOf` names
+ * the place of it, where there is one; the name is stored with the lease, unsealed.
  */
-export interface Standing<Config, Handle> {
-  targetOf(handle: Handle, config: Config): string | undefined;
-  /** Looks whether it stands as it should and puts it right. Rejects with a `Problem` when that did not work. */
-  maintain(config: Config, target: string, signal: AbortSignal): Promise<void>;
+export interface SharedRevocation<Config, Handle> {
+  revocationPointOf(handle: Handle, config: Config): string | undefined;
+  /** Looks whether the revocation point is as it should be and puts it right. Rejects with a `Problem` when that did not work. */
+  maintain(config: Config, revocationPoint: string, signal: AbortSignal): Promise<void>;
 }
 
 /** A provider whose back end can be left with something that no lease knows, where somebody else can look for it. */
@@ -252,7 +252,7 @@ export type AnyProvider = CredentialProvider<any, any, any> &
   Partial<Probeable<any>> &
   Partial<Attending<any>> &
   Partial<ConnectionAware<any, any>> &
-  Partial<Standing<any, any>> &
+  Partial<SharedRevocation<any, any>> &
   Partial<Reconcilable<any>>;
 
 /**

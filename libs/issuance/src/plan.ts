@@ -166,7 +166,7 @@ function leaseIntent(plan: Plan, lease: PlannedLease, due: Date, minted: Minted<
   const { provider, config } = lease.target;
   const { id, name, connection, scope, scopeDigest, sealedHandle, traits, handle } = lease;
   const { mintBy } = lease.order;
-  const sharedTarget = provider.targetOf?.(handle, config);
+  const revocationPoint = provider.revocationPointOf?.(handle, config);
   return {
     id,
     taskId: plan.task.id,
@@ -175,7 +175,7 @@ function leaseIntent(plan: Plan, lease: PlannedLease, due: Date, minted: Minted<
     ...(connection === undefined ? {} : { connection }),
     revocation: traits.revocation,
     ...(traits.revocationNote === undefined ? {} : { revocationNote: traits.revocationNote }),
-    ...(sharedTarget === undefined ? {} : { target: sharedTarget }),
+    ...(revocationPoint === undefined ? {} : { revocationPoint }),
     state: minted === undefined ? 'minting' : 'active',
     scope,
     scopeDigest,

@@ -156,8 +156,9 @@ export class TaskRenewal {
     if (provider.renew === undefined) return undefined;
     const mintBy = addSeconds(this.parts.clock.now(), MINT_DEADLINE_SECONDS);
     const order = { ...orderOf(lease.id, task, target, lease.scope, mintBy), issuedAt: this.parts.clock.now() };
-    // What stands at a shared target may be about sessions by when they were issued: first it is recorded, then issued.
-    if (lease.target !== undefined && !(await this.parts.tasks.reissuing(lease.id, mintBy))) throw ended(task.id);
+    // What stands at a revocation point may be about sessions by when they were issued: first it is recorded, then issued.
+    if (lease.revocationPoint !== undefined && !(await this.parts.tasks.reissuing(lease.id, mintBy)))
+      throw ended(task.id);
     const renewed = await this.parts.gates.run(lease.connection, MINT_DEADLINE_SECONDS, (signal) =>
       this.renewAt(target, order, handle, signal),
     );

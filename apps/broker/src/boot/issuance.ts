@@ -7,7 +7,7 @@ import {
   type OrphanPlace,
   OrphanWatch,
   RevocationAlarm,
-  StandingUpkeep,
+  RevocationUpkeep,
   TaskEnding,
 } from '@mayfly/revocation';
 import {
@@ -49,7 +49,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     ...{ audit: issuanceStore, clock, report },
   });
   countByConnection(metrics, { orphans, gates, alarm });
-  const upkeep = new StandingUpkeep({
+  const upkeep = new RevocationUpkeep({
     store: new PgDenialStore(database.pool, clock),
     ...{ targets, sealing: sealer, report },
   });

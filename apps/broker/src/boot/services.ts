@@ -26,7 +26,7 @@ import { RefusalRecorder } from '../security/refusal.recorder.js';
 import { Idempotency } from '../tasks/idempotency.service.js';
 import { taskView } from '../tasks/task.view.js';
 import { TasksService } from '../tasks/tasks.service.js';
-import { TargetRemarks } from '../templates/target-remarks.js';
+import { TargetExamination } from '../templates/target-examination.js';
 import { TemplatesService } from '../templates/templates.service.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
 import { buildIssuance } from './issuance.js';
@@ -94,7 +94,7 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   const context = { providers: providers.all, egress, secretFault };
   const declarations = new PgDeclarationStore(database.pool, clock, context);
   const templates = new PgTemplateStore(database.pool, clock, providers.all);
-  const remarks = new TargetRemarks(targets);
+  const examination = new TargetExamination(targets);
   const rules = { rolesOverApi: backing.embedded !== undefined, fourEyes: backing.embedded === undefined };
   const lifecycle = new AgentLifecycleStore(database.pool, clock, closingStore);
   return {
@@ -115,13 +115,13 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
       catalog,
       report,
     }),
-    declarationChecks: new DeclarationChecks({ declarations, templates, context, remarks, ...rules }),
+    declarationChecks: new DeclarationChecks({ declarations, templates, context, examination, ...rules }),
     issuersService: new IssuersService({ ...parts, declarations, audit: parts.issuanceStore }),
     templatesService: new TemplatesService({
       templates,
       catalog,
       providers: providers.all,
-      remarks,
+      examination,
       refusals,
       fourEyes: rules.fourEyes,
       report,

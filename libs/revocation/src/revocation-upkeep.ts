@@ -1,10 +1,10 @@
 import { openHandle, type SealedLease, type Sealing, type Targets, withDeadline } from '@mayfly/credentials';
 
-/** What stands at shared targets and has not been looked at lately, each with a lease that knows the way there. */
+/** Revocation points that have not been looked at lately, each with a lease that knows the way there. */
 export interface UpkeepStore {
   due(limit: number): Promise<
     readonly {
-      readonly target: string;
+      readonly revocationPoint: string;
       readonly lease: SealedLease;
     }[]
   >;
@@ -20,20 +20,20 @@ export interface UpkeepParts {
   readonly report: (error: unknown) => void;
 }
 
-/** Looks again at what providers keep standing at shared targets (`Standing`), and has it put right where it was changed. */
-export class StandingUpkeep {
+/** Has providers look again at their shared revocation points (`SharedRevocation`), and put right what somebody changed. */
+export class RevocationUpkeep {
   constructor(private readonly parts: UpkeepParts) {}
 
-  /** One round over at most `limit` targets; says how many there were. One that fails holds up no other. */
+  /** One round over at most `limit` revocation points; says how many there were. One that fails holds up no other. */
   async round(limit: number): Promise<number> {
     const due = await this.parts.store.due(limit);
     await Promise.all(due.map((one) => this.maintain(one).catch(this.parts.report)));
     return due.length;
   }
 
-  private async maintain({ target: place, lease }: Awaited<ReturnType<UpkeepStore['due']>>[number]): Promise<void> {
+  private async maintain({ revocationPoint, lease }: Awaited<ReturnType<UpkeepStore['due']>>[number]): Promise<void> {
     const { target } = await openHandle(this.parts.sealing, this.parts.targets, lease);
     const { provider, config } = target;
-    await withDeadline(UPKEEP_DEADLINE_SECONDS, async (signal) => provider.maintain?.(config, place, signal));
+    await withDeadline(UPKEEP_DEADLINE_SECONDS, async (signal) => provider.maintain?.(config, revocationPoint, signal));
   }
 }

@@ -5,7 +5,7 @@ import { finding, type Finding, type SampleScope, sampleScopes, type TaskTemplat
 const ASKING_SECONDS = 8;
 
 /** What the targets of a template say of its scopes, asked when somebody lints or publishes it. Only warnings come of it. */
-export class TargetRemarks {
+export class TargetExamination {
   constructor(private readonly targets: Pick<Targets, 'resolve'>) {}
 
   /**
