@@ -1,26 +1,39 @@
 export { ConnectionSpecSchema, type Connection, type ConnectionSpec } from './connection.js';
 export type { IdentityTokenOrder, IdentityTokens } from './identity-tokens.js';
+export type { ScopeRemark } from './authoring.js';
 export type {
-  AnyProvider,
   Attending,
   ConnectionAware,
+  Probeable,
+  ProbeCheck,
+  ProbeReport,
+  Reconcilable,
+  Renewable,
+  ScopeObjection,
+  SharedRevocation,
+} from './provider-parts.js';
+export {
+  attending,
+  connectionsOf,
+  examining,
+  objectionsTo,
+  probeable,
+  reconcilable,
+  renewable,
+  sharedRevocation,
+  traitsOf,
+} from './provider-questions.js';
+export type {
+  AnyProvider,
   CredentialProvider,
   EffectiveTraits,
   Minted,
   MintOrder,
-  Probeable,
-  ProbeCheck,
-  ProbeReport,
   ProviderTraits,
-  Reconcilable,
   RecordHandle,
   RelatedConnection,
-  Renewable,
   RevocationOrder,
   RevocationOutcome,
-  ScopeObjection,
-  ScopeRemark,
-  SharedRevocation,
 } from './provider.js';
 export { ProviderRegistry, type RegisteredProvider } from './registry.js';
 export { faultText, schemaFault } from './schema-fault.js';

@@ -1,11 +1,18 @@
 import { Problem } from '@mayfly/kernel';
-import type { AnyProvider, MintCheck } from './provider.js';
+import type { AnyProvider, Minted, MintOrder } from './provider.js';
 
 /** A provider of this service, with the judge of its work where its credentials can be read. */
 export interface RegisteredProvider {
   readonly provider: AnyProvider;
-  readonly check?: MintCheck;
+  /**
+   * Compares a credential with what was ordered, and says what is wrong with it, or undefined. It lives apart from the
+   * provider, since a minter does not judge its own work, and quotes nothing of the credential.
+   */
+  check?(order: MintOrder<unknown, unknown>, minted: Minted<unknown>): string | undefined;
 }
+
+/** The judge of what one provider mints. */
+export type MintCheck = NonNullable<RegisteredProvider['check']>;
 
 /** The one visible list of the providers that this service has. */
 export class ProviderRegistry {

@@ -1,4 +1,12 @@
-import { faultText, schemaFault, type AnyProvider, type ScopeObjection } from '@mayfly/credentials';
+import {
+  connectionsOf,
+  faultText,
+  objectionsTo,
+  schemaFault,
+  traitsOf,
+  type AnyProvider,
+  type ScopeObjection,
+} from '@mayfly/credentials';
 import type { Json } from '@mayfly/kernel';
 import type { LintFacts } from '@mayfly/templates';
 import type { z } from 'zod';
@@ -21,7 +29,7 @@ export function lintFactsOf(providers: readonly AnyProvider[], connections: read
     connections: connections.map(({ name, spec }) => ({
       name,
       provider: spec.provider,
-      ...traitsOf(byKind.get(spec.provider), spec.config),
+      ...effectiveTraits(byKind.get(spec.provider), spec.config),
     })),
     validateScope: (kind, scope) => firstFault(byKind.get(kind)?.schemas.scope, scope),
     readScope: (kind, scope) => byKind.get(kind)?.readScope?.(scope) ?? [],
@@ -40,10 +48,13 @@ interface DeclaredConnection {
   readonly spec: { readonly provider: string; readonly config: Json };
 }
 
-function traitsOf(provider: AnyProvider | undefined, declared: Json): Pick<LintFacts['connections'][number], 'traits'> {
+function effectiveTraits(
+  provider: AnyProvider | undefined,
+  declared: Json,
+): Pick<LintFacts['connections'][number], 'traits'> {
   const config = provider?.schemas.config.safeParse(declared);
-  if (provider?.traitsFor === undefined || config?.success !== true) return {};
-  const { minTtlSeconds, maxTtlSeconds, revocation } = provider.traitsFor(config.data);
+  if (provider === undefined || config?.success !== true) return {};
+  const { minTtlSeconds, maxTtlSeconds, revocation } = traitsOf(provider, config.data);
   return { traits: { minTtlSeconds, maxTtlSeconds, revocation } };
 }
 
@@ -57,10 +68,10 @@ function objections(
   const config = provider.schemas.config.safeParse(connection.spec.config);
   const parsed = provider.schemas.scope.safeParse(scope);
   if (!config.success || !parsed.success) return [];
-  const missing = (provider.connectionsOf?.(parsed.data) ?? [])
+  const missing = connectionsOf(provider, scope)
     .filter((name) => !connections.some((declared) => declared.name === name))
     .map((name) => ({ severity: 'error' as const, detail: `there is no connection \`${name}\`` }));
-  return [...missing, ...(provider.inspect?.(config.data, parsed.data) ?? [])];
+  return [...missing, ...objectionsTo(provider, config.data, parsed.data)];
 }
 
 /** The first thing that a provider's schema says against a value, with its place; undefined when it takes it. */

@@ -5,6 +5,7 @@ import {
   type Minted,
   type MintOrder,
   sealHandle,
+  sharedRevocation,
   type Sealing,
   type Target,
   type Targets,
@@ -166,7 +167,7 @@ function leaseIntent(plan: Plan, lease: PlannedLease, due: Date, minted: Minted<
   const { provider, config } = lease.target;
   const { id, name, connection, scope, scopeDigest, sealedHandle, traits, handle } = lease;
   const { mintBy } = lease.order;
-  const revocationPoint = provider.revocationPointOf?.(handle, config);
+  const revocationPoint = sharedRevocation(provider)?.revocationPointOf(handle, config);
   return {
     id,
     taskId: plan.task.id,

@@ -1,4 +1,11 @@
-import { openHandle, type SealedLease, type Sealing, type Targets, withDeadline } from '@mayfly/credentials';
+import {
+  openHandle,
+  type SealedLease,
+  type Sealing,
+  sharedRevocation,
+  type Targets,
+  withDeadline,
+} from '@mayfly/credentials';
 
 /** Revocation points that have not been looked at lately, each with a lease that knows the way there. */
 export interface UpkeepStore {
@@ -34,6 +41,8 @@ export class RevocationUpkeep {
   private async maintain({ revocationPoint, lease }: Awaited<ReturnType<UpkeepStore['due']>>[number]): Promise<void> {
     const { target } = await openHandle(this.parts.sealing, this.parts.targets, lease);
     const { provider, config } = target;
-    await withDeadline(UPKEEP_DEADLINE_SECONDS, async (signal) => provider.maintain?.(config, revocationPoint, signal));
+    await withDeadline(UPKEEP_DEADLINE_SECONDS, async (signal) =>
+      sharedRevocation(provider)?.maintain(config, revocationPoint, signal),
+    );
   }
 }

@@ -1,5 +1,12 @@
 import { DenialLog, type EntrySink } from '@mayfly/audit';
-import { ConnectionGates, type ProviderRegistry, type SecretSource, Targets } from '@mayfly/credentials';
+import {
+  ConnectionGates,
+  connectionsOf,
+  type ProviderRegistry,
+  reconcilable,
+  type SecretSource,
+  Targets,
+} from '@mayfly/credentials';
 import { Assessor, Minter, Planner, type StepObserver, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
 import {
   ConnectionAttendance,
@@ -94,10 +101,9 @@ function denialLog(sink: EntrySink, { clock, log }: Pick<Foundation, 'clock' | '
 function orphanPlaces(catalog: Pick<Catalog, 'templates'>, providers: ProviderRegistry): readonly OrphanPlace[] {
   const samples = catalog.templates.flatMap(({ version }) => sampleScopes(version.spec));
   const places = samples.flatMap(({ credential: { provider, connection }, scope }): OrphanPlace[] => {
-    const { orphans, connectionsOf, schemas } = providers.get(provider);
-    const parsed = schemas.scope.safeParse(scope);
-    if (orphans === undefined || connection === undefined || !parsed.success) return [];
-    return (connectionsOf?.(parsed.data) ?? []).map((related) => ({ provider, connection, related }));
+    const watched = reconcilable(providers.get(provider));
+    if (watched === undefined || connection === undefined) return [];
+    return connectionsOf(watched, scope).map((related) => ({ provider, connection, related }));
   });
   return [...new Map(places.map((place) => [`${place.connection} ${place.related}`, place])).values()];
 }
