@@ -1,6 +1,6 @@
 export { ConnectionSpecSchema, type Connection, type ConnectionSpec } from './connection.js';
 export type { IdentityTokenOrder, IdentityTokens } from './identity-tokens.js';
-export type { ScopeRemark } from './authoring.js';
+export type { Authoring, ScopeRemark } from './authoring.js';
 export type {
   Attending,
   ConnectionAware,
@@ -19,6 +19,7 @@ export {
   objectionsTo,
   probeable,
   reconcilable,
+  remarksOn,
   renewable,
   sharedRevocation,
   traitsOf,

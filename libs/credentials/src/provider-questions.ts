@@ -1,4 +1,5 @@
 import type { Json } from '@mayfly/kernel';
+import type { ScopeRemark } from './authoring.js';
 import type { AnyProvider, EffectiveTraits } from './provider.js';
 import type {
   Attending,
@@ -37,6 +38,11 @@ export const attending = (provider: AnyProvider) => having(provider, 'attend');
 export const examining = (provider: AnyProvider) => having(provider, 'examine');
 export const reconcilable = (provider: AnyProvider) => having(provider, 'orphans');
 export const sharedRevocation = (provider: AnyProvider) => having(provider, 'maintain', 'revocationPointOf');
+
+/** What the provider knows of texts in a rendered scope. */
+export function remarksOn(provider: AnyProvider, scope: Json): readonly ScopeRemark[] {
+  return provider.authoring?.readScope?.(scope) ?? [];
+}
 
 /** Traits for a parsed configuration and scope: the provider's own where they depend on neither. */
 export function traitsOf(provider: AnyProvider, config: unknown, scope?: unknown): EffectiveTraits {

@@ -1,4 +1,4 @@
-import type { ScopeRemark } from './authoring.js';
+import type { Authoring } from './authoring.js';
 import type { AgentId, Json, JsonObject, LeaseId, TaskId } from '@mayfly/kernel';
 import type { ZodType } from 'zod';
 
@@ -129,10 +129,8 @@ export interface CredentialProvider<Config, Scope, Handle> {
   /** which members of the configuration may be secret references, as JSON Pointers (RFC 6901); none of them is ever shown */
   readonly secretMembers: readonly string[];
   readonly traits: ProviderTraits;
-  /** members of a scope, at any depth, that are the template author's alone: no free parameter fills them (I9) */
-  readonly authoredMembers?: readonly string[];
-  /** What the provider knows of texts in a rendered scope, whether its schema takes the scope or not. Pure. */
-  readScope?(scope: Json): readonly ScopeRemark[];
+  /** rules for the authors of templates */
+  readonly authoring?: Authoring;
   /**
    * Names what will exist at the provider. Pure; its result is committed before `mint` is called (I1). Throws
    * `provider_rejected` for a scope that this connection does not take (`inspect` has said so at publication).

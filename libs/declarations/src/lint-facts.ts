@@ -2,6 +2,7 @@ import {
   connectionsOf,
   faultText,
   objectionsTo,
+  remarksOn,
   schemaFault,
   traitsOf,
   type AnyProvider,
@@ -15,24 +16,27 @@ import type { z } from 'zod';
 export function lintFactsOf(providers: readonly AnyProvider[], connections: readonly DeclaredConnection[]): LintFacts {
   const byKind = new Map(providers.map((provider) => [provider.kind, provider]));
   return {
-    providers: providers.map(
-      ({ kind, traits: { minTtlSeconds, maxTtlSeconds, revocation }, schemas, authoredMembers }) => ({
-        kind,
-        minTtlSeconds,
-        maxTtlSeconds,
-        revocation,
-        ...(authoredMembers === undefined ? {} : { authoredMembers }),
-        // a provider that is content with an empty configuration needs nobody to configure it
-        needsConnection: !schemas.config.safeParse({}).success,
-      }),
-    ),
+    providers: providers.map(({ kind, traits: { minTtlSeconds, maxTtlSeconds, revocation }, schemas, authoring }) => ({
+      kind,
+      minTtlSeconds,
+      maxTtlSeconds,
+      revocation,
+      authoredMembers: authoring?.authoredMembers ?? [],
+      // a provider that is content with an empty configuration needs nobody to configure it
+      needsConnection: !schemas.config.safeParse({}).success,
+    })),
     connections: connections.map(({ name, spec }) => ({
       name,
       provider: spec.provider,
       ...effectiveTraits(byKind.get(spec.provider), spec.config),
     })),
     validateScope: (kind, scope) => firstFault(byKind.get(kind)?.schemas.scope, scope),
-    readScope: (kind, scope) => byKind.get(kind)?.readScope?.(scope) ?? [],
+    isAuthored: (kind, key, members) => byKind.get(kind)?.authoring?.isAuthored?.(key, members) ?? false,
+    faultsOfText: (parts) => providers.flatMap(({ authoring }) => authoring?.faultsOfText?.(parts) ?? []),
+    readScope: (kind, scope) => {
+      const provider = byKind.get(kind);
+      return provider === undefined ? [] : remarksOn(provider, scope);
+    },
     inspectScope: (name, scope) => {
       const connection = connections.find((declared) => declared.name === name);
       const provider = connection === undefined ? undefined : byKind.get(connection.spec.provider);

@@ -1,7 +1,7 @@
 import type { Connection } from '../connection.js';
 import type { AnyProvider, EffectiveTraits, RelatedConnections } from '../provider.js';
 import type { ScopeRemark } from '../authoring.js';
-import { connectionsOf, objectionsTo, traitsOf } from '../provider-questions.js';
+import { connectionsOf, objectionsTo, remarksOn, traitsOf } from '../provider-questions.js';
 import type { ProviderRegistry } from '../registry.js';
 import { schemaFault, type SchemaFault } from '../schema-fault.js';
 import { resolveSecrets, type SecretSource } from '../secret-reference.js';
@@ -40,7 +40,7 @@ export class Targets {
   /** What the provider, and then the connection as it is declared, says against a rendered scope; undefined for nothing. */
   scopeFault(kind: string, connection: string | undefined, scope: Json): SchemaFault | undefined {
     const provider = this.providers.get(kind);
-    const tooWide = provider.readScope?.(scope).find(({ kind: remark }) => remark === 'too-wide');
+    const tooWide = remarksOn(provider, scope).find(({ kind: remark }) => remark === 'too-wide');
     // INVARIANT: I9, what only some of many listed values come to is held to the linter's rule here too.
     const fault = schemaFault(provider.schemas.scope, scope) ?? faultFrom(tooWide);
     if (fault !== undefined) return fault;

@@ -10,20 +10,19 @@ import {
   type Renewable,
   type RevocationOutcome,
   type ScopeObjection,
-  type ScopeRemark,
   type SharedRevocation,
   type DenialDocuments,
 } from '@mayfly/credentials';
-import { addSeconds, Problem, type Clock, type Json } from '@mayfly/kernel';
+import { addSeconds, Problem, type Clock } from '@mayfly/kernel';
 import type { ZodType } from 'zod';
 import type { Accesses } from './accesses.js';
+import { AWS_AUTHORING } from './authoring.js';
 import { awsConfigSchema, listCharacters, type AwsConfig } from './config.schema.js';
 import type { RoundParts } from './denial-round.js';
 import { DenialWriter, type DenialReport, type DenialWish } from './denial-writer.js';
 import { detailFor, problemFor } from './failures.js';
 import { AwsHandleSchema, iamOf, readRevocationPoint, revocationPointName, type AwsHandle } from './handle.schema.js';
 import { inspectScope } from './inspect-scope.js';
-import { readAwsScope } from './read-scope.js';
 import type { ProbeParts } from './probe.js';
 import type * as Remote from './remote.js';
 import { outcomeOf, unknownFrom, withoutIam, type AwsRevocation } from './revocation.js';
@@ -60,7 +59,7 @@ export class AwsStsProvider
   readonly schemas: { config: ZodType<AwsConfig>; scope: ZodType<AwsScope>; handle: ZodType<AwsHandle> };
   readonly secretMembers = ['/auth/accessKeyId', '/auth/secretAccessKey', '/auth/sessionToken', '/tls/ca'];
   readonly traits = AWS_TRAITS;
-  readonly authoredMembers = ['roleArn', 'policyArns', 'externalId', 'Effect', 'Action', 'transitiveTagKeys'];
+  readonly authoring = AWS_AUTHORING;
   private loading: Promise<Loaded> | undefined;
   private readonly writers = new Map<string, DenialWriter>();
 
@@ -70,10 +69,6 @@ export class AwsStsProvider
 
   traitsFor(config: AwsConfig): EffectiveTraits {
     return traitsOf(config);
-  }
-
-  readScope(scope: Json): readonly ScopeRemark[] {
-    return readAwsScope(scope);
   }
 
   inspect(config: AwsConfig, scope: AwsScope): readonly ScopeObjection[] {

@@ -59,7 +59,7 @@ export class PostgresProvider
   readonly kind = 'postgres';
   readonly schemas = { config: PostgresConfigSchema, scope: PostgresScopeSchema, handle: PostgresHandleSchema };
   readonly secretMembers = ['/url', '/sslRootCert'];
-  readonly authoredMembers = ['verbs'];
+  readonly authoring = { authoredMembers: ['verbs'] };
   readonly traits: ProviderTraits = {
     revocation: 'immediate',
     minTtlSeconds: 1,
