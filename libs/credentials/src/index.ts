@@ -10,6 +10,7 @@ export type {
   Reconcilable,
   Renewable,
   ScopeObjection,
+  SecretFinding,
   SharedRevocation,
 } from './provider-parts.js';
 export {
@@ -21,6 +22,7 @@ export {
   reconcilable,
   remarksOn,
   renewable,
+  secretsIn,
   sharedRevocation,
   traitsOf,
 } from './provider-questions.js';

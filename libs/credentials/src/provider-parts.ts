@@ -1,3 +1,4 @@
+import type { Json } from '@mayfly/kernel';
 import type { EffectiveTraits, Minted, MintOrder, RelatedConnection } from './provider.js';
 
 /** A provider that can move the expiry of a living credential. */
@@ -45,6 +46,12 @@ export interface Attending<Config> {
    * has living leases, at start and every few seconds. Rejects with a `Problem` when Mayfly cannot log in there afresh.
    */
   attend(config: Config, signal: AbortSignal): Promise<void>;
+}
+
+/** A provider whose configuration can hold a secret that only its own grammar shows, such as a parameter of a URL. */
+export interface SecretFinding {
+  /** Where secrets are written out, as JSON Pointers, in a configuration that need not fit the schema. Pure. */
+  findSecretsIn(config: Json): readonly string[];
 }
 
 /** Something that a connection says against a scope, in words that quote no secret. An `error` is refused by `plan` too. */

@@ -8,6 +8,7 @@ import type {
   Reconcilable,
   Renewable,
   ScopeObjection,
+  SecretFinding,
   SharedRevocation,
 } from './provider-parts.js';
 
@@ -18,7 +19,8 @@ type Parts = Partial<
     Attending<unknown> &
     ConnectionAware<unknown, unknown> &
     SharedRevocation<unknown, unknown> &
-    Reconcilable<unknown>
+    Reconcilable<unknown> &
+    SecretFinding
 >;
 
 type Having<Part extends keyof Parts> = AnyProvider & Required<Pick<Parts, Part>>;
@@ -42,6 +44,11 @@ export const sharedRevocation = (provider: AnyProvider) => having(provider, 'mai
 /** What the provider knows of texts in a rendered scope. */
 export function remarksOn(provider: AnyProvider, scope: Json): readonly ScopeRemark[] {
   return provider.authoring?.readScope?.(scope) ?? [];
+}
+
+/** Where the provider's own grammar shows a secret in a configuration as it was declared, as JSON Pointers. */
+export function secretsIn(provider: AnyProvider, config: Json): readonly string[] {
+  return having(provider, 'findSecretsIn')?.findSecretsIn(config) ?? [];
 }
 
 /** Traits for a parsed configuration and scope: the provider's own where they depend on neither. */
