@@ -54,6 +54,19 @@ export interface SecretFinding {
   findSecretsIn(config: Json): readonly string[];
 }
 
+/** A workload that may introspect the tokens of one audience: a declared issuer by name, and the exact subject. */
+export interface ResourceServer {
+  readonly audience: string;
+  readonly issuer: string;
+  readonly subject: string;
+}
+
+/** A provider of tokens that resource servers introspect at Mayfly (RFC 7662). */
+export interface Introspectable<Config> {
+  /** Who may introspect what is minted through the connection. Pure. */
+  resourceServersOf(config: Config): readonly ResourceServer[];
+}
+
 /** Something that a connection says against a scope, in words that quote no secret. An `error` is refused by `plan` too. */
 export interface ScopeObjection {
   readonly severity: 'error' | 'warning';

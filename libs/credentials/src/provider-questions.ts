@@ -4,9 +4,11 @@ import type { AnyProvider, EffectiveTraits } from './provider.js';
 import type {
   Attending,
   ConnectionAware,
+  Introspectable,
   Probeable,
   Reconcilable,
   Renewable,
+  ResourceServer,
   ScopeObjection,
   SecretFinding,
   SharedRevocation,
@@ -20,7 +22,8 @@ type Parts = Partial<
     ConnectionAware<unknown, unknown> &
     SharedRevocation<unknown, unknown> &
     Reconcilable<unknown> &
-    SecretFinding
+    SecretFinding &
+    Introspectable<unknown>
 >;
 
 type Having<Part extends keyof Parts> = AnyProvider & Required<Pick<Parts, Part>>;
@@ -49,6 +52,13 @@ export function remarksOn(provider: AnyProvider, scope: Json): readonly ScopeRem
 /** Where the provider's own grammar shows a secret in a configuration as it was declared, as JSON Pointers. */
 export function secretsIn(provider: AnyProvider, config: Json): readonly string[] {
   return having(provider, 'findSecretsIn')?.findSecretsIn(config) ?? [];
+}
+
+/** Who may introspect what is minted through a connection as it was declared; nobody where it does not fit the schema. */
+export function resourceServersOf(provider: AnyProvider, declared: Json): readonly ResourceServer[] {
+  const introspectable = having(provider, 'resourceServersOf');
+  const config = introspectable?.schemas.config.safeParse(declared);
+  return config?.success === true ? (introspectable?.resourceServersOf(config.data) ?? []) : [];
 }
 
 /** Traits for a parsed configuration and scope: the provider's own where they depend on neither. */

@@ -26,6 +26,10 @@ export class ProviderRegistry {
     return [...this.byKind.values()].map(({ provider }) => provider);
   }
 
+  find(kind: string): AnyProvider | undefined {
+    return this.byKind.get(kind)?.provider;
+  }
+
   /** The provider of this kind. Throws `invalid_declaration` naming the kinds that exist. */
   get(kind: string): AnyProvider {
     return this.entry(kind).provider;

@@ -64,7 +64,7 @@ type Parts = Foundation &
 
 /** What agents and resource servers talk to. */
 function buildAgentSide(parts: Parts) {
-  const { database, sealer, clock, keyRing, publicUrl, catalog, tasks, ending, refusals } = parts;
+  const { database, sealer, clock, keyRing, publicUrl, catalog, providers, tasks, ending, refusals } = parts;
   const idempotencyStore = new IdempotencyStore(database.pool);
   const identityUses = new IdentityUseStore(database.pool);
   const idempotency = new Idempotency(idempotencyStore, sealer, clock, {
@@ -78,7 +78,7 @@ function buildAgentSide(parts: Parts) {
     issuer: publicUrl,
     verifier: new TokenVerifier(keyRing, clock),
     leases: new LeaseReader(database.pool),
-    resourceServers: new ResourceServers(catalog),
+    resourceServers: new ResourceServers(catalog, providers),
     ending,
     refusals,
   });
