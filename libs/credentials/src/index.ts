@@ -41,7 +41,7 @@ export type {
   RevocationOrder,
   RevocationOutcome,
 } from './provider.js';
-export { ProviderRegistry, type RegisteredProvider } from './registry.js';
+export { ProviderRegistry, type ProviderEntry, type RegisteredProvider } from './registry.js';
 export { faultText, schemaFault } from './schema-fault.js';
 export {
   isSecretReference,

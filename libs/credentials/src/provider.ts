@@ -145,6 +145,8 @@ export interface CredentialProvider<Config, Scope, Handle> {
   ): Promise<Minted<Handle>>;
   /** Ends the credential and proves it. Safe to repeat, safe for a handle whose mint never happened. Never throws. */
   revoke(order: RevocationOrder<Config, Handle>, signal: AbortSignal): Promise<RevocationOutcome>;
+  /** Ends all connections, when the service stops. */
+  close?(): Promise<void>;
 }
 
 /** A provider as the registry holds it: its types are closed behind its own schemas, its optional parts behind questions. */

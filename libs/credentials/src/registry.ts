@@ -14,7 +14,18 @@ export interface RegisteredProvider {
 /** The judge of what one provider mints. */
 export type MintCheck = NonNullable<RegisteredProvider['check']>;
 
-/** The one visible list of the providers that this service has. */
+/** A line in the list of providers. */
+export interface ProviderEntry<Parts> {
+  /**
+   * What secrets of this kind look like, for the redaction of all that is logged: it is known before anything is built. Each
+   * pattern stops before a quote and before a backslash, so that a JSON line stays one, and its repetitions are bounded before
+   * the fixed part, so that no text makes it slow.
+   */
+  readonly redaction?: readonly RegExp[];
+  build(parts: Parts): RegisteredProvider;
+}
+
+/** The providers that this service has, by kind. */
 export class ProviderRegistry {
   private readonly byKind: ReadonlyMap<string, RegisteredProvider>;
 
@@ -33,6 +44,11 @@ export class ProviderRegistry {
   /** The provider of this kind. Throws `invalid_declaration` naming the kinds that exist. */
   get(kind: string): AnyProvider {
     return this.entry(kind).provider;
+  }
+
+  /** Lets every provider end its connections. */
+  async close(): Promise<void> {
+    await Promise.all(this.all.map(async (provider) => provider.close?.()));
   }
 
   /** Judges a minted credential; undefined when nothing is wrong with it. */

@@ -30,7 +30,8 @@ import { TargetExamination } from '../templates/target-examination.js';
 import { TemplatesService } from '../templates/templates.service.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
 import { buildIssuance } from './issuance.js';
-import { buildProviders } from './providers.js';
+import { buildProviders } from './build-providers.js';
+import { redactText } from './redaction.js';
 
 /** Every part of the running service. Built once, under boot/; nothing else constructs one. */
 export type Services = Awaited<ReturnType<typeof buildServices>>;
@@ -39,7 +40,7 @@ export async function buildServices(inputs: ServiceInputs) {
   const foundation = await buildFoundation(inputs);
   const { providers, closeProviders } = buildProviders(foundation);
   const path = buildIssuance(foundation, providers, foundation.secrets);
-  const refusals = new RefusalRecorder({ ...foundation, denials: path.denials });
+  const refusals = new RefusalRecorder({ ...foundation, denials: path.denials, redact: redactText });
   const writeProbe = new WriteProbe(foundation.database.pool);
   const parts = { ...foundation, ...path, providers, refusals };
   return {

@@ -2,7 +2,7 @@ import { type Actor, type Denial, DENIAL_LIMITS, type DenialLog, MAYFLY } from '
 import { refusedIdentity, type RefusedIdentity } from '@mayfly/identity';
 import type { IssuanceMetrics } from '@mayfly/issuance';
 import { type JsonObject, Problem } from '@mayfly/kernel';
-import { type Metrics, redactText } from '@mayfly/telemetry';
+import type { Metrics, Redaction } from '@mayfly/telemetry';
 import type { Logger } from 'pino';
 import { actorOf, type Principal } from './principal.js';
 
@@ -10,6 +10,7 @@ export interface RefusalParts {
   readonly denials: Pick<DenialLog, 'admit' | 'write' | 'writeLater'>;
   readonly metrics: Pick<IssuanceMetrics, 'denied'> & Pick<Metrics, 'identityRefused'>;
   readonly log: Pick<Logger, 'warn'>;
+  readonly redact: Redaction;
 }
 
 /** A request that is refused: the route's pattern, and the id that its answer has as `instance`. */
@@ -34,7 +35,7 @@ export class RefusalRecorder {
     this.parts.metrics.identityRefused(refused.reason);
     // No verdict on the token: the line has what went wrong with the keys.
     const why = problem instanceof Problem && problem.code === 'unavailable' ? { err: problem } : {};
-    await this.note(identityDenial(refused, call), 'identity refused', refused.isProven, why);
+    await this.note(identityDenial(refused, call, this.parts.redact), 'identity refused', refused.isProven, why);
   }
 
   /** `control` is what refused. Throws `unavailable` when the audit takes no entry. */
@@ -52,13 +53,17 @@ export class RefusalRecorder {
   }
 }
 
-function identityDenial({ reason, isProven, facts }: RefusedIdentity, { route, requestId }: RefusedCall): Denial {
+function identityDenial(
+  { reason, isProven, facts }: RefusedIdentity,
+  { route, requestId }: RefusedCall,
+  redact: Redaction,
+): Denial {
   const { issuer = '', subject = '' } = facts;
   const isBound = isProven && (reason === 'no_agent' || reason === 'ambiguous_agent');
   const actor: Actor = isBound ? { kind: 'workload', issuer, subject } : MAYFLY;
   return {
     ...{ type: 'identity.refused', actor, subject: {} },
-    facts: { route, requestId, reason, ...withoutSecrets(facts) },
+    facts: { route, requestId, reason, ...withoutSecrets(facts, redact) },
     // Names that nobody vouches for are no group: there is no end to them.
     group: isProven ? { reason, issuer } : { reason },
     limit: DENIAL_LIMITS.strangers,
@@ -83,6 +88,6 @@ function forbiddenDenial(principal: Principal, route: string, control: string): 
 }
 
 /** A claim may hold anything, a secret too. */
-function withoutSecrets(facts: RefusedIdentity['facts']): JsonObject {
-  return JSON.parse(redactText(JSON.stringify(facts))) as JsonObject;
+function withoutSecrets(facts: RefusedIdentity['facts'], redact: Redaction): JsonObject {
+  return JSON.parse(redact(JSON.stringify(facts))) as JsonObject;
 }
