@@ -112,10 +112,11 @@ export interface RevocationOrder<Config, Handle> {
 }
 
 /**
- * A kind of credential. A provider reads no environment, database of ours or policy; its `config` comes from the connection
- * with all secret references resolved. Deadlines come with the orders; where a provider has to know what time it is, it asks
- * the `Clock` that it was built with, never the system's. It throws `Problem` only: `provider_rejected` when it is certain
- * that nothing was minted, `provider_unavailable` when the outcome is unknown. No message holds a secret.
+ * A kind of credential. A provider knows no setting and no policy of the service, and of its database no more than a port that
+ * it was built with; its `config` comes from the connection with all secret references resolved. Deadlines come with the orders.
+ * What time it is it asks the `Clock` that it was built with, never the system's; the system's monotonic clock measures how long
+ * something took, and no more. It throws `Problem` only: `provider_rejected` when it is certain that nothing was minted,
+ * `provider_unavailable` when the outcome is unknown. No message holds a secret.
  */
 export interface CredentialProvider<Config, Scope, Handle> {
   readonly kind: string;
