@@ -146,7 +146,7 @@ export class AwsTarget {
   async revoke(order: AwsOrder, provider = this.provider, effectiveAt?: Date): Promise<RevocationOutcome> {
     const handle = this.handleOf(order);
     const { leaseId, expiresAt, mintBy } = order;
-    const place = provider.targetOf(handle, order.config);
+    const place = provider.revocationPointOf(handle, order.config);
     if (place !== undefined) this.denials.revoke(place, { leaseId, expiresAt, issuedBy: mintBy });
     return provider.revoke({ ...order, handle, ...(effectiveAt === undefined ? {} : { effectiveAt }) }, patience());
   }
@@ -155,9 +155,9 @@ export class AwsTarget {
     return { roleArn: scope.roleArn, sessionName: leaseId, iam: this.aws.endpoint };
   }
 
-  targetOf(roleArn: string): string {
+  revocationPointOf(roleArn: string): string {
     const handle = { roleArn, sessionName: 'any', iam: this.aws.endpoint };
-    return this.provider.targetOf(handle, this.config()) ?? '';
+    return this.provider.revocationPointOf(handle, this.config()) ?? '';
   }
 
   /** What stands at the role as Mayfly's document. */

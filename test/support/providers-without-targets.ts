@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import type { AnyProvider, Connection, Minted, MintOrder, RegisteredProvider } from '@mayfly/credentials';
+import {
+  objectionsTo,
+  traitsOf,
+  type AnyProvider,
+  type Connection,
+  type Minted,
+  type MintOrder,
+  type RegisteredProvider,
+} from '@mayfly/credentials';
 import type { Clock } from '@mayfly/kernel';
 import { AwsStsProvider } from '@mayfly/provider-aws-sts';
 import { PostgresProvider } from '@mayfly/provider-postgres';
@@ -55,11 +63,10 @@ function withoutTarget(provider: AnyProvider, refuse: (order: MintOrder<unknown,
     schemas: provider.schemas,
     secretMembers: provider.secretMembers,
     traits: { ...provider.traits, recordsFirst: false },
-    authoredMembers: provider.authoredMembers,
-    plan: (order: MintOrder<unknown, never>) => provider.plan(order) as unknown,
-    ...(provider.readScope === undefined ? {} : { readScope: provider.readScope.bind(provider) }),
-    ...(provider.inspect === undefined ? {} : { inspect: provider.inspect.bind(provider) }),
-    ...(provider.traitsFor === undefined ? {} : { traitsFor: provider.traitsFor.bind(provider) }),
+    ...(provider.authoring === undefined ? {} : { authoring: provider.authoring }),
+    plan: (order: MintOrder<unknown, never>) => provider.plan(order),
+    inspect: (config: unknown, scope: unknown) => objectionsTo(provider, config, scope),
+    traitsFor: (config: unknown, scope: unknown) => traitsOf(provider, config, scope),
     mint: async (order: MintOrder<unknown, never>, handle: unknown): Promise<Minted<unknown>> => {
       refuse(order);
       return { handle, secret: { it: 'is' }, providerExpiresAt: order.expiresAt };

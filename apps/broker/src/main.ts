@@ -1,6 +1,6 @@
 import 'reflect-metadata';
 import { Problem } from '@mayfly/kernel';
-import { redactText } from '@mayfly/telemetry';
+import { redactText } from './boot/redaction.js';
 import { printWelcome } from './boot/welcome.js';
 import { startBroker } from './boot/service.js';
 import { environment, readConfig } from './config.js';

@@ -1,28 +1,47 @@
 export { ConnectionSpecSchema, type Connection, type ConnectionSpec } from './connection.js';
 export type { IdentityTokenOrder, IdentityTokens } from './identity-tokens.js';
+export type { Authoring, ScopeRemark } from './authoring.js';
 export type {
-  AnyProvider,
   Attending,
   ConnectionAware,
+  Introspectable,
+  Probeable,
+  ProbeCheck,
+  ProbeReport,
+  Reconcilable,
+  Renewable,
+  ResourceServer,
+  ScopeObjection,
+  SecretFinding,
+  SharedRevocation,
+} from './provider-parts.js';
+export {
+  attending,
+  connectionsOf,
+  examining,
+  objectionsTo,
+  probeable,
+  reconcilable,
+  remarksOn,
+  renewable,
+  resourceServersOf,
+  secretsIn,
+  sharedRevocation,
+  traitsOf,
+} from './provider-questions.js';
+export type {
+  AnyProvider,
   CredentialProvider,
   EffectiveTraits,
   Minted,
   MintOrder,
-  Probeable,
-  ProbeCheck,
-  ProbeReport,
   ProviderTraits,
-  Reconcilable,
   RecordHandle,
   RelatedConnection,
-  Renewable,
   RevocationOrder,
   RevocationOutcome,
-  ScopeObjection,
-  ScopeRemark,
-  Standing,
 } from './provider.js';
-export { ProviderRegistry, type RegisteredProvider } from './registry.js';
+export { ProviderRegistry, type ProviderEntry, type RegisteredProvider } from './registry.js';
 export { faultText, schemaFault } from './schema-fault.js';
 export {
   isSecretReference,
@@ -31,7 +50,7 @@ export {
   type SecretFault,
   type SecretSource,
 } from './secret-reference.js';
-export type { DenialClaim, DenialWrite, DeniedSession, StandingDenials } from './standing-denials.js';
+export type { DenialClaim, DenialWrite, DeniedSession, DenialDocuments } from './denial-documents.js';
 export { ConnectionGates } from './targets/connection-gates.js';
 export { handleOf, openHandle, sealHandle } from './targets/lease-handle.js';
 export type { SealedLease, Sealing } from './targets/sealing.js';

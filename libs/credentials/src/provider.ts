@@ -1,3 +1,4 @@
+import type { Authoring } from './authoring.js';
 import type { AgentId, Json, JsonObject, LeaseId, TaskId } from '@mayfly/kernel';
 import type { ZodType } from 'zod';
 
@@ -111,10 +112,11 @@ export interface RevocationOrder<Config, Handle> {
 }
 
 /**
- * A kind of credential. A provider reads no environment, database of ours or policy; its `config` comes from the connection
- * with all secret references resolved. Deadlines come with the orders; where a provider has to know what time it is, it asks
- * the `Clock` that it was built with, never the system's. It throws `Problem` only: `provider_rejected` when it is certain
- * that nothing was minted, `provider_unavailable` when the outcome is unknown. No message holds a secret.
+ * A kind of credential. A provider knows no setting and no policy of the service, and of its database no more than a port that
+ * it was built with; its `config` comes from the connection with all secret references resolved. Deadlines come with the orders.
+ * What time it is it asks the `Clock` that it was built with, never the system's; the system's monotonic clock measures how long
+ * something took, and no more. It throws `Problem` only: `provider_rejected` when it is certain that nothing was minted,
+ * `provider_unavailable` when the outcome is unknown. No message holds a secret.
  */
 export interface CredentialProvider<Config, Scope, Handle> {
   readonly kind: string;
@@ -128,10 +130,8 @@ export interface CredentialProvider<Config, Scope, Handle> {
   /** which members of the configuration may be secret references, as JSON Pointers (RFC 6901); none of them is ever shown */
   readonly secretMembers: readonly string[];
   readonly traits: ProviderTraits;
-  /** members of a scope, at any depth, that are the template author's alone: no free parameter fills them (I9) */
-  readonly authoredMembers?: readonly string[];
-  /** What the provider knows of texts in a rendered scope, whether its schema takes the scope or not. Pure. */
-  readScope?(scope: Json): readonly ScopeRemark[];
+  /** rules for the authors of templates */
+  readonly authoring?: Authoring;
   /**
    * Names what will exist at the provider. Pure; its result is committed before `mint` is called (I1). Throws
    * `provider_rejected` for a scope that this connection does not take (`inspect` has said so at publication).
@@ -146,118 +146,9 @@ export interface CredentialProvider<Config, Scope, Handle> {
   ): Promise<Minted<Handle>>;
   /** Ends the credential and proves it. Safe to repeat, safe for a handle whose mint never happened. Never throws. */
   revoke(order: RevocationOrder<Config, Handle>, signal: AbortSignal): Promise<RevocationOutcome>;
+  /** Ends all connections, when the service stops. */
+  close?(): Promise<void>;
 }
 
-/** A provider that can move the expiry of a living credential. */
-export interface Renewable<Config, Scope, Handle> {
-  /**
-   * Moves the provider's expiry to `order.expiresAt`. Never brings a revoked credential back. `secret` is present only
-   * when the agent needs new material (a signed token cannot be stretched, it is issued again).
-   */
-  renew(
-    order: MintOrder<Config, Scope>,
-    handle: Handle,
-    signal: AbortSignal,
-  ): Promise<Omit<Minted<Handle>, 'secret'> & { readonly secret?: Minted<Handle>['secret'] }>;
-}
-
-/** One thing that a connection needs, and how it stands. Texts hold no secret and no value of the configuration. */
-export interface ProbeCheck {
-  /** what was tried, such as `log in` or `iam:PutRolePolicy on role/crm-export` */
-  readonly name: string;
-  /**
-   * `missing`: a right is not there; `failed`: it could not be found out; `skipped`: something before it failed; `warning`:
-   * it works, and `detail` says what it costs or leaves open
-   */
-  readonly outcome: 'ok' | 'warning' | 'missing' | 'failed' | 'skipped';
-  readonly detail?: string;
-}
-
-export interface ProbeReport {
-  readonly checks: readonly ProbeCheck[];
-  /** the target's clock minus ours */
-  readonly clockOffsetSeconds?: number;
-  /** of the broker's own login at the target */
-  readonly loginAgeSeconds?: number;
-}
-
-/** A provider that can try a connection with the least harm. What is wrong stands in the report; it never throws. */
-export interface Probeable<Config> {
-  probe(config: Config, signal: AbortSignal): Promise<ProbeReport>;
-}
-
-/** A provider that keeps sessions open at a target while leases live there, so that it can always end them. */
-export interface Attending<Config> {
-  /**
-   * Makes sure that leases could be revoked at the target now, for at least the next minute: called for each connection that
-   * has living leases, at start and every few seconds. Rejects with a `Problem` when Mayfly cannot log in there afresh.
-   */
-  attend(config: Config, signal: AbortSignal): Promise<void>;
-}
-
-/** Something that a connection says against a scope, in words that quote no secret. An `error` is refused by `plan` too. */
-export interface ScopeObjection {
-  readonly severity: 'error' | 'warning';
-  readonly detail: string;
-}
-
-/**
- * What a provider knows of one text in a rendered scope, where it reads texts in a way of its own:
- * - `narrowest`: it has a wildcard, and nothing narrower exists at the target;
- * - `below`: its wildcard stands for everything below one named thing;
- * - `too-wide`: its wildcard stands for more than a template may give, which is refused at a request too;
- * - `unbound`: it is a right that lacks the condition which usually bounds it.
- */
-export interface ScopeRemark {
-  readonly path: readonly (string | number)[];
-  readonly kind: 'narrowest' | 'below' | 'too-wide' | 'unbound';
-  readonly detail?: string;
-}
-
-/** A provider whose promises depend on the connection or on the scope. All methods but `examine` are pure. */
-export interface ConnectionAware<Config, Scope> {
-  /** `config` may hold references in place of secrets. Without a scope: the widest bounds of the connection. */
-  traitsFor(config: Config, scope?: Scope): EffectiveTraits;
-  /** What this connection says against a rendered scope: lists that it is not on, limits of the target that it breaks. */
-  inspect(config: Config, scope: Scope): readonly ScopeObjection[];
-  /** The names of other connections that the scope works with. */
-  connectionsOf?(scope: Scope): readonly string[];
-  /** What the target itself says of such a scope, asked once at publication; each is a warning. Never throws. */
-  examine?(config: Config, scope: Scope, signal: AbortSignal): Promise<readonly string[]>;
-}
-
-/**
- * A provider that revokes by something that stands at a target and is shared by many leases (a document that denies).
- * `targetOf` names that place, where there is one; the name is stored with the lease, unsealed.
- */
-export interface Standing<Config, Handle> {
-  targetOf(handle: Handle, config: Config): string | undefined;
-  /** Looks whether it stands as it should and puts it right. Rejects with a `Problem` when that did not work. */
-  maintain(config: Config, target: string, signal: AbortSignal): Promise<void>;
-}
-
-/** A provider whose back end can be left with something that no lease knows, where somebody else can look for it. */
-export interface Reconcilable<Handle> {
-  /**
-   * What was made for Mayfly at the place that `related` leads to and that none of `handles` knows, by name. It only looks.
-   * Rejects with a `Problem`.
-   */
-  orphans(related: RelatedConnection, handles: readonly Handle[], signal: AbortSignal): Promise<readonly string[]>;
-}
-
-/** A provider as the registry holds it: its types are closed behind its own schemas. */
-/* eslint-disable @typescript-eslint/no-explicit-any -- an existential type: only a provider's own schemas open it */
-export type AnyProvider = CredentialProvider<any, any, any> &
-  Partial<Renewable<any, any, any>> &
-  Partial<Probeable<any>> &
-  Partial<Attending<any>> &
-  Partial<ConnectionAware<any, any>> &
-  Partial<Standing<any, any>> &
-  Partial<Reconcilable<any>>;
-
-/**
- * Compares a credential that can be read with what was ordered, and says what is wrong with it, or undefined. It lives
- * apart from the provider, since a minter does not judge its own work, and quotes nothing of the credential.
- */
-export type MintCheck = (order: MintOrder<any, any>, minted: Minted<any>) => string | undefined;
-/* eslint-enable @typescript-eslint/no-explicit-any */
+/** A provider as the registry holds it: its types are closed behind its own schemas, its optional parts behind questions. */
+export type AnyProvider = CredentialProvider<unknown, unknown, unknown>;

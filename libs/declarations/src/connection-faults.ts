@@ -1,6 +1,7 @@
 import {
   isSecretReference,
   schemaFault,
+  secretsIn,
   strayReferences,
   type AnyProvider,
   type ConnectionSpec,
@@ -9,8 +10,8 @@ import {
 import type { FieldError, Json, JsonObject } from '@mayfly/kernel';
 import { below } from '@mayfly/templates';
 
-/** Before the host, or among the parameters, where PostgreSQL takes it too. */
-const PASSWORD_IN_URL = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*:[^/?#]*@|[^?]*\?(.*&)?password=)/is;
+/** Before the host (RFC 3986 §3.2.1). Where else a vendor takes one, its provider finds it. */
+const PASSWORD_IN_URL = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*:[^/?#]*@/i;
 
 /** What may stand where a secret may. */
 const PUBLIC = /^([a-z][a-z0-9+.-]*:\/\/|-----BEGIN CERTIFICATE-----)/i;
@@ -40,7 +41,7 @@ export function findConnectionFaults(
   const refused = fault === undefined ? [] : [{ pointer: fault.path.reduce(below, '/config'), detail: fault.detail }];
   return [
     ...refused,
-    ...findPasswords(spec.config, '/config'),
+    ...findSecrets(spec.config, provider),
     ...findWrittenOut(spec.config, provider),
     ...findStrays(spec.config, provider),
     ...findForbidden(spec.config, '/config', secretFault),
@@ -82,6 +83,17 @@ function findForbidden(value: Json, pointer: string, secretFault: SecretFault): 
   return Object.entries(value).flatMap(([key, inner]) =>
     findForbidden(inner ?? null, below(pointer, key), secretFault),
   );
+}
+
+/** What any URL shows, and what the provider finds besides; each place once. */
+function findSecrets(config: Json, provider: AnyProvider): FieldError[] {
+  const general = findPasswords(config, '/config');
+  const found = new Set(general.map(({ pointer }) => pointer));
+  const more = secretsIn(provider, config).map((pointer) => ({
+    pointer: `/config${pointer}`,
+    detail: WRITE_REFERENCE,
+  }));
+  return [...general, ...more.filter(({ pointer }) => !found.has(pointer))];
 }
 
 function findPasswords(value: Json, pointer: string): FieldError[] {

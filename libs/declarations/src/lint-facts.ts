@@ -1,4 +1,13 @@
-import { faultText, schemaFault, type AnyProvider, type ScopeObjection } from '@mayfly/credentials';
+import {
+  connectionsOf,
+  faultText,
+  objectionsTo,
+  remarksOn,
+  schemaFault,
+  traitsOf,
+  type AnyProvider,
+  type ScopeObjection,
+} from '@mayfly/credentials';
 import type { Json } from '@mayfly/kernel';
 import type { LintFacts } from '@mayfly/templates';
 import type { z } from 'zod';
@@ -7,24 +16,27 @@ import type { z } from 'zod';
 export function lintFactsOf(providers: readonly AnyProvider[], connections: readonly DeclaredConnection[]): LintFacts {
   const byKind = new Map(providers.map((provider) => [provider.kind, provider]));
   return {
-    providers: providers.map(
-      ({ kind, traits: { minTtlSeconds, maxTtlSeconds, revocation }, schemas, authoredMembers }) => ({
-        kind,
-        minTtlSeconds,
-        maxTtlSeconds,
-        revocation,
-        ...(authoredMembers === undefined ? {} : { authoredMembers }),
-        // a provider that is content with an empty configuration needs nobody to configure it
-        needsConnection: !schemas.config.safeParse({}).success,
-      }),
-    ),
+    providers: providers.map(({ kind, traits: { minTtlSeconds, maxTtlSeconds, revocation }, schemas, authoring }) => ({
+      kind,
+      minTtlSeconds,
+      maxTtlSeconds,
+      revocation,
+      authoredMembers: authoring?.authoredMembers ?? [],
+      // a provider that is content with an empty configuration needs nobody to configure it
+      needsConnection: !schemas.config.safeParse({}).success,
+    })),
     connections: connections.map(({ name, spec }) => ({
       name,
       provider: spec.provider,
-      ...traitsOf(byKind.get(spec.provider), spec.config),
+      ...effectiveTraits(byKind.get(spec.provider), spec.config),
     })),
     validateScope: (kind, scope) => firstFault(byKind.get(kind)?.schemas.scope, scope),
-    readScope: (kind, scope) => byKind.get(kind)?.readScope?.(scope) ?? [],
+    isAuthored: (kind, key, members) => byKind.get(kind)?.authoring?.isAuthored?.(key, members) ?? false,
+    faultsOfText: (parts) => providers.flatMap(({ authoring }) => authoring?.faultsOfText?.(parts) ?? []),
+    readScope: (kind, scope) => {
+      const provider = byKind.get(kind);
+      return provider === undefined ? [] : remarksOn(provider, scope);
+    },
     inspectScope: (name, scope) => {
       const connection = connections.find((declared) => declared.name === name);
       const provider = connection === undefined ? undefined : byKind.get(connection.spec.provider);
@@ -40,10 +52,13 @@ interface DeclaredConnection {
   readonly spec: { readonly provider: string; readonly config: Json };
 }
 
-function traitsOf(provider: AnyProvider | undefined, declared: Json): Pick<LintFacts['connections'][number], 'traits'> {
+function effectiveTraits(
+  provider: AnyProvider | undefined,
+  declared: Json,
+): Pick<LintFacts['connections'][number], 'traits'> {
   const config = provider?.schemas.config.safeParse(declared);
-  if (provider?.traitsFor === undefined || config?.success !== true) return {};
-  const { minTtlSeconds, maxTtlSeconds, revocation } = provider.traitsFor(config.data);
+  if (provider === undefined || config?.success !== true) return {};
+  const { minTtlSeconds, maxTtlSeconds, revocation } = traitsOf(provider, config.data);
   return { traits: { minTtlSeconds, maxTtlSeconds, revocation } };
 }
 
@@ -57,10 +72,10 @@ function objections(
   const config = provider.schemas.config.safeParse(connection.spec.config);
   const parsed = provider.schemas.scope.safeParse(scope);
   if (!config.success || !parsed.success) return [];
-  const missing = (provider.connectionsOf?.(parsed.data) ?? [])
+  const missing = connectionsOf(provider, scope)
     .filter((name) => !connections.some((declared) => declared.name === name))
     .map((name) => ({ severity: 'error' as const, detail: `there is no connection \`${name}\`` }));
-  return [...missing, ...(provider.inspect?.(config.data, parsed.data) ?? [])];
+  return [...missing, ...objectionsTo(provider, config.data, parsed.data)];
 }
 
 /** The first thing that a provider's schema says against a value, with its place; undefined when it takes it. */

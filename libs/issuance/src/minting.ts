@@ -95,9 +95,9 @@ export class Minter {
     const { target, traits, order, handle, connection } = lease;
     const { provider } = target;
     // INVARIANT: I1, what can be taken back only by it is in the row before the mint goes on.
-    const record = (known: Json): Promise<boolean> => {
+    const record = (known: unknown): Promise<boolean> => {
       this.recorded.add(lease);
-      return this.record(lease, known);
+      return this.record(lease, known as Json);
     };
     if (!traits.remote) return provider.mint(order, handle, NEVER_ABORTED, record);
     return this.gates.run(connection, MINT_DEADLINE_SECONDS, (signal) => provider.mint(order, handle, signal, record));

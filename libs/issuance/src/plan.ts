@@ -5,6 +5,7 @@ import {
   type Minted,
   type MintOrder,
   sealHandle,
+  sharedRevocation,
   type Sealing,
   type Target,
   type Targets,
@@ -173,7 +174,7 @@ function leaseIntent(plan: Plan, lease: PlannedLease, due: Date, minted: Minted<
   const { provider, config } = lease.target;
   const { id, name, connection, scope, scopeDigest, sealedHandle, traits, handle } = lease;
   const { mintBy } = lease.order;
-  const sharedTarget = provider.targetOf?.(handle, config);
+  const revocationPoint = sharedRevocation(provider)?.revocationPointOf(handle, config);
   return {
     id,
     taskId: plan.task.id,
@@ -182,7 +183,7 @@ function leaseIntent(plan: Plan, lease: PlannedLease, due: Date, minted: Minted<
     ...(connection === undefined ? {} : { connection }),
     revocation: traits.revocation,
     ...(traits.revocationNote === undefined ? {} : { revocationNote: traits.revocationNote }),
-    ...(sharedTarget === undefined ? {} : { target: sharedTarget }),
+    ...(revocationPoint === undefined ? {} : { revocationPoint }),
     state: minted === undefined ? 'minting' : 'active',
     scope,
     scopeDigest,

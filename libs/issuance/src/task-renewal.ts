@@ -4,6 +4,7 @@ import {
   type Minted,
   type MintOrder,
   openHandle,
+  renewable,
   type Sealing,
   type Target,
   type Targets,
@@ -162,11 +163,12 @@ export class TaskRenewal {
   private async renewOne(task: Task, lease: LivingLease): Promise<Secret | undefined> {
     const { handle, target } = await openHandle(this.parts.sealing, this.parts.targets, lease);
     const { provider } = target;
-    if (provider.renew === undefined) return undefined;
+    if (renewable(provider) === undefined) return undefined;
     const mintBy = addSeconds(this.parts.clock.now(), MINT_DEADLINE_SECONDS);
     const order = { ...orderOf(lease.id, task, target, lease.scope, mintBy), issuedAt: this.parts.clock.now() };
-    // What stands at a shared target may be about sessions by when they were issued: first it is recorded, then issued.
-    if (lease.target !== undefined && !(await this.parts.tasks.reissuing(lease.id, mintBy))) throw ended(task.id);
+    // What stands at a revocation point may be about sessions by when they were issued: first it is recorded, then issued.
+    if (lease.revocationPoint !== undefined && !(await this.parts.tasks.reissuing(lease.id, mintBy)))
+      throw ended(task.id);
     const renewed = await this.parts.gates.run(lease.connection, MINT_DEADLINE_SECONDS, (signal) =>
       this.renewAt(target, order, handle, signal),
     );
@@ -185,7 +187,7 @@ export class TaskRenewal {
     signal: AbortSignal,
   ) {
     const started = performance.now();
-    const renewed = await provider.renew?.(order, handle, signal);
+    const renewed = await renewable(provider)?.renew(order, handle, signal);
     this.parts.metrics.providerAnswered(provider.kind, 'renew', (performance.now() - started) / 1000);
     if (renewed === undefined) throw new Problem('internal', 'the provider cannot renew');
     const { secret, providerExpiresAt } = renewed;

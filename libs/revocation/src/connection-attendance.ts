@@ -1,4 +1,4 @@
-import { type ConnectionSource, type Targets, withDeadline } from '@mayfly/credentials';
+import { attending, type ConnectionSource, type Targets, withDeadline } from '@mayfly/credentials';
 import { Problem } from '@mayfly/kernel';
 import type { RevocationAlarm } from './revocation-alarm.js';
 
@@ -43,8 +43,9 @@ export class ConnectionAttendance {
     if (spec === undefined) return;
     try {
       const { provider, config } = await this.parts.targets.restore(spec.provider, spec.config);
-      if (provider.attend === undefined) return;
-      await withDeadline(ATTEND_DEADLINE_SECONDS, async (signal) => provider.attend?.(config, signal));
+      const attendant = attending(provider);
+      if (attendant === undefined) return;
+      await withDeadline(ATTEND_DEADLINE_SECONDS, (signal) => attendant.attend(config, signal));
       this.parts.alarm.worked(name);
     } catch (error) {
       this.parts.alarm.failed(

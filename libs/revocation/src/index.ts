@@ -3,5 +3,5 @@ export { ConnectionAttendance, type LivingConnections } from './connection-atten
 export { CLAIM_SECONDS, LeaseClosing } from './lease-closing.js';
 export { OrphanWatch, type OrphanPlace, type OrphanStore } from './orphan-watch.js';
 export { RevocationAlarm } from './revocation-alarm.js';
-export { StandingUpkeep, type UpkeepStore } from './standing-upkeep.js';
+export { RevocationUpkeep, type UpkeepStore } from './revocation-upkeep.js';
 export { TaskEnding } from './task-ending.js';

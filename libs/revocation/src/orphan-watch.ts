@@ -2,6 +2,7 @@ import { auditEntry, type EntrySink, MAYFLY } from '@mayfly/audit';
 import {
   type ConnectionSource,
   handleOf,
+  reconcilable,
   type SealedLease,
   type Sealing,
   type Targets,
@@ -87,7 +88,8 @@ export class OrphanWatch {
     const handles = await this.handles(kind);
     const names = await withDeadline(
       LOOK_DEADLINE_SECONDS,
-      async (signal) => (await provider.orphans?.({ provider: spec.provider, config }, handles, signal)) ?? [],
+      async (signal) =>
+        (await reconcilable(provider)?.orphans({ provider: spec.provider, config }, handles, signal)) ?? [],
     );
     // What a mint under way has just made is known to no lease yet: an orphan is one that is there at two looks.
     const before = this.found.get(keyOf(place));

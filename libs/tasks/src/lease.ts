@@ -36,8 +36,8 @@ export interface Lease {
   readonly revocation: 'immediate' | 'propagating' | 'expiry-only';
   /** what `revocation` leaves open for this very credential, in a sentence */
   readonly revocationNote?: string;
-  /** the shared place at the back end where its revocation takes effect, where it has one (`Standing.targetOf`) */
-  readonly target?: string;
+  /** where its revocation takes effect, if that is shared with other leases (`SharedRevocation.revocationPointOf`) */
+  readonly revocationPoint?: string;
   readonly state: LeaseState;
   readonly scope: Json;
   readonly createdAt: Date;

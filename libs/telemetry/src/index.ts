@@ -1,3 +1,3 @@
 export { createLogger } from './logging.js';
 export { Metrics } from './metrics.js';
-export { redactText } from './redaction.js';
+export { redactionOf, type Redaction } from './redaction.js';

@@ -2,10 +2,11 @@ import { describe, expect, it } from '@jest/globals';
 import { Problem } from '@mayfly/kernel';
 import Fastify from 'fastify';
 import { createLogger } from './logging.js';
+import { redactionOf } from './redaction.js';
 
 function recording(level = 'info') {
   const lines: string[] = [];
-  const logger = createLogger({ level, destination: { write: (line) => lines.push(line) } });
+  const logger = createLogger({ level, redact: redactionOf([]), destination: { write: (line) => lines.push(line) } });
   const logged = () => lines.map((line) => JSON.parse(line) as Record<string, unknown>);
   return { logger, logged, text: () => lines.join('') };
 }

@@ -1,9 +1,11 @@
 import { Problem } from '@mayfly/kernel';
 import { pino, type DestinationStream, type Logger } from 'pino';
-import { redactText } from './redaction.js';
+import type { Redaction } from './redaction.js';
 
 export interface LoggerOptions {
   readonly level: string;
+  /** the net that is cast over each line */
+  readonly redact: Redaction;
   /** Where lines go; standard output when it is left out. */
   readonly destination?: DestinationStream;
 }
@@ -30,9 +32,9 @@ const SECRET_MEMBERS = [
 
 /**
  * The service's logger: structured lines, of which only named members of requests and replies are taken, and over each
- * of which the net of `redactText` is cast just before it is written (I10).
+ * of which the net of `redact` is cast just before it is written (I10).
  */
-export function createLogger({ level, destination }: LoggerOptions): Logger {
+export function createLogger({ level, redact, destination }: LoggerOptions): Logger {
   const options = {
     level,
     base: null,
@@ -46,7 +48,7 @@ export function createLogger({ level, destination }: LoggerOptions): Logger {
       paths: SECRET_MEMBERS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]),
       censor: '[redacted]',
     },
-    hooks: { streamWrite: redactText },
+    hooks: { streamWrite: redact },
   };
   return destination === undefined ? pino(options) : pino(options, destination);
 }

@@ -1,4 +1,5 @@
 import type { Json } from '@mayfly/kernel';
+import type { Hole, ScopeMember } from './scope-node.js';
 
 /** What the linter may know of a provider: its traits, and whether it works through a connection. */
 export interface ProviderFact {
@@ -37,6 +38,10 @@ export interface LintFacts {
   readonly connections: readonly ConnectionFact[];
   /** What this provider says against a rendered scope, or undefined when it takes it. */
   validateScope(provider: string, scope: Json): string | undefined;
+  /** Whether this provider wants a member to be the author's besides `authoredMembers`, for what stands beside it. */
+  isAuthored(provider: string, key: string, members: readonly ScopeMember[]): boolean;
+  /** What providers find wrong with the holes of one text, whose grammar one of them knows. */
+  faultsOfText(parts: readonly (string | Hole)[]): readonly string[];
   /** What this provider knows of texts in a rendered scope; it goes before the rules on wildcards. */
   readScope(provider: string, scope: Json): readonly ScopeRemarkFact[];
   /** What this connection says against a rendered scope that its provider takes; names in it of other connections included. */

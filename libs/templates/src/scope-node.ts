@@ -14,9 +14,9 @@ export type ScopeNode =
   | Hole
   | { readonly kind: 'join'; readonly parts: readonly (string | Hole)[] }
   | { readonly kind: 'list'; readonly items: readonly ScopeNode[] }
-  | { readonly kind: 'map'; readonly members: MapMembers };
+  | { readonly kind: 'map'; readonly members: readonly ScopeMember[] };
 
-type MapMembers = readonly (readonly [key: string, node: ScopeNode])[];
+export type ScopeMember = readonly [key: string, node: ScopeNode];
 
 /** Every hole of the tree, in reading order. */
 export function holesOf(node: ScopeNode): Hole[] {
@@ -86,7 +86,7 @@ function isFilledList(nodes: readonly ScopeNode[], items: readonly Json[], value
   return items.length === nodes.length && nodes.every((node, index) => isFilled(node, items[index], values));
 }
 
-function isFilledMap(nodes: MapMembers, tree: JsonObject, values: HoleValues): boolean {
+function isFilledMap(nodes: readonly ScopeMember[], tree: JsonObject, values: HoleValues): boolean {
   if (Object.keys(tree).length !== nodes.length) return false;
   return nodes.every(([key, node]) => Object.hasOwn(tree, key) && isFilled(node, tree[key], values));
 }

@@ -41,6 +41,8 @@ export function lintFacts(changes: Partial<LintFacts> = {}): LintFacts {
       { name: 'tokens', provider: 'signed-token' },
     ],
     validateScope: () => undefined,
+    isAuthored: () => false,
+    faultsOfText: () => [],
     readScope: () => [],
     inspectScope: () => [],
     ...changes,

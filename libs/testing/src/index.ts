@@ -20,6 +20,7 @@ export { holdDeadlines } from './deadlines.js';
 export { FakeIssuanceMetrics } from './fake-metrics.js';
 export { IssuanceService } from './issuance-service.js';
 export { providerConformanceSuite, type ProviderSubject } from './suites/provider-conformance.suite.js';
+export { redactionSuite, type SecretText } from './suites/redaction.suite.js';
 export {
   hostileLeaseSuite,
   type HostileLease,

@@ -55,7 +55,7 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
 }
 
 const SWEEP_LIMIT = 200;
-/** Targets whose standing documents one round looks at. */
+/** Revocation points that one round looks at. */
 const UPKEEP_LIMIT = 16;
 
 /** A round after which there is never more to do at once. */

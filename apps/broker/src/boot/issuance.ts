@@ -1,5 +1,12 @@
 import { DenialLog, type EntrySink } from '@mayfly/audit';
-import { ConnectionGates, type ProviderRegistry, type SecretSource, Targets } from '@mayfly/credentials';
+import {
+  ConnectionGates,
+  connectionsOf,
+  type ProviderRegistry,
+  reconcilable,
+  type SecretSource,
+  Targets,
+} from '@mayfly/credentials';
 import { Assessor, Minter, Planner, type StepObserver, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
 import {
   ConnectionAttendance,
@@ -7,7 +14,7 @@ import {
   type OrphanPlace,
   OrphanWatch,
   RevocationAlarm,
-  StandingUpkeep,
+  RevocationUpkeep,
   TaskEnding,
 } from '@mayfly/revocation';
 import {
@@ -25,6 +32,7 @@ import { sampleScopes } from '@mayfly/templates';
 import { RefusalRecorder } from '../security/refusal.recorder.js';
 import { SingleUse } from '../security/single-use.js';
 import type { Foundation } from './foundation.js';
+import { redactText } from './redaction.js';
 
 /** The path of `POST /tasks` and everything that ends what it grants. */
 export function buildIssuance(foundation: Foundation, providers: ProviderRegistry, secrets: SecretSource) {
@@ -52,12 +60,12 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     ...{ audit: issuanceStore, clock, report },
   });
   countByConnection(metrics, { orphans, gates, alarm });
-  const upkeep = new StandingUpkeep({
+  const upkeep = new RevocationUpkeep({
     store: new PgDenialStore(database.pool, clock),
     ...{ targets, sealing: sealer, report },
   });
   const ending = new TaskEnding(closingStore, closing);
-  const refusals = new RefusalRecorder({ ...foundation, denials });
+  const refusals = new RefusalRecorder({ ...foundation, denials, redact: redactText });
   const identityUses = new IdentityUseStore(database.pool);
   const issuance = new TaskIssuance({
     assessor: new Assessor(catalog, targets, clock, observer),
@@ -100,10 +108,9 @@ function denialLog(sink: EntrySink, { clock, log }: Pick<Foundation, 'clock' | '
 function orphanPlaces(catalog: Pick<Catalog, 'templates'>, providers: ProviderRegistry): readonly OrphanPlace[] {
   const samples = catalog.templates.flatMap(({ version }) => sampleScopes(version.spec));
   const places = samples.flatMap(({ credential: { provider, connection }, scope }): OrphanPlace[] => {
-    const { orphans, connectionsOf, schemas } = providers.get(provider);
-    const parsed = schemas.scope.safeParse(scope);
-    if (orphans === undefined || connection === undefined || !parsed.success) return [];
-    return (connectionsOf?.(parsed.data) ?? []).map((related) => ({ provider, connection, related }));
+    const watched = reconcilable(providers.get(provider));
+    if (watched === undefined || connection === undefined) return [];
+    return connectionsOf(watched, scope).map((related) => ({ provider, connection, related }));
   });
   return [...new Map(places.map((place) => [`${place.connection} ${place.related}`, place])).values()];
 }

@@ -7,6 +7,7 @@ import { applyBootstrapIssuers } from '../declarations/bootstrap-issuers.js';
 import { startBackground } from './background.js';
 import { type Backing, openBacking } from './database.js';
 import type * as HttpRoutes from './http.js';
+import { redactText } from './redaction.js';
 import { buildServices, type Services } from './services.js';
 import { namingAddress, namingSealingKey, requireDirectory } from './start-faults.js';
 import { type Running, stop } from './stop.js';
@@ -30,7 +31,7 @@ export async function startBroker(
   config: BrokerConfig,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Broker> {
-  const log = createLogger({ level: config.logLevel });
+  const log = createLogger({ level: config.logLevel, redact: redactText });
   if (config.secretsDir !== undefined)
     await requireDirectory('MAYFLY_SECRETS_DIR', config.secretsDir, 'the directory of the secrets');
   // Nest and the routes are loaded while the database starts.

@@ -24,11 +24,11 @@ import { TokensService } from '../oauth/tokens.service.js';
 import { KeyHolds } from '@mayfly/issuance';
 import { taskView } from '../tasks/task.view.js';
 import { TasksService } from '../tasks/tasks.service.js';
-import { TargetRemarks } from '../templates/target-remarks.js';
+import { TargetExamination } from '../templates/target-examination.js';
 import { TemplatesService } from '../templates/templates.service.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
 import { buildIssuance } from './issuance.js';
-import { buildProviders } from './providers.js';
+import { buildProviders } from './build-providers.js';
 
 /** Every part of the running service. Built once, under boot/; nothing else constructs one. */
 export type Services = Awaited<ReturnType<typeof buildServices>>;
@@ -61,7 +61,7 @@ type Parts = Foundation & ReturnType<typeof buildIssuance> & Pick<ReturnType<typ
 
 /** What agents and resource servers talk to. */
 function buildAgentSide(parts: Parts) {
-  const { database, sealer, clock, keyRing, publicUrl, catalog, tasks, ending, refusals, observer } = parts;
+  const { database, sealer, clock, keyRing, publicUrl, catalog, providers, tasks, ending, refusals, observer } = parts;
   const keyHoldStore = new PgKeyHoldStore(database.pool);
   const keyHolds = new KeyHolds({
     store: keyHoldStore,
@@ -79,7 +79,7 @@ function buildAgentSide(parts: Parts) {
     issuer: publicUrl,
     verifier: new TokenVerifier(keyRing, clock),
     leases: new LeaseReader(database.pool),
-    resourceServers: new ResourceServers(catalog),
+    resourceServers: new ResourceServers(catalog, providers),
     ending,
     refusals,
   });
@@ -95,7 +95,7 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   const context = { providers: providers.all, egress, secretFault };
   const declarations = new PgDeclarationStore(database.pool, clock, context);
   const templates = new PgTemplateStore(database.pool, clock, providers.all);
-  const remarks = new TargetRemarks(targets);
+  const examination = new TargetExamination(targets);
   const rules = { rolesOverApi: backing.embedded !== undefined, fourEyes: backing.embedded === undefined };
   const lifecycle = new AgentLifecycleStore(database.pool, clock, closingStore);
   return {
@@ -116,17 +116,13 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
       catalog,
       report,
     }),
-    declarationChecks: new DeclarationChecks({ declarations, templates, context, remarks, ...rules }),
-    issuersService: new IssuersService({
-      ...parts,
-      declarations,
-      audit: parts.issuanceStore,
-    }),
+    declarationChecks: new DeclarationChecks({ declarations, templates, context, examination, ...rules }),
+    issuersService: new IssuersService({ ...parts, declarations, audit: parts.issuanceStore }),
     templatesService: new TemplatesService({
       templates,
       catalog,
       providers: providers.all,
-      remarks,
+      examination,
       refusals,
       fourEyes: rules.fourEyes,
       report,

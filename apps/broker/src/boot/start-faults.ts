@@ -1,6 +1,6 @@
 import { opendir } from 'node:fs/promises';
 import { Problem } from '@mayfly/kernel';
-import { redactText } from '@mayfly/telemetry';
+import { redactText } from './redaction.js';
 
 /** What a connection to PostgreSQL failed at, by SQLSTATE (appendix A) or by the system's code. */
 const DATABASE_FAULTS: ReadonlyMap<string, string> = new Map([

@@ -1,5 +1,5 @@
 import type { Catalog } from '@mayfly/declarations';
-import { type ProbeCheck, type ProbeReport, type Targets, withDeadline } from '@mayfly/credentials';
+import { probeable, type ProbeCheck, type ProbeReport, type Targets, withDeadline } from '@mayfly/credentials';
 import { type JsonObject, Problem } from '@mayfly/kernel';
 import type {
   ConnectionLifecycleStore,
@@ -51,9 +51,9 @@ export class ConnectionsService {
   private async probe(kind: string, declared: JsonObject): Promise<ProbeReport> {
     try {
       const { provider, config } = await this.parts.targets.restore(kind, declared);
-      const { probe } = provider;
-      if (probe === undefined) return { checks: [{ name: 'nothing to reach', outcome: 'ok' }] };
-      return await withDeadline(TEST_SECONDS, (signal) => probe.call(provider, config, signal));
+      const tried = probeable(provider);
+      if (tried === undefined) return { checks: [{ name: 'nothing to reach', outcome: 'ok' }] };
+      return await withDeadline(TEST_SECONDS, (signal) => tried.probe(config, signal));
     } catch (error) {
       return { checks: [failedCheck(error)] };
     }

@@ -12,7 +12,7 @@ import type { DeclaredState, PgDeclarationStore, PgTemplateStore, TemplateRecord
 import { renderProblem } from '@mayfly/http';
 import { finding, type Finding } from '@mayfly/templates';
 import { nameOf, type Principal } from '../security/principal.js';
-import type { TargetRemarks } from '../templates/target-remarks.js';
+import type { TargetExamination } from '../templates/target-examination.js';
 import { findingsView } from '../templates/template.view.js';
 import { fourEyesRefusal } from '../templates/templates.service.js';
 import type { CheckRun } from './declaration-check.schema.js';
@@ -25,7 +25,7 @@ export interface DeclarationChecksParts {
   readonly declarations: Pick<PgDeclarationStore, 'state' | 'find'>;
   readonly templates: Pick<PgTemplateStore, 'find'>;
   readonly context: DeclarationContext;
-  readonly remarks: Pick<TargetRemarks, 'about'>;
+  readonly examination: Pick<TargetExamination, 'about'>;
   /** whether issuers that speak for people may be declared over the API */
   readonly rolesOverApi: boolean;
   /** whether a version needs an author and another publisher */
@@ -78,7 +78,7 @@ export class DeclarationChecks {
       return { ...about, ...shown({ refusal }), findings: [] };
     }
     const publication = run.publish ? ((await this.fourEyes(declared, run)) ?? checked.publication) : undefined;
-    const findings = findingsView([...checked.findings, ...(await this.remarks(declared, checked, run))]);
+    const findings = findingsView([...checked.findings, ...(await this.examined(declared, checked, run))]);
     return { ...about, ...shown({ publication }), findings };
   }
 
@@ -96,13 +96,13 @@ export class DeclarationChecks {
     return editors.includes(nameOf(caller)) ? fourEyesRefusal() : undefined;
   }
 
-  private async remarks(
+  private async examined(
     { spec }: DeclarationOf<'TaskTemplate'>,
     { publication }: CheckedDocument,
     { unsettled, askUntil }: Run,
   ): Promise<readonly Finding[]> {
     if (publication !== undefined) return [];
-    if (performance.now() < askUntil) return this.parts.remarks.about(spec, unsettled);
+    if (performance.now() < askUntil) return this.parts.examination.about(spec, unsettled);
     return [finding('MF310', '/credentials', 'the targets were not asked, since others took too long to answer')];
   }
 }

@@ -1,8 +1,8 @@
 import { type Actor, type Denial, DENIAL_LIMITS, type DenialLog, MAYFLY } from '@mayfly/audit';
 import { refusedIdentity, type RefusedIdentity } from '@mayfly/identity';
 import type { IssuanceMetrics } from '@mayfly/issuance';
-import { Problem } from '@mayfly/kernel';
-import { type Metrics, redactText } from '@mayfly/telemetry';
+import { type ControlName, Problem } from '@mayfly/kernel';
+import type { Metrics, Redaction } from '@mayfly/telemetry';
 import type { Logger } from 'pino';
 import { actorOf, type Principal } from './principal.js';
 
@@ -10,6 +10,7 @@ export interface RefusalParts {
   readonly denials: Pick<DenialLog, 'admit' | 'write' | 'writeLater'>;
   readonly metrics: Pick<IssuanceMetrics, 'denied'> & Pick<Metrics, 'identityRefused'>;
   readonly log: Pick<Logger, 'warn'>;
+  readonly redact: Redaction;
 }
 
 /** A request that is refused: the route's pattern, and the id that its answer has as `instance`. */
@@ -34,13 +35,13 @@ export class RefusalRecorder {
     this.parts.metrics.identityRefused(refused.reason);
     // No verdict on the token: the line has what went wrong with the keys.
     const why = problem instanceof Problem && problem.code === 'unavailable' ? { err: problem } : {};
-    await this.note(identityDenial(refused, call), 'identity refused', refused.isProven, why);
+    await this.note(identityDenial(refused, call, this.parts.redact), 'identity refused', refused.isProven, why);
   }
 
   /** `control` is what refused. Throws `unavailable` when the audit takes no entry. */
-  async forbidden(principal: Principal, route: string, control = 'permission'): Promise<void> {
+  async forbidden(principal: Principal, route: string, control: ControlName = 'permission'): Promise<void> {
     this.parts.metrics.denied(control);
-    await this.note(forbiddenDenial(principal, route, control), 'request forbidden', true);
+    await this.note(forbiddenDenial(principal, { route, control }, this.parts.redact), 'request forbidden', true);
   }
 
   private async note(denial: Denial, message: string, isAwaited: boolean, more: object = {}): Promise<void> {
@@ -52,13 +53,17 @@ export class RefusalRecorder {
   }
 }
 
-function identityDenial({ reason, isProven, facts }: RefusedIdentity, { route, requestId }: RefusedCall): Denial {
-  const { issuer = '', subject = '' } = withoutSecrets(facts);
+function identityDenial(
+  { reason, isProven, facts }: RefusedIdentity,
+  { route, requestId }: RefusedCall,
+  redact: Redaction,
+): Denial {
+  const { issuer = '', subject = '' } = withoutSecrets(facts, redact);
   const isBound = isProven && (reason === 'no_agent' || reason === 'ambiguous_agent');
   const actor: Actor = isBound ? { kind: 'workload', issuer, subject } : MAYFLY;
   return {
     ...{ type: 'identity.refused', actor, subject: {} },
-    facts: { route, requestId, reason, ...withoutSecrets({ ...facts }) },
+    facts: { route, requestId, reason, ...withoutSecrets({ ...facts }, redact) },
     // Names that nobody vouches for are no group: there is no end to them.
     group: isProven ? { reason, issuer } : { reason },
     limit: DENIAL_LIMITS.strangers,
@@ -66,13 +71,17 @@ function identityDenial({ reason, isProven, facts }: RefusedIdentity, { route, r
   };
 }
 
-function forbiddenDenial(principal: Principal, route: string, control: string): Denial {
+function forbiddenDenial(
+  principal: Principal,
+  { route, control }: { readonly route: string; readonly control: ControlName },
+  redact: Redaction,
+): Denial {
   const { identity, requestId } = principal;
-  const { issuer, subject } = withoutSecrets({ issuer: identity.issuer, subject: identity.subject });
+  const { issuer, subject } = withoutSecrets({ issuer: identity.issuer, subject: identity.subject }, redact);
   const isAgent = principal.kind === 'agent';
   const isStranger = principal.kind === 'workload';
   return {
-    ...{ type: 'request.forbidden', actor: withoutSecrets(actorOf(principal)) },
+    ...{ type: 'request.forbidden', actor: withoutSecrets(actorOf(principal), redact) },
     subject: isAgent ? { agent: principal.agent.name } : {},
     facts: { route, requestId, control, identity: { issuer, subject } },
     group: { control, ...(isAgent ? {} : { issuer }), ...(principal.kind === 'person' ? { subject } : {}) },
@@ -83,6 +92,6 @@ function forbiddenDenial(principal: Principal, route: string, control: string): 
 }
 
 /** A claim may hold anything, a secret too. */
-function withoutSecrets<Facts extends object>(facts: Facts): Facts {
-  return JSON.parse(redactText(JSON.stringify(facts))) as Facts;
+function withoutSecrets<Facts extends object>(facts: Facts, redact: Redaction): Facts {
+  return JSON.parse(redact(JSON.stringify(facts))) as Facts;
 }

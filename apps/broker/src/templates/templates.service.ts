@@ -8,14 +8,14 @@ import { pageView, positionOf, type PageQuery } from '../http/page.js';
 import { mustBeNew } from '../http/preconditions.js';
 import { declarerOf, nameOf, type Principal } from '../security/principal.js';
 import type { RefusalRecorder } from '../security/refusal.recorder.js';
-import type { TargetRemarks } from './target-remarks.js';
+import type { TargetExamination } from './target-examination.js';
 import { findingsView, templateView, versionView, type DiffQuery } from './template.view.js';
 
 export interface TemplatesParts {
   readonly templates: PgTemplateStore;
   readonly catalog: Pick<Catalog, 'refresh' | 'connections'>;
   readonly providers: readonly AnyProvider[];
-  readonly remarks: Pick<TargetRemarks, 'about'>;
+  readonly examination: Pick<TargetExamination, 'about'>;
   readonly refusals: Pick<RefusalRecorder, 'forbidden'>;
   /** whether a version needs an author and another publisher */
   readonly fourEyes: boolean;
@@ -93,7 +93,7 @@ export class TemplatesService {
     const { spec } = readDocument(body);
     const findings = lintTemplate(spec, facts);
     const isSound = findings.every(({ severity }) => severity !== 'error');
-    return { findings: findingsView([...findings, ...(isSound ? await this.parts.remarks.about(spec) : [])]) };
+    return { findings: findingsView([...findings, ...(isSound ? await this.parts.examination.about(spec) : [])]) };
   }
 
   /**
@@ -122,7 +122,7 @@ export class TemplatesService {
     if (currentVersion === undefined) return [];
     const { spec } = await this.parts.templates.version(name, currentVersion);
     const facts = lintFactsOf(this.parts.providers, this.parts.catalog.connections);
-    return findingsView([...lintTemplate(spec, facts), ...(await this.parts.remarks.about(spec))]);
+    return findingsView([...lintTemplate(spec, facts), ...(await this.parts.examination.about(spec))]);
   }
 
   async retire(name: string, caller: Principal): Promise<Revised> {

@@ -1,5 +1,6 @@
 import type { Connection } from '../connection.js';
-import type { AnyProvider, MintCheck, RelatedConnections } from '../provider.js';
+import type { AnyProvider, RelatedConnections } from '../provider.js';
+import type { MintCheck } from '../registry.js';
 import type { Json } from '@mayfly/kernel';
 
 /** Declared connections. */

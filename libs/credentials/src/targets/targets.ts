@@ -1,5 +1,7 @@
 import type { Connection } from '../connection.js';
-import type { AnyProvider, EffectiveTraits, RelatedConnections, ScopeRemark } from '../provider.js';
+import type { AnyProvider, EffectiveTraits, RelatedConnections } from '../provider.js';
+import type { ScopeRemark } from '../authoring.js';
+import { connectionsOf, objectionsTo, remarksOn, traitsOf } from '../provider-questions.js';
 import type { ProviderRegistry } from '../registry.js';
 import { schemaFault, type SchemaFault } from '../schema-fault.js';
 import { resolveSecrets, type SecretSource } from '../secret-reference.js';
@@ -29,25 +31,25 @@ export class Targets {
   /** What a credential of this kind, connection and scope promises, without reading a secret. */
   traits(kind: string, connection: string | undefined, scope?: Json): EffectiveTraits {
     const provider = this.providers.get(kind);
-    if (provider.traitsFor === undefined) return provider.traits;
     const declared = connection === undefined ? {} : this.connections.find(connection)?.spec.config;
     const config = provider.schemas.config.safeParse(declared);
     const parsed: unknown = scope === undefined ? undefined : provider.schemas.scope.safeParse(scope).data;
-    return config.success ? provider.traitsFor(config.data, parsed) : provider.traits;
+    return config.success ? traitsOf(provider, config.data, parsed) : provider.traits;
   }
 
   /** What the provider, and then the connection as it is declared, says against a rendered scope; undefined for nothing. */
   scopeFault(kind: string, connection: string | undefined, scope: Json): SchemaFault | undefined {
     const provider = this.providers.get(kind);
-    const tooWide = provider.readScope?.(scope).find(({ kind: remark }) => remark === 'too-wide');
+    const tooWide = remarksOn(provider, scope).find(({ kind: remark }) => remark === 'too-wide');
     // INVARIANT: I9, what only some of many listed values come to is held to the linter's rule here too.
     const fault = schemaFault(provider.schemas.scope, scope) ?? faultFrom(tooWide);
-    if (fault !== undefined || provider.inspect === undefined) return fault;
+    if (fault !== undefined) return fault;
     const declared = connection === undefined ? {} : this.connections.find(connection)?.spec.config;
     const config = provider.schemas.config.safeParse(declared);
     if (!config.success) return undefined; // what is wrong with a connection is said where it is used
-    const objections = provider.inspect(config.data, provider.schemas.scope.parse(scope));
-    const error = objections.find(({ severity }) => severity === 'error');
+    const error = objectionsTo(provider, config.data, provider.schemas.scope.parse(scope)).find(
+      ({ severity }) => severity === 'error',
+    );
     return error === undefined ? undefined : { path: [], detail: error.detail };
   }
 
@@ -74,11 +76,8 @@ export class Targets {
   }
 
   private declaredRelated(provider: AnyProvider, scope: Json): DeclaredRelated {
-    if (provider.connectionsOf === undefined) return {};
-    const parsed = provider.schemas.scope.safeParse(scope);
-    const names = parsed.success ? provider.connectionsOf(parsed.data) : [];
     return Object.fromEntries(
-      names.map((name) => {
+      connectionsOf(provider, scope).map((name) => {
         const spec = this.connections.find(name)?.spec;
         if (spec === undefined) throw new Problem('provider_rejected', `connection \`${name}\` is missing`);
         return [name, { provider: spec.provider, config: spec.config }];

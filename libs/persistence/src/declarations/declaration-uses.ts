@@ -1,17 +1,23 @@
+import { connectionsOf, type AnyProvider } from '@mayfly/credentials';
 import { ofKind, type Declaration, type DeclarationOf } from '@mayfly/declarations';
+import { canonicalJson, type Json } from '@mayfly/kernel';
+import { sampleScopes } from '@mayfly/templates';
 import type { ClientBase } from 'pg';
 
 /** The kinds that can be taken away again. Agents are retired instead, and keep their names. */
 export type RemovableKind = 'Issuer' | 'Connection';
 
-type DeclaredCredential = DeclarationOf<'TaskTemplate'>['spec']['credentials'][number];
+interface Declared {
+  readonly declarations: readonly Declaration[];
+  readonly providers: readonly AnyProvider[];
+}
 
 /** What would break if a record were gone, in words; nothing when it can go. */
 export async function usesOf(
   client: ClientBase,
   kind: RemovableKind,
   name: string,
-  declarations: readonly Declaration[],
+  { declarations, providers }: Declared,
 ): Promise<string[]> {
   if (kind === 'Issuer') {
     return ofKind('Agent', declarations)
@@ -19,22 +25,45 @@ export async function usesOf(
       .map(({ metadata }) => `agent \`${metadata.name}\``);
   }
   const templates = ofKind('TaskTemplate', declarations)
-    .filter(({ spec }) => spec.credentials.some((credential) => namesConnection(credential, name)))
+    .filter(({ spec }) => usesConnection(spec, name, providers))
     .map(({ metadata }) => `template \`${metadata.name}\``);
-  const leases = await liveLeases(client, name);
+  const leases = await liveLeases(client, name, providers);
   return leases === 0 ? templates : [...templates, `${String(leases)} live leases`];
 }
 
-/** A scope names the connection that it ends sessions by in `endSessions`. */
-function namesConnection({ connection, scope }: DeclaredCredential, name: string): boolean {
-  return connection === name || scope.endSessions === name;
+function usesConnection(
+  spec: DeclarationOf<'TaskTemplate'>['spec'],
+  name: string,
+  providers: readonly AnyProvider[],
+): boolean {
+  const samples = new Map(sampleScopes(spec).map(({ credential, scope }) => [credential, scope]));
+  return spec.credentials.some((credential) => {
+    const scope = samples.get(credential) ?? credential.scope;
+    return credential.connection === name || worksWith({ provider: credential.provider, scope }, name, providers);
+  });
 }
 
-async function liveLeases(client: ClientBase, connection: string): Promise<number> {
-  const { rows } = await client.query<{ count: number }>(
-    `SELECT count(*)::int AS count FROM public.lease
-     WHERE (connection = $1 OR scope ->> 'endSessions' = $1) AND due_at IS NOT NULL`,
-    [connection],
+/** Live leases of this connection, and those whose scope works with it: PostgreSQL finds the name, the provider says what it means. */
+async function liveLeases(client: ClientBase, name: string, providers: readonly AnyProvider[]): Promise<number> {
+  const own = await client.query<{ count: number }>(
+    'SELECT count(*)::int AS count FROM public.lease WHERE connection = $1 AND due_at IS NOT NULL',
+    [name],
   );
-  return rows[0]?.count ?? 0;
+  const { rows } = await client.query<{ provider: string; scope: Json }>(
+    `SELECT provider, scope FROM public.lease
+     WHERE due_at IS NOT NULL AND connection IS DISTINCT FROM $1 AND strpos(scope::text, $2) > 0`,
+    [name, JSON.stringify(name)],
+  );
+  return (own.rows[0]?.count ?? 0) + rows.filter((lease) => worksWith(lease, name, providers)).length;
+}
+
+/** A scope that its provider does not take (any more) counts when the name stands in it: that errs on the safe side. */
+function worksWith(
+  { provider: kind, scope }: { readonly provider: string; readonly scope: Json },
+  name: string,
+  providers: readonly AnyProvider[],
+): boolean {
+  const provider = providers.find((one) => one.kind === kind);
+  if (provider?.schemas.scope.safeParse(scope).success === true) return connectionsOf(provider, scope).includes(name);
+  return canonicalJson(scope).includes(JSON.stringify(name));
 }

@@ -72,7 +72,7 @@ export class PgDeclarationStore {
       const before = existing(await findRecord(client, kind, name), kind, name);
       precondition(before.revision, before);
       const { declarations } = await readDeclaredState(client);
-      const uses = await usesOf(client, kind, name, declarations);
+      const uses = await usesOf(client, kind, name, { declarations, providers: this.context.providers });
       if (uses.length > 0) throw new Problem('conflict', `\`${name}\` is used by ${uses.slice(0, 10).join(', ')}`);
       await deleteRecord(client, kind, name);
       const facts = { kind, name, change: 'delete' as const };

@@ -13,7 +13,7 @@ import { PgTaskStore } from './task.store.js';
 
 const ROLE = 'arn:aws:iam::123456789012:role/crm';
 
-describe('what has to stand at a shared target, on PostgreSQL', () => {
+describe('what has to stand at a shared revocation point, on PostgreSQL', () => {
   let scene: TaskDatabase;
   let database: Database;
   let denials: PgDenialStore;
@@ -36,9 +36,12 @@ describe('what has to stand at a shared target, on PostgreSQL', () => {
   beforeEach(() => scene.empty());
 
   /** A task with one active lease at the role. */
-  async function session(options: IntentOptions & { readonly target?: string } = {}): Promise<TaskIntent> {
+  async function session(options: IntentOptions & { readonly revocationPoint?: string } = {}): Promise<TaskIntent> {
     const plain = taskIntent(scene.clock, options);
-    const intent = { ...plain, leases: plain.leases.map((lease) => ({ ...lease, target: options.target ?? ROLE })) };
+    const intent = {
+      ...plain,
+      leases: plain.leases.map((lease) => ({ ...lease, revocationPoint: options.revocationPoint ?? ROLE })),
+    };
     await declareFor(scene, intent);
     expect(await issuance.open(intent)).toBe('opened');
     expect(await issuance.activate(activationOf(intent))).toBe(true);
@@ -49,13 +52,13 @@ describe('what has to stand at a shared target, on PostgreSQL', () => {
   const claim = async () => (await denials.claim(ROLE, 30))!;
   const leaseIds = (intents: readonly TaskIntent[]) => intents.map(({ leases }) => leases[0]!.id);
 
-  it('is every session of the target that was revoked and has not expired, and no other', async () => {
+  it('is every session of the revocation point that was revoked and has not expired, and no other', async () => {
     const [first, second, living, expired, elsewhere] = [
       await session(),
       await session(),
       await session(),
       await session(),
-      await session({ target: `${ROLE}-2` }),
+      await session({ revocationPoint: `${ROLE}-2` }),
     ];
     await end(first);
     const [revoked] = await end(second);
@@ -169,7 +172,7 @@ describe('what has to stand at a shared target, on PostgreSQL', () => {
     expect(await denials.due(10)).toEqual([]);
     await scene.advance(31);
     const [due] = await denials.due(10);
-    expect(due).toMatchObject({ target: ROLE, lease: { id: intent.leases[0]!.id, provider: 'dummy' } });
+    expect(due).toMatchObject({ revocationPoint: ROLE, lease: { id: intent.leases[0]!.id, provider: 'dummy' } });
     // whether the look came to anything or not
     expect(await denials.due(10)).toEqual([]);
     await scene.advance(31);

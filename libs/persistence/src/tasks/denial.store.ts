@@ -1,5 +1,5 @@
 import { auditEntry, MAYFLY } from '@mayfly/audit';
-import type { DenialClaim, DenialWrite, DeniedSession, StandingDenials } from '@mayfly/credentials';
+import type { DenialClaim, DenialWrite, DeniedSession, DenialDocuments } from '@mayfly/credentials';
 import type { UpkeepStore } from '@mayfly/revocation';
 import type { Clock, LeaseId, TaskId } from '@mayfly/kernel';
 import type { ClientBase, Pool } from 'pg';
@@ -7,7 +7,7 @@ import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
 
-/** What stands at a target is looked at this often while something has to stand there … */
+/** A denial document is looked at this often while it has to deny something … */
 const CHECK_SECONDS = 30;
 /** … and for so long after, so that what is no longer needed is taken away. */
 const LINGER_SECONDS = 600;
@@ -51,7 +51,7 @@ WITH innocent AS (
 UPDATE public.lease l SET renew_requested_at = now() FROM innocent WHERE l.id = innocent.id
 RETURNING l.id, l.task_id AS "taskId", l.agent_name AS agent`;
 
-/** Whoever takes a row counts as having looked: a target whose look fails comes back after the others, and workers do not double. */
+/** Whoever takes a row counts as having looked: a revocation point whose look fails comes back after the others, and workers do not double. */
 const TAKE_DUE = `
 WITH due AS MATERIALIZED (
 SELECT d.target, l.id, l.provider, l.sealed_handle AS "sealedHandle" FROM public.denial_document d
@@ -65,26 +65,29 @@ ORDER BY d.checked_at NULLS FIRST LIMIT $1 FOR UPDATE OF d SKIP LOCKED
 )
 UPDATE public.denial_document d SET checked_at = now() FROM due WHERE d.target = due.target RETURNING due.*`;
 
-/** What has to stand at shared targets, rendered from the leases on PostgreSQL; who may write it is a claim with fencing. */
-export class PgDenialStore implements StandingDenials, UpkeepStore {
+/**
+ * The denial documents of shared revocation points, rendered from the leases on PostgreSQL; who may write one is a claim with
+ * fencing. Its one user is the provider `aws-sts`.
+ */
+export class PgDenialStore implements DenialDocuments, UpkeepStore {
   constructor(
     private readonly pool: Pool,
     private readonly clock: Clock,
   ) {}
 
-  claim(target: string, seconds: number): Promise<DenialClaim | undefined> {
+  claim(point: string, seconds: number): Promise<DenialClaim | undefined> {
     return inTransaction(this.pool, async (client) => {
-      const [document] = (await client.query<DocumentRow>(CLAIM, [target, seconds])).rows;
+      const [document] = (await client.query<DocumentRow>(CLAIM, [point, seconds])).rows;
       if (document === undefined) return undefined;
       // Read under the claim: a revocation that was committed before it is in, one that comes later asks for the next write.
-      const sessions = (await client.query<DeniedSession>(SESSIONS, [target])).rows;
+      const sessions = (await client.query<DeniedSession>(SESSIONS, [point])).rows;
       const [last] = (
         await client.query<{ at: Date | null }>(
           'SELECT max(expires_at) AS at FROM public.lease WHERE target = $1 AND expires_at > now()',
-          [target],
+          [point],
         )
       ).rows;
-      return claimOf(target, document, sessions, last?.at ?? undefined);
+      return claimOf(point, document, sessions, last?.at ?? undefined);
     }).catch(databaseProblem);
   }
 
@@ -97,7 +100,7 @@ export class PgDenialStore implements StandingDenials, UpkeepStore {
            repaired_at = CASE WHEN $6 THEN now() ELSE repaired_at END, cut_off_at = $4, cut_off_until = $5
          WHERE target = $1 AND version = $2 AND claimed_until IS NOT NULL`,
         [
-          claim.target,
+          claim.revocationPoint,
           claim.version,
           write.written ? 1 : 0,
           cutOff?.at ?? null,
@@ -106,16 +109,16 @@ export class PgDenialStore implements StandingDenials, UpkeepStore {
         ],
       );
       if (rowCount !== 1) return false;
-      await this.repaired(client, claim.target, write.repaired);
-      if (write.cutOff !== undefined) await this.cutOff(client, claim.target, write.cutOff);
+      await this.repaired(client, claim.revocationPoint, write.repaired);
+      if (write.cutOff !== undefined) await this.cutOff(client, claim.revocationPoint, write.cutOff);
       return true;
     }).catch(databaseProblem);
   }
 
-  async release({ target, version }: DenialClaim): Promise<void> {
+  async release({ revocationPoint: point, version }: DenialClaim): Promise<void> {
     await this.pool
       .query('UPDATE public.denial_document SET claimed_until = NULL WHERE target = $1 AND version = $2', [
-        target,
+        point,
         version,
       ])
       .catch(databaseProblem);
@@ -125,40 +128,46 @@ export class PgDenialStore implements StandingDenials, UpkeepStore {
     const { rows } = await this.pool
       .query<{ target: string; id: LeaseId; provider: string; sealedHandle: Buffer }>(TAKE_DUE, [limit])
       .catch(databaseProblem);
-    return rows.map(({ target, ...lease }) => ({ target, lease }));
+    return rows.map(({ target: revocationPoint, ...lease }) => ({ revocationPoint, lease }));
   }
 
-  private async repaired(client: ClientBase, target: string, found: DenialWrite['repaired']): Promise<void> {
-    if (found === 'edited' || found === 'removed') await this.note(client, 'target.repaired', target, { found });
+  private async repaired(client: ClientBase, point: string, found: DenialWrite['repaired']): Promise<void> {
+    if (found === 'edited' || found === 'removed') await this.note(client, 'target.repaired', point, { found });
   }
 
   /** The innocent are named, each in the story of its task, and told to renew. */
-  private async cutOff(client: ClientBase, target: string, { at, until }: NonNullable<DenialWrite['cutOff']>) {
-    await client.query(LOCK_TASKS, [target, at]);
-    const { rows } = await client.query<{ id: LeaseId; taskId: TaskId; agent: string }>(INNOCENT, [target, at]);
+  private async cutOff(client: ClientBase, point: string, { at, until }: NonNullable<DenialWrite['cutOff']>) {
+    await client.query(LOCK_TASKS, [point, at]);
+    const { rows } = await client.query<{ id: LeaseId; taskId: TaskId; agent: string }>(INNOCENT, [point, at]);
     const facts = { cutOffAt: at.toISOString(), cutOffUntil: until.toISOString() };
-    await this.note(client, 'target.cut-off', target, { ...facts, innocent: rows.length });
+    await this.note(client, 'target.cut-off', point, { ...facts, innocent: rows.length });
     await insertAudit(
       client,
       rows.map(({ id, taskId, agent }) =>
-        auditEntry('lease.cut-off', this.clock.now(), MAYFLY, { taskId, leaseId: id, agent }, { target, ...facts }),
+        auditEntry(
+          'lease.cut-off',
+          this.clock.now(),
+          MAYFLY,
+          { taskId, leaseId: id, agent },
+          { target: point, ...facts },
+        ),
       ),
     );
   }
 
-  private note(client: ClientBase, type: 'target.repaired' | 'target.cut-off', target: string, facts: object) {
-    return insertAudit(client, [auditEntry(type, this.clock.now(), MAYFLY, {}, { target, ...facts })]);
+  private note(client: ClientBase, type: 'target.repaired' | 'target.cut-off', point: string, facts: object) {
+    return insertAudit(client, [auditEntry(type, this.clock.now(), MAYFLY, {}, { target: point, ...facts })]);
   }
 }
 
 function claimOf(
-  target: string,
+  revocationPoint: string,
   { version, revision, cutOffAt, cutOffUntil, writtenSecondsAgo, repairedSecondsAgo }: DocumentRow,
   sessions: readonly DeniedSession[],
   lastExpiresAt: Date | undefined,
 ): DenialClaim {
   return {
-    target,
+    revocationPoint,
     version,
     revision,
     sessions,

@@ -93,7 +93,10 @@ export async function openTasks(client: ClientBase | Pool, intents: readonly Tas
     ...auditColumns(intents.flatMap((intent) => intent.audit)),
     ...wakeUpColumns(intents),
     ...keyColumns(intents),
-    ...columnsOf(leases, [({ revocationNote }) => revocationNote ?? null, ({ target }) => target ?? null]),
+    ...columnsOf(leases, [
+      ({ revocationNote }) => revocationNote ?? null,
+      ({ revocationPoint }) => revocationPoint ?? null,
+    ]),
   ];
   const result = await client.query<{ id: string; verdict: OpenVerdict }>({
     name: 'open-tasks',

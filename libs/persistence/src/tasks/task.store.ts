@@ -134,7 +134,7 @@ function leaseOf(row: LeaseModel): LivingLease {
     ...present({
       connection: row.connection,
       revocationNote: row.revocationNote,
-      target: row.target,
+      revocationPoint: row.target,
       renewRequestedAt: row.renewRequestedAt,
       providerExpiresAt: row.providerExpiresAt,
       endCause: row.endCause,

@@ -1,4 +1,4 @@
-import type { DenialClaim, DenialWrite, StandingDenials } from '@mayfly/credentials';
+import type { DenialClaim, DenialWrite, DenialDocuments } from '@mayfly/credentials';
 import { addSeconds, type Clock, type LeaseId } from '@mayfly/kernel';
 import type { Answer, CallBounds } from './accesses.js';
 import { readDenials, renderDenials, saySame, type Denials } from './denial-document.js';
@@ -11,7 +11,7 @@ export const CLAIM_SECONDS = 30;
 export const CALLS_SECONDS = 15;
 
 /** What a process knows of the document that it wrote last. */
-export interface Standing {
+export interface DocumentState {
   readonly revision: number;
   /** when IAM acknowledged the denial of each lease */
   readonly since: ReadonlyMap<LeaseId, Date>;
@@ -28,21 +28,21 @@ export interface RoundWish {
 }
 
 export type RoundReport =
-  | { readonly kind: 'standing'; readonly standing: Standing; readonly confirmed: ReadonlySet<LeaseId> }
+  | { readonly kind: 'standing'; readonly standing: DocumentState; readonly confirmed: ReadonlySet<LeaseId> }
   /** found missing with no way to tell whether it ever stood: to be looked at again */
   | { readonly kind: 'unclear' | 'lapsed' | 'role-gone' }
   | { readonly kind: 'failed'; readonly failure: AwsFailure };
 
 export interface RoundParts {
   readonly clock: Clock;
-  readonly denials: StandingDenials;
+  readonly denials: DenialDocuments;
   readonly policy: RolePolicy;
   readonly maxCharacters: number;
   /** for how long after a write IAM may answer with what stood before */
   readonly staleSeconds: number;
 }
 
-/** One claim of one target: look, compare, write the whole document, record. The claim is given back, unless it is open what a write came to. */
+/** One claim of one revocation point: look, compare, write the whole document, record. The claim is given back, unless it is open what a write came to. */
 export class DenialRound {
   private readonly bounds: CallBounds;
   /** whether the claim is not to be given back: it is settled, or a write may still be on its way to IAM */
@@ -51,7 +51,7 @@ export class DenialRound {
   constructor(
     private readonly parts: RoundParts,
     private readonly claim: DenialClaim,
-    private readonly known: Standing | undefined,
+    private readonly known: DocumentState | undefined,
   ) {
     this.bounds = {
       signal: AbortSignal.timeout(CALLS_SECONDS * 1000),
@@ -77,7 +77,11 @@ export class DenialRound {
     return known !== undefined && hasAll ? this.keep(known, NOBODY) : this.write(this.plan(), undefined, NOBODY);
   }
 
-  private async compare(wish: RoundWish, known: Standing | undefined, isSecondLook: boolean): Promise<RoundReport> {
+  private async compare(
+    wish: RoundWish,
+    known: DocumentState | undefined,
+    isSecondLook: boolean,
+  ): Promise<RoundReport> {
     const plan = this.plan();
     const found = await this.parts.policy.read(this.bounds);
     if ('failure' in found) return this.failed(found.failure);
@@ -108,7 +112,7 @@ export class DenialRound {
   }
 
   /** Whether it is known that a document stood here that had something to deny. */
-  private hasStood(wish: RoundWish, known: Standing | undefined): boolean {
+  private hasStood(wish: RoundWish, known: DocumentState | undefined): boolean {
     return wish.confirm.size > 0 || (known !== undefined && known.since.size > 0 && !this.wasJustWritten());
   }
 
@@ -148,7 +152,7 @@ export class DenialRound {
   }
 
   /** Everything is as it should be. */
-  private async keep(standing: Standing, confirmed: ReadonlySet<LeaseId>): Promise<RoundReport> {
+  private async keep(standing: DocumentState, confirmed: ReadonlySet<LeaseId>): Promise<RoundReport> {
     const isRecorded = await this.settle({ written: false });
     return isRecorded ? { kind: 'standing', standing, confirmed } : { kind: 'lapsed' };
   }
@@ -165,7 +169,7 @@ export class DenialRound {
   }
 
   /** `isUnbroken`: what was acknowledged before has stood since; a write of another process may have been a repair. */
-  private standing({ denials }: DenialPlan, isUnbroken: boolean, isWritten: boolean): Standing {
+  private standing({ denials }: DenialPlan, isUnbroken: boolean, isWritten: boolean): DocumentState {
     const now = this.parts.clock.now();
     const before = isUnbroken && this.known?.revision === this.claim.revision ? this.known.since : undefined;
     const denied = this.claim.sessions.filter(({ leaseId }) => denials !== undefined && this.denies(denials, leaseId));

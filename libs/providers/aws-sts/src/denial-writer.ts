@@ -7,18 +7,18 @@ import {
   type RoundParts,
   type RoundReport,
   type RoundWish,
-  type Standing,
+  type DocumentState,
 } from './denial-round.js';
 
 /** Between two writes of one role: IAM's rate is the account's, not ours. */
 const PAUSE_MILLISECONDS = 500;
-/** How long to wait for another process to give the target back. */
+/** How long to wait for another process to give the revocation point back. */
 const PATIENCE_MILLISECONDS = 2_000;
 const LOOK_AGAIN_MILLISECONDS = 1_000;
 
 export type DenialReport = RoundReport | { readonly kind: 'held' };
 
-/** What one caller wants of the document of a target. */
+/** What one caller wants of the document of a revocation point. */
 export interface DenialWish {
   /** whose denial has to stand */
   readonly lease?: LeaseId;
@@ -33,16 +33,16 @@ interface Waiting {
 }
 
 /**
- * The one writer of a target in this process. What arrives while a round is under way is gathered into the next one, so that the
+ * The one writer of a revocation point in this process. What arrives while a round is under way is gathered into the next one, so that the
  * number of writes follows the time that a write takes, and not the number of tasks that end. Idle, it holds no timer.
  */
 export class DenialWriter {
   private waiting: Waiting[] = [];
   private isRunning = false;
   private wroteAt = -Infinity;
-  private standing: Standing | undefined;
+  private standing: DocumentState | undefined;
 
-  constructor(private readonly target: string) {}
+  constructor(private readonly point: string) {}
 
   /** Whether it holds nothing worth keeping. */
   get isIdle(): boolean {
@@ -58,7 +58,7 @@ export class DenialWriter {
     return report;
   }
 
-  /** Runs `work` under a claim of the target, in turn with the rounds; undefined while another process holds it. */
+  /** Runs `work` under a claim of the revocation point, in turn with the rounds; undefined while another process holds it. */
   async exclusively<T>(parts: RoundParts, work: (claim: DenialClaim) => Promise<T>): Promise<T | undefined> {
     const claim = await this.claimPatiently(parts);
     if (claim === undefined) return undefined;
@@ -113,7 +113,7 @@ export class DenialWriter {
 
   private async claimPatiently({ denials }: RoundParts): Promise<DenialClaim | undefined> {
     for (const end = performance.now() + PATIENCE_MILLISECONDS; ;) {
-      const claim = await denials.claim(this.target, CLAIM_SECONDS);
+      const claim = await denials.claim(this.point, CLAIM_SECONDS);
       if (claim !== undefined || performance.now() > end) return claim;
       await pause(50 + Math.random() * 100);
     }

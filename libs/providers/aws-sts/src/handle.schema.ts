@@ -20,12 +20,12 @@ export function iamOf(config: Pick<AwsConfig, 'endpoints'>): string {
 }
 
 /** One role at one IAM: the place of one document of denials. */
-export function targetName({ roleArn, iam }: Pick<AwsHandle, 'roleArn' | 'iam'>): string {
+export function revocationPointName({ roleArn, iam }: Pick<AwsHandle, 'roleArn' | 'iam'>): string {
   return `${roleArn}${SEPARATOR}${iam}`;
 }
 
-/** The parts of a name that `targetName` gave. */
-export function readTarget(target: string): Pick<AwsHandle, 'roleArn' | 'iam'> {
-  const at = target.indexOf(SEPARATOR);
-  return { roleArn: target.slice(0, at), iam: target.slice(at + SEPARATOR.length) };
+/** The parts of a name that `revocationPointName` gave. */
+export function readRevocationPoint(point: string): Pick<AwsHandle, 'roleArn' | 'iam'> {
+  const at = point.indexOf(SEPARATOR);
+  return { roleArn: point.slice(0, at), iam: point.slice(at + SEPARATOR.length) };
 }

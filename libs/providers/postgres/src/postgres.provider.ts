@@ -12,6 +12,7 @@ import type {
   RevocationOrder,
   RevocationOutcome,
   ScopeObjection,
+  SecretFinding,
 } from '@mayfly/credentials';
 import { Problem, type Clock } from '@mayfly/kernel';
 import { addressOf, leaseUrl, makerIn } from './address.js';
@@ -29,6 +30,7 @@ import {
   type PostgresHandle,
   type PostgresScope,
 } from './postgres.schemas.js';
+import { passwordParametersIn } from './password-parameter.js';
 import { poolingOf, type Pooling } from './pooling.js';
 import { refusePreparedTransactions } from './prepared-transactions.js';
 import { probeTarget } from './probe.js';
@@ -55,18 +57,20 @@ export class PostgresProvider
     Renewable<PostgresConfig, PostgresScope, PostgresHandle>,
     Probeable<PostgresConfig>,
     Attending<PostgresConfig>,
-    ConnectionAware<PostgresConfig, PostgresScope>
+    ConnectionAware<PostgresConfig, PostgresScope>,
+    SecretFinding
 {
   readonly kind = 'postgres';
   readonly schemas = { config: PostgresConfigSchema, scope: PostgresScopeSchema, handle: PostgresHandleSchema };
   readonly secretMembers = ['/url', '/sslRootCert'];
-  readonly authoredMembers = ['verbs'];
+  readonly authoring = { authoredMembers: ['verbs'] };
   readonly traits: ProviderTraits = {
     revocation: 'immediate',
     minTtlSeconds: 1,
     maxTtlSeconds: 43_200,
     remote: true,
   };
+  readonly findSecretsIn = passwordParametersIn;
   private readonly targets = new Targets(4);
   /** sessions of their own, so that many revocations do not hold up mints, nor mints a revocation */
   private readonly attendance = new Attendance();

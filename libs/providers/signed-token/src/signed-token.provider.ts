@@ -1,9 +1,12 @@
 import type {
+  ConnectionAware,
   CredentialProvider,
+  Introspectable,
   Minted,
   MintOrder,
   ProviderTraits,
   Renewable,
+  ResourceServer,
   RevocationOrder,
   RevocationOutcome,
   ScopeObjection,
@@ -31,7 +34,9 @@ export type SignedTokenOrder = MintOrder<SignedTokenConfig, SignedTokenScope>;
 export class SignedTokenProvider
   implements
     CredentialProvider<SignedTokenConfig, SignedTokenScope, SignedTokenHandle>,
-    Renewable<SignedTokenConfig, SignedTokenScope, SignedTokenHandle>
+    Renewable<SignedTokenConfig, SignedTokenScope, SignedTokenHandle>,
+    ConnectionAware<SignedTokenConfig, SignedTokenScope>,
+    Introspectable<SignedTokenConfig>
 {
   readonly kind = 'signed-token';
   readonly schemas = {
@@ -57,6 +62,10 @@ export class SignedTokenProvider
   inspect({ audience }: SignedTokenConfig, scope: SignedTokenScope): readonly ScopeObjection[] {
     if (audience === undefined || audience === scope.audience) return [];
     return [{ severity: 'error', detail: `the connection does not serve the audience \`${scope.audience}\`` }];
+  }
+
+  resourceServersOf({ audience, resourceServers = [] }: SignedTokenConfig): readonly ResourceServer[] {
+    return audience === undefined ? [] : resourceServers.map((server) => ({ audience, ...server }));
   }
 
   plan({ leaseId, config, scope }: SignedTokenOrder): SignedTokenHandle {

@@ -33,7 +33,6 @@ export const SignedTokenConnectionSchema = z.strictObject({
   audience: AudienceSchema,
   resourceServers: z.array(z.strictObject({ issuer: NameSchema, subject: z.string().min(1).max(255) })).max(64),
 });
-export type SignedTokenConnection = z.infer<typeof SignedTokenConnectionSchema>;
 
 /** A template needs no connection to issue tokens; one that names a connection is held to its audience. */
 export const SignedTokenConfigSchema = SignedTokenConnectionSchema.partial().refine(

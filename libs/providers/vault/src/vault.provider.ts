@@ -76,7 +76,7 @@ export class VaultProvider
 {
   readonly kind = 'vault';
   readonly schemas;
-  readonly authoredMembers = ['method', 'endSessions'];
+  readonly authoring = { authoredMembers: ['method', 'endSessions'] };
   readonly secretMembers = ['/auth/secretId', '/auth/token', '/auth/jwt', '/tls/ca'];
   readonly traits: ProviderTraits = {
     revocation: 'immediate',

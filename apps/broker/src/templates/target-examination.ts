@@ -1,11 +1,11 @@
-import { type Targets, withDeadline } from '@mayfly/credentials';
+import { examining, type Targets, withDeadline } from '@mayfly/credentials';
 import { Problem } from '@mayfly/kernel';
 import { finding, type Finding, type SampleScope, sampleScopes, type TaskTemplateSpec } from '@mayfly/templates';
 
 const ASKING_SECONDS = 8;
 
 /** What the targets of a template say of its scopes, asked when somebody lints or publishes it. Only warnings come of it. */
-export class TargetRemarks {
+export class TargetExamination {
   constructor(private readonly targets: Pick<Targets, 'resolve'>) {}
 
   /**
@@ -26,11 +26,9 @@ export class TargetRemarks {
     try {
       const { provider, config } = await this.targets.resolve(credential.provider, credential.connection, scope);
       const parsed = provider.schemas.scope.safeParse(scope);
-      if (provider.examine === undefined || !parsed.success) return [];
-      const remarks = await withDeadline(
-        ASKING_SECONDS,
-        async (signal) => (await provider.examine?.(config, parsed.data, signal)) ?? [],
-      );
+      const examiner = examining(provider);
+      if (examiner === undefined || !parsed.success) return [];
+      const remarks = await withDeadline(ASKING_SECONDS, (signal) => examiner.examine(config, parsed.data, signal));
       return remarks.map((remark) => finding('MF310', pointer, remark));
     } catch (error) {
       const reason = error instanceof Problem ? error.detail : 'it failed in an unexpected way';
