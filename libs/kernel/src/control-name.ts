@@ -1,6 +1,6 @@
 /**
- * Every control of Mayfly, in the order in which a task meets them. The facts of each are in `policy` (`CONTROL_FACTS`) and
- * in docs/controls.md.
+ * All controls, in the order in which a task meets them. `CONTROL_FACTS` in `policy` and docs/controls.md describe
+ * each.
  */
 export const CONTROL_NAMES = [
   'identity',
