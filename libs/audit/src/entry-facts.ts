@@ -3,7 +3,7 @@ import { z } from 'zod';
 
 /** An instant as RFC 3339 text in UTC, with milliseconds. */
 const Instant = z.iso.datetime();
-/** A JSON object of any form: parameters, evidence, what a target told. */
+/** A JSON object of any form: parameters, evidence, a target's answer. */
 const AnyObject = z.record(z.string(), z.json()) as unknown as z.ZodType<JsonObject, JsonObject>;
 const Identity = z.strictObject({ issuer: z.string(), subject: z.string() });
 const Verdict = z.strictObject({
@@ -13,11 +13,13 @@ const Verdict = z.strictObject({
   help: z.string().optional(),
   evidence: AnyObject.optional(),
 });
-/** Where a document changed: at most 50 JSON Pointers (RFC 6901), and how many places there are. Values are not told. */
+/**
+ * The changes of a document: at most 50 JSON Pointers (RFC 6901) and the number of changed members. Holds no values.
+ */
 const Places = { changed: z.array(z.string()).optional(), changedPlaces: z.int().optional() };
 const Tested = { name: z.string(), ok: z.boolean(), wrong: z.array(z.string()) };
 
-/** Denials of one group that have no entry of their own: their exact number, and the first and the last instant. */
+/** Counted denials of one group: their exact number, and the first and the last instant. */
 const counted = <Shape extends z.core.$ZodLooseShape>(group: Shape) =>
   z.strictObject({ ...group, count: z.int().positive(), from: Instant, to: Instant });
 
@@ -30,13 +32,13 @@ const IdentityRefused = z.strictObject({
   kid: z.string().optional(),
   alg: z.string().optional(),
   typ: z.string().optional(),
-  /** the claim or header member that is not of the accepted form */
+  /** the claim or header member with the wrong form */
   member: z.string().optional(),
   aud: z.union([z.string(), z.array(z.string()).readonly()]).optional(),
 });
 
 const TaskDenied = z.strictObject({
-  /** the control that denied, or the code of the problem where no control did */
+  /** the control that denied, or the code of the problem when no control denied */
   control: z.string(),
   detail: z.string(),
   template: z.string(),
@@ -55,8 +57,9 @@ const GrantedLease = z.strictObject({
 });
 
 /**
- * The facts of every kind of entry. INVARIANT: once an entry is written, its form is for ever. Whoever changes a schema
- * raises the version of its kind in `FACT_VERSIONS` and keeps readers of the older form. I10: no fact holds a secret.
+ * The facts of each type of entry. INVARIANT: the form of a written entry never changes. A change of a schema here
+ * raises the version of its type in `FACT_VERSIONS` and keeps the readers of the older form. I10: no fact holds a
+ * secret.
  */
 export const ENTRY_FACTS = {
   'identity.refused': z.union([IdentityRefused, counted({ reason: z.string(), issuer: z.string().optional() })]),
@@ -136,7 +139,7 @@ export const ENTRY_FACTS = {
   'template.published': z.strictObject({
     name: z.string(),
     version: z.int(),
-    /** of a draft: who began it, and everybody who changed it */
+    /** of a draft: its first author, and everybody who changed it */
     author: z.string().optional(),
     editors: z.array(z.string()).optional(),
     /** of a file */
@@ -158,11 +161,13 @@ export const ENTRY_FACTS = {
   }),
 } as const satisfies Record<string, z.ZodType>;
 
-/** What an entry tells: one transition, one denial, or how many denials of a kind have no entry of their own. */
+/** The type of an entry: one transition, one denial, or a number of counted denials. */
 export type AuditEntryType = keyof typeof ENTRY_FACTS;
 
-/** The facts of one kind of entry. */
+/** The facts of one type of entry. */
 export type EntryFacts<Type extends AuditEntryType> = z.input<(typeof ENTRY_FACTS)[Type]>;
 
-/** The version of the facts of a kind, as `factsVersion` in the body of its entries. Kinds that are not named have 1. */
+/**
+ * The version of each type's facts, written as `factsVersion` into the body. A type that is not listed has version 1.
+ */
 export const FACT_VERSIONS: Partial<Record<AuditEntryType, number>> = {};

@@ -1,7 +1,7 @@
 import { FACT_VERSIONS, type AuditEntryType, type EntryFacts } from './entry-facts.js';
 import { canonicalJson, newId, type AuditEntryId, type JsonObject, type LeaseId, type TaskId } from '@mayfly/kernel';
 
-/** Who did it: an agent, a person or another workload (by issuer and subject), or Mayfly itself. */
+/** The author of a change: an agent, a person or another workload (by issuer and subject), or Mayfly itself. */
 export type Actor =
   | { readonly kind: 'agent'; readonly name: string; readonly runtime: string }
   | { readonly kind: 'person'; readonly issuer: string; readonly subject: string }
@@ -10,7 +10,10 @@ export type Actor =
 
 export const MAYFLY: Actor = { kind: 'mayfly' };
 
-/** An entry as it is stored. `body` is canonical JSON (RFC 8785) of everything below and the facts: the bytes that the log commits to. */
+/**
+ * A stored entry. `body` is the canonical JSON (RFC 8785) of the other members and the facts; the log commits to its
+ * bytes.
+ */
 export interface AuditEntry {
   readonly id: AuditEntryId;
   readonly at: Date;
@@ -28,7 +31,7 @@ export interface AuditSubject {
   readonly agent?: string;
 }
 
-/** Makes an entry. Its facts have the form of their kind (`ENTRY_FACTS`) and hold no secret (I10). */
+/** Returns a new entry. The facts have the form of their type (`ENTRY_FACTS`) and hold no secret (I10). */
 export function auditEntry<Type extends AuditEntryType>(
   type: Type,
   at: Date,
