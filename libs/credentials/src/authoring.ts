@@ -2,11 +2,11 @@ import type { Json } from '@mayfly/kernel';
 import type { Hole, ScopeMember } from '@mayfly/templates';
 
 /**
- * What a provider knows of one text in a rendered scope, where it reads texts in a way of its own:
- * - `narrowest`: it has a wildcard, and nothing narrower exists at the target;
- * - `below`: its wildcard stands for everything below one named thing;
- * - `too-wide`: its wildcard stands for more than a template may give, which is refused at a request too;
- * - `unbound`: it is a right that lacks the condition which usually bounds it.
+ * A provider's remark on one text in a rendered scope, for providers with a text grammar of their own:
+ * - `narrowest`: the text has a wildcard, and the target knows nothing narrower;
+ * - `below`: the wildcard matches everything below one named thing;
+ * - `too-wide`: the wildcard matches more than a template may grant; a request with it is refused too;
+ * - `unbound`: the text is a right without the condition that usually bounds it.
  */
 export interface ScopeRemark {
   readonly path: readonly (string | number)[];
@@ -14,17 +14,21 @@ export interface ScopeRemark {
   readonly detail?: string;
 }
 
-/** What a provider knows that the author of a template must be told. All of it is pure. */
+/** A provider's rules for authors of templates. All members are pure. */
 export interface Authoring {
-  /** members of a scope, at any depth, that are the template author's alone: no free parameter fills them (I9) */
+  /** members of a scope, at any depth, that only the template's author sets: no free parameter fills them (I9) */
   readonly authoredMembers?: readonly string[];
-  /** Whether a member is the author's alone besides, for its name or for what stands beside it in `members`. */
+  /**
+   * True when only the author may set a member, because of its name or of its siblings in `members`. Adds to
+   * `authoredMembers`.
+   */
   isAuthored?(key: string, members: readonly ScopeMember[]): boolean;
   /**
-   * What is wrong with the holes of one text, in words for the author: fixed texts and holes by turns. It is asked about texts
-   * of every template, since a name such as an ARN means the same in any scope: nothing for a text of another grammar.
+   * Returns the faults of the holes in one text, in words for the author. `parts` alternates fixed texts and holes.
+   * Called for texts of every template, since a name such as an ARN means the same in any scope; returns nothing for a
+   * text of another grammar.
    */
   faultsOfText?(parts: readonly (string | Hole)[]): readonly string[];
-  /** What is known of texts in a rendered scope, whether the provider's schema takes the scope or not. */
+  /** Returns remarks on the texts of a rendered scope, which need not fit the provider's schema. */
   readScope?(scope: Json): readonly ScopeRemark[];
 }

@@ -1,54 +1,62 @@
 import type { LeaseId } from '@mayfly/kernel';
 
-/** A session that a revocation point has to refuse until it expires by itself. */
+/** A session that a revocation point has to deny until the session expires. */
 export interface DeniedSession {
   readonly leaseId: LeaseId;
-  /** no session of this lease was issued later */
+  /** no session of this lease was issued after this instant */
   readonly issuedBy: Date;
   readonly expiresAt: Date;
 }
 
-/** The right to write the denial document of a revocation point, with all that it has to hold, as the database has it now. */
+/**
+ * The right to write the denial document of a revocation point, with the current data that the document has to hold.
+ */
 export interface DenialClaim {
   readonly revocationPoint: string;
-  /** fences: a claim that lapsed records nothing */
+  /** the fence: a claim that lapsed records nothing */
   readonly version: number;
-  /** how often the document was written so far */
+  /** the number of writes so far */
   readonly revision: number;
-  /** since the last write by anybody, by the database's clock; undefined before the first */
+  /** seconds since the last write by any process, by the database's clock; undefined before the first write */
   readonly writtenSecondsAgo?: number;
-  /** since the document was last put back after somebody else had changed or removed it */
+  /** seconds since the last repair of a document that somebody else had changed or removed */
   readonly repairedSecondsAgo?: number;
-  /** every session of the revocation point that was revoked and has not expired, oldest first */
+  /** the revoked sessions of the revocation point that have not expired, oldest revocation first */
   readonly sessions: readonly DeniedSession[];
-  /** everything issued before `at` is refused, until `until`, when all of that has expired */
+  /** the document denies every session issued before `at`; by `until` all of those sessions have expired */
   readonly cutOff?: { readonly at: Date; readonly until: Date };
-  /** the latest expiry of any lease of the revocation point; undefined when nothing does */
+  /** the latest expiry of any lease of the revocation point; undefined when all have expired */
   readonly lastExpiresAt?: Date;
 }
 
-/** What was done under a claim. */
+/** The result of the work under one claim. */
 export interface DenialWrite {
-  /** whether the document was written, or found as it should be */
+  /** true when the document was written, false when it was correct already */
   readonly written: boolean;
-  /** somebody else had changed or removed the document; `unclear`: it was not seen, which may be too soon after a write */
+  /**
+   * somebody else had changed or removed the document; `unclear`: it was missing, perhaps because it was read too soon
+   * after a write
+   */
   readonly repaired?: 'edited' | 'removed' | 'unclear';
-  /** a cut-off that is new with this write */
+  /** the cut-off that this write added */
   readonly cutOff?: { readonly at: Date; readonly until: Date };
 }
 
 /**
- * The denial documents of shared revocation points (`SharedRevocation`), rendered from the leases. Its one user is the provider
- * `aws-sts`, whose sessions can be ended by a policy alone.
+ * The denial documents of shared revocation points (`SharedRevocation`), rendered from the leases. Only `aws-sts` uses
+ * them: a policy is the only way to end its sessions.
  */
 export interface DenialDocuments {
-  /** Claims a revocation point for some seconds. Undefined while somebody else holds it. Throws `unavailable`. */
+  /**
+   * Claims a revocation point for some seconds. Resolves to undefined while another process has it. Throws
+   * `unavailable`.
+   */
   claim(revocationPoint: string, seconds: number): Promise<DenialClaim | undefined>;
   /**
-   * Records what was done and gives the claim back, with the audit: a repair that is clear, and a cut-off with each innocent lease,
-   * which is told to renew. False when the claim had lapsed and nothing was recorded.
+   * Records the result and releases the claim. Audits certain repairs and new cut-offs, and marks every lease that a
+   * cut-off affects for renewal. Resolves to false when the claim had lapsed; nothing is recorded then.
    */
   settle(claim: DenialClaim, write: DenialWrite): Promise<boolean>;
-  /** Gives the claim back with nothing done. */
+  /** Releases the claim without a result. */
   release(claim: DenialClaim): Promise<void>;
 }

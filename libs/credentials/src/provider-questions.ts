@@ -14,7 +14,7 @@ import type {
   SharedRevocation,
 } from './provider-parts.js';
 
-/** Every optional part of the contract, with its types closed behind the provider's own schemas. */
+/** Every optional part of the contract. The provider's own schemas check the types. */
 type Parts = Partial<
   Renewable<unknown, unknown, unknown> &
     Probeable<unknown> &
@@ -28,7 +28,10 @@ type Parts = Partial<
 
 type Having<Part extends keyof Parts> = AnyProvider & Required<Pick<Parts, Part>>;
 
-/** The provider as one that has these parts, or undefined when it lacks the first of them. No other file looks for a part. */
+/**
+ * Returns the provider typed with these parts, or undefined when it lacks the first one. Only this file tests for
+ * parts.
+ */
 function having<Part extends keyof Parts>(
   provider: AnyProvider,
   ...[first]: readonly [Part, ...Part[]]
@@ -44,34 +47,40 @@ export const examining = (provider: AnyProvider) => having(provider, 'examine');
 export const reconcilable = (provider: AnyProvider) => having(provider, 'orphans');
 export const sharedRevocation = (provider: AnyProvider) => having(provider, 'maintain', 'revocationPointOf');
 
-/** What the provider knows of texts in a rendered scope. */
+/** Returns the provider's remarks on texts in a rendered scope. */
 export function remarksOn(provider: AnyProvider, scope: Json): readonly ScopeRemark[] {
   return provider.authoring?.readScope?.(scope) ?? [];
 }
 
-/** Where the provider's own grammar shows a secret in a configuration as it was declared, as JSON Pointers. */
+/** Returns JSON Pointers to the secrets that only the provider's grammar reveals in a declared configuration. */
 export function secretsIn(provider: AnyProvider, config: Json): readonly string[] {
   return having(provider, 'findSecretsIn')?.findSecretsIn(config) ?? [];
 }
 
-/** Who may introspect what is minted through a connection as it was declared; nobody where it does not fit the schema. */
+/**
+ * Returns the workloads that may introspect tokens minted through a declared connection; none when its configuration
+ * does not fit the schema.
+ */
 export function resourceServersOf(provider: AnyProvider, declared: Json): readonly ResourceServer[] {
   const introspectable = having(provider, 'resourceServersOf');
   const config = introspectable?.schemas.config.safeParse(declared);
   return config?.success === true ? (introspectable?.resourceServersOf(config.data) ?? []) : [];
 }
 
-/** Traits for a parsed configuration and scope: the provider's own where they depend on neither. */
+/** Returns the traits for a parsed configuration and scope, or the provider's own when they depend on neither. */
 export function traitsOf(provider: AnyProvider, config: unknown, scope?: unknown): EffectiveTraits {
   return having(provider, 'traitsFor')?.traitsFor(config, scope) ?? provider.traits;
 }
 
-/** What a parsed configuration says against a parsed scope. */
+/** Returns the reasons why a connection with this parsed configuration cannot serve the parsed scope. */
 export function objectionsTo(provider: AnyProvider, config: unknown, scope: unknown): readonly ScopeObjection[] {
   return having(provider, 'inspect')?.inspect(config, scope) ?? [];
 }
 
-/** The names of other connections that a rendered scope works with; none for a scope that the provider does not take. */
+/**
+ * Returns the names of other connections that a rendered scope uses; none when the scope does not fit the provider's
+ * schema.
+ */
 export function connectionsOf(provider: AnyProvider, scope: Json): readonly string[] {
   const related = having(provider, 'connectionsOf');
   const parsed = related?.schemas.scope.safeParse(scope);

@@ -1,31 +1,31 @@
 import { Problem } from '@mayfly/kernel';
 import type { AnyProvider, Minted, MintOrder } from './provider.js';
 
-/** A provider of this service, with the judge of its work where its credentials can be read. */
+/** A provider of this service, with the check of its credentials when Mayfly can read them. */
 export interface RegisteredProvider {
   readonly provider: AnyProvider;
   /**
-   * Compares a credential with what was ordered, and says what is wrong with it, or undefined. It lives apart from the
-   * provider, since a minter does not judge its own work, and quotes nothing of the credential.
+   * Compares a minted credential with its order. Returns the difference, or undefined. Lives apart from the provider,
+   * because a minter must not judge its own work. Quotes nothing of the credential.
    */
   check?(order: MintOrder<unknown, unknown>, minted: Minted<unknown>): string | undefined;
 }
 
-/** The judge of what one provider mints. */
+/** The check of one provider's credentials. */
 export type MintCheck = NonNullable<RegisteredProvider['check']>;
 
-/** A line in the list of providers. */
+/** One entry in the list of providers. */
 export interface ProviderEntry<Parts> {
   /**
-   * What secrets of this kind look like, for the redaction of all that is logged: it is known before anything is built. Each
-   * pattern stops before a quote and before a backslash, so that a JSON line stays one, and its repetitions are bounded before
-   * the fixed part, so that no text makes it slow.
+   * Patterns of this kind's secrets, by which the logger redacts. They are known before any provider is built. Each
+   * pattern stops before a quote and before a backslash, so that a redacted JSON line stays valid. Repetitions before
+   * the fixed part are bounded, so that no text makes the match slow.
    */
   readonly redaction?: readonly RegExp[];
   build(parts: Parts): RegisteredProvider;
 }
 
-/** The providers that this service has, by kind. */
+/** The providers of this service, by kind. */
 export class ProviderRegistry {
   private readonly byKind: ReadonlyMap<string, RegisteredProvider>;
 
@@ -41,17 +41,17 @@ export class ProviderRegistry {
     return this.byKind.get(kind)?.provider;
   }
 
-  /** The provider of this kind. Throws `invalid_declaration` naming the kinds that exist. */
+  /** Returns the provider of this kind. Throws `invalid_declaration`, which names the kinds that exist. */
   get(kind: string): AnyProvider {
     return this.entry(kind).provider;
   }
 
-  /** Lets every provider end its connections. */
+  /** Calls `close` of every provider. */
   async close(): Promise<void> {
     await Promise.all(this.all.map(async (provider) => provider.close?.()));
   }
 
-  /** Judges a minted credential; undefined when nothing is wrong with it. */
+  /** Checks a minted credential. Returns its fault, or undefined. */
   check(kind: string, ...minted: Parameters<MintCheck>): string | undefined {
     return this.entry(kind).check?.(...minted);
   }

@@ -12,16 +12,18 @@ import {
 } from 'cockatiel';
 import type { ConnectionSource } from './target.js';
 
-/** So many outages in a row pause a connection. */
+/** This many outages in a row pause a connection. */
 const OUTAGES = 5;
 const PAUSE_MS = 5_000;
 const CONCURRENT_CALLS = 32;
-/** Calls that wait for their turn; more are refused, since they would not be answered in time. */
+/** The number of calls that may wait for a free call. Further calls are refused, since no answer would be in time. */
 const WAITING_CALLS = 512;
-/** The part of a call's time that it may wait for its turn. */
+/** The share of a call's time that it may wait for a free call. */
 const WAITING_PART = 0.5;
 
-/** Port: throws `provider_unavailable` (reason `revocation-failing`) while leases of the connection cannot be ended. */
+/**
+ * Port: throws `provider_unavailable` (reason `revocation-failing`) while leases of the connection cannot be revoked.
+ */
 export interface RevocationHealth {
   requireWorking(connection: string): void;
 }
@@ -30,14 +32,14 @@ interface Gate {
   readonly concurrentCalls: number;
   readonly breaker: CircuitBreakerPolicy;
   readonly bulkhead: BulkheadPolicy;
-  /** when the pause began, on the monotonic clock */
+  /** the start of the pause, on the monotonic clock */
   openedAt: number;
 }
 
 /**
- * What calls to mint and renew pass, by connection: a bound on how many are under way at once, and a breaker that pauses
- * a back end which does not answer, so that requests for it are refused at once and no other connection waits for it.
- * Revocations do not pass here: they are tried again whatever happens.
+ * Guards mint and renewal calls, by connection. A bulkhead bounds the calls at once. A circuit breaker pauses a
+ * connection that does not answer: its requests are refused at once, and no other connection waits. Revocations do not
+ * pass here: they are always tried again.
  */
 export class ConnectionGates {
   private readonly gates = new Map<string, Gate>();
@@ -48,8 +50,8 @@ export class ConnectionGates {
   ) {}
 
   /**
-   * Throws `provider_unavailable` while the connection is paused (reason `paused`) or its leases cannot be ended (reason
-   * `revocation-failing`). Nothing is recorded then.
+   * Throws `provider_unavailable` while the connection is paused (reason `paused`) or its leases cannot be revoked
+   * (reason `revocation-failing`). Called before a lease is recorded.
    */
   requireOpen(connection: string | undefined): void {
     const gate = connection === undefined ? undefined : this.gates.get(connection);
@@ -59,8 +61,9 @@ export class ConnectionGates {
   }
 
   /**
-   * The outcome of a call that may take `seconds` in all, or `provider_rejected` (reason `paused` or `busy`) when it was not
-   * made: nothing came of it. Only `provider_unavailable` counts as an outage, and no wait for a turn does.
+   * Makes a call that may take `seconds` in all, the wait included. Throws `provider_rejected` (reason `paused` or
+   * `busy`) when the call was not made, so that nothing was minted. Only `provider_unavailable` counts as an outage; a
+   * wait never does.
    */
   async run<T>(connection: string | undefined, seconds: number, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
     if (connection === undefined) return withDeadline(seconds, call);
@@ -80,12 +83,12 @@ export class ConnectionGates {
     }
   }
 
-  /** Of every connection that was used: 1 while it is paused, else 0. */
+  /** Returns 1 for every used connection that is paused, and 0 for every other used connection. */
   pausedConnections(): ReadonlyMap<string, number> {
     return new Map([...this.gates].map(([name, gate]) => [name, isPaused(gate) ? 1 : 0]));
   }
 
-  /** The connections that calls went to. */
+  /** Returns the names of the connections that were called. */
   used(): readonly string[] {
     return [...this.gates.keys()];
   }
@@ -107,7 +110,7 @@ export class ConnectionGates {
   }
 }
 
-/** After the pause the next call is let through; whether it works decides. */
+/** After the pause the breaker lets one call through. Its result ends or extends the pause. */
 function isPaused({ breaker, openedAt }: Gate): boolean {
   return breaker.state === CircuitState.Open && performance.now() - openedAt < PAUSE_MS;
 }

@@ -5,27 +5,27 @@ import type { Targets } from './targets.js';
 
 interface Recorded {
   readonly handle: Json;
-  /** the connection's configuration as it was declared when the lease was planned; its secrets are references */
+  /** the connection's declared configuration when the lease was planned; its secrets are references */
   readonly config: Json;
-  /** the same of the other connections that the scope works with */
+  /** the declared configurations of the other connections that the scope uses */
   readonly related?: DeclaredRelated;
 }
 
 /**
- * What revocation needs, sealed for its lease: the provider's handle, and where it is of use. A connection that is
- * changed or deleted later leads new leases elsewhere and takes nothing from those that live (I4).
+ * Seals the provider's handle together with the connection's configuration, bound to the lease. A later change or
+ * deletion of the connection affects new leases only: living leases stay revocable (I4).
  */
 export function sealHandle(sealing: Sealing, leaseId: LeaseId, target: Target, handle: Json): Buffer {
   const related = target.declaredRelated === undefined ? {} : { related: target.declaredRelated };
   return sealing.seal(JSON.stringify({ handle, config: target.declared, ...related } satisfies Recorded), leaseId);
 }
 
-/** The handle of a lease alone. */
+/** Returns the handle of a lease without its target. */
 export function handleOf(sealing: Sealing, lease: Pick<SealedLease, 'id' | 'sealedHandle'>): Json {
   return recordedIn(sealing, lease).handle;
 }
 
-/** The handle and the target of a lease, from its own row. Throws as `Targets.restore` does. */
+/** Returns the handle and the target of a lease from its own row. Throws as `Targets.restore` does. */
 export async function openHandle(
   sealing: Sealing,
   targets: Targets,

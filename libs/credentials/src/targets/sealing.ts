@@ -1,12 +1,12 @@
 import type { LeaseId } from '@mayfly/kernel';
 
-/** Seals what must not be read at rest, bound to a context: it opens under the same context only. */
+/** Encrypts data at rest and binds it to a context. Only the same context opens it. */
 export interface Sealing {
   seal(plain: string, context: string): Buffer;
   open(sealed: Uint8Array, context: string): Buffer;
 }
 
-/** A lease whose handle tells what it has at a target. */
+/** A lease with its sealed handle. */
 export interface SealedLease {
   readonly id: LeaseId;
   readonly provider: string;

@@ -3,25 +3,25 @@ import type { AnyProvider, RelatedConnections } from '../provider.js';
 import type { MintCheck } from '../registry.js';
 import type { Json } from '@mayfly/kernel';
 
-/** Declared connections. */
+/** Port: the declared connections. */
 export interface ConnectionSource {
   find(name: string): Connection | undefined;
 }
 
-/** Other connections of a scope as they were declared: their secrets are references. */
+/** The declared configurations of a scope's other connections; their secrets are references. */
 export type DeclaredRelated = Readonly<Record<string, { readonly provider: string; readonly config: Json }>>;
 
 /** A provider with the connection's configuration, secrets resolved. */
 export interface Target {
   readonly provider: AnyProvider;
-  /** the name of the connection, where it was found by name */
+  /** the name of the connection, when it was found by name */
   readonly connection?: string;
-  /** other connections that the scope works with, as they were declared and with their secrets */
+  /** the other connections that the scope uses: `declaredRelated` with references, `related` with secrets */
   readonly declaredRelated?: DeclaredRelated;
   readonly related?: RelatedConnections;
-  /** the configuration as it was declared: its secrets are references */
+  /** the declared configuration; its secrets are references */
   readonly declared: Json;
   readonly config: unknown;
-  /** judges what the provider mints */
+  /** checks the provider's mints */
   readonly check: MintCheck;
 }

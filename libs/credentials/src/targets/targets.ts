@@ -17,8 +17,9 @@ export class Targets {
   ) {}
 
   /**
-   * Where a scope is minted. Throws `provider_rejected` when a connection is missing, of another provider, or its secrets
-   * cannot be read. Whether it is disabled is for `requireEnabled` and for the commit to say.
+   * Returns the target of a scope. Throws `provider_rejected` when a connection is missing, belongs to another
+   * provider, or its secrets cannot be read. Does not check for disabled connections: `requireEnabled` and the commit
+   * do.
    */
   async resolve(kind: string, connection: string | undefined, scope: Json): Promise<Target> {
     const provider = this.providers.get(kind);
@@ -28,7 +29,7 @@ export class Targets {
     return { ...(await this.targetOf(provider, config, related, this.relatedOf(related))), ...own };
   }
 
-  /** What a credential of this kind, connection and scope promises, without reading a secret. */
+  /** Returns the traits of a credential of this kind, connection and scope. Reads no secret. */
   traits(kind: string, connection: string | undefined, scope?: Json): EffectiveTraits {
     const provider = this.providers.get(kind);
     const declared = connection === undefined ? {} : this.connections.find(connection)?.spec.config;
@@ -37,16 +38,16 @@ export class Targets {
     return config.success ? traitsOf(provider, config.data, parsed) : provider.traits;
   }
 
-  /** What the provider, and then the connection as it is declared, says against a rendered scope; undefined for nothing. */
+  /** Returns the fault that the provider, or the declared connection, finds in a rendered scope, or undefined. */
   scopeFault(kind: string, connection: string | undefined, scope: Json): SchemaFault | undefined {
     const provider = this.providers.get(kind);
     const tooWide = remarksOn(provider, scope).find(({ kind: remark }) => remark === 'too-wide');
-    // INVARIANT: I9, what only some of many listed values come to is held to the linter's rule here too.
+    // INVARIANT: I9, the linter's rule on wide texts also applies to the values of a request.
     const fault = schemaFault(provider.schemas.scope, scope) ?? faultFrom(tooWide);
     if (fault !== undefined) return fault;
     const declared = connection === undefined ? {} : this.connections.find(connection)?.spec.config;
     const config = provider.schemas.config.safeParse(declared);
-    if (!config.success) return undefined; // what is wrong with a connection is said where it is used
+    if (!config.success) return undefined; // `resolve` and the probe report faults of a connection
     const error = objectionsTo(provider, config.data, provider.schemas.scope.parse(scope)).find(
       ({ severity }) => severity === 'error',
     );
@@ -54,8 +55,8 @@ export class Targets {
   }
 
   /**
-   * The target of configurations as they were declared, with their secrets as they are now. A related connection that
-   * cannot be read is left out: what can be ended without it must not wait for it (I4). Throws `provider_rejected`.
+   * Returns the target of recorded configurations, with the current secrets. Leaves out a related connection that
+   * cannot be read, so that it delays no revocation that works without it (I4). Throws `provider_rejected`.
    */
   async restore(kind: string, declared: Json, declaredRelated: DeclaredRelated = {}): Promise<Target> {
     return this.targetOf(this.providers.get(kind), declared, declaredRelated, this.readableOf(declaredRelated));
@@ -97,7 +98,7 @@ export class Targets {
     return Object.keys(declaredRelated).length === 0 ? target : { ...target, declaredRelated, related };
   }
 
-  /** All of them. Throws when one cannot be read. */
+  /** Returns all related connections. Throws when one cannot be read. */
   private async relatedOf(declared: DeclaredRelated): Promise<RelatedConnections> {
     const entries = Object.entries(declared).map(async ([name, { provider, config }]) => {
       return [name, { provider, config: await this.configOf(this.providers.get(provider), config) }] as const;
@@ -105,7 +106,7 @@ export class Targets {
     return Object.fromEntries(await Promise.all(entries));
   }
 
-  /** Those that can be read. */
+  /** Returns the related connections that can be read. */
   private async readableOf(declared: DeclaredRelated): Promise<RelatedConnections> {
     const each = Object.entries(declared).map(([name, one]) => this.relatedOf({ [name]: one }));
     const read = await Promise.allSettled(each);
@@ -128,7 +129,7 @@ function faultFrom(remark: ScopeRemark | undefined): SchemaFault | undefined {
   return remark === undefined ? undefined : { path: remark.path, detail: remark.detail ?? 'name the thing' };
 }
 
-/** What a request for something new is told at a disabled connection. */
+/** The denial of a request that would mint through a disabled connection. */
 function disabledProblem(connection: string): Problem {
   return new Problem('policy_denied', `connection \`${connection}\` is disabled`, {
     control: 'connection-state',
