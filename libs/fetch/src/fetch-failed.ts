@@ -22,7 +22,7 @@ const WORDS: Readonly<Record<string, string>> = {
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS',
 };
 
-/** A fetch that came to nothing: the server, or the way to it. The message holds no URL and no address. */
+/** A fetch failed at the server or on the way to it. The message holds no URL and no address. */
 export class FetchFailed extends Error {
   static from(error: unknown): Error {
     if (error instanceof FetchFailed || error instanceof EgressRefused) return error;
@@ -33,7 +33,7 @@ export class FetchFailed extends Error {
   }
 }
 
-/** With several addresses `net` reports an `AggregateError`, whose code is that of its first. */
+/** For several addresses `net` reports an `AggregateError`; its code is that of its first error. */
 function codeOf(error: unknown): string {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' && /^\w{1,64}$/.test(code) ? code : 'unexpected';

@@ -10,11 +10,11 @@ import { spiffeIdentityFault } from './spiffe-server.js';
 
 export interface GuardedFetchOptions {
   readonly egress: PublicEgress;
-  /** how names become addresses; default: the system's resolver */
+  /** resolves host names; default: the system's resolver */
   readonly resolveHost?: ResolveHost;
-  /** the whole call, name look-up and body included; default 5 seconds */
+  /** the limit on the whole call, name look-up and body included; default 5 seconds */
   readonly timeoutMs?: number;
-  /** of the body after decompression; default 256 KiB */
+  /** the limit on the body after decompression; default 256 KiB */
   readonly maxBytes?: number;
 }
 
@@ -22,10 +22,10 @@ const TIMEOUT_MS = 5000;
 const MAX_BYTES = 256 * 1024;
 
 /**
- * Fetches JSON without being led astray: https only, every address of the host public (judged in the look-up of the very
- * connection), no redirects, 5 seconds in all, at most 256 KiB; less strict only where the operator's allow-list says so.
- * No connection is used twice, so that none outlives the trust that it was made under. Rejects with `EgressRefused`, or
- * with `FetchFailed` whose message holds no URL.
+ * Returns a `FetchJson` that takes https only, public addresses only (judged in the look-up of the connection itself),
+ * no redirects, 5 seconds in all and at most 256 KiB. Only the operator's allow-list loosens these rules. Each call
+ * opens its own connection, so that no connection outlives the trust it was opened with. Rejects with `EgressRefused`,
+ * or with `FetchFailed`, whose message holds no URL.
  */
 export function createGuardedFetch(options: GuardedFetchOptions): FetchJson {
   const { egress, timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES } = options;
@@ -62,14 +62,18 @@ function answerOf(url: string, { egress, resolveHost, trust, signal }: Call): Pr
   });
 }
 
-/** Given authorities replace those of the system. With a SPIFFE ID the name in the URL proves nothing and is not compared. */
+/**
+ * The issuer's authorities replace those of the system. With a SPIFFE ID the certificate's host name proves nothing and
+ * is not compared.
+ */
 function tlsOptions({ authorities, spiffeId }: ServerTrust): ConnectionOptions {
   return {
     ...(authorities === undefined ? {} : { ca: [...authorities] }),
     ...(spiffeId === undefined
       ? {}
       : {
-          // Every certificate of a bundle is an anchor, also one that is not self-signed (SPIFFE Trust Domain and Bundle §4).
+          // Every certificate of a bundle is an anchor, even when it is not self-signed (SPIFFE Trust Domain and Bundle
+          // §4).
           allowPartialTrustChain: true,
           checkServerIdentity: (_host: string, { raw }: { readonly raw: Buffer }) => spiffeIdentityFault(raw, spiffeId),
         }),
@@ -85,7 +89,7 @@ async function readBody(response: IncomingMessage, maxBytes: number): Promise<st
   let size = 0;
   for await (const chunk of unpacked(response) as AsyncIterable<Buffer>) {
     size += chunk.length;
-    // Leaving the loop destroys the stream and with it the connection.
+    // Leaving the loop destroys the stream and its connection.
     if (size > maxBytes) throw new FetchFailed(`answered with more than ${String(maxBytes)} bytes`);
     chunks.push(chunk);
   }
@@ -94,6 +98,6 @@ async function readBody(response: IncomingMessage, maxBytes: number): Promise<st
 
 function unpacked(response: IncomingMessage): NodeJS.ReadableStream {
   if (response.headers['content-encoding'] !== 'gzip') return response;
-  // A failure of either stream reaches the reader of the last one.
+  // `pipeline` passes an error of either stream to the reader of the last one.
   return pipeline(response, createGunzip(), () => undefined);
 }

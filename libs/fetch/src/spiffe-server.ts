@@ -3,8 +3,9 @@ import { parseSpiffeId } from '@mayfly/identity';
 import { FetchFailed } from './fetch-failed.js';
 
 /**
- * Why a server's certificate (DER), whose chain was verified already, is not that of `spiffeId`; undefined when it is. An
- * X.509-SVID of a server is no authority and has exactly one URI in its SAN, the SPIFFE ID (SPIFFE X.509-SVID §2, §5.2).
+ * Returns the reason why a server's certificate (DER, its chain already verified) does not prove `spiffeId`; undefined
+ * when it does. A server's X.509-SVID is no authority and has exactly one URI in its SAN, the SPIFFE ID (SPIFFE
+ * X.509-SVID §2, §5.2).
  */
 export function spiffeIdentityFault(der: Buffer, spiffeId: string): Error | undefined {
   const certificate = new X509Certificate(der);
