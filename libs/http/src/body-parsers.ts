@@ -7,9 +7,10 @@ const JSON_TYPE = 'application/json';
 const FORM_TYPE = 'application/x-www-form-urlencoded';
 
 /**
- * Makes Fastify read bodies strictly: forms at the OAuth endpoints (RFC 6749 §3.2), JSON everywhere else, each field named
- * once. Another media type is `unsupported_media_type`, which names it and the one to send. An empty body is a form without
- * fields at the OAuth endpoints and `undefined` elsewhere, whatever its type. Call it before routes are added; Nest needs `{ bodyParser: false }`.
+ * Makes Fastify read bodies strictly: forms at the OAuth endpoints (RFC 6749 §3.2), JSON everywhere else, each field
+ * named once. Another media type throws `unsupported_media_type`, which names the type sent and the type to send. An
+ * empty body of any type is a form without fields in a POST to an OAuth endpoint, and `undefined` elsewhere. Call it
+ * before routes are added; Nest needs `{ bodyParser: false }`.
  */
 export function useStrictBodies(
   fastify: Pick<FastifyInstance, 'removeAllContentTypeParsers' | 'addContentTypeParser' | 'addHook'>,
@@ -41,7 +42,7 @@ function unsupported(given: string | undefined, wanted: string): Problem {
   return new Problem('unsupported_media_type', `${named} is not read here; send \`${wanted}\``);
 }
 
-/** A form in which each field is named once, as RFC 6749 §3.2 demands. Throws `invalid_request`. */
+/** Parses a form that names each field once (RFC 6749 §3.2). Throws `invalid_request`. */
 function parseStrictForm(text: string): Readonly<Record<string, string>> {
   const fields = [...new URLSearchParams(text)];
   const form = new Map(fields);

@@ -2,30 +2,30 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** How long the connections of a server that stops may stay open. */
+/** Milliseconds that connections of a stopping server may stay open. */
 export interface DrainBounds {
-  /** connections on which no whole request has come */
+  /** connections without a complete request */
   readonly unfinishedMs: number;
-  /** answers that were given and are not taken */
+  /** complete answers that the peer has not read */
   readonly unreadMs: number;
-  /** requests that are being processed */
+  /** requests in process */
   readonly answerMs: number;
 }
 
-/** A mint is given up after 10 s; its request is then answered within moments. */
+/** Mayfly gives up a mint after 10 s and answers its request soon afterwards. */
 const BOUNDS: DrainBounds = { unfinishedMs: 500, unreadMs: 2_000, answerMs: 12_000 };
 const LOOK_MS = 25;
 
 interface Exchange {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
-  /** when the drain first saw that the answer was given in full */
+  /** when the drain first saw the complete answer */
   answeredAt?: number;
 }
 
 /**
- * Ends the connections of HTTP servers that stop, whatever their peers do. Node by itself waits for each peer that has sent
- * nothing, half a request, or does not read its answer: such a peer, which may be anybody, would hold up the stop.
+ * Ends the connections of stopping HTTP servers, whatever their peers do. Node alone waits for a peer that sends
+ * nothing, sends half a request, or does not read its answer. Anybody can be such a peer, and would delay the stop.
  */
 export class ConnectionDrain {
   private readonly servers: Server[] = [];
@@ -34,7 +34,7 @@ export class ConnectionDrain {
 
   constructor(private readonly bounds: DrainBounds = BOUNDS) {}
 
-  /** Knows all connections that the server accepts from now on. */
+  /** Follows all connections that the server accepts from now on. */
   follow(server: Server): void {
     this.servers.push(server);
     server.on('connection', (socket: Socket) => {
@@ -50,12 +50,12 @@ export class ConnectionDrain {
     });
   }
 
-  /** Whether a request that has come whole on this connection waits for its answer. */
+  /** True when a complete request on this connection waits for its answer. */
   isProcessing(socket: Socket): boolean {
     return [...(this.connections.get(socket) ?? [])].some(({ request }) => request.complete);
   }
 
-  /** Resolves when no connection is left: idle ones end at once, all others within their bounds. Repeating it is harmless. */
+  /** Resolves when no connection is open. Idle ones end at once, all others within their bounds. Safe to repeat. */
   drain(): Promise<void> {
     return (this.draining ??= this.run());
   }

@@ -4,24 +4,24 @@ import { Problem } from '@mayfly/kernel';
 import type { ConnectionDrain } from './connection-drain.js';
 import { renderProblem } from './problem-table.js';
 
-/** Bounds for peers that are slow, who may be anybody. Node looks every `connectionsCheckingInterval` whether they are kept. */
+/** Time limits for slow peers; anybody can be one. Node checks them every `connectionsCheckingInterval`. */
 const TIMEOUTS: ServerOptions = { headersTimeout: 10_000, requestTimeout: 30_000, connectionsCheckingInterval: 2_000 };
-/** longer than load balancers keep an idle connection, so that they are the ones that close it */
+/** longer than load balancers keep an idle connection, so that the load balancer closes it first */
 const KEEP_ALIVE_MS = 72_000;
-/** A connection on which nothing moves for so long is closed, an answer that nobody reads as well. */
+/** A connection without traffic for this long is closed, even when its peer has not read the answer. */
 const STALLED_MS = 75_000;
 
 /**
- * An HTTP/1.1 server whose peers have to send their requests, and read the answers, in time, and whose connections the drain
- * knows. What the parser refuses (a bad request line, too large a header, a request that is late) is answered as a problem
- * document, and the connection is closed.
+ * Returns an HTTP/1.1 server that bounds the time for sending a request and for reading its answer, and whose
+ * connections the drain follows. A request that the parser refuses (a bad request line, too large a header, a late
+ * request) gets a problem document, and its connection is closed.
  */
 export function createBoundedServer(handler: RequestListener, drain: ConnectionDrain, timeouts = TIMEOUTS): Server {
   const server = createServer({ ...timeouts, keepAliveTimeout: KEEP_ALIVE_MS }, handler);
   server.setTimeout(STALLED_MS);
   drain.follow(server);
   server.on('clientError', (error: NodeJS.ErrnoException, socket: Socket) => {
-    // An answer now would be taken for the one to a request that came whole before, and is still processed.
+    // The peer would read an answer now as the answer to its earlier, complete request, which is still in process.
     if (error.code === 'ECONNRESET' || !socket.writable || drain.isProcessing(socket)) socket.destroy();
     else socket.end(refusalOf(error.code), () => socket.destroy());
   });
@@ -42,7 +42,7 @@ function refusalOf(code: string | undefined): string {
   return `HTTP/1.1 ${String(status)} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${text}`;
 }
 
-/** Codes of llhttp, and of Node's own checks. */
+/** The cases are codes of llhttp and of Node's own checks. */
 function parserProblem(code: string | undefined): Problem {
   switch (code) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':

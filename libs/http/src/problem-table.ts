@@ -1,6 +1,6 @@
 import { Problem, type ProblemCode } from '@mayfly/kernel';
 
-/** Error codes of OAuth endpoints: RFC 6749 §5.2, and §4.1.2.1 for what §5.2 has no word for. */
+/** Error codes of OAuth endpoints: RFC 6749 §5.2, and §4.1.2.1 for errors that §5.2 does not cover. */
 type OAuthErrorCode =
   | 'invalid_request'
   | 'invalid_client'
@@ -12,14 +12,14 @@ type OAuthErrorCode =
 interface ProblemKind {
   readonly status: number;
   readonly title: string;
-  /** One sentence for docs/problems.md: when it happens and what to do. */
+  /** One sentence for docs/problems.md: when the problem occurs, and what to do. */
   readonly description: string;
   readonly oauth: OAuthErrorCode;
-  /** Sent when the problem itself names no delay. */
+  /** The default delay, for a problem that names none. */
   readonly retryAfterSeconds?: number;
 }
 
-/** How each problem is answered. A new `ProblemCode` does not compile until it has its line here. */
+/** The HTTP answer to each problem. A new `ProblemCode` does not compile until it has an entry here. */
 export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemKind>> = {
   invalid_request: {
     status: 400,
@@ -164,7 +164,7 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemKind>> = {
   },
 };
 
-/** An HTTP answer that is ready to be sent. */
+/** An HTTP answer that is ready to send. */
 export interface RenderedProblem {
   readonly status: number;
   readonly headers: Readonly<Record<string, string>>;
@@ -172,8 +172,8 @@ export interface RenderedProblem {
 }
 
 /**
- * The answer to an error as `application/problem+json` (RFC 9457). `requestId` becomes `instance`. Whatever is not a
- * `Problem` is answered as `internal`, and nothing of its text is shown. Never throws.
+ * Returns the answer to an error as `application/problem+json` (RFC 9457), with `requestId` as `instance`. Answers any
+ * error that is not a `Problem` with `internal` and hides its text. Never throws.
  */
 export function renderProblem(error: unknown, requestId?: string): RenderedProblem {
   const problem = asProblem(error);
@@ -192,7 +192,10 @@ export function renderProblem(error: unknown, requestId?: string): RenderedProbl
   };
 }
 
-/** The answer to an error of an OAuth endpoint (RFC 6749 §5.2). Same codes, same rules, other form. Never throws. */
+/**
+ * Returns the answer to an error of an OAuth endpoint (RFC 6749 §5.2): the same codes and rules in another form. Never
+ * throws.
+ */
 export function renderOAuthError(error: unknown): RenderedProblem {
   const problem = asProblem(error);
   const { status, oauth } = PROBLEM_TABLE[problem.code];
@@ -203,12 +206,12 @@ export function renderOAuthError(error: unknown): RenderedProblem {
   };
 }
 
-/** Whether the errors of a request target have the form of RFC 6749. */
+/** True when the errors of a request target have the form of RFC 6749. */
 export function isOAuthAddress(target: string): boolean {
   return target.startsWith('/oauth/');
 }
 
-/** The answer to an error in the form that the request target has. Never throws. */
+/** Returns the answer to an error in the form of the request target. Never throws. */
 export function renderErrorAt(target: string, error: unknown, requestId?: string): RenderedProblem {
   return isOAuthAddress(target) ? renderOAuthError(error) : renderProblem(error, requestId);
 }
@@ -226,13 +229,13 @@ function commonHeaders(problem: Problem): Record<string, string> {
   };
 }
 
-/** RFC 6750 §3: a request that sent no token is told of no error. */
+/** RFC 6750 §3: the answer to a request without a token names no error. */
 function challenge({ detail, extensions }: Problem): string {
   if (extensions.reason === 'no_token') return 'Bearer';
   return `Bearer error="invalid_token", error_description="${describable(detail)}"`;
 }
 
-/** RFC 6749 §5.2 allows printable ASCII without `"` and `\` in a description. */
+/** Replaces characters that RFC 6749 §5.2 forbids in a description: it allows printable ASCII without `"` and `\`. */
 function describable(detail: string): string {
   return detail.replace(/["\\]/g, "'").replace(/[^\x20-\x7e]/g, '?');
 }

@@ -4,7 +4,10 @@ import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { renderErrorAt } from './problem-table.js';
 
-/** What a status of the framework means here. Its own texts are never shown: some repeat the request. */
+/**
+ * Our code and text for each status of the framework. The framework's own texts are never shown, since some repeat the
+ * request.
+ */
 const BY_STATUS: ReadonlyMap<number, readonly [ProblemCode, string]> = new Map([
   [400, ['invalid_request', 'the request is not valid HTTP for this service']],
   [401, ['unauthenticated', 'send a bearer token']],
@@ -18,8 +21,8 @@ const BY_STATUS: ReadonlyMap<number, readonly [ProblemCode, string]> = new Map([
 ]);
 
 /**
- * The problem that an error comes to at the edge: a `Problem` stays what it is, the framework's refusals are given our
- * codes by their status, and everything else is undefined, for the caller to learn nothing about.
+ * Returns the `Problem` for an error: a `Problem` itself, or our code for a refusal of the framework, by its status.
+ * Returns undefined for every other error, so that the caller learns nothing about it.
  */
 function problemOf(error: unknown, bodyLimit: number | undefined): Problem | undefined {
   if (error instanceof Problem) return error;
@@ -33,7 +36,10 @@ function tooLarge(bodyLimit: number | undefined): string {
   return `the body is over ${String(Math.floor(bodyLimit / 1024))} KiB; send less`;
 }
 
-/** Nest's exceptions have `getStatus`, Fastify's own errors a code `FST_…` (others with a `statusCode` are not theirs). */
+/**
+ * Nest's exceptions have `getStatus`; Fastify's errors have a code `FST_…`. Other errors with a `statusCode` come from
+ * neither.
+ */
 function statusOf(error: unknown): number | undefined {
   if (error instanceof HttpException) return error.getStatus();
   if (!(error instanceof Error) || !('code' in error) || !('statusCode' in error)) return undefined;
@@ -42,8 +48,8 @@ function statusOf(error: unknown): number | undefined {
 }
 
 /**
- * Answers every error of every route, as a problem document or, at the OAuth endpoints, in the form of RFC 6749, and logs
- * those that are our fault under the request's id.
+ * Answers every error of every route: at OAuth endpoints in the form of RFC 6749, elsewhere as a problem document. Logs
+ * errors of the service under the request's id.
  */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
@@ -59,12 +65,15 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
-/** Problems that were logged: one that answers several requests, as the readiness does, is one line. */
+/**
+ * The problems that were logged. One problem that answers several requests, such as a failed readiness check, is logged
+ * once.
+ */
 const logged = new WeakSet<Problem>();
 
 /**
- * Never the body, never headers: the error itself, which the logger redacts. A refused identity has its line already, from
- * where such lines are bounded: anybody can have any number of them.
+ * Logs the error itself, which the logger redacts; never the body, never headers. Skips a refused identity: its refusal
+ * is logged elsewhere within a limit, since anybody can cause any number of them.
  */
 function log(request: FastifyRequest, problem: Problem | undefined, error: unknown, status: number): void {
   if (problem === undefined) request.log.error({ err: error }, 'unexpected error');

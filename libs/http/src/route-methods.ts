@@ -1,8 +1,8 @@
-/** Which methods each address takes, as the routes were added. */
+/** The methods of each address, collected as routes are added. */
 export class RouteMethods {
   private readonly routes: { readonly pattern: RegExp; readonly method: string }[] = [];
 
-  /** Adds a route by its Fastify pattern: `:name` is one segment, `*` the rest. */
+  /** Adds a route by its Fastify pattern: `:name` matches one segment, `*` the rest. */
   add(methods: string | readonly string[], url: string): void {
     const segments = url.split('/').map((segment) => {
       if (segment === '*') return '.*';
@@ -12,7 +12,9 @@ export class RouteMethods {
     for (const method of [methods].flat()) this.routes.push({ pattern, method });
   }
 
-  /** The methods of the routes that fit a request target, in alphabetical order; none where there is nothing. */
+  /**
+   * Returns the methods of the routes that match a request target, in alphabetical order; none when no route matches.
+   */
   at(target: string): readonly string[] {
     const path = target.split('?', 1)[0] ?? '';
     const fitting = this.routes.filter(({ pattern }) => pattern.test(path));

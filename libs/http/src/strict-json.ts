@@ -8,15 +8,16 @@ const COLON = 0x3a;
 const BACKSLASH = 0x5c;
 
 /**
- * Parses JSON (RFC 8259) that leaves no room for two readings: each object names a field once, no field is called
- * `__proto__` or `constructor`, no text holds NUL or half a surrogate pair, and nothing is nested deeper than 16. Throws `invalid_request`. Linear in the text.
+ * Parses JSON (RFC 8259) that every parser reads alike: each object names a field once, no field is called `__proto__`
+ * or `constructor`, no text holds NUL or half a surrogate pair, and the depth is at most 16. Throws `invalid_request`.
+ * Takes time linear in the length of the text.
  */
 export function parseStrictJson(text: string): Json {
   const value = parse(text);
   if (!text.isWellFormed() || (text.includes('\\u') && !isStorable(value))) {
     throw new Problem('invalid_request', 'a text holds NUL or half a surrogate pair; leave it out');
   }
-  // A field named twice is in the text twice and in the parsed value once.
+  // A duplicate field occurs twice in the text and once in the parsed value.
   if (countFields(value, 1) !== countFieldsInText(text)) {
     throw new Problem('invalid_request', 'an object names one field twice; name each field once');
   }
@@ -31,14 +32,14 @@ function parse(text: string): Json {
   }
 }
 
-/** Whether every text and name is well-formed Unicode without NUL: nothing else can be stored, or written to a log. */
+/** True when every text and name is well-formed Unicode without NUL. The database and the log take nothing else. */
 function isStorable(value: Json): boolean {
   if (typeof value === 'string') return value.isWellFormed() && !value.includes('\0');
   if (typeof value !== 'object' || value === null) return true;
   return Object.entries(value).every(([key, member]) => isStorable(key) && isStorable(member as Json));
 }
 
-/** The fields of all objects in `value`; it stops at a forbidden name and below the greatest depth. */
+/** Returns the number of fields of all objects in `value`. Throws at a forbidden name and below the greatest depth. */
 function countFields(value: Json, depth: number): number {
   if (typeof value !== 'object' || value === null) return 0;
   if (depth > MAX_DEPTH) throw new Problem('invalid_request', `nest the body at most ${String(MAX_DEPTH)} deep`);
@@ -54,7 +55,7 @@ function countFields(value: Json, depth: number): number {
   return count;
 }
 
-/** The fields that a valid JSON text writes down: each has one colon outside a string. */
+/** Returns the number of fields in a valid JSON text: each field has one colon outside a string. */
 function countFieldsInText(text: string): number {
   let count = 0;
   for (let at = 0; at < text.length; at++) {

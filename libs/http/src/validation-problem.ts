@@ -1,6 +1,6 @@
 import { Problem, type FieldError } from '@mayfly/kernel';
 
-/** One complaint of a schema, as Standard Schema gives it; `code` and `keys` are zod's, for unknown fields. */
+/** One fault that a schema found, in the form of Standard Schema. Zod adds `code` and `keys` for unknown fields. */
 export interface SchemaIssue {
   readonly message: string;
   readonly path?: readonly (PropertyKey | { readonly key: PropertyKey })[] | undefined;
@@ -12,8 +12,8 @@ const MAX_ERRORS = 20;
 const MAX_POINTER = 200;
 
 /**
- * The `invalid_request` that a schema's complaints come to: at most 20 errors, each with a JSON Pointer (RFC 6901) and
- * what to change there. Given to Nest as `new StandardSchemaValidationPipe({ exceptionFactory: validationProblem })`.
+ * Returns `invalid_request` with at most 20 errors, each with a JSON Pointer (RFC 6901) and the change to make there.
+ * For Nest: `new StandardSchemaValidationPipe({ exceptionFactory: validationProblem })`.
  */
 export function validationProblem(issues: readonly SchemaIssue[]): Problem {
   const errors = issues.slice(0, MAX_ERRORS).flatMap(fieldErrors).slice(0, MAX_ERRORS);
