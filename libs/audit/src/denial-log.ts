@@ -5,10 +5,7 @@ import { EntryWindows, type Attempt, type Suppressed } from './entry-windows.js'
 
 const WINDOWS = { seconds: 60, maxGroups: 5_000, maxMembers: 10_000 };
 
-/**
- * Entries a minute: for one declared caller and one reason, for all unknown callers together, and for one unknown
- * caller.
- */
+/** Entries a minute and reason: for one declared caller, for all unknown callers together, and for one of these. */
 export const DENIAL_LIMITS = { perCaller: 100, strangers: 50, perStranger: 10 };
 
 /** Port: writes entries of events that change no state. */
