@@ -19,7 +19,7 @@ export interface DenialClaim {
   readonly revision: number;
   /** seconds since the last write by any process, by the database's clock; undefined before the first write */
   readonly writtenSecondsAgo?: number;
-  /** seconds since the last repair of a document that somebody else had changed or removed */
+  /** seconds since the last repair of the document, `unclear` repairs included; undefined before the first */
   readonly repairedSecondsAgo?: number;
   /** the revoked sessions of the revocation point that have not expired, oldest revocation first */
   readonly sessions: readonly DeniedSession[];
@@ -34,8 +34,8 @@ export interface DenialWrite {
   /** true when the document was written, false when it was correct already */
   readonly written: boolean;
   /**
-   * somebody else had changed or removed the document; `unclear`: it was missing, perhaps because it was read too soon
-   * after a write
+   * the document was repaired because another writer had edited or removed it; `unclear`: it was missing, perhaps
+   * because it was read too soon after a write
    */
   readonly repaired?: 'edited' | 'removed' | 'unclear';
   /** the cut-off that this write added */

@@ -3,7 +3,7 @@ import type { AgentId, Json, JsonObject, LeaseId, TaskId } from '@mayfly/kernel'
 import type { ZodType } from 'zod';
 
 /**
- * How a credential of this kind ends before its expiry:
+ * The revocation of a kind of credential before its expiry:
  * - `immediate`: the target refuses the credential as soon as it acknowledges the revocation;
  * - `propagating`: the target refuses the credential within a known time after it acknowledges the revocation;
  * - `expiry-only`: nothing ends the credential before its expiry, and Mayfly says so.

@@ -9,8 +9,8 @@ export interface SecretSource {
 }
 
 /**
- * Returns the reason why a reference is not allowed, or undefined. Refuses Mayfly's own secrets, and does not look
- * whether the target of the reference exists.
+ * Returns the reason why a reference is not allowed, or undefined. Refuses Mayfly's own secrets. Does not check that
+ * the referenced secret exists.
  */
 export type SecretFault = (reference: string) => string | undefined;
 
