@@ -12,7 +12,7 @@ import type { Json } from '@mayfly/kernel';
 import type { LintFacts } from '@mayfly/templates';
 import type { z } from 'zod';
 
-/** What the templates' linter may know of these providers and connections. */
+/** Returns the facts of these providers and connections that the template linter needs. */
 export function lintFactsOf(providers: readonly AnyProvider[], connections: readonly DeclaredConnection[]): LintFacts {
   const byKind = new Map(providers.map((provider) => [provider.kind, provider]));
   return {
@@ -22,7 +22,7 @@ export function lintFactsOf(providers: readonly AnyProvider[], connections: read
       maxTtlSeconds,
       revocation,
       authoredMembers: authoring?.authoredMembers ?? [],
-      // a provider that is content with an empty configuration needs nobody to configure it
+      // a provider that accepts an empty configuration needs no connection
       needsConnection: !schemas.config.safeParse({}).success,
     })),
     connections: connections.map(({ name, spec }) => ({
@@ -62,7 +62,9 @@ function effectiveTraits(
   return { traits: { minTtlSeconds, maxTtlSeconds, revocation } };
 }
 
-/** What the connection says, and which other connections the scope names that are not there. */
+/**
+ * Returns the connection's objections, and an error for each connection that the scope names and that does not exist.
+ */
 function objections(
   provider: AnyProvider,
   connection: DeclaredConnection,
@@ -78,7 +80,7 @@ function objections(
   return [...missing, ...objectionsTo(provider, config.data, parsed.data)];
 }
 
-/** The first thing that a provider's schema says against a value, with its place; undefined when it takes it. */
+/** Returns the first fault that a provider's schema finds in a value, with its path, or undefined. */
 function firstFault(schema: z.ZodType | undefined, value: Json): string | undefined {
   const fault = schema === undefined ? undefined : schemaFault(schema, value);
   return fault === undefined ? undefined : faultText(fault);
