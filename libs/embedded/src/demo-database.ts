@@ -2,7 +2,7 @@ import type pg from 'pg';
 import { ensureDatabase, ensureLoginRole, withSetUpSession } from './postgres/roles.js';
 import type { EmbeddedPostgres } from './embedded-postgres.js';
 
-/** What one region of the demo's customer relations holds. Companies are invented. */
+/** The rows of each region of the demo. The companies are invented. */
 const REGIONS = {
   emea: {
     customers: ['Aurora Logistics', 'Brightwater Mills', 'Cobalt Rail'],
@@ -14,7 +14,7 @@ const REGIONS = {
   },
 } as const;
 
-/** PUBLIC gets nothing here: what a lease may reach, it reaches through its scope role. */
+/** PUBLIC gets no right here: a lease reaches data only through its scope role. */
 const regionTables = (region: string) => `
   CREATE SCHEMA ${region};
   CREATE TABLE ${region}.customers (
@@ -52,7 +52,7 @@ const noteRows = (region: string) => `
       c.opened_at + (step + 1) * interval '2 hours'
     FROM ${region}.cases AS c, generate_series(0, 1) AS step;`;
 
-/** In reach of the connection and of no starter template. */
+/** The connection can reach this table; no starter template grants it. */
 const SALARIES = `
   CREATE SCHEMA hr;
   CREATE TABLE hr.salaries (
@@ -64,7 +64,10 @@ const SALARIES = `
   INSERT INTO hr.salaries VALUES (1001, 'E4', 61000, 'EUR'), (1002, 'E5', 74500, 'EUR'), (1003, 'M2', 98000, 'EUR');
   REVOKE ALL ON SCHEMA public FROM PUBLIC;`;
 
-/** As docs/connect-postgres.md has it: what lets a lease leave things behind, or stand in the way of others. */
+/**
+ * The rights that docs/connect-postgres.md revokes: with them a lease could leave objects behind or block other
+ * sessions.
+ */
 const NOT_FOR_PUBLIC = `
   REVOKE EXECUTE ON FUNCTION lo_create(oid), lo_creat(integer), lo_from_bytea(oid, bytea) FROM PUBLIC;
   REVOKE UPDATE ON pg_catalog.pg_settings FROM PUBLIC;
@@ -76,10 +79,9 @@ const NOT_FOR_PUBLIC = `
   GRANT EXECUTE ON FUNCTION pg_try_advisory_xact_lock(integer, integer) TO mayfly_crm`;
 
 /**
- * Sees to the database `crm` that the starter templates are about: schemas `emea` and `apac` with `customers`, `cases`
- * and `case_notes`, and `hr.salaries`. Answers the URL for the connection `crm`, as the role `mayfly_crm`: it owns the
- * database, may make roles and end sessions, and is no superuser. PUBLIC may not even connect. Repeating it changes
- * nothing.
+ * Prepares the database `crm` of the starter templates: schemas `emea` and `apac` with `customers`, `cases` and
+ * `case_notes`, and `hr.salaries`. Returns the URL for the connection `crm`, as the role `mayfly_crm`: it owns the
+ * database, may create roles and end sessions, and is no superuser. PUBLIC may not even connect. Safe to repeat.
  */
 export async function prepareDemoDatabase(embedded: EmbeddedPostgres): Promise<string> {
   await withSetUpSession(embedded.url('postgres', 'postgres'), async (client) => {
@@ -97,7 +99,7 @@ export async function prepareDemoDatabase(embedded: EmbeddedPostgres): Promise<s
   return url;
 }
 
-/** The roles that make lease roles on behalf of `mayfly_crm`, as docs/connect-postgres.md has them. */
+/** Creates the roles that create lease roles for `mayfly_crm`, as in docs/connect-postgres.md. */
 async function ensureCreators(client: pg.ClientBase): Promise<void> {
   await client.query(`
     DO $$ BEGIN

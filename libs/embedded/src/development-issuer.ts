@@ -7,31 +7,31 @@ import type { z } from 'zod';
 import { makeDataDirectory } from './postgres/account.js';
 import { readIfPresent, readOrCreateSecretFile } from './secret-file.js';
 
-/** For whom a token is made. `subject` names one of several people with a role; `dev-<role>` unless given. */
+/** The subject of a token to issue. `subject` tells apart several people with one role; default `dev-<role>`. */
 export type DevelopmentTokenOrder =
   { readonly agent: string } | { readonly role: Role; readonly subject?: string } | { readonly resourceServer: string };
 
 type IssuerSpecInput = z.input<typeof IssuerSpecSchema>;
 
-/** A declared Issuer, as it stands in a YAML file, with its public keys pinned. */
+/** A declared Issuer in the form of a YAML file, with its public keys pinned. */
 export interface DevelopmentIssuerDocument {
   readonly kind: 'Issuer';
   readonly metadata: { readonly name: string };
   readonly spec: IssuerSpecInput;
 }
 
-/** Stands in for the identity provider of a company, on one developer's machine. */
+/** Replaces a company's identity provider on a developer's machine. */
 export interface DevelopmentIssuer {
-  /** `development` speaks for workloads, `development-staff` for people. */
+  /** `development` is the issuer of workloads, `development-staff` the issuer of people. */
   readonly documents: readonly DevelopmentIssuerDocument[];
-  /** A compact JWT (EdDSA, audience `mayfly`, one hour). */
+  /** Returns a compact JWT (EdDSA, audience `mayfly`, one hour). */
   issueToken(order: DevelopmentTokenOrder): Promise<string>;
 }
 
 export interface DevelopmentIssuerOptions {
-  /** whether this is `NODE_ENV=production`, where the issuer refuses to exist */
+  /** true under `NODE_ENV=production`, where the issuer is refused */
   readonly production: boolean;
-  /** whether keys may be made where the directory has none: by the service alone, so that there is one issuer a directory */
+  /** true when missing keys may be created; only the service does so, so that a directory has one issuer */
   readonly create?: boolean;
   readonly clock?: Clock;
 }
@@ -51,9 +51,10 @@ const LIFETIME_SECONDS = 3600;
 const issuerOf = (voice: Voice) => `urn:mayfly:${voice}`;
 
 /**
- * The development issuer of a data directory. Its private keys are in `development-issuer.json` there (mode 0600), made
- * on first use with `create`; of several processes that race to make them, all use the same. Whoever reads that file can be
- * anyone: throws Problem `forbidden` in production. Throws `not_found` without `create` where there is no issuer.
+ * Returns the development issuer of a data directory. Its private keys are in `development-issuer.json` (mode 0600),
+ * created on first use with `create`; processes that race to create them all use the same keys. A reader of that file
+ * can impersonate anyone, so production throws `forbidden`. Throws `not_found` when there is no issuer and `create` is
+ * not set.
  */
 export async function developmentIssuer(
   dataDir: string,

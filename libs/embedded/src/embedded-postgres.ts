@@ -9,31 +9,34 @@ import { type RunningServer, runServer, stopServer } from './postgres/server.js'
 import { codeOf, type SecretFile } from './secret-file.js';
 
 export interface EmbeddedPostgresOptions {
-  /** the data go to `postgres/` in this directory, which is made where it is missing */
+  /** the data directory; the server's files are in its folder `postgres/`; created when missing */
   readonly dataDir: string;
-  /** told what takes time or is out of the ordinary */
+  /** receives messages about slow or unusual steps */
   readonly log?: (message: string) => void;
-  /** `<os>-<cpu>` as npm names them; for tests */
+  /** `<os>-<cpu>` in npm's names; for tests */
   readonly platform?: string;
 }
 
-/** A PostgreSQL server of our own, on loopback, with the database `mayfly` for the role `mayfly_app` to serve from. */
+/** A PostgreSQL server on loopback, with the database `mayfly`, which the service uses as the role `mayfly_app`. */
 export interface EmbeddedPostgres {
-  /** a server that an earlier, killed Mayfly had left running was taken over */
+  /** true when the server was already running, left by a killed Mayfly */
   readonly adopted: boolean;
-  /** A connection URL, password included, for `mayfly_app` or another role; `postgres` is the superuser, for set-up only. */
+  /**
+   * Returns a connection URL with its password, for `mayfly_app` or another role. `postgres` is the superuser, for
+   * set-up only.
+   */
   url(database: string, role?: EmbeddedRole): string;
-  /** The password of a role, and whether it was made just now. */
+  /** Returns the password of a role; `created` is true when this call made it. */
   password(role: EmbeddedRole): SecretFile;
-  /** Stops the server; answers once it is down. */
+  /** Stops the server. Resolves once it has stopped. */
   stop(): Promise<void>;
 }
 
 /**
- * Starts PostgreSQL from the binaries that npm installed, or takes over the server that a killed Mayfly left in `dataDir`.
- * Rows that it acknowledged survive a kill of this process and of the server (fsync on, synchronous_commit on).
- * Throws Problem `unavailable` where no binary exists for the platform, where the data cannot be reached, or where the
- * server does not come up; `conflict` while another live process uses `dataDir`.
+ * Starts PostgreSQL from the binaries that npm installed, or adopts the server that a killed Mayfly left in `dataDir`.
+ * Committed rows survive a kill of this process and of the server (fsync on, synchronous_commit on). Throws
+ * `unavailable` when the platform has no binary, the data cannot be reached, or the server does not start; throws
+ * `conflict` while another live process uses `dataDir`.
  */
 export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres> {
   try {

@@ -1,15 +1,15 @@
 import { randomUUID } from 'node:crypto';
 import { closeSync, fsyncSync, linkSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
 
-/** A secret kept in a file; `created` tells whether this call made it. */
+/** A secret from a file; `created` is true when this call created the file. */
 export interface SecretFile {
   readonly content: string;
   readonly created: boolean;
 }
 
 /**
- * The content of the file at `path`, made by `make` if there is none. The file appears whole and with mode 0600, or not
- * at all; of several processes that race to make it, all answer with the content of the one that won.
+ * Returns the content of the file at `path`; creates it with `make` when it is missing. The file appears complete and
+ * with mode 0600, or not at all. Of several processes that race to create it, all return the content of the first.
  */
 export function readOrCreateSecretFile(path: string, make: () => string): SecretFile {
   const present = readIfPresent(path);
@@ -24,7 +24,7 @@ export function readOrCreateSecretFile(path: string, make: () => string): Secret
   }
 }
 
-/** Whether `existing` now also goes by `name`; false where `name` was taken. Never replaces anything. */
+/** Links `existing` under `name`. Returns false when `name` exists already; never replaces a file. */
 export function linkUnlessPresent(existing: string, name: string): boolean {
   try {
     linkSync(existing, name);
@@ -35,7 +35,7 @@ export function linkUnlessPresent(existing: string, name: string): boolean {
   }
 }
 
-/** The text of a file, or `undefined` where there is no such file. */
+/** Returns the text of a file, or `undefined` when it does not exist. */
 export function readIfPresent(path: string): string | undefined {
   try {
     return readFileSync(path, 'utf8');
@@ -45,7 +45,7 @@ export function readIfPresent(path: string): string | undefined {
   }
 }
 
-/** The `code` of a system error (`ENOENT`, `EACCES`, …), or `undefined`. */
+/** Returns the `code` of a system error (`ENOENT`, `EACCES`, …), or `undefined`. */
 export function codeOf(error: unknown): string | undefined {
   const code: unknown = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;

@@ -2,7 +2,7 @@ import { chmodSync, chownSync, existsSync, mkdirSync, statSync, type Stats } fro
 import { dirname } from 'node:path';
 import { Problem } from '@mayfly/kernel';
 
-/** The user as whom PostgreSQL runs. `switched` when that is not the user of this process. */
+/** The user that runs PostgreSQL. `switched` is true when it differs from this process's user. */
 export interface Account {
   readonly uid: number;
   readonly gid: number;
@@ -13,8 +13,8 @@ export interface Account {
 const NOBODY = 65534;
 
 /**
- * PostgreSQL refuses to run as root. Started by root it runs as the owner of the data it finds in `home`, and as nobody
- * where there is none yet; otherwise it runs as the user of this process.
+ * Returns the user that runs PostgreSQL, which refuses to run as root. Under root it is the owner of the data in
+ * `home`, or nobody when there is none yet; otherwise it is the user of this process.
  */
 export function accountFor(home: string): Account {
   const uid = process.getuid?.() ?? 0;
@@ -25,19 +25,19 @@ export function accountFor(home: string): Account {
   return { uid: owner.uid, gid: owner.gid, switched: true };
 }
 
-/** Options of `spawn` that make the child run as the account. */
+/** Returns the options of `spawn` that run the child as the account. */
 export function asAccount(account: Account): { uid?: number; gid?: number } {
   return account.switched ? { uid: account.uid, gid: account.gid } : {};
 }
 
-/** Makes the file or directory belong to the account. */
+/** Gives the file or directory to the account. */
 export function give(path: string, account: Account): void {
   if (account.switched) chownSync(path, account.uid, account.gid);
 }
 
 /**
- * Makes `dataDir` where it is missing: closed to others, but open to pass through where PostgreSQL runs as another user.
- * An existing directory is left as it is.
+ * Creates `dataDir` when it is missing, closed to other users. Under root, other users may pass through it, since
+ * PostgreSQL runs as another user. Leaves an existing directory unchanged.
  */
 export function makeDataDirectory(dataDir: string): void {
   if (mkdirSync(dataDir, { recursive: true }) === undefined) return;
@@ -45,8 +45,8 @@ export function makeDataDirectory(dataDir: string): void {
 }
 
 /**
- * Refuses (Problem `unavailable`) a data directory that the account cannot reach. Without this check the failure comes
- * from inside `initdb` and names neither the directory nor the user.
+ * Throws `unavailable` for a data directory that the account cannot reach. Without this check `initdb` fails with a
+ * message that names neither the directory nor the user.
  */
 export function assertReachable(dataDir: string, account: Account): void {
   const closed = firstClosedDirectory(dataDir, account);
@@ -58,7 +58,10 @@ export function assertReachable(dataDir: string, account: Account): void {
   );
 }
 
-/** The outermost directory on the way to `path` (itself included) that the account may not pass through, if any. */
+/**
+ * Returns the outermost directory on the path to `path` (itself included) that the account may not pass through, or
+ * undefined.
+ */
 export function firstClosedDirectory(path: string, account: Account): string | undefined {
   if (!account.switched) return undefined;
   const parent = dirname(path);

@@ -11,16 +11,16 @@ export interface Binaries {
   readonly postgres: string;
 }
 
-/** A folder as the npm packages lay it out: `native/bin`, `native/lib`, `native/share`, `native/pg-symlinks.json`. */
+/** The folder of an npm package: `native/bin`, `native/lib`, `native/share`, `native/pg-symlinks.json`. */
 export interface Distribution {
   readonly root: string;
   readonly version: string;
 }
 
 /**
- * The PostgreSQL programs for `platform` (`<os>-<cpu>`, as npm names them), ready for the account to run. Where the
- * account cannot reach the package that npm installed, or the package cannot be completed in place, a copy in `home` is
- * made once and used. Throws Problem `unavailable` where npm ships no binary for the platform.
+ * Returns the PostgreSQL programs for `platform` (`<os>-<cpu>` in npm's names), ready for the account to run. Uses a
+ * copy in `home`, made once, when the account cannot reach the installed package or the package cannot be completed in
+ * place. Throws `unavailable` when npm has no binary for the platform.
  */
 export function locateBinaries(
   platform: string,
@@ -34,7 +34,7 @@ export function locateBinaries(
   return { initdb: join(root, 'native', 'bin', 'initdb'), postgres: join(root, 'native', 'bin', 'postgres') };
 }
 
-/** The one answer to a machine on which the embedded server cannot run. */
+/** The problem on a machine that cannot run the embedded server. */
 export function noBinary(platform: string, cause: unknown): Problem {
   return new Problem(
     'unavailable',
@@ -67,7 +67,7 @@ function copyInto(home: string, { root, version }: Distribution, account: Accoun
   return copy;
 }
 
-/** False where the package is complete neither before nor after, because its folder is read-only to us. */
+/** Returns false when the package is incomplete and cannot be completed, because its folder is read-only for us. */
 function tryHydrate(root: string): boolean {
   try {
     hydrate(root);
@@ -78,7 +78,10 @@ function tryHydrate(root: string): boolean {
   }
 }
 
-/** npm packages carry no symbolic links; without these the programs do not find their libraries. */
+/**
+ * Creates the package's symbolic links, without which the programs do not find their libraries: npm packages contain
+ * none.
+ */
 function hydrate(root: string): void {
   const list = readFileSync(join(root, 'native', 'pg-symlinks.json'), 'utf8');
   for (const { source, target } of JSON.parse(list) as { source: string; target: string }[]) {
@@ -86,7 +89,7 @@ function hydrate(root: string): void {
     try {
       symlinkSync(relative(dirname(target), source), join(root, target));
     } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error; // another process was a moment faster
+      if (codeOf(error) !== 'EEXIST') throw error; // another process created it first
     }
   }
 }

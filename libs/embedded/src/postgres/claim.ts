@@ -6,16 +6,16 @@ import { type Account, give } from './account.js';
 import { processIdentity } from './process.js';
 import { linkUnlessPresent, readIfPresent } from '../secret-file.js';
 
-/** Directories claimed through this module, so that one process does not claim one twice. */
+/** The directories that this process claimed through this module. */
 const held = new Set<string>();
 
 /**
- * Claims `directory` for this process until the function that is returned is called, or the process dies.
- * Throws Problem `conflict` while another live process (or this one) has it. Its files belong to the account.
+ * Claims `directory` for this process, until the process dies or calls the returned function. Throws `conflict` while
+ * another live process (or this one) has the claim. The account owns the claim's files.
  *
- * The claim is the file with the highest number; it names its holder, and it is free when that process is gone. Numbers
- * only grow and a number is taken by `link`, which fails on a taken name: so of many processes that find a dead holder,
- * exactly one succeeds it.
+ * The claim is the file with the highest number. It names its holder, and is free when that process has ended. Numbers
+ * only grow, and `link` fails on a taken name: of many processes that find a dead holder, exactly one takes the next
+ * number.
  */
 export function claimDirectory(directory: string, account: Account): () => void {
   mkdirSync(directory, { recursive: true });
@@ -37,13 +37,13 @@ function takeClaim(directory: string, account: Account): number {
   const mine = last + 1;
   const link = (draft: string) => linkUnlessPresent(draft, join(directory, String(mine)));
   const taken = withDraft(directory, ownIdentity(), account, link);
-  // A number below the highest is worth nothing: this process was slow, and another one came and went meanwhile.
+  // A number below the highest is no claim: this process was slow, and others claimed and released meanwhile.
   if (!taken || highest(directory) !== mine) return takeClaim(directory, account);
   for (const number of numbers(directory)) if (number < mine) rmSync(join(directory, String(number)), { force: true });
   return mine;
 }
 
-/** A claim of this very process that `held` does not know was left by an earlier instance of this module. */
+/** A claim of this process that `held` lacks comes from an earlier instance of this module. */
 function isHeld(path: string): boolean {
   const holder = readIfPresent(path);
   if (holder === undefined || holder === '' || holder === ownIdentity()) return false;

@@ -9,10 +9,10 @@ import { type Binaries, noBinary } from './binaries.js';
 import { serverHome } from './home.js';
 import { readOrCreateSecretFile, type SecretFile } from '../secret-file.js';
 
-/** The roles that have a password file. `postgres` is the superuser; the service never runs as that one. */
+/** The roles with a password file. `postgres` is the superuser; the service never runs as it. */
 export type EmbeddedRole = 'postgres' | 'mayfly_app' | 'mayfly_crm';
 
-/** Where one embedded server keeps everything: `data`, the password files, its log and the port it had last. */
+/** The files of one embedded server: `data`, the password files, its log and its last port. */
 export interface Cluster {
   readonly home: string;
   readonly data: string;
@@ -21,17 +21,20 @@ export interface Cluster {
   readonly account: Account;
 }
 
-/** Environment of the server's programs: nothing of ours, so that no PG* variable, locale or zone changes what they do. */
+/**
+ * The environment of the server's programs. It has no variable of ours, so that no PG* variable, locale or zone changes
+ * them.
+ */
 export const SERVER_ENVIRONMENT = { LC_ALL: 'C', TZ: 'UTC' };
 
-/** The cluster in `<dataDir>/postgres`; makes the folder, not the data. */
+/** Returns the cluster in `<dataDir>/postgres`. Creates the folder, but not the data. */
 export function openCluster(dataDir: string, account: Account, log: (message: string) => void): Cluster {
   makeDataDirectory(dataDir);
   const home = serverHome(dataDir, account, log);
   return { home, data: join(home, 'data'), log: join(home, 'server.log'), portFile: join(home, 'port'), account };
 }
 
-/** The password of a role: 144 random bits in a file of mode 0600, made on first use. */
+/** Returns the password of a role: 144 random bits in a file of mode 0600, created on first use. */
 export function passwordOf(cluster: Cluster, role: EmbeddedRole): SecretFile {
   const path = join(cluster.home, `${role}.password`);
   const secret = readOrCreateSecretFile(path, () => randomBytes(18).toString('base64url'));
@@ -40,8 +43,8 @@ export function passwordOf(cluster: Cluster, role: EmbeddedRole): SecretFile {
 }
 
 /**
- * Makes the data directory with `initdb` unless it is there. It is made under another name and renamed, so that a crash
- * midway leaves nothing that looks whole.
+ * Creates the data directory with `initdb` when it is missing. Creates it under another name and renames it, so that a
+ * crash never leaves a partial data directory.
  */
 export async function initialiseOnce(cluster: Cluster, binaries: Binaries, platform: string): Promise<void> {
   if (existsSync(cluster.data)) return;
@@ -63,7 +66,7 @@ export async function initialiseOnce(cluster: Cluster, binaries: Binaries, platf
   renameSync(draft, cluster.data);
 }
 
-/** ENOENT on a program that exists: its loader is missing, as on systems without glibc. */
+/** ENOENT for a program that exists means that its loader is missing, as on systems without glibc. */
 function initdbProblem(error: ExecFileException, platform: string): Problem {
   if (error.code === 'ENOENT') return noBinary(platform, error);
   const said = (error.stderr ?? '').trim().split('\n').at(-1) ?? '';

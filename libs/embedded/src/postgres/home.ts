@@ -2,13 +2,15 @@ import { chmodSync, existsSync, mkdirSync, mkdtempSync, realpathSync, symlinkSyn
 import { join } from 'node:path';
 import { type Account, firstClosedDirectory, give } from './account.js';
 
-/** Where the files of the server go when PostgreSQL's user cannot reach the data directory: it is there on every Linux. */
+/**
+ * The folder for the server's files when PostgreSQL's user cannot reach the data directory. Every Linux has `/var/lib`.
+ */
 const OUTSIDE = '/var/lib/mayfly';
 
 /**
- * The folder of the server's files: `postgres` in `dataDir`, made on first use. Root's own folders (`/root`, what
- * `mktemp -d` makes) are closed to the user as whom PostgreSQL runs: there the files are put under `outside`, which only
- * that user may read, and `postgres` is a link to them. `dataDir` exists.
+ * Returns the folder of the server's files: `postgres` in `dataDir`, created on first use. `dataDir` must exist.
+ * PostgreSQL's user cannot enter root's own folders (`/root`, folders of `mktemp -d`). In that case the files are under
+ * `outside`, readable for that user only, and `postgres` is a link to them.
  */
 export function serverHome(
   dataDir: string,
@@ -29,6 +31,6 @@ export function serverHome(
   }
   mkdirSync(inside, { recursive: true, mode: 0o700 });
   const home = realpathSync(inside);
-  give(home, account); // each time: an earlier start may have been killed between the two
+  give(home, account); // at every start: an earlier start may have been killed between `mkdirSync` and this call
   return home;
 }

@@ -5,8 +5,8 @@ import { readIfPresent } from '../secret-file.js';
 const PROC = existsSync('/proc/self/stat');
 
 /**
- * What tells a process from every other one that has had, or will have, the same id: its id and the time it started.
- * `undefined` when no such process is alive; one that is dead and not yet reaped counts as dead.
+ * Returns the id and the start time of a live process, which together are unique although ids are reused; `undefined`
+ * when no such process is alive. A dead process that is not yet reaped counts as dead.
  */
 export function processIdentity(pid: number): string | undefined {
   if (!Number.isInteger(pid) || pid <= 0) return undefined;
@@ -14,7 +14,7 @@ export function processIdentity(pid: number): string | undefined {
   return started === undefined ? undefined : `${String(pid)} ${started}`;
 }
 
-/** The command line of a live process; `undefined` for one that is dead, reaped or not. */
+/** Returns the command line of a live process; `undefined` for a dead one, reaped or not. */
 export function commandLine(pid: number): string | undefined {
   if (!Number.isInteger(pid) || pid <= 0) return undefined;
   if (!PROC) return ask(pid, 'command=');
@@ -31,14 +31,14 @@ function startedByProc(pid: number): string | undefined {
 }
 
 function ask(pid: number, column: string): string | undefined {
-  // Locale and zone of its own: the same process must read the same to a Mayfly that another shell starts.
+  // Fixed locale and time zone: every Mayfly, whatever its shell, must read the same start time.
   const env = { LC_ALL: 'C', TZ: 'UTC' };
   const { stdout } = spawnSync('ps', ['-p', String(pid), '-o', 'stat=', '-o', column], { env, encoding: 'utf8' });
   const line = stdout.trim();
   return line === '' || line.startsWith('Z') ? undefined : line.replace(/^\S+\s+/, '');
 }
 
-/** A process may end between the opening of its file and the reading of it (ESRCH). */
+/** A process may end between the opening and the reading of its file (ESRCH). */
 function read(path: string): string | undefined {
   try {
     return readIfPresent(path);

@@ -10,9 +10,9 @@ const SESSION: SessionOptions = {
 };
 
 /**
- * Sees to the role `mayfly_app`, which serves from the database `mayfly` and owns nothing of it but its queue (ADR 0007), and
- * closes every database that is not meant for leases to roles that were not let in by name: by default each role may connect to each database.
- * `superuserUrl` leads to the database `postgres`. Repeating it changes nothing.
+ * Prepares the role `mayfly_app`, which uses the database `mayfly` and owns only the queue in it (ADR 0007). Revokes
+ * PUBLIC's right to connect to every database that is not meant for leases: by default each role may connect to each
+ * database. `superuserUrl` connects to the database `postgres`. Safe to repeat.
  */
 export async function provisionService(superuserUrl: string, password: SecretFile): Promise<void> {
   await withSetUpSession(superuserUrl, async (client) => {
@@ -24,7 +24,7 @@ export async function provisionService(superuserUrl: string, password: SecretFil
   });
 }
 
-/** Runs `use` on a session of the embedded server, in which names that no schema qualifies are the server's own. */
+/** Runs `use` in a session of the embedded server. Unqualified names resolve to the server's own catalog only. */
 export async function withSetUpSession(url: string, use: (client: pg.ClientBase) => Promise<void>): Promise<void> {
   const client = createClient(url, SESSION);
   await client.connect();
@@ -35,7 +35,10 @@ export async function withSetUpSession(url: string, use: (client: pg.ClientBase)
   }
 }
 
-/** Makes the login role; sets its password where the role or the password is new. `attributes` are those of CREATE ROLE. */
+/**
+ * Creates the login role. Sets its password when the role or the password is new. `attributes` are those of CREATE
+ * ROLE.
+ */
 export async function ensureLoginRole(
   client: pg.ClientBase,
   role: string,
@@ -48,7 +51,7 @@ export async function ensureLoginRole(
   else if (password.created) await client.query(`ALTER ROLE ${definition}`);
 }
 
-/** Makes the database, which belongs to `owner`; nobody else may connect to it until let in by name. */
+/** Creates the database for `owner`. Any other role needs a grant to connect. */
 export async function ensureDatabase(client: pg.ClientBase, database: string, owner: string): Promise<void> {
   const known = await client.query('SELECT FROM pg_database WHERE datname = $1', [database]);
   const name = pg.escapeIdentifier(database);

@@ -14,11 +14,11 @@ import { readIfPresent } from '../secret-file.js';
 export interface RunningServer {
   readonly port: number;
   readonly pid: number;
-  /** it was already running, left by a Mayfly that was killed */
+  /** true when it was already running, left by a killed Mayfly */
   readonly adopted: boolean;
 }
 
-/** What the server says of itself in postmaster.pid; members are missing while it is still writing the file. */
+/** The contents of postmaster.pid. Members are missing while the server is still writing the file. */
 interface Postmaster {
   readonly pid: number;
   readonly port: number;
@@ -33,7 +33,7 @@ const SETTINGS = {
   listen_addresses: '127.0.0.1',
   unix_socket_directories: '',
   max_connections: '200',
-  // Sessions of leases may fill the server; these stay free for the service, which has to end them.
+  // Sessions of leases may use all other connections. These stay free for the service, which has to end those sessions.
   reserved_connections: '20',
   fsync: 'on',
   synchronous_commit: 'on',
@@ -41,10 +41,10 @@ const SETTINGS = {
   log_timezone: 'UTC',
 };
 
-/** What a start says when a moment later it may work: the last server's backends are not gone yet, or the port was taken. */
+/** Messages of a failed start that is worth repeating: backends of the last server still run, or the port was taken. */
 const PASSING_FAILURE = /pre-existing shared memory block|could not bind IPv4 address|could not create any TCP/;
 
-/** The server of this cluster: the one that runs, or a new one. Throws Problem `unavailable` when none comes up. */
+/** Returns the running server of this cluster, or starts one. Throws `unavailable` when none starts. */
 export async function runServer(cluster: Cluster, binaries: Binaries): Promise<RunningServer> {
   const deadline = Date.now() + START_DEADLINE_MILLISECONDS;
   for (;;) {
@@ -58,8 +58,8 @@ export async function runServer(cluster: Cluster, binaries: Binaries): Promise<R
 }
 
 /**
- * Stops the server and answers once its process is gone. Open sessions are ended (fast shutdown); a server that hangs is
- * made to quit at once, from which it recovers at its next start.
+ * Stops the server and resolves once its process has ended. A fast shutdown ends open sessions. A server that hangs
+ * gets SIGQUIT and recovers at its next start.
  */
 export async function stopServer(cluster: Cluster, { pid }: RunningServer): Promise<void> {
   for (const signal of ['SIGINT', 'SIGQUIT'] as const) {
@@ -71,13 +71,13 @@ export async function stopServer(cluster: Cluster, { pid }: RunningServer): Prom
   if (isServerOf(cluster, pid)) throw new Problem('unavailable', 'the embedded PostgreSQL does not stop');
 }
 
-/** Waits for a server that is starting or stopping; clears away the pid file of one that is dead. */
+/** Waits for a server that is starting or stopping. Removes the pid file of a dead server. */
 async function findRunning(cluster: Cluster, deadline: number): Promise<{ pid: number; port: number } | undefined> {
   for (;;) {
     const found = readPostmaster(cluster);
     if (found === undefined) return undefined;
     if (!isServerOf(cluster, found.pid)) {
-      // PostgreSQL would do this itself, but not while an unreaped or unrelated process has that id.
+      // PostgreSQL would remove it too, but not while an unreaped or unrelated process has the id.
       rmSync(pidFile(cluster), { force: true });
       return undefined;
     }
@@ -96,7 +96,7 @@ async function launch(
   const log = openSync(cluster.log, 'a', 0o600);
   give(cluster.log, cluster.account);
   const logStart = fstatSync(log).size;
-  // Detached: an interrupt typed at the terminal is for the service, which stops the server after its own work.
+  // Detached: an interrupt from the terminal reaches only the service, which stops the server after its own work.
   const child = spawn(binaries.postgres, ['-D', cluster.data, '-p', String(port), ...settingArguments()], {
     ...asAccount(cluster.account),
     cwd: cluster.home,
@@ -106,7 +106,7 @@ async function launch(
   });
   closeSync(log);
   child.unref();
-  child.once('error', () => undefined); // seen as an exit code below
+  child.once('error', () => undefined); // the loop below sees the error as an exit code
   while (child.exitCode === null && child.signalCode === null) {
     const found = readPostmaster(cluster);
     if (found?.pid === child.pid && found?.status === 'ready') return { server: found, said: '' };
@@ -126,7 +126,7 @@ function readPostmaster(cluster: Cluster): Postmaster | undefined {
   return lines && { pid: Number(lines[0]), port: Number(lines[3]), status: lines[7]?.trim() };
 }
 
-/** Ids are reused: the process is our server only if it was told to serve our data. */
+/** Process ids are reused: the process is our server only when its command line names our data. */
 function isServerOf(cluster: Cluster, pid: number): boolean {
   return commandLine(pid)?.includes(`-D ${cluster.data} `) ?? false;
 }
@@ -135,7 +135,7 @@ function pidFile(cluster: Cluster): string {
   return join(cluster.data, 'postmaster.pid');
 }
 
-/** The port of the last start while it is free, so that addresses given out before a restart stay true. */
+/** Returns the port of the last start when it is free, so that addresses from before a restart stay valid. */
 async function choosePort(cluster: Cluster): Promise<number> {
   const last = Number(readIfPresent(cluster.portFile) ?? 0);
   const port = await listenOnce(last).catch(() => listenOnce(0));
