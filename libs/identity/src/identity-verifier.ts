@@ -89,8 +89,8 @@ export class IdentityVerifier {
   }
 
   /**
-   * INVARIANT: until the signature is proven, the token only selects its issuer and its key, and no rule is checked
-   * whose reason the caller may read.
+   * Until the signature is proven, the token only selects its issuer and its key, and no rule is checked whose reason
+   * the caller may read.
    */
   private async proveSignature(token: string, { header }: UnprovenToken, group: IssuerGroup, now: Date): Promise<void> {
     const key = await this.findKey(group.lead, checkAlgorithm(header, group.lead.spec), header.kid);

@@ -15,7 +15,7 @@ const SAY_NOTHING_LASTING: ReadonlySet<string> = new Set([
 /** Claims that name a token's client. Tokens of people who log in through that client have them too. */
 const NAME_THE_CLIENT: readonly string[] = ['azp', 'appid', 'cid'];
 /**
- * Where RFC 9068 access tokens are accepted (§2.2), people's tokens have `client_id` too; elsewhere only a client's own
+ * For issuers of RFC 9068 access tokens (§2.2), people's tokens have `client_id` too. Otherwise only a client's own
  * tokens do.
  */
 const NAME_THE_CLIENT_IN_ACCESS_TOKENS: readonly string[] = [...NAME_THE_CLIENT, 'client_id'];

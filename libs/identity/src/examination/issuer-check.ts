@@ -3,7 +3,7 @@ import { identityRefusalReason } from '../identity-refusal.js';
 /** One check of an issuer's test. */
 export interface IssuerCheck {
   readonly name: string;
-  /** `missing`: the document, or the token, lacks something; `failed`: it is wrong, or the check could not run */
+  /** `missing`: the document, or the token, lacks something; `failed`: it is wrong, or could not be checked */
   readonly outcome: 'ok' | 'missing' | 'failed' | 'skipped';
   readonly detail?: string;
 }
