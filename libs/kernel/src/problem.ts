@@ -53,7 +53,7 @@ export interface ProblemExtensions {
 
 export interface ProblemOptions extends ProblemExtensions {
   readonly retryAfterSeconds?: number;
-  /** true when the provider proved that it minted nothing; always true for `provider_rejected` */
+  /** true when the provider proved that it minted nothing; default: true for `provider_rejected`, else false */
   readonly nothingMinted?: boolean;
   readonly cause?: unknown;
 }
