@@ -58,7 +58,8 @@ const keyOf = ({ connection, related }: OrphanPlace): string => JSON.stringify([
 
 /**
  * Finds objects that a back end lost track of, by comparing them with the handles of leases. No revocation can reach
- * such an object, so a person must remove it. Each process audits a new orphan once and exports the number of orphans.
+ * such an object, so the watch only reports it. Each process audits a new orphan once and exports the number of
+ * orphans.
  */
 export class OrphanWatch {
   private readonly found = new Map<string, Findings>();
