@@ -45,7 +45,7 @@ export function checkRenderings(
   return distinct(found);
 }
 
-/** MF309 and MF310: what the connection itself says, with examples and with the longest values that parameters can have. */
+/** Rules MF309 and MF310: the objections of the connection to a scope. */
 function objectionsTo(scope: Json, connection: string | undefined, facts: LintFacts, pointer: string): Finding[] {
   if (connection === undefined) return [];
   return facts
