@@ -22,7 +22,7 @@ interface StepRule {
   readonly ends?: TaskEndCause;
 }
 
-/** registered → active ⇄ suspended → retired; retired is final. */
+/** registered → active ⇄ suspended; each of them → retired, which is final. */
 const STEPS: Readonly<Record<LifecycleStep, StepRule>> = {
   activate: { from: ['registered', 'suspended'], to: 'active', entry: 'agent.activated' },
   suspend: { from: ['active'], to: 'suspended', entry: 'agent.suspended', ends: 'agent_suspended' },
