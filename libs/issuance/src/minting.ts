@@ -21,7 +21,10 @@ export class MintFailure extends Error {
   }
 }
 
-/** Step 10: one call per lease, in parallel, with a deadline and no retry. */
+/**
+ * Step 10: one call of `mint` per lease, in parallel, with a deadline. Never repeats a call; a provider may repeat its
+ * own call to the target after proof that nothing was made.
+ */
 export class Minter {
   /** leases whose handle was updated during their mint */
   private readonly recorded = new WeakSet<PlannedLease>();

@@ -2,7 +2,7 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 
 /** Port: the database reads of a scrape. A rejection omits the metric from that scrape, so no value is stale. */
 export interface MetricSources {
-  /** leases by state */
+  /** the number of leases by state */
   leases(): Promise<ReadonlyMap<string, number>>;
   /** the age of the oldest lease past its `dueAt`, in seconds; 0 when none is overdue */
   oldestOverdueSeconds(): Promise<number>;
