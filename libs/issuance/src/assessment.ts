@@ -9,13 +9,13 @@ import type { Requester, TaskRequest } from './request.js';
 import type { StepObserver } from './step.js';
 import type { TemplateSource } from './template-source.js';
 
-/** A request that every control of steps 3 to 6 permits, with what may be granted for it. */
+/** The result of steps 3 to 6 for a permitted request: the decision, and the limits of the grant. */
 export interface PermittedRequest {
   readonly permitted: true;
   readonly decision: Decision;
   readonly template: CompiledTemplate;
   readonly parameters: JsonObject;
-  /** one for each credential, in the order of the template; its provider and its connection take each of them */
+  /** one for each credential, in the template's order; provider and connection accept each of them */
   readonly scopes: readonly RenderedCredential[];
   readonly lifetime: GrantedLifetime;
   readonly at: Date;
@@ -28,10 +28,10 @@ export interface DeniedRequest {
 
 export type Assessment = PermittedRequest | DeniedRequest;
 
-/** The guard has let the caller through, so that these two permit (step 1). */
+/** Verdicts of step 1: the guard authenticated the caller and checked its permission. */
 const AT_THE_DOOR: readonly Judgement[] = [permit('identity'), permit('permission')];
 
-/** Steps 3 to 6 of the path: load, validate, decide, narrow. It changes nothing, so a dry run and a renewal use it too. */
+/** Steps 3 to 6 of the path: load, validate, decide, narrow. Has no effect, so dry runs and renewals use it too. */
 export class Assessor {
   constructor(
     private readonly templates: TemplateSource,
@@ -40,7 +40,10 @@ export class Assessor {
     private readonly observer: StepObserver,
   ) {}
 
-  /** Evaluates every control, so that the trace is whole, whether the request is permitted or denied. */
+  /**
+   * Evaluates every control after a denial too, so that the trace is complete. A name without a published template ends
+   * at step 3.
+   */
   assess(requester: Requester, request: TaskRequest): Assessment {
     const at = this.clock.now();
     const template = this.after('load', this.templates.current(request.template)); //              3

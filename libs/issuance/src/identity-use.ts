@@ -1,9 +1,12 @@
 import type { Requester } from './request.js';
 
-/** Port: the identity tokens of issuers whose tokens open one task each. Does nothing for the tokens of other issuers. */
+/** Port: single-use identity tokens. Ignores the tokens of issuers that allow reuse. */
 export interface IdentityUse {
-  /** Uses up the token. Throws `unauthenticated` (reason `replayed`), which is in the audit, for one that was used up. */
+  /**
+   * Marks the token as used. Throws `unauthenticated` (reason `replayed`), and audits it, when the token was used
+   * before.
+   */
   consume(requester: Requester): Promise<void>;
-  /** Makes the token usable again: nothing came of the request that used it up. */
+  /** Makes the token usable again after a request that granted nothing. */
   giveBack(requester: Requester): Promise<void>;
 }

@@ -1,4 +1,4 @@
-/** Numbers for operators. Labels come from bounded sets. */
+/** Port: metrics of issuance. Every label has a bounded set of values. */
 export interface IssuanceMetrics {
   issuanceEnded(provider: string, outcome: 'issued' | 'rejected' | 'unavailable'): void;
   denied(control: string): void;

@@ -3,7 +3,7 @@ import type { LeaseId, TaskId } from '@mayfly/kernel';
 import type { Lease, QuotaLeft, QuotaLimits, Task } from '@mayfly/tasks';
 import type { KeyHold } from './request.js';
 
-/** A lease about to be written, with everything that revocation needs (I1). */
+/** A lease to write before its mint, with all the data that revocation needs (I1). */
 export interface LeaseIntent extends Lease {
   readonly scopeDigest: string;
   readonly sealedHandle: Buffer;
@@ -11,14 +11,14 @@ export interface LeaseIntent extends Lease {
   readonly dueAt: Date;
 }
 
-/** A wake-up for the worker. Losing it loses nothing: the sweeper finds the lease by its due time. */
+/** A wake-up for the worker. A lost wake-up is harmless: the sweeper finds the lease by its due time. */
 export interface WakeUp {
   readonly leaseId: LeaseId;
   readonly reason: 'due' | 'retry';
   readonly runAt: Date;
 }
 
-/** Step 9: all that one transaction writes before a provider is called. */
+/** Step 9: the rows that one transaction writes before any provider is called. */
 export interface TaskIntent {
   readonly task: Task;
   readonly issuer: string;
@@ -32,25 +32,25 @@ export interface TaskIntent {
 }
 
 /**
- * - `opened`: everything is committed;
- * - `quota`: the scope has nothing left; nothing was written;
- * - `agent` or `template`: the agent is not active, or the version is not the one in force; nothing was written;
+ * - `opened`: all rows are committed;
+ * - `quota`: the quota scope is exhausted; nothing was written;
+ * - `agent` or `template`: the agent is not active, or the template version is not in force; nothing was written;
  * - `connection`: a connection of the task is disabled; nothing was written;
- * - `key`: the claim of the idempotency key lapsed, and another request has it; nothing was written;
- * - `clock`: this replica's clock disagrees with the database's by more than 5 s; nothing was written.
+ * - `key`: the hold on the idempotency key lapsed and another request took it; nothing was written;
+ * - `clock`: this replica's clock differs from the database's by more than 5 s; nothing was written.
  */
 export type OpenVerdict = 'opened' | 'quota' | 'agent' | 'template' | 'connection' | 'key' | 'clock';
 
 /** A lease whose credential was minted and checked. */
 export interface ActivatedLease {
   readonly id: LeaseId;
-  /** the planned handle with what only the provider could know */
+  /** the planned handle plus the members that only the provider knows after the mint */
   readonly sealedHandle: Buffer;
   readonly providerExpiresAt: Date;
   readonly dueAt: Date;
 }
 
-/** Step 11: what became of the leases of one task. */
+/** Step 11: the activated leases of one task, with their audit entries and wake-ups. */
 export interface TaskActivation {
   readonly taskId: TaskId;
   readonly leases: readonly ActivatedLease[];
@@ -58,17 +58,18 @@ export interface TaskActivation {
   readonly wakeUps: readonly WakeUp[];
 }
 
-/** The two commits of the path. Each call is atomic and is answered after its commit, never before (I2). */
+/** The two commits of the path. Each call is atomic and resolves only after its commit (I2). */
 export interface IssuanceStore {
   open(intent: TaskIntent): Promise<OpenVerdict>;
   /**
-   * Adds to the recorded handle of a lease that is being minted what only the provider could know. True while the mint
-   * may go on; of a task that was ended meanwhile the handle is kept all the same, for its revocation.
+   * Replaces the recorded handle of a lease that is being minted, to add members that only the provider knows. True
+   * while the mint may continue. When the task was ended meanwhile, the handle is saved for revocation and the result
+   * is false.
    */
   recordHandle(leaseId: LeaseId, sealedHandle: Buffer): Promise<boolean>;
-  /** True when all leases became active; false when the task was ended meanwhile, and nothing was written. */
+  /** True when all leases became active; false when the task was ended meanwhile: then nothing was written. */
   activate(activation: TaskActivation): Promise<boolean>;
   quotaLeft(scope: string, limits: QuotaLimits): Promise<QuotaLeft>;
-  /** Writes entries that belong to no change of state (denials). */
+  /** Writes audit entries without a change of state, such as denials. */
   record(entries: readonly AuditEntry[]): Promise<void>;
 }

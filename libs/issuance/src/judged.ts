@@ -1,11 +1,11 @@
 import { present, Problem, type ControlName } from '@mayfly/kernel';
 import { deny, permit, type Denial, type Verdict } from '@mayfly/policy';
 
-/** What a control found: where it permits, also the value that later steps use. */
+/** The verdict of a control; a permit carries the value that later steps use. */
 export type Judged<T> =
   { readonly judgement: Verdict & { readonly outcome: 'permit' }; readonly value: T } | { readonly judgement: Denial };
 
-/** Evaluates a control whose check throws a `Problem` where it denies. Other errors pass through. */
+/** Evaluates a control whose check throws a `Problem` to deny. Rethrows all other errors. */
 export function judged<T>(control: ControlName, check: () => T): Judged<T> {
   try {
     return { value: check(), judgement: { ...permit(control), outcome: 'permit' } };

@@ -3,43 +3,52 @@ import type { StepObserver } from './step.js';
 import { addSeconds, type Clock, digestOf, earliest, type JsonObject, Problem, type TaskId } from '@mayfly/kernel';
 import type { Sealing } from '@mayfly/credentials';
 
-/** How long an answer may be replayed, secrets included; never past the task's expiry. */
+/** The longest time that an answer may be replayed, secrets included; the task's expiry ends the replay earlier. */
 const REPLAY_SECONDS = 300;
 
 /** The pattern of draft-ietf-httpapi-idempotency-key-header-07, without its quotes. */
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 
-/** An answer with its task, as `POST /tasks` gives it the first time. */
+/** The first answer of `POST /tasks`, with the task that it belongs to. */
 export interface Answer {
   readonly taskId: TaskId;
   readonly expiresAt: Date;
   readonly body: JsonObject;
 }
 
-/** A key that was used before. */
+/** The record of a key that was used before. */
 export interface UsedKey {
   readonly fingerprint: string;
-  /** the answer, sealed for its task, while it may be replayed */
+  /** the answer, sealed for this key; present while it may be replayed */
   readonly sealedAnswer?: Buffer;
   /** absent while the first request is under way */
   readonly taskId?: TaskId;
 }
 
-/** Port: the `Idempotency-Key`s of callers. */
+/** Port: the store of holds on `Idempotency-Key`s. */
 export interface KeyHoldStore {
-  /** Holds the key for the caller; otherwise answers what it was used for. Exactly one of many callers gets it. */
+  /**
+   * Takes the hold on a free key, or returns the record of its first use. Of concurrent callers exactly one gets the
+   * hold.
+   */
   hold(owner: KeyOwner, key: string, fingerprint: string): Promise<KeyHold | UsedKey>;
-  /** Keeps the sealed answer of the key's task, to be replayed until `replayUntil`. False where the key is not the task's. */
+  /**
+   * Saves the sealed answer of the key's task, for replay until `replayUntil`. False when the key is not bound to the
+   * task.
+   */
   settle(hold: KeyHold, taskId: TaskId, sealedAnswer: Buffer, replayUntil: Date): Promise<boolean>;
-  /** Releases a key without an answer: it is free where no task was opened under it, and else stands for that task. */
+  /**
+   * Releases the hold without an answer. Frees the key when no task was opened under it; otherwise the key stays bound
+   * to the task.
+   */
   release(hold: KeyHold): Promise<void>;
 }
 
-/** Port: the tasks that keys stand for. */
+/** Port: the tasks that keys are bound to. */
 export interface KeyedTasks {
-  /** a task as it is now, without secrets */
+  /** the current view of a task, without secrets */
   view(taskId: TaskId): Promise<JsonObject>;
-  /** ends a task whose answer nobody will get */
+  /** ends a task whose answer cannot be delivered */
   takeBack(taskId: TaskId): Promise<void>;
 }
 
@@ -51,13 +60,14 @@ export interface KeyHoldsParts {
   readonly tasks: KeyedTasks;
 }
 
-/** Step 2 of the path, `Idempotency-Key` on `POST /tasks`: one mint per key, whichever replica the requests reach. */
+/** Step 2 of the path, `Idempotency-Key` on `POST /tasks`: one mint per key across all replicas. */
 export class KeyHolds {
   constructor(private readonly parts: KeyHoldsParts) {}
 
   /**
-   * Runs `first` for a new key; for a used one answers the same task again, without secrets once it ends. Throws `idempotency_key_reused` for another
-   * body, `request_in_flight` while the first request runs, and whatever `first` throws.
+   * Runs `first` for a new key. Returns the same task for a used key, with its secrets only while they may be replayed.
+   * Throws `invalid_request` for a malformed key, `idempotency_key_reused` for another body, `request_in_flight` while
+   * the first request runs, and any error of `first`.
    */
   async once(
     owner: KeyOwner,
@@ -77,7 +87,7 @@ export class KeyHolds {
     return answer.body;
   }
 
-  /** An answer that cannot be kept is not given: a retry would find the key free, and mint a second time. */
+  /** Ends the task when its answer cannot be saved: a retry with this key could not get the secrets. */
   private async settle(hold: KeyHold, { taskId, expiresAt, body }: Answer): Promise<void> {
     const replayUntil = earliest(addSeconds(this.parts.clock.now(), REPLAY_SECONDS), expiresAt);
     const sealed = this.parts.sealing.seal(JSON.stringify(body), contextOf(hold, hold.key));
@@ -103,13 +113,16 @@ export class KeyHolds {
       });
     }
     const present = await this.parts.tasks.view(used.taskId);
-    // Of a task that ends the secrets are of no use any more, and its first answer would say that it is active.
+    // A task that ends returns its current view: its secrets are useless, and the first answer would say `active`.
     const isOver = present.state !== 'active' || present.endCause !== undefined;
     if (isOver || used.sealedAnswer === undefined) return present;
     return JSON.parse(this.parts.sealing.open(used.sealedAnswer, contextOf(owner, key)).toString('utf8')) as JsonObject;
   }
 
-  /** A refusal frees the key. A task that failed half-way keeps it: what became of its credentials is in the task. */
+  /**
+   * Frees the key after a refusal. A task that failed after it was opened keeps its key; its view shows its
+   * credentials.
+   */
   private async letGo(hold: KeyHold, error: unknown): Promise<never> {
     await this.parts.store.release(hold);
     throw error;

@@ -6,21 +6,21 @@ import type { IssuanceStore, OpenVerdict } from './issuance.store.js';
 import { intentOf, type LocalPlan, type Plan, type RemotePlan } from './plan.js';
 import { judgeRefusedQuota } from './quota-control.js';
 
-/** INVARIANT: I1, the class does not leave this file, so that only a committed intent makes an instance of it. */
+/** INVARIANT: I1, this file does not export the class, so only a committed intent makes an instance. */
 class CommittedIntent {
-  /** makes the type nominal: no other object has it */
+  /** makes the type nominal: no other object is assignable to it */
   protected readonly isCommitted = true;
 
   constructor(readonly plan: RemotePlan) {}
 }
 
-/** The proof that the intent of a plan is committed. `Minter.mint` takes no plan without it. */
+/** Proof that the intent of a plan is committed. `Minter.mint` requires it. */
 export type Opened = CommittedIntent;
 
-/** What the commit objected to, although the request was permitted: something changed in between. */
+/** Thrown when the commit refuses a permitted request, because state changed after the decision. */
 export class OpenRefused extends Error {
   constructor(
-    /** what to put into the decision; nothing where no control objected */
+    /** verdicts to add to the decision; empty when no control denied */
     readonly judgements: readonly Judgement[],
     readonly problem?: Problem,
   ) {
@@ -33,13 +33,13 @@ export class OpenRefused extends Error {
 export class Opening {
   constructor(private readonly store: Pick<IssuanceStore, 'open' | 'quotaLeft'>) {}
 
-  /** For what leaves something at a target. Throws `OpenRefused`, and `unavailable` where the outcome is not known. */
+  /** Commits the intent of a remote plan. Throws `OpenRefused`, and `unavailable` when the outcome is unknown. */
   async open(plan: RemotePlan): Promise<Opened> {
     await this.commit(plan, await this.store.open(intentOf(plan)));
     return new CommittedIntent(plan);
   }
 
-  /** For what leaves nothing at a target: the intent and the activation are one commit. Throws as `open` does. */
+  /** Commits intent and activation of a local plan in one transaction. Throws as `open` does. */
   async openActive(plan: LocalPlan, minted: readonly Minted<unknown>[]): Promise<void> {
     await this.commit(plan, await this.store.open(intentOf(plan, minted)));
   }

@@ -27,17 +27,17 @@ import type { LeaseIntent, TaskIntent, WakeUp } from './issuance.store.js';
 import { QUOTA_TAKEN } from './quota-control.js';
 import type { Requester, TaskRequest } from './request.js';
 
-/** How long minting may take, from the intent on; a provider makes sure that nothing comes into being later. */
+/** The time for minting, from the intent on. Providers guarantee that no credential comes into existence later. */
 export const MINT_DEADLINE_SECONDS = 10;
-/** How long after `mintBy` an unfinished mint is taken for lost and revoked. */
+/** The time after `mintBy` at which an unfinished mint is treated as lost and is revoked. */
 const MINT_SLACK_SECONDS = 2;
 
-/** One lease of the plan: what will exist at the provider, and where. */
+/** One planned lease: the credential that the mint will create, and its target. */
 export interface PlannedLease {
   readonly id: LeaseId;
   readonly name: string;
   readonly connection: string | undefined;
-  /** as rendered from the template: what is stored, shown and compared */
+  /** the scope as rendered from the template; this form is stored, shown and compared */
   readonly scope: Json;
   readonly scopeDigest: string;
   readonly target: Target;
@@ -55,16 +55,16 @@ interface PlannedTask {
   readonly leases: readonly PlannedLease[];
 }
 
-/** At least one lease leaves something at a target: the intent is committed before anything is minted. */
+/** A plan with at least one lease that leaves something at a target: the intent is committed before any mint. */
 export type RemotePlan = PlannedTask & { readonly remote: true };
 
-/** No lease leaves anything at a target: intent and activation are one commit. */
+/** A plan whose leases leave nothing at a target: intent and activation are one commit. */
 export type LocalPlan = PlannedTask & { readonly remote: false };
 
-/** A task with its planned leases: nothing has happened yet. */
+/** A task with its planned leases, before any effect. */
 export type Plan = RemotePlan | LocalPlan;
 
-/** Step 7: names what will exist, before anything does. Reads connections; has no effect. */
+/** Step 7: names each credential and its handle before the mint. Reads connections; has no effect. */
 export class Planner {
   constructor(
     private readonly targets: Targets,
@@ -73,8 +73,8 @@ export class Planner {
   ) {}
 
   /**
-   * Throws `provider_rejected` when a connection cannot be used or does not take the scope, `provider_unavailable` while it
-   * is paused.
+   * Throws `provider_rejected` when a connection cannot be used or does not accept the scope, and
+   * `provider_unavailable` while it is paused.
    */
   async plan(requester: Requester, request: TaskRequest, assessment: PermittedRequest): Promise<Plan> {
     const task = taskOf(newId('tsk'), requester, request, assessment);
@@ -84,7 +84,7 @@ export class Planner {
   }
 
   private async planOne(task: Task, rendered: RenderedCredential): Promise<PlannedLease> {
-    const leaseId = newId('lse'); // before anything is waited for: ids are in the order of the template
+    const leaseId = newId('lse'); // taken before the first `await`, so that ids follow the template's order
     const { name, provider, connection, scope, digest } = rendered;
     const traits = this.targets.traits(provider, connection, scope);
     const mintBy = earliest(addSeconds(task.createdAt, traits.mintSeconds ?? MINT_DEADLINE_SECONDS), task.expiresAt);
@@ -116,8 +116,8 @@ function taskOf(id: TaskId, requester: Requester, request: TaskRequest, assessme
 }
 
 /**
- * The order for one lease of a task; a renewal gives it again with a later deadline. Throws `provider_rejected` for a scope
- * that the provider no longer takes: it was granted by an earlier release.
+ * Builds the mint order of one lease; a renewal builds it again with a later deadline. Throws `provider_rejected` when
+ * the provider no longer accepts a scope that an earlier release granted.
  */
 export function orderOf(
   leaseId: LeaseId,
@@ -152,7 +152,7 @@ export function actorOf(requester: Requester): Actor {
   return { kind: 'agent', name: requester.agent.name, runtime: requester.runtime };
 }
 
-/** The rows of step 9 for the plan. With `minted`, the leases are written as already active (no remote effect). */
+/** Builds the rows of step 9. With `minted`, the leases are written as already active (local plans). */
 export function intentOf(plan: Plan, minted?: readonly Minted<unknown>[]): TaskIntent {
   const { task, requester, request, assessment } = plan;
   const { name, spec } = assessment.template.version;
@@ -197,7 +197,10 @@ function leaseIntent(plan: Plan, lease: PlannedLease, due: Date, minted: Minted<
   };
 }
 
-/** Wake-ups at the deadline, for the leases that leave something to take back. The sweeper closes the others in bulk. */
+/**
+ * Wake-ups at the due time of each lease that needs revocation at a target. The sweeper closes the other leases in
+ * bulk.
+ */
 export function wakeUps(plan: Pick<Plan, 'leases'>, due: Date): readonly WakeUp[] {
   return plan.leases
     .filter(({ traits }) => traits.remote)
@@ -230,7 +233,7 @@ function grantedEntry({ task, requester, request, assessment, leases }: Plan): A
   );
 }
 
-/** One entry per lease that was minted and checked. */
+/** One audit entry for each lease that was minted and checked. */
 export function issuedEntries(plan: Plan, minted: readonly Minted<unknown>[]): readonly AuditEntry[] {
   return plan.leases.map(({ id, name, target }, index) =>
     auditEntry(

@@ -1,12 +1,12 @@
 import { deny, permit, type Judgement } from '@mayfly/policy';
 import { exhaustedLimit, type QuotaLeft, type QuotaLimits } from '@mayfly/tasks';
 
-/** Both quota controls of a task that was counted: the commit took its place. */
+/** Permits of both quota controls, for a task that the commit counted. */
 export const QUOTA_TAKEN: readonly Judgement[] = [permit('quota-concurrent-tasks'), permit('quota-tasks-per-minute')];
 
 /**
- * The quota controls of a template by what is left of its limits. What is left is read and not taken, so that it can have
- * changed by the time the task is recorded.
+ * Judges the quota controls of a template by a reading of its counters. It takes no quota, so the commit may decide
+ * otherwise.
  */
 export function judgeQuota(template: string, limits: QuotaLimits, left: QuotaLeft): readonly Judgement[] {
   const exhausted = exhaustedLimit(left);
@@ -14,8 +14,8 @@ export function judgeQuota(template: string, limits: QuotaLimits, left: QuotaLef
 }
 
 /**
- * The denial of a task for which the commit found no place. Where a place is free again by the time the counter is read,
- * the next request may take it.
+ * Judges a task that the commit refused for its quota. When the counters show free quota by now, the denial asks for a
+ * retry after 1 s.
  */
 export function judgeRefusedQuota(template: string, limits: QuotaLimits, left: QuotaLeft): readonly Judgement[] {
   const exhausted = exhaustedLimit(left);

@@ -1,4 +1,4 @@
-/** The steps of the path that this process observes, in order, with the names of docs/issuance.md. */
+/** The steps of the path that this process observes, in order. The names are those of docs/issuance.md. */
 export const STEPS = [
   'hold',
   'load',
@@ -16,7 +16,7 @@ export const STEPS = [
 
 export type Step = (typeof STEPS)[number];
 
-/** Told after each step. Crash tests stop the process here. */
+/** Called after each step. Crash tests stop the process here. */
 export interface StepObserver {
   reached(step: Step): void;
 }

@@ -14,19 +14,19 @@ import { judgeQuota } from './quota-control.js';
 import type { Requester, TaskRequest } from './request.js';
 import type { Step, StepObserver } from './step.js';
 
-/** What `POST /tasks` gives out. The secrets exist here and in the answer, nowhere else. */
+/** The result of `POST /tasks`. Secrets exist in memory and in the answer only. */
 export interface Grant {
   readonly plan: Plan;
   readonly minted: readonly Minted<unknown>[];
 }
 
-/** What a request would come to: its decision, and what it would be granted where the decision permits. */
+/** The result of a dry run: the decision and, if it permits, the grant that would follow. */
 export interface Preview {
   readonly decision: Decision;
   readonly permitted?: PermittedRequest;
 }
 
-/** Port: ends a task and takes back what was minted for it. `revocation` implements it. */
+/** Port: ends a task and revokes its credentials. `revocation` implements it. */
 export interface TakeBack {
   end(request: EndRequest): Promise<void>;
 }
@@ -45,7 +45,7 @@ export interface IssuanceParts {
   readonly clock: Clock;
 }
 
-/** THE path: `POST /tasks` from a proven identity to a credential. The steps are those of docs/issuance.md. */
+/** THE path: `POST /tasks`, from a proven identity to a credential. docs/issuance.md numbers the steps. */
 export class TaskIssuance {
   private readonly opening: Opening;
 
@@ -54,9 +54,9 @@ export class TaskIssuance {
   }
 
   /**
-   * Grants a task or throws: `not_found`, `invalid_parameters`, `policy_denied` (with `control`), `quota_exceeded`,
-   * `unauthenticated`, `provider_rejected`, `provider_unavailable`, `unavailable`. What was half done is revoked, by this
-   * call or by the worker.
+   * Grants a task or throws `not_found`, `invalid_parameters`, `policy_denied` (with `control`), `quota_exceeded`,
+   * `unauthenticated`, `conflict`, `request_in_flight`, `provider_rejected`, `provider_unavailable` or `unavailable`.
+   * After a failure this call or the worker revokes every credential that may exist.
    */
   async issue(requester: Requester, request: TaskRequest): Promise<Grant> {
     const permitted = await this.permit(requester, request); //          3 to 6
@@ -65,12 +65,12 @@ export class TaskIssuance {
     return plan.remote ? await this.inTwoCommits(plan) : await this.inOneCommit(plan);
   }
 
-  /** Steps 3 to 6: the decision, which changes nothing and is written nowhere. */
+  /** Steps 3 to 6: decides the request. Changes and writes nothing. */
   assess(requester: Requester, request: TaskRequest): Assessment {
     return this.parts.assessor.assess(requester, request);
   }
 
-  /** The problem of a denied request. The denial is in the audit, or counted, before this resolves. */
+  /** Returns the problem of a denied request, after the denial was audited or counted. */
   async refusal(requester: Requester, request: TaskRequest, decision: Decision): Promise<Problem> {
     const problem = problemOf(decision);
     await this.recordDenial(requester, request, problem, decision);
@@ -78,8 +78,8 @@ export class TaskIssuance {
   }
 
   /**
-   * Steps 3 to 7 and a look at the quota, for a dry run. A denial is recorded as for `issue`. Throws what `issue` would
-   * throw where a connection cannot be used.
+   * Steps 3 to 7 and a reading of the quota, for a dry run. Records a denial as `issue` does. Throws the errors of
+   * `issue` when a connection cannot be used.
    */
   async preview(requester: Requester, request: TaskRequest): Promise<Preview> {
     const assessment = this.assess(requester, request);
@@ -129,7 +129,7 @@ export class TaskIssuance {
     }
   }
 
-  /** Nothing comes into being at a target, so that the intent and the activation are one commit. */
+  /** Commits intent and activation together, since the mint leaves nothing at a target. */
   private async inOneCommit(plan: LocalPlan): Promise<Grant> {
     try {
       const minted = this.after('mint', await this.parts.minter.mintLocal(plan)); //                10
@@ -145,7 +145,7 @@ export class TaskIssuance {
     }
   }
 
-  /** A refusal by the commit is recorded, and the identity token of the request stays usable: nothing came of it. */
+  /** Records a refusal by the commit and makes the identity token usable again, since nothing was granted. */
   private async opened<T>(plan: Plan, open: () => Promise<T>): Promise<T> {
     try {
       return await open();
@@ -185,7 +185,7 @@ export class TaskIssuance {
     const audit = issuedEntries(plan, minted);
     const activation = { taskId: plan.task.id, leases, audit, wakeUps: wakeUps(plan, due) };
     const active = await this.parts.store.activate(activation).catch((error: unknown) => {
-      // Whether it was committed is not known: what nobody was given is taken back either way.
+      // The commit may have succeeded. Nobody received the credentials, so they are revoked in both cases.
       throw error instanceof Problem ? allMinted(plan, error) : error;
     });
     if (active) {
@@ -196,13 +196,13 @@ export class TaskIssuance {
     throw allMinted(plan, new Problem('conflict', ended, { taskId: plan.task.id }));
   }
 
-  /** The commit may have succeeded: this ends the task to release its quota, as far as the database answers. */
+  /** The commit may have succeeded: ends the task to release its quota (best effort). */
   private async takeBack({ task }: Plan): Promise<void> {
     const ending = { taskId: task.id, cause: 'issuance_failed', actor: MAYFLY } as const;
     await this.parts.takeBack.end(ending).catch(() => undefined);
   }
 
-  /** INVARIANT: I1, what was or may have been minted is in the rows: it is revoked now or by the worker. */
+  /** INVARIANT: I1, every credential that was or may have been minted has its row: revoked now or by the worker. */
   private async giveUp(plan: Plan, failure: MintFailure): Promise<never> {
     const { code, detail, retryAfterSeconds, extensions } = failure.problem;
     await this.parts.takeBack.end({
@@ -243,7 +243,7 @@ export class TaskIssuance {
   }
 }
 
-/** All credentials exist, and none of them may be used. */
+/** All credentials exist, and none may be used. */
 function allMinted(plan: Plan, problem: Problem): MintFailure {
   const everyLease = plan.leases.map(({ id }) => id);
   return new MintFailure(problem, everyLease, []);

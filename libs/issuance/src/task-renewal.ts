@@ -32,17 +32,17 @@ import type { TaskIssuance } from './task-issuance.js';
 
 type Secret = Minted<unknown>['secret'];
 
-/** New material by lease, for the credentials that had to be issued again. */
+/** The new secret of each lease whose credential was issued again. */
 type RenewedSecrets = ReadonlyMap<LeaseId, Secret>;
 
-/** What a renewal came to. */
+/** The result of a renewal. */
 export interface Renewed {
   readonly secrets: RenewedSecrets;
   readonly lifetime: {
     readonly requestedSeconds: number | null;
-    /** from the decision to the deadline, whether it moved or not */
+    /** from the decision to the deadline, also when the deadline did not move */
     readonly grantedSeconds: number;
-    /** what made it no longer; `maximum` is the longest life of the task */
+    /** the bound that set the deadline; `maximum` is the longest life of the task */
     readonly limitedBy: LifetimeLimit | 'maximum';
   };
 }
@@ -57,11 +57,13 @@ export interface RenewalParts {
   readonly clock: Clock;
 }
 
-/** Signs of life of a running task: heartbeats, and renewals within the template's longest life. */
+/** Heartbeats and renewals of a running task, within the longest life of its template. */
 export class TaskRenewal {
   constructor(private readonly parts: RenewalParts) {}
 
-  /** Notes a heartbeat. Throws `not_found` for another agent's task, `conflict` when the task is ending or ended. */
+  /**
+   * Records a heartbeat. Throws `not_found` for another agent's task, `conflict` when the task is ending or has ended.
+   */
   async heartbeat(requester: Requester, taskId: TaskId): Promise<void> {
     const task = await this.livingTask(requester, taskId);
     const now = this.parts.clock.now();
@@ -70,8 +72,9 @@ export class TaskRenewal {
 
   /**
    * Decides again, with the template version in force, and moves the deadline of every credential. The deadline never
-   * passes the longest life of either version, and never moves back. Throws as `TaskIssuance.issue` does, and `conflict`
-   * when the task has expired, is ending or ended. INVARIANT: I6, the granted deadline is committed before any provider's.
+   * exceeds the longest life of either version and never moves back. Throws as `TaskIssuance.issue` does, and
+   * `conflict` when the task has expired, is ending or has ended, or has a lease that is not active. INVARIANT: I6, the
+   * granted deadline is committed before any provider's.
    */
   async renew(requester: Requester, taskId: TaskId, ttlSeconds: number | undefined): Promise<Renewed> {
     const task = await this.livingTask(requester, taskId);
@@ -89,7 +92,7 @@ export class TaskRenewal {
     };
   }
 
-  /** Also one past its deadline has ended, though nobody may have closed it yet. */
+  /** Returns the task while it lives. A task past its deadline counts as ended, even before a worker closes it. */
   private async livingTask(requester: Requester, taskId: TaskId) {
     const task = await this.parts.tasks.find(taskId);
     if (task?.agent.id !== requester.agent.id) throw new Problem('not_found', `there is no task \`${taskId}\``);
@@ -117,7 +120,7 @@ export class TaskRenewal {
     throw await issuance.refusal(requester, request, decision);
   }
 
-  /** A denial where a connection of a living lease is disabled: the template in force may name others. */
+  /** Denies when a connection of a lease is disabled. The template in force may name other connections. */
   private judgeConnections({ leases }: { readonly leases: readonly LivingLease[] }): readonly Judgement[] {
     const { judgement } = judged('connection-state', () => {
       for (const { connection } of leases) this.parts.targets.requireEnabled(connection);
@@ -166,7 +169,7 @@ export class TaskRenewal {
     if (renewable(provider) === undefined) return undefined;
     const mintBy = addSeconds(this.parts.clock.now(), MINT_DEADLINE_SECONDS);
     const order = { ...orderOf(lease.id, task, target, lease.scope, mintBy), issuedAt: this.parts.clock.now() };
-    // What stands at a revocation point may be about sessions by when they were issued: first it is recorded, then issued.
+    // A deny policy at a revocation point may match sessions by issue time, so the issue is recorded before it happens.
     if (lease.revocationPoint !== undefined && !(await this.parts.tasks.reissuing(lease.id, mintBy)))
       throw ended(task.id);
     const renewed = await this.parts.gates.run(lease.connection, MINT_DEADLINE_SECONDS, (signal) =>
@@ -174,12 +177,12 @@ export class TaskRenewal {
     );
     const providerExpiresAt = renewed.providerExpiresAt;
     const alive = await this.parts.tasks.renewedAtProvider(lease.id, providerExpiresAt);
-    // INVARIANT: I2, what was renewed after the end of its task was recorded is given to nobody.
+    // INVARIANT: I2, a credential renewed after its task's end was recorded is given to nobody.
     if (!alive) throw ended(task.id);
     return renewed.secret;
   }
 
-  /** The call, its time, and the same judgement that a mint gets. */
+  /** Calls the provider, measures the call, and checks the result as a mint is checked. */
   private async renewAt(
     { provider, check }: Target,
     order: MintOrder<unknown, Json>,
@@ -200,8 +203,8 @@ export class TaskRenewal {
 }
 
 /**
- * The deadline that comes of the decision, never before the present one, and what made it no later: the longest life of
- * the task where it reaches that, whatever was asked for; otherwise the bound of the lifetime that was decided now.
+ * The new deadline, never before the present one, and the bound that set it: `maximum` when it reaches the longest life
+ * of the task, otherwise the bound of the lifetime that was just decided.
  */
 function newDeadline(task: Task, { at, lifetime, template }: PermittedRequest) {
   const { maxSeconds } = template.version.spec.lifetime;
@@ -217,7 +220,7 @@ function judgeRuntime({ runtime }: Requester, task: Task): readonly Judgement[] 
   return [deny('runtime-boundary', detail, { help: 'renew from the runtime that started the task' })];
 }
 
-/** A denial unless the template version in force still grants, to the letter, what the task holds. */
+/** Denies unless the template version in force grants exactly the scopes that the task holds. */
 function judgeScopes(
   { template, leases }: Task & { readonly leases: readonly LivingLease[] },
   assessment: Assessment,
@@ -244,12 +247,14 @@ function notActive(taskId: TaskId): Problem {
   });
 }
 
-/** An earlier renewal moved the granted deadline and failed at the provider; tokens end on a whole second. */
+/**
+ * True when an earlier renewal moved the granted deadline but failed at the provider. Tokens expire on whole seconds.
+ */
 function isBehind({ expiresAt, providerExpiresAt }: LivingLease): boolean {
   return providerExpiresAt !== undefined && expiresAt.getTime() - providerExpiresAt.getTime() >= 1000;
 }
 
-/** It is behind, or its target stopped taking it for another's sake. */
+/** True when the lease is behind, or a cut-off disabled its credential. */
 function needsRenewal(lease: LivingLease): boolean {
   return isBehind(lease) || lease.renewRequestedAt !== undefined;
 }

@@ -11,24 +11,29 @@ export interface Renewal {
   readonly wakeUps: readonly WakeUp[];
 }
 
-/** A lease of a living task, as renewal needs it. */
+/** A lease of a living task, with its sealed handle. */
 export interface LivingLease extends Lease {
   readonly sealedHandle: Uint8Array;
 }
 
-/** The store of what happens in the middle of a task. */
+/** Port: changes of a task between issuance and its end. */
 export interface TaskStore {
-  /** The task, or undefined. */
+  /** Returns the task, or undefined. */
   find(taskId: TaskId): Promise<(Task & { readonly leases: readonly LivingLease[] }) | undefined>;
-  /** Moves the granted deadline of a living task, or none of it; false when it is ending or ended. */
+  /**
+   * Moves the granted deadline of the task and of all its active leases; false when the task is ending or has ended.
+   */
   renew(renewal: Renewal): Promise<boolean>;
-  /** Before something new is issued under a lease: nothing of it will be issued after `issuedBy`. False as above. */
+  /**
+   * Records, before a renewal issues a credential, the latest instant at which it can be issued; false when the task is
+   * ending or has ended.
+   */
   reissuing(leaseId: LeaseId, issuedBy: Date): Promise<boolean>;
   /**
-   * Notes the provider's new expiry, and that nothing of this lease was issued after now; false when the task is ending
-   * or ended, and nothing may be given out any more.
+   * Records the provider's new expiry, and now as the latest instant of issue; false when the task is ending or has
+   * ended: then the caller must not deliver the credential.
    */
   renewedAtProvider(leaseId: LeaseId, providerExpiresAt: Date): Promise<boolean>;
-  /** Notes a sign of life; false when the task is ending or ended. */
+  /** Records a heartbeat; false when the task is ending or has ended. */
   heartbeat(taskId: TaskId, at: Date, dueAt: Date): Promise<boolean>;
 }

@@ -1,7 +1,7 @@
 import type { CompiledTemplate } from '@mayfly/templates';
 
-/** Published templates. */
+/** Port: published templates. */
 export interface TemplateSource {
-  /** The version in force, or undefined when there is none. */
+  /** Returns the version in force, or undefined. */
   current(name: string): CompiledTemplate | undefined;
 }

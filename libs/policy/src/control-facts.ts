@@ -1,18 +1,18 @@
 import type { ControlName, ProblemCode } from '@mayfly/kernel';
 
-/** What people need to know of a control. `docs/controls.md` is generated from it. */
+/** The documentation of a control. `docs/controls.md` is generated from it. */
 export interface ControlFacts {
-  /** the condition under which it permits */
+  /** the condition under which the control permits */
   readonly permits: string;
-  /** who can change that, and how */
+  /** the person who can change the outcome, and how */
   readonly help: string;
-  /** the code of the problem that a denial is answered with, unless the verdict says another one */
+  /** the problem code of a denial, unless the verdict states another */
   readonly problem: ProblemCode;
-  /** whether it belongs to the decision on a task, and is in its trace */
+  /** true when the control belongs to the decision on a task and appears in its trace */
   readonly inTrace: boolean;
 }
 
-/** INVARIANT: one table for all controls; the compiler refuses one that is missing. */
+/** INVARIANT: one table holds all controls; a missing control does not compile. */
 export const CONTROL_FACTS: Readonly<Record<ControlName, ControlFacts>> = {
   identity: {
     permits: 'The token is proven to come from a declared issuer, and it has not been used up.',

@@ -1,7 +1,7 @@
 import { CONTROL_NAMES } from '@mayfly/kernel';
 import { CONTROL_FACTS } from './control-facts.js';
 
-/** The text of docs/controls.md. */
+/** Returns the text of docs/controls.md. */
 export function controlsPage(): string {
   const traced = CONTROL_NAMES.filter((name) => CONTROL_FACTS[name].inTrace);
   const others = CONTROL_NAMES.filter((name) => !CONTROL_FACTS[name].inTrace);

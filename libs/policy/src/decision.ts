@@ -9,23 +9,23 @@ import {
 } from '@mayfly/kernel';
 import { CONTROL_FACTS } from './control-facts.js';
 
-/** What one control says of a request. Everything in it may be shown to the caller and stored. */
+/** The verdict of one control. The caller may see all of it, and it is stored. */
 export interface Verdict {
   readonly control: ControlName;
   readonly outcome: 'permit' | 'deny' | 'not_evaluated';
-  /** why it denies; lower case, no final stop */
+  /** the reason of a denial; lower case, no final stop */
   readonly detail?: string;
-  /** what would help the caller, where that may be known */
+  /** the change that would help the caller, when the caller may know it */
   readonly help?: string;
-  /** what the verdict stands on: a limit, the wrong fields, the lifetime that was granted */
+  /** the facts behind the verdict: a limit, the wrong fields, the granted lifetime */
   readonly evidence?: JsonObject;
 }
 
-/** A denial, with what its problem document says beside the verdict. */
+/** A denial, with the members that only its problem document uses. */
 export interface Denial extends Verdict {
   readonly outcome: 'deny';
   readonly detail: string;
-  /** where it is not the code of the control's facts */
+  /** present when it differs from the code in the control's facts */
   readonly problem?: ProblemCode;
   readonly retryAfterSeconds?: number;
 }
@@ -34,35 +34,35 @@ export type Judgement = Verdict | Denial;
 
 const TRACED = CONTROL_NAMES.filter((name) => CONTROL_FACTS[name].inTrace);
 
-/** One control permits. */
+/** Returns the permit of one control. */
 export const permit = (control: ControlName, evidence?: JsonObject): Verdict => ({
   control,
   outcome: 'permit',
   ...(evidence === undefined ? {} : { evidence }),
 });
 
-/** One control denies. */
+/** Returns the denial of one control. */
 export const deny = (control: ControlName, detail: string, more: Omit<Denial, 'control' | 'outcome' | 'detail'> = {}) =>
   ({ control, outcome: 'deny', detail, ...more }) as const satisfies Denial;
 
 /**
- * The decision on one request: the verdict of every control of a task, in the order of `CONTROL_NAMES`. Audit entries, dry
- * runs and problem documents are views of it. It is a value: `with` answers another one.
+ * The decision on one request: the verdict of every control of a task, in the order of `CONTROL_NAMES`. Audit entries,
+ * dry runs and problem documents are views of it. Immutable: `with` returns a new decision.
  */
 export class Decision {
   private constructor(private readonly judgements: ReadonlyMap<ControlName, Judgement>) {}
 
-  /** Controls without a judgement are `not_evaluated`. */
+  /** Builds a decision. Controls without a judgement are `not_evaluated`. */
   static of(judgements: readonly Judgement[]): Decision {
     return new Decision(new Map(judgements.map((judgement) => [judgement.control, judgement])));
   }
 
-  /** The same decision with other judgements of the named controls. */
+  /** Returns a decision in which these judgements replace those of the same controls. */
   with(...judgements: readonly Judgement[]): Decision {
     return Decision.of([...this.judgements.values(), ...judgements]);
   }
 
-  /** Every control of a task with its verdict, whether permitted or denied. */
+  /** The verdict of every control of a task, permitted or denied. */
   get trace(): readonly Verdict[] {
     return TRACED.map((control) => verdictOf(this.judgements.get(control) ?? { control, outcome: 'not_evaluated' }));
   }
@@ -71,16 +71,13 @@ export class Decision {
     return this.refusal === undefined;
   }
 
-  /** The first denial in the order of the controls. */
+  /** The first denial, in the order of the controls. */
   get refusal(): Denial | undefined {
     return CONTROL_NAMES.map((name) => this.judgements.get(name)).find(isDenial);
   }
 }
 
-/**
- * The problem that a denied request is answered with. INVARIANT: I7, a decision that is no permission and has no denial is
- * answered with `unavailable`: nothing is granted on a guess.
- */
+/** Returns the problem of a denied request. INVARIANT: I7, an undecided request gets `unavailable`, never a grant. */
 export function problemOf({ refusal }: Decision): Problem {
   if (refusal === undefined) return new Problem('unavailable', 'the request could not be decided; try again');
   const { control, detail, help, evidence = {}, problem, retryAfterSeconds } = refusal;
@@ -95,7 +92,7 @@ function isDenial(judgement: Judgement | undefined): judgement is Denial {
   return judgement?.outcome === 'deny';
 }
 
-/** The public members alone. */
+/** Drops the members that are not part of the public verdict. */
 function verdictOf({ control, outcome, detail, help, evidence }: Judgement): Verdict {
   return { control, outcome, ...present({ detail, help, evidence }) };
 }

@@ -1,7 +1,7 @@
 import type { Labels } from '@mayfly/kernel';
 import { deny, permit, type Judgement } from './decision.js';
 
-/** What the controls on a requester look at. Plain data, so that a stored decision can be replayed. */
+/** The input of the controls on a requester. Plain data, so that a stored decision can be replayed. */
 export interface DecisionInput {
   readonly agent: { readonly name: string; readonly state: string; readonly labels: Labels };
   readonly runtime: string;
@@ -12,7 +12,7 @@ export interface DecisionInput {
   };
 }
 
-/** A control is a pure function of the input. */
+/** A pure function of the input. */
 type Control = (input: DecisionInput) => Judgement;
 
 const agentLifecycle: Control = ({ agent }) =>
@@ -36,7 +36,9 @@ const runtimeBoundary: Control = ({ runtime, template }) =>
         help: 'run the task where the template allows it, or ask its owner to add this runtime',
       });
 
-/** The built-in controls on who asks, from where, for which template. Every one is evaluated, so that a trace is whole. */
+/**
+ * Evaluates the built-in controls on agent, runtime and template. Evaluates all of them, so that the trace is complete.
+ */
 export function judgeRequester(input: DecisionInput): readonly Judgement[] {
   return [agentLifecycle, templateRequesters, runtimeBoundary].map((control) => control(input));
 }

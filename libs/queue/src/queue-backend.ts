@@ -9,41 +9,43 @@ const SESSION: SessionOptions = {
   statementTimeoutMillis: 0,
   idleInTransactionMillis: 0,
 };
-/** How soon a worker asks again after its server failed it; BullMQ's own 15 s would hold up a shutdown, too. */
+/** The pause of a worker after a server failure; BullMQ's default of 15 s would also delay a shutdown. */
 const runRetryDelay = 1000;
 
-/** What a job says: which lease to look at. Everything else is read from the database when it runs. */
+/** The payload of a job: the lease to check. The handler reads everything else from the database. */
 export interface LeaseJobPayload {
   readonly leaseId: string;
 }
 
 interface Closable {
   waitUntilReady(): Promise<unknown>;
-  /** Waits for what is under way; by force, it lets go of a server that was never reached. */
+  /** Waits for running work. With `force` it gives up a server that was never reached. */
   close(force?: boolean): Promise<void>;
   on(event: 'error', listener: (error: Error) => void): unknown;
 }
 
-/** The end of a queue that takes jobs. */
+/** The end of a queue that accepts jobs. */
 export interface JobSink extends Closable {
   addBulk(jobs: { name: string; data: LeaseJobPayload; opts: JobsOptions }[]): Promise<unknown>;
 }
 
-/** The end that hands them out, from when it is made until it is closed. */
+/** The end of a queue that runs jobs, from its creation until it is closed. */
 export type JobSource = Closable;
 
 export type JobProcessor = (job: { readonly data: unknown }) => Promise<void>;
 
-/** Where jobs are kept. Nothing is connected until an end is made; each end has connections of its own. */
+/** A store of jobs. It connects when an end is made; each end has its own connections. */
 export interface QueueBackend {
   sink(): JobSink;
   source(process: JobProcessor, concurrency: number): JobSource;
 }
 
-/** Jobs in the schema `bullmq` of the database at `url`, which is made and migrated when an end is first used. */
+/**
+ * Keeps jobs in the schema `bullmq` of the database at `url`. The first use of an end creates and migrates the schema.
+ */
 export function postgresBackend(url: string): QueueBackend {
   const classes = withBackend(createPostgresBackend);
-  // One more connection listens: BullMQ makes it by itself, with the startup packet of this configuration and no more.
+  // BullMQ opens one more connection for notifications, with only the startup packet of this configuration.
   const connection: Record<string, unknown> = {
     ...sessionConfig(url, SESSION),
     ...{ schema: SCHEMA, migrate: true, max: 2, connectionTimeoutMillis: 5000 },
@@ -55,10 +57,10 @@ export function postgresBackend(url: string): QueueBackend {
   };
 }
 
-/** Jobs in the Redis at `url`, for rates that PostgreSQL's notifications do not carry. */
+/** Keeps jobs in the Redis at `url`, for rates above the capacity of PostgreSQL's notifications. */
 export function redisBackend(url: string): QueueBackend {
   return {
-    // Without its offline queue, the client fails at once while Redis is away, instead of holding the caller.
+    // Without the offline queue, a call fails at once while Redis is down, instead of blocking the caller.
     sink: () => new Queue<LeaseJobPayload>(QUEUE, { connection: { url, enableOfflineQueue: false } }),
     source: (process, concurrency) =>
       new Worker<LeaseJobPayload>(QUEUE, process, { connection: { url }, concurrency, runRetryDelay }),

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isId, type Clock, type LeaseId } from '@mayfly/kernel';
 import type { JobSink, JobSource, LeaseJobPayload, QueueBackend } from './queue-backend.js';
 
-/** Look at this lease at this time. The reason is part of the job's id, and holds no `:`. */
+/** A job: check this lease at this time. `reason` is part of the job's id and contains no `:`. */
 export interface LeaseJob {
   readonly leaseId: LeaseId;
   readonly runAt: Date;
@@ -13,15 +13,15 @@ export interface QueueLog {
   warn(members: object, message: string): void;
 }
 
-/** How long a caller of `add` may be held up, and how long everything else may take. */
+/** The time limits of `add`, and of every other operation. */
 const ADD_PATIENCE_MS = 500;
 const PATIENCE_MS = 5000;
 const RETRY_MS = 1000;
 const LOG_EVERY_MS = 30_000;
 
 /**
- * Wakes the worker at the moment a lease falls due. A hint only: the sweeper finds every due lease in the database by
- * itself (I3), so no failure of the queue reaches the caller. It is logged, at most once in 30 s, and dropped.
+ * Wakes the worker when a lease falls due. A wake-up is only a hint: the sweeper finds every due lease in the database
+ * (I3). So failures of the queue never reach the caller; they are logged at most once in 30 s and dropped.
  */
 export class LeaseQueue {
   private readonly closing = new AbortController();
@@ -39,8 +39,8 @@ export class LeaseQueue {
   ) {}
 
   /**
-   * Adds the jobs in one call. A job of the same reason, lease and second is added once. Never rejects; answers within
-   * half a second, and at once within a second of a failure.
+   * Adds the jobs in one call. A job with the same reason, lease and second is added once. Never rejects. Returns
+   * within half a second, and at once during the second after a failure.
    */
   async add(jobs: readonly LeaseJob[]): Promise<void> {
     const now = this.clock.now().getTime();
@@ -66,12 +66,12 @@ export class LeaseQueue {
     }
   }
 
-  /** Calls the handler for each job that falls due, `concurrency` at a time, from when the queue can be reached. */
+  /** Calls the handler for each due job, `concurrency` at a time, as soon as the queue can be reached. */
   work(handler: (leaseId: LeaseId) => Promise<void>, concurrency: number): void {
     this.working ??= this.openSource(handler, concurrency);
   }
 
-  /** Stops handing out jobs, waits for those under way (at most 5 s), and closes all connections. Never rejects. */
+  /** Stops starting jobs, waits at most 5 s for running jobs, and closes all connections. Never rejects. */
   async close(): Promise<void> {
     this.closing.abort();
     const ends = [this.working, this.opening].map(async (opening) => (await opening)?.close());
@@ -120,7 +120,7 @@ export class LeaseQueue {
     }
   }
 
-  /** Lets go of an end that was never reached. Its connections may still be coming up: `close` waits for them to go. */
+  /** Closes an end that was never reached. Its connections may still be opening, so `close` waits for this. */
   private abandon(end: JobSource): void {
     const gone: Promise<void> = end
       .close(true)
@@ -146,7 +146,7 @@ function jobId({ reason, leaseId, runAt }: LeaseJob): string {
   return `${reason}-${leaseId}-${String(Math.floor(runAt.getTime() / 1000))}`;
 }
 
-/** What `work` comes to, if that is within `ms` and before `stop`; else it rejects and `work` is left to itself. */
+/** Returns the result of `work`. Rejects after `ms`, or when `stop` is aborted; `work` then continues unobserved. */
 async function within<T>(ms: number, work: Promise<T>, stop?: AbortSignal): Promise<T> {
   const done = new AbortController();
   const signal = stop === undefined ? done.signal : AbortSignal.any([done.signal, stop]);

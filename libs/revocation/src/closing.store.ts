@@ -1,7 +1,7 @@
 import type { EndRequest, TaskEndCause } from '@mayfly/tasks';
 import type { LeaseId, TaskId } from '@mayfly/kernel';
 
-/** A lease that this process may close until `claimSeconds` have passed; `version` fences late results. */
+/** The right of this process to close one lease, for `claimSeconds`. `version` fences late results. */
 export interface LeaseClaim {
   readonly id: LeaseId;
   readonly taskId: TaskId;
@@ -14,23 +14,23 @@ export interface LeaseClaim {
   readonly cause: TaskEndCause;
   readonly expiresAt: Date;
   readonly attempts: number;
-  /** from when on the target refuses it, as an earlier call was told; not confirmed yet */
+  /** the instant from which the target refuses the credential, as an earlier call reported; not confirmed yet */
   readonly effectiveAt?: Date;
 }
 
-/** The leases of one agent at one connection: their ends wait for each other, and for nobody else's. */
+/** The leases of one agent at one connection. A lane that is slow to close delays no other lane. */
 export interface Lane {
   readonly connection: string;
   readonly agent: string;
 }
 
-/** What came of closing one claimed lease. */
+/** The result of closing one claimed lease. */
 export type ClosingResult =
   | {
       readonly claim: LeaseClaim;
       readonly state: 'revoked' | 'expired';
       readonly effectiveAt: Date;
-      /** what is left at the target although it gives no access any more, in words */
+      /** in words: the objects that remain at the target and give no access */
       readonly remains?: string;
     }
   | {
@@ -38,23 +38,25 @@ export type ClosingResult =
       readonly state: 'revoking';
       readonly retryAt: Date;
       readonly error: string;
-      /** the target's acknowledgement: it refuses from then on */
+      /** the target acknowledged the revocation and refuses from this instant */
       readonly effectiveAt?: Date;
     };
 
-/** The store of revocation. Every method locks the task row first, so that transitions of one task are in one order. */
+/** Port: the store of revocation. Every method locks the task row first, which orders the transitions of one task. */
 export interface ClosingStore {
-  /** Records the end once (the first cause stays), marks the leases `revoking` and claims those that can be closed now. */
+  /**
+   * Records the end once (the first cause stays), marks the leases `revoking`, and claims those that can be closed now.
+   */
   requestEnd(request: EndRequest): Promise<readonly LeaseClaim[]>;
-  /** Claims due leases, marking them `revoking`; those of busy lanes and connections are left for later. */
+  /** Claims due leases and marks them `revoking`. Skips busy lanes and connections. */
   claimDue(options: {
     limit: number;
     leaseId?: LeaseId;
     busyConnections?: readonly string[];
     busyLanes?: readonly Lane[];
-    /** so that a dead back end, and an agent whose leases resist their end, leave room for the others */
+    /** leaves room for other lanes when a back end is dead or an agent's leases cannot be closed */
     limitPerLane?: number;
   }): Promise<readonly LeaseClaim[]>;
-  /** Writes results whose claim still holds; ends tasks whose last lease is terminal and gives their quota back. */
+  /** Writes results whose claim still holds. Ends tasks whose last lease is terminal, and releases their quota. */
   record(results: readonly ClosingResult[]): Promise<void>;
 }

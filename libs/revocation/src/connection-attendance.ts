@@ -2,9 +2,9 @@ import { attending, type ConnectionSource, type Targets, withDeadline } from '@m
 import { Problem } from '@mayfly/kernel';
 import type { RevocationAlarm } from './revocation-alarm.js';
 
-/** Which connections have leases that have not ended. */
+/** Port: the connections that have leases that have not ended. */
 export interface LivingConnections {
-  /** All of them, or those among `names`. */
+  /** Returns all such connections, or those among `names`. */
   living(names?: readonly string[]): Promise<readonly string[]>;
 }
 
@@ -14,23 +14,26 @@ export interface AttendanceParts {
   readonly store: LivingConnections;
   readonly connections: ConnectionSource;
   readonly targets: Targets;
-  /** the connections that this process has minted at */
+  /** the connections at which this process has minted */
   readonly used: () => readonly string[];
   readonly alarm: Pick<RevocationAlarm, 'failed' | 'worked'>;
   readonly report: (error: unknown) => void;
 }
 
 /**
- * Has providers attend to the connections with living leases (`Attending`), so that their sessions for revocation are open
- * and a login that stopped working is known before somebody needs it.
+ * Calls `Attending` providers for each connection with living leases. They keep sessions for revocation open and find a
+ * login that stopped working before a revocation needs it.
  */
 export class ConnectionAttendance {
-  /** undefined until the first round, which asks for all of them */
+  /** undefined before the first round, which reads all connections from the store */
   private known: readonly string[] | undefined;
 
   constructor(private readonly parts: AttendanceParts) {}
 
-  /** One round over the connections with living leases. One that fails holds up no other. */
+  /**
+   * Attends to each connection with living leases once, in parallel. A failure at one connection does not affect the
+   * others.
+   */
   async round(): Promise<void> {
     const names = this.known === undefined ? undefined : [...new Set([...this.known, ...this.parts.used()])];
     const living = await this.parts.store.living(names);

@@ -3,16 +3,19 @@ import { addSeconds, type Clock, type LeaseId, Problem } from '@mayfly/kernel';
 import type { ClosingResult, ClosingStore, Lane, LeaseClaim } from './closing.store.js';
 import type { RevocationAlarm } from './revocation-alarm.js';
 
-/** How long one call to a provider may take; claims last longer, so that two workers never close one lease at once. */
+/** The deadline of one provider call. A claim lasts longer, so that no two workers close one lease at once. */
 const REVOKE_DEADLINE_SECONDS = 10;
 export const CLAIM_SECONDS = 30;
 const MAX_RETRY_SECONDS = 60;
-/** Leases of one agent at one connection that this process closes at once; more wait, so that they starve no other. */
+/**
+ * The number of leases of one agent at one connection that this process closes at once. More leases wait, so that they
+ * delay no other agent.
+ */
 const MAX_IN_LANE = 32;
-/** Leases of one connection that this process closes at once. */
+/** The number of leases of one connection that this process closes at once. */
 const MAX_AT_CONNECTION = 1_024;
 
-/** Port: how long each call of a provider took. */
+/** Port: the duration of each provider call. */
 export interface RevocationMetrics {
   providerAnswered(provider: string, operation: 'revoke', seconds: number): void;
 }
@@ -24,11 +27,11 @@ export interface ClosingParts {
   readonly metrics: RevocationMetrics;
   readonly clock: Clock;
   readonly alarm: Pick<RevocationAlarm, 'failed' | 'worked'>;
-  /** told when results could not be written; the claims lapse and the leases come round again */
+  /** called when results could not be written; the claims then lapse and a later sweep closes the leases */
   readonly report: (error: unknown) => void;
 }
 
-/** Takes credentials back: claims in, provider calls, results out. Used by requests, by jobs and by the sweeper alike. */
+/** Revokes credentials: takes claims, calls providers, records results. Requests, jobs and the sweeper use it. */
 export class LeaseClosing {
   private readonly inLanes = new Map<string, { readonly lane: Lane; readonly count: number }>();
   private readonly running = new Set<Promise<void>>();
@@ -36,8 +39,8 @@ export class LeaseClosing {
   constructor(private readonly parts: ClosingParts) {}
 
   /**
-   * Claims what is due, at most `limit` leases, and starts closing them; says how many. It does not wait for the
-   * providers, so that a slow one holds up nobody's next sweep. Sufficient without any job (I3).
+   * Claims at most `limit` due leases, starts to close them, and returns their number. It does not wait for the
+   * providers, so a slow provider does not delay the next sweep. Sufficient without any job (I3).
    */
   async sweep(limit: number): Promise<number> {
     const claims = await this.parts.store.claimDue({ limit, ...this.busy(), limitPerLane: MAX_IN_LANE });
@@ -49,17 +52,17 @@ export class LeaseClosing {
     return claims.length;
   }
 
-  /** Resolves when everything that `sweep` started is done. */
+  /** Resolves when all work that `sweep` started is done. */
   async settled(): Promise<void> {
     await Promise.all(this.running);
   }
 
-  /** Closes one lease if it is due. */
+  /** Closes one lease when it is due. */
   async closeIfDue(leaseId: LeaseId): Promise<void> {
     await this.close(await this.parts.store.claimDue({ limit: 1, leaseId }));
   }
 
-  /** Revokes each claimed lease and records what came of it. Results of one connection do not wait for another's. */
+  /** Revokes each claimed lease and records the results. Connections do not wait for each other. */
   async close(claims: readonly LeaseClaim[]): Promise<void> {
     const connections = new Set(claims.map(({ connection }) => connection));
     const groups = [...connections].map((name) => claims.filter(({ connection }) => connection === name));
@@ -68,7 +71,7 @@ export class LeaseClosing {
 
   private async closeGroup(claims: readonly LeaseClaim[]): Promise<void> {
     for (const claim of claims) this.count(claim, 1);
-    // What has no target is closed as one; elsewhere a quick answer does not wait for a slow one.
+    // Leases without a connection are recorded together; at a connection, a fast answer does not wait for a slow one.
     if (claims[0]?.connection === undefined) await this.closeAndRecord(claims);
     else await everySettled(claims.map((claim) => this.closeAndRecord([claim])));
   }
@@ -106,7 +109,7 @@ export class LeaseClosing {
     return withDeadline(REVOKE_DEADLINE_SECONDS, (signal) => provider.revoke(order, signal));
   }
 
-  /** INVARIANT: I4, only the provider's proof makes a lease `revoked`; everything else stays `revoking`. */
+  /** INVARIANT: I4, only the provider's proof makes a lease `revoked`; without it the lease stays `revoking`. */
   private resultOf(claim: LeaseClaim, outcome: RevocationOutcome): ClosingResult {
     const now = this.parts.clock.now();
     switch (outcome.kind) {
@@ -170,7 +173,7 @@ export class LeaseClosing {
   }
 }
 
-/** Waits for all of the work, and then throws the first failure, if any. */
+/** Waits for all promises, then throws the first failure, if any. */
 async function everySettled(work: readonly Promise<void>[]): Promise<void> {
   const done = await Promise.allSettled(work);
   const failure = done.find(({ status }) => status === 'rejected');

@@ -10,13 +10,18 @@ import {
 } from '@mayfly/credentials';
 import { type Clock, type Json, Problem } from '@mayfly/kernel';
 
-/** What leases say they have, for comparing it with what is there. */
+/** Port: the leases whose handles are compared with the objects at a back end. */
 export interface OrphanStore {
-  /** All leases of this kind that have not ended, or ended within the last minutes. Throws `unavailable` when there are too many. */
+  /**
+   * Returns the leases of this provider that have not ended, or ended within the last minutes. Throws `unavailable`
+   * when there are too many.
+   */
   lately(provider: string): Promise<readonly SealedLease[]>;
 }
 
-/** Somewhere that orphans can be looked for: a connection, and another one that sees what is there. */
+/**
+ * A pair of connections to scan for orphans: credentials are minted at `connection` and are visible through `related`.
+ */
 export interface OrphanPlace {
   readonly provider: string;
   readonly connection: string;
@@ -24,11 +29,11 @@ export interface OrphanPlace {
 }
 
 const LOOK_DEADLINE_SECONDS = 20;
-/** Names told in one entry; the count is of all. */
+/** The number of names in one audit entry. Its `total` counts all orphans. */
 const MAX_NAMES = 50;
 
 export interface OrphanWatchParts {
-  /** where to look: what the templates in force use */
+  /** the pairs to scan, from the templates in force */
   readonly places: () => readonly OrphanPlace[];
   readonly store: OrphanStore;
   readonly connections: ConnectionSource;
@@ -39,21 +44,22 @@ export interface OrphanWatchParts {
   readonly report: (error: unknown) => void;
 }
 
-/** What the last look at a place found. */
+/** The findings of the last scan of one pair. */
 interface Findings {
   readonly connection: string;
-  /** no lease knows them */
+  /** objects without a lease */
   readonly names: readonly string[];
-  /** those of them that were there at the look before as well */
+  /** the names that the scan before found too */
   readonly orphans: readonly string[];
 }
 
-/** One connection may be looked at through several databases. */
+/** One connection may be scanned through several databases. */
 const keyOf = ({ connection, related }: OrphanPlace): string => JSON.stringify([connection, related]);
 
 /**
- * Compares what leases have with what is there, where a back end can lose track of what it made: nothing that a
- * revocation could reach any more. What it finds is reported, in the audit once for each process that looks and as a number; somebody has to decide.
+ * Finds objects that a back end lost track of, by comparing them with the handles of leases. No revocation can reach
+ * such an object, so the watch only reports it. Each process audits a new orphan once and exports the number of
+ * orphans.
  */
 export class OrphanWatch {
   private readonly found = new Map<string, Findings>();
@@ -61,8 +67,8 @@ export class OrphanWatch {
   constructor(private readonly parts: OrphanWatchParts) {}
 
   /**
-   * Looks everywhere once. A place that cannot be looked at is reported and keeps what was found there last; one that no
-   * template names any more is forgotten.
+   * Scans each pair once. A failed scan is reported and keeps the last findings; a pair that no template names any more
+   * is forgotten.
    */
   async round(): Promise<void> {
     const places = this.parts.places();
@@ -71,7 +77,7 @@ export class OrphanWatch {
     await Promise.all(places.map((place) => this.look(place).catch(this.parts.report)));
   }
 
-  /** How many orphans are known now, by connection. */
+  /** The number of known orphans, by connection. */
   counts(): ReadonlyMap<string, number> {
     const counts = new Map<string, number>();
     for (const { connection, orphans } of this.found.values()) {
@@ -91,7 +97,7 @@ export class OrphanWatch {
       async (signal) =>
         (await reconcilable(provider)?.orphans({ provider: spec.provider, config }, handles, signal)) ?? [],
     );
-    // What a mint under way has just made is known to no lease yet: an orphan is one that is there at two looks.
+    // A running mint may have made an object before its lease is known, so an orphan must appear in two scans.
     const before = this.found.get(keyOf(place));
     const orphans = names.filter((name) => before?.names.includes(name));
     const news = orphans.filter((name) => !before?.orphans.includes(name));

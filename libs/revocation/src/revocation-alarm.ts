@@ -4,22 +4,22 @@ import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
 export interface AlarmParts {
   readonly audit: EntrySink;
   readonly clock: Clock;
-  /** writes the line that an operator's alarm is for */
+  /** writes the log line that triggers an operator's alarm */
   readonly tell: (text: string, facts: JsonObject) => void;
-  /** told when an entry could not be written */
+  /** called when an audit entry could not be written */
   readonly report: (error: unknown) => void;
 }
 
 /**
- * Knows the connections at which leases cannot be ended, because Mayfly cannot log in there. Nothing is granted at such a
- * connection until a revocation or a fresh login works. The first failure and the recovery are audited and logged.
+ * Tracks the connections at which Mayfly cannot log in to revoke. Such a connection grants no lease until a revocation
+ * or a fresh login succeeds. Audits and logs the first failure and the recovery.
  */
 export class RevocationAlarm {
   private readonly failing = new Map<string, string>();
 
   constructor(private readonly parts: AlarmParts) {}
 
-  /** `reason` is in words that quote no secret. */
+  /** Records a failed login. `reason` must contain no secret. */
   failed(connection: string, reason: string): void {
     const isNew = !this.failing.has(connection);
     this.failing.set(connection, reason);
@@ -32,7 +32,7 @@ export class RevocationAlarm {
     this.note('connection.revocation-restored', 'leases can be ended again at a connection', { connection });
   }
 
-  /** Throws `provider_unavailable` (reason `revocation-failing`) while leases cannot be ended there. */
+  /** Throws `provider_unavailable` (reason `revocation-failing`) while revocation fails at the connection. */
   requireWorking(connection: string): void {
     const reason = this.failing.get(connection);
     if (reason === undefined) return;
@@ -43,7 +43,7 @@ export class RevocationAlarm {
     );
   }
 
-  /** 1 for each connection at which leases cannot be ended. */
+  /** Returns 1 for each connection at which revocation fails. */
   counts(): ReadonlyMap<string, number> {
     return new Map([...this.failing.keys()].map((name) => [name, 1]));
   }

@@ -7,7 +7,7 @@ import {
   withDeadline,
 } from '@mayfly/credentials';
 
-/** Revocation points that have not been looked at lately, each with a lease that knows the way there. */
+/** Port: the revocation points that are due for a check, each with a lease whose handle leads to it. */
 export interface UpkeepStore {
   due(limit: number): Promise<
     readonly {
@@ -23,15 +23,21 @@ export interface UpkeepParts {
   readonly store: UpkeepStore;
   readonly targets: Targets;
   readonly sealing: Sealing;
-  /** told of what could not be looked at; it comes round again */
+  /** called with a failed check; the point becomes due again */
   readonly report: (error: unknown) => void;
 }
 
-/** Has providers look again at their shared revocation points (`SharedRevocation`), and put right what somebody changed. */
+/**
+ * Lets providers check their shared revocation points (`SharedRevocation`) and repair deny policies that somebody
+ * changed.
+ */
 export class RevocationUpkeep {
   constructor(private readonly parts: UpkeepParts) {}
 
-  /** One round over at most `limit` revocation points; says how many there were. One that fails holds up no other. */
+  /**
+   * Checks at most `limit` revocation points and returns their number. A failure at one point does not affect the
+   * others.
+   */
   async round(limit: number): Promise<number> {
     const due = await this.parts.store.due(limit);
     await Promise.all(due.map((one) => this.maintain(one).catch(this.parts.report)));

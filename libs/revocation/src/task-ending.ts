@@ -2,7 +2,7 @@ import type { LeaseClosing } from './lease-closing.js';
 import type { EndRequest } from '@mayfly/tasks';
 import type { ClosingStore } from './closing.store.js';
 
-/** Ends tasks: completion, failure, revocation, suspension of an agent. */
+/** Ends tasks on completion, failure, revocation, or suspension of an agent. */
 export class TaskEnding {
   constructor(
     private readonly store: ClosingStore,
@@ -10,8 +10,8 @@ export class TaskEnding {
   ) {}
 
   /**
-   * Records the end and closes at once what can be closed at once; what cannot is left `revoking` for the worker, which
-   * never stops trying. Ending a task that is ending or ended changes nothing.
+   * Records the end and closes at once the leases that can be closed; the others stay `revoking`, and the worker
+   * retries them without limit. Does nothing for a task that is ending or has ended.
    */
   async end(request: EndRequest): Promise<void> {
     const claims = await this.store.requestEnd(request);

@@ -7,8 +7,8 @@ export interface EndRequest {
   readonly cause: TaskEndCause;
   readonly reason?: string;
   readonly actor: Actor;
-  /** Leases whose mint is proven to have had no effect: they end as `failed`. */
+  /** Leases whose mint is proven to have had no effect: they become `failed`. */
   readonly neverMinted?: readonly LeaseId[];
-  /** Leases whose mint is known to be over: they can be closed at once, before their `mintBy`. */
+  /** Leases whose mint has ended: they can be closed at once, before their `mintBy`. */
   readonly minted?: readonly LeaseId[];
 }

@@ -2,7 +2,7 @@ import type { Json, LeaseId, TaskId } from '@mayfly/kernel';
 
 /**
  * `minting → active → revoking → revoked | expired`; `failed` when it is proven that nothing was minted; `abandoned`
- * when an operator gave up, with a reason. An unknown mint outcome goes to `revoking`, never to `failed`.
+ * when an operator gave up, with a reason. A lease with an unknown mint outcome becomes `revoking`, never `failed`.
  */
 export type LeaseState = 'minting' | 'active' | 'revoking' | 'revoked' | 'expired' | 'failed' | 'abandoned';
 
@@ -20,7 +20,7 @@ export function canMove(from: LeaseState, to: LeaseState): boolean {
   return NEXT[from].includes(to);
 }
 
-/** INVARIANT: I5, a terminal state absorbs. */
+/** INVARIANT: I5, a terminal state has no next state. */
 export function isTerminal(state: LeaseState): boolean {
   return NEXT[state].length === 0;
 }
@@ -32,25 +32,25 @@ export interface Lease {
   readonly name: string;
   readonly provider: string;
   readonly connection?: string;
-  /** how this credential ends before its expiry (`RevocationClass` of its provider) */
+  /** the way in which this credential ends before its expiry (`RevocationClass` of its provider) */
   readonly revocation: 'immediate' | 'propagating' | 'expiry-only';
-  /** what `revocation` leaves open for this very credential, in a sentence */
+  /** one sentence: the limits of the revocation of this credential */
   readonly revocationNote?: string;
-  /** where its revocation takes effect, if that is shared with other leases (`SharedRevocation.revocationPointOf`) */
+  /** the revocation point, when the lease shares one (`SharedRevocation.revocationPointOf`) */
   readonly revocationPoint?: string;
   readonly state: LeaseState;
   readonly scope: Json;
   readonly createdAt: Date;
   /** The granted deadline. */
   readonly expiresAt: Date;
-  /** The expiry that the provider itself enforces; absent until it is known. */
+  /** The expiry that the provider enforces; absent until it is known. */
   readonly providerExpiresAt?: Date;
   readonly endCause?: string;
   readonly revokeRequestedAt?: Date;
-  /** From when on the target refuses: the provider's proof, or its acknowledgement plus its window. */
+  /** The instant from which the target refuses: the provider's proof, or its acknowledgement plus its window. */
   readonly revokeEffectiveAt?: Date;
   readonly endedAt?: Date;
-  /** The target stopped taking this credential for another's sake; a renewal gives a new one. */
+  /** A cut-off that was aimed at other sessions disabled this credential; a renewal replaces it. */
   readonly renewRequestedAt?: Date;
   readonly attempts: number;
   readonly lastError?: string;

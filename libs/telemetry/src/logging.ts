@@ -4,20 +4,20 @@ import type { Redaction } from './redaction.js';
 
 export interface LoggerOptions {
   readonly level: string;
-  /** the net that is cast over each line */
+  /** redacts each line before it is written */
   readonly redact: Redaction;
-  /** Where lines go; standard output when it is left out. */
+  /** The destination of lines; standard output by default. */
   readonly destination?: DestinationStream;
 }
 
-/** What is logged of a request: the route's pattern rather than its address, never headers, query or body. */
+/** The logged part of a request: the route's pattern, never its address, headers, query or body. */
 interface LoggedRequest {
   readonly method?: string;
   readonly id?: unknown;
   readonly routeOptions?: { readonly url?: string | undefined };
 }
 
-/** Members that may hold a secret by their name alone, wherever a log call puts them. */
+/** Members whose name alone suggests a secret, redacted wherever a log call puts them. */
 const SECRET_MEMBERS = [
   'authorization',
   'cookie',
@@ -31,8 +31,8 @@ const SECRET_MEMBERS = [
 ];
 
 /**
- * The service's logger: structured lines, of which only named members of requests and replies are taken, and over each
- * of which the net of `redact` is cast just before it is written (I10).
+ * Creates the service's logger. It writes structured lines with only named members of requests and replies, and applies
+ * `redact` to each line just before the write (I10).
  */
 export function createLogger({ level, redact, destination }: LoggerOptions): Logger {
   const options = {
@@ -54,8 +54,8 @@ export function createLogger({ level, redact, destination }: LoggerOptions): Log
 }
 
 /**
- * Name, code, message, stack and causes of an error. Its other members are left out: drivers keep parameters there. A
- * problem is an answer, so its stack says nothing, unless it is a fault of ours.
+ * Returns name, code, message, stack and causes of an error. Omits its other members, where drivers keep parameters. A
+ * `Problem` is an answer to a caller, so its stack is omitted, unless it is `internal`.
  */
 function loggedError(error: unknown, depth = 0): unknown {
   if (!(error instanceof Error)) return { message: String(error) };

@@ -1,20 +1,20 @@
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 
-/** What a scrape asks of the database. A rejection leaves the metric out of that scrape: absent, never stale. */
+/** Port: the database reads of a scrape. A rejection omits the metric from that scrape, so no value is stale. */
 export interface MetricSources {
-  /** leases by state */
+  /** the number of leases by state */
   leases(): Promise<ReadonlyMap<string, number>>;
-  /** age of the oldest lease past its `dueAt`, in seconds; 0 where none is */
+  /** the age of the oldest lease past its `dueAt`, in seconds; 0 when none is overdue */
   oldestOverdueSeconds(): Promise<number>;
 }
 
-/** How an issuance ended: see the problem codes `provider_rejected` and `provider_unavailable`. */
+/** The result of an issuance; see the problem codes `provider_rejected` and `provider_unavailable`. */
 export type IssuanceOutcome = 'issued' | 'rejected' | 'unavailable' | 'failed';
 export type ProviderOperation = 'mint' | 'renew' | 'revoke' | 'probe';
 
 const SECONDS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 
-/** The service's Prometheus metrics. Every label has a bounded number of values, whatever callers send. */
+/** The service's Prometheus metrics. Every label has a bounded number of values, for any input. */
 export class Metrics {
   private readonly registry = new Registry();
   private readonly providers = boundedLabel(32);
@@ -61,7 +61,7 @@ export class Metrics {
     });
   }
 
-  /** A gauge with one value a connection, read when a scrape asks for it. Connections that are not there have none. */
+  /** Adds a gauge with one value for each connection in `read()`, which each scrape calls. */
   byConnection(name: string, help: string, read: () => ReadonlyMap<string, number>): void {
     this.collected(name, help, ['connection'], async (gauge) => {
       for (const [connection, value] of read()) gauge.set({ connection: this.connections(connection) }, value);
@@ -85,13 +85,13 @@ export class Metrics {
     this.providerSeconds.observe({ provider: this.providers(provider), operation }, seconds);
   }
 
-  /** `route` is the pattern of the route (`/tasks/:id`), undefined where none matched; never the address. */
+  /** `route` is the route's pattern (`/tasks/:id`), never the address; undefined when no route matched. */
   requestAnswered(method: string, route: string | undefined, status: number, seconds: number): void {
     const labels = { method: methodLabel(method), route: this.routes(route ?? 'none'), status: statusClass(status) };
     this.httpSeconds.observe(labels, seconds);
   }
 
-  /** All metrics in the Prometheus text format, and its content type. */
+  /** Returns all metrics in the Prometheus text format, and the content type. */
   async render(): Promise<{ readonly contentType: string; readonly body: string }> {
     return { contentType: this.registry.contentType, body: await this.registry.metrics() };
   }
@@ -117,7 +117,7 @@ export class Metrics {
       registers: [this.registry],
       collect: async () => {
         gauge.reset();
-        // Without labels, a reset gauge reads 0; that would claim that nothing is overdue.
+        // A reset gauge without labels reads 0, which would claim that no lease is overdue.
         if (labelNames.length === 0) gauge.remove();
         await collect(gauge).catch(() => undefined);
       },
@@ -125,7 +125,7 @@ export class Metrics {
   }
 }
 
-/** Lets at most `limit` distinct values through; the ones that come later are all `other`. */
+/** Passes at most `limit` distinct values; replaces later ones, and values over 128 characters, with `other`. */
 function boundedLabel(limit: number): (value: string) => string {
   const known = new Set<string>();
   return (value) => {

@@ -3,10 +3,10 @@ const CENSOR = '[redacted]';
 type Pattern = readonly [RegExp, string];
 
 /**
- * What a secret looks like. Each pattern stops before a quote, so that a redacted JSON line stays a JSON line, and its
- * repetitions are bounded before the fixed part, so that no text makes it slow. No `\b` before a prefix: in a JSON line
- * a secret may follow the `n` of an escaped newline. What providers know comes between the two lists: after what spans
- * lines or is cut off, before what only surrounds a secret.
+ * Patterns of secrets. Each stops before a quote, so that a redacted JSON line stays valid JSON. Each bounds its
+ * repetitions before the fixed part, so that no text makes it slow. No `\b` stands before a prefix: in a JSON line a
+ * secret may follow the `n` of an escaped newline. The providers' patterns run between the two lists: after those that
+ * span lines or end early, before those that match only the text around a secret.
  */
 const WHOLE: readonly Pattern[] = [
   [/-----BEGIN [A-Z0-9 ]{1,40}-----(?:\\[^"]|[^"\\])*?(?:-----END [A-Z0-9 ]{1,40}-----|(?=\\?"|$))/g, CENSOR],
@@ -21,13 +21,13 @@ const AROUND: readonly Pattern[] = [
   [/((?:authorization|password|passwd|pwd|secret|api_?key)\\?"\s*:\s*\\?")(?:\\[^"]|[^"\\])+/gi, `$1${CENSOR}`],
 ];
 
-/** Gives the text back with every secret in it replaced. JSON in gives JSON out. */
+/** Returns the text with every secret replaced. Valid JSON stays valid JSON. */
 export type Redaction = (text: string) => string;
 
 /**
- * Replaces everything that looks like a secret: GitHub tokens, JWTs, PEM blocks, credentials in URLs and headers, values called
- * password or secret, and what the given `patterns` match, which are bounded as those above. A net under the rule that no
- * secret is logged (I10), never a licence to log one.
+ * Returns a redaction that replaces secrets: GitHub tokens, JWTs, PEM blocks, credentials in URLs and headers, values
+ * named password or secret, and matches of `patterns`, which must be bounded as those above. It backs up the rule that
+ * no secret is logged (I10) and never permits logging one.
  */
 export function redactionOf(patterns: readonly RegExp[]): Redaction {
   const given = patterns.map((pattern): Pattern => [new RegExp(pattern.source, flagsOf(pattern)), CENSOR]);
@@ -35,7 +35,7 @@ export function redactionOf(patterns: readonly RegExp[]): Redaction {
   return (text) => all.reduce((redacted, [pattern, replacement]) => redacted.replace(pattern, replacement), text);
 }
 
-/** A pattern that replaces its first match only would leave the second one. */
+/** Adds the flag `g`: without it only the first match would be replaced. */
 function flagsOf({ flags }: RegExp): string {
   return flags.includes('g') ? flags : `${flags}g`;
 }

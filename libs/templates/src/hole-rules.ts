@@ -3,15 +3,15 @@ import type { LintFacts } from './lint-facts.js';
 import { finding, type Finding } from './rule.js';
 import { holesOf, type ScopeMember, type ScopeNode } from './scope-node.js';
 
-/** What providers say of holes. */
+/** The providers' rules on holes. */
 export interface HoleRules extends Pick<LintFacts, 'faultsOfText'> {
-  /** whether no caller may fill this member freely */
+  /** true when no free parameter may fill this member */
   isAuthored(key: string, members: readonly ScopeMember[]): boolean;
 }
 
 /**
- * Rules MF210 and MF211: no hole stands in a text where a provider that knows its grammar wants it written out, and none that a
- * caller fills freely stands where the provider wants the author's own words (actions, effects, roles).
+ * Rules MF210 and MF211. MF210: a hole stands inside a text that a provider, which knows its grammar, wants written
+ * out. MF211: a free parameter fills a member that the provider reserves for the author (actions, effects, roles).
  */
 export function checkHoles(root: ScopeNode, rules: HoleRules, pointer: string): Finding[] {
   switch (root.kind) {

@@ -11,8 +11,8 @@ import { checkSpec } from './spec-rules.js';
 import type { TaskTemplateSpec, TemplateCredential } from './task-template.schema.js';
 
 /**
- * Everything that is to be said against a template, in the order of the spec; nothing is thrown. A template with an `error`
- * must not be published; `refuseErrors` turns findings into the `invalid_template` problem.
+ * Returns all findings on a template, in the order of the spec; never throws. A template with an `error` must not be
+ * published; `refuseErrors` turns findings into the problem `invalid_template`.
  */
 export function lintTemplate(spec: TaskTemplateSpec, facts: LintFacts): Finding[] {
   const found = checkSpec(spec);

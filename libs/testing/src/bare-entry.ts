@@ -1,6 +1,8 @@
 import { auditEntry, type Actor, type AuditEntry, type AuditEntryType, type AuditSubject } from '@mayfly/audit';
 
-/** An audit entry for tests that are not about its facts: it has those that are given, and may lack the others of its kind. */
+/**
+ * Makes an audit entry for tests that ignore its facts: it has only the given facts and may lack others of its type.
+ */
 export function bareEntry(
   type: AuditEntryType,
   at: Date,

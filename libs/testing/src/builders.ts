@@ -7,7 +7,7 @@ import type { TaskScene } from './task-stores.js';
 
 const AGENT = { id: newId('agt'), name: 'support-agent' };
 const ACTOR = { kind: 'agent', name: AGENT.name, runtime: 'cluster' } as const;
-/** Far below every limit that a test is not about. */
+/** Limits that no test reaches unless it tests quota. */
 const AMPLE: QuotaLimits = { tasksPerMinute: 1_000, concurrentTasks: 1_000 };
 
 export interface IntentOptions {
@@ -19,12 +19,12 @@ export interface IntentOptions {
   readonly lifetimeSeconds?: number;
   readonly maxLifetimeSeconds?: number;
   readonly heartbeatTimeoutSeconds?: number;
-  /** `active` is how the leases of providers without remote effect are written */
+  /** `active` is the first state of leases of providers without remote effect */
   readonly leaseState?: 'minting' | 'active';
   readonly createdAt?: Date;
 }
 
-/** What step 9 would write for a task of the support agent, created now, with one lease that lives for ten minutes. */
+/** Makes the intent of step 9 for a task of the support agent, created now, with one lease of ten minutes. */
 export function taskIntent(clock: Clock, options: IntentOptions = {}): TaskIntent {
   const task = newTask(options.createdAt ?? clock.now(), options);
   const leases = (options.connections ?? ['crm']).map((connection) => leaseOf(task, connection, options));
@@ -81,7 +81,7 @@ function leaseOf(task: Task, connection: string, { leaseState = 'minting' }: Int
   };
 }
 
-/** What step 11 would write once every lease of the intent has been minted. */
+/** Makes the activation of step 11 for an intent whose leases were all minted. */
 export function activationOf({ task, leases }: TaskIntent): TaskActivation {
   const due = dueAt(task, task.createdAt);
   return {
@@ -99,13 +99,13 @@ export function activationOf({ task, leases }: TaskIntent): TaskActivation {
   };
 }
 
-/** Makes the intent grantable: its agent is active and its template version in force. */
+/** Makes the intent grantable: activates its agent and puts its template version in force. */
 export async function declareFor(scene: TaskScene, { task }: TaskIntent): Promise<void> {
   await scene.setAgent(task.agent.id, 'active');
   await scene.setTemplate(task.template.name, task.template.version);
 }
 
-/** A template whose one credential comes from the dummy target; `changes` replace members of its spec. */
+/** Makes a template with one credential of the dummy target; `changes` replace members of its spec. */
 export function templateOf(changes: Partial<TaskTemplateSpec> = {}, version = 1): CompiledTemplate {
   const spec: TaskTemplateSpec = {
     description: 'Read the cases of one region.',
@@ -129,7 +129,7 @@ export function templateOf(changes: Partial<TaskTemplateSpec> = {}, version = 1)
   return new CompiledTemplate({ name: 'read-cases', version, spec, digest: digestOf(spec), labels: {} });
 }
 
-/** The support agent, proven for the next hour. */
+/** Returns the support agent, proven for the next hour. */
 export function requesterAt(now: Date, changes: Partial<Requester> = {}): Requester {
   return {
     agent: { ...AGENT, state: 'active', labels: { duty: 'support' } },

@@ -9,7 +9,7 @@ type Closed = Exclude<ClosingResult, { readonly state: 'revoking' }>;
 
 /** The store of revocation, in memory. */
 export class FakeClosingStore implements ClosingStore {
-  /** Called before results are written: here a test lets a worker freeze. */
+  /** Called before results are written: a test can freeze a worker here. */
   beforeRecord: (results: readonly ClosingResult[]) => Promise<void> = async () => undefined;
 
   constructor(private readonly rows: FakeTaskRows) {}
@@ -65,7 +65,7 @@ export class FakeClosingStore implements ClosingStore {
     }
   }
 
-  /** The task with its end recorded: by this call, or by an earlier one whose cause stays. */
+  /** Returns the task with its end recorded; an earlier end keeps its cause. */
   private endWith(task: Task, endCause: TaskEndCause, actor: Actor, endReason?: string): Task {
     if (task.endCause !== undefined) return task;
     const reason = endReason === undefined ? {} : { endReason };

@@ -2,7 +2,7 @@ import type { AuditEntry } from '@mayfly/audit';
 import type { ClientBase, Pool } from 'pg';
 import { type Columns, columnsOf } from '../database/columns.js';
 
-/** The columns of audit entries, in the order of `AUDIT_COLUMNS`. */
+/** Returns the columns of audit entries, in the order of `AUDIT_COLUMNS`. */
 export function auditColumns(entries: readonly AuditEntry[]): Columns {
   return columnsOf(entries, [
     (entry) => entry.id,
@@ -17,13 +17,13 @@ export function auditColumns(entries: readonly AuditEntry[]): Columns {
 
 export const AUDIT_COLUMNS = 'id, at, type, task_id, lease_id, agent, body';
 
-/** `unnest` over seven parameters from `first` on, as rows of `AUDIT_COLUMNS`. */
+/** Returns SQL: `unnest` over the seven parameters from `first` on, as rows of `AUDIT_COLUMNS`. */
 export function auditUnnest(first: number): string {
   const types = ['text', 'timestamptz', 'text', 'text', 'text', 'text', 'text'];
   return `unnest(${types.map((type, index) => `$${String(first + index)}::${type}[]`).join(', ')})`;
 }
 
-/** Writes entries in the caller's transaction, or in one of their own. */
+/** Writes entries, in the caller's transaction when `client` has one. */
 export async function insertAudit(client: ClientBase | Pool, entries: readonly AuditEntry[]): Promise<void> {
   if (entries.length === 0) return;
   await client.query({

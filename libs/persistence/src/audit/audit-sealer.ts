@@ -18,14 +18,14 @@ SELECT last.seq + fresh.place, fresh.id, fresh.xid, sha256('\\x00'::bytea || con
 FROM fresh, last`;
 
 /**
- * Gives committed entries their place in the gapless sequence, and their leaf hash: SHA-256(0x00 ‖ body), RFC 6962 §2.1.
- * One sealer at a time, over all replicas. Only entries below the oldest running transaction are taken, so that none can
- * appear behind one that has its place.
+ * Assigns committed audit entries their number in the gapless sequence, and their leaf hash: SHA-256(0x00 ‖ body), RFC
+ * 6962 §2.1. One process does so at a time, over all replicas. It takes only entries below the oldest running
+ * transaction, so no entry can appear later in front of a numbered one.
  */
 export class AuditSealer {
   constructor(private readonly pool: Pool) {}
 
-  /** Seals at most `limit` entries and says how many; 0 also while another replica is sealing. */
+  /** Numbers at most `limit` entries and returns how many; 0 while another replica does so. */
   async seal(limit = 5_000): Promise<number> {
     return inTransaction(this.pool, async (client) => {
       const { rows } = await client.query<{ mine: boolean }>(
@@ -39,7 +39,10 @@ export class AuditSealer {
   }
 }
 
-/** Transaction ids begin anew in another cluster, and order nothing across the two: better loud than silently unsealed. */
+/**
+ * Throws `unavailable` after a restore into another cluster: transaction ids restart there, so they cannot order old
+ * and new entries. A visible failure is better than silently unnumbered entries.
+ */
 async function refuseRestoredCluster(client: ClientBase): Promise<void> {
   const { rows } = await client.query<{ restored: boolean }>({
     name: 'seal-cluster',

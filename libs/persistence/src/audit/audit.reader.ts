@@ -4,7 +4,7 @@ import { databaseUnread } from '../database/database-problem.js';
 import { Conditions } from '../database/history-conditions.js';
 import { type Page, pageOf, type PageRequest } from '../database/history-page.js';
 
-/** What an auditor may ask the log for; members are combined with "and". Times are half open: `from` ≤ at < `to`. */
+/** The filter of an auditor's query; members are combined with "and". Times are half open: `from` ≤ at < `to`. */
 export interface AuditFilter {
   readonly type?: string | undefined;
   readonly taskId?: string | undefined;
@@ -14,27 +14,30 @@ export interface AuditFilter {
   readonly to?: string | undefined;
 }
 
-/** An entry of a task's story. `body` is the canonical JSON that the log commits to. */
+/** An audit entry of one task. `body` is the canonical JSON that the leaf hash covers. */
 export interface StoryEntry {
-  /** absent until the sealer gave the entry its place */
+  /** the sequence number; absent until it is assigned */
   readonly seq?: number;
   readonly body: string;
 }
 
-/** The place of an entry in the order of the log: its transaction, then its id. */
+/** The position of an entry in the audit order: its transaction, then its id. */
 export interface StoryPosition {
   readonly transaction: string;
   readonly id: string;
 }
 
-/** An entry with its place in the log; `leafHash` is SHA-256(0x00 ‖ body), RFC 6962 §2.1. */
+/** An entry with its sequence number; `leafHash` is SHA-256(0x00 ‖ body), RFC 6962 §2.1. */
 export interface SealedEntry {
   readonly seq: number;
   readonly leafHash: Buffer;
   readonly body: string;
 }
 
-/** What the platform team may ask refused identities for; members are combined with "and". `issuer` as the entry has it. */
+/**
+ * The platform team's filter for refused identities; members are combined with "and". `issuer` is the value in the
+ * entry.
+ */
 export interface RefusalFilter {
   readonly reason?: string | undefined;
   readonly issuer?: string | undefined;
@@ -42,16 +45,16 @@ export interface RefusalFilter {
   readonly to?: string | undefined;
 }
 
-/** The place of an entry in the order of time; microseconds, since an instant of JavaScript would skip entries. */
+/** The position of an entry by time. In microseconds, because a JavaScript `Date` would skip entries. */
 export interface InstantPosition {
   readonly at: string;
   readonly id: string;
 }
 
-// An entry cannot be sealed before it was written; the margin is for the clocks of writer and sealer.
+// An entry is numbered after it was written; the margin covers the difference of two clocks.
 const CLOCK_MARGIN = '1 minute';
 
-/** Where the sequence can have reached the instant `?`, found without reading what is before it. */
+/** The first sequence number that can belong to the instant `?`, found without reading earlier entries. */
 const FIRST_SEALED_SINCE = `coalesce((SELECT f.seq FROM public.audit_seal f
   WHERE f.sealed_at >= ?::timestamptz - interval '${CLOCK_MARGIN}' ORDER BY f.sealed_at, f.seq LIMIT 1), 9223372036854775807)`;
 
@@ -59,7 +62,7 @@ const FIRST_SEALED_SINCE = `coalesce((SELECT f.seq FROM public.audit_seal f
 export class AuditReader {
   constructor(private readonly pool: Pool) {}
 
-  /** All entries of one task, in the order of the log, also those not sealed yet. Throws `unavailable`. */
+  /** Returns the entries of one task in audit order, also those without a sequence number. Throws `unavailable`. */
   async story(taskId: TaskId, { limit, after }: PageRequest<StoryPosition>): Promise<Page<StoryEntry, StoryPosition>> {
     const conditions = new Conditions()
       .add('e.task_id = ?', taskId)
@@ -77,7 +80,10 @@ export class AuditReader {
     );
   }
 
-  /** Refused identities, newest first, also those not sealed yet: the body of each entry. Throws `unavailable`. */
+  /**
+   * Returns the bodies of the entries on refused identities, newest first, also those without a sequence number. Throws
+   * `unavailable`.
+   */
   async refusals(
     filter: RefusalFilter,
     { limit, after }: PageRequest<InstantPosition>,
@@ -88,7 +94,7 @@ export class AuditReader {
       .add('strpos(e.body, ?) > 0', memberOf('issuer', filter.issuer))
       .add('e.at >= ?', filter.from)
       .add('e.at < ?', filter.to);
-    // The literal type is what the partial index has; a parameter would not be proven to be it.
+    // The literal matches the partial index; PostgreSQL could not prove that for a parameter.
     const text = `SELECT e.id, e.body, to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
       FROM (SELECT * FROM public.audit_entry WHERE type = 'identity.refused') e
       ${conditions.where} ORDER BY e.at DESC, e.id DESC LIMIT ${conditions.parameter(limit + 1)}`;
@@ -103,7 +109,7 @@ export class AuditReader {
     );
   }
 
-  /** Sealed entries in their sequence, behind the seq `after`. Throws `unavailable`. */
+  /** Returns the entries with a sequence number above `after`, in sequence. Throws `unavailable`. */
   async entries(filter: AuditFilter, { limit, after }: PageRequest<number>): Promise<Page<SealedEntry, number>> {
     const conditions = new Conditions()
       .add('s.seq > ?', after)
@@ -126,7 +132,7 @@ export class AuditReader {
   }
 }
 
-/** A member as canonical JSON has it. Within a text it would have its quotes escaped. */
+/** Returns a member as canonical JSON writes it. It cannot match inside a string, where its quotes are escaped. */
 function memberOf(name: string, value: string | undefined): string | undefined {
   return value === undefined ? undefined : `"${name}":${JSON.stringify(value)}`;
 }

@@ -1,4 +1,4 @@
-/** The values of one column of many rows, for `unnest($n::type[])`. */
+/** The columns of many rows, each as a list of values for `unnest($n::type[])`. */
 export type Columns = readonly (readonly unknown[])[];
 
 /** Turns rows into columns, in the order of `pick`. */
@@ -6,7 +6,7 @@ export function columnsOf<Row>(rows: readonly Row[], pick: readonly ((row: Row) 
   return pick.map((value) => rows.map(value));
 }
 
-/** JSON for a `jsonb` column. */
+/** Returns JSON for a `jsonb` column. */
 export function jsonText(value: unknown): string {
   return JSON.stringify(value);
 }

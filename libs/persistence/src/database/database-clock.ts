@@ -2,8 +2,8 @@ import type { Clock } from '@mayfly/kernel';
 import type { Pool } from 'pg';
 
 /**
- * The database's clock, read ahead: its offset from this process's monotonic clock is measured again and again, and the
- * measurement with the shortest round trip of a round counts. Until the first one `now()` throws.
+ * The database's clock, computed from its offset to this process's monotonic clock. Each `measure` keeps its reading
+ * with the shortest round trip. `now()` throws before the first measurement.
  */
 export class DatabaseClock implements Clock {
   private offsetMs: number | undefined;
@@ -15,7 +15,7 @@ export class DatabaseClock implements Clock {
     return new Date(performance.now() + this.offsetMs);
   }
 
-  /** Measures the offset, three times. Rejects when the database does not answer; the old offset then stays. */
+  /** Measures the offset three times. Rejects, and keeps the old offset, when the database does not answer. */
   async measure(): Promise<void> {
     let best: { roundTripMs: number; offsetMs: number } | undefined;
     for (let round = 0; round < 3; round += 1) {

@@ -1,8 +1,8 @@
 import { Problem } from '@mayfly/kernel';
 
 /**
- * INVARIANT: I7, a database that cannot be read or written means no issuance. Rethrows `Problem`s; everything else that
- * the database or its driver throws becomes `unavailable`, with the text kept for the log only.
+ * INVARIANT: I7, a database that cannot be read or written means no issuance. Rethrows a `Problem`. Turns every other
+ * error of the database or its driver into `unavailable`; its text goes to the log only.
  */
 export function databaseProblem(error: unknown): never {
   if (error instanceof Problem) throw error;
@@ -12,7 +12,7 @@ export function databaseProblem(error: unknown): never {
   });
 }
 
-/** The same for reading. INVARIANT: I7, what cannot be read is not taken for granted. */
+/** Throws `unavailable` for an error of a read. INVARIANT: I7, nothing is granted without the read. */
 export function databaseUnread(error: unknown): never {
   throw new Problem('unavailable', 'the database does not answer; ask again later', {
     retryAfterSeconds: 2,
@@ -20,7 +20,10 @@ export function databaseUnread(error: unknown): never {
   });
 }
 
-/** SQLSTATE classes 22 (data exception) and 23 (constraint violation): nothing was committed, and the data are why. */
+/**
+ * True for SQLSTATE classes 22 (data exception) and 23 (constraint violation): the data caused the error, and nothing
+ * was committed.
+ */
 export function isRefusedData(error: unknown): boolean {
   return error instanceof Error && 'code' in error && /^2[23]/.test(String(error.code));
 }

@@ -5,17 +5,18 @@ import { PrismaClient } from '../generated/client.js';
 
 export interface DatabaseOptions {
   readonly url: string;
-  /** told about connections that broke while idle */
+  /** called when an idle connection breaks */
   readonly onConnectionLost: (error: Error) => void;
-  /** where names are looked up, where that is not the server's catalog alone: a clock of tests stands before it */
+  /** the search path, when it is not the server's catalog alone: tests put a clock schema before it */
   readonly searchPath?: string;
 }
 
 const SESSION: SessionOptions = {
   applicationName: 'mayfly',
-  // INVARIANT: statements name our tables by their schema: nothing that stands in it is mistaken for the server's own.
+  // INVARIANT: statements qualify Mayfly's tables with their schema, so no other object can stand in for a system
+  // object.
   searchPath: CATALOG_ONLY,
-  // A statement that waits longer than this is not going to be answered in time for anybody.
+  // After this time the answer is too late for every caller.
   statementTimeoutMillis: 15_000,
   idleInTransactionMillis: 0,
 };
@@ -24,11 +25,11 @@ const LIMITS = {
   max: 12,
   connectionTimeoutMillis: 5_000,
   idleTimeoutMillis: 60_000,
-  // A server that hangs keeps no promise of its own: then this process gives up.
+  // A hanging server cannot enforce its own timeout, so the client has one.
   query_timeout: 16_000,
 };
 
-/** The connections to PostgreSQL: a pool for the one-statement paths, and Prisma over the same pool for all else. */
+/** The connections to PostgreSQL: one pool, used directly by the one-statement paths and through Prisma by the rest. */
 export class Database {
   readonly pool: pg.Pool;
   readonly prisma: PrismaClient;
@@ -40,7 +41,7 @@ export class Database {
   }
 
   async close(): Promise<void> {
-    // The pool lets go of connections before they are closed; that the server cuts one off is no loss any more.
+    // The pool drops connections before they close. An error of such a connection is harmless.
     this.pool.removeAllListeners('error').on('error', () => undefined);
     await this.prisma.$disconnect();
     if (!this.pool.ended) await this.pool.end();

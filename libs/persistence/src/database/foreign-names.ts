@@ -3,15 +3,16 @@ import { escapeIdentifier, type ClientBase } from 'pg';
 
 interface Finding {
   readonly schema: string;
-  /** null stands for PUBLIC */
+  /** null means PUBLIC */
   readonly role: string | null;
-  /** what the role made there, as DROP takes it; null where it may create things */
+  /** the object that the role created, as `DROP` takes it; null when the role may create objects */
   readonly object: string | null;
 }
 
 /**
- * Who else may put a name where migrations and the queue look names up, and what others have put there. Superusers, the owner of
- * the database and that of `public` can do anything there in any case. Of tables, only the ledger of migrations is made `IF NOT EXISTS`.
+ * Finds the first role that may create objects in the schemas `public` and `bullmq`, or that owns an object there.
+ * Superusers and the owners of the database and of `public` are trusted: they have full control in any case. Among
+ * tables only `_prisma_migrations` counts, since only its statement says `IF NOT EXISTS`.
  */
 const FINDINGS = `
 WITH trusted AS (
@@ -37,9 +38,10 @@ FROM found LEFT JOIN pg_roles ON pg_roles.oid = found.role
 WHERE found.role NOT IN (SELECT oid FROM trusted) ORDER BY object IS NOT NULL, schema, role, object LIMIT 1`;
 
 /**
- * INVARIANT: no function or operator of somebody else runs with the rights of Mayfly's roles. Refuses a store where others than
- * the session's role, `trustedRoles`, the owner of the database and superusers may create things in the schemas that names are looked up
- * in, or did so. Throws Problem `invalid_declaration` with the statement that cures it. The session looks names up in the catalog alone.
+ * INVARIANT: no foreign function or operator runs with the rights of Mayfly's roles. Refuses a store where roles other
+ * than the session's role, `trustedRoles`, the owner of the database and superusers may create or did create objects in
+ * the schemas `public` and `bullmq`. Throws Problem `invalid_declaration` with the statement that repairs it. Requires
+ * a session that looks up names in the catalog alone.
  */
 export async function refuseForeignNames(session: ClientBase, trustedRoles: readonly string[]): Promise<void> {
   const [finding] = (await session.query<Finding>(FINDINGS, [trustedRoles])).rows;

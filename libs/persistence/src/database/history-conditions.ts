@@ -1,9 +1,9 @@
-/** The conditions of a WHERE clause, with their values as parameters. */
+/** Builds a WHERE clause, with its values as parameters. */
 export class Conditions {
   private readonly parameters: unknown[] = [];
   private readonly clauses: string[] = [];
 
-  /** Adds a condition in which each `?` stands for the next value; one with an undefined value asks for nothing. */
+  /** Adds a condition in which each `?` takes the next value. Skips the condition when a value is undefined. */
   add(clause: string, ...values: readonly unknown[]): this {
     if (values.includes(undefined)) return this;
     const rest = [...values];
@@ -11,12 +11,12 @@ export class Conditions {
     return this;
   }
 
-  /** The place of one more value in the statement, such as `$3`. */
+  /** Adds a value and returns its placeholder, such as `$3`. */
   parameter(value: unknown): string {
     return `$${String(this.parameters.push(value))}`;
   }
 
-  /** The whole clause, or nothing where nothing was asked for. */
+  /** The WHERE clause; empty without conditions. */
   get where(): string {
     return this.clauses.length === 0 ? '' : `WHERE ${this.clauses.join(' AND ')}`;
   }

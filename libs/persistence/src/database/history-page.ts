@@ -1,16 +1,16 @@
-/** One page of a list, and where the next one starts; no `next` on the last page. */
+/** One page of a list, with the position of the next page; the last page has no `next`. */
 export interface Page<Item, Position> {
   readonly items: readonly Item[];
   readonly next?: Position;
 }
 
-/** Which page: at most `limit` items behind `after`, or from the start. */
+/** The request for a page: at most `limit` items after `after`, or from the start. */
 export interface PageRequest<Position> {
   readonly limit: number;
   readonly after?: Position | undefined;
 }
 
-/** Makes a page out of rows of which one more than `limit` was asked for: that one says that there is a next page. */
+/** Builds a page from up to `limit` + 1 rows. The extra row shows that a next page exists. */
 export function pageOf<Row, Item, Position>(
   rows: readonly Row[],
   limit: number,

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Problem } from '@mayfly/kernel';
 
-/** One database session, such as a connected client of `pg`. Text without values may hold many statements. */
+/** One database session, such as a connected client of `pg`. A text without values may hold many statements. */
 export interface MigrationClient {
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
 }
@@ -20,10 +20,10 @@ interface Migration {
   readonly checksum: string;
 }
 
-/** The advisory lock that Prisma's own `migrate` takes: its CLI and a starting service wait for each other. */
+/** The advisory lock that Prisma's own `migrate` takes, so that its CLI and a starting service wait for each other. */
 const PRISMA_MIGRATE_LOCK = 72707369;
 
-/** Prisma's ledger, column by column, so that `prisma migrate status` and `deploy` go on from here. */
+/** Prisma's ledger with the same columns, so that `prisma migrate status` and `deploy` work with it. */
 const LEDGER = `
   CREATE TABLE IF NOT EXISTS "_prisma_migrations" (
     "id" VARCHAR(36) PRIMARY KEY NOT NULL,
@@ -37,10 +37,10 @@ const LEDGER = `
   )`;
 
 /**
- * Applies the migrations in `directory` (`<name>/migration.sql`, in the order of their names) that the database does not
- * have yet, all of them in one transaction and under a lock: after a failure nothing has changed, and of many instances
- * that start together one applies while the others wait. Answers the names applied.
- * Throws Problem `conflict` where a migration was edited after it was applied, or failed in Prisma's CLI.
+ * Applies the missing migrations of `directory` (`<name>/migration.sql`, in the order of their names) in one
+ * transaction, under a lock, and returns the names applied. A failure changes nothing. When many instances start
+ * together, one applies and the others wait. Throws Problem `conflict` when a migration was edited after it was
+ * applied, or failed in Prisma's CLI.
  */
 export async function applyMigrations(client: MigrationClient, directory: string): Promise<readonly string[]> {
   const migrations = readMigrations(directory);

@@ -8,13 +8,13 @@ export interface OutboxJob {
   readonly runAt: Date;
 }
 
-/** Wake-ups that were committed with their leases and wait to be handed to the queue. */
+/** The outbox: wake-ups that were committed with their leases and wait for the queue. */
 export class Outbox {
   constructor(private readonly pool: Pool) {}
 
   /**
-   * Hands over at most `limit` jobs and forgets them when `deliver` resolves. At least once: after a crash in between
-   * they are delivered again, which the queue ignores by job id.
+   * Delivers at most `limit` jobs, deletes them once `deliver` resolves, and returns their number. Delivery is at least
+   * once: after a crash between the two the jobs are delivered again, and the queue ignores a known job id.
    */
   async pump(deliver: (jobs: readonly OutboxJob[]) => Promise<void>, limit = 500): Promise<number> {
     return inTransaction(this.pool, async (client) => {

@@ -2,7 +2,7 @@ import { CATALOG_ONLY, createClient, STORE_SCHEMA, type SessionOptions } from '@
 import { escapeIdentifier, type ClientBase } from 'pg';
 import { refuseForeignNames } from './foreign-names.js';
 
-/** Migrations take as long as they take. */
+/** Migrations have no time limit. */
 const SESSION: SessionOptions = {
   applicationName: 'mayfly migrations',
   searchPath: CATALOG_ONLY,
@@ -10,7 +10,7 @@ const SESSION: SessionOptions = {
   idleInTransactionMillis: 0,
 };
 
-/** What the serving role may do with each table: history can be added to and read, and no more (I5). */
+/** The rights of the serving role for each table. It can only read and add history (I5). */
 const GRANTS: readonly (readonly [string, readonly string[]])[] = [
   ['SELECT, INSERT', ['audit_entry', 'audit_seal', 'template_version', 'signing_key']],
   ['SELECT, INSERT, UPDATE', ['task', 'lease', 'agent', 'template', 'quota_counter', 'denial_document']],
@@ -18,8 +18,8 @@ const GRANTS: readonly (readonly [string, readonly string[]])[] = [
 ];
 
 /**
- * Gives the role that serves requests what it needs, and nothing of it on the owner's account. Repeating it is harmless,
- * also at the same time as another replica: the statements are one transaction, under one lock.
+ * Grants the serving role its rights on the owner's tables, and revokes all other rights on them. Safe to repeat, also
+ * while another replica does the same: the statements run as one transaction under one lock.
  */
 export async function grantRuntimeRole(owner: ClientBase, role: string): Promise<void> {
   const name = escapeIdentifier(role);
@@ -36,8 +36,9 @@ export async function grantRuntimeRole(owner: ClientBase, role: string): Promise
 }
 
 /**
- * Runs `work` on one connection of the owner of the tables, with the name of its role; names are looked up in the schema of the tables
- * from then on. Throws Problem `invalid_declaration` before that, where others than the owner and `servingRole` may have put names there.
+ * Runs `work` on one connection of the table owner, with the name of the owner's role. `work` looks up names in the
+ * tables' schema. Throws Problem `invalid_declaration` before `work` when roles other than the owner and `servingRole`
+ * may create names in that schema.
  */
 export async function asOwner(
   url: string,

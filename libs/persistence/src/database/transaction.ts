@@ -1,6 +1,6 @@
 import type { ClientBase, Pool } from 'pg';
 
-/** Runs `work` in one transaction on one connection; rolls back and rethrows when it throws. */
+/** Runs `work` in one transaction on one connection. Rolls back and rethrows when `work` throws. */
 export async function inTransaction<T>(pool: Pool, work: (client: ClientBase) => Promise<T>): Promise<T> {
   const client = await pool.connect();
   let broken: Error | undefined;

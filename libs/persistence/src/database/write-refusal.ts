@@ -1,6 +1,6 @@
 import { Problem } from '@mayfly/kernel';
 
-/** Why a write failed, as a word of ours and in words, by SQLSTATE (PostgreSQL, appendix A). */
+/** The cause of a failed write by SQLSTATE (PostgreSQL, appendix A): a `reason` code and a text. */
 const BY_SQLSTATE: ReadonlyMap<string, readonly [reason: string, fact: string]> = new Map([
   ['25006', ['read-only', 'it is read-only, as a standby is']],
   ['53100', ['disk-full', 'its disk is full']],
@@ -18,8 +18,8 @@ const UNREACHABLE = ['unreachable', 'it does not answer in time'] as const;
 const REFUSED = ['write-refused', 'it refuses to write'] as const;
 
 /**
- * The `unavailable` that an error of a write comes to: `reason` is a word of ours, the detail names the fact and the
- * SQLSTATE. The text of the database, which may quote values, is kept for the log only.
+ * Turns an error of a write into `unavailable`. `reason` is one of our codes; the detail names the fact and the
+ * SQLSTATE. The database's own text may quote values, so it goes to the log only.
  */
 export function writeRefusal(error: unknown): Problem {
   const sqlState = sqlStateOf(error);
@@ -29,7 +29,7 @@ export function writeRefusal(error: unknown): Problem {
   return new Problem('unavailable', detail, { reason, retryAfterSeconds: 2, cause: error });
 }
 
-/** The SQLSTATE that the server sent; undefined for errors of the connection, whose codes are the system's. */
+/** Returns the SQLSTATE that the server sent; undefined for connection errors, whose codes come from the system. */
 function sqlStateOf(error: unknown): string | undefined {
   if (!(error instanceof Error) || !('code' in error)) return undefined;
   return typeof error.code === 'string' && /^[0-9A-Z]{5}$/.test(error.code) ? error.code : undefined;

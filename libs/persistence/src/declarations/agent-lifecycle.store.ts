@@ -18,11 +18,11 @@ interface StepRule {
   readonly from: readonly AgentState[];
   readonly to: AgentState;
   readonly entry: AuditEntryType;
-  /** why the agent's tasks end, where they do */
+  /** the end cause of the agent's tasks, when the step ends them */
   readonly ends?: TaskEndCause;
 }
 
-/** registered → active ⇄ suspended → retired; retired is final. */
+/** registered → active ⇄ suspended; each of them → retired, which is final. */
 const STEPS: Readonly<Record<LifecycleStep, StepRule>> = {
   activate: { from: ['registered', 'suspended'], to: 'active', entry: 'agent.activated' },
   suspend: { from: ['active'], to: 'suspended', entry: 'agent.suspended', ends: 'agent_suspended' },
@@ -34,7 +34,7 @@ const STEPS: Readonly<Record<LifecycleStep, StepRule>> = {
   },
 };
 
-/** Moves agents through their lives. */
+/** Changes the state of agents. */
 export class AgentLifecycleStore {
   constructor(
     private readonly pool: Pool,
@@ -43,9 +43,9 @@ export class AgentLifecycleStore {
   ) {}
 
   /**
-   * Takes one step, with the end of the agent's tasks in the same transaction; a step that was taken already changes
-   * nothing. Requests that are being granted hold the agent's row and are waited for, so that none slips through; their
-   * leases are `revoking` when this resolves. Throws `not_found`, and `conflict` for a step that its state does not allow.
+   * Takes one step and ends the agent's tasks in the same transaction. Does nothing when the agent is already in the
+   * target state. Waits for requests that are being granted, since they hold the agent's row; their leases are
+   * `revoking` when this resolves. Throws `not_found`, and `conflict` for a step that the agent's state does not allow.
    */
   take(step: LifecycleStep, name: string, by: Declarer): Promise<DeclaredRecord> {
     return inTransaction(this.pool, async (client) => {

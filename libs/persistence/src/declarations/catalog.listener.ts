@@ -8,7 +8,7 @@ const SESSION: SessionOptions = {
   idleInTransactionMillis: 0,
 };
 
-/** Hears of changes of declared state that any replica commits. A lost connection is made again. */
+/** Listens for changes of declared state that any replica commits. Reconnects after a lost connection. */
 export class CatalogListener {
   private client: pg.Client | undefined;
   private stopped = false;
@@ -18,7 +18,10 @@ export class CatalogListener {
     private readonly changed: () => void,
   ) {}
 
-  /** Connects, now and again after each loss; `changed` is called once more then, as changes may have been missed. */
+  /**
+   * Connects, and reconnects after each loss. Calls `changed` once after each connect, since changes may have been
+   * missed.
+   */
   async start(): Promise<void> {
     const client = createClient(this.url, SESSION);
     this.client = client;

@@ -8,8 +8,8 @@ import { databaseProblem } from '../database/database-problem.js';
 import type { PrismaClient } from '../generated/client.js';
 
 /**
- * Declared state as PostgreSQL holds it, read in one snapshot and parsed again: rows are not trusted to be well formed.
- * One that does not parse is left out, so that it is not in force, and reported once; all others stay in force.
+ * Reads declared state from PostgreSQL in one snapshot and parses it again, since rows may be malformed. A row that
+ * does not parse is not in force and is reported once; all other rows stay in force.
  */
 export class PgCatalogSource implements CatalogSource {
   private leftOut: ReadonlySet<string> = new Set();
@@ -53,7 +53,7 @@ export class PgCatalogSource implements CatalogSource {
     return parsed;
   }
 
-  /** Each fault once, as long as it lasts: the service reads every few seconds. */
+  /** Reports each fault once while it lasts: the service reads every few seconds. */
   private tell(faults: readonly string[]): void {
     const news = faults.filter((fault) => !this.leftOut.has(fault));
     this.leftOut = new Set(faults);
@@ -61,7 +61,7 @@ export class PgCatalogSource implements CatalogSource {
   }
 }
 
-/** What was read, or nothing and a fault; places are told, values never. */
+/** Returns the parsed row in a list, or an empty list plus a fault. A fault names places, never values. */
 function parseOne<Parsed>(read: () => Parsed, what: string, faults: string[]): Parsed[] {
   try {
     return [read()];

@@ -14,7 +14,7 @@ const ENTRIES: Readonly<Record<ConnectionState, AuditEntryType>> = {
   disabled: 'connection.disabled',
 };
 
-/** Takes connections out of use and back, without touching what is declared or what was minted through them. */
+/** Disables and enables connections. Does not touch their declarations or their leases. */
 export class ConnectionLifecycleStore {
   constructor(
     private readonly pool: Pool,
@@ -22,8 +22,9 @@ export class ConnectionLifecycleStore {
   ) {}
 
   /**
-   * Moves a connection; one that is there already changes nothing. Requests that are being granted hold its row and are
-   * waited for: once this resolves with `disabled`, no task is granted through it any more. Throws `not_found`.
+   * Sets the state of a connection; does nothing when the state is already set. Waits for requests that are being
+   * granted, since they hold the row: once this resolves with `disabled`, the connection grants no more tasks. Throws
+   * `not_found`.
    */
   move(name: string, to: ConnectionState, by: Declarer): Promise<DeclaredRecord> {
     return inTransaction(this.pool, async (client) => {
@@ -38,7 +39,7 @@ export class ConnectionLifecycleStore {
     }).catch(databaseProblem);
   }
 
-  /** Writes down that somebody tried a connection, and what came of it. */
+  /** Audits a test of a connection and its result. */
   async tested(name: string, by: Declarer, facts: Omit<EntryFacts<'connection.tested'>, 'name'>): Promise<void> {
     await inTransaction(this.pool, (client) => this.note(client, 'connection.tested', by, { name, ...facts })).catch(
       databaseProblem,

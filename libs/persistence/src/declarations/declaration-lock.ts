@@ -3,8 +3,8 @@ import { databaseProblem } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
 
 /**
- * Runs `work` in one transaction as the only one, over all replicas, that changes declared state; what it reads first is
- * what it changes. Throws `unavailable` when the database does not answer.
+ * Runs `work` in one transaction, under a lock that serializes all changes of declared state over all replicas. What
+ * `work` reads cannot change before it writes. Throws `unavailable` when the database does not answer.
  */
 export function underDeclarationLock<T>(pool: Pool, work: (client: ClientBase) => Promise<T>): Promise<T> {
   return inTransaction(pool, async (client) => {

@@ -7,7 +7,7 @@ interface ChangedPlaces {
   changedPlaces?: number;
 }
 
-/** Where something changed, as facts of an audit entry. INVARIANT: I10, places are told, values never. */
+/** Returns the pointers of changes, as facts of an audit entry. INVARIANT: I10, pointers are audited, values never. */
 export function placesOf(differences: readonly Difference[]): ChangedPlaces {
   if (differences.length === 0) return {};
   const changed = differences.slice(0, MAX_POINTERS).map(({ pointer }) => pointer);

@@ -6,7 +6,7 @@ import { type Page, pageOf, type PageRequest } from '../database/history-page.js
 /** The kinds whose document is one row; templates have versions instead. */
 export type RecordKind = Exclude<DeclarationKind, 'TaskTemplate'>;
 
-/** A declared thing as it is stored. `revision` counts its changes from 1. */
+/** A stored declaration. `revision` counts its changes from 1. */
 export interface DeclaredRecord {
   readonly kind: RecordKind;
   readonly name: string;
@@ -15,7 +15,7 @@ export interface DeclaredRecord {
   readonly revision: number;
   readonly createdAt: Date;
   readonly updatedAt: Date;
-  /** who declared it last */
+  /** the author of the last change */
   readonly updatedBy: string;
   /** of agents only */
   readonly agent?: { readonly id: AgentId; readonly state: RegisteredAgent['state'] };
@@ -37,7 +37,7 @@ const COLUMNS: Readonly<Record<RecordKind, string>> = {
   Agent: `${COMMON_COLUMNS}, json_build_object('id', id, 'state', state) AS agent`,
 };
 
-/** The record of this name, or undefined. `lock` keeps others from changing it until the caller's transaction ends. */
+/** Returns the record, or undefined. `lock` prevents other changes until the caller's transaction ends. */
 export async function findRecord(
   client: ClientBase | Pool,
   kind: RecordKind,
@@ -49,7 +49,7 @@ export async function findRecord(
   return rows.map((row) => ({ kind, ...row }))[0];
 }
 
-/** One page of a kind, by name. */
+/** Returns one page of the records of a kind, by name. */
 export async function listRecords(
   pool: Pool,
   kind: RecordKind,
@@ -65,10 +65,10 @@ export async function listRecords(
   );
 }
 
-/** All that is declared: the records, and of each template the version in force. */
+/** The whole declared state: all records, and the version in force of each template. */
 export interface DeclaredState {
   readonly declarations: readonly Declaration[];
-  /** names of templates that were retired; no version of theirs is in force */
+  /** the names of retired templates; none of their versions is in force */
   readonly retiredTemplates: ReadonlySet<string>;
 }
 
@@ -81,12 +81,12 @@ UNION ALL SELECT 'TaskTemplate', t.name, v.labels, v.spec FROM public.template t
 UNION ALL SELECT 'retired', name, NULL, NULL FROM public.template WHERE state = 'retired'
 ORDER BY 1, 2`;
 
-/** Reads the whole of it in one statement. */
+/** Reads the declared state in one statement. */
 export async function readDeclaredState(client: ClientBase | Pool): Promise<DeclaredState> {
   const { rows } = await client.query<{ kind: string; name: string; labels: Labels; spec: Json }>(STATE);
   const isDeclared = ({ kind }: { kind: string }): boolean => kind !== 'retired';
   return {
-    // what was written was parsed before
+    // rows were parsed before they were written
     declarations: rows
       .filter(isDeclared)
       .map(({ kind, name, labels, spec }) => ({ kind, metadata: { name, labels }, spec }) as unknown as Declaration),
@@ -95,8 +95,8 @@ export async function readDeclaredState(client: ClientBase | Pool): Promise<Decl
 }
 
 /**
- * Judges the revision that is there, and what it holds where that is a record; both are undefined when nothing is there.
- * Throws the `Problem` to answer with.
+ * Judges the current revision, and the record if the document is one; both are undefined when the document does not
+ * exist. Throws the `Problem` for the caller.
  */
 export type Precondition = (revision: number | undefined, before?: DeclaredRecord) => void;
 
@@ -107,7 +107,7 @@ const WORDS: Readonly<Record<DeclarationKind, string>> = {
   TaskTemplate: 'template',
 };
 
-/** What was found. Throws `not_found` when nothing was. */
+/** Returns `found`. Throws `not_found` when it is undefined. */
 export function existing<Found>(found: Found | undefined, kind: DeclarationKind, name: string): Found {
   if (found === undefined) throw new Problem('not_found', `there is no ${WORDS[kind]} \`${name}\``);
   return found;

@@ -4,7 +4,7 @@ import { canonicalJson, type Json } from '@mayfly/kernel';
 import { sampleScopes } from '@mayfly/templates';
 import type { ClientBase } from 'pg';
 
-/** The kinds that can be taken away again. Agents are retired instead, and keep their names. */
+/** The kinds that can be deleted. Agents are retired instead and keep their names. */
 export type RemovableKind = 'Issuer' | 'Connection';
 
 interface Declared {
@@ -12,7 +12,7 @@ interface Declared {
   readonly providers: readonly AnyProvider[];
 }
 
-/** What would break if a record were gone, in words; nothing when it can go. */
+/** Returns, in words, the users of a record that would break without it; empty when it can be deleted. */
 export async function usesOf(
   client: ClientBase,
   kind: RemovableKind,
@@ -43,7 +43,10 @@ function usesConnection(
   });
 }
 
-/** Live leases of this connection, and those whose scope works with it: PostgreSQL finds the name, the provider says what it means. */
+/**
+ * Counts the live leases of this connection, and those whose scope works with it. PostgreSQL finds the name in a scope;
+ * the provider decides what it means.
+ */
 async function liveLeases(client: ClientBase, name: string, providers: readonly AnyProvider[]): Promise<number> {
   const own = await client.query<{ count: number }>(
     'SELECT count(*)::int AS count FROM public.lease WHERE connection = $1 AND due_at IS NOT NULL',
@@ -57,7 +60,10 @@ async function liveLeases(client: ClientBase, name: string, providers: readonly 
   return (own.rows[0]?.count ?? 0) + rows.filter((lease) => worksWith(lease, name, providers)).length;
 }
 
-/** A scope that its provider does not take (any more) counts when the name stands in it: that errs on the safe side. */
+/**
+ * True when the scope works with the connection. When the provider no longer accepts the scope, any mention of the name
+ * counts, which errs on the safe side.
+ */
 function worksWith(
   { provider: kind, scope }: { readonly provider: string; readonly scope: Json },
   name: string,

@@ -7,13 +7,13 @@ import { jsonText } from '../database/columns.js';
 import { placesOf } from './declaration-places.js';
 import { publishVersion } from './template-publication.js';
 
-/** Who declares: `name` is kept with what is declared, `actor` goes into the audit. */
+/** The author of a change: `name` is stored with the declaration, `actor` goes into the audit. */
 export interface Declarer {
   readonly name: string;
   readonly actor: Actor;
 }
 
-/** A change that has something to write. */
+/** A change that writes something. */
 export type WrittenChange = DeclarationChange & { readonly change: 'create' | 'update' };
 
 export interface DeclarationWrite {
@@ -24,11 +24,11 @@ export interface DeclarationWrite {
 export interface WriteOptions {
   readonly by: Declarer;
   readonly clock: Clock;
-  /** the state of an agent that was not there before */
+  /** the state of a new agent */
   readonly newAgentState: Extract<RegisteredAgent['state'], 'registered' | 'active'>;
 }
 
-/** Writes what differs, with its audit entries, in the caller's transaction. */
+/** Writes the changes and their audit entries, in the caller's transaction. */
 export async function writeDeclarations(
   client: ClientBase,
   writes: readonly DeclarationWrite[],
@@ -44,14 +44,14 @@ export async function writeDeclarations(
   await insertAudit(client, entries);
 }
 
-/** Requests lock agents by id and templates by name, in this order; whoever changes several does the same. */
+/** Locks agents by id, then templates by name: the same order as requests. */
 async function lockRows(client: ClientBase, writes: readonly DeclarationWrite[]): Promise<void> {
   const names = writes.map(({ declared }) => declared.metadata.name);
   await client.query('SELECT FROM public.agent WHERE name = ANY($1::text[]) ORDER BY id FOR UPDATE', [names]);
   await client.query('SELECT FROM public.template WHERE name = ANY($1::text[]) ORDER BY name FOR UPDATE', [names]);
 }
 
-/** Writes one document; answers the version of a template. */
+/** Writes one document; returns the version of a template. */
 async function writeOne(client: ClientBase, declared: Declaration, options: WriteOptions): Promise<number | undefined> {
   const { name, labels = {} } = declared.metadata;
   const values = [name, jsonText(labels), jsonText(declared.spec), options.by.name];
@@ -80,7 +80,7 @@ function upsert(table: 'issuer' | 'connection'): string {
   return `INSERT INTO public.${table} AS old (name, labels, spec, updated_by) VALUES ($1, $2, $3, $4) ${ON_CONFLICT}`;
 }
 
-/** The id and the state of an agent that is there stay. */
+/** An existing agent keeps its id and its state. */
 const UPSERT_AGENT = `INSERT INTO public.agent AS old (name, labels, spec, updated_by, id, state)
   VALUES ($1, $2, $3, $4, $5, $6) ${ON_CONFLICT}`;
 

@@ -26,15 +26,17 @@ import { type RemovableKind, usesOf } from './declaration-uses.js';
 import { type Declarer, deleteRecord, writeDeclarations, type WriteOptions } from './declaration-writes.js';
 import type { Page, PageRequest } from '../database/history-page.js';
 
-/** What came of applying documents. */
+/** The result of applying documents. */
 export interface AppliedDeclarations {
-  /** one a document, those that changed nothing included */
+  /** one for each document, unchanged documents included */
   readonly changes: readonly DeclarationChange[];
-  /** what an operator should look at; it stops nothing */
+  /** hints for the operator; they do not stop the change */
   readonly warnings: readonly string[];
 }
 
-/** Declared state on PostgreSQL. Every change is checked against all the rest, in its own transaction. */
+/**
+ * The store of declared state on PostgreSQL. Each change is checked against the whole state, in its own transaction.
+ */
 export class PgDeclarationStore {
   constructor(
     private readonly pool: Pool,
@@ -43,8 +45,8 @@ export class PgDeclarationStore {
   ) {}
 
   /**
-   * Applies documents, all or none: agents become active at once, templates are in force at once where they differ.
-   * Agents and templates that were suspended or retired stay so. Throws `invalid_declaration` or `invalid_template`.
+   * Applies all documents or none. A new agent is active at once, and a changed template is in force at once. Suspended
+   * or retired agents and retired templates keep their state. Throws `invalid_declaration` or `invalid_template`.
    */
   apply(documents: readonly Declaration[], by: Declarer): Promise<AppliedDeclarations> {
     return underDeclarationLock(this.pool, (client) =>
@@ -53,8 +55,8 @@ export class PgDeclarationStore {
   }
 
   /**
-   * Writes one document where `precondition` allows it, and answers what is then there. An agent that was not there is
-   * `registered`. Throws `invalid_declaration` and what `precondition` throws.
+   * Writes one document when `precondition` allows it, and returns the stored record. A new agent is `registered`.
+   * Throws `invalid_declaration` and the errors of `precondition`.
    */
   put(declared: DeclarationOf<RecordKind>, precondition: Precondition, by: Declarer): Promise<DeclaredRecord> {
     const { kind, metadata } = declared;
@@ -66,7 +68,7 @@ export class PgDeclarationStore {
     });
   }
 
-  /** Takes a record away that nothing uses. Throws `not_found`, what `precondition` throws, `conflict` naming the users. */
+  /** Deletes an unused record. Throws `not_found`, the errors of `precondition`, and `conflict` naming the users. */
   remove(kind: RemovableKind, name: string, precondition: Precondition, by: Declarer): Promise<void> {
     return underDeclarationLock(this.pool, async (client) => {
       const before = existing(await findRecord(client, kind, name), kind, name);
@@ -80,12 +82,12 @@ export class PgDeclarationStore {
     });
   }
 
-  /** Throws `not_found`. */
+  /** Returns the record. Throws `not_found`. */
   async find(kind: RecordKind, name: string): Promise<DeclaredRecord> {
     return existing(await findRecord(this.pool, kind, name).catch(databaseUnread), kind, name);
   }
 
-  /** All that is declared, read at one instant. */
+  /** Returns the whole declared state, read at one instant. */
   state(): Promise<DeclaredState> {
     return readDeclaredState(this.pool).catch(databaseUnread);
   }
@@ -123,7 +125,7 @@ function keyOf({ kind, metadata }: Declaration): string {
   return `${kind}/${metadata.name}`;
 }
 
-/** No labels and an empty set of them are one thing. */
+/** Treats missing labels as an empty set. */
 function withLabels(declared: Declaration): Declaration {
   return { ...declared, metadata: { ...declared.metadata, labels: declared.metadata.labels ?? {} } };
 }

@@ -12,8 +12,8 @@ export interface NewVersion {
 }
 
 /**
- * Writes the next version of a template and puts it in force, in the caller's transaction; answers its number. Throws
- * `invalid_template` for one that does not compile: no request could ever be granted under it.
+ * Writes the next version of a template, puts it in force, in the caller's transaction, and returns its number. Throws
+ * `invalid_template` when it does not compile: no request could be granted under it.
  */
 export async function publishVersion(client: ClientBase, next: NewVersion): Promise<number> {
   const { name, labels, spec, author, publisher } = next;

@@ -3,20 +3,20 @@ import type { TaskTemplateSpec, TemplateVersion } from '@mayfly/templates';
 import type { ClientBase, Pool } from 'pg';
 import { type Page, pageOf, type PageRequest } from '../database/history-page.js';
 
-/** What a draft holds: the parts of its document that may change. */
+/** The content of a draft: the parts of its document that may change. */
 export interface TemplateDraft {
   readonly labels: Labels;
   readonly spec: TaskTemplateSpec;
-  /** who changed it last */
+  /** the author of the last change */
   readonly author: string;
 }
 
-/** A draft with everybody who changed it since the last publication, its author among them. */
+/** A draft with everyone who changed it since the last publication, including its author. */
 export interface EditedDraft extends TemplateDraft {
   readonly editors: readonly string[];
 }
 
-/** A published version with who stands for it. */
+/** A published version with its author and its publisher. */
 export interface PublishedVersion extends TemplateVersion {
   readonly author: string;
   readonly publisher: string;
@@ -49,13 +49,13 @@ const TEMPLATE = `SELECT name, labels, state, revision, created_at AS "createdAt
 const VERSION = `SELECT name, version, labels, spec, digest, author, publisher, published_at AS "publishedAt"
   FROM public.template_version WHERE name = $1`;
 
-/** The template, or undefined. */
+/** Returns the template, or undefined. */
 export async function findTemplate(client: ClientBase | Pool, name: string): Promise<TemplateRecord | undefined> {
   const { rows } = await client.query<TemplateRow>(`${TEMPLATE} WHERE name = $1`, [name]);
   return rows.map(templateOf)[0];
 }
 
-/** One page of all templates, by name. */
+/** Returns one page of all templates, by name. */
 export async function listTemplates(
   pool: Pool,
   { limit, after = '' }: PageRequest<string>,
@@ -65,7 +65,7 @@ export async function listTemplates(
   return pageOf(rows, limit, templateOf, ({ name }) => name);
 }
 
-/** The version, or undefined. */
+/** Returns the version, or undefined. */
 export async function findVersion(
   client: ClientBase | Pool,
   name: string,
@@ -75,7 +75,7 @@ export async function findVersion(
   return rows[0];
 }
 
-/** One page of a template's versions, the newest first. */
+/** Returns one page of a template's versions, the newest first. */
 export async function listVersions(
   pool: Pool,
   name: string,
@@ -91,7 +91,7 @@ export async function listVersions(
   );
 }
 
-/** What is stored was parsed before; requests are decided by what the catalog parses again. */
+/** Builds a template from its row without parsing it again: the catalog parses what decides requests. */
 function templateOf({ currentVersion, draft, draftAuthor, draftEditors, ...row }: TemplateRow): TemplateRecord {
   return {
     ...row,

@@ -26,12 +26,12 @@ import {
 
 export interface PublishRequest {
   readonly precondition: Precondition;
-  /** judges whether this draft may be published by who asks; throws the `Problem` to answer with */
+  /** throws the `Problem` for the caller when `by` may not publish this draft */
   readonly judge: (draft: EditedDraft) => void;
   readonly by: Declarer;
 }
 
-/** Task templates on PostgreSQL: drafts that change, versions that never do. */
+/** The store of task templates on PostgreSQL: drafts that change, and immutable versions. */
 export class PgTemplateStore {
   constructor(
     private readonly pool: Pool,
@@ -39,7 +39,7 @@ export class PgTemplateStore {
     private readonly providers: readonly AnyProvider[],
   ) {}
 
-  /** Throws `not_found`, as the other reads do. */
+  /** Returns the template. Throws `not_found`, as the other reads do. */
   async find(name: string): Promise<TemplateRecord> {
     return existing(await findTemplate(this.pool, name).catch(databaseUnread), 'TaskTemplate', name);
   }
@@ -60,7 +60,7 @@ export class PgTemplateStore {
   }
 
   /**
-   * Saves a draft, in place of the one that is there; what is in force stays in force. Throws what `precondition` throws,
+   * Saves a draft in place of the old one; the version in force stays in force. Throws the errors of `precondition`,
    * and `conflict` for a retired template.
    */
   saveDraft(
@@ -85,8 +85,9 @@ export class PgTemplateStore {
   }
 
   /**
-   * Makes the draft the next version and puts it in force. Throws `not_found`, `conflict` without a draft, what
-   * `precondition` and `judge` throw, and `invalid_template` with the rules that the draft breaks.
+   * Makes the draft the next version and puts it in force. Throws `not_found`, `conflict` without a draft or for a
+   * retired template, the errors of `precondition` and `judge`, and `invalid_template` with the rules that the draft
+   * breaks.
    */
   publish(name: string, request: PublishRequest): Promise<PublishedVersion> {
     return this.publishDraft(name, request).catch(async (error: unknown) => {
@@ -118,7 +119,7 @@ export class PgTemplateStore {
     });
   }
 
-  /** Takes a template out of force for good; tasks that run keep what they have. Throws `not_found`. */
+  /** Retires a template for good; running tasks keep their credentials. Throws `not_found`. */
   retire(name: string, by: Declarer): Promise<TemplateRecord> {
     return underDeclarationLock(this.pool, async (client) => {
       const template = existing(await findTemplate(client, name), 'TaskTemplate', name);
@@ -132,7 +133,7 @@ export class PgTemplateStore {
     });
   }
 
-  /** By the rules of now: the draft may have been saved by an older release. */
+  /** Lints the draft by the current rules: an older release may have saved it. */
   private async lint(client: ClientBase, name: string, { labels, spec }: TemplateDraft): Promise<void> {
     parseDocument({ kind: 'TaskTemplate', metadata: { name, labels }, spec: spec as Json });
     const { declarations } = await readDeclaredState(client);
@@ -140,7 +141,7 @@ export class PgTemplateStore {
     refuseErrors(lintTemplate(spec, lintFactsOf(this.providers, connections)), '/spec');
   }
 
-  /** After the rollback: what was not published, by which rules and where. */
+  /** Audits a refused publication, after the rollback: the rules that the draft breaks, and where. */
   private async noteRefusal(name: string, by: Declarer, { detail, extensions }: Problem): Promise<void> {
     const places = (extensions.errors ?? []).map((error) => ({ ...error }));
     const facts = { name, detail, errors: places };
@@ -162,8 +163,8 @@ function refuseRetired(template: TemplateRecord | undefined): void {
 }
 
 /**
- * Who stands for a draft as it is saved now. Saving what is there changes nobody's part in it; saving what is in force
- * throws all parts away.
+ * Returns the author and editors of a draft as saved now. Saving unchanged content keeps them; saving the content in
+ * force removes all earlier editors.
  */
 async function writersOf(
   client: ClientBase,

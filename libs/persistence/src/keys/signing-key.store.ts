@@ -15,7 +15,10 @@ interface SigningKeyRow {
   readonly active_from: Date;
 }
 
-/** The signing keys of one purpose on PostgreSQL, their private halves sealed by the caller. Rows are kept. */
+/**
+ * The store of signing keys of one purpose on PostgreSQL. The caller seals private keys. Rows are never changed or
+ * deleted.
+ */
 export class PgSigningKeyStore implements SigningKeyStore {
   constructor(
     private readonly pool: Pool,

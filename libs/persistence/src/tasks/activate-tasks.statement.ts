@@ -4,8 +4,8 @@ import { AUDIT_COLUMNS, auditColumns, auditUnnest } from '../audit/audit-rows.js
 import { columnsOf } from '../database/columns.js';
 
 /**
- * Step 11 for many tasks at once: every lease of a task becomes active together with its audit entries, or, when the task
- * was ended meanwhile (its leases are no longer `minting`), nothing of it changes. The task row is locked first.
+ * Step 11 for many tasks at once: activates every lease of a task with its audit entries. Changes nothing for a task
+ * that was ended meanwhile (its leases are no longer `minting`). Locks the task row first.
  */
 const ACTIVATE_TASKS = `
 WITH living AS MATERIALIZED (
@@ -28,7 +28,7 @@ WITH living AS MATERIALIZED (
 )
 SELECT DISTINCT task_id AS id FROM new_active`;
 
-/** Runs the statement; the answers come in the order of the activations. */
+/** Runs the statement; returns true for each activated task, in the order of the activations. */
 export async function activateTasks(
   client: ClientBase | Pool,
   activations: readonly TaskActivation[],

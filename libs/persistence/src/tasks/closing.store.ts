@@ -9,17 +9,17 @@ import { type ClaimedRow, claimOf } from './lease-rows.js';
 import { recordResults } from './record-results.js';
 import { inTransaction } from '../database/transaction.js';
 
-/** Which of a task's leases an ending marks and which of them it claims. */
+/** The leases that an ending marks `revoking`. */
 interface Marking {
   readonly taskIds: readonly TaskId[];
-  /** only this lease, when given */
+  /** only these leases, when given */
   readonly leaseIds?: readonly LeaseId[];
   readonly minted: readonly LeaseId[];
 }
 
 /**
- * Marks leases `revoking` and claims what can be closed now: those that were active, those whose mint is over or can no
- * longer happen, and those that are due. One that may still be coming into being, or that pauses after a try, waits.
+ * Marks leases `revoking` and claims those that can be closed now: active leases, leases whose mint has ended or can no
+ * longer happen, and due leases. A lease that may still be minting, or that waits for a retry, is not claimed.
  */
 const MARK = `
 WITH target AS (
@@ -39,7 +39,7 @@ UPDATE public.lease l SET state = 'revoking', version = l.version + 1, end_cause
 FROM target WHERE l.id = target.id
 RETURNING l.*, target.was, target.closable`;
 
-/** The store of revocation on PostgreSQL. The row of the task is locked before its leases, everywhere. */
+/** The store of revocation on PostgreSQL. Every method locks the task row before its leases. */
 export class PgClosingStore implements ClosingStore {
   constructor(
     private readonly pool: Pool,
@@ -52,7 +52,7 @@ export class PgClosingStore implements ClosingStore {
     );
   }
 
-  /** Ends every living task of an agent, in the caller's transaction. The claims are left to the worker. */
+  /** Ends every active task of an agent, in the caller's transaction. Claims nothing: the worker closes the leases. */
   async endTasksOfAgent(client: ClientBase, agentId: string, ending: Omit<EndRequest, 'taskId'>): Promise<void> {
     const { rows } = await client.query<{ id: TaskId }>(
       `SELECT id FROM public.task WHERE agent_id = $1 AND state = 'active' ORDER BY id`,
@@ -135,7 +135,10 @@ export class PgClosingStore implements ClosingStore {
     return rows;
   }
 
-  /** A task whose lease fell due without an end was not renewed in time, or its heartbeat stopped. */
+  /**
+   * Records the end of each task whose lease fell due: it was not renewed in time, its mint was lost, or its heartbeat
+   * stopped.
+   */
   private async expireTasks(client: ClientBase, taskIds: readonly TaskId[]): Promise<AuditEntry[]> {
     const { rows } = await client.query<{ id: TaskId; agent_name: string; end_cause: TaskEndCause }>(
       `UPDATE public.task t SET end_requested_at = now(), end_cause = CASE
@@ -173,7 +176,7 @@ export class PgClosingStore implements ClosingStore {
   }
 }
 
-/** Due leases whose tasks nobody else is changing. The tasks come out locked; the leases are locked by the marking. */
+/** Returns due leases of tasks that no other transaction holds. Locks these tasks; the marking locks the leases. */
 async function dueLeases(
   client: ClientBase,
   options: Parameters<ClosingStore['claimDue']>[0],
@@ -207,7 +210,10 @@ async function dueLeases(
   return rows.length === 0 ? [] : stillDue(client, rows);
 }
 
-/** A heartbeat, renewal or activation may have come between the look at the leases and the lock on their tasks. */
+/**
+ * Returns the leases that are still due: a heartbeat, renewal or activation may have happened before the tasks were
+ * locked.
+ */
 async function stillDue(
   client: ClientBase,
   seen: readonly { readonly id: LeaseId }[],

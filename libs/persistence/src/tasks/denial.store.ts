@@ -7,11 +7,14 @@ import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
 
-/** A denial document is looked at this often while it has to deny something … */
+/** The interval between two checks of a denial document. */
 const CHECK_SECONDS = 30;
-/** … and for so long after, so that what is no longer needed is taken away. */
+/**
+ * The time after the last lease or cut-off ended for which checks continue, to remove denials that are no longer
+ * needed.
+ */
 const LINGER_SECONDS = 600;
-/** A session counts for so long after its deadline, for clocks that are behind. */
+/** The time after its deadline for which the document still denies a session, for clocks that are behind. */
 const SLACK_SECONDS = 5;
 
 interface DocumentRow {
@@ -31,14 +34,14 @@ RETURNING version, revision, cut_off_at AS "cutOffAt", cut_off_until AS "cutOffU
   extract(epoch FROM now() - written_at)::float8 AS "writtenSecondsAgo",
   extract(epoch FROM now() - repaired_at)::float8 AS "repairedSecondsAgo"`;
 
-/** Of a lease that ended by expiry the session's own policy takes care. */
+/** Skips leases that ended by expiry: the session's own policy denies them. */
 const SESSIONS = `
 SELECT id AS "leaseId", coalesce(issued_by, mint_by) AS "issuedBy", expires_at AS "expiresAt" FROM public.lease
 WHERE target = $1 AND expires_at > now() - make_interval(secs => ${String(SLACK_SECONDS)})
   AND revoke_requested_at IS NOT NULL AND state IN ('revoking', 'revoked') AND end_cause <> 'expired'
 ORDER BY revoke_requested_at, id`;
 
-/** Every statement that locks leases locks their tasks first. */
+/** Locks the tasks, as every statement does before it locks leases. */
 const LOCK_TASKS = `
 SELECT id FROM public.task WHERE id IN (
   SELECT task_id FROM public.lease WHERE target = $1 AND state IN ('minting', 'active') AND created_at <= $2
@@ -51,7 +54,7 @@ WITH innocent AS (
 UPDATE public.lease l SET renew_requested_at = now() FROM innocent WHERE l.id = innocent.id
 RETURNING l.id, l.task_id AS "taskId", l.agent_name AS agent`;
 
-/** Whoever takes a row counts as having looked: a revocation point whose look fails comes back after the others, and workers do not double. */
+/** Takes rows and sets `checked_at`, so that a point whose check fails goes last and no two workers take one point. */
 const TAKE_DUE = `
 WITH due AS MATERIALIZED (
 SELECT d.target, l.id, l.provider, l.sealed_handle AS "sealedHandle" FROM public.denial_document d
@@ -66,8 +69,8 @@ ORDER BY d.checked_at NULLS FIRST LIMIT $1 FOR UPDATE OF d SKIP LOCKED
 UPDATE public.denial_document d SET checked_at = now() FROM due WHERE d.target = due.target RETURNING due.*`;
 
 /**
- * The denial documents of shared revocation points, rendered from the leases on PostgreSQL; who may write one is a claim with
- * fencing. Its one user is the provider `aws-sts`.
+ * The denial documents of shared revocation points on PostgreSQL, rendered from the leases. A fenced claim gives one
+ * writer at a time the right to write. Only the provider `aws-sts` uses it.
  */
 export class PgDenialStore implements DenialDocuments, UpkeepStore {
   constructor(
@@ -79,7 +82,8 @@ export class PgDenialStore implements DenialDocuments, UpkeepStore {
     return inTransaction(this.pool, async (client) => {
       const [document] = (await client.query<DocumentRow>(CLAIM, [point, seconds])).rows;
       if (document === undefined) return undefined;
-      // Read under the claim: a revocation that was committed before it is in, one that comes later asks for the next write.
+      // Reads the sessions under the claim: a revocation committed before is included, a later one triggers the next
+      // write.
       const sessions = (await client.query<DeniedSession>(SESSIONS, [point])).rows;
       const [last] = (
         await client.query<{ at: Date | null }>(
@@ -135,7 +139,10 @@ export class PgDenialStore implements DenialDocuments, UpkeepStore {
     if (found === 'edited' || found === 'removed') await this.note(client, 'target.repaired', point, { found });
   }
 
-  /** The innocent are named, each in the story of its task, and told to renew. */
+  /**
+   * Audits a cut-off, once for the revocation point and once for each affected lease, and marks these leases for
+   * renewal.
+   */
   private async cutOff(client: ClientBase, point: string, { at, until }: NonNullable<DenialWrite['cutOff']>) {
     await client.query(LOCK_TASKS, [point, at]);
     const { rows } = await client.query<{ id: LeaseId; taskId: TaskId; agent: string }>(INNOCENT, [point, at]);

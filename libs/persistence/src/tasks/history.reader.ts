@@ -6,26 +6,26 @@ import { databaseUnread } from '../database/database-problem.js';
 import { Conditions } from '../database/history-conditions.js';
 import { type Page, pageOf, type PageRequest } from '../database/history-page.js';
 
-/** What an auditor may ask for; members are combined with "and". Times are half open: `from` ≤ created < `to`. */
+/** The filter of an auditor's query; members are combined with "and". Times are half open: `from` ≤ created < `to`. */
 export interface IssuanceFilter {
   readonly agent?: string | undefined;
   readonly template?: string | undefined;
   readonly provider?: string | undefined;
   readonly state?: string | undefined;
-  /** why the lease ended */
+  /** the end cause of the lease */
   readonly cause?: string | undefined;
   readonly taskId?: string | undefined;
   readonly from?: string | undefined;
   readonly to?: string | undefined;
 }
 
-/** The place of a lease in the history: RFC 3339 in UTC with microseconds, and the id for leases of one instant. */
+/** The position of a lease in the history: RFC 3339 in UTC with microseconds, then the id for leases of one instant. */
 export interface IssuancePosition {
   readonly createdAt: string;
   readonly leaseId: string;
 }
 
-/** One lease with the facts of its task: who got what, for what, how long, and how it ended. */
+/** One lease with the facts of its task: agent, scope, purpose, lifetime and end. */
 export interface Issuance extends Omit<Lease, 'id' | 'revocation' | 'attempts' | 'lastError'> {
   readonly leaseId: LeaseId;
   readonly agent: string;
@@ -62,13 +62,13 @@ const COLUMNS = `l.id, l.task_id, l.state, l.name, l.provider, l.connection, l.a
   l.revoke_requested_at, l.revoke_effective_at, l.ended_at, l.end_cause,
   to_char(l.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS position`;
 
-/** The history of issuances: every lease there ever was (I5). */
+/** Reads the history of issuances: every lease ever recorded (I5). */
 export class HistoryReader {
   constructor(private readonly pool: Pool) {}
 
   /**
-   * Leases, newest first. Each filter alone has an index in this order, so that a page costs the same however long the
-   * history is. Throws `unavailable`.
+   * Returns leases, newest first. Each filter alone has an index in this order, so the cost of a page does not grow
+   * with the history. Throws `unavailable`.
    */
   async issuances(
     filter: IssuanceFilter,

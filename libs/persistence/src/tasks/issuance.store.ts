@@ -8,10 +8,10 @@ import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem, isRefusedData } from '../database/database-problem.js';
 import { openTasks } from './open-tasks.statement.js';
 
-/** How many requests one statement carries at most, how many statements of a kind run at once, and how many may wait. */
+/** The limits of group commit for each kind: requests in one statement, statements at once, and requests that wait. */
 const BATCH = { maxItems: 256, maxRunning: 1, maxWaiting: 4096, isOfOneItem: isRefusedData };
 
-/** The two commits of the path on PostgreSQL, one statement each for all requests that wait. */
+/** The two commits of the path on PostgreSQL: one statement each for all requests that wait. */
 export class PgIssuanceStore implements IssuanceStore {
   private readonly opening: GroupCommit<TaskIntent, OpenVerdict>;
   private readonly activating: GroupCommit<TaskActivation, boolean>;

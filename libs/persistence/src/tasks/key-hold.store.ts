@@ -3,10 +3,10 @@ import type { TaskId } from '@mayfly/kernel';
 import type { Pool } from 'pg';
 import { databaseProblem } from '../database/database-problem.js';
 
-/** A key that is held without an answer after this time was left by a process that died. */
+/** The time after which a hold without an answer counts as left by a dead process. */
 const HOLD_SECONDS = 30;
 
-/** `Idempotency-Key`s on PostgreSQL: a key is held before the path begins and settled with its answer. */
+/** The store of `Idempotency-Key`s on PostgreSQL: a key is held before the path begins and settled with its answer. */
 export class PgKeyHoldStore implements KeyHoldStore {
   constructor(private readonly pool: Pool) {}
 
@@ -47,7 +47,7 @@ export class PgKeyHoldStore implements KeyHoldStore {
       .catch(databaseProblem);
   }
 
-  /** INVARIANT: I10, sealed answers go when they may no longer be replayed. Keys are remembered for a day. */
+  /** INVARIANT: I10, deletes sealed answers once they may no longer be replayed. Deletes keys after a day. */
   async wipe(): Promise<void> {
     await this.pool.query(
       `UPDATE public.idempotency_key SET sealed_answer = NULL WHERE replay_until <= now() AND sealed_answer IS NOT NULL`,
@@ -67,7 +67,7 @@ export class PgKeyHoldStore implements KeyHoldStore {
       )
       .catch(databaseProblem);
     const row = rows[0];
-    // Given back this very moment: to the caller it is still under way, and free when it asks again.
+    // The hold was released between the two statements. The caller gets "under way", and a retry finds the key free.
     if (row === undefined) return { fingerprint };
     return {
       fingerprint: row.fingerprint,

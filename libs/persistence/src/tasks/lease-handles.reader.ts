@@ -4,16 +4,19 @@ import { Problem } from '@mayfly/kernel';
 import type { Pool } from 'pg';
 import { databaseUnread } from '../database/database-problem.js';
 
-/** A lease counts for so long after its end: what it had may be going while somebody looks. */
+/** The time for which an ended lease still counts: its objects may disappear during the scan. */
 const RECENT_SECONDS = 300;
-/** With some left out, what they have would be taken for orphans. */
+/** The maximum number of leases. Above it the read fails, since objects of omitted leases would count as orphans. */
 const MAX_LEASES = 20_000;
 
-/** The sealed handles of leases, to compare what they have with what is there. */
+/** Reads the sealed handles of leases, to compare them with the objects at a back end. */
 export class LeaseHandlesReader implements OrphanStore {
   constructor(private readonly pool: Pool) {}
 
-  /** Throws `unavailable`. */
+  /**
+   * Returns the leases that have not ended, or ended within the last five minutes. Throws `unavailable`, also when
+   * there are too many leases.
+   */
   async lately(provider: string): Promise<readonly SealedLease[]> {
     const { rows } = await this.pool
       .query<SealedLease>(

@@ -2,7 +2,7 @@ import type { LeaseClaim } from '@mayfly/revocation';
 import type { LeaseId, TaskId } from '@mayfly/kernel';
 import type { TaskEndCause } from '@mayfly/tasks';
 
-/** A row of `lease` with what closing needs of it and of its task. */
+/** A row of `lease`, with the columns that closing needs. */
 export interface ClaimedRow {
   readonly id: LeaseId;
   readonly task_id: TaskId;

@@ -1,10 +1,10 @@
 import type { Pool } from 'pg';
 
-/** Numbers about leases, read when a scrape asks for them. */
+/** Metrics of leases, read at each scrape. */
 export class LeaseStatistics {
   constructor(private readonly pool: Pool) {}
 
-  /** Leases that are not terminal, by state. */
+  /** Returns the number of leases that are not terminal, by state. */
   async leases(): Promise<ReadonlyMap<string, number>> {
     const { rows } = await this.pool.query<{ state: string; count: number }>(
       `SELECT state, count(*)::int AS count FROM public.lease WHERE due_at IS NOT NULL GROUP BY state`,
@@ -13,7 +13,7 @@ export class LeaseStatistics {
     return new Map(['minting', 'active', 'revoking'].map((state) => [state, counts.get(state) ?? 0]));
   }
 
-  /** Seconds since the oldest lease fell due that is still not closed; 0 when none is overdue. */
+  /** Returns the seconds since the oldest unclosed lease fell due; 0 when none is overdue. */
   async oldestOverdueSeconds(): Promise<number> {
     const { rows } = await this.pool.query<{ seconds: number }>(
       `SELECT greatest(0, extract(epoch FROM now() - coalesce(min(least(due_at, revoke_requested_at)), now())))::float AS seconds

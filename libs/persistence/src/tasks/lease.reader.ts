@@ -2,13 +2,13 @@ import type { LeaseId } from '@mayfly/kernel';
 import type { Pool } from 'pg';
 import { databaseUnread } from '../database/database-problem.js';
 
-/** What introspection asks of the database. */
+/** The database reads of introspection. */
 export class LeaseReader {
   constructor(private readonly pool: Pool) {}
 
   /**
-   * Whether the lease may be used now: it is active, before its granted deadline, and no end of its task is recorded.
-   * Two look-ups by primary key in one statement, read after every commit before it. Throws `unavailable`.
+   * True when the lease may be used now: it is active, before its granted deadline, and its task has no recorded end.
+   * One statement with two look-ups by primary key, which sees every earlier commit. Throws `unavailable`.
    */
   async isLive(leaseId: LeaseId): Promise<boolean> {
     const { rowCount } = await this.pool

@@ -2,11 +2,14 @@ import type { LivingConnections } from '@mayfly/revocation';
 import type { Pool } from 'pg';
 import { databaseUnread } from '../database/database-problem.js';
 
-/** The connections of leases that have not ended: those that are due at some time (I3). */
+/** Reads the connections of leases that have not ended: such a lease always has a due time (I3). */
 export class LivingConnectionsReader implements LivingConnections {
   constructor(private readonly pool: Pool) {}
 
-  /** Throws `unavailable`. Without names it reads every living lease, once at the start of a process. */
+  /**
+   * Returns the connections with living leases. Throws `unavailable`. Without `names` it reads every living lease,
+   * which a process does once at its start.
+   */
   async living(names?: readonly string[]): Promise<readonly string[]> {
     const { rows } = await this.pool
       .query<{ connection: string }>(

@@ -4,12 +4,12 @@ import { AUDIT_COLUMNS, auditColumns, auditUnnest } from '../audit/audit-rows.js
 import { type Columns, columnsOf, jsonText } from '../database/columns.js';
 
 /**
- * Step 9 of the path for many requests at once, as one statement: each request gets its own verdict, and what is
- * granted is written whole (task, leases, audit, wake-ups, quota) or not at all.
+ * Step 9 of the path for many requests, as one statement. Each request gets its own verdict. A granted request is
+ * written whole (task, leases, audit, wake-ups, quota); any other writes nothing.
  *
- * Agents and templates are locked FOR SHARE: a suspension or a retirement that is under way is waited for, and one that
- * comes later finds the leases written here. An idempotency key is bound to its task here, so that a crash cannot free it.
- * Rows are locked in one order: agents, templates, connections, keys, quota scopes.
+ * Agents and templates are locked FOR SHARE: the statement waits for a running suspension or retirement, and a later
+ * one finds the leases written here. The statement binds an idempotency key to its task, so a crash cannot free the
+ * key. It locks rows in one order: agents, templates, connections, keys, quota scopes.
  */
 const OPEN_TASKS = `
 WITH request AS (
@@ -84,7 +84,7 @@ WITH request AS (
 SELECT j.id, coalesce(j.objection, CASE WHEN g.id IS NULL THEN 'quota' ELSE 'opened' END) AS verdict
 FROM judged j LEFT JOIN granted g ON g.id = j.id`;
 
-/** Runs the statement; verdicts come in the order of the intents. */
+/** Runs the statement; returns verdicts in the order of the intents. */
 export async function openTasks(client: ClientBase | Pool, intents: readonly TaskIntent[]): Promise<OpenVerdict[]> {
   const leases = intents.flatMap((intent) => intent.leases);
   const values = [

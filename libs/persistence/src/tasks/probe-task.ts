@@ -8,8 +8,8 @@ import { claimOf, type ClaimedRow } from './lease-rows.js';
 import { recordResults } from './record-results.js';
 
 /**
- * What a grant inserts, for an agent and a template that are not declared. All keys are new, so that no request and no other
- * probe waits for one; the id of the wake-up is given, since a sequence does not take back what it handed out.
+ * Inserts the rows of a grant, for an undeclared agent and template. All keys are new, so no request and no other probe
+ * waits for a row. The statement sets the wake-up's id, since a rollback does not reset a sequence.
  */
 const OPEN = `
 WITH new_task AS (
@@ -31,8 +31,8 @@ WITH new_task AS (
 SELECT public.quota_take($5, 1, 1, 1)`;
 
 /**
- * Grants, activates, ends and closes a task of nobody, by the statements that do it for requests, in the caller's transaction,
- * which has to be taken back. Rejects with what the first of them fails at.
+ * Grants, activates, ends and closes a probe task in the caller's transaction, with the statements that requests use.
+ * The caller must roll back. Rejects with the first error.
  */
 export async function writeProbeTask(
   client: ClientBase,
@@ -59,7 +59,7 @@ function issuedEntry(taskId: TaskId, leaseId: LeaseId, now: Date): AuditEntry {
   return auditEntry('lease.issued', now, MAYFLY, { taskId, leaseId }, facts);
 }
 
-/** As a worker does that was told by the target that the credential is refused from now on. */
+/** Closes the lease as a worker does after the target proved the revocation. */
 async function closeLease(client: ClientBase, leaseId: LeaseId, now: Date): Promise<void> {
   const { rows } = await client.query<ClaimedRow>({
     name: 'probe-claim',

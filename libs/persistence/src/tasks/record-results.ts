@@ -6,7 +6,7 @@ import type { ClientBase } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { columnsOf } from '../database/columns.js';
 
-/** A lease that reached a terminal state. `failed` is written only when it is proven that nothing was minted. */
+/** A lease that reached a terminal state. `failed` requires proof that nothing was minted. */
 interface ClosedLease {
   readonly claim: LeaseClaim;
   readonly state: 'revoked' | 'expired' | 'failed';
@@ -15,8 +15,8 @@ interface ClosedLease {
 }
 
 /**
- * Writes what came of closing leases, in the caller's transaction. A result counts only while its claim holds (`version`):
- * a worker that was frozen past its claim cannot undo what another did. The tasks are locked first.
+ * Writes the results of closing leases, in the caller's transaction. Ignores a result whose claim (`version`) no longer
+ * holds: a worker that was frozen past its claim cannot undo another worker's result. Locks the tasks first.
  */
 export async function recordResults(
   client: ClientBase,
@@ -95,7 +95,7 @@ interface EndedTask {
   readonly end_cause: TaskEndCause;
 }
 
-/** Counts closed leases off their tasks; a task whose last lease is terminal ends, and its quota is given back once. */
+/** Subtracts closed leases from their tasks; ends a task whose last lease is terminal and releases its quota once. */
 async function endTasks(client: ClientBase, closed: readonly ClosedLease[]): Promise<EndedTask[]> {
   if (closed.length === 0) return [];
   const { rows } = await client.query<EndedTask>(

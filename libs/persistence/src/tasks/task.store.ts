@@ -9,16 +9,19 @@ import type { PrismaClient } from '../generated/client.js';
 import type { LeaseModel, TaskModel } from '../generated/models.js';
 import { inTransaction } from '../database/transaction.js';
 
-/** Locks a task that is neither ending nor past its deadline; one that the sweeper has not reached yet is not brought back. */
+/**
+ * Locks a task that is neither ending nor past its deadline: an expired task is never revived, even before the sweeper
+ * closes it.
+ */
 const LIVING = `SELECT id FROM public.task
   WHERE id = $1 AND state = 'active' AND end_cause IS NULL AND expires_at > now() FOR UPDATE`;
 
-/** The same of the task of a lease that is active. */
+/** Locks the task of an active lease, unless the task is ending or has ended. */
 const LIVING_LEASE = `WITH living AS (SELECT id FROM public.task WHERE id = (SELECT task_id FROM public.lease WHERE id = $1)
   AND state = 'active' AND end_cause IS NULL FOR UPDATE)`;
 const OF_LIVING = `FROM living WHERE l.id = $1 AND l.task_id = living.id AND l.state = 'active'`;
 
-/** What happens in the middle of a task, on PostgreSQL. Calls that overtake each other never move an instant back. */
+/** The store of running tasks on PostgreSQL. Concurrent calls never move an instant back. */
 export class PgTaskStore implements TaskStore {
   constructor(
     private readonly pool: Pool,
@@ -93,7 +96,7 @@ export class PgTaskStore implements TaskStore {
   }
 }
 
-/** A task as the rooms know it, from its row. */
+/** Builds a task from its row. */
 function taskOf(row: TaskModel): Task {
   return {
     id: row.id as Task['id'],
@@ -117,7 +120,7 @@ function taskOf(row: TaskModel): Task {
   };
 }
 
-/** A lease as the rooms know it, from its row. */
+/** Builds a lease from its row. */
 function leaseOf(row: LeaseModel): LivingLease {
   return {
     id: row.id as LeaseId,

@@ -6,9 +6,9 @@ import { writeProbeTask } from './probe-task.js';
 import { inTransaction } from '../database/transaction.js';
 import { writeRefusal } from '../database/write-refusal.js';
 
-/** How long one answer counts, so that anonymous callers cause one probe a second at most. */
+/** The time for which an answer is reused, so that anonymous callers cause at most one probe a second. */
 const KEEP_MS = 1_000;
-/** How long a caller waits for a probe. A probe that takes longer goes on alone. */
+/** The time that a caller waits for a probe. A slower probe continues without a caller. */
 const PATIENCE_MS = 3_000;
 const BOUNDS = `SET LOCAL statement_timeout = '1500ms'; SET LOCAL lock_timeout = '500ms'`;
 
@@ -18,10 +18,10 @@ interface Outcome {
 }
 
 /**
- * Tells whether the store takes what grants and endings write. A probe is one transaction of the serving role: the
- * statement of a grant without a request, which needs its rights and its locks, and a task of nobody that is granted, activated,
- * ended and closed, which is rolled back to a savepoint. The commit that follows is flushed to disk and, where that is set up, to
- * synchronous standbys. Nobody else's row is locked, and no sequence moved.
+ * Checks that the store accepts the writes of grants and endings. A probe is one transaction of the serving role. It
+ * runs the grant statement without a request, which needs the same rights and locks. It then grants, activates, ends
+ * and closes a probe task, and rolls that back to a savepoint. The commit is flushed to disk and to synchronous
+ * standbys, if any. The probe locks no row of others and advances no sequence.
  */
 export class WriteProbe {
   private last: Outcome | undefined;
@@ -37,8 +37,8 @@ export class WriteProbe {
   }
 
   /**
-   * Resolves when the store took a write a second ago or less. Throws `unavailable` within 3 s otherwise, with the cause
-   * as `reason`; the same `Problem` to everybody who asks within a second. One probe at a time, whoever asks.
+   * Resolves when a probe succeeded within the last second. Throws `unavailable` within 3 s otherwise, with the cause
+   * as `reason`; all calls within one second get the same `Problem`. At most one probe runs at a time.
    */
   async check(): Promise<void> {
     const { refusal } = this.fresh() ?? (await this.inTime());

@@ -7,7 +7,7 @@ import { activationOf, type IntentOptions } from '../builders.js';
 import type { LeaseView, TaskStores } from '../task-stores.js';
 import { activeTask, endTask, openedTask, proofOf, retryOf } from './task-steps.js';
 
-/** What every `ClosingStore` promises of results. `make` gives stores without rows. */
+/** Tests of results that every `ClosingStore` must pass. `make` returns stores without rows. */
 export function closingResultsSuite(make: () => TaskStores | Promise<TaskStores>): void {
   describe('a closing store', () => {
     let stores: TaskStores;

@@ -5,7 +5,7 @@ import { addSeconds, newId } from '@mayfly/kernel';
 import { activationOf, declareFor, taskIntent, type IntentOptions } from '../builders.js';
 import type { TaskStores } from '../task-stores.js';
 
-/** What every `IssuanceStore` promises. `make` gives stores without rows. */
+/** Tests that every `IssuanceStore` must pass. `make` returns stores without rows. */
 export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>): void {
   describe('an issuance store', () => {
     let stores: TaskStores;

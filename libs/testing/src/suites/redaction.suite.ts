@@ -2,16 +2,18 @@ import { describe, expect, it } from '@jest/globals';
 import { redactionOf } from '@mayfly/telemetry';
 import fc from 'fast-check';
 
-/** A text with a secret in it, and the part of the secret that must never be seen. */
+/** A text with a secret in it, and the part of the secret that must be removed. */
 export type SecretText = readonly [name: string, text: string, canary: string];
 
 const PIECES = ['"', '\\', '\n', 'password=', 'secret":"', 'eyJhbGciOiJF.', 'a://b:c@', '-----BEGIN X-----', 'Bearer '];
 const HOSTILE = ['a.', 'http://', 'eyJ', 'password', '-----BEGIN ', 'Bearer '];
 
-/** Patterns of secrets, as every provider gives them: what they catch, and the bounds that keep a log line whole and quick. */
+/**
+ * Tests of a provider's secret patterns: they remove each secret, keep a log line valid JSON, and run in linear time.
+ */
 export function redactionSuite(name: string, patterns: readonly RegExp[], secrets: readonly SecretText[]): void {
   const redact = redactionOf(patterns);
-  /** beginnings of the secrets, which a pattern may try again and again */
+  /** the beginnings of the secrets, which a slow pattern would try again and again */
   const beginnings = secrets.map(([, text]) => text.slice(0, 4));
 
   describe(`redaction of ${name}`, () => {
