@@ -1,4 +1,4 @@
-/** What a condition key holds: it decides which operators can compare it. */
+/** The kind of a condition key's value, which decides the operators that can compare it. */
 export type KeyKind = 'text' | 'date' | 'flag' | 'address' | 'arn' | 'number';
 
 type Keys = Readonly<Partial<Record<KeyKind, string>>>;
