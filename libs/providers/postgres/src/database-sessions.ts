@@ -6,7 +6,7 @@ import { Attendance } from './revoke/attendance.js';
 import type { Watch } from './revoke/watch.js';
 
 const LOOK_INTERVAL_MS = 5;
-/** How long the revocation sessions stay open after the last call, for users that still exist. */
+/** Revocation sessions stay open for this long after the last call, for users that still exist. */
 const ATTEND_SECONDS = 3_600;
 
 /**

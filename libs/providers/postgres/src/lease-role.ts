@@ -18,7 +18,7 @@ export interface LeaseRole {
   readonly capacity?: number;
 }
 
-/** How far the database's clock may be behind Mayfly's. */
+/** Tolerance for a database clock that is behind Mayfly's. */
 const CLOCK_SLACK_SECONDS = 2;
 
 /** SQL for the sum of the connection limits of all lease roles that may log in. */

@@ -43,7 +43,7 @@ type Order = MintOrder<PostgresConfig, PostgresScope>;
 
 /** 192 bits: too many to guess, even with one round of the verifier. */
 const PASSWORD_BYTES = 24;
-/** How long the revocation sessions stay open after a lease's expiry, for a lease whose end is slow. */
+/** Revocation sessions stay open for this long after a lease's expiry, for a lease whose end is slow. */
 const AFTER_LEASE_SECONDS = 60;
 const ATTEND_SECONDS = 60;
 

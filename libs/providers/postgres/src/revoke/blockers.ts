@@ -2,8 +2,8 @@ import { LEASE_ROLES, PREPARED } from './looks.js';
 
 /**
  * The sessions of Mayfly's login that have waited for 20 ms, and all sessions that block them. The queue can include a
- * session that belongs to no lease; nothing ends that one. The query reads `pg_locks`, because `pg_stat_activity` shows
- * one role only the names of other roles' sessions.
+ * session that belongs to no lease; Mayfly does not end it. The query reads `pg_locks`, because `pg_stat_activity`
+ * shows one role only the names of other roles' sessions.
  */
 const QUEUE = `
   WITH RECURSIVE queue (pid) AS (
