@@ -44,7 +44,7 @@ interface Token {
 
 /**
  * One mint, which runs to its end even when its caller has gone: a client that aborts half-way leaves database users
- * without a lease, and leases whose id nobody knows.
+ * without a lease, and leases with an unknown id.
  */
 export class LeaseMint {
   private handle: VaultHandle;

@@ -40,7 +40,7 @@ export async function revokeHandle(
 ): Promise<RevocationOutcome> {
   const { handle, config } = order;
   const { accessor } = handle;
-  // without an accessor the engine was never called: at most there is a token without a lease, which nobody has
+  // without an accessor the engine was never called: at most an unused token without a lease exists
   if (accessor === undefined) return { kind: 'already_gone' };
   try {
     const engine = mountOf(handle.path, config.engines);
@@ -73,7 +73,7 @@ async function endKnownLease(call: Call, leaseId: string): Promise<RevocationOut
   if (lease.irrevocable !== undefined) return stuck(lease.irrevocable);
   if (!lease.gone) return soon('vault has queued the revocation');
   const isTokenGone = await endToken(server.login, accessor);
-  // end the sessions only now, when nobody can log in any more
+  // end the sessions only now, when the user can no longer log in
   if (user.status === 'rejected') throw user.reason;
   if (user.value !== undefined) await parts.sessions.endSessions(user.value.config, user.value, signal);
   return isTokenGone ? { kind: 'revoked' } : soon('the lease is gone, its token is not yet');
