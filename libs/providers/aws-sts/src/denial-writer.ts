@@ -12,7 +12,7 @@ import {
 
 /** Pause between two writes at one role: IAM's rate limit applies to the whole account. */
 const PAUSE_MILLISECONDS = 500;
-/** How long to wait while another process holds the claim of the revocation point. */
+/** Longest wait for a claim of the revocation point that another process holds. */
 const PATIENCE_MILLISECONDS = 2_000;
 const LOOK_AGAIN_MILLISECONDS = 1_000;
 
