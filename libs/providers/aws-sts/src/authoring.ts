@@ -2,21 +2,23 @@ import type { Authoring } from '@mayfly/credentials';
 import type { Hole, ScopeMember } from '@mayfly/templates';
 import { readAwsScope } from './read-scope.js';
 
-/** `arn:partition:service:region:account:resource`: what comes before the resource says whose thing it is. */
+/**
+ * The start of `arn:partition:service:region:account:resource`. The parts before the resource say whose resource it is.
+ */
 const ARN = /^arn:/i;
 const PLACES = ['partition', 'service', 'region', 'account'] as const;
 
 /**
- * Conditions that a value turns around. One that holds for everything but what is named: a caller would name what is never
- * there. One of two values: a caller would say `false`. One on a network: a caller would make its mask 0.
+ * Operators whose condition a caller's value could always satisfy. Negated: a caller names a value that never occurs.
+ * Booleans: a caller says `false`. Networks: a caller sets the mask to 0.
  */
 const TURNED_AROUND =
   /^(For(All|Any)Values?:)?((String|Numeric|Date|Arn)?Not(Equals|Like|IpAddress)|Bool|Null|IpAddress)/;
 
-/** What AWS's policy grammar asks of template authors. */
+/** The rules of AWS's policy grammar for template authors. */
 export const AWS_AUTHORING = {
   authoredMembers: ['roleArn', 'policyArns', 'externalId', 'Effect', 'Action', 'transitiveTagKeys'],
-  /** What a denial is about is the author's too: a caller would choose what is not there. */
+  /** Every member of a Deny is authored too: a caller could choose a value that never occurs. */
   isAuthored: (key, members) => members.some(isDeny) || TURNED_AROUND.test(key),
   faultsOfText: arnFaults,
   readScope: readAwsScope,
@@ -28,7 +30,7 @@ function isDeny([key, member]: ScopeMember): boolean {
   return member.kind === 'hole' && member.rule.kind === 'listed' && member.rule.members.includes('Deny');
 }
 
-/** A listed region is the one thing before the resource that a parameter may choose. */
+/** Returns a fault for each parameter before the resource part of an ARN, except a listed region. */
 function arnFaults(parts: readonly (string | Hole)[]): string[] {
   let before = [''];
   const found: string[] = [];
@@ -41,7 +43,7 @@ function arnFaults(parts: readonly (string | Hole)[]): string[] {
         found.push(`\`${part.parameter}\` reaches into the ${place} of an ARN; write that out`);
       }
     }
-    // enough to tell where the next hole stands, however many combinations there are
+    // one text is enough to locate the next hole; listing all combinations would be too many
     before = [shortest(before, texts)];
   }
   return found;

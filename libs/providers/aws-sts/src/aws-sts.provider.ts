@@ -34,18 +34,19 @@ export interface AwsStsParts {
   readonly clock: Clock;
   readonly denials: DenialDocuments;
   readonly identityTokens: IdentityTokens;
-  /** whether endpoints may be http: outside production */
+  /** allows http endpoints; for use outside production */
   readonly allowPlainHttp: boolean;
 }
 
 const PROBE_SECONDS = 60;
 
-/** The part that calls AWS, with the clients of all connections. */
+/** The code that calls AWS, with the clients of all connections. */
 type Loaded = typeof Remote & { readonly accesses: Accesses };
 
 /**
- * A session of one role for each lease, named after it, with a part of the role's rights (ADR 0008). AWS cannot revoke a session:
- * its own policy refuses everything from the granted deadline on, and before that a document at the role denies it by name.
+ * Mints one session of a role for each lease, named after the lease, with a part of the role's rights (ADR 0008). AWS
+ * cannot revoke a session: the session's own policy denies everything from the granted deadline on, and before that a
+ * denial document at the role denies it by name.
  */
 export class AwsStsProvider
   implements
@@ -94,7 +95,10 @@ export class AwsStsProvider
     return mintedFrom(answer.value, order, planned, accesses.at(order.config).clockOffsetSeconds);
   }
 
-  /** A session cannot be prolonged: this is another one under the same name, which the same denial ends. */
+  /**
+   * Mints another session under the same name, because AWS cannot prolong a session. The same denial ends both. Throws
+   * `provider_rejected` when the connection leads to another IAM.
+   */
   async renew(order: AwsOrder, handle: AwsHandle, signal: AbortSignal): Promise<Minted<AwsHandle>> {
     if (handle.iam === iamOf(order.config)) return this.mint(order, handle, signal);
     throw new Problem('provider_rejected', 'the connection leads to another IAM than the session was made at');
@@ -141,7 +145,7 @@ export class AwsStsProvider
     return new Probe({ accesses, identityTokens, exclusively }, config, bounds).report();
   }
 
-  /** Ends all connections. Nothing may be under way. */
+  /** Closes all connections. No call may be in progress. */
   async close(): Promise<void> {
     (await this.loading)?.accesses.close();
   }
@@ -176,7 +180,7 @@ export class AwsStsProvider
   }
 }
 
-/** The caller gives up on a round; the round itself goes on for those who share it. */
+/** Returns the problem for a caller whose deadline passed. The round continues for the callers that share it. */
 function late(): Problem {
   return new Problem('provider_unavailable', 'IAM did not answer in time', { reason: 'unknown-outcome' });
 }

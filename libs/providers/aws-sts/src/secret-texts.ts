@@ -1,2 +1,2 @@
-/** Ids of access keys and of sessions (IAM User Guide, "IAM identifiers"). */
+/** Matches ids of access keys, long-lived and temporary (IAM User Guide, "IAM identifiers"). */
 export const AWS_REDACTION: readonly RegExp[] = [/(?:AKIA|ASIA)[A-Z0-9]{16}/g];
