@@ -35,10 +35,10 @@ export function answerShapes({ paths, components }) {
   }
   return `import type { Shape } from './shape.js';
 
-/** What the components of the document are made of. */
+/** The shapes of the document's components. */
 export const COMPONENTS: Readonly<Record<string, Shape>> = ${JSON.stringify(Object.fromEntries(reached))};
 
-/** What each operation answers when it works, by method, path and status; no shape where that is no JSON. */
+/** The shape of each successful answer, by method, path and status; none where the answer is not JSON. */
 export const ANSWERS: Readonly<Record<string, Shape>> = ${JSON.stringify(answers)};
 `;
 }

@@ -28,7 +28,7 @@ interface Step {
   readonly task: number;
 }
 
-/** What happens at the same time, after a while. */
+/** Steps that run at the same time, after a pause. */
 interface Round {
   readonly pauseSeconds: number;
   readonly steps: readonly Step[];

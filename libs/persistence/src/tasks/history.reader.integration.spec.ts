@@ -129,7 +129,7 @@ describe('the history of issuances', () => {
   });
 });
 
-/** What PostgreSQL plans for a page from the middle of the history, taken from the very statements that the reader sends. */
+/** The plans of PostgreSQL for a page from the middle of the history, for the very statements that the reader sends. */
 async function plansOf(filter: IssuanceFilter): Promise<string[]> {
   const plans: string[] = [];
   const explaining = {

@@ -26,7 +26,7 @@ describe('PgKeyHoldStore', () => {
     return claim;
   };
 
-  /** What the commit of step 7 does with the key of a request. */
+  /** Does with the key of a request what the commit of step 9 does. */
   const opened = async (claim: KeyHold, taskId: TaskId = newId('tsk')): Promise<TaskId> => {
     await scene.query('UPDATE public.idempotency_key SET task_id = $1 WHERE key = $2 AND subject = $3', [
       taskId,
