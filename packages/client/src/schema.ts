@@ -1484,7 +1484,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1615,7 +1615,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1728,7 +1728,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1841,7 +1841,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1963,7 +1963,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2094,7 +2094,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2216,7 +2216,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2344,7 +2344,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2458,7 +2458,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2687,7 +2687,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2818,7 +2818,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3053,7 +3053,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3318,7 +3318,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3452,7 +3452,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3583,7 +3583,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3696,7 +3696,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3813,7 +3813,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3928,7 +3928,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4046,7 +4046,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4160,7 +4160,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4317,7 +4317,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4448,7 +4448,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4622,7 +4622,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4771,7 +4771,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4884,7 +4884,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4997,7 +4997,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5111,7 +5111,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5314,7 +5314,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5445,7 +5445,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5665,7 +5665,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5815,7 +5815,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5955,7 +5955,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6087,7 +6087,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6239,7 +6239,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6370,7 +6370,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6539,7 +6539,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6689,7 +6689,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6820,7 +6820,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6933,7 +6933,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7046,7 +7046,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7233,7 +7233,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7721,7 +7721,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7802,7 +7802,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7911,7 +7911,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7996,7 +7996,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted by `control`; `reason` and `identity` name the identity to bind to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;

@@ -29,7 +29,7 @@ export const ProblemSchema = z
 const MEANINGS: Readonly<Record<number, string>> = {
   400: 'the request does not have the documented shape',
   401: 'no identity was proven, or it was refused; for a proven token, `reason` says why',
-  403: 'not permitted by `control`; `reason` and `identity` name the identity to bind to an agent',
+  403: 'not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent',
   404: 'not found, or not visible to this caller',
   409: 'the state does not allow this, or the same request is in progress',
   422: 'well formed, but wrong in content',
