@@ -1,7 +1,7 @@
-// The part of an OpenAPI document that a client checks answers with: members, which of them have to be there, and of
-// which type they are. What words and further members there are is left out: a later broker may have more.
+// Extracts the part of an OpenAPI document that the client checks answers with: members, required members, and types.
+// Enum values are left out, and extra members are allowed, because a later broker may add some.
 
-/** The source of packages/client/src/answer-shapes.ts. */
+/** Returns the source text of packages/client/src/answer-shapes.ts. */
 export function answerShapes({ paths, components }) {
   const reached = new Map();
   const shapeOf = (schema) => {

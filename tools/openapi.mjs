@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Writes what follows from the routes of the broker: openapi.json, and the generated half of packages/client. With
-// `--check` it writes nothing and leaves with status 1 where a file does not say what the routes say.
+// Generates openapi.json and the generated half of packages/client from the broker's routes. With `--check` it writes
+// nothing, and exits with status 1 when a file does not match the routes.
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
@@ -16,7 +16,7 @@ const GENERATED = '// Made by `npm run openapi` from the routes of the broker; a
 
 const described = describe();
 const document = JSON.parse(described);
-// Any JSON value refers to itself, which a member of a TypeScript interface cannot.
+// The schema of any JSON value refers to itself, which a TypeScript interface member cannot do.
 const transform = (_schema, { path }) =>
   path === '#/components/schemas/Json' ? ts.factory.createKeywordTypeNode(ts.SyntaxKind.UnknownKeyword) : undefined;
 const types = astToString(await openapiTS(JSON.parse(described), { defaultNonNullable: false, transform }));
@@ -38,7 +38,7 @@ if (process.argv.includes('--check') && stale.length > 0) {
   );
 }
 
-/** The document of the compiled broker, which needs no database for it. */
+/** Returns the OpenAPI document of the compiled broker; it needs no database. */
 function describe() {
   const { status, stdout, stderr } = spawnSync(process.execPath, [DESCRIBE], {
     encoding: 'utf8',

@@ -12,23 +12,23 @@ interface Place {
   lastExpiresAt?: Date;
 }
 
-/** What PostgreSQL keeps of denials, in memory, with the same promises; `revoke` stands in for the end of a lease. */
+/** In-memory `DenialDocuments` with the promises of the PostgreSQL store; `revoke` replaces the end of a lease. */
 export class MemoryDenials implements DenialDocuments {
   readonly repairs: ('edited' | 'removed')[] = [];
   readonly cutOffs: NonNullable<DenialWrite['cutOff']>[] = [];
   writes = 0;
-  /** what a claim lasts at most: so that a test need not wait for one to lapse */
+  /** the longest duration of a claim, so that a test need not wait for its lapse */
   longestClaimSeconds = Infinity;
   private readonly places = new Map<string, Place>();
 
   constructor(private readonly clock: Clock) {}
 
-  /** A session was recorded as one that has to be refused. */
+  /** Records a session to deny. */
   revoke(point: string, session: DeniedSession): void {
     this.place(point).revoked.set(session.leaseId, session);
   }
 
-  /** Something lives at the revocation point until then. */
+  /** Records that a lease at the revocation point lives until `expiresAt`. */
   living(point: string, expiresAt: Date): void {
     const place = this.place(point);
     if (place.lastExpiresAt === undefined || expiresAt > place.lastExpiresAt) place.lastExpiresAt = expiresAt;

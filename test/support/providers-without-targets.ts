@@ -17,7 +17,7 @@ import { FakeSigningKeyStore } from '@mayfly/testing';
 import { KeyRing, Sealer, TokenSigner } from '@mayfly/trust';
 import { readPolicy } from '../contract/aws-fake/policy.js';
 
-/** For specs: one connection of each provider, of the same name. */
+/** One connection of each provider, named after it. */
 export const CONNECTIONS: readonly { name: string; kind: string; config: Connection['spec']['config'] }[] = [
   { name: 'dummy', kind: 'dummy', config: {} },
   { name: 'postgres', kind: 'postgres', config: { url: 'postgresql://u:p@db.example/crm' } },
@@ -38,7 +38,7 @@ export const CONNECTIONS: readonly { name: string; kind: string; config: Connect
   { name: 'aws-sts', kind: 'aws-sts', config: { region: 'eu-central-1', auth: { method: 'default-chain' } } },
 ];
 
-/** For specs: the providers of the service, which decide as they do and reach no target. */
+/** Builds the broker's providers with their real decisions and without any target. */
 export async function providersWithoutTargets(clock: Clock): Promise<readonly RegisteredProvider[]> {
   const ring = new KeyRing(new FakeSigningKeyStore(), new Sealer({ current: randomBytes(32).toString('hex') }), clock);
   await ring.rotateIfDue();
@@ -56,7 +56,7 @@ export async function providersWithoutTargets(clock: Clock): Promise<readonly Re
   ];
 }
 
-/** A provider that decides as the real one, and mints at no target; `refuse` says what the target itself would not take. */
+/** Wraps a provider: it decides as the real one and mints at no target; `refuse` throws what a target would refuse. */
 function withoutTarget(provider: AnyProvider, refuse: (order: MintOrder<unknown, never>) => void): AnyProvider {
   return {
     kind: provider.kind,

@@ -5,7 +5,7 @@ import type { Services } from './boot/services.js';
 import { BrokerModule } from './broker.module.js';
 import { OpenApi } from './service/openapi.js';
 
-/** The routes are described and never called, so that nothing behind them is needed: no database, no settings. */
+/** Stands in for the services: the routes are only described, never called, so no database or setting is needed. */
 const NOTHING_BEHIND = { config: { api: true, docs: true } } as unknown as Services;
 
 const app = await NestFactory.create<NestFastifyApplication>(BrokerModule.over(NOTHING_BEHIND), new FastifyAdapter(), {

@@ -8,7 +8,7 @@ const USAGE = `usage: npm run -s token -- --agent NAME | --role ROLE [--subject 
   a token of the development issuer of MAYFLY_DATA_DIR, for one hour
   ROLE is one of ${RoleSchema.options.join(', ')}`;
 
-/** Prints a token of the development issuer, and nothing else. */
+/** Prints one token of the development issuer. */
 async function main(): Promise<void> {
   const config = readConfig();
   const issuer = await developmentIssuer(config.dataDir, { production: config.production });

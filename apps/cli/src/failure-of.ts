@@ -4,7 +4,7 @@ import { BrokerRefusal } from './broker/broker-refusal.js';
 import { CommandFailure, usageFailure } from './command-failure.js';
 import { EXIT } from './exit-codes.js';
 
-/** What any error comes to, in the words that a person at a terminal reads. */
+/** Converts any error to a `CommandFailure` with a text for people. */
 export function failureOf(error: unknown): CommandFailure {
   if (error instanceof CommandFailure) return error;
   if (error instanceof BrokerProblem) return BrokerRefusal.from(error);

@@ -6,7 +6,7 @@ import { identityToken } from './identity/identity-token.js';
 import { Notices } from './output/notices.js';
 import { Output } from './output/output.js';
 
-/** What a command works with. */
+/** The settings and clients of one command. */
 export interface Session {
   readonly config: CliConfig;
   readonly identity: IdentityToken;
@@ -16,7 +16,7 @@ export interface Session {
   readonly output: Output;
 }
 
-/** Reads settings and finds the identity token; nothing is sent. Throws a usage failure where something is missing. */
+/** Reads settings and finds the identity token; sends nothing. Throws a usage failure when something is missing. */
 export function openSession(options: GlobalOptions): Session {
   const config = readConfig(options, environment);
   const identity = identityToken(config.identity);

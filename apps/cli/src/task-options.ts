@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import { z } from 'zod';
 import { usageFailure } from './command-failure.js';
 
-/** How the options of a command that asks for a task are read. */
+/** Options of commands that request a task. */
 export interface TaskOptions {
   readonly template: string;
   readonly param: readonly string[];
@@ -17,7 +17,7 @@ const ParametersSchema = z.record(z.string(), z.json());
 type Parameters = NonNullable<CreateTask['parameters']>;
 const LONGEST_LIFE_SECONDS = 43_200;
 
-/** Adds the options of a request for a task. */
+/** Adds the options of a task request to a command. */
 export function withTaskOptions(command: Command): Command {
   return command
     .requiredOption('-t, --template <name>', 'task template to ask for')
@@ -28,7 +28,7 @@ export function withTaskOptions(command: Command): Command {
     .option('--credential <name>', 'the one to use where the task has several of a kind; may be repeated', collect, []);
 }
 
-/** The request that options come to. Throws a usage failure. */
+/** Builds the task request from options; `purpose` is the default. Throws a usage failure. */
 export function taskRequest(options: TaskOptions, purpose: string): CreateTask {
   return {
     template: options.template,

@@ -26,6 +26,7 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
             outcome: { types: ['string'] },
             detail: { types: ['string'] },
             help: { types: ['string'] },
+            evidence: { types: ['object'], values: { ref: 'Json' } },
           },
         },
       },
@@ -349,6 +350,7 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
       updatedAt: { types: ['string'], isInstant: true },
       updatedBy: { types: ['string'] },
       state: { types: ['string'] },
+      contradiction: { types: ['string'] },
     },
   },
   IssuerTest: {
@@ -619,6 +621,7 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
       at: { types: ['string'], isInstant: true },
       reason: { types: ['string'] },
       issuer: { types: ['string'] },
+      member: { types: ['string'] },
       subject: { types: ['string'] },
       kid: { types: ['string'] },
       alg: { types: ['string'] },

@@ -3,17 +3,17 @@ import { misfit } from './misfit.js';
 import type { components } from './schema.js';
 import type { Shape } from './shape.js';
 
-/** A problem document (RFC 9457; docs/problems.md), as far as it was sent. */
+/** A problem document (RFC 9457; docs/problems.md); any member may be missing. */
 export type ProblemDocument = Partial<components['schemas']['Problem']>;
 
-/** What is needed of a document: an older or a later broker may send less or more than the others. */
+/** Requires only `detail`: an older or later broker may send fewer or more members. */
 const PROBLEM: Shape = { ...COMPONENTS.Problem, required: ['detail'] };
 
-/** The broker answered, and the answer is no. Its message is the `detail` of the document. */
+/** A problem that the broker answered. Its message is the `detail` of the document. */
 export class BrokerProblem extends Error {
   constructor(
     readonly status: number,
-    /** the word of docs/problems.md; empty when what answered was no broker */
+    /** a code of docs/problems.md; empty when the answer is not from a broker */
     readonly code: string,
     message: string,
     readonly document: ProblemDocument = {},
@@ -23,7 +23,7 @@ export class BrokerProblem extends Error {
     this.name = 'BrokerProblem';
   }
 
-  /** Reads a problem out of an answer, whatever stands in it. */
+  /** Builds a problem from any answer body. */
   static of(status: number, body: unknown, retryAfter: string | undefined): BrokerProblem {
     const seconds = retryAfter !== undefined && /^\d{1,6}$/.test(retryAfter) ? Number(retryAfter) : undefined;
     if (!isDocument(body)) {
@@ -33,7 +33,7 @@ export class BrokerProblem extends Error {
     return new BrokerProblem(status, code, body.detail, body, seconds);
   }
 
-  /** What would help, in a sentence. */
+  /** One sentence that says what would help. */
   get help(): string | undefined {
     return this.document.help;
   }
@@ -43,7 +43,7 @@ export class BrokerProblem extends Error {
     return this.document.control;
   }
 
-  /** Whether the same request may be answered otherwise in a moment, because the broker or a part of it was busy or away. */
+  /** True when the same request may soon succeed, because the broker or a part of it was busy or unreachable. */
   get isPassing(): boolean {
     if (this.code === 'provider_rejected' || this.code === 'quota_exceeded') return false;
     return this.status >= 500 || this.retryAfterSeconds !== undefined;

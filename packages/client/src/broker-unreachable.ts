@@ -1,4 +1,4 @@
-/** No answer came, or half of one: whether the request was carried out is not known. */
+/** The broker gave no complete answer. It may or may not have carried out the request. */
 export class BrokerUnreachable extends Error {
   constructor(
     readonly url: string,

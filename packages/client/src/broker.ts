@@ -9,35 +9,35 @@ import { UnexpectedAnswer } from './unexpected-answer.js';
 
 const TIMEOUT_MS = 30_000;
 const HEADERS_READ = ['content-type', 'etag', 'location', 'retry-after', 'x-request-id'];
-/** Node refuses others in an error that repeats the header. */
+/** Characters of a sendable token. Node would refuse others with an error that repeats the header. */
 const SENDABLE = /^[\x21-\x7e]+$/;
 
-/** Says who calls. It is read anew for every request, so that one that was replaced meanwhile is the one that is sent. */
+/** Source of the bearer token. The client reads it before every request, so it always sends the current token. */
 export interface TokenSource {
   read(): Promise<string>;
 }
 
 export interface BrokerOptions {
-  /** without a slash at the end */
+  /** without a trailing slash */
   readonly url: string;
   readonly token: TokenSource;
-  /** for one request and the whole of its answer; half a minute unless given */
+  /** for one request and its complete answer; 30 s by default */
   readonly timeoutMs?: number;
 }
 
 /** The operations of openapi.json, by method and path. */
 export type Calls = Client<paths>;
 
-/** The body of an answer, and its entity tag where it has one. */
+/** The body of an answer, and its entity tag if it has one. */
 export interface Answer<T> {
   readonly body: T;
   readonly etag: string | undefined;
 }
 
 /**
- * A broker: one request, one answer, nothing is tried again here. Its calls reject with `BrokerProblem` for a problem,
- * with `BrokerUnreachable` when no answer came, with `UnexpectedAnswer` when something else answered, and with what
- * reading the token throws. No error holds a token or a secret. Redirects are not followed: the token is for this address.
+ * Calls one broker and retries nothing. A call rejects with `BrokerProblem` for a problem, `BrokerUnreachable` without
+ * a complete answer, `UnexpectedAnswer` when the answer is not a broker's, and the error of the token source. No error
+ * holds a token or a secret. It follows no redirect, because the token is for this address only.
  */
 export class Broker {
   readonly calls: Calls;
@@ -46,7 +46,7 @@ export class Broker {
     this.calls = this.within(options.timeoutMs ?? TIMEOUT_MS);
   }
 
-  /** The same calls with another time-out. */
+  /** Returns the same calls with another time-out. */
   within(timeoutMs: number): Calls {
     const { url, token } = this.options;
     const calls = createClient<paths>({
@@ -59,12 +59,12 @@ export class Broker {
   }
 }
 
-/** What a call answered. `answerOf(broker.calls.GET('/me'))` */
+/** Returns the body and entity tag of a call, as in `answerOf(broker.calls.GET('/me'))`. */
 export async function answerOf<T>(
   call: Promise<{ readonly data?: T; readonly response: Response }>,
 ): Promise<Answer<T>> {
   const { data, response } = await call;
-  // Whatever is no success has been thrown by now.
+  // `CHECKED` has thrown for every answer that is not a success.
   return { body: data as T, etag: response.headers.get('etag') ?? undefined };
 }
 
@@ -79,7 +79,7 @@ function withToken(token: TokenSource): Middleware {
   };
 }
 
-/** Throws what is no success, and what is not what the document says of a success. */
+/** Throws `BrokerProblem` for a failure, and `UnexpectedAnswer` for a success that does not match openapi.json. */
 const CHECKED: Middleware = {
   onResponse: async ({ request, schemaPath, response }) => {
     const body = parseJson(await response.clone().text());

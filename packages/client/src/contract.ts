@@ -13,17 +13,17 @@ export type Task = Schemas['Task'];
 export type Credential = Task['credentials'][number];
 export type Issuance = Schemas['Issuance'];
 export type IssuancePage = Schemas['Issuances'];
-/** What `GET /issuances` filters by. */
+/** The filters of `GET /issuances`. */
 export type IssuanceFilter = Omit<
   NonNullable<operations['History.issuances']['parameters']['query']>,
   'limit' | 'cursor'
 >;
-/** A declared issuer, connection, agent or task template, as it is sent. */
+/** The request body that declares an issuer, connection, agent or task template. */
 export type DeclarationDocument = BodyOf<
   'Issuers.create' | 'Connections.create' | 'Agents.create' | 'Templates.create'
 >;
 export type DeclarationCheck = Schemas['DeclarationCheck'];
-/** What the linter or a target says of a template. */
+/** One finding of the linter or of a target about a template. */
 export type Finding = Schemas['TemplateFinding'];
 export type IssuerTest = Schemas['IssuerTest'];
 export type ConnectionTest = Schemas['ConnectionTest'];

@@ -1,7 +1,7 @@
 import { request as overHttp } from 'node:http';
 import { request as overHttps } from 'node:https';
 
-/** Far more than the largest page of a history. */
+/** Far larger than the largest page of issuances. */
 const LARGEST_ANSWER_BYTES = 16 * 1024 * 1024;
 
 export interface Exchange {
@@ -9,21 +9,21 @@ export interface Exchange {
   readonly url: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;
-  /** for the whole of it, from the first byte sent to the last one received */
+  /** from the first byte sent to the last byte received */
   readonly timeoutMs: number;
 }
 
 export interface Exchanged {
   readonly status: number;
   readonly text: string;
-  /** by its name in lower case */
+  /** reads a header by its lower-case name */
   readonly header: (name: string) => string | undefined;
 }
 
 /**
- * Sends one request on a connection of its own and reads the whole answer; follows no redirect. Rejects with an error of
- * the system (`ECONNREFUSED` …), or with `ETIMEDOUT` or `EMSGSIZE` as its code. Not `fetch`: that of Node 20 may wait
- * without end where a connection is closed as soon as it is accepted, as a balancer without a service behind it does.
+ * Sends one request on its own connection and reads the complete answer; follows no redirect. Rejects with a system
+ * error (`ECONNREFUSED` …), or with code `ETIMEDOUT` or `EMSGSIZE`. It does not use `fetch`: with Node 20, `fetch` may
+ * wait forever when the peer closes a connection right after accepting it, as a load balancer without a backend does.
  */
 export function exchange({ method, url, headers, body, timeoutMs }: Exchange): Promise<Exchanged> {
   return new Promise((resolve, reject) => {

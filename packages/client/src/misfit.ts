@@ -4,8 +4,8 @@ import type { Shape } from './shape.js';
 type Path = readonly string[];
 
 /**
- * The path of the first place where a value is not of a shape; undefined where it is. Members and words that a later
- * broker adds are let through. Answers no part of the value, which may be a secret. Pure.
+ * Returns the path of the first member that does not match a shape; undefined when all match. It ignores members and
+ * enum values that a later broker adds. The result holds no part of the value, which may be a secret. Pure.
  */
 export function misfit(value: unknown, shape: Shape, path: Path = []): Path | undefined {
   const { ref, anyOf } = shape;
@@ -36,7 +36,7 @@ function firstMisfit<Key extends string | number>(
   return undefined;
 }
 
-/** The furthest that any of several shapes goes along with a value. */
+/** Returns undefined when one shape matches, otherwise the longest path: that shape came closest. */
 function misfitOfAll(value: unknown, shapes: readonly Shape[], path: Path): Path | undefined {
   const found = shapes.map((shape) => misfit(value, shape, path));
   if (found.includes(undefined)) return undefined;

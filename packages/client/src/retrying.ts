@@ -8,18 +8,18 @@ const NEVER = new AbortController().signal;
 
 export interface Patience {
   readonly timer: Timer;
-  /** how long to go on, from now */
+  /** time for all attempts, from now */
   readonly forMs: number;
-  /** ends the patience: what failed last is thrown */
+  /** stops the retries; the last error is thrown */
   readonly signal?: AbortSignal;
 }
 
-/** Whether the same request may do better in a moment. For requests that can be carried out twice without harm. */
+/** True when the same request may soon succeed. Use it only for requests that are safe to repeat. */
 export function isPassing(error: unknown): boolean {
   return error instanceof BrokerUnreachable || (error instanceof BrokerProblem && error.isPassing);
 }
 
-/** Acts until that succeeds, fails for good, or patience is over; throws what failed last. */
+/** Calls `act` until it succeeds, fails permanently or the patience is used up; then throws the last error. */
 export async function retrying<T>(
   { timer, forMs, signal = NEVER }: Patience,
   act: () => Promise<T>,
@@ -38,7 +38,7 @@ export async function retrying<T>(
   }
 }
 
-/** What the broker asked for in `Retry-After`. */
+/** Returns the pause of the broker's `Retry-After`. */
 function askedPauseMs(error: unknown): number {
   return error instanceof BrokerProblem ? (error.retryAfterSeconds ?? 0) * 1000 : 0;
 }

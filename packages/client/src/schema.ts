@@ -9,7 +9,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** Name a task and get its credentials, once */
+    /** Request a task and get its credentials, once */
     post: operations['Tasks.create'];
     delete?: never;
     options?: never;
@@ -24,11 +24,11 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** A task and how its leases stand, without secrets */
+    /** Read a task and the state of its leases, without secrets */
     get: operations['Tasks.view'];
     put?: never;
     post?: never;
-    /** Revoke a task */
+    /** Revoke a task and its credentials */
     delete: operations['Tasks.revoke'];
     options?: never;
     head?: never;
@@ -44,7 +44,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** The work is done: take everything back */
+    /** Complete a task and revoke its credentials */
     post: operations['Tasks.complete'];
     delete?: never;
     options?: never;
@@ -61,7 +61,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** The work failed: take everything back, and say why */
+    /** Fail a task with a reason and revoke its credentials */
     post: operations['Tasks.fail'];
     delete?: never;
     options?: never;
@@ -78,7 +78,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** The agent is alive */
+    /** Send a heartbeat */
     post: operations['Tasks.heartbeat'];
     delete?: never;
     options?: never;
@@ -95,7 +95,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** Decide again and move the deadline, within the longest life of the template */
+    /** Renew a task, within the longest life of its template */
     post: operations['Tasks.renew'];
     delete?: never;
     options?: never;
@@ -110,7 +110,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Who the agent is, and which templates it may ask for from where it runs */
+    /** Read the calling agent and the templates that it may use in its runtime */
     get: operations['Me.me'];
     put?: never;
     post?: never;
@@ -127,10 +127,10 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** All templates, by name */
+    /** List templates, sorted by name */
     get: operations['Templates.list'];
     put?: never;
-    /** Save the first draft of a new template */
+    /** Create a template with its first draft */
     post: operations['Templates.create'];
     delete?: never;
     options?: never;
@@ -145,9 +145,9 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** A template and the version in force */
+    /** Read a template and its current version */
     get: operations['Templates.view'];
-    /** Replace the draft, or begin one; what is in force stays so */
+    /** Replace the draft, or start one; the current version stays in force */
     put: operations['Templates.replaceDraft'];
     post?: never;
     delete?: never;
@@ -165,7 +165,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** What the linter says of a document; nothing is saved */
+    /** Lint a template; nothing is saved */
     post: operations['Templates.lint'];
     delete?: never;
     options?: never;
@@ -182,7 +182,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** Make the draft the next version; a person who changed no part of it does */
+    /** Publish the draft as the next version; its editors may not publish it */
     post: operations['Templates.publish'];
     delete?: never;
     options?: never;
@@ -199,7 +199,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** No new tasks, for good; tasks that run keep what they have */
+    /** Retire a template permanently: no new tasks; running tasks keep their credentials */
     post: operations['Templates.retire'];
     delete?: never;
     options?: never;
@@ -214,7 +214,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** The draft that waits to be published */
+    /** Read the unpublished draft */
     get: operations['TemplateVersions.draft'];
     put?: never;
     post?: never;
@@ -231,7 +231,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** The published versions, the newest first */
+    /** List published versions, newest first */
     get: operations['TemplateVersions.versions'];
     put?: never;
     post?: never;
@@ -248,7 +248,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** A published version; it never changes */
+    /** Read a published version; it never changes */
     get: operations['TemplateVersions.version'];
     put?: never;
     post?: never;
@@ -265,7 +265,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** What differs between two versions, or between a version and the draft */
+    /** Compare two versions, or a version with the draft */
     get: operations['TemplateVersions.diff'];
     put?: never;
     post?: never;
@@ -282,10 +282,10 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** The declared agents, by name */
+    /** List agents, sorted by name */
     get: operations['Agents.list'];
     put?: never;
-    /** Register an agent; it gets nothing until it is activated */
+    /** Register an agent; it gets no task before it is activated */
     post: operations['Agents.create'];
     delete?: never;
     options?: never;
@@ -300,9 +300,9 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** An agent, how it is known, and where it is in its life */
+    /** Read an agent with its identities and state */
     get: operations['Agents.view'];
-    /** Replace it, or create it with `If-None-Match: *` */
+    /** Replace an agent, or create it with `If-None-Match: *` */
     put: operations['Agents.replace'];
     post?: never;
     delete?: never;
@@ -320,7 +320,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** Let a registered or suspended agent ask for tasks */
+    /** Activate a registered or suspended agent */
     post: operations['Agents.activate'];
     delete?: never;
     options?: never;
@@ -337,7 +337,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** Stop an agent: its tasks end, its credentials are revoked */
+    /** Suspend an agent: ends its tasks and revokes its credentials */
     post: operations['Agents.suspend'];
     delete?: never;
     options?: never;
@@ -354,7 +354,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** Stop an agent for good; its name stays taken */
+    /** Retire an agent permanently: ends its tasks; its name stays taken */
     post: operations['Agents.retire'];
     delete?: never;
     options?: never;
@@ -369,10 +369,10 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** The declared issuers, by name */
+    /** List issuers, sorted by name */
     get: operations['Issuers.list'];
     put?: never;
-    /** Trust an issuer of identity tokens */
+    /** Declare an issuer of identity tokens */
     post: operations['Issuers.create'];
     delete?: never;
     options?: never;
@@ -387,12 +387,12 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** An issuer that is trusted to say who calls */
+    /** Read an issuer of identity tokens */
     get: operations['Issuers.view'];
-    /** Replace it, or create it with `If-None-Match: *` */
+    /** Replace an issuer, or create it with `If-None-Match: *` */
     put: operations['Issuers.replace'];
     post?: never;
-    /** Trust it no longer; refused while agents are bound to it */
+    /** Delete an issuer; refused while agents are bound to it */
     delete: operations['Issuers.remove'];
     options?: never;
     head?: never;
@@ -408,7 +408,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** Try it: fetch its keys now, and judge a token of it rule by rule, which is kept nowhere and opens nothing */
+    /** Test an issuer: fetch its keys now and check a token rule by rule; the token is not stored and gives no access */
     post: operations['Issuers.test'];
     delete?: never;
     options?: never;
@@ -423,10 +423,10 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** The declared connections, by name */
+    /** List connections, sorted by name */
     get: operations['Connections.list'];
     put?: never;
-    /** Declare a target */
+    /** Declare a connection */
     post: operations['Connections.create'];
     delete?: never;
     options?: never;
@@ -441,12 +441,12 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** A configured target; secrets are references */
+    /** Read a connection; it shows secrets as references */
     get: operations['Connections.view'];
-    /** Replace it, or create it with `If-None-Match: *` */
+    /** Replace a connection, or create it with `If-None-Match: *` */
     put: operations['Connections.replace'];
     post?: never;
-    /** Take it away; refused while templates or live leases use it */
+    /** Delete a connection; refused while templates or live leases use it */
     delete: operations['Connections.remove'];
     options?: never;
     head?: never;
@@ -462,7 +462,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** Try it with the least harm: what works, which right is missing, how far the clocks are apart */
+    /** Test a connection with the least harm: reports missing rights and the clock difference */
     post: operations['Connections.test'];
     delete?: never;
     options?: never;
@@ -479,7 +479,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** Mint and renew nothing through it; revocations go on */
+    /** Disable a connection: it mints and renews nothing; revocations continue */
     post: operations['Connections.disable'];
     delete?: never;
     options?: never;
@@ -496,7 +496,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** Take it back into use */
+    /** Enable a disabled connection */
     post: operations['Connections.enable'];
     delete?: never;
     options?: never;
@@ -513,7 +513,7 @@ export interface paths {
     };
     get?: never;
     put?: never;
-    /** What applying documents together would come to; nothing is saved */
+    /** Check what applying documents would do; nothing is saved */
     post: operations['Declarations.check'];
     delete?: never;
     options?: never;
@@ -531,8 +531,8 @@ export interface paths {
     get?: never;
     put?: never;
     /**
-     * Whether a token may be used now (RFC 7662)
-     * @description For resource servers of the token’s audience, the agent that it was issued to, operators and auditors. Everybody else reads `active: false`, and nothing else.
+     * Introspect a token (RFC 7662)
+     * @description For resource servers of the token’s audience, the agent that it was issued to, operators and auditors. All other callers get `active: false` and nothing more.
      */
     post: operations['OAuth.introspect'];
     delete?: never;
@@ -551,8 +551,8 @@ export interface paths {
     get?: never;
     put?: never;
     /**
-     * Revoke a token, and with it its whole task (RFC 7009)
-     * @description For the agent that the token was issued to, and operators. A credential lives as long as its task: the task ends with cause `revoked`, and all of its credentials are taken back. Unknown tokens, and those of others, change nothing and are answered alike.
+     * Revoke a token and its whole task (RFC 7009)
+     * @description For the agent that the token was issued to, and operators. A credential lives as long as its task: the task ends with cause `revoked`, and all of its credentials are revoked. An unknown token and a token of another agent change nothing and get the same answer.
      */
     post: operations['OAuth.revoke'];
     delete?: never;
@@ -568,7 +568,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** The keys that tokens verify with (RFC 7517) */
+    /** Public keys for access tokens (RFC 7517) */
     get: operations['Metadata.jwks'];
     put?: never;
     post?: never;
@@ -585,7 +585,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Where what is (RFC 8414) */
+    /** Authorization server metadata (RFC 8414) */
     get: operations['Metadata.metadata'];
     put?: never;
     post?: never;
@@ -602,7 +602,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** How targets check that it is Mayfly (OpenID Connect Discovery) */
+    /** OpenID Provider metadata for targets (OpenID Connect Discovery) */
     get: operations['Federation.configuration'];
     put?: never;
     post?: never;
@@ -619,7 +619,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** The keys that tokens for targets verify with (RFC 7517) */
+    /** Public keys for the tokens that Mayfly sends to targets (RFC 7517) */
     get: operations['Federation.jwks'];
     put?: never;
     post?: never;
@@ -636,7 +636,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Who got what, for what, and how it ended: one item a lease, newest first */
+    /** List issuances, one item per lease, newest first */
     get: operations['History.issuances'];
     put?: never;
     post?: never;
@@ -653,7 +653,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** The whole story of a task, in the order of the log */
+    /** Read all audit entries of a task, oldest first */
     get: operations['History.timeline'];
     put?: never;
     post?: never;
@@ -670,7 +670,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** Identities that were refused, and why, newest first */
+    /** List refused identities with the reason, newest first */
     get: operations['History.refusals'];
     put?: never;
     post?: never;
@@ -687,7 +687,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** The sealed log in its gapless sequence, with what it takes to check each leaf hash */
+    /** Read the audit entries in their gapless sequence, with the data to verify each leaf hash */
     get: operations['History.entries'];
     put?: never;
     post?: never;
@@ -704,7 +704,7 @@ export interface paths {
       path?: never;
       cookie?: never;
     };
-    /** The process answers */
+    /** Check that the process answers */
     get: operations['Health.health'];
     put?: never;
     post?: never;
@@ -722,8 +722,8 @@ export interface paths {
       cookie?: never;
     };
     /**
-     * The service can grant and end: the database takes writes, and there is a signing key
-     * @description An answer counts for a second. A 503 says in `reason` why the database takes no change.
+     * Check readiness: the database takes writes, the declarations are fresh, and there is a signing key
+     * @description The broker reuses an answer for one second. The `reason` of a 503 says why the database takes no writes, or `declarations-unread`.
      */
     get: operations['Health.ready'];
     put?: never;
@@ -770,7 +770,7 @@ export interface components {
       };
       /** @example expired */
       reason?: string;
-      /** @description the proven identity of the caller, to be bound to an agent */
+      /** @description the proven identity of the caller; bind it to an agent */
       identity?: {
         issuer: string;
         subject: string;
@@ -796,9 +796,9 @@ export interface components {
       parameters?: {
         [key: string]: components['schemas']['Json'];
       };
-      /** @description why, in the words of the agent; it never widens anything */
+      /** @description why the agent needs the task, in its own words; it never widens the grant */
       purpose: string;
-      /** @description lifetime asked for; the grant may be shorter */
+      /** @description requested lifetime; the granted one may be shorter */
       ttlSeconds?: number;
     };
     Json: unknown;
@@ -813,11 +813,33 @@ export interface components {
       lifetimeSeconds?: number;
       limitedBy?: string;
       controls: {
-        control: string;
+        /**
+         * @description one of the controls in docs/controls.md
+         * @enum {string}
+         */
+        control:
+          | 'identity'
+          | 'permission'
+          | 'template-lifecycle'
+          | 'parameters'
+          | 'agent-lifecycle'
+          | 'template-requesters'
+          | 'runtime-boundary'
+          | 'lifetime'
+          | 'connection-state'
+          | 'quota-concurrent-tasks'
+          | 'quota-tasks-per-minute'
+          | 'connection-capacity'
+          | 'four-eyes'
+          | 'issuer-roles';
         /** @enum {string} */
-        outcome: 'permit' | 'deny';
+        outcome: 'permit' | 'deny' | 'not_evaluated';
         detail?: string;
         help?: string;
+        /** @description the facts behind the verdict */
+        evidence?: {
+          [key: string]: components['schemas']['Json'];
+        };
       }[];
       credentials?: {
         name: string;
@@ -850,17 +872,18 @@ export interface components {
       maxExpiresAt: string;
       /** Format: date-time */
       heartbeatAt?: string;
-      /** @description the template has a heartbeat: the task is revoked when no sign of life comes for so long */
+      /** @description the template requires a heartbeat: the task is revoked after this time without one */
       heartbeatTimeoutSeconds?: number;
       endCause?: string;
       endReason?: string;
       /** Format: date-time */
       endedAt?: string;
-      /** @description in the answer that grants or renews */
+      /** @description only in the answer that grants or renews */
       lifetime?: {
         requestedSeconds: number | null;
+        /** @description from the decision to the deadline; a renewal never moves the deadline back, so this is the remaining time when less was requested */
         grantedSeconds: number;
-        /** @description what made it no longer: `request`, `template`, `identity`, `provider …`, or `maximum` when a renewal reached `maxExpiresAt` */
+        /** @description the limit of the lifetime: `request`, `template`, `identity`, `provider …`, or `maximum` when a renewed task has its last possible deadline (`maxExpiresAt`, or the longest life that the template allows now) */
         limitedBy: string;
       };
       credentials: {
@@ -872,7 +895,7 @@ export interface components {
         state: 'minting' | 'active' | 'revoking' | 'revoked' | 'expired' | 'failed' | 'abandoned';
         /** @enum {string} */
         revocation: 'immediate' | 'propagating' | 'expiry-only';
-        /** @description what `revocation` leaves open */
+        /** @description the gap that `revocation` leaves */
         revocationNote?: string;
         /** Format: date-time */
         expiresAt: string;
@@ -883,7 +906,7 @@ export interface components {
         revokeRequestedAt?: string;
         /**
          * Format: date-time
-         * @description from when on the target refuses the credential
+         * @description the instant from which the target refuses the credential
          */
         revokeEffectiveAt?: string;
         /** Format: date-time */
@@ -891,10 +914,10 @@ export interface components {
         lastError?: string;
         /**
          * Format: date-time
-         * @description the target stopped taking it; renew the task for a new one
+         * @description the target no longer accepts the credential; renew the task to replace it
          */
         renewRequestedAt?: string;
-        /** @description what the target told, in the answer that grants */
+        /** @description facts from the target, only in the answer that grants */
         facts?: {
           [key: string]: components['schemas']['Json'];
         };
@@ -930,7 +953,7 @@ export interface components {
         name: string;
         version: number;
         description: string;
-        /** @description JSON Schema of what `POST /tasks` takes */
+        /** @description JSON Schema of `parameters` in `POST /tasks` */
         parameters: {
           [key: string]: components['schemas']['Json'];
         };
@@ -951,7 +974,7 @@ export interface components {
     };
     TemplatePage: {
       items: components['schemas']['TemplateSummary'][];
-      /** @description for the next page; null on the last one */
+      /** @description cursor of the next page; null on the last page */
       nextCursor: string | null;
     };
     TemplateSummary: {
@@ -961,14 +984,14 @@ export interface components {
       labels: {
         [key: string]: string;
       };
-      /** @description counts changes of draft and state; the `ETag` says the same */
+      /** @description counts changes of draft and state; also in the `ETag` */
       revision: number;
       /** Format: date-time */
       createdAt: string;
       /** Format: date-time */
       updatedAt: string;
       currentVersion: number | null;
-      /** @description who changed the draft that waits last, and everybody who did since the last publication, if one waits */
+      /** @description the last author of the unpublished draft, and everyone who changed it since the last publication; null without a draft */
       draft: {
         author: string;
         editors: string[];
@@ -981,20 +1004,20 @@ export interface components {
       labels: {
         [key: string]: string;
       };
-      /** @description counts changes of draft and state; the `ETag` says the same */
+      /** @description counts changes of draft and state; also in the `ETag` */
       revision: number;
       /** Format: date-time */
       createdAt: string;
       /** Format: date-time */
       updatedAt: string;
       currentVersion: number | null;
-      /** @description who changed the draft that waits last, and everybody who did since the last publication, if one waits */
+      /** @description the last author of the unpublished draft, and everyone who changed it since the last publication; null without a draft */
       draft: {
         author: string;
         editors: string[];
       } | null;
       inForce: components['schemas']['TemplateVersion'] | null;
-      /** @description of the linter and the targets, when it is published */
+      /** @description findings of the linter and the targets, only in the answer that publishes */
       warnings?: components['schemas']['TemplateFinding'][];
     };
     TemplateVersion: {
@@ -1015,13 +1038,13 @@ export interface components {
     };
     TemplateFinding: {
       /**
-       * @description docs/template-rules.md explains it
+       * @description a rule of docs/template-rules.md
        * @example MF104
        */
       rule: string;
       /** @enum {string} */
       severity: 'error' | 'warning';
-      /** @description into the document */
+      /** @description JSON Pointer into the document */
       pointer: string;
       detail: string;
     };
@@ -1042,7 +1065,7 @@ export interface components {
     };
     TemplateVersionPage: {
       items: components['schemas']['TemplateVersion'][];
-      /** @description for the next page; null on the last one */
+      /** @description cursor of the next page; null on the last page */
       nextCursor: string | null;
     };
     TemplateDiff: {
@@ -1056,7 +1079,7 @@ export interface components {
     };
     AgentPage: {
       items: components['schemas']['Agent'][];
-      /** @description for the next page; null on the last one */
+      /** @description cursor of the next page; null on the last page */
       nextCursor: string | null;
     };
     Agent: {
@@ -1072,18 +1095,18 @@ export interface components {
       spec: {
         [key: string]: components['schemas']['Json'];
       };
-      /** @description counts changes; the `ETag` says the same */
+      /** @description counts changes; also in the `ETag` */
       revision: number;
       /** Format: date-time */
       createdAt: string;
       /** Format: date-time */
       updatedAt: string;
-      /** @description who declared it last: issuer and subject */
+      /** @description issuer and subject of the last change */
       updatedBy: string;
     };
     DeclaredRecordPage: {
       items: components['schemas']['DeclaredRecord'][];
-      /** @description for the next page; null on the last one */
+      /** @description cursor of the next page; null on the last page */
       nextCursor: string | null;
     };
     DeclaredRecord: {
@@ -1096,36 +1119,38 @@ export interface components {
       spec: {
         [key: string]: components['schemas']['Json'];
       };
-      /** @description counts changes; the `ETag` says the same */
+      /** @description counts changes; also in the `ETag` */
       revision: number;
       /** Format: date-time */
       createdAt: string;
       /** Format: date-time */
       updatedAt: string;
-      /** @description who declared it last: issuer and subject */
+      /** @description issuer and subject of the last change */
       updatedBy: string;
       /**
-       * @description of connections: whether anything new is minted through it
+       * @description connections only: a disabled one mints and renews nothing
        * @enum {string}
        */
       state?: 'enabled' | 'disabled';
+      /** @description issuers out of force only: the document that it contradicts, and the member */
+      contradiction?: string;
     };
     TestIssuer: {
-      /** @description an identity token to judge; it is kept nowhere, is not used up, and opens nothing */
+      /** @description an identity token to check; it is not stored, not used up, and gives no access */
       token?: string;
     };
     IssuerTest: {
       issuer: string;
-      /** @description nothing is missing and nothing failed */
+      /** @description true when no check is `missing` or `failed` */
       ok: boolean;
       checks: {
         /**
-         * @description what was tried
+         * @description the check
          * @example log in
          */
         name: string;
         /**
-         * @description `missing`: a right is not there; `failed`: it could not be found out; `warning`: it works, and `detail` says what it leaves open
+         * @description `missing`: a right is missing; `failed`: the check did not succeed; `warning`: it works, and `detail` names the remaining gap
          * @enum {string}
          */
         outcome: 'ok' | 'warning' | 'missing' | 'failed' | 'skipped';
@@ -1134,48 +1159,48 @@ export interface components {
     };
     ConnectionTest: {
       connection: string;
-      /** @description nothing is missing and nothing failed */
+      /** @description true when no check is `missing` or `failed` */
       ok: boolean;
       checks: {
         /**
-         * @description what was tried
+         * @description the check
          * @example log in
          */
         name: string;
         /**
-         * @description `missing`: a right is not there; `failed`: it could not be found out; `warning`: it works, and `detail` says what it leaves open
+         * @description `missing`: a right is missing; `failed`: the check did not succeed; `warning`: it works, and `detail` names the remaining gap
          * @enum {string}
          */
         outcome: 'ok' | 'warning' | 'missing' | 'failed' | 'skipped';
         detail?: string;
       }[];
-      /** @description the target's clock minus ours */
+      /** @description the target's clock minus the broker's clock */
       clockOffsetSeconds?: number;
-      /** @description since the broker's own login at the target */
+      /** @description age of the broker's own login at the target */
       loginAgeSeconds?: number;
     };
     DeclarationRun: {
       /** @description documents `{kind, metadata, spec}` of any kind, in any order */
       documents: components['schemas']['Json'][];
       /**
-       * @description whether the run puts the drafts of templates in force as well
+       * @description true: the run also publishes the drafts of templates
        * @default false
        */
       publish?: boolean;
     };
     DeclarationCheck: {
-      /** @description the run would go through: nothing in it would be refused */
+      /** @description true when nothing in the run would be refused */
       ok: boolean;
       /** @description in the order of applying */
       documents: {
         /** @enum {string} */
         kind: 'Issuer' | 'Connection' | 'Agent' | 'TaskTemplate';
         name: string;
-        /** @description what sending the document would be answered with */
+        /** @description the problem that sending the document would return */
         refusal?: components['schemas']['Problem'];
-        /** @description of templates, with `publish`: what publishing it would be answered with */
+        /** @description templates with `publish` only: the problem that publishing would return */
         publication?: components['schemas']['Problem'];
-        /** @description of templates: of the linter and the targets */
+        /** @description templates only: findings of the linter and the targets */
         findings: components['schemas']['TemplateFinding'][];
       }[];
     };
@@ -1253,7 +1278,7 @@ export interface components {
     };
     Issuances: {
       items: components['schemas']['Issuance'][];
-      /** @description for the next page; null on the last one */
+      /** @description cursor of the next page; null on the last page */
       nextCursor: string | null;
     };
     Issuance: {
@@ -1261,7 +1286,7 @@ export interface components {
       taskId: string;
       /** @enum {string} */
       state: 'minting' | 'active' | 'revoking' | 'revoked' | 'expired' | 'failed' | 'abandoned';
-      /** @description of the credential in its template */
+      /** @description name of the credential in the template */
       name: string;
       provider: string;
       connection?: string;
@@ -1272,7 +1297,7 @@ export interface components {
       };
       runtime: string;
       purpose: string;
-      /** @description what the credential reaches, as it was rendered */
+      /** @description the rendered scope of the credential */
       scope: components['schemas']['Json'];
       /** Format: date-time */
       createdAt: string;
@@ -1283,14 +1308,14 @@ export interface components {
       expiresAt: string;
       /**
        * Format: date-time
-       * @description the expiry that the provider itself enforces
+       * @description the expiry that the provider enforces
        */
       providerExpiresAt?: string;
       /** Format: date-time */
       revokeRequestedAt?: string;
       /**
        * Format: date-time
-       * @description from when on the target refuses the credential
+       * @description the instant from which the target refuses the credential
        */
       revokeEffectiveAt?: string;
       /** Format: date-time */
@@ -1299,7 +1324,7 @@ export interface components {
     };
     Timeline: {
       items: components['schemas']['TimelineEntry'][];
-      /** @description for the next page; null on the last one */
+      /** @description cursor of the next page; null on the last page */
       nextCursor: string | null;
     };
     TimelineEntry: {
@@ -1316,36 +1341,38 @@ export interface components {
       taskId?: string;
       leaseId?: string;
       agent?: string;
-      /** @description place in the log, once it is sealed */
+      /** @description number in the audit sequence, once assigned */
       seq?: number;
     } & {
       [key: string]: unknown;
     };
     Refusals: {
       items: components['schemas']['Refusal'][];
-      /** @description for the next page; null on the last one */
+      /** @description cursor of the next page; null on the last page */
       nextCursor: string | null;
     };
-    /** @description members that come from the token are escaped and cut off */
+    /** @description members from the token are escaped and truncated */
     Refusal: {
       /** Format: date-time */
       at: string;
       /**
-       * @description docs/problems.md lists them
+       * @description one of the reasons in docs/problems.md
        * @example audience
        */
       reason: string;
-      /** @description the Issuer document that the token chose, else the `iss` that it claims */
+      /** @description name of the Issuer document that the token selected, otherwise the `iss` claim */
       issuer?: string;
+      /** @description `malformed` only: the header member or claim with a wrong form */
+      member?: string;
       subject?: string;
       kid?: string;
       alg?: string;
       typ?: string;
       aud?: string | string[];
       route?: string;
-      /** @description in the answer: `instance`, `x-request-id` */
+      /** @description `instance` and `x-request-id` of the answer */
       requestId?: string;
-      /** @description of refusals of this kind that have no item of their own, from `from` to `to` */
+      /** @description number of refusals of this kind between `from` and `to` that have no item */
       count?: number;
       /** Format: date-time */
       from?: string;
@@ -1354,7 +1381,7 @@ export interface components {
     };
     SealedEntries: {
       items: components['schemas']['SealedEntry'][];
-      /** @description for the next page; null on the last one */
+      /** @description cursor of the next page; null on the last page */
       nextCursor: string | null;
     };
     SealedEntry: {
@@ -1362,10 +1389,10 @@ export interface components {
       /** @description base64url of SHA-256(0x00 ‖ canonical), RFC 6962 §2.1 */
       leafHash: string;
       body: components['schemas']['AuditEntry'];
-      /** @description the body as canonical JSON (RFC 8785), the bytes that were hashed */
+      /** @description the body as canonical JSON (RFC 8785): the hashed bytes */
       canonical: string;
     };
-    /** @description one transition or denial, or the `count` of denials without an entry of their own; the other members are its facts */
+    /** @description one transition, one denial, or the `count` of denials without an entry; the other members are its facts */
     AuditEntry: {
       id: string;
       /** Format: date-time */
@@ -1395,11 +1422,11 @@ export interface operations {
   'Tasks.create': {
     parameters: {
       query?: {
-        /** @description answer what would happen, and mint nothing */
+        /** @description decide and answer, but mint nothing */
         dryRun?: 'true' | 'false';
       };
       header?: {
-        /** @description same key and body: the same task */
+        /** @description the same key with the same body returns the same task */
         'Idempotency-Key'?: string;
       };
       path?: never;
@@ -1448,7 +1475,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -1457,7 +1484,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1466,7 +1493,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -1475,8 +1502,26 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
         headers: {
           [name: string]: unknown;
         };
@@ -1520,7 +1565,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -1561,7 +1606,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -1570,7 +1615,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1579,7 +1624,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -1588,7 +1633,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -1633,7 +1678,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -1674,7 +1719,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -1683,7 +1728,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1692,7 +1737,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -1701,7 +1746,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -1746,7 +1791,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -1787,7 +1832,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -1796,7 +1841,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1805,7 +1850,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -1814,7 +1859,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -1859,7 +1904,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -1909,7 +1954,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -1918,7 +1963,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -1927,7 +1972,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -1936,8 +1981,26 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
         headers: {
           [name: string]: unknown;
         };
@@ -1981,7 +2044,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2022,7 +2085,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2031,7 +2094,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2040,7 +2103,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -2049,7 +2112,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -2094,7 +2157,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2144,7 +2207,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2153,7 +2216,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2162,7 +2225,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -2171,8 +2234,26 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
         headers: {
           [name: string]: unknown;
         };
@@ -2216,7 +2297,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2254,7 +2335,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2263,7 +2344,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2272,7 +2353,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -2281,7 +2362,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -2326,7 +2407,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2341,7 +2422,7 @@ export interface operations {
     parameters: {
       query?: {
         limit?: number;
-        /** @description `nextCursor` of the page before */
+        /** @description `nextCursor` of the previous page */
         cursor?: string;
       };
       header?: never;
@@ -2368,7 +2449,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2377,7 +2458,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2386,7 +2467,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -2395,7 +2476,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -2440,7 +2521,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2597,7 +2678,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2606,7 +2687,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2615,7 +2696,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -2624,8 +2705,26 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
         headers: {
           [name: string]: unknown;
         };
@@ -2669,7 +2768,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2710,7 +2809,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2719,7 +2818,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2728,7 +2827,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -2737,7 +2836,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -2782,7 +2881,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2797,7 +2896,7 @@ export interface operations {
     parameters: {
       query?: never;
       header: {
-        /** @description the `ETag` of what was read */
+        /** @description the `ETag` that was read */
         'If-Match': string;
       };
       path: {
@@ -2945,7 +3044,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -2954,7 +3053,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -2963,7 +3062,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -2972,7 +3071,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -2981,8 +3080,26 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description `If-Match` names an older version, or `If-None-Match: *` meets one that exists */
+      /** @description `If-Match` names an older version, or `If-None-Match: *` finds an existing one */
       412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
         headers: {
           [name: string]: unknown;
         };
@@ -2999,7 +3116,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description the change needs `If-Match` with the `ETag` of what was read */
+      /** @description the change needs `If-Match` with the `ETag` that was read */
       428: {
         headers: {
           [name: string]: unknown;
@@ -3035,7 +3152,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3192,7 +3309,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3201,7 +3318,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3210,7 +3327,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3219,8 +3336,26 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
         headers: {
           [name: string]: unknown;
         };
@@ -3264,7 +3399,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3279,7 +3414,7 @@ export interface operations {
     parameters: {
       query?: never;
       header: {
-        /** @description the `ETag` of what was read */
+        /** @description the `ETag` that was read */
         'If-Match': string;
       };
       path: {
@@ -3308,7 +3443,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3317,7 +3452,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3326,7 +3461,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3335,7 +3470,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -3344,7 +3479,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description `If-Match` names an older version, or `If-None-Match: *` meets one that exists */
+      /** @description `If-Match` names an older version, or `If-None-Match: *` finds an existing one */
       412: {
         headers: {
           [name: string]: unknown;
@@ -3362,7 +3497,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description the change needs `If-Match` with the `ETag` of what was read */
+      /** @description the change needs `If-Match` with the `ETag` that was read */
       428: {
         headers: {
           [name: string]: unknown;
@@ -3398,7 +3533,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3439,7 +3574,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3448,7 +3583,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3457,7 +3592,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3466,7 +3601,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -3511,7 +3646,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3552,7 +3687,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3561,7 +3696,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3570,7 +3705,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3579,7 +3714,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -3624,7 +3759,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3639,7 +3774,7 @@ export interface operations {
     parameters: {
       query?: {
         limit?: number;
-        /** @description `nextCursor` of the page before */
+        /** @description `nextCursor` of the previous page */
         cursor?: string;
       };
       header?: never;
@@ -3669,7 +3804,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3678,7 +3813,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3687,7 +3822,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3696,7 +3831,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -3741,7 +3876,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3784,7 +3919,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3793,7 +3928,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3802,7 +3937,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3811,7 +3946,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -3856,7 +3991,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3870,9 +4005,9 @@ export interface operations {
   'TemplateVersions.diff': {
     parameters: {
       query: {
-        /** @description a version */
+        /** @description a version number */
         from: number;
-        /** @description a version, or `draft` */
+        /** @description a version number, or `draft` */
         to: 'draft' | number;
       };
       header?: never;
@@ -3902,7 +4037,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -3911,7 +4046,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -3920,7 +4055,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -3929,7 +4064,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -3974,7 +4109,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3989,7 +4124,7 @@ export interface operations {
     parameters: {
       query?: {
         limit?: number;
-        /** @description `nextCursor` of the page before */
+        /** @description `nextCursor` of the previous page */
         cursor?: string;
       };
       header?: never;
@@ -4016,7 +4151,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4025,7 +4160,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4034,7 +4169,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -4043,7 +4178,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -4088,7 +4223,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4173,7 +4308,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4182,7 +4317,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4191,7 +4326,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -4200,8 +4335,26 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
         headers: {
           [name: string]: unknown;
         };
@@ -4245,7 +4398,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4286,7 +4439,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4295,7 +4448,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4304,7 +4457,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -4313,7 +4466,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -4358,7 +4511,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4373,7 +4526,7 @@ export interface operations {
     parameters: {
       query?: never;
       header?: {
-        /** @description to replace: the `ETag` of what was read */
+        /** @description to replace: the `ETag` that was read */
         'If-Match'?: string;
         /** @description to create: `*` */
         'If-None-Match'?: '*';
@@ -4460,7 +4613,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4469,7 +4622,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4478,7 +4631,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -4487,7 +4640,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -4496,8 +4649,26 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description `If-Match` names an older version, or `If-None-Match: *` meets one that exists */
+      /** @description `If-Match` names an older version, or `If-None-Match: *` finds an existing one */
       412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
         headers: {
           [name: string]: unknown;
         };
@@ -4514,7 +4685,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description the change needs `If-Match` with the `ETag` of what was read */
+      /** @description the change needs `If-Match` with the `ETag` that was read */
       428: {
         headers: {
           [name: string]: unknown;
@@ -4550,7 +4721,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4591,7 +4762,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4600,7 +4771,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4609,7 +4780,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -4618,7 +4789,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -4663,7 +4834,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4704,7 +4875,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4713,7 +4884,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4722,7 +4893,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -4731,7 +4902,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -4776,7 +4947,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4817,7 +4988,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4826,7 +4997,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4835,7 +5006,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -4844,7 +5015,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -4889,7 +5060,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4904,7 +5075,7 @@ export interface operations {
     parameters: {
       query?: {
         limit?: number;
-        /** @description `nextCursor` of the page before */
+        /** @description `nextCursor` of the previous page */
         cursor?: string;
       };
       header?: never;
@@ -4931,7 +5102,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -4940,7 +5111,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -4949,7 +5120,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -4958,7 +5129,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -5003,7 +5174,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5134,7 +5305,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5143,7 +5314,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5152,7 +5323,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -5161,8 +5332,26 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
         headers: {
           [name: string]: unknown;
         };
@@ -5206,7 +5395,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5247,7 +5436,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5256,7 +5445,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5265,7 +5454,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -5274,7 +5463,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -5319,7 +5508,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5334,7 +5523,7 @@ export interface operations {
     parameters: {
       query?: never;
       header?: {
-        /** @description to replace: the `ETag` of what was read */
+        /** @description to replace: the `ETag` that was read */
         'If-Match'?: string;
         /** @description to create: `*` */
         'If-None-Match'?: '*';
@@ -5467,7 +5656,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5476,7 +5665,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5485,7 +5674,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -5494,7 +5683,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -5503,8 +5692,26 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description `If-Match` names an older version, or `If-None-Match: *` meets one that exists */
+      /** @description `If-Match` names an older version, or `If-None-Match: *` finds an existing one */
       412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
         headers: {
           [name: string]: unknown;
         };
@@ -5521,7 +5728,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description the change needs `If-Match` with the `ETag` of what was read */
+      /** @description the change needs `If-Match` with the `ETag` that was read */
       428: {
         headers: {
           [name: string]: unknown;
@@ -5557,7 +5764,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5572,7 +5779,7 @@ export interface operations {
     parameters: {
       query?: never;
       header: {
-        /** @description the `ETag` of what was read */
+        /** @description the `ETag` that was read */
         'If-Match': string;
       };
       path: {
@@ -5583,7 +5790,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description it is gone */
+      /** @description the issuer is deleted */
       204: {
         headers: {
           [name: string]: unknown;
@@ -5599,7 +5806,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5608,7 +5815,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5617,7 +5824,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -5626,7 +5833,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -5635,7 +5842,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description `If-Match` names an older version, or `If-None-Match: *` meets one that exists */
+      /** @description `If-Match` names an older version, or `If-None-Match: *` finds an existing one */
       412: {
         headers: {
           [name: string]: unknown;
@@ -5653,7 +5860,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description the change needs `If-Match` with the `ETag` of what was read */
+      /** @description the change needs `If-Match` with the `ETag` that was read */
       428: {
         headers: {
           [name: string]: unknown;
@@ -5689,7 +5896,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5739,7 +5946,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5748,7 +5955,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5757,7 +5964,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -5766,8 +5973,26 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
         headers: {
           [name: string]: unknown;
         };
@@ -5811,7 +6036,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5826,7 +6051,7 @@ export interface operations {
     parameters: {
       query?: {
         limit?: number;
-        /** @description `nextCursor` of the page before */
+        /** @description `nextCursor` of the previous page */
         cursor?: string;
       };
       header?: never;
@@ -5853,7 +6078,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -5862,7 +6087,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -5871,7 +6096,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -5880,7 +6105,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -5925,7 +6150,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6005,7 +6230,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -6014,7 +6239,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6023,7 +6248,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -6032,8 +6257,26 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
         headers: {
           [name: string]: unknown;
         };
@@ -6077,7 +6320,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6118,7 +6361,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -6127,7 +6370,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6136,7 +6379,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -6145,7 +6388,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -6190,7 +6433,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6205,7 +6448,7 @@ export interface operations {
     parameters: {
       query?: never;
       header?: {
-        /** @description to replace: the `ETag` of what was read */
+        /** @description to replace: the `ETag` that was read */
         'If-Match'?: string;
         /** @description to create: `*` */
         'If-None-Match'?: '*';
@@ -6287,7 +6530,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -6296,7 +6539,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6305,7 +6548,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -6314,7 +6557,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -6323,8 +6566,26 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description `If-Match` names an older version, or `If-None-Match: *` meets one that exists */
+      /** @description `If-Match` names an older version, or `If-None-Match: *` finds an existing one */
       412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
         headers: {
           [name: string]: unknown;
         };
@@ -6341,7 +6602,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description the change needs `If-Match` with the `ETag` of what was read */
+      /** @description the change needs `If-Match` with the `ETag` that was read */
       428: {
         headers: {
           [name: string]: unknown;
@@ -6377,7 +6638,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6392,7 +6653,7 @@ export interface operations {
     parameters: {
       query?: never;
       header: {
-        /** @description the `ETag` of what was read */
+        /** @description the `ETag` that was read */
         'If-Match': string;
       };
       path: {
@@ -6403,7 +6664,7 @@ export interface operations {
     };
     requestBody?: never;
     responses: {
-      /** @description it is gone */
+      /** @description the connection is deleted */
       204: {
         headers: {
           [name: string]: unknown;
@@ -6419,7 +6680,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -6428,7 +6689,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6437,7 +6698,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -6446,7 +6707,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -6455,7 +6716,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description `If-Match` names an older version, or `If-None-Match: *` meets one that exists */
+      /** @description `If-Match` names an older version, or `If-None-Match: *` finds an existing one */
       412: {
         headers: {
           [name: string]: unknown;
@@ -6473,7 +6734,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description the change needs `If-Match` with the `ETag` of what was read */
+      /** @description the change needs `If-Match` with the `ETag` that was read */
       428: {
         headers: {
           [name: string]: unknown;
@@ -6509,7 +6770,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6550,7 +6811,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -6559,7 +6820,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6568,7 +6829,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -6577,7 +6838,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -6622,7 +6883,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6663,7 +6924,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -6672,7 +6933,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6681,7 +6942,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -6690,7 +6951,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -6735,7 +6996,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6776,7 +7037,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -6785,7 +7046,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6794,7 +7055,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -6803,7 +7064,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
         headers: {
           [name: string]: unknown;
@@ -6848,7 +7109,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6963,7 +7224,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -6972,7 +7233,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -6981,7 +7242,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -6990,8 +7251,26 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not in a state for this, or the same request is under way */
+      /** @description the state does not allow this, or the same request is in progress */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
         headers: {
           [name: string]: unknown;
         };
@@ -7035,7 +7314,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7082,7 +7361,7 @@ export interface operations {
           'application/json': components['schemas']['OAuthError'];
         };
       };
-      /** @description `invalid_client`: no identity was proven, or it was refused; the description says why, for a proven token */
+      /** @description `invalid_client`: no identity was proven, or it was refused; for a proven token, the description says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -7091,7 +7370,7 @@ export interface operations {
           'application/json': components['schemas']['OAuthError'];
         };
       };
-      /** @description `unauthorized_client`: the identity is known and may not use this endpoint */
+      /** @description `unauthorized_client`: the caller may not use this endpoint */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7127,7 +7406,7 @@ export interface operations {
           'application/json': components['schemas']['OAuthError'];
         };
       };
-      /** @description `temporarily_unavailable`: the state of the token cannot be read or changed now; ask again after `Retry-After` */
+      /** @description `temporarily_unavailable`: the state of the token cannot be read or changed now; try again after `Retry-After` */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7156,7 +7435,7 @@ export interface operations {
       };
     };
     responses: {
-      /** @description the token is not in use any more, if it ever was and is the caller’s */
+      /** @description the token is revoked, or was not active, or is not the caller’s */
       200: {
         headers: {
           [name: string]: unknown;
@@ -7172,7 +7451,7 @@ export interface operations {
           'application/json': components['schemas']['OAuthError'];
         };
       };
-      /** @description `invalid_client`: no identity was proven, or it was refused; the description says why, for a proven token */
+      /** @description `invalid_client`: no identity was proven, or it was refused; for a proven token, the description says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -7181,7 +7460,7 @@ export interface operations {
           'application/json': components['schemas']['OAuthError'];
         };
       };
-      /** @description `unauthorized_client`: the identity is known and may not use this endpoint */
+      /** @description `unauthorized_client`: the caller may not use this endpoint */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7217,7 +7496,7 @@ export interface operations {
           'application/json': components['schemas']['OAuthError'];
         };
       };
-      /** @description `temporarily_unavailable`: the state of the token cannot be read or changed now; ask again after `Retry-After` */
+      /** @description `temporarily_unavailable`: the state of the token cannot be read or changed now; try again after `Retry-After` */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7255,7 +7534,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7293,7 +7572,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7331,7 +7610,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7369,7 +7648,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7384,7 +7663,7 @@ export interface operations {
     parameters: {
       query?: {
         limit?: number;
-        /** @description `nextCursor` of the page before */
+        /** @description `nextCursor` of the previous page */
         cursor?: string;
         /** @description name of an agent */
         agent?: string;
@@ -7404,9 +7683,9 @@ export interface operations {
           | 'agent_retired'
           | 'issuance_failed';
         taskId?: string;
-        /** @description the first instant, RFC 3339 */
+        /** @description from this instant on, RFC 3339 */
         from?: string;
-        /** @description the instant before which to stop, RFC 3339 */
+        /** @description before this instant, RFC 3339 */
         to?: string;
       };
       header?: never;
@@ -7433,7 +7712,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -7442,7 +7721,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7451,7 +7730,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -7469,7 +7748,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7484,7 +7763,7 @@ export interface operations {
     parameters: {
       query?: {
         limit?: number;
-        /** @description `nextCursor` of the page before */
+        /** @description `nextCursor` of the previous page */
         cursor?: string;
       };
       header?: never;
@@ -7514,7 +7793,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -7523,7 +7802,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7532,7 +7811,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -7550,7 +7829,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7565,13 +7844,14 @@ export interface operations {
     parameters: {
       query?: {
         limit?: number;
-        /** @description `nextCursor` of the page before */
+        /** @description `nextCursor` of the previous page */
         cursor?: string;
         reason?:
           | 'expired'
           | 'not_yet_valid'
           | 'lifetime'
           | 'audience'
+          | 'document_not_in_force'
           | 'token_type'
           | 'header_not_allowed'
           | 'missing_claim'
@@ -7591,11 +7871,11 @@ export interface operations {
           | 'no_token'
           | 'keys_refused'
           | 'keys_unavailable';
-        /** @description as `issuer` of an item has it */
+        /** @description the `issuer` of an item */
         issuer?: string;
-        /** @description the first instant, RFC 3339 */
+        /** @description from this instant on, RFC 3339 */
         from?: string;
-        /** @description the instant before which to stop, RFC 3339 */
+        /** @description before this instant, RFC 3339 */
         to?: string;
       };
       header?: never;
@@ -7622,7 +7902,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -7631,7 +7911,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7640,7 +7920,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -7658,7 +7938,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7673,14 +7953,14 @@ export interface operations {
     parameters: {
       query?: {
         limit?: number;
-        /** @description `nextCursor` of the page before */
+        /** @description `nextCursor` of the previous page */
         cursor?: string;
         type?: string;
         taskId?: string;
         agent?: string;
-        /** @description the first instant, RFC 3339 */
+        /** @description from this instant on, RFC 3339 */
         from?: string;
-        /** @description the instant before which to stop, RFC 3339 */
+        /** @description before this instant, RFC 3339 */
         to?: string;
       };
       header?: never;
@@ -7707,7 +7987,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description no identity was proven, or it was refused; `reason` says why, for a proven token */
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
       401: {
         headers: {
           [name: string]: unknown;
@@ -7716,7 +7996,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent */
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
       403: {
         headers: {
           [name: string]: unknown;
@@ -7725,7 +8005,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description it is not there, or not for this caller to see */
+      /** @description not found, or not visible to this caller */
       404: {
         headers: {
           [name: string]: unknown;
@@ -7743,7 +8023,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7798,7 +8078,7 @@ export interface operations {
           };
         };
       };
-      /** @description a part that is needed does not answer; nothing was granted */
+      /** @description a required part does not answer; nothing was granted */
       503: {
         headers: {
           [name: string]: unknown;

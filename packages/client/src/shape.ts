@@ -1,15 +1,15 @@
-/** What a value is made of: the part of a JSON Schema that a client relies on. */
+/** The part of a JSON Schema that the client checks. */
 export interface Shape {
-  /** of JSON Schema; any of them, and any at all where there are none */
+  /** the JSON types that the value may have; undefined: every type */
   readonly types?: readonly string[];
   readonly required?: readonly string[];
   readonly members?: Readonly<Record<string, Shape>>;
-  /** of each item of an array */
+  /** shape of each array item */
   readonly items?: Shape;
-  /** of each member that `members` does not name */
+  /** shape of each member that is not in `members` */
   readonly values?: Shape;
   readonly anyOf?: readonly Shape[];
-  /** the name of a component, whose shape it is */
+  /** name of the component that has the shape */
   readonly ref?: string;
   /** RFC 3339 */
   readonly isInstant?: boolean;

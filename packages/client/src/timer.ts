@@ -1,14 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
-/** Time that passes. */
+/** Port: a monotonic clock with pauses. */
 export interface Timer {
-  /** milliseconds on a clock that is never set */
+  /** milliseconds on a clock that nobody sets */
   now(): number;
-  /** Resolves after so many milliseconds, or at once when the signal is aborted. Never rejects. */
+  /** Resolves after the given milliseconds, or at once when the signal is aborted. Never rejects. */
   wait(milliseconds: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** The longest delay that timers of Node can hold. */
+/** The longest delay of a Node timer. */
 const LONGEST_MS = 2_147_483_647;
 
 export const systemTimer: Timer = {

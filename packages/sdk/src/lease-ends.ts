@@ -1,14 +1,14 @@
 import type { Credential, Task } from '@mayfly/client';
 
-/** An end that lies further ahead than this has not come. */
+/** An effective instant further ahead than this is still in the future. */
 const SOON_MS = 1_000;
 
-/** How each credential of an ended task stands, in a line each. */
+/** Returns one line per credential of an ended task, with its state. */
 export function leaseEnds({ credentials }: Task): string[] {
   return credentials.map((credential) => `${credential.name} (${credential.provider}): ${endOfLease(credential)}`);
 }
 
-/** Whether nothing of a task can be used any more, as far as the broker has proof. */
+/** True when the broker has proof that no credential of the task can be used. */
 export function isClosed({ credentials }: Task): boolean {
   return credentials.every(({ state }) => ['revoked', 'expired', 'failed', 'abandoned'].includes(state));
 }
@@ -23,7 +23,7 @@ function endOfLease(credential: Credential): string {
   return `${state}${revocation === 'expiry-only' ? `, usable until ${expiresAt}` : ''}`;
 }
 
-/** When the target began, or begins, to refuse it. */
+/** Returns how long after the request, or from which instant, the target refuses the credential. */
 function refusal({ revokeRequestedAt, revokeEffectiveAt, endedAt }: Credential): string {
   const effective = revokeEffectiveAt ?? endedAt;
   if (effective === undefined || revokeRequestedAt === undefined) return '';

@@ -1,23 +1,23 @@
 import { BrokerProblem, isPassing, type Task, type Timer } from '@mayfly/client';
 import type { Granted } from './tasks.client.js';
 
-/** A renewal is asked for when this part of the life is over: a third is left for outages. */
+/** Renews after this part of the lifetime: the last third is left for outages. */
 const RENEW_AFTER = 2 / 3;
 const SHORTEST_PAUSE_MS = 1_000;
 const LONGEST_PAUSE_MS = 15_000;
-/** Tokens end on a whole second: what ends less than this before the last deadline ends with it. */
+/** Tokens end on a whole second, so a credential that ends this close to the last deadline ends with it. */
 const SAME_MS = 1_000;
 
-/** Asks for a renewal; hands on what came. */
+/** Renews a task and delivers its new secrets. */
 export type Renew = (task: Task) => Promise<Task>;
 
-/** Renews one task, again and again, ahead of the deadline of the first of its credentials that ends. */
+/** Renews one task repeatedly, before the first of its credentials ends. */
 export class Renewals {
   private task: Task;
   private underWay: Promise<string | undefined> = Promise.resolve(undefined);
   private failures = 0;
   private lastFailure = 'the broker moved the deadline no further';
-  /** The broker's instants on this machine's clock, early rather than late: clocks of machines differ. */
+  /** Converts the broker's instants to the local clock, because clocks differ. It errs on the early side. */
   private readonly offsetMs: number;
 
   constructor(
@@ -30,13 +30,13 @@ export class Renewals {
     this.offsetMs = granted.askedAt - Date.parse(granted.task.createdAt);
   }
 
-  /** When the first of the task's credentials ends, as things stand (RFC 3339). */
+  /** The end of the task's first credential to end (RFC 3339), as known now. */
   get endsAt(): string {
     const ends = this.task.credentials.flatMap(({ providerExpiresAt }) => providerExpiresAt ?? []);
     return ends.reduce((first, end) => (Date.parse(end) < Date.parse(first) ? end : first), this.task.expiresAt);
   }
 
-  /** Resolves to why there will be no further renewal, or to undefined when `signal` was aborted. Never rejects. */
+  /** Resolves to the reason why renewal stopped, or to undefined when `signal` was aborted. Never rejects. */
   async run(signal: AbortSignal): Promise<string | undefined> {
     const life = this.endsAtMs() - this.granted.askedAt;
     let pause = life * RENEW_AFTER - (this.timer.now() - this.granted.askedAt);
@@ -52,7 +52,7 @@ export class Renewals {
     return 'the longest life of the template is reached';
   }
 
-  /** One renewal, after the one that is under way. Answers why none will ever work, if so. Never rejects. */
+  /** Renews once, after a running renewal. Resolves to the reason when no retry can succeed. Never rejects. */
   renewOnce(): Promise<string | undefined> {
     return (this.underWay = this.underWay.then(() => this.attempt()));
   }
@@ -78,13 +78,13 @@ export class Renewals {
   }
 }
 
-/** At first soon, and several times before the deadline. */
+/** Returns a pause that starts short and grows, but fits several times into the remaining time. */
 function pauseAfter(failures: number, leftMs: number): number {
   const growing = SHORTEST_PAUSE_MS * 2 ** Math.min(failures - 1, 4);
   return Math.max(SHORTEST_PAUSE_MS / 4, Math.min(growing, LONGEST_PAUSE_MS, leftMs / 3));
 }
 
-/** An identity token that has just expired is one that may be replaced in a moment. */
+/** True when a retry may succeed. 401 counts, because an expired identity token may soon be replaced. */
 function mayPass(error: unknown): boolean {
   if (!(error instanceof BrokerProblem)) return true;
   return isPassing(error) || error.status === 401 || error.code === 'quota_exceeded';

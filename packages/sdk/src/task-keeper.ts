@@ -2,39 +2,39 @@ import { BrokerProblem, type Task, type Timer } from '@mayfly/client';
 import { Renewals } from './renewals.js';
 import type { Granted } from './tasks.client.js';
 
-/** Of the time after which a task without a sign of life is revoked: two may be lost. */
+/** Heartbeat interval as a part of the heartbeat timeout: two heartbeats may be lost. */
 const BEAT_AFTER = 1 / 3;
 
-/** How often a task is looked at whose credentials may be refused before their time. */
+/** Poll interval for tasks whose credentials may be disabled early. */
 const WATCH_MS = 10_000;
-/** Where the innocent may be cut off with the guilty, when a role has more of them than its policies can name. */
+/** The provider whose cut-offs may disable other tasks' credentials, when a role has too many to deny one by one. */
 const CUT_OFF_BY = 'aws-sts';
 
-/** What the keeper asks of the broker. */
+/** Port: the broker's calls for a running task. */
 export interface KeptTasks {
   renew(id: string, ttlSeconds: number | undefined): Promise<Task>;
   heartbeat(id: string): Promise<Task>;
   view(id: string): Promise<Task>;
 }
 
-/** Told of what becomes of a task while its work goes on. */
+/** Port: receives the events of a task during its work. */
 export interface KeeperListener {
   renewed(task: Task): Promise<void>;
-  /** no renewal will follow: the first credential ends at `at` */
+  /** renewal has stopped: the first credential ends at `at` */
   notRenewed(at: string, why: string): void;
-  /** the task has ended, though its work goes on */
+  /** the task has ended before its work */
   ended(why: string): void;
 }
 
-/** How a task is kept. */
+/** Options of a `TaskKeeper`. */
 export interface KeepOptions {
-  /** the life that a renewal asks for; the template's default unless given */
+  /** lifetime that each renewal requests; the template's default if undefined */
   readonly ttlSeconds?: number;
-  /** what the listener is told of an error; its message unless given */
+  /** text of an error for the listener; the error's message by default */
   readonly wordsOf?: (error: unknown) => string;
 }
 
-/** Keeps a task alive while its work goes on: signs of life where the template asks for them, renewals ahead of the deadline. */
+/** Keeps a task alive during its work: sends the heartbeats that the template requires, and renews in time. */
 export class TaskKeeper {
   private readonly ttlSeconds: number | undefined;
   private readonly wordsOf: (error: unknown) => string;
@@ -49,7 +49,7 @@ export class TaskKeeper {
     this.wordsOf = wordsOf;
   }
 
-  /** Resolves when `signal` is aborted, or when nothing is left to keep. Never rejects. */
+  /** Resolves when `signal` is aborted or the task needs no more calls. Never rejects. */
   async keep(granted: Granted, signal: AbortSignal): Promise<void> {
     const over = new AbortController();
     const either = AbortSignal.any([signal, over.signal]);
@@ -85,7 +85,7 @@ export class TaskKeeper {
     if (why !== undefined && !signal.aborted) this.listener.notRenewed(renewals.endsAt, why);
   }
 
-  /** A credential that its target stopped taking before its time is replaced. */
+  /** Replaces a credential that its target disabled early, by renewing the task. */
   private async watch(
     { task: { id, credentials } }: Granted,
     renewals: Renewals,
@@ -114,7 +114,7 @@ export class TaskKeeper {
   }
 }
 
-/** The task is not there any more, or is ending. */
+/** True when the task is unknown, has ended or is ending. */
 function isEnd(error: unknown): boolean {
   if (!(error instanceof BrokerProblem)) return false;
   return error.status === 404 || (error.code === 'conflict' && error.retryAfterSeconds === undefined);

@@ -1,6 +1,6 @@
 import type { Task } from '@mayfly/client';
 
-/** An active task as a broker answers it, with the members that a test is about. */
+/** Returns an active task in the form of a broker's answer; `more` overrides members. */
 export function taskAnswer(more: Partial<Task> = {}): Task {
   return {
     id: 'tsk_1',

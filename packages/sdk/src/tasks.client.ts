@@ -12,28 +12,28 @@ import {
   type Timer,
 } from '@mayfly/client';
 
-/** How long a task is asked for while the broker is away. */
+/** Time for all attempts to request a task while the broker does not answer. */
 const ASK_MS = 20_000;
-/** How long ending is tried before the deadline is left to do it. */
+/** Time for all attempts to end a task; after that its deadline ends it. */
 const END_MS = 15_000;
 const SIGN_OF_LIFE_MS = 10_000;
 
-/** The answer to a request for a task, and when the request that brought it began (`Timer.now()`). */
+/** A granted task, and the start of its request (`Timer.now()`). */
 export interface Granted {
   readonly task: Task;
   readonly askedAt: number;
 }
 
-/** How a task is asked for, where it is not for twenty seconds and anew. */
+/** Options of a task request; by default it takes up to 20 s under a new idempotency key. */
 export interface Asking {
   readonly signal?: AbortSignal;
-  /** of an earlier request that was not answered: the task stays the same one */
+  /** the key of an earlier request without an answer: it returns the same task */
   readonly idempotencyKey?: string;
-  /** how long an answer is waited for, over all attempts */
+  /** time for all attempts together */
   readonly forMs?: number;
 }
 
-/** What an agent does with its tasks. */
+/** Requests, reads, renews and ends tasks at the broker. */
 export class TasksClient {
   constructor(
     private readonly broker: Broker,
@@ -41,8 +41,8 @@ export class TasksClient {
   ) {}
 
   /**
-   * Asks for a task. A broken connection is tried again under the same `Idempotency-Key`, so that it stays one task.
-   * The answer may be a task that has failed or lost its secrets on the way: look at `state` and `secret`.
+   * Requests a task. Retries a broken connection under the same `Idempotency-Key`, so that at most one task is granted.
+   * The task may have failed or lost its secrets in between: check `state` and `secret`.
    */
   async request(request: CreateTask, { signal, idempotencyKey, forMs }: Asking = {}): Promise<Granted> {
     const askedAt = this.timer.now();
@@ -62,7 +62,7 @@ export class TasksClient {
     return (await answerOf(calls.GET('/tasks/{id}', of(id)))).body;
   }
 
-  /** Moves the deadline. What had to be issued again comes with its new `secret`. */
+  /** Renews a task. A credential that was issued again has its new `secret`. */
   async renew(id: string, ttlSeconds: number | undefined): Promise<Task> {
     const body = ttlSeconds === undefined ? {} : { ttlSeconds };
     return (await answerOf(this.soon().POST('/tasks/{id}/renew', { ...of(id), body }))).body;
@@ -72,7 +72,7 @@ export class TasksClient {
     return (await answerOf(this.soon().POST('/tasks/{id}/heartbeat', of(id)))).body;
   }
 
-  /** Ends a task: completed without a reason, failed with one. Tried again until it is answered, for `forMs` over all attempts. */
+  /** Ends a task: completes it, or fails it with `reason`. Retries for up to `forMs` over all attempts. */
   async end(id: string, reason?: string, forMs = END_MS): Promise<Task> {
     const until = this.timer.now() + forMs;
     const ended = await retrying({ timer: this.timer, forMs }, () => {
@@ -84,7 +84,7 @@ export class TasksClient {
     return ended.body;
   }
 
-  /** Takes a task back, as an operator. */
+  /** Revokes a task, as an operator. */
   async revoke(id: string): Promise<Task> {
     return (await answerOf(this.broker.calls.DELETE('/tasks/{id}', of(id)))).body;
   }
@@ -98,7 +98,7 @@ function of(id: string) {
   return { params: { path: { id } } };
 }
 
-/** A target that did not answer is not asked a second time: what came of the first is being taken back. */
+/** True when the request may be repeated. Not after a target's failure: its task is being revoked. */
 function mayAskAgain(error: unknown): boolean {
   if (error instanceof BrokerUnreachable) return true;
   if (!(error instanceof BrokerProblem)) return false;

@@ -5,7 +5,7 @@ interface Waiter {
   readonly wake: () => void;
 }
 
-/** A timer whose time passes only when everything waits: then it jumps to the instant that is waited for next. */
+/** A fake timer. Its time jumps to the next awaited instant once every task waits. */
 export class VirtualTimer implements Timer {
   private time = 0;
   private waiters: Waiter[] = [];
@@ -28,7 +28,7 @@ export class VirtualTimer implements Timer {
     });
   }
 
-  /** Lets time pass up to an instant, waking who waits on the way in their order. */
+  /** Advances the time to an instant and wakes waiters in order of their instants. */
   async passUntil(instant: number): Promise<void> {
     for (;;) {
       await settled();
@@ -41,7 +41,7 @@ export class VirtualTimer implements Timer {
   }
 }
 
-/** Everything that was to run at once has run. */
+/** Resolves after all pending callbacks have run. */
 async function settled(): Promise<void> {
   for (let round = 0; round < 3; round += 1) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -5,7 +5,7 @@ import { TokenSigner } from '@mayfly/trust';
 import type { Foundation } from './foundation.js';
 import { PROVIDERS } from './providers.js';
 
-/** The providers of the list, built over what the service stands on. */
+/** Builds the providers of `PROVIDERS`. `closeProviders` ends their sessions at targets. */
 export function buildProviders({ config, database, keyRing, federationTokens, clock, publicUrl }: Foundation) {
   const sessions = new DatabaseSessions();
   const parts = {

@@ -20,7 +20,7 @@ export interface ServiceInputs {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** What everything else stands on: the database and its clock, keys, identities, declared state, metrics. */
+/** The parts that all others need: database, clock, keys, identity verifier, catalog, egress, metrics. */
 export type Foundation = Awaited<ReturnType<typeof buildFoundation>>;
 
 export async function buildFoundation({ config, backing, publicUrl, log, environment }: ServiceInputs) {

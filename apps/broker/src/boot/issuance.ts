@@ -34,7 +34,7 @@ import { SingleUse } from '../security/single-use.js';
 import type { Foundation } from './foundation.js';
 import { redactText } from './redaction.js';
 
-/** The path of `POST /tasks` and everything that ends what it grants. */
+/** Builds the parts that grant tasks (`POST /tasks`), renew them and revoke their credentials. */
 export function buildIssuance(foundation: Foundation, providers: ProviderRegistry, secrets: SecretSource) {
   const { config, database, clock, sealer, catalog, metrics, log, report } = foundation;
   const observer = stepObserver(config.failpoint);
@@ -79,7 +79,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   return { ...path, observer, refusals, identityUses, upkeep, orphans, attendance };
 }
 
-/** What operators watch of each connection. */
+/** Registers the metrics that have one value per connection. */
 function countByConnection(
   metrics: Foundation['metrics'],
   { orphans, gates, alarm }: { orphans: OrphanWatch; gates: ConnectionGates; alarm: RevocationAlarm },
@@ -97,14 +97,14 @@ function countByConnection(
   );
 }
 
-/** Of denials that have no entry of their own, the log has the number too. */
+/** Builds the denial log. It also logs the number of denials that have no audit entry. */
 function denialLog(sink: EntrySink, { clock, log }: Pick<Foundation, 'clock' | 'log'>): DenialLog {
   return new DenialLog(sink, clock, (summary) => {
     log.warn(summary, 'refusals without an entry of their own');
   });
 }
 
-/** Where the templates in force have credentials of providers that can leave something behind, and who sees it there. */
+/** Returns the connection pairs to scan for orphans, from the published templates. */
 function orphanPlaces(catalog: Pick<Catalog, 'templates'>, providers: ProviderRegistry): readonly OrphanPlace[] {
   const samples = catalog.templates.flatMap(({ version }) => sampleScopes(version.spec));
   const places = samples.flatMap(({ credential: { provider, connection }, scope }): OrphanPlace[] => {
@@ -115,7 +115,7 @@ function orphanPlaces(catalog: Pick<Catalog, 'templates'>, providers: ProviderRe
   return [...new Map(places.map((place) => [`${place.connection} ${place.related}`, place])).values()];
 }
 
-/** Crash tests name a step after which the process is gone at once, as by a power cut. */
+/** For crash tests: kills the process with SIGKILL right after the step that `failpoint` names. */
 function stepObserver(failpoint: string | undefined): StepObserver {
   if (failpoint === undefined) return { reached: () => undefined };
   return {

@@ -6,7 +6,7 @@ import { checkSignedToken, SignedTokenProvider } from '@mayfly/provider-signed-t
 import { VAULT_REDACTION, VaultProvider } from '@mayfly/provider-vault';
 import type { TokenSigner } from '@mayfly/trust';
 
-/** What the service has for providers; each takes of it what it needs. */
+/** The dependencies that the service offers to providers. */
 export interface ProviderParts {
   readonly clock: Clock;
   readonly identityTokens: IdentityTokens;
@@ -14,12 +14,12 @@ export interface ProviderParts {
   readonly publicUrl: string;
   readonly sessions: DatabaseSessions;
   readonly denials: DenialDocuments;
-  /** what a person may do on their own machine and nowhere else */
+  /** for development only: `config.production` turns both off */
   readonly allowPlainHttp: boolean;
   readonly allowTokenAuth: boolean;
 }
 
-/** The one list of providers: a new kind of credential is its folder and a line here. */
+/** All providers. To add one, add its folder and one line here. */
 export const PROVIDERS: readonly ProviderEntry<ProviderParts>[] = [
   { build: (parts) => ({ provider: new SignedTokenProvider(parts.signer, parts.publicUrl), check: checkSignedToken }) },
   { build: ({ clock }) => ({ provider: new PostgresProvider(clock) }), redaction: POSTGRES_REDACTION },

@@ -30,7 +30,7 @@ import { buildFoundation, type Foundation, type ServiceInputs } from './foundati
 import { buildIssuance } from './issuance.js';
 import { buildProviders } from './build-providers.js';
 
-/** Every part of the running service. Built once, under boot/; nothing else constructs one. */
+/** All parts of the running service. Only boot/ constructs them, once per process. */
 export type Services = Awaited<ReturnType<typeof buildServices>>;
 
 export async function buildServices(inputs: ServiceInputs) {
@@ -46,8 +46,8 @@ export async function buildServices(inputs: ServiceInputs) {
     ...buildPlatformSide(parts, inputs),
     ...buildWorkerSide(foundation, inputs),
     /**
-     * Resolves when the service can grant and end: the store takes writes, what is declared was read lately, and there is a signing key.
-     * Throws `unavailable` otherwise.
+     * Resolves when the service can grant and revoke: the database takes writes, the catalog is fresh and a signing key
+     * exists. Throws `unavailable` otherwise.
      */
     ready: async (): Promise<void> => {
       await writeProbe.check();
@@ -59,7 +59,7 @@ export async function buildServices(inputs: ServiceInputs) {
 
 type Parts = Foundation & ReturnType<typeof buildIssuance> & Pick<ReturnType<typeof buildProviders>, 'providers'>;
 
-/** What agents and resource servers talk to. */
+/** Builds the services behind the routes of agents and resource servers. */
 function buildAgentSide(parts: Parts) {
   const { database, sealer, clock, keyRing, publicUrl, catalog, providers, tasks, ending, refusals, observer } = parts;
   const keyHoldStore = new PgKeyHoldStore(database.pool);
@@ -87,7 +87,7 @@ function buildAgentSide(parts: Parts) {
   return { keyHoldStore, tasksService, tokensService };
 }
 
-/** What platform teams, operators and auditors talk to. */
+/** Builds the services behind the routes of platform teams, operators and auditors. */
 function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   const { database, clock, providers, egress, secrets, targets, closingStore, closing, catalog, refusals, report } =
     parts;
@@ -131,7 +131,7 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   };
 }
 
-/** What works in the background. The queue wakes the worker in time; without it the sweeper alone does. */
+/** Builds the background parts. The queue starts revocations on time; without it, the sweep finds them. */
 function buildWorkerSide({ config, database, clock, log }: Foundation, { backing }: ServiceInputs) {
   const backend = config.redisUrl === undefined ? postgresBackend(backing.url) : redisBackend(config.redisUrl);
   return {

@@ -1,12 +1,12 @@
 import { resourceServersOf, type Connection, type ProviderRegistry } from '@mayfly/credentials';
 import type { VerifiedIdentity } from '@mayfly/identity';
 
-/** Declared connections; the array is another one after each change. */
+/** The declared connections. Each change brings a new array. */
 export interface ConnectionList {
   readonly connections: readonly Connection[];
 }
 
-/** Which workloads are resource servers of which audience, as connections declare it whose provider mints tokens. */
+/** Index of resource servers by audience, from the connections of providers that mint tokens. */
 export class ResourceServers {
   private indexed: readonly Connection[] | undefined;
   private index: ReadonlySet<string> = new Set();
@@ -17,8 +17,8 @@ export class ResourceServers {
   ) {}
 
   /**
-   * Whether this identity may introspect the tokens of this audience. Exact subject, and exactly a document of the issuer
-   * that accepted the token; nothing is guessed.
+   * True when this identity may introspect tokens of this audience. The subject must match exactly, and so must the
+   * Issuer document that accepted the token.
    */
   serves({ acceptedBy, subject }: Pick<VerifiedIdentity, 'acceptedBy' | 'subject'>, audience: string): boolean {
     const { connections } = this.declared;

@@ -3,7 +3,7 @@ import type { IdentityUse, Requester } from '@mayfly/issuance';
 import type { IdentityUseStore } from '@mayfly/persistence';
 import type { RefusalRecorder } from './refusal.recorder.js';
 
-/** Step 8: a token of a single-use issuer opens one task. What it opened it may still look at, renew and end. */
+/** Step 8: a token of a single-use issuer opens one task. The same token may still read, renew and end that task. */
 export class SingleUse implements IdentityUse {
   constructor(
     private readonly store: Pick<IdentityUseStore, 'consume' | 'giveBack'>,

@@ -19,7 +19,7 @@ export class MeController {
 
   @Get()
   @Permits(['agent'])
-  @ApiOperation({ summary: 'Who the agent is, and which templates it may ask for from where it runs' })
+  @ApiOperation({ summary: 'Read the calling agent and the templates that it may use in its runtime' })
   @ApiOkResponse({ standardSchema: MeSchema })
   me(@CallingAgent() { agent, runtime, identity }: AgentPrincipal): JsonObject {
     const permitted = this.services.catalog.templates

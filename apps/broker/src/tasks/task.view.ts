@@ -2,7 +2,7 @@ import type { Preview, Grant, LivingLease, Renewed } from '@mayfly/issuance';
 import type { JsonObject } from '@mayfly/kernel';
 import type { Lease, Task } from '@mayfly/tasks';
 
-/** Step 12: the answer to a granted request, the only place where secrets are written down. */
+/** Step 12: returns the answer to a granted request, with the secrets. */
 export function grantView({ plan, minted }: Grant): JsonObject {
   return {
     ...taskMembers(plan.task),
@@ -27,7 +27,7 @@ export function grantView({ plan, minted }: Grant): JsonObject {
   };
 }
 
-/** A task as its agent and the people see it; `renewed` is what a renewal came to, with the secrets that it issued again. */
+/** Returns a task without secrets; with `renewed`, its new lifetime and the secrets that were issued again. */
 export function taskView(task: Task & { readonly leases: readonly LivingLease[] }, renewed?: Renewed): JsonObject {
   return {
     ...taskMembers(task),
@@ -36,7 +36,7 @@ export function taskView(task: Task & { readonly leases: readonly LivingLease[] 
   };
 }
 
-/** A dry run: the decision control by control, and what would be granted where it permits so far. */
+/** Returns a dry run: the verdict of each control and, if permitted, the grant that would follow. */
 export function previewView({ decision, permitted }: Preview): JsonObject {
   const wouldBe =
     permitted === undefined
@@ -75,7 +75,7 @@ function taskMembers(task: Task): JsonObject {
   };
 }
 
-/** A lease without anything that could be used: for a task's view and for the history. */
+/** Returns the members of a lease. A lease holds no secret. */
 function leaseMembers(lease: Lease): JsonObject {
   return {
     leaseId: lease.id,

@@ -15,11 +15,11 @@ export interface TasksParts {
   readonly keyHolds: KeyHolds;
 }
 
-/** What agents and operators do with tasks, between the routes and the path. */
+/** Creates, reads, renews and ends tasks for the routes. */
 export class TasksService {
   constructor(private readonly parts: TasksParts) {}
 
-  /** Grants a task and answers with its secrets, once per idempotency key. */
+  /** Grants a task and returns its secrets, once per idempotency key. */
   async create(agent: AgentPrincipal, request: CreateTask, idempotencyKey: string | undefined): Promise<JsonObject> {
     if (idempotencyKey === undefined) return (await this.grant(agent, request)).body;
     const { issuer, subject } = agent.identity;
@@ -30,8 +30,8 @@ export class TasksService {
   }
 
   /**
-   * Says what `create` would do now, control by control. Mints nothing, takes no quota. Throws what `create` would throw
-   * where the request itself is wrong, and not refused by a control that others can change.
+   * Predicts the result of `create`, control by control. Mints nothing, takes no quota. A denial (`policy_denied`,
+   * `quota_exceeded`) is part of the answer; for any other problem it throws what `create` would throw.
    */
   async dryRun(agent: AgentPrincipal, request: CreateTask): Promise<JsonObject> {
     const preview = await this.parts.issuance.preview(requesterOf(agent), asked(request));
@@ -41,7 +41,7 @@ export class TasksService {
     throw problem;
   }
 
-  /** A task without secrets. An agent sees its own only; another's is not there. Throws `not_found`. */
+  /** Reads a task without secrets. Throws `not_found`, also for an agent that reads another agent's task. */
   async view(caller: Principal, taskId: TaskId): Promise<JsonObject> {
     const task = await this.parts.tasks.find(taskId);
     const hidden = caller.kind === 'agent' && task?.agent.id !== caller.agent.id;
@@ -49,7 +49,7 @@ export class TasksService {
     return taskView(task);
   }
 
-  /** Ends a task and answers how each of its leases stands once what can be closed at once is closed. */
+  /** Ends a task, closes the leases that can be closed at once, and returns the state of all leases. */
   async end(caller: Principal, taskId: TaskId, cause: TaskEndCause, reason?: string): Promise<JsonObject> {
     await this.view(caller, taskId);
     await this.parts.ending.end({ taskId, cause, actor: actorOf(caller), ...(reason === undefined ? {} : { reason }) });
@@ -61,7 +61,7 @@ export class TasksService {
     return this.view(agent, taskId);
   }
 
-  /** Renews a task, and says what made its life no longer; a credential that had to be issued again comes with its new secret. */
+  /** Renews a task. Returns the limit of its lifetime, and the new secret of each credential that was issued again. */
   async renew(agent: AgentPrincipal, taskId: TaskId, ttlSeconds: number | undefined): Promise<JsonObject> {
     const renewed = await this.parts.renewal.renew(requesterOf(agent), taskId, ttlSeconds);
     const task = await this.parts.tasks.find(taskId);

@@ -4,13 +4,13 @@ import { finding, type Finding, type SampleScope, sampleScopes, type TaskTemplat
 
 const ASKING_SECONDS = 8;
 
-/** What the targets of a template say of its scopes, asked when somebody lints or publishes it. Only warnings come of it. */
+/** Asks the targets of a template about its scopes, for linting and publication. Returns warnings only. */
 export class TargetExamination {
   constructor(private readonly targets: Pick<Targets, 'resolve'>) {}
 
   /**
-   * Never rejects: a target that cannot be asked is a warning as well. Connections that are `unsettled` are not asked:
-   * they are about to be declared otherwise than they stand.
+   * Never rejects: a target that cannot be asked becomes a warning too. Does not ask `unsettled` connections, because
+   * the same run of documents is about to change them.
    */
   async about(spec: TaskTemplateSpec, unsettled: ReadonlySet<string> = new Set()): Promise<readonly Finding[]> {
     const found = await Promise.all(

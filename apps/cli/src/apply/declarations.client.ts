@@ -17,47 +17,47 @@ const PATHS = {
   TaskTemplate: '/templates/{name}',
 } as const;
 
-/** What of a document the broker keeps: as it would stand in a file. */
+/** The members of a document that the broker stores, in the form of a file. */
 export interface Content {
   readonly labels: Readonly<Record<string, string>>;
   readonly spec: unknown;
 }
 
-/** What is there under a document's name. */
+/** The stored state under a document's name. */
 export interface Found {
   readonly etag: string;
-  /** what a new document takes the place of: the draft of a template before what is in force */
+  /** the content that a new document replaces: a template's draft, otherwise its current version */
   readonly content: Content | undefined;
-  /** of templates: the draft that waits, and the version in force */
+  /** templates only: the unpublished draft, and the current version */
   readonly draft?: Content & { readonly author: string };
   readonly inForce?: Content;
 }
 
-/** What the broker says of a document before it is sent to stay. */
+/** The broker's check of one document. */
 export interface Checked {
   readonly refusal: BrokerRefusal | undefined;
-  /** of templates: why it would not be put in force */
+  /** templates only: the problem that publishing would return */
   readonly publication: BrokerRefusal | undefined;
   readonly findings: readonly Finding[];
 }
 
 type DocumentCheck = DeclarationCheck['documents'][number];
 
-/** Targets are asked as well, one after the other. */
+/** Long, because the broker also asks targets, one after the other. */
 const CHECK_MS = 60_000;
 
-/** The declared documents behind the API. */
+/** Reads and writes declared documents over the API. */
 export class DeclarationsClient {
   constructor(private readonly broker: Broker) {}
 
-  /** What is there, or undefined where nothing of that kind has this name. */
+  /** Reads a stored document; undefined when none of this kind has this name. */
   async find(kind: DeclarationKind, name: string): Promise<Found | undefined> {
     if (kind === 'TaskTemplate') return this.findTemplate(name);
     const found = await orMissing(answerOf(this.broker.calls.GET(PATHS[kind], { params: { path: { name } } })));
     return found && { etag: found.etag ?? '', content: found.body };
   }
 
-  /** Creates a document, which has to be new. */
+  /** Creates a document under a free name. Returns its entity tag. */
   create(declared: Declaration): Promise<string> {
     const { kind, metadata } = declared;
     const { calls } = this.broker;
@@ -66,19 +66,19 @@ export class DeclarationsClient {
     return etagOf(answerOf(calls.PUT(PATHS[kind], { params, body: sent(declared) })));
   }
 
-  /** Replaces what is there, provided that it is what `etag` is of. */
+  /** Replaces a document if `etag` still matches. Returns the new entity tag. */
   replace(declared: Declaration, etag: string): Promise<string> {
     const params = { path: { name: declared.metadata.name }, header: { 'If-Match': etag } };
     return etagOf(answerOf(this.broker.calls.PUT(PATHS[declared.kind], { params, body: sent(declared) })));
   }
 
-  /** Puts the draft of a template in force, provided that it is what `etag` is of. */
+  /** Publishes the draft of a template if `etag` still matches. Returns the new entity tag. */
   publish(name: string, etag: string): Promise<string> {
     const params = { path: { name }, header: { 'If-Match': etag } };
     return etagOf(answerOf(this.broker.calls.POST('/templates/{name}/publish', { params })));
   }
 
-  /** What a run of these documents would come to, each by `Kind/name`. Nothing is changed. */
+  /** Checks a run of documents and changes nothing. Returns the results by `Kind/name`. */
   async check(documents: readonly Declaration[], publish: boolean): Promise<Map<string, Checked>> {
     const calls = this.broker.within(CHECK_MS);
     const { body } = await answerOf(
@@ -103,12 +103,12 @@ export class DeclarationsClient {
   }
 }
 
-/** A document as the contract has it: members that are undefined here are not sent. */
+/** Casts a document to the contract's type. JSON leaves out its undefined members. */
 function sent<Declared extends Declaration>(declared: Declared) {
   return declared as unknown as Extract<DeclarationDocument, { kind: Declared['kind'] }>;
 }
 
-/** The entity tag of what is there now. */
+/** Returns the entity tag of an answer. */
 async function etagOf(answer: Promise<Answer<unknown>>): Promise<string> {
   return (await answer).etag ?? '';
 }

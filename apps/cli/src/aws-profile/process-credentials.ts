@@ -3,13 +3,13 @@ import { accessOf, chosenAccess, type AwsSession } from '@mayfly/sdk';
 import { CommandFailure, usageFailure } from '../command-failure.js';
 import { EXIT } from '../exit-codes.js';
 
-/** The AWS session of a task, and the name of the credential that it is of. */
+/** The AWS session of a task, and its credential's name. */
 export interface NamedSession {
   readonly name: string;
   readonly session: AwsSession;
 }
 
-/** Throws a usage failure when the task has no AWS session, `UnusableCredential` when it has several and none is picked. */
+/** Returns a task's AWS session. Throws a usage failure without one, `UnusableCredential` when several match. */
 export function sessionIn({ credentials, template }: Task, picked: readonly string[]): NamedSession {
   const accesses = credentials.flatMap(({ name, provider, secret, expiresAt, providerExpiresAt }) => {
     const access = accessOf(provider, secret ?? {}, { expiresAt: providerExpiresAt ?? expiresAt });
@@ -20,7 +20,9 @@ export function sessionIn({ credentials, template }: Task, picked: readonly stri
   return { name: chosen.name, session: chosen.access.session };
 }
 
-/** SDKs refuse a session that has ended by their clock, or use it all the same. Throws a `CommandFailure` that names the clock. */
+/**
+ * Throws a `CommandFailure` for a session that has ended by the local clock: an SDK would refuse it, or fail with it.
+ */
 export function requireAlive({ expiration }: AwsSession, now: Date): void {
   if (Date.parse(expiration) > now.getTime()) return;
   throw new CommandFailure(
@@ -30,7 +32,7 @@ export function requireAlive({ expiration }: AwsSession, now: Date): void {
   );
 }
 
-/** "Sourcing credentials with an external process", AWS SDKs and Tools Reference Guide: these members, version 1. */
+/** Returns the members of version 1 ("Sourcing credentials with an external process", AWS SDKs and Tools Reference). */
 export function processCredentials({ accessKeyId, secretAccessKey, sessionToken, expiration }: AwsSession) {
   return {
     Version: 1,

@@ -2,11 +2,11 @@ import { BrokerProblem, type ProblemDocument } from '@mayfly/client';
 import { CommandFailure } from '../command-failure.js';
 import { EXIT } from '../exit-codes.js';
 
-/** The broker answered, and the answer is no. */
+/** A problem that the broker answered, with its exit code. */
 export class BrokerRefusal extends CommandFailure {
   constructor(
     readonly status: number,
-    /** the word of docs/problems.md; empty when what answered was no broker */
+    /** a code of docs/problems.md; empty when the answer is not from a broker */
     readonly code: string,
     message: string,
     readonly document: ProblemDocument = {},
@@ -16,12 +16,12 @@ export class BrokerRefusal extends CommandFailure {
     this.name = 'BrokerRefusal';
   }
 
-  /** Reads a refusal out of an answer, whatever stands in it. */
+  /** Builds a refusal from any answer body. */
   static of(status: number, body: unknown, retryAfter: string | undefined): BrokerRefusal {
     return BrokerRefusal.from(BrokerProblem.of(status, body, retryAfter));
   }
 
-  /** A problem in the words that a person at a terminal reads. */
+  /** Converts a problem to a sentence for people. */
   static from({ status, code, document, retryAfterSeconds }: BrokerProblem): BrokerRefusal {
     const { detail } = document;
     const sentence = detail === undefined ? wordless(status) : sentenceOf(status, { ...document, detail });
@@ -31,10 +31,10 @@ export class BrokerRefusal extends CommandFailure {
 
 type FieldFault = NonNullable<ProblemDocument['errors']>[number];
 
-/** A document that says something. */
+/** A problem document with `detail`. */
 type Worded = ProblemDocument & { readonly detail: string };
 
-/** One sentence; what is wrong field by field follows in lines of its own, unless the sentence has said it. */
+/** Returns one sentence, then one line per field error that the sentence does not contain. */
 function sentenceOf(status: number, { detail, control, reason, errors = [], instance }: Worded): string {
   const by = control === undefined ? '' : ` (control \`${control}\`)`;
   const why = reason === undefined ? '' : ` (${reason})`;
@@ -45,7 +45,7 @@ function sentenceOf(status: number, { detail, control, reason, errors = [], inst
   return `${said}${by}${why}${request}${places.join('')}`;
 }
 
-/** The broker counts the errors beside the first one; where they are all listed, the list says how many. */
+/** Removes the count of further errors from the detail, because all errors are listed. */
 function withoutCount(detail: string, errors: readonly FieldFault[]): string {
   const [first] = errors;
   return first !== undefined && detail === `${first.detail} (and ${String(errors.length - 1)} more)`
@@ -53,13 +53,13 @@ function withoutCount(detail: string, errors: readonly FieldFault[]): string {
     : detail;
 }
 
-/** Whether a detail names its place itself, as those of declarations do: `Connection/crm: spec.config.url: …`. */
+/** True when a detail contains its own path, as those of declarations do: `Connection/crm: spec.config.url: …`. */
 function namesPlace({ pointer, detail }: FieldFault): boolean {
   const path = pointer.slice(1).replaceAll('/', '.');
   return detail.replace(/\[(\d+)\]/g, '.$1').includes(` ${path}: `);
 }
 
-/** Where something is wrong and what, on a line of its own; what the sentence has said is not said again. */
+/** Returns the path and text of a field error on its own line, without a text that the sentence contains. */
 function placeOf(error: FieldFault, said: string): string {
   if (!said.startsWith(error.detail) && !said.endsWith(error.detail))
     return `\n  ${error.pointer === '' || namesPlace(error) ? '' : `${error.pointer}: `}${error.detail}`;

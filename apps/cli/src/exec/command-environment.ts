@@ -1,12 +1,12 @@
 import { requirePlain, type ToolVariables } from '@mayfly/sdk';
 import type { Variables } from '../config.js';
 
-/** Names of variables that lead to an identity token: whoever has it can ask for more than this task. */
+/** Variables that lead to an identity token. Their reader could request other tasks, so commands do not get them. */
 const IDENTITY = /^(MAYFLY_(TOKEN(_\w*)?|ID_TOKEN)|ACTIONS_ID_TOKEN_REQUEST_(URL|TOKEN)|SPIFFE_JWT_SVID_FILE)$/;
 
 /**
- * The environment of a command: what it inherits, less what is withheld from it, and what it is given. Throws
- * `UnusableCredential` when a value could be taken for more than one value by whoever writes it down.
+ * Builds the environment of a command: the inherited variables without the withheld ones, plus the given ones. Throws
+ * `UnusableCredential` for a value with a control character.
  */
 export function commandEnvironment(
   inherited: Variables,

@@ -24,7 +24,7 @@ const PASSWORD_FILE = 'pgpass';
 const AUTHORITY_FILE = 'postgres-authority.pem';
 
 export interface DeliveryOptions {
-  /** names of credentials that are to be used where several would do */
+  /** names of the credentials to use when several match */
   readonly picked: readonly string[];
   readonly awsServer: boolean;
   readonly pgHost?: string;
@@ -35,11 +35,11 @@ export interface DeliveryOptions {
 export interface DeliveryParts {
   readonly files: PrivateFiles;
   readonly inherited: Variables;
-  /** variables of the identity token in use */
+  /** variables of the identity token in use, withheld from the command */
   readonly identityVariables: readonly string[];
 }
 
-/** Hands the credentials of a task to one command, in the forms that its tools look for, and renewed ones after them. */
+/** Delivers a task's credentials to one command in the forms that its tools read, and renewed ones afterwards. */
 export class Delivery {
   private current: readonly Credential[] = [];
   private endpoint: AwsEndpoint | undefined;
@@ -49,7 +49,7 @@ export class Delivery {
     private readonly parts: DeliveryParts,
   ) {}
 
-  /** The environment of the command. Throws `UnusableCredential` when it is not clear what to hand over. */
+  /** Builds the environment of the command. Throws `UnusableCredential` when a credential cannot be delivered. */
   async prepare(taskId: string, credentials: readonly Credential[]): Promise<Record<string, string>> {
     this.current = credentials;
     const accesses = this.accessesOf(credentials);
@@ -69,8 +69,8 @@ export class Delivery {
   }
 
   /**
-   * Hands on what a renewal issued again. Answers the credentials of which the command goes on to hold the earlier
-   * material, because it was given in variables, which nobody can change from outside.
+   * Delivers credentials that a renewal issued again. Returns the earlier credentials that the command keeps, because
+   * it got them in variables, which nobody can change from outside.
    */
   async handOn(renewed: readonly Credential[]): Promise<readonly Credential[]> {
     const before = new Map(this.current.map((credential) => [credential.name, credential]));
@@ -120,7 +120,7 @@ export class Delivery {
     return this.parts.files.write(PASSWORD_FILE, passwordLine(login));
   }
 
-  /** Whether the command will see the new material. */
+  /** Delivers a new secret. Returns true when the command will see it. */
   private async replace(credential: Credential): Promise<boolean> {
     const [access] = this.accessesOf([credential]).map((one) => one.access);
     if (access?.family === 'aws' && this.endpoint !== undefined) {

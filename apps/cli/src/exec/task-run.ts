@@ -21,13 +21,13 @@ export interface TaskRunParts {
   readonly runtimeDir: string;
 }
 
-/** A command under a task: the task begins before it, is kept alive while it runs, and ends with it however that is. */
+/** Runs a command under a task: requests the task first, keeps it alive meanwhile, and ends it in every case. */
 export class TaskRun {
   private readonly relay = new SignalRelay();
 
   constructor(private readonly parts: TaskRunParts) {}
 
-  /** The status to leave with: the command's own once it runs. Throws a `CommandFailure` when there is no task to run it under. */
+  /** Returns the exit code, the command's own once it runs. Throws a `CommandFailure` without a usable task. */
   async run(request: CreateTask, command: readonly string[], options: DeliveryOptions): Promise<number> {
     this.relay.start();
     this.relay.onInsistence(() => {
@@ -61,7 +61,7 @@ export class TaskRun {
     }
   }
 
-  /** Everything that exists for the time of the command only. */
+  /** Creates the private files, the guard and the delivery, runs the command, and removes them. */
   private async supply(
     granted: Granted,
     ttlSeconds: number | undefined,
@@ -118,7 +118,7 @@ export class TaskRun {
     });
   }
 
-  /** Ends the task and says how its credentials stand. The command's own status is kept, whatever comes of it. */
+  /** Ends the task and prints the state of its credentials. A failure here does not change the exit code. */
   private async finish({ id, expiresAt }: Task, { reason }: CommandEnd): Promise<void> {
     const { tasks, notices } = this.parts;
     try {
@@ -140,7 +140,7 @@ export class TaskRun {
   }
 }
 
-/** A repeated request may bring a task that failed half-way, or one whose secrets may no longer be told. */
+/** Throws when a repeated request returned a task that has failed, or one without its secrets. */
 function requireUsable({ id, state, credentials }: Task): void {
   if (state === 'active' && credentials.every(({ secret }) => secret !== undefined)) return;
   throw new CommandFailure(

@@ -9,7 +9,7 @@ const STEPS = [
   ['retire', 'stop an agent for good'],
 ] as const;
 
-/** `mayfly agents`: the steps of an agent's life that files do not say. For platform teams and operators. */
+/** Adds `mayfly agents`: state changes of agents, which files cannot declare. For platform teams and operators. */
 export function addAgentsCommand(program: Command): void {
   const agents = program.command('agents').description('activate agents, and stop them');
   for (const [step, description] of STEPS) {

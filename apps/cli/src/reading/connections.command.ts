@@ -5,10 +5,10 @@ import { EXIT } from '../exit-codes.js';
 import { table } from '../output/table.js';
 import { openSession } from '../session.js';
 
-/** The broker tries every server and every right, one after the other. */
+/** Long, because the broker tests every server and every right, one after the other. */
 const TEST_TIMEOUT_MS = 60_000;
 
-/** `mayfly connections`: for platform teams and operators. */
+/** Adds `mayfly connections`, for platform teams and operators. */
 export function addConnectionsCommand(program: Command): void {
   const connections = program.command('connections').description('try connections, and take them out of use');
   connections
@@ -38,7 +38,7 @@ function addStep(connections: Command, step: 'disable' | 'enable', description: 
     });
 }
 
-/** What a test found, for people. */
+/** Formats a test result for people. */
 function testWords({ connection, ok, checks, clockOffsetSeconds, loginAgeSeconds }: ConnectionTest): string {
   const rows = checks.map(({ name, outcome, detail = '' }) => [outcome, name, detail]);
   const facts = [

@@ -12,7 +12,7 @@ import {
 const PAGE = 200;
 const PATIENCE_MS = 5_000;
 
-/** One page. `cursor` is the `nextCursor` of the page before, under the same filter. */
+/** Reads one page. `cursor` is the `nextCursor` of the previous page under the same filter. */
 export async function issuancePage(
   broker: Broker,
   filter: IssuanceFilter,
@@ -23,7 +23,7 @@ export async function issuancePage(
   return (await retrying({ timer, forMs: PATIENCE_MS }, ask)).body;
 }
 
-/** The history, one issuance a lease and the newest first: all of it, page by page as they are asked for. */
+/** Reads all issuances, newest first, and fetches each page on demand. */
 export async function* allIssuances(broker: Broker, filter: IssuanceFilter): AsyncGenerator<Issuance> {
   for (let cursor: string | undefined; ;) {
     const { items, nextCursor }: IssuancePage = await issuancePage(broker, filter, { limit: PAGE, cursor });

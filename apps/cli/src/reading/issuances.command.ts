@@ -12,7 +12,7 @@ interface Options extends IssuanceOptions, GlobalOptions {
   readonly cursor?: string;
 }
 
-/** `mayfly issuances`: who got what, and how it ended. For auditors and operators. */
+/** Adds `mayfly issuances`: the history of leases, for auditors and operators. */
 export function addIssuancesCommand(program: Command): void {
   withIssuanceOptions(program.command('issuances').description('who got what and how it ended, newest first'))
     .option('--task <id>', 'of this task')

@@ -7,10 +7,10 @@ import { EXIT } from '../exit-codes.js';
 import { table } from '../output/table.js';
 import { openSession } from '../session.js';
 
-/** The broker fetches the discovery document and the keys, one after the other. */
+/** Long, because the broker fetches the discovery document and the keys, one after the other. */
 const TEST_TIMEOUT_MS = 30_000;
 
-/** `mayfly issuers`: for platform teams. */
+/** Adds `mayfly issuers`, for platform teams. */
 export function addIssuersCommand(program: Command): void {
   program
     .command('issuers')
@@ -40,7 +40,7 @@ function tokenIn(path: string): string {
   }
 }
 
-/** What a test found, for people. */
+/** Formats a test result for people. */
 function testWords({ issuer, ok, checks }: IssuerTest): string {
   const rows = checks.map(({ name, outcome, detail = '' }) => [outcome, name, detail]);
   return `${table(['OUTCOME', 'CHECK', ''], rows)}issuer ${issuer} ${ok ? 'is in order' : 'is not in order'}\n`;

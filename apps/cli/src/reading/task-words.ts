@@ -4,7 +4,7 @@ import { list, table } from '../output/table.js';
 import { shortInstant } from './instants.js';
 import type { ListedTask } from './task-list.js';
 
-/** A task and its credentials, for people. */
+/** Formats a task and its credentials for people. */
 export function taskWords(task: Task): string {
   const facts = list({
     task: task.id,
@@ -21,7 +21,7 @@ export function taskWords(task: Task): string {
   return `${facts}\n${leaseEnds(task).join('\n')}\n`;
 }
 
-/** Tasks in a table, for people. */
+/** Formats tasks as a table for people. */
 export function taskTable(tasks: readonly ListedTask[]): string {
   const rows = tasks.map(({ taskId, agent, template, createdAt, expiresAt, credentials, cause }) => [
     shortInstant(createdAt),

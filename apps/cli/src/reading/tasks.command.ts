@@ -11,7 +11,7 @@ interface EndOptions extends GlobalOptions {
   readonly failed?: string;
 }
 
-/** `mayfly tasks`: tasks as they are, for agents (their own), operators and auditors. */
+/** Adds `mayfly tasks`, for agents (their own tasks), operators and auditors. */
 export function addTasksCommand(program: Command): void {
   const tasks = program.command('tasks').description('see tasks, and end them');
   withIssuanceOptions(

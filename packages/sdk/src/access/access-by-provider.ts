@@ -10,7 +10,7 @@ const ACCESS_BY_PROVIDER: ReadonlyMap<string, AccessOf> = new Map<string, Access
   ['signed-token', accessOfSignedToken],
 ]);
 
-/** What tools can make of a secret; undefined where only the command itself knows what to do with its members. Pure. */
+/** Converts a secret for tools. Returns undefined when no known tool uses such a secret. Pure. */
 export function accessOf(provider: string, secret: Secret, context: AccessContext): ToolAccess | undefined {
   return ACCESS_BY_PROVIDER.get(provider)?.(secret, context);
 }

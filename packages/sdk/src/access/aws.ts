@@ -1,11 +1,11 @@
 import { devNull } from 'node:os';
 import { known, textIn, type AccessOf, type AwsSession, type ToolVariables } from './tool-access.js';
 
-/** Settings of AWS tools that name no credential and no place of one; everything else of `AWS_*` is withheld. */
+/** AWS settings that name neither a credential nor its source. A command inherits no other `AWS_*` variable. */
 const HARMLESS =
   /^AWS_(CA_BUNDLE|CLI_\w+|CONFIG_FILE|DEFAULT_OUTPUT|ENDPOINT_URL(_\w+)?|MAX_ATTEMPTS|PAGER|RETRY_MODE|STS_REGIONAL_ENDPOINTS|USE_\w+_ENDPOINT|(REQUEST|RESPONSE)_CHECKSUM_\w+)$/;
 
-/** The secret of `aws-sts`. */
+/** Converts a secret of `aws-sts`. */
 export const accessOfAwsSts: AccessOf = (secret, { expiresAt }) => {
   const [accessKeyId, secretAccessKey] = [textIn(secret, 'accessKeyId'), textIn(secret, 'secretAccessKey')];
   if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
@@ -14,7 +14,7 @@ export const accessOfAwsSts: AccessOf = (secret, { expiresAt }) => {
   return { family: 'aws', session: sessionOf({ accessKeyId, secretAccessKey, sessionToken, expiration, region }) };
 };
 
-/** A session without the members that are not known. */
+/** Builds a session and leaves out undefined members. */
 export function sessionOf(parts: {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -30,7 +30,7 @@ export function sessionOf(parts: {
   };
 }
 
-/** For a command that gets one session and keeps it. SDKs look at these variables first, once no profile is named. */
+/** Variables for a command that keeps one session. SDKs read them first, unless a profile is named. */
 export function awsVariables(session: AwsSession): ToolVariables {
   return {
     withholds: (name) => name.startsWith('AWS_') && !HARMLESS.test(name),
@@ -45,8 +45,8 @@ export function awsVariables(session: AwsSession): ToolVariables {
 }
 
 /**
- * For a command that asks for the session of the moment at an endpoint. SDKs would look into the shared files before they
- * ask there, so these are empty for it.
+ * Variables for a command that fetches the current session from an endpoint. SDKs read the shared files first, so both
+ * files are empty.
  */
 export function awsEndpointVariables(session: AwsSession, endpoint: { url: string; token: string }): ToolVariables {
   return {
@@ -61,7 +61,7 @@ export function awsEndpointVariables(session: AwsSession, endpoint: { url: strin
   };
 }
 
-/** No fallback to the identity of the machine when the session has ended. */
+/** The region, and no fallback to the machine's own identity when the session has ended. */
 function places({ region }: AwsSession) {
   return { AWS_REGION: region, AWS_DEFAULT_REGION: region, AWS_EC2_METADATA_DISABLED: 'true' };
 }

@@ -1,7 +1,7 @@
 import type { ToolAccess } from './tool-access.js';
 import { UnusableCredential } from './unusable-credential.js';
 
-/** A credential that tools can use. */
+/** A converted credential with its name. */
 export interface NamedAccess {
   readonly name: string;
   readonly access: ToolAccess;
@@ -11,8 +11,8 @@ const SAYS = { aws: 'AWS sessions', postgres: 'database logins' } as const;
 type Exclusive = keyof typeof SAYS;
 
 /**
- * The one credential of a family that tools know by fixed variables; undefined when the task has none. Throws
- * `UnusableCredential` when it has several and `picked` does not say which.
+ * Returns the one credential of a family whose tools read fixed variables; undefined when the task has none. Throws
+ * `UnusableCredential` when the task has several and `picked` does not choose one.
  */
 export function chosenAccess<Family extends Exclusive>(
   family: Family,

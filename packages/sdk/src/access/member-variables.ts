@@ -1,7 +1,7 @@
 import { textIn, type Secret } from './tool-access.js';
 import { UnusableCredential } from './unusable-credential.js';
 
-/** Variables that mean something to Mayfly itself. */
+/** Variables with a meaning in Mayfly itself. */
 const OWN = new Set([
   'MAYFLY_URL',
   'MAYFLY_ALLOW_HTTP',
@@ -16,16 +16,16 @@ export interface SecretOf {
   readonly secret: Secret;
 }
 
-/** A secret's members under names of their own: as variables, or in files where a text has several lines (keys, certificates). */
+/** Members of secrets as variables, or as files when a value has several lines (keys, certificates). */
 export interface MemberVariables {
   readonly set: Readonly<Record<string, string>>;
-  /** text by the variable that is to hold the path of its file */
+  /** file content, by the variable that gets the file's path */
   readonly files: Readonly<Record<string, string>>;
 }
 
 /**
- * `MAYFLY_<CREDENTIAL>_<MEMBER>` for every member of every secret. Throws `UnusableCredential` when two come to the same name
- * or one to a name of Mayfly's own. Pure.
+ * Builds `MAYFLY_<CREDENTIAL>_<MEMBER>` for every member of every secret. Throws `UnusableCredential` when two members
+ * get the same name, or one gets a name of Mayfly itself. Pure.
  */
 export function memberVariables(credentials: readonly SecretOf[]): MemberVariables {
   const [set, files]: [Record<string, string>, Record<string, string>] = [{}, {}];
@@ -43,7 +43,7 @@ export function memberVariables(credentials: readonly SecretOf[]): MemberVariabl
   return { set, files };
 }
 
-/** `MAYFLY_TOKEN_<NAME>` for each signed token. Throws as `memberVariables` does. Pure. */
+/** Builds `MAYFLY_TOKEN_<NAME>` for each signed token. Throws as `memberVariables` does. Pure. */
 export function tokenVariables(
   tokens: readonly { readonly name: string; readonly token: string }[],
 ): Record<string, string> {
@@ -68,7 +68,7 @@ function claim(variable: string, taken: Set<string>, credential: string): void {
   taken.add(variable);
 }
 
-/** `accessKeyId` and `access-key-id` become `ACCESS_KEY_ID`. */
+/** Converts `accessKeyId` and `access-key-id` to `ACCESS_KEY_ID`. */
 function wordOf(name: string): string {
   return name
     .replace(/([a-z0-9])([A-Z])/g, '$1_$2')

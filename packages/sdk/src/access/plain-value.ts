@@ -1,6 +1,6 @@
 import { UnusableCredential } from './unusable-credential.js';
 
-/** No value of a secret may end a line of a file or a variable before its end. Throws without the value. */
+/** Throws `UnusableCredential`, without the value, for a control character: it could end a line or a variable early. */
 export function requirePlain(name: string, value: string): void {
   // eslint-disable-next-line no-control-regex
   if (!/[\u0000-\u001f\u007f]/.test(value)) return;

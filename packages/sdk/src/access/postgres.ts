@@ -1,7 +1,7 @@
 import { requirePlain } from './plain-value.js';
 import { known, textIn, type AccessOf, type PostgresLogin, type ToolVariables } from './tool-access.js';
 
-/** Each would lead a tool past the login that it is given (libpq, "Environment Variables"). */
+/** Variables that would override the given login (libpq, "Environment Variables"). */
 const WITHHELD = new Set([
   'DATABASE_URL',
   'PGDATABASE',
@@ -15,7 +15,7 @@ const WITHHELD = new Set([
   'PGUSER',
 ]);
 
-/** The secret of `postgres`. */
+/** Converts a secret of `postgres`. */
 export const accessOfPostgres: AccessOf = (secret) => {
   const [username, password] = [textIn(secret, 'username'), textIn(secret, 'password')];
   if (username === undefined || password === undefined) return undefined;
@@ -25,11 +25,11 @@ export const accessOfPostgres: AccessOf = (secret) => {
   return { family: 'postgres', login: { ...known({ ...places, sslmode, sslrootcert }), username, password } };
 };
 
-/** Files that variables name. */
+/** Paths of the files that variables name. */
 export interface LoginFiles {
-  /** the password, where a renewed one can follow it */
+  /** the password file; a renewed password can replace it */
   readonly passwords: string;
-  /** the authority's certificate, where the login has one */
+  /** the authority's certificate, if the login has one */
   readonly authority?: string;
 }
 
@@ -49,8 +49,8 @@ export function postgresVariables(login: PostgresLogin, files: LoginFiles): Tool
 }
 
 /**
- * One line of a password file, for the places that are known and for any where one is not (libpq, "The Password File").
- * Throws `UnusableCredential` for a value that would end the line.
+ * Returns one line of a password file; an unknown host, port or database becomes `*` (libpq, "The Password File").
+ * Throws `UnusableCredential` for a value with a control character.
  */
 export function passwordLine({ host, port, database, username, password }: PostgresLogin): string {
   const fields = [host, port, database, username, password].map((field) =>

@@ -1,4 +1,4 @@
-/** An AWS session, wherever it came from. */
+/** An AWS session of any provider. */
 export interface AwsSession {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -8,7 +8,7 @@ export interface AwsSession {
   readonly region?: string;
 }
 
-/** A login at a PostgreSQL database; what is not known is left to the command. */
+/** A login at a PostgreSQL database; the command supplies undefined members. */
 export interface PostgresLogin {
   readonly host?: string;
   readonly port?: string;
@@ -20,15 +20,15 @@ export interface PostgresLogin {
   readonly sslrootcert?: string;
 }
 
-/** What tools can make of one credential. */
+/** One credential in the form that its tools use. */
 export type ToolAccess =
   | { readonly family: 'aws'; readonly session: AwsSession }
   | { readonly family: 'postgres'; readonly login: PostgresLogin }
   | { readonly family: 'token'; readonly token: string };
 
-/** What the caller knows of things that a secret does not say. */
+/** Facts from the caller that a secret may lack. */
 export interface AccessContext {
-  /** of the lease, for secrets that say nothing of their end */
+  /** expiry of the lease, for a secret without an expiry */
   readonly expiresAt: string;
   readonly pgHost?: string;
   readonly pgPort?: string;
@@ -37,22 +37,22 @@ export interface AccessContext {
 
 export type Secret = Readonly<Record<string, unknown>>;
 
-/** Makes access out of the secret of one kind of provider, or undefined where no tool knows such a secret. Pure. */
+/** Converts a secret of one provider; returns undefined when no tool uses such a secret. Pure. */
 export type AccessOf = (secret: Secret, context: AccessContext) => ToolAccess | undefined;
 
-/** Variables for a command: those to set, and whether one that it would inherit is withheld. */
+/** Variables that a command gets, and a test for those that it must not inherit. */
 export interface ToolVariables {
   readonly set: Readonly<Record<string, string>>;
   readonly withholds: (name: string) => boolean;
 }
 
-/** A member of a secret as text; undefined when it is missing or no text or number. */
+/** Returns a text or number member of a secret as text; undefined for any other value. */
 export function textIn(secret: Secret, member: string): string | undefined {
   const value = secret[member];
   return typeof value === 'string' ? value : typeof value === 'number' ? String(value) : undefined;
 }
 
-/** The variables that are known, without those that are not. */
+/** Returns the variables without undefined ones. */
 export function known(variables: Readonly<Record<string, string | undefined>>): Record<string, string> {
   return Object.fromEntries(
     Object.entries(variables).filter((entry): entry is [string, string] => entry[1] !== undefined),

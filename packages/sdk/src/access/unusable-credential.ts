@@ -1,7 +1,7 @@
-/** Why tools cannot be given a credential: which of several is not said, a name is taken, or a value would end a line early. */
+/** Why tools cannot get a credential: several match, a variable name is taken, or a value has a control character. */
 export type UnusableReason = 'ambiguous' | 'name_taken' | 'not_plain';
 
-/** A task has credentials that cannot be handed to tools as they are. Holds no value of a secret. */
+/** A credential that tools cannot get as it is. The error holds no value of a secret. */
 export class UnusableCredential extends Error {
   constructor(
     readonly reason: UnusableReason,

@@ -1,11 +1,11 @@
 import { sessionOf } from './aws.js';
 import { known, textIn, type AccessContext, type AccessOf, type Secret, type ToolAccess } from './tool-access.js';
 
-/** The secret of `vault` is the data of its engine, as it came. Never a token of Vault: there is no VAULT_TOKEN to set. */
+/** Converts a secret of `vault`: the data of a secrets engine, never a Vault token, so nothing sets VAULT_TOKEN. */
 export const accessOfVault: AccessOf = (secret, context) =>
   awsEngine(secret, context) ?? databaseEngine(secret, context);
 
-/** The AWS engine: `security_token` and, in later versions, `session_token` beside it. */
+/** Converts a secret of the AWS engine: `security_token` and, in later versions, also `session_token`. */
 function awsEngine(secret: Secret, { expiresAt }: AccessContext): ToolAccess | undefined {
   const [accessKeyId, secretAccessKey] = [textIn(secret, 'access_key'), textIn(secret, 'secret_key')];
   if (accessKeyId === undefined || secretAccessKey === undefined) return undefined;
