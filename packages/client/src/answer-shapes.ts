@@ -1,7 +1,7 @@
 // Made by `npm run openapi` from the routes of the broker; a change by hand is lost.
 import type { Shape } from './shape.js';
 
-/** What the components of the document are made of. */
+/** The shapes of the document's components. */
 export const COMPONENTS: Readonly<Record<string, Shape>> = {
   DryRun: {
     types: ['object'],
@@ -665,7 +665,7 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
   },
 };
 
-/** What each operation answers when it works, by method, path and status; no shape where that is no JSON. */
+/** The shape of each successful answer, by method, path and status; none where the answer is not JSON. */
 export const ANSWERS: Readonly<Record<string, Shape>> = {
   'POST /tasks 200': { ref: 'DryRun' },
   'POST /tasks 201': { ref: 'Task' },
