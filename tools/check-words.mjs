@@ -5,7 +5,7 @@ import { readFileSync } from 'node:fs';
 
 /** Each with what to write in its place. */
 const RETIRED = [
-  [/\bcame of (it|one|closing|a write|the|that)\b/i, 'the outcome, the result'],
+  [/\bcame of (one|closing|a write|the|that)\b/i, 'the outcome, the result'],
   [/\bcomes? to (nothing|an end at)\b/i, 'has no effect; ends at'],
   [/\ball the same\b/i, 'anyway, or nothing'],
   [/\bfor another's sake\b/i, 'by a cut-off that was aimed at other sessions'],

@@ -111,9 +111,11 @@ export class AttendedTarget {
   private async guard(): Promise<void> {
     const signal = AbortSignal.timeout(TICK_DEADLINE_MS);
     if (!this.watch.isOpen) return;
+    // first: every login waits behind the administrator for whom the session must be closed
+    if (performance.now() >= this.nextYield) await this.giveWay(signal).catch(() => undefined);
+    if (!this.watch.isOpen) return;
     await this.keepRoom(signal).catch(() => undefined);
     await this.desk.obstacles.clearCatalogs(signal).catch(() => undefined);
-    if (performance.now() >= this.nextYield) await this.giveWay(signal).catch(() => undefined);
   }
 
   private async keep(): Promise<void> {
