@@ -77,7 +77,7 @@ describe('minting', () => {
     it('gives the credentials in the order of the plan, whichever comes first', async () => {
       const late: Mint = async (...order) => {
         await new Promise((resolve) => setImmediate(resolve));
-        return mintedFor(...order) as Promise<Minted<unknown>>;
+        return mintedFor(...order);
       };
       const credentials = await minted(planned(late, mintedFor));
       expect(credentials.map(({ secret }) => secret.token)).toEqual(ids());

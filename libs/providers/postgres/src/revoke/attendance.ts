@@ -109,11 +109,10 @@ export class AttendedTarget {
   }
 
   private async guard(): Promise<void> {
+    if (!this.watch.isOpen) return;
     const signal = AbortSignal.timeout(TICK_DEADLINE_MS);
-    if (!this.watch.isOpen) return;
     // first: every login waits behind the administrator for whom the session must be closed
-    if (performance.now() >= this.nextYield) await this.giveWay(signal).catch(() => undefined);
-    if (!this.watch.isOpen) return;
+    if (performance.now() >= this.nextYield && (await this.gaveWay(signal))) return;
     await this.keepRoom(signal).catch(() => undefined);
     await this.desk.obstacles.clearCatalogs(signal).catch(() => undefined);
   }
@@ -128,10 +127,15 @@ export class AttendedTarget {
     }
   }
 
-  /** Closes the watch session when an administrator waits for a shared catalog; a later tick opens it again. */
-  private async giveWay(signal: AbortSignal): Promise<void> {
+  /**
+   * Closes the watch session when an administrator waits for a shared catalog, and returns true then; a later tick opens it
+   * again.
+   */
+  private async gaveWay(signal: AbortSignal): Promise<boolean> {
     this.nextYield = performance.now() + YIELD_MS;
-    if (this.watch.isOpen && (await this.watch.isInTheWay(signal))) await this.watch.close();
+    const isInTheWay = await this.watch.isInTheWay(signal).catch(() => false);
+    if (isInTheWay) await this.watch.close();
+    return isInTheWay;
   }
 
   private async keepRoom(signal: AbortSignal): Promise<void> {
