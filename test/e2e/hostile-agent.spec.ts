@@ -21,6 +21,8 @@ afterAll(() => mayfly.stop());
 
 describe('an agent that fills the lock table of the server which also holds the store', () => {
   it('keeps neither its own task nor that of another agent alive', async () => {
+    // An operator whose applications need advisory locks has left them to everybody.
+    await run(targetUrl, 'GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint) TO PUBLIC');
     const [culprit, victim] = [await grant(mayfly, agent(), READ_EMEA), await grant(mayfly, agent(), READ_EMEA)];
     const hostile = await openSession(secretOf(culprit, 'db', 'url'));
     const open = await openSession(secretOf(victim, 'db', 'url'));
