@@ -57,13 +57,14 @@ export function hostileLeaseSuite<Config, Scope, Handle>(
     };
     /** Revokes as the worker does: repeats until there is proof. */
     const end = async ({ order: ordered, handle }: Awaited<ReturnType<typeof mint>>): Promise<void> => {
-      const details: string[] = [];
-      for (let tries = 0; tries < 5; tries++) {
+      const details = new Set<string>();
+      const giveUpAt = performance.now() + 30_000;
+      while (performance.now() < giveUpAt) {
         const outcome = await subject.provider.revoke({ ...ordered, handle }, AbortSignal.timeout(10_000));
         if (outcome.kind === 'revoked' || outcome.kind === 'already_gone') return;
-        details.push('detail' in outcome ? outcome.detail : outcome.kind);
+        details.add('detail' in outcome ? outcome.detail : outcome.kind);
       }
-      expect(details).toEqual([]);
+      expect([...details]).toEqual(['revoked']);
     };
 
     it.each(misdeeds)('an agent that $name keeps neither another lease alive nor its own', async ({ commit }) => {
