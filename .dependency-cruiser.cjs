@@ -3,11 +3,11 @@
 /** A room imports rooms of a lower tier only; never one of its own tier. */
 const TIERS = [
   ['kernel', 'egress'],
-  ['identity', 'policy', 'templates', 'tasks', 'quota', 'audit', 'trust'],
-  ['leases', 'credentials'],
-  ['issuance', 'declarations'],
+  ['identity', 'policy', 'templates', 'audit', 'trust'],
+  ['tasks', 'credentials'],
+  ['issuance', 'revocation', 'declarations'],
   ['postgres'],
-  ['persistence', 'platform', 'providers/[^/]+'],
+  ['persistence', 'providers/[^/]+', 'http', 'telemetry', 'queue', 'fetch', 'embedded'],
 ];
 
 /** The first tier that may know a framework, a database or a network library. */
@@ -18,7 +18,7 @@ const SPEAK_POSTGRES = [
   '^libs/postgres/',
   '^libs/persistence/',
   '^libs/providers/postgres/',
-  '^libs/platform/src/(embedded-postgres|migrations|queue|demo-database)',
+  '^libs/(embedded|queue)/',
   '^apps/[^/]+/src/demo',
 ];
 
@@ -40,6 +40,7 @@ const EDGE_NODE_MODULES = ['http', 'https', 'http2', 'dgram', 'child_process', '
 
 const ROOM = '(providers/[^/]+|[^/]+)';
 const ENTRANCE = `^libs/${ROOM}/src/index\\.ts$`;
+const PACKAGE_ENTRANCE = '^packages/[^/]+/src/index\\.ts$';
 const TESTS = ['\\.spec\\.ts$', '^test/', '^libs/testing/'];
 
 const rooms = (tiers) => `^libs/(${tiers.flat().join('|')})/`;
@@ -52,8 +53,62 @@ const lowerTierOnly = TIERS.map((tier, level) => ({
   to: { path: rooms(TIERS.slice(level)), pathNot: '^libs/$1/' },
 }));
 
+/** Packages for whoever calls the broker, and what of ours each may import: programs without the broker are made of them. */
+const PACKAGES = { client: [], sdk: ['client'] };
+
+const packageRules = Object.entries(PACKAGES).map(([name, imported]) => ({
+  name: `package-${name}-imports-${imported.join('-') || 'nothing'}-of-ours`,
+  severity: 'error',
+  from: { path: `^packages/${name}/` },
+  to: { path: '^(apps|libs|packages|test|tools)/', pathNot: [name, ...imported].map((one) => `^packages/${one}/`) },
+}));
+
 const rules = [
   ...lowerTierOnly,
+  ...packageRules,
+  {
+    name: 'every-package-has-its-arrows',
+    severity: 'error',
+    from: { path: '^packages/', pathNot: `^packages/(${Object.keys(PACKAGES).join('|')})/` },
+    to: {},
+  },
+  {
+    // kernel: declarations are read into its types and its `Problem`
+    name: 'the-command-line-imports-packages-and-declarations-only',
+    severity: 'error',
+    from: { path: '^apps/cli/' },
+    to: { path: '^(libs|packages|test|tools)/', pathNot: ['^packages/(client|sdk)/', '^libs/(declarations|kernel)/'] },
+  },
+  {
+    name: 'the-broker-does-not-call-itself',
+    severity: 'error',
+    from: { path: '^(apps/broker|libs)/' },
+    to: { path: '^packages/' },
+  },
+  {
+    name: 'a-package-is-entered-by-its-index',
+    severity: 'error',
+    from: { path: '^packages/([^/]+)/' },
+    to: { path: '^packages/', pathNot: ['^packages/$1/', PACKAGE_ENTRANCE] },
+  },
+  {
+    name: 'a-package-is-entered-by-its-index-from-outside',
+    severity: 'error',
+    from: { pathNot: '^packages/' },
+    to: { path: '^packages/', pathNot: PACKAGE_ENTRANCE },
+  },
+  {
+    name: 'a-package-is-entered-by-its-alias',
+    severity: 'error',
+    from: { path: '^packages/([^/]+)/' },
+    to: { path: '^packages/', pathNot: '^packages/$1/', dependencyTypesNot: ['aliased'] },
+  },
+  {
+    name: 'a-package-is-entered-by-its-alias-from-outside',
+    severity: 'error',
+    from: { pathNot: '^packages/' },
+    to: { path: '^packages/', dependencyTypesNot: ['aliased'] },
+  },
   {
     name: 'every-room-has-a-tier',
     severity: 'error',
@@ -129,7 +184,7 @@ const rules = [
   {
     name: 'no-development-package-at-run-time',
     severity: 'error',
-    from: { path: '^(apps|libs)/', pathNot: TESTS },
+    from: { path: '^(apps|libs|packages)/', pathNot: TESTS },
     to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'], pathNot: '(^|/)node_modules/@types/' },
   },
   {

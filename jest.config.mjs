@@ -27,13 +27,16 @@ export default {
     {
       ...base,
       displayName: 'unit',
-      testMatch: ['<rootDir>/{apps,libs}/**/*.spec.ts'],
+      testMatch: ['<rootDir>/{apps,libs,packages}/**/*.spec.ts'],
       testPathIgnorePatterns: ['\\.integration\\.spec\\.ts$'],
     },
     {
       ...base,
       displayName: 'integration',
-      testMatch: ['<rootDir>/{apps,libs}/**/*.integration.spec.ts', '<rootDir>/test/{e2e,crash,contract}/**/*.spec.ts'],
+      testMatch: [
+        '<rootDir>/{apps,libs,packages}/**/*.integration.spec.ts',
+        '<rootDir>/test/{e2e,crash,contract}/**/*.spec.ts',
+      ],
     },
   ],
 };

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
-// Generates the Prisma client, compiles the broker and the command line, each only when it is out of date. Says nothing
-// when it has nothing to do (under 100 ms), one line a step when it does, and leaves with the compiler's output and
-// status 1 when that fails.
+// Generates the Prisma client and compiles the broker and the command line, each only when it is out of date. Prints
+// nothing when all are up to date (under 100 ms), otherwise one line per step. On failure it prints the compiler's
+// output and exits with status 1.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -37,17 +37,17 @@ const steps = [
     says: 'compiling the command line',
     stamp: 'dist/.compiled-cli',
     output: CLI,
-    inputs: ['apps/cli', 'libs', 'package-lock.json', 'nest-cli.json', 'tsconfig.json'],
+    inputs: ['apps/cli', 'packages', 'libs', 'package-lock.json', 'nest-cli.json', 'tsconfig.json'],
     applies: () => existsSync('apps/cli/src/main.ts'),
     command: [TOOLS.nest, 'build', 'cli'],
-    // `npx mayfly` runs the file itself.
+    // `npx mayfly` executes this file directly.
     finish: () => chmodSync(CLI, 0o755),
   },
 ];
 
 if (steps.some(isStale)) {
   if (Object.values(TOOLS).every((tool) => existsSync(tool))) await underLock(buildWhatIsStale);
-  // An image holds the product and no compiler; `npm ci --omit=dev` runs this before the product is there.
+  // The image has a build and no compiler. `npm ci --omit=dev` runs this script before the build is copied.
   else if (!existsSync(MAIN) && process.env.npm_lifecycle_event !== 'prepare') {
     fail('there is no build and no compiler: run `npm ci`');
   }
@@ -62,7 +62,7 @@ function isStale(step) {
   return !existsSync(step.output) || !existsSync(step.stamp) || readFileSync(step.stamp, 'utf8') !== fingerprint(step);
 }
 
-/** Changes with every file that is added, removed or written. Specs are not compiled. */
+/** Returns a hash that changes when an input is added, removed or written. Specs are not compiled. */
 function fingerprint({ inputs }) {
   const hash = createHash('sha256');
   for (const path of inputs.flatMap(filesIn)) {
@@ -82,7 +82,7 @@ function filesIn(path) {
 
 function run(step) {
   console.log(`${step.says} …`);
-  // Taken before: what is saved while the step runs is looked at next time.
+  // Taken before the step, so that a file that changes meanwhile makes the output stale.
   const before = fingerprint(step);
   const { status, stdout, stderr, error } = spawnSync(process.execPath, step.command, {
     encoding: 'utf8',
@@ -97,7 +97,7 @@ function run(step) {
   writeFileSync(step.stamp, before);
 }
 
-/** One build at a time; who waited for another's finds nothing left to do. */
+/** Runs one build at a time. A process that waited finds nothing stale. */
 async function underLock(work) {
   mkdirSync('dist', { recursive: true });
   while (!takeLock()) await sleep(100);
@@ -105,7 +105,7 @@ async function underLock(work) {
   work();
 }
 
-/** The lock names its holder; one whose holder was killed is taken away. */
+/** Takes the lock, which names its holder. Removes the lock of a killed holder. */
 function takeLock() {
   try {
     writeFileSync(LOCK, String(process.pid), { flag: 'wx' });

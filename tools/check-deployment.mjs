@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Judges docker-compose.yml and Dockerfile without a container engine, and leaves with status 1 where something is wrong:
-// pins, mounts, order of start, hardening, and that the settings of both roles are ones that Mayfly takes in production.
+// Checks docker-compose.yml and Dockerfile without a container engine: pins, mounts, start order, hardening, and that
+// Mayfly accepts the settings of both roles in production. Exits with status 1 for a fault.
 import { fileURLToPath } from 'node:url';
 import './run-typescript.mjs';
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Proves that prisma/migrations make what prisma/schema.prisma says, on an embedded PostgreSQL of its own; and that the
-// proof can fail: with one column more in the schema it must be red.
+// Proves on an embedded PostgreSQL that prisma/migrations produce the schema of prisma/schema.prisma. Also proves that
+// the check can fail: with one extra column in the schema it must report drift.
 import { spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url';
 import './run-typescript.mjs';
 
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
-const { startEmbeddedPostgres } = await import('../libs/platform/src/embedded-postgres.ts');
+const { startEmbeddedPostgres } = await import('../libs/embedded/src/embedded-postgres.ts');
 
 const SAME = 0;
 const DIFFERENT = 2;

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-// Stands in for Prisma's native schema engine, which its CLI would fetch from a host of its own: the same engine as
-// WebAssembly, over node-postgres, behind the same JSON-RPC on stdin and stdout. Prisma's CLI starts it when
-// PRISMA_SCHEMA_ENGINE_BINARY names it. A panic is an error here, never an empty answer: `migrate diff` must not read
-// silence as "no difference".
+// Replaces Prisma's native schema engine, which the Prisma CLI would download from Prisma's own host. It runs the same
+// engine as WebAssembly over node-postgres, with the same JSON-RPC on stdin and stdout. The Prisma CLI starts it when
+// PRISMA_SCHEMA_ENGINE_BINARY names it. A panic becomes an error, never an empty answer, which `migrate diff` would
+// read as "no difference".
 import { readFileSync } from 'node:fs';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -24,7 +24,7 @@ const { values: options, positionals } = parseArgs({
     version: { type: 'boolean', short: 'V' },
   },
 });
-/** The status by which Prisma's CLI knows that the engine panicked. */
+/** The exit status that tells the Prisma CLI of a panic. */
 const PANICKED = 101;
 let panic;
 
@@ -35,7 +35,7 @@ if (options.version) console.log('schema-engine-cli wasm');
 else if (positionals[0] === 'cli') process.exitCode = await runCommand(positionals[1]);
 else await serve();
 
-/** `cli can-connect-to-database`, `create-database`, `drop-database`. */
+/** Runs `cli can-connect-to-database`, `create-database` or `drop-database`. */
 async function runCommand(command) {
   try {
     const database = pg.escapeIdentifier(parse(url).database);
@@ -55,7 +55,7 @@ async function execute(database, statement) {
   await client.query(statement).finally(() => client.end());
 }
 
-/** One request a line, one answer a line, until stdin ends. */
+/** Answers requests, one per line, until stdin ends. */
 async function serve() {
   let engine;
   for await (const line of createInterface({ input: process.stdin })) {
@@ -107,7 +107,7 @@ function adapterFactory() {
     provider: 'postgres',
     adapterName: '@prisma/adapter-pg',
     connect: () => connect(main),
-    // The adapter's own way stays on the main database, and drops the shadow while it is connected to it.
+    // The adapter's own method stays on the main database, and drops the shadow database while connected to it.
     async connectToShadowDb() {
       const database = `prisma_migrate_shadow_db_${crypto.randomUUID()}`;
       await execute('postgres', `CREATE DATABASE "${database}"`);
@@ -127,9 +127,9 @@ async function connect(config) {
 }
 
 /**
- * Two defects of the adapter, harmless in the service and fatal here: it refuses the catalogue's type "char" (oid 18), and it
- * splits scripts at every semicolon, those inside of function bodies included. `chars` may be shared between the two
- * overridden methods because the engine asks one thing at a time.
+ * Works around two defects of the adapter that are harmless in the service and fatal here: it refuses the catalogue's
+ * type "char" (oid 18), and it splits scripts at every semicolon, even inside function bodies. Both overridden methods
+ * may share `chars`, because the engine sends one request at a time.
  */
 function mend(queryable) {
   const CHAR = 18;
@@ -161,7 +161,7 @@ function send(message) {
   process.stdout.write(`${JSON.stringify({ jsonrpc: '2.0', ...message })}\n`);
 }
 
-/** A line of the kind that Prisma's CLI parses. */
+/** Prints a log line in the format of the Prisma CLI. */
 function log(message, fields) {
   const line = {
     timestamp: new Date().toISOString(),

@@ -1,4 +1,4 @@
-// A reporter of jest: after a run of many suites it names the slowest, so that the next one to speed up is known.
+// A jest reporter that prints the slowest suites after a run of many suites.
 import { relative } from 'node:path';
 
 const SHOWN = 10;

@@ -1,4 +1,4 @@
-// Module hooks (node:module `register`): resolve the aliases of tsconfig.json, find `x.ts` behind `./x.js`, compile.
+// Module hooks (node:module `register`): resolve the aliases of tsconfig.json, map `./x.js` to `x.ts`, and compile.
 import { existsSync, readFileSync } from 'node:fs';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import ts from 'typescript';

@@ -7,7 +7,7 @@ import { rgwAbsence, startRgw } from './rgw-server.js';
 
 export interface RunningAccount {
   readonly aws: AwsAccount;
-  /** Leaves every call unanswered from now on: `reached` once it holds, `release` ends it. */
+  /** Holds every call without an answer: `reached` resolves when one is held, `release` ends the hold. */
   readonly freeze: () => Promise<{ reached(): Promise<void>; release(): Promise<void> }>;
   readonly stop: () => Promise<void>;
 }
@@ -20,7 +20,7 @@ if (absence !== undefined) console.warn(`SKIPPED SUITE AWS sessions on Ceph's ga
 const REAL_ENGINE: readonly (readonly [name: string, start: StartAccount])[] =
   absence === undefined ? [["Ceph's gateway", startRgwAccount]] : [];
 
-/** Whatever stands in for AWS on this machine: the fake, and a real engine where it is installed. */
+/** The AWS substitutes on this machine: the fake and, if installed, a real engine. */
 export const AWS_ACCOUNTS = [['the enforcing fake', startFakeAccount] as const, ...REAL_ENGINE];
 
 async function startFakeAccount(): Promise<RunningAccount> {
@@ -28,7 +28,7 @@ async function startFakeAccount(): Promise<RunningAccount> {
   return { aws: accountOf(fake), freeze: async () => fake.freeze(), stop: () => fake.stop() };
 }
 
-/** The fake as providers see it. */
+/** Returns the fake as an account for providers. */
 export function accountOf(fake: AwsFake): AwsAccount {
   const { accessKeyId, secretAccessKey, arn } = fake.admin;
   const clock = { now: () => new Date() };
@@ -52,7 +52,7 @@ async function startRgwAccount(): Promise<RunningAccount> {
       process.kill(pid, 'SIGSTOP');
       const reached = async (): Promise<void> => {
         while (!/^State:\tT/m.test(readFileSync(`/proc/${String(pid)}/status`, 'utf8'))) await pause(5);
-        // nothing tells when the call has reached a process that does not run; it only has to be under way
+        // A frozen process cannot confirm a call; it is enough that the call is sent.
         await pause(50);
       };
       return {

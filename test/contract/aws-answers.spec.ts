@@ -221,6 +221,6 @@ describe('AWS sessions where AWS has its own ways', () => {
       detail: expect.stringContaining('floor of 900 s'),
     });
     expect(await target.revoke({ ...order, expiresAt: addSeconds(issuedAt, 900) })).toEqual({ kind: 'impossible' });
-    await target.provider.maintain(config, target.targetOf(role), patience());
+    await target.provider.maintain(config, target.revocationPointOf(role), patience());
   });
 });

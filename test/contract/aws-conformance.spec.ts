@@ -39,7 +39,7 @@ class RememberingProvider extends AwsStsProvider {
   /** As the service does it: first the end is recorded. */
   override revoke(order: RevocationOrder<AwsConfig, AwsHandle>, signal: AbortSignal): Promise<RevocationOutcome> {
     const { leaseId, expiresAt, handle, config } = order;
-    const place = this.targetOf(handle, config);
+    const place = this.revocationPointOf(handle, config);
     if (place !== undefined) this.database.revoke(place, { leaseId, expiresAt, issuedBy: expiresAt });
     return super.revoke(order, signal);
   }

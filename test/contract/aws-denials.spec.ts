@@ -92,7 +92,7 @@ describe('denials of AWS sessions', () => {
       const before = target.denials.repairs.length;
       await target.writeDocument(own, documents[0]!);
       const another = target.anotherProvider();
-      await another.maintain(target.config(slow), target.targetOf(own), patience());
+      await another.maintain(target.config(slow), target.revocationPointOf(own), patience());
       await another.close();
       expect(target.denials.repairs.slice(before)).toEqual([]);
       expect(await target.document(own)).toContain(orders[1]!.leaseId);
@@ -155,7 +155,7 @@ describe('denials of AWS sessions', () => {
     it('of which it is open what it came to leaves the claim to lapse, so that no later write is overtaken', async () => {
       const order = target.orderFor(await target.createRole());
       await target.mint(order);
-      const place = target.targetOf(order.scope.roleArn);
+      const place = target.revocationPointOf(order.scope.roleArn);
       fake.fail('PutRolePolicy', { kind: 'reset' });
       expect(await target.revoke(order)).toMatchObject({ kind: 'unknown' });
       expect(await target.denials.claim(place, 30)).toBeUndefined();

@@ -5,12 +5,12 @@ import type { Principal } from './aws-fake/account.js';
 import { AwsFake } from './aws-fake/aws-fake.js';
 import { AwsTarget, type AwsOrder } from './aws-target.js';
 
-/** A target on the fake, and a look behind it. */
+/** A target on the fake, with access to the fake's state. */
 export class FakeAwsTarget {
   private constructor(
     readonly fake: AwsFake,
     readonly target: AwsTarget,
-    /** a role that trusts the connection */
+    /** ARN of a role that trusts the connection */
     readonly role: string,
   ) {}
 
@@ -20,12 +20,12 @@ export class FakeAwsTarget {
     return new FakeAwsTarget(fake, target, await target.createRole());
   }
 
-  /** Every session that was ever made for the lease. */
+  /** Returns every session that was ever created for the lease. */
   sessionsOf({ leaseId }: AwsOrder): Principal[] {
     return [...this.fake.account.principals.values()].filter(({ session }) => session?.name === leaseId);
   }
 
-  /** How many sessions of the lease could read now, whoever has their secrets. */
+  /** Returns the number of the lease's sessions that could read now, for any holder of their secrets. */
   usable(order: AwsOrder): number {
     const { account } = this.fake;
     const resource = `arn:aws:s3:::${this.target.bucket}/reports/1`;
@@ -34,7 +34,7 @@ export class FakeAwsTarget {
     ).length;
   }
 
-  /** What a mint is refused with. */
+  /** Mints and returns the error; `minted` when it succeeds. */
   async failureOf(order: AwsOrder): Promise<unknown> {
     return this.target.mint(order).then(
       () => 'minted',
@@ -42,7 +42,7 @@ export class FakeAwsTarget {
     );
   }
 
-  /** Revokes again and again, as the worker does. */
+  /** Repeats the revocation until it is final, as the worker does. */
   async untilRevoked(order: AwsOrder): Promise<RevocationOutcome> {
     for (let effectiveAt: Date | undefined; ;) {
       const outcome = await this.target.revoke(order, this.target.provider, effectiveAt);

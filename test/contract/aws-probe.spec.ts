@@ -64,7 +64,7 @@ describe('an AWS connection', () => {
 
     it('writes no cut-off, which nobody would record', async () => {
       const own = await target.createRole();
-      const place = target.targetOf(own);
+      const place = target.revocationPointOf(own);
       const now = Date.now();
       for (let made = 0; made < 300; made += 1) {
         const session = { leaseId: newId('lse'), issuedBy: new Date(now - 60_000), expiresAt: new Date(now + 600_000) };

@@ -120,7 +120,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       const config = target.config({ revocation });
       const leases = await leasesOf(role, 30, { config });
       const innocent = await leaseOf(role, { config });
-      target.denials.living(target.targetOf(role), innocent.order.expiresAt);
+      target.denials.living(target.revocationPointOf(role), innocent.order.expiresAt);
       await pause(1_100);
       // as if they had been issued a minute ago: by then no clock can be so far off
       const old = addSeconds(account.aws.clock.now(), -60);
@@ -174,7 +174,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       await spoil(role);
       expect(await read()).toBe(true);
       const before = target.denials.repairs.length;
-      await target.provider.maintain(target.config(), target.targetOf(role), patience());
+      await target.provider.maintain(target.config(), target.revocationPointOf(role), patience());
       expect(await read()).toBe(false);
       expect(target.denials.repairs.slice(before)).toEqual([how]);
     });
@@ -188,7 +188,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       await target.writeDocument(role, older!);
       expect([await first.read(), await second.read()]).toEqual([false, true]);
       const before = target.denials.repairs.length;
-      await target.provider.maintain(target.config(), target.targetOf(role), patience());
+      await target.provider.maintain(target.config(), target.revocationPointOf(role), patience());
       expect([await first.read(), await second.read()]).toEqual([false, false]);
       expect(target.denials.repairs.slice(before)).toEqual(['edited']);
     });
@@ -200,7 +200,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       await target.removeDocument(role);
       const before = target.denials.repairs.length;
       const other = target.anotherProvider();
-      await other.maintain(target.config(), target.targetOf(role), patience());
+      await other.maintain(target.config(), target.revocationPointOf(role), patience());
       expect(await read()).toBe(false);
       expect(target.denials.repairs.slice(before)).toEqual(['removed']);
       await other.close();
@@ -214,7 +214,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       expect(await target.document(role)).toContain(order.leaseId);
       await pause(2_100);
       const before = target.denials.repairs.length;
-      await target.provider.maintain(target.config(), target.targetOf(role), patience());
+      await target.provider.maintain(target.config(), target.revocationPointOf(role), patience());
       expect(await target.document(role)).toBeUndefined();
       expect(target.denials.repairs.length).toBe(before);
     });

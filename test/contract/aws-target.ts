@@ -17,24 +17,24 @@ import { MemoryDenials } from './memory-denials.js';
 export type AwsOrder = MintOrder<AwsConfig, AwsScope>;
 export type Secret = Minted<AwsHandle>['secret'];
 
-/** An account of AWS, or of what stands in for it, with a user that may do everything in it. */
+/** An account of AWS or of a substitute, with a user that may do everything in it. */
 export interface AwsAccount {
   readonly name: string;
   readonly endpoint: string;
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  /** the user, as trust policies name it */
+  /** the user's name in trust policies */
   readonly user: string;
-  /** as it stands in the ARNs of roles */
+  /** account id in the ARNs of roles */
   readonly account: string;
   readonly clock: Clock;
 }
 
 export interface RoleOptions {
   readonly maxSessionSeconds?: number;
-  /** statements of the trust policy, in place of one that trusts the user */
+  /** statements of the trust policy; by default one that trusts the user */
   readonly trust?: readonly object[];
-  /** statements of what the role may do, in place of everything in the bucket */
+  /** statements of the role's rights; by default everything in the bucket */
   readonly rights?: readonly object[];
 }
 
@@ -49,7 +49,7 @@ const NO_TOKENS: IdentityTokens = {
   issue: () => Promise.reject(new Error('this target needs no identity token')),
 };
 
-/** A bucket with the objects `reports/1` and `private/1`, roles that may reach it, and a provider that makes leases on them. */
+/** A bucket with the objects `reports/1` and `private/1`, roles for it, and a provider with leases on it. */
 export class AwsTarget {
   readonly bucket = `crm-${randomUUID().slice(0, 8)}`;
   readonly denials: MemoryDenials;
@@ -76,7 +76,7 @@ export class AwsTarget {
     return target;
   }
 
-  /** As another process would have it, with the same database. */
+  /** Returns the provider of another process on the same database. */
   anotherProvider(): AwsStsProvider {
     const { identityTokens, denials } = this;
     return new AwsStsProvider({ clock: this.aws.clock, denials, identityTokens, allowPlainHttp: true });
@@ -94,7 +94,7 @@ export class AwsTarget {
     });
   }
 
-  /** A scope for reading `reports/`. */
+  /** Returns a scope that reads `reports/`. */
   scope(roleArn: string, overrides: object = {}): AwsScope {
     const statement = { Effect: 'Allow', Action: 's3:GetObject', Resource: `arn:aws:s3:::${this.bucket}/reports/*` };
     return this.provider.schemas.scope.parse({
@@ -104,7 +104,7 @@ export class AwsTarget {
     });
   }
 
-  /** A role that trusts the user and may do everything in the bucket, unless said otherwise. */
+  /** Creates a role; by default it trusts the user and may do everything in the bucket. */
   async createRole({ maxSessionSeconds = 43_200, trust, rights }: RoleOptions = {}): Promise<string> {
     const name = `role-${randomUUID().slice(0, 8)}`;
     const trusted = {
@@ -142,11 +142,11 @@ export class AwsTarget {
     return (await provider.mint(order, provider.plan(order), patience())).secret;
   }
 
-  /** Records the end of the lease, as the database would, and asks the provider to revoke it. */
+  /** Records the end of the lease as the database would, then lets the provider revoke it. */
   async revoke(order: AwsOrder, provider = this.provider, effectiveAt?: Date): Promise<RevocationOutcome> {
     const handle = this.handleOf(order);
     const { leaseId, expiresAt, mintBy } = order;
-    const place = provider.targetOf(handle, order.config);
+    const place = provider.revocationPointOf(handle, order.config);
     if (place !== undefined) this.denials.revoke(place, { leaseId, expiresAt, issuedBy: mintBy });
     return provider.revoke({ ...order, handle, ...(effectiveAt === undefined ? {} : { effectiveAt }) }, patience());
   }
@@ -155,12 +155,12 @@ export class AwsTarget {
     return { roleArn: scope.roleArn, sessionName: leaseId, iam: this.aws.endpoint };
   }
 
-  targetOf(roleArn: string): string {
+  revocationPointOf(roleArn: string): string {
     const handle = { roleArn, sessionName: 'any', iam: this.aws.endpoint };
-    return this.provider.targetOf(handle, this.config()) ?? '';
+    return this.provider.revocationPointOf(handle, this.config()) ?? '';
   }
 
-  /** What stands at the role as Mayfly's document. */
+  /** Returns Mayfly's deny policy at the role; undefined without one. */
   async document(roleArn: string): Promise<string | undefined> {
     const answer = await this.iam
       .send(new GetRolePolicyCommand({ RoleName: nameOf(roleArn), PolicyName: POLICY_NAME }))
@@ -179,7 +179,7 @@ export class AwsTarget {
     );
   }
 
-  /** A client for one use or many, as an agent would make it. */
+  /** Returns a reader with an agent's credential, for one use or many. */
   readerOf(secret: Secret): (key?: string) => Promise<boolean> {
     const [accessKeyId = '', secretAccessKey = '', sessionToken = ''] = [
       'accessKeyId',
@@ -229,7 +229,7 @@ export class AwsTarget {
   }
 }
 
-/** What docs/connect-aws.md has a role allow. */
+/** The actions that docs/connect-aws.md allows in a role's trust policy. */
 const TRUSTED = ['sts:AssumeRole', 'sts:SetSourceIdentity', 'sts:TagSession'];
 
 export function documentOf(statements: readonly object[]): string {

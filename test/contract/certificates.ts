@@ -3,14 +3,14 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-/** An authority of one's own and a server's certificate that it signed, all as PEM. */
+/** A private authority and a server certificate that it signed, all as PEM. */
 export interface SignedCertificate {
   readonly authority: string;
   readonly certificate: string;
   readonly key: string;
 }
 
-/** `name` is the only host that the certificate is for. */
+/** Creates a certificate that is valid for the host `name` only. */
 export function signedCertificate(name: string): SignedCertificate {
   const home = mkdtempSync(join(tmpdir(), 'mayfly-certificates-'));
   const openssl = (...words: string[]): void => void execFileSync('openssl', words, { cwd: home, stdio: 'ignore' });

@@ -3,20 +3,22 @@ import { readFileSync } from 'node:fs';
 import { rows, run } from './sql.js';
 import type { TargetServer } from './target-server.js';
 
-/** A target database: schemas `emea` and `apac` with four tables each, one row a table, and the role of a connection. */
+/**
+ * A target database: schemas `emea` and `apac` with four tables each, one row a table, and the role of a connection.
+ */
 export interface CrmDatabase {
   readonly name: string;
-  /** a login with exactly the rights that docs/connect-postgres.md gives; it is no superuser */
+  /** a login with exactly the rights of docs/connect-postgres.md; not a superuser */
   readonly loginUrl: string;
-  /** the same login, working as `admin` */
+  /** the same login in the role `admin` */
   readonly url: string;
-  /** the role that the login works as */
+  /** the role of the connection */
   readonly admin: string;
   readonly superuserUrl: string;
   drop(): Promise<void>;
 }
 
-/** `owner`: the connection's role owns schemas and tables; otherwise it was granted what it may pass on. */
+/** Creates the database. `owner`: the connection's role owns schemas and tables, otherwise it has rights to pass on. */
 export async function createCrmDatabase(server: TargetServer, owner = false): Promise<CrmDatabase> {
   const id = randomUUID().replaceAll('-', '');
   const [name, admin, login, password] = [`crm_${id}`, `lessor_${id}`, `login_${id}`, `canary_${id}`];
@@ -49,7 +51,7 @@ function owning(admin: string, tables: readonly string[]): string[] {
   ];
 }
 
-/** The SQL that the documentation gives: the first block for every version, the second from PostgreSQL 16 on. */
+/** Returns the documented SQL: the first block for every version, the second from PostgreSQL 16 on. */
 async function documentedSql(url: string): Promise<readonly string[]> {
   const page = readFileSync(new URL('../../docs/connect-postgres.md', import.meta.url), 'utf8');
   const blocks = [...page.matchAll(/```sql\n(.*?)```/gs)].map(([, sql]) => String(sql));
@@ -68,7 +70,7 @@ function withNames(
     .replaceAll('choose-a-long-one', password);
 }
 
-/** With the roles that were let in for leases and scopes. Their rights go with the database, so they can go after it. */
+/** Drops the database, then the roles of its leases and scopes, whose rights end with the database. */
 async function removeDatabase(server: TargetServer, name: string, admin: string, login: string): Promise<void> {
   const made = await rows<{ role: string }>(
     server.url(name),
@@ -80,7 +82,7 @@ async function removeDatabase(server: TargetServer, name: string, admin: string,
   await run(server.url('postgres'), `DROP DATABASE ${name} WITH (FORCE)`, ...roles);
 }
 
-/** A member of a minted secret that is text. */
+/** Returns a member of a minted secret as text. */
 export function secretText(secret: Readonly<Record<string, unknown>>, member: string): string {
   return String(secret[member]);
 }

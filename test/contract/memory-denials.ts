@@ -1,4 +1,4 @@
-import type { DenialClaim, DeniedSession, DenialWrite, StandingDenials } from '@mayfly/credentials';
+import type { DenialClaim, DeniedSession, DenialWrite, DenialDocuments } from '@mayfly/credentials';
 import type { Clock } from '@mayfly/kernel';
 
 interface Place {
@@ -12,36 +12,36 @@ interface Place {
   lastExpiresAt?: Date;
 }
 
-/** What PostgreSQL keeps of denials, in memory, with the same promises; `revoke` stands in for the end of a lease. */
-export class MemoryDenials implements StandingDenials {
+/** In-memory `DenialDocuments` with the promises of the PostgreSQL store; `revoke` replaces the end of a lease. */
+export class MemoryDenials implements DenialDocuments {
   readonly repairs: ('edited' | 'removed')[] = [];
   readonly cutOffs: NonNullable<DenialWrite['cutOff']>[] = [];
   writes = 0;
-  /** what a claim lasts at most: so that a test need not wait for one to lapse */
+  /** the longest duration of a claim, so that a test need not wait for its lapse */
   longestClaimSeconds = Infinity;
   private readonly places = new Map<string, Place>();
 
   constructor(private readonly clock: Clock) {}
 
-  /** A session was recorded as one that has to be refused. */
-  revoke(target: string, session: DeniedSession): void {
-    this.place(target).revoked.set(session.leaseId, session);
+  /** Records a session to deny. */
+  revoke(point: string, session: DeniedSession): void {
+    this.place(point).revoked.set(session.leaseId, session);
   }
 
-  /** Something lives at the target until then. */
-  living(target: string, expiresAt: Date): void {
-    const place = this.place(target);
+  /** Records that a lease at the revocation point lives until `expiresAt`. */
+  living(point: string, expiresAt: Date): void {
+    const place = this.place(point);
     if (place.lastExpiresAt === undefined || expiresAt > place.lastExpiresAt) place.lastExpiresAt = expiresAt;
   }
 
-  async claim(target: string, seconds: number): Promise<DenialClaim | undefined> {
-    const place = this.place(target);
+  async claim(point: string, seconds: number): Promise<DenialClaim | undefined> {
+    const place = this.place(point);
     const now = this.clock.now().getTime();
     if (place.claimedUntil > now) return undefined;
     place.claimedUntil = now + Math.min(seconds, this.longestClaimSeconds) * 1000;
     place.version += 1;
     return {
-      target,
+      revocationPoint: point,
       version: place.version,
       revision: place.revision,
       sessions: [...place.revoked.values()].filter(({ expiresAt }) => expiresAt.getTime() > now),
@@ -53,7 +53,7 @@ export class MemoryDenials implements StandingDenials {
   }
 
   async settle(claim: DenialClaim, { written, repaired, cutOff }: DenialWrite): Promise<boolean> {
-    const place = this.place(claim.target);
+    const place = this.place(claim.revocationPoint);
     if (place.version !== claim.version || place.claimedUntil === 0) return false;
     place.claimedUntil = 0;
     const now = this.clock.now().getTime();
@@ -71,14 +71,14 @@ export class MemoryDenials implements StandingDenials {
     return true;
   }
 
-  async release({ target, version }: DenialClaim): Promise<void> {
-    const place = this.place(target);
+  async release({ revocationPoint: point, version }: DenialClaim): Promise<void> {
+    const place = this.place(point);
     if (place.version === version) place.claimedUntil = 0;
   }
 
-  private place(target: string): Place {
-    const place = this.places.get(target) ?? { version: 0, revision: 0, claimedUntil: 0, revoked: new Map() };
-    this.places.set(target, place);
+  private place(point: string): Place {
+    const place = this.places.get(point) ?? { version: 0, revision: 0, claimedUntil: 0, revoked: new Map() };
+    this.places.set(point, place);
     return place;
   }
 }

@@ -8,7 +8,7 @@ import { join } from 'node:path';
 import { exportJWK, SignJWT } from 'jose';
 import type { IdentityTokenOrder, IdentityTokens } from '@mayfly/credentials';
 
-/** An OpenID Provider on loopback, as Mayfly is one, whose keys also carry the certificate that some engines want to see. */
+/** An OpenID Provider on loopback, like Mayfly. Its keys also carry the certificate that some engines require. */
 export class OidcFront implements IdentityTokens {
   private readonly key: KeyObject;
   private server: Server | undefined;
@@ -63,7 +63,7 @@ const keyPair = generateKeyPairSync('rsa', {
   privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
 });
 
-/** The certificate of a key, as the `x5c` member of a JWK has it (RFC 7517 §4.7). */
+/** Returns a self-signed certificate of a key for the `x5c` member of a JWK (RFC 7517 §4.7). */
 function selfSigned(privateKey: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'mayfly-oidc-'));
   const file = join(folder, 'key.pem');

@@ -8,24 +8,24 @@ import { freePort } from './target-server.js';
 
 const PGBOUNCER = '/usr/sbin/pgbouncer';
 
-/** Undefined where PgBouncer can be started, else why not, for the line that says which suite was skipped. */
+/** Undefined when PgBouncer can start, otherwise the reason, which the line about the skipped suite prints. */
 export const PGBOUNCER_ABSENCE = existsSync(PGBOUNCER) ? undefined : `${PGBOUNCER} is not installed`;
 
 export interface Pooler {
   readonly port: number;
   /** the same URL through the pooler */
   through(url: string): string;
-  /** without waiting for its clients */
+  /** Stops the pooler without waiting for its clients. */
   stop(): Promise<void>;
 }
 
 export interface PoolerOptions {
-  /** for the login by which PgBouncer looks up everybody's password (`auth_query`) */
+  /** for PgBouncer's own login, which reads all passwords (`auth_query`) */
   readonly superuserUrl: string;
   readonly settings: Readonly<Record<string, string>>;
 }
 
-/** PgBouncer before the server of a URL, that lets in whom the server knows, by what `pg_shadow` says of them. */
+/** Starts PgBouncer before the server of a URL. It admits the server's users, by their `pg_shadow` entries. */
 export async function startPgBouncer({ superuserUrl, settings }: PoolerOptions): Promise<Pooler> {
   const { hostname, port: serverPort, username, password } = new URL(superuserUrl);
   const home = mkdtempSync(join(tmpdir(), 'mayfly-pgbouncer-'));
@@ -46,7 +46,7 @@ export async function startPgBouncer({ superuserUrl, settings }: PoolerOptions):
     config,
     [`[databases]`, `* = host=${hostname} port=${serverPort}`, '[pgbouncer]', ...text, ''].join('\n'),
   );
-  // PgBouncer refuses to run as root
+  // PgBouncer refuses to run as root.
   const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
   if (nobody.uid !== undefined) for (const path of [home, users, config]) chownSync(path, nobody.uid, nobody.gid);
   const child = spawn(PGBOUNCER, ['-q', config], { ...nobody, stdio: 'ignore' });
@@ -59,7 +59,7 @@ export async function startPgBouncer({ superuserUrl, settings }: PoolerOptions):
     port,
     through: (url) => url.replace(/@[^/]*\//, `@127.0.0.1:${String(port)}/`),
     stop: async () => {
-      // what SIGTERM means depends on the version, and there is nothing to keep
+      // The effect of SIGTERM depends on the version, and there is no state to keep.
       child.kill('SIGKILL');
       await exited;
       rmSync(home, { recursive: true, force: true });

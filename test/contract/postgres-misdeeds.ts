@@ -9,7 +9,7 @@ type Lease = HostileLease<PostgresHandle>;
 
 const urlOf = ({ secret }: Lease): string => secretText(secret, 'url');
 
-/** Runs statements in a session of the lease that stays open until the end of the case. */
+/** Runs statements in a session of the lease that stays open until the case ends. */
 function keepOpen(...statements: readonly string[]): Misdeed<PostgresHandle>['commit'] {
   return async (culprit) => {
     const { client } = await openSession(urlOf(culprit));
@@ -18,7 +18,7 @@ function keepOpen(...statements: readonly string[]): Misdeed<PostgresHandle>['co
   };
 }
 
-/** Does it again and again over several sessions, as fast as the server lets it. */
+/** Repeats an action in several sessions, as fast as the server permits. */
 function keepDoing(sessions: number, once: (client: Client) => Promise<unknown>): Misdeed<PostgresHandle>['commit'] {
   return async (culprit) => {
     let stopped = false;
@@ -44,7 +44,7 @@ function keepDoing(sessions: number, once: (client: Client) => Promise<unknown>)
   };
 }
 
-/** Takes locks until the server has no entry left, and keeps them. */
+/** Takes and keeps locks until the server's lock table is full. */
 export async function fillLockTable(client: Client): Promise<void> {
   await client.query('BEGIN');
   for (let size = 1024, next = 0; size >= 1;) {
@@ -66,10 +66,10 @@ export async function fillLockTable(client: Client): Promise<void> {
 
 const NESTED = 100;
 
-/** Another database of the server, which PUBLIC may connect to. */
+/** Another database of the server; PUBLIC may connect to it. */
 export const OPEN_DATABASE = 'another';
 
-/** Opens subtransactions inside each other, each with something of its own; false where the server has no entry left. */
+/** Nests subtransactions, each with a write that takes a lock entry. Returns false when the lock table is full. */
 async function couldNest(client: Client): Promise<boolean> {
   try {
     await client.query('SAVEPOINT deeper; SELECT lo_create(0);'.repeat(NESTED));
@@ -80,12 +80,12 @@ async function couldNest(client: Client): Promise<boolean> {
   }
 }
 
-/** The relations of the server's own on which PUBLIC has more than SELECT, as LOCK TABLE wants it. */
+/** The system relations that PUBLIC may lock: it has more than SELECT on them, which LOCK TABLE requires. */
 const LOCKABLE = `
   SELECT oid::regclass::text AS name FROM pg_catalog.pg_class
    WHERE oid < 16384 AND relkind IN ('r', 'v') AND pg_catalog.has_table_privilege(oid, 'UPDATE, DELETE, TRUNCATE')`;
 
-/** One session holds something, and another one waits for more than it would ever be given. */
+/** One session holds a lock, and another waits for a lock that it may never get. */
 function queueBehind(held: string, wanted: string): Misdeed<PostgresHandle>['commit'] {
   return async (culprit, victim) => {
     const stop = await keepOpen(held)(culprit, victim);
@@ -101,7 +101,7 @@ function queueBehind(held: string, wanted: string): Misdeed<PostgresHandle>['com
   };
 }
 
-/** What an agent can do to a server that is set up as the documentation says, with the limits of the specs. */
+/** Actions of an agent against a server that is set up as documented, with the limits of the specs. */
 export const POSTGRES_MISDEEDS: readonly Misdeed<PostgresHandle>[] = [
   {
     name: 'fills the lock table of the server and keeps it full',

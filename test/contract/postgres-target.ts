@@ -16,19 +16,19 @@ export type Verb = PostgresScope['grants'][number]['verbs'][number];
 
 export interface Lease {
   readonly order: Order;
-  /** as the mint completed it */
+  /** the handle after the mint */
   readonly handle: PostgresHandle;
   readonly role: string;
   readonly url: string;
   readonly password: string;
 }
 
-/** A database and a provider that makes leases on it. */
+/** A database and a provider with leases on it. */
 export interface PostgresTarget {
   readonly server: TargetServer;
   readonly crm: CrmDatabase;
   readonly provider: PostgresProvider;
-  /** An order for reading three tables of `emea`, unless said otherwise. */
+  /** Returns an order; by default it reads three tables of `emea`. */
   orderFor(overrides?: Partial<Order>): Order;
   mint(order?: Order): Promise<Lease>;
   revoke(order: Order, using?: PostgresProvider): Promise<RevocationOutcome>;

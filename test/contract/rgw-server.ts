@@ -8,25 +8,25 @@ import { setTimeout as pause } from 'node:timers/promises';
 
 const PROGRAMS = ['radosgw', 'radosgw-admin', 'ceph', 'ceph-mon', 'ceph-osd', 'monmaptool'];
 
-/** Ceph's gateway: an engine of STS, IAM and S3 that judges policies as AWS does, where the contract suite says so. */
+/** Ceph's gateway: an engine of STS, IAM and S3. The contract suite states where it judges policies as AWS does. */
 export interface RgwServer {
   readonly endpoint: string;
-  /** of a user that may do everything */
+  /** key of a user that may do everything */
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
-  /** as which the trust policies of roles know that user */
+  /** that user's name in trust policies */
   readonly user: string;
-  /** of the gateway process: to freeze it */
+  /** of the gateway process, to freeze it */
   readonly pid: number;
 }
 
-/** Why the engine cannot run here, or undefined. */
+/** Returns why the engine cannot run here, or undefined. */
 export function rgwAbsence(): string | undefined {
   const missing = PROGRAMS.filter((program) => !existsSync(join('/usr/bin', program)));
   return missing.length === 0 ? undefined : `${missing.join(', ')} not installed`;
 }
 
-/** The engine of this test process (about 1 s); later spec files take it over. It ends with the process, however that ends. */
+/** Starts the engine of this test process (about 1 s). Later spec files reuse it, and it ends with the process. */
 export async function startRgw(): Promise<RgwServer> {
   const home = join(tmpdir(), `mayfly-rgw-${String(process.pid)}`);
   const note = join(home, 'server.json');
@@ -94,7 +94,7 @@ class RgwCluster {
   }
 }
 
-/** Everything in memory and on loopback. The two lines about `paxos` and `tcp_nodelay` make it a hundred times faster. */
+/** Keeps everything in memory and on loopback. `paxos` and `tcp_nodelay` make it a hundred times faster. */
 function configuration(home: string, fsid: string, address: string, port: number): string {
   return `[global]
 fsid = ${fsid}
@@ -156,7 +156,7 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-/** Not an exit handler: those do not run when a test process is killed. Everything is in memory, so that SIGKILL loses nothing. */
+/** Ends the engine of a killed test process, whose exit handlers do not run. SIGKILL is safe: all data is in memory. */
 function cleanUpAfterThisProcess(home: string): void {
   const script = `
     while kill -0 "$1" 2>/dev/null; do sleep 0.2; done

@@ -1,6 +1,6 @@
 import { Client, type ClientConfig, type QueryResultRow } from 'pg';
 
-/** Runs statements one after the other on a connection of their own. */
+/** Runs statements in order on a new connection. */
 export async function run(url: string, ...statements: readonly string[]): Promise<void> {
   await connected(url, async (client) => {
     for (const statement of statements) await client.query(statement);
@@ -11,7 +11,7 @@ export function rows<Row extends QueryResultRow>(url: string, statement: string)
   return connected(url, async (client) => (await client.query<Row>(statement)).rows);
 }
 
-/** An open session of one's own. `ended` resolves when the server ends it. */
+/** Opens a session. `ended` resolves when the server ends it. */
 export async function openSession(config: string | ClientConfig): Promise<{ client: Client; ended: Promise<Error> }> {
   const client = new Client(typeof config === 'string' ? { connectionString: config } : config);
   const ended = new Promise<Error>((resolve) => client.on('error', resolve));

@@ -10,19 +10,19 @@ import { Client } from 'pg';
 import { startOwnPostgres } from '../support/own-postgres.js';
 import { run } from './sql.js';
 
-/** A PostgreSQL server in the part of a target. */
+/** A PostgreSQL server as a target. */
 export interface TargetServer {
-  /** for the superuser */
+  /** Returns the superuser's URL of a database. */
   url(database: string): string;
   stop(): Promise<void>;
 }
 
 type Start = () => Promise<TargetServer>;
 
-/** Limits that a lease reaches soon, so that a spec is quick and hurts nobody else. */
+/** Low limits that a lease reaches fast, so that a spec is quick and harms no other one. */
 const SMALL = { max_locks_per_transaction: '10', max_prepared_transactions: '5' };
 
-/** The server that comes with Mayfly and, where the operating system has packages of an older one, that one as well. */
+/** The server that ships with Mayfly, and installed packages of older versions. */
 export const TARGET_SERVERS: readonly (readonly [version: string, start: Start, startSmall: Start])[] = [
   ['PostgreSQL 18', startCurrent, startSmallCurrent],
   ...['15', '14', '16', '17']
@@ -39,7 +39,7 @@ async function startCurrent(): Promise<TargetServer> {
   return { url: (database) => server.url(database, 'postgres'), stop: () => Promise.resolve() };
 }
 
-/** The server's own command line sets its other limits. */
+/** Starts the current version with low limits by ALTER SYSTEM; its command line sets its other limits. */
 async function startSmallCurrent(): Promise<TargetServer> {
   const own = await startOwnPostgres();
   for (const [name, value] of Object.entries(SMALL)) {
@@ -56,7 +56,7 @@ async function startPackaged(bin: string, limits: Readonly<Record<string, string
   const passwordFile = join(home, 'password');
   const data = join(home, 'data');
   writeFileSync(passwordFile, password);
-  // PostgreSQL refuses to run as root
+  // PostgreSQL refuses to run as root.
   const nobody = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
   if (nobody.uid !== undefined) for (const path of [home, passwordFile]) chownSync(path, nobody.uid, nobody.gid);
   const env = { LC_ALL: 'C' };

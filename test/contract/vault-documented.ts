@@ -1,14 +1,14 @@
 import { readFileSync } from 'node:fs';
 
-/** docs/connect-vault.md is what the tests set a server up by, so that it cannot be wrong. */
+/** The tests set up servers from docs/connect-vault.md, so that a fault in the page fails a test. */
 const PAGE = readFileSync(new URL('../../docs/connect-vault.md', import.meta.url), 'utf8');
 
-/** The broker's policy, in JSON. */
+/** Returns the broker's policy, in JSON. */
 export function documentedPolicy(): string {
   return fence('mayfly-broker.json');
 }
 
-/** The settings of the token role. */
+/** Returns the settings of the token role. */
 export function documentedTokenRole(): unknown {
   return JSON.parse(fence('mayfly-token-role.json'));
 }

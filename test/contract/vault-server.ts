@@ -6,18 +6,18 @@ import { tmpdir } from 'node:os';
 import { setTimeout as pause } from 'node:timers/promises';
 import { ROOT_TOKEN, VaultFake } from './vault-fake/vault-fake.js';
 
-/** A server that speaks Vault's protocol, in development mode, with nothing set up. */
+/** A server with Vault's protocol, in development mode, not set up. */
 export interface VaultServer {
   readonly address: string;
   readonly rootToken: string;
-  /** the enforcing fake behind it, where it is one */
+  /** set when the server is the enforcing fake */
   readonly fake?: VaultFake;
   stop(): Promise<void>;
 }
 
 export type VaultServers = readonly (readonly [name: string, start: () => Promise<VaultServer>])[];
 
-/** The fake always; a real server when one is named or installed. */
+/** Returns the fake and, if one is named or installed, a real server. */
 export function vaultServers(): VaultServers {
   const real = realServer();
   if (real === undefined) {

@@ -19,7 +19,7 @@ export interface Lease {
   readonly order: Order;
   readonly minted: Minted<VaultHandle>;
   readonly username: string;
-  /** of a login at the database with it */
+  /** URL of a database login with the secret */
   readonly url: string;
 }
 
@@ -28,15 +28,15 @@ interface Reply {
   readonly body: unknown;
 }
 
-/** What `endSessions` of a scope names. */
+/** The connection that `endSessions` of a scope names. */
 export const DATABASE_CONNECTION = 'crm';
 
 /** Lifetime of the broker's login. */
 const LOGIN_SECONDS = 600;
 
 /**
- * A Vault server with a database engine at a PostgreSQL of our own, set up by docs/connect-vault.md, and a provider.
- * Roles of the engine: `reader` (nothing ends sessions), `tidy` (its statements do), `short` (10 s at most).
+ * A Vault server with a database engine on a PostgreSQL of the test, set up by docs/connect-vault.md, and a provider.
+ * Roles of the engine: `reader` (nothing ends sessions), `tidy` (its statements end them), `short` (10 s at most).
  */
 export class VaultTarget {
   readonly handles = new Map<string, VaultHandle>();
@@ -64,7 +64,7 @@ export class VaultTarget {
     return target;
   }
 
-  /** `quietSeconds` is short, so that what was lost is closed soon. */
+  /** Creates a provider with short `quietSeconds`, so that it closes lost credentials soon. */
   newProvider(overrides: { quietSeconds?: number } = { quietSeconds: 3 }): VaultProvider {
     const identityTokens: IdentityTokens = {
       issuer: this.issuer.issuer,
@@ -111,13 +111,13 @@ export class VaultTarget {
     return { order, minted, username: username!, url: url.href };
   }
 
-  /** By what was recorded, or by the plan. */
+  /** Revokes once, by the recorded handle or the planned one. */
   revokeOnce(order: Order, provider = this.provider): Promise<RevocationOutcome> {
     const handle = this.handles.get(order.leaseId) ?? provider.plan(order);
     return provider.revoke({ ...order, handle }, AbortSignal.timeout(20_000));
   }
 
-  /** Until it is more than on its way, as the worker does. */
+  /** Repeats the revocation until it is final, as the worker does. */
   async revoke(order: Order, provider = this.provider): Promise<RevocationOutcome> {
     for (;;) {
       const outcome = await this.revokeOnce(order, provider);
@@ -126,7 +126,7 @@ export class VaultTarget {
     }
   }
 
-  /** As the operator. */
+  /** Sends a request as the operator. */
   async root(method: string, path: string, body?: unknown, namespace = ''): Promise<Reply> {
     const headers: Record<string, string> = { 'X-Vault-Token': this.server.rootToken, 'X-Vault-Namespace': namespace };
     const response = await fetch(`${this.server.address}/v1/${path}`, {
@@ -138,7 +138,7 @@ export class VaultTarget {
     return { status: response.status, body: text === '' ? {} : JSON.parse(text) };
   }
 
-  /** Users that the engine made and that are still there. */
+  /** Returns the users of the engine that still exist. */
   async users(): Promise<string[]> {
     const statement = `SELECT rolname AS name FROM pg_roles WHERE rolname LIKE 'v-%' AND pg_has_role(oid, '${this.readers}', 'MEMBER')`;
     return (await rows<{ name: string }>(this.crm.superuserUrl, statement)).map(({ name }) => name);
@@ -148,7 +148,7 @@ export class VaultTarget {
     return (await rows(this.crm.superuserUrl, `SELECT FROM pg_stat_activity WHERE usename = '${username}'`)).length;
   }
 
-  /** Tokens of leases that are alive, by the lease's id. */
+  /** Returns the number of live tokens of a lease. */
   async tokensOf(leaseId: string): Promise<number> {
     const { body } = await this.root('GET', 'auth/token/accessors?list=true');
     const accessors = (body as { data: { keys: string[] } }).data.keys;
@@ -173,7 +173,7 @@ export class VaultTarget {
 
   private async setUp(): Promise<void> {
     this.crm = await createCrmDatabase(this.postgres);
-    // the engine logs in and makes roles as itself
+    // The engine logs in and creates roles under its own name.
     await run(this.crm.superuserUrl, `ALTER ROLE ${new URL(this.crm.loginUrl).username} CREATEROLE`);
     await run(
       this.crm.url,
@@ -199,7 +199,7 @@ export class VaultTarget {
     };
   }
 
-  /** In one namespace: engines, the broker's policy and logins, the token role. */
+  /** Sets up one namespace: engines, the broker's policy and logins, the token role. */
   async setUpServer(namespace = ''): Promise<void> {
     const set = (path: string, body: unknown) => this.must('POST', path, body, namespace);
     await set('sys/policies/acl/mayfly-broker', { policy: documentedPolicy() });

@@ -1,4 +1,6 @@
+import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { STEPS, type Step } from '@mayfly/issuance';
 import { openDatabaseScene, type BrokerProcess, type DatabaseScene } from '../support/broker-process.js';
 import { templateDocument } from '../support/documents.js';
 import { recovered, type Census } from '../support/recovery.js';
@@ -10,8 +12,6 @@ import { grant } from '../support/tasks.js';
 /** A task left behind lives this long: longer than all the dying and recovering takes. */
 const LIFETIME_SECONDS = 1800;
 
-const STEPS = ['load', 'validate', 'decide', 'narrow', 'plan', 'open', 'mint', 'check', 'activate', 'answer'] as const;
-type Step = (typeof STEPS)[number];
 type Template = 'database' | 'token';
 
 /** What is left of a request after its process died, once the next one has recovered; undefined is nothing at all. */
@@ -59,7 +59,9 @@ afterAll(() => scene.close());
 async function dieAfter({ step, template }: Case): Promise<string> {
   const broker = await scene.start({ MAYFLY_FAILPOINT: step });
   const body = { template, purpose: `die after ${step}` };
-  const answer = await broker.send('POST /tasks', { token: await scene.agentToken('support-agent'), body }).then(
+  const headers = { 'idempotency-key': randomUUID() };
+  const token = await scene.agentToken('support-agent');
+  const answer = await broker.send('POST /tasks', { token, body, headers }).then(
     ({ status }) => `answer ${String(status)}`,
     () => 'no answer',
   );

@@ -2,16 +2,17 @@ import { createPrivateKey } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { startEmbeddedPostgres } from '@mayfly/platform';
+import { startEmbeddedPostgres } from '@mayfly/embedded';
+import { ENTRY_FACTS, type AuditEntryType } from '@mayfly/audit';
 import { Sealer } from '@mayfly/trust';
 import type { TestAnswer, TestCall } from '../support/broker.js';
-import { openEmbeddedScene, type BrokerProcess } from '../support/broker-process.js';
+import { type BrokerProcess, openEmbeddedScene } from '../support/broker-process.js';
 import { Canaries } from '../support/canaries.js';
 import { everyRow } from '../support/every-row.js';
 import { postForm } from '../support/form.js';
 import { rowsOf } from '../support/rows.js';
 import { openTransaction } from '../support/target.js';
-import { READ_EMEA, secretOf, taskIn, type TaskBody } from '../support/tasks.js';
+import { READ_EMEA, secretOf, type TaskBody, taskIn } from '../support/tasks.js';
 
 const SEALING_KEY = '5ea1'.repeat(16);
 const MARKER = 'a purpose that must be found';
@@ -20,6 +21,8 @@ const scene = openEmbeddedScene();
 const canaries = new Canaries();
 const problems: string[] = [];
 const answers: string[] = [];
+/** The audit as it is stored. */
+const entries: StoredEntry[] = [];
 /** Where canaries are looked for. */
 const places = new Map<string, string>();
 
@@ -150,10 +153,19 @@ async function readWhatIsLeft(): Promise<void> {
     for (const key of keys) {
       plantKey(`${key.purpose} key`, new Sealer({ current: SEALING_KEY }).open(key.sealed, contextOf(key)));
     }
+    entries.push(...(await rowsOf<StoredEntry>(mayfly, 'SELECT type, body FROM audit_entry')));
     places.set('rows', [...(await everyRow(mayfly)), ...(await everyRow(crm))].join('\n'));
   } finally {
     await server.stop();
   }
+}
+
+/** The members of an entry's body that every kind has. */
+const ENVELOPE = new Set(['id', 'at', 'type', 'factsVersion', 'actor', 'taskId', 'leaseId', 'agent']);
+
+interface StoredEntry {
+  readonly type: AuditEntryType;
+  readonly body: string;
 }
 
 interface SigningKeyRow {
@@ -207,6 +219,22 @@ beforeAll(async () => {
   places.set('problems', problems.join('\n'));
 }, 180_000);
 afterAll(() => scene.close());
+
+describe('the audit of a whole life', () => {
+  it('has the facts that `ENTRY_FACTS` says for each kind of entry, and nothing else', () => {
+    const kinds = new Set(entries.map(({ type }) => type));
+    for (const kind of ['task.granted', 'task.denied', 'identity.refused', 'lease.revoked', 'task.renewed'] as const) {
+      expect(kinds).toContain(kind);
+    }
+    const faults = entries.flatMap(({ type, body }) => {
+      const members = Object.entries(JSON.parse(body) as Record<string, unknown>);
+      const facts = Object.fromEntries(members.filter(([member]) => !ENVELOPE.has(member)));
+      const parsed = ENTRY_FACTS[type].safeParse(facts);
+      return parsed.success ? [] : [`${type}: ${parsed.error.message} in ${body}`];
+    });
+    expect(faults).toEqual([]);
+  });
+});
 
 describe('a planted secret', () => {
   it('is of every kind that there is', () => {

@@ -1,6 +1,7 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import type { Credential, Task } from '@mayfly/client';
 import { runCli } from '../support/cli.js';
 
 /** How long each session of the broker below lives. */
@@ -15,25 +16,21 @@ let environment: Record<string, string>;
 let asked: string[];
 let issued: number;
 
-function taskOf(state: string): object {
+function activeTask(): Task {
   issued += 1;
   const at = (milliseconds: number): string => new Date(Date.now() + milliseconds).toISOString();
   const session = {
     ...{ accessKeyId: `ASIA${String(issued)}`, secretAccessKey: 'secret', sessionToken: 'session' },
     ...{ expiration: at(LIFE_MS), region: 'eu-central-1' },
   };
-  const lease = { leaseId: 'lse_1', name: 's3', provider: 'aws-sts', state, revocation: 'propagating' };
+  const lease: Credential = {
+    ...({ leaseId: 'lse_1', name: 's3', provider: 'aws-sts', state: 'active', revocation: 'propagating' } as const),
+    ...{ expiresAt: at(LIFE_MS), secret: session },
+  };
   return {
-    ...{
-      id: 'tsk_1',
-      state,
-      template: { name: 'export', version: 1 },
-      agent: { name: 'a' },
-      runtime: 'r',
-      purpose: 'p',
-    },
-    ...{ createdAt: at(0), expiresAt: at(LIFE_MS), maxExpiresAt: at(60_000) },
-    credentials: [{ ...lease, expiresAt: at(LIFE_MS), secret: session }],
+    ...({ id: 'tsk_1', state: 'active', runtime: 'r', parameters: {}, purpose: 'p' } as const),
+    ...{ template: { name: 'export', version: 1 }, agent: { id: 'agt_1', name: 'a' } },
+    ...{ createdAt: at(0), expiresAt: at(LIFE_MS), maxExpiresAt: at(60_000), credentials: [lease] },
   };
 }
 
@@ -43,7 +40,7 @@ beforeAll(async () => {
     response.setHeader('content-type', 'application/json');
     if (request.headers.authorization !== 'Bearer a.b.c') {
       response.writeHead(401).end('{"type":"urn:mayfly:problem:unauthenticated","detail":"send a fresh token"}');
-    } else response.writeHead(201).end(JSON.stringify(taskOf('active')));
+    } else response.writeHead(request.url === '/tasks' ? 201 : 200).end(JSON.stringify(activeTask()));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const url = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;

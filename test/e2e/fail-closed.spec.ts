@@ -1,17 +1,17 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
+import { prepareDemoDatabase } from '@mayfly/embedded';
 import { addSeconds } from '@mayfly/kernel';
-import { prepareDemoDatabase } from '@mayfly/platform';
 import { FakeIssuer } from '@mayfly/testing';
 import pg from 'pg';
 import { startTestBroker, type TestAnswer, type TestBroker } from '../support/broker.js';
 import { agentDocument, connectionDocument, issuerDocument, templateDocument } from '../support/documents.js';
-import { startOwnPostgres, type OwnPostgres } from '../support/own-postgres.js';
+import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.js';
 import { rowsOf } from '../support/rows.js';
-import { READ_CASES, starterWith, type Starter } from '../support/starter.js';
+import { READ_CASES, type Starter, starterWith } from '../support/starter.js';
 import { leaseRoles } from '../support/target.js';
-import { grant, READ_EMEA, statesOf, taskIn, type TaskBody } from '../support/tasks.js';
+import { grant, READ_EMEA, statesOf, type TaskBody, taskIn } from '../support/tasks.js';
 import { until } from '../support/until.js';
 
 const REQUESTS = 10;

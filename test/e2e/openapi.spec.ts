@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { Role } from '@mayfly/identity';
 import type { JsonObject } from '@mayfly/kernel';
@@ -60,6 +61,10 @@ describe('the document', () => {
     expect(document.openapi).toBe('3.1.0');
     expect(document.info).toMatchObject({ title: 'Mayfly', version: expect.stringMatching(/^\d+\.\d+\.\d+$/) });
     expect(operations.length).toBeGreaterThan(40);
+  });
+
+  it('is what `openapi.json` at the root of the repository says', async () => {
+    expect(document).toEqual(JSON.parse(await readFile('openapi.json', 'utf8')));
   });
 
   it('has schemas that are JSON Schema 2020-12, and no reference that leads nowhere', () => {

@@ -3,7 +3,7 @@ import { RoleSchema } from '@mayfly/identity';
 import { Controller, Get, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, NestFactory, Reflector } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { ProblemFilter } from '@mayfly/platform';
+import { ProblemFilter } from '@mayfly/http';
 import { createHttp } from '../../apps/broker/src/boot/http.js';
 import { IdentityGuard } from '../../apps/broker/src/security/identity.guard.js';
 import type { Permission } from '../../apps/broker/src/security/permits.js';

@@ -1,15 +1,15 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { prepareDemoDatabase } from '@mayfly/platform';
-import { newTestIssuers, startTestBroker, starterFiles, type TestCall } from '../support/broker.js';
-import { openEmbeddedScene, type BrokerProcess, type EmbeddedScene } from '../support/broker-process.js';
+import { prepareDemoDatabase } from '@mayfly/embedded';
+import { newTestIssuers, starterFiles, startTestBroker, type TestCall } from '../support/broker.js';
+import { type BrokerProcess, type EmbeddedScene, openEmbeddedScene } from '../support/broker-process.js';
 import { templateDocument, yamlOf } from '../support/documents.js';
-import { startOwnPostgres, type OwnPostgres } from '../support/own-postgres.js';
+import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.js';
 import { rowsOf } from '../support/rows.js';
 import { READ_CASES } from '../support/starter.js';
 import { leaseRoles, roleOf } from '../support/target.js';
-import { grant, leaseIdOf, READ_EMEA, secretOf, taskIn, type Door, type TaskBody } from '../support/tasks.js';
+import { type Door, grant, leaseIdOf, READ_EMEA, secretOf, type TaskBody, taskIn } from '../support/tasks.js';
 import { until } from '../support/until.js';
 
 /** Any of these breaks the story somewhere, at the store or at the target. */

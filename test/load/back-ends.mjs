@@ -4,16 +4,16 @@
 // `node --import ./test/load/run.mjs test/load/back-ends.mjs`
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import pg from 'pg';
-import { AwsTarget } from '../contract/aws-target.ts';
-import { startRgw } from '../contract/rgw-server.ts';
-import { vaultServers } from '../contract/vault-server.ts';
-import { DATABASE_CONNECTION, VaultTarget } from '../contract/vault-target.ts';
-import { awsConnection, awsEnvironment, EXPORT_AGENT, exportTemplate } from '../support/aws-documents.ts';
-import { openDatabaseScene } from '../support/broker-process.ts';
-import { yamlOf } from '../support/declared.ts';
-import { rowsOf } from '../support/rows.ts';
-import { until } from '../support/until.ts';
-import { vaultConnections, warehouseTemplate } from '../support/vault-documents.ts';
+import { AwsTarget } from '../contract/aws-target.js';
+import { startRgw } from '../contract/rgw-server.js';
+import { vaultServers } from '../contract/vault-server.js';
+import { DATABASE_CONNECTION, VaultTarget } from '../contract/vault-target.js';
+import { awsConnection, awsEnvironment, EXPORT_AGENT, exportTemplate } from '../support/aws-documents.js';
+import { openDatabaseScene } from '../support/broker-process.js';
+import { yamlOf } from '../support/declared.js';
+import { rowsOf } from '../support/rows.js';
+import { until } from '../support/until.js';
+import { vaultConnections, warehouseTemplate } from '../support/vault-documents.js';
 import { median, percentile } from './service.mjs';
 
 const CALLS = Number(process.env.LOAD_CALLS ?? 150);

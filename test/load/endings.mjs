@@ -2,18 +2,18 @@
 // 1. the service is killed between the engine's mint and its own record, again and again, with 16 requests in flight;
 // 2. thousands of tasks are completed, 2 and 16 in flight, and the service is then ended by SIGTERM and by SIGKILL.
 // Prints tables; asserts nothing. Loopback only. `node --import ./test/load/run.mjs test/load/endings.mjs`
-import { startRgw } from '../contract/rgw-server.ts';
-import { AwsTarget } from '../contract/aws-target.ts';
+import { startRgw } from '../contract/rgw-server.js';
+import { AwsTarget } from '../contract/aws-target.js';
 import {
   awsConnection,
   awsEnvironment,
   EXPORT_AGENT,
   EXPORT_REQUEST,
   exportTemplate,
-} from '../support/aws-documents.ts';
-import { openDatabaseScene } from '../support/broker-process.ts';
-import { yamlOf } from '../support/declared.ts';
-import { rowsOf } from '../support/rows.ts';
+} from '../support/aws-documents.js';
+import { openDatabaseScene } from '../support/broker-process.js';
+import { yamlOf } from '../support/declared.js';
+import { rowsOf } from '../support/rows.js';
 import { startRecordingProxy } from './recording-proxy.mjs';
 
 const KILLS = Number(process.env.LOAD_KILLS ?? 200);

@@ -2,12 +2,12 @@ import type { JsonObject } from '@mayfly/kernel';
 import type { AwsTarget } from '../contract/aws-target.js';
 import { agentDocument, connectionDocument, templateDocument } from './declared.js';
 
-/** Variables that the connection's references lead to. */
+/** Returns the variables that the connection's secret references name. */
 export function awsEnvironment({ aws }: AwsTarget): Record<string, string> {
   return { CRM_ACCESS_KEY_ID: aws.accessKeyId, CRM_SECRET_ACCESS_KEY: aws.secretAccessKey };
 }
 
-/** A connection to what stands in for AWS, with a window of `propagationSeconds`. */
+/** Builds a connection to the AWS account of the test; `revocation` overrides its members. */
 export function awsConnection({ aws }: AwsTarget, revocation: JsonObject = {}): JsonObject {
   return connectionDocument('aws-crm', {
     provider: 'aws-sts',
@@ -22,7 +22,7 @@ export function awsConnection({ aws }: AwsTarget, revocation: JsonObject = {}): 
   });
 }
 
-/** A template that reads and writes below `reports/` of the target's bucket, by this role. */
+/** Builds a template that reads and writes below `reports/` in the target's bucket, through this role. */
 export function exportTemplate(target: AwsTarget, roleArn: string, spec: JsonObject = {}): JsonObject {
   const Resource = `arn:aws:s3:::${target.bucket}/reports/*`;
   const statement = { Effect: 'Allow', Action: ['s3:GetObject', 's3:PutObject'], Resource };
@@ -36,5 +36,5 @@ export function exportTemplate(target: AwsTarget, roleArn: string, spec: JsonObj
 
 export const EXPORT_AGENT = agentDocument('support-agent');
 
-/** Asks for one session. */
+/** Body of a request for one session. */
 export const EXPORT_REQUEST = { template: 'support-export-bucket', parameters: {}, purpose: 'export the reports' };

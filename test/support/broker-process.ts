@@ -5,9 +5,9 @@ import { createServer, type AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Role } from '@mayfly/identity';
-import { developmentIssuer, prepareDemoDatabase, startEmbeddedPostgres } from '@mayfly/platform';
+import { developmentIssuer, prepareDemoDatabase, startEmbeddedPostgres } from '@mayfly/embedded';
 import { startTestPostgres, type TestDatabase } from '@mayfly/testing';
-import { newTestIssuers, send, writeDocuments, type TestAnswer, type TestCall } from './broker.js';
+import { newTestIssuers, send, type TestAnswer, type TestCall, writeDocuments } from './broker.js';
 import { until } from './until.js';
 
 const MAIN = 'dist/apps/broker/apps/broker/src/main.js';
@@ -19,45 +19,45 @@ export interface Exit {
   readonly signal: NodeJS.Signals | null;
 }
 
-/** The real service as a process of its own, over HTTP. */
+/** The real broker in its own process, called over HTTP. */
 export interface BrokerProcess {
   readonly url: string;
   readonly exited: Promise<Exit>;
-  /** everything that it has printed so far */
+  /** the output so far */
   output(): string;
   send(route: string, call?: TestCall): Promise<TestAnswer>;
   signal(name: NodeJS.Signals): void;
-  /** SIGKILL, and the wait for it to be gone. */
+  /** Sends SIGKILL and waits for the exit. */
   kill(): Promise<void>;
-  /** SIGTERM; answers how it left. */
+  /** Sends SIGTERM and returns the exit. */
   stop(): Promise<Exit>;
 }
 
-/** A place in which brokers start, die and start again. */
+/** A directory and a database in which brokers start, die and restart. */
 export interface Scene {
   readonly directory: string;
   agentToken(name: string): Promise<string>;
   resourceServerToken(name: string): Promise<string>;
   personToken(role: Role): Promise<string>;
-  /** Resolves once the service can issue. */
+  /** Starts a broker. Resolves when it is ready. */
   start(environment?: Readonly<Record<string, string>>): Promise<BrokerProcess>;
-  /** Ends every process of the scene and removes everything. */
+  /** Ends every process of the scene and removes its files. */
   close(): Promise<void>;
 }
 
-/** A scene with a PostgreSQL of its own. */
+/** A scene with its own PostgreSQL. */
 export interface EmbeddedScene extends Scene {
   readonly dataDir: string;
 }
 
-/** A scene on a database of this process's PostgreSQL. */
+/** A scene on a database of the test process's PostgreSQL. */
 export interface DatabaseScene extends Scene {
   readonly database: TestDatabase;
-  /** the demo database, as the superuser of the server that holds it */
+  /** the demo database, as the superuser of its server */
   readonly targetUrl: string;
 }
 
-/** The embedded default: an own PostgreSQL, the starter files, the development issuer. */
+/** Opens the embedded default: its own PostgreSQL, the starter files, the development issuer. */
 export function openEmbeddedScene(): EmbeddedScene {
   const { directory, start, endAll } = openPlace();
   const dataDir = join(directory, 'data');
@@ -77,7 +77,7 @@ export function openEmbeddedScene(): EmbeddedScene {
   };
 }
 
-/** Replicas on one database; `documents` is YAML, the starter files unless given. */
+/** Opens replicas on one database; `documents` is YAML, by default the starter files. */
 export async function openDatabaseScene(documents?: string): Promise<DatabaseScene> {
   const postgres = await startTestPostgres();
   const { server } = postgres;
@@ -111,11 +111,11 @@ export async function openDatabaseScene(documents?: string): Promise<DatabaseSce
   };
 }
 
-/** A directory of its own, and a way to start the service in any mode; what it starts ends with this process at the latest. */
+/** Creates a directory and a function that starts brokers in any mode. They end with this process at the latest. */
 export function openPlace() {
   const directory = join(tmpdir(), `mayfly-scene-${randomUUID()}`);
   mkdirSync(directory);
-  chmodSync(directory, 0o711); // started by root, PostgreSQL runs as another user
+  chmodSync(directory, 0o711); // PostgreSQL, when started by root, runs as another user
   cleanUpAfterThisProcess(directory);
   const children: ChildProcess[] = [];
   const start = (environment: Readonly<Record<string, string>>): Promise<BrokerProcess> =>
@@ -123,7 +123,7 @@ export function openPlace() {
   return { directory, start, endAll: () => Promise.all(children.map(end)) };
 }
 
-/** SIGKILL, and the wait for it to be gone: also for one that never became ready. */
+/** Sends SIGKILL and waits for the exit, also for a process that never became ready. */
 async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise((resolve) => child.once('close', resolve));
@@ -181,7 +181,7 @@ async function startBrokerProcess(
 
 let built = false;
 
-/** Nothing stale is tested; a build that is up to date takes no time. */
+/** Builds once, so that no test runs a stale build. An up-to-date build takes no time. */
 function buildOnce(): void {
   if (built) return;
   const { status, stderr } = spawnSync(process.execPath, ['tools/build.mjs'], { encoding: 'utf8' });
@@ -201,7 +201,7 @@ export function unusedPort(): Promise<number> {
   });
 }
 
-/** Exit handlers do not run when a test process is killed; this ends what it has left. */
+/** Ends the processes of a killed test process, whose exit handlers do not run. */
 function cleanUpAfterThisProcess(directory: string): void {
   const script = `
     while [ -d "$2" ] && kill -0 "$1" 2>/dev/null; do sleep 1; done

@@ -4,28 +4,28 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Role } from '@mayfly/identity';
 import type { JsonObject } from '@mayfly/kernel';
-import { prepareDemoDatabase } from '@mayfly/platform';
+import { prepareDemoDatabase } from '@mayfly/embedded';
 import { FakeIssuer, startTestPostgres, type TestDatabase } from '@mayfly/testing';
-import { startBroker, type Broker } from '../../apps/broker/src/boot/service.js';
+import { type Broker, startBroker } from '../../apps/broker/src/boot/service.js';
 import { readConfig } from '../../apps/broker/src/config.js';
 
 const ROLES: readonly Role[] = ['platform', 'approver', 'operator', 'auditor'];
 const clock = { now: () => new Date() };
 
-/** The issuers of a test. They stand under the names that the starter files use. */
+/** The issuers of a test, under the names of the starter files. */
 export interface TestIssuers {
-  /** `development`, of workloads */
+  /** `development`, for workloads */
   readonly workloads: FakeIssuer;
-  /** `development-staff`, of people: the claim `roles` says what they are */
+  /** `development-staff`, for people: the claim `roles` holds their roles */
   readonly staff: FakeIssuer;
 }
 
 export interface TestBrokerOptions {
-  /** YAML to apply at start, after the issuers, instead of the starter files in `config/` */
+  /** YAML to apply at start after the issuers, instead of the starter files in `config/` */
   readonly documents?: string;
   readonly environment?: Readonly<Record<string, string>>;
   readonly issuers?: TestIssuers;
-  /** another replica on the database, and with the issuers, of this one */
+  /** starts another replica with the database and issuers of this broker */
   readonly beside?: Pick<TestBroker, 'database' | 'issuers'>;
 }
 
@@ -41,22 +41,22 @@ export interface TestCall {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A broker over HTTP, in this process, on a real PostgreSQL. */
+/** A broker in this process, called over HTTP, on a real PostgreSQL. */
 export interface TestBroker {
   readonly url: string;
   readonly broker: Broker;
   readonly database: TestDatabase;
   readonly issuers: TestIssuers;
-  /** A workload's token; the starter agents are known by their names. */
+  /** Signs a workload's token. The subject of a starter agent is its name. */
   agentToken(subject: string): string;
   personToken(role: Role, subject?: string): string;
   /** `send('POST /tasks', { token, body })` */
   send(route: string, call?: TestCall): Promise<TestAnswer>;
-  /** Stops the broker; the first one of a database drops it. */
+  /** Stops the broker. The first broker of a database also drops the database. */
   stop(): Promise<void>;
 }
 
-/** Starts a broker on a database of its own, with the starter templates and their demo database unless told otherwise. */
+/** Starts a broker on its own database; by default with the starter templates and their demo database. */
 export async function startTestBroker(options: TestBrokerOptions = {}): Promise<TestBroker> {
   const postgres = await startTestPostgres();
   const database = options.beside?.database ?? (await postgres.createDatabase());
@@ -106,7 +106,7 @@ export function newTestIssuers(): TestIssuers {
   };
 }
 
-/** The issuers, then the documents of a test or the starter files, as files to be applied at start. */
+/** Writes the issuers, then the documents of a test or the starter files, as files to apply at start. */
 export async function writeDocuments(
   directory: string,
   { workloads, staff }: TestIssuers,
@@ -121,12 +121,12 @@ export async function writeDocuments(
   for (const file of await starterFiles()) await copyFile(join('config', file), join(directory, file));
 }
 
-/** The files that the embedded default applies; the folders beside them it does not. */
+/** Returns the files that the embedded default applies, without the folders beside them. */
 export async function starterFiles(): Promise<string[]> {
   return (await readdir('config')).filter((file) => file.endsWith('.yaml'));
 }
 
-/** One request over HTTP; the body of the answer is JSON or nothing. */
+/** Sends one HTTP request. The body of the answer is JSON or empty. */
 export async function send(
   url: string,
   route: string,

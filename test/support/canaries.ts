@@ -1,14 +1,14 @@
-/** Secrets that were planted, by what they are, and the places that must not hold them. */
+/** Planted secrets by name, and the search for them in texts. */
 export class Canaries {
   private readonly planted = new Map<string, string>();
 
-  /** The canary must be long enough to be nowhere by chance. */
+  /** Plants a canary. It must have 16 characters or more, so that no text contains it by chance. */
   plant(name: string, canary: string): void {
     if (canary.length < 16) throw new Error(`${name} is too short for a canary`);
     this.planted.set(name, canary);
   }
 
-  /** Of a compact JWS its signature, which proves alone, whatever stands before it. */
+  /** Plants the signature of a compact JWS: the signature alone proves a leak. */
   plantToken(name: string, token: string): void {
     this.plant(name, token.slice(token.lastIndexOf('.') + 1));
   }
@@ -17,13 +17,13 @@ export class Canaries {
     return [...this.planted.keys()];
   }
 
-  /** The names of the canaries that are in the text, as they are or encoded in one of the usual ways. */
+  /** Returns the names of the canaries in the text, plain or in a common encoding. */
   findIn(text: string): readonly string[] {
     return this.names.filter((name) => formsOf(this.planted.get(name) ?? '').some((form) => text.includes(form)));
   }
 }
 
-/** `bytea` shows as hexadecimal digits; of base64, the part that does not depend on what stands before. */
+/** Returns plain, hexadecimal (`bytea`) and base64 forms; of base64, the part that no preceding byte changes. */
 function formsOf(canary: string): readonly string[] {
   const bytes = Buffer.from(canary);
   const shifted = [0, 1, 2].map((offset) =>

@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 const MAIN = resolve('dist/apps/cli/apps/cli/src/main.js');
 let built = false;
 
-/** How a command line left, and what it said. */
+/** Exit and output of a command line. */
 export interface Left {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -12,7 +12,7 @@ export interface Left {
   readonly stderr: string;
 }
 
-/** The command line as a process of its own. */
+/** The command line in its own process. */
 export interface CliProcess {
   readonly child: ChildProcessWithoutNullStreams;
   readonly left: Promise<Left>;
@@ -20,20 +20,20 @@ export interface CliProcess {
   output(): string;
 }
 
-/** Starts the compiled command line. Nothing is inherited but PATH and HOME. */
+/** Starts the compiled command line. It inherits only PATH and HOME. */
 export function startCli(environment: Readonly<Record<string, string>>, ...args: readonly string[]): CliProcess {
   buildOnce();
   return follow(spawn(process.execPath, [MAIN, ...args], { env: inherited(environment) }));
 }
 
-/** Runs it to its end, with nothing on standard input. */
+/** Runs the command line to its end, with empty standard input. */
 export function runCli(environment: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<Left> {
   const { child, left } = startCli(environment, ...args);
   child.stdin.end();
   return left;
 }
 
-/** The same at a terminal that script(1) makes; what is written to its input is typed there. */
+/** Starts the command line at a terminal of script(1). A write to its standard input is typed at the terminal. */
 export function startAtTerminal(environment: Readonly<Record<string, string>>, ...args: readonly string[]): CliProcess {
   buildOnce();
   const words = [process.execPath, MAIN, ...args].map((word) => `'${word.replaceAll("'", `'\\''`)}'`);

@@ -1,14 +1,14 @@
 import { mountsOf, parseCompose, variablesOf, type ComposeFile, type ComposeService } from './compose-file.js';
 import { settingFaults } from './setting-faults.js';
 
-/** What docker-compose.yml is judged by. */
+/** Inputs of the checks of docker-compose.yml. */
 export interface ComposeInputs {
   readonly compose: string;
-  /** the page that says what to set */
+  /** the page that documents the settings */
   readonly documentation: string;
-  /** the documents that are applied to the running service, as text */
+  /** text of the documents that are applied to the running broker */
   readonly backEnds: string;
-  /** whether the Dockerfile brings a health check, and a user that is not root */
+  /** the Dockerfile's features: a health check, and a user that is not root */
   readonly image: { readonly healthcheck: boolean; readonly user: boolean };
   readonly exists: (path: string) => boolean;
 }
@@ -18,7 +18,7 @@ type Named = readonly [name: string, service: ComposeService];
 const SECRET = /PASSWORD|SECRET|KEY|TOKEN/;
 const PINNED = /:[a-z]*\d+\.\d+(\.\d+)?[a-z0-9.-]*$|@sha256:[0-9a-f]{64}$/;
 
-/** Everything that is wrong with the deployment's file, in words; empty when nothing is. */
+/** Returns all faults of docker-compose.yml in words; empty without faults. */
 export function composeFaults(inputs: ComposeInputs): string[] {
   const file = parseCompose(inputs.compose);
   const services = Object.entries(file.services);

@@ -23,7 +23,7 @@ export interface ComposeFile {
   readonly volumes: Readonly<Record<string, unknown>>;
 }
 
-/** A variable that the file takes from whoever runs it: `${NAME:?why}`, `${NAME:-value}` or `${NAME}`. */
+/** A variable of the file that the operator sets: `${NAME:?why}`, `${NAME:-value}` or `${NAME}`. */
 export interface ComposeVariable {
   readonly name: string;
   readonly form: ':?' | ':-' | '';
@@ -45,7 +45,7 @@ export function variablesOf(text: string): ComposeVariable[] {
   }));
 }
 
-/** The text with every variable replaced, by its default where it has one. */
+/** Replaces every variable in the text; one without a value gets its default. */
 export function interpolate(text: string, values: Readonly<Record<string, string>>): string {
   const defaultOf = (form?: string, rest = '') => (form === ':-' ? rest : '');
   return text.replace(
@@ -54,7 +54,7 @@ export function interpolate(text: string, values: Readonly<Record<string, string
   );
 }
 
-/** What is mounted where; `source` is a path (`./…`) or the name of a volume. */
+/** Returns the mounts of a service; `source` is a path (`./…`) or the name of a volume. */
 export function mountsOf({ volumes = [] }: ComposeService): { source: string; target: string }[] {
   return volumes.map((mount) => {
     const [, source = '', target = ''] = /^(\$\{[^}]*\}|[^:]+):([^:]+)(?::ro)?$/.exec(mount) ?? [];

@@ -1,6 +1,6 @@
 import type { JsonObject } from '@mayfly/kernel';
 
-/** Documents as a platform team would send them; `spec` replaces single members. */
+/** Builds a document as a platform team would send it; `spec` overrides single members. */
 export function issuerDocument(name: string, spec: JsonObject = {}): JsonObject {
   const declared = {
     profile: 'oidc',
@@ -17,7 +17,7 @@ export function connectionDocument(name: string, spec: JsonObject = {}): JsonObj
   return { kind: 'Connection', metadata: { name, labels: {} }, spec: { ...declared, ...spec } };
 }
 
-/** Known by its name to the issuer `development`. */
+/** Builds an agent that is bound to its name as subject of the issuer `development`. */
 export function agentDocument(name: string, spec: JsonObject = {}): JsonObject {
   const identities = [identityOf(name)];
   const declared = { owner: 'support-platform', backupOwner: 'crm-platform', identities };
@@ -28,7 +28,7 @@ export function identityOf(subject: string): JsonObject {
   return { issuer: 'development', subject, runtime: 'developer-laptop' };
 }
 
-/** One signed token, for agents with the duty `support`. */
+/** Builds a template of one signed token, for agents with the duty `support`. */
 export function templateDocument(name: string, spec: JsonObject = {}): JsonObject {
   const scope = { audience: 'https://cases.example', operations: ['cases.read'] };
   const declared = {
@@ -45,13 +45,13 @@ export function templateDocument(name: string, spec: JsonObject = {}): JsonObjec
   return { kind: 'TaskTemplate', metadata: { name, labels: {} }, spec: { ...declared, ...spec } };
 }
 
-/** One role of the database behind a connection, for the tables that the support agent reads. */
+/** Builds a credential of a connection's database, for the tables that the support agent reads. */
 export function databaseCredential(connection: string): JsonObject {
   const grants = [{ schema: 'emea', tables: ['cases'], verbs: ['select'] }];
   return { name: 'db', provider: 'postgres', connection, scope: { grants } };
 }
 
-/** The documents as one YAML text: JSON is YAML. */
+/** Returns the documents as one YAML text of JSON documents. */
 export function yamlOf(...documents: readonly JsonObject[]): string {
   return documents.map((document) => JSON.stringify(document, undefined, 2)).join('\n---\n');
 }

@@ -5,7 +5,7 @@ import { dockerfileFaults, imageOf, type DockerfileInputs } from './dockerfile-f
 
 const BACK_ENDS = 'deploy/compose/back-ends';
 
-/** The deployment in the files of this directory. */
+/** Reads the deployment files of the current directory. */
 export function readDeployment(): ComposeInputs & DockerfileInputs {
   const read = (path: string) => readFileSync(path, 'utf8');
   const dockerfile = read('Dockerfile');

@@ -1,16 +1,16 @@
-/** What the Dockerfile is judged by. */
+/** Inputs of the checks of the Dockerfile. */
 export interface DockerfileInputs {
   readonly dockerfile: string;
   readonly dockerignore: string;
   /** the script `start` of package.json, and the file of its command line */
   readonly start: string;
   readonly commandLine: string;
-  /** the newer Node that CI runs the unit tests on */
+  /** the newer Node version that runs the unit tests in CI */
   readonly node: string;
   readonly exists: (path: string) => boolean;
 }
 
-/** The instructions of a Dockerfile, stage by stage, without comments. */
+/** Returns the instructions of a Dockerfile by stage, without comments. */
 function stagesOf(dockerfile: string): string[][] {
   const text = dockerfile.replace(/^\s*#.*\n/gm, '').replaceAll('\\\n', ' ');
   const stages: string[][] = [];
@@ -21,14 +21,14 @@ function stagesOf(dockerfile: string): string[][] {
   return stages;
 }
 
-/** What the image that the Dockerfile makes brings along. */
+/** Returns which features the final image of the Dockerfile has. */
 export function imageOf(dockerfile: string): { readonly healthcheck: boolean; readonly user: boolean } {
   const last = stagesOf(dockerfile).at(-1) ?? [];
   const user = last.findLast((line) => line.startsWith('USER '))?.slice('USER '.length) ?? '';
   return { healthcheck: last.some((line) => line.startsWith('HEALTHCHECK ')), user: /^[1-9]\d*(:\d+)?$/.test(user) };
 }
 
-/** Everything that is wrong with the Dockerfile, in words; empty when nothing is. */
+/** Returns all faults of the Dockerfile in words; empty without faults. */
 export function dockerfileFaults(inputs: DockerfileInputs): string[] {
   const { dockerfile, dockerignore, start, commandLine, node, exists } = inputs;
   const stages = stagesOf(dockerfile);
@@ -58,7 +58,7 @@ export function dockerfileFaults(inputs: DockerfileInputs): string[] {
   ];
 }
 
-/** Every path that is copied, from the context or out of the first stage, is there. */
+/** Returns the faults of COPY: a source that does not exist, or that .dockerignore excludes. */
 function copiesFrom(
   stages: readonly string[][],
   allowed: readonly string[],

@@ -1,6 +1,6 @@
 import type { JsonObject } from '@mayfly/kernel';
 
-/** Documents as a platform team would send them; `spec` replaces single members. */
+/** Builds a document as a platform team would send it; `spec` overrides single members. */
 export function issuerDocument(name: string, spec: JsonObject = {}): JsonObject {
   const declared = {
     profile: 'oidc',
@@ -17,14 +17,14 @@ export function connectionDocument(name: string, spec: JsonObject = {}): JsonObj
   return { kind: 'Connection', metadata: { name }, spec: { ...declared, ...spec } };
 }
 
-/** Known by its name to the issuer `development`. */
+/** Builds an agent that is bound to its name as subject of the issuer `development`. */
 export function agentDocument(name: string, spec: JsonObject = {}): JsonObject {
   const identities = [{ issuer: 'development', subject: name, runtime: 'developer-laptop' }];
   const declared = { owner: 'support-platform', backupOwner: 'crm-platform', identities };
   return { kind: 'Agent', metadata: { name, labels: { duty: 'support' } }, spec: { ...declared, ...spec } };
 }
 
-/** One signed token, for agents with the duty `support`. */
+/** Builds a template of one signed token, for agents with the duty `support`. */
 export function templateDocument(name: string, spec: JsonObject = {}): JsonObject {
   const declared = {
     description: 'Read cases.',
@@ -46,7 +46,7 @@ export function templateDocument(name: string, spec: JsonObject = {}): JsonObjec
   return { kind: 'TaskTemplate', metadata: { name, labels: {} }, spec: { ...declared, ...spec } };
 }
 
-/** The documents as one YAML text: JSON is YAML. */
+/** Returns the documents as one YAML text of JSON documents. */
 export function yamlOf(...documents: readonly JsonObject[]): string {
   return documents.map((document) => JSON.stringify(document, undefined, 2)).join('\n---\n');
 }

@@ -1,8 +1,8 @@
 import { rowsOf } from './rows.js';
 
 /**
- * Every row of every table of a database as text, `schema.table` first; that of queues too. `bytea` columns are in it as
- * hexadecimal digits, as PostgreSQL writes them.
+ * Returns every row of every table of a database as text, with `schema.table` first, including queue tables. `bytea`
+ * columns appear as hexadecimal digits.
  */
 export async function everyRow(url: string): Promise<readonly string[]> {
   const tables = await rowsOf<{ name: string }>(

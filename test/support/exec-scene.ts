@@ -7,7 +7,7 @@ import { rowsOf } from './rows.js';
 import { READ_CASES, starterWith } from './starter.js';
 import { until } from './until.js';
 
-/** Beside the starter templates: one of seconds, one with signs of life, one with two logins. All read one table. */
+/** Added to the starter templates: a short one, one with a heartbeat, one with two logins. All read one table. */
 const TEMPLATES = [
   templateDocument('brief', { lifetime: { defaultSeconds: 3, maxSeconds: 60 }, credentials: READ_CASES }),
   templateDocument('watched', { heartbeat: { timeoutSeconds: 5 }, credentials: READ_CASES }),
@@ -21,17 +21,17 @@ export interface TaskRow {
   readonly reason: string | null;
 }
 
-/** A broker for commands to run under, and what it has in its rows. */
+/** A broker for commands under a task, with access to its rows. */
 export interface ExecScene {
   readonly mayfly: TestBroker;
   /** the demo database, as the superuser of its server */
   readonly targetUrl: string;
-  /** where the command line puts its private files */
+  /** parent directory of the command line's private files */
   readonly runtimeDir: string;
-  /** of the command line, as the support agent */
+  /** environment of the command line, as the support agent */
   readonly environment: Readonly<Record<string, string>>;
   tasksFor(purpose: string): Promise<TaskRow[]>;
-  /** The only task for a purpose, once it has ended. */
+  /** Returns the only task with this purpose, after its end. */
   endedTask(purpose: string, seconds?: number): Promise<TaskRow>;
   close(): Promise<void>;
 }
@@ -68,7 +68,7 @@ export async function openExecScene(): Promise<ExecScene> {
   };
 }
 
-/** Arguments of the command line that run a script under a template, for a purpose by which the task is found again. */
+/** Returns the arguments that run a script under a template; the purpose finds the task again. */
 export function shellUnder(template: string, purpose: string, script: string, ...more: readonly string[]): string[] {
   return ['exec', '--template', template, '--purpose', purpose, ...more, '--', '/bin/sh', '-c', script];
 }

@@ -1,14 +1,14 @@
 import { createServer, connect, type AddressInfo, type Socket } from 'node:net';
 
-/** A way to a service that can be closed, and that can lose an answer on its way back. */
+/** A TCP proxy to a service that can refuse connections and lose answers. */
 export interface FaultyDoor {
   readonly url: string;
-  /** Nobody gets through until `open`. */
+  /** Cuts all connections and refuses new ones until `open`. */
   close(): void;
   open(): void;
-  /** The next answer does not arrive: the connection is cut when its first byte comes. */
+  /** Loses the next answer: cuts the connection at its first byte. */
   loseNextAnswer(): void;
-  /** Requests get through, and no answer comes back until this is called with `false`. */
+  /** `true` drops all answers while requests pass; `false` ends this and cuts the open connections. */
   holdAnswers(isHolding: boolean): void;
   stop(): Promise<void>;
 }
@@ -27,7 +27,7 @@ export async function startFaultyDoor(target: string): Promise<FaultyDoor> {
         .on('error', () => undefined)
         .once('close', () => {
           service.destroy();
-          if (!holds) client.destroy(); // its caller goes on waiting
+          if (!holds) client.destroy(); // a held caller keeps waiting
           sockets.delete(socket);
         });
     }

@@ -1,11 +1,11 @@
-/** An answer with its text as it came. */
+/** An answer with its raw text. */
 export interface FormAnswer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
 }
 
-/** Posts a form, as callers of the OAuth endpoints do. */
+/** Posts a form to an OAuth endpoint. */
 export async function postForm(
   url: string,
   token: string | undefined,

@@ -8,20 +8,20 @@ const REDIRECT = 'http://127.0.0.1/signed-in';
 const SECONDS = 300;
 
 export interface IdentityProviderOptions {
-  /** client ids; each may ask for a token of its own and let people log in */
+  /** client ids; each may request its own token and log people in */
   readonly clients: readonly string[];
-  /** the roles of each person, told in `realm_access.roles` as Keycloak does */
+  /** the roles of each person, in the claim `realm_access.roles` as with Keycloak */
   readonly people: Readonly<Record<string, readonly string[]>>;
-  /** the resource that all access tokens are for */
+  /** the resource of all access tokens */
   readonly resource: string;
 }
 
-/** An OpenID provider over HTTP on loopback: npm's `oidc-provider`, whose access tokens are those of RFC 9068. */
+/** An OpenID provider over HTTP on loopback: npm's `oidc-provider`, with access tokens of RFC 9068. */
 export interface IdentityProvider {
   readonly issuer: string;
-  /** the access token of a client, by its own credentials */
+  /** Returns the access token of a client, by client credentials. */
   clientToken(client: string): Promise<string>;
-  /** the access token of a person who logged in through a client, by authorization code */
+  /** Returns the access token of a person who logs in through a client, by authorization code. */
   personToken(client: string, person: string): Promise<string>;
   stop(): Promise<void>;
 }
@@ -91,7 +91,7 @@ function configurationOf({ people, resource }: IdentityProviderOptions, secrets:
   };
 }
 
-/** Goes through the provider's pages as a browser does, log-in and consent, and gives the code at the end. */
+/** Logs in and consents on the provider's pages as a browser does. Returns the authorization code. */
 async function logIn(start: string, person: string): Promise<string> {
   const cookies = new Map<string, string>();
   const open = async (url: string, form?: Record<string, string>): Promise<Response> => {

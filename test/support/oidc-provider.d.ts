@@ -1,4 +1,4 @@
-/** The parts of npm's `oidc-provider` that the tests use; the package has no types of its own. */
+/** Types for the parts of npm's `oidc-provider` that the tests use; the package has none. */
 declare module 'oidc-provider' {
   import type { RequestListener } from 'node:http';
 

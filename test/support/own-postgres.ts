@@ -2,17 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '@mayfly/platform';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '@mayfly/embedded';
 import { rowsOf } from './rows.js';
 
-/** A PostgreSQL server that a spec may stop and start as it likes; its address stays. */
+/** A PostgreSQL server that one spec may stop and start; its address stays the same. */
 export interface OwnPostgres {
   readonly server: EmbeddedPostgres;
   stop(): Promise<void>;
   start(): Promise<void>;
-  /** Freezes the server with every session, as a machine does that hangs, until the function that is answered is called. */
+  /** Freezes the server and every session, as a hung machine does. Call the returned function to thaw it. */
   freeze(): Promise<() => void>;
-  /** Stops it and removes its data. */
+  /** Stops the server and removes its data. */
   remove(): Promise<void>;
 }
 
@@ -44,7 +44,7 @@ async function freeze(url: string, dataDir: string): Promise<() => void> {
     url,
     `SELECT pid FROM pg_stat_activity WHERE backend_type = 'client backend' AND pid <> pg_backend_pid()`,
   );
-  // The postmaster too: it would make new sessions, which nothing holds up.
+  // Freezes the postmaster too: otherwise it would start new sessions that are not frozen.
   const frozen = [postmaster, ...sessions.map(({ pid }) => pid)];
   for (const pid of frozen) process.kill(pid, 'SIGSTOP');
   return () => {

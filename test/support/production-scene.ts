@@ -1,20 +1,20 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { RoleSchema, type Role } from '@mayfly/identity';
+import { type Role, RoleSchema } from '@mayfly/identity';
 import type { JsonObject } from '@mayfly/kernel';
-import { prepareDemoDatabase } from '@mayfly/platform';
+import { prepareDemoDatabase } from '@mayfly/embedded';
 import { startTestPostgres } from '@mayfly/testing';
 import { newTestIssuers, type TestIssuers } from './broker.js';
-import { openPlace, type BrokerProcess, type DatabaseScene } from './broker-process.js';
+import { type BrokerProcess, type DatabaseScene, openPlace } from './broker-process.js';
 import { startTestRedis } from './redis.js';
 
-/** Production mode as docs/deploy.md has it: brokers and workers on one PostgreSQL, and one Redis where there is one. */
+/** Production mode of docs/deploy.md: brokers and workers on one PostgreSQL and, if available, one Redis. */
 export interface ProductionScene extends DatabaseScene {
   readonly issuers: TestIssuers;
-  /** undefined: the jobs are in PostgreSQL */
+  /** undefined: PostgreSQL holds the jobs */
   readonly redisUrl: string | undefined;
-  /** what whoever runs the service has set and nobody may read, by name */
+  /** secret settings of the operator, by name */
   readonly secrets: Readonly<Record<string, string>>;
   personToken(role: Role, subject?: string): Promise<string>;
   startBroker(): Promise<BrokerProcess>;
@@ -23,7 +23,7 @@ export interface ProductionScene extends DatabaseScene {
 
 export const PUBLIC_URL = 'https://mayfly.example';
 
-/** Nothing is declared in it but the people, by the bootstrap file. */
+/** Opens a production scene. Only the issuer of people is declared, by the bootstrap file. */
 export async function openProductionScene(): Promise<ProductionScene> {
   const postgres = await startTestPostgres();
   const [database, crmUrl] = [await postgres.createDatabase(), await prepareDemoDatabase(postgres.server)];

@@ -1,5 +1,13 @@
 import { randomBytes } from 'node:crypto';
-import type { AnyProvider, Connection, Minted, MintOrder, RegisteredProvider } from '@mayfly/credentials';
+import {
+  objectionsTo,
+  traitsOf,
+  type AnyProvider,
+  type Connection,
+  type Minted,
+  type MintOrder,
+  type RegisteredProvider,
+} from '@mayfly/credentials';
 import type { Clock } from '@mayfly/kernel';
 import { AwsStsProvider } from '@mayfly/provider-aws-sts';
 import { PostgresProvider } from '@mayfly/provider-postgres';
@@ -9,7 +17,7 @@ import { FakeSigningKeyStore } from '@mayfly/testing';
 import { KeyRing, Sealer, TokenSigner } from '@mayfly/trust';
 import { readPolicy } from '../contract/aws-fake/policy.js';
 
-/** For specs: one connection of each provider, of the same name. */
+/** One connection of each provider, named after it. */
 export const CONNECTIONS: readonly { name: string; kind: string; config: Connection['spec']['config'] }[] = [
   { name: 'dummy', kind: 'dummy', config: {} },
   { name: 'postgres', kind: 'postgres', config: { url: 'postgresql://u:p@db.example/crm' } },
@@ -30,7 +38,7 @@ export const CONNECTIONS: readonly { name: string; kind: string; config: Connect
   { name: 'aws-sts', kind: 'aws-sts', config: { region: 'eu-central-1', auth: { method: 'default-chain' } } },
 ];
 
-/** For specs: the providers of the service, which decide as they do and reach no target. */
+/** Builds the broker's providers with their real decisions and without any target. */
 export async function providersWithoutTargets(clock: Clock): Promise<readonly RegisteredProvider[]> {
   const ring = new KeyRing(new FakeSigningKeyStore(), new Sealer({ current: randomBytes(32).toString('hex') }), clock);
   await ring.rotateIfDue();
@@ -48,18 +56,17 @@ export async function providersWithoutTargets(clock: Clock): Promise<readonly Re
   ];
 }
 
-/** A provider that decides as the real one, and mints at no target; `refuse` says what the target itself would not take. */
+/** Wraps a provider: it decides as the real one and mints at no target; `refuse` throws what a target would refuse. */
 function withoutTarget(provider: AnyProvider, refuse: (order: MintOrder<unknown, never>) => void): AnyProvider {
   return {
     kind: provider.kind,
     schemas: provider.schemas,
     secretMembers: provider.secretMembers,
     traits: { ...provider.traits, recordsFirst: false },
-    authoredMembers: provider.authoredMembers,
-    plan: (order: MintOrder<unknown, never>) => provider.plan(order) as unknown,
-    ...(provider.readScope === undefined ? {} : { readScope: provider.readScope.bind(provider) }),
-    ...(provider.inspect === undefined ? {} : { inspect: provider.inspect.bind(provider) }),
-    ...(provider.traitsFor === undefined ? {} : { traitsFor: provider.traitsFor.bind(provider) }),
+    ...(provider.authoring === undefined ? {} : { authoring: provider.authoring }),
+    plan: (order: MintOrder<unknown, never>) => provider.plan(order),
+    inspect: (config: unknown, scope: unknown) => objectionsTo(provider, config, scope),
+    traitsFor: (config: unknown, scope: unknown) => traitsOf(provider, config, scope),
     mint: async (order: MintOrder<unknown, never>, handle: unknown): Promise<Minted<unknown>> => {
       refuse(order);
       return { handle, secret: { it: 'is' }, providerExpiresAt: order.expiresAt };

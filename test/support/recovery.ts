@@ -3,18 +3,18 @@ import { rowsOf } from './rows.js';
 import { leaseRoles, roleOf } from './target.js';
 import { until } from './until.js';
 
-/** How long recovery may take: a mint that was cut off is revoked 12 s after its start, then come retries. */
+/** The longest recovery: an interrupted mint is revoked 12 s after its start, then retries follow. */
 const RECOVERY_SECONDS = 40;
 
-/** What the database and the target say of each other. */
+/** The state of the leases in the database and at the target, for comparison. */
 export interface Census {
-  /** login roles of leases that exist at the target, without those that others had made before */
+  /** login roles of leases at the target, without those that existed before */
   readonly roles: readonly string[];
-  /** the roles of the leases that are `active` */
+  /** roles of the `active` leases */
   readonly active: readonly string[];
-  /** leases that are neither alive nor dead: `minting` or `revoking` */
+  /** number of leases in `minting` or `revoking` */
   readonly pending: number;
-  /** what the quota counters count, and how many tasks have not ended */
+  /** tasks in the quota counters, and tasks that have not ended */
   readonly counted: number;
   readonly living: number;
 }
@@ -45,7 +45,7 @@ export async function takeCensus({ database, targetUrl }: DatabaseScene, others:
   };
 }
 
-/** The census once nothing is pending any more. Throws when that takes too long. */
+/** Returns the census when no lease is pending. Throws after the longest recovery. */
 export async function recovered(scene: DatabaseScene, others: readonly string[]): Promise<Census> {
   return until('recovery', RECOVERY_SECONDS, async () => {
     const census = await takeCensus(scene, others);

@@ -7,13 +7,13 @@ import { until } from './until.js';
 
 const PROGRAM = 'redis-server';
 
-/** A Redis that a spec has for itself. */
+/** A Redis for one spec only. */
 export interface TestRedis {
   readonly url: string;
   stop(): Promise<void>;
 }
 
-/** This worker's database of the Redis at `REDIS_URL`, emptied, or a server of its own where the program is there; undefined otherwise. */
+/** Empties this worker's database at `REDIS_URL`, or starts a server if its program is installed; else undefined. */
 export async function startTestRedis(): Promise<TestRedis | undefined> {
   const url = testRedisUrl(process.env);
   if (url !== undefined) return emptied(url, () => Promise.resolve());

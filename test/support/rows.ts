@@ -1,6 +1,6 @@
 import pg from 'pg';
 
-/** Looks behind the service: the rows of one statement. Rejects as the database refuses it. */
+/** Queries the broker's database directly. Rejects with the database's error. */
 export async function rowsOf<Row extends pg.QueryResultRow>(
   url: string,
   statement: string,

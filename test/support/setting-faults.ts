@@ -1,10 +1,10 @@
 import { readConfig, settings, type BrokerConfig } from '../../apps/broker/src/config.js';
 import { interpolate, mountsOf, parseCompose, variablesOf, type ComposeService } from './compose-file.js';
 
-/** Not ours, but Node's. */
+/** Variables that Node reads. */
 const NODE_VARIABLES = new Set(['NODE_EXTRA_CA_CERTS']);
 
-/** What somebody would set, in the form that each variable wants; the others take any text. */
+/** Sample values of variables that need a certain form; the others take any text. */
 const VALUES: Readonly<Record<string, string>> = {
   MAYFLY_SEALING_KEY: '0f'.repeat(32),
   MAYFLY_PUBLIC_URL: 'https://mayfly.example',
@@ -12,11 +12,11 @@ const VALUES: Readonly<Record<string, string>> = {
 
 interface SettingInputs {
   readonly compose: string;
-  /** the documents that are applied to the running service, as text */
+  /** text of the documents that are applied to the running broker */
   readonly backEnds: string;
 }
 
-/** What is wrong with the settings of broker and worker, as Mayfly itself reads them in production. */
+/** Returns the faults of the settings of broker and worker, as Mayfly reads them in production. */
 export function settingFaults({ compose, backEnds }: SettingInputs): string[] {
   const values = Object.fromEntries(variablesOf(compose).map(({ name }) => [name, VALUES[name] ?? 'given']));
   const { services } = parseCompose(interpolate(compose, values));
@@ -37,7 +37,7 @@ export function settingFaults({ compose, backEnds }: SettingInputs): string[] {
   return isSplit ? faults : [...faults, 'broker and worker are not processes of their own'];
 }
 
-/** Nothing is given that nobody reads, and nothing is missing that a connection refers to. */
+/** Returns faults for variables that nothing reads, and for missing ones that a connection refers to. */
 function variableFaults({ environment = {} }: ComposeService, backEnds: string): string[] {
   const wanted = [...backEnds.matchAll(/\benv:([A-Z0-9_]+)/g)].map(([, reference = '']) => reference);
   const known = new Set([...settings, ...NODE_VARIABLES, ...wanted]);

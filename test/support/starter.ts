@@ -1,12 +1,12 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JsonObject } from '@mayfly/kernel';
-import { prepareDemoDatabase } from '@mayfly/platform';
+import { prepareDemoDatabase } from '@mayfly/embedded';
 import { startTestPostgres } from '@mayfly/testing';
 import { starterFiles } from './broker.js';
 import { yamlOf } from './documents.js';
 
-/** The starter files with documents of a test's own, and the demo database that they are about. */
+/** The starter files plus documents of a test, and their demo database. */
 export interface Starter {
   readonly documents: string;
   readonly environment: { readonly CRM_DATABASE_URL: string };
@@ -24,7 +24,7 @@ export async function starterWith(...more: readonly JsonObject[]): Promise<Start
   };
 }
 
-/** `spec.credentials` of a template that reads one table of the demo database. */
+/** `spec.credentials` of a template for one table of the demo database. */
 export const READ_CASES = [
   {
     name: 'db',

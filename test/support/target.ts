@@ -1,14 +1,14 @@
 import pg from 'pg';
 import { rowsOf } from './rows.js';
 
-/** A session at a target, opened with what an agent was given. */
+/** A session at a target, opened with an agent's credential. */
 export interface AgentSession {
   readonly client: pg.Client;
   /** resolves, with `performance.now()`, when the server ends the session */
   readonly ended: Promise<number>;
 }
 
-/** In a transaction, as an agent that is in the middle of something. */
+/** Opens a session with an open transaction, as a working agent would have. */
 export async function openTransaction(url: string): Promise<AgentSession> {
   const client = new pg.Client({ connectionString: url });
   client.on('error', () => undefined);
@@ -23,7 +23,7 @@ export async function openTransaction(url: string): Promise<AgentSession> {
   return { client, ended };
 }
 
-/** The login roles of leases that exist on the server, by name. */
+/** Returns the names of the lease login roles on the server. */
 export async function leaseRoles(url: string): Promise<readonly string[]> {
   const rows = await rowsOf<{ rolname: string }>(
     url,
@@ -32,7 +32,7 @@ export async function leaseRoles(url: string): Promise<readonly string[]> {
   return rows.map(({ rolname }) => rolname);
 }
 
-/** Until the function that is answered is called, no role on the server can be made, changed or dropped. */
+/** Blocks the creation, change and drop of roles on the server until the returned function is called. */
 export async function holdRoles(url: string): Promise<() => Promise<void>> {
   const client = new pg.Client({ connectionString: url });
   await client.connect();
@@ -40,7 +40,7 @@ export async function holdRoles(url: string): Promise<() => Promise<void>> {
   return () => client.end();
 }
 
-/** When the server itself stops accepting logins of the role; undefined when there is no such role. */
+/** Returns the instant from which the server refuses logins of the role; undefined without such a role. */
 export async function validUntil(url: string, role: string): Promise<Date | undefined> {
   const [row] = await rowsOf<{ until: Date }>(url, 'SELECT rolvaliduntil AS until FROM pg_roles WHERE rolname = $1', [
     role,
@@ -48,7 +48,7 @@ export async function validUntil(url: string, role: string): Promise<Date | unde
   return row?.until;
 }
 
-/** The role of a lease's login. */
+/** Returns the login role of a lease. */
 export function roleOf(leaseId: string): string {
   return `mayfly_${leaseId.slice('lse_'.length)}`;
 }

@@ -1,6 +1,6 @@
 import type { TestAnswer, TestCall } from './broker.js';
 
-/** A task as the routes of tasks answer it. */
+/** A task in the form of the task routes' answers. */
 export interface TaskBody {
   readonly id: string;
   readonly state: string;
@@ -8,6 +8,7 @@ export interface TaskBody {
   readonly createdAt: string;
   readonly expiresAt: string;
   readonly maxExpiresAt: string;
+  readonly heartbeatTimeoutSeconds?: number;
   readonly credentials: readonly CredentialBody[];
 }
 
@@ -22,45 +23,45 @@ export interface CredentialBody {
   readonly secret?: Readonly<Record<string, string>>;
 }
 
-/** Whatever answers requests: a broker in this process or in another one. */
+/** A receiver of requests: a broker in this process or in another one. */
 export interface Door {
   send(route: string, call?: TestCall): Promise<TestAnswer>;
 }
 
-/** Of the starter template `support-read-cases`. */
+/** Body of a request for the starter template `support-read-cases`. */
 export const READ_EMEA = {
   template: 'support-read-cases',
   parameters: { region: 'emea' },
   purpose: 'answer ticket 4711',
 } as const;
 
-/** The task in an answer of any of its routes. */
+/** Returns the task of an answer of a task route. */
 export function taskIn({ body }: TestAnswer): TaskBody {
   return body as unknown as TaskBody;
 }
 
-/** A granted task; throws with the refusal otherwise. */
+/** Requests a task. Throws the refusal when it is not granted. */
 export async function grant(door: Door, token: string, body: unknown = READ_EMEA): Promise<TaskBody> {
   const answer = await door.send('POST /tasks', { token, body });
   if (answer.status !== 201) throw new Error(`refused with ${String(answer.status)}: ${JSON.stringify(answer.body)}`);
   return taskIn(answer);
 }
 
-/** A member of the secret of a task's credential. */
+/** Returns a member of a credential's secret. */
 export function secretOf(task: TaskBody, credential: string, member: string): string {
   const value = task.credentials.find(({ name }) => name === credential)?.secret?.[member];
   if (value === undefined) throw new Error(`the task has no \`${member}\` of credential \`${credential}\``);
   return value;
 }
 
-/** The id of the lease of a task's credential. */
+/** Returns the lease id of a credential. */
 export function leaseIdOf(task: TaskBody, credential: string): string {
   const found = task.credentials.find(({ name }) => name === credential);
   if (found === undefined) throw new Error(`the task has no credential \`${credential}\``);
   return found.leaseId;
 }
 
-/** The states of a task's leases, by credential. */
+/** Returns lease states by credential name. */
 export function statesOf({ credentials }: TaskBody): Record<string, string> {
   return Object.fromEntries(credentials.map(({ name, state }) => [name, state]));
 }

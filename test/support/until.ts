@@ -1,8 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 
 /**
- * Looks again and again until `look` gives something other than undefined or false; throws after `seconds`. For what another
- * process does in its own time; a bound, never a measure.
+ * Polls `look` until it returns a value other than undefined or false; throws after `seconds`. Use it to wait for
+ * another process. `seconds` is an upper bound, never a measurement.
  */
 export async function until<T>(what: string, seconds: number, look: () => Promise<T | undefined | false>): Promise<T> {
   const deadline = performance.now() + seconds * 1000;

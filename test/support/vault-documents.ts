@@ -4,7 +4,7 @@ import type { TestBroker } from './broker.js';
 import { agentDocument, connectionDocument, templateDocument } from './declared.js';
 import { until } from './until.js';
 
-/** What a broker needs at a Vault target: its connections, and the variable behind one of them. */
+/** Builds the connections of a Vault target, and the variable that one of them refers to. */
 export function vaultConnections({ server, crm }: VaultTarget): {
   readonly documents: readonly JsonObject[];
   readonly environment: Readonly<Record<string, string>>;
@@ -25,7 +25,7 @@ export function vaultConnections({ server, crm }: VaultTarget): {
   };
 }
 
-/** A template with one credential of the target's database engine. */
+/** Builds a template with one credential of the target's database engine. */
 export function warehouseTemplate(
   name: string,
   role: string,
@@ -42,7 +42,7 @@ export function warehouseTemplate(
   return templateDocument(name, { lifetime, credentials: [credential], ...spec });
 }
 
-/** Has the server trust this broker's own identity tokens, once it has keys to look at. */
+/** Makes the server trust this broker's identity tokens, after the broker has published its keys. */
 export async function trustBroker(target: VaultTarget, { url, broker }: TestBroker): Promise<void> {
   const keys = `${url}/federation/jwks.json`;
   await until('the federation keys are there', 10, async () => (await fetch(keys)).ok);

@@ -1,4 +1,4 @@
-import { ProblemFilter } from '@mayfly/platform';
+import { ProblemFilter } from '@mayfly/http';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, Reflector } from '@nestjs/core';
 import type { Services } from './boot/services.js';
@@ -29,7 +29,7 @@ import { TemplatesController } from './templates/templates.controller.js';
 import { TemplatesService } from './templates/templates.service.js';
 import { SERVICES } from './tokens.js';
 
-/** All routes of the API. Tests walk this list: each method states a permission. */
+/** All API controllers. A test checks that each method states a permission. */
 const API = [
   TasksController,
   MeController,
@@ -45,13 +45,13 @@ const API = [
   HistoryController,
 ];
 
-/** A process that only works in the background can be looked at, and asked for nothing. */
+/** Returns the controllers of this process. A worker-only process serves health and metrics, and no API. */
 function controllersFor({ api, docs }: BrokerConfig) {
   if (!api) return [HealthController];
   return docs ? [...API, HealthController, OpenApiController] : [...API, HealthController];
 }
 
-/** The HTTP side of the broker, over services that were composed beforehand (boot/services.ts). */
+/** The HTTP side of the broker, over composed services (boot/services.ts). */
 @Module({})
 export class BrokerModule {
   static over(services: Services): DynamicModule {

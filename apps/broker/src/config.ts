@@ -10,7 +10,7 @@ const flag = (fallback: 'on' | 'off') =>
     .default(fallback)
     .transform((value) => value === 'on');
 
-/** Outside production an issuer may be on this very machine. */
+/** Addresses that egress may also reach outside production, so that an issuer can run on the same machine. */
 const OWN_MACHINE = 'http://localhost, http://127.0.0.1, http://[::1]';
 
 const egressAllow = z.string().superRefine((text, context) => {
@@ -24,22 +24,22 @@ const egressAllow = z.string().superRefine((text, context) => {
 
 const SSL_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full', 'no-verify'];
 
-/** node-postgres would take an unknown `sslmode` for one that it knows. */
+/** A PostgreSQL URL with a known `sslmode`: node-postgres would treat an unknown one as one that it knows. */
 const databaseUrl = z
   .url({ protocol: /^postgres(ql)?$/ })
   .refine((url) => [...url.matchAll(/[?&]sslmode=([^&#]*)/g)].every(([, mode = '']) => SSL_MODES.includes(mode)), {
     error: `use one of ${SSL_MODES.join(', ')} as its sslmode`,
   });
 
-/** The issuer of tokens, whose metadata are found below it: RFC 8414 §2 allows no query and no fragment. */
+/** The token issuer URL. Its metadata lie below it: RFC 8414 §2 allows no query and no fragment. */
 const publicUrl = z
   .url({ protocol: /^https?$/ })
   .refine((url) => !/[?#]/.test(url), { error: 'leave out the query and the fragment' })
   .refine((url) => !/^\w+:\/\/[^/?#]*@/.test(url), { error: 'leave out the user and the password' })
-  // Paths follow it, and RFC 8414 §3 forms them without a second slash.
+  // RFC 8414 §3 appends paths to it without a second slash.
   .transform((url) => url.replace(/\/+$/, ''));
 
-/** What the service reads from its environment: the one place that does (docs/configuration.md). */
+/** All environment variables that the broker reads (docs/configuration.md). No other file reads them. */
 const EnvironmentSchema = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
   HOST: z.string().min(1).default('127.0.0.1'),
@@ -65,7 +65,7 @@ const EnvironmentSchema = z.object({
   MAYFLY_FAILPOINT: z.string().optional(),
 });
 
-/** The settings of the broker, frozen. `undefined` members were not given. */
+/** The broker's settings, frozen. A variable that is not set is `undefined`. */
 export interface BrokerConfig {
   readonly production: boolean;
   readonly host: string;
@@ -76,40 +76,40 @@ export interface BrokerConfig {
   readonly dataDir: string;
   /** YAML files to apply at start; never in production */
   readonly configDir: string | undefined;
-  /** the only directory that `file:` references may lead into */
+  /** the only directory for `file:` references */
   readonly secretsDir: string | undefined;
-  /** the file of issuers that speak for people, applied at start in every mode */
+  /** path of the file with issuers that have roles, applied at start in every mode */
   readonly bootstrapIssuer: string | undefined;
-  /** without a slash at the end */
+  /** without a trailing slash */
   readonly publicUrl: string | undefined;
   readonly sealingKey: string | undefined;
-  /** where issuers may be although it is not on the public internet */
+  /** addresses that egress may reach although they are not public */
   readonly egressAllow: AllowList;
   readonly logLevel: string;
-  /** serves requests; without it, health and metrics only */
+  /** serves the API; off: health and metrics only */
   readonly api: boolean;
-  /** takes back at deadlines, and does what else is due in the background */
+  /** revokes at deadlines and runs the other worker loops */
   readonly worker: boolean;
   readonly queue: boolean;
   readonly docs: boolean;
-  /** stop with SIGKILL after this step of the path; for crash tests, never in production */
+  /** kills the process with SIGKILL after this issuance step; for crash tests, never in production */
   readonly failpoint: string | undefined;
 }
 
-/** The environment of the process: declared secrets refer to its variables too (`env:NAME`). */
+/** The environment of the process. Declared secrets may refer to its variables (`env:NAME`). */
 export const environment: Readonly<Record<string, string | undefined>> = process.env;
 
-/** The names of all variables that the service reads for itself. */
+/** The names of all variables that the broker reads as settings. */
 export const settings: ReadonlySet<string> = new Set(Object.keys(EnvironmentSchema.shape));
 
-/** Whether a variable is one that the service reads for itself, now or in a later version; secrets may not refer to it. */
+/** True for a broker setting of this or a later version; secrets may not refer to it. */
 export function isOwnVariable(name: string): boolean {
-  // Some systems do not tell upper from lower case.
+  // Variable names ignore case on some systems.
   const upper = name.toUpperCase();
   return upper.startsWith('MAYFLY_') || settings.has(upper);
 }
 
-/** Parses the environment once. Throws `invalid_declaration` naming the variables that are wrong, never their values. */
+/** Parses the environment. Throws `invalid_declaration` that names the wrong variables, never their values. */
 export function readConfig(variables = environment): BrokerConfig {
   const data = parseEnvironment(variables);
   const production = data.NODE_ENV === 'production';
@@ -139,7 +139,7 @@ export function readConfig(variables = environment): BrokerConfig {
 }
 
 function refuseInAnyMode(data: Environment): void {
-  // The issuer of tokens must be the same whichever replica grants, and every process on one database is a replica.
+  // All replicas need one token issuer, and every process on one database is a replica.
   if (data.MAYFLY_API && data.DATABASE_URL !== undefined && data.MAYFLY_PUBLIC_URL === undefined)
     throw new Problem(
       'invalid_declaration',
@@ -159,7 +159,7 @@ function parseEnvironment(variables: typeof environment): Environment {
   throw new Problem('invalid_declaration', `the environment is wrong at ${[...wrong, ...guesses].join('; ')}`);
 }
 
-/** What the command line reads, and what a Kubernetes Service called `mayfly` puts into the environment of every pod. */
+/** Variables of the command line, and those that a Kubernetes Service called `mayfly` adds to every pod. */
 const OF_OTHERS =
   /^MAYFLY_(URL|TOKEN|TOKEN_FILE|ALLOW_HTTP|TASK_ID|([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT_\d+_\w+))$/;
 
@@ -168,11 +168,11 @@ interface Guess {
   readonly meant: string;
 }
 
-/** Variables that begin like ours, are none of ours, and are near one: two letters off, or with `MAYFLY_` before a plain name. */
+/** Finds misspelt settings: unknown `MAYFLY_` names up to two letters off, or a plain name with `MAYFLY_` before it. */
 function misspeltSettings(given: Readonly<Record<string, string | undefined>>): readonly Guess[] {
   return Object.keys(given).flatMap((name) => {
     if (!name.startsWith('MAYFLY_') || settings.has(name) || OF_OTHERS.test(name)) return [];
-    // Kubernetes again: MAYFLY_PORT=tcp://…
+    // Kubernetes sets MAYFLY_PORT=tcp://…
     if (given[name]?.startsWith('tcp://')) return [];
     const plain = name.slice('MAYFLY_'.length);
     const meant = settings.has(plain) ? plain : suggestKey(EnvironmentSchema, [], name);
@@ -182,7 +182,7 @@ function misspeltSettings(given: Readonly<Record<string, string | undefined>>): 
 
 type Environment = z.infer<typeof EnvironmentSchema>;
 
-/** Files are applied outside production: the starter files in the embedded default, a folder that was named otherwise. */
+/** Returns the folder to apply outside production: the named one, or `config` in the embedded default. */
 function configDirOf(data: Environment): string | undefined {
   if (data.MAYFLY_CONFIG_DIR !== undefined) return resolve(data.MAYFLY_CONFIG_DIR);
   return data.DATABASE_URL === undefined ? resolve('config') : undefined;

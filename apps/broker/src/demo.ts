@@ -1,14 +1,14 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { developmentIssuer } from '@mayfly/platform';
+import { developmentIssuer } from '@mayfly/embedded';
 import { SignJWT } from 'jose';
-import { readConfig, type BrokerConfig } from './config.js';
+import { type BrokerConfig, readConfig } from './config.js';
 import { BrokerClient, type GrantedTask } from './demo/broker.client.js';
 import { Claims, milliseconds } from './demo/claims.js';
 import { DatabaseSession, isLoginRefused } from './demo/database-session.js';
 
 const TWO_HOURS_MS = 7_200_000;
 
-/** The tokens of the story's cast, from the development issuer of the data directory. */
+/** Issues the tokens of the demo from the development issuer of the data directory. */
 async function cast(config: BrokerConfig) {
   const { dataDir, production } = config;
   const issuer = await developmentIssuer(dataDir, { production });
@@ -27,7 +27,7 @@ async function cast(config: BrokerConfig) {
   };
 }
 
-/** Everything right but the key. */
+/** Signs a token whose only fault is an unknown key. */
 function foreignToken(): Promise<string> {
   return new SignJWT({})
     .setProtectedHeader({ alg: 'EdDSA', kid: 'foreign' })
@@ -47,7 +47,7 @@ function secretOf(task: GrantedTask, name: string, member: string): string {
 
 type Cast = Awaited<ReturnType<typeof cast>>;
 
-/** Grant, reach, refuse: what the credential can do while the task runs. */
+/** Requests a task and proves what its credential can reach and what it cannot. */
 async function grant(broker: BrokerClient, who: Cast, claims: Claims) {
   claims.section('An agent names its task and gets what it needs, and nothing else');
   const asked = performance.now();
@@ -67,7 +67,7 @@ async function grant(broker: BrokerClient, who: Cast, claims: Claims) {
 
 type Granted = Awaited<ReturnType<typeof grant>>;
 
-/** Complete, with a session open in the middle of a transaction. */
+/** Completes the task while a session has an open transaction, and proves that the target ends both. */
 async function takeBack(
   broker: BrokerClient,
   who: Cast,

@@ -1,17 +1,17 @@
 import 'reflect-metadata';
 import { Problem } from '@mayfly/kernel';
-import { redactText } from '@mayfly/platform';
+import { redactText } from './boot/redaction.js';
 import { printWelcome } from './boot/welcome.js';
 import { startBroker } from './boot/service.js';
 import { environment, readConfig } from './config.js';
 
-/** How long a stop may take, the embedded PostgreSQL included, before the process leaves anyway. */
+/** The longest time for a stop, including the embedded PostgreSQL; then the process exits. */
 const LAST_RESORT_SECONDS = 45;
 
 async function main(): Promise<void> {
   const starting = startBroker(readConfig(), environment);
   const stopping = new AbortController();
-  // A signal during the start counts too: the embedded PostgreSQL may be up already.
+  // Handles a signal during the start too: the embedded PostgreSQL may already run.
   const stop = (): void => {
     if (stopping.signal.aborted) return;
     stopping.abort();
@@ -21,7 +21,7 @@ async function main(): Promise<void> {
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   const broker = await starting;
-  // Whoever reads this may end the service at once.
+  // Prints the welcome last: its reader may stop the service at once.
   if (!stopping.signal.aborted) printWelcome(broker);
 }
 

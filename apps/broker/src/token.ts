@@ -1,14 +1,14 @@
 import { parseArgs } from 'node:util';
 import { RoleSchema } from '@mayfly/identity';
 import { Problem } from '@mayfly/kernel';
-import { developmentIssuer, type DevelopmentTokenOrder } from '@mayfly/platform';
+import { developmentIssuer, type DevelopmentTokenOrder } from '@mayfly/embedded';
 import { readConfig } from './config.js';
 
 const USAGE = `usage: npm run -s token -- --agent NAME | --role ROLE [--subject WHO] | --resource-server NAME
   a token of the development issuer of MAYFLY_DATA_DIR, for one hour
   ROLE is one of ${RoleSchema.options.join(', ')}`;
 
-/** Prints a token of the development issuer, and nothing else. */
+/** Prints one token of the development issuer. */
 async function main(): Promise<void> {
   const config = readConfig();
   const issuer = await developmentIssuer(config.dataDir, { production: config.production });

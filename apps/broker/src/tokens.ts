@@ -1,2 +1,2 @@
-/** Under which Nest finds the composed services (boot/services.ts). */
+/** Injection token of the composed services (boot/services.ts). */
 export const SERVICES = Symbol('services');

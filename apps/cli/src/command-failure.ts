@@ -1,6 +1,6 @@
 import { EXIT } from './exit-codes.js';
 
-/** Why a command leaves without having done its work: one sentence, what would help, and the exit status. */
+/** A command's failure: one sentence, an optional sentence of help, and the exit code. */
 export class CommandFailure extends Error {
   constructor(
     readonly exitCode: number,
@@ -12,13 +12,7 @@ export class CommandFailure extends Error {
   }
 }
 
-/** Something that the caller wrote is wrong. */
+/** Builds the failure for a wrong command line, setting or file. */
 export function usageFailure(message: string, help?: string): CommandFailure {
   return new CommandFailure(EXIT.usage, message, help);
-}
-
-/** What any error comes to, in the words that a person at a terminal reads. */
-export function failureOf(error: unknown): CommandFailure {
-  if (error instanceof CommandFailure) return error;
-  return new CommandFailure(EXIT.no, error instanceof Error ? error.message : String(error));
 }

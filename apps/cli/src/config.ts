@@ -3,7 +3,7 @@ import { isAbsolute, join } from 'node:path';
 import { z } from 'zod';
 import { usageFailure } from './command-failure.js';
 
-/** What the command line reads from its environment: the one place that does (docs/cli.md). */
+/** All environment variables that the command line reads (docs/cli.md). No other file reads them. */
 const EnvironmentSchema = z.object({
   MAYFLY_URL: z.string().default('http://127.0.0.1:8420'),
   MAYFLY_ALLOW_HTTP: z.enum(['on', 'off']).default('off'),
@@ -19,25 +19,25 @@ const EnvironmentSchema = z.object({
 
 export type Variables = Readonly<Record<string, string | undefined>>;
 
-/** Where the identity token of the caller may come from; docs/cli.md has the order. */
+/** Possible sources of the caller's identity token; docs/cli.md has their order. */
 export interface IdentityPlaces {
   readonly token: string | undefined;
   readonly tokenFile: string | undefined;
-  /** GitLab's `id_tokens` keyword puts it there */
+  /** set by GitLab's `id_tokens` keyword */
   readonly idToken: string | undefined;
-  /** GitHub Actions' own variables, given to jobs with `id-token: write` */
+  /** variables that GitHub Actions sets for jobs with `id-token: write` */
   readonly actions: { readonly url: string; readonly token: string } | undefined;
-  /** a file that spiffe-helper keeps fresh */
+  /** path of a file that spiffe-helper renews */
   readonly spiffeFile: string | undefined;
 }
 
 export interface CliConfig {
-  /** the broker, without a slash at the end */
+  /** URL of the broker, without a trailing slash */
   readonly url: string;
   readonly identity: IdentityPlaces;
-  /** where private files may be put */
+  /** parent directory for private files */
   readonly runtimeDir: string;
-  /** where sessions of AWS profiles may be kept, the best place first: in memory, where the system has such a place for each user */
+  /** directories for sessions of AWS profiles, best first: in memory, if the system has such a directory per user */
   readonly cacheDirs: readonly string[];
 }
 
@@ -47,10 +47,10 @@ export interface GlobalOptions {
   readonly json?: boolean;
 }
 
-/** The environment of the process: what a command inherits. */
+/** The environment of the process. Commands inherit it. */
 export const environment: Variables = process.env;
 
-/** Settings from options and environment, options first. Throws a usage failure that names a variable, never a value. */
+/** Reads settings; options win over variables. Throws a usage failure that names a variable, never a value. */
 export function readConfig(options: GlobalOptions = {}, variables = environment): CliConfig {
   const given = Object.fromEntries(Object.entries(variables).filter(([, value]) => value !== ''));
   const parsed = EnvironmentSchema.safeParse(given);
@@ -84,7 +84,9 @@ function absolute(path: string | undefined): string | undefined {
   return path !== undefined && isAbsolute(path) ? path : undefined;
 }
 
-/** Identity tokens go there and secrets come back: in the clear only where they do not leave the machine (RFC 6750 §5.3). */
+/**
+ * Checks the broker's URL. It carries tokens and secrets: http needs a loopback host or `allowHttp` (RFC 6750 §5.3).
+ */
 function brokerUrl(text: string, allowHttp: boolean): string {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !['http:', 'https:'].includes(url.protocol) || url.username !== '' || url.search !== '') {

@@ -1,15 +1,15 @@
-/** How the command line leaves (docs/cli.md). `mayfly exec` leaves as its command does once that runs. */
+/** Exit codes of the command line (docs/cli.md). Once its command runs, `mayfly exec` returns that command's code. */
 export const EXIT = {
   ok: 0,
-  /** the answer is no: a check of a connection that failed, differences with `--exit-code` */
+  /** a negative result: a failed connection test, or differences with `--exit-code` */
   no: 1,
   /** the command line, the settings or the files are wrong */
   usage: 2,
   /** the broker refused */
   refused: 3,
-  /** the broker or a target of its does not answer */
+  /** the broker or one of its targets does not answer */
   unavailable: 4,
-  /** as env(1) and POSIX shells have them */
+  /** as in env(1) and POSIX shells */
   notExecutable: 126,
   notFound: 127,
   signalled: 128,

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 import { CommanderError } from 'commander';
-import { failureOf } from './command-failure.js';
 import { EXIT } from './exit-codes.js';
+import { failureOf } from './failure-of.js';
 import { Notices } from './output/notices.js';
 import { buildProgram } from './program.js';
 
@@ -10,12 +10,12 @@ try {
 } catch (error) {
   process.exitCode = leave(error);
 }
-// A request that nobody waits for any more does not hold the process up.
+// Exits even while an abandoned request is open.
 process.exit();
 
-/** Says why, and answers the status to leave with. */
+/** Prints the failure and returns the exit code. */
 function leave(error: unknown): number {
-  // commander has said it: help and version leave with 0, what is wrong with the command line with 1
+  // commander has already printed: its code is 0 for help and version, 1 for a wrong command line
   if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
   const { exitCode, message, help } = failureOf(error);
   new Notices(process.stderr).warn(message, help);

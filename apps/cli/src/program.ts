@@ -20,7 +20,7 @@ const COMMANDS = [
   addIssuersCommand,
 ];
 
-/** The command line, with every command. Errors are thrown: nothing in it leaves the process. */
+/** Builds the command line with all commands. Its errors are thrown; it never exits the process. */
 export function buildProgram(): Command {
   const program = new Command('mayfly')
     .description('Credentials that live exactly as long as the task.')

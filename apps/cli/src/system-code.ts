@@ -1,4 +1,4 @@
-/** The code of an error of the system, such as ENOENT; undefined where it has none. */
+/** Returns the code of a system error, such as ENOENT; undefined without one. */
 export function systemCodeOf(error: unknown): string | undefined {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' ? code : undefined;

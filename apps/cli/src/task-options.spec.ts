@@ -25,7 +25,7 @@ describe('a request by options', () => {
   });
 
   it('takes a name of a parameter that JavaScript has plans for as what it is', () => {
-    expect(Object.keys(read('-t', 'x', '-p', '__proto__=1').parameters)).toEqual(['__proto__']);
+    expect(Object.keys(read('-t', 'x', '-p', '__proto__=1').parameters ?? {})).toEqual(['__proto__']);
   });
 
   it.each([

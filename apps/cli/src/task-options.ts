@@ -1,9 +1,9 @@
+import type { CreateTask } from '@mayfly/client';
 import { Option, type Command } from 'commander';
 import { z } from 'zod';
-import type { TaskRequest } from './broker/tasks.client.js';
 import { usageFailure } from './command-failure.js';
 
-/** How the options of a command that asks for a task are read. */
+/** Options of commands that request a task. */
 export interface TaskOptions {
   readonly template: string;
   readonly param: readonly string[];
@@ -14,9 +14,10 @@ export interface TaskOptions {
 }
 
 const ParametersSchema = z.record(z.string(), z.json());
+type Parameters = NonNullable<CreateTask['parameters']>;
 const LONGEST_LIFE_SECONDS = 43_200;
 
-/** Adds the options of a request for a task. */
+/** Adds the options of a task request to a command. */
 export function withTaskOptions(command: Command): Command {
   return command
     .requiredOption('-t, --template <name>', 'task template to ask for')
@@ -27,8 +28,8 @@ export function withTaskOptions(command: Command): Command {
     .option('--credential <name>', 'the one to use where the task has several of a kind; may be repeated', collect, []);
 }
 
-/** The request that options come to. Throws a usage failure. */
-export function taskRequest(options: TaskOptions, purpose: string): TaskRequest {
+/** Builds the task request from options; `purpose` is the default. Throws a usage failure. */
+export function taskRequest(options: TaskOptions, purpose: string): CreateTask {
   return {
     template: options.template,
     parameters: parametersOf(options),
@@ -37,8 +38,10 @@ export function taskRequest(options: TaskOptions, purpose: string): TaskRequest 
   };
 }
 
-function parametersOf({ param, paramsJson }: TaskOptions): Record<string, unknown> {
-  const parameters = new Map<string, unknown>(paramsJson === undefined ? [] : Object.entries(readObject(paramsJson)));
+function parametersOf({ param, paramsJson }: TaskOptions): Parameters {
+  const parameters = new Map<string, Parameters[string]>(
+    paramsJson === undefined ? [] : Object.entries(readObject(paramsJson)),
+  );
   for (const pair of param) {
     const [name, value] = splitPair(pair);
     if (parameters.has(name)) throw usageFailure(`parameter \`${name}\` is given twice`);
@@ -53,7 +56,7 @@ function splitPair(pair: string): readonly [string, string] {
   throw usageFailure('a --param is not of the form name=value');
 }
 
-function readObject(text: string): Record<string, unknown> {
+function readObject(text: string): Parameters {
   try {
     return ParametersSchema.parse(JSON.parse(text));
   } catch {

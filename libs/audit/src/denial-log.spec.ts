@@ -22,7 +22,11 @@ beforeEach(() => {
 });
 
 const denial = (n: number): Denial => ({
-  ...{ type: 'task.denied', actor: MAYFLY, subject: { agent: 'loud' }, facts: { control: 'runtime', n } },
+  ...{ type: 'task.denied', actor: MAYFLY, subject: { agent: 'loud' } },
+  facts: {
+    ...{ control: 'runtime', detail: 'another runtime', template: 'read-cases', purpose: String(n), controls: [] },
+    identity: { issuer: 'ci', subject: 'loud' },
+  },
   ...{ group: { control: 'runtime' }, limit: 3 },
 });
 
@@ -34,7 +38,7 @@ describe('the log of denials', () => {
   it('writes the first of a minute, and then one entry with the exact number of the others', async () => {
     await deny(10);
     await denials.flush();
-    expect(written.map(({ n }) => n)).toEqual([0, 1, 2]);
+    expect(written.map(({ purpose }) => purpose)).toEqual(['0', '1', '2']);
     now = addSeconds(START, 60);
     await denials.flush();
     expect(written.at(-1)).toMatchObject({

@@ -1,32 +1,37 @@
 import type { Clock, JsonObject } from '@mayfly/kernel';
-import { auditEntry, MAYFLY, type Actor, type AuditEntry, type AuditEntryType, type AuditSubject } from './entry.js';
+import { auditEntry, MAYFLY, type Actor, type AuditEntry, type AuditSubject } from './entry.js';
+import type { EntryFacts } from './entry-facts.js';
 import { EntryWindows, type Attempt, type Suppressed } from './entry-windows.js';
 
 const WINDOWS = { seconds: 60, maxGroups: 5_000, maxMembers: 10_000 };
 
-/** Entries in one minute: of what one declared caller is refused for one reason, and of all who stand for nobody. */
+/** Entries a minute and reason: for one declared caller, for all unknown callers together, and for one of these. */
 export const DENIAL_LIMITS = { perCaller: 100, strangers: 50, perStranger: 10 };
 
-/** Port: where entries are written that belong to no change of state. */
+/** Port: writes entries of events that change no state. */
 export interface EntrySink {
   record(entries: readonly AuditEntry[]): Promise<void>;
 }
 
-/** Port: what else is told of the refusals that have no entry of their own. */
+/** Port: receives each summary of counted denials. */
 export type SummaryListener = (summary: JsonObject) => void;
 
-/** A refusal, and what it is counted under when it has no entry of its own: `group` holds facts of it, all bounded. */
-export interface Denial extends Omit<Attempt, 'group'> {
-  readonly type: AuditEntryType;
+/** The types of entries that record a refusal. */
+export type DenialType = 'identity.refused' | 'request.forbidden' | 'task.denied';
+
+/** A refusal. `group` holds the bounded facts under which a denial without its own entry is counted. */
+export interface Denial<Type extends DenialType = DenialType> extends Omit<Attempt, 'group'> {
+  readonly type: Type;
   readonly actor: Actor;
   readonly subject: AuditSubject;
-  readonly facts: JsonObject;
+  readonly facts: Exclude<EntryFacts<Type>, { count: number }>;
   readonly group: Readonly<Record<string, string>>;
 }
 
 /**
- * The denials of this process in the audit: the first of each group in a minute with all their facts, then one entry of
- * the same type that has their exact number (`count`) and first and last instant (`from`, `to`).
+ * Writes the denials of this process to the audit: the first ones of each group and minute with all their facts, then
+ * one entry of the same type with the exact number of the others (`count`) and their first and last instant (`from`,
+ * `to`).
  */
 export class DenialLog {
   private readonly windows = new EntryWindows(WINDOWS);
@@ -38,12 +43,12 @@ export class DenialLog {
     private readonly listener: SummaryListener = () => undefined,
   ) {}
 
-  /** Whether the denial has an entry of its own, to be written by `write`; otherwise it is counted now. */
+  /** True when the denial gets its own entry, which the caller then writes with `write`; otherwise counts it. */
   admit(denial: Denial): boolean {
     return this.windows.admit(this.clock.now(), attemptOf(denial));
   }
 
-  /** Writes an admitted denial. Rejects as the sink does; the denial is counted then. */
+  /** Writes an admitted denial. Rejects with the sink's error and then counts the denial instead. */
   async write(denial: Denial): Promise<void> {
     const now = this.clock.now();
     const { type, actor, subject, facts } = denial;
@@ -53,12 +58,12 @@ export class DenialLog {
     });
   }
 
-  /** Writes or counts a denial. Rejects as the sink does. */
+  /** Writes or counts a denial. Rejects with the sink's error. */
   async record(denial: Denial): Promise<void> {
     if (this.admit(denial)) await this.write(denial);
   }
 
-  /** Writes an admitted denial while its caller is answered already. What cannot be written is counted. */
+  /** Writes an admitted denial without delaying the answer to the caller. Counts the denial when the write fails. */
   writeLater(denial: Denial): void {
     const writing: Promise<void> = this.write(denial)
       .catch(() => undefined)
@@ -66,7 +71,7 @@ export class DenialLog {
     this.underWay.add(writing);
   }
 
-  /** Writes the counts of the minutes that are over, or `all`. Rejects as the sink does; the counts are kept then. */
+  /** Writes the counts of finished minutes, or of `all`. Rejects with the sink's error and then keeps the counts. */
   async flush(until: 'now' | 'all' = 'now'): Promise<void> {
     if (until === 'all') await Promise.all(this.underWay);
     const now = this.clock.now();
@@ -80,7 +85,7 @@ export class DenialLog {
   }
 }
 
-/** The agent is in the group, so that it has a count of its own. */
+/** The group contains the agent, so that each agent has its own count. */
 function attemptOf({ type, subject, group, limit, member }: Denial): Attempt {
   const agent = subject.agent === undefined ? {} : { agent: subject.agent };
   return { group: { ...group, ...agent, type }, limit, ...(member === undefined ? {} : { member }) };
@@ -89,7 +94,8 @@ function attemptOf({ type, subject, group, limit, member }: Denial): Attempt {
 function summaryEntry(suppressed: Suppressed, now: Date): AuditEntry {
   const { type, agent, ...group } = suppressed.group;
   const subject = agent === undefined ? {} : { agent };
-  return auditEntry(type as AuditEntryType, now, MAYFLY, subject, { ...group, ...countOf(suppressed) });
+  const facts = { ...group, ...countOf(suppressed) } as EntryFacts<DenialType>;
+  return auditEntry(type as DenialType, now, MAYFLY, subject, facts);
 }
 
 function countOf({ count, from, to }: Suppressed): JsonObject {

@@ -1,21 +1,23 @@
-/** Seconds of a window, and how many groups and members of groups one window tells apart. */
+/** The length of a window in seconds, and the limits on groups and on members of groups in one window. */
 export interface EntryWindowOptions {
   readonly seconds: number;
   readonly maxGroups: number;
   readonly maxMembers: number;
 }
 
-/** What is counted together: the names and values that the summary of the group states. */
+/** Attempts with the same group share one count. The summary of the group states these names and values. */
 export type Group = Readonly<Record<string, string>>;
 
-/** One attempt: entries of its group that a window has at most, and of one member of the group, where it has one. */
+/**
+ * One attempt, with the largest number of entries that its group, and its member of the group, may write in a window.
+ */
 export interface Attempt {
   readonly group: Group;
   readonly limit: number;
   readonly member?: { readonly key: string; readonly limit: number };
 }
 
-/** How many attempts of a group have no entry of their own, and when they were made. */
+/** The number of attempts of a group without their own entry, with the first and the last instant. */
 export interface Suppressed {
   readonly group: Group;
   readonly count: number;
@@ -30,20 +32,20 @@ interface Counted {
 }
 
 /**
- * Keeps callers who are refused from filling an audit log that nothing can be removed from: in each window the first
- * attempts of a group have entries of their own, and the others are counted. No count is lost: what does not fit into
- * memory is counted under the group's `type` alone. Nothing here decides what is refused.
+ * Keeps refused callers from filling the audit log, which never loses an entry. In each window the first attempts of a
+ * group get their own entries; the others are counted. No count is lost: when memory is full, an attempt is counted
+ * under its `type` alone. This class decides no refusal.
  */
 export class EntryWindows {
   private window = Number.NaN;
   private readonly groups = new Map<string, Counted>();
   private readonly members = new Map<string, number>();
-  /** counts of windows that are over, until somebody takes them */
+  /** counts of finished windows, until `take` returns them */
   private readonly ended = new Map<string, Suppressed>();
 
   constructor(private readonly options: EntryWindowOptions) {}
 
-  /** Whether the attempt has an entry of its own; otherwise it is counted. */
+  /** True when the attempt gets its own entry; otherwise counts it. */
   admit(at: Date, { group, limit, member }: Attempt): boolean {
     this.roll(at);
     const counted = this.groupOf(group);
@@ -56,12 +58,12 @@ export class EntryWindows {
     return false;
   }
 
-  /** Counts an attempt whose entry could not be written after all. */
+  /** Counts an attempt whose entry could not be written. */
   count(at: Date, { group }: Pick<Attempt, 'group'>): void {
     this.putBack([{ group, count: 1, from: at, to: at }]);
   }
 
-  /** The counts of windows that are over at this time, or all of them; they are the caller's now. */
+  /** Returns and removes the counts of windows that are finished at this time, or all counts. */
   take(at: Date | 'all'): Suppressed[] {
     if (at === 'all') this.close();
     else this.roll(at);
@@ -70,7 +72,7 @@ export class EntryWindows {
     return taken;
   }
 
-  /** Keeps counts that were taken and could not be told. */
+  /** Keeps taken counts that could not be written. */
   putBack(suppressed: readonly Suppressed[]): void {
     for (const one of suppressed) {
       const known = this.ended.has(keyOf(one.group)) || this.ended.size < this.options.maxGroups;
@@ -80,7 +82,7 @@ export class EntryWindows {
     }
   }
 
-  /** A clock that was set back starts a window as well. */
+  /** A clock that was set back also starts a new window. */
   private roll(at: Date): void {
     const window = Math.floor(at.getTime() / 1000 / this.options.seconds);
     if (window === this.window) return;
@@ -114,7 +116,7 @@ export class EntryWindows {
   }
 }
 
-/** Only the type is bounded by the code. */
+/** Callers choose the other members; the code alone bounds the type. */
 function overflowOf({ type = '' }: Group): Group {
   return { type };
 }

@@ -1,2 +1,3 @@
 export { DENIAL_LIMITS, DenialLog, type Denial, type EntrySink, type SummaryListener } from './denial-log.js';
-export { auditEntry, MAYFLY, type Actor, type AuditEntry, type AuditEntryType, type AuditSubject } from './entry.js';
+export { auditEntry, MAYFLY, type Actor, type AuditEntry, type AuditSubject } from './entry.js';
+export { ENTRY_FACTS, type AuditEntryType, type EntryFacts } from './entry-facts.js';

@@ -1,39 +1,59 @@
 export { ConnectionSpecSchema, type Connection, type ConnectionSpec } from './connection.js';
+export type { IdentityTokenOrder, IdentityTokens } from './identity-tokens.js';
+export type { Authoring, ScopeRemark } from './authoring.js';
 export type {
-  AnyProvider,
   Attending,
   ConnectionAware,
-  CredentialProvider,
-  EffectiveTraits,
-  Minted,
-  MintCheck,
-  MintOrder,
+  Introspectable,
   Probeable,
   ProbeCheck,
   ProbeReport,
-  ProviderTraits,
   Reconcilable,
+  Renewable,
+  ResourceServer,
+  ScopeObjection,
+  SecretFinding,
+  SharedRevocation,
+} from './provider-parts.js';
+export {
+  attending,
+  connectionsOf,
+  examining,
+  objectionsTo,
+  probeable,
+  reconcilable,
+  remarksOn,
+  renewable,
+  resourceServersOf,
+  secretsIn,
+  sharedRevocation,
+  traitsOf,
+} from './provider-questions.js';
+export type {
+  AnyProvider,
+  CredentialProvider,
+  EffectiveTraits,
+  Minted,
+  MintOrder,
+  ProviderTraits,
   RecordHandle,
   RelatedConnection,
-  RelatedConnections,
-  Renewable,
-  ScopeObjection,
-  ScopeRemark,
-  Standing,
-  RevocationClass,
   RevocationOrder,
   RevocationOutcome,
 } from './provider.js';
-export type { IdentityTokenOrder, IdentityTokens } from './identity-tokens.js';
-export { ProviderRegistry, type RegisteredProvider } from './registry.js';
-export { faultText, schemaFault, type SchemaFault } from './schema-fault.js';
+export { ProviderRegistry, type ProviderEntry, type RegisteredProvider } from './registry.js';
+export { faultText, schemaFault } from './schema-fault.js';
 export {
   isSecretReference,
-  resolveSecrets,
   strayReferences,
   withDeadline,
   type SecretFault,
   type SecretSource,
 } from './secret-reference.js';
-export type { DenialClaim, DenialWrite, DeniedSession, StandingDenials } from './standing-denials.js';
+export type { DenialClaim, DenialWrite, DeniedSession, DenialDocuments } from './denial-documents.js';
+export { ConnectionGates } from './targets/connection-gates.js';
+export { handleOf, openHandle, sealHandle } from './targets/lease-handle.js';
+export type { SealedLease, Sealing } from './targets/sealing.js';
+export type { ConnectionSource, Target } from './targets/target.js';
+export { Targets } from './targets/targets.js';
 export { unlessAborted } from './unless-aborted.js';

@@ -1,13 +1,31 @@
 import { Problem } from '@mayfly/kernel';
-import type { AnyProvider, MintCheck } from './provider.js';
+import type { AnyProvider, Minted, MintOrder } from './provider.js';
 
-/** A provider of this service, with the judge of its work where its credentials can be read. */
+/** A provider of this service, with the check of its credentials when Mayfly can read them. */
 export interface RegisteredProvider {
   readonly provider: AnyProvider;
-  readonly check?: MintCheck;
+  /**
+   * Compares a minted credential with its order. Returns the difference, or undefined. Lives apart from the provider,
+   * because a minter must not judge its own work. Quotes nothing of the credential.
+   */
+  check?(order: MintOrder<unknown, unknown>, minted: Minted<unknown>): string | undefined;
 }
 
-/** The one visible list of the providers that this service has. */
+/** The check of one provider's credentials. */
+export type MintCheck = NonNullable<RegisteredProvider['check']>;
+
+/** One entry in the list of providers. */
+export interface ProviderEntry<Parts> {
+  /**
+   * Patterns of this kind's secrets, by which the logger redacts. They are known before any provider is built. Each
+   * pattern stops before a quote and before a backslash, so that a redacted JSON line stays valid. Repetitions before
+   * the fixed part are bounded, so that no text makes the match slow.
+   */
+  readonly redaction?: readonly RegExp[];
+  build(parts: Parts): RegisteredProvider;
+}
+
+/** The providers of this service, by kind. */
 export class ProviderRegistry {
   private readonly byKind: ReadonlyMap<string, RegisteredProvider>;
 
@@ -19,12 +37,21 @@ export class ProviderRegistry {
     return [...this.byKind.values()].map(({ provider }) => provider);
   }
 
-  /** The provider of this kind. Throws `invalid_declaration` naming the kinds that exist. */
+  find(kind: string): AnyProvider | undefined {
+    return this.byKind.get(kind)?.provider;
+  }
+
+  /** Returns the provider of this kind. Throws `invalid_declaration`, which names the kinds that exist. */
   get(kind: string): AnyProvider {
     return this.entry(kind).provider;
   }
 
-  /** Judges a minted credential; undefined when nothing is wrong with it. */
+  /** Calls `close` of every provider. */
+  async close(): Promise<void> {
+    await Promise.all(this.all.map(async (provider) => provider.close?.()));
+  }
+
+  /** Checks a minted credential. Returns its fault, or undefined. */
   check(kind: string, ...minted: Parameters<MintCheck>): string | undefined {
     return this.entry(kind).check?.(...minted);
   }

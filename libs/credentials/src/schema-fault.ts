@@ -1,13 +1,16 @@
 import type { core, ZodType } from 'zod';
 
-/** The first thing that a schema says against a value. */
+/** The first fault that a schema finds in a value. */
 export interface SchemaFault {
   readonly path: readonly (string | number)[];
-  /** in lower case and without a final stop, as details of problems are */
+  /** in lower case and without a final stop, as in a `Problem` */
   readonly detail: string;
 }
 
-/** What the schema says against the value, at the place itself: inside a union it is what the nearest member says. */
+/**
+ * Returns the first fault and its exact path, or undefined. Inside a union, returns the fault of the member that fits
+ * best.
+ */
 export function schemaFault(schema: ZodType, value: unknown): SchemaFault | undefined {
   const issue = schema.safeParse(value).error?.issues[0];
   if (issue === undefined) return undefined;
@@ -18,12 +21,15 @@ export function schemaFault(schema: ZodType, value: unknown): SchemaFault | unde
   };
 }
 
-/** The fault with its place in front, for people: `grants.0.schema: …`. */
+/** Returns the fault as text, with its path in front: `grants.0.schema: …`. */
 export function faultText({ path, detail }: SchemaFault): string {
   return path.length === 0 ? detail : `${path.join('.')}: ${detail}`;
 }
 
-/** A union says `Invalid input` and keeps the reasons of each member; the member that the value got furthest into is meant. */
+/**
+ * A union says only `Invalid input` and lists the faults of each member. Returns the fault with the longest path: its
+ * member fits best.
+ */
 function innermost(issue: core.$ZodIssue): Pick<core.$ZodIssue, 'path' | 'message'> {
   if (issue.code !== 'invalid_union') return issue;
   const reasons = issue.errors.flatMap(([first]) => (first === undefined ? [] : [innermost(first)]));

@@ -1,21 +1,27 @@
 import { Problem, type Json } from '@mayfly/kernel';
 
-/** Looks a secret up by reference: `env:NAME` or `file:PATH`. Throws `provider_rejected` naming the reference, never a value. */
+/**
+ * Reads a secret by reference: `env:NAME` or `file:PATH`. Throws `provider_rejected`, which names the reference, never
+ * a value.
+ */
 export interface SecretSource {
   read(reference: string): Promise<string>;
 }
 
-/** Says why a reference is not allowed, whether or not anything is there, or undefined: what Mayfly itself lives by is not. */
+/**
+ * Returns the reason why a reference is not allowed, or undefined. Refuses Mayfly's own secrets. Does not check that
+ * the referenced secret exists.
+ */
 export type SecretFault = (reference: string) => string | undefined;
 
 const REFERENCE = /^(env|file):.+$/s;
 
-/** Whether a configuration string is a reference to a secret. */
+/** True when a configuration text is a reference to a secret. */
 export function isSecretReference(text: string): boolean {
   return REFERENCE.test(text);
 }
 
-/** Where references stand in `config` although the member is not among `secretMembers`: JSON Pointers (RFC 6901). */
+/** Returns JSON Pointers (RFC 6901) to the references in `config` that are not at `secretMembers`. */
 export function strayReferences(config: Json, secretMembers: readonly string[], at = ''): string[] {
   if (typeof config === 'string') return isSecretReference(config) && !secretMembers.includes(at) ? [at] : [];
   if (config === null || typeof config !== 'object') return [];
@@ -25,9 +31,9 @@ export function strayReferences(config: Json, secretMembers: readonly string[], 
 }
 
 /**
- * A copy of `config` in which the references at `secretMembers` (JSON Pointers, RFC 6901) are replaced by their values.
- * Throws `provider_rejected`, before anything is read, when a reference stands elsewhere: a secret would then end up
- * where the provider shows what it was given.
+ * Returns a copy of `config` with the references at `secretMembers` (JSON Pointers, RFC 6901) replaced by their values.
+ * Throws `provider_rejected`, before any secret is read, when a reference is at any other member: the provider may show
+ * that member.
  */
 export async function resolveSecrets(
   config: Json,
@@ -64,7 +70,7 @@ function below(pointer: string, key: string): string {
   return `${pointer}/${key.replaceAll('~', '~0').replaceAll('/', '~1')}`;
 }
 
-/** Throws `provider_unavailable` after `seconds`, with a signal for the call that should stop by then. */
+/** Runs `call` with a signal that aborts after `seconds`. Throws `provider_unavailable` at that instant. */
 export async function withDeadline<T>(seconds: number, call: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const signal = AbortSignal.timeout(seconds * 1000);
   const late = new Promise<never>((_, reject) => {
@@ -72,7 +78,7 @@ export async function withDeadline<T>(seconds: number, call: (signal: AbortSigna
       reject(new Problem('provider_unavailable', `the provider did not answer within ${String(seconds)} s`));
     });
   });
-  // Inside a promise, a call that throws at once is one that rejects: `late` never stays without a listener.
+  // The promise turns a synchronous throw of `call` into a rejection, so that `late` always has a listener.
   const answer = new Promise<T>((resolve) => {
     resolve(call(signal));
   });

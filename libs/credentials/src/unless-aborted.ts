@@ -1,11 +1,11 @@
-/** What `unlessAborted` rejects with, unless it is given something else. */
+/** The default error of `unlessAborted`. */
 class Aborted extends Error {
   readonly code = 'aborted';
 }
 
 /**
- * The promise's own outcome, or a rejection with what `failure` makes as soon as `signal` aborts. The promise itself goes on
- * to its end, and what becomes of it then is nobody's concern.
+ * Settles as `promise` does, or rejects with `failure()` as soon as `signal` aborts. `promise` itself continues; its
+ * result is then ignored.
  */
 export async function unlessAborted<T>(
   signal: AbortSignal,

@@ -1,7 +1,10 @@
 import { fitsEveryLogin, issuerKey, type AgentSpec, type IssuerSpec } from '@mayfly/identity';
 import type { FieldError } from '@mayfly/kernel';
 
-/** Warns of identities that people have too, given the issuers by name. Pointers are relative to the spec. */
+/**
+ * Returns warnings about identities that people may match too, given the issuers by name. Pointers are relative to the
+ * spec.
+ */
 export function warnOfClaimsAlone(spec: AgentSpec, issuers: ReadonlyMap<string, IssuerSpec>): FieldError[] {
   const ofPeople = new Set(
     [...issuers.values()].filter(({ roles }) => roles !== undefined).map((issuer) => issuerKey(issuer)),

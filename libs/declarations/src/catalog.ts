@@ -11,7 +11,7 @@ import {
 import { addSeconds, Problem, type AgentId, type Clock, type Labels } from '@mayfly/kernel';
 import { CompiledTemplate, type TemplateVersion } from '@mayfly/templates';
 
-/** An agent as it is registered, in whatever state. */
+/** A registered agent in any state. */
 export interface RegisteredAgent {
   readonly id: AgentId;
   readonly name: string;
@@ -20,7 +20,7 @@ export interface RegisteredAgent {
   readonly spec: AgentSpec;
 }
 
-/** Everything that is declared and in force, as the store holds it. */
+/** The declared state in force, as the store holds it. */
 export interface CatalogRows {
   readonly issuers: readonly TrustedIssuer[];
   readonly agents: readonly RegisteredAgent[];
@@ -33,11 +33,11 @@ export interface CatalogSource {
   load(): Promise<CatalogRows>;
 }
 
-/** How old what is in memory may be: the service reads it every 5 s, and at once when it changes. */
+/** The longest age of the state in memory. The service reads it every 5 s, and at once after a change. */
 const MAX_AGE_SECONDS = 30;
 
 interface Loaded {
-  /** when the reading of it began; undefined: never */
+  /** the start of the read; undefined before the first one */
   readonly at?: Date;
   readonly bindings: BindingIndex;
   readonly agents: ReadonlyMap<string, RegisteredAgent>;
@@ -47,8 +47,8 @@ interface Loaded {
 }
 
 /**
- * Declared state in memory, for requests to read without a query. It may be a moment old: whoever grants something has
- * the store check agent and template once more in the commit. Once it is over 30 s old it answers nothing any more.
+ * Declared state in memory, so that requests need no query. It can be slightly old, so the store checks agent and
+ * template again in the commit of a grant. When it is over 30 s old, `current` and `bindingOf` throw `unavailable`.
  */
 export class Catalog {
   private loaded: Loaded = {
@@ -58,22 +58,23 @@ export class Catalog {
     connectionList: [],
     templates: new Map(),
   };
-  /** settles with the refresh that was asked for last */
+  /** settles with the refresh that was requested last */
   private last: Promise<void> = Promise.resolve();
-  /** the refresh that has not begun to read: it serves whoever asks until it does */
+  /** the queued refresh: callers that arrive before it starts share it */
   private next: Promise<void> | undefined;
 
   constructor(
     private readonly source: CatalogSource,
     private readonly verifier: Pick<IdentityVerifier, 'replaceIssuers'>,
     private readonly clock: Clock,
-    /** told of a stored template that no longer compiles; it is then not in force */
+    /** receives the error of a stored template that no longer compiles; such a template is out of force */
     private readonly report: (error: unknown) => void,
   ) {}
 
   /**
-   * Reads everything again and puts it in place at once: what was stored before the call is in force once it resolves.
-   * One reading follows the other. Rejects, changing nothing, when the store does not answer or the issuers are refused.
+   * Reads everything again and replaces the state at once: everything stored before the call is in force once it
+   * resolves. Refreshes run one after the other. Rejects, and changes nothing, when the store does not answer or the
+   * issuers are refused.
    */
   refresh(): Promise<void> {
     if (this.next === undefined) {
@@ -102,7 +103,7 @@ export class Catalog {
     this.loaded = loaded;
   }
 
-  /** Throws `unavailable` when what is in memory may no longer be what is declared. */
+  /** Throws `unavailable` when the state in memory is too old or was never read. */
   requireFresh(): void {
     const { at } = this.loaded;
     if (at !== undefined && this.clock.now() <= addSeconds(at, MAX_AGE_SECONDS)) return;
@@ -111,7 +112,7 @@ export class Catalog {
     });
   }
 
-  /** The template version in force, or undefined. Throws `unavailable` when the catalog is out of date. */
+  /** Returns the template version in force, or undefined. Throws `unavailable` when the state in memory is too old. */
   current(name: string): CompiledTemplate | undefined {
     this.requireFresh();
     return this.loaded.templates.get(name);
@@ -121,19 +122,20 @@ export class Catalog {
     return [...this.loaded.templates.values()];
   }
 
-  /** The connection of this name, or undefined. */
+  /** Returns the connection of this name, or undefined. */
   find(name: string): Connection | undefined {
     return this.loaded.connections.get(name);
   }
 
-  /** All connections: the same array until the next refresh, so that an index over them can tell when it is stale. */
+  /** All connections: the same array until the next refresh, so that an index over them notices a change. */
   get connections(): readonly Connection[] {
     return this.loaded.connectionList;
   }
 
   /**
-   * The agent and the runtime that an identity stands for, or undefined when it stands for none.
-   * Throws `unauthenticated` when several agents are bound to it, or an agent although it has a role; `unavailable` when the catalog is out of date.
+   * Returns the agent and the runtime of an identity, or undefined when it has no agent. Throws `forbidden` when
+   * several agents are bound to it, or one although it has a role; throws `unavailable` when the state in memory is too
+   * old.
    */
   bindingOf(identity: VerifiedIdentity): { readonly agent: RegisteredAgent; readonly runtime: string } | undefined {
     this.requireFresh();

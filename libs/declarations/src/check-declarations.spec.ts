@@ -11,7 +11,9 @@ import { refusalOf, SUPPORT_YAML } from './support.fixture.js';
 function provider(kind: string, schemas: object, traits: Partial<ProviderTraits> = {}): AnyProvider {
   const bounds = { revocation: 'immediate', minTtlSeconds: 1, maxTtlSeconds: 43_200, remote: true, ...traits };
   const secretMembers = ['/url'];
-  return { kind, secretMembers, schemas: { handle: z.never(), ...schemas }, traits: bounds } as unknown as AnyProvider;
+  const findSecretsIn = ({ url }: { readonly url?: string }) => (url?.includes('pin=') === true ? ['/url'] : []);
+  const given = { kind, secretMembers, findSecretsIn, schemas: { handle: z.never(), ...schemas }, traits: bounds };
+  return given as unknown as AnyProvider;
 }
 
 const providers = [
@@ -214,6 +216,12 @@ describe('checkDeclarations', () => {
     [
       'a password in a configuration',
       SUPPORT_YAML.replace('env:CRM_DATABASE_URL', 'postgres://admin:hunter2@db/crm'),
+      '/spec/config/url',
+      /write the secret as a reference/,
+    ],
+    [
+      'a secret that the provider finds',
+      SUPPORT_YAML.replace('env:CRM_DATABASE_URL', 'db://crm?pin=4711'),
       '/spec/config/url',
       /write the secret as a reference/,
     ],

@@ -20,25 +20,26 @@ import { findIssuerFaults } from './issuer-faults.js';
 import { lintFactsOf } from './lint-facts.js';
 import { invalidDeclaration } from './invalid-declaration.js';
 
-/** What the service can do, for declarations to be held against. */
+/** The facts of the service that declarations are checked against. */
 export interface DeclarationContext {
   readonly providers: readonly AnyProvider[];
-  /** where issuers' keys may be fetched from */
+  /** the guard on the addresses of issuers' keys */
   readonly egress: PublicEgress;
-  /** which references may not be declared */
+  /** refuses references to the service's own secrets */
   readonly secretFault: SecretFault;
 }
 
 export interface CheckedDeclarations {
-  /** the same documents in the order in which they are to be applied */
+  /** the same documents in the order of applying */
   readonly ordered: readonly Declaration[];
-  /** what to look at, and what the linter warns of, each as `Kind/name: path: rule: what` */
+  /** warnings, and the linter's remarks, each as `Kind/name: path: rule: detail` */
   readonly warnings: readonly FieldError[];
 }
 
 /**
- * Checks what documents say of each other. `all` is the whole state as it would be: what is declared and stays, with what
- * is new; `changed` are those of it that are new. Throws `invalid_declaration`; the details start with `Kind/name: path:`, pointers lead into that document.
+ * Checks documents against each other. `all` is the whole future state: the declared documents that stay, and the new
+ * ones. `changed` are the new ones. Throws `invalid_declaration`; each detail starts with `Kind/name: path:`, and each
+ * pointer points into that document.
  */
 export function checkDeclarations(
   all: readonly Declaration[],
@@ -61,7 +62,7 @@ export function checkDeclarations(
   return { ordered: inApplyOrder(all), warnings };
 }
 
-/** The errors with the document that they are in; their pointers were relative to its `spec`. */
+/** Adds the document to errors whose pointers were relative to its `spec`. */
 function located(declared: Declaration, errors: readonly FieldError[]): FieldError[] {
   return errors.map(({ pointer, detail }) => {
     const whole = `/spec${pointer}`;

@@ -5,21 +5,21 @@ import { inApplyOrder, ofKind, type Declaration, type DeclarationOf } from './do
 import { invalidDeclaration } from './invalid-declaration.js';
 import { lintFactsOf } from './lint-facts.js';
 
-/** What one document of a run meets. */
+/** The result of checking one document of a run. */
 export interface CheckedDocument {
   readonly declared: Declaration;
-  /** why it would be refused */
+  /** the problem with which the document would be refused */
   readonly refusal?: Problem;
-  /** of templates: what the linter says, with the connections as the run leaves them */
+  /** for templates: the linter's findings, with the connections as the run leaves them */
   readonly findings: readonly Finding[];
-  /** of templates: why it would not be put in force */
+  /** for templates: the problem that would keep it from being published */
   readonly publication?: Problem;
 }
 
 /**
- * Judges the documents of a run as if each were applied, one after the other in the order of applying, to what is
- * `stored`; nothing is changed. A document that is refused counts as applied for those that follow, so that each fault
- * is told once, at the document that brings it. Lazy: between two documents the caller may let others run.
+ * Checks the documents of a run as if each were applied to `stored`, one after the other in the order of applying.
+ * Changes nothing. A refused document counts as applied for the following ones, so that each fault is reported once, at
+ * the document that causes it. Lazy: the caller may yield between two documents.
  */
 export function* checkRun(
   stored: readonly Declaration[],
@@ -37,12 +37,12 @@ export function* checkRun(
     state = [...state.filter((other) => !isSame(other, declared)), declared];
     const errors = errorsIn(state, context, [...refused, declared]).filter(({ detail }) => !told.has(detail));
     for (const { detail } of errors) told.add(detail);
-    if (errors.length > 0) refused.push(declared); // judged as a change again: its faults keep their words
+    if (errors.length > 0) refused.push(declared); // checked as changed again, so that its faults keep their texts
     yield { declared, findings: [], ...(errors.length === 0 ? {} : { refusal: invalidDeclaration(errors) }) };
   }
 }
 
-/** A template becomes a draft whatever the linter says; what it breaks stands against its publication. */
+/** A template becomes a draft whatever the linter finds. Errors block its publication only. */
 function checkTemplate(
   declared: DeclarationOf<'TaskTemplate'>,
   state: readonly Declaration[],

@@ -1,6 +1,7 @@
 import {
   isSecretReference,
   schemaFault,
+  secretsIn,
   strayReferences,
   type AnyProvider,
   type ConnectionSpec,
@@ -9,23 +10,25 @@ import {
 import type { FieldError, Json, JsonObject } from '@mayfly/kernel';
 import { below } from '@mayfly/templates';
 
-/** Before the host, or among the parameters, where PostgreSQL takes it too. */
-const PASSWORD_IN_URL = /^[a-z][a-z0-9+.-]*:\/\/([^/?#]*:[^/?#]*@|[^?]*\?(.*&)?password=)/is;
+/**
+ * A password before the host (RFC 3986 §3.2.1). The provider finds passwords at a vendor's other positions in a URL.
+ */
+const PASSWORD_IN_URL = /^[a-z][a-z0-9+.-]*:\/\/[^/?#]*:[^/?#]*@/i;
 
-/** What may stand where a secret may. */
+/** Values that may be plain text at a secret member: a URL, and a certificate. */
 const PUBLIC = /^([a-z][a-z0-9+.-]*:\/\/|-----BEGIN CERTIFICATE-----)/i;
 const WRITE_REFERENCE = 'write the secret as a reference, `env:NAME` or `file:PATH`';
 
-/** What the service can do with connections. */
+/** The facts of the service that a connection is checked against. */
 interface ConnectionContext {
   readonly providers: readonly AnyProvider[];
   readonly secretFault: SecretFault;
 }
 
 /**
- * What is wrong with a connection: a provider that this service does not have, a configuration that the provider refuses,
- * a password written out where a reference belongs, a reference where none belongs or to what is Mayfly's own.
- * Pointers are relative to the spec; values are never quoted.
+ * Returns the faults of a connection: an unknown provider, a configuration that the provider refuses, a secret in plain
+ * text, a reference at a member that takes none, a reference to Mayfly's own secrets. Pointers are relative to the
+ * spec; no detail quotes a value.
  */
 export function findConnectionFaults(
   spec: ConnectionSpec,
@@ -40,21 +43,21 @@ export function findConnectionFaults(
   const refused = fault === undefined ? [] : [{ pointer: fault.path.reduce(below, '/config'), detail: fault.detail }];
   return [
     ...refused,
-    ...findPasswords(spec.config, '/config'),
+    ...findSecrets(spec.config, provider),
     ...findWrittenOut(spec.config, provider),
     ...findStrays(spec.config, provider),
     ...findForbidden(spec.config, '/config', secretFault),
   ];
 }
 
-/** References outside the secret members: what is written there is shown, to agents too. */
+/** Returns references outside the secret members. Agents too may read those members. */
 function findStrays(config: Json, { kind, secretMembers }: AnyProvider): FieldError[] {
   const places = secretMembers.length === 0 ? 'nowhere' : `at ${secretMembers.join(', ')} only`;
   const detail = `write the value itself; \`${kind}\` takes a secret reference ${places}`;
   return strayReferences(config, secretMembers).map((pointer) => ({ pointer: `/config${pointer}`, detail }));
 }
 
-/** Secrets that are written out, where a secret belongs. An address without a password, or a certificate, is none. */
+/** Returns plain-text secrets at the secret members. A URL without a password, or a certificate, is no secret. */
 function findWrittenOut(config: Json, { secretMembers }: AnyProvider): FieldError[] {
   return secretMembers.flatMap((pointer) => {
     const value = memberAt(config, pointer);
@@ -63,7 +66,7 @@ function findWrittenOut(config: Json, { secretMembers }: AnyProvider): FieldErro
   });
 }
 
-/** What a JSON Pointer of object members without escapes points to. */
+/** Returns the value at a JSON Pointer of object members without escapes. */
 function memberAt(config: Json, pointer: string): Json | undefined {
   const names = pointer.split('/').slice(1);
   return names.reduce<Json | undefined>(
@@ -82,6 +85,17 @@ function findForbidden(value: Json, pointer: string, secretFault: SecretFault): 
   return Object.entries(value).flatMap(([key, inner]) =>
     findForbidden(inner ?? null, below(pointer, key), secretFault),
   );
+}
+
+/** Returns the passwords in any URL, and the secrets that the provider finds, each pointer once. */
+function findSecrets(config: Json, provider: AnyProvider): FieldError[] {
+  const general = findPasswords(config, '/config');
+  const found = new Set(general.map(({ pointer }) => pointer));
+  const more = secretsIn(provider, config).map((pointer) => ({
+    pointer: `/config${pointer}`,
+    detail: WRITE_REFERENCE,
+  }));
+  return [...general, ...more.filter(({ pointer }) => !found.has(pointer))];
 }
 
 function findPasswords(value: Json, pointer: string): FieldError[] {

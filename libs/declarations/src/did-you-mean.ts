@@ -2,7 +2,7 @@ import { nearest } from '@mayfly/kernel';
 import { z } from 'zod';
 import type { DocumentPath } from './document-path.js';
 
-/** The key that `key` was probably meant to be, among those that `schema` knows at `path`; undefined when none is near. */
+/** Returns the known key of `schema` at `path` that is nearest to a mistyped `key`; undefined when none is near. */
 export function suggestKey(schema: z.core.$ZodType, path: DocumentPath, key: string): string | undefined {
   return nearest(key, knownKeys(schema, path));
 }

@@ -2,7 +2,7 @@ import { diffSpecs, type Difference } from '@mayfly/templates';
 import type { Json } from '@mayfly/kernel';
 import { inApplyOrder, type Declaration, type DeclarationKind } from './document.schema.js';
 
-/** What applying one document would change; `differences` point into the document. */
+/** The change that one document makes when it is applied; `differences` point into the document. */
 export interface DeclarationChange {
   readonly kind: DeclarationKind;
   readonly name: string;
@@ -11,8 +11,8 @@ export interface DeclarationChange {
 }
 
 /**
- * What applying `after` would change in `before`, in the order of applying. Documents that only `before` has are left
- * alone: leaving one out of a file takes nothing away.
+ * Returns the changes that applying `after` makes to `before`, in the order of applying. Ignores documents that only
+ * `before` has: applying a file never deletes a document that it leaves out.
  */
 export function diffDeclarations(before: readonly Declaration[], after: readonly Declaration[]): DeclarationChange[] {
   const known = new Map(before.map((declared) => [keyOf(declared), declared]));
@@ -29,7 +29,7 @@ function keyOf({ kind, metadata }: Declaration): string {
   return `${kind}/${metadata.name}`;
 }
 
-/** A declaration was read from JSON or YAML and holds nothing else, but some of its types do not say so. */
+/** A declaration is read from JSON or YAML and holds only JSON, although some of its types do not say so. */
 function asJson(declared: Declaration): Json {
   return declared as unknown as Json;
 }

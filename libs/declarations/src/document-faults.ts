@@ -7,7 +7,7 @@ import { DECLARATION_KINDS, DOCUMENT_SCHEMAS, type Declaration, type Declaration
 
 const BOUNDS = { maxDepth: 32, maxNodes: 20_000 };
 
-/** One wrong place in a document and what to change there. It quotes keys, never values. */
+/** One fault of a document and the change to make there. Quotes keys, never values. */
 export interface DocumentFault {
   readonly path: DocumentPath;
   readonly detail: string;
@@ -16,7 +16,7 @@ export interface DocumentFault {
 export type ReadDocument =
   { readonly declaration: Declaration; readonly faults?: undefined } | { readonly faults: readonly DocumentFault[] };
 
-/** Reads one document by the schema of its kind, or says everything that is wrong with it. */
+/** Reads one document by the schema of its kind, or returns all of its faults. */
 export function readDocument(value: Json): ReadDocument {
   const unsafe = findUnsafe(value, BOUNDS);
   if (unsafe !== undefined) return { faults: [{ path: pathOf(unsafe.pointer), detail: unsafe.detail }] };

@@ -6,7 +6,7 @@ import { z } from 'zod';
 
 const MetadataSchema = z.strictObject({ name: NameSchema, labels: LabelsSchema.optional() });
 
-/** The schema of each kind, in the order in which documents are applied: what is named comes before what names it. */
+/** The schema of each kind, in the order of applying: a document comes after the documents that it names. */
 export const DOCUMENT_SCHEMAS = {
   Issuer: z.strictObject({ kind: z.literal('Issuer'), metadata: MetadataSchema, spec: IssuerSpecSchema }),
   Connection: z.strictObject({ kind: z.literal('Connection'), metadata: MetadataSchema, spec: ConnectionSpecSchema }),
@@ -18,7 +18,7 @@ export const DOCUMENT_SCHEMAS = {
   }),
 } as const;
 
-/** Everything that a platform team declares, the same through REST and in files: `{kind, metadata, spec}`. */
+/** Every declaration of a platform team, the same in REST and in files: `{kind, metadata, spec}`. */
 export const DocumentSchema = z.discriminatedUnion('kind', [
   DOCUMENT_SCHEMAS.Issuer,
   DOCUMENT_SCHEMAS.Connection,
@@ -32,7 +32,7 @@ export type DeclarationOf<Kind extends DeclarationKind> = Extract<Declaration, {
 
 export const DECLARATION_KINDS = Object.keys(DOCUMENT_SCHEMAS) as readonly DeclarationKind[];
 
-/** The documents of one kind, in the order given. */
+/** Returns the documents of one kind, in the given order. */
 export function ofKind<Kind extends DeclarationKind>(
   kind: Kind,
   declarations: readonly Declaration[],
@@ -40,7 +40,7 @@ export function ofKind<Kind extends DeclarationKind>(
   return declarations.filter((declared): declared is DeclarationOf<Kind> => declared.kind === kind);
 }
 
-/** The same documents in the order in which they are applied. */
+/** Returns the same documents in the order of applying. */
 export function inApplyOrder(declarations: readonly Declaration[]): Declaration[] {
   return DECLARATION_KINDS.flatMap((kind): Declaration[] => ofKind(kind, declarations));
 }

@@ -2,7 +2,9 @@ import { Problem, type FieldError } from '@mayfly/kernel';
 
 const MAX_ERRORS = 50;
 
-/** `invalid_declaration` that tells its first error, counts the others, and lists at most 50. */
+/**
+ * Returns `invalid_declaration` with the first error and the number of the others in its detail, and at most 50 errors.
+ */
 export function invalidDeclaration(errors: readonly FieldError[]): Problem {
   const [first] = errors;
   const more = errors.length > 1 ? ` (and ${String(errors.length - 1)} more)` : '';

@@ -7,16 +7,16 @@ import { findIssuerFileFaults } from './issuer-files.js';
 
 type IssuerDocument = DeclarationOf<'Issuer'>;
 
-/** A fault of one document; its pointer is relative to the spec. A warning stops nothing. */
+/** A fault of one document; its pointer is relative to the spec. A warning blocks nothing. */
 export interface IssuerFault extends FieldError {
   readonly document: IssuerDocument;
   readonly isWarning: boolean;
 }
 
 /**
- * Where issuers reach too far, contradict another document of the same issuer, or name a claim that is hardly meant.
- * A document without roles that stays as it was never stops a change of the one with roles: it is warned of, and out of
- * force until it agrees.
+ * Returns the faults of issuers: URLs and files that the service may not read, contradictions between documents of one
+ * issuer, and role claims that are probably mistyped. An unchanged document without roles never blocks a change of the
+ * one with roles: it gets a warning, and is out of force until it agrees.
  */
 export function findIssuerFaults(
   documents: readonly IssuerDocument[],
@@ -46,7 +46,7 @@ function describe(fault: TermFault, document: IssuerDocument, isChanged: boolean
   return { pointer: `/${member}`, detail, document, isWarning };
 }
 
-/** A dot separates nothing in the name of a claim: hardly any token has a claim of this name. */
+/** A dot in a claim's name is no separator, and hardly any token has a claim with such a name. */
 function dottedClaims(document: IssuerDocument): IssuerFault[] {
   return Object.entries(document.spec.roles ?? {}).flatMap(([role, rule]) => {
     const { claim } = rule;

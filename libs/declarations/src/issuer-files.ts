@@ -2,7 +2,10 @@ import type { SecretFault } from '@mayfly/credentials';
 import type { IssuerSpec } from '@mayfly/identity';
 import type { FieldError } from '@mayfly/kernel';
 
-/** Files of an issuer that lie where the service reads none; pointers are relative to the spec. They are read when keys are fetched. */
+/**
+ * Returns the files of an issuer that the service may not read; pointers are relative to the spec. Does not read the
+ * files: the service reads them when it fetches keys.
+ */
 export function findIssuerFileFaults({ caFile, keys }: IssuerSpec, secretFault: SecretFault): FieldError[] {
   const endpoint = keys.bundleEndpoint;
   const files: readonly (readonly [string, string | undefined])[] = [

@@ -1,30 +1,42 @@
-import { faultText, schemaFault, type AnyProvider, type ScopeObjection } from '@mayfly/credentials';
+import {
+  connectionsOf,
+  faultText,
+  objectionsTo,
+  remarksOn,
+  schemaFault,
+  traitsOf,
+  type AnyProvider,
+  type ScopeObjection,
+} from '@mayfly/credentials';
 import type { Json } from '@mayfly/kernel';
 import type { LintFacts } from '@mayfly/templates';
 import type { z } from 'zod';
 
-/** What the templates' linter may know of these providers and connections. */
+/** Returns the facts of these providers and connections that the template linter needs. */
 export function lintFactsOf(providers: readonly AnyProvider[], connections: readonly DeclaredConnection[]): LintFacts {
   const byKind = new Map(providers.map((provider) => [provider.kind, provider]));
   return {
-    providers: providers.map(
-      ({ kind, traits: { minTtlSeconds, maxTtlSeconds, revocation }, schemas, authoredMembers }) => ({
-        kind,
-        minTtlSeconds,
-        maxTtlSeconds,
-        revocation,
-        ...(authoredMembers === undefined ? {} : { authoredMembers }),
-        // a provider that is content with an empty configuration needs nobody to configure it
-        needsConnection: !schemas.config.safeParse({}).success,
-      }),
-    ),
+    providers: providers.map(({ kind, traits: { minTtlSeconds, maxTtlSeconds, revocation }, schemas, authoring }) => ({
+      kind,
+      minTtlSeconds,
+      maxTtlSeconds,
+      revocation,
+      authoredMembers: authoring?.authoredMembers ?? [],
+      // a provider that accepts an empty configuration needs no connection
+      needsConnection: !schemas.config.safeParse({}).success,
+    })),
     connections: connections.map(({ name, spec }) => ({
       name,
       provider: spec.provider,
-      ...traitsOf(byKind.get(spec.provider), spec.config),
+      ...effectiveTraits(byKind.get(spec.provider), spec.config),
     })),
     validateScope: (kind, scope) => firstFault(byKind.get(kind)?.schemas.scope, scope),
-    readScope: (kind, scope) => byKind.get(kind)?.readScope?.(scope) ?? [],
+    isAuthored: (kind, key, members) => byKind.get(kind)?.authoring?.isAuthored?.(key, members) ?? false,
+    faultsOfText: (parts) => providers.flatMap(({ authoring }) => authoring?.faultsOfText?.(parts) ?? []),
+    readScope: (kind, scope) => {
+      const provider = byKind.get(kind);
+      return provider === undefined ? [] : remarksOn(provider, scope);
+    },
     inspectScope: (name, scope) => {
       const connection = connections.find((declared) => declared.name === name);
       const provider = connection === undefined ? undefined : byKind.get(connection.spec.provider);
@@ -40,14 +52,19 @@ interface DeclaredConnection {
   readonly spec: { readonly provider: string; readonly config: Json };
 }
 
-function traitsOf(provider: AnyProvider | undefined, declared: Json): Pick<LintFacts['connections'][number], 'traits'> {
+function effectiveTraits(
+  provider: AnyProvider | undefined,
+  declared: Json,
+): Pick<LintFacts['connections'][number], 'traits'> {
   const config = provider?.schemas.config.safeParse(declared);
-  if (provider?.traitsFor === undefined || config?.success !== true) return {};
-  const { minTtlSeconds, maxTtlSeconds, revocation } = provider.traitsFor(config.data);
+  if (provider === undefined || config?.success !== true) return {};
+  const { minTtlSeconds, maxTtlSeconds, revocation } = traitsOf(provider, config.data);
   return { traits: { minTtlSeconds, maxTtlSeconds, revocation } };
 }
 
-/** What the connection says, and which other connections the scope names that are not there. */
+/**
+ * Returns the connection's objections, and an error for each connection that the scope names and that does not exist.
+ */
 function objections(
   provider: AnyProvider,
   connection: DeclaredConnection,
@@ -57,13 +74,13 @@ function objections(
   const config = provider.schemas.config.safeParse(connection.spec.config);
   const parsed = provider.schemas.scope.safeParse(scope);
   if (!config.success || !parsed.success) return [];
-  const missing = (provider.connectionsOf?.(parsed.data) ?? [])
+  const missing = connectionsOf(provider, scope)
     .filter((name) => !connections.some((declared) => declared.name === name))
     .map((name) => ({ severity: 'error' as const, detail: `there is no connection \`${name}\`` }));
-  return [...missing, ...(provider.inspect?.(config.data, parsed.data) ?? [])];
+  return [...missing, ...objectionsTo(provider, config.data, parsed.data)];
 }
 
-/** The first thing that a provider's schema says against a value, with its place; undefined when it takes it. */
+/** Returns the first fault that a provider's schema finds in a value, with its path, or undefined. */
 function firstFault(schema: z.ZodType | undefined, value: Json): string | undefined {
   const fault = schema === undefined ? undefined : schemaFault(schema, value);
   return fault === undefined ? undefined : faultText(fault);

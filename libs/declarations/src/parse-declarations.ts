@@ -9,8 +9,8 @@ const MAX_BYTES = 262_144;
 const MAX_DOCUMENTS = 200;
 
 /**
- * Reads a file of YAML documents. Throws `invalid_declaration` when anything in it is wrong; each of its `errors` has the
- * JSON Pointer within its document, and a detail that starts with `file:line: path:`. Values are never quoted.
+ * Reads a file of YAML documents. Throws `invalid_declaration` for any fault. Each of its `errors` has a JSON Pointer
+ * into its document, and a detail that starts with `file:line: path:`. Never quotes a value.
  */
 export function parseDeclarations(file: string, text: string): Declaration[] {
   if (Buffer.byteLength(text) > MAX_BYTES) refuse([at(file, 1, `over ${String(MAX_BYTES)} bytes; split the file`)]);
@@ -24,8 +24,8 @@ export function parseDeclarations(file: string, text: string): Declaration[] {
 }
 
 /**
- * Reads one document that came as JSON. `kind` is the one that the route is about, where it is about one. Throws
- * `invalid_declaration` whose `errors` point into the value.
+ * Reads one document that came as JSON. When the route takes one kind, `kind` names it. Throws `invalid_declaration`,
+ * whose `errors` point into the value.
  */
 export function parseDocument(value: Json, kind?: DeclarationKind): Declaration {
   const read = readDocument(value);

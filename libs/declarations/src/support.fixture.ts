@@ -1,6 +1,6 @@
 import { Problem, type FieldError, type ProblemCode } from '@mayfly/kernel';
 
-/** For specs: a whole small state, as the team would write it. */
+/** For specs: a small declared state with every kind, as a team would write it. */
 export const SUPPORT_YAML = `kind: Issuer
 metadata: { name: ci }
 spec:
@@ -62,7 +62,7 @@ export interface Refusal {
   readonly errors: readonly FieldError[];
 }
 
-/** For specs: the problem that `act` throws. Fails when nothing, or something else, is thrown. */
+/** For specs: returns the problem that `act` throws. Fails when it throws nothing or another error. */
 export function refusalOf(act: () => unknown): Refusal {
   try {
     act();

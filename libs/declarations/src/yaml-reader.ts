@@ -4,14 +4,14 @@ import { pointerOf, type DocumentPath } from './document-path.js';
 
 const MAX_DEPTH = 32;
 
-/** A place in a YAML text that is no plain data; lines count from 1. */
+/** A fault in a YAML text, such as an alias; lines count from 1. */
 export interface YamlFault {
   readonly line: number;
   readonly path: DocumentPath;
   readonly detail: string;
 }
 
-/** One YAML document as plain data. `lineOf` gives the line of a value, or of the nearest one above it. */
+/** One YAML document as JSON. `lineOf` returns the line of a value, or of its nearest ancestor with a known line. */
 export interface YamlDocument {
   readonly value: Json;
   readonly faults: readonly YamlFault[];
@@ -19,8 +19,8 @@ export interface YamlDocument {
 }
 
 /**
- * Reads the documents of a text as YAML 1.2 core, and only what JSON could say: no aliases, no tags, no doubled keys, no
- * keys that are not text, no number that JSON rounds. Empty documents are passed over. Never throws.
+ * Reads the documents of a text as YAML 1.2 core, limited to JSON: no aliases, no tags, no duplicate keys, no keys that
+ * are not text, no number that JSON rounds. Skips empty documents. Never throws.
  */
 export function readYaml(text: string): YamlDocument[] {
   const lines = new LineCounter();
@@ -31,13 +31,13 @@ export function readYaml(text: string): YamlDocument[] {
       schema: 'core',
       merge: false,
       resolveKnownTags: false,
-      uniqueKeys: false, // its own check compares each key with each other one
+      uniqueKeys: false, // the parser's check is quadratic in the number of keys
       prettyErrors: false,
       logLevel: 'silent',
     });
     return [...documents].filter(hasContent).map((document) => new YamlReader(lines).read(document));
   } catch {
-    // the parser recurses; a text of brackets alone runs it out of stack
+    // The parser recurses, so a text of brackets alone overflows the stack.
     const fault = { line: 1, path: [], detail: 'nested too deeply or not YAML' };
     return [{ value: null, faults: [fault], lineOf: () => 1 }];
   }
@@ -56,7 +56,7 @@ class YamlReader {
 
   read(document: Document): YamlDocument {
     for (const { message, pos } of [...document.errors, ...document.warnings]) {
-      // the parser may end its message with the text that it stumbled over, which may be anything
+      // The parser may append the faulty text to its message; that text can be a secret.
       const detail = message.charAt(0).toLowerCase() + message.slice(1).replace(/: .*$/s, '');
       this.faults.push({ line: this.lines.linePos(pos[0]).line, path: [], detail });
     }

@@ -14,9 +14,10 @@ export type EgressRule =
   | 'embedded-ipv4'
   | 'reserved';
 
-/** The one table, first match first (RFC 6890, the IANA registries, and the documentation of the clouds). */
+/** The one table; the first match decides (RFC 6890, the IANA registries, and the documentation of the clouds). */
 const TABLE: readonly (readonly [EgressRule, readonly string[]])[] = [
-  // Link-local ranges hold most metadata services (169.254.169.254, 169.254.170.2, fe80::a9fe:a9fe) and are refused as a whole.
+  // Most metadata services are link-local (169.254.169.254, 169.254.170.2, fe80::a9fe:a9fe), so the whole range is
+  // refused.
   ['link-local', ['169.254.0.0/16', 'fe80::/10']],
   [
     'metadata',
@@ -59,13 +60,13 @@ type Address = ipaddr.IPv4 | ipaddr.IPv6;
 export type Block = readonly [Address, number];
 
 const BLOCKS = TABLE.flatMap(([rule, blocks]) => blocks.map((block) => [rule, ipaddr.parseCIDR(block)] as const));
-/** Of IPv6 only global unicast is public (RFC 4291 §2.4). */
+/** In IPv6 only global unicast is public (RFC 4291 §2.4). */
 const GLOBAL_IPV6 = ipaddr.parseCIDR('2000::/3');
 
-/** Rules that no setting lifts: credentials of the machine itself are read there. */
+/** Rules that no setting lifts: these addresses give out credentials of the machine itself. */
 const ALWAYS: readonly EgressRule[] = ['link-local', 'metadata'];
 
-/** Names under which clouds publish their metadata services. */
+/** The host names of the clouds' metadata services. */
 const METADATA_NAMES = new Set([
   'metadata.google.internal',
   'metadata.goog',
@@ -74,13 +75,19 @@ const METADATA_NAMES = new Set([
   'instance-data',
 ]);
 
-/** The address, or undefined when the text is none in the form that sockets and resolvers write; a zone (`%eth0`) is left out. */
+/**
+ * Returns the address, without its zone (`%eth0`), or undefined when the text is not an address as sockets and
+ * resolvers write it.
+ */
 export function readAddress(text: string): Address | undefined {
   const [address = ''] = text.split('%');
   return isIP(address) === 0 ? undefined : ipaddr.parse(address);
 }
 
-/** Whether an address lies in a block. An IPv4-mapped address lies where its IPv4 address does: sockets treat them alike. */
+/**
+ * True when an address is in a block. An IPv4-mapped address is also in the blocks of its IPv4 address, since sockets
+ * treat both alike.
+ */
 export function isWithin(address: Address, block: Block): boolean {
   return [address, unmapped(address)].some(
     (each) => each.kind() === block[0].kind() && each.match([block[0], block[1]] as never),
@@ -92,8 +99,9 @@ function unmapped(address: Address): Address {
 }
 
 /**
- * The rule that keeps an address (as sockets write it) off the public internet; undefined for a public one. An IPv6
- * address that holds the IPv4 address of a metadata service in any known form has the rule of that address.
+ * Returns the rule that keeps an address (as sockets write it) off the public internet; undefined for a public address.
+ * An IPv6 address that embeds the IPv4 address of a metadata service, in any known form, gets the rule of that IPv4
+ * address.
  */
 export function egressRuleOf(text: string): EgressRule | undefined {
   const address = readAddress(text);
@@ -104,12 +112,12 @@ export function egressRuleOf(text: string): EgressRule | undefined {
   return inner.find(isAlwaysRefused) ?? own;
 }
 
-/** Whether no allow-list lifts the rule. */
+/** True when no allow-list lifts the rule. */
 export function isAlwaysRefused(rule: EgressRule | undefined): boolean {
   return rule !== undefined && ALWAYS.includes(rule);
 }
 
-/** Whether a host name (lower case, no final dot) is one of a metadata service. */
+/** True when a host name (lower case, no final dot) is one of a metadata service. */
 export function isMetadataName(host: string): boolean {
   return METADATA_NAMES.has(host);
 }

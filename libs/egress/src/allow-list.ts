@@ -2,16 +2,16 @@ import { isIP } from 'node:net';
 import ipaddr from 'ipaddr.js';
 import { egressRuleOf, isAlwaysRefused, isMetadataName, isWithin, readAddress, type Block } from './address-rules.js';
 
-/** An entry that cannot be read. The message names its position, never its text. */
+/** An entry cannot be read. The message names its position, never its text. */
 export class InvalidAllowList extends Error {}
 
 interface Entry {
-  /** plain http too, not only https */
+  /** true when the entry also allows plain http */
   readonly plainHttp: boolean;
-  /** undefined: every port */
+  /** undefined allows every port */
   readonly port: number | undefined;
   readonly matches: (host: string) => boolean;
-  /** the addresses that are allowed whatever name leads there; undefined for an entry by name */
+  /** the addresses that the entry allows under any host name; undefined for an entry by name */
   readonly block?: Block;
 }
 
@@ -19,22 +19,23 @@ const HOST_AND_PORT = /^(\[[0-9a-f:.]+\]|[^:[\]/]+)(?::(\d{1,5}))?$/;
 const HOST_NAME = /^(\*\.)?(?!-)[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*$/;
 
 /**
- * The operator's list of hosts and addresses that are allowed although they are not on the public internet. Entries:
- * `10.0.0.0/8`, `10.1.2.3`, `keycloak.internal`, `keycloak.internal:8443`, `[fd12::1]:8443`, `*.svc.cluster.local`. An entry
- * without a port is for every port; one that starts with `http://` allows plain http there too.
+ * The operator's list of hosts and addresses that egress may reach although they are not on the public internet.
+ * Entries: `10.0.0.0/8`, `10.1.2.3`, `keycloak.internal`, `keycloak.internal:8443`, `[fd12::1]:8443`,
+ * `*.svc.cluster.local`. An entry without a port allows every port. An entry that starts with `http://` also allows
+ * plain http.
  */
 export class AllowList {
   private constructor(private readonly entries: readonly Entry[]) {}
 
   static readonly none = new AllowList([]);
 
-  /** Reads entries that are separated by commas. Throws `InvalidAllowList`. */
+  /** Reads entries separated by commas. Throws `InvalidAllowList`. */
   static read(text: string): AllowList {
     const parts = text.split(',').map((part) => part.trim().toLowerCase());
     return new AllowList(parts.flatMap((part, index) => (part === '' ? [] : [readEntry(part, index + 1)])));
   }
 
-  /** `host`: lower case, without brackets and without a final dot. */
+  /** `host` is in lower case, without brackets and without a final dot. */
   allowsHost(host: string, port: number): boolean {
     return this.entriesAt(port).some((entry) => entry.matches(host));
   }
@@ -100,7 +101,7 @@ function blockEntry(block: Block, limits: Limits, invalid: Invalid): Entry {
   return { ...limits, matches, block };
 }
 
-/** The first and the last address of a block. */
+/** Returns the first and the last address of a block. */
 function edges([address, bits]: Block): [string, string] {
   const text = `${address.toString()}/${String(bits)}`;
   const family = address.kind() === 'ipv4' ? ipaddr.IPv4 : ipaddr.IPv6;
@@ -109,7 +110,7 @@ function edges([address, bits]: Block): [string, string] {
 
 function nameEntry(text: string, limits: Limits, invalid: Invalid): Entry {
   const name = text.replace(/\.$/, '');
-  // A last label of digits makes resolvers read the name as an address in an old form (inet_aton).
+  // Resolvers read a name whose last label is a number as an address in an old form (inet_aton).
   if (!HOST_NAME.test(name) || /(^|\.)(\d+|0x[0-9a-f]*)$/.test(name))
     throw invalid('use a host name or an address written out');
   if (isMetadataName(name)) throw invalid('metadata services stay refused; leave it out');

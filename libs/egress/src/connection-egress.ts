@@ -3,8 +3,8 @@ import { EgressRefused } from './egress-refused.js';
 import { bareHost } from './public-egress.js';
 
 /**
- * Why a connection may not lead to this host name or address, without DNS; undefined when it may. Connections lead into
- * private networks by their nature; only link-local addresses and metadata services are refused.
+ * Returns the fault of a connection's host name or address, judged without DNS, or undefined. Connections often point
+ * into private networks, so only link-local addresses and metadata services are refused.
  */
 export function connectionHostFault(hostname: string): string | undefined {
   const host = bareHost(hostname);
@@ -12,7 +12,7 @@ export function connectionHostFault(hostname: string): string | undefined {
   return isMetadataName(host) ? new EgressRefused('metadata').message : undefined;
 }
 
-/** The refusal of an address that a connection was resolved to, for `guardedLookup`; undefined when it may be used. */
+/** Returns the refusal of a connection's resolved address, or undefined. For `guardedLookup`. */
 export function connectionAddressFault(address: string): EgressRefused | undefined {
   const rule = egressRuleOf(address);
   return rule !== undefined && isAlwaysRefused(rule) ? new EgressRefused(rule) : undefined;

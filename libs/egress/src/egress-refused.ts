@@ -1,6 +1,6 @@
 import { isAlwaysRefused, type EgressRule } from './address-rules.js';
 
-/** The setting by which an operator allows what the rules refuse. */
+/** The setting with the operator's allow-list. */
 const EGRESS_SETTING = 'MAYFLY_EGRESS_ALLOW';
 
 const WORDS: Record<EgressRule, string> = {
@@ -15,7 +15,10 @@ const WORDS: Record<EgressRule, string> = {
   reserved: 'a reserved address',
 };
 
-/** Says which rule refused a URL or an address, and which setting allows it. `code` tells it from an outage of the network. */
+/**
+ * Names the rule that refused a URL or an address, and the setting that allows it. `code` separates it from a network
+ * failure.
+ */
 export class EgressRefused extends Error {
   readonly code = 'EGRESS_REFUSED';
 
@@ -25,7 +28,7 @@ export class EgressRefused extends Error {
   }
 }
 
-/** The text of a refusal, without the address: what a name resolves to is not the caller's business. */
+/** Returns the text of a refusal, without the address: the caller may not learn the addresses of a name. */
 function refusalText(rule: EgressRule | 'plain-http'): string {
   if (rule === 'plain-http')
     return `use https; an operator can allow plain http there by an entry \`http://…\` in ${EGRESS_SETTING}`;

@@ -2,15 +2,15 @@ import { lookup, type LookupAddress } from 'node:dns';
 import type { LookupFunction } from 'node:net';
 import type { EgressRefused } from './egress-refused.js';
 
-/** How a host name becomes addresses; `lookup` of `node:dns`, or a stand-in for tests. */
+/** Resolves a host name to addresses: `lookup` of `node:dns`, or a fake in tests. */
 export type ResolveHost = LookupFunction;
 
 /** The system's resolver. */
 export const resolveBySystem: ResolveHost = lookup;
 
 /**
- * A look-up for sockets that fails when any of the addresses found is refused, so that what was judged is what is
- * connected to. `net` does not look up a host that is an address already: judge those first.
+ * Returns a look-up for sockets that fails when any of the resolved addresses is refused. The socket connects to
+ * exactly the addresses that were judged. `net` does not look up a host that is an address: judge such a host first.
  */
 export function guardedLookup(
   faultOf: (address: string) => EgressRefused | undefined,

@@ -4,7 +4,7 @@ import { AllowList } from './allow-list.js';
 import { EgressRefused } from './egress-refused.js';
 import { guardedLookup, resolveBySystem, type ResolveHost } from './guarded-lookup.js';
 
-/** A host as URLs write it, without brackets and final dot, in lower case. */
+/** Returns the host of a URL without brackets and without the final dot, in lower case. */
 export function bareHost(hostname: string): string {
   return hostname
     .replace(/^\[|\]$/g, '')
@@ -12,11 +12,14 @@ export function bareHost(hostname: string): string {
     .toLowerCase();
 }
 
-/** The strict guard, for what is fetched from elsewhere (keys, bundles): https and public addresses, and what the operator allows. */
+/**
+ * The strict guard for keys and bundles that Mayfly fetches: allows https to public addresses, and the operator's
+ * allow-list.
+ */
 export class PublicEgress {
   constructor(private readonly allow: AllowList = AllowList.none) {}
 
-  /** Why this http(s) URL may not be fetched, as far as one can tell without DNS; undefined when it may. */
+  /** Returns the refusal of an http(s) URL, judged without DNS; undefined when Mayfly may fetch it. */
   refusalOf(url: string): EgressRefused | undefined {
     const { protocol, host, port } = placeOf(url);
     const literal = readAddress(host) === undefined ? nameRule(host) : this.refusedRule(host, host, port);
@@ -25,7 +28,10 @@ export class PublicEgress {
     return rule === undefined ? undefined : new EgressRefused(rule);
   }
 
-  /** The look-up for a connection to this URL; fails with `EgressRefused` when one of the addresses may not be used. */
+  /**
+   * Returns the look-up for a connection to this URL. It fails with `EgressRefused` when one of the addresses is
+   * refused.
+   */
   lookupFor(url: string, resolve: ResolveHost = resolveBySystem): LookupFunction {
     const { host, port } = placeOf(url);
     return guardedLookup((address) => {

@@ -13,15 +13,15 @@ interface Entry {
 }
 
 /**
- * Identities already proven, by the SHA-256 of their token (the token itself is not kept), so that a call costs a look-up.
- * An entry serves for at most 60 seconds and never past the token's `exp`; a key withdrawn meanwhile is noticed after that.
+ * Caches proven identities by the SHA-256 of their token, not by the token itself. An entry lives at most 60 seconds
+ * and never past the token's `exp`. The withdrawal of a key takes effect when the entry ends.
  */
 export class IdentityCache {
   private readonly entries = new LRUCache<string, Entry>({ max: MAX_ENTRIES });
 
   get(token: string, now: Date): VerifiedIdentity | undefined {
     const entry = this.entries.get(digest(token));
-    // A clock that was set back proves nothing about the time since.
+    // Refuses entries from the future: the clock was set back, so their age is unknown.
     return entry !== undefined && now >= entry.from && now < entry.until ? entry.identity : undefined;
   }
 

@@ -11,7 +11,7 @@ import {
 } from './refusal-reasons.js';
 import { escapeUntrusted, tokenFacts, type TokenFacts } from './token/token-facts.js';
 
-/** The name of a trusted issuer, and who it vouched for. */
+/** The name of a trusted issuer, and the subject that it proved. */
 interface ProvenIdentity {
   readonly issuer: string;
   readonly subject: string;
@@ -19,15 +19,15 @@ interface ProvenIdentity {
 
 const MAX_FACT_LENGTH = 512;
 
-/** Carried as the cause of the Problem: what the audit and the log are told, and no unproven caller is. */
+/** The cause of a refusal's `Problem`: facts for the audit and the log that an unproven caller may not read. */
 class IdentityRefusal extends Error {
-  /** of the refused token; empty where there is none to read */
+  /** facts of the refused token; empty when no token could be read */
   facts: TokenFacts = {};
 
   constructor(
     readonly reason: IdentityRefusalReason,
     cause?: unknown,
-    /** the registered member whose form is not accepted */
+    /** the registered member with the wrong form */
     readonly member?: string,
   ) {
     super(reason, cause === undefined ? undefined : { cause });
@@ -35,17 +35,18 @@ class IdentityRefusal extends Error {
   }
 }
 
-/** What audit, log and metrics are told of a refused identity. */
+/** The facts of a refused identity for audit, log and metrics. */
 export interface RefusedIdentity {
   readonly reason: IdentityRefusalReason;
-  /** whether issuer and subject were proven, and the caller was told the reason */
+  /** true when issuer and subject were proven, so that the caller also reads the reason */
   readonly isProven: boolean;
   readonly facts: TokenFacts;
 }
 
 /**
- * `unauthenticated`. A token that is not proven is refused in the same words for every reason (an attacker learns nothing
- * from them); one that is proven with the reason, what to change, and `fact`: what of the token broke the rule.
+ * Returns `unauthenticated`. All refusals of unproven tokens have the same text, so that an attacker learns nothing.
+ * The refusal of a proven token has the reason, the change to make, and `fact`: the part of the token that broke the
+ * rule.
  */
 export function identityRefused(reason: ProvenReason | UnprovenReason, fact?: string, member?: string): Problem {
   const cause = new IdentityRefusal(reason, undefined, member);
@@ -60,28 +61,31 @@ export function identityRefused(reason: ProvenReason | UnprovenReason, fact?: st
   return new Problem('unauthenticated', detail, { reason, help, cause });
 }
 
-/** `unauthenticated` (`malformed`) for a registered member that has not the form that is accepted; its name is ours, not the token's. */
+/**
+ * Returns `unauthenticated` (`malformed`) for a registered member with the wrong form. Its name comes from our list,
+ * not from the token.
+ */
 export function malformedMember(member: string): Problem {
   return identityRefused('malformed', undefined, member);
 }
 
-/** The member that a refusal of this room is about, where one is to blame. */
+/** Returns the member that caused a refusal of this room, or undefined. */
 export function refusedMember(problem: unknown): string | undefined {
   return problem instanceof Problem && problem.cause instanceof IdentityRefusal ? problem.cause.member : undefined;
 }
 
-/** `unauthenticated`: no token was sent. */
+/** Returns `unauthenticated` for a request without a token. */
 export function tokenMissing(): Problem {
   const { meaning, help } = OTHER_REASONS.no_token;
   return new Problem('unauthenticated', meaning, { reason: 'no_token', help, cause: new IdentityRefusal('no_token') });
 }
 
-/** `unauthenticated`: a token that opens one task has opened it. */
+/** Returns `unauthenticated` for a token that opens one task and has been used. */
 export function replayRefused({ issuer, subject }: ProvenIdentity): Problem {
   return withFacts(identityRefused('replayed'), { issuer, subject });
 }
 
-/** `forbidden` for an identity that was proven and yet stands for no single agent: it names what has to be bound. */
+/** Returns `forbidden` for a proven identity without exactly one agent. Names the identity to bind. */
 export function agentRefused(reason: 'no_agent' | 'ambiguous_agent', { issuer, subject }: ProvenIdentity): Problem {
   const { meaning, help } = PROVEN_REASONS[reason];
   const problem = new Problem('forbidden', `${meaning}: issuer \`${issuer}\`, subject \`${subject}\``, {
@@ -91,7 +95,10 @@ export function agentRefused(reason: 'no_agent' | 'ambiguous_agent', { issuer, s
   return withFacts(problem, { issuer, subject });
 }
 
-/** `forbidden` for a proven identity that has a role and is bound to an agent: it is neither until one of them is gone. */
+/**
+ * Returns `forbidden` for a proven identity that has a role and is also bound to an agent. It may be neither until the
+ * role or the binding is removed.
+ */
 export function personIsAgent(agent: string, { issuer, subject }: ProvenIdentity): Problem {
   const { meaning, help } = PROVEN_REASONS.person_and_agent;
   const problem = new Problem('forbidden', `${meaning}: agent \`${agent}\``, {
@@ -101,7 +108,7 @@ export function personIsAgent(agent: string, { issuer, subject }: ProvenIdentity
   return withFacts(problem, { issuer, subject });
 }
 
-/** `unavailable`: without the issuer's keys nobody can be proven, so nobody is let in (I7). */
+/** Returns `unavailable`: without the issuer's keys no identity can be proven, so none is accepted (I7). */
 export function keysUnavailable(cause?: unknown): Problem {
   if (cause instanceof EgressRefused) return keysRefused(cause);
   return new Problem('unavailable', OTHER_REASONS.keys_unavailable.meaning, {
@@ -111,34 +118,37 @@ export function keysUnavailable(cause?: unknown): Problem {
 }
 
 /**
- * Notes in a refusal of this room which token it is about; `issuer` is the name of the document that the token chose.
- * Any other error is left as it is.
+ * Adds the facts of the refused token to a refusal of this room. `issuer` is the name of the document that the token
+ * chose. Leaves any other error unchanged.
  */
 export function noteRefusedToken(error: unknown, token: string, issuer: string | undefined): void {
   withFacts(error, { ...tokenFacts(token), ...(issuer === undefined ? {} : { issuer }) });
 }
 
-/** What this room says of a refusal of its own; undefined for any other error. */
+/** Returns the facts of a refusal of this room; undefined for any other error. */
 export function refusedIdentity(problem: unknown): RefusedIdentity | undefined {
   if (!(problem instanceof Problem && problem.cause instanceof IdentityRefusal)) return undefined;
   const { reason, facts, member } = problem.cause;
   return { reason, isProven: isProvenReason(reason), facts: member === undefined ? facts : { ...facts, member } };
 }
 
-/** Whether a refusal is answered like every other one of a token that is not proven. */
+/** True when the refusal has the common text for unproven tokens. */
 export function isReasonHidden(problem: unknown): boolean {
   const reason = identityRefusalReason(problem);
   return reason !== undefined && isUnprovenReason(reason);
 }
 
-/** `unavailable` for as long as nobody changes a setting: the keys are where the service may not fetch. */
+/**
+ * Returns `unavailable` without a retry time: the egress guard refuses the address of the keys until an operator
+ * changes a setting.
+ */
 function keysRefused(cause: EgressRefused): Problem {
   return new Problem('unavailable', `the keys of the identity issuer may not be fetched: ${cause.message}`, {
     cause: new IdentityRefusal('keys_refused', cause),
   });
 }
 
-/** The machine reason behind a Problem that this room threw; undefined for any other error. */
+/** Returns the reason of a `Problem` that this room threw; undefined for any other error. */
 export function identityRefusalReason(problem: unknown): IdentityRefusalReason | undefined {
   return refusedIdentity(problem)?.reason;
 }

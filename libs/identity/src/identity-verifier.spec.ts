@@ -40,7 +40,7 @@ beforeEach(() => {
   verifier.replaceIssuers([ci.trusted('ci')]);
 });
 
-/** What `replaceIssuers` is told where an agent of `ci` is bound to these claims. */
+/** The bound claims of `replaceIssuers` where an agent of `ci` is bound to these claims. */
 function boundTo(...claims: string[]) {
   return boundClaimsOf([{ issuer: 'ci', claims: Object.fromEntries(claims.map((name) => [name, 'x'])) }]);
 }

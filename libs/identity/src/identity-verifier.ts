@@ -11,14 +11,17 @@ import { MAX_TOKEN_LENGTH, readCompactToken, type UnprovenToken } from './token/
 import { acceptingDocuments, checkAlgorithm, checkHeader, checkLifetime, proveToken } from './token/token-checks.js';
 import { toVerifiedIdentity, type VerifiedIdentity } from './verified-identity.js';
 
-/** What one set of trusted issuers has proven; replaced as a whole, so that nothing of an old set survives in it. */
+/**
+ * The trusted issuers and the identities proven under them. Replaced as a whole, so that no identity outlives its
+ * issuers.
+ */
 interface Trust {
   readonly issuers: TrustedIssuers;
   readonly boundClaims: BoundClaims;
   readonly proven: IdentityCache;
 }
 
-/** Proves tokens of trusted issuers. Until `replaceIssuers` is called nobody is trusted. */
+/** Proves tokens of trusted issuers. Trusts no issuer until `replaceIssuers` is called. */
 export class IdentityVerifier {
   private trust: Trust;
 
@@ -30,18 +33,19 @@ export class IdentityVerifier {
   }
 
   /**
-   * From now on these issuers are trusted and no others; whatever was proven before is proven anew. Of claims only those
-   * that agents are bound to (`boundClaimsOf`) are kept. Throws `invalid_declaration`, and changes nothing, when they contradict each other.
+   * Trusts exactly these issuers from now on, and forgets all identities proven before. Keeps only the claims that
+   * agents are bound to (`boundClaimsOf`). Throws `invalid_declaration`, and changes nothing, when the issuers
+   * contradict each other.
    */
   replaceIssuers(issuers: readonly TrustedIssuer[], boundClaims: BoundClaims = new Map()): void {
     this.trust = this.trustIn(issuers, boundClaims);
   }
 
   /**
-   * Who presents this token (the bare compact JWS, no scheme). Throws `unauthenticated`, worded the same for every cause
-   * until the signature is proven and with the reason afterwards (`refusedIdentity` has it for the audit either way), or
-   * `unavailable` when the issuer's keys cannot be had. A token of a `singleUse` issuer verifies as often as it is shown:
-   * consuming its `jti` is the caller's duty.
+   * Returns the identity that a token proves (the bare compact JWS, no scheme). Throws `unauthenticated`: with one text
+   * for every reason before the signature is proven, with the reason afterwards (`refusedIdentity` always has it for
+   * the audit). Throws `unavailable` when the issuer's keys cannot be read. A token of a `singleUse` issuer verifies
+   * any number of times: the caller must consume its `jti`.
    */
   async verify(token: string): Promise<VerifiedIdentity> {
     if (token.length > MAX_TOKEN_LENGTH) throw identityRefused('oversized');
@@ -54,12 +58,16 @@ export class IdentityVerifier {
     return identity;
   }
 
-  /** Why the Issuer document of this name is out of force, in words; undefined when it is not. */
+  /**
+   * Returns the reason why the Issuer document of this name is out of force, in words; undefined when it is in force.
+   */
   contradictionOf(name: string): string | undefined {
     return this.trust.issuers.contradictionOf(name);
   }
 
-  /** As `verify`, judged anew, and nothing of it kept: for tests of an issuer. It lets nobody in. */
+  /**
+   * Proves a token as `verify` does, without reading or filling the cache. For tests of an issuer; grants no access.
+   */
   judge(token: string): Promise<VerifiedIdentity> {
     return this.prove(token, this.trust, this.clock.now());
   }
@@ -81,8 +89,8 @@ export class IdentityVerifier {
   }
 
   /**
-   * Nothing in the token is believed, and no rule that its holder is told of is looked at, before the line that proves it;
-   * only its issuer and its key are looked up by what it says.
+   * Until the signature is proven, the token only selects its issuer and its key, and no rule is checked whose reason
+   * the caller may read.
    */
   private async proveSignature(token: string, { header }: UnprovenToken, group: IssuerGroup, now: Date): Promise<void> {
     const key = await this.findKey(group.lead, checkAlgorithm(header, group.lead.spec), header.kid);

@@ -36,7 +36,7 @@ interface Declared {
 
 const notFetched = () => Promise.reject(new Error('nothing is fetched for pinned keys'));
 
-/** Who is proven: the name of an agent, the name and roles of a person, or why nobody is. */
+/** The outcome of a proof: the name of an agent, the name and roles of a person, or the reason of a refusal. */
 async function outcome(token: string, { issuers = [people()], bindings = [] }: Declared = {}): Promise<string> {
   const keys = new IssuerKeySource({ fetchJson: notFetched, readFile: notFetched }, clock);
   const verifier = new IdentityVerifier(keys, clock);

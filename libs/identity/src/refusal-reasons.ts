@@ -1,13 +1,13 @@
 interface ReasonText {
-  /** the fact, as the caller reads it where it may, and as docs/problems.md has it */
+  /** the fact, for the caller (when the caller may read it) and for docs/problems.md */
   readonly meaning: string;
-  /** the change: what the caller or the platform team can do */
+  /** the change that the caller or the platform team can make */
   readonly help: string;
 }
 
 /**
- * Rules that only a token with a proven signature and issuer is judged by. Its holder is told which one refused: whoever
- * has such a token can read all of it already.
+ * Rules for tokens with a proven signature and issuer. The caller reads which rule refused: the holder of such a token
+ * can read all of it already.
  */
 export const PROVEN_REASONS = {
   expired: {
@@ -65,8 +65,8 @@ export const PROVEN_REASONS = {
 } as const satisfies Readonly<Record<string, ReasonText>>;
 
 /**
- * Reasons to refuse a token that is not proven. Its sender reads one text for all of them, so that nobody finds out by
- * trying which issuers and keys are trusted; audit, log and `GET /refusals` have the reason.
+ * Reasons to refuse an unproven token. The caller reads one text for all of them, so that nobody can find the trusted
+ * issuers and keys by trying. Audit, log and `GET /refusals` have the reason.
  */
 export const UNPROVEN_REASONS = {
   oversized: {
@@ -103,7 +103,7 @@ export const UNPROVEN_REASONS = {
   },
 } as const satisfies Readonly<Record<string, ReasonText>>;
 
-/** What is no verdict on a token. */
+/** Reasons that judge no token. */
 export const OTHER_REASONS = {
   no_token: {
     meaning: 'send a bearer token in `Authorization`',
@@ -122,7 +122,7 @@ export const OTHER_REASONS = {
 export type ProvenReason = keyof typeof PROVEN_REASONS;
 export type UnprovenReason = keyof typeof UNPROVEN_REASONS;
 
-/** Why an identity was refused, as audit, log, metrics and `GET /refusals` name it. */
+/** The reason why an identity was refused, as named in audit, log, metrics and `GET /refusals`. */
 export type IdentityRefusalReason = ProvenReason | UnprovenReason | keyof typeof OTHER_REASONS;
 
 export const IDENTITY_REFUSAL_REASONS = Object.keys({ ...PROVEN_REASONS, ...UNPROVEN_REASONS, ...OTHER_REASONS }) as [
@@ -130,12 +130,12 @@ export const IDENTITY_REFUSAL_REASONS = Object.keys({ ...PROVEN_REASONS, ...UNPR
   ...IdentityRefusalReason[],
 ];
 
-/** Whether the reason is for the platform team alone. */
+/** True when only the platform team may read the reason. */
 export function isUnprovenReason(reason: IdentityRefusalReason): reason is UnprovenReason {
   return Object.hasOwn(UNPROVEN_REASONS, reason);
 }
 
-/** Whether the sender of the token may be told the reason. */
+/** True when the sender of the token may read the reason. */
 export function isProvenReason(reason: IdentityRefusalReason): reason is ProvenReason {
   return Object.hasOwn(PROVEN_REASONS, reason);
 }

@@ -7,38 +7,41 @@ import type { KeptClaims } from './profiles/profile.js';
 import { profileRules } from './profiles/profile-rules.js';
 import type { TokenClaims } from './token/compact-token.js';
 
-/** Who was proven to call. It holds no token and nothing that could be replayed; it is frozen and may be shared. */
+/** The proven caller. Holds no token and nothing that could be replayed. It is frozen, so it may be shared. */
 export interface VerifiedIdentity {
   /**
-   * The name of the issuer's document: of a person the first one with roles, so that one person has one name whatever the
-   * token was for; of a workload the first one that accepts the token.
+   * The name of the issuer's document. For a person: the first document with roles, so that a person has one name
+   * whatever the token's audience. For a workload: the first document that accepts the token.
    */
   readonly issuer: string;
-  /** the same for all documents of one issuer */
+  /** equal for all documents of one issuer */
   readonly issuerUrl: string;
-  /** names of the issuer's documents that accept the token: their roles were given, their agents may be meant */
+  /** names of the issuer's documents that accept the token; roles and agents come from these documents only */
   readonly acceptedBy: readonly string[];
   /** names of all documents of the issuer */
   readonly issuerNames: readonly string[];
-  /** SPIFFE IDs in canonical form */
+  /** SPIFFE IDs are in canonical form */
   readonly subject: string;
   readonly profile: IssuerProfile;
-  /** a person has a role, or comes from an issuer that has no agents */
+  /** `person`: has a role, or every document that accepts the token has roles and no agents */
   readonly kind: 'workload' | 'person';
-  /** what a person may be; always empty for a workload */
+  /** a person's roles; always empty for a workload */
   readonly roles: readonly Role[];
-  /** whether the claims fit a role of the issuer, be it in a document that does not accept this token: it is no agent */
+  /**
+   * true when the claims match a role of the issuer, even in a document that does not accept this token; such an
+   * identity is no agent
+   */
   readonly fitsRole: boolean;
-  /** the `iat` of the token; the time of verification for a JWT-SVID without one */
+  /** the token's `iat`, or the time of verification for a JWT-SVID without one */
   readonly issuedAt: Date;
   readonly expiresAt: Date;
   readonly jti?: string;
-  /** whoever acts on the identity must consume `jti` first; it is always there when this is true */
+  /** true when `jti` must be consumed before the identity is used; `jti` is then present */
   readonly singleUse: boolean;
   readonly claims: KeptClaims;
 }
 
-/** A token after all proofs, and what it was held against. */
+/** A token after all proofs, with the data that it was checked against. */
 export interface ProvenToken {
   readonly group: IssuerGroup;
   /** the documents that accept the token: at least one */
@@ -76,7 +79,10 @@ export function toVerifiedIdentity(proven: ProvenToken): VerifiedIdentity {
   });
 }
 
-/** Documents with roles stand first in a group: only whoever runs the service can change the name of a person. */
+/**
+ * A group lists documents with roles first. Only the operator declares those, so nobody else can change a person's
+ * name.
+ */
 function nameFor(kind: VerifiedIdentity['kind'], { group, accepting }: ProvenToken): string {
   const workloads = accepting.find(({ spec }) => spec.roles === undefined) ?? accepting[0];
   return kind === 'person' || workloads === undefined ? group.lead.name : workloads.name;
@@ -86,7 +92,7 @@ function namesOf(documents: readonly TrustedIssuer[]): string[] {
   return documents.map(({ name }) => name);
 }
 
-/** Whether workloads are expected under one of the documents: it has no roles, or agents beside them. */
+/** True when one of the documents may have workloads: it has no roles, or it has agents besides its roles. */
 function mayHoldAgents(documents: readonly TrustedIssuer[], boundClaims: BoundClaims): boolean {
   return documents.some(({ name, spec }) => spec.roles === undefined || boundClaims.has(name));
 }

@@ -1,87 +1,107 @@
-import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
-import { decide, type Decision, type Verdict } from '@mayfly/policy';
+import type { Targets } from '@mayfly/credentials';
+import type { Clock, JsonObject } from '@mayfly/kernel';
+import { Decision, deny, judgeRequester, permit, type Judgement } from '@mayfly/policy';
 import type { CompiledTemplate, RenderedCredential } from '@mayfly/templates';
+import { judged } from './judged.js';
 import { narrowLifetime, type GrantedLifetime } from './narrowing.js';
-import type { StepObserver, TemplateSource } from './ports.js';
 import { renderScopes } from './rendered-scopes.js';
 import type { Requester, TaskRequest } from './request.js';
-import type { Targets } from './targets.js';
+import type { StepObserver } from './step.js';
+import type { TemplateSource } from './template-source.js';
 
-/** What steps 2 to 5 found: the request may be granted, this far and no further. */
-export interface Assessment {
+/** The result of steps 3 to 6 for a permitted request: the decision, and the limits of the grant. */
+export interface PermittedRequest {
+  readonly permitted: true;
+  readonly decision: Decision;
   readonly template: CompiledTemplate;
   readonly parameters: JsonObject;
-  /** one a credential, in the template's order; each is taken by its provider and its connection */
+  /** one for each credential, in the template's order; provider and connection accept each of them */
   readonly scopes: readonly RenderedCredential[];
-  readonly trace: readonly Verdict[];
   readonly lifetime: GrantedLifetime;
   readonly at: Date;
 }
 
-/** Steps 2 to 5 of the path: load, validate, decide, narrow. It changes nothing, so a dry run and a renewal use it too. */
+export interface DeniedRequest {
+  readonly permitted: false;
+  readonly decision: Decision;
+}
+
+export type Assessment = PermittedRequest | DeniedRequest;
+
+/** Verdicts of step 1: the guard authenticated the caller and checked its permission. */
+const AT_THE_DOOR: readonly Judgement[] = [permit('identity'), permit('permission')];
+
+/** Steps 3 to 6 of the path: load, validate, decide, narrow. Has no effect, so dry runs and renewals use it too. */
 export class Assessor {
   constructor(
     private readonly templates: TemplateSource,
-    private readonly targets: Pick<Targets, 'traits' | 'scopeFault'>,
+    private readonly targets: Pick<Targets, 'traits' | 'scopeFault' | 'requireEnabled'>,
     private readonly clock: Clock,
     private readonly observer: StepObserver,
   ) {}
 
   /**
-   * Throws `not_found` for a template that is not in force, `invalid_parameters`, `provider_rejected` for a scope that no
-   * parameter could make fit, or `policy_denied` naming the control.
+   * Evaluates every control after a denial too, so that the trace is complete. A name without a published template ends
+   * at step 3.
    */
   assess(requester: Requester, request: TaskRequest): Assessment {
     const at = this.clock.now();
-    const template = this.after('load', this.load(request.template)); //                        2
-    const parameters = template.validate(request.parameters); //                                3
-    const scopes = this.after('validate', renderScopes(template, parameters, this.targets));
-    const { trace } = this.after('decide', this.decide(requester, template)); //                4
-    const lifetime = this.after('narrow', this.narrow(requester, template, request, at)); //    5
-    const passed = (control: Verdict['control']): Verdict => ({ control, outcome: 'permit' });
-    return { template, parameters, scopes, trace: [...trace, passed('parameters'), passed('lifetime')], lifetime, at };
+    const template = this.after('load', this.templates.current(request.template)); //              3
+    if (template === undefined) return unpublished(request.template);
+    const rendered = this.after('validate', this.validate(template, request)); //                  4
+    const requesting = this.after('decide', this.decide(requester, template)); //                  5
+    const narrowed = this.after('narrow', this.narrow(requester, template, request, at)); //       6
+    const judgements = [...AT_THE_DOOR, permit('template-lifecycle'), rendered.judgement, ...requesting];
+    const decision = Decision.of([...judgements, narrowed.judgement, this.connectionState(template)]);
+    if (!decision.permitted || !('value' in rendered) || !('value' in narrowed)) return { permitted: false, decision };
+    return { permitted: true, decision, template, ...rendered.value, lifetime: narrowed.value, at };
   }
 
-  private load(name: string): CompiledTemplate {
-    const template = this.templates.current(name);
-    if (template === undefined) {
-      throw new Problem('not_found', `there is no published template \`${name}\``, {
-        help: '`GET /me` lists the templates that this agent may ask for',
-      });
-    }
-    return template;
+  private validate(template: CompiledTemplate, request: TaskRequest) {
+    return judged('parameters', () => {
+      const parameters = template.validate(request.parameters);
+      return { parameters, scopes: renderScopes(template, parameters, this.targets) };
+    });
   }
 
-  private decide(requester: Requester, { version: { name, version, spec } }: CompiledTemplate): Decision {
-    const decision = decide({
+  private decide(requester: Requester, { version: { name, version, spec } }: CompiledTemplate): readonly Judgement[] {
+    return judgeRequester({
       agent: requester.agent,
       runtime: requester.runtime,
       template: { name, version, requesters: spec.requesters },
     });
-    if (decision.refusal !== undefined) {
-      const { control, detail, help } = decision.refusal;
-      throw new Problem('policy_denied', detail ?? 'the request is not permitted', {
-        control,
-        ...(help === undefined ? {} : { help }),
-      });
-    }
-    return decision;
   }
 
-  private narrow(requester: Requester, template: CompiledTemplate, request: TaskRequest, at: Date): GrantedLifetime {
-    return narrowLifetime({
-      ...(request.ttlSeconds === undefined ? {} : { requestedSeconds: request.ttlSeconds }),
-      template: template.version.spec.lifetime,
-      identitySeconds: (requester.identityExpiresAt.getTime() - at.getTime()) / 1000,
-      providers: template.version.spec.credentials.map(({ provider, connection }) => ({
-        kind: provider,
-        traits: this.targets.traits(provider, connection),
-      })),
-    });
+  private narrow(requester: Requester, template: CompiledTemplate, request: TaskRequest, at: Date) {
+    return judged('lifetime', () =>
+      narrowLifetime({
+        ...(request.ttlSeconds === undefined ? {} : { requestedSeconds: request.ttlSeconds }),
+        template: template.version.spec.lifetime,
+        identitySeconds: (requester.identityExpiresAt.getTime() - at.getTime()) / 1000,
+        providers: template.version.spec.credentials.map(({ provider, connection }) => ({
+          kind: provider,
+          traits: this.targets.traits(provider, connection),
+        })),
+      }),
+    );
+  }
+
+  private connectionState({ version }: CompiledTemplate): Judgement {
+    return judged('connection-state', () => {
+      for (const { connection } of version.spec.credentials) this.targets.requireEnabled(connection);
+    }).judgement;
   }
 
   private after<T>(step: 'load' | 'validate' | 'decide' | 'narrow', result: T): T {
     this.observer.reached(step);
     return result;
   }
+}
+
+function unpublished(name: string): DeniedRequest {
+  const refusal = deny('template-lifecycle', `there is no published template \`${name}\``, {
+    problem: 'not_found',
+    help: '`GET /me` lists the templates that this agent may ask for',
+  });
+  return { permitted: false, decision: Decision.of([...AT_THE_DOOR, refusal]) };
 }

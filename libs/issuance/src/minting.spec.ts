@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import type { AnyProvider, Minted } from '@mayfly/credentials';
+import { type AnyProvider, ConnectionGates, type Minted } from '@mayfly/credentials';
 import { addSeconds, Problem } from '@mayfly/kernel';
 import { FakeIssuanceMetrics, FakeTaskStores, holdDeadlines, IssuanceService, templateOf } from '@mayfly/testing';
-import { ConnectionGates } from './connection-gates.js';
 import { checkMinted, Minter, MintFailure } from './minting.js';
-import type { Plan } from './plan.js';
+import { Opening, type Opened } from './opening.js';
+import type { RemotePlan } from './plan.js';
 
 type Mint = AnyProvider['mint'];
 
@@ -14,7 +14,7 @@ const unavailable = () => Promise.reject(new Problem('provider_unavailable', 'th
 
 describe('minting', () => {
   let metrics: FakeIssuanceMetrics;
-  let plan: Plan;
+  let plan: RemotePlan;
   let service: IssuanceService<FakeTaskStores>;
 
   beforeEach(async () => {
@@ -24,7 +24,7 @@ describe('minting', () => {
       scope: { permissions: [name] },
     }));
     await service.publish(templateOf({ credentials }));
-    plan = (await service.issue()).plan;
+    plan = (await service.issue()).plan as RemotePlan;
     metrics = new FakeIssuanceMetrics();
   });
 
@@ -33,7 +33,7 @@ describe('minting', () => {
   });
 
   /** The plan with one way of minting for each lease; the last one is that of all further leases. */
-  function planned(...mints: readonly Mint[]): Plan {
+  function planned(...mints: readonly Mint[]): RemotePlan {
     const leases = plan.leases.map((lease, index) => {
       const { kind, traits } = lease.target.provider;
       const mint = mints[index] ?? mints.at(-1);
@@ -57,26 +57,42 @@ describe('minting', () => {
       service.sealer,
     );
 
+  /** The mint of a plan whose intent was committed. */
+  async function minted(committed: RemotePlan): Promise<readonly Minted<unknown>[]> {
+    const opening = new Opening({ open: async () => 'opened', quotaLeft: () => never() });
+    return minter().mint(await opening.open(committed));
+  }
+
   describe('Minter', () => {
+    it('takes no plan of remote leases without the proof that its intent is committed', () => {
+      // @ts-expect-error -- a plan is no proof
+      const refused = (): unknown => minter().mint(plan);
+      // @ts-expect-error -- nobody but `Opening` makes the proof
+      const forged: Opened = { plan };
+      // @ts-expect-error -- a plan of remote leases is not minted like a local one
+      const asLocal = (): unknown => minter().mintLocal(plan);
+      expect([refused, forged, asLocal]).toHaveLength(3);
+    });
+
     it('gives the credentials in the order of the plan, whichever comes first', async () => {
       const late: Mint = async (...order) => {
         await new Promise((resolve) => setImmediate(resolve));
-        return mintedFor(...order) as Promise<Minted<unknown>>;
+        return mintedFor(...order);
       };
-      const minted = await minter().mint(planned(late, mintedFor));
-      expect(minted.map(({ secret }) => secret.token)).toEqual(ids());
+      const credentials = await minted(planned(late, mintedFor));
+      expect(credentials.map(({ secret }) => secret.token)).toEqual(ids());
       expect(metrics.issuances).toEqual(['dummy issued', 'dummy issued', 'dummy issued']);
       expect(metrics.answers).toEqual(['dummy mint', 'dummy mint', 'dummy mint']);
     });
 
     it('calls every provider once, at the same time, and never again', async () => {
       const mint = jest.fn<Mint>().mockImplementation(unavailable);
-      await failureOf(minter().mint(planned(mint)));
+      await failureOf(minted(planned(mint)));
       expect(mint).toHaveBeenCalledTimes(3);
     });
 
     it('tells apart what exists, what is proven not to exist, and what nobody knows', async () => {
-      const failure = await failureOf(minter().mint(planned(mintedFor, rejected, unavailable)));
+      const failure = await failureOf(minted(planned(mintedFor, rejected, unavailable)));
       const [first, second] = ids();
       expect(failure).toBeInstanceOf(MintFailure);
       expect(failure).toMatchObject({ minted: [first], neverMinted: [second] });
@@ -94,7 +110,7 @@ describe('minting', () => {
       };
       const { leases } = planned(mint);
       const first = leases.map((lease) => ({ ...lease, traits: { ...lease.traits, recordsFirst: true } }));
-      const failure = await failureOf(minter().mint({ ...plan, leases: first }));
+      const failure = await failureOf(minted({ ...plan, leases: first }));
       expect(failure.neverMinted).toEqual(records ? [] : ids());
     });
 
@@ -108,14 +124,15 @@ describe('minting', () => {
       ],
       ['any other problem', () => Promise.reject(new Problem('internal', 'the scope is of another provider'))],
     ])('takes %s for an unknown outcome', async (_, mint) => {
-      const failure = await failureOf(minter().mint(planned(mint)));
+      const failure = await failureOf(minted(planned(mint)));
       expect(failure).toMatchObject({ minted: [], neverMinted: [] });
       expect(failure.problem.detail).not.toContain('hunter2');
     });
 
     it('gives up on a provider that hangs after 10 s, with an unknown outcome', async () => {
       const deadlines = holdDeadlines();
-      const failing = failureOf(minter().mint(planned(mintedFor, never, mintedFor)));
+      const failing = failureOf(minted(planned(mintedFor, never, mintedFor)));
+      await new Promise((resolve) => setImmediate(resolve));
       // half of it is the longest wait for a turn
       expect(deadlines.seconds).toEqual([5, 10, 5, 10, 5, 10]);
       await new Promise((resolve) => setImmediate(resolve));

@@ -1,14 +1,14 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { Minted } from '@mayfly/credentials';
-import { Problem, type Json, type JsonObject, type LeaseId } from '@mayfly/kernel';
-import type { ConnectionGates } from './connection-gates.js';
-import { sealHandle } from './lease-handle.js';
-import type { IssuanceMetrics, IssuanceStore, Sealing } from './ports.js';
-import { MINT_DEADLINE_SECONDS, type Plan, type PlannedLease } from './plan.js';
+import { type ConnectionGates, type Minted, sealHandle, type Sealing } from '@mayfly/credentials';
+import { type Json, type JsonObject, type LeaseId, Problem } from '@mayfly/kernel';
+import type { IssuanceMetrics } from './issuance-metrics.js';
+import type { IssuanceStore } from './issuance.store.js';
+import type { Opened } from './opening.js';
+import { MINT_DEADLINE_SECONDS, type LocalPlan, type Plan, type PlannedLease } from './plan.js';
 
 /**
- * Thrown when not every credential of a task could be minted. `minted` exist and can be revoked at once; `neverMinted`
- * are proven to have left nothing; what became of the others is unknown until `mintBy`.
+ * Thrown when a credential of a task could not be minted. Leases in `minted` exist and can be revoked at once; leases
+ * in `neverMinted` are proven to have left nothing at the target; the outcome of all others is unknown until `mintBy`.
  */
 export class MintFailure extends Error {
   constructor(
@@ -21,9 +21,12 @@ export class MintFailure extends Error {
   }
 }
 
-/** Step 8: one call per lease, in parallel, with a deadline and no retry. */
+/**
+ * Step 10: one call of `mint` per lease, in parallel, with a deadline. Never repeats a call; a provider may repeat its
+ * own call to the target after proof that nothing was made.
+ */
 export class Minter {
-  /** leases of which something more was recorded while they were minted */
+  /** leases whose handle was updated during their mint */
   private readonly recorded = new WeakSet<PlannedLease>();
 
   constructor(
@@ -33,8 +36,20 @@ export class Minter {
     private readonly sealing: Sealing,
   ) {}
 
-  /** All credentials, in the plan's order. Throws `MintFailure` after the last call ended when any of them failed. */
-  async mint(plan: Plan): Promise<readonly Minted<unknown>[]> {
+  /**
+   * Mints the credentials of a remote plan, in the plan's order. INVARIANT: I1, it requires the proof that the intent
+   * is committed. Throws `MintFailure` when any call failed, after all calls have ended.
+   */
+  mint({ plan }: Opened): Promise<readonly Minted<unknown>[]> {
+    return this.mintAll(plan);
+  }
+
+  /** Mints credentials that leave nothing at a target, before the one commit of the request. Throws as `mint` does. */
+  mintLocal(plan: LocalPlan): Promise<readonly Minted<unknown>[]> {
+    return this.mintAll(plan);
+  }
+
+  private async mintAll(plan: Plan): Promise<readonly Minted<unknown>[]> {
     const outcomes = await Promise.allSettled(plan.leases.map((lease) => this.mintOne(lease)));
     const failures = plan.leases.flatMap((lease, index) => {
       const outcome = outcomes[index];
@@ -58,8 +73,8 @@ export class Minter {
   }
 
   /**
-   * Keeps what the mints added to their handles, for a task whose leases will not become active. It never rejects: what
-   * cannot be kept is taken back by what was recorded before.
+   * Saves the handles that the mints extended, for a task whose leases will not become active. Never rejects: if saving
+   * fails, revocation uses the handle recorded before the mint.
    */
   async keepHandles(plan: Plan, minted: readonly (Minted<unknown> | undefined)[]): Promise<void> {
     const kept = plan.leases.flatMap((lease, index) => {
@@ -69,12 +84,12 @@ export class Minter {
     await Promise.allSettled(kept);
   }
 
-  /** Keeps a handle with its lease; true while the lease is still being minted. */
+  /** Saves the handle of a lease; true while the lease is still being minted. */
   private record({ id, target }: PlannedLease, handle: Json): Promise<boolean> {
     return this.store.recordHandle(id, sealHandle(this.sealing, id, target, handle));
   }
 
-  /** Whether the failure proves that nothing was minted. */
+  /** True when the failure proves that nothing was minted. */
   private isCertain(lease: PlannedLease, problem: Problem): boolean {
     return problem.nothingMinted || (lease.traits.recordsFirst === true && !this.recorded.has(lease));
   }
@@ -82,10 +97,10 @@ export class Minter {
   private call(lease: PlannedLease): Promise<Minted<unknown>> {
     const { target, traits, order, handle, connection } = lease;
     const { provider } = target;
-    // INVARIANT: I1, what can be taken back only by it is in the row before the mint goes on.
-    const record = (known: Json): Promise<boolean> => {
+    // INVARIANT: I1, a handle that revocation depends on is saved before the mint continues.
+    const record = (known: unknown): Promise<boolean> => {
       this.recorded.add(lease);
-      return this.record(lease, known);
+      return this.record(lease, known as Json);
     };
     if (!traits.remote) return provider.mint(order, handle, NEVER_ABORTED, record);
     return this.gates.run(connection, MINT_DEADLINE_SECONDS, (signal) => provider.mint(order, handle, signal, record));
@@ -116,8 +131,8 @@ function asProblem(error: unknown): Problem {
 }
 
 /**
- * Step 9, first half: what was minted is what was allowed. The minter never judges itself.
- * Throws `MintFailure` (outcome: minted, not to be used) when a handle, an expiry or a secret is not as planned.
+ * Step 11, first half: compares each minted credential with its order, by code that does not mint. Throws
+ * `MintFailure`, with all leases as `minted`, when a handle, an expiry or a secret is not as planned.
  */
 export function checkMinted(plan: Plan, minted: readonly Minted<unknown>[]): void {
   plan.leases.forEach((lease, index) => {
@@ -143,7 +158,7 @@ function complaintAbout(lease: PlannedLease, minted: Minted<unknown> | undefined
   return lease.target.check(lease.order, minted);
 }
 
-/** Every planned member is there, unchanged; what only the provider could know may have been added. */
+/** True when the handle has every planned member unchanged; the provider may have added members. */
 function completes(handle: unknown, planned: JsonObject): boolean {
   return typeof handle === 'object' && isDeepStrictEqual(handle, { ...handle, ...planned });
 }

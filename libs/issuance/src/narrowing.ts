@@ -5,7 +5,7 @@ import { Problem } from '@mayfly/kernel';
 export interface LifetimeBounds {
   readonly requestedSeconds?: number;
   readonly template: { readonly defaultSeconds: number; readonly maxSeconds: number };
-  /** how long the workload's identity is still proven */
+  /** the remaining lifetime of the identity token */
   readonly identitySeconds: number;
   readonly providers: readonly { readonly kind: string; readonly traits: ProviderTraits }[];
 }
@@ -14,13 +14,13 @@ export type LifetimeLimit = 'request' | 'template' | 'identity' | `provider ${st
 
 export interface GrantedLifetime {
   readonly grantedSeconds: number;
-  /** which bound was the least */
+  /** the bound that was the smallest */
   readonly limitedBy: LifetimeLimit;
 }
 
 /**
- * Step 5: the least of request, template, identity and providers (I8). A lifetime below a provider's floor is refused
- * with `policy_denied` naming the floor; it is never raised.
+ * Step 6: the smallest of the lifetimes of request, template, identity and providers (I8). Throws `policy_denied`,
+ * naming the floor, when it is below the largest minimum of the providers; never raises it.
  */
 export function narrowLifetime(bounds: LifetimeBounds): GrantedLifetime {
   const limits: readonly (readonly [LifetimeLimit, number])[] = [

@@ -1,36 +1,43 @@
-import { auditEntry, type Actor, type AuditEntry } from '@mayfly/audit';
-import type { EffectiveTraits, Minted, MintOrder } from '@mayfly/credentials';
+import { type Actor, auditEntry, type AuditEntry } from '@mayfly/audit';
+import {
+  type ConnectionGates,
+  type EffectiveTraits,
+  type Minted,
+  type MintOrder,
+  sealHandle,
+  sharedRevocation,
+  type Sealing,
+  type Target,
+  type Targets,
+} from '@mayfly/credentials';
 import {
   addSeconds,
   earliest,
-  newId,
-  Problem,
   type Json,
   type JsonObject,
   type LeaseId,
+  newId,
+  Problem,
   type TaskId,
 } from '@mayfly/kernel';
-import { quotaScope } from '@mayfly/quota';
-import { dueAt, type Task } from '@mayfly/tasks';
+import { dueAt, quotaScope, type Task } from '@mayfly/tasks';
 import type { RenderedCredential } from '@mayfly/templates';
-import type { Assessment } from './assessment.js';
-import { sealHandle } from './lease-handle.js';
-import type { ConnectionGates } from './connection-gates.js';
-import type { LeaseIntent, Sealing, Target, TaskIntent, WakeUp } from './ports.js';
+import type { PermittedRequest } from './assessment.js';
+import type { LeaseIntent, TaskIntent, WakeUp } from './issuance.store.js';
+import { QUOTA_TAKEN } from './quota-control.js';
 import type { Requester, TaskRequest } from './request.js';
-import type { Targets } from './targets.js';
 
-/** How long minting may take, from the intent on; a provider makes sure that nothing comes into being later. */
+/** The time for minting, from the intent on. Providers guarantee that no credential comes into existence later. */
 export const MINT_DEADLINE_SECONDS = 10;
-/** How long after `mintBy` an unfinished mint is taken for lost and revoked. */
+/** The time after `mintBy` at which an unfinished mint is treated as lost and is revoked. */
 const MINT_SLACK_SECONDS = 2;
 
-/** One lease of the plan: what will exist at the provider, and where. */
+/** One planned lease: the credential that the mint will create, and its target. */
 export interface PlannedLease {
   readonly id: LeaseId;
   readonly name: string;
   readonly connection: string | undefined;
-  /** as rendered from the template: what is stored, shown and compared */
+  /** the scope as rendered from the template; this form is stored, shown and compared */
   readonly scope: Json;
   readonly scopeDigest: string;
   readonly target: Target;
@@ -40,18 +47,24 @@ export interface PlannedLease {
   readonly sealedHandle: Buffer;
 }
 
-/** A task with its planned leases: nothing has happened yet. */
-export interface Plan {
+interface PlannedTask {
   readonly task: Task;
   readonly requester: Requester;
   readonly request: TaskRequest;
-  readonly assessment: Assessment;
+  readonly assessment: PermittedRequest;
   readonly leases: readonly PlannedLease[];
-  /** Whether any lease leaves something at a target; without one, intent and activation are a single commit. */
-  readonly remote: boolean;
 }
 
-/** Step 6: names what will exist, before anything does. Reads connections; has no effect. */
+/** A plan with at least one lease that leaves something at a target: the intent is committed before any mint. */
+export type RemotePlan = PlannedTask & { readonly remote: true };
+
+/** A plan whose leases leave nothing at a target: intent and activation are one commit. */
+export type LocalPlan = PlannedTask & { readonly remote: false };
+
+/** A task with its planned leases, before any effect. */
+export type Plan = RemotePlan | LocalPlan;
+
+/** Step 7: names each credential and its handle before the mint. Reads connections; has no effect. */
 export class Planner {
   constructor(
     private readonly targets: Targets,
@@ -60,18 +73,18 @@ export class Planner {
   ) {}
 
   /**
-   * Throws `provider_rejected` when a connection cannot be used or does not take the scope, `policy_denied` when it is
-   * disabled, `provider_unavailable` while it is paused.
+   * Throws `provider_rejected` when a connection cannot be used or does not accept the scope, and
+   * `provider_unavailable` while it is paused.
    */
-  async plan(requester: Requester, request: TaskRequest, assessment: Assessment): Promise<Plan> {
+  async plan(requester: Requester, request: TaskRequest, assessment: PermittedRequest): Promise<Plan> {
     const task = taskOf(newId('tsk'), requester, request, assessment);
     const leases = await Promise.all(assessment.scopes.map((rendered) => this.planOne(task, rendered)));
-    const remote = leases.some(({ traits }) => traits.remote);
-    return { task, requester, request, assessment, leases, remote };
+    const planned = { task, requester, request, assessment, leases };
+    return leases.some(({ traits }) => traits.remote) ? { ...planned, remote: true } : { ...planned, remote: false };
   }
 
   private async planOne(task: Task, rendered: RenderedCredential): Promise<PlannedLease> {
-    const leaseId = newId('lse'); // before anything is waited for: ids are in the order of the template
+    const leaseId = newId('lse'); // taken before the first `await`, so that ids follow the template's order
     const { name, provider, connection, scope, digest } = rendered;
     const traits = this.targets.traits(provider, connection, scope);
     const mintBy = earliest(addSeconds(task.createdAt, traits.mintSeconds ?? MINT_DEADLINE_SECONDS), task.expiresAt);
@@ -84,7 +97,7 @@ export class Planner {
   }
 }
 
-function taskOf(id: TaskId, requester: Requester, request: TaskRequest, assessment: Assessment): Task {
+function taskOf(id: TaskId, requester: Requester, request: TaskRequest, assessment: PermittedRequest): Task {
   const { template, at, lifetime, parameters } = assessment;
   const heartbeat = template.version.spec.heartbeat;
   return {
@@ -103,8 +116,8 @@ function taskOf(id: TaskId, requester: Requester, request: TaskRequest, assessme
 }
 
 /**
- * The order for one lease of a task; a renewal gives it again with a later deadline. Throws `provider_rejected` for a scope
- * that the provider no longer takes: it was granted by an earlier release.
+ * Builds the mint order of one lease; a renewal builds it again with a later deadline. Throws `provider_rejected` when
+ * the provider no longer accepts a scope that an earlier release granted.
  */
 export function orderOf(
   leaseId: LeaseId,
@@ -139,7 +152,7 @@ export function actorOf(requester: Requester): Actor {
   return { kind: 'agent', name: requester.agent.name, runtime: requester.runtime };
 }
 
-/** Step 7's rows for the plan. With `minted`, the leases are written as already active (no remote effect). */
+/** Builds the rows of step 9. With `minted`, the leases are written as already active (local plans). */
 export function intentOf(plan: Plan, minted?: readonly Minted<unknown>[]): TaskIntent {
   const { task, requester, request, assessment } = plan;
   const { name, spec } = assessment.template.version;
@@ -149,7 +162,7 @@ export function intentOf(plan: Plan, minted?: readonly Minted<unknown>[]): TaskI
     issuer: requester.issuer,
     subject: requester.subject,
     ...(request.ttlSeconds === undefined ? {} : { requestedTtlSeconds: request.ttlSeconds }),
-    ...(request.keyClaim === undefined ? {} : { keyClaim: request.keyClaim }),
+    ...(request.keyHold === undefined ? {} : { keyHold: request.keyHold }),
     leases: plan.leases.map((lease, index) => leaseIntent(plan, lease, due, minted?.[index])),
     quota: { scope: quotaScope(name), limits: spec.quota },
     audit: [grantedEntry(plan), ...(minted === undefined ? [] : issuedEntries(plan, minted))],
@@ -161,7 +174,7 @@ function leaseIntent(plan: Plan, lease: PlannedLease, due: Date, minted: Minted<
   const { provider, config } = lease.target;
   const { id, name, connection, scope, scopeDigest, sealedHandle, traits, handle } = lease;
   const { mintBy } = lease.order;
-  const sharedTarget = provider.targetOf?.(handle, config);
+  const revocationPoint = sharedRevocation(provider)?.revocationPointOf(handle, config);
   return {
     id,
     taskId: plan.task.id,
@@ -170,7 +183,7 @@ function leaseIntent(plan: Plan, lease: PlannedLease, due: Date, minted: Minted<
     ...(connection === undefined ? {} : { connection }),
     revocation: traits.revocation,
     ...(traits.revocationNote === undefined ? {} : { revocationNote: traits.revocationNote }),
-    ...(sharedTarget === undefined ? {} : { target: sharedTarget }),
+    ...(revocationPoint === undefined ? {} : { revocationPoint }),
     state: minted === undefined ? 'minting' : 'active',
     scope,
     scopeDigest,
@@ -184,7 +197,10 @@ function leaseIntent(plan: Plan, lease: PlannedLease, due: Date, minted: Minted<
   };
 }
 
-/** Wake-ups at the deadline, for the leases that leave something to take back. The sweeper closes the others in bulk. */
+/**
+ * Wake-ups at the due time of each lease that needs revocation at a target. The sweeper closes the other leases in
+ * bulk.
+ */
 export function wakeUps(plan: Pick<Plan, 'leases'>, due: Date): readonly WakeUp[] {
   return plan.leases
     .filter(({ traits }) => traits.remote)
@@ -205,7 +221,7 @@ function grantedEntry({ task, requester, request, assessment, leases }: Plan): A
       purpose: task.purpose,
       lifetime: { requestedSeconds: request.ttlSeconds ?? null, grantedSeconds, limitedBy },
       expiresAt: task.expiresAt.toISOString(),
-      controls: assessment.trace.map((verdict) => ({ ...verdict })),
+      controls: [...assessment.decision.with(...QUOTA_TAKEN).trace],
       leases: leases.map(({ id, name, connection, scopeDigest, target }) => ({
         id,
         name,
@@ -217,7 +233,7 @@ function grantedEntry({ task, requester, request, assessment, leases }: Plan): A
   );
 }
 
-/** One entry per lease that was minted and checked. */
+/** One audit entry for each lease that was minted and checked. */
 export function issuedEntries(plan: Plan, minted: readonly Minted<unknown>[]): readonly AuditEntry[] {
   return plan.leases.map(({ id, name, target }, index) =>
     auditEntry(

@@ -1,12 +1,11 @@
-import { faultText } from '@mayfly/credentials';
-import { Problem, type FieldError, type JsonObject } from '@mayfly/kernel';
+import { faultText, type Targets } from '@mayfly/credentials';
+import { type FieldError, type JsonObject, Problem } from '@mayfly/kernel';
 import { parameterPointer, type CompiledTemplate, type RenderedCredential } from '@mayfly/templates';
-import type { Targets } from './targets.js';
 
 /**
- * The scopes that validated parameters come to, each one that its provider and its connection take. Throws
- * `invalid_parameters`, whose errors point at the parameters that stand where the fault is, and `provider_rejected` where no
- * parameter decides it: then the template or the connection has to change.
+ * Renders the scopes from validated parameters; provider and connection accept each result. Throws `invalid_parameters`
+ * with pointers to the parameters at the fault, and `provider_rejected` when no parameter fills the place of the fault:
+ * then the template or the connection must change.
  */
 export function renderScopes(
   template: CompiledTemplate,

@@ -1,14 +1,19 @@
+import type { VerifiedIdentity } from '@mayfly/identity';
 import type { AgentId, Json, Labels } from '@mayfly/kernel';
 
-/** The agent behind a request, as its proven workload identity gives it. Nothing here is claimed by the caller. */
+/**
+ * The agent that sends the request, from its proven workload identity. The caller states none of these values itself.
+ */
 export interface Requester {
   readonly agent: { readonly id: AgentId; readonly name: string; readonly state: string; readonly labels: Labels };
   readonly runtime: string;
-  /** name of the issuer record, and the subject that it vouched for */
+  /** the name of the issuer record, and the subject that the issuer vouches for */
   readonly issuer: string;
   readonly subject: string;
   readonly identityExpiresAt: Date;
-  /** of the request that asks, for the audit */
+  /** the proven identity, present when its token is for a single task */
+  readonly singleUse?: VerifiedIdentity;
+  /** the id of the HTTP request, for the audit */
   readonly requestId?: string;
 }
 
@@ -17,11 +22,11 @@ export interface TaskRequest {
   readonly parameters: Json;
   readonly purpose: string;
   readonly ttlSeconds?: number;
-  /** the claimed `Idempotency-Key`, bound to the task in the commit that opens it */
-  readonly keyClaim?: KeyClaim;
+  /** the hold on the `Idempotency-Key`; the commit that opens the task binds the key to it */
+  readonly keyHold?: KeyHold;
 }
 
-/** Who sent a key: keys of different agents, runtimes or identities never meet. */
+/** The sender of a key. The same key from another agent, runtime or identity is another key. */
 export interface KeyOwner {
   readonly agentId: AgentId;
   readonly runtime: string;
@@ -29,9 +34,9 @@ export interface KeyOwner {
   readonly subject: string;
 }
 
-/** The right to open a task under a key, until it lapses. */
-export interface KeyClaim extends KeyOwner {
+/** The right to open one task under a key, until the hold lapses. */
+export interface KeyHold extends KeyOwner {
   readonly key: string;
-  /** fences a claim that lapsed and was given to another: the database's instant, with microseconds */
+  /** fences a hold that lapsed and passed to another request: the database's time, with microseconds */
   readonly claimedAt: string;
 }

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Json, Problem } from '@mayfly/kernel';
+import type { Verdict } from '@mayfly/policy';
 import { FakeTaskStores, IssuanceService, templateOf } from '@mayfly/testing';
 import type { Requester, TaskRequest } from './request.js';
 
@@ -26,8 +27,8 @@ describe('a request that is refused', () => {
   });
 
   it.each<[string, string, string, Partial<TaskRequest>, ((requester: Requester) => Requester)?]>([
-    ['an unknown template', 'not_found', 'not_found', { template: 'nobody' }],
-    ['wrong parameters', 'invalid_parameters', 'invalid_parameters', region('mars')],
+    ['an unknown template', 'not_found', 'template-lifecycle', { template: 'nobody' }],
+    ['wrong parameters', 'invalid_parameters', 'parameters', region('mars')],
     ['a control', 'policy_denied', 'agent-lifecycle', {}, suspended],
     ['a lifetime below the floor', 'policy_denied', 'lifetime', { ttlSeconds: 0 }],
   ])('for %s is in the audit before it is answered', async (_, code, control, request, as = (one) => one) => {
@@ -38,6 +39,25 @@ describe('a request that is refused', () => {
     ).toEqual([['task.denied', control]]);
     expect(service.metrics.denials).toEqual([control]);
     expect(service.steps).not.toContain('plan');
+    expect(service.identityUses).toEqual([]);
+  });
+
+  it('has the verdict of every control of a task in the audit, in their order', async () => {
+    await problemOf(service.issue({ ttlSeconds: 0, ...region('mars') }, suspended(service.requester())));
+    const [entry] = stores.scene.audit.map(({ body }) => JSON.parse(body) as { controls: Verdict[] });
+    expect(entry?.controls.map(({ control, outcome }) => `${control} ${outcome}`)).toEqual([
+      'identity permit',
+      'permission permit',
+      'template-lifecycle permit',
+      'parameters deny',
+      'agent-lifecycle deny',
+      'template-requesters permit',
+      'runtime-boundary permit',
+      'lifetime deny',
+      'connection-state permit',
+      'quota-concurrent-tasks not_evaluated',
+      'quota-tasks-per-minute not_evaluated',
+    ]);
   });
 
   it('is not answered as denied when the denial cannot be written', async () => {
@@ -65,6 +85,7 @@ describe('a request that is refused', () => {
     expect(problem.detail).toContain(`\`quota.${name}\``);
     expect(auditTypes().at(-1)).toBe('task.denied');
     expect(service.dummy.live()).toHaveLength(1);
+    expect(service.identityUses).toEqual(['consumed', 'consumed', 'given back']);
   });
 
   it.each<[string, string, () => Promise<void>]>([

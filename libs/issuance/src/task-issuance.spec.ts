@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { MAYFLY } from '@mayfly/audit';
 import { addSeconds, Problem, type TaskId } from '@mayfly/kernel';
 import { FakeTaskStores, holdDeadlines, IssuanceService, templateOf } from '@mayfly/testing';
-import { openHandle } from './lease-handle.js';
+import { openHandle } from '@mayfly/credentials';
 
 const LOCAL = { credentials: [{ name: 'token', provider: 'local', scope: { audience: 'cases' } }] };
 const TWO = {
@@ -42,7 +42,7 @@ describe('TaskIssuance', () => {
     it('takes the steps in their order, and answers with what was minted', async () => {
       const { plan, minted } = await service.issue();
       expect(service.steps).toEqual([
-        ...['load', 'validate', 'decide', 'narrow', 'plan', 'open', 'mint', 'check', 'activate', 'answer'],
+        ...['load', 'validate', 'decide', 'narrow', 'plan', 'consume', 'open', 'mint', 'check', 'activate', 'answer'],
       ]);
       expect(minted.map(({ secret }) => secret.id)).toEqual(plan.leases.map(({ handle }) => handle.id));
       expect(service.dummy.allows(minted[0]!.secret.token as string, 'emea')).toBe(true);
@@ -92,7 +92,7 @@ describe('TaskIssuance', () => {
     it('mints nothing when the intent cannot be written', async () => {
       stores.scene.auditFails = true;
       expect(await problemOf(service.issue())).toMatchObject({ code: 'unavailable' });
-      expect(service.steps.at(-1)).toBe('plan');
+      expect(service.steps.at(-1)).toBe('consume');
       expect(service.dummy.live()).toEqual([]);
       expect(stores.scene.tasks.size).toBe(0);
     });
@@ -218,7 +218,7 @@ describe('TaskIssuance', () => {
     it('writes everything with one commit, after the mint', async () => {
       const activate = jest.spyOn(stores.issuance, 'activate');
       const { plan, minted } = await service.issue();
-      expect(service.steps.slice(4)).toEqual(['plan', 'mint', 'check', 'open', 'answer']);
+      expect(service.steps.slice(4)).toEqual(['plan', 'consume', 'mint', 'check', 'open', 'answer']);
       expect(activate).not.toHaveBeenCalled();
       expect(await stores.scene.leases(plan.task.id)).toMatchObject([
         { state: 'active', providerExpiresAt: minted[0]?.providerExpiresAt, dueAt: plan.task.expiresAt },
@@ -245,7 +245,7 @@ describe('TaskIssuance', () => {
       const [token] = LOCAL.credentials;
       await service.publish(templateOf({ credentials: [token!, ...TWO.credentials] }));
       await service.issue();
-      expect(service.steps.slice(5)).toEqual(['open', 'mint', 'check', 'activate', 'answer']);
+      expect(service.steps.slice(5)).toEqual(['consume', 'open', 'mint', 'check', 'activate', 'answer']);
       expect(stores.scene.outbox).toHaveLength(2);
     });
   });

@@ -1,21 +1,34 @@
 import { DENIAL_LIMITS, MAYFLY, type DenialLog } from '@mayfly/audit';
-import type { Minted } from '@mayfly/credentials';
+import { sealHandle, type Minted, type Sealing } from '@mayfly/credentials';
 import { Problem, type Clock, type Json } from '@mayfly/kernel';
-import { exhaustedLimit, quotaScope } from '@mayfly/quota';
-import { dueAt } from '@mayfly/tasks';
-import type { Assessment, Assessor } from './assessment.js';
-import { sealHandle } from './lease-handle.js';
+import { problemOf, type Decision } from '@mayfly/policy';
+import { dueAt, quotaScope, type EndRequest } from '@mayfly/tasks';
+import type { Assessment, Assessor, PermittedRequest } from './assessment.js';
+import type { IdentityUse } from './identity-use.js';
+import type { IssuanceMetrics } from './issuance-metrics.js';
+import type { IssuanceStore } from './issuance.store.js';
 import { checkMinted, MintFailure, type Minter } from './minting.js';
-import { actorOf, intentOf, issuedEntries, wakeUps, type Plan, type Planner } from './plan.js';
-import type { IssuanceMetrics, IssuanceStore, OpenVerdict, Sealing, StepObserver } from './ports.js';
-import { quotaRefusal } from './quota-refusal.js';
+import { Opening, OpenRefused } from './opening.js';
+import { actorOf, issuedEntries, wakeUps, type LocalPlan, type Plan, type Planner, type RemotePlan } from './plan.js';
+import { judgeQuota } from './quota-control.js';
 import type { Requester, TaskRequest } from './request.js';
-import type { TaskEnding } from './task-ending.js';
+import type { Step, StepObserver } from './step.js';
 
-/** What `POST /tasks` gives out. The secrets exist here and in the answer, nowhere else. */
+/** The result of `POST /tasks`. Secrets exist in memory and in the answer only. */
 export interface Grant {
   readonly plan: Plan;
   readonly minted: readonly Minted<unknown>[];
+}
+
+/** The result of a dry run: the decision and, if it permits, the grant that would follow. */
+export interface Preview {
+  readonly decision: Decision;
+  readonly permitted?: PermittedRequest;
+}
+
+/** Port: ends a task and revokes its credentials. `revocation` implements it. */
+export interface TakeBack {
+  end(request: EndRequest): Promise<void>;
 }
 
 export interface IssuanceParts {
@@ -23,55 +36,92 @@ export interface IssuanceParts {
   readonly planner: Planner;
   readonly minter: Minter;
   readonly store: IssuanceStore;
+  readonly identities: IdentityUse;
   readonly denials: Pick<DenialLog, 'record'>;
   readonly sealing: Sealing;
-  readonly ending: TaskEnding;
+  readonly takeBack: TakeBack;
   readonly metrics: IssuanceMetrics;
   readonly observer: StepObserver;
   readonly clock: Clock;
 }
 
-/** THE path: `POST /tasks` from a proven identity to a credential. The steps are those of docs/issuance.md. */
+/** THE path: `POST /tasks`, from a proven identity to a credential. docs/issuance.md numbers the steps. */
 export class TaskIssuance {
-  constructor(private readonly parts: IssuanceParts) {}
+  private readonly opening: Opening;
+
+  constructor(private readonly parts: IssuanceParts) {
+    this.opening = new Opening(parts.store);
+  }
 
   /**
-   * Grants a task or throws: `not_found`, `invalid_parameters`, `policy_denied` (with `control`), `quota_exceeded`,
-   * `provider_rejected`, `provider_unavailable`, `unavailable`. What was half done is revoked, by this call or by the worker.
+   * Grants a task or throws `not_found`, `invalid_parameters`, `policy_denied` (with `control`), `quota_exceeded`,
+   * `unauthenticated`, `conflict`, `request_in_flight`, `provider_rejected`, `provider_unavailable` or `unavailable`.
+   * After a failure this call or the worker revokes every credential that may exist.
    */
   async issue(requester: Requester, request: TaskRequest): Promise<Grant> {
-    const plan = await this.preview(requester, request); //              2 to 6
+    const permitted = await this.permit(requester, request); //          3 to 6
+    const plan = await this.plan(requester, request, permitted); //      7
+    await this.consume(requester); //                                    8
     return plan.remote ? await this.inTwoCommits(plan) : await this.inOneCommit(plan);
   }
 
-  /** Steps 2 to 5, with each denial in the audit, or counted, before it is answered. */
-  assess(requester: Requester, request: TaskRequest): Promise<Assessment> {
-    return this.refusing(requester, request, () => this.parts.assessor.assess(requester, request));
+  /** Steps 3 to 6: decides the request. Changes and writes nothing. */
+  assess(requester: Requester, request: TaskRequest): Assessment {
+    return this.parts.assessor.assess(requester, request);
   }
 
-  /** Does a step that may refuse the request: a `Problem` is in the audit, or counted, before it is thrown on. */
-  async refusing<T>(requester: Requester, request: TaskRequest, step: () => T | Promise<T>): Promise<T> {
+  /** Returns the problem of a denied request, after the denial was audited or counted. */
+  async refusal(requester: Requester, request: TaskRequest, decision: Decision): Promise<Problem> {
+    const problem = problemOf(decision);
+    await this.recordDenial(requester, request, problem, decision);
+    return problem;
+  }
+
+  /**
+   * Steps 3 to 7 and a reading of the quota, for a dry run. Records a denial as `issue` does. Throws the errors of
+   * `issue` when a connection cannot be used.
+   */
+  async preview(requester: Requester, request: TaskRequest): Promise<Preview> {
+    const assessment = this.assess(requester, request);
+    const { decision } = assessment;
+    if (!assessment.permitted) {
+      await this.refusal(requester, request, decision);
+      return { decision };
+    }
+    await this.plan(requester, request, assessment);
+    const { name, spec } = assessment.template.version;
+    const left = await this.parts.store.quotaLeft(quotaScope(name), spec.quota);
+    return { decision: decision.with(...judgeQuota(name, spec.quota, left)), permitted: assessment };
+  }
+
+  private async permit(requester: Requester, request: TaskRequest): Promise<PermittedRequest> {
+    const assessment = this.assess(requester, request);
+    if (assessment.permitted) return assessment;
+    throw await this.refusal(requester, request, assessment.decision);
+  }
+
+  private async plan(requester: Requester, request: TaskRequest, permitted: PermittedRequest): Promise<Plan> {
     try {
-      return await step();
+      return this.after('plan', await this.parts.planner.plan(requester, request, permitted));
     } catch (error) {
-      if (error instanceof Problem) await this.recordDenial(requester, request, error);
+      if (error instanceof Problem) await this.recordDenial(requester, request, error, permitted.decision);
       throw error;
     }
   }
 
-  /** Steps 2 to 6 and nothing more, for a dry run: what they refuse, the request would be refused for. */
-  async preview(requester: Requester, request: TaskRequest): Promise<Plan> {
-    return this.plan(requester, request, await this.assess(requester, request));
+  private async consume(requester: Requester): Promise<void> {
+    await this.parts.identities.consume(requester);
+    this.parts.observer.reached('consume');
   }
 
-  private async inTwoCommits(plan: Plan): Promise<Grant> {
+  private async inTwoCommits(plan: RemotePlan): Promise<Grant> {
     let minted: readonly Minted<unknown>[] = [];
+    const opened = this.after('open', await this.opened(plan, () => this.opening.open(plan))); //   9
     try {
-      await this.open(plan); //                                          7
-      minted = await this.mint(plan); //                                 8
-      this.check(plan, minted); //                                       9
+      minted = this.after('mint', await this.parts.minter.mint(opened)); //                         10
+      this.check(plan, minted); //                                                                 11
       await this.activate(plan, minted);
-      return this.answer(plan, minted); //                               10
+      return this.answer(plan, minted); //                                                         12
     } catch (error) {
       if (!(error instanceof MintFailure)) throw error;
       await this.parts.minter.keepHandles(plan, minted);
@@ -79,30 +129,35 @@ export class TaskIssuance {
     }
   }
 
-  /** Nothing comes into being at a target, so that the intent and the activation are one commit. */
-  private async inOneCommit(plan: Plan): Promise<Grant> {
+  /** Commits intent and activation together, since the mint leaves nothing at a target. */
+  private async inOneCommit(plan: LocalPlan): Promise<Grant> {
     try {
-      const minted = await this.mint(plan); //                           8
-      this.check(plan, minted); //                                       9
-      await this.open(plan, minted); //                                  7 and 9
-      return this.answer(plan, minted); //                               10
+      const minted = this.after('mint', await this.parts.minter.mintLocal(plan)); //                10
+      this.check(plan, minted); //                                                                 11
+      await this.opened(plan, () => this.opening.openActive(plan, minted)); //                      9 and 11
+      this.parts.observer.reached('open');
+      return this.answer(plan, minted); //                                                         12
     } catch (error) {
       if (error instanceof Problem && error.code === 'unavailable') await this.takeBack(plan);
-      throw error instanceof MintFailure ? error.problem : error;
+      if (!(error instanceof MintFailure)) throw error;
+      await this.parts.identities.giveBack(plan.requester);
+      throw error.problem;
     }
   }
 
-  private async plan(requester: Requester, request: TaskRequest, assessment: Assessment): Promise<Plan> {
-    const { planner } = this.parts;
-    const plan = await this.refusing(requester, request, () => planner.plan(requester, request, assessment));
-    this.parts.observer.reached('plan');
-    return plan;
-  }
-
-  private async mint(plan: Plan): Promise<readonly Minted<unknown>[]> {
-    const minted = await this.parts.minter.mint(plan);
-    this.parts.observer.reached('mint');
-    return minted;
+  /** Records a refusal by the commit and makes the identity token usable again, since nothing was granted. */
+  private async opened<T>(plan: Plan, open: () => Promise<T>): Promise<T> {
+    try {
+      return await open();
+    } catch (error) {
+      if (!(error instanceof OpenRefused)) throw error;
+      const { requester, request, assessment } = plan;
+      const decision = assessment.decision.with(...error.judgements);
+      const problem = error.problem ?? problemOf(decision);
+      await this.parts.identities.giveBack(requester);
+      await this.recordDenial(requester, request, problem, decision);
+      throw problem;
+    }
   }
 
   private check(plan: Plan, minted: readonly Minted<unknown>[]): void {
@@ -111,19 +166,12 @@ export class TaskIssuance {
   }
 
   private answer(plan: Plan, minted: readonly Minted<unknown>[]): Grant {
-    this.parts.observer.reached('answer');
-    return { plan, minted };
+    return this.after('answer', { plan, minted });
   }
 
-  private async open(plan: Plan, minted?: readonly Minted<unknown>[]): Promise<void> {
-    const verdict = await this.parts.store.open(intentOf(plan, minted));
-    if (verdict === 'opened') {
-      this.parts.observer.reached('open');
-      return;
-    }
-    const refusal = await this.refusalOf(verdict, plan);
-    await this.recordDenial(plan.requester, plan.request, refusal);
-    throw refusal;
+  private after<T>(step: Step, result: T): T {
+    this.parts.observer.reached(step);
+    return result;
   }
 
   private async activate(plan: Plan, minted: readonly Minted<unknown>[]): Promise<void> {
@@ -137,7 +185,7 @@ export class TaskIssuance {
     const audit = issuedEntries(plan, minted);
     const activation = { taskId: plan.task.id, leases, audit, wakeUps: wakeUps(plan, due) };
     const active = await this.parts.store.activate(activation).catch((error: unknown) => {
-      // Whether it was committed is not known: what nobody was given is taken back either way.
+      // The commit may have succeeded. Nobody received the credentials, so they are revoked in both cases.
       throw error instanceof Problem ? allMinted(plan, error) : error;
     });
     if (active) {
@@ -148,16 +196,16 @@ export class TaskIssuance {
     throw allMinted(plan, new Problem('conflict', ended, { taskId: plan.task.id }));
   }
 
-  /** The commit may have happened all the same: then its place in the quota is given back, as far as the database answers. */
+  /** The commit may have succeeded: ends the task to release its quota (best effort). */
   private async takeBack({ task }: Plan): Promise<void> {
     const ending = { taskId: task.id, cause: 'issuance_failed', actor: MAYFLY } as const;
-    await this.parts.ending.end(ending).catch(() => undefined);
+    await this.parts.takeBack.end(ending).catch(() => undefined);
   }
 
-  /** INVARIANT: I1, what was or may have been minted is in the rows: it is revoked now or by the worker. */
+  /** INVARIANT: I1, every credential that was or may have been minted has its row: revoked now or by the worker. */
   private async giveUp(plan: Plan, failure: MintFailure): Promise<never> {
     const { code, detail, retryAfterSeconds, extensions } = failure.problem;
-    await this.parts.ending.end({
+    await this.parts.takeBack.end({
       taskId: plan.task.id,
       cause: 'issuance_failed',
       reason: detail,
@@ -173,17 +221,11 @@ export class TaskIssuance {
     });
   }
 
-  private async refusalOf(verdict: Exclude<OpenVerdict, 'opened'>, { assessment, requester }: Plan): Promise<Problem> {
-    const { name, spec } = assessment.template.version;
-    if (verdict !== 'quota') return refusalBecause(verdict, requester.agent.name, name);
-    const control = exhaustedLimit(await this.parts.store.quotaLeft(quotaScope(name), spec.quota));
-    return quotaRefusal(name, spec.quota, control);
-  }
-
   private async recordDenial(
     requester: Requester,
     request: TaskRequest,
     { code, detail, extensions }: Problem,
+    decision: Decision,
   ): Promise<void> {
     const control = extensions.control ?? code;
     const { agent, issuer, subject, requestId } = requester;
@@ -192,6 +234,7 @@ export class TaskIssuance {
       ...{ type: 'task.denied', actor: actorOf(requester), subject: { agent: agent.name } },
       facts: {
         ...{ control, detail, template: request.template, purpose: request.purpose, identity: { issuer, subject } },
+        controls: [...decision.trace],
         ...(requestId === undefined ? {} : { requestId }),
       },
       group: { control },
@@ -200,32 +243,8 @@ export class TaskIssuance {
   }
 }
 
-/** All credentials exist, and none of them may be used. */
+/** All credentials exist, and none may be used. */
 function allMinted(plan: Plan, problem: Problem): MintFailure {
   const everyLease = plan.leases.map(({ id }) => id);
   return new MintFailure(problem, everyLease, []);
-}
-
-/** What the commit objected to, although the request was decided for: something changed in between. */
-function refusalBecause(verdict: Exclude<OpenVerdict, 'opened' | 'quota'>, agent: string, template: string): Problem {
-  switch (verdict) {
-    case 'clock':
-      return new Problem('unavailable', 'this replica and its database disagree about the time', {
-        retryAfterSeconds: 5,
-      });
-    case 'agent':
-      return new Problem('policy_denied', `agent \`${agent}\` is not active`, { control: 'agent-lifecycle' });
-    case 'template':
-      return new Problem('policy_denied', `template \`${template}\` has just been changed`, {
-        control: 'template-lifecycle',
-        help: 'send the request again to use the version now in force',
-      });
-    case 'connection':
-      return new Problem('policy_denied', 'a connection of the template has just been disabled', {
-        control: 'connection-state',
-        help: 'ask its owner to enable it',
-      });
-    case 'key':
-      return new Problem('request_in_flight', 'another request with this key is under way', { retryAfterSeconds: 1 });
-  }
 }

@@ -104,9 +104,9 @@ describe('TaskRenewal', () => {
       expect(asked).toHaveBeenCalledTimes(1);
     });
 
-    it('records that something may be issued before a provider with a shared target issues it', async () => {
+    it('records that something may be issued before a provider with a shared revocation point issues it', async () => {
       const { id } = grant.plan.leases[0]!;
-      stores.scene.leaseRows.set(id, { ...stores.scene.leaseRows.get(id)!, target: 'role/crm' });
+      stores.scene.leaseRows.set(id, { ...stores.scene.leaseRows.get(id)!, revocationPoint: 'role/crm' });
       const order: string[] = [];
       const recording = stores.tasks.reissuing.bind(stores.tasks);
       jest.spyOn(stores.tasks, 'reissuing').mockImplementation((...asked) => {

@@ -1,39 +1,48 @@
 import { auditEntry } from '@mayfly/audit';
-import type { Minted, MintOrder } from '@mayfly/credentials';
+import {
+  type ConnectionGates,
+  type Minted,
+  type MintOrder,
+  openHandle,
+  renewable,
+  type Sealing,
+  type Target,
+  type Targets,
+} from '@mayfly/credentials';
 import {
   addSeconds,
+  type Clock,
   digestOf,
   earliest,
-  Problem,
-  type Clock,
-  type LeaseId,
-  type TaskId,
   type Json,
+  type LeaseId,
+  Problem,
+  type TaskId,
 } from '@mayfly/kernel';
 import { dueAt, type Task, type TaskEndCause } from '@mayfly/tasks';
-import type { Assessment } from './assessment.js';
-import type { ConnectionGates } from './connection-gates.js';
-import { openHandle } from './lease-handle.js';
+import { deny, type Judgement } from '@mayfly/policy';
+import type { Assessment, PermittedRequest } from './assessment.js';
+import { judged } from './judged.js';
 import { actorOf, MINT_DEADLINE_SECONDS, orderOf } from './plan.js';
 import type { LifetimeLimit } from './narrowing.js';
-import type { IssuanceMetrics, LivingLease, Sealing, Target, TaskStore } from './ports.js';
+import type { IssuanceMetrics } from './issuance-metrics.js';
+import type { LivingLease, TaskStore } from './task.store.js';
 import type { Requester } from './request.js';
-import type { Targets } from './targets.js';
 import type { TaskIssuance } from './task-issuance.js';
 
 type Secret = Minted<unknown>['secret'];
 
-/** New material by lease, for the credentials that had to be issued again. */
+/** The new secret of each lease whose credential was issued again. */
 type RenewedSecrets = ReadonlyMap<LeaseId, Secret>;
 
-/** What a renewal came to. */
+/** The result of a renewal. */
 export interface Renewed {
   readonly secrets: RenewedSecrets;
   readonly lifetime: {
     readonly requestedSeconds: number | null;
-    /** from the decision to the deadline, whether it moved or not */
+    /** from the decision to the deadline, also when the deadline did not move */
     readonly grantedSeconds: number;
-    /** what made it no longer; `maximum` is the longest life of the task */
+    /** the bound that set the deadline; `maximum` is the longest life of the task */
     readonly limitedBy: LifetimeLimit | 'maximum';
   };
 }
@@ -48,11 +57,13 @@ export interface RenewalParts {
   readonly clock: Clock;
 }
 
-/** Signs of life of a running task: heartbeats, and renewals within the template's longest life. */
+/** Heartbeats and renewals of a running task, within the longest life of its template. */
 export class TaskRenewal {
   constructor(private readonly parts: RenewalParts) {}
 
-  /** Notes a heartbeat. Throws `not_found` for another agent's task, `conflict` when the task is ending or ended. */
+  /**
+   * Records a heartbeat. Throws `not_found` for another agent's task, `conflict` when the task is ending or has ended.
+   */
   async heartbeat(requester: Requester, taskId: TaskId): Promise<void> {
     const task = await this.livingTask(requester, taskId);
     const now = this.parts.clock.now();
@@ -61,8 +72,9 @@ export class TaskRenewal {
 
   /**
    * Decides again, with the template version in force, and moves the deadline of every credential. The deadline never
-   * passes the longest life of either version, and never moves back. Throws as `TaskIssuance.issue` does, and `conflict`
-   * when the task has expired, is ending or ended. INVARIANT: I6, the granted deadline is committed before any provider's.
+   * exceeds the longest life of either version and never moves back. Throws as `TaskIssuance.issue` does, and
+   * `conflict` when the task has expired, is ending or has ended, or has a lease that is not active. INVARIANT: I6, the
+   * granted deadline is committed before any provider's.
    */
   async renew(requester: Requester, taskId: TaskId, ttlSeconds: number | undefined): Promise<Renewed> {
     const task = await this.livingTask(requester, taskId);
@@ -80,7 +92,7 @@ export class TaskRenewal {
     };
   }
 
-  /** Also one past its deadline has ended, though nobody may have closed it yet. */
+  /** Returns the task while it lives. A task past its deadline counts as ended, even before a worker closes it. */
   private async livingTask(requester: Requester, taskId: TaskId) {
     const task = await this.parts.tasks.find(taskId);
     if (task?.agent.id !== requester.agent.id) throw new Problem('not_found', `there is no task \`${taskId}\``);
@@ -93,20 +105,27 @@ export class TaskRenewal {
     requester: Requester,
     task: Task & { readonly leases: readonly LivingLease[] },
     ttlSeconds: number | undefined,
-  ): Promise<Assessment> {
+  ): Promise<PermittedRequest> {
     const { template, parameters, purpose } = task;
     const ttl = ttlSeconds === undefined ? {} : { ttlSeconds };
     const request = { template: template.name, parameters, purpose, ...ttl };
     const { issuance } = this.parts;
-    await issuance.refusing(requester, request, () => {
-      requireSameRuntime(requester, task);
-      for (const { connection } of task.leases) this.parts.targets.requireEnabled(connection);
+    const assessment = issuance.assess(requester, request);
+    const decision = assessment.decision.with(
+      ...judgeRuntime(requester, task),
+      ...this.judgeConnections(task),
+      ...judgeScopes(task, assessment),
+    );
+    if (assessment.permitted && decision.permitted) return { ...assessment, decision };
+    throw await issuance.refusal(requester, request, decision);
+  }
+
+  /** Denies when a connection of a lease is disabled. The template in force may name other connections. */
+  private judgeConnections({ leases }: { readonly leases: readonly LivingLease[] }): readonly Judgement[] {
+    const { judgement } = judged('connection-state', () => {
+      for (const { connection } of leases) this.parts.targets.requireEnabled(connection);
     });
-    const assessment = await issuance.assess(requester, request);
-    await issuance.refusing(requester, request, () => {
-      requireSameScopes(task, assessment);
-    });
-    return assessment;
+    return judgement.outcome === 'deny' ? [judgement] : [];
   }
 
   private async commit(
@@ -147,22 +166,23 @@ export class TaskRenewal {
   private async renewOne(task: Task, lease: LivingLease): Promise<Secret | undefined> {
     const { handle, target } = await openHandle(this.parts.sealing, this.parts.targets, lease);
     const { provider } = target;
-    if (provider.renew === undefined) return undefined;
+    if (renewable(provider) === undefined) return undefined;
     const mintBy = addSeconds(this.parts.clock.now(), MINT_DEADLINE_SECONDS);
     const order = { ...orderOf(lease.id, task, target, lease.scope, mintBy), issuedAt: this.parts.clock.now() };
-    // What stands at a shared target may be about sessions by when they were issued: first it is recorded, then issued.
-    if (lease.target !== undefined && !(await this.parts.tasks.reissuing(lease.id, mintBy))) throw ended(task.id);
+    // A deny policy at a revocation point may match sessions by issue time, so the issue is recorded before it happens.
+    if (lease.revocationPoint !== undefined && !(await this.parts.tasks.reissuing(lease.id, mintBy)))
+      throw ended(task.id);
     const renewed = await this.parts.gates.run(lease.connection, MINT_DEADLINE_SECONDS, (signal) =>
       this.renewAt(target, order, handle, signal),
     );
     const providerExpiresAt = renewed.providerExpiresAt;
     const alive = await this.parts.tasks.renewedAtProvider(lease.id, providerExpiresAt);
-    // INVARIANT: I2, what was renewed after the end of its task was recorded is given to nobody.
+    // INVARIANT: I2, a credential renewed after its task's end was recorded is given to nobody.
     if (!alive) throw ended(task.id);
     return renewed.secret;
   }
 
-  /** The call, its time, and the same judgement that a mint gets. */
+  /** Calls the provider, measures the call, and checks the result as a mint is checked. */
   private async renewAt(
     { provider, check }: Target,
     order: MintOrder<unknown, Json>,
@@ -170,7 +190,7 @@ export class TaskRenewal {
     signal: AbortSignal,
   ) {
     const started = performance.now();
-    const renewed = await provider.renew?.(order, handle, signal);
+    const renewed = await renewable(provider)?.renew(order, handle, signal);
     this.parts.metrics.providerAnswered(provider.kind, 'renew', (performance.now() - started) / 1000);
     if (renewed === undefined) throw new Problem('internal', 'the provider cannot renew');
     const { secret, providerExpiresAt } = renewed;
@@ -183,10 +203,10 @@ export class TaskRenewal {
 }
 
 /**
- * The deadline that comes of the decision, never before the present one, and what made it no later: the longest life of
- * the task where it reaches that, whatever was asked for; otherwise the bound of the lifetime that was decided now.
+ * The new deadline, never before the present one, and the bound that set it: `maximum` when it reaches the longest life
+ * of the task, otherwise the bound of the lifetime that was just decided.
  */
-function newDeadline(task: Task, { at, lifetime, template }: Assessment) {
+function newDeadline(task: Task, { at, lifetime, template }: PermittedRequest) {
   const { maxSeconds } = template.version.spec.lifetime;
   const furthest = earliest(task.maxExpiresAt, addSeconds(task.createdAt, maxSeconds));
   const decided = earliest(addSeconds(at, lifetime.grantedSeconds), furthest);
@@ -194,25 +214,22 @@ function newDeadline(task: Task, { at, lifetime, template }: Assessment) {
   return { expiresAt, limitedBy: expiresAt < furthest ? lifetime.limitedBy : ('maximum' as const) };
 }
 
-function requireSameRuntime({ runtime }: Requester, task: Task): void {
-  if (runtime === task.runtime) return;
-  throw new Problem('policy_denied', `the task runs in runtime \`${task.runtime}\`, not in \`${runtime}\``, {
-    control: 'runtime-boundary',
-    help: 'renew from the runtime that started the task',
-  });
+function judgeRuntime({ runtime }: Requester, task: Task): readonly Judgement[] {
+  if (runtime === task.runtime) return [];
+  const detail = `the task runs in runtime \`${task.runtime}\`, not in \`${runtime}\``;
+  return [deny('runtime-boundary', detail, { help: 'renew from the runtime that started the task' })];
 }
 
-/** The template version in force still grants, to the letter, what the task holds. */
-function requireSameScopes(
+/** Denies unless the template version in force grants exactly the scopes that the task holds. */
+function judgeScopes(
   { template, leases }: Task & { readonly leases: readonly LivingLease[] },
   assessment: Assessment,
-): void {
+): readonly Judgement[] {
+  if (!assessment.permitted) return [];
   const scopes = new Map(assessment.scopes.map(({ name, digest }) => [name, digest]));
-  if (leases.every(({ name, scope }) => scopes.get(name) === digestOf(scope))) return;
-  throw new Problem('policy_denied', `template \`${template.name}\` no longer grants what this task holds`, {
-    control: 'template-lifecycle',
-    help: 'complete this task and ask for a new one',
-  });
+  if (leases.every(({ name, scope }) => scopes.get(name) === digestOf(scope))) return [];
+  const detail = `template \`${template.name}\` no longer grants what this task holds`;
+  return [deny('template-lifecycle', detail, { help: 'complete this task and ask for a new one' })];
 }
 
 function ended(taskId: TaskId, cause?: TaskEndCause): Problem {
@@ -230,12 +247,14 @@ function notActive(taskId: TaskId): Problem {
   });
 }
 
-/** An earlier renewal moved the granted deadline and failed at the provider; tokens end on a whole second. */
+/**
+ * True when an earlier renewal moved the granted deadline but failed at the provider. Tokens expire on whole seconds.
+ */
 function isBehind({ expiresAt, providerExpiresAt }: LivingLease): boolean {
   return providerExpiresAt !== undefined && expiresAt.getTime() - providerExpiresAt.getTime() >= 1000;
 }
 
-/** It is behind, or its target stopped taking it for another's sake. */
+/** True when the lease is behind, or a cut-off disabled its credential. */
 function needsRenewal(lease: LivingLease): boolean {
   return isBehind(lease) || lease.renewRequestedAt !== undefined;
 }

@@ -1,9 +1,10 @@
 import { Problem } from './problem.js';
 
 /**
- * Gathers the items that arrive while the last batch is under way and commits them as the next batch (no timer, no added
- * wait when idle): the items share one disk flush (ADR 0002). Each item gets its own result, after the commit. A batch whose
- * error `isOfOneItem` is run again item by item, so that one bad item fails alone; any other error fails the whole batch.
+ * Collects the items that arrive while a batch commits, and commits them as the next batch. The items share one disk
+ * flush (ADR 0002); an idle commit adds no wait. Each item gets its own result after the commit. When `isOfOneItem`
+ * holds for the error of a batch, each item runs again alone, so that one bad item fails alone. Any other error fails
+ * the whole batch.
  */
 export class GroupCommit<Item, Result> {
   private waiting: Waiting<Item, Result>[] = [];
@@ -14,12 +15,12 @@ export class GroupCommit<Item, Result> {
     private readonly options: GroupCommitOptions,
   ) {}
 
-  /** Throws `unavailable` when more items wait than can be served in time. */
+  /** Throws `unavailable` when too many items wait for the database to serve them in time. */
   submit(item: Item): Promise<Result> {
     if (this.waiting.length >= this.options.maxWaiting) return Promise.reject(overloaded());
     return new Promise((resolve, reject) => {
       this.waiting.push({ item, resolve, reject });
-      // Items of one turn of the event loop go together.
+      // Items that arrive in one turn of the event loop share a batch.
       if (this.waiting.length === 1) setImmediate(() => void this.drain());
     });
   }
@@ -60,7 +61,7 @@ export interface GroupCommitOptions {
   readonly maxItems: number;
   readonly maxRunning: number;
   readonly maxWaiting: number;
-  /** Whether the error proves that nothing of the batch was committed, and that one of its items is the reason. */
+  /** True when the error proves that the batch committed nothing and that one item caused the error. */
   readonly isOfOneItem: (error: unknown) => boolean;
 }
 

@@ -1,6 +1,6 @@
 import { typeid } from 'typeid-js';
 
-/** Prefixes of the ids that Mayfly gives out. An id is a TypeID: prefix, `_`, 26 characters of a UUIDv7 (time-ordered). */
+/** Prefixes of Mayfly's ids. An id is a TypeID: prefix, `_`, 26 characters of a UUIDv7 (ordered by time). */
 export type IdPrefix = 'tsk' | 'lse' | 'agt' | 'aud' | 'req';
 
 export type Id<Prefix extends IdPrefix> = `${Prefix}_${string}`;
@@ -9,12 +9,12 @@ export type LeaseId = Id<'lse'>;
 export type AgentId = Id<'agt'>;
 export type AuditEntryId = Id<'aud'>;
 
-/** A new id; ids made later sort after ids made earlier (to the millisecond). */
+/** Returns a new id. Later ids sort after earlier ones (to the millisecond). */
 export function newId<Prefix extends IdPrefix>(prefix: Prefix): Id<Prefix> {
   return typeid(prefix).toString() as Id<Prefix>;
 }
 
-/** Whether the text has the shape of an id with this prefix. It says nothing about whether the thing exists. */
+/** True when the text has the form of an id with this prefix. The thing itself may not exist. */
 export function isId<Prefix extends IdPrefix>(prefix: Prefix, text: string): text is Id<Prefix> {
   return text.startsWith(`${prefix}_`) && /^[0-7][0-9a-hjkmnp-tv-z]{25}$/.test(text.slice(prefix.length + 1));
 }

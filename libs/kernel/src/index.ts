@@ -1,3 +1,4 @@
+export { CONTROL_NAMES, type ControlName } from './control-name.js';
 export { addSeconds, earliest, type Clock } from './clock.js';
 export { GroupCommit, type GroupCommitOptions } from './group-commit.js';
 export {
@@ -13,6 +14,7 @@ export {
 export { canonicalJson, digestOf, type Json, type JsonObject } from './json.js';
 export { LabelsSchema, NameSchema, type Labels } from './names.js';
 export { nearest } from './nearest.js';
+export { present } from './present.js';
 export {
   Problem,
   problemThrownBy,

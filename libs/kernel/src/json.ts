@@ -6,14 +6,14 @@ export interface JsonObject {
   readonly [key: string]: Json | undefined;
 }
 
-/** Canonical JSON (RFC 8785): the same value always gives the same bytes. Throws on values JSON cannot hold. */
+/** Returns canonical JSON (RFC 8785): equal values give equal bytes. Throws on a value that JSON cannot hold. */
 export function canonicalJson(value: Json): string {
   const text = canonicalize(value);
   if (text === undefined) throw new TypeError('value has no JSON form');
   return text;
 }
 
-/** SHA-256 of the canonical JSON of `value`, base64url without padding (43 characters). */
+/** Returns the SHA-256 of the canonical JSON of `value`, as base64url without padding (43 characters). */
 export function digestOf(value: Json): string {
   return createHash('sha256').update(canonicalJson(value)).digest('base64url');
 }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** A name that people give to a declared thing: a DNS label, at most 63 characters. */
+/** The name of a declared thing: a DNS label, at most 63 characters. */
 export const NameSchema = z
   .string()
   .regex(/^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/, 'use 1 to 63 lower-case letters, digits and hyphens');

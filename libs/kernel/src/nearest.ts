@@ -1,7 +1,10 @@
 const FARTHEST = 2;
 const LONGEST = 64;
 
-/** The candidate that a mistyped word was probably meant to be: at most two letters away, letter case counted; else undefined. */
+/**
+ * Returns the candidate closest to a mistyped word, at most two letters away (case counts); undefined when none is that
+ * close.
+ */
 export function nearest(word: string, candidates: readonly string[]): string | undefined {
   const ranked = candidates
     .map((candidate) => ({ candidate, distance: distanceBetween(word.slice(0, LONGEST), candidate) }))
@@ -10,7 +13,7 @@ export function nearest(word: string, candidates: readonly string[]): string | u
   return ranked[0]?.candidate;
 }
 
-/** Levenshtein distance: how many letters to change, add or leave out. */
+/** Returns the Levenshtein distance: the number of letters to change, add or remove. */
 function distanceBetween(left: string, right: string): number {
   let row = Array.from({ length: right.length + 1 }, (_, index) => index);
   for (const [at, letter] of left.split('').entries()) {

@@ -1,4 +1,9 @@
-/** Every way in which Mayfly refuses or fails. The edge renders each one (RFC 9457); `switch` over it is exhaustive. */
+import type { ControlName } from './control-name.js';
+
+/**
+ * Every reason for a refusal or a failure. The HTTP edge renders each one (RFC 9457); a `switch` over the codes is
+ * exhaustive.
+ */
 export type ProblemCode =
   | 'invalid_request'
   | 'unauthenticated'
@@ -24,38 +29,38 @@ export type ProblemCode =
   | 'unavailable'
   | 'internal';
 
-/** One wrong place in the input: a JSON Pointer (RFC 6901) and what to change there. */
+/** One fault in the input: a JSON Pointer (RFC 6901) and what to change there. */
 export interface FieldError {
   readonly pointer: string;
   readonly detail: string;
 }
 
-/** Members added to the problem document; all of them are safe for the caller to read. */
+/** Members of the problem document besides the code and the detail. The caller may read all of them. */
 export interface ProblemExtensions {
-  /** the control that refused, by name */
-  readonly control?: string;
-  /** what would help, where that may be known */
+  /** the control that refused (docs/controls.md) */
+  readonly control?: ControlName;
+  /** the next step for the caller, where the caller may know it */
   readonly help?: string;
-  /** the limit that is used up, as the template names it in `quota` */
+  /** the exceeded limit, by its name in the template's `quota` */
   readonly limit?: { readonly name: string; readonly value: number };
   readonly errors?: readonly FieldError[];
   readonly taskId?: string;
-  /** what a target said, or which rule refused an identity, as a word of ours: `throttled`, `expired` … (docs/problems.md) */
+  /** Mayfly's word for the target's answer or for the refused identity: `throttled`, `expired` … (docs/problems.md) */
   readonly reason?: string;
-  /** the proven identity of the caller, where that is what has to be bound to an agent */
+  /** the caller's proven identity, when an operator has to bind it to an agent */
   readonly identity?: { readonly issuer: string; readonly subject: string };
 }
 
 export interface ProblemOptions extends ProblemExtensions {
   readonly retryAfterSeconds?: number;
-  /** of a provider's call: it is proven that nothing came of it, as `provider_rejected` always says */
+  /** true when the provider proved that it minted nothing; default: true for `provider_rejected`, else false */
   readonly nothingMinted?: boolean;
   readonly cause?: unknown;
 }
 
 /**
- * The one error that rooms throw. `detail` is shown to the caller as it is: it holds no secret, no policy text and no
- * configuration value; it starts in lower case, has no final stop, and says what to change.
+ * The one error that rooms throw. The caller reads `detail` as it is: it holds no secret, no policy text and no
+ * configuration value, starts in lower case, has no final stop, and names the change to make.
  */
 export class Problem extends Error {
   readonly retryAfterSeconds: number | undefined;
@@ -76,7 +81,7 @@ export class Problem extends Error {
   }
 }
 
-/** The problem that `act` throws, if it throws one; every other error passes through. */
+/** Returns the `Problem` that `act` throws, or undefined. Passes every other error on. */
 export function problemThrownBy(act: () => unknown): Problem | undefined {
   try {
     act();

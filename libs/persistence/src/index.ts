@@ -1,39 +1,30 @@
-export {
-  AuditReader,
-  type AuditFilter,
-  type SealedEntry,
-  type StoryEntry,
-  type StoryPosition,
-  type InstantPosition,
-  type RefusalFilter,
-} from './audit.reader.js';
-export { AgentLifecycleStore, type LifecycleStep } from './agent-lifecycle.store.js';
-export { AuditSealer } from './audit-sealer.js';
-export { CatalogListener } from './catalog.listener.js';
-export { PgCatalogSource } from './catalog.source.js';
-export { PgClosingStore } from './closing.store.js';
-export { DatabaseClock } from './database-clock.js';
-export { databaseProblem } from './database-problem.js';
-export { Database, type DatabaseOptions } from './database.js';
-export type { DeclaredRecord, DeclaredState, Precondition, RecordKind } from './declaration-rows.js';
-export type { RemovableKind } from './declaration-uses.js';
-export type { Declarer } from './declaration-writes.js';
-export { PgDenialStore } from './denial.store.js';
-export { ConnectionLifecycleStore, type ConnectionState } from './connection-lifecycle.store.js';
-export { PgDeclarationStore, type AppliedDeclarations } from './declaration.store.js';
-export { HistoryReader, type Issuance, type IssuanceFilter, type IssuancePosition } from './history.reader.js';
-export type { Page, PageRequest } from './history-page.js';
-export { IdempotencyStore, type UsedKey } from './idempotency.store.js';
-export { IdentityUseStore } from './identity-use.store.js';
-export { PgIssuanceStore } from './issuance.store.js';
-export { LeaseHandlesReader } from './lease-handles.reader.js';
-export { LivingConnectionsReader } from './living-connections.reader.js';
-export { LeaseReader } from './lease.reader.js';
-export { LeaseStatistics } from './lease-statistics.js';
-export { Outbox, type OutboxJob } from './outbox.js';
-export { asOwner, grantRuntimeRole } from './runtime-role.js';
-export { PgSigningKeyStore } from './signing-key.store.js';
-export { PgTaskStore } from './task.store.js';
-export type { EditedDraft, PublishedVersion, TemplateRecord } from './template-rows.js';
-export { PgTemplateStore } from './template.store.js';
-export { WriteProbe } from './write-probe.js';
+export { AuditSealer } from './audit/audit-sealer.js';
+export { AuditReader, type SealedEntry, type StoryEntry } from './audit/audit.reader.js';
+export { DatabaseClock } from './database/database-clock.js';
+export { Database } from './database/database.js';
+export { applyMigrations } from './database/migrations.js';
+export { Outbox } from './database/outbox.js';
+export { asOwner, grantRuntimeRole } from './database/runtime-role.js';
+export { AgentLifecycleStore, type LifecycleStep } from './declarations/agent-lifecycle.store.js';
+export { CatalogListener } from './declarations/catalog.listener.js';
+export { PgCatalogSource } from './declarations/catalog.source.js';
+export { ConnectionLifecycleStore, type ConnectionState } from './declarations/connection-lifecycle.store.js';
+export type { DeclaredRecord, DeclaredState, Precondition, RecordKind } from './declarations/declaration-rows.js';
+export type { RemovableKind } from './declarations/declaration-uses.js';
+export type { Declarer } from './declarations/declaration-writes.js';
+export { PgDeclarationStore, type AppliedDeclarations } from './declarations/declaration.store.js';
+export type { EditedDraft, PublishedVersion, TemplateRecord } from './declarations/template-rows.js';
+export { PgTemplateStore } from './declarations/template.store.js';
+export { PgSigningKeyStore } from './keys/signing-key.store.js';
+export { PgClosingStore } from './tasks/closing.store.js';
+export { PgDenialStore } from './tasks/denial.store.js';
+export { HistoryReader, type Issuance } from './tasks/history.reader.js';
+export { IdentityUseStore } from './tasks/identity-use.store.js';
+export { PgIssuanceStore } from './tasks/issuance.store.js';
+export { PgKeyHoldStore } from './tasks/key-hold.store.js';
+export { LeaseHandlesReader } from './tasks/lease-handles.reader.js';
+export { LeaseStatistics } from './tasks/lease-statistics.js';
+export { LeaseReader } from './tasks/lease.reader.js';
+export { LivingConnectionsReader } from './tasks/living-connections.reader.js';
+export { PgTaskStore } from './tasks/task.store.js';
+export { WriteProbe } from './tasks/write-probe.js';

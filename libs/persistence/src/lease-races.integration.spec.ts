@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { MAYFLY } from '@mayfly/audit';
-import type { LeaseClaim, TaskIntent } from '@mayfly/issuance';
+import type { TaskIntent } from '@mayfly/issuance';
+import type { LeaseClaim } from '@mayfly/revocation';
 import { addSeconds } from '@mayfly/kernel';
-import { activationOf, declareFor, TaskDatabase, taskIntent, type IntentOptions } from '@mayfly/testing';
-import { PgClosingStore } from './closing.store.js';
-import { Database } from './database.js';
-import { PgIssuanceStore } from './issuance.store.js';
-import { PgTaskStore } from './task.store.js';
+import { activationOf, declareFor, type IntentOptions, TaskDatabase, taskIntent } from '@mayfly/testing';
+import { PgClosingStore } from './tasks/closing.store.js';
+import { Database } from './database/database.js';
+import { PgIssuanceStore } from './tasks/issuance.store.js';
+import { PgTaskStore } from './tasks/task.store.js';
 
 /** Sessions named `frozen` stop in the middle of a statement that reads leases: after its snapshot, before its locks. */
 const FREEZER = `

@@ -1,13 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { MAYFLY } from '@mayfly/audit';
-import type { LeaseClaim } from '@mayfly/issuance';
+import type { LeaseClaim } from '@mayfly/revocation';
 import { Problem, type TaskId } from '@mayfly/kernel';
-import { IssuanceService, TaskDatabase, templateOf, type TaskStores } from '@mayfly/testing';
+import { IssuanceService, TaskDatabase, type TaskStores, templateOf } from '@mayfly/testing';
 import fc from 'fast-check';
-import { PgClosingStore } from './closing.store.js';
-import { Database } from './database.js';
-import { PgIssuanceStore } from './issuance.store.js';
-import { PgTaskStore } from './task.store.js';
+import { PgClosingStore } from './tasks/closing.store.js';
+import { Database } from './database/database.js';
+import { PgIssuanceStore } from './tasks/issuance.store.js';
+import { PgTaskStore } from './tasks/task.store.js';
 
 const ACTIONS = [
   'complete',
@@ -28,7 +28,7 @@ interface Step {
   readonly task: number;
 }
 
-/** What happens at the same time, after a while. */
+/** Steps that run at the same time, after a pause. */
 interface Round {
   readonly pauseSeconds: number;
   readonly steps: readonly Step[];

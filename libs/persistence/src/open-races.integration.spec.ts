@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { MAYFLY } from '@mayfly/audit';
-import { declareFor, TaskDatabase, taskIntent, type IntentOptions } from '@mayfly/testing';
+import { declareFor, type IntentOptions, TaskDatabase, taskIntent } from '@mayfly/testing';
 import fc from 'fast-check';
 import type { Pool } from 'pg';
-import { PgClosingStore } from './closing.store.js';
-import { PgIssuanceStore } from './issuance.store.js';
+import { PgClosingStore } from './tasks/closing.store.js';
+import { PgIssuanceStore } from './tasks/issuance.store.js';
 
 describe('two replicas', () => {
   let scene: TaskDatabase;

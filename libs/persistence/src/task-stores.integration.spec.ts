@@ -5,14 +5,14 @@ import {
   issuanceStoreSuite,
   signingKeyStoreSuite,
   TaskDatabase,
-  taskStoreSuite,
   type TaskStores,
+  taskStoreSuite,
 } from '@mayfly/testing';
-import { PgClosingStore } from './closing.store.js';
-import { Database } from './database.js';
-import { PgIssuanceStore } from './issuance.store.js';
-import { PgSigningKeyStore } from './signing-key.store.js';
-import { PgTaskStore } from './task.store.js';
+import { PgClosingStore } from './tasks/closing.store.js';
+import { Database } from './database/database.js';
+import { PgIssuanceStore } from './tasks/issuance.store.js';
+import { PgSigningKeyStore } from './keys/signing-key.store.js';
+import { PgTaskStore } from './tasks/task.store.js';
 
 describe('on PostgreSQL', () => {
   let scene: TaskDatabase;

@@ -1,2 +1,3 @@
-export { CONTROLS, type Control, type ControlName, type DecisionInput, type Verdict } from './control.js';
-export { decide, type Decision } from './decide.js';
+export { CONTROL_FACTS } from './control-facts.js';
+export { Decision, deny, permit, problemOf, type Denial, type Judgement, type Verdict } from './decision.js';
+export { judgeRequester } from './requester-controls.js';

@@ -1,9 +1,9 @@
 import { Problem } from '@mayfly/kernel';
 
 /**
- * The database that a URL names; undefined where it names none. Every character of the name may be escaped (RFC 3986 §2.1),
- * `/`, `:`, `?` and `#` too, as libpq reads it; node-postgres would leave these escaped. Throws Problem
- * `invalid_declaration`, without the URL, when an escape stands for no text.
+ * Returns the database in a URL; undefined when it has none. Decodes every percent escape in the name (RFC 3986 §2.1),
+ * also of `/`, `:`, `?` and `#`, as libpq does; node-postgres would leave these escaped. Throws Problem
+ * `invalid_declaration`, without the URL, when an escape does not decode to text.
  */
 export function databaseIn(url: string): string | undefined {
   const name = /^[a-z]+:\/\/[^/?#]*\/([^?#]*)/.exec(url)?.[1] ?? '';

@@ -1,37 +1,42 @@
 import type { Socket } from 'node:net';
 import { escapeLiteral } from 'pg';
 
-/** What differs between the kinds of sessions. */
+/** The settings that differ between kinds of sessions. */
 export interface SessionOptions {
-  /** as `pg_stat_activity` shows it */
+  /** the name in `pg_stat_activity` */
   readonly applicationName: string;
-  /** schemas in which unqualified names are looked up, as `SET search_path` takes them */
+  /** the schemas for unqualified names, as `SET search_path` takes them */
   readonly searchPath: string;
-  /** the server gives up a statement that takes longer; 0 is no limit */
+  /** the server cancels a statement that takes longer; 0 is no limit */
   readonly statementTimeoutMillis: number;
   /** the server ends a session that leaves a transaction open for longer; 0 is no limit */
   readonly idleInTransactionMillis: number;
-  /** the role that the login works as; without it, the login's own or what was set for it */
+  /** the role that the session assumes; without it, the login's own role or the role configured for it */
   readonly role?: string;
-  /** the socket of each connection, where addresses are judged; without it, node-postgres's own */
+  /** makes the socket of each connection, where addresses are checked; without it, node-postgres makes it */
   readonly openSocket?: () => Socket;
-  /** the certificate of the authority that signed the server's, as PEM; without it, the authorities that Node.js knows count */
+  /**
+   * the certificate of the authority that signed the server's, as PEM; without it, the authorities that Node.js trusts
+   */
   readonly authority?: string;
 }
 
 /**
- * Where the names in our statements are looked up, at a target and at the store: anywhere else, whoever may create things could
- * put a function or operator of their own in the place of the server's, for Mayfly to run with its rights. The order of schemas
- * does not help: a function that takes exactly `text[]` beats the server's that takes any array.
+ * The search path of our statements, at targets and at the store. With any other schema, a role that may create objects
+ * there could replace a function or operator of the server, and Mayfly would run it with its own rights. The order of
+ * schemas does not help: a function with the exact argument `text[]` wins over the server's function for any array.
  */
 export const CATALOG_ONLY = 'pg_catalog,pg_temp';
 
-/** For migrations, whose statements make Mayfly's tables in this schema. Nobody else may have put anything there. */
+/**
+ * The search path of migrations, which create Mayfly's tables in `public`. No other role may have created objects
+ * there.
+ */
 export const STORE_SCHEMA = 'public,pg_temp';
 
-/** The same in every session, on every version from 14 on. */
+/** Settings of every session, valid on every version from 14 on. */
 const ALWAYS = {
-  // how values are written and read: Prisma's adapter drops the offset of an instant, and sends instants without one
+  // the format of values: Prisma's adapter drops the offset of an instant, and sends instants without one
   client_encoding: 'UTF8',
   TimeZone: 'UTC',
   DateStyle: 'ISO,YMD',
@@ -39,34 +44,37 @@ const ALWAYS = {
   bytea_output: 'hex',
   extra_float_digits: '1',
   quote_all_identifiers: 'off',
-  // how statements are read
+  // the parsing of statements
   standard_conforming_strings: 'on',
   array_nulls: 'on',
   transform_null_equals: 'off',
-  // what a transaction may do and see
+  // the rights and isolation of a transaction
   default_transaction_isolation: 'read committed',
   default_transaction_read_only: 'off',
   default_transaction_deferrable: 'off',
   row_security: 'on',
-  // when a session ends or gives up without being asked
+  // the limits after which a session ends or fails
   lock_timeout: '0',
   idle_session_timeout: '0',
   exit_on_error: 'off',
   client_min_messages: 'notice',
-  // compiling costs more than any of our statements takes
+  // JIT compilation takes longer than any of our statements
   jit: 'off',
-  // of the passwords that are set in plain text: those of the embedded server's roles
+  // for passwords set in plain text: those of the embedded server's roles
   password_encryption: 'scram-sha-256',
 } as const;
 
-/** Unknown to the versions before, which refuse a session that names them as it opens. */
+/** Settings by the version that added them. An older server refuses a session that names them in its startup packet. */
 const SINCE = [
   [160_000, 'createrole_self_grant', ''],
   [170_000, 'transaction_timeout', '0'],
   [170_000, 'restrict_nonsystem_relation_kind', ''],
 ] as const;
 
-/** For the startup packet: in force before the first statement, and stronger than what was set for database and role. */
+/**
+ * Returns the options of the startup packet. They apply before the first statement and override settings of the
+ * database and the role.
+ */
 export function startupOptions(options: SessionOptions): string {
   return Object.entries(settingsOf(options))
     .map(([name, value]) => `-c ${name}=${value.replace(/[\\\s]/g, '\\$&')}`)
@@ -74,9 +82,9 @@ export function startupOptions(options: SessionOptions): string {
 }
 
 /**
- * Statements for the opened session, that take no lock. They repeat the startup packet, whose options a pooler between may have
- * dropped, and add what depends on the server: its version, and a commit that is not on disk when it is acknowledged.
- * A stronger commit (`remote_apply`) is the operator's choice, and stays.
+ * Returns statements for an opened session; they take no lock. They repeat the options of the startup packet, which a
+ * pooler may have dropped, and add settings that depend on the server's version. They raise `synchronous_commit` to
+ * `on` when a commit would be acknowledged before it is on disk, and keep a stronger value (`remote_apply`).
  */
 export function settingStatements(options: SessionOptions): string {
   const { search_path, ...others } = settingsOf(options);
@@ -87,7 +95,7 @@ export function settingStatements(options: SessionOptions): string {
   );
   const commit = `CASE WHEN current_setting('synchronous_commit') IN ('off', 'local', 'remote_write')
     THEN ${set('synchronous_commit', 'on')} END`;
-  // The path by itself and first: the operators of the second statement are looked up in it.
+  // Sets the path in the first statement, since it decides the operators of the second one.
   return `SELECT ${set('search_path', search_path)}; SELECT ${[...always, ...since, commit].join(', ')}`;
 }
 

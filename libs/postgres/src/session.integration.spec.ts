@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestPostgres, type TestDatabase, type TestPostgres } from '@mayfly/testing';
 import pg from 'pg';
-import { createClient, createPool, sessionConfig, STORE_SCHEMA, type SessionOptions } from './index.js';
+import { type SessionOptions, STORE_SCHEMA } from './session-settings.js';
+import { createClient, createPool, sessionConfig } from './session.js';
 
 const SESSION: SessionOptions = {
   applicationName: 'mayfly',

@@ -5,21 +5,21 @@ import { databaseIn } from './database-name.js';
 import { settingStatements, startupOptions, type SessionOptions } from './session-settings.js';
 import { partsOf } from './tls.js';
 
-/** A pool's own: how many connections, and how long one may be waited for or stay unused. */
+/** The limits of a pool: its connections, and its times for waiting and idling. */
 export type PoolLimits = Pick<
   PoolConfig,
   'max' | 'idleTimeoutMillis' | 'connectionTimeoutMillis' | 'query_timeout' | 'allowExitOnIdle'
 >;
 
-/** For node-postgres, and for libraries that open its clients themselves. */
+/** The configuration for node-postgres, and for libraries that create its clients themselves. */
 export interface SessionConfig extends Omit<PoolConfig, 'connectionString'> {
-  /** what a client says on its session before anybody gets it */
+  /** the statements that a client runs before anyone uses its session */
   readonly opening: string;
 }
 
 const CONNECT_TIMEOUT_MILLIS = 10_000;
 
-/** A client that states its settings, and then only is connected. */
+/** A client that applies its settings before it counts as connected. */
 class SessionClient extends pg.Client {
   private readonly opening: string;
 
@@ -27,11 +27,11 @@ class SessionClient extends pg.Client {
     super(config);
     this.opening = (config as SessionConfig).opening;
     this.sendNoReplication();
-    // A connection that breaks while nobody waits for it has nobody to tell, and would end the process; queries reject.
+    // Without a listener, an error of an idle connection would end the process. Running queries reject in any case.
     this.on('error', () => undefined);
   }
 
-  // node-postgres accepts a callback too, and its pool gives one.
+  // node-postgres also accepts a callback, and its pool passes one.
   override connect(): Promise<pg.Client>;
   override connect(callback: (error: Error | null, client?: pg.Client) => void): void;
   override connect(callback?: (error: Error | null, client?: pg.Client) => void): Promise<pg.Client> | undefined {
@@ -48,7 +48,10 @@ class SessionClient extends pg.Client {
     return undefined;
   }
 
-  /** Poolers refuse the parameter, and the server takes its absence as `false`; node-postgres would read PGREPLICATION without it. */
+  /**
+   * Deletes the parameter `replication`: poolers refuse it, and the server treats a missing one as `false`. A missing
+   * configuration value would not do, since node-postgres then reads PGREPLICATION.
+   */
   private sendNoReplication(): void {
     const { connectionParameters } = this as unknown as { connectionParameters: { replication?: string } };
     delete connectionParameters.replication;
@@ -60,28 +63,28 @@ class SessionClient extends pg.Client {
       await this.query(this.opening);
       return this;
     } catch (error) {
-      // Nobody else would: node-postgres leaves the socket open when the failure is not the server's. A server that hangs
-      // is not waited for.
+      // Closes the socket, which node-postgres leaves open when the failure is not the server's. Does not wait for a
+      // server that hangs.
       this.end().catch(() => undefined);
       throw error;
     }
   }
 }
 
-/** The pool is not connected until it is asked for a client. Listen for its `error`: without a listener, one ends the process. */
+/** Makes a pool, which connects at its first use. Add an `error` listener: without it, an error ends the process. */
 export function createPool(url: string, options: SessionOptions, limits: PoolLimits): pg.Pool {
   return new pg.Pool({ ...sessionConfig(url, options), ...limits });
 }
 
-/** One client, which the caller connects and ends. */
+/** Makes one client. The caller connects and ends it. */
 export function createClient(url: string, options: SessionOptions): pg.Client {
   return new SessionClient(sessionConfig(url, options));
 }
 
 /**
- * Each member that node-postgres would otherwise take from a `PG*` variable, the shell's user or `~/.pgpass` is said. Of the
- * URL, the server, the login and TLS count, and `options`, which are said before ours and so are the weaker.
- * Throws Problem `invalid_declaration` when the URL names no user and the process has none either, and as `databaseIn` and `partsOf` do.
+ * Returns a configuration in which node-postgres takes nothing from `PG*` variables, the shell's user or `~/.pgpass`.
+ * From the URL it uses the server, the login, TLS and `options`; ours follow these options and override them. Throws
+ * Problem `invalid_declaration` when neither the URL nor the process has a user, and as `databaseIn` and `partsOf` do.
  */
 export function sessionConfig(url: string, options: SessionOptions): SessionConfig {
   const given = partsOf(url, options.authority);
@@ -94,7 +97,7 @@ export function sessionConfig(url: string, options: SessionOptions): SessionConf
     password: passwordOf(given),
     ssl: given.ssl ?? false,
     sslnegotiation: given.sslnegotiation ?? 'postgres',
-    // PGREPLICATION would make it a session that replicates; there is no other way to say no
+    // without it, node-postgres would read PGREPLICATION and could open a replication session
     ...{ replication: 'false' },
     client_encoding: 'UTF8',
     application_name: options.applicationName,
@@ -111,7 +114,7 @@ function passwordOf({ password }: ClientConfig): ClientConfig['password'] {
   return password === undefined || password === '' ? refuseMissingPassword : password;
 }
 
-/** A part that the URL leaves out is an empty string. */
+/** Turns an empty string, which stands for a missing part of the URL, into undefined. */
 function filled(part: string | undefined): string | undefined {
   return part === '' ? undefined : part;
 }
@@ -124,7 +127,7 @@ function nameOfProcessUser(): string {
   }
 }
 
-/** Called when the server asks for a password: node-postgres would look into the file of PGPASSFILE next. */
+/** Throws when the server asks for a password: node-postgres would otherwise read the file of PGPASSFILE. */
 function refuseMissingPassword(): string {
   throw new Error('the server asks for a password and the URL has none: add it; PGPASSWORD and ~/.pgpass are not read');
 }

@@ -5,13 +5,14 @@ import { parseIntoClientConfig } from 'pg-connection-string';
 type Parts = ReturnType<typeof parseIntoClientConfig>;
 
 /**
- * The parts of a URL as node-postgres has them, where `authority`, as PEM, is the certificate of the authority that signed
- * the server's. With it `sslmode=verify-ca` means what libpq means by it: signed by that authority, whatever the name. So does
- * `require` together with `uselibpqcompat`. Throws Problem `invalid_declaration` where libpq would miss the certificate.
+ * Returns the parts of a URL as node-postgres reads them. `authority`, as PEM, is the certificate of the authority that
+ * signed the server's. With it, `sslmode=verify-ca` has libpq's meaning: signed by that authority, with any host name.
+ * So has `require` together with `uselibpqcompat`. Throws Problem `invalid_declaration` when libpq would miss the
+ * certificate.
  */
 export function partsOf(url: string, authority: string | undefined): Parts {
   if (authority === undefined) return readable(url);
-  // node-postgres takes `verify-ca` with a file alone
+  // node-postgres accepts `verify-ca` only with a file
   const given = readable(url.replace(/([?&]sslmode=)verify-ca\b/, '$1verify-full'));
   return given.ssl === undefined || given.ssl === false
     ? given

@@ -1,1 +1,4 @@
+export type { EndRequest } from './end-request.js';
+export { isTerminal, type Lease, type LeaseState } from './lease.js';
+export { exhaustedLimit, quotaScope, type QuotaLeft, type QuotaLimits } from './quota.js';
 export { dueAt, TERMINAL_STATE, type Task, type TaskEndCause, type TaskState } from './task.js';

@@ -2,7 +2,7 @@ import type { AgentId, JsonObject, TaskId } from '@mayfly/kernel';
 
 export type TaskState = 'active' | 'completed' | 'expired' | 'revoked' | 'failed';
 
-/** Why a task ends. The first cause that is recorded stays. */
+/** The reason for the end of a task. The first recorded cause stays. */
 export type TaskEndCause =
   | 'completed'
   | 'failed'
@@ -13,7 +13,7 @@ export type TaskEndCause =
   | 'agent_retired'
   | 'issuance_failed';
 
-/** The state in which a task ends, once its last lease is terminal. */
+/** The final state of a task by its end cause, once its last lease is terminal. */
 export const TERMINAL_STATE: Readonly<Record<TaskEndCause, Exclude<TaskState, 'active'>>> = {
   completed: 'completed',
   failed: 'failed',
@@ -25,7 +25,7 @@ export const TERMINAL_STATE: Readonly<Record<TaskEndCause, Exclude<TaskState, 'a
   issuance_failed: 'failed',
 };
 
-/** One piece of work of one agent, and the lifetime of everything that was granted for it. */
+/** One piece of work of one agent; it bounds the lifetime of every credential granted for it. */
 export interface Task {
   readonly id: TaskId;
   readonly state: TaskState;
@@ -36,7 +36,7 @@ export interface Task {
   readonly purpose: string;
   readonly createdAt: Date;
   readonly expiresAt: Date;
-  /** The end of the template's longest life: no renewal passes it. */
+  /** The end of the template's longest life. No renewal exceeds it. */
   readonly maxExpiresAt: Date;
   readonly heartbeatTimeoutSeconds?: number;
   readonly heartbeatAt?: Date;
@@ -46,7 +46,7 @@ export interface Task {
   readonly endedAt?: Date;
 }
 
-/** When the sweeper must look at a task that nobody ended: at its expiry, or when its heartbeat is overdue. */
+/** The instant at which the sweeper ends a task: its expiry, or the time its heartbeat is overdue. */
 export function dueAt(task: Pick<Task, 'expiresAt' | 'heartbeatTimeoutSeconds'>, heartbeatAt: Date): Date {
   if (task.heartbeatTimeoutSeconds === undefined) return task.expiresAt;
   const lost = heartbeatAt.getTime() + task.heartbeatTimeoutSeconds * 1000;

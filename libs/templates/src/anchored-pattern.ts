@@ -1,11 +1,11 @@
 import type { RegExpEngine } from 'ajv/dist/types/index.js';
 import { RE2JS } from 're2js';
 
-/** A text longer than this matches no author's pattern (standards §10, attack 21). */
+/** A longer text matches no author's pattern (standards §10, attack 21). */
 export const MAX_MATCHED_LENGTH = 256;
 const MAX_PATTERN_LENGTH = 512;
 
-/** What is wrong with an author's pattern, or undefined. It is to be RE2 syntax and to say `^…$`. */
+/** Returns the fault of an author's pattern, or undefined. A pattern must be RE2 syntax and have the form `^…$`. */
 export function findPatternFault(pattern: string): string | undefined {
   if (pattern.length > MAX_PATTERN_LENGTH) return `use at most ${String(MAX_PATTERN_LENGTH)} characters`;
   if (!pattern.startsWith('^') || !pattern.endsWith('$')) return 'anchor the pattern with `^` and `$`';
@@ -18,15 +18,16 @@ export function findPatternFault(pattern: string): string | undefined {
 }
 
 /**
- * The engine that ajv runs authors' patterns on: RE2, so time is linear in the text. A pattern matches the whole text or
- * nothing, whatever its anchors say (`^a|b$`, `(?m)`, a final newline), and never a text over 256 characters.
+ * The regular expression engine for authors' patterns in ajv: RE2, so time is linear in the text. A pattern must match
+ * the whole text, whatever its anchors (`^a|b$`, `(?m)`, a final newline), and never matches a text over 256
+ * characters.
  */
 export const anchoredPatterns: RegExpEngine = Object.assign(
   (pattern: string) => {
     const compiled = RE2JS.compile(pattern);
     return {
       test: (text: string) => text.length <= MAX_MATCHED_LENGTH && compiled.testExact(text),
-      // ajv keeps one engine object per pattern and tells them apart by this
+      // ajv caches one engine object per pattern under this key
       toString: () => `re2:${pattern}`,
     };
   },

@@ -3,7 +3,7 @@ import { compileParameters, type ParameterSchema } from './parameter-schema.js';
 import { compileScope, type RenderedScope, type ScopeSkeleton } from './scope-skeleton.js';
 import type { TaskTemplateSpec, TemplateCredential } from './task-template.schema.js';
 
-/** One published version: immutable data. `digest` is `digestOf(spec)`; a running task keeps the version it pinned. */
+/** One published version, immutable. `digest` is `digestOf(spec)`; a running task keeps its version. */
 export interface TemplateVersion {
   readonly name: string;
   readonly version: number;
@@ -12,14 +12,14 @@ export interface TemplateVersion {
   readonly labels: Labels;
 }
 
-/** What is to be minted for one credential of the template. */
+/** The order for one credential of the template, with its rendered scope. */
 export interface RenderedCredential extends RenderedScope {
   readonly name: string;
   readonly provider: string;
   readonly connection?: string;
 }
 
-/** A template version ready for requests: its parameters and scopes are compiled once, here. */
+/** A template version whose parameters and scopes are compiled once, ready for requests. */
 export class CompiledTemplate {
   readonly parameters: ParameterSchema;
   private readonly credentials: readonly { readonly declared: TemplateCredential; readonly skeleton: ScopeSkeleton }[];
@@ -34,17 +34,20 @@ export class CompiledTemplate {
     }));
   }
 
-  /** The request's parameters, known to fit this version. Throws `invalid_parameters`. */
+  /** Returns the parameters when they fit this version. Throws `invalid_parameters`. */
   validate(parameters: Json): JsonObject {
     return this.parameters.validate(parameters);
   }
 
-  /** The parameters that decide what stands at a place of a credential's rendered scope; none where no parameter does. */
+  /** Returns the parameters that decide the value at a path of a credential's rendered scope; empty when none does. */
   parametersAt(credential: string, path: readonly (string | number)[]): readonly string[] {
     return this.credentials.find(({ declared }) => declared.name === credential)?.skeleton.parametersAt(path) ?? [];
   }
 
-  /** The scope of each credential, in the template's order, for validated parameters. Throws `invalid_parameters`. */
+  /**
+   * Renders the scope of each credential, in the template's order, for validated parameters. Throws
+   * `invalid_parameters`.
+   */
   renderScopes(parameters: JsonObject): RenderedCredential[] {
     return this.credentials.map(({ declared: { name, provider, connection }, skeleton }) => ({
       name,

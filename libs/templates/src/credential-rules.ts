@@ -3,7 +3,7 @@ import type { LintFacts, ProviderFact } from './lint-facts.js';
 import { finding, type Finding } from './rule.js';
 import type { TaskTemplateSpec, TemplateCredential } from './task-template.schema.js';
 
-/** Rules MF30x: provider and connection exist and match, and the template's lives fit what the provider can do. */
+/** Rules MF30x: provider and connection exist and match, and the provider supports the template's lifetimes. */
 export function checkCredential(
   credential: TemplateCredential,
   lifetime: TaskTemplateSpec['lifetime'],

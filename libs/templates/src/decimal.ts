@@ -5,8 +5,8 @@ interface Decimal {
 }
 
 /**
- * Whether `value` is a whole number of times `step` (over 0), both read as the decimals that JSON writes them as. A quotient
- * of doubles would refuse 19.99 as a multiple of 0.01, since neither is exact in binary.
+ * True when `value` is a whole multiple of `step` (over 0), both as the decimals that JSON writes. A quotient of
+ * doubles would refuse 19.99 as a multiple of 0.01, since neither is exact in binary.
  */
 export function isMultiple(value: number, step: number): boolean {
   const dividend = decimalOf(value);
@@ -15,7 +15,9 @@ export function isMultiple(value: number, step: number): boolean {
   return unitsAt(dividend, places) % unitsAt(divisor, places) === 0n;
 }
 
-/** The shortest decimal that reads back as this number: what a caller wrote, up to the 15 digits that a double keeps. */
+/**
+ * Returns the shortest decimal that parses to this number: the caller's text, up to the 15 digits that a double keeps.
+ */
 function decimalOf(value: number): Decimal {
   const [mantissa = '', exponent = '0'] = String(value).split('e');
   const [whole = '', fraction = ''] = mantissa.split('.');

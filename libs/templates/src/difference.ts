@@ -2,7 +2,10 @@ import { canonicalJson, type Json } from '@mayfly/kernel';
 import { below } from './json-pointer.js';
 import { isObject } from './tree-bounds.js';
 
-/** One place where two documents differ (JSON Pointer). No `before`: it was added; no `after`: it was removed. */
+/**
+ * One difference between two documents, by JSON Pointer. Without `before` the value was added; without `after` it was
+ * removed.
+ */
 export interface Difference {
   readonly pointer: string;
   readonly before?: Json;
@@ -10,8 +13,8 @@ export interface Difference {
 }
 
 /**
- * Where two specs differ, as deep in the tree as can be said. Objects are compared key by key in sorted order, lists place
- * by place, so that the same pair always gives the same list.
+ * Returns the differences of two specs, each with the deepest pointer possible. Compares objects by sorted key and
+ * lists by index, so the same pair always gives the same list.
  */
 export function diffSpecs(before: Json, after: Json): Difference[] {
   return compare(before, after, '');

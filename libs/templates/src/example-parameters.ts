@@ -7,15 +7,15 @@ const MAX_EXAMPLES = 64;
 const GUESSES = ['example', 'a', 'A', 'a1', '1', '42', 'aaaa', 'abcdefgh', '00000000', 'a-1'];
 
 export interface Examples {
-  /** values for the holes, one object a rendering */
+  /** values for the holes, one object for each rendering */
   readonly parameters: readonly JsonObject[];
-  /** free parameters of which no fitting value was found; the values given for them may break the author's pattern */
+  /** free parameters for which no fitting value was found; the values given for them may break the author's pattern */
   readonly unknown: readonly string[];
 }
 
 /**
- * Values to try a scope with. Up to 64 combinations of the listed values are all given; of more than that, a sample in
- * which each listed value comes up. For a free parameter one value is taken from the author's `examples` or guessed.
+ * Returns values to try a scope with: all combinations of the listed values, up to 64; of more, a sample with each
+ * listed value in it. A free parameter gets one value, from the author's `examples` or guessed.
  */
 export function exampleParameters(holes: readonly Hole[], schema: ParameterSchema): Examples {
   const unknown: string[] = [];
@@ -34,8 +34,8 @@ export function exampleParameters(holes: readonly Hole[], schema: ParameterSchem
 }
 
 /**
- * Values that make a rendering as long as it can get: of listed values the longest, of free ones the longest run of one
- * character that the parameter's own schema takes, or the most that a hole takes where none was found.
+ * Returns values for the longest rendering. Listed parameters get their longest value. Free ones get the longest run of
+ * one character that the parameter's own schema accepts, or else the longest value that fits the hole.
  */
 export function largestParameters(holes: readonly Hole[], schema: ParameterSchema): JsonObject {
   return Object.fromEntries(
@@ -57,7 +57,7 @@ interface Choice {
   readonly values: readonly (string | number)[];
 }
 
-/** The combination with this number, each choice being one digit. */
+/** Returns the combination with this number; each choice is one digit. */
 function nth(choices: readonly Choice[], index: number): JsonObject {
   let rest = index;
   return Object.fromEntries(
@@ -80,12 +80,12 @@ function candidates(rule: HoleRule, schema: JsonObject): (string | number)[] {
   return [...authored, ...guesses].filter((value) => fitsHole(rule, value));
 }
 
-/** A value that fits the hole, for a parameter whose own schema refused every candidate. */
+/** Returns a value that fits the hole, for a parameter whose own schema refused every candidate. */
 function filler(rule: HoleRule): string | number {
   return rule.kind === 'free' && rule.type === 'integer' ? 0 : 'example';
 }
 
-/** The least whole number from 0, and the least multiples from there, of which some may be fractions. */
+/** Returns the smallest allowed whole number and the next multiples of the step; some of them may be fractions. */
 function guessNumbers(schema: JsonObject): number[] {
   const least = Math.max(0, Number(schema.minimum));
   const step = Number(schema.multipleOf ?? 1);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Json } from '@mayfly/kernel';
-import { checkHoles } from './hole-rules.js';
+import { checkHoles, type HoleRules } from './hole-rules.js';
 import { compileParameters } from './parameter-schema.js';
 import { readScope } from './scope-parser.js';
 
@@ -8,79 +8,45 @@ const parameters = compileParameters({
   type: 'object',
   properties: {
     free: { type: 'string', maxLength: 12 },
-    number: { type: 'integer', minimum: 0, maximum: 999_999_999_999 },
     region: { enum: ['eu-central-1', 'eu-west-1'] },
-    account: { enum: ['123456789012', '210987654321'] },
-    bucket: { enum: ['arn:aws:s3:::one', 'arn:aws:s3:::two'] },
-    effect: { enum: ['Allow', 'Deny'] },
-    start: { enum: ['arn:aws:iam', 'none'] },
   },
-  required: ['effect', 'free', 'number', 'region', 'account', 'bucket', 'start'],
+  required: ['free', 'region'],
   additionalProperties: false,
 });
 const param = (name: string): Json => ({ $param: name });
-const rulesOf = (scope: Json, authored: readonly string[] = []): string[] => {
+const rulesOf = (scope: Json, rules: Partial<HoleRules>): string[] => {
   const { root, findings } = readScope(scope, parameters, '');
   expect(findings).toEqual([]);
-  return checkHoles(root, authored, '').map(({ rule, pointer }) => `${rule} ${pointer}`);
+  return checkHoles(root, { isAuthored: () => false, faultsOfText: () => [], ...rules }, '').map(
+    ({ rule, pointer, detail }) => `${rule} ${pointer} ${detail}`,
+  );
 };
 
-describe('a hole in an ARN', () => {
-  it.each<[string, Json[]]>([
-    ['the partition', ['arn:', param('free'), ':s3:::crm']],
-    ['the service', ['arn:aws:', param('free'), ':::crm']],
-    ['the region, freely', ['arn:aws:sqs:', param('free'), ':123456789012:crm']],
-    ['the account', ['arn:aws:iam::', param('free'), ':role/crm']],
-    ['the account, as a number', ['arn:aws:iam::', param('number'), ':role/crm']],
-    ['the account, from a list', ['arn:aws:iam::', param('account'), ':role/crm']],
-    ['the account behind a listed region', ['arn:aws:sqs:', param('region'), ':', param('free'), ':crm']],
-    ['the account behind a listed beginning', [param('start'), '::', param('free'), ':role/crm']],
-  ])('may not reach into %s', (_, $join) => {
-    expect(rulesOf({ a: [{ $join }] })).toEqual(['MF210 /a/0']);
-  });
-
-  it.each<[string, Json[]]>([
-    ['in the resource', ['arn:aws:s3:::crm/', param('free'), '/*']],
-    ['in the region, from a list', ['arn:aws:sqs:', param('region'), ':123456789012:crm']],
-    ['behind a listed ARN', [param('bucket'), '/', param('free')]],
-    ['of what is no ARN', ['repo:', param('free'), ':write']],
-  ])('may stand %s', (_, $join) => {
-    expect(rulesOf({ a: { $join } })).toEqual([]);
+describe('a hole in a text', () => {
+  it('is refused in the words of the provider that knows the grammar, at the place of the text', () => {
+    const faultsOfText: HoleRules['faultsOfText'] = ([first]) =>
+      first === 'urn:' ? ['`free` reaches into the namespace'] : [];
+    const scope = { a: [{ $join: ['urn:', param('free')] }, { $join: ['repo:', param('free')] }] };
+    expect(rulesOf(scope, { faultsOfText })).toEqual(['MF210 /a/0 `free` reaches into the namespace']);
   });
 });
 
 describe("a member that is the author's", () => {
+  const isAuthored: HoleRules['isAuthored'] = (key) => key === 'Action';
+  const statements = (action: Json): Json => ({ policy: { Statement: [{ Action: [action] }] } });
+
   it('takes no free parameter at any depth, and takes a listed one', () => {
-    const statements = (action: Json): Json => ({ policy: { Statement: [{ Action: [action] }] } });
-    expect(rulesOf(statements({ $join: ['s3:', param('free')] }), ['Action'])).toEqual([
-      'MF211 /policy/Statement/0/Action',
+    expect(rulesOf(statements({ $join: ['s3:', param('free')] }), { isAuthored })).toEqual([
+      "MF211 /policy/Statement/0/Action `free` is free, and `Action` has to be the author's; list its values with `enum`",
     ]);
-    expect(rulesOf(statements(param('region')), ['Action'])).toEqual([]);
-    expect(rulesOf(statements({ $join: ['s3:', param('free')] }))).toEqual([]);
+    expect(rulesOf(statements(param('region')), { isAuthored })).toEqual([]);
+    expect(rulesOf(statements({ $join: ['s3:', param('free')] }), {})).toEqual([]);
   });
 
-  it('is all of a denial as well where a caller can make it one, and where one statement stands without a list', () => {
-    const statement = (Effect: Json): Json => ({
-      Statement: { Effect, Action: 's3:GetObject', Resource: { $join: ['arn:aws:s3:::crm/', param('free')] } },
-    });
-    expect(rulesOf(statement('Deny'), ['Effect'])).toEqual(['MF211 /Statement/Resource']);
-    expect(rulesOf(statement(param('effect')), ['Effect'])).toEqual(['MF211 /Statement/Resource']);
-    expect(rulesOf(statement(param('free')), ['Effect'])).toEqual(['MF211 /Statement/Effect']);
-  });
-
-  it('is all of a denial, and what a condition leaves out', () => {
-    const arn: Json = { $join: ['arn:aws:s3:::crm/', param('free')] };
-    const resource = (Effect: string): Json => ({ Statement: [{ Effect, Action: 's3:GetObject', Resource: arn }] });
-    expect(rulesOf(resource('Deny'), ['Effect'])).toEqual(['MF211 /Statement/0/Resource']);
-    expect(rulesOf(resource('Allow'), ['Effect'])).toEqual([]);
-    const condition = (operator: string): Json => ({ Condition: { [operator]: { 's3:prefix': param('free') } } });
-    const turnedAround = ['StringNotEquals', 'ForAnyValue:StringNotLike', 'NotIpAddress', 'ArnNotLikeIfExists'];
-    for (const operator of [...turnedAround, 'Bool', 'BoolIfExists', 'ForAnyValue:Bool', 'Null', 'IpAddress']) {
-      expect(rulesOf(condition(operator), ['Effect'])).toEqual([`MF211 /Condition/${operator}`]);
-    }
-    expect(rulesOf(condition('StringEquals'), ['Effect'])).toEqual([]);
-    expect(rulesOf(condition('NumericLessThan'), ['Effect'])).toEqual([]);
-    const mask: Json = { IpAddress: { 'aws:SourceIp': { $join: ['10.0.0.0/', param('number')] } } };
-    expect(rulesOf({ Condition: mask }, ['Effect'])).toEqual(['MF211 /Condition/IpAddress']);
+  it('may be so for what stands beside it', () => {
+    const besideFixed: HoleRules['isAuthored'] = (key, members) =>
+      key === 'b' && members.some(([name, node]) => name === 'a' && node.kind === 'fixed');
+    expect(rulesOf({ a: 'x', b: param('free') }, { isAuthored: besideFixed })).toHaveLength(1);
+    expect(rulesOf({ a: param('region'), b: param('free') }, { isAuthored: besideFixed })).toEqual([]);
   });
 });

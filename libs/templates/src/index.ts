@@ -7,6 +7,7 @@ export { lintTemplate } from './lint.js';
 export { compileParameters, type ParameterSchema } from './parameter-schema.js';
 export { finding, refuseErrors, type Finding, type RuleId, type Severity } from './rule.js';
 export { sampleScopes, type SampleScope } from './sample-scopes.js';
+export type { Hole, ScopeMember } from './scope-node.js';
 export { compileScope, MAX_SCOPE_BYTES, type RenderedScope, type ScopeSkeleton } from './scope-skeleton.js';
 export { TaskTemplateSpecSchema, type TaskTemplateSpec, type TemplateCredential } from './task-template.schema.js';
 export { findUnsafe, type TreeBounds } from './tree-bounds.js';

@@ -1,44 +1,55 @@
 import type { Json } from '@mayfly/kernel';
+import type { Hole, ScopeMember } from './scope-node.js';
 
-/** What the linter may know of a provider: its traits, and whether it works through a connection. */
+/** The linter's facts about a provider: its traits, and whether it needs a connection. */
 export interface ProviderFact {
   readonly kind: string;
   readonly minTtlSeconds: number;
   readonly maxTtlSeconds: number;
   readonly needsConnection: boolean;
   readonly revocation?: 'immediate' | 'propagating' | 'expiry-only';
-  /** members of a scope, at any depth, that no free parameter may fill */
+  /** the members of a scope, at any depth, that no free parameter may fill */
   readonly authoredMembers?: readonly string[];
 }
 
-/** What the linter may know of a connection. `traits` are given where they are not those of its provider. */
+/** The linter's facts about a connection. `traits` are present when they differ from its provider's. */
 export interface ConnectionFact {
   readonly name: string;
   readonly provider: string;
   readonly traits?: Pick<ProviderFact, 'minTtlSeconds' | 'maxTtlSeconds' | 'revocation'>;
 }
 
-/** What a connection says against a rendered scope. */
+/** An objection of a connection to a rendered scope. */
 export interface ScopeObjectionFact {
   readonly severity: 'error' | 'warning';
   readonly detail: string;
 }
 
-/** What a provider says of one text of a rendered scope; `ScopeRemark` of the room `credentials` explains the kinds. */
+/** A provider's remark on one text of a rendered scope; `ScopeRemark` in `credentials` explains the kinds. */
 export interface ScopeRemarkFact {
   readonly path: readonly (string | number)[];
   readonly kind: 'narrowest' | 'below' | 'too-wide' | 'unbound';
   readonly detail?: string;
 }
 
-/** The world that a template is to fit into. */
+/** Port: the facts about providers and connections that the linter needs. */
 export interface LintFacts {
   readonly providers: readonly ProviderFact[];
   readonly connections: readonly ConnectionFact[];
-  /** What this provider says against a rendered scope, or undefined when it takes it. */
+  /** Returns the provider's objection to a rendered scope, or undefined when it accepts the scope. */
   validateScope(provider: string, scope: Json): string | undefined;
-  /** What this provider knows of texts in a rendered scope; it goes before the rules on wildcards. */
+  /**
+   * True when the provider reserves this member for the author, beyond `authoredMembers`, because of its sibling
+   * members.
+   */
+  isAuthored(provider: string, key: string, members: readonly ScopeMember[]): boolean;
+  /** Returns the providers' faults of the holes in one text, when a provider knows its grammar. */
+  faultsOfText(parts: readonly (string | Hole)[]): readonly string[];
+  /** Returns the provider's remarks on texts of a rendered scope; they override the rules on wildcards. */
   readScope(provider: string, scope: Json): readonly ScopeRemarkFact[];
-  /** What this connection says against a rendered scope that its provider takes; names in it of other connections included. */
+  /**
+   * Returns the connection's objections to a rendered scope that its provider accepts, including those to names of
+   * other connections in it.
+   */
   inspectScope(connection: string, scope: Json): readonly ScopeObjectionFact[];
 }

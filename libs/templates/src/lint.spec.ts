@@ -81,6 +81,7 @@ const cases: readonly Case[] = [
       { id: { type: 'string', maxLength: 12 } },
       { a: { $join: ['arn:aws:iam::', { $param: 'id' }, ':role/crm'] } },
     ),
+    facts: { faultsOfText: () => ['`id` reaches into the account; write that out'] },
     at: '/credentials/0/scope/a',
   },
   {

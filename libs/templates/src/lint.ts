@@ -1,7 +1,7 @@
 import { checkCredential } from './credential-rules.js';
 import { below } from './json-pointer.js';
-import { checkHoles } from './hole-rules.js';
-import type { LintFacts } from './lint-facts.js';
+import { checkHoles, type HoleRules } from './hole-rules.js';
+import type { LintFacts, ProviderFact } from './lint-facts.js';
 import { ParameterSchema, readParameters } from './parameter-schema.js';
 import { finding, type Finding } from './rule.js';
 import { readScope } from './scope-parser.js';
@@ -11,8 +11,8 @@ import { checkSpec } from './spec-rules.js';
 import type { TaskTemplateSpec, TemplateCredential } from './task-template.schema.js';
 
 /**
- * Everything that is to be said against a template, in the order of the spec; nothing is thrown. A template with an `error`
- * must not be published; `refuseErrors` turns findings into the `invalid_template` problem.
+ * Returns all findings on a template, in the order of the spec; never throws. A template with an `error` must not be
+ * published; `refuseErrors` turns findings into the problem `invalid_template`.
  */
 export function lintTemplate(spec: TaskTemplateSpec, facts: LintFacts): Finding[] {
   const found = checkSpec(spec);
@@ -40,8 +40,17 @@ function checkScope(credential: TemplateCredential, parameters: ParameterSchema,
   if (faults.length > 0) return { findings: faults, holes, isRead: false };
   const provider = facts.providers.find(({ kind }) => kind === credential.provider);
   const findings = [
-    ...checkHoles(root, provider?.authoredMembers ?? [], pointer),
+    ...checkHoles(root, holeRules(provider, facts), pointer),
     ...checkRenderings(root, parameters, credential, facts, pointer),
   ];
   return { findings, holes, isRead: true };
+}
+
+function holeRules(provider: ProviderFact | undefined, facts: LintFacts): HoleRules {
+  return {
+    isAuthored: (key, members) =>
+      provider !== undefined &&
+      (provider.authoredMembers?.includes(key) === true || facts.isAuthored(provider.kind, key, members)),
+    faultsOfText: (parts) => facts.faultsOfText(parts),
+  };
 }

@@ -4,20 +4,20 @@ import { below } from './json-pointer.js';
 
 const MAX_FAULTS = 20;
 
-/** The JSON Pointer to the parameters in a request for a task: pointers of `invalid_parameters` lead into its body. */
+/** The JSON Pointer to the parameters in the body of a task request, where `invalid_parameters` points. */
 const PARAMETERS = '/parameters';
 
-/** The JSON Pointer to one parameter in a request for a task. */
+/** Returns the JSON Pointer to one parameter in the body of a task request. */
 export function parameterPointer(name: string): string {
   return below(PARAMETERS, name);
 }
 
-/** A fault of the parameters as one of the request that has them. */
+/** Moves a fault's pointer from the parameters to the body of a task request. */
 export function inRequest({ pointer, detail }: FieldError): FieldError {
   return { pointer: `${PARAMETERS}${pointer}`, detail };
 }
 
-/** What ajv found, for the caller: at most 20 places, each with what to change there. Pointers lead into the parameters. */
+/** Turns ajv's errors into at most 20 faults, each with the change to make. Pointers start at the parameters. */
 export function describeFaults(errors: readonly ErrorObject[]): FieldError[] {
   return errors.slice(0, MAX_FAULTS).map(describe);
 }

@@ -20,8 +20,8 @@ const MAX_MEMBERS = 256;
 const MAX_ITEMS = 100;
 
 /**
- * What an author's JSON Schema (2020-12) gets wrong. Templates speak a closed part of the language: typed, bounded, without
- * references or combinators, so that what is accepted can be read off the page.
+ * Returns the faults of an author's JSON Schema (2020-12). Templates allow a closed subset: typed, bounded, without
+ * references or combinators, so that readers see directly what it accepts.
  */
 export function checkParameterSchema(schema: Json, pointer = ''): Finding[] {
   const unsafe = findUnsafe(schema, { maxDepth: 16, maxNodes: 2000 });

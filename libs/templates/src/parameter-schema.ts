@@ -7,7 +7,7 @@ import { checkParameterSchema } from './parameter-rules.js';
 import { finding, refuseErrors, type Finding } from './rule.js';
 import { findUnsafe, isObject } from './tree-bounds.js';
 
-// bounding the tree first keeps `allErrors` cheap whatever is sent
+// bounding the tree first keeps `allErrors` cheap for any input
 const VALUE_BOUNDS = { maxDepth: 16, maxNodes: 1000 };
 
 const ajv = new Ajv2020({
@@ -20,7 +20,7 @@ const ajv = new Ajv2020({
   logger: false,
   code: { regExp: anchoredPatterns },
 });
-// ajv divides doubles, with or without `multipleOfPrecision` (which also takes what only comes near a multiple)
+// ajv divides doubles, with or without `multipleOfPrecision` (which also accepts near multiples)
 ajv.removeKeyword('multipleOf');
 ajv.addKeyword({
   keyword: 'multipleOf',
@@ -46,7 +46,7 @@ export class ParameterSchema {
     return Object.keys(this.properties);
   }
 
-  /** The schema of one parameter, or undefined. */
+  /** Returns the schema of one parameter, or undefined. */
   property(name: string): JsonObject | undefined {
     return Object.hasOwn(this.properties, name) ? this.properties[name] : undefined;
   }
@@ -55,15 +55,15 @@ export class ParameterSchema {
     return ((this.json.required ?? []) as readonly string[]).includes(name);
   }
 
-  /** Whether this parameter takes the value, whatever the others hold. */
+  /** True when this parameter accepts the value, whatever the other parameters are. */
   takes(name: string, value: Json): boolean {
     if (this.accepts({ [name]: value })) return true;
     return !(this.accepts.errors ?? []).some(({ instancePath }) => instancePath === `/${name}`);
   }
 
   /**
-   * The value itself, known to fit: nothing is coerced, filled in or left out. Throws `invalid_parameters` whose `errors`
-   * point into the request that has the value as its `parameters` (at most 20).
+   * Returns the value when it fits; never coerces, defaults or removes anything. Throws `invalid_parameters` with at
+   * most 20 `errors`, whose pointers start at the body of the task request.
    */
   validate(value: Json): JsonObject {
     const unsafe = findUnsafe(value, VALUE_BOUNDS);
@@ -79,7 +79,7 @@ export class ParameterSchema {
   }
 }
 
-/** The compiled schema, or what is wrong with it; pointers start at `pointer`. */
+/** Returns the compiled schema, or its faults; their pointers start at `pointer`. */
 export function readParameters(schema: Json, pointer = ''): ParameterSchema | readonly Finding[] {
   const found = checkParameterSchema(schema, pointer);
   if (found.length > 0) return found;
@@ -88,12 +88,12 @@ export function readParameters(schema: Json, pointer = ''): ParameterSchema | re
   } catch (error) {
     return [finding('MF107', pointer, `not a schema: ${(error as Error).message}`)];
   } finally {
-    // the compiled function is ours to keep; ajv's own cache would grow with every version
+    // our code keeps the compiled function; ajv's own cache would grow with every version
     ajv.removeSchema(schema as object);
   }
 }
 
-/** Compiles an author's JSON Schema (2020-12, the part that `docs/template-rules.md` allows). Throws `invalid_template`. */
+/** Compiles an author's JSON Schema (2020-12, the subset in `docs/template-rules.md`). Throws `invalid_template`. */
 export function compileParameters(schema: Json): ParameterSchema {
   const read = readParameters(schema);
   if (read instanceof ParameterSchema) return read;

@@ -5,7 +5,7 @@ export interface Refusal {
   readonly errors: readonly FieldError[];
 }
 
-/** For specs: the problem that `act` throws. Fails when nothing, or something else, is thrown. */
+/** For specs: returns the problem that `act` throws. Fails when `act` throws nothing or another error. */
 export function refusalOf(act: () => unknown): Refusal {
   try {
     act();

@@ -2,7 +2,7 @@ import { Problem, type FieldError } from '@mayfly/kernel';
 
 export type Severity = 'error' | 'warning';
 
-/** Every rule that a template is held to. Ids are stable; `docs/template-rules.md` explains each one. */
+/** All template rules. Ids are stable; `docs/template-rules.md` explains each rule. */
 export const RULES = {
   MF001: 'error',
   MF002: 'error',
@@ -42,20 +42,20 @@ export const RULES = {
 
 export type RuleId = keyof typeof RULES;
 
-/** One thing the linter has to say: which rule, where (JSON Pointer into the spec), and what to change. */
+/** One finding of the linter: the rule, the JSON Pointer into the spec, and the change to make. */
 export interface Finding extends FieldError {
   readonly rule: RuleId;
   readonly severity: Severity;
 }
 
-/** A finding of `rule`, with the severity that the rule has. */
+/** Returns a finding of `rule`, with the rule's severity. */
 export function finding(rule: RuleId, pointer: string, detail: string): Finding {
   return { rule, severity: RULES[rule], pointer, detail };
 }
 
 /**
- * Throws `invalid_template`, listing at most 50 errors, when one of the findings is an error. `root` is where what was
- * judged is in the document that the caller knows: `/spec` for a whole template.
+ * Throws `invalid_template`, listing at most 50 errors, when a finding is an error. `root` is the pointer to the judged
+ * part in the caller's document: `/spec` for a whole template.
  */
 export function refuseErrors(findings: readonly Finding[], root = ''): void {
   const errors = findings.filter((found) => found.severity === 'error');

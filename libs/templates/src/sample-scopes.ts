@@ -6,15 +6,15 @@ import { readScope } from './scope-parser.js';
 import { ScopeSkeleton } from './scope-skeleton.js';
 import type { TaskTemplateSpec, TemplateCredential } from './task-template.schema.js';
 
-/** One rendering of one credential, to ask its target about. */
+/** One rendered scope of one credential, for questions to its target. */
 export interface SampleScope {
   readonly credential: TemplateCredential;
   readonly scope: JsonObject;
-  /** JSON Pointer of the scope in the spec */
+  /** the JSON Pointer to the scope in the spec */
   readonly pointer: string;
 }
 
-/** One sample of each credential whose scope can be tried; nothing for a spec that does not compile. */
+/** Returns one sample for each credential whose scope can be rendered; empty when the spec does not compile. */
 export function sampleScopes(spec: TaskTemplateSpec): readonly SampleScope[] {
   const parameters = readParameters(spec.parameters);
   if (!(parameters instanceof ParameterSchema)) return [];

@@ -8,17 +8,17 @@ export interface Hole {
   readonly rule: HoleRule;
 }
 
-/** A scope as it was read: every place is fixed, but for the holes. Keys are always fixed. */
+/** A parsed scope: every value is fixed, except the holes. Keys are always fixed. */
 export type ScopeNode =
   | { readonly kind: 'fixed'; readonly value: string | number | boolean }
   | Hole
   | { readonly kind: 'join'; readonly parts: readonly (string | Hole)[] }
   | { readonly kind: 'list'; readonly items: readonly ScopeNode[] }
-  | { readonly kind: 'map'; readonly members: MapMembers };
+  | { readonly kind: 'map'; readonly members: readonly ScopeMember[] };
 
-type MapMembers = readonly (readonly [key: string, node: ScopeNode])[];
+export type ScopeMember = readonly [key: string, node: ScopeNode];
 
-/** Every hole of the tree, in reading order. */
+/** Returns every hole of the tree, in reading order. */
 export function holesOf(node: ScopeNode): Hole[] {
   switch (node.kind) {
     case 'fixed':
@@ -34,7 +34,7 @@ export function holesOf(node: ScopeNode): Hole[] {
   }
 }
 
-/** The holes at a place of the tree; where there is none, those of the nearest part around it that has one. */
+/** Returns the holes at a path of the tree; without any there, the holes of the nearest enclosing node that has one. */
 export function holesAt(root: ScopeNode, path: readonly (string | number)[]): Hole[] {
   const [step, ...rest] = path;
   const inner = step === undefined ? undefined : childOf(root, step);
@@ -47,10 +47,10 @@ function childOf(node: ScopeNode, step: string | number): ScopeNode | undefined 
   return node.kind === 'map' ? node.members.find(([key]) => key === step)?.[1] : undefined;
 }
 
-/** What goes into the holes, by parameter; each value has passed the rule of its hole. */
+/** The values of the holes, by parameter. Each value has passed the rule of its hole. */
 export type HoleValues = Readonly<Record<string, string | number>>;
 
-/** The tree with each hole filled from `values`, in a single pass: what a value holds is never read as a hole. */
+/** Returns the tree with each hole filled from `values`, in a single pass: a value is never parsed for holes. */
 export function fill(node: ScopeNode, values: HoleValues): Json {
   switch (node.kind) {
     case 'fixed':
@@ -66,7 +66,7 @@ export function fill(node: ScopeNode, values: HoleValues): Json {
   }
 }
 
-/** Whether `tree` is the skeleton with exactly these values in its holes and nothing else changed, added or left out. */
+/** True when `tree` is the skeleton with exactly these values in its holes, and nothing changed, added or missing. */
 export function isFilled(node: ScopeNode, tree: Json | undefined, values: HoleValues): boolean {
   switch (node.kind) {
     case 'fixed':
@@ -86,7 +86,7 @@ function isFilledList(nodes: readonly ScopeNode[], items: readonly Json[], value
   return items.length === nodes.length && nodes.every((node, index) => isFilled(node, items[index], values));
 }
 
-function isFilledMap(nodes: MapMembers, tree: JsonObject, values: HoleValues): boolean {
+function isFilledMap(nodes: readonly ScopeMember[], tree: JsonObject, values: HoleValues): boolean {
   if (Object.keys(tree).length !== nodes.length) return false;
   return nodes.every(([key, node]) => Object.hasOwn(tree, key) && isFilled(node, tree[key], values));
 }

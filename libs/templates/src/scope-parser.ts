@@ -10,7 +10,7 @@ const MAX_SCOPE_DEPTH = 16;
 const BOUNDS = { maxDepth: MAX_SCOPE_DEPTH, maxNodes: 2000 };
 const NOTHING: ScopeNode = { kind: 'fixed', value: '' };
 
-/** Characters that no free hole can hold: what stands between them was put there by the author. */
+/** Characters that no free hole can hold, so only the author can have written them. */
 const DELIMITER = /[/:.,;@=#|&]/;
 
 export interface ReadScope {
@@ -19,8 +19,9 @@ export interface ReadScope {
 }
 
 /**
- * Reads a scope tree. A hole is an object with the one key `$param` (a parameter's name) or `$join` (a list of texts and
- * holes, joined to one text); every other key that starts with `$` is an error. Pointers of findings start at `pointer`.
+ * Parses a scope tree. A hole is an object with the one key `$param` (a parameter's name) or `$join` (a list of texts
+ * and holes, joined to one text); every other key that starts with `$` is an error. Pointers of findings start at
+ * `pointer`.
  */
 export function readScope(tree: Json, parameters: ParameterSchema, pointer = ''): ReadScope {
   const unsafe = findUnsafe(tree, BOUNDS);
@@ -68,7 +69,7 @@ class ScopeParser {
     return { kind: 'fixed', value: text };
   }
 
-  /** What was written beyond 2^53 has been rounded by the time it is read: it may name another thing. */
+  /** Refuses numbers beyond 2^53: JSON parsing has rounded them, so they may name another object. */
   private readNumber(value: number, pointer: string): ScopeNode {
     if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return { kind: 'fixed', value };
     return this.add('MF205', pointer, 'a number beyond 2^53 is not kept exactly; write it as a text');
@@ -120,7 +121,10 @@ class ScopeParser {
   }
 }
 
-/** Whether a free hole may stand beside this neighbour: an end of the join, or fixed text whose nearest character delimits. */
+/**
+ * True when a free hole may stand beside this neighbour: an end of the join, or fixed text whose nearest character is a
+ * delimiter.
+ */
 function isFence(neighbour: string | Hole | undefined, nearest: 0 | -1): boolean {
   if (neighbour === undefined) return true;
   return typeof neighbour === 'string' && DELIMITER.test(neighbour.at(nearest) ?? '');

@@ -13,8 +13,8 @@ const WILDCARD = /[*?]|(^|\/)\+(\/|$)/;
 const FINAL_WILDCARD = /^[^*?+]*[^*?+/:]\/\*$/;
 
 /**
- * Rules MF207 to MF209, MF212, MF306, MF307, MF309 and MF310: what the scope says once it is rendered, for every combination of listed values
- * (at most 64, else a sample). `root` was read without an error.
+ * Rules MF207 to MF209, MF212, MF306, MF307, MF309 and MF310: checks the rendered scope for every combination of listed
+ * values (a sample when there are more than 64). `root` was parsed without an error.
  */
 export function checkRenderings(
   root: ScopeNode,
@@ -45,7 +45,7 @@ export function checkRenderings(
   return distinct(found);
 }
 
-/** MF309 and MF310: what the connection itself says, with examples and with the longest values that parameters can have. */
+/** Rules MF309 and MF310: the objections of the connection to a scope. */
 function objectionsTo(scope: Json, connection: string | undefined, facts: LintFacts, pointer: string): Finding[] {
   if (connection === undefined) return [];
   return facts

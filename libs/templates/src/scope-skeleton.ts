@@ -7,10 +7,10 @@ import { refuseErrors } from './rule.js';
 import { fill, holesAt, holesOf, isFilled, type Hole, type HoleValues, type ScopeNode } from './scope-node.js';
 import { readScope } from './scope-parser.js';
 
-/** A rendered scope never takes more bytes of UTF-8 than this. */
+/** The maximum size of a rendered scope, in bytes of UTF-8. */
 export const MAX_SCOPE_BYTES = 16_384;
 
-/** What one credential of one task may do, and the SHA-256 (base64url) of its canonical JSON. */
+/** The scope of one credential of one task, and the SHA-256 (base64url) of its canonical JSON. */
 export interface RenderedScope {
   readonly scope: JsonObject;
   readonly digest: string;
@@ -21,39 +21,39 @@ interface SerialisedScope {
   readonly digest: string;
 }
 
-/** A scope tree of a template version, read once. Rendering is pure, and a value can only ever land in its own hole. */
+/** The parsed scope tree of a template version. Rendering is pure, and a value can only fill its own hole. */
 export class ScopeSkeleton {
   private readonly holes: ReadonlyMap<string, Hole>;
-  /** Scopes rendered lately, by the values in their holes: the same request comes again and again. */
+  /** A cache of rendered scopes by the values of their holes, for repeated requests. */
   private readonly recent = new LRUCache<string, SerialisedScope>({ max: 256 });
 
   constructor(private readonly root: ScopeNode) {
     this.holes = new Map(holesOf(root).map((hole) => [hole.parameter, hole]));
   }
 
-  /** The parameters that fill holes here. */
+  /** The holes, one for each parameter. */
   get parameters(): readonly Hole[] {
     return [...this.holes.values()];
   }
 
-  /** The parameters that decide what stands at a place of the rendered scope; none for a scope without holes. */
+  /** Returns the parameters that decide the value at a path of the rendered scope; empty for a scope without holes. */
   parametersAt(path: readonly (string | number)[]): readonly string[] {
     return [...new Set(holesAt(this.root, path).map(({ parameter }) => parameter))];
   }
 
-  /** The bytes of the largest scope that this skeleton can be rendered to. */
+  /** The size of the largest possible rendering, in bytes. */
   get largestBytes(): number {
     const longest = this.parameters.map(({ parameter, rule }) => [parameter, longestValue(rule)] as const);
     return Buffer.byteLength(JSON.stringify(fill(this.root, Object.fromEntries(longest))));
   }
 
   /**
-   * Renders for `parameters`, which `ParameterSchema.validate` has accepted: fill, serialise, parse again, compare with the
-   * skeleton, bound, hash (standards §10). Throws `invalid_parameters` naming the parameter that does not fit its hole or
-   * the size that is too large; nothing is ever trimmed, escaped or left out.
+   * Renders the scope for `parameters`, which `ParameterSchema.validate` accepted: fills, serialises, parses again,
+   * compares with the skeleton, checks the size, hashes (standards §10). Throws `invalid_parameters` that names a
+   * parameter that does not fit its hole, or a size over the limit. Never trims, escapes or omits a value.
    */
   render(parameters: JsonObject): RenderedScope {
-    // INVARIANT: I9, only values that passed the rule of their hole go past this line
+    // INVARIANT: I9, only values that passed the rule of their hole are used after this line
     const values = this.accept(parameters);
     const key = JSON.stringify(values);
     const { text, digest } = this.recent.get(key) ?? this.serialise(values);
@@ -86,7 +86,7 @@ export class ScopeSkeleton {
   }
 }
 
-/** Compiles a scope tree against the parameters it may name. Throws `invalid_template` listing what is wrong. */
+/** Compiles a scope tree with the parameters that it may name. Throws `invalid_template` with its faults. */
 export function compileScope(tree: Json, parameters: ParameterSchema): ScopeSkeleton {
   const { root, findings } = readScope(tree, parameters);
   refuseErrors(findings);

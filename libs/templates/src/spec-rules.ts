@@ -3,7 +3,7 @@ import type { TaskTemplateSpec } from './task-template.schema.js';
 
 const LONG_REVIEW_DAYS = 180;
 
-/** Rules MF0xx: ownership, life and quota. They need nothing but the spec. */
+/** Rules MF0xx: ownership, lifetime and quota. They need only the spec. */
 export function checkSpec(spec: TaskTemplateSpec): Finding[] {
   const found: Finding[] = [];
   if (spec.owner === '' || spec.owner === spec.backupOwner) {

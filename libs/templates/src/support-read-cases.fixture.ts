@@ -29,7 +29,7 @@ export function supportReadCases(changes: Partial<TaskTemplateSpec> = {}): TaskT
   };
 }
 
-/** For specs: a service with two providers and two connections whose scopes are all accepted. */
+/** For specs: a service with two providers and two connections that accept every scope. */
 export function lintFacts(changes: Partial<LintFacts> = {}): LintFacts {
   return {
     providers: [
@@ -41,6 +41,8 @@ export function lintFacts(changes: Partial<LintFacts> = {}): LintFacts {
       { name: 'tokens', provider: 'signed-token' },
     ],
     validateScope: () => undefined,
+    isAuthored: () => false,
+    faultsOfText: () => [],
     readScope: () => [],
     inspectScope: () => [],
     ...changes,

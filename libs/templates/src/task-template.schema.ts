@@ -4,7 +4,7 @@ import { z } from 'zod';
 const JsonObjectSchema = z.record(z.string(), z.json());
 const between = (least: number, most: number) => z.int().min(least).max(most);
 
-/** Read by approvers: nothing in it may be invisible or turn the text around. */
+/** Approvers read this text, so it must not contain invisible characters or characters that reverse text. */
 const DescriptionSchema = z
   .string()
   .min(1)
@@ -13,7 +13,7 @@ const DescriptionSchema = z
 
 const ReviewSchema = z.strictObject({ by: NameSchema, everyDays: between(1, 365) });
 
-/** Who may ask: agents that carry every label, proven from one of the runtimes. */
+/** The agents that may request a task: they carry every label and are proven to run in one of the runtimes. */
 const RequestersSchema = z.strictObject({
   agents: LabelsSchema.refine((labels) => Object.keys(labels).length > 0, 'name at least one label'),
   runtimes: z.array(NameSchema).min(1).max(32),
@@ -51,8 +51,8 @@ const CredentialsSchema = z
   });
 
 /**
- * `TaskTemplate.spec`: what a task of this kind may ask for. Lives are in seconds, quotas are counts. The schema holds the
- * shape; what the parameters and scopes may say is held by `compileParameters`, `compileScope` and the linter.
+ * `TaskTemplate.spec`: the limits of a task of this kind. Lifetimes are in seconds, quotas are counts. This schema
+ * checks the shape; `compileParameters`, `compileScope` and the linter check the content of parameters and scopes.
  */
 export const TaskTemplateSpecSchema = z
   .strictObject({

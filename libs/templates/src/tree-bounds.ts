@@ -2,24 +2,25 @@ import type { FieldError, Json } from '@mayfly/kernel';
 import { below } from './json-pointer.js';
 
 export interface TreeBounds {
-  /** levels of objects and lists, the root being the first */
+  /** levels of objects and lists; the root is the first */
   readonly maxDepth: number;
-  /** values in all, the root included */
+  /** all values, including the root */
   readonly maxNodes: number;
 }
 
-/** Keys that reach into JavaScript's own machinery; no document of ours may hold them, at any depth. */
+/** Keys with a meaning in JavaScript's object model, forbidden at any depth of a document. */
 const RESERVED_KEYS: ReadonlySet<string> = new Set(['__proto__', 'constructor', 'prototype']);
 
 /**
- * The first place where `value` is not a plain JSON tree within `bounds`, or undefined. It refuses reserved keys, objects
- * with a prototype of their own, and what JSON or PostgreSQL cannot hold; it never recurses deeper than `maxDepth`.
+ * Returns the first fault that keeps `value` from being a plain JSON tree within `bounds`, or undefined. Refuses
+ * reserved keys, objects with their own prototype, and values that JSON or PostgreSQL cannot store. Never recurses
+ * deeper than `maxDepth`.
  */
 export function findUnsafe(value: unknown, bounds: TreeBounds): FieldError | undefined {
   return new TreeWalk(bounds).visit(value, '', 0);
 }
 
-/** Whether the value is a JSON object (neither null nor a list). */
+/** True when the value is a JSON object (neither null nor a list). */
 export function isObject(value: Json | undefined): value is Readonly<Record<string, Json | undefined>> {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
@@ -56,7 +57,7 @@ class TreeWalk {
   }
 }
 
-/** PostgreSQL stores no text with NUL, and nothing that UTF-8 cannot write. */
+/** PostgreSQL stores no text with NUL, and no text that UTF-8 cannot encode. */
 function isStorable(text: string): boolean {
   return !text.includes('\0') && !/\p{Cs}/u.test(text);
 }

@@ -1,14 +1,13 @@
-import { auditEntry } from '@mayfly/audit';
+import { bareEntry } from './bare-entry.js';
 import type { LeaseIntent, Requester, TaskActivation, TaskIntent } from '@mayfly/issuance';
-import { addSeconds, digestOf, newId, type AgentId, type Clock } from '@mayfly/kernel';
-import { quotaScope, type QuotaLimits } from '@mayfly/quota';
-import { dueAt, type Task } from '@mayfly/tasks';
+import { addSeconds, type AgentId, type Clock, digestOf, newId } from '@mayfly/kernel';
+import { dueAt, type QuotaLimits, quotaScope, type Task } from '@mayfly/tasks';
 import { CompiledTemplate, type TaskTemplateSpec } from '@mayfly/templates';
 import type { TaskScene } from './task-stores.js';
 
 const AGENT = { id: newId('agt'), name: 'support-agent' };
 const ACTOR = { kind: 'agent', name: AGENT.name, runtime: 'cluster' } as const;
-/** Far below every limit that a test is not about. */
+/** Limits that no test reaches unless it tests quota. */
 const AMPLE: QuotaLimits = { tasksPerMinute: 1_000, concurrentTasks: 1_000 };
 
 export interface IntentOptions {
@@ -20,12 +19,12 @@ export interface IntentOptions {
   readonly lifetimeSeconds?: number;
   readonly maxLifetimeSeconds?: number;
   readonly heartbeatTimeoutSeconds?: number;
-  /** `active` is how the leases of providers without remote effect are written */
+  /** `active` is the first state of leases of providers without remote effect */
   readonly leaseState?: 'minting' | 'active';
   readonly createdAt?: Date;
 }
 
-/** What step 7 would write for a task of the support agent, created now, with one lease that lives for ten minutes. */
+/** Makes the intent of step 9 for a task of the support agent, created now, with one lease of ten minutes. */
 export function taskIntent(clock: Clock, options: IntentOptions = {}): TaskIntent {
   const task = newTask(options.createdAt ?? clock.now(), options);
   const leases = (options.connections ?? ['crm']).map((connection) => leaseOf(task, connection, options));
@@ -36,7 +35,7 @@ export function taskIntent(clock: Clock, options: IntentOptions = {}): TaskInten
     subject: 'system:serviceaccount:support:agent',
     leases,
     quota: { scope: quotaScope(task.template.name), limits: { ...AMPLE, ...options.quota } },
-    audit: [auditEntry('task.granted', task.createdAt, ACTOR, subject, {})],
+    audit: [bareEntry('task.granted', task.createdAt, ACTOR, subject, {})],
     wakeUps: [],
   };
 }
@@ -82,7 +81,7 @@ function leaseOf(task: Task, connection: string, { leaseState = 'minting' }: Int
   };
 }
 
-/** What step 9 would write once every lease of the intent has been minted. */
+/** Makes the activation of step 11 for an intent whose leases were all minted. */
 export function activationOf({ task, leases }: TaskIntent): TaskActivation {
   const due = dueAt(task, task.createdAt);
   return {
@@ -94,19 +93,19 @@ export function activationOf({ task, leases }: TaskIntent): TaskActivation {
       dueAt: due,
     })),
     audit: leases.map(({ id }) =>
-      auditEntry('lease.issued', task.createdAt, ACTOR, { taskId: task.id, leaseId: id }, {}),
+      bareEntry('lease.issued', task.createdAt, ACTOR, { taskId: task.id, leaseId: id }, {}),
     ),
     wakeUps: leases.map(({ id }) => ({ leaseId: id, reason: 'due', runAt: due })),
   };
 }
 
-/** Makes the intent grantable: its agent is active and its template version in force. */
+/** Makes the intent grantable: activates its agent and puts its template version in force. */
 export async function declareFor(scene: TaskScene, { task }: TaskIntent): Promise<void> {
   await scene.setAgent(task.agent.id, 'active');
   await scene.setTemplate(task.template.name, task.template.version);
 }
 
-/** A template whose one credential comes from the dummy target; `changes` replace members of its spec. */
+/** Makes a template with one credential of the dummy target; `changes` replace members of its spec. */
 export function templateOf(changes: Partial<TaskTemplateSpec> = {}, version = 1): CompiledTemplate {
   const spec: TaskTemplateSpec = {
     description: 'Read the cases of one region.',
@@ -130,7 +129,7 @@ export function templateOf(changes: Partial<TaskTemplateSpec> = {}, version = 1)
   return new CompiledTemplate({ name: 'read-cases', version, spec, digest: digestOf(spec), labels: {} });
 }
 
-/** The support agent, proven for the next hour. */
+/** Returns the support agent, proven for the next hour. */
 export function requesterAt(now: Date, changes: Partial<Requester> = {}): Requester {
   return {
     agent: { ...AGENT, state: 'active', labels: { duty: 'support' } },

@@ -1,6 +1,6 @@
 import { jest } from '@jest/globals';
 
-/** Takes the place of `AbortSignal.timeout` until `jest.restoreAllMocks`: deadlines strike when the test says so. */
+/** Replaces `AbortSignal.timeout` until `jest.restoreAllMocks`: deadlines expire when the test calls `strike`. */
 export function holdDeadlines(): { readonly seconds: readonly number[]; strike(): void } {
   const controllers: AbortController[] = [];
   const seconds: number[] = [];

@@ -1,22 +1,15 @@
-import { auditEntry, MAYFLY, type Actor, type AuditEntry } from '@mayfly/audit';
-import {
-  CLAIM_SECONDS,
-  type ClosingResult,
-  type ClosingStore,
-  type EndRequest,
-  type LeaseClaim,
-} from '@mayfly/issuance';
+import { bareEntry } from './bare-entry.js';
+import { type Actor, type AuditEntry, MAYFLY } from '@mayfly/audit';
+import { CLAIM_SECONDS, type ClosingResult, type ClosingStore, type LeaseClaim } from '@mayfly/revocation';
+import { type EndRequest, isTerminal, quotaScope, type Task, type TaskEndCause, TERMINAL_STATE } from '@mayfly/tasks';
 import { addSeconds, type LeaseId } from '@mayfly/kernel';
-import { isTerminal } from '@mayfly/leases';
-import { quotaScope } from '@mayfly/quota';
-import { TERMINAL_STATE, type Task, type TaskEndCause } from '@mayfly/tasks';
 import type { FakeLease, FakeTaskRows } from './fake-task-rows.js';
 
 type Closed = Exclude<ClosingResult, { readonly state: 'revoking' }>;
 
 /** The store of revocation, in memory. */
 export class FakeClosingStore implements ClosingStore {
-  /** Called before results are written: here a test lets a worker freeze. */
+  /** Called before results are written: a test can freeze a worker here. */
   beforeRecord: (results: readonly ClosingResult[]) => Promise<void> = async () => undefined;
 
   constructor(private readonly rows: FakeTaskRows) {}
@@ -72,7 +65,7 @@ export class FakeClosingStore implements ClosingStore {
     }
   }
 
-  /** The task with its end recorded: by this call, or by an earlier one whose cause stays. */
+  /** Returns the task with its end recorded; an earlier end keeps its cause. */
   private endWith(task: Task, endCause: TaskEndCause, actor: Actor, endReason?: string): Task {
     if (task.endCause !== undefined) return task;
     const reason = endReason === undefined ? {} : { endReason };
@@ -160,7 +153,7 @@ export class FakeClosingStore implements ClosingStore {
 
   private entry(type: AuditEntry['type'], task: Task, actor: Actor, leaseId?: LeaseId): AuditEntry {
     const subject = { taskId: task.id, agent: task.agent.name, ...(leaseId === undefined ? {} : { leaseId }) };
-    return auditEntry(type, this.rows.clock.now(), actor, subject, {});
+    return bareEntry(type, this.rows.clock.now(), actor, subject, {});
   }
 }
 

@@ -1,17 +1,17 @@
 import type { AuditEntry } from '@mayfly/audit';
 import type { IssuanceStore, OpenVerdict, TaskActivation, TaskIntent } from '@mayfly/issuance';
 import type { LeaseId } from '@mayfly/kernel';
-import type { QuotaLeft, QuotaLimits } from '@mayfly/quota';
+import type { QuotaLeft, QuotaLimits } from '@mayfly/tasks';
 import type { FakeTaskRows } from './fake-task-rows.js';
 
-/** How far the clock of a replica may be from the database's. */
+/** The largest difference between the clocks of a replica and the database. */
 const MAX_SKEW_MS = 5_000;
 
 /** The two commits of the path, in memory. */
 export class FakeIssuanceStore implements IssuanceStore {
-  /** Called before a commit: here a test lets something happen in between, or fails. */
+  /** Called before a commit: a test can change state or fail here. */
   before: { open?: () => Promise<void>; activate?: () => Promise<void> } = {};
-  /** Called after an activation was committed: here its answer can be lost. */
+  /** Called after an activation was committed: a test can lose the answer here. */
   afterActivation: () => Promise<void> = async () => undefined;
 
   constructor(private readonly rows: FakeTaskRows) {}

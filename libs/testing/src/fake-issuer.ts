@@ -12,8 +12,8 @@ export interface FakeIssuerOptions {
 const TOKEN_SECONDS = 300;
 
 /**
- * An identity issuer with real keys that signs real tokens, good ones and, for attacks, whatever it is told to. It signs
- * with node:crypto alone, so that verifier and signer share no code.
+ * An identity issuer with real keys. It signs valid tokens and, for attacks, any bytes that a test gives it. It signs
+ * with node:crypto alone, so verifier and signer share no code.
  */
 export class FakeIssuer {
   readonly issuer: string;
@@ -43,13 +43,13 @@ export class FakeIssuer {
     return this.keys.privateKey;
   }
 
-  /** The published keys: the current one only. */
+  /** Returns the published keys: only the current one. */
   jwks(): { keys: JsonObject[] } {
     const jwk = this.publicKey.export({ format: 'jwk' }) as JsonObject;
     return { keys: [{ ...jwk, kid: this.kid, alg: this.algorithm }] };
   }
 
-  /** The record that trusts this issuer by its pinned keys, unless `spec` says otherwise. */
+  /** Returns the issuer record with this issuer's keys pinned; `spec` replaces members. */
   trusted(name: string, spec: Partial<Record<keyof IssuerSpec, unknown>> = {}): TrustedIssuer {
     const declared = {
       profile: 'oidc',
@@ -62,13 +62,13 @@ export class FakeIssuer {
     return { name, spec: IssuerSpecSchema.parse(declared) };
   }
 
-  /** From now on tokens are signed by a new key under a new kid. */
+  /** Makes a new key with a new kid, which signs all later tokens. */
   rotate(): void {
     this.generation += 1;
     this.keys = newKeys(this.algorithm);
   }
 
-  /** A token that lives five minutes from now. A claim or header given as undefined is left out. */
+  /** Signs a token that expires in five minutes. Omits a claim or header given as undefined. */
   sign(claims: JsonObject = {}, header: JsonObject = {}): string {
     const now = Math.floor(this.clock.now().getTime() / 1000);
     const times = { iat: now, exp: now + TOKEN_SECONDS };
@@ -78,7 +78,7 @@ export class FakeIssuer {
     );
   }
 
-  /** Signs these very bytes, be they a sensible token or not. */
+  /** Signs exactly these bytes, valid token or not. */
   signText(header: string, payload: string): string {
     const input = `${encode(header)}.${encode(payload)}`;
     return `${input}.${signBytes(this.algorithm, this.privateKey, Buffer.from(input)).toString('base64url')}`;
@@ -104,7 +104,7 @@ function newKeys(algorithm: IdentityAlgorithm): { publicKey: KeyObject; privateK
   }
 }
 
-/** RFC 7518 §3.3 to §3.5, RFC 8037 §3.1. */
+/** Signs by RFC 7518 §3.3 to §3.5 and RFC 8037 §3.1. */
 function signBytes(algorithm: IdentityAlgorithm, key: KeyObject, bytes: Buffer): Buffer {
   switch (algorithm) {
     case 'ES256':

@@ -6,7 +6,7 @@ interface LocalHandle {
   readonly id: string;
 }
 
-/** A provider that makes its credentials itself: nothing comes into being at any target, nothing can be taken back. */
+/** A provider that makes its credentials itself: they leave nothing at a target and cannot be revoked. */
 export class FakeLocalProvider implements CredentialProvider<object, object, LocalHandle> {
   readonly kind = 'local';
   readonly schemas = {
@@ -16,7 +16,7 @@ export class FakeLocalProvider implements CredentialProvider<object, object, Loc
   };
   readonly secretMembers: readonly string[] = [];
   readonly traits: ProviderTraits = { revocation: 'expiry-only', minTtlSeconds: 1, maxTtlSeconds: 900, remote: false };
-  /** Set it to have minting fail. */
+  /** When set, `mint` throws this problem. */
   failure: Problem | undefined;
 
   plan({ leaseId }: MintOrder<object, object>): LocalHandle {

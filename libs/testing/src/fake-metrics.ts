@@ -1,6 +1,6 @@
 import type { IssuanceMetrics } from '@mayfly/issuance';
 
-/** Counts what it is told. */
+/** Records each call. */
 export class FakeIssuanceMetrics implements IssuanceMetrics {
   readonly issuances: string[] = [];
   readonly denials: string[] = [];

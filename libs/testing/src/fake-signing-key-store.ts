@@ -1,13 +1,13 @@
 import { Problem } from '@mayfly/kernel';
 import type { SigningKeyPurpose, SigningKeyStore, StoredSigningKey } from '@mayfly/trust';
 
-/** Signing keys in memory; any number of key rings may share it, as replicas share the database. */
+/** Signing keys in memory. Several key rings may share one store, as replicas share the database. */
 export class FakeSigningKeyStore implements SigningKeyStore {
   private readonly rows: Map<SigningKeyPurpose, readonly StoredSigningKey[]>;
-  /** Set it to have every call rejected as a database that is down rejects it. */
+  /** When true, every call rejects as with a database that is down. */
   down = false;
 
-  /** `beside` is a store whose rows lie in the same place, such as that of another purpose. */
+  /** `beside` is a store in the same database, such as that of another purpose. */
   constructor(
     readonly purpose: SigningKeyPurpose = 'access',
     beside?: FakeSigningKeyStore,
@@ -30,7 +30,7 @@ export class FakeSigningKeyStore implements SigningKeyStore {
     return true;
   }
 
-  /** Puts rows there that no replica added, as someone with access to the database could. */
+  /** Replaces the rows, as an attacker with access to the database could. */
   plant(...rows: readonly StoredSigningKey[]): void {
     this.rows.set(this.purpose, rows);
   }

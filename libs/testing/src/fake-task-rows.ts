@@ -1,9 +1,7 @@
 import type { AuditEntry } from '@mayfly/audit';
 import type { LeaseIntent, WakeUp } from '@mayfly/issuance';
-import { Problem, type AgentId, type LeaseId, type TaskId } from '@mayfly/kernel';
-import type { QuotaLeft, QuotaLimits } from '@mayfly/quota';
-import { isTerminal } from '@mayfly/leases';
-import type { Task } from '@mayfly/tasks';
+import { type AgentId, type LeaseId, Problem, type TaskId } from '@mayfly/kernel';
+import { isTerminal, type QuotaLeft, type QuotaLimits, type Task } from '@mayfly/tasks';
 import type { LeaseView, TaskScene, TaskView } from './task-stores.js';
 import { TestClock } from './test-clock.js';
 
@@ -13,7 +11,7 @@ export interface FakeLease extends Omit<LeaseIntent, 'dueAt'> {
   readonly claimedUntil: Date | undefined;
 }
 
-/** What one transaction of a fake store writes, all of it or nothing. */
+/** The writes of one transaction of a fake store, all or nothing. */
 export interface FakeChange {
   readonly tasks?: readonly Task[];
   readonly leases?: readonly FakeLease[];
@@ -21,7 +19,10 @@ export interface FakeChange {
   readonly wakeUps?: readonly WakeUp[];
 }
 
-/** The rows that the fake stores share, as replicas share a database. Calls do not overlap: JavaScript is the lock. */
+/**
+ * The rows that the fake stores share, as replicas share a database. Calls never overlap, since JavaScript runs one at
+ * a time.
+ */
 export class FakeTaskRows implements TaskScene {
   readonly clock = new TestClock();
   readonly tasks = new Map<TaskId, Task>();
@@ -31,12 +32,12 @@ export class FakeTaskRows implements TaskScene {
   readonly agents = new Map<AgentId, string>();
   readonly templates = new Map<string, number>();
   readonly disabledConnections = new Set<string>();
-  /** Seconds at which each scope granted a task: the per-minute limit. */
+  /** The seconds at which each scope granted a task, for the per-minute limit. */
   private readonly grants = new Map<string, number[]>();
   private readonly running = new Map<string, number>();
-  /** Set it to have every call rejected as a database that is down rejects it. */
+  /** When true, every call rejects as with a database that is down. */
   down = false;
-  /** Set it to have every transaction fail that writes an audit entry. */
+  /** When true, every transaction with an audit entry fails. */
   auditFails = false;
 
   /** Throws `unavailable` while the database is down. */
@@ -44,7 +45,10 @@ export class FakeTaskRows implements TaskScene {
     if (this.down) throw new Problem('unavailable', 'the database did not take the change; try again');
   }
 
-  /** Writes the whole change, or throws `unavailable` and writes nothing. INVARIANT: I5, terminal states absorb. */
+  /**
+   * Writes the whole change, or throws `unavailable` and writes nothing. INVARIANT: I5, a terminal state has no next
+   * state.
+   */
   commit(change: FakeChange): void {
     const { tasks, leases, audit, wakeUps } = { tasks: [], leases: [], audit: [], wakeUps: [], ...change };
     this.answer();
@@ -62,7 +66,7 @@ export class FakeTaskRows implements TaskScene {
     return [...this.leaseRows.values()].filter((lease) => lease.taskId === taskId);
   }
 
-  /** What is left now. A grant counts for 61 whole seconds, so that it bounds every sliding minute. */
+  /** Returns the quota left now. A grant counts for 61 whole seconds, so that it bounds every sliding minute. */
   quotaLeft(scope: string, limits: QuotaLimits): QuotaLeft {
     const second = Math.floor(this.clock.now().getTime() / 1000);
     const minute = (this.grants.get(scope) ?? []).filter((at) => at >= second - 60);

@@ -3,9 +3,9 @@ import type { LeaseId, TaskId } from '@mayfly/kernel';
 import type { Task } from '@mayfly/tasks';
 import type { FakeLease, FakeTaskRows } from './fake-task-rows.js';
 
-/** What happens in the middle of a task, in memory. */
+/** The store of running tasks, in memory. */
 export class FakeTaskStore implements TaskStore {
-  /** Called after a renewal was committed, before it is answered. */
+  /** Called after a renewal was committed, before the call returns. */
   afterRenewal: () => Promise<void> = async () => undefined;
 
   constructor(private readonly rows: FakeTaskRows) {}
@@ -54,7 +54,7 @@ export class FakeTaskStore implements TaskStore {
     return true;
   }
 
-  /** The task, unless it is ending, has ended, or is past its deadline and waits for the sweeper. */
+  /** Returns the task, unless it is ending, has ended, or is past its deadline. */
   private living(taskId: TaskId): Task | undefined {
     this.rows.answer();
     const task = this.rows.tasks.get(taskId);
@@ -71,7 +71,7 @@ function postponed(lease: FakeLease, dueAt: Date): FakeLease {
   return { ...lease, dueAt: later(lease.dueAt ?? dueAt, dueAt), version: lease.version + 1 };
 }
 
-/** Deadlines never move back, in whatever order the calls come. */
+/** Returns the later instant, since deadlines never move back in any order of calls. */
 function later(one: Date, other: Date): Date {
   return one > other ? one : other;
 }

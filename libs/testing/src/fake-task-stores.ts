@@ -4,7 +4,7 @@ import { FakeTaskRows } from './fake-task-rows.js';
 import { FakeTaskStore } from './fake-task-store.js';
 import type { TaskStores } from './task-stores.js';
 
-/** The three fake stores over rows of their own. */
+/** The three fake stores over their own shared rows. */
 export class FakeTaskStores implements TaskStores {
   readonly scene = new FakeTaskRows();
   readonly issuance = new FakeIssuanceStore(this.scene);

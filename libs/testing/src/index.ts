@@ -5,6 +5,7 @@ export { signingKeyStoreSuite } from './suites/signing-key-store.suite.js';
 export { DISCOVERY_URI, IssuerWeb, JWKS_URI } from './issuer-web.js';
 export { FakeIssuer, type FakeIssuerOptions } from './fake-issuer.js';
 export { createMigratedDatabase } from './migrated-database.js';
+export { bareEntry } from './bare-entry.js';
 export { mintOrder } from './mint-order.js';
 export { activationOf, declareFor, requesterAt, taskIntent, templateOf, type IntentOptions } from './builders.js';
 export { FakeTaskStores } from './fake-task-stores.js';
@@ -19,6 +20,7 @@ export { holdDeadlines } from './deadlines.js';
 export { FakeIssuanceMetrics } from './fake-metrics.js';
 export { IssuanceService } from './issuance-service.js';
 export { providerConformanceSuite, type ProviderSubject } from './suites/provider-conformance.suite.js';
+export { redactionSuite, type SecretText } from './suites/redaction.suite.js';
 export {
   hostileLeaseSuite,
   type HostileLease,

@@ -1,22 +1,24 @@
 import { randomBytes } from 'node:crypto';
 import { DenialLog } from '@mayfly/audit';
-import { ProviderRegistry, type Connection, type RegisteredProvider } from '@mayfly/credentials';
+import {
+  type Connection,
+  ConnectionGates,
+  ProviderRegistry,
+  type RegisteredProvider,
+  Targets,
+} from '@mayfly/credentials';
 import {
   Assessor,
-  ConnectionGates,
-  LeaseClosing,
+  type Grant,
   Minter,
   Planner,
-  RevocationAlarm,
-  Targets,
-  TaskEnding,
-  TaskIssuance,
-  TaskRenewal,
-  type Grant,
   type Requester,
   type Step,
+  TaskIssuance,
+  TaskRenewal,
   type TaskRequest,
 } from '@mayfly/issuance';
+import { LeaseClosing, RevocationAlarm, TaskEnding } from '@mayfly/revocation';
 import { DummyProvider } from '@mayfly/provider-dummy';
 import type { CompiledTemplate } from '@mayfly/templates';
 import { Sealer } from '@mayfly/trust';
@@ -25,15 +27,15 @@ import { FakeLocalProvider } from './fake-local-provider.js';
 import { FakeIssuanceMetrics } from './fake-metrics.js';
 import type { TaskStores } from './task-stores.js';
 
-/** The whole of issuance over given stores, put together as the broker does, with the dummy target and a local provider. */
+/** The whole of issuance over given stores, assembled as in the broker, with the dummy target and a local provider. */
 export class IssuanceService<Stores extends TaskStores> {
   readonly dummy: DummyProvider;
   readonly local = new FakeLocalProvider();
   readonly metrics = new FakeIssuanceMetrics();
   readonly sealer: Sealer;
-  /** what the path has reached, in order */
+  /** the steps that the path reached, in order */
   readonly steps: Step[] = [];
-  /** what went wrong behind a sweep */
+  /** the errors of background work, such as a sweep */
   readonly reports: unknown[] = [];
   readonly targets: Targets;
   readonly gates: ConnectionGates;
@@ -42,12 +44,14 @@ export class IssuanceService<Stores extends TaskStores> {
   readonly issuance: TaskIssuance;
   readonly renewal: TaskRenewal;
   readonly alarm: RevocationAlarm;
-  /** what the operator is told in the log */
+  /** the uses of identity tokens, in order */
+  readonly identityUses: string[] = [];
+  /** the alarms in the operator's log */
   readonly told: object[] = [];
   private readonly published = new Map<string, CompiledTemplate>();
   private readonly connections = new Map<string, Connection>();
 
-  /** With a `peer`, the two are replicas: one target, one sealing key. */
+  /** With a `peer`, both are replicas with one target and one sealing key. */
   constructor(
     readonly stores: Stores,
     peer?: IssuanceService<TaskStores>,
@@ -80,12 +84,16 @@ export class IssuanceService<Stores extends TaskStores> {
       minter: new Minter(this.metrics, gates, stores.issuance, this.sealer),
       store: stores.issuance,
       denials: new DenialLog(stores.issuance, clock),
-      ending: this.ending,
+      identities: {
+        consume: async () => void this.identityUses.push('consumed'),
+        giveBack: async () => void this.identityUses.push('given back'),
+      },
+      takeBack: this.ending,
     });
     this.renewal = new TaskRenewal({ ...parts, issuance: this.issuance, tasks: stores.tasks });
   }
 
-  /** Puts a template in force, with its connections and the agent that tests ask as. */
+  /** Puts a template in force, with its connections and the agent of the tests. */
   async publish(template: CompiledTemplate = templateOf()): Promise<CompiledTemplate> {
     const { name, version, spec } = template.version;
     this.published.set(name, template);
@@ -97,12 +105,12 @@ export class IssuanceService<Stores extends TaskStores> {
     return template;
   }
 
-  /** The agent that asks, proven now. */
+  /** Returns the requesting agent, proven now. */
   requester(changes: Partial<Requester> = {}): Requester {
     return requesterAt(this.stores.scene.clock.now(), changes);
   }
 
-  /** Asks for a task of the published template. */
+  /** Requests a task of the published template. */
   issue(request: Partial<TaskRequest> = {}, requester: Requester = this.requester()): Promise<Grant> {
     const usual = { template: 'read-cases', parameters: { region: 'emea' }, purpose: 'answer ticket 4711' };
     return this.issuance.issue(requester, { ...usual, ...request });
@@ -116,7 +124,7 @@ export class IssuanceService<Stores extends TaskStores> {
     return this.connections.get(name);
   }
 
-  /** Takes a connection out of use. */
+  /** Disables a connection. */
   disable(name: string): void {
     const connection = this.connections.get(name);
     if (connection !== undefined) this.connections.set(name, { ...connection, disabled: true });

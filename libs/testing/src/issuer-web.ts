@@ -13,15 +13,15 @@ const START = new Date('2026-11-01T12:00:00Z');
 export const JWKS_URI = 'https://ci.example/keys';
 export const DISCOVERY_URI = 'https://ci.example/.well-known/openid-configuration';
 
-/** One issuer, the URLs and files where its keys are found, and a verifier that reads them; it begins with `JWKS_URI`. */
+/** One issuer, the URLs and files of its keys, and a verifier that reads them. The verifier starts with `JWKS_URI`. */
 export class IssuerWeb {
   private instant = START;
   readonly clock = { now: (): Date => this.instant };
   readonly ci = new FakeIssuer({ clock: this.clock });
-  /** what each URL answers, or throws */
+  /** the answer of each URL; may throw */
   readonly answers = new Map<string, () => unknown>([[JWKS_URI, () => this.ci.jwks()]]);
   readonly files = new Map<string, string>();
-  /** the URLs that were fetched, in order, and what each server had to prove */
+  /** the fetched URLs, in order; `trusted` has the proof required of each server */
   readonly fetched: string[] = [];
   readonly trusted: ServerTrust[] = [];
   readonly keySource: IssuerKeySource;
@@ -45,7 +45,10 @@ export class IssuerWeb {
     this.verifier.replaceIssuers([this.ci.trusted('ci', { keys: { jwksUri: JWKS_URI } })]);
   }
 
-  /** A new token each time, so that no proof is taken from the cache. */
+  /**
+   * Verifies a token: `accepted`, or the reason of its refusal. The default token is new each time, so that the cache
+   * has no proof for it.
+   */
   async outcome(token = this.ci.sign({ nonce: String(Math.random()) })): Promise<string | undefined> {
     return this.verifier.verify(token).then(
       () => 'accepted',
@@ -53,7 +56,7 @@ export class IssuerWeb {
     );
   }
 
-  /** Sets the clock to so many seconds after the start. */
+  /** Sets the clock to `seconds` after the start. */
   after(seconds: number): void {
     this.instant = addSeconds(START, seconds);
   }

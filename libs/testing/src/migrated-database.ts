@@ -1,13 +1,14 @@
 import { fileURLToPath } from 'node:url';
-import { grantRuntimeRole } from '@mayfly/persistence';
-import { applyMigrations } from '@mayfly/platform';
+import { applyMigrations, grantRuntimeRole } from '@mayfly/persistence';
 import pg from 'pg';
 import { startTestPostgres, type TestDatabase } from './test-database.js';
 
 const MIGRATIONS = fileURLToPath(new URL('../../../prisma/migrations', import.meta.url));
 const SERVING_ROLE = 'mayfly_app';
 
-/** A database with the tables of the service: the superuser owns them, `url` has what the serving role is granted. */
+/**
+ * Makes a database with the tables of the service. The superuser owns them; `url` has the rights of the serving role.
+ */
 export async function createMigratedDatabase(): Promise<TestDatabase> {
   const database = await (await startTestPostgres()).createDatabase();
   const owner = new pg.Client({ connectionString: database.adminUrl });

@@ -1,7 +1,7 @@
 import type { MintOrder } from '@mayfly/credentials';
 import { addSeconds, newId } from '@mayfly/kernel';
 
-/** The order of a new lease of the support agent that lives for ten minutes and may be minted for half a minute. */
+/** Makes the order of a new lease of the support agent: ten minutes of lifetime, half a minute for the mint. */
 export function mintOrder<Config, Scope>(
   config: Config,
   scope: Scope,

@@ -5,7 +5,10 @@ import { createMigratedDatabase } from './migrated-database.js';
 import type { TestDatabase } from './test-database.js';
 import type { LeaseView, TaskScene, TaskView } from './task-stores.js';
 
-/** `now()` and `clock_timestamp()` of every session, moved by what the table says. */
+/**
+ * The search path and schema that replace `now()` and `clock_timestamp()` in every session and move them by the seconds
+ * in a table.
+ */
 const SEARCH_PATH = 'test_clock,pg_catalog';
 const CLOCK = `
 CREATE SCHEMA test_clock;
@@ -20,7 +23,7 @@ GRANT SELECT ON test_clock.skew TO mayfly_app`;
 const TABLES =
   'agent, connection, template, task, lease, quota_counter, audit_entry, audit_seal, outbox, idempotency_key, signing_key, denial_document';
 
-/** A migrated PostgreSQL database whose time a test sets, with a look behind its stores. */
+/** A migrated PostgreSQL database whose clock a test sets, with direct access to its rows. */
 export class TaskDatabase implements TaskScene {
   readonly clock: Clock = { now: () => new Date(Date.now() + this.skewSeconds * 1000) };
   private skewSeconds = 0;
@@ -36,35 +39,35 @@ export class TaskDatabase implements TaskScene {
     const database = await createMigratedDatabase();
     const admin = new pg.Pool({ connectionString: database.adminUrl, max: 2 });
     await admin.query(CLOCK);
-    // Looked up first, these two stand before those of the catalog.
+    // The path finds these two functions before those of the catalog.
     await admin.query(`ALTER DATABASE ${database.name} SET search_path TO ${SEARCH_PATH}`);
-    // What the service has to name by its schema, a look behind the stores need not.
+    // Tests may omit the schema of a table, which the service must name.
     await admin.query(`ALTER ROLE postgres IN DATABASE ${database.name} SET search_path TO ${SEARCH_PATH},public`);
     await admin.end();
     return new TaskDatabase(database, quiet(new pg.Pool({ connectionString: database.adminUrl, max: 2 })));
   }
 
-  /** for sessions that state their own: the clock of the tests stands first */
+  /** the search path for sessions that set their own: it starts with the test clock */
   readonly searchPath = SEARCH_PATH;
 
-  /** as the serving role */
+  /** the URL for the serving role */
   get url(): string {
     return this.database.url;
   }
 
-  /** Connections of one replica more, with the rights of the serving role. */
+  /** Makes the pool of one more replica, with the rights of the serving role. */
   pool(applicationName = 'replica'): pg.Pool {
     const pool = quiet(new pg.Pool({ connectionString: this.url, max: 6, application_name: applicationName }));
     this.pools.push(pool);
     return pool;
   }
 
-  /** As the superuser: what no service may do. */
+  /** Queries as the superuser, which no service may do. */
   async query<Row extends pg.QueryResultRow>(text: string, values: readonly unknown[] = []): Promise<Row[]> {
     return (await this.admin.query<Row>(text, [...values])).rows;
   }
 
-  /** A session of the superuser, to hold a transaction open in. */
+  /** Opens a session of the superuser, to hold a transaction open. */
   async session(): Promise<pg.Client> {
     const session = new pg.Client({ connectionString: this.database.adminUrl });
     session.on('error', () => undefined);
@@ -73,12 +76,12 @@ export class TaskDatabase implements TaskScene {
     return session;
   }
 
-  /** Empties every table; the triggers that keep history are off meanwhile. */
+  /** Empties the tables of `TABLES`. The triggers that protect history are off meanwhile. */
   async empty(): Promise<void> {
     await this.query(`BEGIN; SET LOCAL session_replication_role = replica; TRUNCATE ${TABLES} CASCADE; COMMIT`);
   }
 
-  /** Resolves once a session other than the caller's waits for a lock. */
+  /** Resolves once another session waits for a lock. */
   async untilBlocked(): Promise<void> {
     const blocked = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
     while ((await this.query(blocked)).length === 0);
@@ -162,7 +165,7 @@ function withoutNulls(row: object): object {
   return Object.fromEntries(Object.entries(row).map(([key, value]: [string, unknown]) => [key, value ?? undefined]));
 }
 
-/** Connections that are still closing when their database is dropped have nobody to tell. */
+/** Ignores errors of connections that are still closing when their database is dropped. */
 function quiet(pool: pg.Pool): pg.Pool {
   pool.on('error', () => undefined);
   return pool.on('connect', (client) => client.on('error', () => undefined));

@@ -1,9 +1,9 @@
-import type { ClosingStore, IssuanceStore, TaskStore, WakeUp } from '@mayfly/issuance';
+import type { IssuanceStore, TaskStore, WakeUp } from '@mayfly/issuance';
+import type { ClosingStore } from '@mayfly/revocation';
 import type { AgentId, Clock, LeaseId, TaskId } from '@mayfly/kernel';
-import type { LeaseState } from '@mayfly/leases';
-import type { TaskEndCause, TaskState } from '@mayfly/tasks';
+import type { LeaseState, TaskEndCause, TaskState } from '@mayfly/tasks';
 
-/** What a suite may know of a stored lease. */
+/** The columns of a stored lease that suites may read. */
 export interface LeaseView {
   readonly id: LeaseId;
   readonly state: LeaseState;
@@ -17,7 +17,7 @@ export interface LeaseView {
   readonly lastError: string | undefined;
 }
 
-/** What a suite may know of a stored task. */
+/** The columns of a stored task that suites may read. */
 export interface TaskView {
   readonly state: TaskState;
   readonly endCause: TaskEndCause | undefined;
@@ -26,28 +26,28 @@ export interface TaskView {
   readonly liveLeases: number;
 }
 
-/** Sets the scene behind the stores and looks at what they wrote. */
+/** Sets the state behind the stores and reads the rows that they wrote. */
 export interface TaskScene {
-  /** the time by which the stores judge */
+  /** the clock of the stores */
   readonly clock: Clock;
-  /** Lets time pass. */
+  /** Moves the clock forward. */
   advance(seconds: number): Promise<void>;
   setAgent(id: AgentId, state: 'active' | 'suspended'): Promise<void>;
-  /** Puts this version in force; without one, the template is retired. */
+  /** Puts this version in force; without one, retires the template. */
   setTemplate(name: string, version: number | undefined): Promise<void>;
-  /** Takes a connection out of use. */
+  /** Disables a connection. */
   disableConnection(name: string): Promise<void>;
   task(taskId: TaskId): Promise<TaskView | undefined>;
-  /** The leases of a task, by id. */
+  /** Returns the leases of a task, by id. */
   leases(taskId: TaskId): Promise<readonly LeaseView[]>;
-  /** The types of the audit entries that concern a task, in the order in which they were made. */
+  /** Returns the types of a task's audit entries, in the order of their writes. */
   auditTypes(taskId: TaskId): Promise<readonly string[]>;
   wakeUps(leaseId: LeaseId): Promise<readonly WakeUp[]>;
-  /** How many tasks a quota scope counts as running. */
+  /** Returns the number of running tasks of a quota scope. */
   runningTasks(scope: string): Promise<number>;
 }
 
-/** The three stores of issuance over the same rows. */
+/** The three stores of tasks over the same rows. */
 export interface TaskStores {
   readonly issuance: IssuanceStore;
   readonly closing: ClosingStore;

@@ -1,10 +1,10 @@
 import { generateKeyPairSync, randomBytes, sign, type KeyObject } from 'node:crypto';
 
-/** What a certificate is to say. */
+/** The order for a certificate. */
 export interface CertificateOrder {
-  /** names of the SAN, such as `URI:spiffe://example.org/server`, `DNS:localhost` and `IP:127.0.0.1` */
+  /** the names in the SAN, such as `URI:spiffe://example.org/server`, `DNS:localhost` and `IP:127.0.0.1` */
   readonly names?: readonly string[];
-  /** of an authority that may sign others */
+  /** true for an authority, which may sign other certificates */
   readonly isAuthority?: boolean;
 }
 
@@ -17,7 +17,10 @@ export interface IssuedCertificate {
 
 const DAY_MS = 86_400_000;
 
-/** An authority for TLS in tests: EC P-256, valid from yesterday to tomorrow. Real X.509 (RFC 5280), made without any tool. */
+/**
+ * A certificate authority for TLS tests: EC P-256, valid from yesterday to tomorrow. Makes real X.509 certificates (RFC
+ * 5280) without an external tool.
+ */
 export class TestAuthority {
   readonly own: IssuedCertificate;
 
@@ -91,7 +94,7 @@ function time(milliseconds: number): Buffer {
 
 function extensions(names: readonly string[], isAuthority: boolean): Buffer[] {
   const constraints = sequence(oid(0x55, 0x1d, 0x13), TRUE, octets(isAuthority ? sequence(TRUE) : sequence()));
-  // keyCertSign and cRLSign of an authority; digitalSignature of a server
+  // keyCertSign and cRLSign for an authority; digitalSignature for a server
   const usage = sequence(
     oid(0x55, 0x1d, 0x0f),
     TRUE,

@@ -1,6 +1,6 @@
 import { addSeconds, type Clock } from '@mayfly/kernel';
 
-/** A clock that moves when it is told to. */
+/** A clock that moves only when a test moves it. */
 export class TestClock implements Clock {
   constructor(private at = new Date('2030-01-01T00:00:00.250Z')) {}
 
@@ -8,7 +8,7 @@ export class TestClock implements Clock {
     return new Date(this.at);
   }
 
-  /** Lets `seconds` pass, or takes them back. */
+  /** Moves the clock by `seconds`, which may be negative. */
   advance(seconds: number): void {
     this.at = addSeconds(this.at, seconds);
   }

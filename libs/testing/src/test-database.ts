@@ -3,36 +3,36 @@ import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { startEmbeddedPostgres, type EmbeddedPostgres } from '@mayfly/platform';
+import { type EmbeddedPostgres, startEmbeddedPostgres } from '@mayfly/embedded';
 import pg from 'pg';
 
-/** A fresh, empty database of one spec. */
+/** A new, empty database for one spec. */
 export interface TestDatabase {
   readonly name: string;
-  /** as `mayfly_app`, who owns the database and is no superuser: what the service has */
+  /** the URL for `mayfly_app`, the owner of the database and no superuser, as for the service */
   readonly url: string;
-  /** as the superuser, to set up and to look behind the scenes */
+  /** the URL for the superuser, for setup and inspection */
   readonly adminUrl: string;
-  /** Removes the database, sessions included. */
+  /** Drops the database and ends its sessions. */
   drop(): Promise<void>;
 }
 
-/** The real PostgreSQL of the tests. */
+/** The real PostgreSQL server of the tests. */
 export interface TestPostgres {
   readonly server: EmbeddedPostgres;
   createDatabase(): Promise<TestDatabase>;
 }
 
 /**
- * The PostgreSQL server of this test process: the first spec file starts it (about 0.7 s), the later ones take it over
- * (about 30 ms). Specs do not stop it: that happens, and its directory goes, when the process ends, however it ends.
+ * Returns the PostgreSQL server of this test process. The first spec file starts it (about 0.7 s), later files reuse it
+ * (about 30 ms). It stops, and its directory is deleted, when the process ends for any reason.
  */
 export function startTestPostgres(): Promise<TestPostgres> {
   running ??= start();
   return running;
 }
 
-/** Of this spec file: each one has modules of its own. */
+/** One for each spec file, since each file loads its own modules. */
 let running: Promise<TestPostgres> | undefined;
 
 async function start(): Promise<TestPostgres> {
@@ -64,7 +64,7 @@ async function runAll(url: string, statements: readonly string[]): Promise<void>
   }
 }
 
-/** Not an exit handler: those do not run when a test process is killed. */
+/** Deletes the server after this process ends. An exit handler would not run when a test process is killed. */
 function cleanUpAfterThisProcess(dataDir: string): void {
   const script = `
     while kill -0 "$1" 2>/dev/null; do sleep 0.2; done

@@ -1,6 +1,6 @@
 /**
- * The Redis at `REDIS_URL` of an environment, in the database that has the number of its jest worker: suites run beside
- * each other, and some empty their database. Undefined where no Redis is given.
+ * Returns the URL of the Redis at `REDIS_URL` with one database for each jest worker: suites run in parallel, and some
+ * empty their database. Undefined without a `REDIS_URL`.
  */
 export function testRedisUrl(environment: Readonly<Record<string, string | undefined>>): string | undefined {
   const { REDIS_URL = '', JEST_WORKER_ID = '1' } = environment;

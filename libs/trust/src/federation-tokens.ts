@@ -8,23 +8,23 @@ const LONGEST_LIFETIME_SECONDS = 3_600;
 const REGISTERED_CLAIMS: ReadonlySet<string> = new Set(['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti']);
 
 export interface FederationTokenOrder {
-  /** the one audience, such as `sts.amazonaws.com` */
+  /** the single audience, such as `sts.amazonaws.com` */
   readonly audience: string;
   readonly subject: string;
-  /** 1 to 3,600, and no longer than the ring publishes a key for */
+  /** 1 to 3,600, and at most the time for which the ring publishes a key */
   readonly lifetimeSeconds: number;
-  /** further claims; none of the registered ones (RFC 7519 §4.1) */
+  /** further claims; registered ones (RFC 7519 §4.1) are refused */
   readonly claims?: JsonObject;
 }
 
 /**
- * The tokens by which this service proves itself to targets that trust it as an OpenID Provider (OpenID Connect Core §2;
- * docs/adr/0010-federation-keys.md). Nothing here reads one back.
+ * Issues the tokens that prove this service to targets that trust it as an OpenID Provider (OpenID Connect Core §2;
+ * docs/adr/0010-federation-keys.md). Mayfly never verifies these tokens.
  */
 export class FederationTokens {
   /**
-   * `issuer` is the `iss`: the URL under which targets find `/.well-known/openid-configuration`.
-   * INVARIANT: I8, no key that signs agents' tokens signs here. Throws `internal` for a ring of another purpose.
+   * `issuer` is the `iss`: the URL under which targets find `/.well-known/openid-configuration`. INVARIANT: I8, keys
+   * that sign agents' tokens never sign here. Throws `internal` for a ring of another purpose.
    */
   constructor(
     private readonly ring: KeyRing,
@@ -35,8 +35,8 @@ export class FederationTokens {
   }
 
   /**
-   * A JWT in compact form, typ `JWT`. It has no `nbf`, which a target whose clock is behind would refuse. Throws
-   * `unavailable` when no key is ready, and `internal` for an order that cannot be filled as it stands.
+   * Returns a JWT in compact form, typ `JWT`. It has no `nbf`, since a target with a slow clock would refuse it. Throws
+   * `unavailable` when no key is ready, and `internal` for an invalid order.
    */
   async issue(order: FederationTokenOrder): Promise<string> {
     this.mustBeFillable(order);

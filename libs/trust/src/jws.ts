@@ -3,24 +3,27 @@ import { promisify } from 'node:util';
 import type { JsonObject } from '@mayfly/kernel';
 
 /**
- * What tokens that this service reads back are signed with. `EdDSA` means Ed25519 here (RFC 8037); `ES256` is ECDSA on P-256
- * with SHA-256 (RFC 7518 §3.4).
+ * The algorithms of tokens that this service verifies. `EdDSA` means Ed25519 (RFC 8037); `ES256` is ECDSA on P-256 with
+ * SHA-256 (RFC 7518 §3.4).
  */
 export type VerifiedAlgorithm = 'EdDSA' | 'ES256';
 
-/** `RS256`, RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3), is for targets to verify and never verified here. */
+/**
+ * All signing algorithms. Targets verify `RS256`, RSASSA-PKCS1-v1_5 with SHA-256 (RFC 7518 §3.3); this service never
+ * does.
+ */
 export type SigningAlgorithm = VerifiedAlgorithm | 'RS256';
 
 const DIGESTS: Record<SigningAlgorithm, string | null> = { EdDSA: null, ES256: 'sha256', RS256: 'sha256' };
-/** of either verified algorithm; one of RS256 is longer and does not decode */
+/** the length for both verified algorithms; an RS256 signature is longer and does not decode */
 const SIGNATURE_BYTES = 64;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
-// With a callback, node:crypto works on the thread pool and leaves the main thread to HTTP: docs/adr/0005-token-signing.md.
+// With a callback, node:crypto works on the thread pool and keeps the main thread free: docs/adr/0005-token-signing.md.
 const signOnPool = promisify(sign);
 const verifyOnPool = promisify(verify);
 
-/** A JWS in compact form whose parts have been decoded, and whose signature has not been looked at. */
+/** The decoded parts of a JWS in compact form. The signature is not verified yet. */
 export interface DecodedJws {
   readonly header: JsonObject;
   readonly payload: Buffer;
@@ -28,7 +31,7 @@ export interface DecodedJws {
   readonly signature: Buffer;
 }
 
-/** Signs in compact form (RFC 7515 §5.1); `header` has to name the algorithm that `key` is for. */
+/** Signs in compact form (RFC 7515 §5.1). `header.alg` must match `key`. */
 export async function signJws(
   header: JsonObject & { readonly alg: SigningAlgorithm },
   payload: string,
@@ -39,14 +42,14 @@ export async function signJws(
   return `${input}.${signature.toString('base64url')}`;
 }
 
-/** Whether tokens under this algorithm are ones that this service reads back. */
+/** True when this service verifies tokens of this algorithm. */
 export function isVerified(algorithm: SigningAlgorithm): algorithm is VerifiedAlgorithm {
   return algorithm !== 'RS256';
 }
 
 /**
- * The parts of a JWS in compact form, or undefined where the text is none, or none of a verified algorithm. Only the one
- * canonical spelling passes.
+ * Returns the parts of a JWS in compact form; undefined for malformed text, or for a signature without the length of a
+ * verified algorithm. Accepts only the canonical base64url spelling.
  */
 export function decodeJws(text: string): DecodedJws | undefined {
   const [head, body, seal, ...rest] = text.split('.');
@@ -58,12 +61,15 @@ export function decodeJws(text: string): DecodedJws | undefined {
   return { header: members, payload, signingInput: Buffer.from(`${head}.${body}`), signature };
 }
 
-/** Whether the signature is this key's under this algorithm. The caller picks both; the header has no say in it. */
+/** True when `key` made the signature under this algorithm. The caller chooses both; the header has no influence. */
 export async function verifyJws(jws: DecodedJws, algorithm: VerifiedAlgorithm, key: KeyObject): Promise<boolean> {
   return verifyOnPool(DIGESTS[algorithm], jws.signingInput, { key, dsaEncoding: 'ieee-p1363' }, jws.signature);
 }
 
-/** The JSON object in these bytes, which have to be well-formed UTF-8 (RFC 8725 §3.7), or undefined. */
+/**
+ * Returns the JSON object in these bytes; undefined when they are not well-formed UTF-8 (RFC 8725 §3.7) or not an
+ * object.
+ */
 export function parseObject(bytes: Buffer): JsonObject | undefined {
   try {
     const value: unknown = JSON.parse(UTF8.decode(bytes));
@@ -77,7 +83,10 @@ function encode(text: string): string {
   return Buffer.from(text).toString('base64url');
 }
 
-/** base64url without padding, refused unless encoding it again gives the same text (no stray characters or bits). */
+/**
+ * Decodes base64url without padding. Returns undefined unless encoding again gives the same text (no stray characters
+ * or bits).
+ */
 function decode(text: string): Buffer | undefined {
   const bytes = Buffer.from(text, 'base64url');
   return bytes.toString('base64url') === text ? bytes : undefined;

@@ -12,17 +12,17 @@ import {
 } from './signing-key.js';
 
 export interface KeyRingOptions {
-  /** of keys made from now on, by default the usual one of the purpose; keys that exist keep theirs */
+  /** the algorithm of new keys, by default the first one of the purpose; existing keys keep theirs */
   readonly algorithm: SigningAlgorithm;
-  /** how long one key signs */
+  /** the time for which one key signs */
   readonly rotateAfterSeconds: number;
-  /** how long a verifier may keep a fetched JWKS (its `Cache-Control: max-age`) */
+  /** the time for which a verifier may cache the JWKS (its `Cache-Control: max-age`) */
   readonly cacheSeconds: number;
-  /** how often each replica calls `load` or `rotateIfDue` */
+  /** the interval at which each replica calls `load` or `rotateIfDue` */
   readonly reloadSeconds: number;
-  /** the longest life of a token */
+  /** the longest lifetime of a token */
   readonly longestTokenSeconds: number;
-  /** how far the clock of a verifier may be behind */
+  /** the largest delay of a verifier's clock */
   readonly skewSeconds: number;
 }
 
@@ -35,10 +35,10 @@ export const KEY_RING_DEFAULTS: Omit<KeyRingOptions, 'algorithm'> = {
 };
 
 /**
- * The signing keys of this service for one purpose, shared by all replicas through the store. A key is published before it signs, by
- * the time that a verifier may cache the JWKS and one reload of the slowest replica; it stays published after its
- * successor took over until the last token under it is dead. So every token verifies with every JWKS that anyone can hold
- * while the token lives. The first key signs at once: nobody can hold an older JWKS.
+ * The signing keys of this service for one purpose; all replicas share them through the store. A new key is published
+ * before it signs, for the cache time of the JWKS plus one reload of the slowest replica. After its successor starts to
+ * sign, a key stays published until its last token has expired. So every cached JWKS verifies every token during the
+ * token's lifetime. The first key signs at once, since no older JWKS exists.
  */
 export class KeyRing {
   /** the published keys, earliest `activeFrom` first */
@@ -46,7 +46,10 @@ export class KeyRing {
   private loadedAt: Date | undefined;
   readonly options: KeyRingOptions;
 
-  /** Throws `internal` when keys would rotate faster than they can be published, or the algorithm is another purpose's. */
+  /**
+   * Throws `internal` when keys rotate faster than they can be published, or when the algorithm belongs to another
+   * purpose.
+   */
   constructor(
     private readonly store: SigningKeyStore,
     private readonly sealer: Sealer,
@@ -66,8 +69,8 @@ export class KeyRing {
   }
 
   /**
-   * Reads the keys of all replicas. Throws `unavailable` when the store does not answer and `internal` when a published
-   * key does not open; what was loaded before stays in use, until `signer` finds it too old.
+   * Reads the keys of all replicas. Throws `unavailable` when the store does not answer, and `internal` when a
+   * published key cannot be opened. After an error the loaded keys stay in use until `signer` finds them too old.
    */
   async load(): Promise<void> {
     const at = this.clock.now();
@@ -78,7 +81,7 @@ export class KeyRing {
     this.loadedAt = at;
   }
 
-  /** Loads, and adds the next key when it is time. True when this replica added one. Throws as `load` does. */
+  /** Loads the keys, and adds the next key when it is due. True when this replica added one. Throws as `load` does. */
   async rotateIfDue(): Promise<boolean> {
     await this.load();
     const newest = this.keys.at(-1);
@@ -86,7 +89,7 @@ export class KeyRing {
     const dueAt = newest && addSeconds(newest.activeFrom, rotateAfterSeconds - this.leadSeconds);
     if (dueAt !== undefined && this.clock.now() < dueAt) return false;
     const privateKey = await newPrivateKey(algorithm);
-    // Read only now: making the key takes a while, and the time ahead counts from its publication.
+    // Reads the clock after the key is made, since that takes time and the lead time counts from publication.
     const now = this.clock.now();
     const activeFrom = newest === undefined ? now : addSeconds(now, this.leadSeconds);
     const key = sealSigningKey(this.sealer, this.store.purpose, privateKey, { algorithm, createdAt: now, activeFrom });
@@ -96,8 +99,8 @@ export class KeyRing {
   }
 
   /**
-   * The public keys (RFC 7517 §5): those that sign now, soon, or lately. Throws `unavailable` while there is none: a verifier
-   * would keep the empty set when the first key signs already.
+   * Returns the public keys (RFC 7517 §5): the current one, and those that sign soon or signed recently. Throws
+   * `unavailable` without keys: a verifier would cache the empty set after the first key has started to sign.
    */
   jwks(): { readonly keys: readonly PublicSigningJwk[] } {
     const keys = this.published().map((key) => key.publicJwk);
@@ -106,8 +109,8 @@ export class KeyRing {
   }
 
   /**
-   * The key that signs now. Throws `unavailable` where there is none, or where the last `load` is so long ago that another
-   * replica's key may have taken over since (I7).
+   * Returns the key that signs now. Throws `unavailable` when there is none, or when the last `load` is so old that
+   * another replica's key may have replaced it (I7).
    */
   signer(): SigningKey {
     const now = this.clock.now();
@@ -117,14 +120,14 @@ export class KeyRing {
     return key;
   }
 
-  /** Throws `internal` where the keys are for another purpose, which only a fault in composition can bring about. */
+  /** Throws `internal` when the keys are for another purpose, which only an error of composition can cause. */
   mustBeFor(purpose: SigningKeyPurpose): void {
     if (this.store.purpose !== purpose) {
       throw new Problem('internal', `these signing keys are for ${this.store.purpose}, not for ${purpose}`);
     }
   }
 
-  /** The published key of this kid, for verifying. */
+  /** Returns the published key with this kid, for verification. */
   find(kid: string): SigningKey | undefined {
     return this.published().find((key) => key.kid === kid);
   }

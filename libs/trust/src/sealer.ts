@@ -2,17 +2,17 @@ import { createHmac, createSecretKey, hkdfSync, randomBytes, type KeyObject } fr
 import { Problem } from '@mayfly/kernel';
 import { decrypt, encrypt, NONCE_BYTES, TAG_BYTES } from './xaes-256-gcm.js';
 
-/** Each key is 32 random bytes, as 64 hexadecimal digits or as base64 (either alphabet, padding optional). */
+/** Sealing keys. Each is 32 random bytes, as 64 hexadecimal digits or as base64 (either alphabet, padding optional). */
 export interface SealingKeys {
-  /** seals, opens and fingerprints */
+  /** the key that seals, opens and fingerprints */
   readonly current: string;
-  /** only open what was sealed before the last change of keys */
+  /** keys that only open values sealed before the last key change */
   readonly previous?: readonly string[];
 }
 
-/** A key as the sealer holds it; a `KeyObject` shows no bytes when printed. */
+/** A parsed key; a `KeyObject` shows no bytes when printed. */
 interface SealingKey {
-  /** A hint derived from the key, so that nobody has to number keys; two keys may share it. */
+  /** A hint derived from the key, so that keys need no manual numbers; two keys may share it. */
   readonly id: number;
   readonly key: KeyObject;
 }
@@ -21,16 +21,16 @@ const ID_BYTES = 1;
 const FINGERPRINT_BYTES = 16;
 
 /**
- * Seals what has to be stored for a while and must not be readable there (I10). A sealed value is
- * key id (1 byte) ‖ nonce (24) ‖ ciphertext ‖ tag (16); the context is authenticated and not stored, so that a value
- * moved to another row, column or purpose does not open.
+ * Seals values that are stored and must not be readable in the database (I10). A sealed value is key id (1 byte) ‖
+ * nonce (24) ‖ ciphertext ‖ tag (16). The context is authenticated and not stored, so a value moved to another row,
+ * column or purpose does not open.
  */
 export class Sealer {
   private readonly current: SealingKey;
   private readonly all: readonly SealingKey[];
   private readonly fingerprintKey: KeyObject;
 
-  /** Throws `internal` when a key is not 32 bytes; no message holds a key. */
+  /** Throws `internal` when a key is not 32 bytes; the message contains no key. */
   constructor(keys: SealingKeys) {
     const material = parseKey(keys.current);
     this.current = sealingKey(material);
@@ -38,7 +38,10 @@ export class Sealer {
     this.fingerprintKey = createSecretKey(derive(material, 'mayfly/fingerprint/v1'));
   }
 
-  /** Seals text (as UTF-8) or bytes for one context, such as `signing-key:<kid>`. The same input never seals alike twice. */
+  /**
+   * Seals text (as UTF-8) or bytes for one context, such as `signing-key:<kid>`. Two calls with the same input give
+   * different results.
+   */
   seal(plain: Uint8Array | string, context: string): Buffer {
     const nonce = randomBytes(NONCE_BYTES);
     const bytes = typeof plain === 'string' ? Buffer.from(plain) : Buffer.from(plain);
@@ -46,7 +49,9 @@ export class Sealer {
     return Buffer.concat([Buffer.from([this.current.id]), nonce, sealed]);
   }
 
-  /** What was sealed for this context. Throws `internal` when it was altered, belongs elsewhere, or its key is not given. */
+  /**
+   * Opens a value sealed for this context. Throws `internal` when it was altered or moved, or when its key is missing.
+   */
   open(sealed: Uint8Array, context: string): Buffer {
     const bytes = Buffer.from(sealed);
     if (bytes.length >= ID_BYTES + NONCE_BYTES + TAG_BYTES) {
@@ -62,8 +67,8 @@ export class Sealer {
   }
 
   /**
-   * A keyed fingerprint (HMAC-SHA-256, 16 bytes, base64url, 22 characters): tells two secrets apart in the audit without
-   * giving either away. It follows the current key: fingerprints made under different keys do not compare.
+   * Returns a keyed fingerprint (HMAC-SHA-256, 16 bytes, base64url, 22 characters), which tells two secrets apart in
+   * the audit without revealing them. It uses the current key; fingerprints under different keys cannot be compared.
    */
   fingerprint(secret: string): string {
     const digest = createHmac('sha256', this.fingerprintKey).update(secret).digest();
@@ -86,7 +91,7 @@ function sealingKey(material: Buffer): SealingKey {
   };
 }
 
-/** HKDF-SHA-256 (RFC 5869): one key for each purpose, so that none is used twice. */
+/** HKDF-SHA-256 (RFC 5869): derives a separate key for each purpose. */
 function derive(material: Buffer, purpose: string): Buffer {
   return Buffer.from(hkdfSync('sha256', material, Buffer.alloc(0), purpose, 32));
 }

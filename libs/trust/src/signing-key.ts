@@ -5,7 +5,7 @@ import type { SigningAlgorithm } from './jws.js';
 import type { Sealer } from './sealer.js';
 import type { PublicSigningJwk, SigningKeyPurpose, StoredSigningKey } from './signing-key-store.js';
 
-/** A signing key in memory, ready to use. */
+/** An opened signing key, ready to use. */
 export interface SigningKey {
   readonly kid: string;
   readonly algorithm: SigningAlgorithm;
@@ -15,14 +15,17 @@ export interface SigningKey {
   readonly activeFrom: Date;
 }
 
-/** What a key of each algorithm is, as its JWK says. */
+/** The JWK members that identify a key of each algorithm. */
 const KINDS: Record<SigningAlgorithm, Pick<PublicSigningJwk, 'kty' | 'crv'>> = {
   EdDSA: { kty: 'OKP', crv: 'Ed25519' },
   ES256: { kty: 'EC', crv: 'P-256' },
   RS256: { kty: 'RSA' },
 };
 
-/** No algorithm is in two lists, so that a key's algorithm alone tells its purpose. The first is that of new keys. */
+/**
+ * The algorithms of each purpose; new keys use the first. No algorithm has two purposes, so a key's algorithm alone
+ * shows its purpose.
+ */
 const ALGORITHMS: Record<SigningKeyPurpose, readonly [SigningAlgorithm, ...SigningAlgorithm[]]> = {
   access: ['EdDSA', 'ES256'],
   federation: ['RS256'],
@@ -30,17 +33,17 @@ const ALGORITHMS: Record<SigningKeyPurpose, readonly [SigningAlgorithm, ...Signi
 
 const generate = promisify(generateKeyPair);
 
-/** The algorithm of new keys of a purpose. */
+/** Returns the algorithm of new keys of a purpose. */
 export function usualAlgorithm(purpose: SigningKeyPurpose): SigningAlgorithm {
   return ALGORITHMS[purpose][0];
 }
 
-/** Whether keys of a purpose may be for this algorithm. */
+/** True when keys of the purpose may use this algorithm. */
 export function fitsPurpose(algorithm: SigningAlgorithm, purpose: SigningKeyPurpose): boolean {
   return ALGORITHMS[purpose].includes(algorithm);
 }
 
-/** A new private key, made on the thread pool: one of RSA (2,048 bits) takes a tenth of a second and more. */
+/** Makes a private key on the thread pool: an RSA key (2,048 bits) takes a tenth of a second or more. */
 export async function newPrivateKey(algorithm: SigningAlgorithm): Promise<KeyObject> {
   const made = {
     EdDSA: () => generate('ed25519'),
@@ -50,7 +53,7 @@ export async function newPrivateKey(algorithm: SigningAlgorithm): Promise<KeyObj
   return (await made()).privateKey;
 }
 
-/** A private key and all that goes with it, sealed for storing. */
+/** Returns the row of a private key, with the key sealed. */
 export function sealSigningKey(
   sealer: Sealer,
   purpose: SigningKeyPurpose,
@@ -65,8 +68,8 @@ export function sealSigningKey(
 }
 
 /**
- * The key of a stored row. The public half is taken from the sealed private one, so that a row planted or edited in the
- * database, or moved there from another purpose, never gets into the JWKS: it throws `internal` naming the kid.
+ * Opens a stored key. It derives the public key from the sealed private key, so a row that someone planted, edited or
+ * moved from another purpose never enters the JWKS. Throws `internal` for such a row.
  */
 export function openSigningKey(sealer: Sealer, purpose: SigningKeyPurpose, row: StoredSigningKey): SigningKey {
   const der = sealer.open(row.sealedPrivateKey, sealingContext(purpose, row.kid, row.activeFrom));
@@ -86,7 +89,7 @@ function isOfKind({ kty, crv }: PublicSigningJwk, algorithm: SigningAlgorithm): 
 
 type JwkMembers = Pick<PublicSigningJwk, 'kty' | 'crv' | 'x' | 'y' | 'n' | 'e'>;
 
-/** SHA-256 JWK thumbprint, base64url (RFC 7638 §3.1; members by §3.2, for Ed25519 by RFC 8037 §2). */
+/** Returns the SHA-256 JWK thumbprint, base64url (RFC 7638 §3.1; members by §3.2, for Ed25519 by RFC 8037 §2). */
 export function thumbprint(jwk: JwkMembers): string {
   return digestOf(publicMembers(jwk));
 }
@@ -96,13 +99,13 @@ function describePublicKey(key: KeyObject, alg: SigningAlgorithm): PublicSigning
   return { ...members, kid: thumbprint(members), alg, use: 'sig' };
 }
 
-/** The members that make the public key, and no other. */
+/** Keeps only the members of the public key. */
 function publicMembers({ kty = '', crv = '', x = '', y, n = '', e = '' }: Partial<JwkMembers>): JwkMembers {
   if (kty === 'RSA') return { kty, n, e };
   return y === undefined ? { kty, crv, x } : { kty, crv, x, y };
 }
 
-/** Access keys were there first: their context names no purpose. */
+/** Returns the sealing context. That of access keys, the older purpose, names no purpose. */
 function sealingContext(purpose: SigningKeyPurpose, kid: string, activeFrom: Date): string {
   const kind = purpose === 'access' ? 'signing-key' : `${purpose}-signing-key`;
   return `${kind}:${kid}:${activeFrom.toISOString()}`;

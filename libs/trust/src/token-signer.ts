@@ -7,9 +7,12 @@ export interface TokenClaims extends JsonObject {
   readonly exp: number;
 }
 
-/** Signs access tokens with the ring's key of the moment. */
+/** Signs access tokens with the current key of the ring. */
 export class TokenSigner {
-  /** INVARIANT: I8, what agents get is signed with keys of that purpose only, which open no target as this service. Throws `internal` for a ring of another. */
+  /**
+   * INVARIANT: I8, agents' tokens are signed only with access keys, which never authenticate this service at a target.
+   * Throws `internal` for a ring of another purpose.
+   */
   constructor(
     private readonly ring: KeyRing,
     private readonly clock: Clock,
@@ -18,8 +21,8 @@ export class TokenSigner {
   }
 
   /**
-   * A JWT in compact form whose header is `alg`, `typ` (such as `at+jwt`) and `kid`. Throws `unavailable` when no key is
-   * ready, and `internal` for a token that would outlive the publication of its key.
+   * Returns a JWT in compact form with the header members `alg`, `typ` (such as `at+jwt`) and `kid`. Throws
+   * `unavailable` when no key is ready, and `internal` for a token that would outlive the publication of its key.
    */
   async sign(typ: string, claims: TokenClaims): Promise<string> {
     const { longestTokenSeconds, skewSeconds } = this.ring.options;

@@ -14,15 +14,15 @@ interface VerificationKey {
 export interface TokenExpectations {
   readonly typ: string;
   readonly issuer: string;
-  /** left out where the caller is to decide by the audience that the token turns out to have */
+  /** absent when the caller decides by the audience in the token */
   readonly audience?: string;
 }
 
-/**
- * Verifies the access tokens that this service signed itself. Whether their leases still live is for the caller to look up.
- */
+/** Verifies the access tokens that this service signed. The caller must check that the lease is live. */
 export class TokenVerifier {
-  /** INVARIANT: I8, a federation key never verifies an access token. Throws `internal` for a ring of another purpose. */
+  /**
+   * INVARIANT: I8, a federation key never verifies an access token. Throws `internal` for a ring of another purpose.
+   */
   constructor(
     private readonly ring: KeyRing,
     private readonly clock: Clock,
@@ -31,9 +31,9 @@ export class TokenVerifier {
   }
 
   /**
-   * The claims of a token that a published key signed, that has the type, issuer and audience expected, and that lives
-   * now, without leeway: the signing clock is this one. Undefined for anything else (RFC 7662 §2.2 wants no reason);
-   * it never throws for a bad token.
+   * Returns the claims of a token that a published key signed, with the expected type, issuer and audience, and that is
+   * valid now. There is no leeway, since this service's clock also signs. Returns undefined for any other token (RFC
+   * 7662 §2.2 wants no reason); never throws for a bad token.
    */
   async verify(token: string, expected: TokenExpectations): Promise<TokenClaims | undefined> {
     const jws = token.length <= LONGEST_TOKEN_CHARACTERS ? decodeJws(token) : undefined;
@@ -46,7 +46,7 @@ export class TokenVerifier {
       : undefined;
   }
 
-  /** The key that the header may name: by kid among our own, for the algorithm that the key is for (RFC 8725 §3.1). */
+  /** Finds the key by the header's kid among our own keys. The header's algorithm must be the key's (RFC 8725 §3.1). */
   private keyFor({ header }: DecodedJws, typ: string): VerificationKey | undefined {
     if (header.typ !== typ || header.crit !== undefined || typeof header.kid !== 'string') return undefined;
     const { algorithm, publicKey } = this.ring.find(header.kid) ?? {};

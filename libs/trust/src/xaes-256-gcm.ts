@@ -5,8 +5,8 @@ export const TAG_BYTES = 16;
 
 /**
  * XAES-256-GCM (C2SP): AES-256-GCM under a key derived for each record from the first half of a random 192-bit nonce.
- * Plain GCM with random 96-bit nonces is worn out after 2^32 records a key (NIST SP 800-38D §8.3), which a busy broker
- * reaches in days; this does not wear out. Returns the ciphertext followed by the tag.
+ * Plain GCM with random 96-bit nonces allows only 2^32 records a key (NIST SP 800-38D §8.3), which a busy broker
+ * reaches in days; XAES has no such limit in practice. Returns the ciphertext followed by the tag.
  */
 export function encrypt(key: KeyObject, nonce: Buffer, plain: Buffer, associated: Buffer): Buffer {
   const cipher = createCipheriv('aes-256-gcm', recordKey(key, nonce), nonce.subarray(12));
@@ -14,7 +14,7 @@ export function encrypt(key: KeyObject, nonce: Buffer, plain: Buffer, associated
   return Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
 }
 
-/** The reverse of `encrypt`. Throws when a bit of the nonce, the ciphertext, the tag or the associated text differs. */
+/** Reverses `encrypt`. Throws when a bit of the nonce, the ciphertext, the tag or the associated text differs. */
 export function decrypt(key: KeyObject, nonce: Buffer, sealed: Buffer, associated: Buffer): Buffer {
   const decipher = createDecipheriv('aes-256-gcm', recordKey(key, nonce), nonce.subarray(12), {
     authTagLength: TAG_BYTES,
@@ -24,7 +24,7 @@ export function decrypt(key: KeyObject, nonce: Buffer, sealed: Buffer, associate
   return Buffer.concat([decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES)), decipher.final()]);
 }
 
-/** The counter-mode derivation of NIST SP 800-108r1 with CMAC, which for two blocks comes down to three AES calls. */
+/** Derives the record's key by NIST SP 800-108r1 in counter mode with CMAC: three AES calls for two blocks. */
 function recordKey(key: KeyObject, nonce: Buffer): Buffer {
   const aes = createCipheriv('aes-256-ecb', key, null).setAutoPadding(false);
   const mask = doubled(aes.update(Buffer.alloc(16)));
@@ -37,7 +37,7 @@ function recordKey(key: KeyObject, nonce: Buffer): Buffer {
   return aes.update(blocks.map((byte, at) => byte ^ (mask[at % 16] ?? 0)));
 }
 
-/** A block times x in GF(2^128), as CMAC takes its first subkey (NIST SP 800-38B §6.1). */
+/** Multiplies a block by x in GF(2^128), as CMAC does for its first subkey (NIST SP 800-38B §6.1). */
 function doubled(block: Buffer): Buffer {
   const carried = block.map((byte, at) => ((byte << 1) | ((block[at + 1] ?? 0) >> 7)) & 0xff);
   if ((block[0] ?? 0) >> 7 === 1) carried[15] = (carried[15] ?? 0) ^ 0x87;

@@ -4,38 +4,38 @@ import { decide, type PolicyDocument, type Question } from './policy.js';
 
 export const ACCOUNT = '123456789012';
 
-/** How the account behaves; a test may change any of it at any time. */
+/** Behaviour of the account; a test may change any member at any time. */
 export interface Behaviour {
-  /** until a change of a role's policies is seen */
+  /** delay until a changed policy of a role takes effect */
   propagationSeconds: number;
-  /** the clock of AWS minus that of this machine */
+  /** the clock of AWS minus the local clock */
   clockOffsetSeconds: number;
-  /** calls of STS and IAM that are let through in a second */
+  /** permitted calls of STS and IAM per second */
   callsPerSecond: number;
-  /** what the packed form of policies and tags may take, in bytes of their compressed text: AWS does not say how much it is */
+  /** limit of packed policies and tags, in bytes of their compressed text; AWS does not publish its limit */
   packedBytes: number;
 }
 
 export interface Role {
   readonly name: string;
   readonly arn: string;
-  /** AWS's own id: a role of the same name that is made later has another one */
+  /** AWS's own id: a later role of the same name has another one */
   readonly id: string;
   trust: PolicyDocument;
   trustText: string;
   readonly maxSessionSeconds: number;
   readonly policies: Map<string, string>;
-  /** what was in force, and since when; the last entry is the newest */
+  /** the policies in force over time; the last entry is the newest */
   readonly history: { readonly since: number; readonly policies: readonly PolicyDocument[] }[];
 }
 
-/** Who calls: a user with keys, or a session of a role. */
+/** A caller: a user with keys, or a session of a role. */
 export interface Principal {
   readonly arn: string;
   readonly userId: string;
   readonly secretAccessKey: string;
   readonly token?: string;
-  /** of a user */
+  /** policies of a user */
   policies: readonly PolicyDocument[];
   readonly session?: Session;
 }
@@ -45,14 +45,14 @@ export interface Session {
   readonly name: string;
   readonly issuedAt: Date;
   readonly expiresAt: Date;
-  /** inline and managed session policies; undefined when there are none */
+  /** inline and managed session policies; undefined without any */
   readonly policies?: readonly PolicyDocument[];
   readonly sourceIdentity?: string;
   readonly tags: ReadonlyMap<string, string>;
   readonly transitiveTagKeys: readonly string[];
 }
 
-/** Everything that an account holds, and who may do what in it. */
+/** The state of an account, and its authorization. */
 export class Account {
   readonly behaviour: Behaviour = {
     propagationSeconds: 0,
@@ -63,7 +63,7 @@ export class Account {
   readonly roles = new Map<string, Role>();
   readonly principals = new Map<string, Principal>();
   readonly managedPolicies = new Map<string, PolicyDocument>();
-  /** by their URL without scheme */
+  /** by URL without scheme */
   readonly oidcProviders = new Map<string, { readonly url: string; readonly clientIds: readonly string[] }>();
   readonly buckets = new Map<string, Map<string, Buffer>>();
 
@@ -93,7 +93,7 @@ export class Account {
     throw new AwsError('NoSuchEntity', 404, `The role with name ${arnOrName} cannot be found.`);
   }
 
-  /** A role of the same name in another account, with the same trust and rights; IAM does not know it here, STS does. */
+  /** Adds a role of the same name, trust and rights in another account. IAM does not know it here, but STS does. */
   addTwinElsewhere(role: Role, account: string): Role {
     const arn = role.arn.replace(ACCOUNT, account);
     const twin = { ...role, arn, id: keyId('AROA'), policies: new Map(role.policies), history: [...role.history] };
@@ -101,12 +101,12 @@ export class Account {
     return twin;
   }
 
-  /** Takes a changed set of inline policies into force, once it has spread. */
+  /** Applies changed inline policies after the propagation delay. */
   changed(role: Role, policies: readonly PolicyDocument[]): void {
     role.history.push({ since: Date.now() + this.behaviour.propagationSeconds * 1000, policies });
   }
 
-  /** Throws unless everything that applies to the caller lets it. */
+  /** Throws unless all policies that apply to the caller permit the action. */
   authorize(
     caller: Principal,
     action: string,
@@ -126,7 +126,7 @@ export class Account {
     const { session } = caller;
     if (session === undefined) return decide(caller.policies, question) === 'allow';
     const { role } = session;
-    // sessions are bound to the id of their role
+    // A session is bound to the id of its role.
     if (![...this.roles.values()].some(({ id }) => id === role.id)) return false;
     const inForce = role.history.filter(({ since }) => since <= Date.now()).at(-1)?.policies ?? [];
     const byRole = decide(inForce, question);
@@ -155,7 +155,7 @@ export class Account {
   }
 }
 
-/** An id in AWS's form. */
+/** Returns a random id in AWS's form. */
 export function keyId(prefix: 'AKIA' | 'ASIA' | 'AIDA' | 'AROA'): string {
   return prefix + randomBytes(10).toString('hex').toUpperCase().slice(0, 16);
 }

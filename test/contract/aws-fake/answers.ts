@@ -1,4 +1,4 @@
-/** A refusal as AWS words it. */
+/** A refusal in AWS's words. */
 export class AwsError extends Error {
   constructor(
     readonly code: string,
@@ -9,7 +9,7 @@ export class AwsError extends Error {
   }
 }
 
-/** A call as it came in: query protocol parameters for STS and IAM, the request itself for S3. */
+/** A received call: query protocol parameters for STS and IAM, the request itself for S3. */
 export interface Call {
   readonly service: 'sts' | 'iam' | 's3';
   readonly action: string;
@@ -21,7 +21,7 @@ export interface Call {
 
 type Xml = string | number | undefined | readonly Xml[] | { readonly [element: string]: Xml };
 
-/** Elements of a tree; a list becomes `<member>` elements, what is undefined is left out. */
+/** Converts a tree to XML; a list becomes `<member>` elements, undefined members are left out. */
 export function xml(tree: Xml): string {
   if (tree === undefined) return '';
   if (typeof tree === 'string' || typeof tree === 'number') return escaped(String(tree));
@@ -45,14 +45,14 @@ const NAMESPACES = {
   iam: 'https://iam.amazonaws.com/doc/2010-05-08/',
 };
 
-/** The answer of STS or IAM to a call that succeeded. */
+/** Returns the answer of STS or IAM to a successful call. */
 export function answerXml({ service, action }: Call, result: Xml): string {
   const namespace = NAMESPACES[service === 'iam' ? 'iam' : 'sts'];
   const body = result === undefined ? '' : `<${action}Result>${xml(result)}</${action}Result>`;
   return `<${action}Response xmlns="${namespace}">${body}<ResponseMetadata><RequestId>fake</RequestId></ResponseMetadata></${action}Response>`;
 }
 
-/** A refusal in the form of the service. */
+/** Returns a refusal in the service's form. */
 export function errorXml(service: Call['service'], { code, message, status }: AwsError): string {
   const error = { Code: code, Message: message };
   if (service === 's3')

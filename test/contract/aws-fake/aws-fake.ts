@@ -10,8 +10,8 @@ import { signatureOf, type Signature } from './signature.js';
 import { Sts } from './sts.js';
 
 /**
- * What can go wrong with one call: `refuse` before anything is done, by this code; the others once it is done, as a server does
- * that commits and then hangs, drops the connection, or answers 500.
+ * A fault of one call. `refuse` answers this code before any work; the others act after the work, like a server that
+ * commits and then hangs, drops the connection, or answers 500.
  */
 export type Fault =
   | { readonly kind: 'refuse'; readonly code: string; readonly status?: number; readonly message?: string }
@@ -19,10 +19,10 @@ export type Fault =
 
 const SKEW_SECONDS = 300;
 
-/** An account of AWS behind one address: STS, IAM and an object store that enforce, with faults that a test asks for. */
+/** An AWS account behind one address: an enforcing STS, IAM and object store, with faults on demand. */
 export class AwsFake {
   readonly account = new Account();
-  /** how often each action was carried out */
+  /** number of completed calls by action */
   readonly done = new Map<string, number>();
   readonly admin = this.account.addUser(
     'admin',
@@ -47,12 +47,12 @@ export class AwsFake {
     return `http://127.0.0.1:${String((this.server.address() as AddressInfo).port)}`;
   }
 
-  /** The next `times` calls of this action meet the fault. */
+  /** Gives the next `times` calls of this action the fault. */
   fail(action: string, fault: Fault, times = 1): void {
     for (let count = 0; count < times; count += 1) this.faults.push({ action, fault });
   }
 
-  /** Leaves every call waiting from now on. */
+  /** Holds every call without an answer until `release`. */
   freeze(): { reached(): Promise<void>; release(): Promise<void> } {
     let thaw = (): void => undefined;
     this.frozen = new Promise((resolve) => (thaw = resolve));
@@ -154,7 +154,7 @@ type Refusal = readonly [code: string, status: number, message: string];
 type RefusedFor = 'unknown' | 'skewed' | 'unsigned' | 'token' | 'expired';
 
 const UNSIGNED: Refusal = ['SignatureDoesNotMatch', 403, 'The request signature we calculated does not match yours.'];
-/** What is said of a login that is not good, by STS and IAM and by the object store. */
+/** Refusals of a wrong login, by STS and IAM and by the object store. */
 const REFUSALS: Readonly<Record<'query' | 's3', Readonly<Record<RefusedFor, Refusal>>>> = {
   query: {
     unknown: ['InvalidClientTokenId', 403, 'The security token included in the request is invalid.'],

@@ -2,7 +2,7 @@ import { ACCOUNT, keyId, type Account, type Principal, type Role } from './accou
 import { answerXml, AwsError, type Call } from './answers.js';
 import { readPolicy } from './policy.js';
 
-/** What IAM takes as inline policies of one role together; white space is not counted. */
+/** IAM's limit for all inline policies of one role, in characters without white space. */
 const INLINE_CHARACTERS = 10_240;
 
 /** The part of IAM that roles and their inline policies need. */

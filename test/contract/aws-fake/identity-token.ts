@@ -2,7 +2,7 @@ import { createRemoteJWKSet, decodeJwt, jwtVerify, type JWTPayload } from 'jose'
 import type { Account } from './account.js';
 import { AwsError } from './answers.js';
 
-/** The claims of a token, as AWS takes them: the issuer must be known to the account, its keys are fetched, RS256 only. */
+/** Verifies a token as AWS does and returns its claims: a known issuer, fetched keys, RS256 only. */
 export async function verifyIdentityToken(account: Account, token: string): Promise<JWTPayload> {
   const issuer = readIssuer(token);
   const provider = account.oidcProviders.get(issuer.replace(/^https?:\/\//, ''));

@@ -1,7 +1,7 @@
 import { BlockList, isIP } from 'node:net';
 import { AwsError } from './answers.js';
 
-/** A policy document as it was taken. */
+/** An accepted policy document. */
 export interface PolicyDocument {
   readonly Statement: readonly Statement[];
 }
@@ -16,12 +16,12 @@ interface Statement {
   readonly Condition?: Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 }
 
-/** What is asked of a policy. Condition keys are compared in lower case, as AWS does. */
+/** One authorization question. Condition keys are compared in lower case, as AWS does. */
 export interface Question {
   readonly action: string;
   readonly resource: string;
   readonly context: ReadonlyMap<string, readonly string[]>;
-  /** for trust policies: the names under which the caller is known, and as what */
+  /** trust policies only: kind and names of the caller */
   readonly principal?: { readonly kind: 'AWS' | 'Federated'; readonly names: readonly string[] };
 }
 
@@ -36,7 +36,7 @@ const OPERATOR = new RegExp(
   ].join('|')})(IfExists)?$|^Null$`,
 );
 
-/** Reads a document as AWS does when it is given one. Throws `MalformedPolicyDocument`. Variables are not known here. */
+/** Parses a document as AWS does. Throws `MalformedPolicyDocument`. It does not support policy variables. */
 export function readPolicy(text: string, kind: 'identity' | 'trust' = 'identity'): PolicyDocument {
   const document = parse(text);
   const statements = [document.Statement].flat();
@@ -50,7 +50,7 @@ function parse(text: string): { Version?: unknown; Statement?: unknown } {
     const document = JSON.parse(text) as unknown;
     if (typeof document === 'object' && document !== null && !/\$\{(?![*?$]\})/.test(text)) return document;
   } catch {
-    // said below
+    // The throw below reports it.
   }
   throw malformed();
 }
@@ -72,7 +72,7 @@ function requireCondition(condition: NonNullable<Statement['Condition']>): void 
   }
 }
 
-/** What AWS wants of values that are no texts; a policy with anything else is not taken. */
+/** AWS's forms of non-text values; a policy with another form is refused. */
 const VALUES: readonly (readonly [kind: string, isValue: (value: string) => boolean])[] = [
   ['Date', isDate],
   ['Numeric', (value) => value !== '' && Number.isFinite(Number(value))],
@@ -88,7 +88,7 @@ function malformed(): AwsError {
   return new AwsError('MalformedPolicyDocument', 400, 'Syntax errors in policy.');
 }
 
-/** What policies say together: an explicit denial beats everything. */
+/** Combines policies: an explicit denial overrides every permit. */
 export function decide(policies: readonly PolicyDocument[], question: Question): 'allow' | 'deny' | 'none' {
   const said = policies.flatMap(({ Statement }) =>
     Statement.filter((one) => applies(one, question)).map(({ Effect }) => Effect),
@@ -116,7 +116,7 @@ function matchesAny(patterns: string | readonly string[] | undefined, text: stri
   return [patterns ?? []].flat().some((pattern) => like(pattern, text, ignoreCase));
 }
 
-/** `*` and `?` as wildcards; `${*}` and its like as what stands in them. */
+/** Matches a pattern: `*` and `?` are wildcards; `${*}`, `${?}` and `${$}` are literals. */
 export function like(pattern: string, text: string, ignoreCase = false): boolean {
   const source = pattern.replaceAll(/\$\{([*?$])\}|[\s\S]/g, (part, escaped?: string) => {
     if (escaped !== undefined) return `\\${escaped}`;

@@ -1,13 +1,13 @@
 import type { Account, Principal } from './account.js';
 import { AwsError, xml, type Call } from './answers.js';
 
-/** What the object store answers. */
+/** Answer of the object store. */
 export interface StoreAnswer {
   readonly body: Buffer | string;
   readonly type?: string;
 }
 
-/** Buckets with objects, addressed by path: enough of S3 for clients to read, write and list. */
+/** Buckets with objects, addressed by path: the part of S3 that reads, writes and lists. */
 export class S3 {
   constructor(private readonly account: Account) {}
 

@@ -1,21 +1,21 @@
 import { createHash, createHmac } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 
-/** A signature as it stands in a request (AWS General Reference, Signature Version 4). */
+/** The signature of a request (AWS General Reference, Signature Version 4). */
 export interface Signature {
   readonly accessKeyId: string;
   readonly scope: string;
   readonly service: string;
   readonly token: string | undefined;
   readonly at: Date;
-  /** Whether it was made with this key over exactly this request. */
+  /** True when this key made the signature over exactly this request. */
   isMadeWith(secretAccessKey: string, body: Buffer): boolean;
 }
 
 const FORM =
   /^AWS4-HMAC-SHA256 Credential=([^/]+)\/(\d{8}\/[^/]+\/([^/]+)\/aws4_request), ?SignedHeaders=([^,]+), ?Signature=([0-9a-f]{64})$/;
 
-/** Reads the signature of a request; undefined when it has none. */
+/** Reads the signature of a request; undefined without one. */
 export function signatureOf(request: IncomingMessage): Signature | undefined {
   const [, accessKeyId, scope, service, signedHeaders, signature] =
     FORM.exec(request.headers.authorization ?? '') ?? [];

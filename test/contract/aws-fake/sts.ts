@@ -11,7 +11,7 @@ const TAG = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
 const TAGS_CLAIM = 'https://aws.amazon.com/tags';
 const SOURCE_CLAIM = 'https://aws.amazon.com/source_identity';
 
-/** STS: it refuses what AWS refuses, and more where AWS's rule is not known. */
+/** STS. It refuses all that AWS refuses, and more where AWS's rule is unknown. */
 export class Sts {
   constructor(private readonly account: Account) {}
 
@@ -48,7 +48,10 @@ export class Sts {
     return this.give(call, this.session(form, role, marks, caller.session));
   }
 
-  /** The role trusts the caller with each action, and the caller may do it: for a role of one's own account AWS asks for less. */
+  /**
+   * Throws unless the role trusts the caller with each action and the caller may do it; AWS requires less in one
+   * account.
+   */
   private requireTrust(
     role: Role,
     caller: Principal,
@@ -96,7 +99,7 @@ export class Sts {
     return this.give(call, this.session(form, role, { tags: own, transitive, sourceIdentity }, undefined));
   }
 
-  /** An unknown role answers as a role that does not trust the caller. */
+  /** Finds a role. An unknown role gets the same refusal as one that does not trust the caller. */
   private roleOf(form: URLSearchParams, who: string, action: string): Role {
     const arn = form.get('RoleArn') ?? '';
     const role = [...this.account.roles.values()].find((known) => known.arn === arn);
@@ -191,7 +194,7 @@ function nameIn(form: URLSearchParams, sourceIdentity: string | undefined): stri
   return name;
 }
 
-/** What a chained session keeps of the one that takes it. */
+/** Returns the attributes that a chained session inherits from its caller's session. */
 function inheritedBy(session: Session | undefined) {
   const transitive = session?.transitiveTagKeys ?? [];
   const tags = [...(session?.tags ?? [])].filter(([key]) => transitive.includes(key));

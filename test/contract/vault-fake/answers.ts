@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 
-/** What a handler answers; `undefined` bodies are empty. */
+/** Answer of a handler; an undefined `body` is empty. */
 export interface Answer {
   readonly status: number;
   readonly body?: unknown;
@@ -11,7 +11,7 @@ export type Fields = Readonly<Record<string, unknown>>;
 
 export const NO_CONTENT: Answer = { status: 204 };
 
-/** The envelope of every success, with what is particular to one put over it. */
+/** Returns a success: the common envelope with these members. */
 export function success(members: Fields): Answer {
   const envelope = {
     request_id: randomUUID(),
@@ -30,7 +30,7 @@ export function failure(status: number, ...errors: readonly string[]): Answer {
   return { status, body: { errors } };
 }
 
-/** How the server words an error that comes from inside one of its handlers. */
+/** Returns an error in the server's words for errors inside a handler. */
 export function wrapped(status: number, text: string): Answer {
   return failure(status, `1 error occurred:\n\t* ${text}\n\n`);
 }
@@ -39,7 +39,7 @@ export const DEAD_TOKEN = failure(403, 'permission denied');
 export const DENIED = wrapped(403, 'permission denied');
 export const NOTHING_LISTED = failure(404);
 
-/** Seconds out of `90`, `"90"` or `"90s"`; other units are not taken. */
+/** Parses seconds from `90`, `"90"` or `"90s"`; throws for other units. */
 export function secondsOf(value: unknown): number {
   const text = typeof value === 'number' ? String(value) : typeof value === 'string' ? value : '0';
   const seconds = /^(\d+)s?$/.exec(text)?.[1];

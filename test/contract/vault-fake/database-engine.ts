@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { Client } from 'pg';
 import type { DatabaseRole } from './namespace.js';
 
-/** Without any in the role, the server's own way to drop a user; it ends no session. */
+/** The server's revocation statement for roles without one; it ends no session. */
 const DEFAULT_REVOCATION = ['DROP ROLE IF EXISTS "{{name}}"'];
-/** VALID UNTIL is the end of the lease and this margin. */
+/** VALID UNTIL is the end of the lease plus this margin. */
 const MARGIN_MS = 5_000;
 
 export interface MadeUser {
@@ -12,9 +12,9 @@ export interface MadeUser {
   readonly password: string;
 }
 
-/** The database engine: it really makes and drops roles at PostgreSQL, one call at a time, as the plugin does. */
+/** The database engine. It creates and drops real PostgreSQL roles, one call at a time, as the plugin does. */
 export class DatabaseEngine {
-  /** as if the database could not be reached */
+  /** true: the database seems unreachable */
   isDown = false;
   private queue: Promise<unknown> = Promise.resolve();
 

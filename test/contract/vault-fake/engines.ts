@@ -11,7 +11,7 @@ export interface EngineCall {
   readonly request: IncomingMessage;
 }
 
-/** A request at a secrets engine, by the type of its mount. */
+/** Passes a request to the secrets engine of its mount. */
 export async function askEngine(call: EngineCall, database: DatabaseEngine, leases: Leases): Promise<Answer> {
   const { namespace } = call.token;
   const [mount, type] = [...namespace.engines].find(([name]) => call.path.startsWith(`${name}/`)) ?? [];
@@ -43,7 +43,7 @@ async function readUser(call: EngineCall, name: string, database: DatabaseEngine
   } catch (error) {
     return failure(500, `1 error occurred:\n\t* ${(error as Error).message}\n\n`);
   }
-  // Measured at the server: its whole work runs on the request's context. Who gives up leaves a user without a lease.
+  // Measured at the server: all work uses the request's context, so a caller that gives up leaves a user without lease.
   if (request.socket.destroyed) return failure(500, 'failed to persist lease index entry: context canceled');
   const { maxSeconds } = role;
   const lease = leases.register({
@@ -57,13 +57,13 @@ async function readUser(call: EngineCall, name: string, database: DatabaseEngine
   return success({ lease_id: lease.id, renewable: true, lease_duration: role.defaultSeconds, data: { ...user } });
 }
 
-/** A static secret: no lease, and the same for everybody. */
+/** Reads a static secret: no lease, and the same for every caller. */
 function readSecret({ token, path }: EngineCall): Answer {
   const data = token.namespace.secrets.get(path);
   return data === undefined ? failure(404) : success({ data: { data, metadata: { version: 1 } } });
 }
 
-/** Nothing is kept of what is signed. */
+/** Signs; the server stores nothing of it. */
 function sign({ fields }: EngineCall, data: Fields): Answer {
   const seconds = Number(String(fields.ttl).replace(/s$/, ''));
   if (!Number.isFinite(seconds)) return failure(400, 'no ttl');

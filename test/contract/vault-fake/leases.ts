@@ -9,7 +9,7 @@ export interface Lease {
   readonly token: Token;
   readonly issuedAt: number;
   readonly maxSeconds: number;
-  /** ends the credential at the engine; rejects when that did not work */
+  /** ends the credential at the engine; rejects on failure */
   readonly end: () => Promise<void>;
   readonly stretch: (expiresAt: number) => Promise<void>;
   expiresAt: number;
@@ -18,10 +18,10 @@ export interface Lease {
 
 const MAX_TRIES = 6;
 
-/** Leases, each with the token that it dies with; what ends by itself is queued and tried six times. */
+/** Leases, each bound to a token. An expired lease is queued for revocation and tried six times. */
 export class Leases {
   private readonly byId = new Map<string, Lease>();
-  /** before the second try; doubled for each further one. The server's is 10 s. */
+  /** pause before the second try, doubled for each further one; the server's is 10 s */
   backoffMs = 20;
 
   register(lease: Omit<Lease, 'id' | 'issuedAt'>): Lease {
@@ -41,7 +41,7 @@ export class Leases {
     return this.byId.size;
   }
 
-  /** The server's own sync revocation: waits for the engine, and leaves the lease as it is when that fails. */
+  /** Revokes synchronously: waits for the engine, and keeps the lease when that fails. */
   async revokeNow(id: string): Promise<Answer> {
     const lease = this.byId.get(id);
     if (lease === undefined) return { status: 204 };
@@ -60,7 +60,7 @@ export class Leases {
     return { status: 202 };
   }
 
-  /** Of a token that ends: all that were registered under it by now. */
+  /** Revokes all leases of a token that ends. */
   revokeOf(token: Token): void {
     for (const lease of this.byId.values()) if (lease.token === token) void this.drain(lease);
   }
@@ -97,7 +97,7 @@ export class Leases {
     return [...this.byId.keys()].filter((id) => id.startsWith(prefix)).map((id) => id.slice(prefix.length));
   }
 
-  /** Gives up on it, as the server does after six failures. */
+  /** Revokes a lease in the background and gives up after six failures, as the server does. */
   private async drain(lease: Lease): Promise<void> {
     lease.expiresAt = Math.min(lease.expiresAt, Date.now() - 1000);
     for (let tries = 1; this.byId.has(lease.id); tries += 1) {

@@ -3,7 +3,7 @@ import { failure, success, textOf, type Answer, type Fields } from './answers.js
 import type { Namespace } from './namespace.js';
 import { authOf, type Tokens } from './tokens.js';
 
-/** `auth/<mount>/login`: whatever is wrong with a login, the server answers 400. */
+/** Answers `auth/<mount>/login`. Like the server, it answers 400 for every wrong login. */
 export async function logIn(tokens: Tokens, namespace: Namespace, mount: string, fields: Fields): Promise<Answer> {
   const type = namespace.authMounts.get(mount);
   if (type === 'jwt') return logInByToken(tokens, namespace, mount, fields);

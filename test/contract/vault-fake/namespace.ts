@@ -17,7 +17,7 @@ export interface DatabaseRole {
   readonly maxSeconds: number;
 }
 
-/** of the `jwt` method */
+/** A role of the `jwt` method. */
 export interface LoginRole {
   readonly policies: readonly string[];
   readonly audience: string;
@@ -32,7 +32,7 @@ export interface AppRole {
   readonly seconds: number;
 }
 
-/** What one namespace has; nothing of it is seen from another. */
+/** The state of one namespace, invisible to others. */
 export class Namespace {
   readonly policies = new Map<string, string>();
   readonly tokenRoles = new Map<string, TokenRole>();
@@ -49,7 +49,7 @@ export class Namespace {
 
   constructor(readonly name: string) {}
 
-  /** What the policies of these names allow at a path: exact paths, then the longest that ends in `*`. */
+  /** Returns the capabilities of these policies at a path: an exact path first, then the longest that ends in `*`. */
   capabilities(policyNames: readonly string[], path: string): Set<string> {
     const found = new Set<string>();
     for (const name of policyNames) {

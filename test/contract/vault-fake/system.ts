@@ -18,13 +18,13 @@ export interface SystemCall {
   readonly path: string;
   readonly fields: Fields;
   readonly token: Token;
-  /** the namespace that the request is made in */
+  /** namespace of the request */
   readonly namespace: Namespace;
 }
 
 type Handler = (call: SystemCall, match: RegExpExecArray) => Answer | Promise<Answer>;
 
-/** Routes of the server itself that lie under `sys/` and `auth/`, and the set-up of engines. Undefined: none of them. */
+/** Routes of the server below `sys/` and `auth/`, and the set-up of engines. Returns undefined for other paths. */
 export class SystemRoutes {
   private readonly routes: readonly (readonly [RegExp, Handler])[];
 
@@ -137,7 +137,7 @@ export class SystemRoutes {
   }
 }
 
-/** Whether any policy of the token names a path in the mount. */
+/** True when a policy of the token names a path in the mount. */
 function mayReach(namespace: Namespace, { policies }: Token, mount: string): boolean {
   if (policies.includes('root')) return true;
   return policies.some((name) => namespace.policies.get(name)?.includes(`"${mount}/`));
@@ -240,7 +240,7 @@ const secret: Handler = ({ method, namespace, path, fields }) => {
   return data === undefined ? failure(404) : success({ data: { data, metadata: { version: 1 } } });
 };
 
-/** The server takes the credentials apart from the URL. */
+/** Fills user name and password, which arrive as separate members, into the connection URL. */
 function urlIn({ connection_url: url, username, password }: Fields): string {
   return textOf(url).replace('{{username}}', textOf(username)).replace('{{password}}', textOf(password));
 }

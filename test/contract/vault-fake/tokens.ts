@@ -15,7 +15,7 @@ export interface Token {
   readonly renewable: boolean;
   readonly path: string;
   readonly parent?: Token;
-  /** of a token that a role made: the role's own explicit end, by which the server goes at renewals, whatever the token's is */
+  /** tokens of a role only: the role's explicit maximum; renewals use it instead of the token's own */
   readonly roleMaxSeconds?: number;
   /** epoch milliseconds; undefined: never */
   expiresAt: number | undefined;
@@ -32,18 +32,18 @@ interface TokenOrder extends Pick<Token, 'namespace' | 'policies' | 'displayName
   readonly roleMaxSeconds?: number;
 }
 
-/** The token store: tokens by id and accessor, their ends, and who made whom. */
+/** The token store: tokens by id and accessor, their expiry and their parents. */
 export class Tokens {
   private readonly byId = new Map<string, Token>();
 
-  /** `ended` is told of each token that ends, however it does, before the token is forgotten. */
+  /** Calls `ended` for each token that ends, before it is forgotten. */
   constructor(private readonly ended: (token: Token) => void) {}
 
   root(namespace: Namespace, id: string): void {
     this.keep({ ...this.blank(namespace), id, policies: ['root'], expiresAt: undefined });
   }
 
-  /** With the warnings of a lifetime that was cut. */
+  /** Issues a token, with a warning when its lifetime is shortened. */
   issue(order: TokenOrder): { readonly token: Token; readonly seconds: number; readonly warnings: string[] | null } {
     const max = Math.min(limitOf(order.explicitMaxSeconds), MAX_TTL_SECONDS);
     const seconds = Math.min(order.seconds || max, max);
@@ -70,7 +70,7 @@ export class Tokens {
     return [...this.byId.values()].filter((token) => this.alive(token)).map(({ accessor }) => accessor);
   }
 
-  /** The token ends, and every token that it made and that is no orphan. */
+  /** Ends a token and all of its child tokens that are not orphans. */
   revoke(token: Token): void {
     if (!this.byId.has(token.id)) return;
     this.ended(token);
@@ -99,7 +99,7 @@ export class Tokens {
     return token === undefined ? wrapped(400, 'invalid accessor') : success({ data: { ...lookupOf(token), id: '' } });
   }
 
-  /** `auth/token/create/<role>`: what the role does not allow is refused, whoever asks. */
+  /** Answers `auth/token/create/<role>`. Refuses what the role does not allow, for every caller. */
   createByRole(namespace: Namespace, name: string, fields: Fields): Answer {
     const role = namespace.tokenRoles.get(name);
     if (role === undefined) return failure(400, `unknown role ${name}`);
@@ -128,7 +128,7 @@ export class Tokens {
     this.endInTime(token);
   }
 
-  /** Vault's own timer; a token that was renewed meanwhile is looked at again. */
+  /** Ends a token at its expiry, like Vault's own timer; checks again when the token was renewed. */
   private endInTime(token: Token): void {
     if (token.expiresAt === undefined) return;
     const wait = Math.min(Math.max(token.expiresAt - Date.now(), 0) + 10, 2 ** 31 - 1);
@@ -215,7 +215,7 @@ function fits(name: string, glob: string): boolean {
   return glob.endsWith('*') ? name.startsWith(glob.slice(0, -1)) : name === glob;
 }
 
-/** Nought is no limit of its own. */
+/** Returns the limit; 0 means the server's maximum. */
 function limitOf(seconds: number | undefined): number {
   return seconds === undefined || seconds === 0 ? MAX_TTL_SECONDS : seconds;
 }

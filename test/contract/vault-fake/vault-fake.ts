@@ -10,7 +10,7 @@ import { Namespace } from './namespace.js';
 import { SystemRoutes } from './system.js';
 import { Tokens, type Token } from './tokens.js';
 
-/** How one answer goes wrong, all of them after the work is done: what came of it only the server knows. */
+/** Faults of one answer. All happen after the work, so only the server knows the result. */
 export type Interruption = 'hang' | 'reset' | '500' | 'page of a gateway' | 'role without a lease';
 
 const CAPABILITY: Readonly<Record<string, readonly string[]>> = {
@@ -23,19 +23,19 @@ const CAPABILITY: Readonly<Record<string, readonly string[]>> = {
 export const ROOT_TOKEN = 'root-of-the-fake';
 
 /**
- * An enforcing fake of the protocol of Vault and OpenBao, with the answers that were measured at OpenBao 2.6.2: tokens,
- * accessors, orphans, policies, explicit ends, leases that die with their token, revocation that really drops the role at
- * PostgreSQL, and the ways in which such a server fails. It allows nothing that the server refuses.
+ * An enforcing fake of the Vault and OpenBao protocol, with answers measured at OpenBao 2.6.2: tokens, accessors,
+ * orphans, policies, explicit expiry, leases that end with their token, revocation that drops the real PostgreSQL role,
+ * and the failures of such a server. It permits nothing that the server refuses.
  */
 export class VaultFake {
   isSealed = false;
-  /** a standby that passes nothing on */
+  /** true: a standby that forwards nothing */
   isStandby = false;
-  /** how many requests are answered 429 from now on */
+  /** number of next requests to answer with 429 */
   rateLimited = 0;
-  /** every request waits, as at a process that was stopped */
+  /** set: every request waits for it, as at a stopped process */
   frozen: Promise<void> | undefined;
-  /** of every request that got through, in order */
+  /** every request that passed, in order */
   readonly calls: string[] = [];
   readonly database = new DatabaseEngine();
   readonly leases = new Leases();
@@ -61,7 +61,7 @@ export class VaultFake {
     return `http://127.0.0.1:${String((this.server.address() as AddressInfo).port)}`;
   }
 
-  /** Every call that is waiting for an answer is cut. */
+  /** Cuts every connection, also of calls that wait for an answer. */
   cutConnections(): void {
     for (const socket of this.sockets) socket.destroy();
   }
@@ -72,12 +72,12 @@ export class VaultFake {
     await once(this.server, 'close');
   }
 
-  /** The next answer to a path that begins so goes wrong. */
+  /** Gives the next answer to a path with this prefix the fault. */
   interrupt(path: string, how: Interruption): void {
     this.interruptions.push({ path, how });
   }
 
-  /** Ends every token of a login, as an operator can: the broker's own is lost. */
+  /** Ends every login token, as an operator can, so that the broker loses its own. */
   loseLogins(): void {
     for (const accessor of this.tokens.accessors()) {
       const token = this.tokens.byAccessor(accessor);
@@ -118,12 +118,12 @@ export class VaultFake {
     if (token === undefined || !reaches(token, namespace)) return DEAD_TOKEN;
     if (!this.allows(token.policies, namespace, call.method, path)) return DENIED;
     const own = this.system.answer({ ...call, token, namespace });
-    // a token of the parent works inside a namespace, where its policies are looked for
+    // A token of the parent works inside a namespace and uses the policies of that namespace.
     const inside = token.namespace === namespace ? token : { ...token, namespace };
     return own ?? askEngine({ ...call, token: inside }, this.database, this.leases);
   }
 
-  /** What is answered whoever asks. */
+  /** Returns the answers that do not depend on the caller. */
   private answerToAll(path: string): Answer | undefined {
     if (path === 'sys/health') return this.health();
     if (this.isSealed) return failure(503, 'Vault is sealed');
@@ -138,7 +138,7 @@ export class VaultFake {
     const has = namespace.capabilities(policies, path);
     if (has.has('root')) return true;
     if (has.has('deny')) return false;
-    // reading the mounts is for whoever may do anything in one of them; the route itself looks
+    // Anyone with a capability in a mount may read the mounts; the route itself checks it.
     if (path.startsWith('sys/internal/ui/mounts/')) return true;
     const isListOfLeases = path.startsWith('sys/leases/lookup/');
     return (CAPABILITY[method] ?? []).some((need) => has.has(need)) && (!isListOfLeases || has.has('sudo'));
@@ -168,7 +168,7 @@ async function readCall(request: IncomingMessage): Promise<Call> {
   for await (const part of request) parts.push(part as Buffer);
   const text = Buffer.concat(parts).toString();
   const { pathname, searchParams } = new URL(request.url ?? '', 'http://fake');
-  // the verb LIST is one that node:http does not know; this is the server's other form of it
+  // node:http does not know the verb LIST; this is the server's other form of it.
   const isList = /^(1|true)$/.test(searchParams.get('list') ?? '');
   const header = (name: string): string => String(request.headers[name] ?? '');
   return {

@@ -2,22 +2,22 @@ import { setMaxListeners } from 'node:events';
 import type { Logger } from 'pino';
 import type { Services } from './services.js';
 
-/** Work that the service repeats until it stops: each loop waits for its last round before it starts the next. */
+/** Repeats background work until the service stops. A loop starts a round only after its previous round has ended. */
 export class Background {
   private readonly stopping = new AbortController();
   private readonly loops: Promise<void>[] = [];
 
   constructor(private readonly log: Logger) {
-    // one listener for each loop
+    // Each loop adds one listener.
     setMaxListeners(0, this.stopping.signal);
   }
 
-  /** Runs `round` every `pauseMs`, and at once again while it answers true (there is more to do). */
+  /** Runs `round`, then pauses for `pauseMs`; skips the pause while `round` returns true (more work is due). */
   repeat(name: string, pauseMs: number, round: () => Promise<boolean>): void {
     this.loops.push(this.loop(name, pauseMs, round));
   }
 
-  /** Resolves when every round under way is over; none starts after the call. */
+  /** Stops all loops. Resolves when the running rounds have ended. */
   async stop(): Promise<void> {
     this.stopping.abort();
     await Promise.all(this.loops);
@@ -33,7 +33,7 @@ export class Background {
         failures = 0;
       } catch (error) {
         failures += 1;
-        // The first failure and every hundredth: an outage must not fill the disk.
+        // Logs the first failure and every hundredth one: an outage must not fill the disk.
         if (failures % 100 === 1) this.log.error({ err: error, work: name, failures }, 'background work failed');
       }
       if (!more) await pause(pauseMs, signal);
@@ -55,16 +55,16 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
 }
 
 const SWEEP_LIMIT = 200;
-/** Targets whose standing documents one round looks at. */
+/** The most revocation points that one upkeep round checks. */
 const UPKEEP_LIMIT = 16;
 
-/** A round after which there is never more to do at once. */
+/** Wraps `work` as a round after which its loop always pauses. */
 const always = (work: () => Promise<unknown>) => async (): Promise<boolean> => {
   await work();
   return false;
 };
 
-/** What every process repeats, and what a process with a worker repeats besides. */
+/** Starts the loops of every process and, with `worker`, sweep, wiping, orphan watch, upkeep and outbox. */
 export function startBackground(services: Services, worker: boolean): Background {
   const background = new Background(services.log);
   const { keyRing, federationKeys } = services;
@@ -76,7 +76,7 @@ export function startBackground(services: Services, worker: boolean): Background
   every('signing keys', keyRing.options.reloadSeconds * 1000, () => keyRing.rotateIfDue());
   every('federation keys', federationKeys.options.reloadSeconds * 1000, () => federationKeys.rotateIfDue());
   every('counts of denials', 5_000, () => services.denials.flush());
-  // in every process that mints: each holds sessions of its own
+  // Every process that mints has its own sessions at targets.
   every('attendance', 10_000, () => services.attendance.round());
   background.repeat('audit sealing', 250, async () => (await services.auditSealer.seal()) === 5_000);
   if (worker) repeatWorkersRounds(background, services);
@@ -84,12 +84,12 @@ export function startBackground(services: Services, worker: boolean): Background
 }
 
 function repeatWorkersRounds(background: Background, services: Services): void {
-  const { closing, idempotencyStore, identityUses, orphans, upkeep, outbox, queue } = services;
+  const { closing, keyHoldStore, identityUses, orphans, upkeep, outbox, queue } = services;
   background.repeat('sweep', 100, async () => (await closing.sweep(SWEEP_LIMIT)) === SWEEP_LIMIT);
   background.repeat(
     'wiping',
     5_000,
-    always(() => Promise.all([idempotencyStore.wipe(), identityUses.wipe()])),
+    always(() => Promise.all([keyHoldStore.wipe(), identityUses.wipe()])),
   );
   background.repeat(
     'orphans',

@@ -1,9 +1,9 @@
 import type { FastifyInstance } from 'fastify';
 
-/** A run of documents is sent as a whole, so that they can be judged together. */
+/** Body limits in bytes, by route. A declaration check judges its documents together, so one body carries them all. */
 const LIMITS: ReadonlyMap<string, number> = new Map([['/declarations/check', 1024 * 1024]]);
 
-/** Lets the few routes that need it take longer bodies than all others. Call it before routes are added. */
+/** Raises the body limit of the routes in `LIMITS`. Call it before routes are added. */
 export function useBodyLimits(fastify: Pick<FastifyInstance, 'addHook'>): void {
   fastify.addHook('onRoute', (route) => {
     const limit = LIMITS.get(route.url);

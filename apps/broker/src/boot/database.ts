@@ -1,32 +1,31 @@
 import { hkdfSync } from 'node:crypto';
 import { join } from 'node:path';
 import { Problem } from '@mayfly/kernel';
-import { asOwner, grantRuntimeRole } from '@mayfly/persistence';
+import { applyMigrations, asOwner, grantRuntimeRole } from '@mayfly/persistence';
 import {
-  applyMigrations,
   developmentIssuer,
+  type DevelopmentIssuer,
   prepareDemoDatabase,
   readOrCreateSecretFile,
   startEmbeddedPostgres,
-  type DevelopmentIssuer,
-} from '@mayfly/platform';
+} from '@mayfly/embedded';
 import type { BrokerConfig } from '../config.js';
 import { projectFile } from './project-file.js';
 import { namingDatabase, namingDataDirectory } from './start-faults.js';
 
-/** The database that this process serves from, with what comes with it. */
+/** The broker's database, with its sealing key and the start warnings. */
 export interface Backing {
   readonly url: string;
   /** 32 bytes, hexadecimal */
   readonly sealingKey: string;
-  /** what only the embedded default has */
+  /** only with the embedded PostgreSQL */
   readonly embedded?: { readonly issuer: DevelopmentIssuer; readonly secrets: Readonly<Record<string, string>> };
-  /** things that an operator should know, for the log */
+  /** logged at start for the operator */
   readonly warnings: readonly string[];
   stop(): Promise<void>;
 }
 
-/** The embedded PostgreSQL with demo database and development issuer, or the database of `DATABASE_URL`; migrated. */
+/** Opens the database of `DATABASE_URL`, or the embedded one with demo data and development issuer; migrates it. */
 export async function openBacking(config: BrokerConfig, log: (message: string) => void): Promise<Backing> {
   return config.databaseUrl === undefined ? embedded(config, log) : external(config, config.databaseUrl);
 }
@@ -67,7 +66,7 @@ async function external(config: BrokerConfig, url: string): Promise<Backing> {
   return { url, sealingKey: config.sealingKey ?? sealingKeyFrom(url), warnings, stop: () => Promise.resolve() };
 }
 
-/** Migrations run as the owner; the serving role gets what it needs when it is another. */
+/** Applies migrations as the owner, then grants the serving role its rights when it is another role. */
 async function migrate(ownerUrl: string, servingUrl: string): Promise<void> {
   const servingRole = decodeURIComponent(new URL(servingUrl).username);
   await asOwner(ownerUrl, servingRole, async (owner, ownerRole) => {
@@ -81,7 +80,7 @@ function sealingKeyFile(dataDir: string): string {
   return readOrCreateSecretFile(join(dataDir, 'sealing-key'), makeKey).content;
 }
 
-/** Outside production only: replicas on one URL share a key that is nowhere at rest. */
+/** Derives the sealing key from the database password: all replicas share it, and none stores it. Not in production. */
 function sealingKeyFrom(url: string): string {
   const { password } = new URL(url);
   if (password === '')

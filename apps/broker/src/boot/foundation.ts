@@ -3,7 +3,8 @@ import { Catalog } from '@mayfly/declarations';
 import { PublicEgress } from '@mayfly/egress';
 import { IdentityVerifier, IssuerKeySource } from '@mayfly/identity';
 import { Database, DatabaseClock, LeaseStatistics, PgCatalogSource, PgSigningKeyStore } from '@mayfly/persistence';
-import { createGuardedFetch, Metrics } from '@mayfly/platform';
+import { createGuardedFetch } from '@mayfly/fetch';
+import { Metrics } from '@mayfly/telemetry';
 import { FederationTokens, KeyRing, Sealer } from '@mayfly/trust';
 import type { Logger } from 'pino';
 import type { BrokerConfig } from '../config.js';
@@ -19,7 +20,7 @@ export interface ServiceInputs {
   readonly environment: Readonly<Record<string, string | undefined>>;
 }
 
-/** What everything else stands on: the database and its clock, keys, identities, declared state, metrics. */
+/** The parts that all others need: database, clock, keys, identity verifier, catalog, egress, metrics. */
 export type Foundation = Awaited<ReturnType<typeof buildFoundation>>;
 
 export async function buildFoundation({ config, backing, publicUrl, log, environment }: ServiceInputs) {

@@ -3,13 +3,13 @@ import { newId, Problem } from '@mayfly/kernel';
 import {
   ConnectionDrain,
   createBoundedServer,
+  type RenderedProblem,
   renderErrorAt,
   renderProblem,
   RouteMethods,
   useStrictBodies,
   validationProblem,
-  type RenderedProblem,
-} from '@mayfly/platform';
+} from '@mayfly/http';
 import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -21,13 +21,13 @@ import type { Services } from './services.js';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
 
-/** The HTTP application over composed services, ready to listen. */
+/** Creates the HTTP application over composed services. The caller makes it listen. */
 export async function createHttp(services: Services): Promise<NestFastifyApplication> {
   const drain = new ConnectionDrain();
   const adapter = new FastifyAdapter({
-    // For `localhost` there is a server an address.
+    // Fastify opens one server per address of `localhost`.
     serverFactory: (handler: RequestListener) => createBoundedServer(handler, drain),
-    // The server answers these, also the second one of `localhost`.
+    // The bounded server answers client errors itself, on each address of `localhost`.
     clientErrorHandler: () => undefined,
     loggerInstance: services.log,
     logController: new LogController({ disableRequestLogging: true }),
@@ -65,15 +65,15 @@ export async function createHttp(services: Services): Promise<NestFastifyApplica
   return app;
 }
 
-/** What Fastify refuses before it looks for a route: its own answer would repeat the address. */
+/** Answers an address that Fastify refuses before routing. Fastify's own answer would repeat the address. */
 function refuseAddress(_error: Error, request: FastifyRequest, reply: FastifyReply): void {
   const problem = new Problem('invalid_request', 'the address is too long, or wrongly encoded');
   void refuse(reply, renderErrorAt(request.url, problem, request.id));
 }
 
 /**
- * Refuses what no route takes before its body is read: an address that takes other methods with 405 and their names
- * (RFC 9110 §15.5.6), every other one with 404.
+ * Refuses a request without a route before its body is read: 405 with `Allow` when the address has other methods
+ * (RFC 9110 §15.5.6), otherwise 404.
  */
 function refuseUnrouted(fastify: FastifyInstance): void {
   const methods = new RouteMethods();

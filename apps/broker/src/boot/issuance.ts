@@ -1,23 +1,24 @@
 import { DenialLog, type EntrySink } from '@mayfly/audit';
-import type { ProviderRegistry, SecretSource } from '@mayfly/credentials';
 import {
-  Assessor,
-  ConnectionAttendance,
   ConnectionGates,
-  LeaseClosing,
-  Minter,
-  OrphanWatch,
-  Planner,
-  RevocationAlarm,
-  StandingUpkeep,
+  connectionsOf,
+  type ProviderRegistry,
+  reconcilable,
+  type SecretSource,
   Targets,
-  TaskEnding,
-  TaskIssuance,
-  TaskRenewal,
-  type OrphanPlace,
-  type StepObserver,
-} from '@mayfly/issuance';
+} from '@mayfly/credentials';
+import { Assessor, Minter, Planner, type StepObserver, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
 import {
+  ConnectionAttendance,
+  LeaseClosing,
+  type OrphanPlace,
+  OrphanWatch,
+  RevocationAlarm,
+  RevocationUpkeep,
+  TaskEnding,
+} from '@mayfly/revocation';
+import {
+  IdentityUseStore,
   LeaseHandlesReader,
   LivingConnectionsReader,
   PgClosingStore,
@@ -28,9 +29,12 @@ import {
 import type { Catalog } from '@mayfly/declarations';
 import type { JsonObject } from '@mayfly/kernel';
 import { sampleScopes } from '@mayfly/templates';
+import { RefusalRecorder } from '../security/refusal.recorder.js';
+import { SingleUse } from '../security/single-use.js';
 import type { Foundation } from './foundation.js';
+import { redactText } from './redaction.js';
 
-/** The path of `POST /tasks` and everything that ends what it grants. */
+/** Builds the parts that grant tasks (`POST /tasks`), renew them and revoke their credentials. */
 export function buildIssuance(foundation: Foundation, providers: ProviderRegistry, secrets: SecretSource) {
   const { config, database, clock, sealer, catalog, metrics, log, report } = foundation;
   const observer = stepObserver(config.failpoint);
@@ -56,23 +60,26 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     ...{ audit: issuanceStore, clock, report },
   });
   countByConnection(metrics, { orphans, gates, alarm });
-  const upkeep = new StandingUpkeep({
+  const upkeep = new RevocationUpkeep({
     store: new PgDenialStore(database.pool, clock),
     ...{ targets, sealing: sealer, report },
   });
   const ending = new TaskEnding(closingStore, closing);
+  const refusals = new RefusalRecorder({ ...foundation, denials, redact: redactText });
+  const identityUses = new IdentityUseStore(database.pool);
   const issuance = new TaskIssuance({
     assessor: new Assessor(catalog, targets, clock, observer),
     planner: new Planner(targets, sealer, gates),
     minter: new Minter(metrics, gates, issuanceStore, sealer),
-    ...{ store: issuanceStore, denials, sealing: sealer, ending, metrics, observer, clock },
+    identities: new SingleUse(identityUses, refusals),
+    ...{ store: issuanceStore, denials, sealing: sealer, takeBack: ending, metrics, observer, clock },
   });
   const renewal = new TaskRenewal({ issuance, tasks, targets, sealing: sealer, gates, metrics, clock });
   const path = { issuanceStore, denials, closingStore, tasks, targets, gates, closing, ending, issuance, renewal };
-  return { ...path, upkeep, orphans, attendance };
+  return { ...path, observer, refusals, identityUses, upkeep, orphans, attendance };
 }
 
-/** What operators watch of each connection. */
+/** Registers the metrics that have one value per connection. */
 function countByConnection(
   metrics: Foundation['metrics'],
   { orphans, gates, alarm }: { orphans: OrphanWatch; gates: ConnectionGates; alarm: RevocationAlarm },
@@ -90,26 +97,25 @@ function countByConnection(
   );
 }
 
-/** Of denials that have no entry of their own, the log has the number too. */
+/** Builds the denial log. It also logs the number of denials that have no audit entry. */
 function denialLog(sink: EntrySink, { clock, log }: Pick<Foundation, 'clock' | 'log'>): DenialLog {
   return new DenialLog(sink, clock, (summary) => {
     log.warn(summary, 'refusals without an entry of their own');
   });
 }
 
-/** Where the templates in force have credentials of providers that can leave something behind, and who sees it there. */
+/** Returns the connection pairs to scan for orphans, from the published templates. */
 function orphanPlaces(catalog: Pick<Catalog, 'templates'>, providers: ProviderRegistry): readonly OrphanPlace[] {
   const samples = catalog.templates.flatMap(({ version }) => sampleScopes(version.spec));
   const places = samples.flatMap(({ credential: { provider, connection }, scope }): OrphanPlace[] => {
-    const { orphans, connectionsOf, schemas } = providers.get(provider);
-    const parsed = schemas.scope.safeParse(scope);
-    if (orphans === undefined || connection === undefined || !parsed.success) return [];
-    return (connectionsOf?.(parsed.data) ?? []).map((related) => ({ provider, connection, related }));
+    const watched = reconcilable(providers.get(provider));
+    if (watched === undefined || connection === undefined) return [];
+    return connectionsOf(watched, scope).map((related) => ({ provider, connection, related }));
   });
   return [...new Map(places.map((place) => [`${place.connection} ${place.related}`, place])).values()];
 }
 
-/** Crash tests name a step after which the process is gone at once, as by a power cut. */
+/** For crash tests: kills the process with SIGKILL right after the step that `failpoint` names. */
 function stepObserver(failpoint: string | undefined): StepObserver {
   if (failpoint === undefined) return { reached: () => undefined };
   return {

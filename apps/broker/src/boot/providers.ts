@@ -1,30 +1,28 @@
-import { ProviderRegistry } from '@mayfly/credentials';
-import { PgDenialStore } from '@mayfly/persistence';
-import { AwsStsProvider } from '@mayfly/provider-aws-sts';
-import { DatabaseSessions, PostgresProvider } from '@mayfly/provider-postgres';
+import type { DenialDocuments, IdentityTokens, ProviderEntry } from '@mayfly/credentials';
+import type { Clock } from '@mayfly/kernel';
+import { AWS_REDACTION, AwsStsProvider } from '@mayfly/provider-aws-sts';
+import { type DatabaseSessions, POSTGRES_REDACTION, PostgresProvider } from '@mayfly/provider-postgres';
 import { checkSignedToken, SignedTokenProvider } from '@mayfly/provider-signed-token';
-import { VaultProvider } from '@mayfly/provider-vault';
-import { TokenSigner } from '@mayfly/trust';
-import type { Foundation } from './foundation.js';
+import { VAULT_REDACTION, VaultProvider } from '@mayfly/provider-vault';
+import type { TokenSigner } from '@mayfly/trust';
 
-/** The one list of providers: a new kind of credential is its folder and a line here. */
-export function buildProviders({ config, database, keyRing, federationTokens, clock, publicUrl }: Foundation) {
-  // What a person may do on their own machine and nowhere else.
-  const allowances = { allowPlainHttp: !config.production, allowTokenAuth: !config.production };
-  const postgres = new PostgresProvider(clock);
-  const sessions = new DatabaseSessions();
-  const parts = { clock, identityTokens: federationTokens, ...allowances };
-  const vault = new VaultProvider({ ...parts, sessions });
-  const aws = new AwsStsProvider({ ...parts, denials: new PgDenialStore(database.pool, clock) });
-  const providers = new ProviderRegistry([
-    { provider: new SignedTokenProvider(new TokenSigner(keyRing, clock), publicUrl), check: checkSignedToken },
-    { provider: postgres },
-    { provider: vault },
-    { provider: aws },
-  ]);
-  const closeProviders = async (): Promise<void> => {
-    await Promise.all([postgres.close(), vault.close()]);
-    await Promise.all([sessions.close(), aws.close()]);
-  };
-  return { providers, closeProviders };
+/** The dependencies that the service offers to providers. */
+export interface ProviderParts {
+  readonly clock: Clock;
+  readonly identityTokens: IdentityTokens;
+  readonly signer: TokenSigner;
+  readonly publicUrl: string;
+  readonly sessions: DatabaseSessions;
+  readonly denials: DenialDocuments;
+  /** for development only: `config.production` turns both off */
+  readonly allowPlainHttp: boolean;
+  readonly allowTokenAuth: boolean;
 }
+
+/** All providers. To add one, add its folder and one line here. */
+export const PROVIDERS: readonly ProviderEntry<ProviderParts>[] = [
+  { build: (parts) => ({ provider: new SignedTokenProvider(parts.signer, parts.publicUrl), check: checkSignedToken }) },
+  { build: ({ clock }) => ({ provider: new PostgresProvider(clock) }), redaction: POSTGRES_REDACTION },
+  { build: (parts) => ({ provider: new VaultProvider(parts) }), redaction: VAULT_REDACTION },
+  { build: (parts) => ({ provider: new AwsStsProvider(parts) }), redaction: AWS_REDACTION },
+];

@@ -4,19 +4,19 @@ import type { SecretSource } from '@mayfly/credentials';
 import { Problem } from '@mayfly/kernel';
 import { isOwnVariable } from '../config.js';
 
-/** What is below is no file that somebody wrote; the environment of this process is there to read. */
+/** Virtual file systems: `/proc/self/environ` would leak the broker's own environment. */
 const SYSTEM = ['/proc', '/sys', '/dev'];
 
-/** Secrets from the environment and from files, with defaults of the embedded start behind the environment. */
+/** Reads secrets from environment variables and files. An unset variable falls back to the embedded start's default. */
 export class ProcessSecretSource implements SecretSource {
   constructor(
     private readonly environment: Readonly<Record<string, string | undefined>>,
     private readonly defaults: Readonly<Record<string, string>>,
-    /** files outside this directory are refused; undefined: any file by its absolute path */
+    /** refuses files outside this directory; undefined: reads any absolute path */
     private readonly secretsDir?: string,
   ) {}
 
-  /** Why a reference may not be used, or undefined: settings of the service and files out of bounds may not. */
+  /** Returns why a reference is refused (the broker's own settings, files out of bounds), or undefined. */
   faultOf(reference: string): string | undefined {
     const place = placeOf(reference);
     if (reference.startsWith('env:'))
@@ -44,7 +44,7 @@ export class ProcessSecretSource implements SecretSource {
     );
   }
 
-  /** Undefined when a link leads out of the directory, or into the system's own. */
+  /** Reads a file. Returns undefined when a link leads outside the directory or into a virtual file system. */
   private async file(path: string): Promise<string | undefined> {
     const real = await realpath(path);
     if (SYSTEM.some((directory) => isBelow(directory, real))) return undefined;

@@ -1,17 +1,18 @@
-import { CatalogListener, type AppliedDeclarations } from '@mayfly/persistence';
-import { createLogger } from '@mayfly/platform';
+import { type AppliedDeclarations, CatalogListener } from '@mayfly/persistence';
+import { createLogger } from '@mayfly/telemetry';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { BrokerConfig } from '../config.js';
 import { applyDirectory } from '../declarations/apply-directory.js';
 import { applyBootstrapIssuers } from '../declarations/bootstrap-issuers.js';
 import { startBackground } from './background.js';
-import { openBacking, type Backing } from './database.js';
+import { type Backing, openBacking } from './database.js';
 import type * as HttpRoutes from './http.js';
+import { redactText } from './redaction.js';
 import { buildServices, type Services } from './services.js';
 import { namingAddress, namingSealingKey, requireDirectory } from './start-faults.js';
-import { stop, type Running } from './stop.js';
+import { type Running, stop } from './stop.js';
 
-/** How many leases one process closes at once on behalf of the queue. */
+/** The most leases that the queue's worker closes at once in one process. */
 const JOB_CONCURRENCY = 8;
 
 /** The running service. */
@@ -19,21 +20,21 @@ export interface Broker {
   readonly url: string;
   readonly backing: Backing;
   readonly services: Services;
-  /** Lets requests under way finish, closes what they began, and lets go of everything. */
+  /** Finishes running requests and revocations, then closes all connections. */
   stop(): Promise<void>;
 }
 
 type HttpModule = Promise<typeof HttpRoutes>;
 
-/** Starts everything in order: database, services, declared state, background work, HTTP. What was started ends when one step fails. */
+/** Starts database, services, declared state, background work and HTTP, in this order; stops all if a step fails. */
 export async function startBroker(
   config: BrokerConfig,
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Broker> {
-  const log = createLogger({ level: config.logLevel });
+  const log = createLogger({ level: config.logLevel, redact: redactText });
   if (config.secretsDir !== undefined)
     await requireDirectory('MAYFLY_SECRETS_DIR', config.secretsDir, 'the directory of the secrets');
-  // Nest and the routes are loaded while the database starts.
+  // Loads Nest and the routes while the database starts.
   const http = import('./http.js');
   const backing = await openBacking(config, (message) => {
     log.info(message);
@@ -48,7 +49,7 @@ export async function startBroker(
     const app = await serve(services, running, http);
     return { url: await app.getUrl(), backing, services, stop: () => stop(running, log) };
   } catch (error) {
-    // Why the start failed is the news; how the stop went is in the log.
+    // The caller gets the error of the start. `stop` logs its own errors.
     await stop(running, log).catch(() => undefined);
     throw error;
   }
@@ -67,7 +68,7 @@ async function serve(services: Services, running: Running, http: HttpModule): Pr
   return app;
 }
 
-/** What the operator's files declare, as far as they count in this mode; everything that they have wrong stops the start. */
+/** Applies the declaration files allowed in this mode; any error aborts the start. */
 async function applyDeclared({ config, declarations, log }: Services, { embedded }: Backing): Promise<void> {
   const tell = ({ changes, warnings }: AppliedDeclarations): void => {
     warnings.forEach((warning) => {

@@ -1,19 +1,18 @@
 import { MAYFLY } from '@mayfly/audit';
 import {
   AgentLifecycleStore,
-  ConnectionLifecycleStore,
   AuditReader,
   AuditSealer,
+  ConnectionLifecycleStore,
   HistoryReader,
-  IdempotencyStore,
-  IdentityUseStore,
   LeaseReader,
   Outbox,
   PgDeclarationStore,
+  PgKeyHoldStore,
   PgTemplateStore,
   WriteProbe,
 } from '@mayfly/persistence';
-import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/platform';
+import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/queue';
 import { TokenVerifier } from '@mayfly/trust';
 import { ConnectionsService } from '../declarations/connections.service.js';
 import { DeclarationChecks } from '../declarations/declaration-checks.service.js';
@@ -22,26 +21,24 @@ import { IssuersService } from '../declarations/issuers.service.js';
 import { HistoryService } from '../history/history.service.js';
 import { ResourceServers } from '../oauth/resource-servers.js';
 import { TokensService } from '../oauth/tokens.service.js';
-import { RefusalRecorder } from '../security/refusal.recorder.js';
-import { Idempotency } from '../tasks/idempotency.service.js';
+import { KeyHolds } from '@mayfly/issuance';
 import { taskView } from '../tasks/task.view.js';
 import { TasksService } from '../tasks/tasks.service.js';
-import { TargetRemarks } from '../templates/target-remarks.js';
+import { TargetExamination } from '../templates/target-examination.js';
 import { TemplatesService } from '../templates/templates.service.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
 import { buildIssuance } from './issuance.js';
-import { buildProviders } from './providers.js';
+import { buildProviders } from './build-providers.js';
 
-/** Every part of the running service. Built once, under boot/; nothing else constructs one. */
+/** All parts of the running service. Only boot/ constructs them, once per process. */
 export type Services = Awaited<ReturnType<typeof buildServices>>;
 
 export async function buildServices(inputs: ServiceInputs) {
   const foundation = await buildFoundation(inputs);
   const { providers, closeProviders } = buildProviders(foundation);
   const path = buildIssuance(foundation, providers, foundation.secrets);
-  const refusals = new RefusalRecorder({ ...foundation, denials: path.denials });
   const writeProbe = new WriteProbe(foundation.database.pool);
-  const parts = { ...foundation, ...path, providers, refusals };
+  const parts = { ...foundation, ...path, providers };
   return {
     ...parts,
     closeProviders,
@@ -49,8 +46,8 @@ export async function buildServices(inputs: ServiceInputs) {
     ...buildPlatformSide(parts, inputs),
     ...buildWorkerSide(foundation, inputs),
     /**
-     * Resolves when the service can grant and end: the store takes writes, what is declared was read lately, and there is a signing key.
-     * Throws `unavailable` otherwise.
+     * Resolves when the service can grant and revoke: the database takes writes, the catalog is fresh and a signing key
+     * exists. Throws `unavailable` otherwise.
      */
     ready: async (): Promise<void> => {
       await writeProbe.check();
@@ -60,37 +57,37 @@ export async function buildServices(inputs: ServiceInputs) {
   };
 }
 
-type Parts = Foundation &
-  ReturnType<typeof buildIssuance> &
-  Pick<ReturnType<typeof buildProviders>, 'providers'> & {
-    readonly refusals: RefusalRecorder;
-  };
+type Parts = Foundation & ReturnType<typeof buildIssuance> & Pick<ReturnType<typeof buildProviders>, 'providers'>;
 
-/** What agents and resource servers talk to. */
+/** Builds the services behind the routes of agents and resource servers. */
 function buildAgentSide(parts: Parts) {
-  const { database, sealer, clock, keyRing, publicUrl, catalog, tasks, ending, refusals } = parts;
-  const idempotencyStore = new IdempotencyStore(database.pool);
-  const identityUses = new IdentityUseStore(database.pool);
-  const idempotency = new Idempotency(idempotencyStore, sealer, clock, {
-    view: async (taskId) => {
-      const task = await tasks.find(taskId);
-      return task === undefined ? { id: taskId } : taskView(task);
+  const { database, sealer, clock, keyRing, publicUrl, catalog, providers, tasks, ending, refusals, observer } = parts;
+  const keyHoldStore = new PgKeyHoldStore(database.pool);
+  const keyHolds = new KeyHolds({
+    store: keyHoldStore,
+    sealing: sealer,
+    ...{ clock, observer },
+    tasks: {
+      view: async (taskId) => {
+        const task = await tasks.find(taskId);
+        return task === undefined ? { id: taskId } : taskView(task);
+      },
+      takeBack: (taskId) => ending.end({ taskId, cause: 'issuance_failed', reason: 'not delivered', actor: MAYFLY }),
     },
-    takeBack: (taskId) => ending.end({ taskId, cause: 'issuance_failed', reason: 'not delivered', actor: MAYFLY }),
   });
   const tokensService = new TokensService({
     issuer: publicUrl,
     verifier: new TokenVerifier(keyRing, clock),
     leases: new LeaseReader(database.pool),
-    resourceServers: new ResourceServers(catalog),
+    resourceServers: new ResourceServers(catalog, providers),
     ending,
     refusals,
   });
-  const tasksService = new TasksService({ ...parts, idempotency, identityUses });
-  return { idempotencyStore, identityUses, tasksService, tokensService };
+  const tasksService = new TasksService({ ...parts, keyHolds });
+  return { keyHoldStore, tasksService, tokensService };
 }
 
-/** What platform teams, operators and auditors talk to. */
+/** Builds the services behind the routes of platform teams, operators and auditors. */
 function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   const { database, clock, providers, egress, secrets, targets, closingStore, closing, catalog, refusals, report } =
     parts;
@@ -98,7 +95,7 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   const context = { providers: providers.all, egress, secretFault };
   const declarations = new PgDeclarationStore(database.pool, clock, context);
   const templates = new PgTemplateStore(database.pool, clock, providers.all);
-  const remarks = new TargetRemarks(targets);
+  const examination = new TargetExamination(targets);
   const rules = { rolesOverApi: backing.embedded !== undefined, fourEyes: backing.embedded === undefined };
   const lifecycle = new AgentLifecycleStore(database.pool, clock, closingStore);
   return {
@@ -119,18 +116,13 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
       catalog,
       report,
     }),
-    declarationChecks: new DeclarationChecks({ declarations, templates, context, remarks, ...rules }),
-    issuersService: new IssuersService({
-      ...parts,
-      declarations,
-      audit: parts.issuanceStore,
-      identityUses: new IdentityUseStore(database.pool),
-    }),
+    declarationChecks: new DeclarationChecks({ declarations, templates, context, examination, ...rules }),
+    issuersService: new IssuersService({ ...parts, declarations, audit: parts.issuanceStore }),
     templatesService: new TemplatesService({
       templates,
       catalog,
       providers: providers.all,
-      remarks,
+      examination,
       refusals,
       fourEyes: rules.fourEyes,
       report,
@@ -139,7 +131,7 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   };
 }
 
-/** What works in the background. The queue wakes the worker in time; without it the sweeper alone does. */
+/** Builds the background parts. The queue starts revocations on time; without it, the sweep finds them. */
 function buildWorkerSide({ config, database, clock, log }: Foundation, { backing }: ServiceInputs) {
   const backend = config.redisUrl === undefined ? postgresBackend(backing.url) : redisBackend(config.redisUrl);
   return {

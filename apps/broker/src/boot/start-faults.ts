@@ -1,8 +1,8 @@
 import { opendir } from 'node:fs/promises';
 import { Problem } from '@mayfly/kernel';
-import { redactText } from '@mayfly/platform';
+import { redactText } from './redaction.js';
 
-/** What a connection to PostgreSQL failed at, by SQLSTATE (appendix A) or by the system's code. */
+/** Causes of a failed PostgreSQL connection, by SQLSTATE (PostgreSQL appendix A) or system error code. */
 const DATABASE_FAULTS: ReadonlyMap<string, string> = new Map([
   ['28P01', 'the server refuses its user or its password'],
   ['28000', 'the server refuses its user'],
@@ -24,7 +24,7 @@ const DATABASE_FAULTS: ReadonlyMap<string, string> = new Map([
   ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'the certificate of the server is not trusted (NODE_EXTRA_CA_CERTS)'],
 ]);
 
-/** What making the data directory failed at, by the system's code. */
+/** Causes of a failed creation of the data directory, by system error code. */
 const DATA_DIRECTORY_FAULTS: ReadonlyMap<string, string> = new Map([
   ['EEXIST', 'a file is where the directory should be; name a directory, or one that can be made'],
   ['ENOTDIR', 'a file is where the directory should be; name a directory, or one that can be made'],
@@ -32,7 +32,7 @@ const DATA_DIRECTORY_FAULTS: ReadonlyMap<string, string> = new Map([
   ['ENOSPC', 'its disk is full; make room or name another directory'],
 ]);
 
-/** What listening failed at, by the system's code, with the variable that would change it. */
+/** Causes of a failed listen, by system error code, with the variable that fixes each. */
 const LISTEN_FAULTS: ReadonlyMap<string, readonly [variable: string, fact: string]> = new Map([
   ['EADDRINUSE', ['PORT', 'another process listens there already; choose another port']],
   ['EACCES', ['PORT', 'this user may not listen there; choose a port above 1023']],
@@ -40,7 +40,7 @@ const LISTEN_FAULTS: ReadonlyMap<string, readonly [variable: string, fact: strin
   ['ENOTFOUND', ['HOST', 'that name is not known']],
 ]);
 
-/** Rethrows `Problem`s; every other failure of `work`, which first uses the database of a variable, becomes one that names it. */
+/** Runs the first use of a database. Turns every error but a `Problem` into `unavailable` that names `variable`. */
 export async function namingDatabase<T>(variable: string, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -57,7 +57,7 @@ function databaseFault(cause: unknown): string {
   return `the database cannot be used (${redactText(cause instanceof Error ? cause.message : String(cause))})`;
 }
 
-/** The same for the first use of the sealing key: what is in the database was sealed with it, or with another one. */
+/** Runs the first use of the sealing key. Throws `conflict` when the database was sealed with another key. */
 export async function namingSealingKey<T>(open: () => Promise<T>): Promise<T> {
   try {
     return await open();
@@ -69,7 +69,7 @@ export async function namingSealingKey<T>(open: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The same for the first use of the data directory. */
+/** Runs the first use of the data directory. Turns a known system error into `unavailable` that names the variable. */
 export async function namingDataDirectory<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -80,7 +80,7 @@ export async function namingDataDirectory<T>(work: () => Promise<T>): Promise<T>
   }
 }
 
-/** Throws `invalid_declaration` where the directory of a variable is none, or is closed to this process. */
+/** Throws `invalid_declaration` when `path`, the value of `variable`, is not a readable directory. */
 export async function requireDirectory(variable: string, path: string, wanted: string): Promise<void> {
   try {
     await (await opendir(path)).close();
@@ -89,13 +89,13 @@ export async function requireDirectory(variable: string, path: string, wanted: s
   }
 }
 
-/** The `invalid_declaration` for a variable whose directory cannot be read; `wanted` is what to name instead. */
+/** Builds the `invalid_declaration` for an unreadable directory; `wanted` says what the variable must name. */
 export function unreadableDirectory(variable: string, wanted: string, cause: unknown): Problem {
   const detail = `${variable} names no directory that can be read${codeIn(cause)}; name ${wanted}`;
   return new Problem('invalid_declaration', detail, { cause });
 }
 
-/** The same for a file that a variable leads to. */
+/** Builds the `invalid_declaration` for an unreadable file that `variable` leads to. */
 export function unreadableFile(variable: string, file: string, cause: unknown): Problem {
   const detail = `${variable}: ${file} cannot be read${codeIn(cause)}; name a file that is there and that this user may read`;
   return new Problem('invalid_declaration', detail, { cause });
@@ -105,7 +105,7 @@ function codeIn(cause: unknown): string {
   return codeOf(cause) === '' ? '' : ` (${codeOf(cause)})`;
 }
 
-/** The same for listening at `HOST` and `PORT`. */
+/** Runs the listen. Turns a known system error into `unavailable` that names `HOST` or `PORT`. */
 export async function namingAddress<T>(listen: () => Promise<T>): Promise<T> {
   try {
     return await listen();
@@ -116,7 +116,7 @@ export async function namingAddress<T>(listen: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The code of an error, or of the first one of several addresses that were tried. */
+/** Returns the code of an error; for an `AggregateError` without one, the code of its first error. */
 function codeOf(error: unknown): string {
   if (error instanceof AggregateError && !hasCode(error)) return codeOf((error.errors as unknown[])[0]);
   return hasCode(error) ? error.code : '';

@@ -1,8 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
-import { createLogger } from '@mayfly/platform';
-import { stop, type Running } from './stop.js';
+import { createLogger } from '@mayfly/telemetry';
+import { type Running, stop } from './stop.js';
 
-const log = createLogger({ level: 'silent' });
+const log = createLogger({ level: 'silent', redact: (text) => text });
 const NEVER = new Promise<never>(() => undefined);
 
 /** A service of which each step notes that it was tried, and does what the case says instead of ending. */

@@ -6,10 +6,10 @@ import type { Background } from './background.js';
 import type { Backing } from './database.js';
 import type { Services } from './services.js';
 
-/** How long all that a stop waits for may take together; the embedded PostgreSQL is stopped after that. */
+/** The longest time for all orderly steps together. The embedded PostgreSQL stops after them. */
 const ORDERLY_MS = 17_000;
 
-/** What was started so far. */
+/** The parts that were started so far. */
 export interface Running {
   readonly backing: Backing;
   services?: Services;
@@ -19,9 +19,9 @@ export interface Running {
 }
 
 /**
- * Ends what was started: requests first, then the rounds of the worker and the leases that they are closing, the connections
- * to the database last. Each step is tried whatever the one before did. The embedded PostgreSQL stops in any case; throws
- * `unavailable` after that when a step failed, or when all of them took longer than 17 s.
+ * Stops the started parts: requests first, then background work and the leases that it closes, the database connections
+ * last. A failed step does not skip the next. The embedded PostgreSQL always stops. Throws `unavailable` in the end
+ * when a step failed or all steps together took longer than 17 s.
  */
 export async function stop({ backing, services, app, background, listener }: Running, log: Logger): Promise<void> {
   const steps: Readonly<Record<string, () => unknown>> = {

@@ -1,7 +1,7 @@
 import { projectFile } from './project-file.js';
 import type { Broker } from './service.js';
 
-/** Says where the service is and, in the embedded default, prints a first request that can be pasted. */
+/** Prints the service's address and, in the embedded default, a first request to paste. */
 export function printWelcome({ url, backing, services }: Pick<Broker, 'url' | 'backing' | 'services'>): void {
   const lines = [`mayfly: ready on ${url}`];
   if (backing.embedded !== undefined)
@@ -15,7 +15,7 @@ export function printWelcome({ url, backing, services }: Pick<Broker, 'url' | 'b
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
-/** The request of the README: an agent names a task and gets a database role and a token for it. */
+/** Returns the README's first request: an agent gets a database role and a token for one task. */
 function firstRequest(url: string, dataDir: string): string {
   const body = {
     template: 'support-read-cases',
@@ -23,7 +23,7 @@ function firstRequest(url: string, dataDir: string): string {
     purpose: 'answer ticket 4711',
     ttlSeconds: 900,
   };
-  // `npm run` starts in the directory of the project, where the issuer of another data directory is not looked for.
+  // `npm run` starts in the project directory and looks only there for the issuer of `.mayfly`.
   const setting = dataDir === projectFile('.mayfly') ? '' : `MAYFLY_DATA_DIR=${quoted(dataDir)} `;
   return [
     `  curl -s ${url}/tasks \\`,
@@ -33,7 +33,7 @@ function firstRequest(url: string, dataDir: string): string {
   ].join('\n');
 }
 
-/** A word of the shell, whatever the text holds. */
+/** Quotes any text as one shell word. */
 function quoted(text: string): string {
   return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }

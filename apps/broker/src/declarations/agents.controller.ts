@@ -4,7 +4,7 @@ import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
 import { PageQuerySchema, type PageQuery } from '../http/page.js';
-import { ApiIfMatch, isCreation, mustMatchOrBeNew } from '../http/preconditions.js';
+import { ApiIfMatchOrNew, isCreation, mustMatchOrBeNew } from '../http/preconditions.js';
 import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
 import type { Principal } from '../security/principal.js';
@@ -20,7 +20,7 @@ export class AgentsController {
 
   @Get()
   @Permits(['platform', 'operator', 'auditor'])
-  @ApiOperation({ summary: 'The declared agents, by name' })
+  @ApiOperation({ summary: 'List agents, sorted by name' })
   @ApiOkResponse({ standardSchema: AgentPageSchema })
   list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
     return this.declarations.list('Agent', page);
@@ -28,7 +28,7 @@ export class AgentsController {
 
   @Get(':name')
   @Permits(['platform', 'operator', 'auditor'])
-  @ApiOperation({ summary: 'An agent, how it is known, and where it is in its life' })
+  @ApiOperation({ summary: 'Read an agent with its identities and state' })
   @ApiOkResponse({ standardSchema: AgentViewSchema })
   async view(
     @Param('name', { schema: NameSchema }) name: string,
@@ -39,7 +39,7 @@ export class AgentsController {
 
   @Post()
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Register an agent; it gets nothing until it is activated' })
+  @ApiOperation({ summary: 'Register an agent; it gets no task before it is activated' })
   @ApiDocument('Agent')
   @ApiCreatedResponse({ standardSchema: AgentViewSchema })
   async create(
@@ -54,10 +54,11 @@ export class AgentsController {
 
   @Put(':name')
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Replace it, or create it with `If-None-Match: *`' })
-  @ApiIfMatch()
+  @ApiOperation({ summary: 'Replace an agent, or create it with `If-None-Match: *`' })
+  @ApiIfMatchOrNew()
   @ApiDocument('Agent')
   @ApiOkResponse({ standardSchema: AgentViewSchema })
+  @ApiCreatedResponse({ standardSchema: AgentViewSchema })
   async replace(
     @Caller() caller: Principal,
     @Param('name', { schema: NameSchema }) name: string,
@@ -73,7 +74,7 @@ export class AgentsController {
   @Post(':name/activate')
   @HttpCode(200)
   @Permits(['platform', 'operator'])
-  @ApiOperation({ summary: 'Let a registered or suspended agent ask for tasks' })
+  @ApiOperation({ summary: 'Activate a registered or suspended agent' })
   @ApiOkResponse({ standardSchema: AgentViewSchema })
   async activate(
     @Caller() caller: Principal,
@@ -86,7 +87,7 @@ export class AgentsController {
   @Post(':name/suspend')
   @HttpCode(200)
   @Permits(['platform', 'operator'])
-  @ApiOperation({ summary: 'Stop an agent: its tasks end, its credentials are revoked' })
+  @ApiOperation({ summary: 'Suspend an agent: ends its tasks and revokes its credentials' })
   @ApiOkResponse({ standardSchema: AgentViewSchema })
   async suspend(
     @Caller() caller: Principal,
@@ -99,7 +100,7 @@ export class AgentsController {
   @Post(':name/retire')
   @HttpCode(200)
   @Permits(['platform', 'operator'])
-  @ApiOperation({ summary: 'Stop an agent for good; its name stays taken' })
+  @ApiOperation({ summary: 'Retire an agent permanently: ends its tasks; its name stays taken' })
   @ApiOkResponse({ standardSchema: AgentViewSchema })
   async retire(
     @Caller() caller: Principal,

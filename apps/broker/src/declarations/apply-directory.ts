@@ -8,12 +8,12 @@ import { unreadableDirectory, unreadableFile } from '../boot/start-faults.js';
 
 const MAX_FILES = 200;
 
-/** Under this name files stand in the records of who declared what. */
+/** The declarer name that the records show for these files. */
 const DECLARER = { name: 'mayfly:configuration-files', actor: MAYFLY };
 
 /**
- * Applies what the YAML files of a directory declare, in the order of their names, after `first`: all of it or nothing.
- * Throws `invalid_declaration`; what a single file has wrong is told by file, line and path.
+ * Applies `first`, then the YAML files of a directory in name order, all or nothing. Throws `invalid_declaration` with
+ * file, line and path when one file is wrong.
  */
 export async function applyDirectory(
   store: Pick<PgDeclarationStore, 'apply'>,
@@ -41,7 +41,7 @@ async function readFiles(directory: string): Promise<Declaration[]> {
   return documents;
 }
 
-/** The documents of one YAML file, to which `variable` leads. Throws `invalid_declaration` by file, line and path. */
+/** Reads the documents of the YAML file of `variable`. Throws `invalid_declaration` with file, line and path. */
 export async function readDeclaredFile(path: string, variable: string): Promise<Declaration[]> {
   const shown = relative(process.cwd(), path);
   const file = shown.startsWith('..') ? path : shown;

@@ -3,13 +3,12 @@ import { Problem } from '@mayfly/kernel';
 import type { AppliedDeclarations, PgDeclarationStore } from '@mayfly/persistence';
 import { readDeclaredFile } from './apply-directory.js';
 
-/** Under this name the operator's file stands in the records of who declared what. */
+/** The declarer name that the records show for the bootstrap file. */
 const DECLARER = { name: 'mayfly:bootstrap-issuers', actor: MAYFLY };
 
 /**
- * Applies the one file by which whoever runs the service says whose word makes somebody a person with a role: nobody
- * can grant that over the API (control `issuer-roles`). Throws `invalid_declaration` by file, line and path, and for
- * every document that is no issuer.
+ * Applies the bootstrap file, the only way to declare issuers with roles in production (control `issuer-roles`).
+ * Throws `invalid_declaration` with file, line and path, and for every document that is not an issuer.
  */
 export async function applyBootstrapIssuers(
   store: Pick<PgDeclarationStore, 'apply'>,

@@ -1,22 +1,22 @@
 import { z } from 'zod';
 
-/** One thing that a test looked at. */
+/** One check of a connection test or an issuer test. */
 export const CheckSchema = z.strictObject({
-  name: z.string().meta({ description: 'what was tried', examples: ['log in'] }),
+  name: z.string().meta({ description: 'the check', examples: ['log in'] }),
   outcome: z.enum(['ok', 'warning', 'missing', 'failed', 'skipped']).meta({
     description:
-      '`missing`: a right is not there; `failed`: it could not be found out; `warning`: it works, and `detail` says what it leaves open',
+      '`missing`: a right is missing; `failed`: the check did not succeed; `warning`: it works, and `detail` names the remaining gap',
   }),
   detail: z.string().optional(),
 });
 
-/** What `POST /connections/:name/test` answers. */
+/** Answer of `POST /connections/:name/test`. */
 export const ConnectionTestSchema = z
   .strictObject({
     connection: z.string(),
-    ok: z.boolean().meta({ description: 'nothing is missing and nothing failed' }),
+    ok: z.boolean().meta({ description: 'true when no check is `missing` or `failed`' }),
     checks: z.array(CheckSchema),
-    clockOffsetSeconds: z.number().optional().meta({ description: "the target's clock minus ours" }),
-    loginAgeSeconds: z.number().optional().meta({ description: "since the broker's own login at the target" }),
+    clockOffsetSeconds: z.number().optional().meta({ description: "the target's clock minus the broker's clock" }),
+    loginAgeSeconds: z.number().optional().meta({ description: "age of the broker's own login at the target" }),
   })
   .meta({ id: 'ConnectionTest' });

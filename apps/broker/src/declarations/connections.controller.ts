@@ -11,7 +11,7 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
 import { PageQuerySchema, type PageQuery } from '../http/page.js';
-import { ApiIfMatch, isCreation, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
+import { ApiIfMatch, ApiIfMatchOrNew, isCreation, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
 import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
 import type { Principal } from '../security/principal.js';
@@ -32,7 +32,7 @@ export class ConnectionsController {
 
   @Get()
   @Permits(['platform', 'operator', 'auditor'])
-  @ApiOperation({ summary: 'The declared connections, by name' })
+  @ApiOperation({ summary: 'List connections, sorted by name' })
   @ApiOkResponse({ standardSchema: RecordPageSchema })
   list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
     return this.declarations.list('Connection', page);
@@ -40,7 +40,7 @@ export class ConnectionsController {
 
   @Get(':name')
   @Permits(['platform', 'operator', 'auditor'])
-  @ApiOperation({ summary: 'A configured target; secrets are references' })
+  @ApiOperation({ summary: 'Read a connection; it shows secrets as references' })
   @ApiOkResponse({ standardSchema: RecordViewSchema })
   async view(
     @Param('name', { schema: NameSchema }) name: string,
@@ -51,7 +51,7 @@ export class ConnectionsController {
 
   @Post()
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Declare a target' })
+  @ApiOperation({ summary: 'Declare a connection' })
   @ApiDocument('Connection')
   @ApiCreatedResponse({ standardSchema: RecordViewSchema })
   async create(
@@ -66,10 +66,11 @@ export class ConnectionsController {
 
   @Put(':name')
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Replace it, or create it with `If-None-Match: *`' })
-  @ApiIfMatch()
+  @ApiOperation({ summary: 'Replace a connection, or create it with `If-None-Match: *`' })
+  @ApiIfMatchOrNew()
   @ApiDocument('Connection')
   @ApiOkResponse({ standardSchema: RecordViewSchema })
+  @ApiCreatedResponse({ standardSchema: RecordViewSchema })
   async replace(
     @Caller() caller: Principal,
     @Param('name', { schema: NameSchema }) name: string,
@@ -86,7 +87,7 @@ export class ConnectionsController {
   @HttpCode(200)
   @Permits(['platform', 'operator'])
   @ApiOperation({
-    summary: 'Try it with the least harm: what works, which right is missing, how far the clocks are apart',
+    summary: 'Test a connection with the least harm: reports missing rights and the clock difference',
   })
   @ApiOkResponse({ standardSchema: ConnectionTestSchema })
   test(@Caller() caller: Principal, @Param('name', { schema: NameSchema }) name: string): Promise<JsonObject> {
@@ -96,7 +97,7 @@ export class ConnectionsController {
   @Post(':name/disable')
   @HttpCode(200)
   @Permits(['platform', 'operator'])
-  @ApiOperation({ summary: 'Mint and renew nothing through it; revocations go on' })
+  @ApiOperation({ summary: 'Disable a connection: it mints and renews nothing; revocations continue' })
   @ApiOkResponse({ standardSchema: RecordViewSchema })
   async disable(
     @Caller() caller: Principal,
@@ -109,7 +110,7 @@ export class ConnectionsController {
   @Post(':name/enable')
   @HttpCode(200)
   @Permits(['platform', 'operator'])
-  @ApiOperation({ summary: 'Take it back into use' })
+  @ApiOperation({ summary: 'Enable a disabled connection' })
   @ApiOkResponse({ standardSchema: RecordViewSchema })
   async enable(
     @Caller() caller: Principal,
@@ -122,8 +123,8 @@ export class ConnectionsController {
   @Delete(':name')
   @HttpCode(204)
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Take it away; refused while templates or live leases use it' })
-  @ApiNoContentResponse({ description: 'it is gone' })
+  @ApiOperation({ summary: 'Delete a connection; refused while templates or live leases use it' })
+  @ApiNoContentResponse({ description: 'the connection is deleted' })
   @ApiIfMatch()
   remove(
     @Caller() caller: Principal,

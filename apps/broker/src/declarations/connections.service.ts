@@ -1,7 +1,6 @@
 import type { Catalog } from '@mayfly/declarations';
-import { withDeadline, type ProbeCheck, type ProbeReport } from '@mayfly/credentials';
-import type { Targets } from '@mayfly/issuance';
-import { Problem, type JsonObject } from '@mayfly/kernel';
+import { probeable, type ProbeCheck, type ProbeReport, type Targets, withDeadline } from '@mayfly/credentials';
+import { type JsonObject, Problem } from '@mayfly/kernel';
 import type {
   ConnectionLifecycleStore,
   ConnectionState,
@@ -17,22 +16,22 @@ export interface ConnectionsParts {
   readonly lifecycle: ConnectionLifecycleStore;
   readonly targets: Pick<Targets, 'restore'>;
   readonly catalog: Pick<Catalog, 'refresh'>;
-  /** told of what failed after a change was committed; the rounds of the service make it good */
+  /** receives errors after the commit of a change; the background loops retry that work */
   readonly report: (error: unknown) => void;
 }
 
-/** What people do with connections besides declaring them: try them, take them out of use and back. */
+/** Tests, disables and enables connections. */
 export class ConnectionsService {
   constructor(private readonly parts: ConnectionsParts) {}
 
-  /** Takes a connection out of use or back; revocations go on either way. Throws `not_found`. */
+  /** Enables or disables a connection; revocations continue either way. Throws `not_found`. */
   async move(name: string, to: ConnectionState, caller: Principal): Promise<DeclaredRecord> {
     const record = await this.parts.lifecycle.move(name, to, declarerOf(caller));
     await this.parts.catalog.refresh().catch(this.parts.report);
     return record;
   }
 
-  /** Tries a connection with the least harm and says what works and what is missing. Throws `not_found`. */
+  /** Tests a connection with the least harm; returns one outcome per check. Throws `not_found`. */
   async test(name: string, caller: Principal): Promise<JsonObject> {
     const { spec } = await this.parts.declarations.find('Connection', name);
     const { provider: kind, config } = spec as { readonly provider: string; readonly config: JsonObject };
@@ -52,9 +51,9 @@ export class ConnectionsService {
   private async probe(kind: string, declared: JsonObject): Promise<ProbeReport> {
     try {
       const { provider, config } = await this.parts.targets.restore(kind, declared);
-      const { probe } = provider;
-      if (probe === undefined) return { checks: [{ name: 'nothing to reach', outcome: 'ok' }] };
-      return await withDeadline(TEST_SECONDS, (signal) => probe.call(provider, config, signal));
+      const tried = probeable(provider);
+      if (tried === undefined) return { checks: [{ name: 'nothing to reach', outcome: 'ok' }] };
+      return await withDeadline(TEST_SECONDS, (signal) => tried.probe(config, signal));
     } catch (error) {
       return { checks: [failedCheck(error)] };
     }

@@ -4,10 +4,10 @@ import { z } from 'zod';
 import { ProblemSchema } from '../http/api-problems.js';
 import { FindingSchema } from '../templates/template.view.js';
 
-/** As many as one file of documents may hold. */
+/** The same limit as for the documents of one file. */
 const MAX_DOCUMENTS = 200;
 
-/** A run of documents, as `mayfly apply` would send them one by one. */
+/** Body of `POST /declarations/check`: the documents that `mayfly apply` would send one by one. */
 export const CheckRunSchema = z
   .strictObject({
     documents: z
@@ -15,28 +15,27 @@ export const CheckRunSchema = z
       .min(1)
       .max(MAX_DOCUMENTS)
       .meta({ description: 'documents `{kind, metadata, spec}` of any kind, in any order' }),
-    publish: z
-      .boolean()
-      .default(false)
-      .meta({ description: 'whether the run puts the drafts of templates in force as well' }),
+    publish: z.boolean().default(false).meta({ description: 'true: the run also publishes the drafts of templates' }),
   })
   .meta({ id: 'DeclarationRun' });
 export type CheckRun = z.infer<typeof CheckRunSchema>;
 
-/** What `POST /declarations/check` answers. */
+/** Answer of `POST /declarations/check`. */
 export const DeclarationCheckSchema = z
   .strictObject({
-    ok: z.boolean().meta({ description: 'the run would go through: nothing in it would be refused' }),
+    ok: z.boolean().meta({ description: 'true when nothing in the run would be refused' }),
     documents: z
       .array(
         z.strictObject({
           kind: z.enum(DECLARATION_KINDS),
           name: NameSchema,
-          refusal: ProblemSchema.optional().meta({ description: 'what sending the document would be answered with' }),
+          refusal: ProblemSchema.optional().meta({ description: 'the problem that sending the document would return' }),
           publication: ProblemSchema.optional().meta({
-            description: 'of templates, with `publish`: what publishing it would be answered with',
+            description: 'templates with `publish` only: the problem that publishing would return',
           }),
-          findings: z.array(FindingSchema).meta({ description: 'of templates: of the linter and the targets' }),
+          findings: z
+            .array(FindingSchema)
+            .meta({ description: 'templates only: findings of the linter and the targets' }),
         }),
       )
       .meta({ description: 'in the order of applying' }),

@@ -1,53 +1,53 @@
 import { setImmediate as others } from 'node:timers/promises';
 import {
-  checkRun,
-  parseDocument,
   type CheckedDocument,
+  checkRun,
   type Declaration,
   type DeclarationContext,
   type DeclarationOf,
+  parseDocument,
 } from '@mayfly/declarations';
-import { canonicalJson, Problem, problemThrownBy, type FieldError, type Json, type JsonObject } from '@mayfly/kernel';
+import { canonicalJson, type FieldError, type Json, type JsonObject, Problem, problemThrownBy } from '@mayfly/kernel';
 import type { DeclaredState, PgDeclarationStore, PgTemplateStore, TemplateRecord } from '@mayfly/persistence';
-import { renderProblem } from '@mayfly/platform';
+import { renderProblem } from '@mayfly/http';
 import { finding, type Finding } from '@mayfly/templates';
 import { nameOf, type Principal } from '../security/principal.js';
-import type { TargetRemarks } from '../templates/target-remarks.js';
+import type { TargetExamination } from '../templates/target-examination.js';
 import { findingsView } from '../templates/template.view.js';
 import { fourEyesRefusal } from '../templates/templates.service.js';
 import type { CheckRun } from './declaration-check.schema.js';
 import { withoutRoles } from './issuer-roles.js';
 
-/** After this time no further target is asked: who asks for a check waits for it. */
+/** The check asks no further target after this time, because its caller waits. */
 const ASKING_MS = 10_000;
 
 export interface DeclarationChecksParts {
   readonly declarations: Pick<PgDeclarationStore, 'state' | 'find'>;
   readonly templates: Pick<PgTemplateStore, 'find'>;
   readonly context: DeclarationContext;
-  readonly remarks: Pick<TargetRemarks, 'about'>;
-  /** whether issuers that speak for people may be declared over the API */
+  readonly examination: Pick<TargetExamination, 'about'>;
+  /** true: issuers with roles may be declared over the API */
   readonly rolesOverApi: boolean;
-  /** whether a version needs an author and another publisher */
+  /** true: the editors of a draft may not publish it */
   readonly fourEyes: boolean;
 }
 
-/** One run, while it is checked. */
+/** State of one check. */
 interface Run {
   readonly state: DeclaredState;
   readonly publish: boolean;
   readonly caller: Principal;
-  /** connections that the run adds or changes: their targets are not what stands in the catalog */
+  /** connections that the run adds or changes: the catalog does not have their new targets yet */
   readonly unsettled: ReadonlySet<string>;
   /** `performance.now()` */
   readonly askUntil: number;
 }
 
-/** Says what applying documents would come to. Nothing is written, and no connection is opened that is not declared. */
+/** Predicts the result of applying documents. Writes nothing and connects to no target of a new or changed document. */
 export class DeclarationChecks {
   constructor(private readonly parts: DeclarationChecksParts) {}
 
-  /** Throws `invalid_declaration` where a document cannot be read, or two have one name. */
+  /** Throws `invalid_declaration` when a document cannot be read or two documents have one name. */
   async check({ documents, publish }: CheckRun, caller: Principal): Promise<JsonObject> {
     const declared = documents.map(readDocument);
     refuseDoubles(declared);
@@ -78,7 +78,7 @@ export class DeclarationChecks {
       return { ...about, ...shown({ refusal }), findings: [] };
     }
     const publication = run.publish ? ((await this.fourEyes(declared, run)) ?? checked.publication) : undefined;
-    const findings = findingsView([...checked.findings, ...(await this.remarks(declared, checked, run))]);
+    const findings = findingsView([...checked.findings, ...(await this.examined(declared, checked, run))]);
     return { ...about, ...shown({ publication }), findings };
   }
 
@@ -88,7 +88,7 @@ export class DeclarationChecks {
     return problemThrownBy(() => withoutRoles(() => undefined, declared)(before?.revision, before));
   }
 
-  /** Whoever changes a draft does not publish it; a draft that stays as it is was changed by those who did before. */
+  /** Returns the refusal when the caller edited the draft. An unchanged draft keeps its recorded editors. */
   private async fourEyes(declared: DeclarationOf<'TaskTemplate'>, { caller }: Run): Promise<Problem | undefined> {
     if (!this.parts.fourEyes) return undefined;
     const template = await orMissing(this.parts.templates.find(declared.metadata.name));
@@ -96,13 +96,13 @@ export class DeclarationChecks {
     return editors.includes(nameOf(caller)) ? fourEyesRefusal() : undefined;
   }
 
-  private async remarks(
+  private async examined(
     { spec }: DeclarationOf<'TaskTemplate'>,
     { publication }: CheckedDocument,
     { unsettled, askUntil }: Run,
   ): Promise<readonly Finding[]> {
     if (publication !== undefined) return [];
-    if (performance.now() < askUntil) return this.parts.remarks.about(spec, unsettled);
+    if (performance.now() < askUntil) return this.parts.examination.about(spec, unsettled);
     return [finding('MF310', '/credentials', 'the targets were not asked, since others took too long to answer')];
   }
 }
@@ -152,7 +152,7 @@ function draftStays(template: TemplateRecord | undefined, { metadata, spec }: De
   return content(draft.labels, draft.spec) === content(metadata.labels ?? {}, spec);
 }
 
-/** Problems as the routes would answer with them. */
+/** Renders problems as the routes would answer them. */
 function shown(problems: Readonly<Record<string, Problem | undefined>>): JsonObject {
   const known = Object.entries(problems).flatMap(([member, problem]) =>
     problem === undefined ? [] : [[member, renderProblem(problem).body] as const],

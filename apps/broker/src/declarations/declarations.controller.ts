@@ -18,7 +18,7 @@ export class DeclarationsController {
   @Post('check')
   @HttpCode(200)
   @Permits(['platform'])
-  @ApiOperation({ summary: 'What applying documents together would come to; nothing is saved' })
+  @ApiOperation({ summary: 'Check what applying documents would do; nothing is saved' })
   @ApiOkResponse({ standardSchema: DeclarationCheckSchema })
   check(@Caller() caller: Principal, @Body({ schema: CheckRunSchema }) run: CheckRun): Promise<JsonObject> {
     return this.checks.check(run, caller);

@@ -1,6 +1,6 @@
-import { parseDocument, type Catalog, type DeclarationOf } from '@mayfly/declarations';
-import type { LeaseClosing } from '@mayfly/issuance';
-import { Problem, type Json, type JsonObject } from '@mayfly/kernel';
+import { type Catalog, type DeclarationOf, parseDocument } from '@mayfly/declarations';
+import type { LeaseClosing } from '@mayfly/revocation';
+import { type Json, type JsonObject, Problem } from '@mayfly/kernel';
 import type {
   AgentLifecycleStore,
   DeclaredRecord,
@@ -11,14 +11,14 @@ import type {
   RemovableKind,
 } from '@mayfly/persistence';
 import { z } from 'zod';
-import { pageView, positionOf, type PageQuery } from '../http/page.js';
+import { type PageQuery, pageView, positionOf } from '../http/page.js';
 import { mustBeNew } from '../http/preconditions.js';
 import { declarerOf, type Principal } from '../security/principal.js';
 import type { RefusalRecorder } from '../security/refusal.recorder.js';
 import { declaredView } from './declared.view.js';
 import { ISSUER_ROLES, withoutRoles } from './issuer-roles.js';
 
-/** How many leases are closed at once after an agent was stopped; the worker's rounds take what is left. */
+/** The most leases that are closed at once after an agent was stopped; the sweep takes the rest. */
 const SWEEP_LIMIT = 200;
 
 export interface DeclarationsParts {
@@ -27,19 +27,19 @@ export interface DeclarationsParts {
   readonly closing: Pick<LeaseClosing, 'sweep'>;
   readonly catalog: Pick<Catalog, 'refresh'>;
   readonly refusals: Pick<RefusalRecorder, 'forbidden'>;
-  /** whether issuers that speak for people may be declared here too, and not by whoever runs the service alone */
+  /** true: issuers with roles may be declared over the API, not only by the operator's files */
   readonly rolesOverApi: boolean;
-  /** told of what failed after a change was committed; the rounds of the service make it good */
+  /** receives errors after the commit of a change; the background loops retry that work */
   readonly report: (error: unknown) => void;
 }
 
-/** Who changes something, and by which method. */
+/** The caller and the HTTP method of a change. */
 interface Change {
   readonly caller: Principal;
   readonly method: 'POST' | 'PUT' | 'DELETE';
 }
 
-/** What platform teams and operators do with issuers, connections and agents, between the routes and the stores. */
+/** Reads and changes issuers, connections and agents for the routes. */
 export class DeclarationsService {
   constructor(private readonly parts: DeclarationsParts) {}
 
@@ -53,12 +53,12 @@ export class DeclarationsService {
     return this.parts.declarations.find(kind, name);
   }
 
-  /** Throws `invalid_declaration`, `policy_denied` (`issuer-roles`), and `conflict` where the name is taken. */
+  /** Throws `invalid_declaration`, `policy_denied` (`issuer-roles`), and `conflict` when the name is taken. */
   create(kind: RecordKind, body: Json, caller: Principal): Promise<DeclaredRecord> {
     return this.write(readDocument(kind, body), mustBeNew, { caller, method: 'POST' });
   }
 
-  /** Creates or replaces, as `precondition` allows. Throws `invalid_declaration` and what the precondition throws. */
+  /** Creates or replaces a document. Throws `invalid_declaration` and the problem of the precondition. */
   put(kind: RecordKind, name: string, body: Json, precondition: Precondition, caller: Principal) {
     const declared = readDocument(kind, body);
     if (declared.metadata.name !== name) {
@@ -68,7 +68,7 @@ export class DeclarationsService {
     return this.write(declared, precondition, { caller, method: 'PUT' });
   }
 
-  /** Throws `not_found`, `conflict` where something uses it, and what the precondition throws. */
+  /** Throws `not_found`, `conflict` while the document is in use, and the precondition's problem. */
   async remove(kind: RemovableKind, name: string, precondition: Precondition, caller: Principal): Promise<void> {
     const judge = this.parts.rolesOverApi ? precondition : withoutRoles(precondition);
     await this.audited({ caller, method: 'DELETE' }, () =>
@@ -77,7 +77,7 @@ export class DeclarationsService {
     await this.refresh();
   }
 
-  /** Moves an agent on; when it stops, what its tasks hold begins to be revoked before this resolves. */
+  /** Changes an agent's state. When the agent stops, revocation of its credentials begins before this resolves. */
   async step(step: LifecycleStep, name: string, caller: Principal): Promise<DeclaredRecord> {
     const record = await this.parts.lifecycle.take(step, name, declarerOf(caller));
     await Promise.all([this.refresh(), this.parts.closing.sweep(SWEEP_LIMIT).catch(this.parts.report)]);
@@ -93,7 +93,7 @@ export class DeclarationsService {
     return record;
   }
 
-  /** Who tries to say who is a person is told in the audit before being refused. */
+  /** Audits the attempt to change an issuer with roles, then rethrows its refusal. */
   private async audited<T>({ caller, method }: Change, act: () => Promise<T>): Promise<T> {
     try {
       return await act();
@@ -106,7 +106,7 @@ export class DeclarationsService {
     }
   }
 
-  /** The change is committed: that this replica cannot read it yet is no failure of the request. */
+  /** Refreshes the catalog. A failed refresh does not fail the request, because the change is committed. */
   private async refresh(): Promise<void> {
     await this.parts.catalog.refresh().catch(this.parts.report);
   }

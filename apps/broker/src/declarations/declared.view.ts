@@ -11,13 +11,13 @@ const recordShape = {
   name: NameSchema,
   labels: LabelsSchema,
   spec: z.record(z.string(), z.json()),
-  revision: z.int().meta({ description: 'counts changes; the `ETag` says the same' }),
+  revision: z.int().meta({ description: 'counts changes; also in the `ETag`' }),
   createdAt: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
-  updatedBy: z.string().meta({ description: 'who declared it last: issuer and subject' }),
+  updatedBy: z.string().meta({ description: 'issuer and subject of the last change' }),
 };
 
-/** A declared issuer or connection, as it is answered. */
+/** View of a declared issuer or connection. */
 export const RecordViewSchema = z
   .strictObject({
     kind: z.enum(['Issuer', 'Connection']),
@@ -25,16 +25,16 @@ export const RecordViewSchema = z
     state: z
       .enum(['enabled', 'disabled'])
       .optional()
-      .meta({ description: 'of connections: whether anything new is minted through it' }),
+      .meta({ description: 'connections only: a disabled one mints and renews nothing' }),
     contradiction: z
       .string()
       .optional()
-      .meta({ description: 'of an issuer that is out of force: which document it contradicts, and in which member' }),
+      .meta({ description: 'issuers out of force only: the document that it contradicts, and the member' }),
   })
   .meta({ id: 'DeclaredRecord' });
 export const RecordPageSchema = pageSchema(RecordViewSchema, 'DeclaredRecordPage');
 
-/** An agent, as it is answered. */
+/** View of an agent. */
 export const AgentViewSchema = z
   .strictObject({
     kind: z.literal('Agent'),
@@ -56,13 +56,13 @@ export function declaredView({ agent, connection, createdAt, updatedAt, spec, ..
   };
 }
 
-/** The view of a record, with its entity tag. */
+/** Sets the `ETag` of a record and returns its view. */
 export function sendDeclared(reply: FastifyReply, record: DeclaredRecord): JsonObject {
   sendEtag(reply, record.revision);
   return declaredView(record);
 }
 
-/** Documents a body that is a document of this kind. Reading it is left to `parseDocument`, which helps more. */
+/** Adds the body schema of this kind to the OpenAPI document. `parseDocument` validates it, with better errors. */
 export function ApiDocument(kind: DeclarationKind) {
   const document = DocumentSchema.options.find(({ shape }) => shape.kind.value === kind) ?? DocumentSchema;
   const schema: unknown = z.toJSONSchema(document, { io: 'input', unrepresentable: 'any' });

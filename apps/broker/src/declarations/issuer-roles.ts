@@ -2,12 +2,12 @@ import type { DeclarationOf } from '@mayfly/declarations';
 import { Problem, type Json } from '@mayfly/kernel';
 import type { Precondition, RecordKind } from '@mayfly/persistence';
 
-/** The control that keeps one person from becoming every other: roles come from whoever runs the service. */
+/** The control that prevents privilege escalation: an issuer with roles can mint any role. */
 export const ISSUER_ROLES = 'issuer-roles';
 
 /**
- * A precondition that also refuses, with `policy_denied`, to touch an issuer that has roles or to give it some. It is
- * judged with what is stored under the lock of the change. `after` is left out where the record is taken away.
+ * Extends a precondition: throws `policy_denied` when the stored issuer or the new one has roles. The store evaluates
+ * it under the lock of the change. Leave `after` out for a deletion.
  */
 export function withoutRoles(precondition: Precondition, after?: DeclarationOf<RecordKind>): Precondition {
   return (revision, before) => {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { CheckSchema } from './connection-test.schema.js';
 
-/** What `POST /issuers/:name/test` takes. */
+/** Body of `POST /issuers/:name/test`. */
 export const TestIssuerSchema = z
   .strictObject({
     token: z
@@ -9,16 +9,16 @@ export const TestIssuerSchema = z
       .min(1)
       .max(16_384)
       .optional()
-      .meta({ description: 'an identity token to judge; it is kept nowhere, is not used up, and opens nothing' }),
+      .meta({ description: 'an identity token to check; it is not stored, not used up, and gives no access' }),
   })
   .meta({ id: 'TestIssuer' });
 export type TestIssuer = z.infer<typeof TestIssuerSchema>;
 
-/** What `POST /issuers/:name/test` answers. */
+/** Answer of `POST /issuers/:name/test`. */
 export const IssuerTestSchema = z
   .strictObject({
     issuer: z.string(),
-    ok: z.boolean().meta({ description: 'nothing is missing and nothing failed' }),
+    ok: z.boolean().meta({ description: 'true when no check is `missing` or `failed`' }),
     checks: z.array(CheckSchema),
   })
   .meta({ id: 'IssuerTest' });

@@ -11,7 +11,7 @@ import {
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiProblems } from '../http/api-problems.js';
 import { PageQuerySchema, type PageQuery } from '../http/page.js';
-import { ApiIfMatch, isCreation, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
+import { ApiIfMatch, ApiIfMatchOrNew, isCreation, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
 import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
 import type { Principal } from '../security/principal.js';
@@ -32,7 +32,7 @@ export class IssuersController {
 
   @Get()
   @Permits(['platform', 'operator', 'auditor'])
-  @ApiOperation({ summary: 'The declared issuers, by name' })
+  @ApiOperation({ summary: 'List issuers, sorted by name' })
   @ApiOkResponse({ standardSchema: RecordPageSchema })
   list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
     return this.declarations.list('Issuer', page);
@@ -40,7 +40,7 @@ export class IssuersController {
 
   @Get(':name')
   @Permits(['platform', 'operator', 'auditor'])
-  @ApiOperation({ summary: 'An issuer that is trusted to say who calls' })
+  @ApiOperation({ summary: 'Read an issuer of identity tokens' })
   @ApiOkResponse({ standardSchema: RecordViewSchema })
   async view(
     @Param('name', { schema: NameSchema }) name: string,
@@ -53,7 +53,7 @@ export class IssuersController {
 
   @Post()
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Trust an issuer of identity tokens' })
+  @ApiOperation({ summary: 'Declare an issuer of identity tokens' })
   @ApiDocument('Issuer')
   @ApiCreatedResponse({ standardSchema: RecordViewSchema })
   async create(
@@ -68,10 +68,11 @@ export class IssuersController {
 
   @Put(':name')
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Replace it, or create it with `If-None-Match: *`' })
-  @ApiIfMatch()
+  @ApiOperation({ summary: 'Replace an issuer, or create it with `If-None-Match: *`' })
+  @ApiIfMatchOrNew()
   @ApiDocument('Issuer')
   @ApiOkResponse({ standardSchema: RecordViewSchema })
+  @ApiCreatedResponse({ standardSchema: RecordViewSchema })
   async replace(
     @Caller() caller: Principal,
     @Param('name', { schema: NameSchema }) name: string,
@@ -89,7 +90,7 @@ export class IssuersController {
   @Permits(['platform'])
   @ApiOperation({
     summary:
-      'Try it: fetch its keys now, and judge a token of it rule by rule, which is kept nowhere and opens nothing',
+      'Test an issuer: fetch its keys now and check a token rule by rule; the token is not stored and gives no access',
   })
   @ApiOkResponse({ standardSchema: IssuerTestSchema })
   test(
@@ -103,8 +104,8 @@ export class IssuersController {
   @Delete(':name')
   @HttpCode(204)
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Trust it no longer; refused while agents are bound to it' })
-  @ApiNoContentResponse({ description: 'it is gone' })
+  @ApiOperation({ summary: 'Delete an issuer; refused while agents are bound to it' })
+  @ApiNoContentResponse({ description: 'the issuer is deleted' })
   @ApiIfMatch()
   remove(
     @Caller() caller: Principal,

@@ -28,13 +28,13 @@ export interface IssuersParts {
   readonly clock: Clock;
 }
 
-/** What platform teams do with issuers besides declaring them: try them, with a token or without. */
+/** Tests issuers, with or without a token. */
 export class IssuersService {
   constructor(private readonly parts: IssuersParts) {}
 
   /**
-   * Fetches the issuer's keys now and judges `token`, where one is given, rule by rule. The token is written nowhere, its
-   * `jti` is not consumed, and nobody is let in by it. Throws `not_found`.
+   * Fetches the issuer's keys now and checks `token`, if given, rule by rule. It stores no token, consumes no `jti` and
+   * admits nobody. Throws `not_found`.
    */
   async test(name: string, token: string | undefined, caller: Principal): Promise<JsonObject> {
     const { spec } = await this.parts.declarations.find('Issuer', name);
@@ -56,7 +56,7 @@ export class IssuersService {
     return { issuer: name, ok: wrong.length === 0, checks: checks.map((check) => ({ ...check })) };
   }
 
-  /** Why the document is out of force, in words; undefined when it is in force. */
+  /** Returns why the document is out of force; undefined when it is in force. */
   contradictionOf(name: string): string | undefined {
     return this.parts.verifier.contradictionOf(name);
   }
@@ -68,7 +68,7 @@ export class IssuersService {
       : { name: 'in force', outcome: 'failed', detail: `it is out of force: ${detail}` };
   }
 
-  /** The verdict of the one way in, by what is in force now: refused, or who the caller would be. */
+  /** Checks the token as a request would, with the declarations in force: refused, or the caller that it identifies. */
   private async identityCheck(token: string, name: string): Promise<IssuerCheck> {
     try {
       const identity = await this.parts.verifier.judge(token);

@@ -1,4 +1,4 @@
-/** What the demo reads of a task's answer. */
+/** The members of a task that the demo reads. */
 export interface GrantedTask {
   readonly id: string;
   readonly state: string;
@@ -17,7 +17,7 @@ export interface TimelineEntry {
   readonly leaseId?: string;
 }
 
-/** The broker's public door, as any HTTP client finds it. */
+/** Calls the broker's public API, as any HTTP client can. */
 export class BrokerClient {
   constructor(private readonly url: string) {}
 

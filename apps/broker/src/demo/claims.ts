@@ -1,4 +1,4 @@
-/** Prints each claim with its proof; a claim that does not hold makes the demo fail. */
+/** Prints each claim with its proof. The demo fails when one claim does not hold. */
 export class Claims {
   private failures = 0;
 

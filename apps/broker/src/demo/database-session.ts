@@ -8,7 +8,7 @@ const SESSION: SessionOptions = {
   idleInTransactionMillis: 0,
 };
 
-/** One session at the demo's database, opened with a credential that an agent was given. */
+/** One session at the demo's database, opened with an agent's credential. */
 export class DatabaseSession {
   private ended: Promise<void>;
 
@@ -28,7 +28,7 @@ export class DatabaseSession {
     return rows[0]?.count ?? 0;
   }
 
-  /** Whether the target itself refuses this table, with SQLSTATE 42501 (insufficient privilege). */
+  /** True when the target itself refuses this table with SQLSTATE 42501 (insufficient privilege). */
   async isRefused(table: string): Promise<boolean> {
     return this.count(table).then(
       () => false,
@@ -40,7 +40,7 @@ export class DatabaseSession {
     return (await this.client.query('SELECT FROM pg_roles WHERE rolname = $1', [name])).rowCount === 1;
   }
 
-  /** A transaction that stays open, as an agent that is in the middle of something would hold it. */
+  /** Begins a transaction and leaves it open, as a working agent would. */
   async stayInTransaction(): Promise<void> {
     await this.client.query('BEGIN');
   }
@@ -55,7 +55,7 @@ export class DatabaseSession {
   }
 }
 
-/** Whether the target refuses a new login with this URL. */
+/** True when the target refuses a new login with this URL. */
 export async function isLoginRefused(url: string): Promise<boolean> {
   return DatabaseSession.open(url).then(
     async (session) => {

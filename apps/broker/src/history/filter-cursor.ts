@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { positionOf } from '../http/page.js';
 
 /**
- * A cursor that goes with the filters of its page: with others it would skip or repeat items without a sign of it.
- * Reading one throws `invalid_request` for a cursor of another list, or of the same list under other filters.
+ * A cursor that is bound to its list and filters: under other filters it would skip or repeat items unnoticed. Reading
+ * a cursor of another list, or of other filters, throws `invalid_request`.
  */
 export class FilterCursor<Position> {
   private readonly schema: z.ZodType<readonly [string, Position]>;
@@ -15,12 +15,12 @@ export class FilterCursor<Position> {
     this.schema = z.tuple([z.literal(this.filters), position]);
   }
 
-  /** The position to go on from, or undefined without a cursor. */
+  /** Returns the position after which the page starts; undefined without a cursor. */
   read(cursor: string | undefined): Position | undefined {
     return positionOf(cursor, this.schema)?.[1];
   }
 
-  /** What `pageView` writes down, or undefined on the last page. */
+  /** Returns the cursor content for `pageView`; undefined on the last page. */
   next<Next>(position: Next | undefined): readonly [string, Next] | undefined {
     return position === undefined ? undefined : [this.filters, position];
   }

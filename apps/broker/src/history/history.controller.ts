@@ -29,7 +29,7 @@ export class HistoryController {
 
   @Get('issuances')
   @Permits(['auditor', 'operator'])
-  @ApiOperation({ summary: 'Who got what, for what, and how it ended: one item a lease, newest first' })
+  @ApiOperation({ summary: 'List issuances, one item per lease, newest first' })
   @ApiOkResponse({ standardSchema: IssuancesSchema })
   issuances(@Query({ schema: IssuancesQuerySchema }) query: IssuancesQuery): Promise<JsonObject> {
     return this.history.issuances(query);
@@ -37,7 +37,7 @@ export class HistoryController {
 
   @Get('tasks/:id/timeline')
   @Permits(['auditor', 'operator'])
-  @ApiOperation({ summary: 'The whole story of a task, in the order of the log' })
+  @ApiOperation({ summary: 'Read all audit entries of a task, oldest first' })
   @ApiOkResponse({ standardSchema: TimelineSchema })
   timeline(
     @Param('id', { schema: TaskIdSchema }) id: TaskId,
@@ -48,7 +48,7 @@ export class HistoryController {
 
   @Get('refusals')
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Identities that were refused, and why, newest first' })
+  @ApiOperation({ summary: 'List refused identities with the reason, newest first' })
   @ApiOkResponse({ standardSchema: RefusalsSchema })
   refusals(@Query({ schema: RefusalsQuerySchema }) query: RefusalsQuery): Promise<JsonObject> {
     return this.history.refusals(query);
@@ -56,7 +56,7 @@ export class HistoryController {
 
   @Get('audit/entries')
   @Permits(['auditor'])
-  @ApiOperation({ summary: 'The sealed log in its gapless sequence, with what it takes to check each leaf hash' })
+  @ApiOperation({ summary: 'Read the audit entries in their gapless sequence, with the data to verify each leaf hash' })
   @ApiOkResponse({ standardSchema: EntriesSchema })
   entries(@Query({ schema: EntriesQuerySchema }) query: EntriesQuery): Promise<JsonObject> {
     return this.history.entries(query);

@@ -8,14 +8,14 @@ import { TaskIdSchema } from '../tasks/task.schemas.js';
 const NameFilter = z.string().min(1).max(63).optional();
 const Instant = z.iso.datetime();
 
-/** RFC 3339, from 1970 on. */
+/** An RFC 3339 instant since 1970. */
 const InstantFilter = z.iso
   .datetime({ offset: true })
   .max(40)
   .refine((text) => Date.parse(text) >= 0, 'use an instant since 1970')
   .optional();
-const from = InstantFilter.meta({ description: 'the first instant, RFC 3339', examples: ['2026-11-22T00:00:00Z'] });
-const to = InstantFilter.meta({ description: 'the instant before which to stop, RFC 3339' });
+const from = InstantFilter.meta({ description: 'from this instant on, RFC 3339', examples: ['2026-11-22T00:00:00Z'] });
+const to = InstantFilter.meta({ description: 'before this instant, RFC 3339' });
 const CAUSES = Object.keys(TERMINAL_STATE) as [TaskEndCause];
 
 const LeaseStateSchema = z.enum(['minting', 'active', 'revoking', 'revoked', 'expired', 'failed', 'abandoned']);
@@ -33,7 +33,7 @@ export const IssuancesQuerySchema = PageQuerySchema.extend({
 });
 export type IssuancesQuery = z.infer<typeof IssuancesQuerySchema>;
 
-/** Query of `GET /tasks/:id/timeline`: the whole story of most tasks is one page. */
+/** Query of `GET /tasks/:id/timeline`. The default limit fits all entries of most tasks. */
 export const TimelineQuerySchema = PageQuerySchema.extend({
   limit: z.coerce.number().int().min(1).max(200).default(200),
 });
@@ -61,13 +61,13 @@ export const RefusalsQuerySchema = PageQuerySchema.extend({
     .min(1)
     .max(300)
     .optional()
-    .meta({ description: 'as `issuer` of an item has it', examples: ['development'] }),
+    .meta({ description: 'the `issuer` of an item', examples: ['development'] }),
   from,
   to,
 });
 export type RefusalsQuery = z.infer<typeof RefusalsQuerySchema>;
 
-/** What the cursors of the four lists stand for. */
+/** Cursor positions of the four lists. */
 export const IssuancePositionSchema = z.strictObject({
   createdAt: z.iso.datetime({ precision: 6 }),
   leaseId: z.string().refine((text) => isId('lse', text)),
@@ -87,19 +87,21 @@ const IssuanceSchema = z
     leaseId: z.string(),
     taskId: z.string(),
     state: LeaseStateSchema,
-    name: z.string().meta({ description: 'of the credential in its template' }),
+    name: z.string().meta({ description: 'name of the credential in the template' }),
     provider: z.string(),
     connection: z.string().optional(),
     agent: z.string(),
     template: z.strictObject({ name: z.string(), version: z.int() }),
     runtime: z.string(),
     purpose: z.string(),
-    scope: z.json().meta({ description: 'what the credential reaches, as it was rendered' }),
+    scope: z.json().meta({ description: 'the rendered scope of the credential' }),
     createdAt: Instant,
     expiresAt: Instant.meta({ description: 'the granted deadline' }),
-    providerExpiresAt: Instant.optional().meta({ description: 'the expiry that the provider itself enforces' }),
+    providerExpiresAt: Instant.optional().meta({ description: 'the expiry that the provider enforces' }),
     revokeRequestedAt: Instant.optional(),
-    revokeEffectiveAt: Instant.optional().meta({ description: 'from when on the target refuses the credential' }),
+    revokeEffectiveAt: Instant.optional().meta({
+      description: 'the instant from which the target refuses the credential',
+    }),
     endedAt: Instant.optional(),
     cause: z.string().optional(),
   })
@@ -109,30 +111,30 @@ export const IssuancesSchema = pageSchema(IssuanceSchema, 'Issuances');
 const RefusalSchema = z
   .strictObject({
     at: Instant,
-    reason: z.string().meta({ description: 'docs/problems.md lists them', examples: ['audience'] }),
+    reason: z.string().meta({ description: 'one of the reasons in docs/problems.md', examples: ['audience'] }),
     issuer: z
       .string()
       .optional()
-      .meta({ description: 'the Issuer document that the token chose, else the `iss` that it claims' }),
+      .meta({ description: 'name of the Issuer document that the token selected, otherwise the `iss` claim' }),
     member: z
       .string()
       .optional()
-      .meta({ description: 'of `malformed`: the header member or claim whose form is not accepted' }),
+      .meta({ description: '`malformed` only: the header member or claim with a wrong form' }),
     subject: z.string().optional(),
     kid: z.string().optional(),
     alg: z.string().optional(),
     typ: z.string().optional(),
     aud: z.union([z.string(), z.array(z.string())]).optional(),
     route: z.string().optional(),
-    requestId: z.string().optional().meta({ description: 'in the answer: `instance`, `x-request-id`' }),
+    requestId: z.string().optional().meta({ description: '`instance` and `x-request-id` of the answer' }),
     count: z
       .int()
       .optional()
-      .meta({ description: 'of refusals of this kind that have no item of their own, from `from` to `to`' }),
+      .meta({ description: 'number of refusals of this kind between `from` and `to` that have no item' }),
     from: Instant.optional(),
     to: Instant.optional(),
   })
-  .meta({ id: 'Refusal', description: 'members that come from the token are escaped and cut off' });
+  .meta({ id: 'Refusal', description: 'members from the token are escaped and truncated' });
 export const RefusalsSchema = pageSchema(RefusalSchema, 'Refusals');
 
 const EntryBodySchema = z
@@ -148,15 +150,15 @@ const EntryBodySchema = z
   .meta({
     id: 'AuditEntry',
     description:
-      'one transition or denial, or the `count` of denials without an entry of their own; the other members are its facts',
+      'one transition, one denial, or the `count` of denials without an entry; the other members are its facts',
   });
 
 export const TimelineSchema = pageSchema(
-  EntryBodySchema.extend({ seq: z.int().optional().meta({ description: 'place in the log, once it is sealed' }) }).meta(
-    {
-      id: 'TimelineEntry',
-    },
-  ),
+  EntryBodySchema.extend({
+    seq: z.int().optional().meta({ description: 'number in the audit sequence, once assigned' }),
+  }).meta({
+    id: 'TimelineEntry',
+  }),
   'Timeline',
 );
 
@@ -166,7 +168,7 @@ export const EntriesSchema = pageSchema(
       seq: z.int(),
       leafHash: z.string().meta({ description: 'base64url of SHA-256(0x00 ‖ canonical), RFC 6962 §2.1' }),
       body: EntryBodySchema,
-      canonical: z.string().meta({ description: 'the body as canonical JSON (RFC 8785), the bytes that were hashed' }),
+      canonical: z.string().meta({ description: 'the body as canonical JSON (RFC 8785): the hashed bytes' }),
     })
     .meta({ id: 'SealedEntry' }),
   'SealedEntries',

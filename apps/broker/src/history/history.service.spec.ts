@@ -1,13 +1,14 @@
+import { bareEntry } from '@mayfly/testing';
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { auditEntry, MAYFLY } from '@mayfly/audit';
+import { MAYFLY } from '@mayfly/audit';
 import { canonicalJson, newId, type JsonObject } from '@mayfly/kernel';
 import type { Issuance, SealedEntry, StoryEntry } from '@mayfly/persistence';
 import { HistoryService } from './history.service.js';
 
 const AT = new Date('2030-01-01T00:00:00Z');
 const taskId = newId('tsk');
-const { body } = auditEntry('task.denied', AT, MAYFLY, { taskId }, { control: 'requester-runtime' });
+const { body } = bareEntry('task.denied', AT, MAYFLY, { taskId }, { control: 'requester-runtime' });
 const issuance: Issuance = {
   ...{ leaseId: newId('lse'), taskId, state: 'revoked', name: 'api', provider: 'signed-token', agent: 'support-agent' },
   ...{ template: { name: 'support', version: 2 }, runtime: 'ci', purpose: 'answer', scope: { operations: ['read'] } },
@@ -97,7 +98,7 @@ describe('the history', () => {
 
   it('shows a refused identity by the members that are meant to be shown, page by page', async () => {
     const facts = { reason: 'audience', issuer: 'ci', aud: ['a'], requestId: 'req_1', suppressedBefore: 3 };
-    const refused = auditEntry('identity.refused', AT, MAYFLY, {}, facts);
+    const refused = bareEntry('identity.refused', AT, MAYFLY, {}, facts);
     const next = { at: '2030-01-01T00:00:00.000001Z', id: refused.id };
     const refusals = new OnePage([refused.body], next);
     const query = { limit: 1, reason: 'audience' } as const;

@@ -14,39 +14,42 @@ import {
 } from './history.schemas.js';
 import { issuanceView, refusalView, sealedView, storyView } from './history.view.js';
 
-/** What auditors read, and what the platform team reads of refused identities. A list answers `{items, nextCursor}`; all throw `invalid_request` for a cursor of another list. */
+/**
+ * Reads the history for auditors and operators, and refused identities for platform teams. A list returns
+ * `{items, nextCursor}`. All methods throw `invalid_request` for a cursor of another list.
+ */
 export class HistoryService {
   constructor(
     private readonly history: Pick<HistoryReader, 'issuances'>,
     private readonly audit: Pick<AuditReader, 'story' | 'entries' | 'refusals'>,
   ) {}
 
-  /** Leases, newest first. */
+  /** Lists leases, newest first. */
   async issuances({ limit, cursor, ...filter }: IssuancesQuery): Promise<JsonObject> {
     const cursors = new FilterCursor('issuances', filter, IssuancePositionSchema);
     const page = await this.history.issuances(filter, { limit, after: cursors.read(cursor) });
     return pageView(page.items.map(issuanceView), cursors.next(page.next && { ...page.next }));
   }
 
-  /** Everything that was recorded under a task's id. Throws `not_found`. */
+  /** Reads all audit entries of a task. Throws `not_found`. */
   async timeline(taskId: TaskId, { limit, cursor }: TimelineQuery): Promise<JsonObject> {
     const cursors = new FilterCursor('timeline', { taskId }, StoryPositionSchema);
     const after = cursors.read(cursor);
     const page = await this.audit.story(taskId, { limit, after });
-    // A task's first entry is committed with the task.
+    // Every task has an entry, because the first one is committed with the task.
     if (after === undefined && page.items.length === 0)
       throw new Problem('not_found', `there is no task \`${taskId}\``);
     return pageView(page.items.map(storyView), cursors.next(page.next && { ...page.next }));
   }
 
-  /** Refused identities, newest first. */
+  /** Lists refused identities, newest first. */
   async refusals({ limit, cursor, ...filter }: RefusalsQuery): Promise<JsonObject> {
     const cursors = new FilterCursor('refusals', filter, RefusalPositionSchema);
     const page = await this.audit.refusals(filter, { limit, after: cursors.read(cursor) });
     return pageView(page.items.map(refusalView), cursors.next(page.next && { ...page.next }));
   }
 
-  /** The sealed log, in its sequence. */
+  /** Reads the audit entries in sequence. */
   async entries({ limit, cursor, ...filter }: EntriesQuery): Promise<JsonObject> {
     const cursors = new FilterCursor('entries', filter, SequenceSchema);
     const page = await this.audit.entries(filter, { limit, after: cursors.read(cursor) });

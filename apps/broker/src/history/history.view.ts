@@ -1,7 +1,7 @@
 import type { JsonObject } from '@mayfly/kernel';
 import type { Issuance, SealedEntry, StoryEntry } from '@mayfly/persistence';
 
-/** A lease in the history. */
+/** Returns a lease of the history. */
 export function issuanceView(issuance: Issuance): JsonObject {
   const { createdAt, expiresAt, providerExpiresAt, revokeRequestedAt, revokeEffectiveAt, endedAt, endCause } = issuance;
   return {
@@ -26,17 +26,17 @@ export function issuanceView(issuance: Issuance): JsonObject {
   };
 }
 
-/** An entry in a task's story: everything that was written down, with its place in the log. */
+/** Returns an audit entry of a task, with its number in the sequence. */
 export function storyView({ seq, body }: StoryEntry): JsonObject {
   return { seq, ...parsed(body) };
 }
 
-/** An entry with what it takes to compute its leaf hash again. */
+/** Returns an audit entry with the data to recompute its leaf hash. */
 export function sealedView({ seq, leafHash, body }: SealedEntry): JsonObject {
   return { seq, leafHash: leafHash.toString('base64url'), body: parsed(body), canonical: body };
 }
 
-/** A refused identity, or the number of those without an entry of their own. */
+/** Returns a refused identity, or the number of refusals without an entry. */
 export function refusalView(body: string): JsonObject {
   const { at, reason, member, issuer, subject, kid, alg, typ, aud, route, requestId, count, from, to } = parsed(body);
   return { at, reason, member, issuer, subject, kid, alg, typ, aud, route, requestId, count, from, to };

@@ -20,7 +20,7 @@ export const ProblemSchema = z
     identity: z
       .object({ issuer: z.string(), subject: z.string() })
       .optional()
-      .meta({ description: 'the proven identity of the caller, to be bound to an agent' }),
+      .meta({ description: 'the proven identity of the caller; bind it to an agent' }),
     errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
     taskId: z.string().optional(),
   })
@@ -28,24 +28,24 @@ export const ProblemSchema = z
 
 const MEANINGS: Readonly<Record<number, string>> = {
   400: 'the request does not have the documented shape',
-  401: 'no identity was proven, or it was refused; `reason` says why, for a proven token',
-  403: 'not permitted; `control` names what refused, `reason` and `identity` what has to be bound to an agent',
-  404: 'it is not there, or not for this caller to see',
-  409: 'it is not in a state for this, or the same request is under way',
+  401: 'no identity was proven, or it was refused; for a proven token, `reason` says why',
+  403: 'not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent',
+  404: 'not found, or not visible to this caller',
+  409: 'the state does not allow this, or the same request is in progress',
   422: 'well formed, but wrong in content',
   429: 'a quota is used up',
   500: 'a fault of the service',
   502: 'a back end refused',
-  503: 'a part that is needed does not answer; nothing was granted',
+  503: 'a required part does not answer; nothing was granted',
 };
 
-/** What only some routes answer with. */
+/** Statuses of some routes only. */
 const SPECIAL_MEANINGS: Readonly<Record<number, string>> = {
-  412: '`If-Match` names an older version, or `If-None-Match: *` meets one that exists',
-  428: 'the change needs `If-Match` with the `ETag` of what was read',
+  412: '`If-Match` names an older version, or `If-None-Match: *` finds an existing one',
+  428: 'the change needs `If-Match` with the `ETag` that was read',
 };
 
-/** Documents the problems that any route may answer with, or only those of the statuses given. */
+/** Adds the problem responses of any route, or only those with the given statuses, to the OpenAPI document. */
 export function ApiProblems(...statuses: readonly number[]) {
   const wanted = statuses.length === 0 ? Object.keys(MEANINGS).map(Number) : statuses;
   return applyDecorators(

@@ -4,21 +4,21 @@ import { z } from 'zod';
 /** Query of every list. */
 export const PageQuerySchema = z.strictObject({
   limit: z.coerce.number().int().min(1).max(200).default(50),
-  cursor: z.string().max(500).optional().meta({ description: '`nextCursor` of the page before' }),
+  cursor: z.string().max(500).optional().meta({ description: '`nextCursor` of the previous page' }),
 });
 export type PageQuery = z.infer<typeof PageQuerySchema>;
 
-/** What every list answers. */
+/** Returns the schema of a list's answer. */
 export function pageSchema(item: z.ZodType, id: string) {
   return z
     .strictObject({
       items: z.array(item),
-      nextCursor: z.string().nullable().meta({ description: 'for the next page; null on the last one' }),
+      nextCursor: z.string().nullable().meta({ description: 'cursor of the next page; null on the last page' }),
     })
     .meta({ id });
 }
 
-/** The position that a cursor stands for, undefined without one. Throws `invalid_request` for a cursor of another list. */
+/** Decodes a cursor into its position; undefined without one. Throws `invalid_request` for a cursor of another list. */
 export function positionOf<Position>(cursor: string | undefined, schema: z.ZodType<Position>): Position | undefined {
   if (cursor === undefined) return undefined;
   const read = schema.safeParse(readCursor(cursor));
@@ -26,7 +26,7 @@ export function positionOf<Position>(cursor: string | undefined, schema: z.ZodTy
   return read.data;
 }
 
-/** A page as it is answered; `next` is the position after which the next one starts. */
+/** Returns a list's answer. `next` is the position after which the next page starts. */
 export function pageView(items: readonly JsonObject[], next: Json | undefined): JsonObject {
   const nextCursor = next === undefined ? null : Buffer.from(JSON.stringify(next)).toString('base64url');
   return { items, nextCursor };

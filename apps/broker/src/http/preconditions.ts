@@ -12,14 +12,14 @@ export function sendEtag(reply: FastifyReply, revision: number): void {
   reply.header('etag', etagOf(revision));
 }
 
-/** For creation: nothing of that name may be there. Throws `conflict`. */
+/** Precondition of a creation: the name must be free. Throws `conflict`. */
 export const mustBeNew: Precondition = (revision) => {
   if (revision !== undefined) throw new Problem('conflict', 'something of this name exists; change it with PUT');
 };
 
 /**
- * For change: `If-Match` must name the revision that is there (RFC 9110 §13.1.1). Throws `precondition_required` without
- * the header, and the precondition `precondition_failed` on a mismatch.
+ * Returns the precondition of a change: `If-Match` must name the stored revision (RFC 9110 §13.1.1). Throws
+ * `precondition_required` without the header; the precondition throws `precondition_failed` on a mismatch.
  */
 export function mustMatch(headers: Headers): Precondition {
   const wanted = headers['if-match'];
@@ -33,12 +33,12 @@ export function mustMatch(headers: Headers): Precondition {
   };
 }
 
-/** Whether a PUT may create and nothing else; it is then answered with 201 (RFC 9110 §9.3.4). */
+/** True for a PUT that may only create; it is answered with 201 (RFC 9110 §9.3.4). */
 export function isCreation(headers: Headers): boolean {
   return headers['if-none-match'] === '*';
 }
 
-/** For PUT, which creates with `If-None-Match: *` (RFC 9110 §13.1.2) and changes with `If-Match`. */
+/** Returns the precondition of a PUT: `If-None-Match: *` creates (RFC 9110 §13.1.2), `If-Match` changes. */
 export function mustMatchOrBeNew(headers: Headers): Precondition {
   if (!isCreation(headers)) return mustMatch(headers);
   return (revision) => {
@@ -46,10 +46,29 @@ export function mustMatchOrBeNew(headers: Headers): Precondition {
   };
 }
 
-/** Documents `If-Match` of a change, and how a change is refused without it or with an older one. */
+/** Adds the required `If-Match` header and its refusals to the OpenAPI document. */
 export function ApiIfMatch() {
   return applyDecorators(
-    ApiHeader({ name: 'If-Match', required: true, description: 'the `ETag` of what was read', example: '"1"' }),
+    ApiHeader({ name: 'If-Match', required: true, description: 'the `ETag` that was read', example: '"1"' }),
+    ApiProblems(412, 428),
+  );
+}
+
+/** Adds the two headers of a PUT, one of which is required, to the OpenAPI document. */
+export function ApiIfMatchOrNew() {
+  return applyDecorators(
+    ApiHeader({
+      name: 'If-Match',
+      required: false,
+      description: 'to replace: the `ETag` that was read',
+      example: '"1"',
+    }),
+    ApiHeader({
+      name: 'If-None-Match',
+      required: false,
+      description: 'to create: `*`',
+      schema: { const: '*' } as object,
+    }),
     ApiProblems(412, 428),
   );
 }

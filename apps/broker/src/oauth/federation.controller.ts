@@ -9,7 +9,7 @@ import { Permits } from '../security/permits.js';
 import { SERVICES } from '../tokens.js';
 import { JwksSchema, OpenIdConfigurationSchema } from './oauth.schemas.js';
 
-/** What targets read that trust Mayfly as an OpenID Provider: its tokens for them, and never those that agents get. */
+/** OpenID Provider metadata and keys for targets that trust Mayfly. Agents never get the tokens of these keys. */
 @ApiTags('oauth')
 @ApiProblems(500, 503)
 @Controller('federation')
@@ -18,7 +18,7 @@ export class FederationController {
 
   @Get('.well-known/openid-configuration')
   @Permits(['anyone'])
-  @ApiOperation({ summary: 'How targets check that it is Mayfly (OpenID Connect Discovery)' })
+  @ApiOperation({ summary: 'OpenID Provider metadata for targets (OpenID Connect Discovery)' })
   @ApiOkResponse({ standardSchema: OpenIdConfigurationSchema })
   configuration(): JsonObject {
     const { federationKeys, federationTokens } = this.services;
@@ -34,12 +34,12 @@ export class FederationController {
 
   @Get('jwks.json')
   @Permits(['anyone'])
-  @ApiOperation({ summary: 'The keys that tokens for targets verify with (RFC 7517)' })
+  @ApiOperation({ summary: 'Public keys for the tokens that Mayfly sends to targets (RFC 7517)' })
   @ApiOkResponse({ standardSchema: JwksSchema })
   jwks(@Res({ passthrough: true }) reply: FastifyReply): ReturnType<KeyRing['jwks']> {
     const { federationKeys } = this.services;
     const jwks = federationKeys.jwks();
-    // No longer than this, or a key could sign before every verifier has seen it.
+    // A longer cache would let a new key sign before every verifier has it.
     reply.header('cache-control', `public, max-age=${String(federationKeys.options.cacheSeconds)}`);
     return jwks;
   }

@@ -9,7 +9,7 @@ import { Permits } from '../security/permits.js';
 import { SERVICES } from '../tokens.js';
 import { JwksSchema, MetadataSchema } from './oauth.schemas.js';
 
-/** What resource servers read before they trust a token. */
+/** Metadata and keys that resource servers read to verify access tokens. */
 @ApiTags('oauth')
 @ApiProblems(500, 503)
 @Controller('.well-known')
@@ -18,19 +18,19 @@ export class MetadataController {
 
   @Get('jwks.json')
   @Permits(['anyone'])
-  @ApiOperation({ summary: 'The keys that tokens verify with (RFC 7517)' })
+  @ApiOperation({ summary: 'Public keys for access tokens (RFC 7517)' })
   @ApiOkResponse({ standardSchema: JwksSchema })
   jwks(@Res({ passthrough: true }) reply: FastifyReply): ReturnType<KeyRing['jwks']> {
     const { keyRing } = this.services;
     const jwks = keyRing.jwks();
-    // No longer than this, or a key could sign before every verifier has seen it.
+    // A longer cache would let a new key sign before every verifier has it.
     reply.header('cache-control', `public, max-age=${String(keyRing.options.cacheSeconds)}`);
     return jwks;
   }
 
   @Get('oauth-authorization-server')
   @Permits(['anyone'])
-  @ApiOperation({ summary: 'Where what is (RFC 8414)' })
+  @ApiOperation({ summary: 'Authorization server metadata (RFC 8414)' })
   @ApiOkResponse({ standardSchema: MetadataSchema })
   metadata(): JsonObject {
     const { publicUrl, config } = this.services;
@@ -38,11 +38,11 @@ export class MetadataController {
       issuer: publicUrl,
       jwks_uri: `${publicUrl}/.well-known/jwks.json`,
       introspection_endpoint: `${publicUrl}/oauth/introspect`,
-      // No registered method: callers send the workload identity token they have (RFC 7662 §2.1 permits a bearer token).
+      // Not a registered method: callers send their workload identity token (RFC 7662 §2.1 permits a bearer token).
       introspection_endpoint_auth_methods_supported: ['bearer'],
       revocation_endpoint: `${publicUrl}/oauth/revoke`,
       revocation_endpoint_auth_methods_supported: ['bearer'],
-      // Tokens come with tasks (`POST /tasks`): there is no authorization endpoint and no token endpoint.
+      // `POST /tasks` issues the tokens: there is no authorization endpoint and no token endpoint.
       response_types_supported: [],
       grant_types_supported: [],
       authorization_details_types_supported: ['mayfly_operations'],

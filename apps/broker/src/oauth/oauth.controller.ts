@@ -21,9 +21,9 @@ export class OAuthController {
   @Header('cache-control', 'no-store')
   @ApiConsumes('application/x-www-form-urlencoded')
   @ApiOperation({
-    summary: 'Whether a token may be used now (RFC 7662)',
+    summary: 'Introspect a token (RFC 7662)',
     description:
-      'For resource servers of the token’s audience, the agent that it was issued to, operators and auditors. Everybody else reads `active: false`, and nothing else.',
+      'For resource servers of the token’s audience, the agent that it was issued to, operators and auditors. All other callers get `active: false` and nothing more.',
   })
   @ApiOkResponse({ standardSchema: IntrospectionSchema })
   introspect(
@@ -39,11 +39,11 @@ export class OAuthController {
   @Header('cache-control', 'no-store')
   @ApiConsumes('application/x-www-form-urlencoded')
   @ApiOperation({
-    summary: 'Revoke a token, and with it its whole task (RFC 7009)',
+    summary: 'Revoke a token and its whole task (RFC 7009)',
     description:
-      'For the agent that the token was issued to, and operators. A credential lives as long as its task: the task ends with cause `revoked`, and all of its credentials are taken back. Unknown tokens, and those of others, change nothing and are answered alike.',
+      'For the agent that the token was issued to, and operators. A credential lives as long as its task: the task ends with cause `revoked`, and all of its credentials are revoked. An unknown token and a token of another agent change nothing and get the same answer.',
   })
-  @ApiOkResponse({ description: 'the token is not in use any more, if it ever was and is the caller’s' })
+  @ApiOkResponse({ description: 'the token is revoked, or was not active, or is not the caller’s' })
   async revoke(@Caller() caller: Principal, @Body({ schema: TokenFormSchema }) { token }: TokenForm): Promise<void> {
     await this.tokens.revoke(caller, token);
   }

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** The form of RFC 7662 §2.1 and RFC 7009 §2.1. A hint that is wrong or unknown is ignored, as both demand. */
+/** Form of RFC 7662 §2.1 and RFC 7009 §2.1. Both require to ignore a wrong or unknown hint. */
 export const TokenFormSchema = z
   .strictObject({
     token: z.string().min(1).max(8_192).meta({ description: 'a token that this service issued' }),
@@ -44,7 +44,7 @@ export const JwksSchema = z
   .strictObject({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })) })
   .meta({ id: 'Jwks' });
 
-/** OpenID Connect Discovery 1.0 §3, without the endpoints of a login, which is not offered. */
+/** OpenID Connect Discovery 1.0 §3, without login endpoints: Mayfly offers no login. */
 export const OpenIdConfigurationSchema = z
   .strictObject({
     issuer: z.url(),

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
-import type { Connection } from '@mayfly/credentials';
+import { ProviderRegistry, type Connection } from '@mayfly/credentials';
+import { DummyProvider } from '@mayfly/provider-dummy';
+import { SignedTokenProvider } from '@mayfly/provider-signed-token';
 import { ResourceServers } from './resource-servers.js';
 
 const CASES = 'https://cases.example';
@@ -7,6 +9,11 @@ const CASES = 'https://cases.example';
 function connection(provider: string, config: Connection['spec']['config']): Connection {
   return { name: 'cases', spec: { provider, owner: 'crm-platform', config } };
 }
+
+const providers = new ProviderRegistry([
+  { provider: new SignedTokenProvider({} as never, 'https://mayfly.example') },
+  { provider: new DummyProvider({ now: () => new Date() }) },
+]);
 
 const declared = {
   connections: [
@@ -20,7 +27,9 @@ const declared = {
 
 describe('resource servers', () => {
   it('serve the audience that a connection declares for them', () => {
-    expect(new ResourceServers(declared).serves({ acceptedBy: ['ci'], subject: 'cases-api' }, CASES)).toBe(true);
+    expect(new ResourceServers(declared, providers).serves({ acceptedBy: ['ci'], subject: 'cases-api' }, CASES)).toBe(
+      true,
+    );
   });
 
   it.each([
@@ -29,20 +38,21 @@ describe('resource servers', () => {
     ['whose subject only begins alike', 'ci', 'cases-api-2'],
     ['that nobody declared', 'ci', 'stranger'],
   ])('do not serve it: a workload %s', (_, issuer, subject) => {
-    expect(new ResourceServers(declared).serves({ acceptedBy: [issuer], subject }, CASES)).toBe(false);
+    expect(new ResourceServers(declared, providers).serves({ acceptedBy: [issuer], subject }, CASES)).toBe(false);
   });
 
   it.each([
+    ['of a provider that is not there', connection('gone', declared.connections[0]!.spec.config)],
     ['of another provider', connection('dummy', declared.connections[0]!.spec.config)],
     ['that does not fit its schema', connection('signed-token', { ...declared.connections[0]!.spec.config, extra: 1 })],
   ])('do not come from a connection %s', (_, only) => {
-    const servers = new ResourceServers({ connections: [only] });
+    const servers = new ResourceServers({ connections: [only] }, providers);
     expect(servers.serves({ acceptedBy: ['ci'], subject: 'cases-api' }, CASES)).toBe(false);
   });
 
   it('change with the declared state', () => {
     const state = { connections: declared.connections };
-    const servers = new ResourceServers(state);
+    const servers = new ResourceServers(state, providers);
     expect(servers.serves({ acceptedBy: ['ci'], subject: 'cases-api' }, CASES)).toBe(true);
     state.connections = [];
     expect(servers.serves({ acceptedBy: ['ci'], subject: 'cases-api' }, CASES)).toBe(false);

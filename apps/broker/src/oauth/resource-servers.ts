@@ -1,39 +1,39 @@
-import type { Connection } from '@mayfly/credentials';
+import { resourceServersOf, type Connection, type ProviderRegistry } from '@mayfly/credentials';
 import type { VerifiedIdentity } from '@mayfly/identity';
-import { SignedTokenConnectionSchema } from '@mayfly/provider-signed-token';
 
-/** Declared connections; the array is another one after each change. */
+/** The declared connections. Each change brings a new array. */
 export interface ConnectionList {
   readonly connections: readonly Connection[];
 }
 
-/** Which workloads are resource servers of which audience, as the connections of provider `signed-token` declare it. */
+/** Index of resource servers by audience, from the connections of providers that mint tokens. */
 export class ResourceServers {
   private indexed: readonly Connection[] | undefined;
   private index: ReadonlySet<string> = new Set();
 
-  constructor(private readonly declared: ConnectionList) {}
+  constructor(
+    private readonly declared: ConnectionList,
+    private readonly providers: Pick<ProviderRegistry, 'find'>,
+  ) {}
 
   /**
-   * Whether this identity may introspect the tokens of this audience. Exact subject, and exactly a document of the issuer
-   * that accepted the token; nothing is guessed.
+   * True when this identity may introspect tokens of this audience. The subject must match exactly, and so must the
+   * Issuer document that accepted the token.
    */
   serves({ acceptedBy, subject }: Pick<VerifiedIdentity, 'acceptedBy' | 'subject'>, audience: string): boolean {
     const { connections } = this.declared;
     if (connections !== this.indexed) {
-      this.index = new Set(connections.flatMap(keysOf));
+      this.index = new Set(connections.flatMap((connection) => this.keysOf(connection)));
       this.indexed = connections;
     }
     return acceptedBy.some((issuer) => this.index.has(keyOf(audience, issuer, subject)));
   }
-}
 
-function keysOf({ spec }: Connection): string[] {
-  if (spec.provider !== 'signed-token') return [];
-  const config = SignedTokenConnectionSchema.safeParse(spec.config);
-  if (!config.success) return [];
-  const { audience, resourceServers } = config.data;
-  return resourceServers.map(({ issuer, subject }) => keyOf(audience, issuer, subject));
+  private keysOf({ spec }: Connection): string[] {
+    const provider = this.providers.find(spec.provider);
+    const servers = provider === undefined ? [] : resourceServersOf(provider, spec.config);
+    return servers.map(({ audience, issuer, subject }) => keyOf(audience, issuer, subject));
+  }
 }
 
 function keyOf(audience: string, issuer: string, subject: string): string {

@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import type { EndRequest } from '@mayfly/issuance';
-import { newId, Problem, type JsonObject } from '@mayfly/kernel';
+import { ProviderRegistry } from '@mayfly/credentials';
+import { SignedTokenProvider } from '@mayfly/provider-signed-token';
+import type { EndRequest } from '@mayfly/tasks';
+import { type JsonObject, newId, Problem } from '@mayfly/kernel';
 import { FakeSigningKeyStore, TestClock } from '@mayfly/testing';
 import { KeyRing, Sealer, TokenSigner, TokenVerifier } from '@mayfly/trust';
 import type { Principal } from '../security/principal.js';
@@ -14,6 +16,7 @@ const AUDIENCE = 'https://cases.example';
 const clock = new TestClock();
 const ring = new KeyRing(new FakeSigningKeyStore(), new Sealer({ current: randomBytes(32).toString('hex') }), clock);
 const signer = new TokenSigner(ring, clock);
+const providers = new ProviderRegistry([{ provider: new SignedTokenProvider({} as never, 'https://mayfly.example') }]);
 const connections = [
   {
     name: 'cases',
@@ -67,7 +70,7 @@ beforeEach(async () => {
         return live.has(leaseId);
       },
     },
-    resourceServers: new ResourceServers({ connections }),
+    resourceServers: new ResourceServers({ connections }, providers),
     ending: { end: async (request) => void ended.push(request) },
     refusals: { forbidden: async (caller) => void refused.push(caller) },
   });

@@ -1,4 +1,4 @@
-import type { TaskEnding } from '@mayfly/issuance';
+import type { TaskEnding } from '@mayfly/revocation';
 import { isId, type JsonObject } from '@mayfly/kernel';
 import type { LeaseReader } from '@mayfly/persistence';
 import { ACCESS_TOKEN_TYPE } from '@mayfly/provider-signed-token';
@@ -13,20 +13,20 @@ export interface TokensParts {
   readonly resourceServers: Pick<ResourceServers, 'serves'>;
   readonly ending: Pick<TaskEnding, 'end'>;
   readonly refusals: Pick<RefusalRecorder, 'forbidden'>;
-  /** the URL of this service, as its tokens name their issuer */
+  /** the `iss` claim of the broker's tokens */
   readonly issuer: string;
 }
 
-/** Nothing more is said of a token that is dead, unknown, or none of the caller's business (RFC 7662 §2.2). */
+/** The whole answer for a token that is dead, unknown or not for this caller (RFC 7662 §2.2). */
 const INACTIVE: JsonObject = { active: false };
 
-/** What becomes of the tokens that this service signed. */
+/** Introspects and revokes the access tokens that the broker signed. */
 export class TokensService {
   constructor(private readonly parts: TokensParts) {}
 
   /**
-   * RFC 7662: what a token says, while it may be used. It is dead from the commit that records the end of its task.
-   * INVARIANT: I7, throws `unavailable` when the lease cannot be read; nothing is active on a guess.
+   * RFC 7662: returns the claims of an active token. A token is inactive from the commit that records its task's end.
+   * INVARIANT: I7, throws `unavailable` when the lease cannot be read; no token is active on a guess.
    */
   async introspect(caller: Principal, token: string): Promise<JsonObject> {
     const claims = await this.claimsOf(token);
@@ -37,9 +37,9 @@ export class TokensService {
   }
 
   /**
-   * RFC 7009. A token lives as long as its task and the task as long as it is needed, so that revoking the token ends the
-   * whole task with cause `revoked`: everything that was granted for it is taken back. A token that is unknown, dead or
-   * another's changes nothing, and the caller is not told which.
+   * RFC 7009. A token lives exactly as long as its task, so revoking the token ends the task with cause `revoked` and
+   * revokes all of its credentials. An unknown or dead token, or a token of another agent, changes nothing, and all of
+   * them get the same answer.
    */
   async revoke(caller: Principal, token: string): Promise<void> {
     const claims = await this.claimsOf(token);
@@ -66,7 +66,7 @@ function mayRevoke(caller: Principal, claims: TokenClaims): boolean {
   return caller.kind === 'agent' && caller.agent.id === claims.sub;
 }
 
-/** The members of RFC 7662 §2.2 and RFC 9396 §9.2, and the task; no other claim leaves. */
+/** Returns the members of RFC 7662 §2.2 and RFC 9396 §9.2, and the task id; it discloses no other claim. */
 function disclosed({ scope, client_id, sub, aud, iss, exp, iat, jti, task_id, authorization_details }: TokenClaims) {
   return { scope, client_id, sub, aud, iss, exp, iat, jti, token_type: 'Bearer', task_id, authorization_details };
 }

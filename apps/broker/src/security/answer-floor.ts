@@ -1,7 +1,7 @@
-/** No refusal of a token that is not proven is answered earlier: what was looked at before it takes less. */
+/** The least time before an unproven token is refused. Every check takes less, so the time tells nothing about it. */
 const FLOOR_MS = 5;
 
-/** An instant after which a request may be answered; it counts from when it is made. */
+/** The earliest instant of an answer, counted from construction. */
 export class AnswerFloor {
   private timer: NodeJS.Timeout | undefined;
   private readonly passed: Promise<void>;
@@ -12,12 +12,12 @@ export class AnswerFloor {
     });
   }
 
-  /** Resolves when it has passed. */
+  /** Resolves at the earliest instant of the answer. */
   reached(): Promise<void> {
     return this.passed;
   }
 
-  /** For a request that does not wait for it. */
+  /** Clears the timer of a request that does not wait. */
   cancel(): void {
     clearTimeout(this.timer);
   }

@@ -15,10 +15,10 @@ import { isPermitted, Permits, type Permission } from './permits.js';
 import type { Principal } from './principal.js';
 import type { RefusalRecorder, RefusedCall } from './refusal.recorder.js';
 
-/** The request of a route, with who calls once the guard has let it through. */
+/** A request; the guard sets `principal` when it permits the call. */
 export type IdentifiedRequest = FastifyRequest & { principal?: Principal };
 
-/** Step 1 of the path: proves who calls, and refuses every route that does not state who may use it. */
+/** Step 1 of issuance: proves the caller's identity, and refuses every route without a stated permission. */
 @Injectable()
 export class IdentityGuard implements CanActivate {
   constructor(
@@ -41,7 +41,7 @@ export class IdentityGuard implements CanActivate {
     return true;
   }
 
-  /** Recorded before it is answered. A workload that a binding would let in is told what to bind. */
+  /** Records the refusal before it is answered. The answer tells an unbound workload which identity to bind. */
   private async refusalOf(
     principal: Principal,
     permissions: readonly Permission[],
@@ -56,7 +56,7 @@ export class IdentityGuard implements CanActivate {
     return new Problem('forbidden', `this route is for ${permissions.join(', ')}, not for ${describe(principal)}`);
   }
 
-  /** A suspended or retired agent gets nothing, by any route. */
+  /** Refuses an agent that is not active, on every route. */
   private async refuseInactive(principal: Principal, request: FastifyRequest): Promise<void> {
     if (principal.kind !== 'agent' || principal.agent.state === 'active') return;
     await this.refusals.forbidden(principal, routeOf(request), 'agent-lifecycle');
@@ -80,7 +80,7 @@ export class IdentityGuard implements CanActivate {
   }
 
   private principalOf(identity: VerifiedIdentity, requestId: string): Principal {
-    // Whose word counts, and for which roles, is declared too.
+    // Bindings and roles are declared, so a stale catalog must not decide.
     this.catalog.requireFresh();
     const bound = this.catalog.bindingOf(identity);
     if (bound !== undefined) return { kind: 'agent', identity, requestId, ...bound };

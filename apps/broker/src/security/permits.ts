@@ -2,13 +2,13 @@ import { Reflector } from '@nestjs/core';
 import type { Role } from '@mayfly/identity';
 import type { Principal } from './principal.js';
 
-/** Who may use a route: anyone, any proven identity, agents, resource servers, or people with a role. */
+/** A group of callers: anyone, any proven identity, agents, other workloads, or people with a role. */
 export type Permission = 'anyone' | 'authenticated' | 'agent' | 'workload' | Role;
 
-/** States on each route who may use it. A route that states nothing is refused to everybody. */
+/** Declares the permitted callers of a route. A route without it refuses every call. */
 export const Permits = Reflector.createDecorator<readonly Permission[]>();
 
-/** Whether a principal has one of the permissions. */
+/** True when the principal has one of the permissions. */
 export function isPermitted(principal: Principal, permissions: readonly Permission[]): boolean {
   return permissions.some((permission) => {
     switch (permission) {

@@ -4,7 +4,7 @@ import type { Role, VerifiedIdentity } from '@mayfly/identity';
 import type { Requester } from '@mayfly/issuance';
 import type { Declarer } from '@mayfly/persistence';
 
-/** Who calls, as proven: an agent in a runtime, a person with roles, or a workload that stands for no agent. */
+/** The proven caller: an agent in a runtime, a person with roles, or a workload that is not bound to an agent. */
 export type Principal = Call &
   (
     | { readonly kind: 'agent'; readonly agent: RegisteredAgent; readonly runtime: string }
@@ -12,7 +12,7 @@ export type Principal = Call &
     | { readonly kind: 'workload' }
   );
 
-/** One request, with the identity that it was proven to come from. */
+/** The proven identity of one request. */
 interface Call {
   readonly identity: VerifiedIdentity;
   readonly requestId: string;
@@ -26,17 +26,18 @@ export function actorOf(principal: Principal): Actor {
   return { kind: principal.kind, issuer, subject };
 }
 
-/** How a person is named in records of who did what. */
+/** Returns the name of a principal for records: `issuer:subject`. */
 export function nameOf({ identity }: Principal): string {
   return `${identity.issuer}:${identity.subject}`;
 }
 
-/** Who declares, for the records and for the audit. */
+/** Returns the declarer for the records and the audit. */
 export function declarerOf(principal: Principal): Declarer {
   return { name: nameOf(principal), actor: actorOf(principal) };
 }
 
 export function requesterOf({ agent, runtime, identity, requestId }: AgentPrincipal): Requester {
   const { issuer, subject, expiresAt } = identity;
-  return { agent, runtime, issuer, subject, identityExpiresAt: expiresAt, requestId };
+  const singleUse = identity.singleUse ? { singleUse: identity } : {};
+  return { agent, runtime, issuer, subject, identityExpiresAt: expiresAt, ...singleUse, requestId };
 }

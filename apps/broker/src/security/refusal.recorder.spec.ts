@@ -4,6 +4,7 @@ import { EgressRefused } from '@mayfly/egress';
 import { agentRefused, IdentityVerifier, IssuerKeySource, tokenMissing } from '@mayfly/identity';
 import { Problem, type JsonObject } from '@mayfly/kernel';
 import { FakeIssuer, TestClock } from '@mayfly/testing';
+import { redactText } from '../boot/redaction.js';
 import type { Principal } from './principal.js';
 import { RefusalRecorder } from './refusal.recorder.js';
 
@@ -26,6 +27,7 @@ beforeEach(() => {
     denials,
     metrics: { denied: (control) => void denied.push(control), identityRefused: (reason) => void reasons.push(reason) },
     log: { warn: (line: JsonObject) => void lines.push(line) },
+    redact: redactText,
   });
 });
 
@@ -173,6 +175,7 @@ describe('a refused identity', () => {
 });
 
 const ENTRY = {
+  factsVersion: 1,
   id: expect.any(String),
   at: expect.any(String),
   type: 'identity.refused',

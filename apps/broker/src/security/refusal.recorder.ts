@@ -1,8 +1,8 @@
-import { DENIAL_LIMITS, MAYFLY, type Actor, type Denial, type DenialLog } from '@mayfly/audit';
+import { type Actor, type Denial, DENIAL_LIMITS, type DenialLog, MAYFLY } from '@mayfly/audit';
 import { refusedIdentity, type RefusedIdentity } from '@mayfly/identity';
 import type { IssuanceMetrics } from '@mayfly/issuance';
-import { Problem } from '@mayfly/kernel';
-import { redactText, type Metrics } from '@mayfly/platform';
+import { type ControlName, Problem } from '@mayfly/kernel';
+import type { Metrics, Redaction } from '@mayfly/telemetry';
 import type { Logger } from 'pino';
 import { actorOf, type Principal } from './principal.js';
 
@@ -10,37 +10,38 @@ export interface RefusalParts {
   readonly denials: Pick<DenialLog, 'admit' | 'write' | 'writeLater'>;
   readonly metrics: Pick<IssuanceMetrics, 'denied'> & Pick<Metrics, 'identityRefused'>;
   readonly log: Pick<Logger, 'warn'>;
+  readonly redact: Redaction;
 }
 
-/** A request that is refused: the route's pattern, and the id that its answer has as `instance`. */
+/** A refused request: the route's pattern, and the request id (`instance` of the answer). */
 export interface RefusedCall {
   readonly route: string;
   readonly requestId: string;
 }
 
 /**
- * Writes refusals at the door into the audit, and one line each into the log, within the limits of `DENIAL_LIMITS`; all are
- * counted. A caller that was proven is answered after that. Nobody else waits for it, so that the time of an answer does
- * not tell what was found out about the token.
+ * Audits and logs refused identities and forbidden requests within `DENIAL_LIMITS`, and counts all of them. A proven
+ * caller gets its answer after the audit entry is written. For an unproven token the entry is written later, so that
+ * the time of the answer reveals nothing about the token.
  */
 export class RefusalRecorder {
   constructor(private readonly parts: RefusalParts) {}
 
-  /** Does nothing for a problem that is no refusal of an identity. Throws `unavailable` when the audit takes no entry. */
+  /** Records a refused identity; ignores other problems. Throws `unavailable` when the audit cannot be written. */
   async identity(problem: unknown, call: RefusedCall): Promise<void> {
     const refused = refusedIdentity(problem);
     if (refused === undefined) return;
     this.parts.metrics.denied('identity');
     this.parts.metrics.identityRefused(refused.reason);
-    // No verdict on the token: the line has what went wrong with the keys.
+    // The keys could not be read, so there is no verdict on the token: log the cause.
     const why = problem instanceof Problem && problem.code === 'unavailable' ? { err: problem } : {};
-    await this.note(identityDenial(refused, call), 'identity refused', refused.isProven, why);
+    await this.note(identityDenial(refused, call, this.parts.redact), 'identity refused', refused.isProven, why);
   }
 
-  /** `control` is what refused. Throws `unavailable` when the audit takes no entry. */
-  async forbidden(principal: Principal, route: string, control = 'permission'): Promise<void> {
+  /** Records a forbidden request; `control` refused it. Throws `unavailable` when the audit cannot be written. */
+  async forbidden(principal: Principal, route: string, control: ControlName = 'permission'): Promise<void> {
     this.parts.metrics.denied(control);
-    await this.note(forbiddenDenial(principal, route, control), 'request forbidden', true);
+    await this.note(forbiddenDenial(principal, { route, control }, this.parts.redact), 'request forbidden', true);
   }
 
   private async note(denial: Denial, message: string, isAwaited: boolean, more: object = {}): Promise<void> {
@@ -52,27 +53,35 @@ export class RefusalRecorder {
   }
 }
 
-function identityDenial({ reason, isProven, facts }: RefusedIdentity, { route, requestId }: RefusedCall): Denial {
-  const { issuer = '', subject = '' } = withoutSecrets(facts);
+function identityDenial(
+  { reason, isProven, facts }: RefusedIdentity,
+  { route, requestId }: RefusedCall,
+  redact: Redaction,
+): Denial {
+  const { issuer = '', subject = '' } = withoutSecrets(facts, redact);
   const isBound = isProven && (reason === 'no_agent' || reason === 'ambiguous_agent');
   const actor: Actor = isBound ? { kind: 'workload', issuer, subject } : MAYFLY;
   return {
     ...{ type: 'identity.refused', actor, subject: {} },
-    facts: { route, requestId, reason, ...withoutSecrets({ ...facts }) },
-    // Names that nobody vouches for are no group: there is no end to them.
+    facts: { route, requestId, reason, ...withoutSecrets({ ...facts }, redact) },
+    // An unproven issuer must not form a group: a caller could invent any number of names.
     group: isProven ? { reason, issuer } : { reason },
     limit: DENIAL_LIMITS.strangers,
     member: { key: isProven ? subject : issuer, limit: DENIAL_LIMITS.perStranger },
   };
 }
 
-function forbiddenDenial(principal: Principal, route: string, control: string): Denial {
+function forbiddenDenial(
+  principal: Principal,
+  { route, control }: { readonly route: string; readonly control: ControlName },
+  redact: Redaction,
+): Denial {
   const { identity, requestId } = principal;
-  const { issuer, subject } = withoutSecrets({ issuer: identity.issuer, subject: identity.subject });
+  const { issuer, subject } = withoutSecrets({ issuer: identity.issuer, subject: identity.subject }, redact);
   const isAgent = principal.kind === 'agent';
   const isStranger = principal.kind === 'workload';
   return {
-    ...{ type: 'request.forbidden', actor: withoutSecrets(actorOf(principal)) },
+    ...{ type: 'request.forbidden', actor: withoutSecrets(actorOf(principal), redact) },
     subject: isAgent ? { agent: principal.agent.name } : {},
     facts: { route, requestId, control, identity: { issuer, subject } },
     group: { control, ...(isAgent ? {} : { issuer }), ...(principal.kind === 'person' ? { subject } : {}) },
@@ -82,7 +91,7 @@ function forbiddenDenial(principal: Principal, route: string, control: string): 
   };
 }
 
-/** A claim may hold anything, a secret too. */
-function withoutSecrets<Facts extends object>(facts: Facts): Facts {
-  return JSON.parse(redactText(JSON.stringify(facts))) as Facts;
+/** Redacts secrets, because a claim may hold anything. */
+function withoutSecrets<Facts extends object>(facts: Facts, redact: Redaction): Facts {
+  return JSON.parse(redact(JSON.stringify(facts))) as Facts;
 }

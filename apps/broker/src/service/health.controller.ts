@@ -17,7 +17,7 @@ export class HealthController {
 
   @Get('healthz')
   @Permits(['anyone'])
-  @ApiOperation({ summary: 'The process answers' })
+  @ApiOperation({ summary: 'Check that the process answers' })
   @ApiOkResponse({ standardSchema: HealthSchema })
   health(): JsonObject {
     return { status: 'ok' };
@@ -26,10 +26,9 @@ export class HealthController {
   @Get('readyz')
   @Permits(['anyone'])
   @ApiOperation({
-    summary:
-      'The service can grant and end: the database takes writes, declarations were read lately, and there is a signing key',
+    summary: 'Check readiness: the database takes writes, the declarations are fresh, and there is a signing key',
     description:
-      'An answer counts for a second. A 503 says in `reason` why the database takes no change, or `declarations-unread`.',
+      'The broker reuses an answer for one second. The `reason` of a 503 says why the database takes no writes, or `declarations-unread`.',
   })
   @ApiOkResponse({ standardSchema: ReadinessSchema })
   @ApiProblems(503)

@@ -66,7 +66,7 @@ const TEMPLATE: JsonObject = {
   },
 };
 
-/** A body for each operation that takes one, by operation id. Tests send them all, in this order, and they work. */
+/** Example bodies by operation id. A test sends them all, in this order, and each must succeed. */
 export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'Tasks.create': {
     template: 'support-read-cases',
@@ -91,7 +91,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'OAuth.revoke': { token: 'eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJqdGkiOiJsc2VfIn0.c2lnbmF0dXJl' },
 };
 
-/** What `{name}` of a path is in the examples, by the first part of the path; `{id}` is a task's. */
+/** Example values of `{name}` and of a task's `{id}`, by the first segment of the path. */
 export const PATH_EXAMPLES: Readonly<Record<string, string>> = {
   issuers: 'deploy',
   connections: 'billing-api',

@@ -27,7 +27,7 @@ interface Parameter {
 }
 type Operation = NonNullable<OpenAPIObject['paths'][string]['get']>;
 
-/** Completes what the generator wrote down: media types of problems, meanings of answers, examples. */
+/** Completes the generated document: media types of problems, descriptions of answers, examples. */
 export function finish(document: OpenAPIObject): OpenAPIObject {
   for (const [path, item] of Object.entries(document.paths)) {
     for (const method of METHODS) {
@@ -47,7 +47,7 @@ export function finish(document: OpenAPIObject): OpenAPIObject {
   return document;
 }
 
-/** Any route that takes a body may refuse it before it is read; the OAuth endpoints say so themselves. */
+/** Adds 413 and 415 to every operation with a body. The OAuth endpoints declare their own. */
 function addBodyProblems({ requestBody, responses }: Operation): void {
   if (requestBody === undefined) return;
   for (const [status, description] of BODY_PROBLEMS) {
@@ -55,7 +55,7 @@ function addBodyProblems({ requestBody, responses }: Operation): void {
   }
 }
 
-/** The generator writes every answer down as `application/json`; problems have a media type of their own (RFC 9457 §3). */
+/** Fills empty descriptions, and gives problems their own media type (RFC 9457 §3); the generator uses JSON for all. */
 function finishResponse(status: string, response: Response): void {
   if (response.description === '') response.description = MEANINGS[status] ?? 'an answer';
   const json = response.content?.['application/json'];
@@ -68,7 +68,7 @@ function mediaOf({ requestBody }: Operation): Media[] {
   return requestBody !== undefined && 'content' in requestBody ? Object.values(requestBody.content) : [];
 }
 
-/** A schema that was written down whole brings its own definitions; references in a document start at its root. */
+/** Moves the definitions of an inline schema to the document's root, where its references must point. */
 function liftDefinitions(document: OpenAPIObject, media: Media): void {
   if (media.schema === undefined) return;
   const { schema, components } = withComponents(media.schema);

@@ -3,7 +3,7 @@ import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { z } from 'zod';
 
-/** The page of the API reference: Swagger UI over `/openapi.json`, with nothing from elsewhere. */
+/** The API reference page: Swagger UI over `/openapi.json`. It loads nothing from other hosts. */
 export const PAGE = `<!DOCTYPE html>
 <html lang="en">
   <head>
@@ -37,7 +37,7 @@ const SCRIPT = `window.ui = SwaggerUIBundle({
 });
 `;
 
-/** The page's own code and styles only; the interface may be called, and nobody may frame the page. */
+/** Content security policy: only the page's own code and styles; it may call the API, and no site may frame it. */
 export const PAGE_POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -50,7 +50,7 @@ export const PAGE_POLICY = [
   "frame-ancestors 'none'",
 ].join('; ');
 
-/** The files of the page. No other file can be asked for. */
+/** The files of the page. The route serves no others. */
 export const PageFileSchema = z.enum([
   'swagger-ui.css',
   'swagger-ui-bundle.js',
@@ -62,7 +62,7 @@ export type PageFile = z.infer<typeof PageFileSchema>;
 
 const TYPES = { css: 'text/css', js: 'text/javascript', png: 'image/png' } as const;
 
-/** A file of the page with its media type. */
+/** Reads a file of the page, with its media type. */
 export async function readPageFile(name: PageFile): Promise<{ readonly type: string; readonly content: Buffer }> {
   const type = TYPES[name.slice(name.lastIndexOf('.') + 1) as keyof typeof TYPES];
   if (name === 'page.css') return { type, content: Buffer.from(STYLE) };
@@ -70,7 +70,7 @@ export async function readPageFile(name: PageFile): Promise<{ readonly type: str
   return { type, content: await readFile(join(swaggerUi(), name)) };
 }
 
-/** Where Swagger UI is installed: with @nestjs/swagger, which depends on it. */
+/** Returns the folder of Swagger UI, which is installed as a dependency of @nestjs/swagger. */
 function swaggerUi(): string {
   const ofNest = createRequire(createRequire(import.meta.url).resolve('@nestjs/swagger'));
   return dirname(ofNest.resolve('swagger-ui-dist/package.json'));

@@ -5,7 +5,7 @@ import { Permits } from '../security/permits.js';
 import { OpenApi } from './openapi.js';
 import { PAGE, PAGE_POLICY, PageFileSchema, readPageFile, type PageFile } from './openapi-page.js';
 
-/** The description of all other routes, for programs and for people. */
+/** Serves the OpenAPI document and its reference page. */
 @ApiExcludeController()
 @Controller()
 export class OpenApiController {

@@ -12,17 +12,17 @@ Callers prove who they are with a bearer token of an issuer that Mayfly trusts: 
 people with a token that says their roles. Errors are problem documents (RFC 9457), but for the OAuth endpoints, which
 keep the form of RFC 6749. A list answers \`{items, nextCursor}\`; the cursor goes with the filters of its page.`;
 
-/** The description of the HTTP interface (OpenAPI 3.1), made from the routes when it is asked for the first time. */
+/** The OpenAPI 3.1 document of the API, generated from the routes on first use. */
 export class OpenApi {
   private app: INestApplication | undefined;
   private document: OpenAPIObject | undefined;
 
-  /** Names the application whose routes are described. */
+  /** Sets the application whose routes the document describes. */
   describe(app: INestApplication): void {
     this.app = app;
   }
 
-  /** The document. It does not change while the process lives. */
+  /** Returns the document. It never changes within a process. */
   read(): OpenAPIObject {
     this.document ??= this.build();
     return this.document;

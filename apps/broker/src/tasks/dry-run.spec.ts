@@ -56,7 +56,7 @@ describe('a dry run', () => {
     await service.publish(template);
     for (const { name, kind, config } of CONNECTIONS) service.connect(name, kind, config);
   };
-  /** What the dry run says, and then what the request comes to. */
+  /** Answers of the dry run, and then of the request itself. */
   const bothOf = async (parameters: TaskParameters): Promise<readonly [dry: Verdict, real: Verdict]> => {
     const dry = await verdictOf(tasks.dryRun(principal(), requestWith(parameters)).then(refuseDenied));
     return [dry, await verdictOf(service.issuance.issue(service.requester(), requestWith(parameters)))];
@@ -177,7 +177,7 @@ describe('a dry run', () => {
     const { limit, help } = refusal.extensions;
     expect([wouldGrant, limit]).toEqual([false, expect.anything()]);
     const shown = (controls as JsonObject[]).filter(({ outcome }) => outcome === 'deny');
-    expect(shown).toEqual([{ control, outcome: 'deny', detail: refusal.detail, help, limit }]);
+    expect(shown).toEqual([{ control, outcome: 'deny', detail: refusal.detail, help, evidence: { limit } }]);
   });
 
   const properties: JsonObject = {

@@ -1,5 +1,5 @@
 import type { JsonObject } from '@mayfly/kernel';
-import { decide } from '@mayfly/policy';
+import { Decision, judgeRequester } from '@mayfly/policy';
 import { Controller, Get, Inject } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Services } from '../boot/services.js';
@@ -19,14 +19,14 @@ export class MeController {
 
   @Get()
   @Permits(['agent'])
-  @ApiOperation({ summary: 'Who the agent is, and which templates it may ask for from where it runs' })
+  @ApiOperation({ summary: 'Read the calling agent and the templates that it may use in its runtime' })
   @ApiOkResponse({ standardSchema: MeSchema })
   me(@CallingAgent() { agent, runtime, identity }: AgentPrincipal): JsonObject {
     const permitted = this.services.catalog.templates
       .map(({ version }) => version)
       .filter(({ name, version, spec }) => {
         const template = { name, version, requesters: spec.requesters };
-        return decide({ agent, runtime, template }).permitted;
+        return Decision.of(judgeRequester({ agent, runtime, template })).permitted;
       });
     return {
       agent: { id: agent.id, name: agent.name, state: agent.state, labels: agent.labels },

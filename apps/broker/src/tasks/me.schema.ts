@@ -7,7 +7,7 @@ const QuotaSchema = z.strictObject({
   uses: z.int().optional(),
 });
 
-/** What `GET /me` answers: nothing of policy, and nothing that the agent may not have. */
+/** Answer of `GET /me`. It discloses no policy, and no template that the agent may not use. */
 export const MeSchema = z
   .strictObject({
     agent: z.strictObject({ id: z.string(), name: z.string(), state: z.string(), labels: LabelsSchema }),
@@ -18,7 +18,9 @@ export const MeSchema = z
         name: z.string(),
         version: z.int(),
         description: z.string(),
-        parameters: z.record(z.string(), z.json()).meta({ description: 'JSON Schema of what `POST /tasks` takes' }),
+        parameters: z
+          .record(z.string(), z.json())
+          .meta({ description: 'JSON Schema of `parameters` in `POST /tasks`' }),
         lifetime: z.strictObject({ defaultSeconds: z.int(), maxSeconds: z.int() }),
         quota: QuotaSchema,
         credentials: z.array(z.strictObject({ name: z.string(), provider: z.string() })),

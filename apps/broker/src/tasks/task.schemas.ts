@@ -1,4 +1,4 @@
-import { isId } from '@mayfly/kernel';
+import { CONTROL_NAMES, isId } from '@mayfly/kernel';
 import { z } from 'zod';
 
 /** Body of `POST /tasks`. */
@@ -17,19 +17,19 @@ export const CreateTaskSchema = z
       .string()
       .min(1)
       .max(500)
-      .meta({ description: 'why, in the words of the agent; it never widens anything' }),
+      .meta({ description: 'why the agent needs the task, in its own words; it never widens the grant' }),
     ttlSeconds: z
       .int()
       .min(1)
       .max(43_200)
       .optional()
-      .meta({ description: 'lifetime asked for; the grant may be shorter' }),
+      .meta({ description: 'requested lifetime; the granted one may be shorter' }),
   })
   .meta({ id: 'CreateTask' });
 export type CreateTask = z.infer<typeof CreateTaskSchema>;
 
 export const CreateTaskQuerySchema = z.strictObject({
-  dryRun: z.enum(['true', 'false']).optional().meta({ description: 'answer what would happen, and mint nothing' }),
+  dryRun: z.enum(['true', 'false']).optional().meta({ description: 'decide and answer, but mint nothing' }),
 });
 export type CreateTaskQuery = z.infer<typeof CreateTaskQuerySchema>;
 
@@ -54,24 +54,26 @@ const LeaseViewSchema = z.strictObject({
   connection: z.string().optional(),
   state: z.enum(['minting', 'active', 'revoking', 'revoked', 'expired', 'failed', 'abandoned']),
   revocation: z.enum(['immediate', 'propagating', 'expiry-only']),
-  revocationNote: z.string().optional().meta({ description: 'what `revocation` leaves open' }),
+  revocationNote: z.string().optional().meta({ description: 'the gap that `revocation` leaves' }),
   expiresAt: Instant,
   providerExpiresAt: Instant.optional(),
   endCause: z.string().optional(),
   revokeRequestedAt: Instant.optional(),
-  revokeEffectiveAt: Instant.optional().meta({ description: 'from when on the target refuses the credential' }),
+  revokeEffectiveAt: Instant.optional().meta({
+    description: 'the instant from which the target refuses the credential',
+  }),
   endedAt: Instant.optional(),
   lastError: z.string().optional(),
   renewRequestedAt: Instant.optional().meta({
-    description: 'the target stopped taking it; renew the task for a new one',
+    description: 'the target no longer accepts the credential; renew the task to replace it',
   }),
   facts: z
     .record(z.string(), z.json())
     .optional()
-    .meta({ description: 'what the target told, in the answer that grants' }),
+    .meta({ description: 'facts from the target, only in the answer that grants' }),
 });
 
-/** A task without secrets: what `GET /tasks/:id` and the other routes of a task answer. */
+/** View of a task, the answer of all task routes. Only the answers that grant or renew have secrets. */
 export const TaskViewSchema = z
   .strictObject({
     id: z.string(),
@@ -85,6 +87,9 @@ export const TaskViewSchema = z
     expiresAt: Instant,
     maxExpiresAt: Instant,
     heartbeatAt: Instant.optional(),
+    heartbeatTimeoutSeconds: z.int().optional().meta({
+      description: 'the template requires a heartbeat: the task is revoked after this time without one',
+    }),
     endCause: z.string().optional(),
     endReason: z.string().optional(),
     endedAt: Instant.optional(),
@@ -93,15 +98,15 @@ export const TaskViewSchema = z
         requestedSeconds: z.int().nullable(),
         grantedSeconds: z.int().meta({
           description:
-            'from the decision to the deadline; a renewal never moves the deadline back, so that it is what is left where less was asked for',
+            'from the decision to the deadline; a renewal never moves the deadline back, so this is the remaining time when less was requested',
         }),
         limitedBy: z.string().meta({
           description:
-            'what made it no longer: `request`, `template`, `identity`, `provider …`, or `maximum` where the deadline of a renewed task is as far as it can ever be (`maxExpiresAt`, or the longest life that the template allows now)',
+            'the limit of the lifetime: `request`, `template`, `identity`, `provider …`, or `maximum` when a renewed task has its last possible deadline (`maxExpiresAt`, or the longest life that the template allows now)',
         }),
       })
       .optional()
-      .meta({ description: 'in the answer that grants or renews' }),
+      .meta({ description: 'only in the answer that grants or renews' }),
     credentials: z.array(
       LeaseViewSchema.extend({ secret: z.record(z.string(), z.json()).optional().meta({ description: 'shown once' }) }),
     ),
@@ -109,17 +114,14 @@ export const TaskViewSchema = z
   .meta({ id: 'Task' });
 
 const VerdictSchema = z.strictObject({
-  control: z.string(),
-  outcome: z.enum(['permit', 'deny']),
+  control: z.enum(CONTROL_NAMES).meta({ description: 'one of the controls in docs/controls.md' }),
+  outcome: z.enum(['permit', 'deny', 'not_evaluated']),
   detail: z.string().optional(),
   help: z.string().optional(),
-  limit: z
-    .strictObject({ name: z.string(), value: z.int() })
-    .optional()
-    .meta({ description: 'of a quota: the limit that is used up' }),
+  evidence: z.record(z.string(), z.json()).optional().meta({ description: 'the facts behind the verdict' }),
 });
 
-/** What a dry run answers. */
+/** Answer of a dry run. */
 export const DryRunSchema = z
   .strictObject({
     dryRun: z.literal(true),

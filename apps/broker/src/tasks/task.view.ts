@@ -1,9 +1,8 @@
-import type { Grant, LivingLease, Renewed } from '@mayfly/issuance';
+import type { Preview, Grant, LivingLease, Renewed } from '@mayfly/issuance';
 import type { JsonObject } from '@mayfly/kernel';
-import type { Lease } from '@mayfly/leases';
-import type { Task } from '@mayfly/tasks';
+import type { Lease, Task } from '@mayfly/tasks';
 
-/** Step 10: the answer to a granted request, the only place where secrets are written down. */
+/** Step 12: returns the answer to a granted request, with the secrets. */
 export function grantView({ plan, minted }: Grant): JsonObject {
   return {
     ...taskMembers(plan.task),
@@ -28,12 +27,31 @@ export function grantView({ plan, minted }: Grant): JsonObject {
   };
 }
 
-/** A task as its agent and the people see it; `renewed` is what a renewal came to, with the secrets that it issued again. */
+/** Returns a task without secrets; with `renewed`, its new lifetime and the secrets that were issued again. */
 export function taskView(task: Task & { readonly leases: readonly LivingLease[] }, renewed?: Renewed): JsonObject {
   return {
     ...taskMembers(task),
     ...(renewed === undefined ? {} : { lifetime: renewed.lifetime }),
     credentials: task.leases.map((lease) => ({ ...leaseMembers(lease), secret: renewed?.secrets.get(lease.id) })),
+  };
+}
+
+/** Returns a dry run: the verdict of each control and, if permitted, the grant that would follow. */
+export function previewView({ decision, permitted }: Preview): JsonObject {
+  const wouldBe =
+    permitted === undefined
+      ? {}
+      : {
+          template: { name: permitted.template.version.name, version: permitted.template.version.version },
+          lifetimeSeconds: permitted.lifetime.grantedSeconds,
+          limitedBy: permitted.lifetime.limitedBy,
+          credentials: permitted.scopes.map(({ name, provider, scope }) => ({ name, provider, scope })),
+        };
+  return {
+    dryRun: true,
+    wouldGrant: decision.permitted,
+    ...wouldBe,
+    controls: decision.trace.map((verdict) => ({ ...verdict })),
   };
 }
 
@@ -50,13 +68,14 @@ function taskMembers(task: Task): JsonObject {
     expiresAt: task.expiresAt.toISOString(),
     maxExpiresAt: task.maxExpiresAt.toISOString(),
     heartbeatAt: task.heartbeatAt?.toISOString(),
+    heartbeatTimeoutSeconds: task.heartbeatTimeoutSeconds,
     endCause: task.endCause,
     endReason: task.endReason,
     endedAt: task.endedAt?.toISOString(),
   };
 }
 
-/** A lease without anything that could be used: for a task's view and for the history. */
+/** Returns the members of a lease. A lease holds no secret. */
 function leaseMembers(lease: Lease): JsonObject {
   return {
     leaseId: lease.id,

@@ -30,8 +30,12 @@ export class TasksController {
 
   @Post()
   @Permits(['agent'])
-  @ApiOperation({ summary: 'Name a task and get its credentials, once' })
-  @ApiHeader({ name: 'Idempotency-Key', required: false, description: 'same key and body: the same task' })
+  @ApiOperation({ summary: 'Request a task and get its credentials, once' })
+  @ApiHeader({
+    name: 'Idempotency-Key',
+    required: false,
+    description: 'the same key with the same body returns the same task',
+  })
   @ApiCreatedResponse({ standardSchema: TaskViewSchema })
   @ApiOkResponse({ standardSchema: DryRunSchema })
   async create(
@@ -53,7 +57,7 @@ export class TasksController {
 
   @Get(':id')
   @Permits(['agent', 'operator', 'auditor'])
-  @ApiOperation({ summary: 'A task and how its leases stand, without secrets' })
+  @ApiOperation({ summary: 'Read a task and the state of its leases, without secrets' })
   @ApiOkResponse({ standardSchema: TaskViewSchema })
   view(@Caller() caller: Principal, @Param('id', { schema: TaskIdSchema }) id: TaskId): Promise<JsonObject> {
     return this.tasks.view(caller, id);
@@ -62,7 +66,7 @@ export class TasksController {
   @Post(':id/complete')
   @HttpCode(200)
   @Permits(['agent'])
-  @ApiOperation({ summary: 'The work is done: take everything back' })
+  @ApiOperation({ summary: 'Complete a task and revoke its credentials' })
   @ApiOkResponse({ standardSchema: TaskViewSchema })
   complete(
     @CallingAgent() agent: AgentPrincipal,
@@ -74,7 +78,7 @@ export class TasksController {
   @Post(':id/fail')
   @HttpCode(200)
   @Permits(['agent'])
-  @ApiOperation({ summary: 'The work failed: take everything back, and say why' })
+  @ApiOperation({ summary: 'Fail a task with a reason and revoke its credentials' })
   @ApiOkResponse({ standardSchema: TaskViewSchema })
   fail(
     @CallingAgent() agent: AgentPrincipal,
@@ -87,7 +91,7 @@ export class TasksController {
   @Post(':id/heartbeat')
   @HttpCode(200)
   @Permits(['agent'])
-  @ApiOperation({ summary: 'The agent is alive' })
+  @ApiOperation({ summary: 'Send a heartbeat' })
   @ApiOkResponse({ standardSchema: TaskViewSchema })
   heartbeat(
     @CallingAgent() agent: AgentPrincipal,
@@ -99,7 +103,7 @@ export class TasksController {
   @Post(':id/renew')
   @HttpCode(200)
   @Permits(['agent'])
-  @ApiOperation({ summary: 'Decide again and move the deadline, within the longest life of the template' })
+  @ApiOperation({ summary: 'Renew a task, within the longest life of its template' })
   @ApiOkResponse({ standardSchema: TaskViewSchema })
   renew(
     @CallingAgent() agent: AgentPrincipal,
@@ -113,7 +117,7 @@ export class TasksController {
 
   @Delete(':id')
   @Permits(['operator'])
-  @ApiOperation({ summary: 'Revoke a task' })
+  @ApiOperation({ summary: 'Revoke a task and its credentials' })
   @ApiOkResponse({ standardSchema: TaskViewSchema })
   revoke(@Caller() caller: Principal, @Param('id', { schema: TaskIdSchema }) id: TaskId): Promise<JsonObject> {
     return this.tasks.end(caller, id, 'revoked');

@@ -1,68 +1,47 @@
-import { replayRefused } from '@mayfly/identity';
-import { quotaRefusal, type KeyClaim, type TaskEnding } from '@mayfly/issuance';
-import { Problem, type JsonObject, type TaskId } from '@mayfly/kernel';
-import { exhaustedLimit, quotaScope } from '@mayfly/quota';
-import type { IssuanceStore, TaskIssuance, TaskRenewal, TaskStore } from '@mayfly/issuance';
+import type { Answer, KeyHold, KeyHolds, TaskIssuance, TaskRenewal, TaskStore } from '@mayfly/issuance';
+import { type JsonObject, Problem, type TaskId } from '@mayfly/kernel';
+import { problemOf } from '@mayfly/policy';
+import type { TaskEnding } from '@mayfly/revocation';
 import type { TaskEndCause } from '@mayfly/tasks';
-import type { IdentityUseStore } from '@mayfly/persistence';
-import { actorOf, requesterOf, type AgentPrincipal, type Principal } from '../security/principal.js';
-import type { RefusalRecorder } from '../security/refusal.recorder.js';
-import type { Answer, Idempotency } from './idempotency.service.js';
+import { actorOf, type AgentPrincipal, type Principal, requesterOf } from '../security/principal.js';
 import type { CreateTask } from './task.schemas.js';
-import { grantView, taskView } from './task.view.js';
+import { grantView, previewView, taskView } from './task.view.js';
 
 export interface TasksParts {
   readonly issuance: TaskIssuance;
   readonly renewal: TaskRenewal;
   readonly ending: TaskEnding;
   readonly tasks: TaskStore;
-  readonly issuanceStore: Pick<IssuanceStore, 'quotaLeft'>;
-  readonly idempotency: Idempotency;
-  readonly identityUses: IdentityUseStore;
-  readonly refusals: Pick<RefusalRecorder, 'identity'>;
+  readonly keyHolds: KeyHolds;
 }
 
-/** What agents and operators do with tasks, between the routes and the path. */
+/** Creates, reads, renews and ends tasks for the routes. */
 export class TasksService {
   constructor(private readonly parts: TasksParts) {}
 
-  /** Grants a task and answers with its secrets, once per idempotency key. */
+  /** Grants a task and returns its secrets, once per idempotency key. */
   async create(agent: AgentPrincipal, request: CreateTask, idempotencyKey: string | undefined): Promise<JsonObject> {
     if (idempotencyKey === undefined) return (await this.grant(agent, request)).body;
     const { issuer, subject } = agent.identity;
     const owner = { agentId: agent.agent.id, runtime: agent.runtime, issuer, subject };
-    return this.parts.idempotency.once(owner, idempotencyKey, request, (claim) => this.grant(agent, request, claim));
+    return this.parts.keyHolds.once(owner, idempotencyKey, { ...request }, (claim) =>
+      this.grant(agent, request, claim),
+    );
   }
 
-  /** What `create` would do now, control by control. Mints nothing, takes no quota; throws what `create` would throw. */
+  /**
+   * Predicts the result of `create`, control by control. Mints nothing, takes no quota. A denial (`policy_denied`,
+   * `quota_exceeded`) is part of the answer; for any other problem it throws what `create` would throw.
+   */
   async dryRun(agent: AgentPrincipal, request: CreateTask): Promise<JsonObject> {
-    try {
-      const { assessment } = await this.parts.issuance.preview(requesterOf(agent), asked(request));
-      const { template, scopes, trace, lifetime } = assessment;
-      const { name, version, spec } = template.version;
-      const left = await this.parts.issuanceStore.quotaLeft(quotaScope(name), spec.quota);
-      const exhausted = exhaustedLimit(left);
-      const quota = (['quota-concurrent-tasks', 'quota-tasks-per-minute'] as const).map((control) =>
-        control === exhausted
-          ? deniedBy(quotaRefusal(name, spec.quota, exhausted))
-          : { control, outcome: 'permit' as const },
-      );
-      return {
-        dryRun: true,
-        wouldGrant: exhausted === undefined,
-        template: { name, version },
-        lifetimeSeconds: lifetime.grantedSeconds,
-        limitedBy: lifetime.limitedBy,
-        controls: [...trace.map((verdict) => ({ ...verdict })), ...quota],
-        credentials: scopes.map(({ name, provider, scope }) => ({ name, provider, scope })),
-      };
-    } catch (error) {
-      if (!(error instanceof Problem) || error.code !== 'policy_denied') throw error;
-      return { dryRun: true, wouldGrant: false, controls: [deniedBy(error)] };
-    }
+    const preview = await this.parts.issuance.preview(requesterOf(agent), asked(request));
+    if (preview.decision.permitted) return previewView(preview);
+    const problem = problemOf(preview.decision);
+    if (problem.code === 'policy_denied' || problem.code === 'quota_exceeded') return previewView(preview);
+    throw problem;
   }
 
-  /** A task without secrets. An agent sees its own only; another's is not there. Throws `not_found`. */
+  /** Reads a task without secrets. Throws `not_found`, also for an agent that reads another agent's task. */
   async view(caller: Principal, taskId: TaskId): Promise<JsonObject> {
     const task = await this.parts.tasks.find(taskId);
     const hidden = caller.kind === 'agent' && task?.agent.id !== caller.agent.id;
@@ -70,7 +49,7 @@ export class TasksService {
     return taskView(task);
   }
 
-  /** Ends a task and answers how each of its leases stands once what can be closed at once is closed. */
+  /** Ends a task, closes the leases that can be closed at once, and returns the state of all leases. */
   async end(caller: Principal, taskId: TaskId, cause: TaskEndCause, reason?: string): Promise<JsonObject> {
     await this.view(caller, taskId);
     await this.parts.ending.end({ taskId, cause, actor: actorOf(caller), ...(reason === undefined ? {} : { reason }) });
@@ -82,7 +61,7 @@ export class TasksService {
     return this.view(agent, taskId);
   }
 
-  /** Renews a task, and says what made its life no longer; a credential that had to be issued again comes with its new secret. */
+  /** Renews a task. Returns the limit of its lifetime, and the new secret of each credential that was issued again. */
   async renew(agent: AgentPrincipal, taskId: TaskId, ttlSeconds: number | undefined): Promise<JsonObject> {
     const renewed = await this.parts.renewal.renew(requesterOf(agent), taskId, ttlSeconds);
     const task = await this.parts.tasks.find(taskId);
@@ -90,27 +69,12 @@ export class TasksService {
     return taskView(task, renewed);
   }
 
-  private async grant(agent: AgentPrincipal, request: CreateTask, keyClaim?: KeyClaim): Promise<Answer> {
-    await this.useIdentity(agent);
-    const asking = { ...asked(request), ...(keyClaim === undefined ? {} : { keyClaim }) };
+  private async grant(agent: AgentPrincipal, request: CreateTask, keyHold?: KeyHold): Promise<Answer> {
+    const asking = { ...asked(request), ...(keyHold === undefined ? {} : { keyHold }) };
     const grant = await this.parts.issuance.issue(requesterOf(agent), asking);
     const { id, expiresAt } = grant.plan.task;
     return { taskId: id, expiresAt, body: grantView(grant) };
   }
-
-  /** A token of a single-use issuer stands for one task; what it started it may still look at, renew and end. */
-  private async useIdentity({ identity, requestId }: AgentPrincipal): Promise<void> {
-    if (!identity.singleUse || identity.jti === undefined) return;
-    if (await this.parts.identityUses.consume(identity.issuerUrl, identity.jti, identity.expiresAt)) return;
-    const problem = replayRefused(identity);
-    await this.parts.refusals.identity(problem, { route: 'POST /tasks', requestId });
-    throw problem;
-  }
-}
-
-/** The verdict of the control that refuses, with what the request would be answered with. */
-function deniedBy({ detail, extensions: { control, help, limit } }: Problem): JsonObject {
-  return { control, outcome: 'deny', detail, help, ...(limit === undefined ? {} : { limit: { ...limit } }) };
 }
 
 function asked({ ttlSeconds, ...request }: CreateTask) {

@@ -26,7 +26,7 @@ export class TemplateVersionsController {
 
   @Get('draft')
   @Permits(['platform', 'operator', 'auditor', 'approver'])
-  @ApiOperation({ summary: 'The draft that waits to be published' })
+  @ApiOperation({ summary: 'Read the unpublished draft' })
   @ApiOkResponse({ standardSchema: DraftViewSchema })
   async draft(
     @Param('name', { schema: NameSchema }) name: string,
@@ -39,7 +39,7 @@ export class TemplateVersionsController {
 
   @Get('versions')
   @Permits(['platform', 'operator', 'auditor', 'approver'])
-  @ApiOperation({ summary: 'The published versions, the newest first' })
+  @ApiOperation({ summary: 'List published versions, newest first' })
   @ApiOkResponse({ standardSchema: VersionPageSchema })
   versions(
     @Param('name', { schema: NameSchema }) name: string,
@@ -50,7 +50,7 @@ export class TemplateVersionsController {
 
   @Get('versions/:version')
   @Permits(['platform', 'operator', 'auditor', 'approver'])
-  @ApiOperation({ summary: 'A published version; it never changes' })
+  @ApiOperation({ summary: 'Read a published version; it never changes' })
   @ApiOkResponse({ standardSchema: VersionViewSchema })
   version(
     @Param('name', { schema: NameSchema }) name: string,
@@ -61,7 +61,7 @@ export class TemplateVersionsController {
 
   @Get('diff')
   @Permits(['platform', 'operator', 'auditor', 'approver'])
-  @ApiOperation({ summary: 'What differs between two versions, or between a version and the draft' })
+  @ApiOperation({ summary: 'Compare two versions, or a version with the draft' })
   @ApiOkResponse({ standardSchema: DiffViewSchema })
   diff(
     @Param('name', { schema: NameSchema }) name: string,

@@ -4,7 +4,7 @@ import type { Finding } from '@mayfly/templates';
 import { z } from 'zod';
 import { pageSchema } from '../http/page.js';
 
-/** A version's number in an address or a query. */
+/** A version number in a path or a query. */
 export const VersionNumberSchema = z.coerce.number().int().min(1).max(2_147_483_647);
 
 export const VersionViewSchema = z
@@ -25,7 +25,7 @@ const templateShape = {
   name: NameSchema,
   state: z.enum(['draft', 'published', 'retired']),
   labels: LabelsSchema,
-  revision: z.int().meta({ description: 'counts changes of draft and state; the `ETag` says the same' }),
+  revision: z.int().meta({ description: 'counts changes of draft and state; also in the `ETag`' }),
   createdAt: z.iso.datetime(),
   updatedAt: z.iso.datetime(),
   currentVersion: z.int().nullable(),
@@ -34,7 +34,7 @@ const templateShape = {
     .nullable()
     .meta({
       description:
-        'who changed the draft that waits last, and everybody who did since the last publication, if one waits',
+        'the last author of the unpublished draft, and everyone who changed it since the last publication; null without a draft',
     }),
 };
 
@@ -43,14 +43,14 @@ export const TemplatePageSchema = pageSchema(TemplateSummarySchema, 'TemplatePag
 
 export const FindingSchema = z
   .strictObject({
-    rule: z.string().meta({ description: 'docs/template-rules.md explains it', examples: ['MF104'] }),
+    rule: z.string().meta({ description: 'a rule of docs/template-rules.md', examples: ['MF104'] }),
     severity: z.enum(['error', 'warning']),
-    pointer: z.string().meta({ description: 'into the document' }),
+    pointer: z.string().meta({ description: 'JSON Pointer into the document' }),
     detail: z.string(),
   })
   .meta({ id: 'TemplateFinding' });
 
-/** A template with the version that is in force. */
+/** View of a template with its current version. */
 export const TemplateViewSchema = z
   .strictObject({
     ...templateShape,
@@ -58,7 +58,7 @@ export const TemplateViewSchema = z
     warnings: z
       .array(FindingSchema)
       .optional()
-      .meta({ description: 'of the linter and the targets, when it is published' }),
+      .meta({ description: 'findings of the linter and the targets, only in the answer that publishes' }),
   })
   .meta({ id: 'Template' });
 
@@ -74,8 +74,8 @@ export const DraftViewSchema = z
   .meta({ id: 'TemplateDraft' });
 
 export const DiffQuerySchema = z.strictObject({
-  from: VersionNumberSchema.meta({ description: 'a version' }),
-  to: z.union([z.literal('draft'), VersionNumberSchema]).meta({ description: 'a version, or `draft`' }),
+  from: VersionNumberSchema.meta({ description: 'a version number' }),
+  to: z.union([z.literal('draft'), VersionNumberSchema]).meta({ description: 'a version number, or `draft`' }),
 });
 export type DiffQuery = z.infer<typeof DiffQuerySchema>;
 

@@ -21,7 +21,7 @@ export class TemplatesController {
 
   @Get()
   @Permits(['platform', 'operator', 'auditor', 'approver'])
-  @ApiOperation({ summary: 'All templates, by name' })
+  @ApiOperation({ summary: 'List templates, sorted by name' })
   @ApiOkResponse({ standardSchema: TemplatePageSchema })
   list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
     return this.templates.list(page);
@@ -29,7 +29,7 @@ export class TemplatesController {
 
   @Get(':name')
   @Permits(['platform', 'operator', 'auditor', 'approver'])
-  @ApiOperation({ summary: 'A template and the version in force' })
+  @ApiOperation({ summary: 'Read a template and its current version' })
   @ApiOkResponse({ standardSchema: TemplateViewSchema })
   async view(
     @Param('name', { schema: NameSchema }) name: string,
@@ -40,7 +40,7 @@ export class TemplatesController {
 
   @Post()
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Save the first draft of a new template' })
+  @ApiOperation({ summary: 'Create a template with its first draft' })
   @ApiDocument('TaskTemplate')
   @ApiCreatedResponse({ standardSchema: TemplateViewSchema })
   async create(
@@ -56,7 +56,7 @@ export class TemplatesController {
   @Post('lint')
   @HttpCode(200)
   @Permits(['platform'])
-  @ApiOperation({ summary: 'What the linter says of a document; nothing is saved' })
+  @ApiOperation({ summary: 'Lint a template; nothing is saved' })
   @ApiDocument('TaskTemplate')
   @ApiOkResponse({ standardSchema: FindingsSchema })
   lint(@Body() body: Json): Promise<JsonObject> {
@@ -65,7 +65,7 @@ export class TemplatesController {
 
   @Put(':name')
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Replace the draft, or begin one; what is in force stays so' })
+  @ApiOperation({ summary: 'Replace the draft, or start one; the current version stays in force' })
   @ApiIfMatch()
   @ApiDocument('TaskTemplate')
   @ApiOkResponse({ standardSchema: TemplateViewSchema })
@@ -82,7 +82,7 @@ export class TemplatesController {
   @Post(':name/publish')
   @HttpCode(200)
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Make the draft the next version; a person who changed no part of it does' })
+  @ApiOperation({ summary: 'Publish the draft as the next version; its editors may not publish it' })
   @ApiIfMatch()
   @ApiOkResponse({ standardSchema: TemplateViewSchema })
   async publish(
@@ -97,7 +97,7 @@ export class TemplatesController {
   @Post(':name/retire')
   @HttpCode(200)
   @Permits(['platform'])
-  @ApiOperation({ summary: 'No new tasks, for good; tasks that run keep what they have' })
+  @ApiOperation({ summary: 'Retire a template permanently: no new tasks; running tasks keep their credentials' })
   @ApiOkResponse({ standardSchema: TemplateViewSchema })
   async retire(
     @Caller() caller: Principal,

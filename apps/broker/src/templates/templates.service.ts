@@ -8,29 +8,29 @@ import { pageView, positionOf, type PageQuery } from '../http/page.js';
 import { mustBeNew } from '../http/preconditions.js';
 import { declarerOf, nameOf, type Principal } from '../security/principal.js';
 import type { RefusalRecorder } from '../security/refusal.recorder.js';
-import type { TargetRemarks } from './target-remarks.js';
+import type { TargetExamination } from './target-examination.js';
 import { findingsView, templateView, versionView, type DiffQuery } from './template.view.js';
 
 export interface TemplatesParts {
   readonly templates: PgTemplateStore;
   readonly catalog: Pick<Catalog, 'refresh' | 'connections'>;
   readonly providers: readonly AnyProvider[];
-  readonly remarks: Pick<TargetRemarks, 'about'>;
+  readonly examination: Pick<TargetExamination, 'about'>;
   readonly refusals: Pick<RefusalRecorder, 'forbidden'>;
-  /** whether a version needs an author and another publisher */
+  /** true: the editors of a draft may not publish it */
   readonly fourEyes: boolean;
-  /** told of what failed after a change was committed; the rounds of the service make it good */
+  /** receives errors after the commit of a change; the background loops retry that work */
   readonly report: (error: unknown) => void;
 }
 
-/** An answer with the revision that its entity tag is of. */
+/** An answer with the revision of its `ETag`. */
 export interface Revised {
   readonly name: string;
   readonly revision: number;
   readonly body: JsonObject;
 }
 
-/** What platform teams do with templates, between the routes and the store. */
+/** Reads and changes templates, drafts and versions for the routes. */
 export class TemplatesService {
   constructor(private readonly parts: TemplatesParts) {}
 
@@ -39,7 +39,7 @@ export class TemplatesService {
     return pageView(items.map(templateView), next);
   }
 
-  /** A template with the version in force, if one is. Throws `not_found`, as the other reads do. */
+  /** Reads a template with its current version, if it has one. Throws `not_found`, as the other reads do. */
   async view(name: string): Promise<Revised> {
     return this.revised(await this.parts.templates.find(name));
   }
@@ -64,7 +64,7 @@ export class TemplatesService {
     return versionView(await this.parts.templates.version(name, version));
   }
 
-  /** What differs between two versions, or between a version and the draft. */
+  /** Compares two versions, or a version with the draft. */
   async diff(name: string, { from, to }: DiffQuery): Promise<JsonObject> {
     const before = await this.parts.templates.version(name, from);
     const after = to === 'draft' ? (await this.draft(name)).body : await this.parts.templates.version(name, to);
@@ -72,12 +72,15 @@ export class TemplatesService {
     return { from, to, differences: differences.map((difference) => ({ ...difference })) };
   }
 
-  /** Throws `invalid_declaration`, and `conflict` where the name is taken. */
+  /** Creates a template with its first draft. Throws `invalid_declaration`, and `conflict` when the name is taken. */
   async create(body: Json, caller: Principal): Promise<Revised> {
     return this.revised(await this.parts.templates.saveDraft(readDocument(body), mustBeNew, declarerOf(caller)));
   }
 
-  /** Throws `invalid_declaration`, `not_found`, `conflict` once retired, and what the precondition throws. */
+  /**
+   * Replaces or starts the draft. Throws `invalid_declaration`, `not_found`, `conflict` (retired),
+   * `precondition_failed`.
+   */
   async replaceDraft(name: string, body: Json, precondition: Precondition, caller: Principal): Promise<Revised> {
     const document = readDocument(body);
     if (document.metadata.name !== name) {
@@ -87,18 +90,18 @@ export class TemplatesService {
     return this.revised(await this.parts.templates.saveDraft(document, precondition, declarerOf(caller)));
   }
 
-  /** What the linter says against a document, as it would at publication. Throws `invalid_declaration`. */
+  /** Lints a document as at publication; asks its targets when it has no error. Throws `invalid_declaration`. */
   async lint(body: Json): Promise<JsonObject> {
     const facts = lintFactsOf(this.parts.providers, this.parts.catalog.connections);
     const { spec } = readDocument(body);
     const findings = lintTemplate(spec, facts);
     const isSound = findings.every(({ severity }) => severity !== 'error');
-    return { findings: findingsView([...findings, ...(isSound ? await this.parts.remarks.about(spec) : [])]) };
+    return { findings: findingsView([...findings, ...(isSound ? await this.parts.examination.about(spec) : [])]) };
   }
 
   /**
-   * Puts the draft in force, and answers with the linter's warnings besides. Throws `invalid_template`, which is audited,
-   * and `policy_denied` to everybody who changed the draft.
+   * Publishes the draft and returns the template with the linter's warnings. Throws `invalid_template`, which is
+   * audited, and `policy_denied` for an editor of the draft.
    */
   async publish(name: string, precondition: Precondition, caller: Principal): Promise<Revised> {
     const judge = ({ editors }: EditedDraft): void => {
@@ -122,7 +125,7 @@ export class TemplatesService {
     if (currentVersion === undefined) return [];
     const { spec } = await this.parts.templates.version(name, currentVersion);
     const facts = lintFactsOf(this.parts.providers, this.parts.catalog.connections);
-    return findingsView([...lintTemplate(spec, facts), ...(await this.parts.remarks.about(spec))]);
+    return findingsView([...lintTemplate(spec, facts), ...(await this.parts.examination.about(spec))]);
   }
 
   async retire(name: string, caller: Principal): Promise<Revised> {
@@ -138,7 +141,7 @@ export class TemplatesService {
     return { name, revision, body: { ...templateView(template), inForce: version } };
   }
 
-  /** The change is committed: that this replica cannot read it yet is no failure of the request. */
+  /** Refreshes the catalog. A failed refresh does not fail the request, because the change is committed. */
   private async refresh(): Promise<void> {
     await this.parts.catalog.refresh().catch(this.parts.report);
   }
@@ -148,12 +151,12 @@ function readDocument(body: Json | undefined): DeclarationOf<'TaskTemplate'> {
   return parseDocument(body ?? null, 'TaskTemplate') as DeclarationOf<'TaskTemplate'>;
 }
 
-/** What of a version or a draft is compared. */
+/** Returns the compared members of a version or a draft. */
 function contentOf({ labels, spec }: { readonly labels?: unknown; readonly spec?: unknown }): JsonObject {
   return { labels: labels as Json, spec: spec as Json };
 }
 
-/** The refusal to publish what one has changed oneself. */
+/** Builds the refusal for a caller who edited the draft that it wants to publish. */
 export function fourEyesRefusal(): Problem {
   return new Problem('policy_denied', 'who changed a draft does not publish it', {
     control: 'four-eyes',

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { BrokerUnreachable } from '@mayfly/client';
 import type { Declaration } from '@mayfly/declarations';
 import { BrokerRefusal } from '../broker/broker-refusal.js';
-import { BrokerUnreachable } from '../broker/broker-unreachable.js';
 import { applySteps, outcomeWords } from './application.js';
 import type { Step } from './steps.js';
 

@@ -1,11 +1,12 @@
-import { BrokerUnreachable } from '../broker/broker-unreachable.js';
-import { failureOf, type CommandFailure } from '../command-failure.js';
+import { BrokerUnreachable } from '@mayfly/client';
+import type { CommandFailure } from '../command-failure.js';
+import { failureOf } from '../failure-of.js';
 import { withoutTitle } from './check-words.js';
 import type { DeclarationsClient } from './declarations.client.js';
 import { titleOf } from './declared-file.js';
 import { isEffective, type Step } from './steps.js';
 
-/** What became of a document. */
+/** Result of applying one document. */
 export type Outcome = 'unchanged' | 'applied' | 'published' | 'failed' | 'unknown' | 'not attempted';
 
 export interface Applied {
@@ -15,8 +16,8 @@ export interface Applied {
 }
 
 /**
- * Takes the steps one after the other and tells of each. A document that is refused stops the rest, which may name it; a
- * draft that was saved and not published does not. Never rejects for what the broker answers.
+ * Applies the steps in order and reports each. A refused document stops the rest, which may refer to it; a draft that
+ * is saved but not published does not. A broker's refusal becomes an outcome, never a rejection.
  */
 export async function applySteps(
   client: Pick<DeclarationsClient, 'create' | 'replace' | 'publish'>,
@@ -55,7 +56,7 @@ async function applyOne(
   }
 }
 
-/** One line about a document, for people; undefined where there is nothing to tell. */
+/** Returns one line about a document for people; undefined for an unchanged one. */
 export function outcomeWords({ step, outcome, failure }: Applied): string | undefined {
   const title = titleOf(step.declared);
   if (failure === undefined) return outcome === 'unchanged' ? undefined : `${outcome}  ${title}`;

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ApplyOptions } from './apply.js';
 
-/** `mayfly apply`. What it reads files with is loaded when it is used: a credential process has to start quickly. */
+/** Adds `mayfly apply`. It loads the YAML parser on use, because `mayfly aws-credentials` has to start fast. */
 export function addApplyCommand(program: Command): void {
   program
     .command('apply')

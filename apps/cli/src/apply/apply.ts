@@ -16,12 +16,12 @@ export interface ApplyOptions extends GlobalOptions {
   readonly exitCode: boolean;
 }
 
-/** Brings declared state to what files say, and answers the status to leave with. Throws a `CommandFailure`. */
+/** Changes the declared state to match files. Returns the exit code. Throws a `CommandFailure`. */
 export async function apply(options: ApplyOptions): Promise<number> {
   if (options.exitCode && !options.dryRun) throw usageFailure('--exit-code goes with --dry-run');
   const documents = await readDeclared(options.filename);
   const session = openSession(options);
-  const client = new DeclarationsClient(session.transport);
+  const client = new DeclarationsClient(session.broker);
   const steps = stepsOf(documents, await findAll(client, documents), options.publish);
   session.output.say(stepWords(steps));
   if (options.dryRun) return rehearse(session, client, steps, options);
@@ -39,7 +39,7 @@ async function findAll(client: DeclarationsClient, documents: readonly DeclaredI
   return found;
 }
 
-/** Has the broker check what would be sent to it, all of it together. */
+/** Lets the broker check all changed documents together. */
 async function rehearse(
   { output, notices }: Session,
   client: DeclarationsClient,
@@ -68,7 +68,7 @@ function tell({ output, notices }: Session, applied: Applied): void {
   else notices.warn(words);
 }
 
-/** Says how far it got; what is not done is done by the same command again. */
+/** Prints the totals. After a failure, the same command continues from there. */
 function endApply({ output }: Session, applied: readonly Applied[]): number {
   const count = (wanted: (one: Applied) => boolean): string => String(applied.filter(wanted).length);
   const failed = applied.filter(({ failure }) => failure !== undefined);

@@ -1,10 +1,10 @@
-import type { FindingAnswer } from '../broker/answers.js';
+import type { Finding } from '@mayfly/client';
 import type { BrokerRefusal } from '../broker/broker-refusal.js';
 import type { Checked } from './declarations.client.js';
 import { titleOf } from './declared-file.js';
 import type { Step } from './steps.js';
 
-/** What the broker has said of the documents of a run, one text a line, in the order of the run. Pure. */
+/** Returns the broker's refusals and findings, one text per line, in the order of the run. Pure. */
 export function checkWords(steps: readonly Step[], checked: ReadonlyMap<string, Checked>): string[] {
   return steps.flatMap(({ declared, file, change }) => {
     const title = titleOf(declared);
@@ -23,12 +23,12 @@ export function checkWords(steps: readonly Step[], checked: ReadonlyMap<string, 
   });
 }
 
-/** What the broker says of a document starts with its name, which stands before it already. */
+/** Removes the document's title from a broker's text, because the line already starts with it. */
 export function withoutTitle(title: string, text: string): string {
   return text.replaceAll(`${title}: `, '');
 }
 
-/** How a check that refuses something ends, in words; undefined where nothing is refused. Pure. */
+/** Returns the totals of a check that refuses something; undefined when nothing is refused. Pure. */
 export function refusedWords(checked: readonly Checked[], sent: number): string | undefined {
   const refused = checked.filter(({ refusal }) => refusal !== undefined).length;
   const unpublished = checked.filter(({ refusal, publication }) => refusal === undefined && publication !== undefined);
@@ -39,7 +39,7 @@ export function refusedWords(checked: readonly Checked[], sent: number): string 
   return told.length === 0 ? undefined : told.join(', ');
 }
 
-/** The same for programs. */
+/** Returns a check result as JSON members. */
 export function checkAsJson(checked: Checked | undefined) {
   if (checked === undefined) return {};
   const { refusal, publication, findings } = checked;
@@ -53,7 +53,7 @@ function refused(problem: BrokerRefusal | undefined): string[] {
   return [problem.help === undefined ? problem.message : `${problem.message}\n  ${problem.help}`];
 }
 
-/** Errors of the linter are why a template is not published: they are told there. */
-function isToldBy(publication: BrokerRefusal | undefined, { detail }: FindingAnswer): boolean {
+/** True when the refused publication already contains this finding: linter errors are its reason. */
+function isToldBy(publication: BrokerRefusal | undefined, { detail }: Finding): boolean {
   return publication?.message.includes(detail) === true;
 }

@@ -1,100 +1,99 @@
-import type { Declaration, DeclarationKind } from '@mayfly/declarations';
-import { z } from 'zod';
 import {
-  DeclarationCheckSchema,
-  DeclaredSchema,
-  DraftSchema,
-  TemplateSchema,
-  type FindingAnswer,
-} from '../broker/answers.js';
+  answerOf,
+  BrokerProblem,
+  type Answer,
+  type Broker,
+  type DeclarationCheck,
+  type DeclarationDocument,
+  type Finding,
+} from '@mayfly/client';
+import type { Declaration, DeclarationKind } from '@mayfly/declarations';
 import { BrokerRefusal } from '../broker/broker-refusal.js';
-import type { Answer, Transport } from '../broker/transport.js';
 
-const PATHS: Readonly<Record<DeclarationKind, string>> = {
-  Issuer: '/issuers',
-  Connection: '/connections',
-  Agent: '/agents',
-  TaskTemplate: '/templates',
-};
+const PATHS = {
+  Issuer: '/issuers/{name}',
+  Connection: '/connections/{name}',
+  Agent: '/agents/{name}',
+  TaskTemplate: '/templates/{name}',
+} as const;
 
-/** What of a document the broker keeps: as it would stand in a file. */
+/** The members of a document that the broker stores, in the form of a file. */
 export interface Content {
   readonly labels: Readonly<Record<string, string>>;
   readonly spec: unknown;
 }
 
-/** What is there under a document's name. */
+/** The stored state under a document's name. */
 export interface Found {
   readonly etag: string;
-  /** what a new document takes the place of: the draft of a template before what is in force */
+  /** the content that a new document replaces: a template's draft, otherwise its current version */
   readonly content: Content | undefined;
-  /** of templates: the draft that waits, and the version in force */
+  /** templates only: the unpublished draft, and the current version */
   readonly draft?: Content & { readonly author: string };
   readonly inForce?: Content;
 }
 
-/** What the broker says of a document before it is sent to stay. */
+/** The broker's check of one document. */
 export interface Checked {
   readonly refusal: BrokerRefusal | undefined;
-  /** of templates: why it would not be put in force */
+  /** templates only: the problem that publishing would return */
   readonly publication: BrokerRefusal | undefined;
-  readonly findings: readonly FindingAnswer[];
+  readonly findings: readonly Finding[];
 }
 
-type DocumentCheck = z.infer<typeof DeclarationCheckSchema>['documents'][number];
+type DocumentCheck = DeclarationCheck['documents'][number];
 
-/** Targets are asked as well, one after the other. */
+/** Long, because the broker also asks targets, one after the other. */
 const CHECK_MS = 60_000;
 
-/** The declared documents behind the API. */
+/** Reads and writes declared documents over the API. */
 export class DeclarationsClient {
-  constructor(private readonly transport: Transport) {}
+  constructor(private readonly broker: Broker) {}
 
-  /** What is there, or undefined where nothing of that kind has this name. */
+  /** Reads a stored document; undefined when none of this kind has this name. */
   async find(kind: DeclarationKind, name: string): Promise<Found | undefined> {
-    const path = pathOf(kind, name);
-    if (kind === 'TaskTemplate') return this.findTemplate(path);
-    const found = await orMissing(this.transport.call('GET', path, DeclaredSchema));
+    if (kind === 'TaskTemplate') return this.findTemplate(name);
+    const found = await orMissing(answerOf(this.broker.calls.GET(PATHS[kind], { params: { path: { name } } })));
     return found && { etag: found.etag ?? '', content: found.body };
   }
 
-  /** Creates a document, which has to be new. */
-  async create(declared: Declaration): Promise<string> {
+  /** Creates a document under a free name. Returns its entity tag. */
+  create(declared: Declaration): Promise<string> {
     const { kind, metadata } = declared;
-    const isTemplate = kind === 'TaskTemplate';
-    const [method, path] = isTemplate ? ['POST', PATHS[kind]] : ['PUT', pathOf(kind, metadata.name)];
-    const headers: Record<string, string> = isTemplate ? {} : { 'if-none-match': '*' };
-    return this.send(method, path, headers, declared);
+    const { calls } = this.broker;
+    if (kind === 'TaskTemplate') return etagOf(answerOf(calls.POST('/templates', { body: sent(declared) })));
+    const params = { path: { name: metadata.name }, header: { 'If-None-Match': '*' as const } };
+    return etagOf(answerOf(calls.PUT(PATHS[kind], { params, body: sent(declared) })));
   }
 
-  /** Replaces what is there, provided that it is what `etag` is of. */
+  /** Replaces a document if `etag` still matches. Returns the new entity tag. */
   replace(declared: Declaration, etag: string): Promise<string> {
-    return this.send('PUT', pathOf(declared.kind, declared.metadata.name), { 'if-match': etag }, declared);
+    const params = { path: { name: declared.metadata.name }, header: { 'If-Match': etag } };
+    return etagOf(answerOf(this.broker.calls.PUT(PATHS[declared.kind], { params, body: sent(declared) })));
   }
 
-  /** Puts the draft of a template in force, provided that it is what `etag` is of. */
+  /** Publishes the draft of a template if `etag` still matches. Returns the new entity tag. */
   publish(name: string, etag: string): Promise<string> {
-    return this.send('POST', `${pathOf('TaskTemplate', name)}/publish`, { 'if-match': etag });
+    const params = { path: { name }, header: { 'If-Match': etag } };
+    return etagOf(answerOf(this.broker.calls.POST('/templates/{name}/publish', { params })));
   }
 
-  /** What a run of these documents would come to, each by `Kind/name`. Nothing is changed. */
+  /** Checks a run of documents and changes nothing. Returns the results by `Kind/name`. */
   async check(documents: readonly Declaration[], publish: boolean): Promise<Map<string, Checked>> {
-    const call = { body: { documents, publish }, timeoutMs: CHECK_MS };
-    const { body } = await this.transport.call('POST', '/declarations/check', DeclarationCheckSchema, call);
+    const calls = this.broker.within(CHECK_MS);
+    const { body } = await answerOf(
+      calls.POST('/declarations/check', { body: { documents: [...documents], publish } }),
+    );
     return new Map(body.documents.map((one) => [`${one.kind}/${one.name}`, checkedOf(one)]));
   }
 
-  /** Resolves to the entity tag of what is there now. */
-  private async send(method: string, path: string, headers: Record<string, string>, body?: unknown): Promise<string> {
-    const call = { headers, ...(body === undefined ? {} : { body }) };
-    return (await this.transport.call(method, path, z.unknown(), call)).etag ?? '';
-  }
-
-  private async findTemplate(path: string): Promise<Found | undefined> {
-    const template = await orMissing(this.transport.call('GET', path, TemplateSchema));
+  private async findTemplate(name: string): Promise<Found | undefined> {
+    const { calls } = this.broker;
+    const at = { params: { path: { name } } };
+    const template = await orMissing(answerOf(calls.GET('/templates/{name}', at)));
     if (template === undefined) return undefined;
     const { draft, inForce } = template.body;
-    const read = draft === null ? undefined : await orMissing(this.transport.call('GET', `${path}/draft`, DraftSchema));
+    const read = draft === null ? undefined : await orMissing(answerOf(calls.GET('/templates/{name}/draft', at)));
     return {
       etag: template.etag ?? '',
       content: read?.body ?? inForce ?? undefined,
@@ -104,19 +103,25 @@ export class DeclarationsClient {
   }
 }
 
+/** Casts a document to the contract's type. JSON leaves out its undefined members. */
+function sent<Declared extends Declaration>(declared: Declared) {
+  return declared as unknown as Extract<DeclarationDocument, { kind: Declared['kind'] }>;
+}
+
+/** Returns the entity tag of an answer. */
+async function etagOf(answer: Promise<Answer<unknown>>): Promise<string> {
+  return (await answer).etag ?? '';
+}
+
 function checkedOf({ refusal, publication, findings }: DocumentCheck): Checked {
   const problem = (answer: DocumentCheck['refusal']) =>
     answer === undefined ? undefined : BrokerRefusal.of(answer.status, answer, undefined);
   return { refusal: problem(refusal), publication: problem(publication), findings };
 }
 
-function pathOf(kind: DeclarationKind, name: string): string {
-  return `${PATHS[kind]}/${encodeURIComponent(name)}`;
-}
-
 async function orMissing<T>(asked: Promise<Answer<T>>): Promise<Answer<T> | undefined> {
   return asked.catch((error: unknown) => {
-    if (error instanceof BrokerRefusal && error.status === 404) return undefined;
+    if (error instanceof BrokerProblem && error.status === 404) return undefined;
     throw error;
   });
 }

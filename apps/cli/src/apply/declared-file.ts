@@ -4,15 +4,15 @@ import { parseDeclarations, type Declaration } from '@mayfly/declarations';
 import { Problem } from '@mayfly/kernel';
 import { usageFailure } from '../command-failure.js';
 
-/** A document, and the file that it stands in. */
+/** A document and its file. */
 export interface DeclaredInFile {
   readonly file: string;
   readonly declared: Declaration;
 }
 
 /**
- * The documents of YAML files, and of the YAML files in folders in the order of their names. Throws a usage failure with
- * everything that is wrong, by file, line and path.
+ * Reads the documents of YAML files, and of the YAML files in folders, in name order. Throws a usage failure that lists
+ * all faults with file, line and path.
  */
 export async function readDeclared(paths: readonly string[]): Promise<DeclaredInFile[]> {
   const files = (await Promise.all(paths.map(filesAt))).flat();
@@ -25,7 +25,7 @@ export async function readDeclared(paths: readonly string[]): Promise<DeclaredIn
   return documents;
 }
 
-/** `Kind/name`, as documents are called. */
+/** Returns the title of a document, `Kind/name`. */
 export function titleOf({ kind, metadata }: Declaration): string {
   return `${kind}/${metadata.name}`;
 }

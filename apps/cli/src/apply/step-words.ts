@@ -3,7 +3,7 @@ import type { Step } from './steps.js';
 
 const LONGEST_VALUE = 100;
 
-/** The steps with what each one changes, for people. */
+/** Returns the steps and their differences, for people. */
 export function stepWords(steps: readonly Step[]): string {
   return steps.map(oneStep).join('\n');
 }
@@ -24,7 +24,7 @@ function difference({ pointer, before, after }: Step['differences'][number]): st
   return `           ~ ${pointer}: ${shown(before)} → ${shown(after)}`;
 }
 
-/** A value in short; a password in a URL is not repeated on a screen. */
+/** Shortens a value, and removes the password of a URL. */
 function shown(value: unknown): string {
   const text = JSON.stringify(value).replace(/(:\/\/[^/:@"\s]*):[^/@"\s]*@/g, '$1:…@');
   return text.length <= LONGEST_VALUE ? text : `${text.slice(0, LONGEST_VALUE)}…`;

@@ -4,19 +4,19 @@ import { titleOf, type DeclaredInFile } from './declared-file.js';
 
 type Difference = DeclarationChange['differences'][number];
 
-/** What applying comes to for one document. */
+/** The change that applying makes to one document. */
 export interface Step {
   readonly file: string;
   readonly declared: Declaration;
   readonly change: DeclarationChange['change'];
   readonly differences: readonly Difference[];
-  /** of what is there; undefined: nothing is */
+  /** entity tag of the stored document; undefined when there is none */
   readonly etag?: string;
-  /** what publishing puts in place of what is in force; undefined: nothing is to be published */
+  /** the change of the current version by publishing; undefined: nothing to publish */
   readonly publication?: { readonly differences: readonly Difference[]; readonly author?: string };
 }
 
-/** The steps in the order in which they are taken: what is named comes before what names it. Pure. */
+/** Returns the steps in order of application: a document comes before those that refer to it. Pure. */
 export function stepsOf(
   documents: readonly DeclaredInFile[],
   found: ReadonlyMap<string, Found>,
@@ -49,12 +49,12 @@ export function stepsOf(
   });
 }
 
-/** Whether a step changes anything. */
+/** True when a step changes or publishes something. */
 export function isEffective({ change, publication }: Step): boolean {
   return change !== 'unchanged' || publication !== undefined;
 }
 
-/** Nothing is to be published where the file says what is in force and no draft waits. */
+/** Returns undefined when the file matches the current version and there is no draft. */
 function publicationOf(declared: Declaration, there: Found | undefined, change: Step['change']): Step['publication'] {
   const { draft, inForce } = there ?? {};
   if (change === 'unchanged' && draft === undefined) return undefined;
@@ -68,7 +68,7 @@ function contentOf({ metadata, spec }: Declaration): Content {
   return { labels: metadata.labels ?? {}, spec };
 }
 
-/** A document with what is there as its content. No labels are the same as an empty set of them. */
+/** Builds a document from stored content. An empty set of labels equals none. */
 function asDeclared({ kind, metadata: { name } }: Declaration, { labels, spec }: Content): Declaration {
   const metadata = Object.keys(labels).length === 0 ? { name } : { name, labels };
   return { kind, metadata, spec } as Declaration;

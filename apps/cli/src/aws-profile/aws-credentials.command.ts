@@ -1,25 +1,25 @@
+import { systemTimer } from '@mayfly/client';
+import type { AwsSession } from '@mayfly/sdk';
 import type { Command } from 'commander';
 import { CommandFailure, usageFailure } from '../command-failure.js';
 import type { GlobalOptions } from '../config.js';
-import type { AwsSession } from '../environment/tool-access.js';
 import { EXIT } from '../exit-codes.js';
 import { openSession, type Session } from '../session.js';
 import { systemCodeOf } from '../system-code.js';
 import { taskRequest, withTaskOptions, type TaskOptions } from '../task-options.js';
-import { systemTimer } from '../timer.js';
 import { KeptFile, profileKey } from './kept.js';
 import { PrivateDirectory } from './private-directory.js';
 import { processCredentials, requireAlive, sessionIn } from './process-credentials.js';
 import { ProfileSession } from './profile-session.js';
 
 /**
- * When there has to be an answer, since the process began: SDKs do not wait for longer than 6.2 s (aws-config 1.13 for
- * Rust, which gives up first). The rest is for what has to be said.
+ * Deadline of the answer, in milliseconds since the process began. SDKs wait at most 6.2 s (aws-config 1.13 for Rust
+ * has the shortest wait). The rest of that time is for the error message.
  */
 const ANSWER_MS = 4_600;
 const LEAVE_MS = 4_900;
 const NO_SESSION = 'there is no session within 5 s';
-/** How long ending a task is tried where nobody reads the session. */
+/** Time for all attempts to end the task when nobody reads the session. */
 const END_MS = 6_000;
 
 interface AwsCredentialsOptions extends TaskOptions, GlobalOptions {
@@ -27,7 +27,7 @@ interface AwsCredentialsOptions extends TaskOptions, GlobalOptions {
   readonly end?: boolean;
 }
 
-/** `mayfly aws-credentials`: what an AWS profile names as its `credential_process`. */
+/** Adds `mayfly aws-credentials`, the `credential_process` of an AWS profile. */
 export function addAwsCredentialsCommand(program: Command): void {
   withTaskOptions(
     program
@@ -52,13 +52,13 @@ async function run(options: AwsCredentialsOptions): Promise<void> {
   return options.cache ? printKept(session, options) : printOwn(session, options);
 }
 
-/** Hands out the session that is kept. A reader that has gone leaves it to the next call. */
+/** Prints the session of the profile's task. If the reader has gone, the session stays for the next call. */
 async function printKept(session: Session, options: AwsCredentialsOptions): Promise<void> {
   const obtained = profileSession(session, options, ANSWER_MS).then((profile) => profile.obtain());
   await print(await inTime(obtained, NO_SESSION, 'the next call asks for the same task'));
 }
 
-/** Hands out the session of a task of its own, or ends the task. */
+/** Prints the session of a new task. Ends the task when the session cannot be used. */
 async function printOwn({ tasks, notices }: Session, options: AwsCredentialsOptions): Promise<void> {
   const asked = tasks.request(requestOf(options), { forMs: Math.max(ANSWER_MS - systemTimer.now(), 1) });
   const { task } = await inTime(asked, NO_SESSION, 'a task that was opened all the same ends at its deadline');
@@ -92,10 +92,10 @@ function requestOf(options: AwsCredentialsOptions) {
   return taskRequest(options, 'credentials of an AWS profile');
 }
 
-/** Prints what SDKs read. Throws a `CommandFailure` where nobody can use it. */
+/** Prints a session in the SDKs' format. Throws a `CommandFailure` when it has ended or cannot be written. */
 async function print(session: AwsSession): Promise<void> {
   requireAlive(session, new Date());
-  process.stdout.on('error', () => undefined); // told to the callback too
+  process.stdout.on('error', () => undefined); // the callback of `write` gets the error too
   await new Promise<void>((resolve, reject) => {
     process.stdout.write(`${JSON.stringify(processCredentials(session))}\n`, (error) => {
       if (error) reject(notRead(error));
@@ -108,7 +108,7 @@ function notRead(error: Error): CommandFailure {
   return new CommandFailure(EXIT.no, `the session cannot be printed (${systemCodeOf(error) ?? 'unknown'})`);
 }
 
-/** What comes in time. Whatever holds it up, such as a platform that gives no identity token, is left behind. */
+/** Returns the result if it comes in time, otherwise throws; for example when a platform gives no identity token. */
 function inTime<T>(coming: Promise<T>, fact: string, help: string): Promise<T> {
   const late = systemTimer.wait(LEAVE_MS - systemTimer.now()).then((): never => {
     throw new CommandFailure(EXIT.unavailable, fact, help);

@@ -1,14 +1,14 @@
 import { digestOf, type JsonObject } from '@mayfly/kernel';
+import type { CreateTask } from '@mayfly/client';
 import { z } from 'zod';
-import type { TaskRequest } from '../broker/tasks.client.js';
 import { claimsOf, type IdentityToken } from '../identity/compact-token.js';
 import type { PrivateDirectory } from './private-directory.js';
 
 const Instant = z.iso.datetime();
 
-/** What is kept between two calls of a profile. */
+/** The stored state of a profile between two calls. */
 const KeptSchema = z.discriminatedUnion('state', [
-  /** a task was asked for, and no answer has come yet: the same key asks for the same task again */
+  /** a task was requested without an answer yet: the same key returns the same task */
   z.strictObject({ state: z.literal('asked'), idempotencyKey: z.string() }),
   z.strictObject({
     state: z.literal('open'),
@@ -24,23 +24,23 @@ const KeptSchema = z.discriminatedUnion('state', [
       region: z.string().exactOptional(),
     }),
   }),
-  /** the task is to be ended, and the broker has not said that it is: nothing of the session is left */
+  /** the end of the task is not confirmed yet: the session is deleted already */
   z.strictObject({ state: z.literal('ending'), taskId: z.string() }),
 ]);
 export type Kept = z.infer<typeof KeptSchema>;
 export type OpenTask = Extract<Kept, { state: 'open' }>;
 
-/** What makes two calls the same profile; a difference in any member is another task. */
+/** The inputs that identify a profile. A different member means a different task. */
 export interface Profile {
   readonly brokerUrl: string;
-  readonly request: TaskRequest;
+  readonly request: CreateTask;
   readonly picked: readonly string[];
   readonly identity: IdentityToken;
 }
 
 /**
- * The name under which a profile's session is kept. The identity is the place of its token and whom the token names:
- * the claims that stay when it is replaced by a fresh one.
+ * Returns the file name of a profile's session: a digest of all its members. Of the identity token it covers the source
+ * and the claims that a fresh token keeps.
  */
 export async function profileKey({ brokerUrl, request, picked, identity }: Profile): Promise<string> {
   const { iss, sub, azp, client_id: clientId } = claimsOf(await identity.read());
@@ -52,7 +52,7 @@ export async function profileKey({ brokerUrl, request, picked, identity }: Profi
   });
 }
 
-/** The one file of a profile. */
+/** The file that stores the state of one profile. */
 export class KeptFile {
   constructor(
     private readonly directory: PrivateDirectory,
@@ -63,7 +63,7 @@ export class KeptFile {
     return this.directory.pathOf(`${this.key}.lock`);
   }
 
-  /** Undefined where nothing is kept, or half of something: whatever cannot be read is nothing. */
+  /** Reads the state. Returns undefined for a missing file and for invalid content. */
   async read(): Promise<Kept | undefined> {
     const text = await this.directory.read(this.name);
     if (text === undefined) return undefined;
@@ -89,13 +89,13 @@ export class KeptFile {
 
 const LONGEST_MARGIN_MS = 30_000;
 
-/** Whether a session is handed out once more: not in the last tenth of its life, or the last thirty seconds of a long one. */
+/** False in the last tenth of a session's life, or in its last 30 s if that is shorter. */
 export function hasTimeLeft({ openedAt, expiresAt }: OpenTask, now: Date): boolean {
   const end = Date.parse(expiresAt);
   return now.getTime() < end - Math.min(LONGEST_MARGIN_MS, (end - Date.parse(openedAt)) / 10);
 }
 
-/** The earlier of two instants in RFC 3339. */
+/** Returns the earlier of two RFC 3339 instants. */
 export function earlier(one: string, other: string): string {
   return Date.parse(one) <= Date.parse(other) ? one : other;
 }

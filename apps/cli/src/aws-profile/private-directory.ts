@@ -5,24 +5,24 @@ import { usageFailure, type CommandFailure } from '../command-failure.js';
 import { systemCodeOf } from '../system-code.js';
 
 const LARGEST_FILE_BYTES = 65_536;
-/** Longer than any session of AWS lives: whatever is older opens nothing any more. */
+/** Longer than any AWS session lives: an older file holds no usable session. */
 const STALE_MS = 13 * 3_600_000;
 const OTHERS = 0o077;
 
-/** What is asked of a file or directory before it is trusted with a secret, or read. */
+/** The owner and mode that are checked before a file or directory is used. */
 interface Found {
   readonly uid: number;
   readonly mode: number;
 }
 
 /**
- * A directory of files that nobody but this user may read: mode 0700, files 0600. Symbolic links are refused, and so is
- * what another user owns or may read. Throws usage failures that name the path.
+ * A directory that only this user may read: mode 0700, files 0600. Refuses symbolic links, and files that another user
+ * owns or may read. Throws usage failures that name the path.
  */
 export class PrivateDirectory {
   private constructor(readonly path: string) {}
 
-  /** The first of these places whose parent is this user's own; the last one otherwise. su(1) leaves variables of another user. */
+  /** Opens the first path whose parent this user owns, otherwise the last. su(1) may leave another user's variables. */
   static async openOne(paths: readonly string[]): Promise<PrivateDirectory> {
     for (const path of paths.slice(0, -1)) {
       const parent = await stat(dirname(path)).catch(() => undefined);
@@ -31,7 +31,7 @@ export class PrivateDirectory {
     return this.open(paths.at(-1) ?? '');
   }
 
-  /** Makes the directory unless it is there. */
+  /** Opens the directory; creates it if it does not exist. */
   private static async open(path: string): Promise<PrivateDirectory> {
     try {
       await mkdir(dirname(path), { recursive: true, mode: 0o700 });
@@ -51,7 +51,7 @@ export class PrivateDirectory {
     return join(this.path, name);
   }
 
-  /** The text of a file; undefined where there is none. */
+  /** Reads a file; undefined when it does not exist. */
   async read(name: string): Promise<string | undefined> {
     const path = this.pathOf(name);
     try {
@@ -70,11 +70,11 @@ export class PrivateDirectory {
     }
   }
 
-  /** Replaces a file as a whole: who reads it gets the old text or the new one. One writer at a time. */
+  /** Replaces a file atomically: a reader gets the old text or the new one. Only one writer at a time. */
   async write(name: string, text: string): Promise<void> {
     const path = this.pathOf(name);
     try {
-      await rm(`${path}.new`, { force: true }); // of a writer that was killed
+      await rm(`${path}.new`, { force: true }); // left by a killed writer
       await writeFile(`${path}.new`, text, { mode: 0o600, flag: 'wx' });
       await rename(`${path}.new`, path);
     } catch (error) {
@@ -86,7 +86,7 @@ export class PrivateDirectory {
     await Promise.all([name, `${name}.new`].map((file) => rm(this.pathOf(file), { force: true })));
   }
 
-  /** Removes files that nothing has been written to for longer than a session lives. */
+  /** Removes files that are older than any session. */
   async sweep(now: Date): Promise<void> {
     for (const name of await readdir(this.path)) {
       const found = await stat(this.pathOf(name)).catch(() => undefined);
@@ -95,7 +95,7 @@ export class PrivateDirectory {
   }
 }
 
-/** Systems without user ids keep the directories of a user from others by their own means. */
+/** Checks owner and mode. Systems without user ids protect a user's directories by other means. */
 function requirePrivate(path: string, { uid, mode }: Found): void {
   if (process.getuid === undefined) return;
   if (!isOwn(uid)) throw unsafe(path, 'belongs to another user');

@@ -1,13 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
+import type { Credential, Task } from '@mayfly/client';
 import { processCredentials, requireAlive, sessionIn } from './process-credentials.js';
-import type { TaskAnswer } from '../broker/answers.js';
 
 const EXPIRES = '2026-11-22T14:15:00.000Z';
-const aws = (name: string, more = {}) => ({
-  ...{ leaseId: 'lse_1', name, provider: 'aws-sts', state: 'active', revocation: 'propagating', expiresAt: EXPIRES },
+const aws = (name: string, more = {}): Credential => ({
+  ...({ leaseId: 'lse_1', provider: 'aws-sts', state: 'active', revocation: 'propagating' } as const),
+  ...{ name, expiresAt: EXPIRES },
   secret: { accessKeyId: name, secretAccessKey: 'S', sessionToken: 'T', expiration: EXPIRES, region: 'r', ...more },
 });
-const task = (...credentials: object[]) => ({ template: { name: 'x' }, credentials }) as unknown as TaskAnswer;
+const task = (...credentials: Credential[]): Task => ({
+  ...({ id: 'tsk_1', state: 'active', runtime: 'r', parameters: {}, purpose: 'p' } as const),
+  ...{ template: { name: 'x', version: 1 }, agent: { id: 'agt_1', name: 'a' } },
+  ...{ createdAt: '2026-11-22T14:00:00.000Z', expiresAt: EXPIRES, maxExpiresAt: EXPIRES, credentials },
+});
 
 describe('what a credential process prints', () => {
   it('is what AWS SDKs read, and nothing else', () => {

@@ -1,18 +1,16 @@
-import type { TaskAnswer } from '../broker/answers.js';
+import type { Task } from '@mayfly/client';
+import { accessOf, chosenAccess, type AwsSession } from '@mayfly/sdk';
 import { CommandFailure, usageFailure } from '../command-failure.js';
-import { accessOf } from '../environment/access-by-provider.js';
-import { chosenAccess } from '../environment/chosen-access.js';
-import type { AwsSession } from '../environment/tool-access.js';
 import { EXIT } from '../exit-codes.js';
 
-/** The AWS session of a task, and the name of the credential that it is of. */
+/** The AWS session of a task, and its credential's name. */
 export interface NamedSession {
   readonly name: string;
   readonly session: AwsSession;
 }
 
-/** Throws a usage failure when the task has no AWS session, or several and none is picked. */
-export function sessionIn({ credentials, template }: TaskAnswer, picked: readonly string[]): NamedSession {
+/** Returns a task's AWS session. Throws a usage failure without one, `UnusableCredential` when several match. */
+export function sessionIn({ credentials, template }: Task, picked: readonly string[]): NamedSession {
   const accesses = credentials.flatMap(({ name, provider, secret, expiresAt, providerExpiresAt }) => {
     const access = accessOf(provider, secret ?? {}, { expiresAt: providerExpiresAt ?? expiresAt });
     return access === undefined ? [] : [{ name, access }];
@@ -22,7 +20,9 @@ export function sessionIn({ credentials, template }: TaskAnswer, picked: readonl
   return { name: chosen.name, session: chosen.access.session };
 }
 
-/** SDKs refuse a session that has ended by their clock, or use it all the same. Throws a `CommandFailure` that names the clock. */
+/**
+ * Throws a `CommandFailure` for a session that has ended by the local clock: an SDK would refuse it, or fail with it.
+ */
 export function requireAlive({ expiration }: AwsSession, now: Date): void {
   if (Date.parse(expiration) > now.getTime()) return;
   throw new CommandFailure(
@@ -32,7 +32,7 @@ export function requireAlive({ expiration }: AwsSession, now: Date): void {
   );
 }
 
-/** "Sourcing credentials with an external process", AWS SDKs and Tools Reference Guide: these members, version 1. */
+/** Returns the members of version 1 ("Sourcing credentials with an external process", AWS SDKs and Tools Reference). */
 export function processCredentials({ accessKeyId, secretAccessKey, sessionToken, expiration }: AwsSession) {
   return {
     Version: 1,

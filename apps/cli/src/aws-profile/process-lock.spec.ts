@@ -3,7 +3,7 @@ import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, utimesSync,
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { systemTimer, type Timer } from '../timer.js';
+import { systemTimer, type Timer } from '@mayfly/client';
 import { underLock } from './process-lock.js';
 
 /** Time that passes as it is waited for. */

@@ -1,34 +1,34 @@
 import { randomUUID } from 'node:crypto';
 import { link, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
+import type { Timer } from '@mayfly/client';
 import { CommandFailure } from '../command-failure.js';
 import { EXIT } from '../exit-codes.js';
 import { systemCodeOf } from '../system-code.js';
-import type { Timer } from '../timer.js';
 
 const LOOK_AGAIN_MS = 40;
-/** Longer than a holder is allowed to take: what holds a lock for longer was stopped, or its machine was. */
+/** Longer than any holder may take: the holder of an older lock was stopped, or its machine was. */
 const ABANDONED_MS = 20_000;
 
-/** Who holds a lock, as the file says. */
+/** The holder that the lock file names. */
 interface Holder {
   readonly pid: number;
-  /** where that number means something: the host and its namespace of processes */
+  /** the host and process namespace in which `pid` is valid */
   readonly space: string;
 }
 
 export interface Waiting<T> {
   readonly timer: Timer;
-  /** how long the lock is waited for (`Timer.now()`) */
+  /** deadline for getting the lock (`Timer.now()`) */
   readonly until: number;
-  /** looked at while it is waited for: something that another process has brought makes the lock unnecessary */
+  /** polled while waiting: returns a result of another process that makes the lock unnecessary */
   readonly instead?: () => Promise<T | undefined>;
 }
 
 /**
- * Acts while no other process holds the lock file `path`. The lock of a process that has died is taken over at once, one
- * that cannot be judged when it is twenty seconds old. Throws a `CommandFailure` when it is not free at `until`
- * (`Timer.now()`), and what `act` throws.
+ * Runs `act` while this process holds the lock file `path`. Takes over the lock of a dead process at once, and one with
+ * an unknown holder after 20 s. Throws a `CommandFailure` when the lock is not free at `until` (`Timer.now()`), and
+ * what `act` throws.
  */
 export async function underLock<T>(
   path: string,
@@ -64,7 +64,7 @@ async function isTaken(path: string, mine: string): Promise<boolean> {
   }
 }
 
-/** Several processes may find a lock abandoned: who moves another one than the one it has judged puts that back. */
+/** Removes an abandoned lock. Several processes may try: one that moved a newer lock puts it back. */
 async function breakAbandoned(path: string): Promise<void> {
   const judged = await textOf(path);
   if (judged === undefined || !(await isAbandoned(path, judged))) return;
@@ -74,7 +74,7 @@ async function breakAbandoned(path: string): Promise<void> {
     await rename(path, aside);
     if ((await textOf(aside)) !== judged) await link(aside, path);
   } catch {
-    // somebody else was quicker
+    // another process was faster
   } finally {
     await rm(aside, { force: true });
   }

@@ -1,20 +1,16 @@
 import { randomUUID } from 'node:crypto';
-import type { TaskAnswer } from '../broker/answers.js';
-import { BrokerRefusal } from '../broker/broker-refusal.js';
-import { isPassing } from '../broker/retrying.js';
-import type { TaskRequest, TasksClient } from '../broker/tasks.client.js';
+import { BrokerProblem, isPassing, type CreateTask, type Task, type Timer } from '@mayfly/client';
+import type { AwsSession, TasksClient } from '@mayfly/sdk';
 import { CommandFailure } from '../command-failure.js';
-import type { AwsSession } from '../environment/tool-access.js';
 import { EXIT } from '../exit-codes.js';
 import type { Notices } from '../output/notices.js';
-import type { Timer } from '../timer.js';
 import { earlier, hasTimeLeft, type Kept, type KeptFile, type OpenTask } from './kept.js';
 import { requireAlive, sessionIn } from './process-credentials.js';
 import { underLock } from './process-lock.js';
 
-/** How long the broker is asked whether a task goes on, before its session is handed out all the same. */
+/** Time for the broker's answer about a task; without one, the stored session is returned. */
 const CHECK_MS = 1_500;
-/** How long a task that is of no use any more is tried to be ended, on the way to another. */
+/** Time to end a useless task before requesting another one. */
 const END_BESIDE_MS = 1_000;
 
 export interface ProfileSessionParts {
@@ -22,21 +18,21 @@ export interface ProfileSessionParts {
   readonly file: KeptFile;
   readonly timer: Timer;
   readonly notices: Notices;
-  /** by when an answer has to be there (`Timer.now()`) */
+  /** deadline of the answer (`Timer.now()`) */
   readonly until: number;
 }
 
-/** The AWS session of a profile: one task for all calls while it lives, whichever processes they come from. */
+/** The AWS session of a profile: all calls of all processes share one task while it lives. */
 export class ProfileSession {
   constructor(
     private readonly parts: ProfileSessionParts,
-    private readonly request: TaskRequest,
+    private readonly request: CreateTask,
     private readonly picked: readonly string[],
   ) {}
 
   /**
-   * The session that is kept, if the broker says that its task goes on, or does not answer; otherwise that of a new
-   * task. Throws a `CommandFailure`; what was asked for without an answer is asked for again by the next call.
+   * Returns the stored session if its task is active or the broker does not answer, otherwise the session of a new
+   * task. Throws the errors of the request; the next call repeats an unanswered request.
    */
   async obtain(): Promise<AwsSession> {
     const { file } = this.parts;
@@ -59,8 +55,8 @@ export class ProfileSession {
   }
 
   /**
-   * Completes the task that is kept, and keeps nothing. The session leaves the disk first: where the broker does not
-   * answer, only the id of the task is kept, for the next attempt. Resolves to the id, or to nothing where there was no task.
+   * Completes the stored task and removes the file. The session leaves the disk first: if the broker does not answer,
+   * only the task id stays for the next attempt. Resolves to the id, or to undefined without a task.
    */
   async end(): Promise<string | undefined> {
     const { file, tasks } = this.parts;
@@ -77,7 +73,7 @@ export class ProfileSession {
     });
   }
 
-  /** What is to be done with what is kept: hand it out, or end it because it has become useless before its time. */
+  /** Decides about the stored session: `good` to return it, `spent` to end its task because the session is disabled. */
   private async judge(kept: Kept | undefined): Promise<{ readonly good?: OpenTask; readonly spent?: string }> {
     if (kept?.state !== 'open' || !hasTimeLeft(kept, new Date())) return {};
     try {
@@ -108,8 +104,8 @@ export class ProfileSession {
     throw new CommandFailure(EXIT.unavailable, `task ${task.id} is ${task.state}, and has no session`);
   }
 
-  /** Writes a new task down. A task that brings nothing to hand out is ended, and undefined is its answer. */
-  private async keep(task: TaskAnswer, isNew: boolean): Promise<OpenTask | undefined> {
+  /** Stores a new task. Ends a task without a usable session and returns undefined for it. */
+  private async keep(task: Task, isNew: boolean): Promise<OpenTask | undefined> {
     let isOfUse = false;
     try {
       const kept = keptOf(task, this.picked);
@@ -133,7 +129,7 @@ export class ProfileSession {
     }
   }
 
-  private remark({ heartbeatAt, template, lifetime, expiresAt }: TaskAnswer): void {
+  private remark({ heartbeatAt, template, lifetime, expiresAt }: Task): void {
     const { notices } = this.parts;
     if (heartbeatAt !== undefined) {
       notices.warn(`template \`${template.name}\` asks for signs of life, which a credential process cannot give`);
@@ -148,7 +144,7 @@ export class ProfileSession {
 
   private async endBeside(taskId: string): Promise<void> {
     const forMs = Math.min(END_BESIDE_MS, this.leftMs());
-    await this.parts.tasks.end(taskId, undefined, forMs).catch(() => undefined); // its deadline does it otherwise
+    await this.parts.tasks.end(taskId, undefined, forMs).catch(() => undefined); // otherwise its deadline ends it
   }
 
   private locked<T>(act: () => Promise<T>, instead?: () => Promise<T | undefined>): Promise<T> {
@@ -161,16 +157,16 @@ export class ProfileSession {
   }
 }
 
-/** Undefined where an answer has no session: that of a task which ended meanwhile, or whose answer is kept no longer. */
-function keptOf(task: TaskAnswer, picked: readonly string[]): OpenTask | undefined {
+/** Returns undefined for an answer without a session: the task has ended, or its secrets are no longer stored. */
+function keptOf(task: Task, picked: readonly string[]): OpenTask | undefined {
   if (task.state !== 'active' || task.credentials.every(({ secret }) => secret === undefined)) return undefined;
   const { name, session } = sessionIn(task, picked);
   const expiresAt = earlier(task.expiresAt, session.expiration);
   return { state: 'open', taskId: task.id, credential: name, openedAt: task.createdAt, expiresAt, session };
 }
 
-/** Whether the target still takes the session: an early end and a session that is to be replaced show in its lease. */
-function isUsable(task: TaskAnswer, credential: string): boolean {
+/** True while the target accepts the session: its lease is active and has no renewal request. */
+function isUsable(task: Task, credential: string): boolean {
   const lease = task.credentials.find(({ name }) => name === credential);
   return lease?.state === 'active' && lease.renewRequestedAt === undefined;
 }
@@ -179,13 +175,13 @@ function isSameTask(one: OpenTask, other: Kept | undefined): boolean {
   return other?.state === 'open' && other.taskId === one.taskId;
 }
 
-/** The broker has answered, and opened nothing. */
+/** True when the broker answered and granted no task. */
 function isRefused(error: unknown): boolean {
-  return error instanceof BrokerRefusal && error.status < 500 && error.code !== 'request_in_flight';
+  return error instanceof BrokerProblem && error.status < 500 && error.code !== 'request_in_flight';
 }
 
 function isNotThere(error: unknown): boolean {
-  return error instanceof BrokerRefusal && error.status === 404;
+  return error instanceof BrokerProblem && error.status === 404;
 }
 
 function passOver(error: unknown): void {

@@ -1,6 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
 import { BrokerRefusal } from './broker-refusal.js';
-import { isPassing } from './retrying.js';
 
 const problem = (code: string, more: object = {}) => ({
   type: `urn:mayfly:problem:${code}`,
@@ -71,18 +70,5 @@ describe('a refusal', () => {
       message: 'the broker answered 502 without saying why',
       retryAfterSeconds: undefined,
     });
-  });
-
-  it.each([
-    [503, 'unavailable', undefined, true],
-    [500, 'internal', undefined, true],
-    [502, '', undefined, true],
-    [409, 'request_in_flight', '1', true],
-    [409, 'conflict', undefined, false],
-    [403, 'policy_denied', undefined, false],
-    [502, 'provider_rejected', undefined, false],
-    [429, 'quota_exceeded', '30', false],
-  ])('%s %s (Retry-After %s) may pass: %s', (status, code, retryAfter, passes) => {
-    expect(isPassing(BrokerRefusal.of(status, code === '' ? undefined : problem(code), retryAfter))).toBe(passes);
   });
 });

@@ -1,14 +1,14 @@
 import { randomBytes, timingSafeEqual } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { AwsSession } from '../environment/tool-access.js';
+import type { AwsSession } from '@mayfly/sdk';
 
 const PATH = '/credentials';
 
 /**
- * The endpoint at which AWS tools of a container find their session: `AWS_CONTAINER_CREDENTIALS_FULL_URI`, which may be
- * http at a loopback address only, with the raw token of `AWS_CONTAINER_AUTHORIZATION_TOKEN` as `Authorization`.
- * A page in a browser can reach it too: whoever sends an `Origin`, or another `Host`, gets nothing.
+ * Serves an AWS session at `AWS_CONTAINER_CREDENTIALS_FULL_URI`, which may be http on a loopback address only. Tools
+ * send the token of `AWS_CONTAINER_AUTHORIZATION_TOKEN` as `Authorization`. A page in a browser can reach the endpoint
+ * too, so it refuses requests with an `Origin` or another `Host`.
  */
 export class AwsEndpoint {
   readonly token = randomBytes(32).toString('base64url');
@@ -34,7 +34,7 @@ export class AwsEndpoint {
     return `http://${this.host}${PATH}`;
   }
 
-  /** What is answered from now on. */
+  /** Replaces the session that the endpoint serves. */
   replace(session: AwsSession): void {
     this.session = session;
   }
@@ -78,7 +78,7 @@ function send(response: ServerResponse, status: number, body: object): void {
   response.end(JSON.stringify(body));
 }
 
-/** In a time that does not tell how much of it was right. */
+/** Compares in constant time. */
 function isSame(given: string, wanted: string): boolean {
   const [left, right] = [Buffer.from(given), Buffer.from(wanted)];
   return left.length === right.length && timingSafeEqual(left, right);

@@ -3,7 +3,7 @@ import { constants } from 'node:os';
 import { EXIT } from '../exit-codes.js';
 import { systemCodeOf } from '../system-code.js';
 
-/** How a command ended: the status to leave with, and in words where it is not 0. */
+/** The end of a command: its exit code, and a reason if it is not 0. */
 export interface CommandEnd {
   readonly exitCode: number;
   readonly reason?: string;
@@ -15,7 +15,7 @@ export interface RunningCommand {
   kill(signal: NodeJS.Signals): boolean;
 }
 
-/** Starts a command on this process's own standard streams; nothing of them is read or written here. */
+/** Starts a command that inherits the standard streams of this process. */
 export function startCommand(
   [file = '', ...args]: readonly string[],
   env: Readonly<Record<string, string>>,
@@ -32,7 +32,7 @@ export function startCommand(
   return { pid: child.pid, ended, kill: (signal) => child.kill(signal) };
 }
 
-/** As shells say it: the status, or 128 and the number of the signal. */
+/** Returns the exit code as shells do: the command's own, or 128 plus the signal number. */
 function endOf(code: number | null, signal: NodeJS.Signals | null): CommandEnd {
   if (signal !== null) return { exitCode: EXIT.signalled + constants.signals[signal], reason: `ended by ${signal}` };
   return code === 0 ? { exitCode: EXIT.ok } : { exitCode: code ?? EXIT.no, reason: `exit code ${String(code)}` };

@@ -1,22 +1,30 @@
 import { isDeepStrictEqual } from 'node:util';
-import type { CredentialAnswer } from '../broker/answers.js';
+import type { Credential } from '@mayfly/client';
+import {
+  accessOf,
+  awsEndpointVariables,
+  awsVariables,
+  chosenAccess,
+  known,
+  memberVariables,
+  passwordLine,
+  postgresVariables,
+  requirePlain,
+  tokenVariables,
+  type NamedAccess,
+  type PostgresLogin,
+  type ToolVariables,
+} from '@mayfly/sdk';
 import type { Variables } from '../config.js';
-import { accessOf } from '../environment/access-by-provider.js';
-import { awsEndpointVariables, awsVariables } from '../environment/aws.js';
-import { chosenAccess, type NamedAccess } from '../environment/chosen-access.js';
-import { commandEnvironment } from '../environment/command-environment.js';
-import { memberVariables, tokenVariables } from '../environment/member-variables.js';
-import { requirePlain } from '../environment/plain-value.js';
-import { passwordLine, postgresVariables } from '../environment/postgres.js';
-import { known, type PostgresLogin, type ToolVariables } from '../environment/tool-access.js';
 import { AwsEndpoint } from './aws-endpoint.js';
+import { commandEnvironment } from './command-environment.js';
 import type { PrivateFiles } from './private-files.js';
 
 const PASSWORD_FILE = 'pgpass';
 const AUTHORITY_FILE = 'postgres-authority.pem';
 
 export interface DeliveryOptions {
-  /** names of credentials that are to be used where several would do */
+  /** names of the credentials to use when several match */
   readonly picked: readonly string[];
   readonly awsServer: boolean;
   readonly pgHost?: string;
@@ -27,13 +35,13 @@ export interface DeliveryOptions {
 export interface DeliveryParts {
   readonly files: PrivateFiles;
   readonly inherited: Variables;
-  /** variables of the identity token in use */
+  /** variables of the identity token in use, withheld from the command */
   readonly identityVariables: readonly string[];
 }
 
-/** Hands the credentials of a task to one command, in the forms that its tools look for, and renewed ones after them. */
+/** Delivers a task's credentials to one command in the forms that its tools read, and renewed ones afterwards. */
 export class Delivery {
-  private current: readonly CredentialAnswer[] = [];
+  private current: readonly Credential[] = [];
   private endpoint: AwsEndpoint | undefined;
 
   constructor(
@@ -41,8 +49,8 @@ export class Delivery {
     private readonly parts: DeliveryParts,
   ) {}
 
-  /** The environment of the command. Throws a usage failure when it is not clear what to hand over. */
-  async prepare(taskId: string, credentials: readonly CredentialAnswer[]): Promise<Record<string, string>> {
+  /** Builds the environment of the command. Throws `UnusableCredential` when a credential cannot be delivered. */
+  async prepare(taskId: string, credentials: readonly Credential[]): Promise<Record<string, string>> {
     this.current = credentials;
     const accesses = this.accessesOf(credentials);
     const members = memberVariables(credentials.map(({ name, secret = {} }) => ({ name, secret })));
@@ -61,10 +69,10 @@ export class Delivery {
   }
 
   /**
-   * Hands on what a renewal issued again. Answers the credentials of which the command goes on to hold the earlier
-   * material, because it was given in variables, which nobody can change from outside.
+   * Delivers credentials that a renewal issued again. Returns the earlier credentials that the command keeps, because
+   * it got them in variables, which nobody can change from outside.
    */
-  async handOn(renewed: readonly CredentialAnswer[]): Promise<readonly CredentialAnswer[]> {
+  async handOn(renewed: readonly Credential[]): Promise<readonly Credential[]> {
     const before = new Map(this.current.map((credential) => [credential.name, credential]));
     const changed = renewed.filter(
       ({ name, secret }) => secret !== undefined && !isDeepStrictEqual(secret, before.get(name)?.secret),
@@ -79,7 +87,7 @@ export class Delivery {
     await this.endpoint?.stop();
   }
 
-  private accessesOf(credentials: readonly CredentialAnswer[]): NamedAccess[] {
+  private accessesOf(credentials: readonly Credential[]): NamedAccess[] {
     const { pgHost, pgPort, pgDatabase } = this.options;
     const places = known({ pgHost, pgPort, pgDatabase });
     return credentials.flatMap(({ name, provider, secret = {}, expiresAt, providerExpiresAt }) => {
@@ -112,8 +120,8 @@ export class Delivery {
     return this.parts.files.write(PASSWORD_FILE, passwordLine(login));
   }
 
-  /** Whether the command will see the new material. */
-  private async replace(credential: CredentialAnswer): Promise<boolean> {
+  /** Delivers a new secret. Returns true when the command will see it. */
+  private async replace(credential: Credential): Promise<boolean> {
     const [access] = this.accessesOf([credential]).map((one) => one.access);
     if (access?.family === 'aws' && this.endpoint !== undefined) {
       requirePlain('AWS_CONTAINER_CREDENTIALS_FULL_URI', Object.values(access.session).join(''));

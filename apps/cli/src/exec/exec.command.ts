@@ -1,11 +1,11 @@
 import { basename } from 'node:path';
+import { systemTimer } from '@mayfly/client';
+import { known } from '@mayfly/sdk';
 import type { Command } from 'commander';
 import { usageFailure } from '../command-failure.js';
 import { environment, type GlobalOptions } from '../config.js';
-import { known } from '../environment/tool-access.js';
 import { openSession } from '../session.js';
 import { taskRequest, withTaskOptions, type TaskOptions } from '../task-options.js';
-import { systemTimer } from '../timer.js';
 import type { DeliveryOptions } from './delivery.js';
 import { TaskRun } from './task-run.js';
 
@@ -16,7 +16,7 @@ interface ExecOptions extends TaskOptions, GlobalOptions {
   readonly pgDatabase?: string;
 }
 
-/** `mayfly exec`: a command that has credentials for as long as it runs. */
+/** Adds `mayfly exec`, which runs a command with credentials that end with it. */
 export function addExecCommand(program: Command): void {
   withTaskOptions(program.command('exec').description('run a command under a task, which ends with it'))
     .option('--aws-server', 'serve AWS sessions at a loopback address, so that renewed ones reach the command', false)
@@ -41,7 +41,7 @@ async function exec(command: readonly string[], options: ExecOptions): Promise<n
     identityVariables: identity.variables,
     runtimeDir: config.runtimeDir,
   });
-  // Arguments may hold anything; the history gets the name of the command only.
+  // Arguments may hold secrets, so the task's purpose has only the command's name.
   return run.run(taskRequest(options, `run ${basename(file).slice(0, 100)}`), command, deliveryOptions(options));
 }
 

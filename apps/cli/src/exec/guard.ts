@@ -2,9 +2,9 @@ import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Writable } from 'node:stream';
 
 /**
- * What outlives a SIGKILL of this process: it reads the id of the command and then waits for a word. When the pipe closes
- * without it, the command gets SIGTERM and, 5 s later, SIGKILL; the private files go at once. POSIX sh, in a session of
- * its own, so that no terminal ends it.
+ * The guard survives a SIGKILL of this process. It reads the command's process id, then waits for the word `done`. If
+ * the pipe closes without it, the guard deletes the private files and sends the command SIGTERM and, 5 s later,
+ * SIGKILL. POSIX sh, in its own session, so that no terminal ends it.
  */
 const SCRIPT = `
 trap '' INT TERM HUP QUIT TSTP
@@ -18,7 +18,7 @@ for second in 1 2 3 4 5; do sleep 1; kill -0 "$command" || exit 0; done
 kill -KILL "$command"
 `;
 
-/** Watches over a command and its private files for the case that this process is killed. */
+/** Ends a command and deletes its private files if this process is killed. */
 export class Guard {
   private isWatching = false;
 
@@ -42,7 +42,7 @@ export class Guard {
     this.shell.stdin.write(`${String(commandId)}\n`);
   }
 
-  /** The command has ended and its files are gone: nothing is left to guard. */
+  /** Stops the guard after the command has ended and its files are deleted. */
   dismiss(): void {
     this.shell.stdin.end(this.isWatching ? 'done\n' : '\ndone\n');
   }

@@ -1,20 +1,20 @@
 import { terminalReachesCommand } from './terminal-group.js';
 
-/** What a terminal sends to the whole group in its foreground. */
+/** Signals that a terminal sends to its whole foreground process group. */
 const OF_TERMINAL: readonly NodeJS.Signals[] = ['SIGINT', 'SIGQUIT', 'SIGTSTP'];
 const RELAYED: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGUSR2', 'SIGTSTP', 'SIGCONT'];
 
-/** What signals are sent to. */
+/** A process that can receive signals. */
 interface Running {
   kill(signal: NodeJS.Signals): boolean;
 }
 
 /**
- * Catches the signals that would end this process from its start to its end, so that it never goes before its task does:
- * the command gets them while it runs; before and after that they are noted for whoever waits.
+ * Catches the signals that would end this process, so that it never ends before its task. Passes them to the command
+ * while it runs; otherwise records the first and aborts `interrupted`.
  */
 export class SignalRelay {
-  /** the first signal that came when there was no command to pass it on to */
+  /** the first signal that came while no command ran */
   interruptedBy: NodeJS.Signals | undefined;
   private command: Running | undefined;
   private readonly abort = new AbortController();
@@ -31,18 +31,18 @@ export class SignalRelay {
     for (const [name, listener] of this.listeners) process.off(name, listener);
   }
 
-  /** Whom signals go to from now on; undefined: nobody. */
+  /** Sets the receiver of further signals; undefined: none. */
   passTo(command: Running | undefined): void {
     this.command = command;
     this.interruptedBy = undefined;
   }
 
-  /** aborted once a signal came that there was no command for */
+  /** aborted by the first signal that comes while no command runs */
   get interrupted(): AbortSignal {
     return this.abort.signal;
   }
 
-  /** Calls back when a second such signal comes: somebody does not want to wait. */
+  /** Calls `act` on a second such signal: the user does not want to wait. */
   onInsistence(act: () => void): void {
     this.waiters.push(act);
   }
@@ -55,7 +55,7 @@ export class SignalRelay {
 
   private relay(command: Running, name: NodeJS.Signals): void {
     if (OF_TERMINAL.includes(name) && this.isSentToCommandToo()) return;
-    // Where no shell controls jobs, the kernel lets SIGTSTP fall (POSIX, "orphaned process group"); SIGSTOP it does not.
+    // Without job control the kernel ignores SIGTSTP (POSIX, "orphaned process group"), but never SIGSTOP.
     command.kill(name === 'SIGTSTP' ? 'SIGSTOP' : name);
   }
 

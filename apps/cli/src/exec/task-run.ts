@@ -1,18 +1,16 @@
 import { constants } from 'node:os';
-import type { TaskAnswer } from '../broker/answers.js';
-import type { Granted, TaskRequest, TasksClient } from '../broker/tasks.client.js';
-import { CommandFailure, failureOf } from '../command-failure.js';
+import type { CreateTask, Task, Timer } from '@mayfly/client';
+import { isClosed, leaseEnds, TaskKeeper, type Granted, type TasksClient } from '@mayfly/sdk';
+import { CommandFailure } from '../command-failure.js';
 import type { Variables } from '../config.js';
 import { EXIT } from '../exit-codes.js';
+import { failureOf } from '../failure-of.js';
 import type { Notices } from '../output/notices.js';
-import type { Timer } from '../timer.js';
 import { startCommand, type CommandEnd } from './command.js';
 import { Delivery, type DeliveryOptions } from './delivery.js';
 import { Guard } from './guard.js';
-import { isClosed, leaseEnds } from './lease-ends.js';
 import { PrivateFiles } from './private-files.js';
 import { SignalRelay } from './signal-relay.js';
-import { TaskKeeper } from './task-keeper.js';
 
 export interface TaskRunParts {
   readonly tasks: TasksClient;
@@ -23,14 +21,14 @@ export interface TaskRunParts {
   readonly runtimeDir: string;
 }
 
-/** A command under a task: the task begins before it, is kept alive while it runs, and ends with it however that is. */
+/** Runs a command under a task: requests the task first, keeps it alive meanwhile, and ends it in every case. */
 export class TaskRun {
   private readonly relay = new SignalRelay();
 
   constructor(private readonly parts: TaskRunParts) {}
 
-  /** The status to leave with: the command's own once it runs. Throws a `CommandFailure` when there is no task to run it under. */
-  async run(request: TaskRequest, command: readonly string[], options: DeliveryOptions): Promise<number> {
+  /** Returns the exit code, the command's own once it runs. Throws a `CommandFailure` without a usable task. */
+  async run(request: CreateTask, command: readonly string[], options: DeliveryOptions): Promise<number> {
     this.relay.start();
     this.relay.onInsistence(() => {
       this.parts.notices.warn('left before the broker answered; the task ends at its deadline');
@@ -47,7 +45,7 @@ export class TaskRun {
     }
   }
 
-  private async under(granted: Granted, request: TaskRequest, command: readonly string[], options: DeliveryOptions) {
+  private async under(granted: Granted, request: CreateTask, command: readonly string[], options: DeliveryOptions) {
     const { task } = granted;
     let end: CommandEnd = { exitCode: EXIT.no, reason: 'the command was not started' };
     try {
@@ -63,7 +61,7 @@ export class TaskRun {
     }
   }
 
-  /** Everything that exists for the time of the command only. */
+  /** Creates the private files, the guard and the delivery, runs the command, and removes them. */
   private async supply(
     granted: Granted,
     ttlSeconds: number | undefined,
@@ -112,7 +110,7 @@ export class TaskRun {
         notRenewed: (at, why) => notices.note(`the task is not renewed (${why}): its credentials end at ${at}`),
         ended: (why) => notices.warn(`the task has ended while its command runs: ${why}`),
       },
-      ttlSeconds,
+      { ...(ttlSeconds === undefined ? {} : { ttlSeconds }), wordsOf: (error) => failureOf(error).message },
     );
     void keeper.keep(granted, over.signal);
     return ended.finally(() => {
@@ -120,8 +118,8 @@ export class TaskRun {
     });
   }
 
-  /** Ends the task and says how its credentials stand. The command's own status is kept, whatever comes of it. */
-  private async finish({ id, expiresAt }: TaskAnswer, { reason }: CommandEnd): Promise<void> {
+  /** Ends the task and prints the state of its credentials. A failure here does not change the exit code. */
+  private async finish({ id, expiresAt }: Task, { reason }: CommandEnd): Promise<void> {
     const { tasks, notices } = this.parts;
     try {
       const ended = await tasks.end(id, reason);
@@ -142,8 +140,8 @@ export class TaskRun {
   }
 }
 
-/** A repeated request may bring a task that failed half-way, or one whose secrets may no longer be told. */
-function requireUsable({ id, state, credentials }: TaskAnswer): void {
+/** Throws when a repeated request returned a task that has failed, or one without its secrets. */
+function requireUsable({ id, state, credentials }: Task): void {
   if (state === 'active' && credentials.every(({ secret }) => secret !== undefined)) return;
   throw new CommandFailure(
     EXIT.unavailable,

@@ -1,18 +1,17 @@
+import { exchange, systemTimer, type Timer } from '@mayfly/client';
 import { z } from 'zod';
-import { exchange } from '../broker/exchange.js';
 import { CommandFailure } from '../command-failure.js';
 import { EXIT } from '../exit-codes.js';
-import { systemTimer, type Timer } from '../timer.js';
 import { compactToken, type IdentityToken } from './compact-token.js';
 
 const AUDIENCE = 'mayfly';
 const TIMEOUT_MS = 10_000;
-/** Tokens of GitHub Actions live for five minutes and more; asking at every heartbeat would be a burden to both. */
+/** Reuse time of a token. GitHub Actions tokens live for five minutes or more, so a fetch per heartbeat is wasteful. */
 const KEEP_MS = 60_000;
 
 const AnswerSchema = z.object({ value: z.string() });
 
-/** The OIDC token of a GitHub Actions job that has `permissions: id-token: write`, for the audience `mayfly`. */
+/** The OIDC token of a GitHub Actions job with `permissions: id-token: write`, for the audience `mayfly`. */
 export class ActionsToken implements IdentityToken {
   readonly variables = ['ACTIONS_ID_TOKEN_REQUEST_URL', 'ACTIONS_ID_TOKEN_REQUEST_TOKEN'];
   readonly place = 'GitHub Actions';
@@ -44,7 +43,7 @@ export class ActionsToken implements IdentityToken {
       if (status === 200)
         return compactToken(AnswerSchema.parse(JSON.parse(text)).value, 'the answer of GitHub Actions');
     } catch {
-      // told below: errors of the transport may quote what was sent
+      // Reported below: transport errors may quote the request.
     }
     throw new CommandFailure(EXIT.unavailable, 'GitHub Actions gave no identity token for the audience `mayfly`');
   }

@@ -8,10 +8,10 @@ import { systemCodeOf } from '../system-code.js';
 import { ActionsToken } from './actions-token.js';
 import { compactToken, type IdentityToken } from './compact-token.js';
 
-/** Where a pod finds its projected service account token, when the volume of docs/cli.md is mounted. */
+/** The path of a pod's projected service account token, with the volume of docs/cli.md. */
 const KUBERNETES_TOKEN_FILE = '/var/run/secrets/mayfly/token';
 
-/** The first place that has a token, in the order of docs/cli.md. Throws a usage failure when there is none. */
+/** Returns the first available token source, in the order of docs/cli.md. Throws a usage failure without any. */
 export function identityToken(places: IdentityPlaces, kubernetesFile = KUBERNETES_TOKEN_FILE): IdentityToken {
   const { token, tokenFile, idToken, actions, spiffeFile } = places;
   if (token !== undefined) return held(token, 'MAYFLY_TOKEN');

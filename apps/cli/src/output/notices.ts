@@ -1,4 +1,4 @@
-/** What is said beside the output, on standard error, so that standard output stays the command's own. */
+/** Messages on standard error; standard output stays free for the command's own. */
 export class Notices {
   private readonly said = new Set<string>();
 
@@ -7,18 +7,18 @@ export class Notices {
     private readonly prefix = 'mayfly: ',
   ) {}
 
-  /** What somebody at a terminal may like to know. */
+  /** Prints information, at a terminal only. */
   note(text: string): void {
     if (this.stream.isTTY === true) this.say(text);
   }
 
-  /** What has to be known wherever it is read. */
+  /** Prints a warning, at a terminal or not. */
   warn(text: string, help?: string): void {
     this.say(text);
     if (help !== undefined) this.say(help);
   }
 
-  /** The same warning is given once. */
+  /** Prints the same warning only once. */
   warnOnce(text: string, help?: string): void {
     if (this.said.has(text)) return;
     this.said.add(text);
@@ -30,7 +30,7 @@ export class Notices {
   }
 }
 
-/** Texts of others, without what would steer a terminal. */
+/** Replaces control characters of foreign texts, which could control a terminal. */
 export function printable(text: string): string {
   return text.replace(/[^\P{C}\n\t]/gu, '\uFFFD');
 }

@@ -1,26 +1,26 @@
-/** Where answers go: in words at a terminal, as JSON everywhere else and wherever it is asked for. */
+/** Prints answers: as text at a terminal, as JSON elsewhere and with `--json`. */
 export class Output {
   constructor(
     private readonly stream: { readonly isTTY?: boolean; write(text: string): unknown },
     private readonly asJson: boolean,
   ) {}
 
-  /** Whether a person reads it. */
+  /** True at a terminal without `--json`. */
   get isForPeople(): boolean {
     return !this.asJson && this.stream.isTTY === true;
   }
 
-  /** `value` as one JSON document, or what `words` makes of it. */
+  /** Prints `value` as one JSON document, or as the text of `words`. */
   show<T>(value: T, words: (value: T) => string): void {
     this.stream.write(this.isForPeople ? words(value) : `${JSON.stringify(value, undefined, 2)}\n`);
   }
 
-  /** One of many, as JSON on a line of its own. */
+  /** Prints one of many values as one line of JSON. */
   line(value: unknown): void {
     this.stream.write(`${JSON.stringify(value)}\n`);
   }
 
-  /** Progress, for people only. */
+  /** Prints progress, for people only. */
   say(text: string): void {
     if (this.isForPeople) this.stream.write(`${text}\n`);
   }

@@ -1,13 +1,13 @@
 import { printable } from './notices.js';
 
-/** Rows under their headings, in columns that are as wide as what is in them; no space at the end of a line. */
+/** Formats rows under headings; each column is as wide as its longest cell. No trailing spaces. */
 export function table(headings: readonly string[], rows: readonly (readonly string[])[]): string {
   const lines = [headings, ...rows].map((row) => row.map((cell) => printable(cell).replace(/\s+/g, ' ')));
   const widths = headings.map((_, column) => Math.max(...lines.map((line) => (line[column] ?? '').length)));
   return lines.map((line) => lineOf(line, widths)).join('');
 }
 
-/** Names and values below each other; what has no value is left out. */
+/** Formats names and values, one pair per line, without undefined values. */
 export function list(entries: Readonly<Record<string, string | undefined>>): string {
   const known = Object.entries(entries).filter((entry): entry is [string, string] => entry[1] !== undefined);
   const widths = [Math.max(0, ...known.map(([name]) => name.length)), 0];

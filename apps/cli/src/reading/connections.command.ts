@@ -1,14 +1,14 @@
+import { answerOf, type ConnectionTest } from '@mayfly/client';
 import type { Command } from 'commander';
-import { ConnectionTestSchema, DeclaredSchema, type ConnectionTestAnswer } from '../broker/answers.js';
 import type { GlobalOptions } from '../config.js';
 import { EXIT } from '../exit-codes.js';
 import { table } from '../output/table.js';
 import { openSession } from '../session.js';
 
-/** The broker tries every server and every right, one after the other. */
+/** Long, because the broker tests every server and every right, one after the other. */
 const TEST_TIMEOUT_MS = 60_000;
 
-/** `mayfly connections`: for platform teams and operators. */
+/** Adds `mayfly connections`, for platform teams and operators. */
 export function addConnectionsCommand(program: Command): void {
   const connections = program.command('connections').description('try connections, and take them out of use');
   connections
@@ -16,9 +16,9 @@ export function addConnectionsCommand(program: Command): void {
     .description('try a connection with the least harm; leaves with 1 when something is missing')
     .argument('<name>', 'of a connection')
     .action(async (name: string, _options: unknown, self: Command) => {
-      const { transport, output } = openSession(self.optsWithGlobals<GlobalOptions>());
-      const path = `/connections/${encodeURIComponent(name)}/test`;
-      const { body } = await transport.call('POST', path, ConnectionTestSchema, { timeoutMs: TEST_TIMEOUT_MS });
+      const { broker, output } = openSession(self.optsWithGlobals<GlobalOptions>());
+      const calls = broker.within(TEST_TIMEOUT_MS);
+      const { body } = await answerOf(calls.POST('/connections/{name}/test', { params: { path: { name } } }));
       output.show(body, testWords);
       process.exitCode = body.ok ? EXIT.ok : EXIT.no;
     });
@@ -32,15 +32,14 @@ function addStep(connections: Command, step: 'disable' | 'enable', description: 
     .description(description)
     .argument('<name>', 'of a connection')
     .action(async (name: string, _options: unknown, self: Command) => {
-      const { transport, output } = openSession(self.optsWithGlobals<GlobalOptions>());
-      const path = `/connections/${encodeURIComponent(name)}/${step}`;
-      const { body } = await transport.call('POST', path, DeclaredSchema);
+      const { broker, output } = openSession(self.optsWithGlobals<GlobalOptions>());
+      const { body } = await answerOf(broker.calls.POST(`/connections/{name}/${step}`, { params: { path: { name } } }));
       output.show(body, () => `connection ${name} is ${step}d\n`);
     });
 }
 
-/** What a test found, for people. */
-function testWords({ connection, ok, checks, clockOffsetSeconds, loginAgeSeconds }: ConnectionTestAnswer): string {
+/** Formats a test result for people. */
+function testWords({ connection, ok, checks, clockOffsetSeconds, loginAgeSeconds }: ConnectionTest): string {
   const rows = checks.map(({ name, outcome, detail = '' }) => [outcome, name, detail]);
   const facts = [
     clockOffsetSeconds === undefined ? [] : `its clock is ${clockOffsetSeconds.toFixed(1)} s from the broker's`,

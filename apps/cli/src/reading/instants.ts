@@ -1,4 +1,4 @@
-/** An instant as people read it in a table, to the second, in UTC. */
+/** Formats an instant for a table: UTC, to the second. */
 export function shortInstant(instant: string | undefined): string {
   return instant === undefined ? '' : instant.replace('T', ' ').replace(/(\.\d+)?Z$/, 'Z');
 }

@@ -1,10 +1,10 @@
+import type { IssuanceFilter } from '@mayfly/client';
 import { Option, type Command } from 'commander';
 import { usageFailure } from '../command-failure.js';
-import type { IssuanceFilter } from './issuances.client.js';
 
 const LARGEST_PAGE = 200;
 
-/** Options that choose issuances. */
+/** Filter options of issuances. */
 export interface IssuanceOptions extends IssuanceFilter {
   readonly task?: string;
   readonly limit: number;
@@ -23,7 +23,7 @@ export function withIssuanceOptions(command: Command): Command {
     .addOption(new Option('--limit <number>', 'how many').default(50).argParser(readLimit));
 }
 
-/** What the broker is asked for. */
+/** Converts options to the broker's filter. */
 export function filterOf(options: IssuanceOptions): IssuanceFilter {
   const { agent, template, provider, state, cause, from, to, task } = options;
   const filter = { agent, template, provider, state, cause, from, to, taskId: task };

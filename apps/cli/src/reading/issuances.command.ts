@@ -1,18 +1,18 @@
+import type { Issuance, IssuancePage } from '@mayfly/client';
 import type { Command } from 'commander';
-import type { IssuanceAnswer, IssuancesAnswer } from '../broker/answers.js';
 import type { GlobalOptions } from '../config.js';
 import { table } from '../output/table.js';
 import { openSession } from '../session.js';
 import { shortInstant } from './instants.js';
 import { filterOf, withIssuanceOptions, type IssuanceOptions } from './issuance-options.js';
-import { IssuancesClient } from './issuances.client.js';
+import { allIssuances, issuancePage } from './issuance-pages.js';
 
 interface Options extends IssuanceOptions, GlobalOptions {
   readonly all: boolean;
   readonly cursor?: string;
 }
 
-/** `mayfly issuances`: who got what, and how it ended. For auditors and operators. */
+/** Adds `mayfly issuances`: the history of leases, for auditors and operators. */
 export function addIssuancesCommand(program: Command): void {
   withIssuanceOptions(program.command('issuances').description('who got what and how it ended, newest first'))
     .option('--task <id>', 'of this task')
@@ -20,25 +20,25 @@ export function addIssuancesCommand(program: Command): void {
     .option('--all', 'every page; as JSON, one object a line', false)
     .action(async (_options: unknown, self: Command) => {
       const options = self.optsWithGlobals<Options>();
-      const { transport, output } = openSession(options);
-      const client = new IssuancesClient(transport);
-      if (!options.all) output.show(await client.page(filterOf(options), options.limit, options.cursor), words);
-      else if (output.isForPeople) output.show(await gathered(client.all(filterOf(options))), issuanceTable);
-      else for await (const issuance of client.all(filterOf(options))) output.line(issuance);
+      const { broker, output } = openSession(options);
+      const filter = filterOf(options);
+      if (!options.all) output.show(await issuancePage(broker, filter, options), words);
+      else if (output.isForPeople) output.show(await gathered(allIssuances(broker, filter)), issuanceTable);
+      else for await (const issuance of allIssuances(broker, filter)) output.line(issuance);
     });
 }
 
-async function gathered(issuances: AsyncIterable<IssuanceAnswer>): Promise<IssuanceAnswer[]> {
-  const items: IssuanceAnswer[] = [];
+async function gathered(issuances: AsyncIterable<Issuance>): Promise<Issuance[]> {
+  const items: Issuance[] = [];
   for await (const issuance of issuances) items.push(issuance);
   return items;
 }
 
-function words({ items, nextCursor }: IssuancesAnswer): string {
+function words({ items, nextCursor }: IssuancePage): string {
   return issuanceTable(items) + (nextCursor === null ? '' : `more: --cursor ${nextCursor}, or --all\n`);
 }
 
-function issuanceTable(items: readonly IssuanceAnswer[]): string {
+function issuanceTable(items: readonly Issuance[]): string {
   const headings = ['CREATED', 'AGENT', 'TEMPLATE', 'CREDENTIAL', 'STATE', 'CAUSE', 'ENDED', 'TASK', 'LEASE'];
   const rows = items.map((item) => [
     shortInstant(item.createdAt),

@@ -1,16 +1,16 @@
 import { readFileSync } from 'node:fs';
+import { answerOf, type IssuerTest } from '@mayfly/client';
 import type { Command } from 'commander';
-import { IssuerTestSchema, type IssuerTestAnswer } from '../broker/answers.js';
 import { usageFailure } from '../command-failure.js';
 import type { GlobalOptions } from '../config.js';
 import { EXIT } from '../exit-codes.js';
 import { table } from '../output/table.js';
 import { openSession } from '../session.js';
 
-/** The broker fetches the discovery document and the keys, one after the other. */
+/** Long, because the broker fetches the discovery document and the keys, one after the other. */
 const TEST_TIMEOUT_MS = 30_000;
 
-/** `mayfly issuers`: for platform teams. */
+/** Adds `mayfly issuers`, for platform teams. */
 export function addIssuersCommand(program: Command): void {
   program
     .command('issuers')
@@ -23,10 +23,10 @@ export function addIssuersCommand(program: Command): void {
       'file of a token to judge, `-` for standard input; it is kept nowhere and opens nothing',
     )
     .action(async (name: string, { judgeFile }: { readonly judgeFile?: string }, self: Command) => {
-      const { transport, output } = openSession(self.optsWithGlobals<GlobalOptions>());
+      const { broker, output } = openSession(self.optsWithGlobals<GlobalOptions>());
       const body = judgeFile === undefined ? {} : { token: tokenIn(judgeFile) };
-      const call = { body, timeoutMs: TEST_TIMEOUT_MS };
-      const answer = await transport.call('POST', `/issuers/${encodeURIComponent(name)}/test`, IssuerTestSchema, call);
+      const calls = broker.within(TEST_TIMEOUT_MS);
+      const answer = await answerOf(calls.POST('/issuers/{name}/test', { params: { path: { name } }, body }));
       output.show(answer.body, testWords);
       process.exitCode = answer.body.ok ? EXIT.ok : EXIT.no;
     });
@@ -40,8 +40,8 @@ function tokenIn(path: string): string {
   }
 }
 
-/** What a test found, for people. */
-function testWords({ issuer, ok, checks }: IssuerTestAnswer): string {
+/** Formats a test result for people. */
+function testWords({ issuer, ok, checks }: IssuerTest): string {
   const rows = checks.map(({ name, outcome, detail = '' }) => [outcome, name, detail]);
   return `${table(['OUTCOME', 'CHECK', ''], rows)}issuer ${issuer} ${ok ? 'is in order' : 'is not in order'}\n`;
 }

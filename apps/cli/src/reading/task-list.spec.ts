@@ -1,9 +1,20 @@
 import { describe, expect, it } from '@jest/globals';
-import type { IssuanceAnswer } from '../broker/answers.js';
+import type { Issuance } from '@mayfly/client';
 import { firstTasks } from './task-list.js';
 
-const issuance = (taskId: string, name: string, state = 'active'): IssuanceAnswer => ({
-  ...{ leaseId: `lse_${taskId}_${name}`, taskId, name, state, provider: 'p', agent: 'a', cause: 'completed' },
+const issuance = (taskId: string, name: string, state: Issuance['state'] = 'active'): Issuance => ({
+  ...{
+    leaseId: `lse_${taskId}_${name}`,
+    taskId,
+    name,
+    state,
+    provider: 'p',
+    agent: 'a',
+    runtime: 'r',
+    purpose: 'p',
+    scope: {},
+    cause: 'completed',
+  },
   ...{ template: { name: 't', version: 2 }, createdAt: '2026-11-22T14:00:00Z', expiresAt: '2026-11-22T15:00:00Z' },
 });
 

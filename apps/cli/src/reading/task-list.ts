@@ -1,19 +1,19 @@
-import type { IssuanceAnswer } from '../broker/answers.js';
+import type { Issuance } from '@mayfly/client';
 
-/** A task, as far as its leases tell. */
+/** A task, derived from its leases. */
 export interface ListedTask {
   readonly taskId: string;
   readonly agent: string;
   readonly template: string;
   readonly createdAt: string;
   readonly expiresAt: string;
-  /** states of its leases by the name of the credential */
+  /** lease state by credential name */
   readonly credentials: Readonly<Record<string, string>>;
   readonly cause?: string;
 }
 
-/** The first tasks of a history, newest first. Leases of one task follow each other in it, as they are made in one commit. */
-export async function firstTasks(history: AsyncIterable<IssuanceAnswer>, limit: number): Promise<ListedTask[]> {
+/** Groups issuances by task, newest first. One commit creates all leases of a task, so they are adjacent. */
+export async function firstTasks(history: AsyncIterable<Issuance>, limit: number): Promise<ListedTask[]> {
   const tasks = new Map<string, ListedTask>();
   for await (const { taskId, name, state, agent, template, createdAt, expiresAt, cause } of history) {
     const known = tasks.get(taskId);

@@ -1,11 +1,11 @@
-import type { TaskAnswer } from '../broker/answers.js';
-import { leaseEnds } from '../exec/lease-ends.js';
+import type { Task } from '@mayfly/client';
+import { leaseEnds } from '@mayfly/sdk';
 import { list, table } from '../output/table.js';
 import { shortInstant } from './instants.js';
 import type { ListedTask } from './task-list.js';
 
-/** A task and its credentials, for people. */
-export function taskWords(task: TaskAnswer): string {
+/** Formats a task and its credentials for people. */
+export function taskWords(task: Task): string {
   const facts = list({
     task: task.id,
     state: task.endCause === undefined ? task.state : `${task.state} (${task.endCause})`,
@@ -21,7 +21,7 @@ export function taskWords(task: TaskAnswer): string {
   return `${facts}\n${leaseEnds(task).join('\n')}\n`;
 }
 
-/** Tasks in a table, for people. */
+/** Formats tasks as a table for people. */
 export function taskTable(tasks: readonly ListedTask[]): string {
   const rows = tasks.map(({ taskId, agent, template, createdAt, expiresAt, credentials, cause }) => [
     shortInstant(createdAt),

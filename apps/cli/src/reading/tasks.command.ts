@@ -1,9 +1,9 @@
+import type { Task } from '@mayfly/client';
 import type { Command } from 'commander';
-import type { TaskAnswer } from '../broker/answers.js';
 import type { GlobalOptions } from '../config.js';
 import { openSession, type Session } from '../session.js';
 import { filterOf, withIssuanceOptions, type IssuanceOptions } from './issuance-options.js';
-import { IssuancesClient } from './issuances.client.js';
+import { allIssuances } from './issuance-pages.js';
 import { firstTasks } from './task-list.js';
 import { taskTable, taskWords } from './task-words.js';
 
@@ -11,15 +11,15 @@ interface EndOptions extends GlobalOptions {
   readonly failed?: string;
 }
 
-/** `mayfly tasks`: tasks as they are, for agents (their own), operators and auditors. */
+/** Adds `mayfly tasks`, for agents (their own tasks), operators and auditors. */
 export function addTasksCommand(program: Command): void {
   const tasks = program.command('tasks').description('see tasks, and end them');
   withIssuanceOptions(
     tasks.command('list', { isDefault: true }).description('tasks by their leases, newest first'),
   ).action(async (_options: unknown, self: Command) => {
     const options = self.optsWithGlobals<IssuanceOptions & GlobalOptions>();
-    const { transport, output } = openSession(options);
-    const history = new IssuancesClient(transport).all(filterOf(options));
+    const { broker, output } = openSession(options);
+    const history = allIssuances(broker, filterOf(options));
     output.show({ items: await firstTasks(history, options.limit) }, ({ items }) => taskTable(items));
   });
   addOne(tasks, 'show', 'a task and how its credentials stand', (session, id) => session.tasks.view(id));
@@ -29,7 +29,7 @@ export function addTasksCommand(program: Command): void {
   addOne(tasks, 'revoke', 'take a task back, as an operator', (session, id) => session.tasks.revoke(id));
 }
 
-type Act = (session: Session, id: string, options: EndOptions) => Promise<TaskAnswer>;
+type Act = (session: Session, id: string, options: EndOptions) => Promise<Task>;
 
 function addOne(tasks: Command, name: string, description: string, act: Act): Command {
   return tasks

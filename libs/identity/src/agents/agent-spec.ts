@@ -19,14 +19,14 @@ const SubjectSchema = z
 /** Whole numbers only: JSON keeps them exactly. */
 const ClaimValueSchema = z.union([z.string().min(1).max(512), z.int(), z.boolean()]);
 
-/** One way in which an agent is known: who must have said so, of whom, and in which runtime the agent then is. */
+/** One identity of an agent: its issuer, its subject or claims, and the runtime that the identity proves. */
 export const AgentIdentitySchema = z
   .strictObject({
     issuer: NameSchema,
-    /** exact, or with `*` for whole segments; left out: whoever has these claims */
+    /** exact, or with `*` for whole segments; when absent, the claims alone identify the agent */
     subject: SubjectSchema.optional(),
     runtime: NameSchema,
-    /** claims that must have exactly these values, of these types, as well */
+    /** claims that must also have exactly these values and types */
     claims: z
       .record(z.string().min(1).max(128), ClaimValueSchema)
       .refine((claims) => Object.keys(claims).length <= 16, 'bind at most 16 claims')
@@ -38,7 +38,7 @@ export const AgentIdentitySchema = z
   });
 export type AgentIdentity = z.infer<typeof AgentIdentitySchema>;
 
-/** `Agent.spec`: who answers for it and how it is known. */
+/** `Agent.spec`: its owners and its identities. */
 export const AgentSpecSchema = z
   .strictObject({
     owner: NameSchema,
@@ -85,12 +85,12 @@ const rules: readonly IdentityRule[] = [
   },
 ];
 
-/** Whether the claims pin a GitHub repository or its owner by an id that nobody else can ever get. */
+/** True when the claims bind a GitHub repository or its owner by an id that GitHub never reassigns. */
 export function bindsGithubId(claims: Readonly<Record<string, ClaimValue>>): boolean {
   return Object.hasOwn(claims, 'repository_id') || Object.hasOwn(claims, 'repository_owner_id');
 }
 
-/** What an agent's identities lack, given the issuers that exist (by name). Pointers are relative to the spec. */
+/** Returns the faults of an agent's identities, given the issuers by name. Pointers are relative to the spec. */
 export function agentIdentityErrors(spec: AgentSpec, issuers: ReadonlyMap<string, IssuerSpec>): FieldError[] {
   return spec.identities.flatMap((identity, at) => {
     const pointer = `/identities/${String(at)}`;

@@ -1,15 +1,16 @@
 import { compileBinding, isSameTarget, type AgentBinding, type CompiledBinding } from './agent-binding.js';
 
-/** Two bindings that some one identity satisfies, leading to different agents or runtimes. */
+/** Two bindings that one identity can satisfy and that name different agents or runtimes. */
 export interface BindingConflict {
   readonly first: AgentBinding;
   readonly second: AgentBinding;
 }
 
 /**
- * Where "one identity, one agent" is broken: equal exact subjects, overlapping patterns, or claims alone, that differ in
- * agent or runtime and whose claims do not tell them apart. An exact subject within a pattern is none, nor is a subject
- * beside claims alone: the more exact one wins. `issuerOf` tells which names stand for one issuer.
+ * Finds violations of "one identity, one agent": bindings with equal exact subjects, with overlapping patterns, or with
+ * claims alone, that differ in agent or runtime and whose claims do not exclude each other. An exact subject inside a
+ * pattern is no conflict, nor is a subject beside claims alone: the more exact binding wins. `issuerOf` maps a
+ * document's name to its issuer.
  */
 export function findBindingConflicts(
   bindings: readonly AgentBinding[],
@@ -18,7 +19,10 @@ export function findBindingConflicts(
   return [...groups(bindings.map(compileBinding), issuerOf).values()].flatMap(conflictsWithin);
 }
 
-/** Only bindings in one group can conflict: the same exact subject, the patterns, or the claims alone of one issuer. */
+/**
+ * Only bindings of one group can conflict: those of one issuer with the same exact subject, with a pattern, or with
+ * claims alone.
+ */
 function groups(
   bindings: readonly CompiledBinding[],
   issuerOf: (name: string) => string,
@@ -55,7 +59,7 @@ function isConflict(first: CompiledBinding, second: CompiledBinding): boolean {
   );
 }
 
-/** Whether some claim must have two different values at once. */
+/** True when both bindings name a claim with different values. */
 function areToldApart({ claims = {} }: AgentBinding, other: AgentBinding): boolean {
   const otherClaims = other.claims ?? {};
   return Object.entries(claims).some(

@@ -10,13 +10,13 @@ import {
   type CompiledBinding,
 } from './agent-binding.js';
 
-/** All bindings, arranged so that an exact subject or a claim is one look-up and patterns are tried per issuer. */
+/** All bindings, indexed: an exact subject or a claim takes one look-up; patterns are tried per issuer. */
 export class BindingIndex {
   private readonly exact = new Map<string, AgentBinding[]>();
   private readonly patterns = new Map<string, CompiledBinding[]>();
-  /** bindings by claims alone, under the first of their claims */
+  /** bindings with claims alone, by their first claim */
   private readonly claimsAlone = new Map<string, AgentBinding[]>();
-  /** which claims are first ones, by issuer */
+  /** the first claims of those bindings, by issuer */
   private readonly firstClaims = new Map<string, Set<string>>();
 
   constructor(private readonly bindings: readonly AgentBinding[]) {
@@ -29,9 +29,9 @@ export class BindingIndex {
   }
 
   /**
-   * The one agent and runtime that this identity stands for. An exact subject beats a pattern, which beats claims alone.
-   * Throws `forbidden` when there is none (`no_agent`), more than one (`ambiguous_agent`), or an identity with a role is
-   * bound too (`person_and_agent`).
+   * Returns the one agent and runtime of this identity. An exact subject beats a pattern, and a pattern beats claims
+   * alone. Throws `forbidden` when no agent is bound (`no_agent`), several are bound (`ambiguous_agent`), or one is
+   * bound to an identity with a role (`person_and_agent`).
    */
   bind(identity: VerifiedIdentity): AgentBinding {
     const match = this.find(identity);
@@ -39,7 +39,10 @@ export class BindingIndex {
     return match;
   }
 
-  /** The same, or undefined where there is none. Throws `forbidden` (`ambiguous_agent`, `person_and_agent`). */
+  /**
+   * Returns the same as `bind`, or undefined without a binding. Throws `forbidden` (`ambiguous_agent`,
+   * `person_and_agent`).
+   */
   find(identity: VerifiedIdentity): AgentBinding | undefined {
     if (identity.fitsRole) {
       this.refuseAgent(identity);
@@ -51,7 +54,7 @@ export class BindingIndex {
     return match;
   }
 
-  /** A claim that an agent is bound to and that the identity has with the same text in another type: `"42"` is not `42`. */
+  /** Returns a bound claim that the identity has with the same text but another type: `"42"` is not `42`. */
   claimOfOtherType({
     acceptedBy,
     claims,
@@ -66,7 +69,9 @@ export class BindingIndex {
     return undefined;
   }
 
-  /** Of a token that fits a role, all documents of the issuer are looked at, whichever the token is for. */
+  /**
+   * For a token that matches a role, checks the agents of all documents of the issuer, whatever the token's audience.
+   */
   private refuseAgent(identity: VerifiedIdentity): void {
     const [match] = this.bestMatches(identity, identity.issuerNames);
     if (match !== undefined) throw personIsAgent(match.agent, identity);
@@ -106,7 +111,7 @@ function claimKey(issuer: string, name: string, value: ClaimValue | undefined): 
   return JSON.stringify([issuer, name, value]);
 }
 
-/** `BindingIndex.bind` for a single question; keep an index to ask more. */
+/** `BindingIndex.bind` for one call; keep an index for more. */
 export function bindIdentity(identity: VerifiedIdentity, bindings: readonly AgentBinding[]): AgentBinding {
   return new BindingIndex(bindings).bind(identity);
 }

@@ -1,13 +1,13 @@
-/** By the name of an Issuer document: which claims its agents are bound to. A document without an agent has no entry. */
+/** The claims that agents are bound to, by the name of the Issuer document. A document without agents has no entry. */
 export type BoundClaims = ReadonlyMap<string, ReadonlySet<string>>;
 
-/** What matters of an agent's binding here. */
+/** The members of an agent's binding that this file uses. */
 interface ClaimBinding {
   readonly issuer: string;
   readonly claims?: Readonly<Record<string, unknown>> | undefined;
 }
 
-/** Which claims must be kept of a token so that these bindings can be judged. */
+/** Returns the claims of a token that these bindings need. */
 export function boundClaimsOf(bindings: readonly ClaimBinding[]): BoundClaims {
   const bound = new Map<string, Set<string>>();
   for (const { issuer, claims = {} } of bindings) {

@@ -1,6 +1,9 @@
 import type { IssuerSpec } from '../issuers/issuer-spec.js';
 
-/** Claims that the person decides, that change by login or that many share (OIDC Core §5.1, §5.7): none says who it is. */
+/**
+ * Claims that identify no client (OIDC Core §5.1, §5.7): a person chooses them, they change with each login, or many
+ * share them.
+ */
 const SAY_NOTHING_LASTING: ReadonlySet<string> = new Set([
   ...['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti', 'nonce', 'at_hash', 'c_hash', 'typ', 'ver'],
   ...['name', 'given_name', 'family_name', 'middle_name', 'nickname', 'preferred_username', 'profile', 'picture'],
@@ -9,19 +12,22 @@ const SAY_NOTHING_LASTING: ReadonlySet<string> = new Set([
   ...['idtyp', 'tid', 'token_use', 'gty', 'scope', 'scp', 'acr', 'amr', 'auth_time', 'sid', 'session_state'],
 ]);
 
-/** Claims that name the client that a token was issued to, whoever logged in there. */
+/** Claims that name a token's client. Tokens of people who log in through that client have them too. */
 const NAME_THE_CLIENT: readonly string[] = ['azp', 'appid', 'cid'];
-/** The same where access tokens of RFC 9068 are taken (§2.2); elsewhere a client's own tokens alone have `client_id`. */
+/**
+ * For issuers of RFC 9068 access tokens (§2.2), people's tokens have `client_id` too. Otherwise only a client's own
+ * tokens do.
+ */
 const NAME_THE_CLIENT_IN_ACCESS_TOKENS: readonly string[] = [...NAME_THE_CLIENT, 'client_id'];
 
-/** What is wrong with an identity that names these claims and no subject, in words for its author. */
+/** Returns the fault of an identity with these claims and no subject, in words for its author, or undefined. */
 export function claimsAloneFault(names: readonly string[]): string | undefined {
   if (names.length === 0) return 'state `subject`, or at least one claim such as `client_id`';
   if (names.some((name) => !SAY_NOTHING_LASTING.has(name))) return undefined;
   return 'state `subject`, or bind a claim that the issuer gives to one client alone, such as `client_id` or `azp`';
 }
 
-/** Whether the token of a person who logs in through the client can have all of these claims. */
+/** True when the token of a person who logs in through the client can have all of these claims. */
 export function fitsEveryLogin(names: readonly string[], { tokenTypes = [] }: IssuerSpec): boolean {
   const naming = tokenTypes.includes('at+jwt') ? NAME_THE_CLIENT_IN_ACCESS_TOKENS : NAME_THE_CLIENT;
   return names.every((name) => naming.includes(name));

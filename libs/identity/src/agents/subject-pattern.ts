@@ -1,12 +1,12 @@
 import { looksLikeSpiffeId, lowerCaseAuthority, parseSpiffeId } from '../spiffe-id.js';
 
 /**
- * A subject, or a pattern of subjects in which `*` stands for one whole segment between `/` or `:`. There is no raw
- * prefix: `repo:org/app:*` never matches `repo:org/app-evil:…`, and no `*` reaches over a separator.
+ * A subject, or a pattern of subjects in which `*` matches one whole segment between `/` or `:`. A pattern is never a
+ * plain prefix: `repo:org/app:*` does not match `repo:org/app-evil:…`, and `*` never matches a separator.
  */
 export class SubjectPattern {
   readonly isExact: boolean;
-  /** SPIFFE IDs in canonical form */
+  /** SPIFFE IDs are in canonical form */
   readonly text: string;
   private readonly parts: readonly string[];
 
@@ -16,7 +16,7 @@ export class SubjectPattern {
     this.isExact = !this.parts.includes('*');
   }
 
-  /** Expects a subject without fault (see `subjectPatternFault`). */
+  /** Takes only a subject that passes `subjectPatternFault`. */
   static of(text: string): SubjectPattern {
     return new SubjectPattern(text);
   }
@@ -29,7 +29,7 @@ export class SubjectPattern {
     );
   }
 
-  /** Whether some subject matches both. */
+  /** True when some subject matches both. */
   overlaps(other: SubjectPattern): boolean {
     return (
       this.parts.length === other.parts.length &&
@@ -41,7 +41,7 @@ export class SubjectPattern {
   }
 }
 
-/** What is wrong with a declared subject, in words for its author; undefined when it can be used. */
+/** Returns the fault of a declared subject, in words for its author; undefined when it has none. */
 export function subjectPatternFault(text: string): string | undefined {
   const segments = text.split(/[/:]/);
   if (segments.some((segment) => segment.includes('*') && segment !== '*')) {
@@ -54,7 +54,7 @@ export function subjectPatternFault(text: string): string | undefined {
 }
 
 function spiffeFault(text: string): string | undefined {
-  // A `*` is no character of a SPIFFE ID, so any segment may take its place to see whether the rest is one.
+  // A SPIFFE ID cannot contain `*`, so any segment replaces it to check the rest.
   const id = parseSpiffeId(text.replace(/(?<=[^/]\/)\*(?=\/|$)/g, 'x'));
   return id === undefined || id.path === ''
     ? 'use a SPIFFE ID with a path, such as `spiffe://example.org/agent`'
@@ -68,7 +68,7 @@ function serviceAccountFault(text: string): string | undefined {
   return SERVICE_ACCOUNT.test(text) ? undefined : 'use `system:serviceaccount:<namespace>:<name>`';
 }
 
-/** Segments and separators in turn, so that `a:b` and `a/b` differ. */
+/** Returns segments and separators alternately, so that `a:b` and `a/b` differ. */
 function split(subject: string): string[] {
   return subject.split(/([/:])/);
 }

@@ -6,11 +6,11 @@ import { quoted, type IssuerCheck } from './issuer-check.js';
 
 export interface KeyExamination {
   readonly checks: readonly IssuerCheck[];
-  /** left out when they could not be had */
+  /** absent when the keys could not be fetched */
   readonly keys?: KeySet;
 }
 
-/** Fetches an issuer's keys now, whatever is kept of them, and says how far that went and what the keys are good for. */
+/** Fetches an issuer's keys now, without any cache. Reports each step and the algorithms that the keys can verify. */
 export async function examineKeys(
   source: Pick<IssuerKeySource, 'fetchNow'>,
   issuer: TrustedIssuer,
@@ -39,7 +39,7 @@ function usableKeys(keys: KeySet, algorithms: readonly IdentityAlgorithm[]): Iss
   return { name, outcome: 'missing', detail: described.length === 0 ? detail : `${detail}; ${wanted}` };
 }
 
-/** Errors of the key source and of the guarded fetch are texts of ours that hold no URL. */
+/** Errors of the key source and of the guarded fetch have our own texts, which hold no URL. */
 function textOf(error: unknown): string {
   if (error instanceof EgressRefused) return error.message;
   return error instanceof Error ? error.message : 'it failed in an unexpected way';

@@ -17,14 +17,14 @@ import { judged, quoted, reasonOf, type IssuerCheck } from './issuer-check.js';
 
 export interface TokenExaminationInput {
   readonly issuer: TrustedIssuer;
-  /** as they were just fetched; undefined when they could not be */
+  /** the keys, just fetched; undefined when they could not be fetched */
   readonly keys: KeySet | undefined;
   readonly now: Date;
 }
 
 /**
- * Holds a token against one issuer, rule by rule, so that everything that is wrong is said at once. It proves nothing: who
- * is let in is decided by `IdentityVerifier` alone. Nothing of the token is kept, and no detail holds its signature.
+ * Checks a token against one issuer, rule by rule, and reports all faults at once. Proves nothing: `IdentityVerifier`
+ * alone accepts callers. Keeps nothing of the token, and no detail holds its signature.
  */
 export async function examineToken(token: string, input: TokenExaminationInput): Promise<IssuerCheck[]> {
   let unproven: UnprovenToken;
@@ -86,7 +86,7 @@ function typeFault(header: UnprovenToken['header'], spec: IssuerSpec): string | 
   return `the header says ${shown(header.typ)}; this issuer's tokens are ${types.join(' or ')}${change}`;
 }
 
-/** Other members of the header; nothing is said where there are none. */
+/** The check of other header members; none when there are no others. */
 function others(header: object, { profile }: IssuerSpec): IssuerCheck[] {
   const known = ['alg', 'kid', 'typ', ...profileRules[profile].ignoredHeaders];
   const found = Object.keys(header).filter((name) => !known.includes(name));

@@ -3,42 +3,48 @@ import { parseSpiffeId } from '../spiffe-id.js';
 import { isSingleUse, type IssuerSpec, type TrustedIssuer } from './issuer-spec.js';
 
 /**
- * All Issuer documents of one issuer. They share keys, algorithms and bounds, and each says for which audiences and
- * types of token it stands: a token counts under the documents that accept it, for their roles and their agents alone.
+ * All Issuer documents of one issuer. They share keys, algorithms and bounds. Each document names its own audiences and
+ * token types: a token gets roles and agents only from the documents that accept it.
  */
 export interface IssuerGroup {
-  /** whose keys, algorithms and bounds count: a document with roles where there is one */
+  /** the document whose keys, algorithms and bounds apply; one with roles when there is one */
   readonly lead: TrustedIssuer;
-  /** the lead first */
+  /** the lead is first */
   readonly documents: readonly TrustedIssuer[];
-  /** why documents of the issuer are out of force: they contradict the lead, and are not among `documents` */
+  /** faults of documents that are out of force: they contradict the lead, and are not in `documents` */
   readonly overruled?: readonly TermFault[];
 }
 
-/** A document that states another term than the lead of its group. */
+/** A document that contradicts the lead of its group in one term. */
 export interface TermFault {
   readonly document: TrustedIssuer;
   readonly lead: TrustedIssuer;
   readonly member: keyof IssuerSpec;
 }
 
-/** What each document says for itself; all other members are terms, which the documents of one issuer share. */
+/**
+ * The members that each document states for itself. All other members are terms, which the documents of one issuer
+ * share.
+ */
 const OWN_MEMBERS: readonly string[] = ['issuer', 'audiences', 'multipleAudiences', 'tokenTypes', 'roles'];
 
-/** Equal for two documents of one issuer: trust domains compare case-insensitively, all else exactly. */
+/**
+ * Returns a key that is equal for documents of one issuer: trust domains compare case-insensitively, all else exactly.
+ */
 export function issuerKey({ profile, issuer }: IssuerSpec): string {
   return profile === 'spiffe-jwt' ? trustDomainKey(issuer) : issuer;
 }
 
-/** Never equal to the `issuer` of another profile: those are URLs and URNs. */
+/** Never equal to an `issuer` of another profile, which is a URL or a URN. */
 export function trustDomainKey(id: string): string {
   const parsed = parseSpiffeId(id);
   return parsed === undefined ? '' : `spiffe://${parsed.trustDomain}`;
 }
 
 /**
- * The documents by `issuerKey`. The lead is a document with roles before one without, so that nobody who may only
- * declare issuers without roles decides about its keys; then one that is not `changed`; then the first by name.
+ * Groups the documents by `issuerKey`. The lead is a document with roles before one without, so that an author who may
+ * declare only issuers without roles cannot change the keys of one with roles. Then a document that is not `changed`
+ * comes first, then the first by name.
  */
 export function groupIssuers(
   issuers: readonly TrustedIssuer[],
@@ -56,7 +62,7 @@ export function groupIssuers(
   return groups;
 }
 
-/** Where documents of one issuer contradict their lead, one fault a member. */
+/** Returns the contradictions between documents and their lead, one fault per member. */
 export function termFaults({ lead, documents }: IssuerGroup): TermFault[] {
   return documents.flatMap((document) =>
     membersOf(lead.spec, document.spec)
@@ -65,7 +71,7 @@ export function termFaults({ lead, documents }: IssuerGroup): TermFault[] {
   );
 }
 
-/** Says what to change, for the author of the document. */
+/** Returns the change to make, for the author of the document. */
 export function describeTermFault({ document, lead, member }: TermFault): string {
   const change = `\`${lead.name}\` trusts the same issuer with other \`${member}\`; state the same in both`;
   const isAnOperators = lead.spec.roles !== undefined && document.spec.roles === undefined;
@@ -77,12 +83,12 @@ function membersOf(left: IssuerSpec, right: IssuerSpec): (keyof IssuerSpec)[] {
   return [...members] as (keyof IssuerSpec)[];
 }
 
-/** A default that is written out says the same as one that is left out. */
+/** A default that is written out equals one that is left out. */
 function termOf(spec: IssuerSpec, member: keyof IssuerSpec): string {
   return textOf(member === 'replay' ? isSingleUse(spec) : spec[member]);
 }
 
-/** The order of algorithms says nothing. */
+/** Ignores the order of algorithms. */
 function textOf(value: unknown): string {
   if (Array.isArray(value)) return canonicalJson([...(value as string[])].sort());
   return value === undefined ? '' : canonicalJson(value as Json);

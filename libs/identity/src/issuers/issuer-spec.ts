@@ -11,14 +11,17 @@ export type IssuerProfile = z.infer<typeof IssuerProfileSchema>;
 export const IdentityAlgorithmSchema = z.enum(['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA', 'Ed25519']);
 export type IdentityAlgorithm = z.infer<typeof IdentityAlgorithmSchema>;
 
-/** What a person may be. Agents have no role. */
+/** The roles of people. Agents have none. */
 export const RoleSchema = z.enum(['platform', 'approver', 'operator', 'auditor']);
 export type Role = z.infer<typeof RoleSchema>;
 
-/** `typ` of a token, without `application/`: `jwt` for a plain JWT or an ID token, `at+jwt` for an access token (RFC 9068 §2.1). */
+/**
+ * A token's `typ` without `application/`: `jwt` for a plain JWT or an ID token, `at+jwt` for an access token (RFC 9068
+ * §2.1).
+ */
 const TokenTypeSchema = z.enum(['jwt', 'at+jwt']);
 
-/** The name of a top-level claim, or a JSON Pointer (RFC 6901) that begins with `/` and leads through objects. */
+/** The name of a top-level claim, or a JSON Pointer (RFC 6901) that begins with `/` and goes through objects. */
 const ClaimPathSchema = z
   .string()
   .min(1)
@@ -29,15 +32,15 @@ const fields = z.strictObject({
   /** compared character by character, never normalised (RFC 8414 §3.3) */
   issuer: z.string().min(1).max(512),
   audiences: z.array(z.string().min(1).max(512)).min(1).max(8),
-  /** whether a token may name other audiences beside ours; left out: as the profile says, see `allowsOtherAudiences` */
+  /** true when a token may name other audiences besides ours; default: `allowsOtherAudiences` */
   multipleAudiences: z.boolean().optional(),
-  /** which tokens are believed; left out: as the profile says. A token without `typ` is a `jwt` */
+  /** the accepted token types; default: those of the profile. A token without `typ` counts as `jwt` */
   tokenTypes: z.array(TokenTypeSchema).min(1).max(2).optional(),
   algorithms: z.array(IdentityAlgorithmSchema).min(1).max(6),
   keys: KeysSchema,
-  /** the authorities of the servers that `keys` leads to, in PEM, in place of those of the system */
+  /** the authorities of the servers in `keys`, in PEM, instead of the system's */
   caFile: FilePathSchema.optional(),
-  /** whose claims fit a rule is a person; everybody else is a workload, and an agent where one is bound */
+  /** an identity whose claims match a rule is a person with that role */
   roles: z
     .partialRecord(
       RoleSchema,
@@ -46,11 +49,11 @@ const fields = z.strictObject({
     .refine((roles) => Object.keys(roles).length > 0, 'name at least one role, or leave `roles` out')
     .optional(),
   clockToleranceSeconds: z.int().min(0).max(60).default(10),
-  /** the longest `exp` − `iat` that is believed */
+  /** the longest accepted `exp` − `iat` */
   maxLifetimeSeconds: z.int().min(1).max(86_400).default(3600),
-  /** how long keys are used past their ten minutes when the issuer cannot be reached */
+  /** the seconds that keys serve after they are no longer fresh, while the issuer cannot be reached */
   staleKeysSeconds: z.int().min(0).max(86_400).default(900),
-  /** left out: as the profile says, see `isSingleUse` */
+  /** default: `isSingleUse` */
   replay: z.enum(['reusable', 'single-use']).optional(),
 });
 type Fields = z.infer<typeof fields>;
@@ -64,7 +67,7 @@ interface Rule {
 const isSpiffe = (spec: Fields): boolean => spec.profile === 'spiffe-jwt';
 const isUrn = (issuer: string): boolean => /^urn:[a-z0-9][a-z0-9-]{0,31}:[\x21-\x7e]+$/.test(issuer);
 
-/** What one field cannot say alone. */
+/** The rules that involve several fields. */
 const rules: readonly Rule[] = [
   {
     path: ['issuer'],
@@ -114,8 +117,8 @@ const rules: readonly Rule[] = [
 ];
 
 /**
- * `Issuer.spec`: whose tokens are believed, for which audience, under which keys. Nothing in a token can choose these.
- * `http` URLs and private addresses pass here and are refused by `issuerEgressErrors` unless the operator vouches for the host.
+ * `Issuer.spec`: a trusted issuer, with its audiences and its keys. Nothing in a token can choose these. The schema
+ * takes `http` URLs and private addresses; `issuerEgressErrors` refuses them unless the allow-list has the host.
  */
 export const IssuerSpecSchema = fields.superRefine((spec, context) => {
   for (const { path, message, isBroken } of rules) {
@@ -124,18 +127,18 @@ export const IssuerSpecSchema = fields.superRefine((spec, context) => {
 });
 export type IssuerSpec = z.infer<typeof IssuerSpecSchema>;
 
-/** A stored issuer: the name that people gave it, and what was declared. */
+/** A stored issuer: its declared name and spec. */
 export interface TrustedIssuer {
   readonly name: string;
   readonly spec: IssuerSpec;
 }
 
-/** Whether a token of this issuer may be presented once only; CI tokens are, unless declared otherwise. */
+/** True when a token of this issuer may be used once only. Default: CI tokens. */
 export function isSingleUse(spec: IssuerSpec): boolean {
   return (spec.replay ?? (spec.profile === 'github-actions' ? 'single-use' : 'reusable')) === 'single-use';
 }
 
-/** Whether a token may name others beside us: an SVID may not (JWT-SVID §3.2), all else may, unless declared otherwise. */
+/** True when a token may name other audiences besides ours. Default: all tokens but an SVID (JWT-SVID §3.2). */
 export function allowsOtherAudiences(spec: IssuerSpec): boolean {
   return spec.multipleAudiences ?? spec.profile !== 'spiffe-jwt';
 }

@@ -8,7 +8,7 @@ const UrlSchema = z
   .max(512)
   .refine((url) => isPlainUrl(url), 'use an https URL with no user, query or fragment');
 
-/** The absolute path of a file, with or without a `file:` before it. */
+/** The absolute path of a file, with or without `file:` in front. */
 export const FilePathSchema = z
   .string()
   .max(1024)
@@ -18,7 +18,10 @@ const EndpointIdSchema = z.string().refine((id) => parseSpiffeId(id) !== undefin
   error: 'use the SPIFFE ID of the endpoint, such as `spiffe://example.org/spire/server`',
 });
 
-/** Where a trust domain publishes its bundle, and how the server there is authenticated (SPIFFE Federation §5.2). */
+/**
+ * The endpoint at which a trust domain publishes its bundle, and the authentication of its server (SPIFFE Federation
+ * §5.2).
+ */
 const BundleEndpointSchema = z.discriminatedUnion('profile', [
   z.strictObject({ profile: z.literal('https_web'), url: UrlSchema }),
   z
@@ -28,7 +31,7 @@ const BundleEndpointSchema = z.discriminatedUnion('profile', [
       spiffeId: EndpointIdSchema,
       /** the bundle of the endpoint's trust domain, as a SPIFFE bundle */
       bundle: z.looseObject({ keys: z.array(z.unknown()).min(1).max(50) }).optional(),
-      /** the same in a file: a SPIFFE bundle, or certificates in PEM */
+      /** a file with the same: a SPIFFE bundle, or certificates in PEM */
       bundleFile: FilePathSchema.optional(),
     })
     .refine(({ bundle, bundleFile }) => (bundle === undefined) !== (bundleFile === undefined), {
@@ -37,7 +40,7 @@ const BundleEndpointSchema = z.discriminatedUnion('profile', [
 ]);
 export type BundleEndpoint = z.infer<typeof BundleEndpointSchema>;
 
-/** Where the keys of an issuer are. */
+/** The location of an issuer's keys. */
 export const KeysSchema = z
   .strictObject({
     jwks: PinnedKeysSchema.optional(),

@@ -6,19 +6,22 @@ import type { TokenClaims } from '../token/compact-token.js';
 import { describeTermFault, groupIssuers, termFaults, trustDomainKey, type IssuerGroup } from './issuer-group.js';
 import type { IssuerSpec, TrustedIssuer } from './issuer-spec.js';
 
-/** Whose tokens are believed, found without cryptography and without a fetch. */
+/** The trusted issuers, found without cryptography and without a fetch. */
 export class TrustedIssuers {
   private readonly byIssuer: ReadonlyMap<string, IssuerGroup>;
 
   /**
-   * A document without roles that contradicts one with roles is left out: it is not in force. Throws
-   * `invalid_declaration` when others contradict each other.
+   * Leaves out a document without roles that contradicts one with roles: it is out of force. Throws
+   * `invalid_declaration` for any other contradiction.
    */
   constructor(issuers: readonly TrustedIssuer[]) {
     this.byIssuer = new Map([...groupIssuers(issuers)].map(([key, group]) => [key, withoutContradictions(group)]));
   }
 
-  /** Why the document of this name is out of force, with the document and the members that it contradicts; undefined when it is in force. */
+  /**
+   * Returns the reason why the document of this name is out of force, with the document and the members that it
+   * contradicts; undefined when it is in force.
+   */
   contradictionOf(name: string): string | undefined {
     const faults = [...this.byIssuer.values()].flatMap(({ overruled = [] }) => overruled);
     const own = faults.filter(({ document }) => document.name === name);
@@ -26,8 +29,8 @@ export class TrustedIssuers {
   }
 
   /**
-   * The issuer that the token says it comes from: the exact `iss`, else (a JWT-SVID need not have one) the trust domain
-   * of `sub`. Throws `unauthenticated` (`unknown_issuer`).
+   * Returns the issuer that the token names: the exact `iss`, or the trust domain of `sub` (a JWT-SVID need not have an
+   * `iss`). Throws `unauthenticated` (`unknown_issuer`).
    */
   select({ iss, sub = '' }: Pick<TokenClaims, 'iss' | 'sub'>): IssuerGroup {
     const named = iss === undefined || looksLikeSpiffeId(iss) ? undefined : this.byIssuer.get(iss);
@@ -49,8 +52,8 @@ function withoutContradictions(group: IssuerGroup): IssuerGroup {
 }
 
 /**
- * Where a record would have us fetch although `egress` does not allow it; pointers are relative to the spec. The issuer's own
- * URL is fetched for discovery only and is a mere name otherwise. What names resolve to is judged when keys are fetched.
+ * Returns the URLs of a document that `egress` refuses; pointers are relative to the spec. The issuer's own URL counts
+ * for discovery only: otherwise Mayfly never fetches it. The addresses of a name are judged when the keys are fetched.
  */
 export function issuerEgressErrors({ issuer, keys }: IssuerSpec, egress: PublicEgress): FieldError[] {
   const urls: readonly (readonly [string, string | undefined])[] = [

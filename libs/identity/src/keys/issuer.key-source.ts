@@ -13,7 +13,10 @@ interface Remote {
   readonly keys: RemoteKeys;
 }
 
-/** Keys as the issuer's record says: pinned, at a URL, or found by discovery. What was fetched outlives a change of other issuers. */
+/**
+ * Reads keys as the issuer's document says: pinned, at a URL, or by discovery. Fetched keys survive a change of other
+ * issuers.
+ */
 export class IssuerKeySource implements KeySource {
   private readonly pinned = new WeakMap<IssuerSpec, KeySet>();
   private readonly remote = new LRUCache<string, Remote>({ max: MAX_REMOTE_SETS });
@@ -32,8 +35,9 @@ export class IssuerKeySource implements KeySource {
   }
 
   /**
-   * The keys as they are published at this moment, for a test of the issuer; what serves callers is left as it is. `onStep`
-   * is told each step before it is taken. Throws the error of the step: `EgressRefused`, or `Error` with a text to show.
+   * Returns the keys that the issuer publishes now, for a test of the issuer. Does not change the keys that serve
+   * callers. Calls `onStep` before each step. Throws the error of the step: `EgressRefused`, or `Error` with a text
+   * that may be shown.
    */
   async fetchNow({ spec }: TrustedIssuer, onStep: (step: LoadStep) => void): Promise<KeySet> {
     if (spec.keys.jwks === undefined) return this.remoteOf(spec).loader.load(onStep);

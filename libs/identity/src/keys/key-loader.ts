@@ -12,18 +12,21 @@ import { authoritiesIn, readAuthorities } from './spiffe-authorities.js';
 const DiscoverySchema = z.looseObject({ issuer: z.string(), jwks_uri: z.string().max(512) });
 type SpiffeEndpoint = Extract<BundleEndpoint, { profile: 'https_spiffe' }>;
 
-/** One thing that a load does; told before it is done. */
+/** One step of a load. The loader reports a step before it starts. */
 export type LoadStep = 'read the authorities' | 'fetch the discovery document' | 'fetch the keys' | 'read the keys';
 
-/** What the keys of issuers are fetched with. */
+/** The ports that fetch and read an issuer's keys. */
 export interface KeyAccess {
   readonly fetchJson: FetchJson;
   readonly readFile: ReadFile;
 }
 
-/** Fetches the keys of one issuer, as its record says, and follows the bundle that authenticates an `https_spiffe` endpoint. */
+/**
+ * Fetches the keys of one issuer as its document says. Follows the bundle that authenticates an `https_spiffe`
+ * endpoint.
+ */
 export class KeyLoader {
-  /** the authorities fetched last, and the bundle that was given when they were */
+  /** the authorities from the last fetch, and the declared authorities that it started from */
   private followed: { readonly given: string; readonly authorities: readonly string[] } | undefined;
 
   constructor(
@@ -31,7 +34,7 @@ export class KeyLoader {
     private readonly access: KeyAccess,
   ) {}
 
-  /** Throws `Problem` for a file that cannot be read, and `Error` for anything else. */
+  /** Throws `Error`, such as `EgressRefused` or `IssuerMismatch`. The text holds no URL. */
   async load(onStep: (step: LoadStep) => void = () => undefined): Promise<KeySet> {
     const { keys, profile, issuer } = this.spec;
     const given = await this.givenAuthorities(onStep);
@@ -57,7 +60,9 @@ export class KeyLoader {
     return { authorities: followed ?? given, spiffeId: endpoint.spiffeId };
   }
 
-  /** The next fetch trusts what this one brought (SPIFFE Federation §5.2.2), until another bundle is given. */
+  /**
+   * The next fetch trusts the authorities of this one (SPIFFE Federation §5.2.2), until the declared bundle changes.
+   */
   private follow(document: unknown, given: readonly string[] | undefined): void {
     const endpoint = this.spiffeEndpoint();
     if (endpoint === undefined || given === undefined) return;
@@ -87,7 +92,7 @@ export class KeyLoader {
     return inMember(member, () => readAuthorities(text));
   }
 
-  /** OIDC Discovery §4: the document must name the very issuer that was configured, character by character (§4.3). */
+  /** OIDC Discovery §4: the document must name the configured issuer, character by character (§4.3). */
   private async discover(issuer: string, trust: ServerTrust): Promise<string> {
     const document = DiscoverySchema.safeParse(
       await this.access.fetchJson(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, trust),

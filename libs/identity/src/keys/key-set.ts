@@ -5,7 +5,7 @@ import { MAX_KEYS, PublicJwkSchema, readPublicKey, type PublicJwk } from './publ
 
 const JwksSchema = z.looseObject({
   keys: z.array(z.unknown()).max(MAX_KEYS),
-  /** SPIFFE Trust Domain and Bundle §4.1.3; a hint that is no number of seconds is none */
+  /** SPIFFE Trust Domain and Bundle §4.1.3; a hint that is no positive number is ignored */
   spiffe_refresh_hint: z.number().positive().optional().catch(undefined),
 });
 
@@ -14,19 +14,19 @@ interface VerificationKey {
   readonly key: KeyObject;
 }
 
-/** The keys of one issuer that may verify a token. An empty set is valid: it means that everything was withdrawn. */
+/** The keys of one issuer that may verify a token. An empty set is valid: the issuer withdrew all keys. */
 export class KeySet {
   private constructor(
     private readonly keys: readonly VerificationKey[],
-    /** how often the publisher wants to be asked; undefined where it says nothing */
+    /** the publisher's refresh interval; undefined when it names none */
     readonly refreshHintSeconds: number | undefined,
-    /** keys of other uses and kinds, and what is no key */
+    /** the number of entries for other uses, of other types, or that are no keys */
     readonly passedOver: number,
   ) {}
 
   /**
-   * Reads a JWKS (RFC 7517 §5; for SPIFFE a bundle, SPIFFE Trust Domain and Bundle §4). Keys of other uses and kinds are
-   * passed over. Throws `Error` when it is no JWKS or holds more than 50 keys.
+   * Reads a JWKS (RFC 7517 §5; for SPIFFE a bundle, SPIFFE Trust Domain and Bundle §4). Ignores keys for other uses and
+   * of other types. Throws `Error` when the input is no JWKS or holds more than 50 keys.
    */
   static read(jwks: unknown, profile: IssuerProfile): KeySet {
     const parsed = JwksSchema.safeParse(jwks);
@@ -36,17 +36,20 @@ export class KeySet {
     return new KeySet(keys, profile === 'spiffe-jwt' ? hint : undefined, entries.length - keys.length);
   }
 
-  /** The keys, each by its id (undefined: it has none) and the algorithms that it may verify. */
+  /** The keys, each with its id (undefined when it has none) and the algorithms that it may verify. */
   get described(): readonly { readonly kid: string | undefined; readonly algorithms: readonly IdentityAlgorithm[] }[] {
     return this.keys.map((key) => ({ kid: key.jwk.kid, algorithms: ALGORITHMS.filter((name) => fits(key, name)) }));
   }
 
-  /** Whether a key has this id, whatever it may sign. */
+  /** True when a key has this id, whatever its algorithm. */
   has(kid: string): boolean {
     return this.keys.some(({ jwk }) => jwk.kid === kid);
   }
 
-  /** The one key that fits algorithm and id (any id when the token names none); undefined when none or several do. */
+  /**
+   * Returns the one key with this algorithm and id (any id when the token names none); undefined when none or several
+   * match.
+   */
   find(algorithm: IdentityAlgorithm, kid: string | undefined): KeyObject | undefined {
     const fitting = this.keys.filter(
       (candidate) => (kid === undefined || candidate.jwk.kid === kid) && fits(candidate, algorithm),
@@ -64,7 +67,7 @@ function readKey(entry: unknown, profile: IssuerProfile): VerificationKey[] {
 
 /** A key published for another purpose (TLS, X.509-SVID, WIT) must not verify an identity token. */
 function mayVerify({ use, key_ops: operations }: PublicJwk, profile: IssuerProfile): boolean {
-  // SPIRE's bundle says `jwt-svid`, its OIDC discovery provider `sig` or nothing, for the same keys.
+  // For the same keys, SPIRE's bundle says `jwt-svid` and its OIDC discovery provider `sig` or nothing.
   const wanted = profile === 'spiffe-jwt' ? ['jwt-svid', 'sig'] : ['sig'];
   return (use === undefined || wanted.includes(use)) && (operations === undefined || operations.includes('verify'));
 }

@@ -1,27 +1,27 @@
 import type { TrustedIssuer } from '../issuers/issuer-spec.js';
 import type { KeySet } from './key-set.js';
 
-/** Port: where the verification keys of an issuer come from. Both methods throw `unavailable` when there are none to trust. */
+/** Port: the verification keys of an issuer. Both methods throw `unavailable` when there are no trusted keys. */
 export interface KeySource {
-  /** the keys to try now; cheap when they are fresh */
+  /** Returns the keys to try now; cheap while they are fresh. */
   current(issuer: TrustedIssuer): Promise<KeySet>;
-  /** asked when a token names a key that `current` lacks; the source decides whether it looks again */
+  /** Called when a token names a key that `current` lacks. The source decides whether it fetches again. */
   refresh(issuer: TrustedIssuer): Promise<KeySet>;
 }
 
-/** How a server is authenticated; left out: by its name and the authorities of the system. */
+/** The authentication of a server. Default: by its host name and the system's authorities. */
 export interface ServerTrust {
-  /** certificates in PEM, in place of those of the system */
+  /** certificates in PEM, instead of the system's */
   readonly authorities?: readonly string[];
-  /** the server proves this SPIFFE ID to these authorities, in place of the name in the URL */
+  /** the SPIFFE ID that the server proves under these authorities, instead of its host name */
   readonly spiffeId?: string;
 }
 
 /**
- * Port: the JSON at a URL. Rejects on anything but a 200 with bounded JSON, and with `EgressRefused` where the URL may not
- * be fetched; see `createGuardedFetch` of the platform.
+ * Port: fetches the JSON at a URL. Rejects on anything but a 200 with bounded JSON, and with `EgressRefused` when the
+ * guard refuses the URL. See `createGuardedFetch` in `libs/fetch`.
  */
 export type FetchJson = (url: string, trust?: ServerTrust) => Promise<unknown>;
 
-/** Port: a text file by its absolute path, within the bounds of the service. Throws `Problem`. */
+/** Port: reads a text file by its absolute path, within the service's limits. Throws `Problem`. */
 export type ReadFile = (path: string) => Promise<string>;

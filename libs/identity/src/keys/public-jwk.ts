@@ -7,7 +7,7 @@ const MAX_RSA_BITS = 8192;
 const CURVES: readonly (string | undefined)[] = ['prime256v1', 'secp384r1'];
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
-/** One public key of a JWKS (RFC 7517 §4); members that we do not use are left alone. */
+/** One public key of a JWKS (RFC 7517 §4). Ignores members that Mayfly does not use. */
 export const PublicJwkSchema = z.looseObject({
   kty: z.enum(['EC', 'RSA', 'OKP']),
   kid: z.string().max(256).optional(),
@@ -17,7 +17,7 @@ export const PublicJwkSchema = z.looseObject({
 });
 export type PublicJwk = z.infer<typeof PublicJwkSchema>;
 
-/** Keys written into a declaration: every one must be public and strong enough to use. */
+/** Keys in a declaration: each must be public and strong enough. */
 export const PinnedKeysSchema = z.strictObject({
   keys: z
     .array(
@@ -36,7 +36,7 @@ function hasPrivateMember(jwk: PublicJwk): boolean {
   return PRIVATE_MEMBERS.some((member) => Object.hasOwn(jwk, member));
 }
 
-/** The key, or undefined when it is malformed, private, weak or of a kind that we do not trust. */
+/** Returns the key, or undefined when it is malformed, private, weak or of an untrusted type. */
 export function readPublicKey(jwk: PublicJwk): KeyObject | undefined {
   if (hasPrivateMember(jwk)) return undefined;
   try {

@@ -2,28 +2,31 @@ import { addSeconds, type Clock } from '@mayfly/kernel';
 import { keysUnavailable } from '../identity-refusal.js';
 import type { KeySet } from './key-set.js';
 
-/** How long keys are fresh where their publisher says nothing; a SPIFFE bundle may ask for less. */
+/** Seconds that keys are fresh when their publisher names no time. A SPIFFE bundle may ask for less. */
 const FRESH_SECONDS = 600;
 const LEAST_FRESH_SECONDS = 30;
 const UNKNOWN_KEY_COOLDOWN_SECONDS = 30;
-/** How long a reading is waited for that old keys can stand in for. */
+/** The longest wait for a fetch while old keys can still serve. */
 const PATIENCE_MS = 500;
-/** An issuer that is down is asked again this often: rarely while old keys still serve, soon when there are none. */
+/** Seconds between attempts to reach an issuer that is down: long while old keys serve, short when there are none. */
 const RETRY_SECONDS = { withKeys: 30, withoutKeys: 5 };
 
-/** The answer of an issuer that is not the one asked for. It is no outage: what it said before is not to be used either. */
+/**
+ * The document at the issuer's URL names another issuer. This is no outage: the earlier keys must not be used either.
+ */
 export class IssuerMismatch extends Error {}
 
 /**
- * The published keys of one issuer, kept for ten minutes, or for as long as a SPIFFE bundle says (30 s at least). Parallel callers share one fetch. When the issuer is down the
- * last keys serve for `staleSeconds` more, then every call throws `unavailable` (I7).
+ * The published keys of one issuer, kept for ten minutes, or for the time that a SPIFFE bundle names (at least 30 s).
+ * Parallel callers share one fetch. When the issuer is down, the last keys serve for `staleSeconds` more; then every
+ * call throws `unavailable` (I7).
  */
 export class RemoteKeys {
   private keys: KeySet | undefined;
   private fetchedAt: Date | undefined;
   private attemptedAt: Date | undefined;
   private pending: Promise<void> | undefined;
-  /** resolves when the reading under way has been waited for long enough, for all callers together */
+  /** resolves when the current fetch has taken `PATIENCE_MS`, for all callers together */
   private patience: Promise<void> = Promise.resolve();
   private failure: unknown;
 
@@ -34,8 +37,9 @@ export class RemoteKeys {
   ) {}
 
   /**
-   * The keys to try. While old keys still serve, a reading is waited for half a second, which is enough for an issuer that withdrew a
-   * key; it then goes on in the background, so that one that hangs holds nobody up. Without such keys the caller waits for it.
+   * Returns the keys to try. While old keys still serve, waits at most half a second for a fetch: enough to notice a
+   * withdrawn key. The fetch then continues in the background, so that a slow issuer delays no caller. Without old keys
+   * the caller waits for the fetch.
    */
   async current(): Promise<KeySet> {
     const retrySeconds = this.keys === undefined ? RETRY_SECONDS.withoutKeys : RETRY_SECONDS.withKeys;
@@ -46,7 +50,7 @@ export class RemoteKeys {
     return this.usable();
   }
 
-  /** The keys after looking again for one that was missing; at most one look in 30 seconds, however many tokens ask. */
+  /** Fetches the keys again for a token whose key is missing, at most once in 30 seconds however many tokens ask. */
   async refresh(): Promise<KeySet> {
     if (!this.isWithin(UNKNOWN_KEY_COOLDOWN_SECONDS, this.attemptedAt)) await this.reload();
     return this.usable();

@@ -2,11 +2,14 @@ import { X509Certificate } from 'node:crypto';
 import { z } from 'zod';
 
 const BundleSchema = z.looseObject({ keys: z.array(z.unknown()).max(50) });
-/** Exactly one certificate, the authority itself (SPIFFE X.509-SVID §6.1); keys of JWT-SVIDs have another `use`. */
+/** Exactly one certificate, the authority itself (SPIFFE X.509-SVID §6.1). Keys of JWT-SVIDs have another `use`. */
 const AuthoritySchema = z.looseObject({ use: z.literal('x509-svid'), x5c: z.array(z.string()).length(1) });
 const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
 
-/** The X.509 authorities of a SPIFFE bundle, in PEM. Entries of other uses are passed over. Throws `Error` for what is no bundle. */
+/**
+ * Returns the X.509 authorities of a SPIFFE bundle, in PEM. Ignores entries for other uses. Throws `Error` when the
+ * input is no bundle.
+ */
 export function authoritiesIn(bundle: unknown): string[] {
   const parsed = BundleSchema.safeParse(bundle);
   if (!parsed.success) throw new Error('it is no SPIFFE bundle');
@@ -16,7 +19,7 @@ export function authoritiesIn(bundle: unknown): string[] {
   });
 }
 
-/** The certificates of a text: PEM, or a SPIFFE bundle. Throws `Error` when there is none. */
+/** Returns the certificates of a text: PEM, or a SPIFFE bundle. Throws `Error` when it has none. */
 export function readAuthorities(text: string): string[] {
   const isPem = text.includes('-----BEGIN ');
   const found = isPem ? (text.match(PEM) ?? []).flatMap((pem) => certificate(pem)) : authoritiesIn(parse(text));

@@ -1,11 +1,11 @@
-/** Whether the text is a JSON Pointer (RFC 6901 §3), or the name of a top-level claim, which does not begin with `/`. */
+/** True for a JSON Pointer (RFC 6901 §3), or for the name of a top-level claim, which does not begin with `/`. */
 export function isClaimPath(path: string): boolean {
   return !path.startsWith('/') || !/~(?![01])/.test(path);
 }
 
 /**
- * The claim at a path: a pointer where it begins with `/`, else a top-level claim of exactly this name. A pointer leads
- * through members of objects only, so that no place in a list decides. Undefined where there is none.
+ * Returns the claim at a path, or undefined. A path that begins with `/` is a pointer, any other path names a top-level
+ * claim. A pointer goes through members of objects only, so that the order of a list decides nothing.
  */
 export function claimAt(claims: object, path: string): unknown {
   return namesOf(path).reduce<unknown>((value, name) => memberOf(value, name), claims);

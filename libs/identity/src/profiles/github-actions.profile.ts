@@ -2,7 +2,10 @@ import { identityRefused } from '../identity-refusal.js';
 import type { ProfileRules } from './profile.js';
 import { keepTexts, subjectOf } from './proven-claims.js';
 
-/** Immutable ids and the facts of the run; `sub` can be customised, so it is never read for them. */
+/**
+ * Immutable ids and the facts of the run. A workflow's owner can customise `sub`, so these facts are never read from
+ * it.
+ */
 const BOUND_CLAIMS = ['repository_id', 'repository_owner_id', 'event_name', 'run_id', 'run_attempt'];
 const KEPT_CLAIMS = [
   ...BOUND_CLAIMS,
@@ -21,10 +24,10 @@ const KEPT_CLAIMS = [
   'enterprise_id',
 ];
 
-/** An OIDC token of a GitHub Actions job: it must say whose repository, which event and which run. */
+/** An OIDC token of a GitHub Actions job. It must have the ids of repository and owner, the event and the run. */
 export const githubActionsProfile: ProfileRules = {
   types: ['jwt'],
-  // GitHub adds the thumbprint of a certificate. It selects nothing here.
+  // GitHub adds a certificate's thumbprint. Mayfly does not use it.
   ignoredHeaders: ['x5t'],
   requiredClaims: ['iss', 'sub', 'aud', 'exp', 'iat'],
   accept: (claims) => {

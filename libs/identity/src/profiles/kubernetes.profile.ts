@@ -12,8 +12,8 @@ const BoundTokenSchema = z.looseObject({
 type BoundToken = z.infer<typeof BoundTokenSchema>;
 
 /**
- * A projected service account token: `sub` and the `kubernetes.io` claim must tell the same story. Legacy secret tokens
- * have no such claim. Kept for bindings: `namespace`, `serviceaccount_name`, `serviceaccount_uid`, `pod_name`, `pod_uid`.
+ * A projected service account token: `sub` and the `kubernetes.io` claim must agree. Legacy secret tokens lack that
+ * claim. Keeps for bindings: `namespace`, `serviceaccount_name`, `serviceaccount_uid`, `pod_name`, `pod_uid`.
  */
 export const kubernetesProfile: ProfileRules = {
   types: ['jwt'],

@@ -5,7 +5,7 @@ import { oidcProfile } from './oidc.profile.js';
 import type { ProfileRules } from './profile.js';
 import { spiffeJwtProfile } from './spiffe-jwt.profile.js';
 
-/** The one list of profiles. */
+/** The only list of profiles. */
 export const profileRules: Record<IssuerProfile, ProfileRules> = {
   oidc: oidcProfile,
   'spiffe-jwt': spiffeJwtProfile,

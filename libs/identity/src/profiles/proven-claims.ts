@@ -5,8 +5,8 @@ import type { ClaimValue, KeptClaims } from './profile.js';
 const MAX_VALUE_LENGTH = 512;
 
 /**
- * The claims of these names that are short strings, booleans or whole numbers that JSON keeps exactly; a list never
- * stands in for one, and no claim is left out for the number of those before it.
+ * Returns the named claims that are short strings, booleans, or whole numbers that JSON keeps exactly. A list never
+ * counts as its only value. The number of claims is not limited.
  */
 export function keepClaims(claims: TokenClaims, names: Iterable<string>): KeptClaims {
   const kept = [...names].flatMap((name) => {
@@ -16,7 +16,7 @@ export function keepClaims(claims: TokenClaims, names: Iterable<string>): KeptCl
   return Object.fromEntries(kept);
 }
 
-/** The same, of strings alone. */
+/** Returns the named claims that are short strings. */
 export function keepTexts(claims: TokenClaims, names: readonly string[]): KeptClaims {
   return keepClaims(
     claims,
@@ -29,7 +29,7 @@ function isScalar(value: unknown): value is ClaimValue {
   return typeof value === 'boolean' || Number.isSafeInteger(value);
 }
 
-/** The subject as it is. Throws `unauthenticated` (`missing_claim`) when there is none. */
+/** Returns the subject unchanged. Throws `unauthenticated` (`missing_claim`) when it is absent. */
 export function subjectOf({ sub }: TokenClaims): string {
   if (sub === undefined) throw identityRefused('missing_claim', '`sub`');
   return sub;

@@ -4,8 +4,8 @@ import type { ProfileRules } from './profile.js';
 import { subjectOf } from './proven-claims.js';
 
 /**
- * JWT-SVID (SPIFFE JWT-SVID §2, §3): `sub` is the SPIFFE ID of a workload of this trust domain, in canonical form
- * afterwards.
+ * JWT-SVID (SPIFFE JWT-SVID §2, §3): `sub` is the SPIFFE ID of a workload of this trust domain. Returns it in canonical
+ * form.
  */
 export const spiffeJwtProfile: ProfileRules = {
   types: ['jwt', 'jose'],

@@ -13,7 +13,7 @@ const HeaderSchema = z.looseObject({
 });
 export type TokenHeader = z.infer<typeof HeaderSchema>;
 
-// Subjects are ASCII (OIDC Core §2): no look-alikes, nothing to normalise, no control characters in the audit.
+// Subjects are ASCII (OIDC Core §2): no look-alike letters, no normalisation, no control characters in the audit.
 const text = z.string().max(2048);
 const asciiText = text.regex(/^[\x20-\x7e]+$/);
 const ClaimsSchema = z.looseObject({
@@ -27,16 +27,16 @@ const ClaimsSchema = z.looseObject({
 });
 export type TokenClaims = z.infer<typeof ClaimsSchema>;
 
-/** A token that was read and not yet proven: nothing in it may be believed, only used to choose whom to ask. */
+/** A token that was parsed and not proven. Its contents may only select the issuer and the key. */
 export interface UnprovenToken {
   readonly header: TokenHeader;
   readonly claims: TokenClaims;
 }
 
 /**
- * Takes a compact JWS apart before any cryptography: length, three segments (a JWE has five), base64url without
- * padding or spare bits, UTF-8, no member twice, registered claims of their types (RFC 7519 §4.1).
- * Throws `unauthenticated` with `oversized`, `malformed` or `duplicate_claim`.
+ * Parses a compact JWS before any cryptography. Checks length, three segments (a JWE has five), base64url without
+ * padding or spare bits, UTF-8, no duplicate member, and the types of registered claims (RFC 7519 §4.1). Throws
+ * `unauthenticated` with `oversized`, `malformed` or `duplicate_claim`.
  */
 export function readCompactToken(token: string): UnprovenToken {
   if (token.length > MAX_TOKEN_LENGTH) throw identityRefused('oversized');
@@ -62,7 +62,7 @@ function decodeText(segment: string): string {
   }
 }
 
-/** Refuses spare bits: one token has one spelling, so its digest names it. */
+/** Refuses spare bits, so that a token has one spelling and one digest. */
 function decode(segment: string): Buffer {
   const bytes = Buffer.from(segment, 'base64url');
   if (bytes.toString('base64url') !== segment) throw identityRefused('malformed');

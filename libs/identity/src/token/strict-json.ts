@@ -2,12 +2,12 @@ import type { JsonObject } from '@mayfly/kernel';
 import { identityRefused } from '../identity-refusal.js';
 
 const MAX_DEPTH = 16;
-/** In valid JSON these are all that matter to find member names: strings, brackets, commas. */
+/** Strings, brackets and commas are enough to find member names in valid JSON. */
 const MARKS = /"(?:[^"\\]+|\\.)*"|[{}[\],]/g;
 
 /**
- * Parses a JSON object and refuses what `JSON.parse` would hide: a member named twice in one object, also when one of
- * the names is written with escapes (RFC 7515 §4, RFC 7519 §4). Throws `unauthenticated`, `malformed` or `duplicate_claim`.
+ * Parses a JSON object and refuses a duplicate member, which `JSON.parse` would hide, even when one of the names has
+ * escapes (RFC 7515 §4, RFC 7519 §4). Throws `unauthenticated` with `malformed` or `duplicate_claim`.
  */
 export function parseStrictJson(text: string): JsonObject {
   const value = parse(text);

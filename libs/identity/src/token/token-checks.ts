@@ -15,7 +15,10 @@ import type { TokenClaims, TokenHeader } from './compact-token.js';
 
 const USED_HEADERS = ['alg', 'kid', 'typ'];
 
-/** The algorithm to look for a key with: one of this issuer, in a header without extensions (RFC 7515 §4.1.11). Throws `unauthenticated`. */
+/**
+ * Returns the algorithm of the key to find: one of this issuer's, from a header without extensions (RFC 7515 §4.1.11).
+ * Throws `unauthenticated`.
+ */
 export function checkAlgorithm(header: TokenHeader, spec: IssuerSpec): IdentityAlgorithm {
   if ('crit' in header || 'b64' in header) throw identityRefused('critical_header');
   const algorithm = IdentityAlgorithmSchema.safeParse(header.alg).data;
@@ -23,7 +26,10 @@ export function checkAlgorithm(header: TokenHeader, spec: IssuerSpec): IdentityA
   return algorithm;
 }
 
-/** Whether a document takes tokens of this type. A token without `typ` is a plain JWT: where only access tokens are taken it is refused (RFC 8725 §3.11). */
+/**
+ * True when a document accepts tokens of this type. A token without `typ` counts as a plain JWT, so a document that
+ * takes only access tokens refuses it (RFC 8725 §3.11).
+ */
 export function acceptsType({ profile, tokenTypes }: IssuerSpec, header: TokenHeader): boolean {
   return (tokenTypes ?? profileRules[profile].types).some((accepted) => accepted === typeOf(header));
 }
@@ -33,8 +39,8 @@ function typeOf({ typ }: TokenHeader): string {
 }
 
 /**
- * Proves signature, issuer, audience and times (RFC 7519 §7.2) at `now`. Throws `unauthenticated` with the reason. The
- * signature is judged first: the reasons of claims are given for proven tokens only.
+ * Proves signature, issuer, audience and times (RFC 7519 §7.2) at `now`. Throws `unauthenticated` with the reason.
+ * Checks the signature first, since only the holder of a proven token may read a reason about claims.
  */
 export async function proveToken(token: string, key: KeyObject, group: IssuerGroup, now: Date): Promise<void> {
   const { lead, documents } = group;
@@ -54,8 +60,9 @@ export async function proveToken(token: string, key: KeyObject, group: IssuerGro
 }
 
 /**
- * Checks the header of a proven token: only members that we use (no `jku`, `x5u`, `x5c`, `jwk`; RFC 8725 §3.10), a `typ` that
- * some document of this issuer takes. None of them has selected anything. Throws `unauthenticated`.
+ * Checks the header of a proven token. Refuses members that Mayfly does not use (`jku`, `x5u`, `x5c`, `jwk`; RFC 8725
+ * §3.10) and a `typ` that no document of this issuer accepts. None of these members has influenced the proof. Throws
+ * `unauthenticated`.
  */
 export function checkHeader(header: TokenHeader, { lead: { spec }, documents }: IssuerGroup): void {
   const { ignoredHeaders } = profileRules[spec.profile];
@@ -66,8 +73,8 @@ export function checkHeader(header: TokenHeader, { lead: { spec }, documents }: 
 }
 
 /**
- * The documents under which a proven token counts: its type and one of its audiences are theirs, and it names others
- * beside us only where that is allowed. Throws `unauthenticated` when there is none: `audience`, or `token_type` where the audience fits.
+ * Returns the documents that accept a proven token: they have its type and one of its audiences, and allow its other
+ * audiences. Throws `unauthenticated` when there is none: `token_type` when an audience fits, otherwise `audience`.
  */
 export function acceptingDocuments(
   header: TokenHeader,
@@ -87,7 +94,10 @@ export function acceptingDocuments(
   );
 }
 
-/** Proven times: a token from the future and one that lives longer than this issuer may grant are refused. */
+/**
+ * Returns the times of a proven token. Refuses a token from the future, and one that lives longer than this issuer
+ * allows. Throws `unauthenticated`.
+ */
 export function checkLifetime(
   { exp, iat }: TokenClaims,
   spec: IssuerSpec,
@@ -103,7 +113,10 @@ export function checkLifetime(
   return { issuedAt: new Date(issued * 1000), expiresAt: new Date(exp * 1000) };
 }
 
-/** The refusal of a token whose audience only a document has that is out of force; undefined for any other error. */
+/**
+ * Returns the refusal of a token when only a document that is out of force has its audience; undefined for any other
+ * error.
+ */
 function outOfForce(error: unknown, { overruled = [] }: IssuerGroup): Problem | undefined {
   if (!(error instanceof errors.JWTClaimValidationFailed && error.claim === 'aud')) return undefined;
   const audiences = [error.payload.aud ?? []].flat();
@@ -111,7 +124,10 @@ function outOfForce(error: unknown, { overruled = [] }: IssuerGroup): Problem | 
   return fault === undefined ? undefined : identityRefused('document_not_in_force', `\`${fault.document.name}\``);
 }
 
-/** Undefined for an error that is no verdict. jose throws the errors of claims after it has proven the signature. */
+/**
+ * Returns undefined for an error that judges no token. jose throws errors about claims only after it has proven the
+ * signature.
+ */
 function refusalOf(error: unknown): Problem | undefined {
   if (error instanceof errors.JWTExpired) return identityRefused('expired', instantOf(error.payload.exp));
   if (error instanceof errors.JWTClaimValidationFailed) return claimRefusal(error);
@@ -129,7 +145,7 @@ function claimRefusal({ claim, reason, payload }: errors.JWTClaimValidationFaile
     : identityRefused('profile', `\`${claim}\``);
 }
 
-/** Undefined for a number that is no instant. */
+/** Returns undefined for a number that is no instant. */
 function instantOf(seconds = Number.NaN): string | undefined {
   const instant = new Date(seconds * 1000);
   return Number.isNaN(instant.getTime()) ? undefined : instant.toISOString();

@@ -1,25 +1,25 @@
-/** What a refused token says of itself. Nobody vouches for it: each value is escaped and bounded by `escapeUntrusted`. */
+/** The contents of a refused token. No issuer proved them, so `escapeUntrusted` escapes and bounds each value. */
 export interface TokenFacts {
   readonly issuer?: string;
   readonly subject?: string;
   readonly kid?: string;
   readonly alg?: string;
   readonly typ?: string;
-  /** the registered header member or claim whose form is not accepted */
+  /** the registered header member or claim with the wrong form */
   readonly member?: string;
-  /** one audience as text, several as a list, as the token has it */
+  /** one audience as text, several as a list, as in the token */
   readonly aud?: string | readonly string[];
 }
 
 const MAX_LENGTH = { issuer: 256, subject: 256, kid: 128, alg: 32, typ: 64, aud: 128 };
 const MAX_AUDIENCES = 5;
-/** What a spreadsheet takes for a formula, unless it is a thumbprint such as a `kid` often is. */
+/** Text that a spreadsheet would read as a formula. A thumbprint, which a `kid` often is, is exempt. */
 const FORMULA = /^[=+@-](?![\w-]*$)/;
 
 /**
- * Text of others as printable ASCII of at most `maxLength` characters (and `...` where some is cut off): all else, and the
- * backslash, is written as `\u{…}`, so that it cannot end a line, steer a terminal or turn the direction of writing;
- * what a spreadsheet would compute gets a `'` in front.
+ * Returns untrusted text as printable ASCII of at most `maxLength` characters (plus `...` when it is cut). Writes every
+ * other character, and the backslash, as `\u{…}`, so that the text cannot end a line, control a terminal or reverse the
+ * direction of writing. Puts a `'` before a formula of a spreadsheet.
  */
 export function escapeUntrusted(text: string, maxLength: number): string {
   let escaped = FORMULA.test(text) ? "'" : '';
@@ -31,7 +31,7 @@ export function escapeUntrusted(text: string, maxLength: number): string {
   return escaped;
 }
 
-/** Reads what it can of a token that was refused, however broken it is. Never throws. */
+/** Reads as many facts of a refused token as it can. Never throws. */
 export function tokenFacts(token: string): TokenFacts {
   const [header = '', payload = ''] = token.split('.', 3);
   const { kid, alg, typ } = membersOf(header);

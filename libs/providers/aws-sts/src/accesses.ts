@@ -8,16 +8,16 @@ const MAX_ACCESSES = 64;
 const FIRST_PAUSE_MILLISECONDS = 200;
 const LONGEST_PAUSE_MILLISECONDS = 2_000;
 
-/** What a call came to: an answer, or a failure that is classified. */
+/** The outcome of a call: an answer, or a classified failure. */
 export type Answer<T> = { readonly value: T } | { readonly failure: AwsFailure };
 
-/** Until when a call may begin, or begin again. */
+/** The limits within which a call may begin, or begin again. */
 export interface CallBounds {
   readonly signal: AbortSignal;
   readonly until: Date;
 }
 
-/** The clients of all connections in use, and the one way to call through them. */
+/** The clients of all connections in use. All calls go through `call`. */
 export class Accesses {
   private readonly byDigest = new Map<string, AwsAccess>();
 
@@ -37,8 +37,9 @@ export class Accesses {
   }
 
   /**
-   * Calls AWS, and again after an answer that proves that nothing was done: later when there were too many calls, at once and with
-   * a new login when the old one had expired. Throws `Problem` before the first call when the time for it is over.
+   * Calls AWS. Repeats the call after an answer that proves that nothing was done: after a pause when AWS throttles, at
+   * once and with a new login when the old one had expired. Throws `Problem` when the deadline passed before the first
+   * call.
    */
   async call<T>(
     config: AwsConfig,
@@ -71,12 +72,15 @@ export class Accesses {
     throw new Problem('provider_rejected', 'it is too late to begin, and nothing was made; try again');
   }
 
-  /** The next use of the connection finds its login anew. Calls that are under way are left to end. */
+  /** Drops the clients, so that the next use of the connection finds its login anew. Calls in progress continue. */
   private forget(config: AwsConfig): void {
     this.byDigest.delete(digestOf(config));
   }
 
-  /** Full jitter: many that are refused together do not come back together. False when the time is over first. */
+  /**
+   * Waits a random time, so that calls that are refused together are not repeated together. Returns false when the
+   * deadline comes first.
+   */
   private async paused(attempt: number, { signal, until }: CallBounds): Promise<boolean> {
     const longest = Math.min(LONGEST_PAUSE_MILLISECONDS, FIRST_PAUSE_MILLISECONDS * 2 ** attempt);
     const wait = longest * (0.5 + Math.random() / 2);
@@ -89,7 +93,7 @@ async function answerOf<T>(call: () => Promise<T>): Promise<Answer<T>> {
   try {
     return { value: await call() };
   } catch (error) {
-    // a problem of ours comes from the login, before anything was sent
+    // our own problems come from the login, before anything was sent
     if (error instanceof Problem) throw error;
     return { failure: classify(error) };
   }

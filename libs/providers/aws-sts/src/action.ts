@@ -1,6 +1,6 @@
 const FORM = /^(?:\*|[a-z0-9-]{2,63}:[a-z0-9*?]{1,128})$/i;
 
-/** What a session may be given of STS, each by its full name only. */
+/** The STS actions that a template may allow, each by its full name only. */
 const STS_ACTIONS = [
   'sts:AssumeRole',
   'sts:DecodeAuthorizationMessage',
@@ -10,15 +10,18 @@ const STS_ACTIONS = [
   'sts:TagSession',
 ];
 
-/** What a session may be given of IAM: to look, and to hand a role to a service. Anything else could undo its own end. */
+/**
+ * The IAM actions that a template may allow: reading, and passing a role to a service. Any other action could undo the
+ * session's denial.
+ */
 const IAM_ACTIONS = /^iam:(get|list|simulate)[a-z]+$|^iam:passrole$/i;
 
-/** The action by which a session gets another one, which would outlive it. */
+/** The action with which a session gets another session, which would outlive it. */
 export const ASSUME_ROLE = 'sts:AssumeRole';
 
 /**
- * What is wrong with an action, or undefined. Names of services and actions have no case at AWS. An Allow names the service,
- * and never lets a session take other roles by accident or change what denies it.
+ * Returns the fault of an action, or undefined. AWS ignores the case of services and actions. An Allow must name the
+ * service, and must not let a session take other roles by accident or change its own denial.
  */
 export function faultOfAction(action: string, effect: 'Allow' | 'Deny'): string | undefined {
   if (!FORM.test(action)) return 'write an action as `service:Name`';
@@ -35,7 +38,7 @@ export function faultOfAction(action: string, effect: 'Allow' | 'Deny'): string 
   return undefined;
 }
 
-/** Whether the action, when allowed, lets a session take another role. */
+/** Returns true when the action, if allowed, lets a session take another role. */
 export function isAssumeRole(action: string): boolean {
   return action.toLowerCase() === ASSUME_ROLE.toLowerCase();
 }

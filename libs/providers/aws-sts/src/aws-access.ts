@@ -9,11 +9,11 @@ import { Problem, type Clock } from '@mayfly/kernel';
 import type { AwsConfig } from './config.schema.js';
 import { FLOOR_SECONDS } from './config.schema.js';
 
-/** How long one call may take; the callers' own deadlines are usually shorter. */
+/** Timeout of one call; the callers' own deadlines are usually shorter. */
 const CALL_MILLISECONDS = 15_000;
 const CONNECT_MILLISECONDS = 5_000;
 
-/** What the SDK keeps of a login. */
+/** A login in the SDK's form. */
 interface Login {
   readonly accessKeyId: string;
   readonly secretAccessKey: string;
@@ -21,10 +21,10 @@ interface Login {
   readonly expiration?: Date;
 }
 
-/** What is known of the login of a connection, without the login itself. */
+/** Facts about the login of a connection, without the login itself. */
 export interface LoginFacts {
   readonly temporary: boolean;
-  /** since this process saw it first */
+  /** since this process first saw the login */
   readonly ageSeconds: number;
 }
 
@@ -33,16 +33,19 @@ export interface AccessParts {
   readonly identityTokens: IdentityTokens;
 }
 
-/** The clients of one connection. No call is repeated here, and no setting but a default-chain login comes from the environment. */
+/**
+ * The clients of one connection. They repeat no call, and take no setting but a default-chain login from the
+ * environment.
+ */
 export class AwsAccess {
   readonly sts: STSClient;
   readonly iam: IAMClient;
-  /** for calls that carry a token of their own instead of a login */
+  /** for calls that carry a token instead of a login */
   readonly unsigned: STSClient;
   private readonly agents: readonly [HttpAgent, HttpsAgent];
-  /** by access key: when this process saw it first */
+  /** when this process first saw the login with this access key */
   private seen: { readonly accessKeyId: string; readonly at: Date } | undefined;
-  /** by access key: the account that it belongs to */
+  /** the account of the login with this access key */
   private owner: { readonly accessKeyId: string; readonly account: string } | undefined;
   private offsetMilliseconds: number | undefined;
 
@@ -64,7 +67,7 @@ export class AwsAccess {
     for (const client of [this.sts, this.unsigned]) this.readClock(client);
   }
 
-  /** Finds the login; rejects with the SDK's error when there is none. */
+  /** Finds the login. Rejects with the SDK's error when there is none. */
   async login(): Promise<LoginFacts> {
     const { accessKeyId, sessionToken } = await this.sts.config.credentials();
     const now = this.parts.clock.now();
@@ -75,7 +78,7 @@ export class AwsAccess {
     };
   }
 
-  /** The account of the login, asked for once for each login; undefined where the engine answers without one. */
+  /** Returns the account of the login, and asks once for each login; undefined when the engine answers without one. */
   async account(options: { readonly abortSignal: AbortSignal }): Promise<string | undefined> {
     const { accessKeyId } = await this.sts.config.credentials();
     if (this.owner?.accessKeyId === accessKeyId) return this.owner.account;
@@ -85,7 +88,7 @@ export class AwsAccess {
     return account;
   }
 
-  /** AWS's clock minus ours, from the latest answer of STS; whole seconds, as its `Date` header has. */
+  /** AWS's clock minus ours in whole seconds, from the `Date` header of the latest answer of STS. */
   get clockOffsetSeconds(): number | undefined {
     return this.offsetMilliseconds === undefined ? undefined : Math.round(this.offsetMilliseconds / 1000);
   }
@@ -124,7 +127,7 @@ export class AwsAccess {
     return { accessKeyId, secretAccessKey, ...(sessionToken === undefined ? {} : { sessionToken }) };
   }
 
-  /** Mayfly's own session, for its calls to IAM; the SDK keeps it until shortly before it expires. */
+  /** Takes Mayfly's own role, for its calls to IAM. The SDK keeps the session until shortly before it expires. */
   private async loginByToken(roleArn: string, audience: string): Promise<Login> {
     const token = await this.parts.identityTokens.issue({ audience, subject: 'mayfly', lifetimeSeconds: 300 });
     const answer = await this.unsigned.send(
@@ -166,7 +169,7 @@ const SILENT = { trace: ignore, debug: ignore, info: ignore, warn: ignore, error
 const NO_LOGIN: Login = { accessKeyId: 'unsigned', secretAccessKey: 'unsigned' };
 
 function ignore(): void {
-  // the SDK's log lines quote requests
+  // drops the SDK's log lines, which quote requests
 }
 
 function at(endpoint: string | undefined): { endpoint?: string } {

@@ -10,20 +10,19 @@ import {
   type Renewable,
   type RevocationOutcome,
   type ScopeObjection,
-  type ScopeRemark,
-  type Standing,
-  type StandingDenials,
+  type SharedRevocation,
+  type DenialDocuments,
 } from '@mayfly/credentials';
-import { addSeconds, Problem, type Clock, type Json } from '@mayfly/kernel';
+import { addSeconds, Problem, type Clock } from '@mayfly/kernel';
 import type { ZodType } from 'zod';
 import type { Accesses } from './accesses.js';
+import { AWS_AUTHORING } from './authoring.js';
 import { awsConfigSchema, listCharacters, type AwsConfig } from './config.schema.js';
 import type { RoundParts } from './denial-round.js';
 import { DenialWriter, type DenialReport, type DenialWish } from './denial-writer.js';
 import { detailFor, problemFor } from './failures.js';
-import { AwsHandleSchema, iamOf, readTarget, targetName, type AwsHandle } from './handle.schema.js';
+import { AwsHandleSchema, iamOf, readRevocationPoint, revocationPointName, type AwsHandle } from './handle.schema.js';
 import { inspectScope } from './inspect-scope.js';
-import { readAwsScope } from './read-scope.js';
 import type { ProbeParts } from './probe.js';
 import type * as Remote from './remote.js';
 import { outcomeOf, unknownFrom, withoutIam, type AwsRevocation } from './revocation.js';
@@ -33,20 +32,21 @@ import { AWS_TRAITS, refuseLifetime, traitsOf } from './traits.js';
 
 export interface AwsStsParts {
   readonly clock: Clock;
-  readonly denials: StandingDenials;
+  readonly denials: DenialDocuments;
   readonly identityTokens: IdentityTokens;
-  /** whether endpoints may be http: outside production */
+  /** allows http endpoints; for use outside production */
   readonly allowPlainHttp: boolean;
 }
 
 const PROBE_SECONDS = 60;
 
-/** The part that calls AWS, with the clients of all connections. */
+/** The code that calls AWS, with the clients of all connections. */
 type Loaded = typeof Remote & { readonly accesses: Accesses };
 
 /**
- * A session of one role for each lease, named after it, with a part of the role's rights (ADR 0008). AWS cannot revoke a session:
- * its own policy refuses everything from the granted deadline on, and before that a document at the role denies it by name.
+ * Mints one session of a role for each lease, named after the lease, with a part of the role's rights (ADR 0008). AWS
+ * cannot revoke a session: the session's own policy denies everything from the granted deadline on, and before that a
+ * denial document at the role denies it by name.
  */
 export class AwsStsProvider
   implements
@@ -54,13 +54,13 @@ export class AwsStsProvider
     Renewable<AwsConfig, AwsScope, AwsHandle>,
     Probeable<AwsConfig>,
     ConnectionAware<AwsConfig, AwsScope>,
-    Standing<AwsConfig, AwsHandle>
+    SharedRevocation<AwsConfig, AwsHandle>
 {
   readonly kind = 'aws-sts';
   readonly schemas: { config: ZodType<AwsConfig>; scope: ZodType<AwsScope>; handle: ZodType<AwsHandle> };
   readonly secretMembers = ['/auth/accessKeyId', '/auth/secretAccessKey', '/auth/sessionToken', '/tls/ca'];
   readonly traits = AWS_TRAITS;
-  readonly authoredMembers = ['roleArn', 'policyArns', 'externalId', 'Effect', 'Action', 'transitiveTagKeys'];
+  readonly authoring = AWS_AUTHORING;
   private loading: Promise<Loaded> | undefined;
   private readonly writers = new Map<string, DenialWriter>();
 
@@ -70,10 +70,6 @@ export class AwsStsProvider
 
   traitsFor(config: AwsConfig): EffectiveTraits {
     return traitsOf(config);
-  }
-
-  readScope(scope: Json): readonly ScopeRemark[] {
-    return readAwsScope(scope);
   }
 
   inspect(config: AwsConfig, scope: AwsScope): readonly ScopeObjection[] {
@@ -99,7 +95,10 @@ export class AwsStsProvider
     return mintedFrom(answer.value, order, planned, accesses.at(order.config).clockOffsetSeconds);
   }
 
-  /** A session cannot be prolonged: this is another one under the same name, which the same denial ends. */
+  /**
+   * Mints another session under the same name, because AWS cannot prolong a session. The same denial ends both. Throws
+   * `provider_rejected` when the connection leads to another IAM.
+   */
   async renew(order: AwsOrder, handle: AwsHandle, signal: AbortSignal): Promise<Minted<AwsHandle>> {
     if (handle.iam === iamOf(order.config)) return this.mint(order, handle, signal);
     throw new Problem('provider_rejected', 'the connection leads to another IAM than the session was made at');
@@ -111,23 +110,23 @@ export class AwsStsProvider
       const known = withoutIam(order, clock.now());
       if (known !== undefined) return known;
       const wish = { lease: order.leaseId, confirm: order.effectiveAt !== undefined };
-      const report = this.ask(targetName(order.handle), order.config, wish);
+      const report = this.ask(revocationPointName(order.handle), order.config, wish);
       return outcomeOf(await unlessAborted(signal, report, late), order, clock);
     } catch (error) {
       return unknownFrom(error);
     }
   }
 
-  targetOf(handle: AwsHandle, { revocation }: AwsConfig): string | undefined {
-    return revocation.mode === 'none' ? undefined : targetName(handle);
+  revocationPointOf(handle: AwsHandle, { revocation }: AwsConfig): string | undefined {
+    return revocation.mode === 'none' ? undefined : revocationPointName(handle);
   }
 
-  async maintain(config: AwsConfig, target: string, signal: AbortSignal): Promise<void> {
+  async maintain(config: AwsConfig, point: string, signal: AbortSignal): Promise<void> {
     if (config.revocation.mode === 'none') return;
-    if (readTarget(target).iam !== iamOf(config)) {
+    if (readRevocationPoint(point).iam !== iamOf(config)) {
       throw new Problem('provider_unavailable', 'the connection leads to another IAM than its sessions were made at');
     }
-    const report = await unlessAborted(signal, this.ask(target, config, { confirm: false }), late);
+    const report = await unlessAborted(signal, this.ask(point, config, { confirm: false }), late);
     if (report.kind === 'failed') {
       throw new Problem('provider_unavailable', detailFor(report.failure), { reason: report.failure.reason });
     }
@@ -138,22 +137,22 @@ export class AwsStsProvider
     const remote = await this.remote();
     const { accesses, Probe } = remote;
     const exclusively: ProbeParts['exclusively'] = (roleArn, work) => {
-      const target = targetName({ roleArn, iam: iamOf(config) });
-      const parts = this.roundParts(remote, target, config);
-      return this.writerOf(target).exclusively(parts, (claim) => work(claim, parts));
+      const point = revocationPointName({ roleArn, iam: iamOf(config) });
+      const parts = this.roundParts(remote, point, config);
+      return this.writerOf(point).exclusively(parts, (claim) => work(claim, parts));
     };
     const bounds = { signal, until: addSeconds(clock.now(), PROBE_SECONDS) };
     return new Probe({ accesses, identityTokens, exclusively }, config, bounds).report();
   }
 
-  /** Ends all connections. Nothing may be under way. */
+  /** Closes all connections. No call may be in progress. */
   async close(): Promise<void> {
     (await this.loading)?.accesses.close();
   }
 
-  private async ask(target: string, config: AwsConfig, wish: DenialWish): Promise<DenialReport> {
-    const parts = this.roundParts(await this.remote(), target, config);
-    return this.writerOf(target).ask(wish, parts);
+  private async ask(point: string, config: AwsConfig, wish: DenialWish): Promise<DenialReport> {
+    const parts = this.roundParts(await this.remote(), point, config);
+    return this.writerOf(point).ask(wish, parts);
   }
 
   private remote(): Promise<Loaded> {
@@ -161,17 +160,17 @@ export class AwsStsProvider
     return this.loading;
   }
 
-  private writerOf(target: string): DenialWriter {
-    for (const [other, writer] of this.writers) if (other !== target && writer.isIdle) this.writers.delete(other);
-    const writer = this.writers.get(target) ?? new DenialWriter(target);
-    this.writers.set(target, writer);
+  private writerOf(point: string): DenialWriter {
+    for (const [other, writer] of this.writers) if (other !== point && writer.isIdle) this.writers.delete(other);
+    const writer = this.writers.get(point) ?? new DenialWriter(point);
+    this.writers.set(point, writer);
     return writer;
   }
 
-  private roundParts({ accesses, RolePolicy }: Loaded, target: string, config: AwsConfig): RoundParts {
+  private roundParts({ accesses, RolePolicy }: Loaded, point: string, config: AwsConfig): RoundParts {
     const { revocation } = config;
     if (revocation.mode === 'none') throw new Problem('provider_rejected', 'the connection writes no denials');
-    const policy = new RolePolicy(accesses, config, readTarget(target).roleArn, revocation.policyName);
+    const policy = new RolePolicy(accesses, config, readRevocationPoint(point).roleArn, revocation.policyName);
     return {
       ...this.parts,
       policy,
@@ -181,7 +180,7 @@ export class AwsStsProvider
   }
 }
 
-/** The caller gives up on a round; the round itself goes on for those who share it. */
+/** Returns the problem for a caller whose deadline passed. The round continues for the callers that share it. */
 function late(): Problem {
   return new Problem('provider_unavailable', 'IAM did not answer in time', { reason: 'unknown-outcome' });
 }

@@ -1,9 +1,11 @@
-/** What a condition key holds: it decides which operators can compare it. */
+/** The kind of a condition key's value, which decides the operators that can compare it. */
 export type KeyKind = 'text' | 'date' | 'flag' | 'address' | 'arn' | 'number';
 
 type Keys = Readonly<Partial<Record<KeyKind, string>>>;
 
-/** The global keys (IAM User Guide, "AWS global condition context keys"). A key that ends in `/` is followed by a tag's key. */
+/**
+ * The global keys (IAM User Guide, "AWS global condition context keys"). A tag's key follows a key that ends in `/`.
+ */
 export const GLOBAL_KEYS: Keys = {
   text: `CalledVia CalledViaFirst CalledViaLast Ec2InstanceSourceVpc FederatedProvider PrincipalAccount PrincipalOrgID
     PrincipalOrgPaths PrincipalServiceName PrincipalServiceNamesList PrincipalTag/ PrincipalType referer RequestedRegion
@@ -16,7 +18,7 @@ export const GLOBAL_KEYS: Keys = {
   number: 'EpochTime MultiFactorAuthAge',
 };
 
-/** The keys of widely used services, by service (Service Authorization Reference, "Condition keys", read in September 2026). */
+/** The keys of widely used services (Service Authorization Reference, "Condition keys", read in September 2026). */
 export const SERVICE_KEYS: Readonly<Record<string, Keys>> = {
   'application-autoscaling': {
     text: 'scalable-dimension service-namespace',

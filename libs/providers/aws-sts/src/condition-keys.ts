@@ -1,15 +1,15 @@
 import { nearest } from '@mayfly/kernel';
 import { GLOBAL_KEYS, SERVICE_KEYS, type KeyKind } from './condition-keys.data.js';
 
-/** What goes after `aws:PrincipalTag/` and its like. */
+/** The tag key after `aws:PrincipalTag/` and similar keys. */
 const TAG_KEY = /^[\w .:/=+@-]{1,128}$/;
 
 const KEY = /^([a-z0-9-]{2,63}):[A-Za-z][\w.-]*([/:][\w .:/=+@-]{1,128})?$/;
 
 /**
- * The keys that are known here, in the case in which AWS writes them. A key that an engine does not know is not refused there:
- * it never matches, so that a Deny under it denies nothing and nobody notices. Hence a list, and hence the exact case (AWS
- * itself ignores the case; others do not).
+ * The known condition keys, in the case in which AWS writes them. An engine does not refuse an unknown key: the key
+ * never matches, so that a Deny under it denies nothing and nobody notices. Hence the list and the exact case (AWS
+ * itself ignores the case; other engines do not).
  */
 const KNOWN = new Map<string, Set<KeyKind>>();
 for (const [service, keys] of [['aws', GLOBAL_KEYS] as const, ...Object.entries(SERVICE_KEYS)]) {
@@ -21,7 +21,9 @@ for (const [service, keys] of [['aws', GLOBAL_KEYS] as const, ...Object.entries(
   }
 }
 
-/** The kinds of a known condition key; undefined for one that is not on the list, or not in AWS's own case. */
+/**
+ * Returns the kinds of a known condition key; undefined for a key that is not on the list, or not in AWS's own case.
+ */
 export function kindsOfKey(key: string): ReadonlySet<KeyKind> | undefined {
   const exact = KNOWN.get(key);
   if (exact !== undefined) return key.endsWith('/') || key.endsWith(':') ? undefined : exact;
@@ -29,12 +31,12 @@ export function kindsOfKey(key: string): ReadonlySet<KeyKind> | undefined {
   return TAG_KEY.test(rest) ? KNOWN.get(start) : undefined;
 }
 
-/** The service that a key belongs to; undefined for a text that is no condition key. */
+/** Returns the service of a condition key; undefined for a text that is no condition key. */
 export function serviceOfKey(key: string): string | undefined {
   return KEY.exec(key)?.[1];
 }
 
-/** The known key that was probably meant: the same in other letters, or at most two letters away. */
+/** Returns the known key that was probably meant: the same in another case, or at most two letters away. */
 export function suggestedKey(key: string): string | undefined {
   const [, stem = '', tail = ''] = /^([^:]*:[^/:]*[/:]?)(.*)$/s.exec(key) ?? [];
   const known = [...KNOWN.keys()];

@@ -5,7 +5,7 @@ import { kindsOfKey, serviceOfKey, suggestedKey } from './condition-keys.js';
 /** operator → key → value or values */
 export type Condition = Readonly<Record<string, Readonly<Record<string, string | readonly string[]>>>>;
 
-/** The statement around a condition: who its keys can belong to, and what a key that never matches would come to. */
+/** The statement around a condition: its effect, and the services whose keys the condition can use. */
 export interface ConditionPlace {
   readonly effect: 'Allow' | 'Deny';
   /** the services of the statement's actions, in lower case; `*` for all */
@@ -14,7 +14,7 @@ export interface ConditionPlace {
 
 interface Operator {
   readonly name: string;
-  /** what the key may hold */
+  /** the kinds of keys that the operator can compare */
   readonly kinds: readonly KeyKind[];
   readonly isValue: (value: string) => boolean;
   readonly wanted: string;
@@ -23,7 +23,10 @@ interface Operator {
 const DATE = 'a time in UTC such as `2026-01-31T12:00:00Z`; with any other zone some engines never match';
 const isFlag = (value: string): boolean => value === 'true' || value === 'false';
 
-/** The operators of IAM (JSON policy reference, "Condition operators") by what they can compare, with what. */
+/**
+ * The condition operators of IAM (JSON policy reference, "Condition operators"), each with the keys and values that it
+ * can compare.
+ */
 const OPERATORS: readonly (readonly [pattern: RegExp, operator: Omit<Operator, 'name'>])[] = [
   [/^String(Not)?(Equals(IgnoreCase)?|Like)$/, { kinds: ['text', 'arn'], isValue: () => true, wanted: '' }],
   [
@@ -40,7 +43,9 @@ const OPERATORS: readonly (readonly [pattern: RegExp, operator: Omit<Operator, '
   [/^Null$/, { kinds: [], isValue: isFlag, wanted: '`true` or `false`, whether the key is absent' }],
 ];
 
-/** What is wrong with a statement's condition, or undefined. The texts quote operators and keys, never values. */
+/**
+ * Returns the first fault of a statement's condition, or undefined. The texts quote operators and keys, never values.
+ */
 export function faultOfCondition(condition: Condition, place: ConditionPlace): string | undefined {
   const faults = Object.entries(condition).map(([operator, keys]) => faultOfOperator(operator, keys, place));
   return faults.find((fault) => fault !== undefined);
@@ -81,8 +86,9 @@ function faultOfKey(
 }
 
 /**
- * A key of the statement's own service that is not on the list is taken where a wrong name would allow nothing: it never
- * matches. In a Deny, or where the condition holds for what is not there, it would open what was to be closed.
+ * Returns the fault of a key that is not on the list, or undefined. Accepts a key of the statement's own services where
+ * a wrong name would allow nothing, because it never matches. Refuses it in a Deny, or with an operator that holds when
+ * the key is absent: there a wrong name would remove the restriction.
  */
 function faultOfUnlisted(
   { name }: Operator,
@@ -105,7 +111,7 @@ function faultOfUnlisted(
   return `\`${shown}\` is not on the list of condition keys, and a wrong name would go unnoticed here; use it in an Allow, with an operator that needs the key`;
 }
 
-/** Whether a condition is met where the key is absent. */
+/** Returns true when a condition holds although the key is absent. */
 function holdsWithoutKey(operator: string, values: readonly string[]): boolean {
   return operator.includes('Not') || (operator === 'Null' && values.some((value) => value !== 'false'));
 }

@@ -3,13 +3,13 @@ import { z } from 'zod';
 import { RoleArnSchema } from './arn.js';
 import { endpointSchema } from './endpoint.js';
 
-/** STS gives no session a shorter life. */
+/** The shortest lifetime that STS gives a session. */
 export const FLOOR_SECONDS = 900;
-/** of a session that another role's session takes ("role chaining") */
+/** the longest lifetime of a session that another role's session takes ("role chaining") */
 const CHAINED_SECONDS = 3600;
 
 const AuthSchema = z.discriminatedUnion('method', [
-  /** what the SDK finds: the environment, a profile, the role of the machine, pod or task */
+  /** the login that the SDK finds: the environment, a profile, the role of the machine, pod or task */
   z.strictObject({ method: z.literal('default-chain') }),
   z.strictObject({
     method: z.literal('static'),
@@ -20,7 +20,7 @@ const AuthSchema = z.discriminatedUnion('method', [
   /** Mayfly is the OpenID Provider that the roles trust; no key is stored. */
   z.strictObject({
     method: z.literal('web-identity'),
-    /** the role that Mayfly itself takes for its calls to IAM */
+    /** the role that Mayfly takes for its own calls to IAM */
     roleArn: RoleArnSchema,
     audience: z.string().min(1).max(256).default('sts.amazonaws.com'),
   }),
@@ -29,16 +29,16 @@ const AuthSchema = z.discriminatedUnion('method', [
 const RevocationSchema = z.discriminatedUnion('mode', [
   z.strictObject({
     mode: z.literal('role-policy'),
-    /** how long IAM may take until a denial reaches every endpoint */
+    /** the longest time until a denial reaches every endpoint of IAM */
     propagationSeconds: z.int().min(0).max(900).default(60),
-    /** the inline policy of each role that is Mayfly's alone */
+    /** the name of the inline policy that Mayfly alone writes at each role */
     policyName: z
       .string()
       .regex(/^[\w+=,.@-]{1,128}$/, 'use 1 to 128 letters, digits and _ + = , . @ -')
       .default('MayflyRevocations'),
-    /** what IAM takes as inline policies of one role, white space not counted */
+    /** IAM's limit on the inline policies of one role together, without white space */
     budgetCharacters: z.int().min(1024).max(10_240).default(10_240),
-    /** of which the role's other inline policies need this much */
+    /** the part of `budgetCharacters` that the role's other inline policies need */
     reservedCharacters: z.int().min(0).max(9216).default(2048),
   }),
   z.strictObject({ mode: z.literal('none') }),
@@ -53,31 +53,34 @@ const AwsConfigShape = z.strictObject({
   region: z.string().regex(/^[a-z]{2,4}(-[a-z]+)+-\d{1,2}$/, 'use the name of a region, such as `eu-central-1`'),
   auth: AuthSchema,
   endpoints: z.strictObject({ sts: z.string().optional(), iam: z.string().optional() }).prefault({}),
-  /** certificates of the authorities that signed those of `endpoints`, in PEM, as a `file:` reference */
+  /** PEM certificates of the authorities that signed those of `endpoints`, as a `file:` reference */
   tls: z.strictObject({ ca: CertificatesSchema.optional() }).optional(),
   revocation: RevocationSchema.prefault({ mode: 'role-policy' }),
-  /** what the roles' trust policies let Mayfly set: `sts:SetSourceIdentity` and `sts:TagSession` */
+  /** rights that the roles' trust policies give Mayfly: `sts:SetSourceIdentity` and `sts:TagSession` */
   trusted: z.strictObject({ sourceIdentity: z.boolean().default(true), tags: z.boolean().default(true) }).prefault({}),
-  /** the only roles that scopes may name; any, when left out */
+  /** the only roles that scopes may name; without it, any role */
   roles: z.array(RoleArnSchema).min(1).max(256).optional(),
   /** `MaxSessionDuration` of the roles */
   maxSessionSeconds: z.int().min(FLOOR_SECONDS).max(43_200).default(3600),
 });
 export type AwsConfig = z.infer<typeof AwsConfigShape>;
 
-/** Whether STS would call a session that is taken with this login chained. */
+/** Returns true when STS treats a session that is taken with this login as chained. */
 function isChained({ auth }: Pick<AwsConfig, 'auth'>): boolean {
   return auth.method === 'default-chain' || (auth.method === 'static' && auth.sessionToken !== undefined);
 }
 
-/** Whether an identity token is of no use to anybody but the server that it is sent to. */
+/** Returns true when only the server that an identity token is sent to can use the token. */
 function isForReceiver({ auth, endpoints }: Pick<AwsConfig, 'auth' | 'endpoints'>): boolean {
   if (auth.method !== 'web-identity' || endpoints.sts === undefined || !URL.canParse(endpoints.sts)) return true;
   const { hostname, origin } = new URL(endpoints.sts);
   return /\.amazonaws\.com(\.cn)?$/.test(hostname) || auth.audience === origin;
 }
 
-/** `Connection.spec.config`; docs/connect-aws.md has the policies that it needs. Http endpoints only where `allowPlainHttp`. */
+/**
+ * `Connection.spec.config`; docs/connect-aws.md has the policies that it needs. Allows http endpoints only with
+ * `allowPlainHttp`.
+ */
 export function awsConfigSchema(allowPlainHttp: boolean): z.ZodType<AwsConfig> {
   const endpoint = endpointSchema(allowPlainHttp).optional();
   const endpoints = z.strictObject({ sts: endpoint, iam: endpoint }).prefault({});
@@ -101,7 +104,7 @@ export function awsConfigSchema(allowPlainHttp: boolean): z.ZodType<AwsConfig> {
     });
 }
 
-/** How long the document of denials may grow, in characters that are no white space. */
+/** Returns the maximum size of the denial document, in characters without white space. */
 export function listCharacters(revocation: { budgetCharacters: number; reservedCharacters: number }): number {
   return revocation.budgetCharacters - revocation.reservedCharacters;
 }

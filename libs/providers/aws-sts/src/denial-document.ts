@@ -2,20 +2,21 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { policyTime } from './session-policy.js';
 
-/** What a document of denials says. */
+/** The content of a denial document. */
 export interface Denials {
-  /** of the leases whose sessions are refused */
+  /** ids of the leases whose sessions are denied */
   readonly names: readonly string[];
-  /** every session that was issued before this is refused */
+  /** denies every session that was issued before this instant */
   readonly cutOff?: Date;
 }
 
 const LIST_SID = /^MayflyRevision(\d{1,15})x([0-9a-f]{16})$/;
 
 /**
- * The whole policy that stands at a role, as compact JSON. Its first `Sid` holds the revision and a digest of what follows,
- * so that an edited document and an older one that was put back can be told from what Mayfly wrote last. `aws:userid` of a
- * role's session is `<role id>:<session name>`; role ids are unique, and Mayfly does not need to know them.
+ * Returns the whole denial document of a role, as compact JSON. Its first `Sid` holds the revision and a digest of the
+ * content, so that an edited document, or an older one that was put back, differs from the one that Mayfly wrote last.
+ * `aws:userid` of a role's session is `<role id>:<session name>`; the patterns have `*` for the unique role id, which
+ * Mayfly need not know.
  */
 export function renderDenials(denials: Denials, revision: number): string {
   const sid = `MayflyRevision${String(revision)}x${digestOf(denials)}`;
@@ -35,7 +36,7 @@ export function renderDenials(denials: Denials, revision: number): string {
 
 const DENY_ALL = { Effect: 'Deny', Action: '*', Resource: '*' };
 
-/** IAM takes no empty list of values; no session has this name, since `:` is none of its characters. */
+/** IAM accepts no empty list of values. No session has this name, since a name cannot have a `:`. */
 const NOBODY = '*:nobody:';
 
 function patternsOf({ names }: Denials): string[] {
@@ -50,12 +51,12 @@ function digestOf(denials: Denials): string {
     .slice(0, 16);
 }
 
-/** A document as it was found. */
+/** A denial document as read from IAM. */
 export interface FoundDenials extends Denials {
   readonly revision: number;
 }
 
-/** The form of what `renderDenials` writes, as far as it is read back; everything else is compared as text. */
+/** The members of a rendered document that are read back; everything else is compared as text. */
 const FoundSchema = z.object({
   Statement: z.tuple([
     z.object({
@@ -68,7 +69,10 @@ const FoundSchema = z.object({
   ]),
 });
 
-/** What a document says that Mayfly wrote, or undefined when it is none or was edited. `text` may be URL-encoded, as IAM answers. */
+/**
+ * Reads a document that Mayfly wrote. Returns undefined when Mayfly did not write it, or when it was edited. `text` may
+ * be URL-encoded, as IAM answers.
+ */
 export function readDenials(text: string): FoundDenials | undefined {
   const parsed = parse(text);
   const found = FoundSchema.safeParse(parsed);
@@ -90,12 +94,12 @@ function parse(text: string): unknown {
   }
 }
 
-/** The characters that IAM counts: all but white space. */
+/** Returns the number of characters that IAM counts: all but white space. */
 export function countedCharacters(document: string): number {
   return document.replaceAll(/\s/g, '').length;
 }
 
-/** Whether two documents deny the same sessions. */
+/** Returns true when two documents deny the same sessions. */
 export function saySame(one: Denials, other: Denials): boolean {
   return digestOf(one) === digestOf(other);
 }

@@ -12,7 +12,7 @@ const sessionAt = (issued: number, expires = 600): DeniedSession => ({
   expiresAt: addSeconds(now, expires),
 });
 const claimOf = (sessions: readonly DeniedSession[], more: Partial<DenialClaim> = {}): DenialClaim => ({
-  target: 'role',
+  revocationPoint: 'role',
   version: 1,
   revision: 3,
   sessions,

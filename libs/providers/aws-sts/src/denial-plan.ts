@@ -3,22 +3,25 @@ import { addSeconds } from '@mayfly/kernel';
 import { countedCharacters, renderDenials, type Denials } from './denial-document.js';
 import { policyInstant } from './session-policy.js';
 
-/** How far the clock that stamps sessions may be from ours: so much before a cut-off a session is named all the same. */
+/**
+ * Tolerated difference between AWS's clock and ours. A session issued this shortly before a cut-off is also denied by
+ * name.
+ */
 const CLOCK_SLACK_SECONDS = 10;
 
-/** What has to stand at a role. */
+/** The denials that must be in force at a role. */
 export interface DenialPlan {
   /** undefined when nothing is left to deny */
   readonly denials?: Denials;
-  /** a cut-off that this plan adds, for the record */
+  /** a cut-off that this plan adds, to be recorded */
   readonly cutOff?: NonNullable<DenialWrite['cutOff']>;
 }
 
 /**
- * What has to stand for a claim: each session by its name; once those need more than `maxCharacters`, a cut-off of everything that
- * the role issued before `now`, and by name only what may have been issued after it. When even that is too much, the cut-off
- * moves on to after the last of them, and the role gives nothing usable until then. `crowded` has the cut-off in any case:
- * IAM had no room for the list.
+ * Returns the denials for a claim: each session by its name. When the names need more than `maxCharacters`, a cut-off
+ * denies everything that the role issued before `now`, and names cover only sessions that may have been issued later.
+ * When even that is too long, the cut-off moves to after the last session, and the role issues nothing usable until
+ * then. `isCrowded` forces the cut-off: IAM had no room for the list.
  */
 export function planDenials(claim: DenialClaim, now: Date, maxCharacters: number, isCrowded = false): DenialPlan {
   const standing = claim.cutOff;
@@ -46,7 +49,7 @@ function cutOffPlan(claim: DenialClaim, now: Date, maxCharacters: number): Denia
   return { denials: denialsOf(claim, afterAll), cutOff: { at: afterAll, until: latest([until], afterAll) } };
 }
 
-/** The claim once everything that its cut-off refuses has expired. */
+/** Returns the claim without its cut-off, once every session that the cut-off denies has expired. */
 function without({ cutOff: _, ...claim }: DenialClaim): DenialClaim {
   return claim;
 }
@@ -60,12 +63,14 @@ function latest(instants: readonly (Date | undefined)[], first: Date): Date {
   return instants.reduce<Date>((last, at) => (at !== undefined && at > last ? at : last), first);
 }
 
-/** Whether a cut-off refuses all that was issued by then, whatever the distance of the clocks. */
+/**
+ * Returns true when a cut-off denies everything issued until `issuedBy`, even when the clocks differ by the tolerance.
+ */
 export function covers(cutOff: Date | undefined, issuedBy: Date): boolean {
   return cutOff !== undefined && addSeconds(issuedBy, CLOCK_SLACK_SECONDS) < cutOff;
 }
 
-/** With the longest revision that there can be, so that the size does not depend on it. */
+/** Measures the document with the longest possible revision, so that the size does not depend on it. */
 function fits(denials: Denials, maxCharacters: number): boolean {
   return countedCharacters(renderDenials(denials, Number.MAX_SAFE_INTEGER)) <= maxCharacters;
 }

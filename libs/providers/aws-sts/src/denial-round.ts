@@ -1,4 +1,4 @@
-import type { DenialClaim, DenialWrite, StandingDenials } from '@mayfly/credentials';
+import type { DenialClaim, DenialWrite, DenialDocuments } from '@mayfly/credentials';
 import { addSeconds, type Clock, type LeaseId } from '@mayfly/kernel';
 import type { Answer, CallBounds } from './accesses.js';
 import { readDenials, renderDenials, saySame, type Denials } from './denial-document.js';
@@ -6,52 +6,55 @@ import { covers, planDenials, type DenialPlan } from './denial-plan.js';
 import type { AwsFailure } from './failures.js';
 import type { RolePolicy } from './role-policy.js';
 
-/** A claim outlasts every call that is made under it. */
+/** A claim outlasts every call that is made under it. Both in seconds. */
 export const CLAIM_SECONDS = 30;
 export const CALLS_SECONDS = 15;
 
-/** What a process knows of the document that it wrote last. */
-export interface Standing {
+/** The state of a denial document, as this process wrote or read it last. */
+export interface DocumentState {
   readonly revision: number;
   /** when IAM acknowledged the denial of each lease */
   readonly since: ReadonlyMap<LeaseId, Date>;
 }
 
-/** What those want who share a round. */
+/** The combined wishes of the callers that share a round. */
 export interface RoundWish {
-  /** whose denial has to stand when the round is over */
+  /** the leases that must be denied when the round is over */
   readonly leases: ReadonlySet<LeaseId>;
-  /** look at what stands before anything else */
+  /** read the document before anything else */
   readonly look: boolean;
-  /** of these an earlier round said that they stand */
+  /** leases that an earlier round reported as denied */
   readonly confirm: ReadonlySet<LeaseId>;
 }
 
 export type RoundReport =
-  | { readonly kind: 'standing'; readonly standing: Standing; readonly confirmed: ReadonlySet<LeaseId> }
-  /** found missing with no way to tell whether it ever stood: to be looked at again */
+  | { readonly kind: 'standing'; readonly standing: DocumentState; readonly confirmed: ReadonlySet<LeaseId> }
+  /** `unclear`: the document is missing, and it is unknown whether it ever existed, so it must be read again */
   | { readonly kind: 'unclear' | 'lapsed' | 'role-gone' }
   | { readonly kind: 'failed'; readonly failure: AwsFailure };
 
 export interface RoundParts {
   readonly clock: Clock;
-  readonly denials: StandingDenials;
+  readonly denials: DenialDocuments;
   readonly policy: RolePolicy;
   readonly maxCharacters: number;
-  /** for how long after a write IAM may answer with what stood before */
+  /** how long after a write IAM may answer with the earlier document */
   readonly staleSeconds: number;
 }
 
-/** One claim of one target: look, compare, write the whole document, record. The claim is given back, unless it is open what a write came to. */
+/**
+ * One claim of one revocation point: reads the denial document, compares it, writes all of it, records the result.
+ * Releases the claim unless it is settled or the outcome of a write is unknown.
+ */
 export class DenialRound {
   private readonly bounds: CallBounds;
-  /** whether the claim is not to be given back: it is settled, or a write may still be on its way to IAM */
+  /** true when the claim must not be released: it is settled, or a write may still be on its way to IAM */
   private keepsClaim = false;
 
   constructor(
     private readonly parts: RoundParts,
     private readonly claim: DenialClaim,
-    private readonly known: Standing | undefined,
+    private readonly known: DocumentState | undefined,
   ) {
     this.bounds = {
       signal: AbortSignal.timeout(CALLS_SECONDS * 1000),
@@ -59,7 +62,7 @@ export class DenialRound {
     };
   }
 
-  /** `isSecondLook`: what is missing now was missing a moment ago, at the same revision. */
+  /** Runs the round. `isSecondLook`: a moment ago the document was missing too, at the same revision. */
   async run(wish: RoundWish, isSecondLook: boolean): Promise<RoundReport> {
     try {
       return await this.bring(wish, isSecondLook);
@@ -77,7 +80,11 @@ export class DenialRound {
     return known !== undefined && hasAll ? this.keep(known, NOBODY) : this.write(this.plan(), undefined, NOBODY);
   }
 
-  private async compare(wish: RoundWish, known: Standing | undefined, isSecondLook: boolean): Promise<RoundReport> {
+  private async compare(
+    wish: RoundWish,
+    known: DocumentState | undefined,
+    isSecondLook: boolean,
+  ): Promise<RoundReport> {
     const plan = this.plan();
     const found = await this.parts.policy.read(this.bounds);
     if ('failure' in found) return this.failed(found.failure);
@@ -107,12 +114,12 @@ export class DenialRound {
       : this.write(plan, undefined, confirmed);
   }
 
-  /** Whether it is known that a document stood here that had something to deny. */
-  private hasStood(wish: RoundWish, known: Standing | undefined): boolean {
+  /** Returns true when a document with denials is known to have existed. */
+  private hasStood(wish: RoundWish, known: DocumentState | undefined): boolean {
     return wish.confirm.size > 0 || (known !== undefined && known.since.size > 0 && !this.wasJustWritten());
   }
 
-  /** By whichever process: IAM may still answer with what stood before. */
+  /** Returns true after a recent write by any process: IAM may still answer with the earlier document. */
   private wasJustWritten(): boolean {
     return (this.claim.writtenSecondsAgo ?? Infinity) < this.parts.staleSeconds;
   }
@@ -147,8 +154,8 @@ export class DenialRound {
     return this.parts.policy.write(renderDenials(denials, this.claim.revision + 1), this.bounds);
   }
 
-  /** Everything is as it should be. */
-  private async keep(standing: Standing, confirmed: ReadonlySet<LeaseId>): Promise<RoundReport> {
+  /** Settles the claim without a write. */
+  private async keep(standing: DocumentState, confirmed: ReadonlySet<LeaseId>): Promise<RoundReport> {
     const isRecorded = await this.settle({ written: false });
     return isRecorded ? { kind: 'standing', standing, confirmed } : { kind: 'lapsed' };
   }
@@ -164,8 +171,12 @@ export class DenialRound {
     return isGone ? { kind: 'role-gone' } : { kind: 'failed', failure };
   }
 
-  /** `isUnbroken`: what was acknowledged before has stood since; a write of another process may have been a repair. */
-  private standing({ denials }: DenialPlan, isUnbroken: boolean, isWritten: boolean): Standing {
+  /**
+   * Returns the state of the document after the round. `isUnbroken`: the denials have been in force since IAM
+   * acknowledged them. After a write of another process the acknowledgements start anew, because that write may have
+   * been a repair.
+   */
+  private standing({ denials }: DenialPlan, isUnbroken: boolean, isWritten: boolean): DocumentState {
     const now = this.parts.clock.now();
     const before = isUnbroken && this.known?.revision === this.claim.revision ? this.known.since : undefined;
     const denied = this.claim.sessions.filter(({ leaseId }) => denials !== undefined && this.denies(denials, leaseId));

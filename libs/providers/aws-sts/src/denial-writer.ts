@@ -7,22 +7,22 @@ import {
   type RoundParts,
   type RoundReport,
   type RoundWish,
-  type Standing,
+  type DocumentState,
 } from './denial-round.js';
 
-/** Between two writes of one role: IAM's rate is the account's, not ours. */
+/** Pause between two writes at one role: IAM's rate limit applies to the whole account. */
 const PAUSE_MILLISECONDS = 500;
-/** How long to wait for another process to give the target back. */
+/** Longest wait for a claim of the revocation point that another process holds. */
 const PATIENCE_MILLISECONDS = 2_000;
 const LOOK_AGAIN_MILLISECONDS = 1_000;
 
 export type DenialReport = RoundReport | { readonly kind: 'held' };
 
-/** What one caller wants of the document of a target. */
+/** One caller's wish for the denial document of a revocation point. */
 export interface DenialWish {
-  /** whose denial has to stand */
+  /** the lease that must be denied */
   readonly lease?: LeaseId;
-  /** whether an earlier call said that it stands */
+  /** true when an earlier call reported the lease as denied */
   readonly confirm: boolean;
 }
 
@@ -33,23 +33,24 @@ interface Waiting {
 }
 
 /**
- * The one writer of a target in this process. What arrives while a round is under way is gathered into the next one, so that the
- * number of writes follows the time that a write takes, and not the number of tasks that end. Idle, it holds no timer.
+ * The only writer of a revocation point in this process. Wishes that arrive during a round share the next round, so
+ * that the number of writes depends on the duration of a write, and not on the number of tasks that end. It holds no
+ * timer when idle.
  */
 export class DenialWriter {
   private waiting: Waiting[] = [];
   private isRunning = false;
   private wroteAt = -Infinity;
-  private standing: Standing | undefined;
+  private standing: DocumentState | undefined;
 
-  constructor(private readonly target: string) {}
+  constructor(private readonly point: string) {}
 
-  /** Whether it holds nothing worth keeping. */
+  /** True when the writer holds no state worth keeping. */
   get isIdle(): boolean {
     return !this.isRunning && (this.standing === undefined || this.standing.since.size === 0);
   }
 
-  /** Resolves with what the round came to that took the wish up. Rejects with `unavailable` when the database does. */
+  /** Resolves with the report of the round that took up the wish. Rejects with `unavailable` when the database does. */
   ask(wish: DenialWish, parts: RoundParts): Promise<DenialReport> {
     const report = new Promise<DenialReport>((resolve) => {
       this.waiting.push({ wish, parts, done: resolve });
@@ -58,7 +59,10 @@ export class DenialWriter {
     return report;
   }
 
-  /** Runs `work` under a claim of the target, in turn with the rounds; undefined while another process holds it. */
+  /**
+   * Runs `work` under a claim of the revocation point, so never during a round. Returns undefined while another process
+   * holds the claim.
+   */
   async exclusively<T>(parts: RoundParts, work: (claim: DenialClaim) => Promise<T>): Promise<T | undefined> {
     const claim = await this.claimPatiently(parts);
     if (claim === undefined) return undefined;
@@ -101,7 +105,10 @@ export class DenialWriter {
     return new DenialRound(parts, claim, this.standing).run(wish, claim.revision === missingAt);
   }
 
-  /** Nothing stood, and nobody in this process knows whether it had: a first write that was just on its way is done by now. */
+  /**
+   * Runs the round again after a pause. The document was missing, and this process does not know whether it existed: a
+   * first write that was on its way has arrived by now.
+   */
   private async lookAgain(parts: RoundParts, wish: RoundWish): Promise<DenialReport> {
     const claim = await this.claimPatiently(parts);
     if (claim === undefined) return { kind: 'held' };
@@ -113,7 +120,7 @@ export class DenialWriter {
 
   private async claimPatiently({ denials }: RoundParts): Promise<DenialClaim | undefined> {
     for (const end = performance.now() + PATIENCE_MILLISECONDS; ;) {
-      const claim = await denials.claim(this.target, CLAIM_SECONDS);
+      const claim = await denials.claim(this.point, CLAIM_SECONDS);
       if (claim !== undefined || performance.now() > end) return claim;
       await pause(50 + Math.random() * 100);
     }

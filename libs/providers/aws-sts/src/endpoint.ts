@@ -1,7 +1,10 @@
 import { connectionHostFault } from '@mayfly/egress';
 import { z } from 'zod';
 
-/** An address of STS or IAM: https, or http too where `allowPlainHttp`; never a metadata service, never with a login in it. */
+/**
+ * Returns the schema for an address of STS or IAM: https, or http too with `allowPlainHttp`; never a metadata service,
+ * never with a login.
+ */
 export function endpointSchema(allowPlainHttp: boolean): z.ZodType<string> {
   return z
     .string()

@@ -1,7 +1,7 @@
 import { Problem } from '@mayfly/kernel';
 import { z } from 'zod';
 
-/** What an answer of AWS means, as words of ours (`ProblemExtensions.reason`, docs/problems.md). */
+/** The meaning of AWS's answer in Mayfly's words (`ProblemExtensions.reason`, docs/problems.md). */
 export type AwsReason =
   | 'throttled'
   | 'expired-credentials'
@@ -23,20 +23,23 @@ export type AwsReason =
   | 'address-refused'
   | 'unknown-outcome';
 
-/** An answer of AWS, classified. It keeps nothing of the error but words that cannot hold a secret. */
+/** A classified answer of AWS. It keeps only words that cannot hold a secret. */
 export interface AwsFailure {
   readonly reason: AwsReason;
-  /** AWS's own code, or the system's; a few letters and digits */
+  /** the code of AWS or of the system; a few letters and digits */
   readonly code: string;
-  /** whether the answer proves that the call had no effect */
+  /** true when the answer proves that the call had no effect */
   readonly certain: boolean;
-  /** the right that is missing, such as `sts:TagSession`, where AWS names it */
+  /** the missing right, such as `sts:TagSession`, when AWS names it */
   readonly action?: string;
-  /** the accounts of a login and of a role that it does not reach by name */
+  /** the accounts of the login and of the role, when they differ */
   readonly accounts?: { readonly login: string; readonly role: string };
 }
 
-/** By the codes of STS, IAM and the common errors of AWS's query APIs, without the endings that differ between them. */
+/**
+ * Reasons by the codes of STS, IAM and the common errors of AWS's query APIs, without the endings that differ between
+ * them.
+ */
 const REASONS: ReadonlyMap<string, AwsReason> = new Map(
   Object.entries<AwsReason>({
     Throttling: 'throttled',
@@ -79,11 +82,14 @@ const REASONS: ReadonlyMap<string, AwsReason> = new Map(
   }),
 );
 
-/** No connection was made, so that nothing was sent. */
+/** Codes that mean that no connection was made, so that nothing was sent. */
 const NOT_SENT =
   /^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|CERT_\w+|DEPTH_ZERO_SELF_SIGNED_CERT|SELF_SIGNED_CERT_IN_CHAIN|UNABLE_TO_VERIFY_LEAF_SIGNATURE|ERR_TLS_CERT_ALTNAME_INVALID)$/;
 
-/** Engines that answer in another shape than AWS leave only the status: these say that the request was not carried out. */
+/**
+ * Reasons by status, for engines whose errors have another form than AWS's. Each status means that the request was not
+ * carried out.
+ */
 const REFUSING_STATUS: Readonly<Record<number, AwsReason>> = {
   400: 'invalid-request',
   401: 'access-denied',
@@ -93,7 +99,7 @@ const REFUSING_STATUS: Readonly<Record<number, AwsReason>> = {
   409: 'refused',
 };
 
-/** Classifies whatever a call of the SDK threw: by AWS's code first, and only without one by the status. */
+/** Classifies an error of an SDK call: by AWS's code, else by the system's code, else by the status. */
 export function classify(error: unknown): AwsFailure {
   const { name, code, message, status } = readError(error);
   const known = REASONS.get(name.replace(/(Exception|Error)$/, '')) ?? REASONS.get(name);
@@ -125,7 +131,7 @@ function readError(error: unknown): {
   return { ...rest, code, status: $metadata?.httpStatusCode };
 }
 
-/** What the words of AWS add to its code. */
+/** Returns a more exact reason, and the missing right, from the text of AWS's error. */
 function refined(reason: AwsReason, message: string): Pick<AwsFailure, 'reason' | 'action'> {
   if (reason === 'broker-credentials' && /signature (expired|not yet current)/i.test(message))
     return { reason: 'clock-skew' };
@@ -166,8 +172,8 @@ const DETAILS: Readonly<Record<AwsReason, string>> = {
 };
 
 /**
- * The failure as the caller of the provider sees it: `provider_rejected` only where the answer proves that nothing was made.
- * The cause is left out on purpose: errors of the SDK hold the request, and with it signatures and tokens.
+ * Converts a failure to a problem. `provider_rejected` means that the answer proves that nothing was made. Drops the
+ * cause, because errors of the SDK hold the request with its signatures and tokens.
  */
 export function problemFor(failure: AwsFailure, hint?: string): Problem {
   const { reason, code, certain } = failure;
@@ -177,7 +183,7 @@ export function problemFor(failure: AwsFailure, hint?: string): Problem {
   return new Problem(problemCode, `${hint ?? detailFor(failure)} (${code})`, { reason, ...retry });
 }
 
-/** In words, with the right that is missing where AWS names it, and the accounts that are not the same. */
+/** Returns the failure in words, with the missing right when AWS names it, or the two accounts when they differ. */
 export function detailFor({ reason, action, accounts }: AwsFailure): string {
   if (accounts !== undefined) {
     const where = `the connection's login is in account ${accounts.login}, the role in ${accounts.role}`;

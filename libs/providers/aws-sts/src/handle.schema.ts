@@ -2,30 +2,30 @@ import { z } from 'zod';
 import { RoleArnSchema } from './arn.js';
 import type { AwsConfig } from './config.schema.js';
 
-/** What revocation needs: the role whose policy denies, the name by which it denies, and where the role is. */
+/** Input of revocation: the role whose policy denies the session, the session's name, and the IAM of the role. */
 export const AwsHandleSchema = z.strictObject({
   roleArn: RoleArnSchema,
   /** the lease id: `RoleSessionName`, and so the end of `aws:userid` */
   sessionName: z.string().regex(/^[\w+=,.@-]{2,64}$/),
-  /** `iam`, or the address of the endpoint that stands in for it */
+  /** `iam`, or the origin of the endpoint that replaces it */
   iam: z.string().min(1).max(512),
 });
 export type AwsHandle = z.infer<typeof AwsHandleSchema>;
 
 const SEPARATOR = ' at ';
 
-/** Where the connection's calls to IAM go. */
+/** Returns the IAM that the connection calls. */
 export function iamOf(config: Pick<AwsConfig, 'endpoints'>): string {
   return config.endpoints.iam === undefined ? 'iam' : new URL(config.endpoints.iam).origin;
 }
 
-/** One role at one IAM: the place of one document of denials. */
-export function targetName({ roleArn, iam }: Pick<AwsHandle, 'roleArn' | 'iam'>): string {
+/** Returns the name of a revocation point: one role at one IAM, with one denial document. */
+export function revocationPointName({ roleArn, iam }: Pick<AwsHandle, 'roleArn' | 'iam'>): string {
   return `${roleArn}${SEPARATOR}${iam}`;
 }
 
-/** The parts of a name that `targetName` gave. */
-export function readTarget(target: string): Pick<AwsHandle, 'roleArn' | 'iam'> {
-  const at = target.indexOf(SEPARATOR);
-  return { roleArn: target.slice(0, at), iam: target.slice(at + SEPARATOR.length) };
+/** Returns the parts of a name that `revocationPointName` returned. */
+export function readRevocationPoint(point: string): Pick<AwsHandle, 'roleArn' | 'iam'> {
+  const at = point.indexOf(SEPARATOR);
+  return { roleArn: point.slice(0, at), iam: point.slice(at + SEPARATOR.length) };
 }

@@ -5,8 +5,9 @@ import type { AwsScope } from './scope.schema.js';
 import { MAX_POLICY_CHARACTERS, policyCharacters, takesRoles } from './session-policy.js';
 
 /**
- * What a connection says against a scope: roles that are not on its list, rights that its roles do not trust it with, and limits
- * of STS that the scope breaks. The packed size is known to STS alone; it is reported with each session.
+ * Returns the reasons why a connection cannot serve a scope: roles that are not on its list, rights that its roles'
+ * trust policies do not give, and broken limits of STS; and warnings. Only STS knows the packed size; each session
+ * reports it.
  */
 export function inspectScope(config: AwsConfig, scope: AwsScope): readonly ScopeObjection[] {
   const errors = [roleFault(config, scope), placeFault(config, scope), trustFault(config, scope), sizeFault(scope)];

@@ -154,8 +154,10 @@ describe('a wildcard that stands for more', () => {
 
   it('is refused at a request as well, where only some of many listed values come to it', () => {
     const scope = (Action: string) => ({ policy: { Statement: [allow(Action)] } });
-    expect(provider.readScope(scope('s3:GetObject')).map(({ kind }) => kind)).toEqual(['too-wide']);
-    expect(provider.readScope(scope('ecr:GetAuthorizationToken')).map(({ kind }) => kind)).toEqual(['narrowest']);
+    expect(provider.authoring.readScope(scope('s3:GetObject')).map(({ kind }) => kind)).toEqual(['too-wide']);
+    expect(provider.authoring.readScope(scope('ecr:GetAuthorizationToken')).map(({ kind }) => kind)).toEqual([
+      'narrowest',
+    ]);
   });
 });
 

@@ -5,7 +5,10 @@ import { faultOfCondition } from './condition.js';
 
 const VARIABLE = /\$\{(?![*?$]\})/;
 
-/** Any text in a policy: what IAM takes as characters (U+0009, U+000A, U+000D, U+0020 to U+00FF), without control characters. */
+/**
+ * Any text in a policy: the characters that IAM accepts (U+0009, U+000A, U+000D, U+0020 to U+00FF), without control
+ * characters.
+ */
 const TextSchema = z
   .string()
   .min(1)
@@ -18,8 +21,8 @@ function oneOrMore(item: z.ZodType<string>): z.ZodType<string | string[]> {
 }
 
 /**
- * A value of a condition. IAM takes booleans and numbers, and compares them as the texts that JSON writes them as; they go out as
- * those texts, which every engine reads alike.
+ * A value of a condition. IAM accepts booleans and numbers, and compares them as their JSON texts. Mayfly sends those
+ * texts, which every engine reads alike.
  */
 const ConditionValueSchema: z.ZodType<string> = z.union([
   TextSchema,
@@ -34,8 +37,8 @@ const ConditionValueSchema: z.ZodType<string> = z.union([
 ]);
 
 /**
- * The schema with a stop behind it: what is checked after it sees values that are all right. Without one, zod goes on with those
- * that a refinement of a member refused, before they were turned into what their type says.
+ * Adds a barrier to a schema: checks after it see valid values only. Without it, zod goes on with values that a
+ * member's refinement refused, before their transformation.
  */
 export function soundly<Schema extends z.ZodType>(schema: Schema) {
   return schema.transform((value) => value);
@@ -46,7 +49,10 @@ const ResourceSchema = TextSchema.refine(
   'use an ARN with its service, region and account written out, or `*`',
 );
 
-/** One statement of a session policy. What widens by what it leaves out (NotAction, NotResource) is no member. */
+/**
+ * One statement of a session policy. NotAction and NotResource are not members: they allow everything that they do not
+ * name.
+ */
 const StatementSchema = soundly(
   z.strictObject({
     Sid: z
@@ -78,13 +84,13 @@ const StatementSchema = soundly(
 });
 export type Statement = z.infer<typeof StatementSchema>;
 
-/** One statement or a list of them, as IAM takes it; read as a list. */
+/** One statement or a list of them, as IAM accepts it; the output is a list. */
 const StatementsSchema = z
   .union([StatementSchema, z.array(StatementSchema).min(1).max(64)])
   .transform((statements) => [statements].flat())
   .refine((statements) => statements.some(({ Effect }) => Effect === 'Allow'), 'allow at least one thing');
 
-/** The session policy that a template writes. It allows something, names what, and holds no variables. */
+/** The session policy of a template. It must allow something, name the actions and resources, and hold no variables. */
 export const PolicySchema = soundly(
   z.strictObject({ Version: z.literal('2012-10-17'), Statement: StatementsSchema }),
 ).refine(({ Statement }) => {

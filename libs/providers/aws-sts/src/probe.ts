@@ -10,7 +10,7 @@ import { planDenials } from './denial-plan.js';
 import { CALLS_SECONDS, type RoundParts } from './denial-round.js';
 import { detailFor } from './failures.js';
 
-/** What the sessions of a probe may do. */
+/** The policy of a probe's sessions, which denies everything. */
 const NOTHING = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}';
 const SESSION_NAME = 'mayfly-probe';
 const FOREIGN =
@@ -19,11 +19,13 @@ const FOREIGN =
 export interface ProbeParts {
   readonly accesses: Accesses;
   readonly identityTokens: IdentityTokens;
-  /** Runs `work` under a claim of the role's document; undefined while another process holds it. */
+  /**
+   * Runs `work` under a claim of the role's denial document. Returns undefined while another process holds the claim.
+   */
   exclusively<T>(roleArn: string, work: (claim: DenialClaim, parts: RoundParts) => Promise<T>): Promise<T | undefined>;
 }
 
-/** Tries a connection: its login, and on each of its `roles` every right that sessions and denials need. */
+/** Tests a connection: its login, and on each of its `roles` every right that sessions and denials need. */
 export class Probe {
   constructor(
     private readonly parts: ProbeParts,
@@ -64,7 +66,7 @@ export class Probe {
     const answer = await this.call(({ sts }, options) => sts.send(new GetCallerIdentityCommand({}), options));
     const name = 'sts:GetCallerIdentity';
     if ('value' in answer) return { name, outcome: 'ok', detail: `as ${answer.value.Arn ?? 'somebody'}` };
-    // an engine that does not have the call says so; everything else is tried below all the same
+    // an engine without this call says so; the other checks still run
     return answer.failure.reason === 'refused'
       ? { name, outcome: 'skipped', detail: 'not known here' }
       : checkOf(name, answer);
@@ -77,7 +79,7 @@ export class Probe {
     return [...trust, ...(await this.denials(roleArn, place))];
   }
 
-  /** First everything at once; what is refused is then tried by itself. */
+  /** Tries all rights at once. When AWS refuses, tries each right by itself. */
   private async trust(roleArn: string, place: string): Promise<readonly ProbeCheck[]> {
     const { sourceIdentity, tags } = this.config.trusted;
     const extras = [...(sourceIdentity ? (['sourceIdentity'] as const) : []), ...(tags ? (['tags'] as const) : [])];
@@ -133,9 +135,9 @@ export class Probe {
   }
 
   /**
-   * Under a claim, so that nothing is lost: where something has to stand, exactly that is written once more, and removing is not
-   * tried. Where nothing has to, a document that denies nobody is written and removed. Where the names do not fit any more, nothing
-   * is: a cut-off that nobody recorded would hit the innocent.
+   * Runs under a claim, so that no denial is lost. When denials must be in force, writes exactly those once more and
+   * does not try the removal. Otherwise writes a document that denies nobody, and removes it. When the names do not
+   * fit, writes nothing: a cut-off that nobody recorded would deny other sessions too.
    */
   private async tryDocument(
     claim: DenialClaim,
@@ -144,7 +146,7 @@ export class Probe {
   ): Promise<readonly ProbeCheck[]> {
     const [get = '', put = '', remove = ''] = names;
     const { policy, clock, maxCharacters } = parts;
-    // no call outlasts the claim
+    // no call may outlast the claim
     const bounds = {
       signal: AbortSignal.any([this.bounds.signal, AbortSignal.timeout(CALLS_SECONDS * 1000)]),
       until: earliest(this.bounds.until, addSeconds(clock.now(), CALLS_SECONDS)),
@@ -183,13 +185,13 @@ export class Probe {
     try {
       return await this.parts.accesses.call(this.config, this.bounds, send);
     } catch {
-      // a problem of ours: no identity token, or no time left
+      // our own problem: no identity token, or no time left
       return { failure: { reason: 'no-credentials', code: 'unavailable', certain: true } };
     }
   }
 }
 
-/** Nothing of ours has to stand there, and something does. */
+/** Returns true when the role has a policy of this name that Mayfly did not write, or that was edited. */
 function isForeign(found: Answer<string | undefined>): boolean {
   return 'value' in found && found.value !== undefined && readDenials(found.value) === undefined;
 }

@@ -9,16 +9,18 @@ interface Placed {
 
 const WILDCARD = /[*?]/;
 const ARN = String.raw`arn:[\w-]+`;
-/** A log group with its streams, in the form that the console and the API show; streams are named by what writes them. */
+/** A log group with its streams, in the form of the console and the API; the writer of a stream chooses its name. */
 const LOG_GROUP = new RegExp(`^${ARN}:logs:[\\w-]*:\\d*:log-group:[^*?:]+(:log-stream)?:\\*$`);
-/** A secret by its name: AWS adds a hyphen and six characters. */
+/** A secret by its name, to which AWS adds a hyphen and six characters. */
 const SECRET = new RegExp(`^${ARN}:secretsmanager:[\\w-]*:\\d*:secret:[^*?:]+-\\?{6}$`);
-/** Everything below one named thing where AWS writes colons: versions of a function, executions of a state machine. */
+/**
+ * Everything below one named resource where AWS writes colons: versions of a function, executions of a state machine.
+ */
 const BELOW_COLON = new RegExp(`^${ARN}:[\\w-]+:[\\w-]*:\\d*:[^*?:/]+[:/][^*?]+:\\*$`);
 
 /**
- * What is to be said of wildcards in an Allow of a rendered policy, and of `iam:PassRole`. It reads scopes that do not parse as
- * well, as far as they have the form. Denials are left to the linter's own rules.
+ * Returns the remarks on wildcards in the Allow statements of a rendered policy, and on `iam:PassRole`. Reads scopes
+ * that do not parse too, as far as they have the form. Leaves Deny statements to the linter's own rules.
  */
 export function readAwsScope(scope: Json): readonly ScopeRemark[] {
   const policy = memberOf(scope, 'policy');
@@ -70,7 +72,9 @@ function unbound({ path }: Placed): ScopeRemark {
   return { path, kind: 'unbound', detail };
 }
 
-/** No operator that needs the key says which service a role may be passed to. */
+/**
+ * Returns true when no condition names the service that a role may be passed to, with an operator that needs the key.
+ */
 function isPassedAnywhere(condition: Json | undefined): boolean {
   return !Object.entries(condition ?? {}).some(
     ([operator, keys]) =>
@@ -85,7 +89,7 @@ function textsOf(value: Json | undefined, path: Placed['path']): Placed[] {
   );
 }
 
-/** The members of a list with their places, or the one value that stands in its place. */
+/** Returns the members of a list with their paths, or a single value with its path. */
 function eachOf(value: Json | undefined, path: Placed['path']): { value: Json; path: Placed['path'] }[] {
   if (value === undefined) return [];
   if (!Array.isArray(value)) return [{ value, path }];

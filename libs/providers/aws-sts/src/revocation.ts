@@ -9,16 +9,18 @@ export type AwsRevocation = RevocationOrder<AwsConfig, AwsHandle>;
 
 const ELSEWHERE = 'the connection leads to another IAM than the session was made at; have `endpoints` lead there again';
 
-/** After a session's own deadline nothing is left to do; a second on top, for clocks that differ. */
+/** Seconds after a session's deadline at which it counts as ended, for clocks that differ. */
 const AFTER_DEADLINE_SECONDS = 1;
 
-/** What can be said of a revocation without asking IAM; undefined when the document of denials has to be written or looked at. */
+/**
+ * Returns the outcome of a revocation that needs no IAM, or undefined when the denial document must be written or read.
+ */
 export function withoutIam(
   { config, handle, expiresAt, effectiveAt }: AwsRevocation,
   now: Date,
 ): RevocationOutcome | undefined {
   if (config.revocation.mode === 'none') return { kind: 'impossible' };
-  // INVARIANT: I6, the session's own policy refuses everything from its deadline on: this is the proof.
+  // INVARIANT: I6, the session's own policy denies everything from its deadline on: this is the proof.
   if (now >= addSeconds(expiresAt, AFTER_DEADLINE_SECONDS)) return { kind: 'revoked', effectiveAt: expiresAt };
   if (now >= expiresAt) {
     return { kind: 'not_yet', detail: 'it ends with its deadline', retryAfterSeconds: 1, effectiveAt: expiresAt };
@@ -27,7 +29,7 @@ export function withoutIam(
   return effectiveAt !== undefined && effectiveAt > now ? propagating(effectiveAt, now) : undefined;
 }
 
-/** What a round of the document means for one lease. */
+/** Converts the report of a round to the outcome for one lease. */
 export function outcomeOf(report: DenialReport, order: AwsRevocation, clock: Clock): RevocationOutcome {
   switch (report.kind) {
     case 'role-gone':
@@ -61,7 +63,7 @@ function standing(
 
 function denied(since: Date, { revocation }: AwsConfig, now: Date): RevocationOutcome {
   const seconds = revocation.mode === 'none' ? 0 : revocation.propagationSeconds;
-  // without a window the acknowledgement is the proof; with one a later look has to confirm it
+  // without a propagation time the acknowledgement is the proof; otherwise a later read must confirm it
   return seconds === 0 ? { kind: 'revoked', effectiveAt: since } : propagating(addSeconds(since, seconds), now);
 }
 
@@ -71,7 +73,7 @@ function propagating(effectiveAt: Date, now: Date): RevocationOutcome {
   return { kind: 'not_yet', detail, retryAfterSeconds: Math.max(1, seconds), effectiveAt };
 }
 
-/** What a revocation that threw came to: it proves nothing. */
+/** Returns the outcome of a revocation that threw: it proves nothing. */
 export function unknownFrom(error: unknown): RevocationOutcome {
   return { kind: 'unknown', detail: error instanceof Problem ? error.detail : 'unexpected' };
 }

@@ -8,7 +8,7 @@ import type { Accesses, Answer, CallBounds } from './accesses.js';
 import { roleOf, type RoleArn } from './arn.js';
 import type { AwsConfig } from './config.schema.js';
 
-/** The one inline policy of a role that is Mayfly's. */
+/** Mayfly's own inline policy at one role. */
 export class RolePolicy {
   private readonly arn: RoleArn;
   private readonly name: { readonly RoleName: string; readonly PolicyName: string };
@@ -23,7 +23,7 @@ export class RolePolicy {
     this.name = { RoleName: this.arn.name, PolicyName: policyName };
   }
 
-  /** What stands there; undefined for nothing. */
+  /** Returns the text of the policy; undefined when there is none. */
   async read(bounds: CallBounds): Promise<Answer<string | undefined>> {
     const answer = await this.accesses.call(this.config, bounds, ({ iam }, options) =>
       iam.send(new GetRolePolicyCommand(this.name), options),
@@ -39,7 +39,7 @@ export class RolePolicy {
     return 'value' in answer ? { value: true } : answer;
   }
 
-  /** It is fine when nothing was there. */
+  /** Removes the policy. Succeeds when there is none. */
   async remove(bounds: CallBounds): Promise<Answer<true>> {
     const answer = await this.accesses.call(this.config, bounds, ({ iam }, options) =>
       iam.send(new DeleteRolePolicyCommand(this.name), options),
@@ -49,8 +49,8 @@ export class RolePolicy {
   }
 
   /**
-   * Whether the role's name leads to the role that is meant: IAM looks for it in the account of the login. Where that account is
-   * not said, the role that stands under the name is compared.
+   * Checks that the role's name leads to the intended role: IAM looks it up in the account of the login. When that
+   * account is unknown, compares the ARN of the role with this name.
    */
   async locate(bounds: CallBounds): Promise<Answer<true>> {
     const login = await this.account(bounds);
@@ -61,8 +61,8 @@ export class RolePolicy {
   }
 
   /**
-   * Whether the role is gone, and with it every session of it (they are bound to its id, not to its name). That it is not found
-   * proves it only where the login is known to be in the role's account.
+   * Returns true when the role is gone, and with it all its sessions (they are bound to the role's id, not to its
+   * name). `not-found` proves this only when the login is known to be in the role's account.
    */
   async isRoleGone(bounds: CallBounds): Promise<boolean> {
     if ((await this.account(bounds)) !== this.arn.account) return false;
@@ -70,13 +70,13 @@ export class RolePolicy {
     return 'failure' in answer && answer.failure.reason === 'not-found';
   }
 
-  /** The account of the login; undefined where it is not answered. */
+  /** Returns the account of the login; undefined when it is unknown. */
   private async account(bounds: CallBounds): Promise<string | undefined> {
     const answer = await this.accesses.call(this.config, bounds, (access, options) => access.account(options));
     return 'value' in answer ? answer.value : undefined;
   }
 
-  /** The ARN of the role that stands under the name. */
+  /** Returns the ARN of the role with this name. */
   private async find(bounds: CallBounds): Promise<Answer<string>> {
     const answer = await this.accesses.call(this.config, bounds, ({ iam }, options) =>
       iam.send(new GetRoleCommand({ RoleName: this.name.RoleName }), options),

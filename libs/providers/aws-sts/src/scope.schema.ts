@@ -5,7 +5,7 @@ import { PolicySchema, soundly } from './policy.schema.js';
 /** The session tags that Mayfly itself sets; their prefix is reserved. */
 const OWN_TAGS = ['mayfly:template', 'mayfly:agent', 'mayfly:task'] as const;
 
-/** STS takes 50 session tags; three are ours. */
+/** STS accepts 50 session tags; three are Mayfly's. */
 const MAX_TAGS = 50 - OWN_TAGS.length;
 
 const TAG_TEXT = /^[\p{L}\p{Z}\p{N}_.:/=+\-@]*$/u;
@@ -24,16 +24,16 @@ const areDistinct = (texts: readonly string[]): boolean =>
 export const AwsScopeSchema = soundly(
   z.strictObject({
     roleArn: RoleArnSchema,
-    /** never absent: without it a session has everything that the role has */
+    /** required: without it a session has all rights of the role */
     policy: PolicySchema,
-    /** managed policies: AWS allows what `policy` or any of them allows, within what the role may */
+    /** managed policies: AWS allows what `policy` or any of them allows, within the role's rights */
     policyArns: z.array(PolicyArnSchema).min(1).max(10).refine(areDistinct, 'name each policy once').optional(),
     tags: z
       .record(TagKeySchema, z.string().max(256).regex(TAG_TEXT, 'use letters, digits, spaces and _ . : / = + - @'))
       .refine((tags) => Object.keys(tags).length <= MAX_TAGS, `use at most ${String(MAX_TAGS)} tags`)
       .refine((tags) => areDistinct(Object.keys(tags)), 'tag keys that differ in case alone are the same key')
       .optional(),
-    /** tags that stay with the sessions that this one takes */
+    /** tags that pass to the sessions that this session takes */
     transitiveTagKeys: z
       .array(z.string().min(1).max(128))
       .min(1)
@@ -58,7 +58,7 @@ export const AwsScopeSchema = soundly(
 });
 export type AwsScope = z.infer<typeof AwsScopeSchema>;
 
-/** The partition of every resource and managed policy that the scope names. */
+/** Returns the partition of every resource and managed policy in the scope. */
 function arnsOf(scope: { policy: z.infer<typeof PolicySchema>; policyArns?: string[] | undefined }): string[] {
   const resources = scope.policy.Statement.flatMap(({ Resource }) => [Resource].flat()).filter((text) => text !== '*');
   const partitions = resources.map((arn) => partitionOfResource(arn) ?? '');

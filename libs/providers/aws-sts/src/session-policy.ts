@@ -1,23 +1,29 @@
 import { ASSUME_ROLE, isAssumeRole } from './action.js';
 import type { Policy, Statement } from './policy.schema.js';
 
-/** The most characters of a session policy and the ARNs of its managed policies together (STS API reference, AssumeRole). */
+/**
+ * The maximum number of characters of a session policy and the ARNs of its managed policies together (STS API
+ * reference, AssumeRole).
+ */
 export const MAX_POLICY_CHARACTERS = 2048;
 
-/** A time as IAM's date operators read it everywhere: UTC, whole seconds, `Z`. Cut, never rounded up (I6). */
+/**
+ * Returns a time in the form that IAM's date operators read in every engine: UTC, whole seconds, `Z`. Rounds down,
+ * never up (I6).
+ */
 export function policyTime(at: Date): string {
   return `${at.toISOString().slice(0, 19)}Z`;
 }
 
-/** The instant that `policyTime` writes. */
+/** Returns the instant that `policyTime` writes. */
 export function policyInstant(at: Date): Date {
   return new Date(Math.floor(at.getTime() / 1000) * 1000);
 }
 
 /**
- * The policy of one session, as compact JSON: the template's statements, then a denial of everything from the granted deadline
- * on, which AWS's own clock enforces whether Mayfly lives or not, then a denial of other roles unless the template allows
- * to take one. `GreaterThanEquals`: refused at the second itself (`GreaterThan` would add up to a second).
+ * Returns the policy of one session, as compact JSON: the template's statements; a Deny of everything from the granted
+ * deadline on, which AWS's own clock enforces without Mayfly; and a Deny of other roles, unless the template allows to
+ * take one. `DateGreaterThanEquals` refuses at the second itself (`DateGreaterThan` would add up to a second).
  */
 export function compileSessionPolicy(policy: Policy, expiresAt: Date): string {
   // INVARIANT: I6, a session is never usable past the granted deadline, although STS gives none under 900 s.
@@ -32,14 +38,14 @@ export function compileSessionPolicy(policy: Policy, expiresAt: Date): string {
   return JSON.stringify({ Version: policy.Version, Statement: statements });
 }
 
-/** Whether the template itself lets its sessions take another role. */
+/** Returns true when the template lets its sessions take another role. */
 export function takesRoles(policy: Policy): boolean {
   return policy.Statement.some(
     ({ Effect, Action }) => Effect === 'Allow' && [Action].flat().some((action) => isAssumeRole(action)),
   );
 }
 
-/** What STS counts against `MAX_POLICY_CHARACTERS`; the same for every deadline. */
+/** Returns the number of characters that STS counts against `MAX_POLICY_CHARACTERS`; the same for every deadline. */
 export function policyCharacters(policy: Policy, policyArns: readonly string[] = []): number {
   const compiled = compileSessionPolicy(policy, new Date(0));
   return compiled.length + policyArns.reduce((sum, arn) => sum + arn.length, 0);

@@ -10,11 +10,11 @@ import { compileSessionPolicy, policyCharacters, policyInstant } from './session
 
 export type AwsOrder = MintOrder<AwsConfig, AwsScope>;
 
-/** What STS answers, as far as it matters here. */
+/** The members of STS's answer that Mayfly uses. */
 export interface StsAnswer {
   readonly AssumedRoleUser?: { readonly Arn?: string | undefined } | undefined;
   readonly Credentials?: { readonly [Member in keyof Credentials]?: Credentials[Member] | undefined } | undefined;
-  /** per cent of what AWS packs of policies and tags; newer answers have the second instead */
+  /** per cent of AWS's limit on packed policies and tags; newer answers have `SessionTokenUtilization` instead */
   readonly PackedPolicySize?: number | undefined;
   readonly SessionTokenUtilization?: number | undefined;
 }
@@ -26,13 +26,16 @@ interface Credentials {
   readonly Expiration: Date;
 }
 
-/** From here on STS is close to refusing what it packs (per cent of its own limit). */
+/** Warn above this percentage of STS's limit on packed policies and tags, before STS refuses. */
 const PACKED_WARNING = 80;
-/** A clock that is further off than this ends sessions noticeably late or early. */
+/** Warn when the clocks differ by more than this, because sessions then end noticeably late or early. */
 const CLOCK_WARNING_SECONDS = 5;
 const TOKEN_SECONDS = 300;
 
-/** What every way to take a role is told. STS gives no session under 900 s; the policy ends it at the granted deadline. */
+/**
+ * Returns the input that all ways to take a role share. STS gives no session under 900 s; the policy ends the session
+ * at the granted deadline.
+ */
 function commonInput({ scope, expiresAt }: AwsOrder, handle: AwsHandle, now: Date) {
   const seconds = Math.ceil((expiresAt.getTime() - now.getTime()) / 1000);
   return {
@@ -44,7 +47,7 @@ function commonInput({ scope, expiresAt }: AwsOrder, handle: AwsHandle, now: Dat
   };
 }
 
-/** The tags of a session: who it is for, and what the template adds. */
+/** Returns the tags of a session: Mayfly's own and those of the template. */
 function tagsOf({ agent, taskId, template, scope }: AwsOrder): Readonly<Record<string, string>> {
   return { ...scope.tags, 'mayfly:template': template.name, 'mayfly:agent': agent.name, 'mayfly:task': taskId };
 }
@@ -62,7 +65,10 @@ function assumeRoleInput(order: AwsOrder, handle: AwsHandle, now: Date): AssumeR
   };
 }
 
-/** What the identity token of a task says; AWS takes tags and source identity from claims of these names (IAM User Guide). */
+/**
+ * Returns the claims of a task's identity token. AWS takes tags and source identity from claims of these names (IAM
+ * User Guide).
+ */
 function claimsOf(order: AwsOrder): JsonObject {
   const { config, scope, agent, taskId, template } = order;
   const tags = Object.entries(tagsOf(order)).map(([key, value]) => [key, [value]] as const);
@@ -104,7 +110,10 @@ export async function takeRole(
   return access.unsigned.send(new AssumeRoleWithWebIdentityCommand(input), options);
 }
 
-/** The session that STS gave, once it is known to be the one that was asked for. Throws `provider_unavailable` when it is not. */
+/**
+ * Returns the session of STS's answer. Throws `provider_unavailable` when it is not the session that was ordered, or is
+ * incomplete.
+ */
 export function mintedFrom(
   answer: StsAnswer,
   order: AwsOrder,

@@ -2,7 +2,7 @@ import type { EffectiveTraits, ProviderTraits } from '@mayfly/credentials';
 import { Problem } from '@mayfly/kernel';
 import { FLOOR_SECONDS, type AwsConfig } from './config.schema.js';
 
-/** The widest that any connection promises. */
+/** Upper bounds of the traits of all connections. */
 export const AWS_TRAITS: ProviderTraits = {
   revocation: 'propagating',
   minTtlSeconds: 1,
@@ -10,7 +10,7 @@ export const AWS_TRAITS: ProviderTraits = {
   remote: true,
 };
 
-/** What one connection promises. A life under STS's floor needs no revocation: the session's own policy ends it. */
+/** Returns the traits of one connection. */
 export function traitsOf({ revocation, maxSessionSeconds }: AwsConfig): EffectiveTraits {
   const common = { maxTtlSeconds: maxSessionSeconds, remote: true };
   if (revocation.mode === 'none') {
@@ -27,7 +27,7 @@ export function traitsOf({ revocation, maxSessionSeconds }: AwsConfig): Effectiv
   };
 }
 
-/** Throws `provider_rejected` for a life that the connection cannot give. */
+/** Throws `provider_rejected` for a lifetime outside the bounds of the connection. */
 export function refuseLifetime({
   config,
   issuedAt,

@@ -1,7 +1,8 @@
 /**
- * Actions for which AWS knows no resource, so that least privilege is `Resource: "*"`: from the Service Authorization Reference
- * ("Actions, resources, and condition keys", read in September 2026), no entry with a required resource type. A choice of what
- * agents read, list, publish and detect; what changes an account's settings or rights is left out.
+ * Actions for which AWS knows no resource, so that least privilege is `Resource: "*"`: entries without a required
+ * resource type in the Service Authorization Reference ("Actions, resources, and condition keys", read in September
+ * 2026). A selection of the actions with which agents read, list, publish and detect; it leaves out actions that change
+ * an account's settings or rights.
  */
 export const UNSCOPED_ACTIONS: Readonly<Record<string, string>> = {
   'access-analyzer': 'CheckAccessNotGranted CheckNoNewAccess CheckNoPublicAccess ListAnalyzers ValidatePolicy',
@@ -86,7 +87,7 @@ export const UNSCOPED_ACTIONS: Readonly<Record<string, string>> = {
     GetTimeSeriesServiceStatistics GetTraceGraph GetTraceSummaries PutTelemetryRecords PutTraceSegments`,
 };
 
-/** Families of which every member only reads or lists, and all or nearly all know no resource: `ec2:Describe*` may be allowed. */
+/** Families whose members all read or list, and all or nearly all have no resource: `ec2:Describe*` may be allowed. */
 export const UNSCOPED_FAMILIES: Readonly<Record<string, string>> = {
   'application-autoscaling': 'Describe',
   autoscaling: 'Describe',
@@ -101,7 +102,7 @@ export const UNSCOPED_FAMILIES: Readonly<Record<string, string>> = {
   xray: 'BatchGet',
 };
 
-/** Members of these families that do know a resource: by their full name they are to name it. */
+/** Members of `UNSCOPED_FAMILIES` that have a resource: an Allow by their full name must state it. */
 export const SCOPED_MEMBERS: Readonly<Record<string, string>> = {
   ec2: `DescribeCapacityBlockExtensionOfferings DescribeClientVpnAuthorizationRules DescribeClientVpnConnections
     DescribeClientVpnRoutes DescribeClientVpnTargetNetworks DescribeFleetHistory DescribeFleetInstances

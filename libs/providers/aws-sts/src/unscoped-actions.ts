@@ -4,17 +4,20 @@ const EXACT = new Set(namesIn(UNSCOPED_ACTIONS));
 const SCOPED = new Set(namesIn(SCOPED_MEMBERS));
 const FAMILIES = namesIn(UNSCOPED_FAMILIES);
 
-/** `Describe*` and the like of a service, or a longer beginning of the same; nothing else with a wildcard. */
+/** `Describe*` and similar prefixes of a service, or longer ones; no other wildcard. */
 const FAMILY = /^[a-z0-9-]+:[a-z0-9]+\*$/;
 
-/** Whether AWS knows no resource for this action, so that `*` is the least it can be given on. Names have no case at AWS. */
+/**
+ * Returns true when AWS knows no resource for this action, so that `*` is the narrowest resource. AWS ignores the case
+ * of names.
+ */
 export function isUnscoped(action: string): boolean {
   const name = action.toLowerCase();
   if (EXACT.has(name) || isUnscopedFamily(action)) return true;
   return /^[a-z0-9-]+:[a-z0-9]+$/.test(name) && !SCOPED.has(name) && isOfFamily(name);
 }
 
-/** Whether a wildcard in an action stands for such actions alone, or nearly so, and all of them read. */
+/** Returns true when all actions behind a wildcard read or list, and all or nearly all have no resource. */
 export function isUnscopedFamily(action: string): boolean {
   const name = action.toLowerCase();
   return FAMILY.test(name) && isOfFamily(name);

@@ -1,14 +1,14 @@
 import type { LeaseId } from '@mayfly/kernel';
 
 /**
- * What goes wrong with a mint. `fail before effect` proves that nothing was made; after `fail after effect` and after
- * either way of hanging (until the caller's signal) the caller cannot know.
+ * A fault of a mint. `fail before effect` proves that nothing was made. After `fail after effect`, and after both hangs
+ * (until the caller's signal), the caller cannot know.
  */
 export type MintFault = 'fail before effect' | 'fail after effect' | 'hang before effect' | 'hang after effect';
 
-/** The failure switches of the dummy target. Each is set for one lease or, without a lease, for all of them. */
+/** The failure switches of the dummy target. Each applies to one lease or, without a lease, to all leases. */
 export class DummySwitches {
-  /** `probe` fails */
+  /** makes `probe` fail */
   down = false;
   private readonly faults = new Map<LeaseId | 'all', MintFault>();
   private readonly slowness = new Map<LeaseId | 'all', number>();
@@ -22,12 +22,12 @@ export class DummySwitches {
     this.slowness.set(leaseId, milliseconds);
   }
 
-  /** The next `times` calls to revoke answer `unknown` and do nothing. */
+  /** Makes the next `times` calls to `revoke` answer `unknown` and do nothing. */
   loseRevocations(times: number, leaseId: LeaseId | 'all' = 'all'): void {
     this.unknownRevocations.set(leaseId, times);
   }
 
-  /** Everything works again. */
+  /** Clears all switches. */
   reset(): void {
     this.down = false;
     for (const switched of [this.faults, this.slowness, this.unknownRevocations]) switched.clear();
@@ -40,7 +40,7 @@ export class DummySwitches {
     };
   }
 
-  /** Whether this call to revoke is lost; uses one of the lost calls up. */
+  /** Returns true when this call to `revoke` is lost, and uses up one lost call. */
   takeUnknownRevocation(leaseId: LeaseId): boolean {
     const key = this.unknownRevocations.has(leaseId) ? leaseId : 'all';
     const left = this.unknownRevocations.get(key) ?? 0;

@@ -24,7 +24,7 @@ import {
 
 type Order = MintOrder<DummyConfig, DummyScope>;
 
-/** A credential that the dummy target would accept, were its time not up. */
+/** A credential of the dummy target, which accepts it until `expiresAt`. */
 export interface DummyCredential {
   readonly id: string;
   readonly token: string;
@@ -33,8 +33,9 @@ export interface DummyCredential {
 }
 
 /**
- * A target in memory, for tests and first steps. It behaves: credentials expire by `clock`, one handle never gets two,
- * nothing comes into being after `mintBy`. `switches` make its calls fail, hang or drag; `live()` tells what exists.
+ * A target in memory, for tests and first steps. Credentials expire by `clock`, one handle never gets two credentials,
+ * and nothing is created after `mintBy`. `switches` make calls fail, hang or slow down; `live()` returns the valid
+ * credentials.
  */
 export class DummyProvider
   implements
@@ -86,18 +87,18 @@ export class DummyProvider
     return { checks: [{ name, outcome: 'failed', detail: 'the dummy target is switched off' }] };
   }
 
-  /** The credentials that would be accepted now, oldest first. */
+  /** Returns the credentials that are valid now, oldest first. */
   live(): readonly DummyCredential[] {
     const now = this.clock.now();
     return [...this.credentials.values()].filter(({ expiresAt }) => expiresAt > now);
   }
 
-  /** Uses a credential as an agent would: whether the target lets this token do it. */
+  /** Uses a credential as an agent would: returns true when the target grants the token this permission. */
   allows(token: string, permission: string): boolean {
     return this.live().some((credential) => credential.token === token && credential.permissions.includes(permission));
   }
 
-  /** Does what the switches say for this side of the effect. */
+  /** Applies the switches before or after the effect. Throws `Problem`. */
   private async pass(side: 'before' | 'after', leaseId: LeaseId, signal: AbortSignal): Promise<void> {
     const { fault, slowMs } = this.switches.forMint(leaseId);
     if (side === 'before' && slowMs > 0) await orUnavailable(pause(slowMs, undefined, { signal }));
@@ -125,7 +126,7 @@ export class DummyProvider
   }
 }
 
-/** Never resolves. */
+/** Rejects when `signal` aborts; never resolves. */
 function untilAborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {
     const stop = (): void => {

@@ -3,19 +3,22 @@ import { databaseIn } from '@mayfly/postgres';
 import { parse } from 'pg-connection-string';
 import type { PostgresConfig } from './postgres.schemas.js';
 
-/** The modes that libpq knows ("SSL Support"); any other one keeps a client of it from connecting at all. */
+/** The `sslmode` values of libpq ("SSL Support"). A libpq client refuses to connect with any other value. */
 const LIBPQ_MODES = ['disable', 'allow', 'prefer', 'require', 'verify-ca', 'verify-full'];
 
-/** Where an agent finds the database, without anybody's credentials. */
+/** The address of the database as agents use it, without credentials. */
 export interface DatabaseAddress {
   readonly host: string;
   readonly port: number;
   readonly database: string;
-  /** as libpq writes it */
+  /** in libpq's spelling */
   readonly sslmode: string | undefined;
 }
 
-/** The address in a connection's configuration. Throws `provider_rejected`, without the value, when `url` is no such URL. */
+/**
+ * Returns the address in a connection's configuration. Throws `provider_rejected`, without the value, when `url` is
+ * malformed or has an unknown sslmode.
+ */
 export function addressOf(config: PostgresConfig): DatabaseAddress {
   const url = parsed(config.url);
   const address = config.address ?? { host: url.host ?? '', port: Number(url.port === '' ? 5432 : (url.port ?? 5432)) };
@@ -24,14 +27,17 @@ export function addressOf(config: PostgresConfig): DatabaseAddress {
   return { ...address, database, sslmode: libpqMode(sslmodeIn(config.url)) };
 }
 
-/** The role that makes lease roles: the one that the login works as, or the login itself. Throws as `addressOf` does. */
+/**
+ * Returns the role that creates lease roles: the configured `role`, or the login itself. Throws `provider_rejected`
+ * when `url` is malformed.
+ */
 export function makerIn(config: PostgresConfig): string {
   return config.role ?? parsed(config.url).user ?? '';
 }
 
 /**
- * The connection URL of a lease, as libpq and its kin read it. A file with the authority's certificate is not in it: the
- * agent has the certificate beside it, and chooses where to put it.
+ * Returns the connection URL of a lease in libpq's form. The URL has no `sslrootcert`: the agent gets the CA
+ * certificate as a separate value and chooses where to store it.
  */
 export function leaseUrl(address: DatabaseAddress, username: string, password: string): string {
   const host = address.host.includes(':') ? `[${address.host}]` : encodeURIComponent(address.host);
@@ -40,13 +46,13 @@ export function leaseUrl(address: DatabaseAddress, username: string, password: s
   return `postgresql://${authority}/${encodeURIComponent(address.database)}${query}`;
 }
 
-/** No cause is kept: the errors of URL parsers hold the URL, and the URL holds a password. */
+/** Drops the cause: the errors of URL parsers contain the URL, and the URL contains a password. */
 function parsed(url: string): ReturnType<typeof parse> {
   try {
-    // the mode is read elsewhere; some modes need a certificate, which may stand beside the URL
+    // `sslmodeIn` reads the mode; for some modes the parser would need the certificate, which may be in `sslRootCert`
     if (/^postgres(ql)?:\/\//.test(url)) return parse(url.replace(/([?&]sslmode=)[a-z-]*/, '$1disable'));
   } catch {
-    // told below, without the value
+    // the throw below reports the fault without the value
   }
   throw unusable();
 }
@@ -59,7 +65,9 @@ function namedDatabase(url: string): string | undefined {
   }
 }
 
-/** `no-verify` is a word of node-postgres for what libpq calls `require`: encrypted, with nobody's identity checked. */
+/**
+ * Translates `no-verify`, node-postgres's name for libpq's `require`: encrypted, without verification of the server.
+ */
 function libpqMode(sslmode: string | undefined): string | undefined {
   if (sslmode === undefined || LIBPQ_MODES.includes(sslmode)) return sslmode;
   if (sslmode === 'no-verify') return 'require';

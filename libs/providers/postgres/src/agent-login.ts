@@ -12,29 +12,29 @@ const DEADLINE_MS = 5_000;
 
 const WRONG_PASSWORD = '28P01';
 const NOT_LET_IN = '28000';
-/** No word from a server or a pooler: agents may stand where it can be reached. */
+/** Codes that mean that no server or pooler answered. Agents may run where the address can be reached. */
 const UNREACHED = /^(E[A-Z]{4,}|aborted|unexpected)$/;
 
-/** What libpq tries for each mode, in this order: it goes on where the server wants TLS the other way. */
+/** The modes that libpq tries in order: it tries the second one when the server refuses the first. */
 const TRIES: Readonly<Record<string, readonly string[]>> = {
   prefer: ['prefer', 'disable'],
   allow: ['disable', 'prefer'],
 };
 
 /**
- * One login at the address that agents get, by libpq's rules, as a role that does not exist and with a random password.
- * The server refuses the password (28P01) only after host, port, TLS and the rule for passwords in pg_hba.conf were right.
+ * Attempts one login at the agents' address, by libpq's rules, as a role that does not exist, with a random password.
+ * The server refuses the password (28P01) only when host, port, TLS and the password rule in pg_hba.conf are right.
  */
 export async function agentLogin(config: PostgresConfig, signal: AbortSignal): Promise<ProbeCheck> {
   const { sslmode = 'prefer' } = addressOf(config);
   const lacksAuthority = sslmode.startsWith('verify-') && config.sslRootCert === undefined;
-  // the authority is known to agents alone, if at all: all else is tried
+  // only the agents have the CA certificate, if anyone: test everything else
   const modes = lacksAuthority ? ['require'] : (TRIES[sslmode] ?? [sslmode]);
   const check = judged(await lastAnswer(config, modes, signal));
   return lacksAuthority && check.outcome === 'ok' ? { name: NAME, outcome: 'warning', detail: NO_AUTHORITY } : check;
 }
 
-/** Of the modes that were tried: each only where the one before it was not let in, or found no TLS. */
+/** Tries the modes in order and returns the last answer. Tries the next mode only after 28000 or a TLS failure. */
 async function lastAnswer(config: PostgresConfig, modes: readonly string[], signal: AbortSignal): Promise<unknown> {
   let answer: unknown;
   for (const mode of modes) {
@@ -47,7 +47,7 @@ async function lastAnswer(config: PostgresConfig, modes: readonly string[], sign
 const NO_AUTHORITY =
   'agents are told to check the certificate of the database and not by which authority; set `sslRootCert`, unless each of them has it';
 
-/** The driver's error; undefined where the login worked, though nobody made the role. */
+/** Returns the driver's error, or undefined when the login worked although the role does not exist. */
 async function answerTo(config: PostgresConfig, sslmode: string, signal: AbortSignal): Promise<unknown> {
   const role = `mayfly_${newId('lse').slice('lse_'.length)}`;
   const url = leaseUrl({ ...addressOf(config), sslmode }, role, randomBytes(24).toString('base64url'));

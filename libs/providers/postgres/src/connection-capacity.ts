@@ -4,29 +4,38 @@ import type { PostgresConfig } from './postgres.schemas.js';
 import type { ServerFacts } from './server-facts.js';
 import type { Session } from './session.js';
 
-/** Connections that leases leave free: for Mayfly's own sessions and for the owners of the database. */
+/** Connections kept free for Mayfly's own sessions and for the owners of the database. */
 const RESERVE = 10;
-/** For so long a count may be relied on while it is far from the capacity: far enough for eight processes that mint there. */
+/**
+ * Reuses a count for this long while the sum is at most `FAR` of the capacity: eight processes that mint there still
+ * fit.
+ */
 const COUNT_MS = 1_000;
 const FAR = 1 / 8;
 
-/** The sum of connection limits that leases may hold at a server: a lease could use up all of them. */
+/**
+ * Returns the sum of connection limits that leases may hold at a server. Limits count, since a lease may use all of its
+ * own.
+ */
 export function capacityOf(config: PostgresConfig, facts: Pick<ServerFacts, 'connections'>): number {
   return config.connectionCapacity ?? Math.max(facts.connections - RESERVE, 0);
 }
 
 /**
- * Keeps the connections that leases may open at one server within its capacity. Far from the capacity one count a second
- * is enough; near it each mint is counted in its own transaction and again after it was committed, since mints that are
- * under way at the same time do not see each other.
+ * Keeps the connections that leases may open at one server within its capacity. Far from the capacity it counts once a
+ * second. Near the capacity each mint counts in its own transaction and again after its commit, because concurrent
+ * mints do not see each other's roles.
  */
 export class ConnectionCapacity {
   private counted = { sum: Number.POSITIVE_INFINITY, at: Number.NEGATIVE_INFINITY };
-  /** limits of the mints that are under way, and of those that began since the last count */
+  /** connection limits of the mints in progress (`underWay`) and of the mints started since the last count (`since`) */
   private underWay = 0;
   private since = 0;
 
-  /** Makes a lease role by `make`, which counts in its transaction when it is given the capacity. */
+  /**
+   * Calls `make` to create a lease role. `make` gets the capacity when its transaction must count, otherwise undefined.
+   * Throws `quota_exceeded` when the count after the commit exceeds the capacity.
+   */
   async within(
     session: Session,
     limit: number,
@@ -45,9 +54,11 @@ export class ConnectionCapacity {
     }
   }
 
-  /** Throws `quota_exceeded` (control `connection-capacity`) when leases hold too many. */
+  /**
+   * Counts again after the commit. Throws `quota_exceeded` (control `connection-capacity`) when leases hold too many.
+   */
   private async confirm(session: Session, capacity: number): Promise<void> {
-    // those under way may or may not be in the count: they are added to it, which errs on the safe side
+    // the count may already include the mints in progress; adding them errs on the safe side
     this.since = this.underWay;
     const { rows } = await session.query<{ sum: string }>(`SELECT ${HANDED_OUT} AS sum`);
     this.counted = { sum: Number(rows[0]?.sum), at: performance.now() };

@@ -6,14 +6,16 @@ import { Attendance } from './revoke/attendance.js';
 import type { Watch } from './revoke/watch.js';
 
 const LOOK_INTERVAL_MS = 5;
-/** How long the sessions for revocation stay open after the last call, for the users that are still there. */
+/** Revocation sessions stay open for this long after the last call, for users that still exist. */
 const ATTEND_SECONDS = 3_600;
 
-/** The sessions of users that somebody else makes and drops, at a database that a `postgres` connection leads to. */
+/**
+ * Finds and ends sessions of users that another system creates and drops, at the database of a `postgres` connection.
+ */
 export class DatabaseSessions {
   private readonly attendance = new Attendance();
 
-  /** The oid of a role, or undefined when there is none of that name. Throws `Problem`. */
+  /** Returns the oid of a role, or undefined when no role has that name. Throws `Problem`. */
   userOid(config: unknown, name: string, signal: AbortSignal): Promise<string | undefined> {
     return this.at(config, async (watch) => {
       const statement = `SELECT oid::text FROM pg_roles WHERE rolname = ${escapeLiteral(name)}`;
@@ -23,9 +25,10 @@ export class DatabaseSessions {
   }
 
   /**
-   * Ends every session of a user, in every database of the server, until two looks in a row find none: a login that was
-   * past its check when the user was dropped shows up late. A dropped user's sessions are found by the oid, which they
-   * keep; the name keeps a user apart that has the same oid at another server. The caller's signal is the bound. Throws `Problem`.
+   * Ends every session of a user, in every database of the server, until two checks in a row find none: a login that
+   * passed authentication before the user was dropped appears late. Finds a dropped user's sessions by the oid, which
+   * they keep. Matches the oid only where the session's user has no name, so that a user with the same oid at another
+   * server is left alone. The caller's signal bounds the wait. Throws `Problem`.
    */
   endSessions(config: unknown, user: { name: string; oid?: string }, signal: AbortSignal): Promise<void> {
     const isUser = `usename = ${escapeLiteral(user.name)}`;
@@ -43,7 +46,7 @@ export class DatabaseSessions {
     });
   }
 
-  /** The roles that may log in and whose names begin with `prefix`. Throws `Problem`. */
+  /** Returns the roles that may log in and whose names begin with `prefix`. Throws `Problem`. */
   usersNamed(config: unknown, prefix: string, signal: AbortSignal): Promise<readonly string[]> {
     return this.at(config, async (watch) => {
       const statement = `SELECT rolname AS name FROM pg_roles
@@ -53,12 +56,14 @@ export class DatabaseSessions {
     });
   }
 
-  /** Closes all connections, once what they are doing is done. */
+  /** Closes all connections after their current work ends. */
   close(): Promise<void> {
     return this.attendance.close();
   }
 
-  /** Works in a session that needs no connection slot and no entry in the lock table when it is used. */
+  /**
+   * Runs `work` in the watch session, which needs no new connection slot and no new lock table entry once it is open.
+   */
   private async at<T>(config: unknown, work: (watch: Watch) => Promise<T>): Promise<T> {
     try {
       const attended = this.attendance.at(PostgresConfigSchema.parse(config));

@@ -1,4 +1,7 @@
-/** No session was had, so no statement was sent: the cause is the driver's error or the caller's signal. */
+/**
+ * Thrown when no session could be opened, so no statement was sent. The cause is the driver's error or the reason of
+ * the caller's signal.
+ */
 export class NotConnected extends Error {
   constructor(override readonly cause: unknown) {
     super('no connection to the database', { cause });
@@ -6,11 +9,11 @@ export class NotConnected extends Error {
   }
 }
 
-/** A step of a revocation that did not work, in words that name the step and the server's answer. */
+/** Thrown when a revocation step fails. `detail` names the step and the server's answer. */
 export class StepFailure extends Error {
   constructor(
     readonly detail: string,
-    /** no session could be had at all */
+    /** true when no session could be opened */
     readonly isUnreached: boolean,
   ) {
     super(detail);

@@ -1,10 +1,10 @@
 import type { PostgresScope } from './postgres.schemas.js';
 import type { Session } from './session.js';
 
-/** Names shown of one kind; a schema can hold thousands. */
+/** Maximum number of function names in one remark; a schema can hold thousands. */
 const MAX_NAMES = 5;
 
-/** One table of a scope as the database has it: the columns are null where there is no such thing. */
+/** The database's facts about one table of a scope. Columns are null when the schema or the table does not exist. */
 interface Found {
   readonly schema: string;
   readonly name: string;
@@ -12,10 +12,10 @@ interface Found {
   readonly kind: string | null;
   readonly owner: string | null;
   readonly invoker: boolean | null;
-  /** names that differ by case only, and functions of the same name */
+  /** `similar`: relations whose names differ by case only; `functions`: true when a function has this name */
   readonly similar: string | null;
   readonly functions: boolean;
-  /** verbs that the session's role may not pass on */
+  /** verbs that the session's role may not grant */
   readonly withheld: readonly string[] | null;
   readonly usage: boolean | null;
 }
@@ -36,7 +36,7 @@ const LOOK = `
     LEFT JOIN pg_class AS thing ON thing.relnamespace = space.oid AND thing.relname = wanted.name
    ORDER BY 1, 2`;
 
-/** Functions that run with their owner's rights and that every role of the server may call. */
+/** SECURITY DEFINER functions that PUBLIC may execute. */
 const DEFINERS = `
   SELECT space.nspname AS schema, one.oid::regprocedure::text AS name
     FROM pg_proc AS one JOIN pg_namespace AS space ON space.oid = one.pronamespace
@@ -45,11 +45,11 @@ const DEFINERS = `
                   WHERE acl.grantee = 0 AND acl.privilege_type = 'EXECUTE')
    ORDER BY 1, 2 LIMIT ${String(MAX_NAMES + 1)}`;
 
-/** Kinds of things that can be granted, besides tables. */
+/** Kinds of relations that can be granted, besides tables (`pg_class.relkind`). */
 const KINDS: Readonly<Record<string, string>> = { v: 'a view', m: 'a materialized view', f: 'a foreign table' };
 const TABLES = ['r', 'p'];
 
-/** What is wrong with a scope at this database, or would surprise its author: sentences that say what to change. */
+/** Returns the faults of a scope at this database and the facts that may surprise its author, one sentence each. */
 export async function examineScope(session: Session, scope: PostgresScope): Promise<readonly string[]> {
   const wanted = scope.grants.flatMap(({ schema, tables, verbs }) => tables.map((name) => ({ schema, name, verbs })));
   const { rows } = await session.query<Found & Record<string, unknown>>(LOOK, [JSON.stringify(wanted)]);
@@ -98,7 +98,7 @@ async function definers(session: Session, schemas: readonly string[]): Promise<r
   ];
 }
 
-/** Clients that refuse a verifier of so few rounds: lib/pq 1.12 wants four digits, pg8000 1.31 wants 4,096. */
+/** Returns a remark when some clients refuse so few SCRAM rounds: lib/pq 1.12 needs 1,000, pg8000 1.31 needs 4,096. */
 export function roundsRemark(rounds: number): string | undefined {
   if (rounds >= 4_096) return undefined;
   const clients = rounds < 1_000 ? 'lib/pq (Go) and pg8000 (Python) refuse' : 'pg8000 (Python) refuses';

@@ -2,28 +2,30 @@ import { EgressRefused } from '@mayfly/egress';
 import { Problem } from '@mayfly/kernel';
 import { NotConnected, StepFailure } from './errors.js';
 
-/** SQLSTATEs that our own statements raise. */
+/** SQLSTATEs that Mayfly's own statements raise. */
 export const TOO_LATE = 'MF001';
 export const NOT_ALIVE = 'MF002';
 export const CLOCK_BEHIND = 'MF003';
 export const NO_CAPACITY = 'MF004';
 export const UNPINNED = 'MF005';
 
-/** SQLSTATEs of PostgreSQL that decide what happens next (its Appendix A). */
+/** SQLSTATEs of PostgreSQL that the code branches on (PostgreSQL manual, Appendix A). */
 export const UNDEFINED_OBJECT = '42704';
-/** a name is taken: the second one when whoever took it committed while the statement waited */
+/** the name exists: 42710 at once, 23505 when another transaction committed it while the statement waited */
 export const NAME_TAKEN: readonly string[] = ['42710', '23505'];
 export const DEPENDENT_OBJECTS = '2BP01';
 /** the server's lock table is full */
 export const OUT_OF_LOCKS = '53200';
 export const INSUFFICIENT_PRIVILEGE = '42501';
-/** somebody else holds or has just changed what the statement needs: lock_timeout, `tuple concurrently updated`, deadlock */
+/** another session locks or has just changed the object: lock_timeout, `tuple concurrently updated`, deadlock */
 export const IN_THE_WAY: readonly string[] = ['55P03', 'XX000', '40P01'];
 
-/** Classes of errors by which the server says that the whole message was rolled back, or that nobody was let in. */
+/** SQLSTATE classes that prove that the server rolled back the whole message or refused the login. */
 const NOTHING_DONE = /^(0A|0L|22|23|28|3D|42|MF)/;
 
-/** Its server sessions change from one transaction to the next: Mayfly's statements would not mean what they say. */
+/**
+ * The detail for a pooler that changes server sessions between transactions: Mayfly's session settings would not hold.
+ */
 export const SHARED_SESSIONS =
   'a pooler between Mayfly and the database gives its sessions to others between transactions, and with them the settings that Mayfly makes; use a pooler in session mode, or connect directly';
 
@@ -40,7 +42,7 @@ const DETAILS: Readonly<Record<string, string>> = {
     'the role of the connection lacks a right at the database; docs/connect-postgres.md lists what it needs',
 };
 
-/** What the driver and its pool say in words alone, as the codes that others give for it. */
+/** Codes for errors that the driver and its pool report as text only. */
 const NO_TIME_LEFT = 'aborted';
 const BROKEN_OFF = 'ECONNRESET';
 const TIMED_OUT =
@@ -48,7 +50,7 @@ const TIMED_OUT =
 const TERMINATED = /^Connection terminated( unexpectedly)?$/;
 const NO_ANSWER = 'the database did not answer in time';
 
-/** OpenSSL's names for a chain that ends at nobody who is trusted. */
+/** OpenSSL's codes for a certificate chain without a trusted root. */
 const UNTRUSTED = Object.fromEntries(
   [
     'DEPTH_ZERO_SELF_SIGNED_CERT',
@@ -65,7 +67,7 @@ const UNTRUSTED = Object.fromEntries(
 const TLS_CODES = /^(ERR_(TLS|SSL)_|EPROTO$|[A-Z_]*(CERT|LEAF_SIGNATURE|CRL)|HOSTNAME_MISMATCH)/;
 const OTHER_NAME = 'ERR_TLS_CERT_ALTNAME_INVALID';
 
-/** Codes of the system and of the driver: no session came about. */
+/** Codes of the operating system, the driver and the server that mean that no session was opened. */
 const UNREACHED: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the host of the connection has no address; change its `url`',
   ECONNREFUSED: 'nothing listens at the host and port of the connection; start the database or change its `url`',
@@ -84,7 +86,7 @@ const UNREACHED: Readonly<Record<string, string>> = {
   [NO_TIME_LEFT]: NO_ANSWER,
 };
 
-/** Faults of the configuration that have no code of their own: told by the text, which is not shown. */
+/** Faults of the configuration without a code of their own, recognised by the error's text, which is never shown. */
 const SAID = [
   { said: /^transaction blocks not allowed in statement pooling mode/, words: SHARED_SESSIONS },
   {
@@ -99,7 +101,10 @@ const SAID = [
   },
 ];
 
-/** What the database or the driver said, as words of ours with the code; no text of theirs, which may hold a secret. */
+/**
+ * Returns the error in Mayfly's words, with its code. Never returns the text of the server or driver, which may hold a
+ * secret.
+ */
 export function explain(error: unknown): string {
   const cause = error instanceof NotConnected ? error.cause : error;
   if (cause instanceof Problem || cause instanceof StepFailure) return cause.detail;
@@ -115,20 +120,20 @@ function faultSaid(cause: unknown): string | undefined {
   return SAID.find(({ said }) => said.test(textOf(cause)))?.words;
 }
 
-/** As `codeOf`, and where there is no code one for what the words say. */
+/** Returns a code for timeouts and broken connections, which the driver reports as text only; otherwise `codeOf`. */
 function codeTold(cause: unknown): string {
   const isLate = typeof cause === 'object' && cause !== null && 'name' in cause && cause.name === 'TimeoutError';
   if (isLate || TIMED_OUT.test(textOf(cause))) return NO_TIME_LEFT;
   return TERMINATED.test(textOf(cause)) ? BROKEN_OFF : codeOf(cause);
 }
 
-/** To be compared, never shown. */
+/** Returns the error's text for comparison only; it must never be shown. */
 export function textOf(error: unknown): string {
   const text = typeof error === 'object' && error !== null && 'message' in error ? error.message : undefined;
   return typeof text === 'string' ? text : '';
 }
 
-/** The TLS that the client asked for did not come about. */
+/** True when the TLS that the client asked for could not be set up. */
 export function isTlsFailure(error: unknown): boolean {
   return (
     /^The server does not support SSL|^There was an error establishing an SSL/.test(textOf(error)) ||
@@ -136,23 +141,24 @@ export function isTlsFailure(error: unknown): boolean {
   );
 }
 
-/** The SQLSTATE or system code of an error: a few letters and digits that cannot hold a secret. */
+/**
+ * Returns the SQLSTATE or system code of an error, or `unexpected`: a few letters and digits that cannot hold a secret.
+ */
 export function codeOf(error: unknown): string {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' && /^\w{1,32}$/.test(code) ? code : 'unexpected';
 }
 
 /**
- * What a failed call means to the caller of the provider. `provider_rejected` only where the server's answer proves that
- * nothing was made; `nothingMinted` says so of an outage. The cause is left out on purpose: errors of the server may
- * quote the statement.
+ * Converts the error of a provider call to a `Problem`. `provider_rejected` means that nothing was made; for an outage,
+ * `nothingMinted` says so. Drops the cause, because errors of the server may quote the statement.
  */
 export function problemOf(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof NotConnected) return unreachedProblem(error.cause);
   const code = codeOf(error);
   if (code === NO_CAPACITY) return noCapacity();
-  // a role of this name exists already: this call made nothing, but an earlier one under the same handle did
+  // the role exists: this call made nothing, but an earlier call with the same handle did
   if (!NAME_TAKEN.includes(code) && NOTHING_DONE.test(code)) {
     return new Problem('provider_rejected', DETAILS[code] ?? `the database refused (SQLSTATE ${code})`);
   }
@@ -160,7 +166,10 @@ export function problemOf(error: unknown): Problem {
   return new Problem('provider_unavailable', `the database did not confirm what it was asked for (${code})`);
 }
 
-/** No statement was sent. A login that the server refuses is a fault of the connection; all else is an outage. */
+/**
+ * Converts an error from before the first statement. A refused login is a fault of the connection; all else is an
+ * outage.
+ */
 function unreachedProblem(cause: unknown): Problem {
   if (cause instanceof Problem) return cause;
   if (cause instanceof EgressRefused) return new Problem('provider_rejected', cause.message, { nothingMinted: true });
@@ -170,7 +179,7 @@ function unreachedProblem(cause: unknown): Problem {
   });
 }
 
-/** The connections handed out at the server are all that it can bear. */
+/** Returns `quota_exceeded`: the leases at the server hold all connections that they may open. */
 export function noCapacity(): Problem {
   return new Problem('quota_exceeded', 'the connections that leases may open at this database are all handed out', {
     control: 'connection-capacity',

@@ -2,8 +2,9 @@ import { Socket } from 'node:net';
 import { connectionAddressFault, guardedLookup, resolveBySystem, type ResolveHost } from '@mayfly/egress';
 
 /**
- * The socket under a connection to PostgreSQL: refuses metadata services and link-local addresses, as they are written and
- * as what a name resolves to at that moment. Fails with `EgressRefused`. Private addresses are where databases are.
+ * Returns the socket for a connection to PostgreSQL. It refuses metadata services and link-local addresses, both as
+ * written and as a name resolves at that moment, and fails with `EgressRefused`. It allows private addresses, where
+ * databases usually are.
  */
 export function guardedSocket(resolve: ResolveHost = resolveBySystem): Socket {
   return new GuardedSocket(resolve);
@@ -14,7 +15,7 @@ class GuardedSocket extends Socket {
     super();
   }
 
-  /** As `pg` calls it: with a port and a host, or with the path of a Unix socket. */
+  /** `pg` calls this with a port and a host, or with the path of a Unix socket. */
   override connect(...args: unknown[]): this {
     const [port, host] = args;
     if (typeof port !== 'number' || typeof host !== 'string') return super.connect(...(args as [string]));

@@ -3,7 +3,7 @@ import type { Privilege } from './scope-privileges.js';
 import type { Session } from './session.js';
 
 /**
- * Things of leases are left out: a lease may grant what it made to anybody, a scope role too, and that gives nobody a
+ * Skips objects that lease roles or scope roles own: their owner may grant them to anybody, and such a grant gives no
  * right on anything else.
  */
 const HELD = `
@@ -20,22 +20,25 @@ const HELD = `
      AND NOT EXISTS (SELECT FROM pg_roles AS role WHERE role.oid = object.owner
                         AND role.rolname ~ '^mayfly_([0-9a-z]{26}|scope_[0-9a-f]{40})$')`;
 
-/** What was granted to the role by name on databases, and on the schemas, tables, columns and sequences of this one. */
+/**
+ * Returns the privileges granted to the role itself on databases, and on the schemas, tables, columns and sequences of
+ * the current database.
+ */
 export async function heldPrivileges(session: Session, role: string): Promise<readonly Privilege[]> {
   const { rows } = await session.query<Privilege & QueryResultRow>(HELD, [role]);
   return rows;
 }
 
-/** More than privileges: attributes, memberships and things of its own, as SQL that takes each away and in words. */
+/** An attribute, a membership or an owned object of a role, in words, with the SQL that removes it. */
 export interface Excess {
   readonly words: string;
-  /** what takes it away, where the connection's role may */
+  /** the SQL that removes it; null for ownership */
   readonly cure: string | null;
 }
 
 /**
- * Before PostgreSQL 16 a lease may work as its scope role, and so make things that belong to it where PUBLIC may create:
- * those give no right on anything else.
+ * Skips relations in schemas where PUBLIC may create, before PostgreSQL 16: there a lease can work as its scope role
+ * and create relations that belong to it, which give no right on anything else.
  */
 const EXCESS = `
   SELECT 'the attribute ' || attribute AS words, format('ALTER ROLE %I NO%s', rolname, attribute) AS cure
@@ -56,7 +59,7 @@ const EXCESS = `
            SELECT FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace, aclexplode(nspacl) AS acl
             WHERE pg_class.oid = objid AND acl.grantee = 0 AND acl.privilege_type = 'CREATE'))`;
 
-/** What the role has besides privileges; nothing for a role that does not exist. */
+/** Returns the excess of a role; empty when the role does not exist. */
 export async function excessOf(session: Session, role: string): Promise<readonly Excess[]> {
   return (await session.query<Excess & QueryResultRow>(EXCESS, [role])).rows;
 }

@@ -8,3 +8,4 @@ export {
   type PostgresHandle,
   type PostgresScope,
 } from './postgres.schemas.js';
+export { POSTGRES_REDACTION } from './secret-texts.js';

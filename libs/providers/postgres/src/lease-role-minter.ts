@@ -11,7 +11,7 @@ import type { ServerFacts } from './server-facts.js';
 import type { Session } from './session.js';
 import type { Target } from './target.js';
 
-/** One lease role to be made. */
+/** One lease role to create. */
 export interface LeaseRoleOrder {
   readonly order: MintOrder<PostgresConfig, PostgresScope>;
   readonly handle: PostgresHandle;
@@ -19,7 +19,7 @@ export interface LeaseRoleOrder {
   readonly verifier: string;
 }
 
-/** Makes lease roles, each in one message, within the connections that the server can bear. */
+/** Creates lease roles, each in one message, within the server's connection capacity. */
 export class LeaseRoleMinter {
   private readonly capacities = new Map<string, ConnectionCapacity>();
 
@@ -33,13 +33,13 @@ export class LeaseRoleMinter {
         made.isDone = true;
       });
     } catch (error) {
-      // the others that were made meanwhile do the same, so that the ones that stay are within the capacity
+      // concurrent mints over the capacity drop their roles too, so that the remaining roles fit
       if (made.isDone && error instanceof Problem) await session.query(undo(lease.handle.role, facts));
       throw error;
     }
   }
 
-  /** A connection leads to few servers; the entries are a few bytes each. */
+  /** Never evicts an entry: a connection leads to few servers, and an entry takes a few bytes. */
   private capacityAt(identity: string): ConnectionCapacity {
     const server = identity.replace(/\/.*$/, '');
     const known = this.capacities.get(server) ?? new ConnectionCapacity();
@@ -71,7 +71,7 @@ async function makeRole(
     await session.query(statement);
   } catch (error) {
     if (codeOf(error) !== UNDEFINED_OBJECT) throw error;
-    // somebody dropped the scope role; the message was rolled back whole, so this is still one effect
+    // the scope role was dropped; the server rolled back the whole message, so a retry is still one effect
     target.verifiedScopes.delete(scopeRole);
     await ensureScopeRole(target, session, scopeRole, wanted);
     await session.query(statement);

@@ -4,7 +4,7 @@ import { escapeIdentifier, escapeLiteral } from 'pg';
 import { CLOCK_BEHIND, NO_CAPACITY, NOT_ALIVE, TOO_LATE, UNPINNED } from './failures.js';
 import type { ServerFacts } from './server-facts.js';
 
-/** What a lease role is made of. */
+/** Input of `createStatement`. */
 export interface LeaseRole {
   readonly role: string;
   readonly scopeRole: string;
@@ -14,20 +14,21 @@ export interface LeaseRole {
   readonly issuedAt: Date;
   readonly mintBy: Date;
   readonly facts: Pick<ServerFacts, 'version' | 'role' | 'creators'>;
-  /** the connections that leases may have together, where that is looked at */
+  /** the sum of connection limits that leases may hold; set only when this mint must count */
   readonly capacity?: number;
 }
 
-/** How far the target's clock may be behind the one that set `mintBy`. */
+/** Tolerance for a database clock that is behind Mayfly's. */
 const CLOCK_SLACK_SECONDS = 2;
 
-/** The connections that all leases of the server may hold open together. */
+/** SQL for the sum of the connection limits of all lease roles that may log in. */
 export const HANDED_OUT = `(SELECT coalesce(sum(rolconnlimit), 0) FROM pg_roles
   WHERE rolname >= 'mayfly_' AND rolname < 'mayfly\`' AND rolcanlogin AND rolconnlimit > 0)`;
 
 /**
- * The creator of a lease role, always the same one while the creators are the same; undefined where there are none. What
- * a server does for each change of a role grows with the roles that its creator has made, so they share the work.
+ * Chooses the creator of a lease role: always the same one for the same creators, undefined when there are none.
+ * Creators share the work, because the server's cost for each change of a role grows with the roles that its creator
+ * has made.
  */
 export function creatorOf(role: string, creators: readonly string[]): string | undefined {
   const sum = Buffer.from(role).reduce((total, byte) => (total * 31 + byte) % 1_000_003, 0);
@@ -35,10 +36,10 @@ export function creatorOf(role: string, creators: readonly string[]): string | u
 }
 
 /**
- * One message, so one transaction: the role comes into being with its membership, or not at all. The look at the clock
- * stands last, so that no wait inside the message (for a lock, for the processor) lets it commit after `mintBy`; a clock
- * that is not even at `issuedAt` is no measure of that. The server's index of role names keeps two mints of one name apart.
- * VALID UNTIL stops new logins only; sessions that are open then are ended by revocation.
+ * Returns one message, so one transaction: it creates the role with its membership, or nothing. The clock check comes
+ * last, so that no wait inside the message (for a lock or for the processor) lets it commit after `mintBy`. A clock
+ * that is behind `issuedAt` cannot prove that, so the message fails. The server's unique index on role names lets only
+ * one of two mints of one name succeed. VALID UNTIL stops new logins only; revocation ends the open sessions.
  */
 export function createStatement(lease: LeaseRole): string {
   const role = escapeIdentifier(lease.role);
@@ -59,8 +60,9 @@ export function createStatement(lease: LeaseRole): string {
 }
 
 /**
- * Moves the expiry of a role that may log in. It never says LOGIN, so it cannot bring a barred role back. An agent that
- * changes its role without committing holds up its own renewal only, and not for long.
+ * Returns the message that moves the expiry of a role that may log in. It never says LOGIN, so it cannot re-enable a
+ * barred role. An agent that changes its role without committing delays only its own renewal, by at most 1 s for each
+ * lock.
  */
 export function renewStatement(role: string, expiresAt: Date, mintBy: Date, maker: string | undefined): string {
   const alive = `SELECT FROM pg_roles WHERE rolname = ${escapeLiteral(role)} AND rolcanlogin`;
@@ -74,17 +76,17 @@ export function renewStatement(role: string, expiresAt: Date, mintBy: Date, make
   ].join(';\n');
 }
 
-/** Bounds each wait for a lock to the end of the message. */
+/** Returns the statement that bounds each lock wait until the end of the transaction. */
 export function waitAtMost(milliseconds: number): string {
   return `SET LOCAL lock_timeout = ${String(milliseconds)}`;
 }
 
-/** From PostgreSQL 16 on a member may be kept from SET ROLE, so that a session cannot shed its own name. */
+/** Forbids SET ROLE to the member (PostgreSQL 16 and newer), so that a session cannot hide its own name. */
 function membershipOptions(serverVersion: number): string {
   return serverVersion >= 160_000 ? ' WITH INHERIT TRUE, SET FALSE' : '';
 }
 
-/** One block for all conditions, since each block costs the server about as much as a small statement. */
+/** Uses one DO block for all conditions, because each block costs the server about as much as a small statement. */
 function raiseIf(...conditions: readonly (readonly [condition: string, sqlState: string])[]): string {
   const raising = conditions.map(
     ([condition, sqlState]) => `IF ${condition} THEN RAISE EXCEPTION USING ERRCODE = '${sqlState}'; END IF;`,
@@ -93,8 +95,8 @@ function raiseIf(...conditions: readonly (readonly [condition: string, sqlState:
 }
 
 /**
- * The first statement of a message whose names must be the server's own: a pooler may have given the session to somebody
- * else. It names everything in full, since it cannot rely on what it checks.
+ * The first statement of a message: fails when `search_path` is not the catalog alone, because a pooler may have handed
+ * the session to another client. It qualifies every name, since it cannot rely on the path that it checks.
  */
 const RAISE_UNLESS_PINNED = raiseIf([
   `pg_catalog.replace(pg_catalog.current_setting('search_path'), ' ', '') OPERATOR(pg_catalog.<>) '${CATALOG_ONLY}'`,

@@ -4,20 +4,20 @@ import { problemOf, SHARED_SESSIONS } from './failures.js';
 import type { Session } from './session.js';
 import type { Target } from './target.js';
 
-/** How sessions get to the server: a pooler in session mode keeps each at one process of it, another one does not. */
+/** `none`: no pooler. `session`: a pooler keeps each session at one server process. `shared`: a pooler does not. */
 export type Pooling = 'none' | 'session' | 'shared';
 
 const ROUNDS = 3;
 
-/** A pooler answers in the server's place when a session opens, and tells a number of its own. */
+/** True when the process number from the login differs from the server's: a pooler sends a number of its own. */
 function isPooled(session: Session, process: number): boolean {
-  // node-postgres has it from the message BackendKeyData; its types leave it out
+  // node-postgres reads `processID` from the message BackendKeyData; its types leave it out
   return (session as Partial<{ processID: number }>).processID !== process;
 }
 
 /**
- * Whether a pooler stands between, and whether it gives one process of the server to several sessions: two that are open at
- * once then find themselves at the same one, or one of them elsewhere than before. Throws as `Target.connect` does.
+ * Detects a pooler, and whether it gives one server process to several sessions: then two open sessions report the same
+ * process, or one of them reports another process than before. Throws as `Target.connect` does.
  */
 export async function poolingOf(
   target: Pick<Target, 'connect'>,
@@ -35,7 +35,7 @@ export async function poolingOf(
   }
 }
 
-/** Throws `provider_rejected`, with nothing minted, where a pooler shares sessions. */
+/** Throws `provider_rejected` with `nothingMinted` when a pooler shares sessions. */
 export async function refuseSharedSessions(
   target: Pick<Target, 'connect'>,
   opened: { readonly session: Session; readonly process: number },
@@ -50,7 +50,10 @@ export async function refuseSharedSessions(
   if (pooling === 'shared') throw new Problem('provider_rejected', SHARED_SESSIONS, { nothingMinted: true });
 }
 
-/** Each looks twice in a row: alone for poolers that hand out by turns, and after the other for those that hand out what came back last. */
+/**
+ * Queries each client twice in a row. The second query detects a pooler that hands out processes in turn; the first,
+ * after the other client's, detects a pooler that hands out the process returned last.
+ */
 async function areShared(clients: readonly Client[]): Promise<boolean> {
   const homes = clients.map((client) => ({ client, processes: new Set<number>() }));
   for (let round = 0; round < ROUNDS; round++) {

@@ -12,6 +12,7 @@ import type {
   RevocationOrder,
   RevocationOutcome,
   ScopeObjection,
+  SecretFinding,
 } from '@mayfly/credentials';
 import { Problem, type Clock } from '@mayfly/kernel';
 import { addressOf, leaseUrl, makerIn } from './address.js';
@@ -29,6 +30,7 @@ import {
   type PostgresHandle,
   type PostgresScope,
 } from './postgres.schemas.js';
+import { passwordParametersIn } from './password-parameter.js';
 import { poolingOf, type Pooling } from './pooling.js';
 import { refusePreparedTransactions } from './prepared-transactions.js';
 import { probeTarget } from './probe.js';
@@ -39,15 +41,15 @@ import { Target, Targets, type TargetAddress } from './target.js';
 
 type Order = MintOrder<PostgresConfig, PostgresScope>;
 
-/** 192 bits: beyond guessing, whatever the rounds of the verifier. */
+/** 192 bits: too many to guess, even with one round of the verifier. */
 const PASSWORD_BYTES = 24;
-/** How long sessions for revocation are kept beyond a lease, for one that is slow to end. */
+/** Revocation sessions stay open for this long after a lease's expiry, for a lease whose end is slow. */
 const AFTER_LEASE_SECONDS = 60;
 const ATTEND_SECONDS = 60;
 
 /**
- * A login role per lease, a member of one role per scope that holds exactly the named tables and verbs (ADR 0004).
- * VALID UNTIL, which the server itself enforces, stops new logins; only revocation ends the sessions that are open.
+ * Mints one login role per lease, a member of one role per scope that holds exactly the named tables and verbs (ADR
+ * 0004). The server enforces VALID UNTIL, which stops new logins; only revocation ends the open sessions.
  */
 export class PostgresProvider
   implements
@@ -55,24 +57,26 @@ export class PostgresProvider
     Renewable<PostgresConfig, PostgresScope, PostgresHandle>,
     Probeable<PostgresConfig>,
     Attending<PostgresConfig>,
-    ConnectionAware<PostgresConfig, PostgresScope>
+    ConnectionAware<PostgresConfig, PostgresScope>,
+    SecretFinding
 {
   readonly kind = 'postgres';
   readonly schemas = { config: PostgresConfigSchema, scope: PostgresScopeSchema, handle: PostgresHandleSchema };
   readonly secretMembers = ['/url', '/sslRootCert'];
-  readonly authoredMembers = ['verbs'];
+  readonly authoring = { authoredMembers: ['verbs'] };
   readonly traits: ProviderTraits = {
     revocation: 'immediate',
     minTtlSeconds: 1,
     maxTtlSeconds: 43_200,
     remote: true,
   };
+  readonly findSecretsIn = passwordParametersIn;
   private readonly targets = new Targets(4);
-  /** sessions of their own, so that many revocations do not hold up mints, nor mints a revocation */
+  /** separate sessions, so that revocations and mints do not delay each other */
   private readonly attendance = new Attendance();
   private readonly minter = new LeaseRoleMinter();
 
-  /** With `clock`, a probe tells how far the server's is from it. */
+  /** With `clock`, a probe reports the offset of the server's clock from it. */
   constructor(private readonly clock?: Clock) {}
 
   plan(order: Order): PostgresHandle {
@@ -82,7 +86,7 @@ export class PostgresProvider
     };
   }
 
-  /** Nothing is made before the sessions are open that can end it. */
+  /** Opens the revocation sessions before it creates the role. */
   async mint(order: Order, planned: PostgresHandle, signal: AbortSignal): Promise<Minted<PostgresHandle>> {
     this.refuseLifetime(order);
     const { sslmode, ...address } = addressOf(order.config);
@@ -157,7 +161,7 @@ export class PostgresProvider
     return detail === undefined ? [] : [{ severity: 'warning', detail }];
   }
 
-  /** Missing and surprising things at the target, and rights that the role of the connection may not pass on. */
+  /** Returns the remarks of `examineScope`, or one remark that says why the database could not be queried. */
   async examine(config: PostgresConfig, scope: PostgresScope, signal: AbortSignal): Promise<readonly string[]> {
     try {
       return await this.targets.at(targetOf(config)).use(signal, (session) => examineScope(session, scope));
@@ -184,7 +188,7 @@ export class PostgresProvider
     }
   }
 
-  /** Closes all connections, once what they are doing is done. */
+  /** Closes all connections after their current work ends. */
   async close(): Promise<void> {
     await Promise.all([this.targets.close(), this.attendance.close()]);
   }
@@ -205,7 +209,7 @@ export class PostgresProvider
   }
 }
 
-/** What a client needs to check the server, under libpq's names. */
+/** Returns the settings with which a client verifies the server, under libpq's names. */
 function tlsFor(sslmode: string | undefined, { sslRootCert }: PostgresConfig): Readonly<Record<string, string>> {
   return {
     ...(sslmode === undefined ? {} : { sslmode }),

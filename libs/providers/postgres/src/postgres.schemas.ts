@@ -6,7 +6,7 @@ const VERBS = ['select', 'insert', 'update', 'delete'] as const;
 
 const areUnique = (items: readonly string[]): boolean => new Set(items).size === items.length;
 
-/** A name as PostgreSQL keeps it: at most 63 bytes, since a longer one is cut silently and may then name another thing. */
+/** A name of at most 63 bytes: PostgreSQL silently cuts a longer one, which may then name another object. */
 const IdentifierSchema = z
   .string()
   .min(1)
@@ -18,7 +18,7 @@ const SchemaNameSchema = IdentifierSchema.refine(
   'name a schema of yours; the catalogs of the server are never granted',
 );
 
-/** A name or an address, as libpq takes it: the port stands beside it, and no brackets are around it. */
+/** A host name, an address or a socket path in libpq's form: without port and brackets. */
 const HostSchema = z
   .string()
   .min(1)
@@ -39,9 +39,9 @@ const AuthoritySchema = z
 
 const PortSchema = z.int().min(1).max(65_535);
 
-/** `Connection.spec.config` of a PostgreSQL database; `docs/connect-postgres.md` has the SQL of the role in `url`. */
+/** `Connection.spec.config` of a PostgreSQL database; `docs/connect-postgres.md` has the SQL for the role in `url`. */
 export const PostgresConfigSchema = z.strictObject({
-  /** `postgresql://user:password@host:port/database` of the role that makes and removes lease roles */
+  /** `postgresql://user:password@host:port/database` of the role that creates and drops lease roles */
   url: z
     .string()
     .max(2048)
@@ -49,19 +49,19 @@ export const PostgresConfigSchema = z.strictObject({
       (url) => isSecretReference(url) || /^postgres(ql)?:\/\//.test(url),
       'use a postgresql:// URL or a reference',
     ),
-  /** the role that the login works as; with it, every login that may take the role can end what another one made */
+  /** the role that the login works as; every login that may take this role can end the leases of the others */
   role: IdentifierSchema.optional(),
   /** rounds of the SCRAM verifiers; ADR 0004 says when 1 is right */
   scramIterations: z.int().min(1).max(100_000).default(4096),
   /** connections that one lease may hold open at a time */
   maxConnections: z.int().min(1).max(1000).default(5),
-  /** connections that all leases of the server may hold open together; by default what the server has, less a reserve */
+  /** connections that all leases of the server may hold together; default: the server's connections minus a reserve */
   connectionCapacity: z.int().min(1).max(1_000_000).optional(),
-  /** mint at a server where leases may prepare transactions, although the end of leases cannot be promised there */
+  /** mints at a server that allows prepared transactions, although a lease can then block the end of other leases */
   acceptPreparedTransactions: z.boolean().optional(),
-  /** what the agent is told, where it does not reach the database by the host and port of `url` */
+  /** host and port for agents, when they cannot reach the database by those in `url` */
   address: z.strictObject({ host: HostSchema, port: PortSchema }).optional(),
-  /** the certificate of the authority that signed the server's, as PEM: for `sslmode=verify-ca` and `verify-full` */
+  /** PEM certificate of the authority that signed the server's, for `sslmode=verify-ca` and `verify-full` */
   sslRootCert: AuthoritySchema.optional(),
 });
 export type PostgresConfig = z.infer<typeof PostgresConfigSchema>;
@@ -81,13 +81,13 @@ export const PostgresScopeSchema = z.strictObject({
 });
 export type PostgresScope = z.infer<typeof PostgresScopeSchema>;
 
-/** What revocation needs. The patterns make sure that only roles of Mayfly's making are ever dropped. */
+/** Input of revocation. The patterns ensure that revocation drops only roles that Mayfly made. */
 export const PostgresHandleSchema = z.strictObject({
   role: z.string().regex(/^mayfly_[0-9a-z]{26}$/),
   scopeRole: z.string().regex(/^mayfly_scope_[0-9a-f]{40}$/),
-  /** which server and database the role was made at (`ServerFacts.identity`); unknown until the mint was answered */
+  /** the server and database of the role (`ServerFacts.identity`); unknown until the mint succeeds */
   target: z.string().max(64).optional(),
-  /** the creator role that made it, where there was one */
+  /** the creator role that made it, if any */
   maker: z.string().max(63).optional(),
 });
 export type PostgresHandle = z.infer<typeof PostgresHandleSchema>;

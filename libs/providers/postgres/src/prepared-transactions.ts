@@ -8,13 +8,19 @@ type Facts = Pick<ServerFacts, 'preparedTransactions'>;
 
 const NAME = 'no prepared transactions';
 
-/** Where any role may prepare transactions, a lease can make it impossible to end leases (ADR 0004). */
+/**
+ * Returns a fault when the server allows prepared transactions: a lease can use them to block the end of leases (ADR
+ * 0004).
+ */
 function faultOf({ preparedTransactions }: Facts): string | undefined {
   if (preparedTransactions === 0) return undefined;
   return `every lease may prepare transactions, which outlive its sessions and can keep every lease of the server from being ended: set max_prepared_transactions to 0 (it is ${String(preparedTransactions)}), or \`acceptPreparedTransactions\` of the connection to true; docs/connect-postgres.md says what that costs`;
 }
 
-/** Throws `provider_rejected`, with nothing minted, unless the connection accepts it. */
+/**
+ * Throws `provider_rejected` with `nothingMinted` when the server allows prepared transactions and the connection does
+ * not accept them.
+ */
 export function refusePreparedTransactions({ acceptPreparedTransactions }: Config, facts: Facts): void {
   const fault = faultOf(facts);
   if (fault === undefined || acceptPreparedTransactions === true) return;

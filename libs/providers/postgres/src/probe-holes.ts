@@ -1,12 +1,12 @@
 import type { ProbeCheck } from '@mayfly/credentials';
 import type { Session } from './session.js';
 
-/** A lease is one of PUBLIC: where it may make functions, it can have others run them. */
+/** Schemas in which PUBLIC may create: there a lease can define functions that others run. */
 const OPEN_SCHEMAS = `
   SELECT format('%I', nspname) AS name FROM pg_namespace, aclexplode(nspacl) AS acl
    WHERE acl.grantee = 0 AND acl.privilege_type = 'CREATE' ORDER BY 1`;
 
-/** Databases that every lease may connect to; templates that take no connection are none. */
+/** Databases that PUBLIC may connect to, without those that take no connections. */
 const OPEN_DATABASES = `
   SELECT format('%I', datname) AS name
     FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) AS acl
@@ -17,21 +17,21 @@ const TEMPORARY = `
     FROM pg_database, aclexplode(coalesce(datacl, acldefault('d', datdba))) AS acl
    WHERE datname = current_database() AND acl.grantee = 0 AND acl.privilege_type = 'TEMPORARY'`;
 
-/** Functions that make large objects, which belong to the lease and outlast its task. */
+/** Functions that create large objects, which belong to the lease role and outlast its task. */
 const LARGE_OBJECTS = `
   SELECT oid::regprocedure::text AS name FROM pg_proc
    WHERE pronamespace = 'pg_catalog'::regnamespace AND proname IN ('lo_create', 'lo_creat', 'lo_from_bytea')
      AND EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) AS acl
                   WHERE acl.grantee = 0 AND acl.privilege_type = 'EXECUTE') ORDER BY 1`;
 
-/** Functions by which a session takes entries of the server's lock table, as many as it likes. */
+/** Functions with which a session can take any number of entries in the server's lock table. */
 const ADVISORY_LOCKS = `
   SELECT oid::regprocedure::text AS name FROM pg_proc
    WHERE pronamespace = 'pg_catalog'::regnamespace AND proname ~ '^pg_(try_)?advisory_(xact_)?lock(_shared)?$'
      AND EXISTS (SELECT FROM aclexplode(coalesce(proacl, acldefault('f', proowner))) AS acl
                   WHERE acl.grantee = 0 AND acl.privilege_type = 'EXECUTE') ORDER BY 1`;
 
-/** Relations of the server's own that LOCK TABLE locks for whoever has one of these rights. */
+/** System relations that PUBLIC may lock by LOCK TABLE, because it has one of these rights. */
 const LOCKABLE = `
   SELECT oid::regclass::text AS name FROM pg_class, aclexplode(relacl) AS acl
    WHERE oid < 16384 AND acl.grantee = 0 AND acl.privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE', 'MAINTAIN') ORDER BY 1`;
@@ -68,7 +68,7 @@ const HOLES: readonly Hole[] = [
   { name: 'no catalog that PUBLIC may lock', statement: LOCKABLE, may: 'lock', outcome: 'warning' },
 ];
 
-/** What PUBLIC, and so every lease, may do at the target besides its scope. */
+/** Checks the rights that PUBLIC, and so every lease, has besides its scope. */
 export async function holesOf(session: Session): Promise<readonly ProbeCheck[]> {
   const checks: ProbeCheck[] = [];
   for (const { name, statement, may, outcome } of HOLES) {

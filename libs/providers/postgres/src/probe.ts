@@ -16,7 +16,7 @@ const RIGHTS = `
          has_database_privilege(current_database(), 'CONNECT WITH GRANT OPTION') AS "CONNECT WITH GRANT OPTION"
     FROM pg_roles WHERE rolname = current_user`;
 
-/** The predefined role is new in PostgreSQL 16; the setting is 0 unless somebody set it. */
+/** Needs PostgreSQL 16, which added the predefined role. The setting is 0 by default. */
 const RESERVED = `
   SELECT rolsuper OR (current_setting('reserved_connections')::int > 0
            AND pg_has_role(session_user, 'pg_use_reserved_connections', 'USAGE')) AS granted
@@ -24,7 +24,7 @@ const RESERVED = `
 
 const CLOCK = 'SELECT extract(epoch FROM clock_timestamp())::float AS seconds';
 
-/** What is known of the connection besides its session. */
+/** Input of a probe besides its session. */
 export interface ProbeContext {
   readonly config: PostgresConfig;
   readonly clock?: Clock | undefined;
@@ -32,8 +32,8 @@ export interface ProbeContext {
 }
 
 /**
- * Looks whether the session, which must have logged in just now, could make and end lease roles, and what the database
- * lets every lease do; changes nothing. Rights on tables are not looked at: which are needed, only a scope says.
+ * Checks whether the session, which must have just logged in, could create and end lease roles, and what the database
+ * allows every lease; changes nothing. Does not check rights on tables, because the needed ones depend on the scope.
  */
 export async function probeTarget(session: Session, { config, clock, pooling }: ProbeContext): Promise<ProbeReport> {
   const facts = await factsOf(session);
@@ -69,7 +69,10 @@ async function reservedSlots(session: Session): Promise<ProbeCheck> {
   return check(name, rows[0]?.granted === true, 'reserved_connections and pg_use_reserved_connections');
 }
 
-/** Only who made a role can change it (PostgreSQL 16 and newer), so another login could not end its leases. */
+/**
+ * Warns when leases depend on this login: only the maker of a role can change it (PostgreSQL 16 and newer), so that
+ * another login could not end its leases.
+ */
 function anyLogin({ role }: PostgresConfig, facts: ServerFacts): ProbeCheck {
   const name = 'another login could end the leases';
   if (role === facts.role) return { name, outcome: 'ok' };
@@ -98,7 +101,7 @@ function check(name: string, granted: boolean, what: string): ProbeCheck {
     : { name, outcome: 'missing', detail: `docs/connect-postgres.md has ${what}` };
 }
 
-/** The server's clock minus ours, in seconds; half of the way there and back counts for each direction. */
+/** Returns the server's clock minus ours, in seconds, compared at the midpoint of the round trip. */
 async function clockOffset(session: Session, clock: Clock): Promise<number> {
   const before = clock.now().getTime();
   const { rows } = await session.query<{ seconds: number }>(CLOCK);

@@ -3,16 +3,16 @@ import { canonicalJson } from '@mayfly/kernel';
 import { escapeIdentifier } from 'pg';
 import type { PostgresScope } from './postgres.schemas.js';
 
-/** One privilege on one object. `privilege` is as `aclexplode` names it; `*` after it means that it may be passed on. */
+/** One privilege on one object. `privilege` uses the names of `aclexplode`; a final `*` means WITH GRANT OPTION. */
 export interface Privilege {
   readonly kind: 'DATABASE' | 'SCHEMA' | 'TABLE' | 'SEQUENCE';
-  /** the schema that the object is in; null for databases and schemas */
+  /** the schema of the object; null for databases and schemas */
   readonly schema: string | null;
   readonly name: string;
   readonly privilege: string;
 }
 
-/** Everything that a scope comes to, each privilege once and in one order, however the scope was written down. */
+/** Returns the privileges of a scope, each once and sorted, so that the order in the scope does not matter. */
 export function privilegesOf(database: string, scope: PostgresScope): readonly Privilege[] {
   const privileges = scope.grants.flatMap(({ schema, tables, verbs }): Privilege[] => [
     { kind: 'SCHEMA', schema: null, name: schema, privilege: 'USAGE' },
@@ -26,8 +26,8 @@ export function privilegesOf(database: string, scope: PostgresScope): readonly P
 }
 
 /**
- * The name of the role that holds these privileges and no others (53 bytes). Equal privileges share one role, for each
- * role that makes it: only its maker can pass it on (PostgreSQL 16 and newer).
+ * Returns the name of the role that holds exactly these privileges (53 bytes). Equal privileges share one role per
+ * maker, because only the maker of a role can grant it (PostgreSQL 16 and newer).
  */
 export function scopeRoleName(maker: string, privileges: readonly Privilege[]): string {
   const digest = createHash('sha256')
@@ -36,7 +36,10 @@ export function scopeRoleName(maker: string, privileges: readonly Privilege[]): 
   return `mayfly_scope_${digest.slice(0, 40)}`;
 }
 
-/** What is wanted and not held, and what is held and not wanted, in words such as ``SELECT on table `emea.cases` ``. */
+/**
+ * Returns the privileges that are wanted but not held, and held but not wanted, in words such as ``SELECT on table
+ * `emea.cases` ``.
+ */
 export function differences(
   held: readonly Privilege[],
   wanted: readonly Privilege[],
@@ -52,7 +55,7 @@ function wordsFor({ kind, schema, name, privilege }: Privilege): string {
   return `${privilege.replace('*', ' WITH GRANT OPTION')} on ${kind.toLowerCase()} \`${schema === null ? '' : `${schema}.`}${name}\``;
 }
 
-/** The statements that turn what a role holds into what it should hold: nothing where nothing is to be changed. */
+/** Returns the statements that change a role's privileges from `held` to `wanted`; empty when they are equal. */
 export function repairs(role: string, held: readonly Privilege[], wanted: readonly Privilege[]): readonly string[] {
   const grantee = escapeIdentifier(role);
   const heldBy = byObject(held);

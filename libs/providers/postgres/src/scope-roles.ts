@@ -6,12 +6,12 @@ import { differences, repairs, type Privilege } from './scope-privileges.js';
 import type { Session } from './session.js';
 import type { Target } from './target.js';
 
-/** Bound of the names kept per target; beyond it they are looked up again. */
+/** Maximum number of verified scope roles per target; beyond it, all are verified again. */
 const MAX_VERIFIED = 10_000;
 
 /**
- * Taken by making this role and given back by dropping it in the same transaction: whoever comes second waits at the
- * server's index of role names. Unlike a key of an advisory lock, which anybody may hold, this is out of an agent's reach.
+ * A lock: creating this role takes it, and dropping it in the same transaction releases it. A second creator waits at
+ * the server's unique index on role names. An agent cannot hold it, unlike an advisory lock.
  */
 const LOCK_ROLE = 'mayfly_scope_lock';
 
@@ -22,11 +22,11 @@ const MISSING_TABLE = `
    LIMIT 1`;
 
 /**
- * Makes sure that the scope role exists and can do exactly `wanted` to the database, its schemas, tables and sequences:
- * made where it is missing, put right where somebody granted it more or took something away. Grants on other kinds of
- * things, and on things that leases made, are left alone: they give no right on what a scope names, and any lease could
- * make them. Looked at once per target and process, then taken for granted. Throws `provider_rejected` naming a table
- * that does not exist, a right that cannot be passed on, or what somebody else gave the role.
+ * Ensures that the scope role exists and has exactly the privileges `wanted` on the database, its schemas, tables and
+ * sequences: creates it when it is missing, and repairs it when its grants have changed. Ignores grants on other kinds
+ * of objects and on objects that leases made: they give no right on what a scope names, and any lease could make them.
+ * Checks once per target and process. Throws `provider_rejected`, which names a table that does not exist, a right that
+ * cannot be granted, or a right that somebody else gave the role.
  */
 export async function ensureScopeRole(
   target: Target,
@@ -35,7 +35,7 @@ export async function ensureScopeRole(
   wanted: readonly Privilege[],
 ): Promise<void> {
   if (target.verifiedScopes.has(role)) return;
-  // looked up without a lock, since it is mostly in order
+  // checked without the lock, since the role is mostly in order
   if ((await faultsOf(session, role, wanted)).length > 0) await makeOrMend(session, role, wanted);
   if (target.verifiedScopes.size >= MAX_VERIFIED) target.verifiedScopes.clear();
   target.verifiedScopes.add(role);
@@ -43,7 +43,7 @@ export async function ensureScopeRole(
 
 async function makeOrMend(session: Session, role: string, wanted: readonly Privilege[]): Promise<void> {
   await session.query('BEGIN');
-  // one lock for all scope roles: two grants on one table at a time fail (`tuple concurrently updated`)
+  // one lock for all scope roles: concurrent grants on one table fail (`tuple concurrently updated`)
   await session.query(`CREATE ROLE ${LOCK_ROLE} NOLOGIN`);
   await refuseMissingTable(session, wanted);
   await createWhereMissing(session, role);
@@ -69,7 +69,10 @@ async function createWhereMissing(session: Session, role: string): Promise<void>
   if (rowCount === 0) await session.query(`CREATE ROLE ${escapeIdentifier(role)} NOLOGIN`);
 }
 
-/** The grants are read back: PostgreSQL only warns when a grantor may not grant, and others may have granted as well. */
+/**
+ * Repairs the role and reads its grants back: PostgreSQL only warns when a grantor may not grant, and others may have
+ * granted more.
+ */
 async function putRight(session: Session, role: string, wanted: readonly Privilege[]): Promise<void> {
   const cures = (await excessOf(session, role)).flatMap(({ cure }) => (cure === null ? [] : [cure]));
   const statements = [...cures, ...repairs(role, await heldPrivileges(session, role), wanted)];
@@ -78,7 +81,7 @@ async function putRight(session: Session, role: string, wanted: readonly Privile
   if (fault !== undefined) throw new Problem('provider_rejected', `${fault} (docs/connect-postgres.md)`);
 }
 
-/** One cure that the connection's role may not apply keeps no other from being applied. */
+/** Applies one repair. Ignores a missing right, so that the other repairs are still applied. */
 async function attempt(session: Session, statement: string): Promise<void> {
   await session.query('SAVEPOINT cure');
   try {
@@ -90,7 +93,7 @@ async function attempt(session: Session, statement: string): Promise<void> {
   await session.query('RELEASE cure');
 }
 
-/** What is wrong with a scope role, each in a sentence that says what to change. */
+/** Returns the faults of a scope role, one sentence each that says what to change. */
 async function faultsOf(session: Session, role: string, wanted: readonly Privilege[]): Promise<readonly string[]> {
   const { lacking, surplus } = differences(await heldPrivileges(session, role), wanted);
   const excess = await excessOf(session, role);

@@ -4,9 +4,9 @@ import { promisify } from 'node:util';
 const deriveKey = promisify(pbkdf2);
 
 /**
- * What PostgreSQL stores in place of a password: the SCRAM-SHA-256 verifier of RFC 5802 section 3 with the hash of
- * RFC 7677. Made here, so that the password never reaches the server or its log. `password` is plain ASCII (SASLprep
- * would change nothing). The derivation runs in Node's thread pool.
+ * Returns the SCRAM-SHA-256 verifier that PostgreSQL stores in place of a password (RFC 5802 section 3, with the hash
+ * of RFC 7677). Mayfly computes it, so that the password never reaches the server or its log. `password` must be ASCII,
+ * which SASLprep does not change. The derivation runs in Node's thread pool.
  */
 export async function scramVerifier(
   password: string,

@@ -1,24 +1,24 @@
 import type { Session } from './session.js';
 
-/** What a session found out about its server and about the role that it works as. */
+/** The facts that a session read about its server and about its current role. */
 export interface ServerFacts {
   /** `server_version_num`, such as 180004 */
   readonly version: number;
   /**
-   * `<system identifier>/<oid of the database>`, or `role <oid of the session's role>/…` where that role may not call
-   * `pg_control_system`. A copy of the server's files has the same, be it a standby or an old snapshot.
+   * `<system identifier>/<oid of the database>`, or `role <oid of the session's role>/…` when that role may not call
+   * `pg_control_system`. A copy of the server's files, such as a standby or an old snapshot, has the same identity.
    */
   readonly identity: string;
   readonly database: string;
-  /** the role that the session works as */
+  /** the current role of the session */
   readonly role: string;
-  /** roles with CREATEROLE that the session may take; each lease role is made by one of them, where there are any */
+  /** roles with CREATEROLE that the session may take; if there are any, one of them creates each lease role */
   readonly creators: readonly string[];
   /** `max_prepared_transactions` */
   readonly preparedTransactions: number;
   /** connections that the server gives to roles without special rights */
   readonly connections: number;
-  /** the process of the server that the session was at, which a pooler does not tell the session's client */
+  /** the server process of the session; behind a pooler the session's client does not know it */
   readonly process: number;
 }
 
@@ -36,7 +36,10 @@ const FACTS = `
 
 const SYSTEM = 'SELECT system_identifier::text AS system FROM pg_control_system()';
 
-/** `set_option` is new in PostgreSQL 16, and so is the need: before, CREATEROLE reaches every role that is no superuser. */
+/**
+ * Roles that can create lease roles. Needs PostgreSQL 16, which added `set_option`; before, CREATEROLE can change every
+ * role that is no superuser.
+ */
 const CREATORS = `
   SELECT creator.rolname AS name FROM pg_auth_members AS held JOIN pg_roles AS creator ON creator.oid = held.roleid
    WHERE held.member = (SELECT oid FROM pg_roles WHERE rolname = current_user) AND held.set_option

@@ -1,4 +1,4 @@
 import type { ClientBase } from 'pg';
 
-/** What is sent to the server over one connection. */
+/** One connection to the server, for queries only. */
 export type Session = Pick<ClientBase, 'query'>;

@@ -6,16 +6,16 @@ import { guardedSocket } from './guarded-socket.js';
 import { factsOf, type ServerFacts } from './server-facts.js';
 import type { Session } from './session.js';
 
-/** Where a connection leads: the URL of its login, and the role that the login works as. */
+/** A connection's URL, the role that its login works as, and the authority of its server. */
 export interface TargetAddress {
   readonly url: string;
-  /** `SET ROLE` of every session; without it, the login works as itself */
+  /** the role for `SET ROLE` in every session; without it, the login works as itself */
   readonly role?: string | undefined;
-  /** the certificate of the authority that signed the server's, as PEM */
+  /** PEM certificate of the authority that signed the server's */
   readonly sslRootCert?: string | undefined;
 }
 
-/** With bounds of the server's own, for statements whose sender has gone. */
+/** The server's own timeouts end statements whose client has gone. */
 const SESSION: SessionOptions = {
   applicationName: 'mayfly',
   searchPath: CATALOG_ONLY,
@@ -24,9 +24,9 @@ const SESSION: SessionOptions = {
   openSocket: () => guardedSocket(),
 };
 
-/** One server as a connection names it: a few pooled connections, and what was learnt over them. */
+/** One server as a connection names it: a few pooled connections, and the facts read over them. */
 export class Target {
-  /** scope roles found in order; forgotten with the connections, so that drift is looked for again */
+  /** verified scope roles; forgotten with the connections, so that drift is detected again */
   readonly verifiedScopes = new Set<string>();
   private readonly factsBySession = new WeakMap<Session, ServerFacts>();
   private readonly pool: Pool;
@@ -38,7 +38,7 @@ export class Target {
   ) {
     const idleTimeoutMillis = idleSeconds * 1000;
     this.pool = createPool(address.url, sessionOf(address), { max, idleTimeoutMillis, allowExitOnIdle: true });
-    // a connection that breaks while nobody waits for it is simply gone; who waits for it is told by the query
+    // an idle connection that breaks is dropped; on a broken connection in use, the query rejects
     this.pool.on('error', () => undefined);
     this.pool.on('remove', () => {
       if (this.pool.totalCount === 0) onEmpty();
@@ -46,8 +46,8 @@ export class Target {
   }
 
   /**
-   * Lends a connection to `work`. Rejects as soon as `signal` aborts; the connection is then closed, as it is after any
-   * error, and what the server was doing may or may not still happen. Throws `NotConnected` when no statement was sent.
+   * Lends a connection to `work`. Rejects as soon as `signal` aborts. Closes the connection after an abort or any
+   * error; the server may still complete the statement. Throws `NotConnected` when no statement was sent.
    */
   async use<T>(signal: AbortSignal, work: (session: Session) => Promise<T>): Promise<T> {
     const client = await this.checkOut(signal).catch((error: unknown) => {
@@ -63,7 +63,7 @@ export class Target {
     }
   }
 
-  /** Logs in afresh: a connection of its own, which the caller ends. Throws `NotConnected`. */
+  /** Opens a new connection, which the caller ends. Throws `NotConnected`. */
   async connect(signal: AbortSignal): Promise<Client> {
     const client = createClient(this.address.url, sessionOf(this.address));
     try {
@@ -75,7 +75,7 @@ export class Target {
     }
   }
 
-  /** Asked once for each connection. */
+  /** Reads the facts once for each connection. */
   async facts(session: Session): Promise<ServerFacts> {
     const known = this.factsBySession.get(session);
     if (known !== undefined) return known;
@@ -109,7 +109,7 @@ export class Target {
   }
 }
 
-/** The targets in use, each with at most `max` connections. A target without connections is forgotten. */
+/** The targets in use, each with at most `max` connections. Forgets a target that has no connections left. */
 export class Targets {
   private readonly byAddress = new Map<string, Target>();
 
@@ -131,7 +131,7 @@ export class Targets {
   }
 }
 
-/** Equal for addresses that lead to the same server by the same login and role. */
+/** Returns a key that is equal for addresses with the same URL, role and authority. */
 export function addressKey({ url, role, sslRootCert }: TargetAddress): string {
   return JSON.stringify([url, role ?? null, sslRootCert ?? null]);
 }

@@ -4,9 +4,9 @@ import type { SignedTokenOrder } from './signed-token.provider.js';
 import type { SignedTokenHandle } from './signed-token.schemas.js';
 
 /**
- * Whether a minted token says what was allowed, claim by claim, read from the token itself: the minter does not judge its
- * own work. Returns the reason to withhold it, which names a claim and shows none, or undefined. The signature is not
- * looked at: a bad one gives nothing away.
+ * Compares a minted token with its order, claim by claim, as read from the token itself: the minter does not judge its
+ * own work. Returns the reason to withhold the token, which names a claim and shows none, or undefined. Does not verify
+ * the signature: a token with a bad one grants nothing.
  */
 export function checkSignedToken(order: SignedTokenOrder, minted: Minted<SignedTokenHandle>): string | undefined {
   const claims = payloadOf(minted.secret.token);
@@ -15,7 +15,7 @@ export function checkSignedToken(order: SignedTokenOrder, minted: Minted<SignedT
   return wrongClaim(claims, allowedClaims(order)) ?? wrongExpiry(claims.exp, order, minted);
 }
 
-/** What each claim has to be; `iss` and `exp` alone have room, and no other claim may be there. */
+/** Returns the required value of each claim. Only `iss` and `exp` may vary, and no other claim is allowed. */
 function allowedClaims({ agent, leaseId, taskId, template, scope, issuedAt }: SignedTokenOrder): JsonObject {
   return {
     sub: agent.id,
@@ -44,7 +44,7 @@ function wrongExpiry(exp: Json | undefined, order: SignedTokenOrder, minted: Min
 }
 
 function isSame(actual: Json | undefined, allowed: Json | undefined): boolean {
-  // Texts and numbers, which most claims are, need no canonical form; this runs for every token.
+  // compares texts and numbers, which most claims are, without a canonical form: this runs for every token
   if (typeof allowed !== 'object') return actual === allowed;
   return canonicalJson(actual ?? null) === canonicalJson(allowed);
 }

@@ -1,9 +1,12 @@
 import type {
+  ConnectionAware,
   CredentialProvider,
+  Introspectable,
   Minted,
   MintOrder,
   ProviderTraits,
   Renewable,
+  ResourceServer,
   RevocationOrder,
   RevocationOutcome,
   ScopeObjection,
@@ -25,13 +28,15 @@ export const ACCESS_TOKEN_TYPE = 'at+jwt';
 export type SignedTokenOrder = MintOrder<SignedTokenConfig, SignedTokenScope>;
 
 /**
- * JWT access tokens (RFC 9068), signed here and checked by resource servers, offline or by introspection. Minting has no
- * effect outside this process. The same order gives a token with the same claims, under the key of the moment.
+ * Mints JWT access tokens (RFC 9068), which resource servers verify offline or by introspection. Minting has no effect
+ * outside this process. The same order gives a token with the same claims, signed with the current key.
  */
 export class SignedTokenProvider
   implements
     CredentialProvider<SignedTokenConfig, SignedTokenScope, SignedTokenHandle>,
-    Renewable<SignedTokenConfig, SignedTokenScope, SignedTokenHandle>
+    Renewable<SignedTokenConfig, SignedTokenScope, SignedTokenHandle>,
+    ConnectionAware<SignedTokenConfig, SignedTokenScope>,
+    Introspectable<SignedTokenConfig>
 {
   readonly kind = 'signed-token';
   readonly schemas = {
@@ -39,8 +44,8 @@ export class SignedTokenProvider
     scope: SignedTokenScopeSchema,
     handle: SignedTokenHandleSchema,
   };
-  // An hour, as the template decides how long within it; a token is not kept shorter than its lease (ADR 0005).
   readonly secretMembers: readonly string[] = [];
+  // one hour at most; the template sets the lifetime within it, and a token is not shorter than its lease (ADR 0005)
   readonly traits: ProviderTraits = {
     revocation: 'propagating',
     minTtlSeconds: 1,
@@ -48,7 +53,7 @@ export class SignedTokenProvider
     remote: false,
   };
 
-  /** `issuer` is the URL of this service as its metadata states it (RFC 8414). */
+  /** `issuer` is the URL of this service, as in its metadata (RFC 8414). */
   constructor(
     private readonly signer: TokenSigner,
     private readonly issuer: string,
@@ -59,12 +64,19 @@ export class SignedTokenProvider
     return [{ severity: 'error', detail: `the connection does not serve the audience \`${scope.audience}\`` }];
   }
 
+  resourceServersOf({ audience, resourceServers = [] }: SignedTokenConfig): readonly ResourceServer[] {
+    return audience === undefined ? [] : resourceServers.map((server) => ({ audience, ...server }));
+  }
+
   plan({ leaseId, config, scope }: SignedTokenOrder): SignedTokenHandle {
     for (const { detail } of this.inspect(config, scope)) throw new Problem('provider_rejected', detail);
     return { jti: leaseId };
   }
 
-  /** Throws `provider_rejected` for a lifetime or an audience out of bounds, and when no key is ready: nothing was minted. */
+  /**
+   * Throws `provider_rejected` for a lifetime or an audience out of bounds, after the deadline, and when no key is
+   * ready: nothing was minted.
+   */
   async mint(
     order: SignedTokenOrder,
     planned: SignedTokenHandle,
@@ -82,15 +94,18 @@ export class SignedTokenProvider
   }
 
   /**
-   * The lease is what introspection looks at, so that a resource server that introspects refuses the token from the
-   * commit that ends the lease; there is nothing to call. One that verifies offline cannot know of it and accepts the
-   * token until its `exp`: that is the instant stated as `effectiveAt`.
+   * Calls nothing. Introspection reads the lease, so that a resource server that introspects refuses the token from the
+   * commit that ends the lease. A resource server that verifies offline accepts the token until its `exp`, which
+   * `effectiveAt` states.
    */
   async revoke(order: RevocationOrder<SignedTokenConfig, SignedTokenHandle>): Promise<RevocationOutcome> {
     return { kind: 'revoked', effectiveAt: order.expiresAt };
   }
 
-  /** A token cannot be stretched: this is another one with the same `jti`. `order.issuedAt` is the instant of the renewal. */
+  /**
+   * Mints another token with the same `jti`, because the expiry of a token cannot change. `order.issuedAt` is the
+   * instant of the renewal.
+   */
   async renew(
     order: SignedTokenOrder,
     handle: SignedTokenHandle,
@@ -110,8 +125,8 @@ export class SignedTokenProvider
   }
 
   /**
-   * The claims of RFC 9068 §2.2, with operations both as `scope` and as authorization details (RFC 9396 §2). Instants are
-   * cut to the second before, so that the token is dead by the granted deadline (I6).
+   * Returns the claims of RFC 9068 §2.2, with the operations both as `scope` and as authorization details (RFC 9396
+   * §2). Rounds instants down to the second, so that the token has expired by the granted deadline (I6).
    */
   private claimsOf(order: SignedTokenOrder, { jti }: SignedTokenHandle): TokenClaims {
     const { audience, operations } = order.scope;

@@ -14,7 +14,7 @@ const OperationSchema = z
   .string()
   .regex(/^[a-z][a-z0-9_.:-]{0,63}$/, 'use 1 to 64 lower-case letters, digits and `_.:-`, a letter first');
 
-/** What a rendered scope may hold. Nothing else gets into a token from a template or a request. */
+/** A rendered scope. A template or a request can put nothing else into a token. */
 export const SignedTokenScopeSchema = z.strictObject({
   audience: AudienceSchema,
   operations: z
@@ -26,27 +26,29 @@ export const SignedTokenScopeSchema = z.strictObject({
 export type SignedTokenScope = z.infer<typeof SignedTokenScopeSchema>;
 
 /**
- * `config` of a connection of this provider: who may introspect the tokens of an audience. A resource server is a
- * workload identity: the name of a declared issuer and the exact subject of its tokens.
+ * `config` of a connection of this provider: the resource servers that may introspect the tokens of an audience. A
+ * resource server is a workload identity: the name of a declared issuer and the exact subject of its tokens.
  */
 export const SignedTokenConnectionSchema = z.strictObject({
   audience: AudienceSchema,
   resourceServers: z.array(z.strictObject({ issuer: NameSchema, subject: z.string().min(1).max(255) })).max(64),
 });
-export type SignedTokenConnection = z.infer<typeof SignedTokenConnectionSchema>;
 
-/** A template needs no connection to issue tokens; one that names a connection is held to its audience. */
+/** A template can issue tokens without a connection; one that names a connection must use the connection's audience. */
 export const SignedTokenConfigSchema = SignedTokenConnectionSchema.partial().refine(
   ({ audience, resourceServers }) => (audience === undefined) === (resourceServers === undefined),
   'give both `audience` and `resourceServers`',
 );
 export type SignedTokenConfig = z.infer<typeof SignedTokenConfigSchema>;
 
-/** What revocation needs: the token's `jti`, which is the lease's id. */
+/** Input of revocation: the token's `jti`, which is the lease's id. */
 export const SignedTokenHandleSchema = z.strictObject({ jti: z.string().min(1).max(64) });
 export type SignedTokenHandle = z.infer<typeof SignedTokenHandleSchema>;
 
-/** Spelt as the URL parser spells it (but for the slash of an empty path), so that one resource has one name. */
+/**
+ * Returns true for an https URL in the spelling of the URL parser (the slash of an empty path is optional), so that one
+ * resource has one name.
+ */
 function isPlainHttpsUrl(text: string): boolean {
   if (/[?#@*]/.test(text) || !URL.canParse(text)) return false;
   const { protocol, href } = new URL(text);

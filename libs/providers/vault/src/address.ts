@@ -1,8 +1,8 @@
 import { bareHost, connectionHostFault, egressRuleOf } from '@mayfly/egress';
 
 /**
- * Why a server's address is not allowed, or undefined: it is an https URL of a host, with a path prefix at most, and never
- * one of the addresses at which a cloud hands out the credentials of the machine that Mayfly runs on.
+ * Returns the fault of a server's address, or undefined. The address must be an https URL of a host, with a path prefix
+ * at most. It must never be a cloud's metadata service, which hands out the credentials of Mayfly's own machine.
  */
 export function addressFault(address: string, allowPlainHttp: boolean): string | undefined {
   if (!/^https?:\/\//i.test(address) || !URL.canParse(address)) return 'use a URL such as https://vault.example:8200';

@@ -4,9 +4,9 @@ import { failureFrom, failureOf, VaultFailure } from './failures.js';
 import type { Envelope, Method, VaultAnswer, VaultClient } from './vault-client.js';
 import type { VaultConfig } from './vault.schemas.js';
 
-/** Of the identity token that a login is done with: enough for one call. */
+/** Lifetime of the identity token for a login: enough for one call. */
 const IDENTITY_TOKEN_SECONDS = 300;
-/** A login that cannot be looked at is made again on a refusal, but no more often than this. */
+/** Minimum interval between new logins after a refusal, for a login that may not look itself up. */
 const BLIND_LOGIN_SECONDS = 30;
 
 interface Login {
@@ -17,12 +17,12 @@ interface Login {
   readonly seconds: number | undefined;
 }
 
-/** Makes the client that carries a token, or none. */
+/** Creates the client that carries a token, or none. */
 export type ClientFor = (token: string | undefined) => VaultClient;
 
 /**
- * The broker's own login at one server: made when it is first needed, renewed once half of its life has passed, and made
- * again when it was lost. However many ask at once, one login is under way.
+ * The broker's own login at one server. Logs in at the first call, renews the login after half of its life, and logs in
+ * again when the login was lost. Concurrent calls share one login.
  */
 export class BrokerLogin {
   private login: Login | undefined;
@@ -30,7 +30,7 @@ export class BrokerLogin {
   private renewing = false;
 
   constructor(
-    /** as it was declared last: a `file:` reference may have led to another token since */
+    /** the latest configuration; its `file:` references may have led to another token since */
     public config: VaultConfig,
     private readonly clientFor: ClientFor,
     private readonly identityTokens: IdentityTokens,
@@ -42,14 +42,14 @@ export class BrokerLogin {
   }
 
   /**
-   * An answer of success. Throws `VaultFailure` for every other one. A login that turns out to be lost is made again, and
-   * the call repeated, once: the refusal proves that nothing was done.
+   * Returns the body of a successful answer. Throws `VaultFailure` for every other one. Replaces a lost login and
+   * repeats the call once: the refusal proves that the server did nothing.
    */
   async call(method: Method, path: string, body?: unknown): Promise<Envelope> {
     return succeeded(await this.ask(method, path, body));
   }
 
-  /** An answer of any status, made with a login that the server takes. */
+  /** Returns an answer of any status, to a call with a login that the server accepts. */
   async ask(method: Method, path: string, body?: unknown): Promise<VaultAnswer> {
     const login = await this.current();
     const answer = await login.client.call(method, path, body);
@@ -62,7 +62,7 @@ export class BrokerLogin {
     return again.client.call(method, path, body);
   }
 
-  /** Gives the login back, so that it does not live on without us. */
+  /** Revokes the login, so that it does not outlive its use. */
   async end(): Promise<void> {
     const { login } = this;
     this.login = undefined;
@@ -70,7 +70,10 @@ export class BrokerLogin {
     await giveBack(login);
   }
 
-  /** Whether a refusal is a matter of the login: the server is asked, since a right that is missing looks alike. */
+  /**
+   * Returns the state of the login after a refusal. Asks the server, because a missing right gives the same refusal.
+   * `unseen`: the login may not look itself up.
+   */
   private async stateOf(login: Login, refusal: VaultAnswer): Promise<'alive' | 'lost' | 'unseen'> {
     if (this.config.auth.method === 'token') return isDead(refusal) ? 'lost' : 'alive';
     const look = await login.client.call('read', 'auth/token/lookup-self');
@@ -93,7 +96,7 @@ export class BrokerLogin {
     return seconds !== undefined && this.clock.now() >= addSeconds(renewed, seconds * share);
   }
 
-  /** Whatever comes of it, the login in use stays; one that cannot be renewed is made anew before it ends. */
+  /** Renews the login; the login in use stays when that fails. Logs in again when the server no longer extends it. */
   private async renew(login: Login): Promise<void> {
     if (this.renewing) return;
     this.renewing = true;
@@ -105,7 +108,7 @@ export class BrokerLogin {
       const next = isStretched ? { ...login, renewed, seconds } : await this.logIn();
       if (this.login === login) this.login = next;
     } catch {
-      // the next call tries again; once the login is over, it says what is wrong
+      // the next call tries again; after the login has expired, that call throws the reason
     } finally {
       this.renewing = false;
     }
@@ -143,18 +146,18 @@ function isDead(answer: VaultAnswer): boolean {
   return failureOf(answer).options.tokenDead === true || (answer.body.errors ?? []).join().includes('invalid token');
 }
 
-/** As far as it can be done now; otherwise the login ends by itself. */
+/** Revokes the login's token if it can; otherwise the token expires. */
 async function giveBack({ client }: Login): Promise<void> {
   await client.call('write', 'auth/token/revoke-self', {}, 2_000).catch(() => undefined);
 }
 
-/** Vault answers a login that it does not take with 400 or 403, whatever is wrong with it. */
+/** Converts the refusal of a login: Vault answers 400 or 403 for every cause. */
 function loginFailure(failure: VaultFailure): VaultFailure {
   const isRefusal = ['refused', 'permission-denied', 'not-found'].includes(failure.reason);
   return isRefusal ? new VaultFailure('login-lost', failure.words) : failure;
 }
 
-/** The body of an answer of success (200, 204). Throws `VaultFailure`. */
+/** Returns the body of a successful answer (200, 204). Throws `VaultFailure`. */
 export function succeeded(answer: VaultAnswer): Envelope {
   if (answer.status === 200 || answer.status === 204) return answer.body;
   throw failureOf(answer);

@@ -1,6 +1,6 @@
 /**
- * At most `width` calls at one engine at a time, first come first served: the database plugin of Vault works on one at a
- * time, and what waits there waits with its clock running.
+ * Runs at most `width` calls at one engine at a time, first come, first served. The database plugin of Vault works on
+ * one call at a time, and a call that waits there uses up its timeout.
  */
 export class EngineQueue {
   private readonly lanes = new Map<string, { busy: number; readonly waiting: (() => void)[] }>();
@@ -8,7 +8,7 @@ export class EngineQueue {
   async run<T>(engine: string, width: number, call: () => Promise<T>): Promise<T> {
     const lane = this.lanes.get(engine) ?? { busy: 0, waiting: [] };
     this.lanes.set(engine, lane);
-    // a slot is handed over, never given back first, so that nobody can slip in between
+    // a finished call hands its slot to the next waiting call, so that no new call can take it
     if (lane.busy < width) lane.busy += 1;
     else await new Promise<void>((resume) => lane.waiting.push(resume));
     try {

@@ -4,7 +4,7 @@ import type { Server } from './server.js';
 import { isSigningPath } from './vault-path.js';
 import type { VaultScope } from './vault.schemas.js';
 
-/** What the server says of a scope, as warnings for whoever publishes it. Never throws. */
+/** Returns warnings from the server about a scope, for its publisher. Never throws. */
 export async function examineScope(server: Server, scope: VaultScope): Promise<readonly string[]> {
   const { path } = scope;
   try {
@@ -26,7 +26,10 @@ export async function examineScope(server: Server, scope: VaultScope): Promise<r
   }
 }
 
-/** Where the broker may read the role (it needs no such right), its statements say whether revocation ends sessions. */
+/**
+ * Warns when the revocation statements of a database role do not end sessions. The broker needs no right to read the
+ * role; without it, the warning says so.
+ */
 async function examineDatabaseRole(
   server: Server,
   mount: string,

@@ -3,7 +3,7 @@ import { redact } from './redaction.js';
 import { NoAnswer } from './transport.js';
 import type { VaultAnswer } from './vault-client.js';
 
-/** What the server, or the way to it, said: the `reason` of problems. */
+/** The cause of a failure at the server or on the way to it: the `reason` of problems. */
 export type VaultReason =
   | 'sealed'
   | 'standby'
@@ -24,7 +24,7 @@ export type VaultReason =
 
 interface Meaning {
   readonly detail: string;
-  /** whether asking again can help without anybody changing anything, and after how long */
+  /** the delay before a retry; set when a retry can succeed without a change */
   readonly retryAfterSeconds?: number;
 }
 
@@ -55,7 +55,7 @@ const MEANINGS: Readonly<Record<VaultReason, Meaning>> = {
   'too-late': { detail: 'it is too late to begin, and nothing was made; try again', retryAfterSeconds: 1 },
 };
 
-/** A failure as the provider works with it inside: what it means and whether something may have come into being. */
+/** A failure inside the provider: its reason, and whether the server may have acted. */
 export class VaultFailure extends Error {
   constructor(
     readonly reason: VaultReason,
@@ -63,16 +63,16 @@ export class VaultFailure extends Error {
     readonly words = '',
     readonly options: {
       readonly retryAfterSeconds?: number | undefined;
-      /** the server may have acted on it */
+      /** the server may have acted on the call */
       readonly uncertain?: boolean;
-      /** the answer says that the token is not known, or no more */
+      /** the answer says that the token is unknown, expired or revoked */
       readonly tokenDead?: boolean;
     } = {},
   ) {
     super(reason);
   }
 
-  /** Ours first, then Vault's own words. Names no value of the configuration. */
+  /** Mayfly's own words, then Vault's. Names no value of the configuration. */
   get detail(): string {
     const { detail } = MEANINGS[this.reason];
     return this.words === '' ? detail : `${detail} (vault says: ${this.words})`;
@@ -83,7 +83,7 @@ export class VaultFailure extends Error {
   }
 }
 
-/** The exact answer to a token that is unknown, expired or revoked; a policy that denies words it otherwise. */
+/** Vault's exact answer to a token that is unknown, expired or revoked; a policy that denies has other words. */
 const DEAD_TOKEN = 'permission denied';
 
 const BY_STATUS: Readonly<Record<number, VaultReason>> = {
@@ -101,7 +101,7 @@ const BY_STATUS: Readonly<Record<number, VaultReason>> = {
 
 const isUncertain = (reason: VaultReason, status: number): boolean => reason === 'engine-unavailable' || status >= 500;
 
-/** What an answer that is no success means. Vault has no codes: where one status has several meanings, its words decide. */
+/** Converts an answer of failure. Vault has no codes: when one status has several meanings, Vault's words decide. */
 export function failureOf({ status, body, retryAfterSeconds }: VaultAnswer): VaultFailure {
   const text = (body.errors ?? []).join('; ');
   const reason = reasonOf(status, text);
@@ -114,7 +114,7 @@ export function failureOf({ status, body, retryAfterSeconds }: VaultAnswer): Vau
   });
 }
 
-/** What the words say where the status leaves it open; the first that fits. */
+/** The words that decide when the status leaves the reason open; the first match counts. */
 const BY_WORDS: readonly (readonly [status: number, words: RegExp, reason: VaultReason])[] = [
   [404, /namespace not found/, 'namespace-missing'],
   [503, /sealed/, 'sealed'],
@@ -139,7 +139,7 @@ const BY_SILENCE: Readonly<Record<NoAnswer['why'], VaultReason>> = {
   certificate: 'unreachable',
 };
 
-/** What was thrown instead of an answer, as a failure. */
+/** Converts an error that was thrown in place of an answer. */
 export function failureFrom(error: unknown): VaultFailure {
   if (error instanceof VaultFailure) return error;
   if (error instanceof Problem)
@@ -159,8 +159,8 @@ const TEMPORARY: readonly VaultReason[] = [
 ];
 
 /**
- * The problem that callers see. `provider_rejected` only where nothing usable came of it and asking again changes
- * nothing by itself. The cause is left out on purpose: answers of Vault quote paths, names and drivers.
+ * Returns the problem that callers see. `provider_rejected` means that nothing usable was made. Drops the cause,
+ * because answers of Vault quote paths, names and drivers.
  */
 export function problemOf(error: unknown, isUnknown = false): Problem {
   if (error instanceof Problem) return error;

@@ -8,3 +8,4 @@ export {
   type VaultHandle,
   type VaultScope,
 } from './vault.schemas.js';
+export { VAULT_REDACTION } from './secret-texts.js';

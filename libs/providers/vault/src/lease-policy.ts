@@ -6,31 +6,34 @@ import type { VaultHandle } from './vault.schemas.js';
 
 type Request = Pick<VaultHandle, 'path' | 'method'>;
 
-/** A policy that was found in order is looked at again after this long: whoever changed it meanwhile is noticed. */
+/** Reads a verified policy again after this long, to notice changes by others. */
 const TRUST_SECONDS = 300;
 
 /**
- * What a lease's token may do: one path, one way. JSON, which Vault reads as it does its own policy language, so that no
- * text is ever put together.
+ * Returns the policy of a lease's token: one path, one method. It is JSON, which Vault reads like its own policy
+ * language, so that no text is concatenated.
  */
 export function policyText({ path, method }: Request): string {
   const capabilities = method === 'read' ? ['read'] : ['create', 'update'];
   return canonicalJson({ path: { [path]: { capabilities } } });
 }
 
-/** Named after its content (lower case, as Vault keeps names), so that one name never means two things. */
+/**
+ * Returns the policy's name, derived from its content, so that one name never has two meanings. Lower case, as Vault
+ * keeps names.
+ */
 export function policyName(request: Request): string {
   return `mayfly-${createHash('sha256').update(policyText(request)).digest('hex').slice(0, 40)}`;
 }
 
-/** The policies of one server that were found in order. */
+/** The verified policies of one server. */
 export class LeasePolicies {
   private readonly goodUntil = new Map<string, Date>();
   private readonly underWay = new Map<string, Promise<void>>();
 
   constructor(private readonly clock: Clock) {}
 
-  /** Makes sure that the policy is there and says exactly what it should, as read back. Throws `VaultFailure`. */
+  /** Ensures that the policy exists and reads back exactly as it should. Throws `VaultFailure`. */
   async ensure(login: BrokerLogin, request: Request): Promise<void> {
     const name = policyName(request);
     const until = this.goodUntil.get(name);
@@ -42,12 +45,12 @@ export class LeasePolicies {
     return check;
   }
 
-  /** After a refusal that the policy may be the cause of. */
+  /** Forgets a verified policy, after a refusal that it may have caused. */
   forget(name: string): void {
     this.goodUntil.delete(name);
   }
 
-  /** Read first: where somebody else keeps the policies, the broker needs no right to write them. */
+  /** Reads before it writes: when somebody else keeps the policies, the broker needs no right to write them. */
   private async put(login: BrokerLogin, name: string, text: string): Promise<void> {
     if (!(await isAs(login, name, text))) {
       const answer = await login.ask('write', `sys/policies/acl/${name}`, { policy: text });

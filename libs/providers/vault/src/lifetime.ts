@@ -4,15 +4,15 @@ import type { VaultConfig, VaultScope } from './vault.schemas.js';
 
 export type Order = MintOrder<VaultConfig, VaultScope>;
 
-/** The whole seconds from `now` to `until`: an end that is set by them never lies later (I6). */
+/** Returns the whole seconds from `now` to `until`, rounded down, so that an expiry set by them is never later (I6). */
 export function secondsUntil(until: Date, now: Date): number {
   return Math.floor((until.getTime() - now.getTime()) / 1000);
 }
 
-/** What a lifetime that Vault answered may differ by: it counts from its own receipt of the call, in whole seconds. */
+/** Tolerance for the lifetime in Vault's answer: Vault counts from its receipt of the call, in whole seconds. */
 const ROUNDING_SECONDS = 1;
 
-/** Throws `clamped-lifetime` when Vault granted less than it was asked for; a warning that says so is enough. */
+/** Throws `VaultFailure` (`clamped-lifetime`) when Vault granted less than asked, or warns that it did. */
 export function refuseClamped(
   asked: number,
   granted: number | undefined,
@@ -23,7 +23,7 @@ export function refuseClamped(
   throw new VaultFailure('clamped-lifetime', `asked for ${String(asked)} s, granted ${String(granted ?? 0)} s`);
 }
 
-/** Throws `too-late` at or after the instant from which nothing more may come into being at the target. */
+/** Throws `VaultFailure` (`too-late`) at or after `mintBy`. */
 export function refuseLate({ mintBy }: Order, now: Date): void {
   if (now >= mintBy) throw new VaultFailure('too-late');
 }

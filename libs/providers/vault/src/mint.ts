@@ -12,10 +12,15 @@ import { MINT_MS, type Envelope, type VaultAnswer, type VaultClient } from './va
 import { isSigningPath, mountOf } from './vault-path.js';
 import type { VaultHandle } from './vault.schemas.js';
 
-/** How long a server may be at work on a call, by its own bound (`default_max_request_duration`, 90 s), and a little more. */
+/**
+ * The longest time that a server works on a call: its own limit (`default_max_request_duration`, 90 s) and a margin.
+ */
 export const QUIET_SECONDS = 95;
 
-/** From when on nothing of a mint can be under way at the server: its last call may begin just before `mintBy`. */
+/**
+ * Returns the instant from which the server cannot be working on a mint any more: the last call may start just before
+ * `mintBy`.
+ */
 export function quietFrom(mintBy: Date, quietSeconds: number): string {
   return addSeconds(mintBy, quietSeconds).toISOString();
 }
@@ -23,7 +28,7 @@ export function quietFrom(mintBy: Date, quietSeconds: number): string {
 const TOO_LONG =
   'the engine gives leases that outlive the task and cannot be renewed; set the time to live of its role';
 
-/** AWS takes such a session to its end, whatever Vault says of its lease. */
+/** Refuses AWS sessions: AWS accepts them until they expire, whatever Vault does with its lease. */
 function unrevocable(): VaultFailure {
   return new VaultFailure(
     'refused',
@@ -38,13 +43,13 @@ interface Token {
 }
 
 /**
- * One mint, which goes on to its end whatever becomes of its caller: a client that gives up half-way leaves database users
- * that no lease knows, and leases of which nobody knows the id.
+ * One mint, which runs to its end even when its caller has gone: a client that aborts half-way leaves database users
+ * without a lease, and leases with an unknown id.
  */
 export class LeaseMint {
   private handle: VaultHandle;
   private abandoned = false;
-  /** the engine has been asked, and may have acted */
+  /** true once the engine was called and may have acted */
   private wasAsked = false;
 
   constructor(
@@ -57,12 +62,12 @@ export class LeaseMint {
     this.handle = planned;
   }
 
-  /** The caller has gone: nothing new is begun, and what comes into being is ended at once. */
+  /** Marks the caller as gone: the mint begins nothing new and ends at once what it has made. */
   abandon(): void {
     this.abandoned = true;
   }
 
-  /** Throws `Problem`. */
+  /** Runs the mint. Throws `Problem`. */
   async run(): Promise<Minted<VaultHandle>> {
     const { order, server } = this;
     try {
@@ -109,7 +114,10 @@ export class LeaseMint {
     };
   }
 
-  /** An orphan, so that no other token's end is its own; for one path; with an end that Vault itself enforces (I6). */
+  /**
+   * Creates the lease's token: an orphan, so that it does not end with another token; for one path; with an end that
+   * Vault itself enforces (I6).
+   */
   private async createToken(): Promise<Token> {
     const { order, server } = this;
     const now = this.parts.clock.now();
@@ -148,7 +156,7 @@ export class LeaseMint {
     return token;
   }
 
-  /** The one call that brings the credential into being. */
+  /** Calls the engine, which creates the credential. */
   private ask(client: VaultClient): Promise<Envelope> {
     const { order, server, parts } = this;
     const { path, method, body } = order.scope;
@@ -174,18 +182,18 @@ export class LeaseMint {
     else await this.note({ answer: 'nothing' });
   }
 
-  /** No answer says what came of the call, but the server is quiet sooner than was planned for. */
+  /** Records that the server is quiet earlier than planned, after a call whose outcome is unknown. */
   private async noteQuiet(from: Date): Promise<void> {
     const soon = from.toISOString();
     if (soon < this.handle.quietFrom) await this.note({ quietFrom: soon });
   }
 
-  /** A lease that ends before the granted deadline is stretched to it, once. Gives the end of the lease. */
+  /** Renews a lease that ends before the granted deadline, once. Returns the end of the lease. */
   private async alignLease(leaseId: string, body: Envelope): Promise<Date> {
     const now = this.parts.clock.now();
     const wanted = secondsUntil(this.order.expiresAt, now);
     const granted = body.lease_duration ?? 0;
-    // What cannot be renewed often cannot be shortened either: its lease says when it really ends.
+    // a lease that cannot be renewed often cannot be shortened either: its duration is its real end
     if (granted > wanted && body.renewable !== true) throw new VaultFailure('refused', TOO_LONG);
     if (granted >= wanted) return addSeconds(now, granted);
     if (body.renewable !== true) refuseClamped(wanted, granted, body.warnings);
@@ -202,7 +210,7 @@ export class LeaseMint {
     return endsAt;
   }
 
-  /** What the sessions of the user are found by once Vault has dropped it. */
+  /** Records the oid of the database user, by which its sessions are found after Vault has dropped it. */
   private async keepOid(): Promise<void> {
     const { endSessions, username } = this.handle;
     if (endSessions === undefined) return;
@@ -224,23 +232,26 @@ export class LeaseMint {
     if (this.abandoned) throw new VaultFailure('timeout');
   }
 
-  /** Commits what is known (I1). Nothing more is brought into being for a task that was ended meanwhile. */
+  /**
+   * Commits the handle as known so far (I1). Throws `VaultFailure` when the task has ended, so that nothing more is
+   * made for it.
+   */
   private async keep(known: Partial<VaultHandle>): Promise<void> {
     this.handle = { ...this.handle, ...known };
     if (await this.record(this.handle)) return;
     throw new VaultFailure('too-late', 'the task was ended meanwhile');
   }
 
-  /** Commits what revocation should know of a mint that failed; without it, revocation is slower and as certain. */
+  /** Commits facts about a failed mint, if it can; without them revocation is slower and as certain. */
   private async note(known: Partial<VaultHandle>): Promise<void> {
     this.handle = { ...this.handle, ...known };
     await this.record(this.handle).catch(() => undefined);
   }
 
   /**
-   * Ends at once what came into being, as far as that can be done now, and says whether all of it is proven gone; if not,
-   * revocation has the handle. A token whose call was lost is left alone until the server is quiet: a lease that is
-   * registered under a token already revoked is one that nothing takes along.
+   * Ends what the mint made, if it can. Returns true when all of it is proven gone; otherwise revocation uses the
+   * recorded handle. Leaves the token alone after a call without an answer: the revocation of a token does not end a
+   * lease that is registered under it later.
    */
   private async undo({ accessor }: Token): Promise<boolean> {
     const { login } = this.server;
@@ -255,13 +266,16 @@ export class LeaseMint {
   }
 }
 
-/** Whether Vault itself answered, and is done with the call: a gateway answers for a server that is still at work. */
+/**
+ * Returns true when Vault itself answered and has finished the call: a gateway answers for a server that is still
+ * working.
+ */
 function isOfVault({ status, body }: VaultAnswer): boolean {
   const isRedirect = status === 307 || status === 308;
   return isRedirect || body.errors !== undefined || (body.data ?? undefined) !== undefined;
 }
 
-/** What the engine said of its answer that is worth keeping. */
+/** Returns the duration and the redacted warnings of the engine's answer. */
 function factsOf({ lease_duration: seconds, warnings }: Envelope): JsonObject {
   const words = (warnings ?? []).map((warning) => redact(warning));
   return { leaseDurationSeconds: seconds ?? 0, ...(words.length === 0 ? {} : { warnings: words }) };

@@ -1,12 +1,12 @@
 import type { SessionEnding } from './session-ending.js';
 
 /**
- * How Vault begins the names of database users that it makes for tokens of ours: `v-`, and eight characters of the token's
- * display name, which it calls `token-mayfly`.
+ * The prefix that Vault gives to the database users of our tokens: `v-` and eight characters of the token's display
+ * name, which Vault sets to `token-mayfly`.
  */
 const USER_PREFIX = 'v-token-ma';
 
-/** The users with such names at a database that are not among `known`. Throws `Problem`. */
+/** Returns the users of our tokens at a database that are not in `known`. Throws `Problem`. */
 export async function unknownUsers(
   sessions: SessionEnding,
   config: unknown,

@@ -11,11 +11,13 @@ type Capability = 'create' | 'update' | 'read' | 'list' | 'sudo';
 interface Right {
   readonly path: string;
   readonly needs: readonly Capability[];
-  /** what is not possible without it, for a right that can be left out */
+  /** for an optional right: the consequence of its absence */
   readonly optional?: string;
 }
 
-/** What docs/connect-vault.md gives the broker, but for the paths of the engines, which only scopes know. */
+/**
+ * Returns the broker's rights in docs/connect-vault.md, without those on the paths of engines, which only scopes know.
+ */
 function rightsOf({ tokenRole, engines }: VaultConfig): readonly Right[] {
   const lists = (engines ?? []).map(({ mount }) => `sys/leases/lookup/${mount}/creds/probe`);
   return [
@@ -40,7 +42,7 @@ function rightsOf({ tokenRole, engines }: VaultConfig): readonly Right[] {
   ];
 }
 
-/** Tries a connection without making anything at the server but the broker's login. Never throws. */
+/** Tests a connection. Makes nothing at the server but the broker's login. Never throws. */
 export async function probeServer(server: Server, config: VaultConfig, clock: Clock): Promise<ProbeReport> {
   const health = await attempt('reach the server', () => healthOf(server, clock));
   const login = await attempt('log in', () => server.login.call('read', 'auth/token/lookup-self'));
@@ -77,7 +79,7 @@ async function attempt<T extends { readonly detail?: string } | object>(
   }
 }
 
-/** The health of a standby and of a sealed server are answers with statuses of failure (429, 503 …). */
+/** Reads the server's health. A standby and a sealed server answer with statuses of failure (429, 503 …). */
 async function healthOf(server: Server, clock: Clock): Promise<{ readonly detail: string; readonly offset?: number }> {
   const answer = await server.clientFor(undefined).call('read', 'sys/health');
   const { sealed, initialized, standby, version } = answer.body as Record<string, unknown>;
@@ -152,13 +154,13 @@ async function engineCheck(server: Server, mount: string): Promise<ProbeCheck> {
   return { name, outcome: 'ok', detail: `\`${type}\`` };
 }
 
-/** A member of an answer's data that is text, or nothing. */
+/** Returns a member of an answer's data that is text, or an empty text. */
 export function textOf({ body }: VaultAnswer, member: string): string {
   const value = body.data?.[member];
   return typeof value === 'string' ? value : '';
 }
 
-/** Engines that give the same secret to everybody who asks, or no secret at all. */
+/** Returns true for engines that give the same secret to everybody, or no secret at all. */
 export function isStatic(type: string): boolean {
   return ['kv', 'generic', 'cubbyhole', 'system', 'identity', 'token', 'transit', 'totp'].includes(type);
 }

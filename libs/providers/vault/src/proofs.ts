@@ -3,17 +3,17 @@ import { failureOf, VaultFailure } from './failures.js';
 import { redact } from './redaction.js';
 import type { VaultAnswer } from './vault-client.js';
 
-/** How a lease stands after it was told to end. */
+/** The state of a lease after its revocation. */
 export interface LeaseState {
   readonly gone: boolean;
-  /** Vault has given up on it and tries no more than once a day; its own words, redacted */
+  /** set when Vault holds the lease to be irrevocable and retries at most once a day: its own words, redacted */
   readonly irrevocable?: string;
 }
 
 /**
- * Revokes a lease, waits for it, and looks. `gone` is proven by the look alone: Vault answers 204 for leases that it does
- * not know, 202 when it has only queued the work, and 400 both for a lease that is gone and for an engine that failed.
- * Throws `VaultFailure` where nothing is proven.
+ * Revokes a lease, waits for it, and looks it up. Only the look-up proves `gone`: the revocation answers 204 for
+ * unknown leases, 202 when it has only queued the work, and 400 both for a lease that is gone and for an engine that
+ * failed. Throws `VaultFailure` when nothing is proven.
  */
 export async function endLease(login: BrokerLogin, leaseId: string): Promise<LeaseState> {
   const answer = await login.ask('write', 'sys/leases/revoke', { lease_id: leaseId, sync: true });
@@ -31,7 +31,10 @@ async function lookUpLease(login: BrokerLogin, leaseId: string): Promise<LeaseSt
   return { gone: false, ...(typeof error === 'string' ? { irrevocable: redact(error) } : {}) };
 }
 
-/** Revokes a token by its accessor and looks. True when it is proven gone. Its leases are queued by then, not gone. */
+/**
+ * Revokes a token by its accessor and looks it up. Returns true when the token is proven gone; its leases are then
+ * queued for revocation, not gone.
+ */
 export async function endToken(login: BrokerLogin, accessor: string): Promise<boolean> {
   const answer = await login.ask('write', 'auth/token/revoke-accessor', { accessor });
   const lookup = await login.ask('write', 'auth/token/lookup-accessor', { accessor });
@@ -40,7 +43,7 @@ export async function endToken(login: BrokerLogin, accessor: string): Promise<bo
   return false;
 }
 
-/** Whether leases that are about to end stand at a path, issued within a span of time. */
+/** Result of the search at one path for leases that Vault is still revoking, issued within a span of time. */
 export type PendingLook = 'none' | 'some' | 'no-right' | 'too-many' | { readonly irrevocable: string };
 
 export interface IssueSpan {
@@ -51,8 +54,9 @@ export interface IssueSpan {
 const MAX_LOOKS = 1_000;
 
 /**
- * Vault marks every lease of a token as ended before it forgets the token. So, once a token is gone, whatever is left of it
- * stands at its path with no time to live; leases that live on belong to others.
+ * Searches a path for leases that Vault is still revoking. Vault marks every lease of a token as ended before it
+ * forgets the token. So, once a token is gone, its remaining leases have no time to live; leases with time to live
+ * belong to other tokens.
  */
 export async function lookForPending(login: BrokerLogin, path: string, span: IssueSpan): Promise<PendingLook> {
   const list = await login.ask('list', `sys/leases/lookup/${path}`);
@@ -86,7 +90,7 @@ function isDone({ status }: VaultAnswer): boolean {
   return status === 200 || status === 202 || status === 204;
 }
 
-/** Whether the answer is exactly this refusal; the status alone proves nothing. */
+/** Returns true when the answer is exactly this refusal; the status alone proves nothing. */
 function saysExactly({ status, body }: VaultAnswer, statuses: readonly number[], words: string): boolean {
   const [error, ...others] = body.errors ?? [];
   const text = (error ?? '').replace(/^1 error occurred:\s*\*\s*/, '').trim();

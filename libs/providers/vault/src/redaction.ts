@@ -1,18 +1,18 @@
-/** A word that says something and names nothing: letters, with the punctuation of a sentence. */
+/** A plain word, which names nothing: letters, with the punctuation of a sentence. */
 const WORD = /^[([]?[A-Za-z][A-Za-z'-]*[)\]]?[.,:;]?$/;
 const SQL_STATE = /^[0-9A-Z]{5}\)?[.,:;]?$/;
-/** What comes after one of these is a name, however plain it looks. */
+/** Words that a name follows, however plain the name looks. */
 const NAMING =
   /^[([]?(user|username|role|database|db|host|hostname|lookup|addr|address|dial|server|schema|table|password)[.,:;]?$/i;
-/** And after `connect to`, `connection at`; but `failed to` says what failed. */
+/** Prepositions that a name follows after `connect` or `connection`, but not in `failed to`. */
 const PLACING = /^(to|at)$/i;
 
 const MAX_CHARACTERS = 200;
 
 /**
- * A server's own words with everything taken out that could be an address, a name, a number or a secret: errors of
- * database engines quote their driver, which names the database user and the host. What is left is for an operator to
- * recognise the failure by.
+ * Returns a server's own words without anything that could be an address, a name, a number or a secret: errors of
+ * database engines quote their driver, which names the database user and the host. The rest lets an operator recognise
+ * the failure.
  */
 export function redact(text: string): string {
   const unquoted = text.replace(/"[^"]*"|`[^`]*`|'[^']*'/g, '…').replace(/\s+/g, ' ');

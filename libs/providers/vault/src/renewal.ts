@@ -6,9 +6,9 @@ import type { Server } from './server.js';
 import type { VaultHandle } from './vault.schemas.js';
 
 /**
- * Stretches token and lease to the deadline, and refuses whatever Vault cuts short. The token's explicit end is looked to
- * here: of a token made by a role, the server forgets its own explicit end at the first renewal and goes by the role's
- * (read in OpenBao 2.6.2, and seen). Nobody but the broker can renew it: the agent never has the token. Throws `VaultFailure`.
+ * Extends token and lease to the deadline. Throws `VaultFailure` when Vault grants less. Checks the token's explicit
+ * end itself: for a token made by a role, the server replaces it by the role's at the first renewal (source and
+ * behaviour of OpenBao 2.6.2). Only the broker can renew the token: the agent never has it.
  */
 export async function renewLease(
   server: Server,

@@ -9,12 +9,12 @@ import type { VaultConfig, VaultHandle } from './vault.schemas.js';
 
 type Order = RevocationOrder<VaultConfig, VaultHandle>;
 
-/** A person has to act first, or Vault tries again by itself once a day. */
+/** Retry delay when a person must act first, or when Vault itself retries only once a day. */
 const STUCK_RETRY_SECONDS = 300;
 const QUEUE_RETRY_SECONDS = 1;
-/** For a look at the database before Vault is asked: what is left of the deadline is for Vault. */
+/** Timeout of the database query before Vault is called, which needs the rest of the deadline. */
 const USER_LOOK_MS = 3_000;
-/** How far the server's clock may be from ours. */
+/** Tolerated difference between the server's clock and ours. */
 const CLOCK_SLACK_SECONDS = 300;
 
 interface Parts {
@@ -22,7 +22,7 @@ interface Parts {
   readonly sessions: SessionEnding;
 }
 
-/** Everything that one call to revoke is about. */
+/** Input of one revocation. */
 interface Call {
   readonly server: Server;
   readonly order: Order;
@@ -31,7 +31,7 @@ interface Call {
   readonly signal: AbortSignal;
 }
 
-/** Ends what a handle names and says what is proven. Never throws. */
+/** Ends the credential of a handle and returns the proven outcome. Never throws. */
 export async function revokeHandle(
   server: Server,
   order: Order,
@@ -40,7 +40,7 @@ export async function revokeHandle(
 ): Promise<RevocationOutcome> {
   const { handle, config } = order;
   const { accessor } = handle;
-  // without an accessor no secret was ever asked for: at most a token that holds nothing, of which nobody knows
+  // without an accessor the engine was never called: at most an unused token without a lease exists
   if (accessor === undefined) return { kind: 'already_gone' };
   try {
     const engine = mountOf(handle.path, config.engines);
@@ -67,21 +67,22 @@ function endAll(call: Call): Promise<RevocationOutcome> {
 
 async function endKnownLease(call: Call, leaseId: string): Promise<RevocationOutcome> {
   const { server, accessor, parts, signal } = call;
-  // what is wrong with the database is said at the end: it must not keep lease and token alive
+  // throw the database's error at the end: it must not keep lease and token alive
   const [user] = await Promise.allSettled([userOf(call)]);
   const lease = await endLease(server.login, leaseId);
   if (lease.irrevocable !== undefined) return stuck(lease.irrevocable);
   if (!lease.gone) return soon('vault has queued the revocation');
   const isTokenGone = await endToken(server.login, accessor);
-  // only now, so that nobody can log in any more who would have to be ended again
+  // end the sessions only now, when the user can no longer log in
   if (user.status === 'rejected') throw user.reason;
   if (user.value !== undefined) await parts.sessions.endSessions(user.value.config, user.value, signal);
   return isTokenGone ? { kind: 'revoked' } : soon('the lease is gone, its token is not yet');
 }
 
 /**
- * Whose sessions have to be ended, and where. The oid is asked for while the user is still there, if it is not known; a
- * mint gives its secret out only once the oid is recorded, so that nobody has a session where it cannot be found.
+ * Returns the user whose sessions must be ended, with its connection; undefined when there is none. Reads an unknown
+ * oid while the user still exists. A mint returns its secret only after it recorded the oid, so that every session can
+ * be found. Throws `provider_unavailable` when the connection cannot be read.
  */
 async function userOf({ order, parts, signal }: Call) {
   const { endSessions, username: name, userOid } = order.handle;
@@ -97,13 +98,16 @@ function unreadable(connection: string): string {
   return `lease and token are gone, and open sessions may live on: the connection \`${connection}\`, by which they are ended, cannot be read; look at its secret and its configuration`;
 }
 
-/** No lease was made: what was signed lives to its expiry, whatever becomes of the token that asked for it. */
+/** Ends the token of a mint without a lease. A signed credential lives to its expiry, whatever happens to the token. */
 async function endTokenOnly({ server, accessor }: Call, isSigned: boolean): Promise<RevocationOutcome> {
   if (!(await endToken(server.login, accessor))) return soon('the token is not gone yet');
   return { kind: isSigned ? 'impossible' : 'already_gone' };
 }
 
-/** The answer to the mint never came: the token takes its leases along, once nothing more can be made with it. */
+/**
+ * Ends a mint whose answer was lost. Revokes the token, and with it its leases, once the server cannot be working on
+ * the mint any more.
+ */
 async function endUnknownLease({ server, order, accessor, parts }: Call): Promise<RevocationOutcome> {
   const { path, issuedAt, ...handle } = order.handle;
   const quietFrom = new Date(handle.quietFrom);

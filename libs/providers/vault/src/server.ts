@@ -8,11 +8,11 @@ import { Transport } from './transport.js';
 import { VaultClient } from './vault-client.js';
 import type { VaultConfig } from './vault.schemas.js';
 
-/** One server as a connection names it, with what is kept for it: login, policies, connections, queues. */
+/** One server as a connection names it, with its login, policies and queues. */
 export interface Server {
   readonly login: BrokerLogin;
   readonly policies: LeasePolicies;
-  /** revocations have slots of their own, so that neither holds up the other */
+  /** mints and revocations have separate slots, so that they do not delay each other */
   readonly mints: EngineQueue;
   readonly revocations: EngineQueue;
   clientFor(token: string | undefined): VaultClient;
@@ -20,7 +20,7 @@ export interface Server {
 
 const MAX_SERVERS = 256;
 
-/** The servers in use, by what identifies a login there. The one that was not used for longest is given up first. */
+/** The servers in use, keyed by the identity of the login there. Evicts the least recently used one. */
 export class Servers {
   private readonly byKey = new Map<string, Server & { close(): void }>();
 
@@ -67,7 +67,7 @@ export class Servers {
   }
 }
 
-/** The token of a service account changes by itself and is no part of it. */
+/** Returns the key of a server. Leaves out a service account's token, which changes by itself. */
 function keyOf({ address, namespace, tls, auth }: VaultConfig): string {
   const identity = auth.method === 'kubernetes' ? { ...auth, jwt: '' } : auth;
   const parts = [address, namespace ?? '', tls?.ca ?? '', { ...identity }];

@@ -3,7 +3,7 @@ import { request as requestPlain } from 'node:http';
 import { Agent as HttpsAgent, request as requestSecure } from 'node:https';
 import { connectionAddressFault, EgressRefused, guardedLookup } from '@mayfly/egress';
 
-/** How a call ended without an answer. `sent`: the server may have acted on it. */
+/** Thrown when a call ended without an answer. `sent`: the server may have acted on it. */
 export class NoAnswer extends Error {
   constructor(
     readonly why: 'timeout' | 'unreachable' | 'connection-lost' | 'bad-answer' | 'certificate' | 'address-refused',
@@ -13,14 +13,14 @@ export class NoAnswer extends Error {
   }
 }
 
-/** What node-vault hands to its transport, as far as it is used. */
+/** The members that Mayfly uses of a call that node-vault hands to its transport. */
 export interface TransportCall {
   readonly method: string;
   readonly uri: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly json?: unknown;
   readonly timeout: number;
-  /** told the answer's status and headers, which node-vault itself does not pass on */
+  /** receives the answer's status and headers, which node-vault does not pass on */
   readonly onAnswer?: (status: number, headers: IncomingMessage['headers']) => void;
 }
 
@@ -33,14 +33,15 @@ export interface TransportAnswer {
 const MAX_ANSWER_BYTES = 4 * 1024 * 1024;
 
 /**
- * The HTTP under node-vault, in place of its own: one bound for the whole call, no proxy or certificate setting from the
- * environment, no redirect followed (it would carry the token along), and errors that hold neither token nor body.
+ * The HTTP transport of node-vault, in place of its own. One timeout covers the whole call. It ignores proxy and
+ * certificate settings of the environment, follows no redirect (which would carry the token along), and its errors hold
+ * neither token nor body.
  */
 export class Transport {
   private readonly agents: { readonly http: HttpAgent; readonly https: HttpsAgent };
 
   constructor(ca: string | undefined) {
-    // idle connections are closed by us before the server does, which would look like a call that was lost
+    // close idle connections before the server does, which would look like a lost call
     const options = {
       keepAlive: true,
       maxSockets: 256,
@@ -110,7 +111,7 @@ async function collect(response: IncomingMessage): Promise<unknown> {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    // a gateway's page is no answer of Vault; one with a status of failure still says that much
+    // a gateway's page is not an answer of Vault; its status still counts
     return undefined;
   }
 }

@@ -2,13 +2,15 @@ import vault from 'node-vault';
 import { z } from 'zod';
 import { NoAnswer, type Transport, type TransportCall } from './transport.js';
 
-/** Bounds of one call, in milliseconds; `MINT_MS` for the one that is never broken off. */
+/**
+ * Timeouts of one call, in milliseconds; `MINT_MS` is for the engine's call of a mint, which is never aborted earlier.
+ */
 const CALL_MS = 30_000;
 export const MINT_MS = 60_000;
 
 export interface VaultAnswer {
   readonly status: number;
-  /** the envelope; members that the server left out are absent */
+  /** the response envelope; members that the server left out are absent */
   readonly body: Envelope;
   readonly retryAfterSeconds?: number;
   /** the server's clock, to the second */
@@ -38,7 +40,7 @@ export type Envelope = z.infer<typeof EnvelopeSchema>;
 
 export type Method = 'read' | 'write' | 'list';
 
-/** One identity at one server. Answers of every status are answers; only `NoAnswer` is thrown. */
+/** Calls one server with one token. Returns answers of every status; throws only `NoAnswer`. */
 export class VaultClient {
   private readonly client: vault.client;
 
@@ -51,20 +53,23 @@ export class VaultClient {
     this.client = vault({
       endpoint: address,
       debug: () => undefined,
-      // lists by GET and a query: gateways do not know the verb LIST
+      // lists by GET with a query, because gateways do not know the verb LIST
       noCustomHTTPVerbs: true,
       'request-promise': { defaults: () => (call: TransportCall) => transport.send(call) },
     });
-    // node-vault takes what it was not given from VAULT_TOKEN, VAULT_NAMESPACE and VAULT_PREFIX: nothing here comes from there
+    // node-vault takes missing values from VAULT_TOKEN, VAULT_NAMESPACE and VAULT_PREFIX: set all three here
     Object.assign(this.client, { token: token ?? '', namespace: namespace ?? '', pathPrefix: '' });
   }
 
-  /** The token that calls are made with, empty when there is none. */
+  /** The token of all calls, empty when there is none. */
   get identity(): string {
     return this.token ?? '';
   }
 
-  /** `path` has no leading slash. Only `read`, `write` and `list` of node-vault: its helpers change the client's own token. */
+  /**
+   * Sends one call; `path` has no leading slash. Uses only `read`, `write` and `list` of node-vault, because its
+   * helpers change the client's own token.
+   */
   async call(method: Method, path: string, body?: unknown, timeout = CALL_MS): Promise<VaultAnswer> {
     let seen: Pick<VaultAnswer, 'retryAfterSeconds' | 'date'> & { status: number } = { status: 0 };
     const options: Partial<TransportCall> = {
@@ -82,7 +87,7 @@ export class VaultClient {
   }
 }
 
-/** node-vault rejects every status but 200 and 204, also 202, which is one of success. */
+/** Returns the body of a rejected answer. node-vault rejects every status but 200 and 204, also the success 202. */
 function bodyOf(error: unknown): unknown {
   const response = error instanceof Error && 'response' in error ? error.response : undefined;
   return typeof response === 'object' && response !== null && 'body' in response ? response.body : undefined;

@@ -42,13 +42,13 @@ import {
 export interface VaultParts extends VaultAllowances {
   readonly clock: Clock;
   readonly identityTokens: IdentityTokens;
-  /** ends sessions at the databases behind engines, by their own connections */
+  /** ends sessions at the databases behind engines, over the connections to those databases */
   readonly sessions: SessionEnding;
-  /** how long a server may still be at work on a mint whose answer was lost; 95 s unless said otherwise */
+  /** longest time in seconds that a server works on a mint whose answer was lost; default 95 */
   readonly quietSeconds?: number;
 }
 
-/** Long enough for the calls of a mint; a token of less would have ended before the agent has its secret. */
+/** Long enough for the calls of a mint: a shorter token would expire before the agent has its secret. */
 const MIN_TTL_SECONDS = 5;
 const MAX_TTL_SECONDS = 43_200;
 
@@ -59,12 +59,13 @@ const SIGNED_STAYS = 'what the engine signs it keeps no lease for, so it is vali
 
 const CLOSE_MS = 10_000;
 
-/** How many mints are remembered as begun, so that none of them begins twice. */
+/** Maximum number of begun mints that are remembered, so that none begins twice. */
 const MAX_REMEMBERED = 10_000;
 
 /**
- * A dynamic secret of a Vault or OpenBao engine, read with an orphan token that is made for it alone (ADR 0009). The token's
- * explicit end is Vault's own deadline (I6); revocation is of lease, token and, where asked for, sessions, and is looked after.
+ * Mints a dynamic secret of a Vault or OpenBao engine with an orphan token made for this lease alone (ADR 0009). The
+ * token's explicit end is Vault's own deadline (I6). Revocation ends the lease, the token and, when the scope asks for
+ * it, the sessions, and proves it by look-ups.
  */
 export class VaultProvider
   implements
@@ -76,7 +77,7 @@ export class VaultProvider
 {
   readonly kind = 'vault';
   readonly schemas;
-  readonly authoredMembers = ['method', 'endSessions'];
+  readonly authoring = { authoredMembers: ['method', 'endSessions'] };
   readonly secretMembers = ['/auth/secretId', '/auth/token', '/auth/jwt', '/tls/ca'];
   readonly traits: ProviderTraits = {
     revocation: 'immediate',
@@ -130,7 +131,7 @@ export class VaultProvider
     try {
       return await unlessAborted(signal, run, late);
     } catch (error) {
-      // INVARIANT: I3, what comes of a mint that nobody waits for any more is ended, and given to nobody.
+      // INVARIANT: I3, an abandoned mint ends what it makes and returns it to nobody.
       mint.abandon();
       throw problemOf(error);
     }
@@ -194,8 +195,8 @@ export class VaultProvider
   }
 
   /**
-   * Users that the engine made for Mayfly at the database of `related` and that no lease knows: what a server leaves
-   * behind that was killed half-way. It only looks. Throws `Problem`.
+   * Returns the users that the engine made for Mayfly at the database of `related` and that no lease knows. A server
+   * that was killed half-way leaves them behind. Changes nothing. Throws `Problem`.
    */
   orphans(
     related: RelatedConnection,
@@ -206,10 +207,7 @@ export class VaultProvider
     return unknownUsers(this.parts.sessions, related.config, known, signal);
   }
 
-  /**
-   * Waits for calls that must not be broken off, but not for ever (a crash would not wait either), gives the logins back
-   * and closes all connections.
-   */
+  /** Waits at most 10 s for calls that must not be aborted, revokes the logins and closes all connections. */
   async close(): Promise<void> {
     const patience = AbortSignal.timeout(CLOSE_MS);
     await unlessAborted(patience, Promise.allSettled(this.underWay)).catch(() => undefined);
@@ -223,7 +221,7 @@ export class VaultProvider
     return call;
   }
 
-  /** Nothing at Vault carries a name of ours that a second mint of the same lease would run into. */
+  /** Refuses a second mint of one lease: Vault would not, since no name there is unique to a lease. */
   private begin(leaseId: LeaseId): void {
     if (this.begun.has(leaseId))
       throw new Problem('provider_unavailable', 'this credential was asked for before; what came of it is not known');
@@ -244,7 +242,7 @@ export class VaultProvider
   }
 }
 
-/** The time of the caller is over; what the call came to is not known. */
+/** Returns the failure for a call that outlived its caller's deadline; its outcome is unknown. */
 function late(): VaultFailure {
   return new VaultFailure('timeout', '', { uncertain: true });
 }

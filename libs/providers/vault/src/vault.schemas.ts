@@ -18,7 +18,7 @@ const PathSchema = z.string().superRefine((path, context) => {
 });
 
 const AuthSchema = z.discriminatedUnion('method', [
-  /** Mayfly's own identity token: no stored secret. It is for the address that it is sent to and no other. */
+  /** Logs in with Mayfly's own identity token, so no secret is stored. The token's audience is the server's address. */
   z.strictObject({ method: z.literal('jwt'), role: RoleSchema, mount: MountSchema.default('jwt') }),
   z.strictObject({
     method: z.literal('approle'),
@@ -36,7 +36,7 @@ const AuthSchema = z.discriminatedUnion('method', [
   z.strictObject({ method: z.literal('token'), token: SecretSchema }),
 ]);
 
-/** What this deployment allows; production allows neither. */
+/** Exceptions for development; production allows neither. */
 export interface VaultAllowances {
   readonly allowPlainHttp: boolean;
   readonly allowTokenAuth: boolean;
@@ -52,7 +52,7 @@ export function vaultConfigSchema({ allowPlainHttp, allowTokenAuth }: VaultAllow
         const fault = addressFault(address, allowPlainHttp);
         if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
       }),
-    /** the namespace that all calls are made in; a scope cannot name another one */
+    /** the namespace of all calls; a scope cannot name another one */
     namespace: z
       .string()
       .max(256)
@@ -61,7 +61,7 @@ export function vaultConfigSchema({ allowPlainHttp, allowTokenAuth }: VaultAllow
         'use segments of letters, digits, `_` and `-`, without slashes at the ends',
       )
       .optional(),
-    /** certificates of the authority that signed the server's, in PEM, as a `file:` reference */
+    /** PEM certificates of the authority that signed the server's, as a `file:` reference */
     tls: z
       .strictObject({
         ca: z
@@ -74,34 +74,40 @@ export function vaultConfigSchema({ allowPlainHttp, allowTokenAuth }: VaultAllow
     auth: AuthSchema.refine(({ method }) => method !== 'token' || allowTokenAuth, {
       message: 'log in by jwt, kubernetes or approle; a fixed token is for development',
     }),
-    /** the token role that leases' tokens are created by */
+    /** the token role that creates the tokens of leases */
     tokenRole: RoleSchema.default('mayfly'),
     /**
-     * The only engines that scopes may name; without it, any that the broker's policy allows. `endsSessions`: the owner's
-     * word that revocation at this engine ends open sessions too (docs/connect-vault.md has the statements for databases).
+     * The only engines that scopes may name; without it, every engine that the broker's policy allows. `endsSessions`:
+     * the owner declares that revocation at this engine ends open sessions too (docs/connect-vault.md has the
+     * statements for databases).
      */
     engines: z
       .array(z.strictObject({ mount: MountSchema, endsSessions: z.boolean().default(false) }))
       .min(1)
       .max(64)
       .optional(),
-    /** calls at one engine at a time, for mints and for revocations each */
+    /** maximum concurrent calls at one engine, for mints and for revocations each */
     concurrency: z.int().min(1).max(64).default(8),
     maxTtlSeconds: z.int().min(60).max(2_764_800).default(43_200),
   });
 }
 export type VaultConfig = z.infer<ReturnType<typeof vaultConfigSchema>>;
 
-/** What Mayfly sets itself where an engine signs: a template could make the credential outlive its lease by them (I6). */
+/**
+ * Members that Mayfly refuses in the body of a signing path: with them a template could make the credential outlive its
+ * lease (I6).
+ */
 const LIFETIME_MEMBERS = ['ttl', 'max_ttl', 'not_after', 'valid_before'];
 
-/** A rendered scope: one path, how it is asked, and with what. */
+/** A rendered scope: one path, the method and the body of the request. */
 export const VaultScopeSchema = z
   .strictObject({
     path: PathSchema,
     method: z.enum(['read', 'write']),
     body: z.record(z.string().min(1).max(128), z.json()).optional(),
-    /** the `postgres` connection to the database whose users the engine makes: Mayfly then ends their sessions itself */
+    /**
+     * the `postgres` connection to the database whose users the engine makes; Mayfly then ends their sessions itself
+     */
     endSessions: z.string().min(1).max(63).optional(),
   })
   .refine(({ method, body }) => method === 'write' || body === undefined, {
@@ -125,21 +131,21 @@ export const VaultScopeSchema = z
   });
 export type VaultScope = z.infer<typeof VaultScopeSchema>;
 
-/** What revocation needs. It is written before the mint, and completed as the mint goes on. */
+/** Input of revocation. Mayfly records it before the mint and completes it during the mint. */
 export const VaultHandleSchema = z.strictObject({
-  /** the lease's own id, which stands in the metadata of its token */
+  /** the lease's id, also in the metadata of its token */
   lease: z.string().regex(/^lse_[0-9a-z]{26}$/),
   path: PathSchema,
   method: z.enum(['read', 'write']),
-  /** the policy of the lease's token: for this path and nothing else */
+  /** the policy of the lease's token, which allows this path only */
   policy: z.string().regex(/^mayfly-[0-9a-f]{40}$/),
-  /** from then on no call of the mint can still be under way at the server */
+  /** the instant from which the server cannot be working on a call of the mint any more */
   quietFrom: z.iso.datetime(),
   issuedAt: z.iso.datetime(),
-  /** the explicit end of the token, which no renewal moves */
+  /** the explicit end of the token; Mayfly refuses a renewal beyond it */
   furthest: z.iso.datetime(),
   accessor: z.string().min(1).max(256).optional(),
-  /** the engine's answer came: with a lease, with something signed, or as a refusal */
+  /** the engine's answer: a lease, a signed credential or a refusal; absent until it is known */
   answer: z.enum(['lease', 'signed', 'nothing']).optional(),
   leaseId: z.string().min(1).max(1024).optional(),
   username: z.string().min(1).max(256).optional(),

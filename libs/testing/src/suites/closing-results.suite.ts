@@ -1,12 +1,13 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { addSeconds } from '@mayfly/kernel';
-import { CLAIM_SECONDS, type LeaseClaim, type TaskIntent } from '@mayfly/issuance';
+import type { TaskIntent } from '@mayfly/issuance';
+import { CLAIM_SECONDS, type LeaseClaim } from '@mayfly/revocation';
 import type { TaskEndCause } from '@mayfly/tasks';
 import { activationOf, type IntentOptions } from '../builders.js';
 import type { LeaseView, TaskStores } from '../task-stores.js';
 import { activeTask, endTask, openedTask, proofOf, retryOf } from './task-steps.js';
 
-/** What every `ClosingStore` promises of results. `make` gives stores without rows. */
+/** Tests of results that every `ClosingStore` must pass. `make` returns stores without rows. */
 export function closingResultsSuite(make: () => TaskStores | Promise<TaskStores>): void {
   describe('a closing store', () => {
     let stores: TaskStores;

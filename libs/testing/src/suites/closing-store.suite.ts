@@ -1,12 +1,13 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { CLAIM_SECONDS, type EndRequest, type LeaseClaim, type TaskIntent } from '@mayfly/issuance';
+import type { TaskIntent } from '@mayfly/issuance';
+import { CLAIM_SECONDS, type LeaseClaim } from '@mayfly/revocation';
+import type { EndRequest, TaskEndCause } from '@mayfly/tasks';
 import { addSeconds } from '@mayfly/kernel';
-import type { TaskEndCause } from '@mayfly/tasks';
-import { activationOf, taskIntent, type IntentOptions } from '../builders.js';
+import { activationOf, type IntentOptions, taskIntent } from '../builders.js';
 import type { TaskStores } from '../task-stores.js';
 import { activeTask, endTask, openedTask, proofOf, retryOf } from './task-steps.js';
 
-/** What every `ClosingStore` promises of ends and claims. `make` gives stores without rows. */
+/** Tests of ends and claims that every `ClosingStore` must pass. `make` returns stores without rows. */
 export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>): void {
   describe('a closing store', () => {
     let stores: TaskStores;
@@ -179,7 +180,7 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         const intents = [await active({ connections: ['crm', 'files'] }), await active(), await active()];
         await stores.scene.advance(600);
         const claims: LeaseClaim[] = [];
-        // Rows that another worker holds are passed over; they come with one of the next rounds.
+        // A round skips rows that another worker has locked; a later round claims them.
         for (let round = 0; round < 4; round += 1) {
           claims.push(...(await Promise.all([1, 2, 3].map(() => stores.closing.claimDue({ limit: 10 })))).flat());
         }

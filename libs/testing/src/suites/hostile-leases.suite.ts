@@ -2,9 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { CredentialProvider, Minted, MintOrder } from '@mayfly/credentials';
 import { mintOrder } from '../mint-order.js';
 
-/** A session that was opened with a credential and is still open. */
+/** An open session of a credential. */
 export interface OpenUse {
-  /** Whether it can do now what its scope allows. */
+  /** True when the session can do now what its scope allows. */
   works(): Promise<boolean>;
 }
 
@@ -14,11 +14,11 @@ export interface HostileLease<Handle> {
   readonly secret: Minted<Handle>['secret'];
 }
 
-/** What a lease may do with nothing but its own credential, against everybody else. */
+/** An attack that an agent can make with only its own credential. */
 export interface Misdeed<Handle> {
   /** completes "an agent that …" */
   readonly name: string;
-  /** Commits it with `culprit`, where it can against `victim`, and keeps it up until the function that it gives is called. */
+  /** Attacks with the credential of `culprit`, if possible against `victim`, until the returned function is called. */
   readonly commit: (culprit: HostileLease<Handle>, victim: HostileLease<Handle>) => Promise<() => Promise<void>>;
 }
 
@@ -32,8 +32,9 @@ export interface HostileSubject<Config, Scope, Handle> {
 }
 
 /**
- * Nothing that one lease does keeps another one alive, or itself: while an agent misbehaves, another lease ends with proof,
- * a new one can be made, and then the culprit's own lease ends. Death is seen by the session of the lease, never by a state.
+ * Tests that no attack with one lease keeps another lease, or the lease itself, alive. During the attack the other
+ * lease ends with proof; then the attacker's own lease ends, and a new lease can be minted. A use of each session
+ * proves the end, never a state.
  */
 export function hostileLeaseSuite<Config, Scope, Handle>(
   name: string,
@@ -54,7 +55,7 @@ export function hostileLeaseSuite<Config, Scope, Handle>(
       const { handle, secret } = await subject.provider.mint(ordered, planned, signal, () => Promise.resolve(true));
       return { order: ordered, handle, secret };
     };
-    /** As the worker does: again until there is proof. */
+    /** Revokes as the worker does: repeats until there is proof. */
     const end = async ({ order: ordered, handle }: Awaited<ReturnType<typeof mint>>): Promise<void> => {
       const details = new Set<string>();
       const giveUpAt = performance.now() + 30_000;

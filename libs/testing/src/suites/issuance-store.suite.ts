@@ -1,10 +1,11 @@
-import { auditEntry, MAYFLY } from '@mayfly/audit';
+import { bareEntry } from '../bare-entry.js';
+import { MAYFLY } from '@mayfly/audit';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import { addSeconds, newId } from '@mayfly/kernel';
 import { activationOf, declareFor, taskIntent, type IntentOptions } from '../builders.js';
 import type { TaskStores } from '../task-stores.js';
 
-/** What every `IssuanceStore` promises. `make` gives stores without rows. */
+/** Tests that every `IssuanceStore` must pass. `make` returns stores without rows. */
 export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>): void {
   describe('an issuance store', () => {
     let stores: TaskStores;
@@ -228,7 +229,7 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
 
     it('records entries that belong to no change', async () => {
       const taskId = newId('tsk');
-      const entries = [1, 2].map(() => auditEntry('task.denied', stores.scene.clock.now(), MAYFLY, { taskId }, {}));
+      const entries = [1, 2].map(() => bareEntry('task.denied', stores.scene.clock.now(), MAYFLY, { taskId }, {}));
       await stores.issuance.record(entries);
       expect(await stores.scene.auditTypes(taskId)).toEqual(['task.denied', 'task.denied']);
     });

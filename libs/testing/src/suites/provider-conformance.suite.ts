@@ -5,51 +5,54 @@ import type { CredentialProvider, Minted, MintOrder, Renewable, RevocationOutcom
 import { addSeconds, Problem, type LeaseId } from '@mayfly/kernel';
 import { mintOrder } from '../mint-order.js';
 
-/** A provider with a target that really answers. */
+/** A provider with a target that answers calls. */
 export interface ProviderSubject<Config, Scope, Handle> {
   readonly provider: CredentialProvider<Config, Scope, Handle> & Partial<Renewable<Config, Scope, Handle>>;
   readonly config: Config;
   readonly scope: Scope;
   /** the target's time */
   now(): Date;
-  /** Uses the credential as an agent would: whether the target accepts it now or, where its time can be set, at `at`. */
+  /**
+   * Uses the credential as an agent would. True when the target accepts it now, or at `at` if the target's time can be
+   * set.
+   */
   isAlive(secret: Minted<Handle>['secret'], at?: Date): Promise<boolean>;
-  /** Whether the target still knows anything by this handle, working or not. */
+  /** True when the target has any object for this handle, working or not. */
   isPresent(handle: Handle): Promise<boolean>;
-  /** the parts of a secret that nobody but the agent may see */
+  /** the parts of a secret that only the agent may see */
   secretTexts(secret: Minted<Handle>['secret']): readonly string[];
-  /** a scope that the target refuses, where it can */
+  /** a scope that the target refuses; absent when it refuses none */
   readonly refusedScope?: Scope;
-  /** configurations that lead nowhere, and what in them nobody may see */
+  /** configurations whose target cannot be reached; `canaries` are the secrets in them */
   readonly brokenConfigs?: readonly Config[];
   readonly canaries?: readonly string[];
-  /** Makes the target leave the mint of this lease unanswered. */
+  /** Makes the target receive the mint of this lease and not answer it. */
   stall?(order: MintOrder<Config, Scope>, handle: Handle): Promise<Stall>;
   close(): Promise<void>;
 }
 
 interface Stall {
-  /** Resolves once the target has the call and leaves it waiting. */
+  /** Resolves once the target has received the call. */
   reached(): Promise<void>;
   release(): Promise<void>;
 }
 
-/** What the provider claims; the cases that follow from it are run, the others are shown as skipped. */
+/** The abilities of the provider; the suite skips the cases that it lacks the ability for. */
 export interface Abilities {
   readonly remote: boolean;
   readonly renewable: boolean;
   readonly refusesScopes: boolean;
   readonly stalls: boolean;
   /**
-   * Whether the target keeps a record of each credential, so that it can say that there is none, and refuse a second one of a
-   * name. True unless given.
+   * True when the target records each credential, so that it can prove that none exists and refuse a second one of the
+   * same name. The default is true.
    */
   readonly keepsRecord?: boolean;
 }
 
 const GONE = ['revoked', 'already_gone'];
 
-/** The promises of `CredentialProvider`, as every provider has to keep them against its real target. */
+/** Tests that every `CredentialProvider` must pass against its real target. */
 export function providerConformanceSuite<Config, Scope, Handle>(
   name: string,
   abilities: Abilities,
@@ -62,7 +65,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
     const noneLeft = isRecorded ? ['already_gone'] : GONE;
     const whenRemote = abilities.remote ? it : it.skip;
     const whenRenewable = abilities.renewable ? it : it.skip;
-    // without a remote effect there is nothing to look at: the lease, which is no provider's, decides
+    // without a remote effect there is nothing to test at a target: the lease decides
     const whenRemoteAndRenewable = abilities.remote && abilities.renewable ? it : it.skip;
     const whenRefusing = abilities.refusesScopes ? it : it.skip;
     const whenStalling = abilities.stalls ? it : it.skip;
@@ -87,7 +90,10 @@ export function providerConformanceSuite<Config, Scope, Handle>(
         return true;
       });
     }
-    /** Revokes by what was recorded last, or by the plan of when the configuration was in order, until it is more than on its way. */
+    /**
+     * Revokes with the last recorded handle, or with the plan for the valid configuration, until the revocation is
+     * proven or acknowledged.
+     */
     async function revoke(order: MintOrder<Config, Scope>): Promise<RevocationOutcome> {
       for (;;) {
         const handle = recorded.get(order.leaseId) ?? subject.provider.plan({ ...order, config: subject.config });
@@ -96,7 +102,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
         await pause(Math.min(outcome.retryAfterSeconds ?? 1, 1) * 1000);
       }
     }
-    /** Whether the credential is accepted at the instant from which the outcome says that it is not. */
+    /** True when the target accepts the credential at the instant from which it should refuse it. */
     const isAliveAfter = (outcome: RevocationOutcome, secret: Minted<Handle>['secret']): Promise<boolean> =>
       subject.isAlive(secret, 'effectiveAt' in outcome ? outcome.effectiveAt : undefined);
 
@@ -277,7 +283,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
   });
 }
 
-/** Collects what is written to the console or the terminal, until the function that it gives is called. */
+/** Collects the output to console and terminal, until the returned function is called. */
 function captureOutput(seen: unknown[]): () => void {
   const collect = (...written: unknown[]): boolean => {
     seen.push(written);

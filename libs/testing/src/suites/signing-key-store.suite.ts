@@ -5,7 +5,7 @@ import type { SigningKeyPurpose, SigningKeyStore, StoredSigningKey } from '@mayf
 
 const START = new Date('2030-01-01T00:00:00.123Z');
 
-/** A row of the right shape; no store looks into its key. */
+/** Makes a row of the right shape. No store reads the key in it. */
 function row(kid: string, activeFrom: Date): StoredSigningKey {
   return {
     kid,
@@ -17,10 +17,10 @@ function row(kid: string, activeFrom: Date): StoredSigningKey {
   };
 }
 
-/** The stores of one place, by purpose. */
+/** The stores of one database, by purpose. */
 type Place = (purpose: SigningKeyPurpose) => SigningKeyStore;
 
-/** What every `SigningKeyStore` promises. `makePlace` gives a place without any key. */
+/** Tests that every `SigningKeyStore` must pass. `makePlace` returns a database without keys. */
 export function signingKeyStoreSuite(makePlace: () => Place | Promise<Place>): void {
   const make = async (): Promise<SigningKeyStore> => (await makePlace())('access');
 
@@ -41,7 +41,7 @@ export function signingKeyStoreSuite(makePlace: () => Place | Promise<Place>): v
 
     it('lists the keys by the instant from which they sign', async () => {
       const store = await make();
-      // By kid or by text these would come in another order.
+      // An order by kid would differ from this one.
       const kids = ['m', 'z', 'a', 'Q'];
       for (const [index, kid] of kids.entries()) {
         expect(await store.add(row(kid, addSeconds(START, index * 86_400)), kids[index - 1])).toBe(true);

@@ -1,12 +1,13 @@
 import { MAYFLY } from '@mayfly/audit';
 import { expect } from '@jest/globals';
-import type { ClosingResult, EndRequest, LeaseClaim, TaskIntent } from '@mayfly/issuance';
+import type { TaskIntent } from '@mayfly/issuance';
+import type { ClosingResult, LeaseClaim } from '@mayfly/revocation';
+import type { EndRequest, TaskEndCause } from '@mayfly/tasks';
 import { addSeconds } from '@mayfly/kernel';
-import type { TaskEndCause } from '@mayfly/tasks';
-import { activationOf, declareFor, taskIntent, type IntentOptions } from '../builders.js';
+import { activationOf, declareFor, type IntentOptions, taskIntent } from '../builders.js';
 import type { TaskStores } from '../task-stores.js';
 
-/** A task after step 7: its leases are being minted. */
+/** Makes a task after step 9: its leases are being minted. */
 export async function openedTask(stores: TaskStores, options: IntentOptions = {}): Promise<TaskIntent> {
   const intent = taskIntent(stores.scene.clock, options);
   await declareFor(stores.scene, intent);
@@ -14,14 +15,14 @@ export async function openedTask(stores: TaskStores, options: IntentOptions = {}
   return intent;
 }
 
-/** A task after step 9: its leases are active. */
+/** Makes a task after step 11: its leases are active. */
 export async function activeTask(stores: TaskStores, options: IntentOptions = {}): Promise<TaskIntent> {
   const intent = await openedTask(stores, options);
   expect(await stores.issuance.activate(activationOf(intent))).toBe(true);
   return intent;
 }
 
-/** Asks for the end of a task. */
+/** Requests the end of a task. */
 export function endTask(
   stores: TaskStores,
   { task }: TaskIntent,
@@ -31,7 +32,7 @@ export function endTask(
   return stores.closing.requestEnd({ taskId: task.id, cause, actor: MAYFLY, ...more });
 }
 
-/** What a worker records on the provider's proof. */
+/** Makes the result that a worker records with the provider's proof. */
 export function proofOf(
   stores: TaskStores,
   claim: LeaseClaim,
@@ -40,7 +41,7 @@ export function proofOf(
   return { claim, state, effectiveAt: stores.scene.clock.now() };
 }
 
-/** What a worker records without proof. */
+/** Makes the result that a worker records without proof. */
 export function retryOf(
   stores: TaskStores,
   claim: LeaseClaim,

@@ -1,4 +1,5 @@
-import { auditEntry, MAYFLY } from '@mayfly/audit';
+import { bareEntry } from '../bare-entry.js';
+import { MAYFLY } from '@mayfly/audit';
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { Renewal, TaskIntent } from '@mayfly/issuance';
 import { addSeconds, newId } from '@mayfly/kernel';
@@ -6,7 +7,7 @@ import { activationOf, type IntentOptions } from '../builders.js';
 import type { TaskStores } from '../task-stores.js';
 import { activeTask } from './task-steps.js';
 
-/** What every `TaskStore` promises. `make` gives stores without rows. */
+/** Tests that every `TaskStore` must pass. `make` returns stores without rows. */
 export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): void {
   describe('a task store', () => {
     let stores: TaskStores;
@@ -22,12 +23,12 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
         taskId: task.id,
         expiresAt,
         dueAt,
-        audit: [auditEntry('task.renewed', stores.scene.clock.now(), MAYFLY, { taskId: task.id }, {})],
+        audit: [bareEntry('task.renewed', stores.scene.clock.now(), MAYFLY, { taskId: task.id }, {})],
         wakeUps: leases.map(({ id }) => ({ leaseId: id, reason: 'due', runAt: dueAt })),
       };
     }
 
-    /** A task that is on its way out, in one of three ways, with its state then. */
+    /** Makes a task that is ending, has ended or is past its deadline. */
     async function ending(way: string): Promise<TaskIntent> {
       const intent = await active({ heartbeatTimeoutSeconds: 1_000 });
       if (way === 'past its deadline') await stores.scene.advance(601);

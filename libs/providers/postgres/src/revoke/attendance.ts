@@ -7,17 +7,18 @@ import { Watch } from './watch.js';
 
 const TICK_MS = 250;
 const TICK_DEADLINE_MS = 10_000;
-/** How often the session that watches is replaced where nobody asks for it, and how soon again after a login that failed. */
+/** Interval of fresh logins, and the delay before the next one after a failed login. */
 const FRESH_LOGIN_MS = 30_000;
 const FAILED_LOGIN_MS = 2_000;
 const TIDY_MS = 60_000;
 const YIELD_MS = 1_000;
-/** Rounds of ending hoarders in one tick. */
+/** Maximum attempts to end lock-hoarding sessions in one tick. */
 const RELIEF_ROUNDS = 20;
 
 /**
- * One target while leases live there. Its sessions for revocation are open before the first mint, so that a server which
- * lets nobody in any more still takes revocations; a fresh login every few seconds proves that the next process could too.
+ * Keeps one target revocable while leases live there. Opens the revocation sessions before the first mint, so that a
+ * server that refuses every login still takes revocations. Repeats a fresh login, which proves that a new process could
+ * log in too.
  */
 export class AttendedTarget {
   readonly desk: RevocationDesk;
@@ -51,7 +52,7 @@ export class AttendedTarget {
 
   /**
    * Resolves when revocation is possible now: its sessions are open, and the last fresh login worked. Throws
-   * `provider_unavailable` or `provider_rejected` with what the server said.
+   * `provider_unavailable` or `provider_rejected` with the reason.
    */
   async ready(signal: AbortSignal): Promise<void> {
     if (this.lastFailure !== undefined) throw this.lastFailure;
@@ -62,7 +63,7 @@ export class AttendedTarget {
     await this.opening;
   }
 
-  /** Logs in afresh now. Throws as `ready` does. */
+  /** Replaces the watch session by a fresh login now. Throws as `ready` does. */
   async logIn(signal: AbortSignal): Promise<void> {
     try {
       await this.watch.renew(signal);
@@ -70,7 +71,7 @@ export class AttendedTarget {
       this.lastFailure = undefined;
       this.nextLogin = performance.now() + FRESH_LOGIN_MS;
     } catch (error) {
-      // whatever failed, no session came about that could mint
+      // whatever failed, no session was opened that could mint
       this.lastFailure = problemOf(error instanceof Problem ? error : new NotConnected(causeOf(error)));
       const isFull = codeOf(causeOf(error)) === OUT_OF_LOCKS;
       this.nextLogin = performance.now() + (isFull ? TICK_MS : FAILED_LOGIN_MS);
@@ -98,7 +99,7 @@ export class AttendedTarget {
       this.onIdle();
       return;
     }
-    // apart from each other: a login can hang behind the very administrator to whom the open session gives way
+    // separate: a login can hang behind the very administrator for whom `guard` must close the open session
     this.guarding ??= this.guard().finally(() => {
       this.guarding = undefined;
     });
@@ -148,7 +149,7 @@ function causeOf(error: unknown): unknown {
   return error instanceof NotConnected ? error.cause : error;
 }
 
-/** The targets that are attended to now; each is let go of when its last lease should be over. */
+/** The targets where leases live. Closes each one when its last lease should have ended. */
 export class Attendance {
   private readonly byAddress = new Map<string, AttendedTarget>();
 

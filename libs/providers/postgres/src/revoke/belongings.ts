@@ -6,16 +6,19 @@ import type { Session } from '../session.js';
 import type { FoundRole } from './looks.js';
 import { dropStatement, message, unlessState, workAs } from './statements.js';
 
-/** Each thing that is removed takes an entry in the server's lock table, which is as large as 64 a session by default. */
+/**
+ * Objects dropped in one transaction. Each takes an entry in the server's lock table, which has 64 a session by
+ * default.
+ */
 const BATCH = 500;
-/** Long enough to keep its place in the queue while those ahead of it are ended. */
+/** Lock timeout: long enough to stay in the queue while the sessions ahead are ended. */
 const PATIENCE_MS = 1_000;
 
 const KINDS = ['table', 'view', 'materialized view', 'foreign table', 'sequence', 'function', 'procedure'];
 
 /**
- * Removes what the agent made in this database, in batches, and then its role. False when something remains that the
- * connection's role cannot remove: another owner's grants to the role, or things in another database.
+ * Drops the objects that the agent made in this database, in batches, and then its role. Returns false when the
+ * connection's role cannot remove everything: grants by another owner remain, or objects in another database.
  */
 export async function dropWithBelongings(session: Session, role: FoundRole, facts: ServerFacts): Promise<boolean> {
   const inherit = facts.version >= 160_000 ? ' WITH INHERIT TRUE' : '';
@@ -36,7 +39,7 @@ async function removeLargeObjects(session: Session, { oid }: FoundRole): Promise
   while ((await lastRows(session, message(PATIENCE_MS, [batch]))).length > 0);
 }
 
-/** A batch that fails is left to DROP OWNED, which removes what is left in one transaction. */
+/** Stops at the first batch that fails: DROP OWNED removes the rest in one transaction. */
 async function removeThings(session: Session, { oid }: FoundRole): Promise<void> {
   const owned = `
     SELECT thing.type AS kind, thing.identity FROM pg_shdepend, pg_identify_object(classid, objid, 0) AS thing
@@ -59,7 +62,10 @@ async function lastRows(session: Session, text: string): Promise<readonly unknow
   return results.at(-1)?.rows ?? [];
 }
 
-/** A role that cannot be dropped loses its memberships; where it belongs to what remains, in words. */
+/**
+ * Revokes the memberships of a role that cannot be dropped. Returns the databases where objects still depend on it, in
+ * words. Throws `provider_unavailable` when the role is still a member of another role.
+ */
 export async function strip(session: Session, role: FoundRole, scopeRole: string): Promise<string> {
   const scope = escapeIdentifier(scopeRole);
   await unlessState(['42704'], () => session.query(`REVOKE ${scope} FROM ${escapeIdentifier(role.name)}`));

@@ -1,8 +1,9 @@
 import { LEASE_ROLES, PREPARED } from './looks.js';
 
 /**
- * Sessions of Mayfly's login that have waited for a moment, and all that they wait behind. The queue can lead over a session
- * that is no lease's, which is left alone. `pg_stat_activity` shows one role nothing of another's but its name, so `pg_locks` is asked.
+ * The sessions of Mayfly's login that have waited for 20 ms, and all sessions that block them. The queue can include a
+ * session that belongs to no lease; Mayfly does not end it. The query reads `pg_locks`, because `pg_stat_activity`
+ * shows one role only the names of other roles' sessions.
  */
 const QUEUE = `
   WITH RECURSIVE queue (pid) AS (
@@ -10,13 +11,14 @@ const QUEUE = `
      WHERE usename = session_user AND NOT granted AND waitstart < clock_timestamp() - interval '20 ms'
     UNION SELECT ahead.pid FROM queue, unnest(pg_blocking_pids(queue.pid)) AS ahead (pid) WHERE ahead.pid > 0)`;
 
-/** Ends the sessions of leases that a statement of Mayfly's waits behind. */
+/** Ends the sessions of leases that block a statement of Mayfly. */
 export const END_THOSE_AHEAD = `${QUEUE}
   SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid IN (SELECT pid FROM queue) AND usename ~ ${LEASE_ROLES}`;
 
 /**
- * Prepared transactions of leases that a statement of Mayfly's waits behind. They have no process; their locks are found by
- * the lock on their own transaction, since `virtualtransaction` names it only after a restart of the server.
+ * The prepared transactions of leases that block a statement of Mayfly. They have no process. The query finds their
+ * locks by the lock on their own transaction id, because `virtualtransaction` names it only after a restart of the
+ * server.
  */
 export const PREPARED_AHEAD = `${QUEUE}
   ${PREPARED.trim()} AND transaction::text IN (
@@ -29,9 +31,9 @@ export const PREPARED_AHEAD = `${QUEUE}
        AND own.locktype = 'transactionid')`;
 
 /**
- * Ends the sessions of leases that hold or want a relation of the server's own in a mode that keeps others from it. No lease
- * needs one, and PostgreSQL lets everybody queue for it: CREATE RULE and CREATE TRIGGER ask for the lock before the right,
- * and everything that comes later, logins too, waits behind them. 16384 is the first oid that is not the server's own.
+ * Ends the sessions of leases that hold or want a blocking lock on a system relation (oid below 16384). No lease needs
+ * such a lock, but PostgreSQL lets everybody queue for it: CREATE RULE and CREATE TRIGGER ask for the lock before they
+ * check the right, and everything later, logins too, waits behind them.
  */
 export const END_CATALOG_LOCKERS = `
   SELECT pg_terminate_backend(pid) FROM pg_stat_activity

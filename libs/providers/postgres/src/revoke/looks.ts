@@ -1,17 +1,17 @@
 import { escapeLiteral } from 'pg';
 
-/** A lease role as the server has it now. */
+/** A lease role as the server reports it. */
 export interface FoundRole {
   readonly name: string;
   readonly oid: string;
-  /** the role that made it and that alone can change it (PostgreSQL 16 and newer); null where any CREATEROLE can */
+  /** the role that created it and alone can change it (PostgreSQL 16 and newer); null when any CREATEROLE can */
   readonly maker: string | null;
 }
 
-/** Roles of leases, which agents log in as: a pattern for SQL. */
+/** SQL pattern for the names of lease roles. */
 export const LEASE_ROLES = "'^mayfly_[0-9a-z]{26}$'";
 
-/** The maker of a role is the member with ADMIN that the login may work as. */
+/** Reads each role with its maker: the member with ADMIN that the login may work as. */
 const FOUND = `
   SELECT role.rolname AS name, role.oid::text AS oid,
          (SELECT maker.rolname FROM pg_auth_members AS held JOIN pg_roles AS maker ON maker.oid = held.member
@@ -19,17 +19,22 @@ const FOUND = `
            ORDER BY maker.rolname = current_user DESC LIMIT 1) AS maker
     FROM pg_roles AS role`;
 
-/** Which of these roles exist, and who made each. */
+/** Returns the query for those of these roles that exist, with the maker of each. */
 export function findRoles(names: readonly string[]): string {
   return `${FOUND} WHERE role.rolname IN (${names.map((name) => escapeLiteral(name)).join()})`;
 }
 
-/** Roles of ended leases: they can neither log in nor use anything, which no lease that lives or ends is like. */
+/**
+ * The remaining roles of ended leases: they cannot log in and are members of no role. No lease that lives or is being
+ * ended has such a role.
+ */
 export const REMAINS = `${FOUND}
    WHERE role.rolname ~ ${LEASE_ROLES} AND NOT role.rolcanlogin
      AND NOT EXISTS (SELECT FROM pg_auth_members WHERE member = role.oid) LIMIT 20`;
 
-/** Ends the sessions of roles, in every database of the server: how many each role had. */
+/**
+ * Returns the query that ends the sessions of these roles in every database of the server, and counts them per role.
+ */
 export function endSessionsOf(oids: readonly string[]): string {
   return `
   SELECT usesysid::text AS oid, count(pg_terminate_backend(pid))::int AS sessions
@@ -37,7 +42,7 @@ export function endSessionsOf(oids: readonly string[]): string {
 }
 
 /**
- * Transactions that wait for a second phase; they outlive the session, and their owner's role. Before PostgreSQL 16 a lease
+ * The prepared transactions of leases. They outlive their session and their owner's role. Before PostgreSQL 16 a lease
  * may prepare one as its scope role.
  */
 export const PREPARED = `

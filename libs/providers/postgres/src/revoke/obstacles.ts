@@ -5,10 +5,10 @@ import type { PreparedTransaction } from './looks.js';
 import type { PreparedEnding } from './prepared.js';
 import type { Watch } from './watch.js';
 
-/** How often a statement that is waited for is looked at. */
+/** Interval at which blockers of a running statement are ended. */
 const LOOK_INTERVAL_MS = 25;
 
-/** Takes out of the way of Mayfly's statements and of everybody's logins what leases put there. */
+/** Ends the sessions and prepared transactions of leases that block Mayfly's statements or anybody's logins. */
 export class Obstacles {
   private clearing: Promise<void> | undefined;
   private failure: unknown;
@@ -18,12 +18,12 @@ export class Obstacles {
     private readonly prepared: Pick<PreparedEnding, 'rollBack'>,
   ) {}
 
-  /** Ends what keeps everybody from the server's own relations. */
+  /** Ends the sessions of leases that block the system relations. */
   async clearCatalogs(signal: AbortSignal): Promise<void> {
     await this.watch.run(`SELECT pg_stat_clear_snapshot();\n${END_CATALOG_LOCKERS}`, signal);
   }
 
-  /** Once for all that call it at the same time. */
+  /** Runs once for all concurrent callers. */
   private clear(signal: AbortSignal): Promise<void> {
     this.clearing ??= this.clearNow(signal).finally(() => {
       this.clearing = undefined;
@@ -31,7 +31,10 @@ export class Obstacles {
     return this.clearing;
   }
 
-  /** Does some work and keeps the way clear meanwhile. Where the work fails behind what could not be cleared, throws why. */
+  /**
+   * Runs `work` and ends blockers meanwhile. When `signal` aborts the work, throws the error of a blocker that could
+   * not be ended, if there is one.
+   */
   async clearedDuring<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     const done = new AbortController();
     const clearing = this.keepClear(AbortSignal.any([signal, done.signal]), signal);

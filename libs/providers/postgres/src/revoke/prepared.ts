@@ -6,10 +6,10 @@ import { Target, type TargetAddress } from '../target.js';
 import { findRoles, type FoundRole, type PreparedTransaction } from './looks.js';
 import type { Watch } from './watch.js';
 
-/** A name that an agent chose, as far as it is shown. */
+/** Maximum number of characters shown of a transaction's name, which an agent chose. */
 const SHOWN_CHARACTERS = 64;
 
-/** Ends prepared transactions of leases, in whichever database of the server they are. */
+/** Rolls back prepared transactions of leases in any database of the server. */
 export class PreparedEnding {
   constructor(
     private readonly address: TargetAddress,
@@ -17,7 +17,9 @@ export class PreparedEnding {
     private readonly lane: Target,
   ) {}
 
-  /** Throws Problem `provider_unavailable`, which names the database and the transaction. */
+  /**
+   * Rolls back one prepared transaction. Throws `provider_unavailable`, which names the database and the transaction.
+   */
   async rollBack(one: PreparedTransaction, signal: AbortSignal): Promise<void> {
     try {
       const { database, version, identity } = await this.watch.facts(signal);
@@ -37,7 +39,10 @@ export class PreparedEnding {
     }
   }
 
-  /** ROLLBACK PREPARED works only in the database of the transaction: by the same login, which may connect where leases may. */
+  /**
+   * Runs `work` in the transaction's database, the only one in which ROLLBACK PREPARED works. Uses the same login,
+   * which may connect wherever leases may.
+   */
   private async inDatabase(
     database: string,
     signal: AbortSignal,
@@ -59,8 +64,9 @@ function serverOf(identity: string): string {
 }
 
 /**
- * As the role that prepared it: only that role or a superuser may, and the role that made it may take its place. The session
- * goes back to its own role, and out of the role again, which a scope role outlasts.
+ * Rolls back as the role that prepared the transaction: only that role or a superuser may, and the role's maker can
+ * become a member of it. Resets the session's role afterwards. Before PostgreSQL 16 it also revokes the membership in a
+ * scope role, because a scope role outlasts the lease.
  */
 async function rollBackPrepared(
   session: Session,
@@ -74,10 +80,10 @@ async function rollBackPrepared(
   await session.query(`GRANT ${name} TO CURRENT_USER${asMember}`);
   await session.query(`SET ROLE ${name}`);
   try {
-    // not inside a message of several statements: the server refuses it in a transaction
+    // sent alone: the server refuses it inside a transaction
     await session.query(`ROLLBACK PREPARED ${escapeLiteral(gid)}`);
   } catch (error) {
-    // somebody else ended it meanwhile
+    // another process ended it
     if (codeOf(error) !== UNDEFINED_OBJECT) throw error;
   }
   await session.query('RESET ROLE');

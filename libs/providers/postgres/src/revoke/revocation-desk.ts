@@ -17,7 +17,7 @@ import { barStatement, dropStatement, message, unlessState, workAs } from './sta
 import { inStep, STEPS } from './step.js';
 import type { Watch } from './watch.js';
 
-/** How long a group waits for a lock that an agent holds before each role goes alone. */
+/** Lock timeout of a group. When an agent holds the lock for longer, each role is changed alone. */
 const GROUP_PATIENCE_MS = 50;
 const GROUP_DEADLINE_MS = 10_000;
 const ROOM_PAUSE_MS = 5;
@@ -26,11 +26,11 @@ const GROUP = { maxItems: 64, maxRunning: 1, maxWaiting: 100_000 };
 const ELSEWHERE = 'the connection leads to another server than the credential was minted at';
 
 /**
- * Ends lease roles at one target, for all that come at the same time together. A role that resists leaves its group and
- * goes on alone, over connections of its own, so that it holds up nobody else.
+ * Ends lease roles at one target, and groups concurrent calls. A role that an agent blocks leaves its group and
+ * continues alone, over separate connections, so that it delays no other role.
  */
 export class RevocationDesk {
-  /** for groups: kept open while leases live at the target */
+  /** for groups; kept open while leases live at the target */
   readonly lane: Target;
   private readonly alone: Target;
   readonly obstacles: Obstacles;
@@ -55,10 +55,11 @@ export class RevocationDesk {
   }
 
   /**
-   * Ends one lease role, in an order that leaves no gap: bar new logins (committed), end its sessions until none is left,
-   * only then remove membership and role, then look. A session that outlived its membership could go on reading
-   * by an earlier SET ROLE. Waits for a mint of the same role that is under way, and for nothing that an agent can hold.
-   * `already_gone` proves that the role does not exist now; a mint that is still travelling can make it until its `mintBy`.
+   * Ends one lease role in an order that leaves no gap: bar new logins (committed), end its sessions until none is
+   * left, roll back its prepared transactions, only then remove membership and role, then check for late sessions. A
+   * session that outlived its membership could go on reading by an earlier SET ROLE. Waits for a mint of the same role
+   * that is in progress, and for nothing that an agent can hold. `already_gone` proves that the role does not exist
+   * now; a mint that is still in transit can create it until its `mintBy`. Throws `StepFailure`.
    */
   async end(handle: PostgresHandle, signal: AbortSignal): Promise<RevocationOutcome> {
     const facts = await inStep(STEPS.find, () => this.watch.facts(signal));
@@ -69,7 +70,7 @@ export class RevocationDesk {
     await inStep(STEPS.sessions, () => this.sessions.end(role.oid, 2, signal));
     await inStep(STEPS.prepared, () => this.rollBack(role, handle, facts, signal));
     const remains = await inStep(STEPS.drop, () => this.drop(role, handle, facts, signal));
-    // a login that was past its check when the role was barred shows up late, by then with no rights at all
+    // a login that passed authentication before the bar appears late; it has no rights by then
     await inStep(STEPS.sessions, () => this.sessions.end(role.oid, 1, signal));
     return remains === undefined ? { kind: 'revoked' } : { kind: 'revoked', remains };
   }
@@ -78,7 +79,9 @@ export class RevocationDesk {
     await Promise.all([this.lane.close(), this.alone.close()]);
   }
 
-  /** Tries again to drop the roles of ended leases that could not be dropped: what they belonged to may be gone by now. */
+  /**
+   * Retries to drop the roles of ended leases that could not be dropped: the objects that depend on them may be gone.
+   */
   async tidy(signal: AbortSignal): Promise<void> {
     const facts = await this.watch.facts(signal);
     const { rows } = await this.watch.run<FoundRole & Record<string, unknown>>(REMAINS, signal);
@@ -87,7 +90,7 @@ export class RevocationDesk {
     }
   }
 
-  /** Ends the sessions that are open whatever becomes of the bar: each step is tried, whatever the other came to. */
+  /** Bars new logins and ends the open sessions. Tries both, even when one fails, and throws the first failure. */
   private async barAndStrike(role: FoundRole, signal: AbortSignal): Promise<void> {
     const [barred, struck] = await Promise.allSettled([
       inStep(STEPS.bar, () => this.bar(role, signal)),
@@ -96,12 +99,12 @@ export class RevocationDesk {
     for (const step of [barred, struck]) if (step.status === 'rejected') throw step.reason;
   }
 
-  /** The role, or undefined when there is none and no mint of it is under way. */
+  /** Returns the role, or undefined when it does not exist and no mint of it is in progress. */
   private async find(name: string, signal: AbortSignal): Promise<FoundRole | undefined> {
     for (;;) {
       const found = await unlessAborted(signal, this.finding.submit(name));
       if (found !== undefined) return found;
-      // a mint under way is waited for, at the server's index of role names
+      // creating the role waits for a mint in progress, at the server's unique index on role names
       const role = this.withMaker({ name, oid: '0', maker: null });
       const probing = `${workAs(role.maker)}CREATE ROLE "${name}" NOLOGIN;\n${dropStatement(role)}`;
       const isFree = await this.withRoom(signal, () =>
@@ -115,12 +118,15 @@ export class RevocationDesk {
     try {
       await this.inGroup(this.barring, role, barStatement(role), signal);
     } catch (error) {
-      // dropped by somebody else: its sessions remain to be ended
+      // another process dropped the role; its sessions must still be ended
       if (codeOf(error) !== UNDEFINED_OBJECT) throw error;
     }
   }
 
-  /** Gives what remains of the role, in words: it can then neither log in nor use anything. */
+  /**
+   * Drops the role. Returns undefined, or a sentence on the role that remains, which can neither log in nor use
+   * anything.
+   */
   private async drop(
     role: FoundRole,
     { scopeRole }: PostgresHandle,
@@ -140,7 +146,10 @@ export class RevocationDesk {
     );
   }
 
-  /** Those of its scope role too: nobody but a lease can have prepared one, and only before PostgreSQL 16. */
+  /**
+   * Rolls back the prepared transactions of the role and of its scope role. Only a lease can have prepared the latter,
+   * and only before PostgreSQL 16.
+   */
   private async rollBack(
     role: FoundRole,
     { scopeRole }: PostgresHandle,
@@ -154,7 +163,7 @@ export class RevocationDesk {
     }
   }
 
-  /** With others in one message; alone where an agent is in the way. */
+  /** Changes the role with others in one message, or alone when an agent blocks the group. */
   private async inGroup(
     group: GroupCommit<FoundRole, true>,
     role: FoundRole,
@@ -179,7 +188,7 @@ export class RevocationDesk {
     return new GroupCommit(commit, { ...GROUP, isOfOneItem: (error) => /^\w{5}$/.test(codeOf(error)) });
   }
 
-  /** Each change says as which role it is made: a pooler may have given the session to somebody else meanwhile. */
+  /** Adds the maker, so that each change sets its role: a pooler may have handed the session to another client. */
   private withMaker(role: FoundRole): FoundRole {
     return { ...role, maker: role.maker ?? this.address.role ?? null };
   }
@@ -194,7 +203,7 @@ export class RevocationDesk {
     return names.map((name) => byName.get(name));
   }
 
-  /** Tries again while the server's lock table is full, which the leases that filled it pay for with their sessions. */
+  /** Retries while the server's lock table is full, and ends the sessions of leases that hold too many locks. */
   private async withRoom<T>(signal: AbortSignal, work: () => Promise<T>): Promise<T> {
     for (;;) {
       try {
@@ -207,7 +216,10 @@ export class RevocationDesk {
     }
   }
 
-  /** Works in a session that leads where the watch leads. Either may have been opened before the address led elsewhere. */
+  /**
+   * Runs `work` in a session at the watch's server. When the servers differ, renews the watch and retries once: the
+   * address may have changed after either session was opened.
+   */
   private async use<T>(
     target: Target,
     signal: AbortSignal,
@@ -218,13 +230,13 @@ export class RevocationDesk {
       return await this.obstacles.clearedDuring(signal, () => this.useOnce(target, signal, work));
     } catch (error) {
       if (!(error instanceof Problem) || error.detail !== ELSEWHERE) throw error;
-      // the session that led elsewhere is closed by now
+      // `Target.use` has closed the session at the other server
       await this.watch.renew(signal);
       return this.useOnce(target, signal, work);
     }
   }
 
-  /** One of the lane's sessions where no other connection can be had. */
+  /** Falls back to a session of the lane when no other connection can be opened. */
   private async useOnce<T>(
     target: Target,
     signal: AbortSignal,

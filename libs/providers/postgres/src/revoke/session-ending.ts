@@ -4,7 +4,7 @@ import type { Watch } from './watch.js';
 
 const FIRST_LOOKS = 20;
 const LOOK_INTERVAL_MS = 5;
-/** A session that did not end at once is in a statement that cannot be interrupted: looking faster ends nothing. */
+/** A session that did not end at once is in a statement that cannot be interrupted; faster checks end nothing. */
 const LATER_INTERVAL_MS = 50;
 
 interface Waiting {
@@ -16,8 +16,8 @@ interface Waiting {
 }
 
 /**
- * Ends sessions of roles and looks until none is left, for all roles that wait in one statement. A role that waits holds
- * no connection, so that a session which takes long to end delays nobody else's end.
+ * Ends the sessions of roles and checks until none is left, in one statement for all waiting roles. A waiting role
+ * holds no connection, so that a session that ends slowly delays no other role.
  */
 export class SessionEnding {
   private readonly waiting = new Set<Waiting>();
@@ -25,7 +25,10 @@ export class SessionEnding {
 
   constructor(private readonly watch: Pick<Watch, 'run'>) {}
 
-  /** Resolves when `looks` looks in a row found no session of the role (0: after the first look); rejects with the signal's reason. */
+  /**
+   * Resolves when `looks` checks in a row found no session of the role (0: after the first check). Rejects with the
+   * signal's reason, or with the error of a check.
+   */
   end(oid: string, looks: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       const settle = (settled: () => void): void => {

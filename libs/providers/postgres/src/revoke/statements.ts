@@ -3,7 +3,10 @@ import { codeOf } from '../failures.js';
 import { waitAtMost } from '../lease-role.js';
 import { LEASE_ROLES, type FoundRole } from './looks.js';
 
-/** The statement that takes the login away. The password goes too, for poolers that authenticate by what they read. */
+/**
+ * Returns the statement that bars new logins. It clears the password too, for poolers that authenticate by the stored
+ * verifier.
+ */
 export function barStatement({ name, maker }: FoundRole): string {
   return `${workAs(maker)}ALTER ROLE ${escapeIdentifier(name)} NOLOGIN PASSWORD NULL`;
 }
@@ -12,19 +15,21 @@ export function dropStatement({ name, maker }: FoundRole): string {
   return `${workAs(maker)}DROP ROLE IF EXISTS ${escapeIdentifier(name)}`;
 }
 
-/** One message, hence one transaction, that waits at most so long for each lock. */
+/** Returns one message, hence one transaction, that waits at most this long for each lock. */
 export function message(milliseconds: number, statements: readonly string[]): string {
   return [waitAtMost(milliseconds), ...statements].join(';\n');
 }
 
-/** To the end of the transaction, with the semicolon. */
+/**
+ * Returns the statement that sets the role until the end of the transaction, with the semicolon; empty without a maker.
+ */
 export function workAs(maker: string | null): string {
   return maker === null ? '' : `SET LOCAL ROLE ${escapeIdentifier(maker)};\n`;
 }
 
 /**
- * Ends the sessions of leases that are in the way of a change to the role: its own, and those that hold a reference to it
- * or a change of it which they do not commit.
+ * Returns the statement that ends the sessions of leases that block a change to the role: its own sessions, and those
+ * that hold an uncommitted reference to it or change of it.
  */
 export function evictStatement({ name, oid }: FoundRole): string {
   return `
@@ -33,7 +38,9 @@ export function evictStatement({ name, oid }: FoundRole): string {
            (SELECT pid FROM pg_locks WHERE classid = 'pg_authid'::regclass AND objid = ${escapeLiteral(oid)}::oid)`;
 }
 
-/** True when the statement worked, false when it failed with one of these SQLSTATEs; any other error is thrown on. */
+/**
+ * Returns true when the statement worked, and false when it failed with one of these SQLSTATEs. Throws any other error.
+ */
 export async function unlessState(sqlStates: readonly string[], statement: () => Promise<unknown>): Promise<boolean> {
   try {
     await statement();

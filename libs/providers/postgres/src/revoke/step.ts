@@ -1,7 +1,7 @@
 import { NotConnected, StepFailure } from '../errors.js';
 import { codeOf, explain, INSUFFICIENT_PRIVILEGE } from '../failures.js';
 
-/** A step of a revocation: `name` completes "could not …", `right` is what the connection's role needs for it. */
+/** A step of a revocation: `name` completes "could not …", `right` is the right that the connection's role needs. */
 interface Step {
   readonly name: string;
   readonly right: string;
@@ -15,7 +15,7 @@ export const STEPS = {
   drop: { name: 'drop the role', right: 'to work as the role that made it' },
 } as const satisfies Record<string, Step>;
 
-/** Throws `StepFailure`, which names the step, what the server said and the right that is missing. */
+/** Runs one step. Throws `StepFailure`, which names the step, the server's answer and the missing right, if any. */
 export async function inStep<T>({ name, right }: Step, work: () => Promise<T>): Promise<T> {
   try {
     return await work();

@@ -12,45 +12,45 @@ import { endSessionsOf, findRoles, LEASE_ROLES, PREPARED } from './looks.js';
 
 /**
  * The settings of a session that stays in one transaction. READ COMMITTED holds no snapshot between statements, so that
- * the transaction keeps nothing from being vacuumed.
+ * the transaction does not block VACUUM.
  */
 const SETTINGS = [
   'SET idle_in_transaction_session_timeout = 0',
   "SET statement_timeout = '10s'",
   "SET lock_timeout = '1s'",
   'BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY',
-  // once more: a pooler may give the transaction to a session that was not told
+  // set again: a pooler may give the transaction to a server session without this setting
   `SET LOCAL search_path = ${CATALOG_ONLY}`,
 ];
 
 /**
- * New in PostgreSQL 17; a setting of the database could end the transaction otherwise. Nothing here reads `pg_settings`:
- * PUBLIC may change it, so that any lease may lock it.
+ * Disables the transaction timeout (PostgreSQL 17 and newer), which a setting of the database could impose. Does not
+ * read `pg_settings`: PUBLIC may change it, so that any lease may lock it.
  */
 const NO_TRANSACTION_TIMEOUT = `SELECT CASE WHEN current_setting('server_version_num')::int >= 170000
   THEN set_config('transaction_timeout', '0', false) END`;
 
-/** Sessions of leases that hold more locks than the server has set aside for one session, where it has none left. */
+/** Ends the sessions of leases that hold more than `share` entries of the lock table. */
 const endHoarders = (share: string): string => `
   SELECT pg_terminate_backend(pid)
     FROM (SELECT pid, count(*) AS locks FROM pg_locks WHERE NOT fastpath GROUP BY pid) AS held
     JOIN pg_stat_activity USING (pid)
    WHERE usename ~ ${LEASE_ROLES} AND locks > ${share}`;
 
-/** An administrator who waits for a shared catalog as a whole, to rebuild it for instance; leases do not count. */
+/** Finds an administrator who waits for a whole shared catalog, for instance to rebuild it; ignores leases. */
 const BLOCKED = `SELECT FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
   WHERE database = 0 AND mode = 'AccessExclusiveLock' AND NOT granted AND NOT coalesce(usename ~ ${LEASE_ROLES}, false)`;
 
 /**
- * Need an entry of the lock table: the first one for certain, the second one, for a login that may not call the function,
- * unless the entry is shared with somebody who reads the catalog.
+ * Statements that need an entry of the lock table: the first one always, the second one, for a login that may not call
+ * the function, unless another reader of the catalog shares the entry.
  */
 const TAKE_AN_ENTRY = 'SELECT pg_try_advisory_xact_lock(0, pg_backend_pid())';
 const READ_A_CATALOG = 'SELECT FROM pg_tablespace LIMIT 1';
 
 /**
- * Reads everything that later statements need, so that the transaction holds the locks on the shared catalogs: a
- * statement that only needs what its transaction holds takes no new entry in the server's lock table.
+ * Runs each later statement once, so that the transaction holds the locks on the shared catalogs: a statement that
+ * needs only locks of its own transaction takes no new entry in the server's lock table.
  */
 const WARM_UP = [
   BLOCKED,
@@ -64,8 +64,8 @@ const WARM_UP = [
 ];
 
 /**
- * One session that was opened before trouble began and that goes on working when the server has no connection slot and no
- * entry in its lock table left. It finds roles and ends sessions; it changes nothing else. Calls run one after the other.
+ * A session, opened before trouble begins, that works on when the server has no connection slot and no lock table entry
+ * left. It finds roles and ends sessions; it changes nothing else. Calls run one after the other.
  */
 export class Watch {
   private held: { readonly client: Client; readonly facts: ServerFacts } | undefined;
@@ -79,26 +79,26 @@ export class Watch {
     return this.held !== undefined;
   }
 
-  /** What the session leads to. Opens it where there is none. */
+  /** Returns the facts of the session's server. Opens the session when there is none. */
   async facts(signal: AbortSignal): Promise<ServerFacts> {
     if (this.held === undefined) await this.open(signal);
     if (this.held === undefined) throw gone();
     return this.held.facts;
   }
 
-  /** Throws Problem `provider_rejected` where a pooler shares sessions. */
+  /** Throws `provider_rejected` when a pooler shares sessions. */
   async refuseSharedSessions(signal: AbortSignal): Promise<void> {
     const { client, facts } = this.held ?? {};
     if (client === undefined || facts === undefined) throw gone();
     await refuseSharedSessions(this.target, { session: client, process: facts.process }, signal);
   }
 
-  /** The result of the last statement of a message. Opens the session where there is none. */
+  /** Returns the result of the last statement of a message. Opens the session when there is none. */
   async run<Row extends QueryResultRow>(message: string, signal: AbortSignal): Promise<QueryResult<Row>> {
     if (this.held === undefined) await this.open(signal);
     return this.inTurn(async () => {
       const results = (await this.inSavepoint(message)) as QueryResult<Row>[];
-      // the last statement of the message; RELEASE stands after it
+      // the last result belongs to RELEASE, the one before it to the message
       const last = results.at(-2);
       if (last === undefined) throw new Error('the server left a statement unanswered');
       return last;
@@ -106,8 +106,8 @@ export class Watch {
   }
 
   /**
-   * Logs in afresh, which proves that the login works now. The new session takes the place of the old one only when it is
-   * ready; on failure the old one stays. Throws the error.
+   * Logs in afresh, which proves that the login works now. Replaces the old session only when the new one is ready; on
+   * failure the old one stays. Throws the error.
    */
   async renew(signal: AbortSignal): Promise<void> {
     const fresh = await this.target.connect(signal);
@@ -128,7 +128,7 @@ export class Watch {
     });
   }
 
-  /** Whether the server has an entry in its lock table left. */
+  /** Returns true when the server's lock table has a free entry. */
   async hasRoom(signal: AbortSignal): Promise<boolean> {
     try {
       // rolled back, so that the next call needs an entry again
@@ -142,12 +142,15 @@ export class Watch {
     }
   }
 
-  /** Whether an administrator waits for a shared catalog, and with them every login: the transaction must end then. */
+  /**
+   * Returns true when an administrator, and every login behind them, waits for a shared catalog: the transaction must
+   * then end.
+   */
   async isInTheWay(signal: AbortSignal): Promise<boolean> {
     return (await this.run(`SELECT pg_stat_clear_snapshot();\n${BLOCKED}`, signal)).rowCount !== 0;
   }
 
-  /** Ends the sessions of leases that hoard locks; their number. */
+  /** Ends the sessions of leases that hoard locks, and returns their number. */
   async relieve(signal: AbortSignal): Promise<number> {
     return (await this.run(`SELECT pg_stat_clear_snapshot();\n${endHoarders(SHARE)}`, signal)).rowCount ?? 0;
   }
@@ -160,7 +163,7 @@ export class Watch {
     });
   }
 
-  /** Once for all that wait. Where the lock table is full, a login takes the first entries that somebody gives back. */
+  /** Opens the session once for all waiting callers. */
   private async open(signal: AbortSignal): Promise<void> {
     this.opening ??= this.openSoon(AbortSignal.timeout(OPENING_MS)).finally(() => {
       this.opening = undefined;
@@ -210,7 +213,9 @@ function gone(): Error {
   return new Error('the session of the watch ended');
 }
 
-/** Where there is no room for all that it needs, it makes room first. */
+/**
+ * Prepares a fresh session. While the lock table is full, it ends the sessions of leases that hoard locks and retries.
+ */
 async function makeReady(fresh: Client, signal: AbortSignal): Promise<ServerFacts> {
   for (;;) {
     try {
@@ -228,5 +233,5 @@ async function makeReady(fresh: Client, signal: AbortSignal): Promise<ServerFact
 
 const OPENING_MS = 10_000;
 const AGAIN_MS = 50;
-/** What the server has set aside for one session. */
+/** The lock table entries that the server reserves for one session. */
 const SHARE = "current_setting('max_locks_per_transaction')::int";

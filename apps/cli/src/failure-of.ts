@@ -1,0 +1,23 @@
+import { BrokerProblem, BrokerUnreachable, UnexpectedAnswer } from '@mayfly/client';
+import { UnusableCredential } from '@mayfly/sdk';
+import { BrokerRefusal } from './broker/broker-refusal.js';
+import { CommandFailure, usageFailure } from './command-failure.js';
+import { EXIT } from './exit-codes.js';
+
+/** Converts any error to a `CommandFailure` with a text for people. */
+export function failureOf(error: unknown): CommandFailure {
+  if (error instanceof CommandFailure) return error;
+  if (error instanceof BrokerProblem) return BrokerRefusal.from(error);
+  if (error instanceof BrokerUnreachable) {
+    return new CommandFailure(EXIT.unavailable, error.message, 'is MAYFLY_URL right, and is it running?');
+  }
+  if (error instanceof UnexpectedAnswer) {
+    const help = 'is MAYFLY_URL the address of a broker of this version?';
+    return new CommandFailure(EXIT.unavailable, error.message, help);
+  }
+  if (error instanceof UnusableCredential) {
+    const help = error.reason === 'ambiguous' ? 'say which one with --credential NAME' : error.help;
+    return usageFailure(error.message, help);
+  }
+  return new CommandFailure(EXIT.no, error instanceof Error ? error.message : String(error));
+}

@@ -1,0 +1,173 @@
+import { CONTROL_NAMES, type JsonObject } from '@mayfly/kernel';
+import { z } from 'zod';
+
+/** An instant as RFC 3339 text in UTC, with milliseconds. */
+const Instant = z.iso.datetime();
+/** A JSON object of any form: parameters, evidence, a target's answer. */
+const AnyObject = z.record(z.string(), z.json()) as unknown as z.ZodType<JsonObject, JsonObject>;
+const Identity = z.strictObject({ issuer: z.string(), subject: z.string() });
+const Verdict = z.strictObject({
+  control: z.enum(CONTROL_NAMES),
+  outcome: z.enum(['permit', 'deny', 'not_evaluated']),
+  detail: z.string().optional(),
+  help: z.string().optional(),
+  evidence: AnyObject.optional(),
+});
+/**
+ * The changes of a document: at most 50 JSON Pointers (RFC 6901) and the number of changed members. Holds no values.
+ */
+const Places = { changed: z.array(z.string()).optional(), changedPlaces: z.int().optional() };
+const Tested = { name: z.string(), ok: z.boolean(), wrong: z.array(z.string()) };
+
+/** Counted denials of one group: their exact number, and the first and the last instant. */
+const counted = <Shape extends z.core.$ZodLooseShape>(group: Shape) =>
+  z.strictObject({ ...group, count: z.int().positive(), from: Instant, to: Instant });
+
+const IdentityRefused = z.strictObject({
+  route: z.string(),
+  requestId: z.string(),
+  reason: z.string(),
+  issuer: z.string().optional(),
+  subject: z.string().optional(),
+  kid: z.string().optional(),
+  alg: z.string().optional(),
+  typ: z.string().optional(),
+  /** the claim or header member with the wrong form */
+  member: z.string().optional(),
+  aud: z.union([z.string(), z.array(z.string()).readonly()]).optional(),
+});
+
+const TaskDenied = z.strictObject({
+  /** the control that denied, or the code of the problem when no control denied */
+  control: z.string(),
+  detail: z.string(),
+  template: z.string(),
+  purpose: z.string(),
+  identity: Identity,
+  controls: z.array(Verdict),
+  requestId: z.string().optional(),
+});
+
+const GrantedLease = z.strictObject({
+  id: z.string(),
+  name: z.string(),
+  provider: z.string(),
+  connection: z.string().nullable(),
+  scopeDigest: z.string(),
+});
+
+/**
+ * The facts of each type of entry. INVARIANT: the form of a written entry never changes. A change of a schema here
+ * raises the version of its type in `FACT_VERSIONS` and keeps the readers of the older form. I10: no fact holds a
+ * secret.
+ */
+export const ENTRY_FACTS = {
+  'identity.refused': z.union([IdentityRefused, counted({ reason: z.string(), issuer: z.string().optional() })]),
+  'request.forbidden': z.union([
+    z.strictObject({ route: z.string(), requestId: z.string(), control: z.string(), identity: Identity }),
+    counted({ control: z.string(), issuer: z.string().optional(), subject: z.string().optional() }),
+  ]),
+  'task.granted': z.strictObject({
+    identity: Identity,
+    template: z.strictObject({ name: z.string(), version: z.int(), digest: z.string() }),
+    parameters: AnyObject,
+    purpose: z.string(),
+    lifetime: z.strictObject({
+      requestedSeconds: z.number().nullable(),
+      grantedSeconds: z.number(),
+      limitedBy: z.string(),
+    }),
+    expiresAt: Instant,
+    controls: z.array(Verdict),
+    leases: z.array(GrantedLease),
+  }),
+  'task.denied': z.union([TaskDenied, counted({ control: z.string() })]),
+  'task.ending': z.strictObject({ cause: z.string(), reason: z.string().optional() }),
+  'task.ended': z.strictObject({ state: z.string(), cause: z.string() }),
+  'task.renewed': z.strictObject({ expiresAt: Instant, identity: Identity }),
+  'lease.issued': z.strictObject({
+    name: z.string(),
+    provider: z.string(),
+    expiresAt: Instant,
+    providerExpiresAt: Instant.nullable(),
+    facts: AnyObject.optional(),
+  }),
+  'lease.failed': z.strictObject({ provider: z.string(), cause: z.string(), effectiveAt: Instant }),
+  'lease.revoking': z.strictObject({ name: z.string(), provider: z.string(), cause: z.string() }),
+  'lease.revoked': z.strictObject({
+    provider: z.string(),
+    cause: z.string(),
+    effectiveAt: Instant,
+    remains: z.string().optional(),
+  }),
+  'lease.expired': z.strictObject({
+    provider: z.string(),
+    cause: z.string(),
+    effectiveAt: Instant,
+    remains: z.string().optional(),
+  }),
+  'lease.cut-off': z.strictObject({ target: z.string(), cutOffAt: Instant, cutOffUntil: Instant }),
+  'target.cut-off': z.strictObject({
+    target: z.string(),
+    cutOffAt: Instant,
+    cutOffUntil: Instant,
+    innocent: z.int(),
+  }),
+  'target.orphaned': z.strictObject({
+    connection: z.string(),
+    seenThrough: z.string(),
+    total: z.int(),
+    names: z.array(z.string()),
+  }),
+  'target.repaired': z.strictObject({ target: z.string() }),
+  'declaration.changed': z.strictObject({
+    kind: z.string(),
+    name: z.string(),
+    change: z.enum(['create', 'update', 'delete']),
+    ...Places,
+  }),
+  'connection.disabled': z.strictObject({ name: z.string() }),
+  'connection.enabled': z.strictObject({ name: z.string() }),
+  'connection.tested': z.strictObject(Tested),
+  'connection.revocation-failing': z.strictObject({ connection: z.string(), reason: z.string() }),
+  'connection.revocation-restored': z.strictObject({ connection: z.string() }),
+  'issuer.tested': z.strictObject({ ...Tested, withToken: z.boolean() }),
+  'agent.activated': z.strictObject({ from: z.string().optional(), to: z.string() }),
+  'agent.suspended': z.strictObject({ from: z.string().optional(), to: z.string() }),
+  'agent.retired': z.strictObject({ from: z.string().optional(), to: z.string() }),
+  'template.drafted': z.strictObject({ name: z.string(), change: z.enum(['create', 'update']), ...Places }),
+  'template.published': z.strictObject({
+    name: z.string(),
+    version: z.int(),
+    /** of a draft: its first author, and everybody who changed it */
+    author: z.string().optional(),
+    editors: z.array(z.string()).optional(),
+    /** of a file */
+    kind: z.string().optional(),
+    change: z.enum(['create', 'update']).optional(),
+    ...Places,
+  }),
+  'template.refused': z.strictObject({
+    name: z.string(),
+    detail: z.string(),
+    errors: z.array(z.looseObject({ pointer: z.string(), detail: z.string() })),
+  }),
+  'template.retired': z.strictObject({ name: z.string() }),
+  'signing-key.added': z.strictObject({
+    purpose: z.string(),
+    kid: z.string(),
+    algorithm: z.string(),
+    activeFrom: Instant,
+  }),
+} as const satisfies Record<string, z.ZodType>;
+
+/** The type of an entry: one transition, one denial, or a number of counted denials. */
+export type AuditEntryType = keyof typeof ENTRY_FACTS;
+
+/** The facts of one type of entry. */
+export type EntryFacts<Type extends AuditEntryType> = z.input<(typeof ENTRY_FACTS)[Type]>;
+
+/**
+ * The version of each type's facts, written as `factsVersion` into the body. A type that is not listed has version 1.
+ */
+export const FACT_VERSIONS: Partial<Record<AuditEntryType, number>> = {};

@@ -1,0 +1,62 @@
+import type { LeaseId } from '@mayfly/kernel';
+
+/** A session that a revocation point has to deny until the session expires. */
+export interface DeniedSession {
+  readonly leaseId: LeaseId;
+  /** no session of this lease was issued after this instant */
+  readonly issuedBy: Date;
+  readonly expiresAt: Date;
+}
+
+/**
+ * The right to write the denial document of a revocation point, with the current data that the document has to hold.
+ */
+export interface DenialClaim {
+  readonly revocationPoint: string;
+  /** the fence: a claim that lapsed records nothing */
+  readonly version: number;
+  /** the number of writes so far */
+  readonly revision: number;
+  /** seconds since the last write by any process, by the database's clock; undefined before the first write */
+  readonly writtenSecondsAgo?: number;
+  /** seconds since the last repair of the document, `unclear` repairs included; undefined before the first */
+  readonly repairedSecondsAgo?: number;
+  /** the revoked sessions of the revocation point that have not expired, oldest revocation first */
+  readonly sessions: readonly DeniedSession[];
+  /** the document denies every session issued before `at`; by `until` all of those sessions have expired */
+  readonly cutOff?: { readonly at: Date; readonly until: Date };
+  /** the latest expiry of any lease of the revocation point; undefined when all have expired */
+  readonly lastExpiresAt?: Date;
+}
+
+/** The result of the work under one claim. */
+export interface DenialWrite {
+  /** true when the document was written, false when it was correct already */
+  readonly written: boolean;
+  /**
+   * the document was repaired because another writer had edited or removed it; `unclear`: it was missing, perhaps
+   * because it was read too soon after a write
+   */
+  readonly repaired?: 'edited' | 'removed' | 'unclear';
+  /** the cut-off that this write added */
+  readonly cutOff?: { readonly at: Date; readonly until: Date };
+}
+
+/**
+ * The denial documents of shared revocation points (`SharedRevocation`), rendered from the leases. Only `aws-sts` uses
+ * them: a policy is the only way to end its sessions.
+ */
+export interface DenialDocuments {
+  /**
+   * Claims a revocation point for some seconds. Resolves to undefined while another process has it. Throws
+   * `unavailable`.
+   */
+  claim(revocationPoint: string, seconds: number): Promise<DenialClaim | undefined>;
+  /**
+   * Records the result and releases the claim. Audits certain repairs and new cut-offs, and marks every lease that a
+   * cut-off affects for renewal. Resolves to false when the claim had lapsed; nothing is recorded then.
+   */
+  settle(claim: DenialClaim, write: DenialWrite): Promise<boolean>;
+  /** Releases the claim without a result. */
+  release(claim: DenialClaim): Promise<void>;
+}

@@ -1,0 +1,123 @@
+import type { Json } from '@mayfly/kernel';
+import type { EffectiveTraits, Minted, MintOrder, RelatedConnection } from './provider.js';
+
+/** A provider that can move the expiry of a living credential. */
+export interface Renewable<Config, Scope, Handle> {
+  /**
+   * Moves the provider's expiry to `order.expiresAt`. Never revives a revoked credential. `secret` is present only when
+   * the agent needs new material: a signed token cannot be extended, so the provider issues a new one.
+   */
+  renew(
+    order: MintOrder<Config, Scope>,
+    handle: Handle,
+    signal: AbortSignal,
+  ): Promise<Omit<Minted<Handle>, 'secret'> & { readonly secret?: Minted<Handle>['secret'] }>;
+}
+
+/** One requirement of a connection and its result. Its texts hold no secret and no configuration value. */
+export interface ProbeCheck {
+  /** the tested action, such as `log in` or `iam:PutRolePolicy on role/crm-export` */
+  readonly name: string;
+  /**
+   * `missing`: Mayfly lacks the right; `failed`: the probe could not find out; `skipped`: an earlier check failed;
+   * `warning`: the action works, and `detail` names its cost or its gap
+   */
+  readonly outcome: 'ok' | 'warning' | 'missing' | 'failed' | 'skipped';
+  readonly detail?: string;
+}
+
+export interface ProbeReport {
+  readonly checks: readonly ProbeCheck[];
+  /** the target's clock minus ours */
+  readonly clockOffsetSeconds?: number;
+  /** the age of the broker's own login at the target */
+  readonly loginAgeSeconds?: number;
+}
+
+/** A provider that can test a connection with the least harm. Reports every fault in `ProbeReport`; never throws. */
+export interface Probeable<Config> {
+  probe(config: Config, signal: AbortSignal): Promise<ProbeReport>;
+}
+
+/** A provider that keeps sessions open at a target while leases live there, so that it can always revoke them. */
+export interface Attending<Config> {
+  /**
+   * Makes sure that Mayfly can revoke leases at the target now and for at least one more minute. Called at start and
+   * every few seconds, for each connection that has living leases. Rejects with a `Problem` when a fresh login at the
+   * target fails.
+   */
+  attend(config: Config, signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * A provider whose configuration can hold a secret that only the provider's grammar reveals, such as a URL parameter.
+ */
+export interface SecretFinding {
+  /** Returns JSON Pointers to plain-text secrets in a configuration, which need not match the schema. Pure. */
+  findSecretsIn(config: Json): readonly string[];
+}
+
+/** A workload that may introspect the tokens of one audience: the name of a declared issuer, and the exact subject. */
+export interface ResourceServer {
+  readonly audience: string;
+  readonly issuer: string;
+  readonly subject: string;
+}
+
+/** A provider of tokens that resource servers introspect at Mayfly (RFC 7662). */
+export interface Introspectable<Config> {
+  /** Returns the workloads that may introspect the tokens minted through the connection. Pure. */
+  resourceServersOf(config: Config): readonly ResourceServer[];
+}
+
+/**
+ * A reason why a connection cannot serve a scope, or a risk of it. Quotes no secret. `plan` also refuses every `error`.
+ */
+export interface ScopeObjection {
+  readonly severity: 'error' | 'warning';
+  readonly detail: string;
+}
+
+/**
+ * A provider whose promises depend on the connection or on the scope. Each member is optional by itself. All but
+ * `examine` are pure.
+ */
+export interface ConnectionAware<Config, Scope> {
+  /**
+   * Returns the traits for this connection. `config` may hold secret references. Without a scope: the connection's
+   * widest bounds.
+   */
+  traitsFor?(config: Config, scope?: Scope): EffectiveTraits;
+  /**
+   * Returns the reasons why this connection cannot serve a rendered scope: lists that lack it, limits of the target
+   * that it exceeds.
+   */
+  inspect?(config: Config, scope: Scope): readonly ScopeObjection[];
+  /** Returns the names of the other connections that the scope uses. */
+  connectionsOf?(scope: Scope): readonly string[];
+  /** Asks the target itself about the scope, once, at publication. Returns one warning per text. Never throws. */
+  examine?(config: Config, scope: Scope, signal: AbortSignal): Promise<readonly string[]>;
+}
+
+/**
+ * A provider that revokes many leases through one shared object, such as a deny policy. `revocationPointOf` names the
+ * revocation point of a lease, or returns undefined when the lease has none. The name is stored with the lease,
+ * unsealed.
+ */
+export interface SharedRevocation<Config, Handle> {
+  revocationPointOf(handle: Handle, config: Config): string | undefined;
+  /** Checks the revocation point and repairs it. Rejects with a `Problem` when either fails. */
+  maintain(config: Config, revocationPoint: string, signal: AbortSignal): Promise<void>;
+}
+
+/**
+ * A provider whose back end can keep orphans, and that can list them through a connection to the system that holds
+ * them.
+ */
+export interface Reconcilable<Handle> {
+  /**
+   * Returns the names of everything that was made for Mayfly at the target of `related` and that no handle in `handles`
+   * names. Changes nothing. Rejects with a `Problem`.
+   */
+  orphans(related: RelatedConnection, handles: readonly Handle[], signal: AbortSignal): Promise<readonly string[]>;
+}

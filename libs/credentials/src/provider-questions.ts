@@ -1,0 +1,88 @@
+import type { Json } from '@mayfly/kernel';
+import type { ScopeRemark } from './authoring.js';
+import type { AnyProvider, EffectiveTraits } from './provider.js';
+import type {
+  Attending,
+  ConnectionAware,
+  Introspectable,
+  Probeable,
+  Reconcilable,
+  Renewable,
+  ResourceServer,
+  ScopeObjection,
+  SecretFinding,
+  SharedRevocation,
+} from './provider-parts.js';
+
+/** Every optional part of the contract. The provider's own schemas check the types. */
+type Parts = Partial<
+  Renewable<unknown, unknown, unknown> &
+    Probeable<unknown> &
+    Attending<unknown> &
+    ConnectionAware<unknown, unknown> &
+    SharedRevocation<unknown, unknown> &
+    Reconcilable<unknown> &
+    SecretFinding &
+    Introspectable<unknown>
+>;
+
+type Having<Part extends keyof Parts> = AnyProvider & Required<Pick<Parts, Part>>;
+
+/**
+ * Returns the provider typed with these parts, or undefined when it lacks the first one. Only this file tests for
+ * parts.
+ */
+function having<Part extends keyof Parts>(
+  provider: AnyProvider,
+  ...[first]: readonly [Part, ...Part[]]
+): Having<Part> | undefined {
+  const known: AnyProvider & Parts = provider;
+  return known[first] === undefined ? undefined : (known as Having<Part>);
+}
+
+export const renewable = (provider: AnyProvider) => having(provider, 'renew');
+export const probeable = (provider: AnyProvider) => having(provider, 'probe');
+export const attending = (provider: AnyProvider) => having(provider, 'attend');
+export const examining = (provider: AnyProvider) => having(provider, 'examine');
+export const reconcilable = (provider: AnyProvider) => having(provider, 'orphans');
+export const sharedRevocation = (provider: AnyProvider) => having(provider, 'maintain', 'revocationPointOf');
+
+/** Returns the provider's remarks on texts in a rendered scope. */
+export function remarksOn(provider: AnyProvider, scope: Json): readonly ScopeRemark[] {
+  return provider.authoring?.readScope?.(scope) ?? [];
+}
+
+/** Returns JSON Pointers to the secrets that only the provider's grammar reveals in a declared configuration. */
+export function secretsIn(provider: AnyProvider, config: Json): readonly string[] {
+  return having(provider, 'findSecretsIn')?.findSecretsIn(config) ?? [];
+}
+
+/**
+ * Returns the workloads that may introspect tokens minted through a declared connection; none when its configuration
+ * does not fit the schema.
+ */
+export function resourceServersOf(provider: AnyProvider, declared: Json): readonly ResourceServer[] {
+  const introspectable = having(provider, 'resourceServersOf');
+  const config = introspectable?.schemas.config.safeParse(declared);
+  return config?.success === true ? (introspectable?.resourceServersOf(config.data) ?? []) : [];
+}
+
+/** Returns the traits for a parsed configuration and scope, or the provider's own when they depend on neither. */
+export function traitsOf(provider: AnyProvider, config: unknown, scope?: unknown): EffectiveTraits {
+  return having(provider, 'traitsFor')?.traitsFor(config, scope) ?? provider.traits;
+}
+
+/** Returns the reasons why a connection with this parsed configuration cannot serve the parsed scope. */
+export function objectionsTo(provider: AnyProvider, config: unknown, scope: unknown): readonly ScopeObjection[] {
+  return having(provider, 'inspect')?.inspect(config, scope) ?? [];
+}
+
+/**
+ * Returns the names of other connections that a rendered scope uses; none when the scope does not fit the provider's
+ * schema.
+ */
+export function connectionsOf(provider: AnyProvider, scope: Json): readonly string[] {
+  const related = having(provider, 'connectionsOf');
+  const parsed = related?.schemas.scope.safeParse(scope);
+  return parsed?.success === true ? (related?.connectionsOf(parsed.data) ?? []) : [];
+}

@@ -1,0 +1,1 @@
+export { createGuardedFetch } from './guarded-fetch.js';

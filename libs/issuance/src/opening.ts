@@ -1,0 +1,83 @@
+import type { Minted } from '@mayfly/credentials';
+import { Problem } from '@mayfly/kernel';
+import { deny, type Judgement } from '@mayfly/policy';
+import { quotaScope } from '@mayfly/tasks';
+import type { IssuanceStore, OpenVerdict } from './issuance.store.js';
+import { intentOf, type LocalPlan, type Plan, type RemotePlan } from './plan.js';
+import { judgeRefusedQuota } from './quota-control.js';
+
+/** INVARIANT: I1, this file does not export the class, so only a committed intent makes an instance. */
+class CommittedIntent {
+  /** makes the type nominal: no other object is assignable to it */
+  protected readonly isCommitted = true;
+
+  constructor(readonly plan: RemotePlan) {}
+}
+
+/** Proof that the intent of a plan is committed. `Minter.mint` requires it. */
+export type Opened = CommittedIntent;
+
+/** Thrown when the commit refuses a permitted request, because state changed after the decision. */
+export class OpenRefused extends Error {
+  constructor(
+    /** verdicts to add to the decision; empty when no control denied */
+    readonly judgements: readonly Judgement[],
+    readonly problem?: Problem,
+  ) {
+    super('the intent was not committed');
+    this.name = 'OpenRefused';
+  }
+}
+
+/** Step 9: records a task, its leases, its quota and its audit entry in one commit. */
+export class Opening {
+  constructor(private readonly store: Pick<IssuanceStore, 'open' | 'quotaLeft'>) {}
+
+  /** Commits the intent of a remote plan. Throws `OpenRefused`, and `unavailable` when the outcome is unknown. */
+  async open(plan: RemotePlan): Promise<Opened> {
+    await this.commit(plan, await this.store.open(intentOf(plan)));
+    return new CommittedIntent(plan);
+  }
+
+  /** Commits intent and activation of a local plan in one transaction. Throws as `open` does. */
+  async openActive(plan: LocalPlan, minted: readonly Minted<unknown>[]): Promise<void> {
+    await this.commit(plan, await this.store.open(intentOf(plan, minted)));
+  }
+
+  private async commit(plan: Plan, verdict: OpenVerdict): Promise<void> {
+    if (verdict === 'opened') return;
+    const { name, spec } = plan.assessment.template.version;
+    if (verdict !== 'quota') throw objectionOf(verdict, plan.requester.agent.name, name);
+    const left = await this.store.quotaLeft(quotaScope(name), spec.quota);
+    throw new OpenRefused(judgeRefusedQuota(name, spec.quota, left));
+  }
+}
+
+function objectionOf(verdict: Exclude<OpenVerdict, 'opened' | 'quota'>, agent: string, template: string): OpenRefused {
+  switch (verdict) {
+    case 'agent':
+      return new OpenRefused([deny('agent-lifecycle', `agent \`${agent}\` is not active`)]);
+    case 'template':
+      return new OpenRefused([
+        deny('template-lifecycle', `template \`${template}\` has just been changed`, {
+          help: 'send the request again to use the version now in force',
+        }),
+      ]);
+    case 'connection':
+      return new OpenRefused([
+        deny('connection-state', 'a connection of the template has just been disabled', {
+          help: 'ask its owner to enable it',
+        }),
+      ]);
+    case 'clock':
+      return new OpenRefused(
+        [],
+        new Problem('unavailable', 'this replica and its database disagree about the time', { retryAfterSeconds: 5 }),
+      );
+    case 'key':
+      return new OpenRefused(
+        [],
+        new Problem('request_in_flight', 'another request with this key is under way', { retryAfterSeconds: 1 }),
+      );
+  }
+}

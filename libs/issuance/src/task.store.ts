@@ -1,0 +1,39 @@
+import type { AuditEntry } from '@mayfly/audit';
+import type { LeaseId, TaskId } from '@mayfly/kernel';
+import type { Lease, Task } from '@mayfly/tasks';
+import type { WakeUp } from './issuance.store.js';
+
+export interface Renewal {
+  readonly taskId: TaskId;
+  readonly expiresAt: Date;
+  readonly dueAt: Date;
+  readonly audit: readonly AuditEntry[];
+  readonly wakeUps: readonly WakeUp[];
+}
+
+/** A lease of a living task, with its sealed handle. */
+export interface LivingLease extends Lease {
+  readonly sealedHandle: Uint8Array;
+}
+
+/** Port: changes of a task between issuance and its end. */
+export interface TaskStore {
+  /** Returns the task, or undefined. */
+  find(taskId: TaskId): Promise<(Task & { readonly leases: readonly LivingLease[] }) | undefined>;
+  /**
+   * Moves the granted deadline of the task and of all its active leases; false when the task is ending or has ended.
+   */
+  renew(renewal: Renewal): Promise<boolean>;
+  /**
+   * Records, before a renewal issues a credential, the latest instant at which it can be issued; false when the task is
+   * ending or has ended.
+   */
+  reissuing(leaseId: LeaseId, issuedBy: Date): Promise<boolean>;
+  /**
+   * Records the provider's new expiry, and now as the latest instant of issue; false when the task is ending or has
+   * ended: then the caller must not deliver the credential.
+   */
+  renewedAtProvider(leaseId: LeaseId, providerExpiresAt: Date): Promise<boolean>;
+  /** Records a heartbeat; false when the task is ending or has ended. */
+  heartbeat(taskId: TaskId, at: Date, dueAt: Date): Promise<boolean>;
+}

@@ -1,0 +1,22 @@
+/**
+ * All controls, in the order in which a task meets them. `CONTROL_FACTS` in `policy` and docs/controls.md describe
+ * each.
+ */
+export const CONTROL_NAMES = [
+  'identity',
+  'permission',
+  'template-lifecycle',
+  'parameters',
+  'agent-lifecycle',
+  'template-requesters',
+  'runtime-boundary',
+  'lifetime',
+  'connection-state',
+  'quota-concurrent-tasks',
+  'quota-tasks-per-minute',
+  'connection-capacity',
+  'four-eyes',
+  'issuer-roles',
+] as const;
+
+export type ControlName = (typeof CONTROL_NAMES)[number];

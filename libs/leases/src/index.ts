@@ -1,1 +1,0 @@
-export { canMove, isTerminal, type Lease, type LeaseState } from './lease.js';

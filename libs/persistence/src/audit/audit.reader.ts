@@ -1,0 +1,138 @@
+import type { TaskId } from '@mayfly/kernel';
+import type { Pool } from 'pg';
+import { databaseUnread } from '../database/database-problem.js';
+import { Conditions } from '../database/history-conditions.js';
+import { type Page, pageOf, type PageRequest } from '../database/history-page.js';
+
+/** The filter of an auditor's query; members are combined with "and". Times are half open: `from` ≤ at < `to`. */
+export interface AuditFilter {
+  readonly type?: string | undefined;
+  readonly taskId?: string | undefined;
+  /** the agent's name */
+  readonly agent?: string | undefined;
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+}
+
+/** An audit entry of one task. `body` is the canonical JSON that the leaf hash covers. */
+export interface StoryEntry {
+  /** the sequence number; absent until it is assigned */
+  readonly seq?: number;
+  readonly body: string;
+}
+
+/** The position of an entry in the audit order: its transaction, then its id. */
+export interface StoryPosition {
+  readonly transaction: string;
+  readonly id: string;
+}
+
+/** An entry with its sequence number; `leafHash` is SHA-256(0x00 ‖ body), RFC 6962 §2.1. */
+export interface SealedEntry {
+  readonly seq: number;
+  readonly leafHash: Buffer;
+  readonly body: string;
+}
+
+/**
+ * The platform team's filter for refused identities; members are combined with "and". `issuer` is the value in the
+ * entry.
+ */
+export interface RefusalFilter {
+  readonly reason?: string | undefined;
+  readonly issuer?: string | undefined;
+  readonly from?: string | undefined;
+  readonly to?: string | undefined;
+}
+
+/** The position of an entry by time. In microseconds, because a JavaScript `Date` would skip entries. */
+export interface InstantPosition {
+  readonly at: string;
+  readonly id: string;
+}
+
+// An entry is numbered after it was written; the margin covers the difference of two clocks.
+const CLOCK_MARGIN = '1 minute';
+
+/** The first sequence number that can belong to the instant `?`, found without reading earlier entries. */
+const FIRST_SEALED_SINCE = `coalesce((SELECT f.seq FROM public.audit_seal f
+  WHERE f.sealed_at >= ?::timestamptz - interval '${CLOCK_MARGIN}' ORDER BY f.sealed_at, f.seq LIMIT 1), 9223372036854775807)`;
+
+/** Reads the audit. */
+export class AuditReader {
+  constructor(private readonly pool: Pool) {}
+
+  /** Returns the entries of one task in audit order, also those without a sequence number. Throws `unavailable`. */
+  async story(taskId: TaskId, { limit, after }: PageRequest<StoryPosition>): Promise<Page<StoryEntry, StoryPosition>> {
+    const conditions = new Conditions()
+      .add('e.task_id = ?', taskId)
+      .add('(e.xid, e.id) > (?::bigint, ?)', after?.transaction, after?.id);
+    const text = `SELECT e.id, e.xid, e.body, s.seq FROM public.audit_entry e LEFT JOIN public.audit_seal s ON s.entry_id = e.id
+      ${conditions.where} ORDER BY e.xid, e.id LIMIT ${conditions.parameter(limit + 1)}`;
+    const { rows } = await this.pool
+      .query<{ id: string; xid: string; body: string; seq: string | null }>(text, conditions.values)
+      .catch(databaseUnread);
+    return pageOf(
+      rows,
+      limit,
+      ({ seq, body }) => ({ ...(seq === null ? {} : { seq: Number(seq) }), body }),
+      ({ xid, id }) => ({ transaction: xid, id }),
+    );
+  }
+
+  /**
+   * Returns the bodies of the entries on refused identities, newest first, also those without a sequence number. Throws
+   * `unavailable`.
+   */
+  async refusals(
+    filter: RefusalFilter,
+    { limit, after }: PageRequest<InstantPosition>,
+  ): Promise<Page<string, InstantPosition>> {
+    const conditions = new Conditions()
+      .add('(e.at, e.id) < (?::timestamptz, ?)', after?.at, after?.id)
+      .add('strpos(e.body, ?) > 0', memberOf('reason', filter.reason))
+      .add('strpos(e.body, ?) > 0', memberOf('issuer', filter.issuer))
+      .add('e.at >= ?', filter.from)
+      .add('e.at < ?', filter.to);
+    // The literal matches the partial index; PostgreSQL could not prove that for a parameter.
+    const text = `SELECT e.id, e.body, to_char(e.at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS at
+      FROM (SELECT * FROM public.audit_entry WHERE type = 'identity.refused') e
+      ${conditions.where} ORDER BY e.at DESC, e.id DESC LIMIT ${conditions.parameter(limit + 1)}`;
+    const { rows } = await this.pool
+      .query<{ id: string; body: string; at: string }>(text, conditions.values)
+      .catch(databaseUnread);
+    return pageOf(
+      rows,
+      limit,
+      ({ body }) => body,
+      ({ at, id }) => ({ at, id }),
+    );
+  }
+
+  /** Returns the entries with a sequence number above `after`, in sequence. Throws `unavailable`. */
+  async entries(filter: AuditFilter, { limit, after }: PageRequest<number>): Promise<Page<SealedEntry, number>> {
+    const conditions = new Conditions()
+      .add('s.seq > ?', after)
+      .add('e.type = ?', filter.type)
+      .add('e.task_id = ?', filter.taskId)
+      .add('e.agent = ?', filter.agent)
+      .add(`e.at >= ? AND s.seq >= ${FIRST_SEALED_SINCE}`, filter.from, filter.from)
+      .add('e.at < ?', filter.to);
+    const text = `SELECT s.seq, s.leaf_hash, e.body FROM public.audit_seal s JOIN public.audit_entry e ON e.id = s.entry_id
+      ${conditions.where} ORDER BY s.seq LIMIT ${conditions.parameter(limit + 1)}`;
+    const { rows } = await this.pool
+      .query<{ seq: string; leaf_hash: Buffer; body: string }>(text, conditions.values)
+      .catch(databaseUnread);
+    return pageOf(
+      rows,
+      limit,
+      (row) => ({ seq: Number(row.seq), leafHash: row.leaf_hash, body: row.body }),
+      ({ seq }) => Number(seq),
+    );
+  }
+}
+
+/** Returns a member as canonical JSON writes it. It cannot match inside a string, where its quotes are escaped. */
+function memberOf(name: string, value: string | undefined): string | undefined {
+  return value === undefined ? undefined : `"${name}":${JSON.stringify(value)}`;
+}

@@ -1,0 +1,49 @@
+import { PrismaPg } from '@prisma/adapter-pg';
+import { CATALOG_ONLY, createPool, type SessionOptions } from '@mayfly/postgres';
+import type pg from 'pg';
+import { PrismaClient } from '../generated/client.js';
+
+export interface DatabaseOptions {
+  readonly url: string;
+  /** called when an idle connection breaks */
+  readonly onConnectionLost: (error: Error) => void;
+  /** the search path, when it is not the server's catalog alone: tests put a clock schema before it */
+  readonly searchPath?: string;
+}
+
+const SESSION: SessionOptions = {
+  applicationName: 'mayfly',
+  // INVARIANT: statements qualify Mayfly's tables with their schema, so no other object can stand in for a system
+  // object.
+  searchPath: CATALOG_ONLY,
+  // After this time the answer is too late for every caller.
+  statementTimeoutMillis: 15_000,
+  idleInTransactionMillis: 0,
+};
+
+const LIMITS = {
+  max: 12,
+  connectionTimeoutMillis: 5_000,
+  idleTimeoutMillis: 60_000,
+  // A hanging server cannot enforce its own timeout, so the client has one.
+  query_timeout: 16_000,
+};
+
+/** The connections to PostgreSQL: one pool, used directly by the one-statement paths and through Prisma by the rest. */
+export class Database {
+  readonly pool: pg.Pool;
+  readonly prisma: PrismaClient;
+
+  constructor(options: DatabaseOptions) {
+    this.pool = createPool(options.url, { ...SESSION, searchPath: options.searchPath ?? CATALOG_ONLY }, LIMITS);
+    this.pool.on('error', options.onConnectionLost);
+    this.prisma = new PrismaClient({ adapter: new PrismaPg(this.pool) });
+  }
+
+  async close(): Promise<void> {
+    // The pool drops connections before they close. An error of such a connection is harmless.
+    this.pool.removeAllListeners('error').on('error', () => undefined);
+    await this.prisma.$disconnect();
+    if (!this.pool.ended) await this.pool.end();
+  }
+}

@@ -1,0 +1,91 @@
+import { ConnectionSpecSchema } from '@mayfly/credentials';
+import type { CatalogRows, CatalogSource, RegisteredAgent } from '@mayfly/declarations';
+import { AgentSpecSchema, IssuerSpecSchema } from '@mayfly/identity';
+import { type Labels, Problem } from '@mayfly/kernel';
+import { TaskTemplateSpecSchema, type TemplateVersion } from '@mayfly/templates';
+import { z } from 'zod';
+import { databaseProblem } from '../database/database-problem.js';
+import type { PrismaClient } from '../generated/client.js';
+
+/**
+ * Reads declared state from PostgreSQL in one snapshot and parses it again, since rows may be malformed. A row that
+ * does not parse is not in force and is reported once; all other rows stay in force.
+ */
+export class PgCatalogSource implements CatalogSource {
+  private leftOut: ReadonlySet<string> = new Set();
+
+  constructor(
+    private readonly prisma: PrismaClient,
+    private readonly report: (error: unknown) => void,
+  ) {}
+
+  async load(): Promise<CatalogRows> {
+    const [issuers, agents, connections, templates] = await this.prisma
+      .$transaction(
+        [
+          this.prisma.issuer.findMany(),
+          this.prisma.agent.findMany(),
+          this.prisma.connection.findMany(),
+          this.prisma.$queryRaw<VersionRow[]>`
+            SELECT v.name, v.version, v.labels, v.spec, v.digest FROM public.template_version v
+            JOIN public.template t ON t.name = v.name AND t.current_version = v.version WHERE t.state = 'published'`,
+        ],
+        { isolationLevel: 'RepeatableRead' },
+      )
+      .catch(databaseProblem);
+    const faults: string[] = [];
+    const parse = <Row extends { readonly name: string }, Parsed>(
+      kind: string,
+      rows: Row[],
+      read: (row: Row) => Parsed,
+    ) => rows.flatMap((row) => parseOne(() => read(row), `${kind} \`${row.name}\``, faults));
+    const parsed = {
+      issuers: parse('issuer', issuers, ({ name, spec }) => ({ name, spec: IssuerSpecSchema.parse(spec) })),
+      agents: parse('agent', agents, agentOf),
+      connections: parse('connection', connections, ({ name, spec, state }) => ({
+        name,
+        spec: ConnectionSpecSchema.parse(spec),
+        ...(state === 'disabled' ? { disabled: true } : {}),
+      })),
+      templates: parse('template', templates, versionOf),
+    };
+    this.tell(faults);
+    return parsed;
+  }
+
+  /** Reports each fault once while it lasts: the service reads every few seconds. */
+  private tell(faults: readonly string[]): void {
+    const news = faults.filter((fault) => !this.leftOut.has(fault));
+    this.leftOut = new Set(faults);
+    for (const fault of news) this.report(new Problem('internal', fault));
+  }
+}
+
+/** Returns the parsed row in a list, or an empty list plus a fault. A fault names places, never values. */
+function parseOne<Parsed>(read: () => Parsed, what: string, faults: string[]): Parsed[] {
+  try {
+    return [read()];
+  } catch (error) {
+    const places = error instanceof z.ZodError ? error.issues.map(({ path }) => path.join('.')).join(', ') : 'its row';
+    faults.push(`the stored ${what} is wrong at ${places}; it is not in force`);
+    return [];
+  }
+}
+
+function agentOf({ spec, ...row }: { readonly name: string; readonly spec: unknown }): RegisteredAgent {
+  const { id, name, labels, state } = row as Omit<RegisteredAgent, 'spec'>;
+  return { id, name, labels, state, spec: AgentSpecSchema.parse(spec) };
+}
+
+/** A row of `template_version`. */
+interface VersionRow {
+  readonly name: string;
+  readonly version: number;
+  readonly labels: unknown;
+  readonly spec: unknown;
+  readonly digest: string;
+}
+
+function versionOf({ name, version, labels, spec, digest }: VersionRow): TemplateVersion {
+  return { name, version, labels: labels as Labels, spec: TaskTemplateSpecSchema.parse(spec), digest };
+}

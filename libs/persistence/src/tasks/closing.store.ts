@@ -1,0 +1,227 @@
+import { type Actor, auditEntry, type AuditEntry, MAYFLY } from '@mayfly/audit';
+import { CLAIM_SECONDS, type ClosingResult, type ClosingStore, type LeaseClaim } from '@mayfly/revocation';
+import type { EndRequest, TaskEndCause } from '@mayfly/tasks';
+import type { Clock, LeaseId, TaskId } from '@mayfly/kernel';
+import type { ClientBase, Pool } from 'pg';
+import { insertAudit } from '../audit/audit-rows.js';
+import { databaseProblem } from '../database/database-problem.js';
+import { type ClaimedRow, claimOf } from './lease-rows.js';
+import { recordResults } from './record-results.js';
+import { inTransaction } from '../database/transaction.js';
+
+/** The leases that an ending marks `revoking`. */
+interface Marking {
+  readonly taskIds: readonly TaskId[];
+  /** only these leases, when given */
+  readonly leaseIds?: readonly LeaseId[];
+  readonly minted: readonly LeaseId[];
+}
+
+/**
+ * Marks leases `revoking` and claims those that can be closed now: active leases, leases whose mint has ended or can no
+ * longer happen, and due leases. A lease that may still be minting, or that waits for a retry, is not claimed.
+ */
+const MARK = `
+WITH target AS (
+  SELECT l.id, l.state AS was, t.end_cause,
+         l.state = 'active' OR l.due_at <= now() OR l.id = ANY($3::text[])
+           OR (l.state = 'minting' AND l.mint_by < now() - interval '1 second') AS closable
+  FROM public.lease l JOIN public.task t ON t.id = l.task_id
+  WHERE l.task_id = ANY($1::text[]) AND ($2::text[] IS NULL OR l.id = ANY($2::text[]))
+    AND l.state IN ('minting', 'active', 'revoking') AND (l.claimed_until IS NULL OR l.claimed_until < now())
+  ORDER BY l.id FOR UPDATE OF l
+)
+UPDATE public.lease l SET state = 'revoking', version = l.version + 1, end_cause = coalesce(l.end_cause, target.end_cause),
+    revoke_requested_at = coalesce(l.revoke_requested_at, now()),
+    due_at = CASE WHEN closable THEN now() ELSE l.due_at END,
+    claimed_until = CASE WHEN closable THEN now() + make_interval(secs => $4) END,
+    attempts = l.attempts + CASE WHEN closable THEN 1 ELSE 0 END
+FROM target WHERE l.id = target.id
+RETURNING l.*, target.was, target.closable`;
+
+/** The store of revocation on PostgreSQL. Every method locks the task row before its leases. */
+export class PgClosingStore implements ClosingStore {
+  constructor(
+    private readonly pool: Pool,
+    private readonly clock: Clock,
+  ) {}
+
+  requestEnd(request: EndRequest): Promise<readonly LeaseClaim[]> {
+    return inTransaction(this.pool, (client) => this.endTasks(client, [request.taskId], request)).catch(
+      databaseProblem,
+    );
+  }
+
+  /** Ends every active task of an agent, in the caller's transaction. Claims nothing: the worker closes the leases. */
+  async endTasksOfAgent(client: ClientBase, agentId: string, ending: Omit<EndRequest, 'taskId'>): Promise<void> {
+    const { rows } = await client.query<{ id: TaskId }>(
+      `SELECT id FROM public.task WHERE agent_id = $1 AND state = 'active' ORDER BY id`,
+      [agentId],
+    );
+    await this.endTasks(
+      client,
+      rows.map(({ id }) => id),
+      { ...ending, claimSeconds: 0 },
+    );
+  }
+
+  async claimDue(options: Parameters<ClosingStore['claimDue']>[0]): Promise<readonly LeaseClaim[]> {
+    return inTransaction(this.pool, async (client) => {
+      const due = await dueLeases(client, options);
+      if (due.length === 0) return [];
+      const taskIds = [...new Set(due.map(({ task_id }) => task_id))];
+      const ended = await this.expireTasks(client, taskIds);
+      const claimed = await this.mark(
+        client,
+        { taskIds, leaseIds: due.map(({ id }) => id), minted: [] },
+        CLAIM_SECONDS,
+      );
+      await insertAudit(client, [...ended, ...this.revokingEntries(claimed, MAYFLY)]);
+      return claimed.map(claimOf);
+    }).catch(databaseProblem);
+  }
+
+  async record(results: readonly ClosingResult[]): Promise<void> {
+    if (results.length === 0) return;
+    await inTransaction(this.pool, (client) => recordResults(client, results, this.clock.now())).catch(databaseProblem);
+  }
+
+  private async endTasks(
+    client: ClientBase,
+    taskIds: readonly TaskId[],
+    ending: Omit<EndRequest, 'taskId'> & { readonly claimSeconds?: number },
+  ): Promise<readonly LeaseClaim[]> {
+    const { rows } = await client.query<{ id: TaskId; agent_name: string }>(
+      `WITH living AS (SELECT id FROM public.task WHERE id = ANY($1::text[]) AND state = 'active' ORDER BY id FOR UPDATE)
+       UPDATE public.task t SET end_cause = $2, end_reason = $3, end_requested_at = now()
+       FROM living WHERE t.id = living.id AND t.end_cause IS NULL RETURNING t.id, t.agent_name`,
+      [taskIds, ending.cause, ending.reason ?? null],
+    );
+    await insertAudit(
+      client,
+      rows.map((task) => this.endingEntry(task, ending.cause, ending.reason, ending.actor)),
+    );
+    await this.failNeverMinted(client, ending);
+    const minted = ending.minted ?? [];
+    const marked = await this.mark(client, { taskIds, minted }, ending.claimSeconds ?? CLAIM_SECONDS);
+    await insertAudit(client, this.revokingEntries(marked, ending.actor));
+    return ending.claimSeconds === 0 ? [] : marked.filter(({ closable }) => closable).map(claimOf);
+  }
+
+  private async failNeverMinted(client: ClientBase, ending: Omit<EndRequest, 'taskId'>): Promise<void> {
+    if (ending.neverMinted === undefined || ending.neverMinted.length === 0) return;
+    const { rows } = await client.query<ClaimedRow>(
+      `SELECT *, state AS was FROM public.lease WHERE id = ANY($1::text[]) AND state = 'minting' ORDER BY id FOR UPDATE`,
+      [ending.neverMinted],
+    );
+    const results = rows.map((row) => ({
+      claim: claimOf(row),
+      state: 'failed' as const,
+      effectiveAt: this.clock.now(),
+    }));
+    await recordResults(client, results, this.clock.now());
+  }
+
+  private async mark(
+    client: ClientBase,
+    marking: Marking,
+    claimSeconds: number,
+  ): Promise<(ClaimedRow & { closable: boolean })[]> {
+    const { rows } = await client.query<ClaimedRow & { closable: boolean }>({
+      name: 'mark-revoking',
+      text: MARK,
+      values: [marking.taskIds, marking.leaseIds ?? null, marking.minted, claimSeconds],
+    });
+    return rows;
+  }
+
+  /**
+   * Records the end of each task whose lease fell due: it was not renewed in time, its mint was lost, or its heartbeat
+   * stopped.
+   */
+  private async expireTasks(client: ClientBase, taskIds: readonly TaskId[]): Promise<AuditEntry[]> {
+    const { rows } = await client.query<{ id: TaskId; agent_name: string; end_cause: TaskEndCause }>(
+      `UPDATE public.task t SET end_requested_at = now(), end_cause = CASE
+           WHEN expires_at <= now() THEN 'expired'
+           WHEN EXISTS (SELECT FROM public.lease l WHERE l.task_id = t.id AND l.state = 'minting') THEN 'issuance_failed'
+           ELSE 'heartbeat_lost' END
+       WHERE id = ANY($1::text[]) AND state = 'active' AND end_cause IS NULL RETURNING id, agent_name, end_cause`,
+      [taskIds],
+    );
+    return rows.map((task) => this.endingEntry(task, task.end_cause, undefined, MAYFLY));
+  }
+
+  private endingEntry(
+    task: { readonly id: TaskId; readonly agent_name: string },
+    cause: TaskEndCause,
+    reason: string | undefined,
+    actor: Actor,
+  ): AuditEntry {
+    const facts = { cause, ...(reason === undefined ? {} : { reason }) };
+    return auditEntry('task.ending', this.clock.now(), actor, { taskId: task.id, agent: task.agent_name }, facts);
+  }
+
+  private revokingEntries(rows: readonly ClaimedRow[], actor: Actor): AuditEntry[] {
+    return rows
+      .filter(({ was }) => was !== 'revoking')
+      .map((row) =>
+        auditEntry(
+          'lease.revoking',
+          this.clock.now(),
+          actor,
+          { taskId: row.task_id, leaseId: row.id, agent: row.agent_name },
+          { name: row.name, provider: row.provider, cause: row.end_cause },
+        ),
+      );
+  }
+}
+
+/** Returns due leases of tasks that no other transaction holds. Locks these tasks; the marking locks the leases. */
+async function dueLeases(
+  client: ClientBase,
+  options: Parameters<ClosingStore['claimDue']>[0],
+): Promise<{ id: LeaseId; task_id: TaskId }[]> {
+  const { rows } = await client.query<{ id: LeaseId; task_id: TaskId }>({
+    name: 'due-leases',
+    text: `WITH oldest AS MATERIALIZED (
+             SELECT id, task_id, connection, agent_name, due_at FROM public.lease
+             WHERE due_at <= now() AND (claimed_until IS NULL OR claimed_until < now())
+               AND ($2::text IS NULL OR id = $2) AND (connection IS NULL OR connection <> ALL ($3::text[]))
+               AND NOT EXISTS (SELECT FROM unnest($5::text[], $6::text[]) AS busy (connection, agent)
+                                WHERE busy.connection = lease.connection AND busy.agent = lease.agent_name)
+             ORDER BY due_at LIMIT 4 * $1
+           ), ranked AS MATERIALIZED (
+             SELECT *, row_number() OVER (PARTITION BY connection, agent_name ORDER BY due_at) AS place FROM oldest
+           ), due AS MATERIALIZED (
+             SELECT id, task_id FROM ranked WHERE connection IS NULL OR place <= $4 ORDER BY due_at LIMIT $1
+           ), free AS MATERIALIZED (
+             SELECT id FROM public.task WHERE id IN (SELECT task_id FROM due) ORDER BY id FOR UPDATE SKIP LOCKED
+           )
+           SELECT due.id, due.task_id FROM due JOIN free ON free.id = due.task_id`,
+    values: [
+      options.limit,
+      options.leaseId ?? null,
+      options.busyConnections ?? [],
+      options.limitPerLane ?? options.limit,
+      (options.busyLanes ?? []).map(({ connection }) => connection),
+      (options.busyLanes ?? []).map(({ agent }) => agent),
+    ],
+  });
+  return rows.length === 0 ? [] : stillDue(client, rows);
+}
+
+/**
+ * Returns the leases that are still due: a heartbeat, renewal or activation may have happened before the tasks were
+ * locked.
+ */
+async function stillDue(
+  client: ClientBase,
+  seen: readonly { readonly id: LeaseId }[],
+): Promise<{ id: LeaseId; task_id: TaskId }[]> {
+  const { rows } = await client.query<{ id: LeaseId; task_id: TaskId }>({
+    name: 'still-due',
+    text: 'SELECT id, task_id FROM public.lease WHERE id = ANY($1::text[]) AND due_at <= now()',
+    values: [seen.map(({ id }) => id)],
+  });
+  return rows;
+}

@@ -1,0 +1,184 @@
+import { setTimeout as pause } from 'node:timers/promises';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { MAYFLY } from '@mayfly/audit';
+import type { TaskIntent } from '@mayfly/issuance';
+import type { LeaseClaim } from '@mayfly/revocation';
+import { addSeconds } from '@mayfly/kernel';
+import { activationOf, declareFor, type IntentOptions, TaskDatabase, taskIntent } from '@mayfly/testing';
+import { PgClosingStore } from './closing.store.js';
+import { Database } from '../database/database.js';
+import { PgDenialStore } from './denial.store.js';
+import { PgIssuanceStore } from './issuance.store.js';
+import { PgTaskStore } from './task.store.js';
+
+const ROLE = 'arn:aws:iam::123456789012:role/crm';
+
+describe('what has to stand at a shared revocation point, on PostgreSQL', () => {
+  let scene: TaskDatabase;
+  let database: Database;
+  let denials: PgDenialStore;
+  let issuance: PgIssuanceStore;
+  let closing: PgClosingStore;
+  let tasks: PgTaskStore;
+
+  beforeAll(async () => {
+    scene = await TaskDatabase.start();
+    database = new Database({ url: scene.url, searchPath: scene.searchPath, onConnectionLost: () => undefined });
+    denials = new PgDenialStore(database.pool, scene.clock);
+    issuance = new PgIssuanceStore(database.pool);
+    closing = new PgClosingStore(database.pool, scene.clock);
+    tasks = new PgTaskStore(database.pool, database.prisma);
+  });
+  afterAll(async () => {
+    await database.close();
+    await scene.stop();
+  });
+  beforeEach(() => scene.empty());
+
+  /** A task with one active lease at the role. */
+  async function session(options: IntentOptions & { readonly revocationPoint?: string } = {}): Promise<TaskIntent> {
+    const plain = taskIntent(scene.clock, options);
+    const intent = {
+      ...plain,
+      leases: plain.leases.map((lease) => ({ ...lease, revocationPoint: options.revocationPoint ?? ROLE })),
+    };
+    await declareFor(scene, intent);
+    expect(await issuance.open(intent)).toBe('opened');
+    expect(await issuance.activate(activationOf(intent))).toBe(true);
+    return intent;
+  }
+  const end = ({ task }: TaskIntent, cause: 'completed' | 'expired' = 'completed'): Promise<readonly LeaseClaim[]> =>
+    closing.requestEnd({ taskId: task.id, cause, actor: MAYFLY });
+  const claim = async () => (await denials.claim(ROLE, 30))!;
+  const leaseIds = (intents: readonly TaskIntent[]) => intents.map(({ leases }) => leases[0]!.id);
+
+  it('is every session of the revocation point that was revoked and has not expired, and no other', async () => {
+    const [first, second, living, expired, elsewhere] = [
+      await session(),
+      await session(),
+      await session(),
+      await session(),
+      await session({ revocationPoint: `${ROLE}-2` }),
+    ];
+    await end(first);
+    const [revoked] = await end(second);
+    await closing.record([{ claim: revoked!, state: 'revoked', effectiveAt: scene.clock.now() }]);
+    await end(expired, 'expired');
+    await end(elsewhere);
+    const { sessions, lastExpiresAt } = await claim();
+    expect(sessions.map(({ leaseId }) => leaseId)).toEqual(leaseIds([first, second]));
+    expect(sessions[0]?.expiresAt).toEqual(first.task.expiresAt);
+    expect(lastExpiresAt!.getTime()).toBeGreaterThanOrEqual(living.task.expiresAt.getTime());
+  });
+
+  it('is nothing any more once a session has expired by itself', async () => {
+    await end(await session({ lifetimeSeconds: 60 }));
+    await scene.advance(66);
+    expect(await claim()).toMatchObject({ sessions: [] });
+  });
+
+  it('may be written by one at a time, and by the next when that one is gone', async () => {
+    const first = await claim();
+    expect(await denials.claim(ROLE, 30)).toBeUndefined();
+    await denials.release(first);
+    const second = await claim();
+    await scene.advance(31);
+    const third = await claim();
+    expect(await denials.settle(second, { written: true })).toBe(false);
+    expect(await denials.settle(third, { written: true })).toBe(true);
+    expect(await claim()).toMatchObject({ revision: 1 });
+  });
+
+  it('is claimed by one of many who try at once', async () => {
+    const claims = await Promise.all(Array.from({ length: 8 }, () => denials.claim(ROLE, 30)));
+    expect(claims.filter((one) => one !== undefined)).toHaveLength(1);
+  });
+
+  it('knows when a session was issued at the latest: its mint, and a renewal from before it is asked for', async () => {
+    const intent = await session();
+    const { id } = intent.leases[0]!;
+    const minted = scene.clock.now();
+    await scene.advance(100);
+    const until = addSeconds(scene.clock.now(), 10);
+    expect(await tasks.reissuing(id, until)).toBe(true);
+    await end(intent);
+    expect((await claim()).sessions).toMatchObject([{ leaseId: id, issuedBy: until }]);
+    expect(until.getTime()).toBeGreaterThan(minted.getTime());
+  });
+
+  it('names the innocent of a cut-off in the story of each, tells them to renew, and forgets it once they have', async () => {
+    const [innocent, guilty] = [await session(), await session()];
+    await end(guilty);
+    const cutOff = { at: scene.clock.now(), until: addSeconds(scene.clock.now(), 600) };
+    expect(await denials.settle(await claim(), { written: true, cutOff })).toBe(true);
+    const found = await tasks.find(innocent.task.id);
+    expect(found?.leases[0]?.renewRequestedAt).toBeInstanceOf(Date);
+    expect(await scene.auditTypes(innocent.task.id)).toContain('lease.cut-off');
+    expect(await scene.auditTypes(guilty.task.id)).not.toContain('lease.cut-off');
+    const [entry] = await scene.query<{ body: string }>(
+      `SELECT body FROM public.audit_entry WHERE type = 'target.cut-off'`,
+    );
+    expect(JSON.parse(entry!.body)).toMatchObject({ target: ROLE, innocent: 1 });
+    await tasks.renewedAtProvider(innocent.leases[0]!.id, addSeconds(innocent.task.expiresAt, 0));
+    expect((await tasks.find(innocent.task.id))?.leases[0]?.renewRequestedAt).toBeUndefined();
+    expect(await claim()).toMatchObject({ cutOff });
+  });
+
+  it('locks the tasks of the innocent before their leases, as an activation does', async () => {
+    const innocent = await session();
+    const cutOff = { at: scene.clock.now(), until: addSeconds(scene.clock.now(), 600) };
+    const held = await claim();
+    const client = await database.pool.connect();
+    await client.query('BEGIN');
+    await client.query('SELECT id FROM public.task WHERE id = $1 FOR UPDATE', [innocent.task.id]);
+    let isSettled = false;
+    const settled = denials.settle(held, { written: true, cutOff }).finally(() => (isSettled = true));
+    await pause(300);
+    expect(isSettled).toBe(false);
+    const { rows } = await client.query('SELECT id FROM public.lease WHERE task_id = $1 FOR UPDATE SKIP LOCKED', [
+      innocent.task.id,
+    ]);
+    await client.query('COMMIT');
+    client.release();
+    expect(rows).toHaveLength(1);
+    expect(await settled).toBe(true);
+  });
+
+  it('remembers when it was last written and put back', async () => {
+    const first = await claim();
+    expect([first.writtenSecondsAgo, first.repairedSecondsAgo]).toEqual([undefined, undefined]);
+    await denials.settle(first, { written: true, repaired: 'unclear' });
+    await scene.advance(10);
+    await denials.settle(await claim(), { written: true });
+    await scene.advance(5);
+    const last = await claim();
+    expect(Math.floor(last.writtenSecondsAgo!)).toBe(5);
+    expect(Math.floor(last.repairedSecondsAgo!)).toBe(15);
+    expect(await scene.query(`SELECT id FROM public.audit_entry WHERE type = 'target.repaired'`)).toEqual([]);
+  });
+
+  it('writes a repair into the audit', async () => {
+    await denials.settle(await claim(), { written: true, repaired: 'removed' });
+    const [entry] = await scene.query<{ body: string }>(
+      `SELECT body FROM public.audit_entry WHERE type = 'target.repaired'`,
+    );
+    expect(JSON.parse(entry!.body)).toMatchObject({ target: ROLE, found: 'removed' });
+  });
+
+  it('is to be looked at every half minute while it matters, by way of the lease that knows it longest', async () => {
+    const intent = await session({ lifetimeSeconds: 300 });
+    expect(await denials.due(10)).toEqual([]);
+    await denials.settle(await claim(), { written: true });
+    expect(await denials.due(10)).toEqual([]);
+    await scene.advance(31);
+    const [due] = await denials.due(10);
+    expect(due).toMatchObject({ revocationPoint: ROLE, lease: { id: intent.leases[0]!.id, provider: 'dummy' } });
+    // whether the look came to anything or not
+    expect(await denials.due(10)).toEqual([]);
+    await scene.advance(31);
+    const taken = await Promise.all([denials.due(10), denials.due(10)]);
+    expect(taken.flat()).toHaveLength(1);
+    await scene.advance(300 + 600);
+    expect(await denials.due(10)).toEqual([]);
+  });
+});

@@ -1,0 +1,84 @@
+import type { KeyHold, KeyHoldStore, KeyOwner, UsedKey } from '@mayfly/issuance';
+import type { TaskId } from '@mayfly/kernel';
+import type { Pool } from 'pg';
+import { databaseProblem } from '../database/database-problem.js';
+
+/** The time after which a hold without an answer counts as left by a dead process. */
+const HOLD_SECONDS = 30;
+
+/** The store of `Idempotency-Key`s on PostgreSQL: a key is held before the path begins and settled with its answer. */
+export class PgKeyHoldStore implements KeyHoldStore {
+  constructor(private readonly pool: Pool) {}
+
+  async hold(owner: KeyOwner, key: string, fingerprint: string): Promise<KeyHold | UsedKey> {
+    const { rows } = await this.pool
+      .query<{ claimed_at: string }>(
+        `INSERT INTO public.idempotency_key AS k (agent_id, runtime, issuer, subject, key, fingerprint, task_id, claimed_at)
+         VALUES ($1, $2, $3, $4, $5, $6, '', clock_timestamp())
+         ON CONFLICT (agent_id, runtime, issuer, subject, key)
+           DO UPDATE SET claimed_at = excluded.claimed_at, fingerprint = excluded.fingerprint
+           WHERE k.task_id = '' AND k.claimed_at < now() - make_interval(secs => $7)
+         RETURNING claimed_at::text`,
+        [...keyValues(owner, key), fingerprint, HOLD_SECONDS],
+      )
+      .catch(databaseProblem);
+    return rows[0] === undefined
+      ? this.find(owner, key, fingerprint)
+      : { ...owner, key, claimedAt: rows[0].claimed_at };
+  }
+
+  async settle(hold: KeyHold, taskId: TaskId, sealedAnswer: Buffer, replayUntil: Date): Promise<boolean> {
+    const { rowCount } = await this.pool
+      .query(
+        `UPDATE public.idempotency_key SET sealed_answer = $7, replay_until = $8 WHERE ${THIS_KEY} AND task_id = $6`,
+        [...keyValues(hold, hold.key), taskId, sealedAnswer, replayUntil],
+      )
+      .catch(databaseProblem);
+    return rowCount === 1;
+  }
+
+  async release(hold: KeyHold): Promise<void> {
+    await this.pool
+      .query(
+        `WITH unused AS (DELETE FROM public.idempotency_key WHERE ${THIS_KEY} AND task_id = '' AND claimed_at = $6::timestamptz)
+         UPDATE public.idempotency_key SET replay_until = now() WHERE ${THIS_KEY} AND task_id <> '' AND claimed_at = $6::timestamptz`,
+        [...keyValues(hold, hold.key), hold.claimedAt],
+      )
+      .catch(databaseProblem);
+  }
+
+  /** INVARIANT: I10, deletes sealed answers once they may no longer be replayed. Deletes keys after a day. */
+  async wipe(): Promise<void> {
+    await this.pool.query(
+      `UPDATE public.idempotency_key SET sealed_answer = NULL WHERE replay_until <= now() AND sealed_answer IS NOT NULL`,
+    );
+    await this.pool.query(
+      `DELETE FROM public.idempotency_key WHERE claimed_at < now() - interval '1 day' AND replay_until <= now()`,
+    );
+  }
+
+  private async find(owner: KeyOwner, key: string, fingerprint: string): Promise<UsedKey> {
+    const { rows } = await this.pool
+      .query<{ fingerprint: string; task_id: string; sealed_answer: Buffer | null; settled: boolean }>(
+        `SELECT fingerprint, task_id, CASE WHEN replay_until > now() THEN sealed_answer END AS sealed_answer,
+           task_id <> '' AND (replay_until IS NOT NULL OR claimed_at < now() - make_interval(secs => $6)) AS settled
+         FROM public.idempotency_key WHERE ${THIS_KEY}`,
+        [...keyValues(owner, key), HOLD_SECONDS],
+      )
+      .catch(databaseProblem);
+    const row = rows[0];
+    // The hold was released between the two statements. The caller gets "under way", and a retry finds the key free.
+    if (row === undefined) return { fingerprint };
+    return {
+      fingerprint: row.fingerprint,
+      ...(row.settled ? { taskId: row.task_id as TaskId } : {}),
+      ...(row.sealed_answer === null ? {} : { sealedAnswer: row.sealed_answer }),
+    };
+  }
+}
+
+const THIS_KEY = 'agent_id = $1 AND runtime = $2 AND issuer = $3 AND subject = $4 AND key = $5';
+
+function keyValues({ agentId, runtime, issuer, subject }: KeyOwner, key: string): string[] {
+  return [agentId, runtime, issuer, subject, key];
+}

@@ -1,0 +1,136 @@
+import { auditEntry, type AuditEntry, MAYFLY } from '@mayfly/audit';
+import type { ClosingResult, LeaseClaim } from '@mayfly/revocation';
+import type { TaskId } from '@mayfly/kernel';
+import { quotaScope, type TaskEndCause, TERMINAL_STATE } from '@mayfly/tasks';
+import type { ClientBase } from 'pg';
+import { insertAudit } from '../audit/audit-rows.js';
+import { columnsOf } from '../database/columns.js';
+
+/** A lease that reached a terminal state. `failed` requires proof that nothing was minted. */
+interface ClosedLease {
+  readonly claim: LeaseClaim;
+  readonly state: 'revoked' | 'expired' | 'failed';
+  readonly effectiveAt: Date;
+  readonly remains?: string;
+}
+
+/**
+ * Writes the results of closing leases, in the caller's transaction. Ignores a result whose claim (`version`) no longer
+ * holds: a worker that was frozen past its claim cannot undo another worker's result. Locks the tasks first.
+ */
+export async function recordResults(
+  client: ClientBase,
+  results: readonly (ClosingResult | ClosedLease)[],
+  now: Date,
+): Promise<void> {
+  await client.query(`SELECT FROM public.task WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE`, [
+    results.map(({ claim }) => claim.taskId),
+  ]);
+  const closed = await closeLeases(
+    client,
+    results.filter((result) => result.state !== 'revoking'),
+  );
+  await postponeLeases(
+    client,
+    results.filter((result) => result.state === 'revoking'),
+  );
+  const ended = await endTasks(client, closed);
+  await insertAudit(client, [
+    ...closed.map((lease) => closedEntry(lease, now)),
+    ...ended.map((task) => endedEntry(task, now)),
+  ]);
+}
+
+async function closeLeases(client: ClientBase, results: readonly ClosedLease[]): Promise<ClosedLease[]> {
+  if (results.length === 0) return [];
+  const { rows } = await client.query<{ id: string }>(
+    `UPDATE public.lease l SET state = r.state, version = l.version + 1, due_at = NULL, claimed_until = NULL, last_error = NULL,
+         revoke_effective_at = r.effective_at, ended_at = now(), end_cause = coalesce(l.end_cause, r.cause)
+     FROM unnest($1::text[], $2::int[], $3::text[], $4::timestamptz[], $5::text[]) AS r(id, version, state, effective_at, cause)
+     WHERE l.id = r.id AND l.version = r.version RETURNING l.id`,
+    [
+      ...columnsOf(results, [
+        ({ claim }) => claim.id,
+        ({ claim }) => claim.version,
+        ({ state }) => state,
+        ({ effectiveAt }) => effectiveAt,
+        ({ claim, state }) => (state === 'failed' ? 'issuance_failed' : claim.cause),
+      ]),
+    ],
+  );
+  const written = new Set(rows.map(({ id }) => id));
+  return results.filter(({ claim }) => written.has(claim.id));
+}
+
+async function postponeLeases(
+  client: ClientBase,
+  results: readonly Extract<ClosingResult, { state: 'revoking' }>[],
+): Promise<void> {
+  if (results.length === 0) return;
+  await client.query(
+    `WITH postponed AS (
+       UPDATE public.lease l SET version = l.version + 1, due_at = r.retry_at, claimed_until = NULL, last_error = r.error,
+         revoke_effective_at = coalesce(r.effective_at, l.revoke_effective_at)
+       FROM unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::timestamptz[])
+         AS r(id, version, retry_at, error, effective_at)
+       WHERE l.id = r.id AND l.version = r.version RETURNING l.id, l.due_at)
+     INSERT INTO public.outbox (lease_id, reason, run_at) SELECT id, 'retry', due_at FROM postponed`,
+    [
+      ...columnsOf(results, [
+        ({ claim }) => claim.id,
+        ({ claim }) => claim.version,
+        ({ retryAt }) => retryAt,
+        ({ error }) => error,
+        ({ effectiveAt }) => effectiveAt ?? null,
+      ]),
+    ],
+  );
+}
+
+interface EndedTask {
+  readonly id: TaskId;
+  readonly agent_name: string;
+  readonly template_name: string;
+  readonly state: string;
+  readonly end_cause: TaskEndCause;
+}
+
+/** Subtracts closed leases from their tasks; ends a task whose last lease is terminal and releases its quota once. */
+async function endTasks(client: ClientBase, closed: readonly ClosedLease[]): Promise<EndedTask[]> {
+  if (closed.length === 0) return [];
+  const { rows } = await client.query<EndedTask>(
+    `WITH closed AS (SELECT id, count(*)::int AS leases FROM unnest($1::text[]) AS c(id) GROUP BY id)
+     UPDATE public.task t SET live_leases = t.live_leases - closed.leases,
+         state = CASE WHEN t.live_leases = closed.leases THEN $2::jsonb ->> coalesce(t.end_cause, 'revoked') ELSE t.state END,
+         ended_at = CASE WHEN t.live_leases = closed.leases THEN now() END
+     FROM closed WHERE t.id = closed.id
+     RETURNING t.id, t.agent_name, t.template_name, t.state, t.end_cause`,
+    [closed.map(({ claim }) => claim.taskId), JSON.stringify(TERMINAL_STATE)],
+  );
+  const ended = rows.filter(({ state }) => state !== 'active');
+  await client.query(
+    `WITH released AS (SELECT scope, count(*)::int AS tasks FROM unnest($1::text[]) AS r(scope) GROUP BY scope),
+       locked AS (SELECT q.scope FROM public.quota_counter q JOIN released USING (scope) ORDER BY q.scope FOR UPDATE OF q)
+     UPDATE public.quota_counter q SET active = q.active - released.tasks FROM released JOIN locked USING (scope)
+     WHERE q.scope = released.scope`,
+    [ended.map(({ template_name }) => quotaScope(template_name))],
+  );
+  return ended;
+}
+
+const ENTRY_TYPE = { revoked: 'lease.revoked', expired: 'lease.expired', failed: 'lease.failed' } as const;
+
+function closedEntry({ claim, state, effectiveAt, remains }: ClosedLease, now: Date): AuditEntry {
+  const facts = {
+    provider: claim.provider,
+    cause: claim.cause,
+    effectiveAt: effectiveAt.toISOString(),
+    ...(remains === undefined ? {} : { remains }),
+  };
+  return auditEntry(ENTRY_TYPE[state], now, MAYFLY, { taskId: claim.taskId, leaseId: claim.id }, facts);
+}
+
+function endedEntry(task: EndedTask, now: Date): AuditEntry {
+  const facts = { state: task.state, cause: task.end_cause };
+  return auditEntry('task.ended', now, MAYFLY, { taskId: task.id, agent: task.agent_name }, facts);
+}

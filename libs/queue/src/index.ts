@@ -1,0 +1,2 @@
+export { postgresBackend, redisBackend } from './queue-backend.js';
+export { LeaseQueue } from './queue.js';

@@ -1,0 +1,68 @@
+import { createPostgresBackend, Queue, withBackend, Worker, type JobsOptions } from 'bullmq';
+import { sessionConfig, type SessionOptions } from '@mayfly/postgres';
+
+const QUEUE = 'leases';
+const SCHEMA = 'bullmq';
+const SESSION: SessionOptions = {
+  applicationName: 'mayfly queue',
+  searchPath: SCHEMA,
+  statementTimeoutMillis: 0,
+  idleInTransactionMillis: 0,
+};
+/** The pause of a worker after a server failure; BullMQ's default of 15 s would also delay a shutdown. */
+const runRetryDelay = 1000;
+
+/** The payload of a job: the lease to check. The handler reads everything else from the database. */
+export interface LeaseJobPayload {
+  readonly leaseId: string;
+}
+
+interface Closable {
+  waitUntilReady(): Promise<unknown>;
+  /** Waits for running work. With `force` it gives up a server that was never reached. */
+  close(force?: boolean): Promise<void>;
+  on(event: 'error', listener: (error: Error) => void): unknown;
+}
+
+/** The end of a queue that accepts jobs. */
+export interface JobSink extends Closable {
+  addBulk(jobs: { name: string; data: LeaseJobPayload; opts: JobsOptions }[]): Promise<unknown>;
+}
+
+/** The end of a queue that runs jobs, from its creation until it is closed. */
+export type JobSource = Closable;
+
+export type JobProcessor = (job: { readonly data: unknown }) => Promise<void>;
+
+/** A store of jobs. It connects when an end is made; each end has its own connections. */
+export interface QueueBackend {
+  sink(): JobSink;
+  source(process: JobProcessor, concurrency: number): JobSource;
+}
+
+/**
+ * Keeps jobs in the schema `bullmq` of the database at `url`. The first use of an end creates and migrates the schema.
+ */
+export function postgresBackend(url: string): QueueBackend {
+  const classes = withBackend(createPostgresBackend);
+  // BullMQ opens one more connection for notifications, with only the startup packet of this configuration.
+  const connection: Record<string, unknown> = {
+    ...sessionConfig(url, SESSION),
+    ...{ schema: SCHEMA, migrate: true, max: 2, connectionTimeoutMillis: 5000 },
+  };
+  return {
+    sink: () => new classes.Queue<LeaseJobPayload>(QUEUE, { connection }),
+    source: (process, concurrency) =>
+      new classes.Worker<LeaseJobPayload>(QUEUE, process, { connection, concurrency, runRetryDelay }),
+  };
+}
+
+/** Keeps jobs in the Redis at `url`, for rates above the capacity of PostgreSQL's notifications. */
+export function redisBackend(url: string): QueueBackend {
+  return {
+    // Without the offline queue, a call fails at once while Redis is down, instead of blocking the caller.
+    sink: () => new Queue<LeaseJobPayload>(QUEUE, { connection: { url, enableOfflineQueue: false } }),
+    source: (process, concurrency) =>
+      new Worker<LeaseJobPayload>(QUEUE, process, { connection: { url }, concurrency, runRetryDelay }),
+  };
+}

@@ -1,1 +1,0 @@
-export { exhaustedLimit, quotaScope, type QuotaLeft, type QuotaLimits } from './quota.js';

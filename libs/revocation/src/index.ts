@@ -1,0 +1,7 @@
+export type { ClosingResult, ClosingStore, LeaseClaim } from './closing.store.js';
+export { ConnectionAttendance, type LivingConnections } from './connection-attendance.js';
+export { CLAIM_SECONDS, LeaseClosing } from './lease-closing.js';
+export { OrphanWatch, type OrphanPlace, type OrphanStore } from './orphan-watch.js';
+export { RevocationAlarm } from './revocation-alarm.js';
+export { RevocationUpkeep, type UpkeepStore } from './revocation-upkeep.js';
+export { TaskEnding } from './task-ending.js';

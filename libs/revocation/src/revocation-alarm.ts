@@ -1,0 +1,56 @@
+import { auditEntry, MAYFLY, type AuditEntryType, type EntryFacts, type EntrySink } from '@mayfly/audit';
+import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
+
+export interface AlarmParts {
+  readonly audit: EntrySink;
+  readonly clock: Clock;
+  /** writes the log line that triggers an operator's alarm */
+  readonly tell: (text: string, facts: JsonObject) => void;
+  /** called when an audit entry could not be written */
+  readonly report: (error: unknown) => void;
+}
+
+/**
+ * Tracks the connections at which Mayfly cannot log in to revoke. Such a connection grants no lease until a revocation
+ * or a fresh login succeeds. Audits and logs the first failure and the recovery.
+ */
+export class RevocationAlarm {
+  private readonly failing = new Map<string, string>();
+
+  constructor(private readonly parts: AlarmParts) {}
+
+  /** Records a failed login. `reason` must contain no secret. */
+  failed(connection: string, reason: string): void {
+    const isNew = !this.failing.has(connection);
+    this.failing.set(connection, reason);
+    if (isNew)
+      this.note('connection.revocation-failing', 'leases cannot be ended at a connection', { connection, reason });
+  }
+
+  worked(connection: string): void {
+    if (!this.failing.delete(connection)) return;
+    this.note('connection.revocation-restored', 'leases can be ended again at a connection', { connection });
+  }
+
+  /** Throws `provider_unavailable` (reason `revocation-failing`) while revocation fails at the connection. */
+  requireWorking(connection: string): void {
+    const reason = this.failing.get(connection);
+    if (reason === undefined) return;
+    throw new Problem(
+      'provider_unavailable',
+      `connection \`${connection}\` grants nothing while its leases cannot be ended: ${reason}`,
+      { reason: 'revocation-failing', retryAfterSeconds: 10, nothingMinted: true },
+    );
+  }
+
+  /** Returns 1 for each connection at which revocation fails. */
+  counts(): ReadonlyMap<string, number> {
+    return new Map([...this.failing.keys()].map((name) => [name, 1]));
+  }
+
+  private note<Type extends AuditEntryType>(type: Type, text: string, facts: EntryFacts<Type> & JsonObject): void {
+    this.parts.tell(text, facts);
+    const entry = auditEntry(type, this.parts.clock.now(), MAYFLY, {}, facts);
+    this.parts.audit.record([entry]).catch(this.parts.report);
+  }
+}

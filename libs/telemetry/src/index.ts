@@ -1,0 +1,3 @@
+export { createLogger } from './logging.js';
+export { Metrics } from './metrics.js';
+export { redactionOf, type Redaction } from './redaction.js';

@@ -1,0 +1,29 @@
+import type { components, operations } from './schema.js';
+
+type Schemas = components['schemas'];
+type BodyOf<Id extends keyof operations> = operations[Id] extends {
+  requestBody: { content: { 'application/json': infer Body } };
+}
+  ? Body
+  : never;
+
+export type CreateTask = Schemas['CreateTask'];
+export type Task = Schemas['Task'];
+/** One credential of a task, with its `secret` in the answer that grants or renews. */
+export type Credential = Task['credentials'][number];
+export type Issuance = Schemas['Issuance'];
+export type IssuancePage = Schemas['Issuances'];
+/** The filters of `GET /issuances`. */
+export type IssuanceFilter = Omit<
+  NonNullable<operations['History.issuances']['parameters']['query']>,
+  'limit' | 'cursor'
+>;
+/** The request body that declares an issuer, connection, agent or task template. */
+export type DeclarationDocument = BodyOf<
+  'Issuers.create' | 'Connections.create' | 'Agents.create' | 'Templates.create'
+>;
+export type DeclarationCheck = Schemas['DeclarationCheck'];
+/** One finding of the linter or of a target about a template. */
+export type Finding = Schemas['TemplateFinding'];
+export type IssuerTest = Schemas['IssuerTest'];
+export type ConnectionTest = Schemas['ConnectionTest'];

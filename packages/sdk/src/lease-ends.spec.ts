@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals';
+import type { Credential, Task } from '@mayfly/client';
+import { isClosed, leaseEnds } from './lease-ends.js';
+import { taskAnswer } from './task.fixture.js';
+
+const REQUESTED = '2026-11-22T14:00:00.000Z';
+
+function ended(credential: Partial<Credential>): Task {
+  const lease: Credential = {
+    ...({ leaseId: 'lse_1', name: 'db', provider: 'postgres', state: 'revoked', revocation: 'immediate' } as const),
+    ...{ expiresAt: '2026-11-22T15:00:00.000Z', revokeRequestedAt: REQUESTED, ...credential },
+  };
+  return taskAnswer({ credentials: [lease] });
+}
+
+describe('how a credential ended', () => {
+  it.each<[Partial<Credential>, string]>([
+    [
+      { revokeEffectiveAt: '2026-11-22T14:00:00.043Z', endedAt: '2026-11-22T14:00:00.050Z' },
+      'revoked, refused after 43 ms',
+    ],
+    [{ endedAt: '2026-11-22T14:00:02.500Z' }, 'revoked, refused after 2.5 s'],
+    [
+      { revokeEffectiveAt: '2026-11-22T14:59:00.000Z', endedAt: '2026-11-22T14:00:00.050Z', revocation: 'propagating' },
+      'revoked, accepted by who does not ask the broker until 2026-11-22T14:59:00.000Z',
+    ],
+    [{ state: 'revoking', lastError: 'the target does not answer' }, 'being revoked (the target does not answer)'],
+    [
+      { state: 'revoking', revokeEffectiveAt: '2026-11-22T14:01:00.000Z' },
+      'being revoked, refused from 2026-11-22T14:01:00.000Z on',
+    ],
+    [{ state: 'expired', revocation: 'expiry-only' }, 'expired, usable until 2026-11-22T15:00:00.000Z'],
+    [{ state: 'expired' }, 'expired'],
+  ])('%j', (credential, words) => {
+    expect(leaseEnds(ended(credential))).toEqual([`db (postgres): ${words}`]);
+  });
+
+  it('is closed when nothing is left to be done', () => {
+    expect(isClosed(ended({}))).toBe(true);
+    expect(isClosed(ended({ state: 'revoking' }))).toBe(false);
+  });
+});

@@ -1,0 +1,63 @@
+#!/usr/bin/env node
+// Refuses words and phrases that the house has retired (CONTRIBUTING, "English"), in comments of sources and in documents.
+import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+
+/** Each with what to write in its place. */
+const RETIRED = [
+  [/\bcame of (one|closing|a write|the|that)\b/i, 'the outcome, the result'],
+  [/\bcomes? to (nothing|an end at)\b/i, 'has no effect; ends at'],
+  [/\ball the same\b/i, 'anyway, or nothing'],
+  [/\bfor another's sake\b/i, 'by a cut-off that was aimed at other sessions'],
+  [/\bthe innocent\b/i, 'the affected leases'],
+  [/\bwhoever\b/i, 'name the role: the author, the caller, the operator'],
+  [/\bin words that\b/i, 'a text that'],
+  [/\bsomebody says who\b/i, 'name the role'],
+  [/\bstanding denials?\b/i, 'the shared revocation'],
+  [/\bStanding[A-Z]\w*/, 'SharedRevocation…'],
+  [/\bthe time for it is over\b/i, 'the deadline passed'],
+  [/\bleft its skeleton\b/i, 'does not match the structure of the template'],
+  [/\bstops breathing\b/i, 'misses its heartbeat'],
+];
+
+/** A docstring says what the code does; it does not open as a riddle. */
+const RIDDLE = /^(What|Whether|Who|Whoever|Whatever)\b(?! is (new|next)\b)/;
+
+const OURS = ['apps', 'libs', 'packages', 'tools', 'docs', 'test/support', 'README.md', 'CONTRIBUTING.md'];
+const GENERATED = /(^|\/)(generated\/|schema\.ts$|answer-shapes\.ts$|check-words\.mjs$|openapi\.json$)/;
+
+const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', ...OURS], {
+  encoding: 'utf8',
+})
+  .split('\n')
+  .filter((file) => /\.(ts|mjs|md)$/.test(file) && !GENERATED.test(file));
+
+const faults = files.flatMap((file) => {
+  const text = readFileSync(file, 'utf8');
+  const passages = file.endsWith('.md') ? linesOf(text) : commentsOf(text);
+  return passages.flatMap(({ line, words, opens }) => [
+    ...(opens && RIDDLE.test(words) ? [`${file}:${line}: begin with what the code does: ${words.slice(0, 60)}`] : []),
+    ...RETIRED.filter(([pattern]) => pattern.test(words)).map(
+      ([pattern, instead]) => `${file}:${line}: \`${pattern.exec(words)[0]}\`; write ${instead}`,
+    ),
+  ]);
+});
+
+if (faults.length > 0) {
+  console.error(`${faults.join('\n')}\n${faults.length} places have retired words or open as a riddle`);
+  process.exit(1);
+}
+
+function linesOf(text) {
+  return text.split('\n').map((words, index) => ({ line: index + 1, words, opens: false }));
+}
+
+/** Whole comments, each as one text, so that a phrase is found across a line break. */
+function commentsOf(text) {
+  const comments = [];
+  for (const match of text.matchAll(/\/\*\*?([\s\S]*?)\*\/|(?:^|(?<=\s))\/\/ ?(.*(?:\n\s*\/\/.*)*)/g)) {
+    const words = (match[1] ?? match[2]).replace(/\n\s*(\*|\/\/) ?/g, ' ').trim();
+    comments.push({ line: text.slice(0, match.index).split('\n').length, words, opens: match[1] !== undefined });
+  }
+  return comments;
+}
