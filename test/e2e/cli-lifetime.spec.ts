@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runCli, startCli } from '../support/cli.js';
 import { openExecScene, shellUnder, type ExecScene } from '../support/exec-scene.js';
@@ -56,7 +56,17 @@ describe('when mayfly exec is killed', () => {
     deaf: { script: `trap '' TERM; echo $$ $PGPASSFILE; while :; do sleep 1; done`, more: [], cause: 'heartbeat_lost' },
   } as const;
   type Name = keyof typeof COMMANDS;
-  const killed = new Map<string, { readonly pid: string; readonly file: string }>();
+  const killed = new Map<string, { readonly pid: string; readonly began: string | undefined; readonly file: string }>();
+
+  /** The start time of a process in clock ticks (proc(5), field 22): another process may get its id. */
+  function startOf(pid: string): string | undefined {
+    try {
+      const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+      return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    } catch {
+      return undefined;
+    }
+  }
 
   /** All at once, since each of them takes its time to end. */
   beforeAll(async () => {
@@ -66,7 +76,7 @@ describe('when mayfly exec is killed', () => {
       await until('the command runs', 30, async () => cli.output().includes('\n'));
       const [pid = '', file = ''] = cli.output().trim().split(' ');
       expect(existsSync(file)).toBe(true);
-      killed.set(name, { pid, file });
+      killed.set(name, { pid, began: startOf(pid), file });
       cli.child.kill('SIGKILL');
     });
     await Promise.all(started);
@@ -75,9 +85,10 @@ describe('when mayfly exec is killed', () => {
   it.each(Object.keys(COMMANDS) as Name[])(
     'its command ends, its files go, and its task ends by itself (%s)',
     async (name) => {
-      const { pid, file } = killed.get(name)!;
+      const { pid, began, file } = killed.get(name)!;
+      expect(began).toBeDefined();
       await until('its files are gone', 15, async () => !existsSync(file));
-      await until('the command has ended', 20, async () => !existsSync(`/proc/${pid}`));
+      await until('the command has ended', 20, async () => startOf(pid) !== began);
       expect(await scene.endedTask(`killed ${name}`, 40)).toMatchObject({ cause: COMMANDS[name].cause });
     },
   );
