@@ -42,7 +42,7 @@ async function mint(token) {
   const request = { template: 'load-database', parameters: { region: 'emea' }, purpose: 'measuring' };
   let { status, body } = await send('POST', '/tasks', token, request);
   // After an attack the server takes some time to give back what it held.
-  for (let tries = 0; status === 503 && tries < 100; tries += 1) {
+  for (let tries = 0; (status === 503 || body.reason === 'paused') && tries < 100; tries += 1) {
     await pause(300);
     ({ status, body } = await send('POST', '/tasks', token, request));
   }

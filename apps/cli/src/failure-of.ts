@@ -1,13 +1,13 @@
 import { BrokerProblem, BrokerUnreachable, UnexpectedAnswer } from '@mayfly/client';
 import { UnusableCredential } from '@mayfly/sdk';
-import { BrokerRefusal } from './broker/broker-refusal.js';
+import { refusalOf } from './broker/broker-refusal.js';
 import { CommandFailure, usageFailure } from './command-failure.js';
 import { EXIT } from './exit-codes.js';
 
 /** Converts any error to a `CommandFailure` with a text for people. */
 export function failureOf(error: unknown): CommandFailure {
   if (error instanceof CommandFailure) return error;
-  if (error instanceof BrokerProblem) return BrokerRefusal.from(error);
+  if (error instanceof BrokerProblem) return refusalOf(error);
   if (error instanceof BrokerUnreachable) {
     return new CommandFailure(EXIT.unavailable, error.message, 'is MAYFLY_URL right, and is it running?');
   }

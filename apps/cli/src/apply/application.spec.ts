@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { BrokerUnreachable } from '@mayfly/client';
 import type { Declaration } from '@mayfly/declarations';
-import { BrokerRefusal } from '../broker/broker-refusal.js';
+import { CommandFailure } from '../command-failure.js';
+import { EXIT } from '../exit-codes.js';
 import { applySteps, outcomeWords } from './application.js';
 import type { Step } from './steps.js';
 
@@ -14,7 +15,7 @@ const step = (name: string, change: Step['change'], more: Partial<Step> = {}): S
   ...more,
 });
 const PUBLISH = { publication: { differences: [] } };
-const fourEyes = new BrokerRefusal(403, 'policy_denied', 'not the author', { help: 'ask another member' });
+const fourEyes = new CommandFailure(EXIT.refused, 'not the author', 'ask another member');
 
 /** A broker that counts revisions and fails as it is told. */
 function broker(faults: Readonly<Record<string, Error>> = {}) {
@@ -53,7 +54,7 @@ describe('applying', () => {
   });
 
   it('stops at a refusal: what follows may name what is not there', async () => {
-    const client = broker({ 'replace b': new BrokerRefusal(412, 'precondition_failed', 'it changed meanwhile') });
+    const client = broker({ 'replace b': new CommandFailure(EXIT.refused, 'it changed meanwhile') });
     const { outcomes, told } = await apply(client, [step('a', 'create'), step('b', 'update'), step('c', 'create')]);
     expect(outcomes).toEqual(['applied', 'failed', 'not attempted']);
     expect(told).toEqual([
@@ -65,7 +66,7 @@ describe('applying', () => {
 
   it('names a refused document once, though what the broker says of it starts with its name', async () => {
     const said = 'TaskTemplate/b: spec.owner: name one\n  TaskTemplate/b: spec.purpose: give one';
-    const client = broker({ 'replace b': new BrokerRefusal(422, 'invalid_declaration', said) });
+    const client = broker({ 'replace b': new CommandFailure(EXIT.refused, said) });
     const { told } = await apply(client, [step('b', 'update')]);
     expect(told).toEqual(['failed  TaskTemplate/b  (x.yaml): spec.owner: name one\n  spec.purpose: give one']);
   });

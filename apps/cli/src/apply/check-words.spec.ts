@@ -1,12 +1,13 @@
 import { describe, expect, it } from '@jest/globals';
 import type { Declaration } from '@mayfly/declarations';
-import { BrokerRefusal } from '../broker/broker-refusal.js';
+import { CommandFailure } from '../command-failure.js';
+import { EXIT } from '../exit-codes.js';
 import { checkWords, refusedWords } from './check-words.js';
 import type { Checked } from './declarations.client.js';
 import type { Step } from './steps.js';
 
-const fourEyes = new BrokerRefusal(403, 'policy_denied', 'not the author');
-const refused = new BrokerRefusal(422, 'invalid_declaration', 'TaskTemplate/a: spec.owner: name one');
+const fourEyes = new CommandFailure(EXIT.refused, 'not the author');
+const refused = new CommandFailure(EXIT.refused, 'TaskTemplate/a: spec.owner: name one');
 const checkOf = (found: Partial<Checked>): Checked => ({
   ...{ refusal: undefined, publication: undefined, findings: [] },
   ...found,

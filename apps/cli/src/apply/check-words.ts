@@ -1,5 +1,5 @@
 import type { Finding } from '@mayfly/client';
-import type { BrokerRefusal } from '../broker/broker-refusal.js';
+import type { CommandFailure } from '../command-failure.js';
 import type { Checked } from './declarations.client.js';
 import { titleOf } from './declared-file.js';
 import type { Step } from './steps.js';
@@ -43,17 +43,17 @@ export function refusedWords(checked: readonly Checked[], sent: number): string 
 export function checkAsJson(checked: Checked | undefined) {
   if (checked === undefined) return {};
   const { refusal, publication, findings } = checked;
-  const problem = (of: BrokerRefusal | undefined) =>
+  const problem = (of: CommandFailure | undefined) =>
     of === undefined ? undefined : { detail: of.message, help: of.help };
   return { check: { refusal: problem(refusal), publication: problem(publication), findings } };
 }
 
-function refused(problem: BrokerRefusal | undefined): string[] {
+function refused(problem: CommandFailure | undefined): string[] {
   if (problem === undefined) return [];
   return [problem.help === undefined ? problem.message : `${problem.message}\n  ${problem.help}`];
 }
 
 /** True when the refused publication already contains this finding: linter errors are its reason. */
-function isToldBy(publication: BrokerRefusal | undefined, { detail }: Finding): boolean {
+function isToldBy(publication: CommandFailure | undefined, { detail }: Finding): boolean {
   return publication?.message.includes(detail) === true;
 }

@@ -8,7 +8,8 @@ import {
   type Finding,
 } from '@mayfly/client';
 import type { Declaration, DeclarationKind } from '@mayfly/declarations';
-import { BrokerRefusal } from '../broker/broker-refusal.js';
+import { refusalOf } from '../broker/broker-refusal.js';
+import type { CommandFailure } from '../command-failure.js';
 
 const PATHS = {
   Issuer: '/issuers/{name}',
@@ -35,9 +36,9 @@ export interface Found {
 
 /** The broker's check of one document. */
 export interface Checked {
-  readonly refusal: BrokerRefusal | undefined;
+  readonly refusal: CommandFailure | undefined;
   /** templates only: the problem that publishing would return */
-  readonly publication: BrokerRefusal | undefined;
+  readonly publication: CommandFailure | undefined;
   readonly findings: readonly Finding[];
 }
 
@@ -115,7 +116,7 @@ async function etagOf(answer: Promise<Answer<unknown>>): Promise<string> {
 
 function checkedOf({ refusal, publication, findings }: DocumentCheck): Checked {
   const problem = (answer: DocumentCheck['refusal']) =>
-    answer === undefined ? undefined : BrokerRefusal.of(answer.status, answer, undefined);
+    answer === undefined ? undefined : refusalOf(BrokerProblem.of(answer.status, answer, undefined));
   return { refusal: problem(refusal), publication: problem(publication), findings };
 }
 

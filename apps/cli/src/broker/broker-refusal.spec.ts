@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { BrokerRefusal } from './broker-refusal.js';
+import { BrokerProblem } from '@mayfly/client';
+import { refusalOf } from './broker-refusal.js';
 
 const problem = (code: string, more: object = {}) => ({
   type: `urn:mayfly:problem:${code}`,
@@ -7,16 +8,14 @@ const problem = (code: string, more: object = {}) => ({
   ...more,
 });
 
+/** The words for an answer of the broker. */
+const wordsFor = (status: number, body: unknown) => refusalOf(BrokerProblem.of(status, body, undefined));
+
 describe('a refusal', () => {
   it('is one sentence with what refused, and what would help', () => {
-    const refusal = BrokerRefusal.of(
-      403,
-      problem('policy_denied', { control: 'runtime', help: 'ask elsewhere' }),
-      undefined,
-    );
+    const refusal = wordsFor(403, problem('policy_denied', { control: 'runtime', help: 'ask elsewhere' }));
     expect(refusal).toMatchObject({
       exitCode: 3,
-      code: 'policy_denied',
       message: 'this is why (control `runtime`)',
       help: 'ask elsewhere',
     });
@@ -27,27 +26,24 @@ describe('a refusal', () => {
       { pointer: '/parameters/region', detail: 'use one of `emea`' },
       { pointer: '', detail: 'too much' },
     ];
-    expect(BrokerRefusal.of(422, problem('invalid_parameters', { errors }), undefined).message).toBe(
+    expect(wordsFor(422, problem('invalid_parameters', { errors })).message).toBe(
       'this is why\n  /parameters/region: use one of `emea`\n  too much',
     );
-    expect(
-      BrokerRefusal.of(503, problem('provider_unavailable', { reason: 'sealed', instance: 'urn:x' }), '5'),
-    ).toMatchObject({
+    expect(wordsFor(503, problem('provider_unavailable', { reason: 'sealed', instance: 'urn:x' }))).toMatchObject({
       exitCode: 4,
       message: 'this is why (sealed) [urn:x]',
-      retryAfterSeconds: 5,
     });
   });
 
   it('of an identity has the rule that refused, what to do, and the identity to bind', () => {
     const help = 'have someone with the role `platform` add it';
     const unbound = problem('forbidden', { reason: 'no_agent', help, instance: 'urn:x' });
-    expect(BrokerRefusal.of(403, unbound, undefined)).toMatchObject({ message: 'this is why (no_agent)', help });
+    expect(wordsFor(403, unbound)).toMatchObject({ message: 'this is why (no_agent)', help });
   });
 
   it('of a token that is not proven has the id of the request, under which the platform team finds the reason', () => {
     const hidden = problem('unauthenticated', { help: 'ask for it', instance: 'urn:x' });
-    expect(BrokerRefusal.of(401, hidden, undefined)).toMatchObject({
+    expect(wordsFor(401, hidden)).toMatchObject({
       message: 'this is why [urn:x]',
       help: 'ask for it',
     });
@@ -57,7 +53,7 @@ describe('a refusal', () => {
     const first = { pointer: '/spec/issuer', detail: 'Issuer/a: spec.issuer: declare it once' };
     const second = { pointer: '/spec/keys', detail: 'Issuer/a: spec.keys: use https' };
     const message = (errors: object[], detail: string) =>
-      BrokerRefusal.of(422, { type: 'urn:mayfly:problem:invalid_declaration', detail, errors }, undefined).message;
+      wordsFor(422, { type: 'urn:mayfly:problem:invalid_declaration', detail, errors }).message;
     expect(message([first], first.detail)).toBe('Issuer/a: spec.issuer: declare it once');
     expect(message([first, second], `${first.detail} (and 1 more)`)).toBe(
       'Issuer/a: spec.issuer: declare it once\n  Issuer/a: spec.keys: use https',
@@ -65,10 +61,6 @@ describe('a refusal', () => {
   });
 
   it.each([undefined, 'text', { detail: 7 }, []])('of something that is no broker (%j) says just that', (body) => {
-    expect(BrokerRefusal.of(502, body, 'soon')).toMatchObject({
-      code: '',
-      message: 'the broker answered 502 without saying why',
-      retryAfterSeconds: undefined,
-    });
+    expect(wordsFor(502, body).message).toBe('the broker answered 502 without saying why');
   });
 });

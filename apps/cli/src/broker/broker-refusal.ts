@@ -1,32 +1,12 @@
-import { BrokerProblem, type ProblemDocument } from '@mayfly/client';
+import type { BrokerProblem, ProblemDocument } from '@mayfly/client';
 import { CommandFailure } from '../command-failure.js';
 import { EXIT } from '../exit-codes.js';
 
-/** A problem that the broker answered, with its exit code. */
-export class BrokerRefusal extends CommandFailure {
-  constructor(
-    readonly status: number,
-    /** a code of docs/problems.md; empty when the answer is not from a broker */
-    readonly code: string,
-    message: string,
-    readonly document: ProblemDocument = {},
-    readonly retryAfterSeconds?: number,
-  ) {
-    super(status >= 500 ? EXIT.unavailable : EXIT.refused, message, document.help);
-    this.name = 'BrokerRefusal';
-  }
-
-  /** Builds a refusal from any answer body. */
-  static of(status: number, body: unknown, retryAfter: string | undefined): BrokerRefusal {
-    return BrokerRefusal.from(BrokerProblem.of(status, body, retryAfter));
-  }
-
-  /** Converts a problem to a sentence for people. */
-  static from({ status, code, document, retryAfterSeconds }: BrokerProblem): BrokerRefusal {
-    const { detail } = document;
-    const sentence = detail === undefined ? wordless(status) : sentenceOf(status, { ...document, detail });
-    return new BrokerRefusal(status, code, sentence, document, retryAfterSeconds);
-  }
+/** Converts a problem that the broker answered to a sentence for people, with its exit code. */
+export function refusalOf({ status, document }: BrokerProblem): CommandFailure {
+  const { detail, help } = document;
+  const sentence = detail === undefined ? wordless(status) : sentenceOf(status, { ...document, detail });
+  return new CommandFailure(status >= 500 ? EXIT.unavailable : EXIT.refused, sentence, help);
 }
 
 type FieldFault = NonNullable<ProblemDocument['errors']>[number];
