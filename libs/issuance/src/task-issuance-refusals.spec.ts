@@ -60,6 +60,13 @@ describe('a request that is refused', () => {
     ]);
   });
 
+  it('has nothing in the audit that the caller put in place of a parameter name', async () => {
+    const problem = await problemOf(service.issue({ parameters: { region: 'emea', hunter2hunter2: 'x' } }));
+    expect(problem.extensions.errors).toMatchObject([{ pointer: '/parameters/hunter2hunter2' }]);
+    expect(stores.scene.audit).toHaveLength(1);
+    expect(JSON.stringify(stores.scene.audit)).not.toContain('hunter2');
+  });
+
   it('is not answered as denied when the denial cannot be written', async () => {
     stores.scene.auditFails = true;
     expect(await problemOf(service.issue({ template: 'nobody' }))).toMatchObject({ code: 'unavailable' });

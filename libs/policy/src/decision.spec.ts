@@ -61,7 +61,8 @@ describe('problemOf', () => {
     const denial = deny('parameters', 'no', {
       problem: 'not_found',
       retryAfterSeconds: 7,
-      evidence: { errors, limit },
+      errors,
+      evidence: { limit },
     });
     expect(problemOf(Decision.of([denial]))).toMatchObject({
       code: 'not_found',

@@ -3,6 +3,7 @@ import {
   present,
   Problem,
   type ControlName,
+  type FieldError,
   type JsonObject,
   type ProblemCode,
   type ProblemExtensions,
@@ -17,33 +18,34 @@ export interface Verdict {
   readonly detail?: string;
   /** the change that would help the caller, when the caller may know it */
   readonly help?: string;
-  /** the facts behind the verdict: a limit, the wrong fields, the granted lifetime */
+  /** the facts behind the verdict, for instance the limit that is used up */
   readonly evidence?: JsonObject;
 }
 
 /** A denial, with the members that only its problem document uses. */
-export interface Denial extends Verdict {
+export interface Refusal extends Verdict {
   readonly outcome: 'deny';
   readonly detail: string;
   /** present when it differs from the code in the control's facts */
   readonly problem?: ProblemCode;
   readonly retryAfterSeconds?: number;
+  /** INVARIANT: I10, no part of the verdict: field errors quote names that the caller sent, which may be a secret. */
+  readonly errors?: readonly FieldError[];
 }
 
-export type Judgement = Verdict | Denial;
+export type Judgement = Verdict | Refusal;
 
 const TRACED = CONTROL_NAMES.filter((name) => CONTROL_FACTS[name].inTrace);
 
 /** Returns the permit of one control. */
-export const permit = (control: ControlName, evidence?: JsonObject): Verdict => ({
-  control,
-  outcome: 'permit',
-  ...(evidence === undefined ? {} : { evidence }),
-});
+export const permit = (control: ControlName) => ({ control, outcome: 'permit' }) as const satisfies Verdict;
 
 /** Returns the denial of one control. */
-export const deny = (control: ControlName, detail: string, more: Omit<Denial, 'control' | 'outcome' | 'detail'> = {}) =>
-  ({ control, outcome: 'deny', detail, ...more }) as const satisfies Denial;
+export const deny = (
+  control: ControlName,
+  detail: string,
+  more: Omit<Refusal, 'control' | 'outcome' | 'detail'> = {},
+) => ({ control, outcome: 'deny', detail, ...more }) as const satisfies Refusal;
 
 /**
  * The decision on one request: the verdict of every control of a task, in the order of `CONTROL_NAMES`. Audit entries,
@@ -72,23 +74,23 @@ export class Decision {
   }
 
   /** The first denial, in the order of the controls. */
-  get refusal(): Denial | undefined {
-    return CONTROL_NAMES.map((name) => this.judgements.get(name)).find(isDenial);
+  get refusal(): Refusal | undefined {
+    return CONTROL_NAMES.map((name) => this.judgements.get(name)).find(isRefusal);
   }
 }
 
 /** Returns the problem of a denied request. INVARIANT: I7, an undecided request gets `unavailable`, never a grant. */
 export function problemOf({ refusal }: Decision): Problem {
   if (refusal === undefined) return new Problem('unavailable', 'the request could not be decided; try again');
-  const { control, detail, help, evidence = {}, problem, retryAfterSeconds } = refusal;
-  const { errors, limit } = evidence as Pick<ProblemExtensions, 'errors' | 'limit'>;
+  const { control, detail, help, evidence = {}, problem, retryAfterSeconds, errors } = refusal;
+  const { limit } = evidence as Pick<ProblemExtensions, 'limit'>;
   return new Problem(problem ?? CONTROL_FACTS[control].problem, detail, {
     control,
     ...present({ help, errors, limit, retryAfterSeconds }),
   });
 }
 
-function isDenial(judgement: Judgement | undefined): judgement is Denial {
+function isRefusal(judgement: Judgement | undefined): judgement is Refusal {
   return judgement?.outcome === 'deny';
 }
 

@@ -1,3 +1,3 @@
 export { CONTROL_FACTS } from './control-facts.js';
-export { Decision, deny, permit, problemOf, type Denial, type Judgement, type Verdict } from './decision.js';
+export { Decision, deny, permit, problemOf, type Refusal, type Judgement, type Verdict } from './decision.js';
 export { judgeRequester } from './requester-controls.js';
