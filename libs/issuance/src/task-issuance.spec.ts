@@ -233,6 +233,7 @@ describe('TaskIssuance', () => {
       expect(problem).toBeInstanceOf(Problem);
       expect(problem).toMatchObject({ code: 'unavailable', retryAfterSeconds: 5 });
       expect(stores.scene.tasks.size).toBe(0);
+      expect(service.identityUses).toEqual(['consumed', 'given back']);
     });
 
     it('gives nothing out when the audit cannot be written', async () => {

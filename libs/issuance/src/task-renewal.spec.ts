@@ -132,6 +132,13 @@ describe('TaskRenewal', () => {
       expect(denials()).toBe(1);
     });
 
+    it('is refused while the connection of a living lease is disabled, although the version in force names another', async () => {
+      const { credentials, requesters } = grant.plan.assessment.template.version.spec;
+      await republish({ requesters, credentials: credentials.map((one) => ({ ...one, connection: 'crm-2' })) });
+      service.disable('crm');
+      await expect(renew(600)).rejects.toMatchObject({ extensions: { control: 'connection-state' } });
+    });
+
     it('never passes the longest life of the version in force either', async () => {
       await republish({ lifetime: { defaultSeconds: 600, maxSeconds: 700 } });
       await stores.scene.advance(300);
@@ -208,7 +215,9 @@ describe('TaskRenewal', () => {
       expect(denials()).toBe(1);
     });
 
-    it('is refused from another runtime, and says so in the audit', async () => {
+    it('is refused from another runtime, also where the template allows it, and says so in the audit', async () => {
+      const { agents } = grant.plan.assessment.template.version.spec.requesters;
+      await republish({ requesters: { agents, runtimes: ['cluster', 'laptop'] } });
       await expect(renew(600, { runtime: 'laptop' })).rejects.toMatchObject({
         code: 'policy_denied',
         extensions: { control: 'runtime-boundary' },
