@@ -10,7 +10,7 @@ describe('an error leaves a command', () => {
     [
       'with 3 where the broker refused',
       BrokerProblem.of(403, { type: 'urn:mayfly:problem:policy_denied', detail: 'no', control: 'runtime' }, undefined),
-      { exitCode: 3, code: 'policy_denied', message: 'no (control `runtime`)' },
+      { exitCode: 3, message: 'no (control `runtime`)' },
     ],
     [
       'with 3 where the answer leads elsewhere: the token is for one address',
