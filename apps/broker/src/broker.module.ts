@@ -1,3 +1,4 @@
+import { AgentLifecycle, ConnectionLifecycle } from '@mayfly/declarations';
 import { ProblemFilter } from '@mayfly/http';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, Reflector } from '@nestjs/core';
@@ -5,7 +6,6 @@ import type { Services } from './boot/services.js';
 import type { BrokerConfig } from './config.js';
 import { AgentsController } from './declarations/agents.controller.js';
 import { ConnectionsController } from './declarations/connections.controller.js';
-import { ConnectionsService } from './declarations/connections.service.js';
 import { DeclarationChecks } from './declarations/declaration-checks.service.js';
 import { DeclarationsController } from './declarations/declarations.controller.js';
 import { DeclarationsService } from './declarations/declarations.service.js';
@@ -61,7 +61,8 @@ export class BrokerModule {
       providers: [
         { provide: SERVICES, useValue: services },
         { provide: TasksService, useValue: services.tasksService },
-        { provide: ConnectionsService, useValue: services.connectionsService },
+        { provide: AgentLifecycle, useValue: services.agentLifecycle },
+        { provide: ConnectionLifecycle, useValue: services.connectionLifecycle },
         { provide: IssuersService, useValue: services.issuersService },
         { provide: DeclarationsService, useValue: services.declarationsService },
         { provide: DeclarationChecks, useValue: services.declarationChecks },

@@ -1,12 +1,13 @@
 import { MAYFLY } from '@mayfly/audit';
+import { AgentLifecycle, ConnectionLifecycle } from '@mayfly/declarations';
 import {
-  AgentLifecycleStore,
   AuditReader,
   AuditSealer,
-  ConnectionLifecycleStore,
   HistoryReader,
   LeaseReader,
   Outbox,
+  PgAgentLifecycleStore,
+  PgConnectionLifecycleStore,
   PgDeclarationStore,
   PgKeyHoldStore,
   PgTemplateStore,
@@ -14,7 +15,6 @@ import {
 } from '@mayfly/persistence';
 import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/queue';
 import { TokenVerifier } from '@mayfly/trust';
-import { ConnectionsService } from '../declarations/connections.service.js';
 import { DeclarationChecks } from '../declarations/declaration-checks.service.js';
 import { DeclarationsService } from '../declarations/declarations.service.js';
 import { IssuersService } from '../declarations/issuers.service.js';
@@ -97,24 +97,22 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   const templates = new PgTemplateStore(database.pool, clock, providers.all);
   const examination = new TargetExamination(targets);
   const rules = { rolesOverApi: backing.embedded !== undefined, fourEyes: backing.embedded === undefined };
-  const lifecycle = new AgentLifecycleStore(database.pool, clock, closingStore);
   return {
     declarations,
     declarationsService: new DeclarationsService({
       declarations,
-      lifecycle,
-      closing,
       catalog,
       refusals,
       rolesOverApi: rules.rolesOverApi,
       report,
     }),
-    connectionsService: new ConnectionsService({
-      declarations,
-      lifecycle: new ConnectionLifecycleStore(database.pool, clock),
-      targets,
-      catalog,
-      report,
+    agentLifecycle: new AgentLifecycle({
+      store: new PgAgentLifecycleStore(database.pool, closingStore),
+      ...{ closing, catalog, clock, report },
+    }),
+    connectionLifecycle: new ConnectionLifecycle({
+      store: new PgConnectionLifecycleStore(database.pool),
+      ...{ targets, catalog, clock, report },
     }),
     declarationChecks: new DeclarationChecks({ declarations, templates, context, examination, ...rules }),
     issuersService: new IssuersService({ ...parts, declarations, audit: parts.issuanceStore }),

@@ -1,3 +1,4 @@
+import { AgentLifecycle } from '@mayfly/declarations';
 import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
@@ -7,7 +8,7 @@ import { PageQuerySchema, type PageQuery } from '../http/page.js';
 import { ApiIfMatchOrNew, isCreation, mustMatchOrBeNew } from '../http/preconditions.js';
 import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
-import type { Principal } from '../security/principal.js';
+import { declarerOf, type Principal } from '../security/principal.js';
 import { DeclarationsService } from './declarations.service.js';
 import { AgentPageSchema, AgentViewSchema, ApiDocument, sendDeclared } from './declared.view.js';
 
@@ -16,7 +17,10 @@ import { AgentPageSchema, AgentViewSchema, ApiDocument, sendDeclared } from './d
 @ApiProblems()
 @Controller('agents')
 export class AgentsController {
-  constructor(private readonly declarations: DeclarationsService) {}
+  constructor(
+    private readonly declarations: DeclarationsService,
+    private readonly lifecycle: AgentLifecycle,
+  ) {}
 
   @Get()
   @Permits(['platform', 'operator', 'auditor'])
@@ -81,7 +85,7 @@ export class AgentsController {
     @Param('name', { schema: NameSchema }) name: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.declarations.step('activate', name, caller));
+    return sendDeclared(reply, await this.lifecycle.take('activate', name, declarerOf(caller)));
   }
 
   @Post(':name/suspend')
@@ -94,7 +98,7 @@ export class AgentsController {
     @Param('name', { schema: NameSchema }) name: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.declarations.step('suspend', name, caller));
+    return sendDeclared(reply, await this.lifecycle.take('suspend', name, declarerOf(caller)));
   }
 
   @Post(':name/retire')
@@ -107,6 +111,6 @@ export class AgentsController {
     @Param('name', { schema: NameSchema }) name: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.declarations.step('retire', name, caller));
+    return sendDeclared(reply, await this.lifecycle.take('retire', name, declarerOf(caller)));
   }
 }

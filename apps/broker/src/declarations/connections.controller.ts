@@ -1,3 +1,4 @@
+import { ConnectionLifecycle } from '@mayfly/declarations';
 import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
 import {
@@ -14,9 +15,8 @@ import { PageQuerySchema, type PageQuery } from '../http/page.js';
 import { ApiIfMatch, ApiIfMatchOrNew, isCreation, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
 import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
-import type { Principal } from '../security/principal.js';
+import { declarerOf, type Principal } from '../security/principal.js';
 import { ConnectionTestSchema } from './connection-test.schema.js';
-import { ConnectionsService } from './connections.service.js';
 import { DeclarationsService } from './declarations.service.js';
 import { ApiDocument, RecordPageSchema, RecordViewSchema, sendDeclared } from './declared.view.js';
 
@@ -27,7 +27,7 @@ import { ApiDocument, RecordPageSchema, RecordViewSchema, sendDeclared } from '.
 export class ConnectionsController {
   constructor(
     private readonly declarations: DeclarationsService,
-    private readonly connections: ConnectionsService,
+    private readonly lifecycle: ConnectionLifecycle,
   ) {}
 
   @Get()
@@ -90,8 +90,9 @@ export class ConnectionsController {
     summary: 'Test a connection with the least harm: reports missing rights and the clock difference',
   })
   @ApiOkResponse({ standardSchema: ConnectionTestSchema })
-  test(@Caller() caller: Principal, @Param('name', { schema: NameSchema }) name: string): Promise<JsonObject> {
-    return this.connections.test(name, caller);
+  async test(@Caller() caller: Principal, @Param('name', { schema: NameSchema }) name: string): Promise<JsonObject> {
+    const { ok, checks, ...measured } = await this.lifecycle.test(name, declarerOf(caller));
+    return { connection: name, ok, checks: checks.map((check) => ({ ...check })), ...measured };
   }
 
   @Post(':name/disable')
@@ -104,7 +105,7 @@ export class ConnectionsController {
     @Param('name', { schema: NameSchema }) name: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.connections.move(name, 'disabled', caller));
+    return sendDeclared(reply, await this.lifecycle.move(name, 'disabled', declarerOf(caller)));
   }
 
   @Post(':name/enable')
@@ -117,7 +118,7 @@ export class ConnectionsController {
     @Param('name', { schema: NameSchema }) name: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.connections.move(name, 'enabled', caller));
+    return sendDeclared(reply, await this.lifecycle.move(name, 'enabled', declarerOf(caller)));
   }
 
   @Delete(':name')

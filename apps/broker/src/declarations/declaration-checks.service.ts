@@ -5,10 +5,11 @@ import {
   type Declaration,
   type DeclarationContext,
   type DeclarationOf,
+  type DeclaredState,
   parseDocument,
 } from '@mayfly/declarations';
 import { canonicalJson, type FieldError, type Json, type JsonObject, Problem, problemThrownBy } from '@mayfly/kernel';
-import type { DeclaredState, PgDeclarationStore, PgTemplateStore, TemplateRecord } from '@mayfly/persistence';
+import type { PgDeclarationStore, PgTemplateStore, TemplateRecord } from '@mayfly/persistence';
 import { renderProblem } from '@mayfly/http';
 import { finding, type Finding } from '@mayfly/templates';
 import { nameOf, type Principal } from '../security/principal.js';

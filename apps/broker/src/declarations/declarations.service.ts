@@ -1,15 +1,13 @@
-import { type Catalog, type DeclarationOf, parseDocument } from '@mayfly/declarations';
-import type { LeaseClosing } from '@mayfly/revocation';
+import {
+  type Catalog,
+  type DeclarationOf,
+  type DeclaredRecord,
+  parseDocument,
+  type Precondition,
+  type RecordKind,
+} from '@mayfly/declarations';
 import { type Json, type JsonObject, Problem } from '@mayfly/kernel';
-import type {
-  AgentLifecycleStore,
-  DeclaredRecord,
-  LifecycleStep,
-  PgDeclarationStore,
-  Precondition,
-  RecordKind,
-  RemovableKind,
-} from '@mayfly/persistence';
+import type { PgDeclarationStore, RemovableKind } from '@mayfly/persistence';
 import { z } from 'zod';
 import { type PageQuery, pageView, positionOf } from '../http/page.js';
 import { mustBeNew } from '../http/preconditions.js';
@@ -18,13 +16,8 @@ import type { RefusalRecorder } from '../security/refusal.recorder.js';
 import { declaredView } from './declared.view.js';
 import { ISSUER_ROLES, withoutRoles } from './issuer-roles.js';
 
-/** The most leases that are closed at once after an agent was stopped; the sweep takes the rest. */
-const SWEEP_LIMIT = 200;
-
 export interface DeclarationsParts {
   readonly declarations: PgDeclarationStore;
-  readonly lifecycle: AgentLifecycleStore;
-  readonly closing: Pick<LeaseClosing, 'sweep'>;
   readonly catalog: Pick<Catalog, 'refresh'>;
   readonly refusals: Pick<RefusalRecorder, 'forbidden'>;
   /** true: issuers with roles may be declared over the API, not only by the operator's files */
@@ -75,13 +68,6 @@ export class DeclarationsService {
       this.parts.declarations.remove(kind, name, judge, declarerOf(caller)),
     );
     await this.refresh();
-  }
-
-  /** Changes an agent's state. When the agent stops, revocation of its credentials begins before this resolves. */
-  async step(step: LifecycleStep, name: string, caller: Principal): Promise<DeclaredRecord> {
-    const record = await this.parts.lifecycle.take(step, name, declarerOf(caller));
-    await Promise.all([this.refresh(), this.parts.closing.sweep(SWEEP_LIMIT).catch(this.parts.report)]);
-    return record;
   }
 
   private async write(declared: DeclarationOf<RecordKind>, precondition: Precondition, change: Change) {

@@ -1,6 +1,5 @@
-import { DocumentSchema, type DeclarationKind } from '@mayfly/declarations';
+import { type DeclarationKind, type DeclaredRecord, DocumentSchema } from '@mayfly/declarations';
 import { LabelsSchema, NameSchema, type JsonObject } from '@mayfly/kernel';
-import type { DeclaredRecord } from '@mayfly/persistence';
 import { ApiBody } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';

@@ -1,6 +1,5 @@
-import type { DeclarationOf } from '@mayfly/declarations';
+import type { DeclarationOf, Precondition, RecordKind } from '@mayfly/declarations';
 import { Problem, type Json } from '@mayfly/kernel';
-import type { Precondition, RecordKind } from '@mayfly/persistence';
 
 /** The control that prevents privilege escalation: an issuer with roles can mint any role. */
 export const ISSUER_ROLES = 'issuer-roles';

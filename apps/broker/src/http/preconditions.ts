@@ -1,5 +1,5 @@
+import type { Precondition } from '@mayfly/declarations';
 import { Problem } from '@mayfly/kernel';
-import type { Precondition } from '@mayfly/persistence';
 import { applyDecorators } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';

@@ -1,7 +1,7 @@
 import type { AnyProvider } from '@mayfly/credentials';
-import { lintFactsOf, parseDocument, type Catalog, type DeclarationOf } from '@mayfly/declarations';
+import { type Catalog, type DeclarationOf, lintFactsOf, parseDocument, type Precondition } from '@mayfly/declarations';
 import { Problem, type Json, type JsonObject } from '@mayfly/kernel';
-import type { EditedDraft, PgTemplateStore, Precondition, TemplateRecord } from '@mayfly/persistence';
+import type { EditedDraft, PgTemplateStore, TemplateRecord } from '@mayfly/persistence';
 import { diffSpecs, lintTemplate } from '@mayfly/templates';
 import { z } from 'zod';
 import { pageView, positionOf, type PageQuery } from '../http/page.js';

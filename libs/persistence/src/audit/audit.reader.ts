@@ -1,8 +1,8 @@
-import type { TaskId } from '@mayfly/kernel';
+import type { Page, PageRequest, TaskId } from '@mayfly/kernel';
 import type { Pool } from 'pg';
 import { databaseUnread } from '../database/database-problem.js';
 import { Conditions } from '../database/history-conditions.js';
-import { type Page, pageOf, type PageRequest } from '../database/history-page.js';
+import { pageOf } from '../database/history-page.js';
 
 /** The filter of an auditor's query; members are combined with "and". Times are half open: `from` ≤ at < `to`. */
 export interface AuditFilter {

@@ -1,17 +1,11 @@
-import { type Actor, auditEntry, type AuditEntry } from '@mayfly/audit';
-import type { Declaration, DeclarationChange, RegisteredAgent } from '@mayfly/declarations';
+import { auditEntry, type AuditEntry } from '@mayfly/audit';
+import type { Declaration, DeclarationChange, Declarer, RegisteredAgent } from '@mayfly/declarations';
 import { type Clock, newId } from '@mayfly/kernel';
 import type { ClientBase } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { jsonText } from '../database/columns.js';
 import { placesOf } from './declaration-places.js';
 import { publishVersion } from './template-publication.js';
-
-/** The author of a change: `name` is stored with the declaration, `actor` goes into the audit. */
-export interface Declarer {
-  readonly name: string;
-  readonly actor: Actor;
-}
 
 /** A change that writes something. */
 export type WrittenChange = DeclarationChange & { readonly change: 'create' | 'update' };

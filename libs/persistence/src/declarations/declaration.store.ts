@@ -4,27 +4,23 @@ import {
   type DeclarationChange,
   type DeclarationContext,
   type DeclarationOf,
+  type DeclaredRecord,
+  type DeclaredState,
+  type Declarer,
   diffDeclarations,
+  existing,
+  type Precondition,
+  type RecordKind,
 } from '@mayfly/declarations';
 import { auditEntry } from '@mayfly/audit';
-import { type Clock, Problem } from '@mayfly/kernel';
+import { type Clock, type Page, type PageRequest, Problem } from '@mayfly/kernel';
 import type { ClientBase, Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseUnread } from '../database/database-problem.js';
 import { underDeclarationLock } from './declaration-lock.js';
-import {
-  type DeclaredRecord,
-  type DeclaredState,
-  existing,
-  findRecord,
-  listRecords,
-  type Precondition,
-  readDeclaredState,
-  type RecordKind,
-} from './declaration-rows.js';
+import { findRecord, listRecords, readDeclaredState } from './declaration-rows.js';
 import { type RemovableKind, usesOf } from './declaration-uses.js';
-import { type Declarer, deleteRecord, writeDeclarations, type WriteOptions } from './declaration-writes.js';
-import type { Page, PageRequest } from '../database/history-page.js';
+import { deleteRecord, writeDeclarations, type WriteOptions } from './declaration-writes.js';
 
 /** The result of applying documents. */
 export interface AppliedDeclarations {

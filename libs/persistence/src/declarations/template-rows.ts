@@ -1,7 +1,7 @@
-import type { Labels } from '@mayfly/kernel';
+import type { Labels, Page, PageRequest } from '@mayfly/kernel';
 import type { TaskTemplateSpec, TemplateVersion } from '@mayfly/templates';
 import type { ClientBase, Pool } from 'pg';
-import { type Page, pageOf, type PageRequest } from '../database/history-page.js';
+import { pageOf } from '../database/history-page.js';
 
 /** The content of a draft: the parts of its document that may change. */
 export interface TemplateDraft {

@@ -1,7 +1,15 @@
 import { auditEntry, type AuditEntryType, type EntryFacts } from '@mayfly/audit';
 import type { AnyProvider } from '@mayfly/credentials';
-import { type DeclarationOf, lintFactsOf, ofKind, parseDocument } from '@mayfly/declarations';
-import { type Clock, type Json, Problem } from '@mayfly/kernel';
+import {
+  type DeclarationOf,
+  type Declarer,
+  existing,
+  lintFactsOf,
+  ofKind,
+  parseDocument,
+  type Precondition,
+} from '@mayfly/declarations';
+import { type Clock, type Json, type Page, type PageRequest, Problem } from '@mayfly/kernel';
 import { diffSpecs, lintTemplate, refuseErrors } from '@mayfly/templates';
 import type { ClientBase, Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
@@ -9,9 +17,7 @@ import { jsonText } from '../database/columns.js';
 import { databaseUnread } from '../database/database-problem.js';
 import { underDeclarationLock } from './declaration-lock.js';
 import { placesOf } from './declaration-places.js';
-import { existing, type Precondition, readDeclaredState } from './declaration-rows.js';
-import type { Declarer } from './declaration-writes.js';
-import type { Page, PageRequest } from '../database/history-page.js';
+import { readDeclaredState } from './declaration-rows.js';
 import { publishVersion } from './template-publication.js';
 import {
   type EditedDraft,

@@ -1,10 +1,10 @@
-import { present, type Json, type LeaseId, type TaskId } from '@mayfly/kernel';
+import { present, type Json, type LeaseId, type Page, type PageRequest, type TaskId } from '@mayfly/kernel';
 import type { Lease } from '@mayfly/tasks';
 import type { Pool } from 'pg';
 
 import { databaseUnread } from '../database/database-problem.js';
 import { Conditions } from '../database/history-conditions.js';
-import { type Page, pageOf, type PageRequest } from '../database/history-page.js';
+import { pageOf } from '../database/history-page.js';
 
 /** The filter of an auditor's query; members are combined with "and". Times are half open: `from` ≤ created < `to`. */
 export interface IssuanceFilter {
