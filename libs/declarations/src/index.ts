@@ -34,4 +34,26 @@ export {
   type Declarer,
   type RecordKind,
 } from './records/declared-record.js';
-export type { Precondition } from './records/precondition.js';
+export { requireMet, type Precondition } from './records/precondition.js';
+export { DeclarationChecks, type PredictedRun } from './declaration-checks.js';
+export type {
+  DeclarationStore,
+  LiveLeases,
+  LockedState,
+  RecordReader,
+  RecordWrite,
+  TemplateReader,
+  VersionWrite,
+} from './declaration.store.js';
+export { IssuerTests } from './issuers/issuer-tests.js';
+export type { RemovableKind } from './records/declaration-uses.js';
+export { Declarations, type AppliedDeclarations } from './records/declarations.js';
+export { TargetExamination } from './templates/target-examination.js';
+export type {
+  EditedDraft,
+  NewVersion,
+  PublishedVersion,
+  TemplateContent,
+  TemplateRecord,
+} from './templates/template-record.js';
+export { Templates, type StandingTemplate } from './templates/templates.js';

@@ -1,4 +1,4 @@
-import { AgentLifecycle } from '@mayfly/declarations';
+import { AgentLifecycle, Declarations } from '@mayfly/declarations';
 import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
@@ -9,8 +9,14 @@ import { ApiIfMatchOrNew, isCreation, mustMatchOrBeNew } from '../http/precondit
 import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
 import { declarerOf, type Principal } from '../security/principal.js';
-import { DeclarationsService } from './declarations.service.js';
-import { AgentPageSchema, AgentViewSchema, ApiDocument, sendDeclared } from './declared.view.js';
+import {
+  AgentPageSchema,
+  AgentViewSchema,
+  ApiDocument,
+  sendDeclared,
+  declaredPage,
+  declaredPosition,
+} from './declared.view.js';
 
 @ApiTags('agents')
 @ApiBearerAuth()
@@ -18,7 +24,7 @@ import { AgentPageSchema, AgentViewSchema, ApiDocument, sendDeclared } from './d
 @Controller('agents')
 export class AgentsController {
   constructor(
-    private readonly declarations: DeclarationsService,
+    private readonly declarations: Declarations,
     private readonly lifecycle: AgentLifecycle,
   ) {}
 
@@ -26,8 +32,8 @@ export class AgentsController {
   @Permits(['platform', 'operator', 'auditor'])
   @ApiOperation({ summary: 'List agents, sorted by name' })
   @ApiOkResponse({ standardSchema: AgentPageSchema })
-  list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
-    return this.declarations.list('Agent', page);
+  async list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
+    return declaredPage(await this.declarations.list('Agent', declaredPosition(page)));
   }
 
   @Get(':name')
@@ -51,7 +57,7 @@ export class AgentsController {
     @Body() body: Json,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    const record = await this.declarations.create('Agent', body, caller);
+    const record = await this.declarations.create('Agent', body, declarerOf(caller));
     reply.header('location', `/agents/${record.name}`);
     return sendDeclared(reply, record);
   }
@@ -70,7 +76,8 @@ export class AgentsController {
     @Headers() headers: FastifyRequest['headers'],
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    const record = await this.declarations.put('Agent', name, body, mustMatchOrBeNew(headers), caller);
+    const precondition = mustMatchOrBeNew(headers);
+    const record = await this.declarations.put('Agent', name, body, precondition, declarerOf(caller));
     if (isCreation(headers)) reply.code(201);
     return sendDeclared(reply, record);
   }

@@ -26,7 +26,7 @@ export function actorOf(principal: Principal): Actor {
 }
 
 /** Returns the name of a principal for records: `issuer:subject`. */
-export function nameOf({ identity }: Principal): string {
+function nameOf({ identity }: Principal): string {
   return `${identity.issuer}:${identity.subject}`;
 }
 

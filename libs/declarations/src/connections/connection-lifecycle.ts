@@ -2,6 +2,7 @@ import { auditEntry, type AuditEntry, type AuditEntryType, type EntrySink } from
 import { probeable, withDeadline, type ProbeCheck, type ProbeReport, type Targets } from '@mayfly/credentials';
 import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
 import type { Catalog } from '../catalog.js';
+import type { RecordReader } from '../declaration.store.js';
 import { existing, type ConnectionState, type DeclaredRecord, type Declarer } from '../records/declared-record.js';
 
 const TEST_SECONDS = 20;
@@ -27,7 +28,6 @@ export interface LockedConnection {
 
 /** Port: the rows of connections, and the audit of their tests. */
 export interface ConnectionLifecycleStore extends EntrySink {
-  find(name: string): Promise<DeclaredRecord | undefined>;
   /**
    * Runs `work` in one transaction under the lock of the connection's row, which requests that are being granted hold
    * too. Commits when `work` resolves. Throws `unavailable`, and the errors of `work`.
@@ -45,6 +45,7 @@ export interface ConnectionTest {
 
 export interface ConnectionLifecycleParts {
   readonly store: ConnectionLifecycleStore;
+  readonly records: Pick<RecordReader, 'find'>;
   readonly targets: Pick<Targets, 'restore'>;
   readonly catalog: Pick<Catalog, 'refresh'>;
   readonly clock: Clock;
@@ -73,8 +74,8 @@ export class ConnectionLifecycle {
 
   /** Tests a connection with the least harm; returns one outcome per check. Throws `not_found`. */
   async test(name: string, by: Declarer): Promise<ConnectionTest> {
-    const { store, clock } = this.parts;
-    const { spec } = existing(await store.find(name), 'Connection', name);
+    const { store, records, clock } = this.parts;
+    const { spec } = existing(await records.find('Connection', name), 'Connection', name);
     const { provider: kind, config } = spec as { readonly provider: string; readonly config: JsonObject };
     const { checks, clockOffsetSeconds, loginAgeSeconds } = await this.probe(kind, config);
     const wrong = checks.filter(({ outcome }) => outcome === 'missing' || outcome === 'failed');

@@ -2,17 +2,13 @@ import type { AuditEntry } from '@mayfly/audit';
 import type { ConnectionLifecycleStore, ConnectionMove, DeclaredRecord, LockedConnection } from '@mayfly/declarations';
 import type { ClientBase, Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
-import { databaseProblem, databaseUnread } from '../database/database-problem.js';
+import { databaseProblem } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
 import { findRecord } from './declaration-rows.js';
 
 /** The rows of connections on PostgreSQL. */
 export class PgConnectionLifecycleStore implements ConnectionLifecycleStore {
   constructor(private readonly pool: Pool) {}
-
-  find(name: string): Promise<DeclaredRecord | undefined> {
-    return findRecord(this.pool, 'Connection', name).catch(databaseUnread);
-  }
 
   /** Waits for requests that are being granted, since they hold the row. */
   underLock<T>(name: string, work: (connection: LockedConnection) => Promise<T>): Promise<T> {
