@@ -31,7 +31,7 @@ export interface DeclarationRun {
   readonly publish: boolean;
 }
 
-/** What sending one document would do. */
+/** The predicted result of sending one document. */
 export interface PredictedDocument {
   readonly kind: DeclarationKind;
   readonly name: string;
@@ -42,7 +42,7 @@ export interface PredictedDocument {
   readonly findings: readonly Finding[];
 }
 
-/** What a run would do: `ok` when nothing would be refused; the documents are in the order of applying. */
+/** The predicted result of a run: `ok` when nothing would be refused; the documents are in the order of applying. */
 export interface PredictedRun {
   readonly ok: boolean;
   readonly documents: readonly PredictedDocument[];

@@ -1,5 +1,5 @@
 export { AuditSealer } from './audit/audit-sealer.js';
-export { AuditReader, type SealedEntry, type StoryEntry } from './audit/audit.reader.js';
+export { AuditReader } from './audit/audit.reader.js';
 export { DatabaseClock } from './database/database-clock.js';
 export { Database } from './database/database.js';
 export { applyMigrations } from './database/migrations.js';
@@ -13,7 +13,7 @@ export { PgDeclarationStore } from './declarations/declaration.store.js';
 export { PgSigningKeyStore } from './keys/signing-key.store.js';
 export { PgClosingStore } from './tasks/closing.store.js';
 export { PgDenialStore } from './tasks/denial.store.js';
-export { HistoryReader, type Issuance } from './tasks/history.reader.js';
+export { HistoryReader } from './tasks/history.reader.js';
 export { IdentityUseStore } from './tasks/identity-use.store.js';
 export { PgIssuanceStore } from './tasks/issuance.store.js';
 export { PgKeyHoldStore } from './tasks/key-hold.store.js';

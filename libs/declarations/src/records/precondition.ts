@@ -1,6 +1,6 @@
 import { Problem } from '@mayfly/kernel';
 
-/** What must hold of the stored document before a change. It is judged under the lock of the change. */
+/** A condition on the stored document before a change. It is judged under the lock of the change. */
 export type Precondition =
   | { readonly must: 'be-new'; readonly otherwise: 'conflict' | 'precondition_failed' }
   | { readonly must: 'match'; readonly revisions: 'any' | readonly number[] };

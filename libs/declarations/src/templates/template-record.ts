@@ -1,7 +1,7 @@
 import type { Labels } from '@mayfly/kernel';
 import type { TaskTemplateSpec, TemplateVersion } from '@mayfly/templates';
 
-/** What a draft and a version have in common: the parts of the document that may change. */
+/** The parts of the document that may change: both drafts and versions have them. */
 export interface TemplateContent {
   readonly labels: Labels;
   readonly spec: TaskTemplateSpec;
