@@ -4,7 +4,7 @@ import type { AnyProvider } from '@mayfly/credentials';
 import { Declarations, parseDocument, type Declaration } from '@mayfly/declarations';
 import { PublicEgress } from '@mayfly/egress';
 import type { Json, Problem } from '@mayfly/kernel';
-import { createMigratedDatabase, type TestDatabase } from '@mayfly/testing';
+import { createMigratedDatabase, declarationStoreSuite, type TestDatabase } from '@mayfly/testing';
 import pg from 'pg';
 import { z } from 'zod';
 import { PgDeclarationStore } from './declaration.store.js';
@@ -99,6 +99,13 @@ async function untilBlocked(): Promise<void> {
   const waiting = `SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`;
   while ((await admin.query(waiting, [database.name])).rowCount === 0);
 }
+
+declarationStoreSuite(() =>
+  Promise.resolve({
+    store: new PgDeclarationStore(pool),
+    countEntries: async () => (await counts('audit_entry'))[0] ?? 0,
+  }),
+);
 
 describe('applying documents', () => {
   it('writes each of them once, with its audit entry, whichever replica comes first', async () => {
