@@ -158,6 +158,12 @@ const rules = [
     to: { path: packages(['pg', '@prisma']) },
   },
   {
+    name: 'routes-and-use-cases-know-ports-not-persistence',
+    severity: 'error',
+    from: { path: '^apps/broker/src/', pathNot: '^apps/broker/src/boot/' },
+    to: { path: '^libs/persistence/' },
+  },
+  {
     name: 'testing-is-for-tests',
     severity: 'error',
     from: { path: '^(apps|libs)/', pathNot: TESTS },

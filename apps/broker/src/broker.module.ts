@@ -1,3 +1,11 @@
+import {
+  AgentLifecycle,
+  ConnectionLifecycle,
+  DeclarationChecks,
+  Declarations,
+  IssuerTests,
+  Templates,
+} from '@mayfly/declarations';
 import { ProblemFilter } from '@mayfly/http';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, Reflector } from '@nestjs/core';
@@ -5,12 +13,8 @@ import type { Services } from './boot/services.js';
 import type { BrokerConfig } from './config.js';
 import { AgentsController } from './declarations/agents.controller.js';
 import { ConnectionsController } from './declarations/connections.controller.js';
-import { ConnectionsService } from './declarations/connections.service.js';
-import { DeclarationChecks } from './declarations/declaration-checks.service.js';
 import { DeclarationsController } from './declarations/declarations.controller.js';
-import { DeclarationsService } from './declarations/declarations.service.js';
 import { IssuersController } from './declarations/issuers.controller.js';
-import { IssuersService } from './declarations/issuers.service.js';
 import { HistoryController } from './history/history.controller.js';
 import { HistoryService } from './history/history.service.js';
 import { FederationController } from './oauth/federation.controller.js';
@@ -18,6 +22,7 @@ import { MetadataController } from './oauth/metadata.controller.js';
 import { OAuthController } from './oauth/oauth.controller.js';
 import { TokensService } from './oauth/tokens.service.js';
 import { IdentityGuard } from './security/identity.guard.js';
+import { RefusalRecorder } from './security/refusal.recorder.js';
 import { HealthController } from './service/health.controller.js';
 import { OpenApi } from './service/openapi.js';
 import { OpenApiController } from './service/openapi.controller.js';
@@ -26,7 +31,6 @@ import { TasksController } from './tasks/tasks.controller.js';
 import { TasksService } from './tasks/tasks.service.js';
 import { TemplateVersionsController } from './templates/template-versions.controller.js';
 import { TemplatesController } from './templates/templates.controller.js';
-import { TemplatesService } from './templates/templates.service.js';
 import { SERVICES } from './tokens.js';
 
 /** All API controllers. A test checks that each method states a permission. */
@@ -61,11 +65,13 @@ export class BrokerModule {
       providers: [
         { provide: SERVICES, useValue: services },
         { provide: TasksService, useValue: services.tasksService },
-        { provide: ConnectionsService, useValue: services.connectionsService },
-        { provide: IssuersService, useValue: services.issuersService },
-        { provide: DeclarationsService, useValue: services.declarationsService },
+        { provide: AgentLifecycle, useValue: services.agentLifecycle },
+        { provide: ConnectionLifecycle, useValue: services.connectionLifecycle },
+        { provide: IssuerTests, useValue: services.issuerTests },
+        { provide: Declarations, useValue: services.declarations },
         { provide: DeclarationChecks, useValue: services.declarationChecks },
-        { provide: TemplatesService, useValue: services.templatesService },
+        { provide: Templates, useValue: services.templates },
+        { provide: RefusalRecorder, useValue: services.refusals },
         { provide: TokensService, useValue: services.tokensService },
         { provide: HistoryService, useValue: services.historyService },
         {

@@ -1,6 +1,19 @@
+export {
+  AgentLifecycle,
+  type AgentLifecycleStore,
+  type AgentMove,
+  type LifecycleStep,
+  type LockedAgent,
+} from './agents/agent-lifecycle.js';
 export { Catalog, type CatalogRows, type CatalogSource, type RegisteredAgent } from './catalog.js';
 export { checkDeclarations, type CheckedDeclarations, type DeclarationContext } from './check-declarations.js';
 export { checkRun, type CheckedDocument } from './check-run.js';
+export {
+  ConnectionLifecycle,
+  type ConnectionLifecycleStore,
+  type ConnectionMove,
+  type LockedConnection,
+} from './connections/connection-lifecycle.js';
 export { suggestKey } from './did-you-mean.js';
 export { diffDeclarations, type DeclarationChange } from './diff-declarations.js';
 export {
@@ -13,3 +26,34 @@ export {
 } from './document.schema.js';
 export { lintFactsOf } from './lint-facts.js';
 export { parseDeclarations, parseDocument } from './parse-declarations.js';
+export {
+  existing,
+  type ConnectionState,
+  type DeclaredRecord,
+  type DeclaredState,
+  type Declarer,
+  type RecordKind,
+} from './records/declared-record.js';
+export { requireMet, type Precondition } from './records/precondition.js';
+export { DeclarationChecks, type PredictedRun } from './declaration-checks.js';
+export type {
+  DeclarationStore,
+  LiveLeases,
+  LockedState,
+  RecordReader,
+  RecordWrite,
+  TemplateReader,
+  VersionWrite,
+} from './declaration.store.js';
+export { IssuerTests } from './issuers/issuer-tests.js';
+export type { RemovableKind } from './records/declaration-uses.js';
+export { Declarations, type AppliedDeclarations } from './records/declarations.js';
+export { TargetExamination } from './templates/target-examination.js';
+export type {
+  EditedDraft,
+  NewVersion,
+  PublishedVersion,
+  TemplateContent,
+  TemplateRecord,
+} from './templates/template-record.js';
+export { Templates, type StandingTemplate } from './templates/templates.js';

@@ -19,6 +19,7 @@ export {
   tokenMissing,
   type RefusedIdentity,
 } from './identity-refusal.js';
+export type { IdentityUses } from './identity-uses.js';
 export type { IssuerCheck } from './examination/issuer-check.js';
 export { examineKeys } from './examination/key-examination.js';
 export { examineToken } from './examination/token-examination.js';

@@ -14,6 +14,7 @@ export {
 export { canonicalJson, digestOf, type Json, type JsonObject } from './json.js';
 export { LabelsSchema, NameSchema, type Labels } from './names.js';
 export { nearest } from './nearest.js';
+export type { Page, PageRequest } from './page.js';
 export { present } from './present.js';
 export {
   Problem,

@@ -1,4 +1,5 @@
 export type { EndRequest } from './end-request.js';
+export type { Issuance, IssuanceFilter, IssuanceHistory, IssuancePosition } from './issuance-history.js';
 export { isTerminal, type Lease, type LeaseState } from './lease.js';
 export { exhaustedLimit, quotaScope, type QuotaLeft, type QuotaLimits } from './quota.js';
 export { dueAt, TERMINAL_STATE, type Task, type TaskEndCause, type TaskState } from './task.js';

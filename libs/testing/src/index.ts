@@ -8,6 +8,8 @@ export { createMigratedDatabase } from './migrated-database.js';
 export { bareEntry } from './bare-entry.js';
 export { mintOrder } from './mint-order.js';
 export { activationOf, declareFor, requesterAt, taskIntent, templateOf, type IntentOptions } from './builders.js';
+export { FakeDeclarationStore } from './fake-declaration-store.js';
+export { declarationStoreSuite } from './suites/declaration-store.suite.js';
 export { FakeTaskStores } from './fake-task-stores.js';
 export { closingResultsSuite } from './suites/closing-results.suite.js';
 export { closingStoreSuite } from './suites/closing-store.suite.js';

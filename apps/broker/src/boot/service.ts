@@ -1,4 +1,5 @@
-import { type AppliedDeclarations, CatalogListener } from '@mayfly/persistence';
+import type { AppliedDeclarations } from '@mayfly/declarations';
+import { CatalogListener } from '@mayfly/persistence';
 import { createLogger } from '@mayfly/telemetry';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { BrokerConfig } from '../config.js';

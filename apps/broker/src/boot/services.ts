@@ -1,31 +1,33 @@
 import { MAYFLY } from '@mayfly/audit';
 import {
-  AgentLifecycleStore,
+  AgentLifecycle,
+  ConnectionLifecycle,
+  DeclarationChecks,
+  Declarations,
+  IssuerTests,
+  TargetExamination,
+  Templates,
+} from '@mayfly/declarations';
+import {
   AuditReader,
   AuditSealer,
-  ConnectionLifecycleStore,
   HistoryReader,
   LeaseReader,
   Outbox,
+  PgAgentLifecycleStore,
+  PgConnectionLifecycleStore,
   PgDeclarationStore,
   PgKeyHoldStore,
-  PgTemplateStore,
   WriteProbe,
 } from '@mayfly/persistence';
 import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/queue';
 import { TokenVerifier } from '@mayfly/trust';
-import { ConnectionsService } from '../declarations/connections.service.js';
-import { DeclarationChecks } from '../declarations/declaration-checks.service.js';
-import { DeclarationsService } from '../declarations/declarations.service.js';
-import { IssuersService } from '../declarations/issuers.service.js';
 import { HistoryService } from '../history/history.service.js';
 import { ResourceServers } from '../oauth/resource-servers.js';
 import { TokensService } from '../oauth/tokens.service.js';
 import { KeyHolds } from '@mayfly/issuance';
 import { taskView } from '../tasks/task.view.js';
 import { TasksService } from '../tasks/tasks.service.js';
-import { TargetExamination } from '../templates/target-examination.js';
-import { TemplatesService } from '../templates/templates.service.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
 import { buildIssuance } from './issuance.js';
 import { buildProviders } from './build-providers.js';
@@ -89,44 +91,27 @@ function buildAgentSide(parts: Parts) {
 
 /** Builds the services behind the routes of platform teams, operators and auditors. */
 function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
-  const { database, clock, providers, egress, secrets, targets, closingStore, closing, catalog, refusals, report } =
-    parts;
-  const secretFault = secrets.faultOf.bind(secrets);
-  const context = { providers: providers.all, egress, secretFault };
-  const declarations = new PgDeclarationStore(database.pool, clock, context);
-  const templates = new PgTemplateStore(database.pool, clock, providers.all);
+  const { database, clock, providers, egress, secrets, targets, closingStore, closing, catalog, report } = parts;
+  const store = new PgDeclarationStore(database.pool);
+  const { records } = store;
+  const context = { providers: providers.all, egress, secretFault: secrets.faultOf.bind(secrets) };
   const examination = new TargetExamination(targets);
   const rules = { rolesOverApi: backing.embedded !== undefined, fourEyes: backing.embedded === undefined };
-  const lifecycle = new AgentLifecycleStore(database.pool, clock, closingStore);
+  const { rolesOverApi, fourEyes } = rules;
+  const after = { catalog, clock, report };
   return {
-    declarations,
-    declarationsService: new DeclarationsService({
-      declarations,
-      lifecycle,
-      closing,
-      catalog,
-      refusals,
-      rolesOverApi: rules.rolesOverApi,
-      report,
+    agentLifecycle: new AgentLifecycle({
+      store: new PgAgentLifecycleStore(database.pool, closingStore),
+      ...{ closing, ...after },
     }),
-    connectionsService: new ConnectionsService({
-      declarations,
-      lifecycle: new ConnectionLifecycleStore(database.pool, clock),
-      targets,
-      catalog,
-      report,
+    connectionLifecycle: new ConnectionLifecycle({
+      store: new PgConnectionLifecycleStore(database.pool),
+      ...{ records, targets, ...after },
     }),
-    declarationChecks: new DeclarationChecks({ declarations, templates, context, examination, ...rules }),
-    issuersService: new IssuersService({ ...parts, declarations, audit: parts.issuanceStore }),
-    templatesService: new TemplatesService({
-      templates,
-      catalog,
-      providers: providers.all,
-      examination,
-      refusals,
-      fourEyes: rules.fourEyes,
-      report,
-    }),
+    declarations: new Declarations({ store, context, rolesOverApi, ...after }),
+    declarationChecks: new DeclarationChecks({ store, context, examination, ...rules }),
+    issuerTests: new IssuerTests({ ...parts, records, audit: parts.issuanceStore }),
+    templates: new Templates({ store, providers: providers.all, examination, fourEyes, ...after }),
     historyService: new HistoryService(new HistoryReader(database.pool), new AuditReader(database.pool)),
   };
 }

@@ -1,3 +1,4 @@
+import { AgentLifecycle, Declarations } from '@mayfly/declarations';
 import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
@@ -7,23 +8,32 @@ import { PageQuerySchema, type PageQuery } from '../http/page.js';
 import { ApiIfMatchOrNew, isCreation, mustMatchOrBeNew } from '../http/preconditions.js';
 import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
-import type { Principal } from '../security/principal.js';
-import { DeclarationsService } from './declarations.service.js';
-import { AgentPageSchema, AgentViewSchema, ApiDocument, sendDeclared } from './declared.view.js';
+import { declarerOf, type Principal } from '../security/principal.js';
+import {
+  AgentPageSchema,
+  AgentViewSchema,
+  ApiDocument,
+  sendDeclared,
+  declaredPage,
+  declaredPosition,
+} from './declared.view.js';
 
 @ApiTags('agents')
 @ApiBearerAuth()
 @ApiProblems()
 @Controller('agents')
 export class AgentsController {
-  constructor(private readonly declarations: DeclarationsService) {}
+  constructor(
+    private readonly declarations: Declarations,
+    private readonly lifecycle: AgentLifecycle,
+  ) {}
 
   @Get()
   @Permits(['platform', 'operator', 'auditor'])
   @ApiOperation({ summary: 'List agents, sorted by name' })
   @ApiOkResponse({ standardSchema: AgentPageSchema })
-  list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
-    return this.declarations.list('Agent', page);
+  async list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
+    return declaredPage(await this.declarations.list('Agent', declaredPosition(page)));
   }
 
   @Get(':name')
@@ -47,7 +57,7 @@ export class AgentsController {
     @Body() body: Json,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    const record = await this.declarations.create('Agent', body, caller);
+    const record = await this.declarations.create('Agent', body, declarerOf(caller));
     reply.header('location', `/agents/${record.name}`);
     return sendDeclared(reply, record);
   }
@@ -66,7 +76,8 @@ export class AgentsController {
     @Headers() headers: FastifyRequest['headers'],
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    const record = await this.declarations.put('Agent', name, body, mustMatchOrBeNew(headers), caller);
+    const precondition = mustMatchOrBeNew(headers);
+    const record = await this.declarations.put('Agent', name, body, precondition, declarerOf(caller));
     if (isCreation(headers)) reply.code(201);
     return sendDeclared(reply, record);
   }
@@ -81,7 +92,7 @@ export class AgentsController {
     @Param('name', { schema: NameSchema }) name: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.declarations.step('activate', name, caller));
+    return sendDeclared(reply, await this.lifecycle.take('activate', name, declarerOf(caller)));
   }
 
   @Post(':name/suspend')
@@ -94,7 +105,7 @@ export class AgentsController {
     @Param('name', { schema: NameSchema }) name: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.declarations.step('suspend', name, caller));
+    return sendDeclared(reply, await this.lifecycle.take('suspend', name, declarerOf(caller)));
   }
 
   @Post(':name/retire')
@@ -107,6 +118,6 @@ export class AgentsController {
     @Param('name', { schema: NameSchema }) name: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.declarations.step('retire', name, caller));
+    return sendDeclared(reply, await this.lifecycle.take('retire', name, declarerOf(caller)));
   }
 }

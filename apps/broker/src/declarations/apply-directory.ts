@@ -1,9 +1,14 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { extname, join, relative } from 'node:path';
 import { MAYFLY } from '@mayfly/audit';
-import { parseDeclarations, parseDocument, type Declaration } from '@mayfly/declarations';
+import {
+  parseDeclarations,
+  parseDocument,
+  type AppliedDeclarations,
+  type Declaration,
+  type Declarations,
+} from '@mayfly/declarations';
 import { Problem, type Json } from '@mayfly/kernel';
-import type { AppliedDeclarations, PgDeclarationStore } from '@mayfly/persistence';
 import { unreadableDirectory, unreadableFile } from '../boot/start-faults.js';
 
 const MAX_FILES = 200;
@@ -16,13 +21,13 @@ const DECLARER = { name: 'mayfly:configuration-files', actor: MAYFLY };
  * file, line and path when one file is wrong.
  */
 export async function applyDirectory(
-  store: Pick<PgDeclarationStore, 'apply'>,
+  declarations: Pick<Declarations, 'apply'>,
   directory: string | undefined,
   first: readonly unknown[] = [],
 ): Promise<AppliedDeclarations> {
   const given = first.map((document) => parseDocument(document as Json));
   const files = directory === undefined ? [] : await readFiles(directory);
-  return store.apply([...given, ...files], DECLARER);
+  return declarations.apply([...given, ...files], DECLARER);
 }
 
 async function readFiles(directory: string): Promise<Declaration[]> {

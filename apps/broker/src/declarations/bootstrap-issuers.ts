@@ -1,6 +1,6 @@
 import { MAYFLY } from '@mayfly/audit';
+import type { AppliedDeclarations, Declarations } from '@mayfly/declarations';
 import { Problem } from '@mayfly/kernel';
-import type { AppliedDeclarations, PgDeclarationStore } from '@mayfly/persistence';
 import { readDeclaredFile } from './apply-directory.js';
 
 /** The declarer name that the records show for the bootstrap file. */
@@ -11,7 +11,7 @@ const DECLARER = { name: 'mayfly:bootstrap-issuers', actor: MAYFLY };
  * Throws `invalid_declaration` with file, line and path, and for every document that is not an issuer.
  */
 export async function applyBootstrapIssuers(
-  store: Pick<PgDeclarationStore, 'apply'>,
+  declarations: Pick<Declarations, 'apply'>,
   path: string,
 ): Promise<AppliedDeclarations> {
   const documents = await readDeclaredFile(path, 'MAYFLY_BOOTSTRAP_ISSUER');
@@ -20,5 +20,5 @@ export async function applyBootstrapIssuers(
     const detail = `MAYFLY_BOOTSTRAP_ISSUER declares ${other.kind}/${other.metadata.name}; leave only issuers in it`;
     throw new Problem('invalid_declaration', detail);
   }
-  return store.apply(documents, DECLARER);
+  return declarations.apply(documents, DECLARER);
 }

@@ -1,3 +1,4 @@
+import { ConnectionLifecycle, Declarations } from '@mayfly/declarations';
 import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
 import {
@@ -14,11 +15,16 @@ import { PageQuerySchema, type PageQuery } from '../http/page.js';
 import { ApiIfMatch, ApiIfMatchOrNew, isCreation, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
 import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
-import type { Principal } from '../security/principal.js';
+import { declarerOf, type Principal } from '../security/principal.js';
 import { ConnectionTestSchema } from './connection-test.schema.js';
-import { ConnectionsService } from './connections.service.js';
-import { DeclarationsService } from './declarations.service.js';
-import { ApiDocument, RecordPageSchema, RecordViewSchema, sendDeclared } from './declared.view.js';
+import {
+  ApiDocument,
+  RecordPageSchema,
+  RecordViewSchema,
+  sendDeclared,
+  declaredPage,
+  declaredPosition,
+} from './declared.view.js';
 
 @ApiTags('connections')
 @ApiBearerAuth()
@@ -26,16 +32,16 @@ import { ApiDocument, RecordPageSchema, RecordViewSchema, sendDeclared } from '.
 @Controller('connections')
 export class ConnectionsController {
   constructor(
-    private readonly declarations: DeclarationsService,
-    private readonly connections: ConnectionsService,
+    private readonly declarations: Declarations,
+    private readonly lifecycle: ConnectionLifecycle,
   ) {}
 
   @Get()
   @Permits(['platform', 'operator', 'auditor'])
   @ApiOperation({ summary: 'List connections, sorted by name' })
   @ApiOkResponse({ standardSchema: RecordPageSchema })
-  list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
-    return this.declarations.list('Connection', page);
+  async list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
+    return declaredPage(await this.declarations.list('Connection', declaredPosition(page)));
   }
 
   @Get(':name')
@@ -59,7 +65,7 @@ export class ConnectionsController {
     @Body() body: Json,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    const record = await this.declarations.create('Connection', body, caller);
+    const record = await this.declarations.create('Connection', body, declarerOf(caller));
     reply.header('location', `/connections/${record.name}`);
     return sendDeclared(reply, record);
   }
@@ -78,7 +84,8 @@ export class ConnectionsController {
     @Headers() headers: FastifyRequest['headers'],
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    const record = await this.declarations.put('Connection', name, body, mustMatchOrBeNew(headers), caller);
+    const precondition = mustMatchOrBeNew(headers);
+    const record = await this.declarations.put('Connection', name, body, precondition, declarerOf(caller));
     if (isCreation(headers)) reply.code(201);
     return sendDeclared(reply, record);
   }
@@ -90,8 +97,9 @@ export class ConnectionsController {
     summary: 'Test a connection with the least harm: reports missing rights and the clock difference',
   })
   @ApiOkResponse({ standardSchema: ConnectionTestSchema })
-  test(@Caller() caller: Principal, @Param('name', { schema: NameSchema }) name: string): Promise<JsonObject> {
-    return this.connections.test(name, caller);
+  async test(@Caller() caller: Principal, @Param('name', { schema: NameSchema }) name: string): Promise<JsonObject> {
+    const { ok, checks, ...measured } = await this.lifecycle.test(name, declarerOf(caller));
+    return { connection: name, ok, checks: checks.map((check) => ({ ...check })), ...measured };
   }
 
   @Post(':name/disable')
@@ -104,7 +112,7 @@ export class ConnectionsController {
     @Param('name', { schema: NameSchema }) name: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.connections.move(name, 'disabled', caller));
+    return sendDeclared(reply, await this.lifecycle.move(name, 'disabled', declarerOf(caller)));
   }
 
   @Post(':name/enable')
@@ -117,7 +125,7 @@ export class ConnectionsController {
     @Param('name', { schema: NameSchema }) name: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.connections.move(name, 'enabled', caller));
+    return sendDeclared(reply, await this.lifecycle.move(name, 'enabled', declarerOf(caller)));
   }
 
   @Delete(':name')
@@ -131,6 +139,6 @@ export class ConnectionsController {
     @Param('name', { schema: NameSchema }) name: string,
     @Headers() headers: FastifyRequest['headers'],
   ): Promise<void> {
-    return this.declarations.remove('Connection', name, mustMatch(headers), caller);
+    return this.declarations.remove('Connection', name, mustMatch(headers), declarerOf(caller));
   }
 }

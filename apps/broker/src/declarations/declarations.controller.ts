@@ -1,12 +1,13 @@
+import { DeclarationChecks } from '@mayfly/declarations';
 import type { JsonObject } from '@mayfly/kernel';
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiProblems } from '../http/api-problems.js';
 import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
-import type { Principal } from '../security/principal.js';
+import { declarerOf, type Principal } from '../security/principal.js';
 import { CheckRunSchema, DeclarationCheckSchema, type CheckRun } from './declaration-check.schema.js';
-import { DeclarationChecks } from './declaration-checks.service.js';
+import { predictedView } from './predicted.view.js';
 
 @ApiTags('declarations')
 @ApiBearerAuth()
@@ -20,7 +21,7 @@ export class DeclarationsController {
   @Permits(['platform'])
   @ApiOperation({ summary: 'Check what applying documents would do; nothing is saved' })
   @ApiOkResponse({ standardSchema: DeclarationCheckSchema })
-  check(@Caller() caller: Principal, @Body({ schema: CheckRunSchema }) run: CheckRun): Promise<JsonObject> {
-    return this.checks.check(run, caller);
+  async check(@Caller() caller: Principal, @Body({ schema: CheckRunSchema }) run: CheckRun): Promise<JsonObject> {
+    return predictedView(await this.checks.check(run, declarerOf(caller)));
   }
 }

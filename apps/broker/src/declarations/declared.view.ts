@@ -1,10 +1,9 @@
-import { DocumentSchema, type DeclarationKind } from '@mayfly/declarations';
-import { LabelsSchema, NameSchema, type JsonObject } from '@mayfly/kernel';
-import type { DeclaredRecord } from '@mayfly/persistence';
+import { type DeclarationKind, type DeclaredRecord, DocumentSchema } from '@mayfly/declarations';
+import { LabelsSchema, NameSchema, type JsonObject, type Page, type PageRequest } from '@mayfly/kernel';
 import { ApiBody } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { pageSchema } from '../http/page.js';
+import { pageSchema, pageView, positionOf, type PageQuery } from '../http/page.js';
 import { sendEtag } from '../http/preconditions.js';
 
 const recordShape = {
@@ -45,7 +44,7 @@ export const AgentViewSchema = z
   .meta({ id: 'Agent' });
 export const AgentPageSchema = pageSchema(AgentViewSchema, 'AgentPage');
 
-export function declaredView({ agent, connection, createdAt, updatedAt, spec, ...record }: DeclaredRecord): JsonObject {
+function declaredView({ agent, connection, createdAt, updatedAt, spec, ...record }: DeclaredRecord): JsonObject {
   return {
     ...record,
     ...agent,
@@ -54,6 +53,15 @@ export function declaredView({ agent, connection, createdAt, updatedAt, spec, ..
     createdAt: createdAt.toISOString(),
     updatedAt: updatedAt.toISOString(),
   };
+}
+
+/** Returns the request for a page of records, by name. Throws `invalid_request` for a cursor of another list. */
+export function declaredPosition({ limit, cursor }: PageQuery): PageRequest<string> {
+  return { limit, after: positionOf(cursor, z.string()) };
+}
+
+export function declaredPage({ items, next }: Page<DeclaredRecord, string>): JsonObject {
+  return pageView(items.map(declaredView), next);
 }
 
 /** Sets the `ETag` of a record and returns its view. */

@@ -1,3 +1,4 @@
+import { Declarations, IssuerTests } from '@mayfly/declarations';
 import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
 import {
@@ -14,11 +15,17 @@ import { PageQuerySchema, type PageQuery } from '../http/page.js';
 import { ApiIfMatch, ApiIfMatchOrNew, isCreation, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
 import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
-import type { Principal } from '../security/principal.js';
-import { DeclarationsService } from './declarations.service.js';
+import { declarerOf, type Principal } from '../security/principal.js';
+import { RefusalRecorder } from '../security/refusal.recorder.js';
 import { IssuerTestSchema, TestIssuerSchema, type TestIssuer } from './issuer-test.schema.js';
-import { IssuersService } from './issuers.service.js';
-import { ApiDocument, RecordPageSchema, RecordViewSchema, sendDeclared } from './declared.view.js';
+import {
+  ApiDocument,
+  RecordPageSchema,
+  RecordViewSchema,
+  sendDeclared,
+  declaredPage,
+  declaredPosition,
+} from './declared.view.js';
 
 @ApiTags('issuers')
 @ApiBearerAuth()
@@ -26,16 +33,17 @@ import { ApiDocument, RecordPageSchema, RecordViewSchema, sendDeclared } from '.
 @Controller('issuers')
 export class IssuersController {
   constructor(
-    private readonly declarations: DeclarationsService,
-    private readonly issuers: IssuersService,
+    private readonly declarations: Declarations,
+    private readonly tests: IssuerTests,
+    private readonly refusals: RefusalRecorder,
   ) {}
 
   @Get()
   @Permits(['platform', 'operator', 'auditor'])
   @ApiOperation({ summary: 'List issuers, sorted by name' })
   @ApiOkResponse({ standardSchema: RecordPageSchema })
-  list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
-    return this.declarations.list('Issuer', page);
+  async list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
+    return declaredPage(await this.declarations.list('Issuer', declaredPosition(page)));
   }
 
   @Get(':name')
@@ -46,7 +54,7 @@ export class IssuersController {
     @Param('name', { schema: NameSchema }) name: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    const contradiction = this.issuers.contradictionOf(name);
+    const contradiction = this.tests.contradictionOf(name);
     const record = sendDeclared(reply, await this.declarations.find('Issuer', name));
     return contradiction === undefined ? record : { ...record, contradiction };
   }
@@ -61,7 +69,9 @@ export class IssuersController {
     @Body() body: Json,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    const record = await this.declarations.create('Issuer', body, caller);
+    const record = await this.refusals.watching(caller, 'POST /issuers', () =>
+      this.declarations.create('Issuer', body, declarerOf(caller)),
+    );
     reply.header('location', `/issuers/${record.name}`);
     return sendDeclared(reply, record);
   }
@@ -80,7 +90,10 @@ export class IssuersController {
     @Headers() headers: FastifyRequest['headers'],
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    const record = await this.declarations.put('Issuer', name, body, mustMatchOrBeNew(headers), caller);
+    const precondition = mustMatchOrBeNew(headers);
+    const record = await this.refusals.watching(caller, 'PUT /issuers/:name', () =>
+      this.declarations.put('Issuer', name, body, precondition, declarerOf(caller)),
+    );
     if (isCreation(headers)) reply.code(201);
     return sendDeclared(reply, record);
   }
@@ -93,12 +106,13 @@ export class IssuersController {
       'Test an issuer: fetch its keys now and check a token rule by rule; the token is not stored and gives no access',
   })
   @ApiOkResponse({ standardSchema: IssuerTestSchema })
-  test(
+  async test(
     @Caller() caller: Principal,
     @Param('name', { schema: NameSchema }) name: string,
     @Body({ schema: TestIssuerSchema.default({}) }) { token }: TestIssuer,
   ): Promise<JsonObject> {
-    return this.issuers.test(name, token, caller);
+    const { ok, checks } = await this.tests.test(name, token, declarerOf(caller));
+    return { issuer: name, ok, checks: checks.map((check) => ({ ...check })) };
   }
 
   @Delete(':name')
@@ -107,11 +121,14 @@ export class IssuersController {
   @ApiOperation({ summary: 'Delete an issuer; refused while agents are bound to it' })
   @ApiNoContentResponse({ description: 'the issuer is deleted' })
   @ApiIfMatch()
-  remove(
+  async remove(
     @Caller() caller: Principal,
     @Param('name', { schema: NameSchema }) name: string,
     @Headers() headers: FastifyRequest['headers'],
   ): Promise<void> {
-    return this.declarations.remove('Issuer', name, mustMatch(headers), caller);
+    const precondition = mustMatch(headers);
+    return this.refusals.watching(caller, 'DELETE /issuers/:name', () =>
+      this.declarations.remove('Issuer', name, precondition, declarerOf(caller)),
+    );
   }
 }

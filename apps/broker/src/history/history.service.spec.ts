@@ -1,9 +1,9 @@
 import { bareEntry } from '@mayfly/testing';
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
-import { MAYFLY } from '@mayfly/audit';
+import { MAYFLY, type SealedEntry, type StoryEntry } from '@mayfly/audit';
 import { canonicalJson, newId, type JsonObject } from '@mayfly/kernel';
-import type { Issuance, SealedEntry, StoryEntry } from '@mayfly/persistence';
+import type { Issuance } from '@mayfly/tasks';
 import { HistoryService } from './history.service.js';
 
 const AT = new Date('2030-01-01T00:00:00Z');

@@ -1,5 +1,6 @@
+import type { AuditHistory } from '@mayfly/audit';
 import { Problem, type JsonObject, type TaskId } from '@mayfly/kernel';
-import type { AuditReader, HistoryReader } from '@mayfly/persistence';
+import type { IssuanceHistory } from '@mayfly/tasks';
 import { pageView } from '../http/page.js';
 import { FilterCursor } from './filter-cursor.js';
 import {
@@ -20,8 +21,8 @@ import { issuanceView, refusalView, sealedView, storyView } from './history.view
  */
 export class HistoryService {
   constructor(
-    private readonly history: Pick<HistoryReader, 'issuances'>,
-    private readonly audit: Pick<AuditReader, 'story' | 'entries' | 'refusals'>,
+    private readonly history: IssuanceHistory,
+    private readonly audit: AuditHistory,
   ) {}
 
   /** Lists leases, newest first. */

@@ -1,5 +1,6 @@
+import type { SealedEntry, StoryEntry } from '@mayfly/audit';
 import type { JsonObject } from '@mayfly/kernel';
-import type { Issuance, SealedEntry, StoryEntry } from '@mayfly/persistence';
+import type { Issuance } from '@mayfly/tasks';
 
 /** Returns a lease of the history. */
 export function issuanceView(issuance: Issuance): JsonObject {

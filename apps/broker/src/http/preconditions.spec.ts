@@ -1,22 +1,23 @@
 import { describe, expect, it } from '@jest/globals';
-import { mustBeNew, mustMatch, mustMatchOrBeNew } from './preconditions.js';
+import { requireMet } from '@mayfly/declarations';
+import { mustMatch, mustMatchOrBeNew } from './preconditions.js';
 
 describe('the precondition of a change', () => {
   it.each(['"3"', '*', '"1", "3"', ' "3" '])('is met by If-Match: %s at revision 3', (header) => {
     expect(() => {
-      mustMatch({ 'if-match': header })(3);
+      requireMet(mustMatch({ 'if-match': header }), 3);
     }).not.toThrow();
   });
 
   it.each(['"2"', '3', 'W/"3"', '', '"3'])('is not met by If-Match: %s at revision 3', (header) => {
     expect(() => {
-      mustMatch({ 'if-match': header })(3);
+      requireMet(mustMatch({ 'if-match': header }), 3);
     }).toThrow('precondition_failed');
   });
 
   it.each(['"1"', '*'])('is not met by If-Match: %s where nothing is', (header) => {
     expect(() => {
-      mustMatch({ 'if-match': header })(undefined);
+      requireMet(mustMatch({ 'if-match': header }), undefined);
     }).toThrow('precondition_failed');
   });
 
@@ -29,21 +30,10 @@ describe('the precondition of a change', () => {
   it('is met by If-None-Match: * where nothing is, and only there', () => {
     const precondition = mustMatchOrBeNew({ 'if-none-match': '*' });
     expect(() => {
-      precondition(undefined);
+      requireMet(precondition, undefined);
     }).not.toThrow();
     expect(() => {
-      precondition(1);
+      requireMet(precondition, 1);
     }).toThrow('precondition_failed');
-  });
-});
-
-describe('the precondition of a creation', () => {
-  it('is that nothing of the name is there', () => {
-    expect(() => {
-      mustBeNew(undefined);
-    }).not.toThrow();
-    expect(() => {
-      mustBeNew(1);
-    }).toThrow('conflict');
   });
 });

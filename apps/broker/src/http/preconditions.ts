@@ -1,5 +1,5 @@
+import type { Precondition } from '@mayfly/declarations';
 import { Problem } from '@mayfly/kernel';
-import type { Precondition } from '@mayfly/persistence';
 import { applyDecorators } from '@nestjs/common';
 import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
@@ -12,14 +12,9 @@ export function sendEtag(reply: FastifyReply, revision: number): void {
   reply.header('etag', etagOf(revision));
 }
 
-/** Precondition of a creation: the name must be free. Throws `conflict`. */
-export const mustBeNew: Precondition = (revision) => {
-  if (revision !== undefined) throw new Problem('conflict', 'something of this name exists; change it with PUT');
-};
-
 /**
  * Returns the precondition of a change: `If-Match` must name the stored revision (RFC 9110 §13.1.1). Throws
- * `precondition_required` without the header; the precondition throws `precondition_failed` on a mismatch.
+ * `precondition_required` without the header.
  */
 export function mustMatch(headers: Headers): Precondition {
   const wanted = headers['if-match'];
@@ -27,10 +22,7 @@ export function mustMatch(headers: Headers): Precondition {
     throw new Problem('precondition_required', 'send `If-Match` with the `ETag` of what was read');
   }
   const tags = wanted.split(',').map((tag) => tag.trim());
-  return (revision) => {
-    if (revision !== undefined && (tags.includes('*') || tags.includes(etagOf(revision)))) return;
-    throw new Problem('precondition_failed', 'it is not the revision that `If-Match` names; read it again');
-  };
+  return { must: 'match', revisions: tags.includes('*') ? 'any' : tags.flatMap(revisionsIn) };
 }
 
 /** True for a PUT that may only create; it is answered with 201 (RFC 9110 §9.3.4). */
@@ -40,10 +32,7 @@ export function isCreation(headers: Headers): boolean {
 
 /** Returns the precondition of a PUT: `If-None-Match: *` creates (RFC 9110 §13.1.2), `If-Match` changes. */
 export function mustMatchOrBeNew(headers: Headers): Precondition {
-  if (!isCreation(headers)) return mustMatch(headers);
-  return (revision) => {
-    if (revision !== undefined) throw new Problem('precondition_failed', 'something of this name exists');
-  };
+  return isCreation(headers) ? { must: 'be-new', otherwise: 'precondition_failed' } : mustMatch(headers);
 }
 
 /** Adds the required `If-Match` header and its refusals to the OpenAPI document. */
@@ -75,4 +64,10 @@ export function ApiIfMatchOrNew() {
 
 function etagOf(revision: number): string {
   return `"${String(revision)}"`;
+}
+
+/** Returns the revision that a strong entity tag names; a tag of another form names none. */
+function revisionsIn(tag: string): number[] {
+  const digits = /^"([1-9]\d{0,14})"$/.exec(tag)?.[1];
+  return digits === undefined ? [] : [Number(digits)];
 }

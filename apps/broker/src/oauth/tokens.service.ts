@@ -1,6 +1,5 @@
 import type { TaskEnding } from '@mayfly/revocation';
-import { isId, type JsonObject } from '@mayfly/kernel';
-import type { LeaseReader } from '@mayfly/persistence';
+import { isId, type JsonObject, type LeaseId } from '@mayfly/kernel';
 import { ACCESS_TOKEN_TYPE } from '@mayfly/provider-signed-token';
 import type { TokenClaims, TokenVerifier } from '@mayfly/trust';
 import { actorOf, type Principal } from '../security/principal.js';
@@ -9,7 +8,7 @@ import type { ResourceServers } from './resource-servers.js';
 
 export interface TokensParts {
   readonly verifier: Pick<TokenVerifier, 'verify'>;
-  readonly leases: Pick<LeaseReader, 'isLive'>;
+  readonly leases: { isLive(leaseId: LeaseId): Promise<boolean> };
   readonly resourceServers: Pick<ResourceServers, 'serves'>;
   readonly ending: Pick<TaskEnding, 'end'>;
   readonly refusals: Pick<RefusalRecorder, 'forbidden'>;

@@ -1,8 +1,7 @@
 import type { Actor } from '@mayfly/audit';
-import type { RegisteredAgent } from '@mayfly/declarations';
+import type { Declarer, RegisteredAgent } from '@mayfly/declarations';
 import type { Role, VerifiedIdentity } from '@mayfly/identity';
 import type { Requester } from '@mayfly/issuance';
-import type { Declarer } from '@mayfly/persistence';
 
 /** The proven caller: an agent in a runtime, a person with roles, or a workload that is not bound to an agent. */
 export type Principal = Call &
@@ -27,7 +26,7 @@ export function actorOf(principal: Principal): Actor {
 }
 
 /** Returns the name of a principal for records: `issuer:subject`. */
-export function nameOf({ identity }: Principal): string {
+function nameOf({ identity }: Principal): string {
   return `${identity.issuer}:${identity.subject}`;
 }
 

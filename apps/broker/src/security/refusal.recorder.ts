@@ -44,6 +44,17 @@ export class RefusalRecorder {
     await this.note(forbiddenDenial(principal, { route, control }, this.parts.redact), 'request forbidden', true);
   }
 
+  /** Does `act`. Records its refusal by a control, under the pattern of the route, and rethrows it. */
+  async watching<T>(principal: Principal, route: string, act: () => Promise<T>): Promise<T> {
+    try {
+      return await act();
+    } catch (error) {
+      if (error instanceof Problem && error.code === 'policy_denied')
+        await this.forbidden(principal, route, error.extensions.control);
+      throw error;
+    }
+  }
+
   private async note(denial: Denial, message: string, isAwaited: boolean, more: object = {}): Promise<void> {
     if (!this.parts.denials.admit(denial)) return;
     const { requestId, ...facts } = denial.facts;

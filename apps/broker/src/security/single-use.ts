@@ -1,12 +1,11 @@
-import { replayRefused } from '@mayfly/identity';
+import { replayRefused, type IdentityUses } from '@mayfly/identity';
 import type { IdentityUse, Requester } from '@mayfly/issuance';
-import type { IdentityUseStore } from '@mayfly/persistence';
 import type { RefusalRecorder } from './refusal.recorder.js';
 
 /** Step 8: a token of a single-use issuer opens one task. The same token may still read, renew and end that task. */
 export class SingleUse implements IdentityUse {
   constructor(
-    private readonly store: Pick<IdentityUseStore, 'consume' | 'giveBack'>,
+    private readonly store: Pick<IdentityUses, 'consume' | 'giveBack'>,
     private readonly refusals: Pick<RefusalRecorder, 'identity'>,
   ) {}
 

@@ -1,28 +1,31 @@
+import { Templates } from '@mayfly/declarations';
 import { NameSchema, type JsonObject } from '@mayfly/kernel';
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
+import { z } from 'zod';
 import { ApiProblems } from '../http/api-problems.js';
-import { PageQuerySchema, type PageQuery } from '../http/page.js';
+import { PageQuerySchema, pageView, positionOf, type PageQuery } from '../http/page.js';
 import { sendEtag } from '../http/preconditions.js';
 import { Permits } from '../security/permits.js';
 import {
   DiffQuerySchema,
   DiffViewSchema,
+  draftView,
   DraftViewSchema,
   VersionNumberSchema,
   VersionPageSchema,
+  versionView,
   VersionViewSchema,
   type DiffQuery,
 } from './template.view.js';
-import { TemplatesService } from './templates.service.js';
 
 @ApiTags('templates')
 @ApiBearerAuth()
 @ApiProblems()
 @Controller('templates/:name')
 export class TemplateVersionsController {
-  constructor(private readonly templates: TemplatesService) {}
+  constructor(private readonly templates: Templates) {}
 
   @Get('draft')
   @Permits(['platform', 'operator', 'auditor', 'approver'])
@@ -32,41 +35,43 @@ export class TemplateVersionsController {
     @Param('name', { schema: NameSchema }) name: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    const { revision, body } = await this.templates.draft(name);
+    const { revision, draft } = await this.templates.draft(name);
     sendEtag(reply, revision);
-    return body;
+    return draftView(name, draft, revision);
   }
 
   @Get('versions')
   @Permits(['platform', 'operator', 'auditor', 'approver'])
   @ApiOperation({ summary: 'List published versions, newest first' })
   @ApiOkResponse({ standardSchema: VersionPageSchema })
-  versions(
+  async versions(
     @Param('name', { schema: NameSchema }) name: string,
-    @Query({ schema: PageQuerySchema }) page: PageQuery,
+    @Query({ schema: PageQuerySchema }) { limit, cursor }: PageQuery,
   ): Promise<JsonObject> {
-    return this.templates.versions(name, page);
+    const { items, next } = await this.templates.versions(name, { limit, after: positionOf(cursor, z.int()) });
+    return pageView(items.map(versionView), next);
   }
 
   @Get('versions/:version')
   @Permits(['platform', 'operator', 'auditor', 'approver'])
   @ApiOperation({ summary: 'Read a published version; it never changes' })
   @ApiOkResponse({ standardSchema: VersionViewSchema })
-  version(
+  async version(
     @Param('name', { schema: NameSchema }) name: string,
     @Param('version', { schema: VersionNumberSchema }) version: number,
   ): Promise<JsonObject> {
-    return this.templates.version(name, version);
+    return versionView(await this.templates.version(name, version));
   }
 
   @Get('diff')
   @Permits(['platform', 'operator', 'auditor', 'approver'])
   @ApiOperation({ summary: 'Compare two versions, or a version with the draft' })
   @ApiOkResponse({ standardSchema: DiffViewSchema })
-  diff(
+  async diff(
     @Param('name', { schema: NameSchema }) name: string,
-    @Query({ schema: DiffQuerySchema }) query: DiffQuery,
+    @Query({ schema: DiffQuerySchema }) { from, to }: DiffQuery,
   ): Promise<JsonObject> {
-    return this.templates.diff(name, query);
+    const differences = await this.templates.diff(name, from, to);
+    return { from, to, differences: differences.map((difference) => ({ ...difference })) };
   }
 }

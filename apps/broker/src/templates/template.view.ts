@@ -1,5 +1,5 @@
+import type { EditedDraft, PublishedVersion, StandingTemplate, TemplateRecord } from '@mayfly/declarations';
 import { LabelsSchema, NameSchema, type JsonObject } from '@mayfly/kernel';
-import type { PublishedVersion, TemplateRecord } from '@mayfly/persistence';
 import type { Finding } from '@mayfly/templates';
 import { z } from 'zod';
 import { pageSchema } from '../http/page.js';
@@ -107,4 +107,13 @@ export function templateView({ draft, createdAt, updatedAt, currentVersion, ...t
     updatedAt: updatedAt.toISOString(),
     draft: draft === undefined ? null : { author: draft.author, editors: [...draft.editors] },
   };
+}
+
+/** Returns a template with the version that requests get. */
+export function standingView({ template, inForce }: StandingTemplate): JsonObject {
+  return { ...templateView(template), inForce: inForce === undefined ? null : versionView(inForce) };
+}
+
+export function draftView(name: string, { labels, spec, author, editors }: EditedDraft, revision: number): JsonObject {
+  return { name, labels, spec, author, editors: [...editors], revision };
 }

@@ -1,30 +1,43 @@
+import { Templates, type StandingTemplate } from '@mayfly/declarations';
 import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
 import { ApiDocument } from '../declarations/declared.view.js';
 import { ApiProblems } from '../http/api-problems.js';
-import { PageQuerySchema, type PageQuery } from '../http/page.js';
+import { PageQuerySchema, pageView, positionOf, type PageQuery } from '../http/page.js';
 import { ApiIfMatch, mustMatch, sendEtag } from '../http/preconditions.js';
 import { Caller } from '../security/caller.js';
 import { Permits } from '../security/permits.js';
-import type { Principal } from '../security/principal.js';
-import { FindingsSchema, TemplatePageSchema, TemplateViewSchema } from './template.view.js';
-import { TemplatesService, type Revised } from './templates.service.js';
+import { declarerOf, type Principal } from '../security/principal.js';
+import { RefusalRecorder } from '../security/refusal.recorder.js';
+import {
+  findingsView,
+  FindingsSchema,
+  standingView,
+  TemplatePageSchema,
+  templateView,
+  TemplateViewSchema,
+} from './template.view.js';
 
 @ApiTags('templates')
 @ApiBearerAuth()
 @ApiProblems()
 @Controller('templates')
 export class TemplatesController {
-  constructor(private readonly templates: TemplatesService) {}
+  constructor(
+    private readonly templates: Templates,
+    private readonly refusals: RefusalRecorder,
+  ) {}
 
   @Get()
   @Permits(['platform', 'operator', 'auditor', 'approver'])
   @ApiOperation({ summary: 'List templates, sorted by name' })
   @ApiOkResponse({ standardSchema: TemplatePageSchema })
-  list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
-    return this.templates.list(page);
+  async list(@Query({ schema: PageQuerySchema }) { limit, cursor }: PageQuery): Promise<JsonObject> {
+    const { items, next } = await this.templates.list({ limit, after: positionOf(cursor, z.string()) });
+    return pageView(items.map(templateView), next);
   }
 
   @Get(':name')
@@ -35,7 +48,7 @@ export class TemplatesController {
     @Param('name', { schema: NameSchema }) name: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return send(reply, await this.templates.view(name));
+    return send(reply, await this.templates.find(name));
   }
 
   @Post()
@@ -48,8 +61,8 @@ export class TemplatesController {
     @Body() body: Json,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    const created = await this.templates.create(body, caller);
-    reply.header('location', `/templates/${created.name}`);
+    const created = await this.templates.create(body, declarerOf(caller));
+    reply.header('location', `/templates/${created.template.name}`);
     return send(reply, created);
   }
 
@@ -59,8 +72,8 @@ export class TemplatesController {
   @ApiOperation({ summary: 'Lint a template; nothing is saved' })
   @ApiDocument('TaskTemplate')
   @ApiOkResponse({ standardSchema: FindingsSchema })
-  lint(@Body() body: Json): Promise<JsonObject> {
-    return this.templates.lint(body);
+  async lint(@Body() body: Json): Promise<JsonObject> {
+    return { findings: findingsView(await this.templates.lint(body)) };
   }
 
   @Put(':name')
@@ -76,7 +89,7 @@ export class TemplatesController {
     @Headers() headers: FastifyRequest['headers'],
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return send(reply, await this.templates.replaceDraft(name, body, mustMatch(headers), caller));
+    return send(reply, await this.templates.replaceDraft(name, body, mustMatch(headers), declarerOf(caller)));
   }
 
   @Post(':name/publish')
@@ -91,7 +104,11 @@ export class TemplatesController {
     @Headers() headers: FastifyRequest['headers'],
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return send(reply, await this.templates.publish(name, mustMatch(headers), caller));
+    const precondition = mustMatch(headers);
+    const { warnings, ...published } = await this.refusals.watching(caller, 'POST /templates/:name/publish', () =>
+      this.templates.publish(name, precondition, declarerOf(caller)),
+    );
+    return { ...send(reply, published), warnings: findingsView(warnings) };
   }
 
   @Post(':name/retire')
@@ -104,11 +121,11 @@ export class TemplatesController {
     @Param('name', { schema: NameSchema }) name: string,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<JsonObject> {
-    return send(reply, await this.templates.retire(name, caller));
+    return send(reply, await this.templates.retire(name, declarerOf(caller)));
   }
 }
 
-function send(reply: FastifyReply, { revision, body }: Revised): JsonObject {
-  sendEtag(reply, revision);
-  return body;
+function send(reply: FastifyReply, standing: StandingTemplate): JsonObject {
+  sendEtag(reply, standing.template.revision);
+  return standingView(standing);
 }

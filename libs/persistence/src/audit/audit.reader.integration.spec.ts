@@ -1,11 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { MAYFLY, type AuditEntry, type AuditEntryType } from '@mayfly/audit';
+import {
+  MAYFLY,
+  type AuditEntry,
+  type AuditEntryType,
+  type AuditFilter,
+  type InstantPosition,
+  type RefusalFilter,
+} from '@mayfly/audit';
 import { addSeconds, newId, type TaskId } from '@mayfly/kernel';
 import { bareEntry, createMigratedDatabase, type TestDatabase } from '@mayfly/testing';
 import pg from 'pg';
 import { insertAudit } from './audit-rows.js';
 import { AuditSealer } from './audit-sealer.js';
-import { AuditReader, type AuditFilter, type InstantPosition, type RefusalFilter } from './audit.reader.js';
+import { AuditReader } from './audit.reader.js';
 
 const ENTRIES = 50;
 const [taskA, taskB] = [newId('tsk'), newId('tsk')];

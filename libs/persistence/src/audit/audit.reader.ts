@@ -1,55 +1,17 @@
-import type { TaskId } from '@mayfly/kernel';
+import type {
+  AuditFilter,
+  AuditHistory,
+  InstantPosition,
+  RefusalFilter,
+  SealedEntry,
+  StoryEntry,
+  StoryPosition,
+} from '@mayfly/audit';
+import type { Page, PageRequest, TaskId } from '@mayfly/kernel';
 import type { Pool } from 'pg';
 import { databaseUnread } from '../database/database-problem.js';
 import { Conditions } from '../database/history-conditions.js';
-import { type Page, pageOf, type PageRequest } from '../database/history-page.js';
-
-/** The filter of an auditor's query; members are combined with "and". Times are half open: `from` ≤ at < `to`. */
-export interface AuditFilter {
-  readonly type?: string | undefined;
-  readonly taskId?: string | undefined;
-  /** the agent's name */
-  readonly agent?: string | undefined;
-  readonly from?: string | undefined;
-  readonly to?: string | undefined;
-}
-
-/** An audit entry of one task. `body` is the canonical JSON that the leaf hash covers. */
-export interface StoryEntry {
-  /** the sequence number; absent until it is assigned */
-  readonly seq?: number;
-  readonly body: string;
-}
-
-/** The position of an entry in the audit order: its transaction, then its id. */
-export interface StoryPosition {
-  readonly transaction: string;
-  readonly id: string;
-}
-
-/** An entry with its sequence number; `leafHash` is SHA-256(0x00 ‖ body), RFC 6962 §2.1. */
-export interface SealedEntry {
-  readonly seq: number;
-  readonly leafHash: Buffer;
-  readonly body: string;
-}
-
-/**
- * The platform team's filter for refused identities; members are combined with "and". `issuer` is the value in the
- * entry.
- */
-export interface RefusalFilter {
-  readonly reason?: string | undefined;
-  readonly issuer?: string | undefined;
-  readonly from?: string | undefined;
-  readonly to?: string | undefined;
-}
-
-/** The position of an entry by time. In microseconds, because a JavaScript `Date` would skip entries. */
-export interface InstantPosition {
-  readonly at: string;
-  readonly id: string;
-}
+import { pageOf } from '../database/history-page.js';
 
 // An entry is numbered after it was written; the margin covers the difference of two clocks.
 const CLOCK_MARGIN = '1 minute';
@@ -58,11 +20,10 @@ const CLOCK_MARGIN = '1 minute';
 const FIRST_SEALED_SINCE = `coalesce((SELECT f.seq FROM public.audit_seal f
   WHERE f.sealed_at >= ?::timestamptz - interval '${CLOCK_MARGIN}' ORDER BY f.sealed_at, f.seq LIMIT 1), 9223372036854775807)`;
 
-/** Reads the audit. */
-export class AuditReader {
+/** The audit on PostgreSQL. */
+export class AuditReader implements AuditHistory {
   constructor(private readonly pool: Pool) {}
 
-  /** Returns the entries of one task in audit order, also those without a sequence number. Throws `unavailable`. */
   async story(taskId: TaskId, { limit, after }: PageRequest<StoryPosition>): Promise<Page<StoryEntry, StoryPosition>> {
     const conditions = new Conditions()
       .add('e.task_id = ?', taskId)
@@ -80,10 +41,6 @@ export class AuditReader {
     );
   }
 
-  /**
-   * Returns the bodies of the entries on refused identities, newest first, also those without a sequence number. Throws
-   * `unavailable`.
-   */
   async refusals(
     filter: RefusalFilter,
     { limit, after }: PageRequest<InstantPosition>,
@@ -109,7 +66,6 @@ export class AuditReader {
     );
   }
 
-  /** Returns the entries with a sequence number above `after`, in sequence. Throws `unavailable`. */
   async entries(filter: AuditFilter, { limit, after }: PageRequest<number>): Promise<Page<SealedEntry, number>> {
     const conditions = new Conditions()
       .add('s.seq > ?', after)

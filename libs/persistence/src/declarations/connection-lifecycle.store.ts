@@ -1,52 +1,37 @@
-import { auditEntry, type AuditEntryType, type EntryFacts } from '@mayfly/audit';
-import type { Clock } from '@mayfly/kernel';
+import type { AuditEntry } from '@mayfly/audit';
+import type { ConnectionLifecycleStore, ConnectionMove, DeclaredRecord, LockedConnection } from '@mayfly/declarations';
 import type { ClientBase, Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem } from '../database/database-problem.js';
-import { type DeclaredRecord, existing, findRecord } from './declaration-rows.js';
-import type { Declarer } from './declaration-writes.js';
 import { inTransaction } from '../database/transaction.js';
+import { findRecord } from './declaration-rows.js';
 
-export type ConnectionState = 'enabled' | 'disabled';
+/** The rows of connections on PostgreSQL. */
+export class PgConnectionLifecycleStore implements ConnectionLifecycleStore {
+  constructor(private readonly pool: Pool) {}
 
-const ENTRIES: Readonly<Record<ConnectionState, AuditEntryType>> = {
-  enabled: 'connection.enabled',
-  disabled: 'connection.disabled',
-};
-
-/** Disables and enables connections. Does not touch their declarations or their leases. */
-export class ConnectionLifecycleStore {
-  constructor(
-    private readonly pool: Pool,
-    private readonly clock: Clock,
-  ) {}
-
-  /**
-   * Sets the state of a connection; does nothing when the state is already set. Waits for requests that are being
-   * granted, since they hold the row: once this resolves with `disabled`, the connection grants no more tasks. Throws
-   * `not_found`.
-   */
-  move(name: string, to: ConnectionState, by: Declarer): Promise<DeclaredRecord> {
+  /** Waits for requests that are being granted, since they hold the row. */
+  underLock<T>(name: string, work: (connection: LockedConnection) => Promise<T>): Promise<T> {
     return inTransaction(this.pool, async (client) => {
-      const record = existing(await findRecord(client, 'Connection', name, 'FOR UPDATE'), 'Connection', name);
-      if (record.connection?.state === to) return record;
-      await client.query(
-        `UPDATE public.connection SET state = $2, revision = revision + 1, updated_at = now(), updated_by = $3 WHERE name = $1`,
-        [name, to, by.name],
-      );
-      await this.note(client, ENTRIES[to], by, { name });
-      return existing(await findRecord(client, 'Connection', name), 'Connection', name);
+      const record = await findRecord(client, 'Connection', name, 'FOR UPDATE');
+      return work({ record, move: (move) => moveConnection(client, name, move) });
     }).catch(databaseProblem);
   }
 
-  /** Audits a test of a connection and its result. */
-  async tested(name: string, by: Declarer, facts: Omit<EntryFacts<'connection.tested'>, 'name'>): Promise<void> {
-    await inTransaction(this.pool, (client) => this.note(client, 'connection.tested', by, { name, ...facts })).catch(
-      databaseProblem,
-    );
+  async record(entries: readonly AuditEntry[]): Promise<void> {
+    await inTransaction(this.pool, (client) => insertAudit(client, entries)).catch(databaseProblem);
   }
+}
 
-  private note<Type extends AuditEntryType>(client: ClientBase, type: Type, by: Declarer, facts: EntryFacts<Type>) {
-    return insertAudit(client, [auditEntry(type, this.clock.now(), by.actor, {}, facts)]);
-  }
+async function moveConnection(
+  client: ClientBase,
+  name: string,
+  { to, by, entry }: ConnectionMove,
+): Promise<DeclaredRecord | undefined> {
+  await client.query(
+    `UPDATE public.connection SET state = $2, revision = revision + 1, updated_at = now(), updated_by = $3 WHERE name = $1`,
+    [name, to, by.name],
+  );
+  await insertAudit(client, [entry]);
+  return findRecord(client, 'Connection', name);
 }

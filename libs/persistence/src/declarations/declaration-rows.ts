@@ -1,27 +1,7 @@
-import type { Declaration, DeclarationKind, RegisteredAgent } from '@mayfly/declarations';
-import { type AgentId, type Json, type Labels, Problem } from '@mayfly/kernel';
+import type { Declaration, DeclaredRecord, DeclaredState, RecordKind } from '@mayfly/declarations';
+import type { Json, Labels, Page, PageRequest } from '@mayfly/kernel';
 import type { ClientBase, Pool } from 'pg';
-import { type Page, pageOf, type PageRequest } from '../database/history-page.js';
-
-/** The kinds whose document is one row; templates have versions instead. */
-export type RecordKind = Exclude<DeclarationKind, 'TaskTemplate'>;
-
-/** A stored declaration. `revision` counts its changes from 1. */
-export interface DeclaredRecord {
-  readonly kind: RecordKind;
-  readonly name: string;
-  readonly labels: Labels;
-  readonly spec: Json;
-  readonly revision: number;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
-  /** the author of the last change */
-  readonly updatedBy: string;
-  /** of agents only */
-  readonly agent?: { readonly id: AgentId; readonly state: RegisteredAgent['state'] };
-  /** of connections only */
-  readonly connection?: { readonly state: 'enabled' | 'disabled' };
-}
+import { pageOf } from '../database/history-page.js';
 
 const TABLES: Readonly<Record<RecordKind, string>> = {
   Issuer: 'public.issuer',
@@ -65,13 +45,6 @@ export async function listRecords(
   );
 }
 
-/** The whole declared state: all records, and the version in force of each template. */
-export interface DeclaredState {
-  readonly declarations: readonly Declaration[];
-  /** the names of retired templates; none of their versions is in force */
-  readonly retiredTemplates: ReadonlySet<string>;
-}
-
 const STATE = `
 SELECT 'Issuer' AS kind, name, labels, spec FROM public.issuer
 UNION ALL SELECT 'Connection', name, labels, spec FROM public.connection
@@ -92,23 +65,4 @@ export async function readDeclaredState(client: ClientBase | Pool): Promise<Decl
       .map(({ kind, name, labels, spec }) => ({ kind, metadata: { name, labels }, spec }) as unknown as Declaration),
     retiredTemplates: new Set(rows.filter((row) => !isDeclared(row)).map(({ name }) => name)),
   };
-}
-
-/**
- * Judges the current revision, and the record if the document is one; both are undefined when the document does not
- * exist. Throws the `Problem` for the caller.
- */
-export type Precondition = (revision: number | undefined, before?: DeclaredRecord) => void;
-
-const WORDS: Readonly<Record<DeclarationKind, string>> = {
-  Issuer: 'issuer',
-  Connection: 'connection',
-  Agent: 'agent',
-  TaskTemplate: 'template',
-};
-
-/** Returns `found`. Throws `not_found` when it is undefined. */
-export function existing<Found>(found: Found | undefined, kind: DeclarationKind, name: string): Found {
-  if (found === undefined) throw new Problem('not_found', `there is no ${WORDS[kind]} \`${name}\``);
-  return found;
 }

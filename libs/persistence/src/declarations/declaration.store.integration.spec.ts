@@ -1,10 +1,10 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { MAYFLY } from '@mayfly/audit';
 import type { AnyProvider } from '@mayfly/credentials';
-import { parseDocument, type Declaration } from '@mayfly/declarations';
+import { Declarations, parseDocument, type Declaration } from '@mayfly/declarations';
 import { PublicEgress } from '@mayfly/egress';
 import type { Json, Problem } from '@mayfly/kernel';
-import { createMigratedDatabase, type TestDatabase } from '@mayfly/testing';
+import { createMigratedDatabase, declarationStoreSuite, type TestDatabase } from '@mayfly/testing';
 import pg from 'pg';
 import { z } from 'zod';
 import { PgDeclarationStore } from './declaration.store.js';
@@ -42,8 +42,13 @@ afterAll(async () => {
   await database.drop();
 });
 
-function replica(): PgDeclarationStore {
-  return new PgDeclarationStore(pool, clock, { providers: [token], egress: new PublicEgress(), secretFault });
+function replica(): Declarations {
+  return new Declarations({
+    store: new PgDeclarationStore(pool),
+    context: { providers: [token], egress: new PublicEgress(), secretFault },
+    catalog: { refresh: () => Promise.resolve() },
+    ...{ clock, rolesOverApi: true, report: () => undefined },
+  });
 }
 
 function read(document: Json): Declaration {
@@ -94,6 +99,13 @@ async function untilBlocked(): Promise<void> {
   const waiting = `SELECT FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'`;
   while ((await admin.query(waiting, [database.name])).rowCount === 0);
 }
+
+declarationStoreSuite(() =>
+  Promise.resolve({
+    store: new PgDeclarationStore(pool),
+    countEntries: async () => (await counts('audit_entry'))[0] ?? 0,
+  }),
+);
 
 describe('applying documents', () => {
   it('writes each of them once, with its audit entry, whichever replica comes first', async () => {
@@ -154,13 +166,9 @@ describe('applying documents', () => {
 describe('writing one document', () => {
   it('lets one of two win who read the same revision', async () => {
     await replica().apply([issuer, agent('one')], BY);
-    const mustBeFirst = (revision: number | undefined): void => {
-      if (revision !== 1) throw new Error('somebody was faster');
-    };
-    const declared = ['sales', 'legal'].map((owner) => agent('one', owner));
-    const writes = declared.map((document) =>
-      document.kind === 'Agent' ? replica().put(document, mustBeFirst, BY) : Promise.reject(new Error('no agent')),
-    );
+    const mustBeFirst = { must: 'match', revisions: [1] } as const;
+    const declared = ['sales', 'legal'].map((owner) => agent('one', owner) as unknown as Json);
+    const writes = declared.map((document) => replica().put('Agent', 'one', document, mustBeFirst, BY));
     const outcomes = (await Promise.allSettled(writes)).map(({ status }) => status);
     expect(outcomes.sort()).toEqual(['fulfilled', 'rejected']);
     expect((await replica().find('Agent', 'one')).revision).toBe(2);
@@ -173,7 +181,7 @@ describe('taking a connection away', () => {
     metadata: { name: 'crm' },
     spec: { provider: 'token', owner: 'crm', config: {} },
   });
-  const remove = () => replica().remove('Connection', 'crm', () => undefined, BY);
+  const remove = () => replica().remove('Connection', 'crm', { must: 'match', revisions: 'any' }, BY);
 
   it('is refused while a template ends sessions by it', async () => {
     const ending = template('read');

@@ -1,43 +1,11 @@
-import type { Labels } from '@mayfly/kernel';
-import type { TaskTemplateSpec, TemplateVersion } from '@mayfly/templates';
+import type { PublishedVersion, TemplateContent, TemplateRecord } from '@mayfly/declarations';
+import type { Page, PageRequest } from '@mayfly/kernel';
 import type { ClientBase, Pool } from 'pg';
-import { type Page, pageOf, type PageRequest } from '../database/history-page.js';
-
-/** The content of a draft: the parts of its document that may change. */
-export interface TemplateDraft {
-  readonly labels: Labels;
-  readonly spec: TaskTemplateSpec;
-  /** the author of the last change */
-  readonly author: string;
-}
-
-/** A draft with everyone who changed it since the last publication, including its author. */
-export interface EditedDraft extends TemplateDraft {
-  readonly editors: readonly string[];
-}
-
-/** A published version with its author and its publisher. */
-export interface PublishedVersion extends TemplateVersion {
-  readonly author: string;
-  readonly publisher: string;
-  readonly publishedAt: Date;
-}
-
-/** A template by name. `revision` counts the changes of draft and state from 1. */
-export interface TemplateRecord {
-  readonly name: string;
-  readonly labels: Labels;
-  readonly state: 'draft' | 'published' | 'retired';
-  readonly revision: number;
-  readonly createdAt: Date;
-  readonly updatedAt: Date;
-  readonly currentVersion?: number;
-  readonly draft?: EditedDraft;
-}
+import { pageOf } from '../database/history-page.js';
 
 interface TemplateRow extends Omit<TemplateRecord, 'currentVersion' | 'draft'> {
   readonly currentVersion: number | null;
-  readonly draft: Omit<TemplateDraft, 'author'> | null;
+  readonly draft: TemplateContent | null;
   readonly draftAuthor: string | null;
   readonly draftEditors: readonly string[];
 }

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createMigratedDatabase, type TestDatabase } from '@mayfly/testing';
 import pg from 'pg';
-import { HistoryReader, type Issuance, type IssuanceFilter } from './history.reader.js';
+import type { Issuance, IssuanceFilter } from '@mayfly/tasks';
+import { HistoryReader } from './history.reader.js';
 
 const LEASES = 200_000;
 /** Two leases a second, so that two of them share each instant. */

@@ -1,38 +1,10 @@
-import { present, type Json, type LeaseId, type TaskId } from '@mayfly/kernel';
-import type { Lease } from '@mayfly/tasks';
+import { present, type Json, type LeaseId, type Page, type PageRequest, type TaskId } from '@mayfly/kernel';
+import type { Issuance, IssuanceFilter, IssuanceHistory, IssuancePosition, Lease } from '@mayfly/tasks';
 import type { Pool } from 'pg';
 
 import { databaseUnread } from '../database/database-problem.js';
 import { Conditions } from '../database/history-conditions.js';
-import { type Page, pageOf, type PageRequest } from '../database/history-page.js';
-
-/** The filter of an auditor's query; members are combined with "and". Times are half open: `from` ≤ created < `to`. */
-export interface IssuanceFilter {
-  readonly agent?: string | undefined;
-  readonly template?: string | undefined;
-  readonly provider?: string | undefined;
-  readonly state?: string | undefined;
-  /** the end cause of the lease */
-  readonly cause?: string | undefined;
-  readonly taskId?: string | undefined;
-  readonly from?: string | undefined;
-  readonly to?: string | undefined;
-}
-
-/** The position of a lease in the history: RFC 3339 in UTC with microseconds, then the id for leases of one instant. */
-export interface IssuancePosition {
-  readonly createdAt: string;
-  readonly leaseId: string;
-}
-
-/** One lease with the facts of its task: agent, scope, purpose, lifetime and end. */
-export interface Issuance extends Omit<Lease, 'id' | 'revocation' | 'attempts' | 'lastError'> {
-  readonly leaseId: LeaseId;
-  readonly agent: string;
-  readonly template: { readonly name: string; readonly version: number };
-  readonly runtime: string;
-  readonly purpose: string;
-}
+import { pageOf } from '../database/history-page.js';
 
 interface IssuanceRow {
   readonly id: LeaseId;
@@ -62,13 +34,13 @@ const COLUMNS = `l.id, l.task_id, l.state, l.name, l.provider, l.connection, l.a
   l.revoke_requested_at, l.revoke_effective_at, l.ended_at, l.end_cause,
   to_char(l.created_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') AS position`;
 
-/** Reads the history of issuances: every lease ever recorded (I5). */
-export class HistoryReader {
+/** The history of issuances on PostgreSQL. */
+export class HistoryReader implements IssuanceHistory {
   constructor(private readonly pool: Pool) {}
 
   /**
-   * Returns leases, newest first. Each filter alone has an index in this order, so the cost of a page does not grow
-   * with the history. Throws `unavailable`.
+   * Each filter alone has an index in this order, so the cost of a page does not grow
+   * with the history.
    */
   async issuances(
     filter: IssuanceFilter,

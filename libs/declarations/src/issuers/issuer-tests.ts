@@ -1,43 +1,49 @@
-import { auditEntry } from '@mayfly/audit';
+import { auditEntry, type EntrySink } from '@mayfly/audit';
 import { withDeadline } from '@mayfly/credentials';
-import type { Catalog } from '@mayfly/declarations';
 import {
   examineKeys,
   examineToken,
   IssuerSpecSchema,
   replayRefused,
+  type IdentityUses,
   type IdentityVerifier,
   type IssuerCheck,
   type IssuerKeySource,
   type VerifiedIdentity,
 } from '@mayfly/identity';
-import type { IssuanceStore } from '@mayfly/issuance';
-import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
-import type { IdentityUseStore, PgDeclarationStore } from '@mayfly/persistence';
-import { actorOf, type Principal } from '../security/principal.js';
+import { Problem, type Clock } from '@mayfly/kernel';
+import type { Catalog } from '../catalog.js';
+import type { RecordReader } from '../declaration.store.js';
+import { existing, type Declarer } from '../records/declared-record.js';
 
 const TEST_SECONDS = 20;
 
-export interface IssuersParts {
-  readonly declarations: Pick<PgDeclarationStore, 'find'>;
+export interface IssuerTestsParts {
+  readonly records: Pick<RecordReader, 'find'>;
   readonly keySource: Pick<IssuerKeySource, 'fetchNow'>;
   readonly verifier: Pick<IdentityVerifier, 'judge' | 'contradictionOf'>;
   readonly catalog: Pick<Catalog, 'bindingOf' | 'claimOfOtherType'>;
-  readonly identityUses: Pick<IdentityUseStore, 'isUsed'>;
-  readonly audit: Pick<IssuanceStore, 'record'>;
+  readonly identityUses: Pick<IdentityUses, 'isUsed'>;
+  readonly audit: EntrySink;
   readonly clock: Clock;
 }
 
+/** The result of a test of an issuer. */
+export interface IssuerTest {
+  readonly ok: boolean;
+  readonly checks: readonly IssuerCheck[];
+}
+
 /** Tests issuers, with or without a token. */
-export class IssuersService {
-  constructor(private readonly parts: IssuersParts) {}
+export class IssuerTests {
+  constructor(private readonly parts: IssuerTestsParts) {}
 
   /**
    * Fetches the issuer's keys now and checks `token`, if given, rule by rule. It stores no token, consumes no `jti` and
    * admits nobody. Throws `not_found`.
    */
-  async test(name: string, token: string | undefined, caller: Principal): Promise<JsonObject> {
-    const { spec } = await this.parts.declarations.find('Issuer', name);
+  async test(name: string, token: string | undefined, by: Declarer): Promise<IssuerTest> {
+    const { spec } = existing(await this.parts.records.find('Issuer', name), 'Issuer', name);
     const issuer = { name, spec: IssuerSpecSchema.parse(spec) };
     const { checks: keyChecks, keys } = await withDeadline(TEST_SECONDS, () =>
       examineKeys(this.parts.keySource, issuer),
@@ -52,8 +58,8 @@ export class IssuersService {
       .filter(({ outcome }) => outcome === 'missing' || outcome === 'failed')
       .map((check) => check.name);
     const facts = { name, withToken: token !== undefined, ok: wrong.length === 0, wrong };
-    await this.parts.audit.record([auditEntry('issuer.tested', now, actorOf(caller), {}, facts)]);
-    return { issuer: name, ok: wrong.length === 0, checks: checks.map((check) => ({ ...check })) };
+    await this.parts.audit.record([auditEntry('issuer.tested', now, by.actor, {}, facts)]);
+    return { ok: wrong.length === 0, checks };
   }
 
   /** Returns why the document is out of force; undefined when it is in force. */

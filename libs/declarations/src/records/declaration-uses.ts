@@ -1,24 +1,20 @@
 import { connectionsOf, type AnyProvider } from '@mayfly/credentials';
-import { ofKind, type Declaration, type DeclarationOf } from '@mayfly/declarations';
 import { canonicalJson, type Json } from '@mayfly/kernel';
 import { sampleScopes } from '@mayfly/templates';
-import type { ClientBase } from 'pg';
+import type { LockedState } from '../declaration.store.js';
+import { ofKind, type DeclarationOf } from '../document.schema.js';
 
 /** The kinds that can be deleted. Agents are retired instead and keep their names. */
 export type RemovableKind = 'Issuer' | 'Connection';
 
-interface Declared {
-  readonly declarations: readonly Declaration[];
-  readonly providers: readonly AnyProvider[];
-}
-
 /** Returns, in words, the users of a record that would break without it; empty when it can be deleted. */
 export async function usesOf(
-  client: ClientBase,
   kind: RemovableKind,
   name: string,
-  { declarations, providers }: Declared,
+  state: Pick<LockedState, 'declared' | 'liveLeases'>,
+  providers: readonly AnyProvider[],
 ): Promise<string[]> {
+  const { declarations } = await state.declared();
   if (kind === 'Issuer') {
     return ofKind('Agent', declarations)
       .filter(({ spec }) => spec.identities.some(({ issuer }) => issuer === name))
@@ -27,7 +23,8 @@ export async function usesOf(
   const templates = ofKind('TaskTemplate', declarations)
     .filter(({ spec }) => usesConnection(spec, name, providers))
     .map(({ metadata }) => `template \`${metadata.name}\``);
-  const leases = await liveLeases(client, name, providers);
+  const { own, naming } = await state.liveLeases(name);
+  const leases = own + naming.filter((lease) => worksWith(lease, name, providers)).length;
   return leases === 0 ? templates : [...templates, `${String(leases)} live leases`];
 }
 
@@ -41,23 +38,6 @@ function usesConnection(
     const scope = samples.get(credential) ?? credential.scope;
     return credential.connection === name || worksWith({ provider: credential.provider, scope }, name, providers);
   });
-}
-
-/**
- * Counts the live leases of this connection, and those whose scope works with it. PostgreSQL finds the name in a scope;
- * the provider decides what it means.
- */
-async function liveLeases(client: ClientBase, name: string, providers: readonly AnyProvider[]): Promise<number> {
-  const own = await client.query<{ count: number }>(
-    'SELECT count(*)::int AS count FROM public.lease WHERE connection = $1 AND due_at IS NOT NULL',
-    [name],
-  );
-  const { rows } = await client.query<{ provider: string; scope: Json }>(
-    `SELECT provider, scope FROM public.lease
-     WHERE due_at IS NOT NULL AND connection IS DISTINCT FROM $1 AND strpos(scope::text, $2) > 0`,
-    [name, JSON.stringify(name)],
-  );
-  return (own.rows[0]?.count ?? 0) + rows.filter((lease) => worksWith(lease, name, providers)).length;
 }
 
 /**

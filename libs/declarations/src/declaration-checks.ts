@@ -1,29 +1,22 @@
 import { setImmediate as others } from 'node:timers/promises';
-import {
-  type CheckedDocument,
-  checkRun,
-  type Declaration,
-  type DeclarationContext,
-  type DeclarationOf,
-  parseDocument,
-} from '@mayfly/declarations';
-import { canonicalJson, type FieldError, type Json, type JsonObject, Problem, problemThrownBy } from '@mayfly/kernel';
-import type { DeclaredState, PgDeclarationStore, PgTemplateStore, TemplateRecord } from '@mayfly/persistence';
-import { renderProblem } from '@mayfly/http';
+import { canonicalJson, Problem, problemThrownBy, type FieldError, type Json } from '@mayfly/kernel';
 import { finding, type Finding } from '@mayfly/templates';
-import { nameOf, type Principal } from '../security/principal.js';
-import type { TargetExamination } from '../templates/target-examination.js';
-import { findingsView } from '../templates/template.view.js';
-import { fourEyesRefusal } from '../templates/templates.service.js';
-import type { CheckRun } from './declaration-check.schema.js';
-import { withoutRoles } from './issuer-roles.js';
+import type { DeclarationContext } from './check-declarations.js';
+import { checkRun, type CheckedDocument } from './check-run.js';
+import type { DeclarationStore } from './declaration.store.js';
+import type { Declaration, DeclarationKind, DeclarationOf } from './document.schema.js';
+import { parseDocument } from './parse-declarations.js';
+import type { DeclaredState, Declarer } from './records/declared-record.js';
+import { refuseRoles } from './records/issuer-roles.js';
+import type { TargetExamination } from './templates/target-examination.js';
+import { fourEyesRefusal } from './templates/template-publication.js';
+import type { TemplateRecord } from './templates/template-record.js';
 
 /** The check asks no further target after this time, because its caller waits. */
 const ASKING_MS = 10_000;
 
 export interface DeclarationChecksParts {
-  readonly declarations: Pick<PgDeclarationStore, 'state' | 'find'>;
-  readonly templates: Pick<PgTemplateStore, 'find'>;
+  readonly store: Pick<DeclarationStore, 'records' | 'templates'>;
   readonly context: DeclarationContext;
   readonly examination: Pick<TargetExamination, 'about'>;
   /** true: issuers with roles may be declared over the API */
@@ -32,11 +25,34 @@ export interface DeclarationChecksParts {
   readonly fourEyes: boolean;
 }
 
+/** The documents to check; `publish`: the drafts of templates are published too. */
+export interface DeclarationRun {
+  readonly documents: readonly Json[];
+  readonly publish: boolean;
+}
+
+/** The predicted result of sending one document. */
+export interface PredictedDocument {
+  readonly kind: DeclarationKind;
+  readonly name: string;
+  /** the problem with which the document would be refused */
+  readonly refusal?: Problem | undefined;
+  /** the problem with which publishing would be refused */
+  readonly publication?: Problem | undefined;
+  readonly findings: readonly Finding[];
+}
+
+/** The predicted result of a run: `ok` when nothing would be refused; the documents are in the order of applying. */
+export interface PredictedRun {
+  readonly ok: boolean;
+  readonly documents: readonly PredictedDocument[];
+}
+
 /** State of one check. */
 interface Run {
   readonly state: DeclaredState;
   readonly publish: boolean;
-  readonly caller: Principal;
+  readonly caller: Declarer;
   /** connections that the run adds or changes: the catalog does not have their new targets yet */
   readonly unsettled: ReadonlySet<string>;
   /** `performance.now()` */
@@ -48,15 +64,15 @@ export class DeclarationChecks {
   constructor(private readonly parts: DeclarationChecksParts) {}
 
   /** Throws `invalid_declaration` when a document cannot be read or two documents have one name. */
-  async check({ documents, publish }: CheckRun, caller: Principal): Promise<JsonObject> {
-    const declared = documents.map(readDocument);
+  async check({ documents, publish }: DeclarationRun, caller: Declarer): Promise<PredictedRun> {
+    const declared = documents.map(readNumbered);
     refuseDoubles(declared);
-    const state = await this.parts.declarations.state();
+    const state = await this.parts.store.records.state();
     const unsettled = unsettledIn(declared, state.declarations);
     const run = { state, publish, caller, unsettled, askUntil: performance.now() + ASKING_MS };
-    const checked: JsonObject[] = [];
+    const checked: PredictedDocument[] = [];
     for (const one of checkRun(state.declarations, declared, this.parts.context)) {
-      checked.push(await this.answerFor(one, run));
+      checked.push(await this.predict(one, run));
       await others();
     }
     return {
@@ -65,35 +81,37 @@ export class DeclarationChecks {
     };
   }
 
-  private async answerFor(checked: CheckedDocument, run: Run): Promise<JsonObject> {
+  private async predict(checked: CheckedDocument, run: Run): Promise<PredictedDocument> {
     const { declared } = checked;
     const about = { kind: declared.kind, name: declared.metadata.name };
     if (declared.kind !== 'TaskTemplate') {
       const refusal = (await this.rolesRefusal(declared)) ?? checked.refusal;
-      return { ...about, ...shown({ refusal }), findings: [] };
+      return { ...about, refusal, findings: [] };
     }
     const { name } = declared.metadata;
     if (run.state.retiredTemplates.has(name)) {
       const refusal = new Problem('conflict', `template \`${name}\` is retired for good`);
-      return { ...about, ...shown({ refusal }), findings: [] };
+      return { ...about, refusal, findings: [] };
     }
     const publication = run.publish ? ((await this.fourEyes(declared, run)) ?? checked.publication) : undefined;
-    const findings = findingsView([...checked.findings, ...(await this.examined(declared, checked, run))]);
-    return { ...about, ...shown({ publication }), findings };
+    const findings = [...checked.findings, ...(await this.examined(declared, checked, run))];
+    return { ...about, publication, findings };
   }
 
   private async rolesRefusal(declared: Exclude<Declaration, { kind: 'TaskTemplate' }>): Promise<Problem | undefined> {
     if (this.parts.rolesOverApi || declared.kind !== 'Issuer') return undefined;
-    const before = await orMissing(this.parts.declarations.find('Issuer', declared.metadata.name));
-    return problemThrownBy(() => withoutRoles(() => undefined, declared)(before?.revision, before));
+    const before = await this.parts.store.records.find('Issuer', declared.metadata.name);
+    return problemThrownBy(() => {
+      refuseRoles(before, declared);
+    });
   }
 
   /** Returns the refusal when the caller edited the draft. An unchanged draft keeps its recorded editors. */
   private async fourEyes(declared: DeclarationOf<'TaskTemplate'>, { caller }: Run): Promise<Problem | undefined> {
     if (!this.parts.fourEyes) return undefined;
-    const template = await orMissing(this.parts.templates.find(declared.metadata.name));
-    const editors = draftStays(template, declared) ? (template?.draft?.editors ?? []) : [nameOf(caller)];
-    return editors.includes(nameOf(caller)) ? fourEyesRefusal() : undefined;
+    const template = await this.parts.store.templates.find(declared.metadata.name);
+    const editors = draftStays(template, declared) ? (template?.draft?.editors ?? []) : [caller.name];
+    return editors.includes(caller.name) ? fourEyesRefusal() : undefined;
   }
 
   private async examined(
@@ -107,7 +125,7 @@ export class DeclarationChecks {
   }
 }
 
-function readDocument(value: Json, index: number): Declaration {
+function readNumbered(value: Json, index: number): Declaration {
   try {
     return parseDocument(value);
   } catch (error) {
@@ -150,21 +168,4 @@ function draftStays(template: TemplateRecord | undefined, { metadata, spec }: De
   if (draft === undefined) return false;
   const content = (labels: unknown, of: unknown): string => canonicalJson({ labels, spec: of } as Json);
   return content(draft.labels, draft.spec) === content(metadata.labels ?? {}, spec);
-}
-
-/** Renders problems as the routes would answer them. */
-function shown(problems: Readonly<Record<string, Problem | undefined>>): JsonObject {
-  const known = Object.entries(problems).flatMap(([member, problem]) =>
-    problem === undefined ? [] : [[member, renderProblem(problem).body] as const],
-  );
-  return Object.fromEntries(known) as JsonObject;
-}
-
-async function orMissing<T>(reading: Promise<T>): Promise<T | undefined> {
-  try {
-    return await reading;
-  } catch (error) {
-    if (error instanceof Problem && error.code === 'not_found') return undefined;
-    throw error;
-  }
 }

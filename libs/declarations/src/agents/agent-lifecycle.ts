@@ -1,0 +1,98 @@
+import { auditEntry, type AuditEntry, type AuditEntryType } from '@mayfly/audit';
+import { Problem, type Clock } from '@mayfly/kernel';
+import type { TaskEndCause } from '@mayfly/tasks';
+import type { Catalog, RegisteredAgent } from '../catalog.js';
+import { existing, type DeclaredRecord, type Declarer } from '../records/declared-record.js';
+
+type AgentState = RegisteredAgent['state'];
+
+export type LifecycleStep = 'activate' | 'suspend' | 'retire';
+
+interface StepRule {
+  readonly from: readonly AgentState[];
+  readonly to: AgentState;
+  readonly entry: AuditEntryType & `agent.${string}`;
+  /** the end cause of the agent's tasks, when the step ends them */
+  readonly ends?: TaskEndCause;
+}
+
+/** registered → active ⇄ suspended; each of them → retired, which is final. */
+const STEPS: Readonly<Record<LifecycleStep, StepRule>> = {
+  activate: { from: ['registered', 'suspended'], to: 'active', entry: 'agent.activated' },
+  suspend: { from: ['active'], to: 'suspended', entry: 'agent.suspended', ends: 'agent_suspended' },
+  retire: {
+    from: ['registered', 'active', 'suspended'],
+    to: 'retired',
+    entry: 'agent.retired',
+    ends: 'agent_retired',
+  },
+};
+
+/** A change of an agent's state. */
+export interface AgentMove {
+  readonly to: AgentState;
+  readonly by: Declarer;
+  readonly entry: AuditEntry;
+  /** the end cause of the agent's tasks, when the move ends them */
+  readonly ends?: TaskEndCause;
+}
+
+/** An agent that no request and no other change can move while `work` runs; undefined when there is none. */
+export interface LockedAgent {
+  readonly record: DeclaredRecord | undefined;
+  /** Stores the state and its audit entry, ends the tasks, and returns the agent as it is now. */
+  move(move: AgentMove): Promise<DeclaredRecord | undefined>;
+}
+
+/** Port: the rows of agents. */
+export interface AgentLifecycleStore {
+  /**
+   * Runs `work` in one transaction under the lock of the agent's row, which requests that are being granted hold too.
+   * Commits when `work` resolves. Throws `unavailable`, and the errors of `work`.
+   */
+  underLock<T>(name: string, work: (agent: LockedAgent) => Promise<T>): Promise<T>;
+}
+
+/** The most leases that are closed at once after an agent was stopped; the sweep takes the rest. */
+const SWEEP_LIMIT = 200;
+
+export interface AgentLifecycleParts {
+  readonly store: AgentLifecycleStore;
+  readonly closing: { sweep(limit: number): Promise<unknown> };
+  readonly catalog: Pick<Catalog, 'refresh'>;
+  readonly clock: Clock;
+  /** receives errors after the commit of a change; the background loops retry that work */
+  readonly report: (error: unknown) => void;
+}
+
+/** Changes the state of agents. */
+export class AgentLifecycle {
+  constructor(private readonly parts: AgentLifecycleParts) {}
+
+  /**
+   * Takes one step and ends the agent's tasks in the same transaction; revocation of its credentials begins before this
+   * resolves. Does nothing when the agent is already in the target state. Throws `not_found`, and `conflict` for a step
+   * that the agent's state does not allow.
+   */
+  async take(step: LifecycleStep, name: string, by: Declarer): Promise<DeclaredRecord> {
+    const { store, catalog, closing, report } = this.parts;
+    const record = await store.underLock(name, (agent) => this.move(agent, STEPS[step], name, by));
+    await Promise.all([catalog.refresh().catch(report), closing.sweep(SWEEP_LIMIT).catch(report)]);
+    return record;
+  }
+
+  private async move(agent: LockedAgent, rule: StepRule, name: string, by: Declarer): Promise<DeclaredRecord> {
+    const record = existing(agent.record, 'Agent', name);
+    const { from, to, entry, ends } = rule;
+    const state = record.agent?.state ?? 'retired';
+    if (state === to) return record;
+    if (!from.includes(state)) throw new Problem('conflict', `agent \`${name}\` is ${state}; it cannot become ${to}`);
+    const facts = { from: record.agent?.state, to };
+    const moved = await agent.move({
+      ...{ to, by },
+      entry: auditEntry(entry, this.parts.clock.now(), by.actor, { agent: name }, facts),
+      ...(ends === undefined ? {} : { ends }),
+    });
+    return existing(moved, 'Agent', name);
+  }
+}

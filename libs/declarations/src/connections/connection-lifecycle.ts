@@ -1,0 +1,107 @@
+import { auditEntry, type AuditEntry, type AuditEntryType, type EntrySink } from '@mayfly/audit';
+import { probeable, withDeadline, type ProbeCheck, type ProbeReport, type Targets } from '@mayfly/credentials';
+import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
+import type { Catalog } from '../catalog.js';
+import type { RecordReader } from '../declaration.store.js';
+import { existing, type ConnectionState, type DeclaredRecord, type Declarer } from '../records/declared-record.js';
+
+const TEST_SECONDS = 20;
+
+const ENTRIES: Readonly<Record<ConnectionState, AuditEntryType & `connection.${string}abled`>> = {
+  enabled: 'connection.enabled',
+  disabled: 'connection.disabled',
+};
+
+/** A change of a connection's state. */
+export interface ConnectionMove {
+  readonly to: ConnectionState;
+  readonly by: Declarer;
+  readonly entry: AuditEntry;
+}
+
+/** A connection that no request and no other change can use while `work` runs; undefined when there is none. */
+export interface LockedConnection {
+  readonly record: DeclaredRecord | undefined;
+  /** Stores the state and its audit entry, and returns the connection as it is now. */
+  move(move: ConnectionMove): Promise<DeclaredRecord | undefined>;
+}
+
+/** Port: the rows of connections, and the audit of their tests. */
+export interface ConnectionLifecycleStore extends EntrySink {
+  /**
+   * Runs `work` in one transaction under the lock of the connection's row, which requests that are being granted hold
+   * too. Commits when `work` resolves. Throws `unavailable`, and the errors of `work`.
+   */
+  underLock<T>(name: string, work: (connection: LockedConnection) => Promise<T>): Promise<T>;
+}
+
+/** The result of a test of a connection. */
+export interface ConnectionTest {
+  readonly ok: boolean;
+  readonly checks: readonly ProbeCheck[];
+  readonly clockOffsetSeconds?: number | undefined;
+  readonly loginAgeSeconds?: number | undefined;
+}
+
+export interface ConnectionLifecycleParts {
+  readonly store: ConnectionLifecycleStore;
+  readonly records: Pick<RecordReader, 'find'>;
+  readonly targets: Pick<Targets, 'restore'>;
+  readonly catalog: Pick<Catalog, 'refresh'>;
+  readonly clock: Clock;
+  /** receives errors after the commit of a change; the background loops retry that work */
+  readonly report: (error: unknown) => void;
+}
+
+/** Tests, disables and enables connections. Does not touch their declarations or their leases. */
+export class ConnectionLifecycle {
+  constructor(private readonly parts: ConnectionLifecycleParts) {}
+
+  /**
+   * Enables or disables a connection; revocations continue either way, and nothing happens when the state is already
+   * set. Once this resolves with `disabled`, the connection grants no more tasks. Throws `not_found`.
+   */
+  async move(name: string, to: ConnectionState, by: Declarer): Promise<DeclaredRecord> {
+    const record = await this.parts.store.underLock(name, async (connection) => {
+      const before = existing(connection.record, 'Connection', name);
+      if (before.connection?.state === to) return before;
+      const entry = auditEntry(ENTRIES[to], this.parts.clock.now(), by.actor, {}, { name });
+      return existing(await connection.move({ to, by, entry }), 'Connection', name);
+    });
+    await this.parts.catalog.refresh().catch(this.parts.report);
+    return record;
+  }
+
+  /** Tests a connection with the least harm; returns one outcome per check. Throws `not_found`. */
+  async test(name: string, by: Declarer): Promise<ConnectionTest> {
+    const { store, records, clock } = this.parts;
+    const { spec } = existing(await records.find('Connection', name), 'Connection', name);
+    const { provider: kind, config } = spec as { readonly provider: string; readonly config: JsonObject };
+    const { checks, clockOffsetSeconds, loginAgeSeconds } = await this.probe(kind, config);
+    const wrong = checks.filter(({ outcome }) => outcome === 'missing' || outcome === 'failed');
+    const facts = { name, ok: wrong.length === 0, wrong: wrong.map((check) => check.name) };
+    await store.record([auditEntry('connection.tested', clock.now(), by.actor, {}, facts)]);
+    return { ok: wrong.length === 0, checks, clockOffsetSeconds, loginAgeSeconds };
+  }
+
+  private async probe(kind: string, declared: JsonObject): Promise<ProbeReport> {
+    try {
+      const { provider, config } = await this.parts.targets.restore(kind, declared);
+      const tried = probeable(provider);
+      if (tried === undefined) return { checks: [{ name: 'nothing to reach', outcome: 'ok' }] };
+      return await withDeadline(TEST_SECONDS, (signal) => tried.probe(config, signal));
+    } catch (error) {
+      return { checks: [failedCheck(error)] };
+    }
+  }
+}
+
+function failedCheck(error: unknown): ProbeCheck {
+  const isConfiguration = error instanceof Problem && error.code === 'provider_rejected';
+  const detail = error instanceof Problem ? error.detail : 'the provider failed in an unexpected way';
+  return {
+    name: isConfiguration ? 'read the configuration and its secrets' : 'answer in time',
+    outcome: 'failed',
+    detail,
+  };
+}
