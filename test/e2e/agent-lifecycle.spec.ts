@@ -141,7 +141,7 @@ describe('an agent that is stopped', () => {
   it('is told in the audit with who stopped it, before what followed', async () => {
     const rows = await rowsOf<{ type: string; body: string }>(
       broker.database.adminUrl,
-      `SELECT type, body FROM audit_entry WHERE agent = 'stopped-by-suspend' AND type ~ '^(agent|task.end)' ORDER BY xid, id`,
+      `SELECT type, body FROM audit_entry WHERE agent = 'stopped-by-suspend' AND type ~ '^(agent|task.end)' ORDER BY batch, place`,
     );
     const actor = { kind: 'person', issuer: 'development-staff', subject: 'one-operator' };
     expect(rows.map(({ type, body }) => [type, JSON.parse(body) as JsonObject])).toEqual([

@@ -20,7 +20,7 @@ const complete = ({ body }: TestAnswer): Promise<TestAnswer> =>
   broker.send(`POST /tasks/${body.id as string}/complete`, { token: broker.agentToken('support-agent') });
 const auditTypes = async (): Promise<unknown[]> => {
   const { rows } = await broker.broker.services.database.pool.query<{ type: string; body: string }>(
-    `SELECT type, body FROM public.audit_entry WHERE type LIKE 'connection.%' ORDER BY xid, id`,
+    `SELECT type, body FROM public.audit_entry WHERE type LIKE 'connection.%' ORDER BY batch, place`,
   );
   return rows.map(({ type, body }) => [type, (JSON.parse(body) as JsonObject).name]);
 };

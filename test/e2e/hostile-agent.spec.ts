@@ -71,7 +71,7 @@ describe('a connection whose login stops working', () => {
 
   const auditTypes = async (): Promise<unknown[]> => {
     const { rows } = await mayfly.broker.services.database.pool.query<{ type: string }>(
-      `SELECT type FROM public.audit_entry WHERE type LIKE 'connection.revocation-%' ORDER BY xid, id`,
+      `SELECT type FROM public.audit_entry WHERE type LIKE 'connection.revocation-%' ORDER BY batch, place`,
     );
     return rows.map(({ type }) => type);
   };

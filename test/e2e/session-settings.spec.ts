@@ -94,8 +94,8 @@ async function playStory(stage: Stage): Promise<void> {
   await until('every entry of the audit is sealed', PATIENCE_SECONDS, async () => {
     const [row] = await rowsOf<{ entries: number; open: number }>(
       stage.storeUrl,
-      `SELECT count(*)::int AS entries, count(*) FILTER (WHERE s.seq IS NULL)::int AS open
-       FROM public.audit_entry e LEFT JOIN public.audit_seal s ON s.entry_id = e.id`,
+      `SELECT count(*)::int AS entries, count(*) FILTER (WHERE s.batch IS NULL)::int AS open
+       FROM public.audit_entry e LEFT JOIN public.audit_seal s ON s.batch = e.batch`,
     );
     return row !== undefined && row.entries > 5 && row.open === 0;
   });

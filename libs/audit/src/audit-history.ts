@@ -17,10 +17,11 @@ export interface StoryEntry {
   readonly body: string;
 }
 
-/** The position of an entry in the audit order: its transaction, then its id. */
+/** The position of an entry in the audit order: the batch that wrote it, then its place in the batch. */
 export interface StoryPosition {
-  readonly transaction: string;
-  readonly id: string;
+  /** an unsigned integer of 63 bits */
+  readonly batch: string;
+  readonly place: number;
 }
 
 /** An entry with its sequence number; `leafHash` is SHA-256(0x00 ‖ body), RFC 6962 §2.1. */

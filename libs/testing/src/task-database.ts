@@ -21,7 +21,7 @@ GRANT USAGE ON SCHEMA test_clock TO mayfly_app;
 GRANT SELECT ON test_clock.skew TO mayfly_app`;
 
 const TABLES =
-  'agent, connection, template, task, lease, quota_counter, audit_entry, audit_seal, outbox, idempotency_key, signing_key, denial_document';
+  'agent, connection, template, task, lease, quota_counter, audit_entry, audit_pending, audit_seal, outbox, idempotency_key, signing_key, denial_document';
 
 /** A migrated PostgreSQL database whose clock a test sets, with direct access to its rows. */
 export class TaskDatabase implements TaskScene {
@@ -142,7 +142,7 @@ export class TaskDatabase implements TaskScene {
 
   async auditTypes(taskId: TaskId): Promise<readonly string[]> {
     const rows = await this.query<{ type: string }>(
-      'SELECT type FROM audit_entry WHERE task_id = $1 ORDER BY xid, ctid',
+      'SELECT type FROM audit_entry WHERE task_id = $1 ORDER BY batch, place',
       [taskId],
     );
     return rows.map(({ type }) => type);

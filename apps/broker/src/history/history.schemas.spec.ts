@@ -47,8 +47,8 @@ describe('the query of the history', () => {
   it.each([
     [IssuancePositionSchema, { createdAt: '2026-11-22T00:00:00Z', leaseId: newId('lse') }],
     [IssuancePositionSchema, { createdAt: '2026-11-22T00:00:00.000000Z', leaseId: newId('tsk') }],
-    [StoryPositionSchema, { transaction: '9223372036854775808', id: newId('aud') }],
-    [StoryPositionSchema, { transaction: '1', id: 'x' }],
+    [StoryPositionSchema, { batch: '9223372036854775808', place: 0 }],
+    [StoryPositionSchema, { batch: '1', place: -1 }],
     [SequenceSchema, -1],
     [SequenceSchema, 1.5],
     [SequenceSchema, 2 ** 60],

@@ -73,8 +73,8 @@ export const IssuancePositionSchema = z.strictObject({
   leaseId: z.string().refine((text) => isId('lse', text)),
 });
 export const StoryPositionSchema = z.strictObject({
-  transaction: z.string().regex(/^\d{1,18}$/),
-  id: z.string().refine((text) => isId('aud', text)),
+  batch: z.string().regex(/^\d{1,18}$/),
+  place: z.int().min(0).max(2_147_483_647),
 });
 export const RefusalPositionSchema = z.strictObject({
   at: z.iso.datetime({ precision: 6 }),

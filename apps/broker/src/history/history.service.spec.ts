@@ -32,7 +32,7 @@ class OnePage<Item, Position> {
 
 function serviceOver(pages: {
   issuances?: OnePage<Issuance, { createdAt: string; leaseId: string }>;
-  story?: OnePage<StoryEntry, { transaction: string; id: string }>;
+  story?: OnePage<StoryEntry, { batch: string; place: number }>;
   entries?: OnePage<SealedEntry, number>;
   refusals?: OnePage<string, { at: string; id: string }>;
 }): HistoryService {
@@ -90,7 +90,7 @@ describe('the history', () => {
   it('knows no task without a story, and no story of another task', async () => {
     const empty = serviceOver({});
     await expect(empty.timeline(taskId, { limit: 200 })).rejects.toMatchObject({ code: 'not_found' });
-    const story = new OnePage([{ body }], { transaction: '1', id: newId('aud') });
+    const story = new OnePage([{ body }], { batch: '1', place: 0 });
     const cursor = cursorOf(await serviceOver({ story }).timeline(taskId, { limit: 1 }));
     await expect(empty.timeline(taskId, { limit: 1, cursor })).resolves.toEqual({ items: [], nextCursor: null });
     await expect(empty.timeline(newId('tsk'), { limit: 1, cursor })).rejects.toMatchObject({ code: 'invalid_request' });

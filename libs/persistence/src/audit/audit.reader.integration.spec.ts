@@ -59,7 +59,7 @@ async function ageSeals(): Promise<void> {
   const owner = new pg.Client({ connectionString: database.adminUrl });
   await owner.connect();
   await owner.query(`ALTER TABLE audit_seal DISABLE TRIGGER audit_seal_append_only;
-    UPDATE audit_seal s SET sealed_at = e.at + interval '1 second' FROM audit_entry e WHERE e.id = s.entry_id;
+    UPDATE audit_seal s SET sealed_at = e.at + interval '1 second' FROM audit_entry e WHERE e.batch = s.batch;
     ALTER TABLE audit_seal ENABLE TRIGGER audit_seal_append_only`);
   await owner.end();
 }

@@ -17,8 +17,12 @@ import { pageOf } from '../database/history-page.js';
 const CLOCK_MARGIN = '1 minute';
 
 /** The first sequence number that can belong to the instant `?`, found without reading earlier entries. */
-const FIRST_SEALED_SINCE = `coalesce((SELECT f.seq FROM public.audit_seal f
-  WHERE f.sealed_at >= ?::timestamptz - interval '${CLOCK_MARGIN}' ORDER BY f.sealed_at, f.seq LIMIT 1), 9223372036854775807)`;
+const FIRST_SEALED_SINCE = `coalesce((SELECT f.first_seq FROM public.audit_seal f
+  WHERE f.sealed_at >= ?::timestamptz - interval '${CLOCK_MARGIN}' ORDER BY f.sealed_at, f.first_seq LIMIT 1), 9223372036854775807)`;
+
+/** The batch of the entry with number `?`, so that a page reads no earlier seal. */
+const SEAL_OF = `coalesce((SELECT f.first_seq FROM public.audit_seal f WHERE f.first_seq <= ?::bigint
+  ORDER BY f.first_seq DESC LIMIT 1), 0)`;
 
 /** The audit on PostgreSQL. */
 export class AuditReader implements AuditHistory {
@@ -27,17 +31,18 @@ export class AuditReader implements AuditHistory {
   async story(taskId: TaskId, { limit, after }: PageRequest<StoryPosition>): Promise<Page<StoryEntry, StoryPosition>> {
     const conditions = new Conditions()
       .add('e.task_id = ?', taskId)
-      .add('(e.xid, e.id) > (?::bigint, ?)', after?.transaction, after?.id);
-    const text = `SELECT e.id, e.xid, e.body, s.seq FROM public.audit_entry e LEFT JOIN public.audit_seal s ON s.entry_id = e.id
-      ${conditions.where} ORDER BY e.xid, e.id LIMIT ${conditions.parameter(limit + 1)}`;
+      .add('(e.batch, e.place) > (?::bigint, ?)', after?.batch, after?.place);
+    const text = `SELECT e.batch, e.place, e.body, s.first_seq + e.place AS seq
+      FROM public.audit_entry e LEFT JOIN public.audit_seal s ON s.batch = e.batch
+      ${conditions.where} ORDER BY e.batch, e.place LIMIT ${conditions.parameter(limit + 1)}`;
     const { rows } = await this.pool
-      .query<{ id: string; xid: string; body: string; seq: string | null }>(text, conditions.values)
+      .query<{ batch: string; place: number; body: string; seq: string | null }>(text, conditions.values)
       .catch(databaseUnread);
     return pageOf(
       rows,
       limit,
       ({ seq, body }) => ({ ...(seq === null ? {} : { seq: Number(seq) }), body }),
-      ({ xid, id }) => ({ transaction: xid, id }),
+      ({ batch, place }) => ({ batch, place }),
     );
   }
 
@@ -68,14 +73,15 @@ export class AuditReader implements AuditHistory {
 
   async entries(filter: AuditFilter, { limit, after }: PageRequest<number>): Promise<Page<SealedEntry, number>> {
     const conditions = new Conditions()
-      .add('s.seq > ?', after)
+      .add(`s.first_seq >= ${SEAL_OF} AND s.first_seq + e.place > ?`, after, after)
       .add('e.type = ?', filter.type)
       .add('e.task_id = ?', filter.taskId)
       .add('e.agent = ?', filter.agent)
-      .add(`e.at >= ? AND s.seq >= ${FIRST_SEALED_SINCE}`, filter.from, filter.from)
+      .add(`e.at >= ? AND s.first_seq >= ${FIRST_SEALED_SINCE}`, filter.from, filter.from)
       .add('e.at < ?', filter.to);
-    const text = `SELECT s.seq, s.leaf_hash, e.body FROM public.audit_seal s JOIN public.audit_entry e ON e.id = s.entry_id
-      ${conditions.where} ORDER BY s.seq LIMIT ${conditions.parameter(limit + 1)}`;
+    const text = `SELECT s.first_seq + e.place AS seq, substring(s.leaf_hashes FROM 32 * e.place + 1 FOR 32) AS leaf_hash, e.body
+      FROM public.audit_seal s JOIN public.audit_entry e ON e.batch = s.batch
+      ${conditions.where} ORDER BY s.first_seq, e.place LIMIT ${conditions.parameter(limit + 1)}`;
     const { rows } = await this.pool
       .query<{ seq: string; leaf_hash: Buffer; body: string }>(text, conditions.values)
       .catch(databaseUnread);

@@ -13,6 +13,8 @@ const SESSION: SessionOptions = {
 /** The rights of the serving role for each table. It can only read and add history (I5). */
 const GRANTS: readonly (readonly [string, readonly string[]])[] = [
   ['SELECT, INSERT', ['audit_entry', 'audit_seal', 'template_version', 'signing_key']],
+  ['SELECT, INSERT, DELETE', ['audit_pending']],
+  ['SELECT, UPDATE', ['audit_log']],
   ['SELECT, INSERT, UPDATE', ['task', 'lease', 'agent', 'template', 'quota_counter', 'denial_document']],
   ['SELECT, INSERT, UPDATE, DELETE', ['issuer', 'connection', 'idempotency_key', 'identity_use', 'outbox']],
 ];

@@ -23,6 +23,8 @@ WITH new_task AS (
 ), new_key AS (
   INSERT INTO public.idempotency_key (agent_id, runtime, issuer, subject, key, fingerprint, task_id, claimed_at)
   VALUES ($3, '', '', '', '', '', $1, now())
+), bound_key AS (
+  UPDATE public.idempotency_key SET task_id = '' WHERE false
 ), new_use AS (
   INSERT INTO public.identity_use (issuer, jti, expires_at) VALUES ($4, $1, now())
 ), new_wake_up AS (
