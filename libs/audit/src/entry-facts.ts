@@ -54,6 +54,8 @@ const GrantedLease = z.strictObject({
   provider: z.string(),
   connection: z.string().nullable(),
   scopeDigest: z.string(),
+  /** present when the credential was issued in the commit of the grant: the lease then has no `lease.issued` entry */
+  issued: z.strictObject({ providerExpiresAt: Instant, facts: AnyObject.optional() }).optional(),
 });
 
 /**
@@ -170,4 +172,7 @@ export type EntryFacts<Type extends AuditEntryType> = z.input<(typeof ENTRY_FACT
 /**
  * The version of each type's facts, written as `factsVersion` into the body. A type that is not listed has version 1.
  */
-export const FACT_VERSIONS: Partial<Record<AuditEntryType, number>> = {};
+export const FACT_VERSIONS: Partial<Record<AuditEntryType, number>> = {
+  // 2: a lease can have `issued`, where version 1 had one `lease.issued` entry for each lease of every grant.
+  'task.granted': 2,
+};

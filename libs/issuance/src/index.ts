@@ -1,7 +1,15 @@
 export { Assessor } from './assessment.js';
 export type { IdentityUse } from './identity-use.js';
 export type { IssuanceMetrics } from './issuance-metrics.js';
-export type { ActivatedLease, IssuanceStore, LeaseIntent, OpenVerdict, TaskActivation, TaskIntent, WakeUp } from './issuance.store.js';
+export type {
+  ActivatedLease,
+  IssuanceStore,
+  LeaseIntent,
+  OpenVerdict,
+  TaskActivation,
+  TaskIntent,
+  WakeUp,
+} from './issuance.store.js';
 export { KeyHolds, type Answer, type KeyHoldStore, type UsedKey } from './key-holds.js';
 export { Minter } from './minting.js';
 export { Planner } from './plan.js';

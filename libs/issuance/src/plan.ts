@@ -165,7 +165,7 @@ export function intentOf(plan: Plan, minted?: readonly Minted<unknown>[]): TaskI
     ...(request.keyHold === undefined ? {} : { keyHold: request.keyHold }),
     leases: plan.leases.map((lease, index) => leaseIntent(plan, lease, due, minted?.[index])),
     quota: { scope: quotaScope(name), limits: spec.quota },
-    audit: [grantedEntry(plan), ...(minted === undefined ? [] : issuedEntries(plan, minted))],
+    audit: [grantedEntry(plan, minted)],
     wakeUps: minted === undefined ? [] : wakeUps(plan, due),
   };
 }
@@ -207,7 +207,11 @@ export function wakeUps(plan: Pick<Plan, 'leases'>, due: Date): readonly WakeUp[
     .map(({ id }) => ({ leaseId: id, reason: 'due', runAt: due }));
 }
 
-function grantedEntry({ task, requester, request, assessment, leases }: Plan): AuditEntry {
+/** With `minted`, the entry tells also what was issued: one commit, one entry. */
+function grantedEntry(
+  { task, requester, request, assessment, leases }: Plan,
+  minted: readonly Minted<unknown>[] | undefined,
+): AuditEntry {
   const { grantedSeconds, limitedBy } = assessment.lifetime;
   return auditEntry(
     'task.granted',
@@ -222,15 +226,20 @@ function grantedEntry({ task, requester, request, assessment, leases }: Plan): A
       lifetime: { requestedSeconds: request.ttlSeconds ?? null, grantedSeconds, limitedBy },
       expiresAt: task.expiresAt.toISOString(),
       controls: [...assessment.decision.with(...QUOTA_TAKEN).trace],
-      leases: leases.map(({ id, name, connection, scopeDigest, target }) => ({
+      leases: leases.map(({ id, name, connection, scopeDigest, target }, index) => ({
         id,
         name,
         provider: target.provider.kind,
         connection: connection ?? null,
         scopeDigest,
+        ...(minted?.[index] === undefined ? {} : { issued: issuedFacts(minted[index]) }),
       })),
     },
   );
+}
+
+function issuedFacts({ providerExpiresAt, facts }: Minted<unknown>) {
+  return { providerExpiresAt: providerExpiresAt.toISOString(), ...(facts === undefined ? {} : { facts }) };
 }
 
 /** One audit entry for each lease that was minted and checked. */

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { MAYFLY } from '@mayfly/audit';
-import { addSeconds, Problem, type TaskId } from '@mayfly/kernel';
+import { addSeconds, type JsonObject, Problem, type TaskId } from '@mayfly/kernel';
 import { FakeTaskStores, holdDeadlines, IssuanceService, templateOf } from '@mayfly/testing';
 import { openHandle } from '@mayfly/credentials';
 
@@ -223,7 +223,18 @@ describe('TaskIssuance', () => {
       expect(await stores.scene.leases(plan.task.id)).toMatchObject([
         { state: 'active', providerExpiresAt: minted[0]?.providerExpiresAt, dueAt: plan.task.expiresAt },
       ]);
-      expect(auditTypes()).toEqual(['task.granted', 'lease.issued']);
+      const [entry, ...others] = stores.scene.audit.map(({ body }) => JSON.parse(body) as JsonObject);
+      expect(others).toEqual([]);
+      const { providerExpiresAt, facts } = minted[0]!;
+      expect(entry).toMatchObject({
+        ...{ type: 'task.granted', factsVersion: 2 },
+        leases: [
+          {
+            id: plan.leases[0]?.id,
+            issued: { providerExpiresAt: providerExpiresAt.toISOString(), ...(facts && { facts }) },
+          },
+        ],
+      });
       expect(stores.scene.outbox).toEqual([]);
     });
 
