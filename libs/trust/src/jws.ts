@@ -14,7 +14,12 @@ export type VerifiedAlgorithm = 'EdDSA' | 'ES256';
  */
 export type SigningAlgorithm = VerifiedAlgorithm | 'RS256';
 
-const DIGESTS: Record<SigningAlgorithm, string | null> = { EdDSA: null, ES256: 'sha256', RS256: 'sha256' };
+/** The digest of each algorithm; null for Ed25519, which hashes by itself. */
+export const DIGESTS: Readonly<Record<SigningAlgorithm, string | null>> = {
+  EdDSA: null,
+  ES256: 'sha256',
+  RS256: 'sha256',
+};
 /** the length for both verified algorithms; an RS256 signature is longer and does not decode */
 const SIGNATURE_BYTES = 64;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -36,11 +41,18 @@ export async function signJws(
   header: JsonObject & { readonly alg: SigningAlgorithm },
   payload: string,
   key: KeyObject,
+  signInput: SignInput = onThreadPool,
 ): Promise<string> {
   const input = `${encode(JSON.stringify(header))}.${encode(payload)}`;
-  const signature = await signOnPool(DIGESTS[header.alg], Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' });
+  const signature = await signInput(header.alg, key, input);
   return `${input}.${signature.toString('base64url')}`;
 }
+
+/** Makes the signature of a JWS (RFC 7515 §5.1) over `input`. */
+export type SignInput = (algorithm: SigningAlgorithm, key: KeyObject, input: string) => Promise<Buffer>;
+
+const onThreadPool: SignInput = (algorithm, key, input) =>
+  signOnPool(DIGESTS[algorithm], Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' });
 
 /** True when this service verifies tokens of this algorithm. */
 export function isVerified(algorithm: SigningAlgorithm): algorithm is VerifiedAlgorithm {

@@ -37,6 +37,16 @@ describe('Sealer', () => {
     expect(texts.some((text) => text.includes('canary'))).toBe(false);
   });
 
+  it('draws another first half of the nonce after 4,096 values, and all of them open', () => {
+    const fresh = new Sealer({ current: newKey() });
+    const sealed = Array.from({ length: 4_097 }, (_, n) => fresh.seal(String(n), 'x'));
+    expect(sealed.map((text) => fresh.open(text, 'x').toString())).toEqual(sealed.map((_, n) => String(n)));
+    const halves = sealed.map((text) => text.subarray(1, 13).toString('hex'));
+    expect(new Set(halves.slice(0, 4_096)).size).toBe(1);
+    expect(halves[4_096]).not.toBe(halves[0]);
+    expect(new Set(sealed.map((text) => text.subarray(1, 25).toString('hex'))).size).toBe(4_097);
+  });
+
   it('refuses a value with any one bit changed, and any shortened value', () => {
     const sealed = sealer.seal('canary-4711', 'lease:1');
     for (let bit = 0; bit < sealed.length * 8; bit += 1) {

@@ -1,6 +1,6 @@
 import { createHmac, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto';
 import { Problem } from '@mayfly/kernel';
-import { decrypt, encrypt, NONCE_BYTES, TAG_BYTES } from './xaes-256-gcm.js';
+import { decrypt, encryptUnder, NONCE_BYTES, recordKey, TAG_BYTES } from './xaes-256-gcm.js';
 
 /** Sealing keys. Each is 32 random bytes, as 64 hexadecimal digits or as base64 (either alphabet, padding optional). */
 export interface SealingKeys {
@@ -18,6 +18,12 @@ interface SealingKey {
 }
 
 const ID_BYTES = 1;
+const HALF_NONCE_BYTES = NONCE_BYTES / 2;
+/**
+ * The number of values that share the first half of their nonces, and so the derived key. The second half stays random:
+ * NIST SP 800-38D §8.3 allows 2^32 such values for one key.
+ */
+const VALUES_PER_DERIVED_KEY = 4_096;
 const FINGERPRINT_BYTES = 16;
 
 /**
@@ -29,6 +35,7 @@ export class Sealer {
   private readonly current: SealingKey;
   private readonly all: readonly SealingKey[];
   private readonly fingerprintKey: KeyObject;
+  private derived: { readonly half: Buffer; readonly key: Buffer; values: number } | undefined;
 
   /** Throws `internal` when a key is not 32 bytes; the message contains no key. */
   constructor(keys: SealingKeys) {
@@ -43,10 +50,21 @@ export class Sealer {
    * different results.
    */
   seal(plain: Uint8Array | string, context: string): Buffer {
-    const nonce = randomBytes(NONCE_BYTES);
-    const bytes = typeof plain === 'string' ? Buffer.from(plain) : Buffer.from(plain);
-    const sealed = encrypt(this.current.key, nonce, bytes, Buffer.from(context));
+    const { half, key } = this.derivedKey();
+    const nonce = Buffer.concat([half, randomBytes(HALF_NONCE_BYTES)]);
+    const bytes = typeof plain === 'string' ? Buffer.from(plain) : plain;
+    const sealed = encryptUnder(key, nonce, bytes, Buffer.from(context));
     return Buffer.concat([Buffer.from([this.current.id]), nonce, sealed]);
+  }
+
+  /** Derives a key for many values: to derive one costs two of the three ciphers of a sealing. */
+  private derivedKey(): { readonly half: Buffer; readonly key: Buffer } {
+    if (this.derived === undefined || this.derived.values >= VALUES_PER_DERIVED_KEY) {
+      const half = randomBytes(HALF_NONCE_BYTES);
+      this.derived = { half, key: recordKey(this.current.key, half), values: 0 };
+    }
+    this.derived.values += 1;
+    return this.derived;
   }
 
   /**

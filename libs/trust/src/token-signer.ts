@@ -1,5 +1,5 @@
 import { addSeconds, Problem, type Clock, type JsonObject } from '@mayfly/kernel';
-import { signJws } from './jws.js';
+import { signJws, type SignInput } from './jws.js';
 import type { KeyRing } from './key-ring.js';
 
 /** JWT claims (RFC 7519 §4); `exp` is in seconds since 1970. */
@@ -11,11 +11,12 @@ export interface TokenClaims extends JsonObject {
 export class TokenSigner {
   /**
    * INVARIANT: I8, agents' tokens are signed only with access keys, which never authenticate this service at a target.
-   * Throws `internal` for a ring of another purpose.
+   * Throws `internal` for a ring of another purpose. Without `signInput`, Node's thread pool makes the signatures.
    */
   constructor(
     private readonly ring: KeyRing,
     private readonly clock: Clock,
+    private readonly signInput?: SignInput,
   ) {
     ring.mustBeFor('access');
   }
@@ -30,6 +31,6 @@ export class TokenSigner {
       throw new Problem('internal', `a token may live for ${String(longestTokenSeconds)} s at most; ask for less`);
     }
     const { algorithm, kid, privateKey } = this.ring.signer();
-    return signJws({ alg: algorithm, typ, kid }, JSON.stringify(claims), privateKey);
+    return signJws({ alg: algorithm, typ, kid }, JSON.stringify(claims), privateKey, this.signInput);
   }
 }

@@ -8,8 +8,13 @@ export const TAG_BYTES = 16;
  * Plain GCM with random 96-bit nonces allows only 2^32 records a key (NIST SP 800-38D §8.3), which a busy broker
  * reaches in days; XAES has no such limit in practice. Returns the ciphertext followed by the tag.
  */
-export function encrypt(key: KeyObject, nonce: Buffer, plain: Buffer, associated: Buffer): Buffer {
-  const cipher = createCipheriv('aes-256-gcm', recordKey(key, nonce), nonce.subarray(12));
+export function encrypt(key: KeyObject, nonce: Buffer, plain: Uint8Array, associated: Buffer): Buffer {
+  return encryptUnder(recordKey(key, nonce), nonce, plain, associated);
+}
+
+/** Does what `encrypt` does, with the key that `recordKey` derived from the first half of the nonce. */
+export function encryptUnder(derived: Buffer, nonce: Buffer, plain: Uint8Array, associated: Buffer): Buffer {
+  const cipher = createCipheriv('aes-256-gcm', derived, nonce.subarray(12));
   cipher.setAAD(associated);
   return Buffer.concat([cipher.update(plain), cipher.final(), cipher.getAuthTag()]);
 }
@@ -24,8 +29,8 @@ export function decrypt(key: KeyObject, nonce: Buffer, sealed: Buffer, associate
   return Buffer.concat([decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES)), decipher.final()]);
 }
 
-/** Derives the record's key by NIST SP 800-108r1 in counter mode with CMAC: three AES calls for two blocks. */
-function recordKey(key: KeyObject, nonce: Buffer): Buffer {
+/** Derives the record's key from the first half of the nonce, by NIST SP 800-108r1 in counter mode with CMAC: three AES calls for two blocks. */
+export function recordKey(key: KeyObject, nonce: Buffer): Buffer {
   const aes = createCipheriv('aes-256-ecb', key, null).setAutoPadding(false);
   const mask = doubled(aes.update(Buffer.alloc(16)));
   const blocks = Buffer.concat([

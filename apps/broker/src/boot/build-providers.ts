@@ -1,15 +1,22 @@
 import { ProviderRegistry } from '@mayfly/credentials';
 import { PgDenialStore } from '@mayfly/persistence';
 import { DatabaseSessions } from '@mayfly/provider-postgres';
-import { TokenSigner } from '@mayfly/trust';
+import { SigningWorker, TokenSigner } from '@mayfly/trust';
 import type { Foundation } from './foundation.js';
 import { PROVIDERS } from './providers.js';
 
 /** Builds the providers of `PROVIDERS`. `closeProviders` ends their sessions at targets. */
 export function buildProviders({ config, database, keyRing, federationTokens, clock, publicUrl }: Foundation) {
   const sessions = new DatabaseSessions();
+  const signing = new SigningWorker();
   const parts = {
-    ...{ clock, identityTokens: federationTokens, signer: new TokenSigner(keyRing, clock), publicUrl, sessions },
+    ...{
+      clock,
+      identityTokens: federationTokens,
+      signer: new TokenSigner(keyRing, clock, signing.sign),
+      publicUrl,
+      sessions,
+    },
     ...{ denials: new PgDenialStore(database.pool, clock) },
     ...{ allowPlainHttp: !config.production, allowTokenAuth: !config.production },
   };
@@ -17,6 +24,7 @@ export function buildProviders({ config, database, keyRing, federationTokens, cl
   const closeProviders = async (): Promise<void> => {
     await providers.close();
     await sessions.close();
+    await signing.close();
   };
   return { providers, closeProviders };
 }

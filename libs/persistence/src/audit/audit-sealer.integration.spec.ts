@@ -97,8 +97,8 @@ describe('the sealer', () => {
     const TASKS = 5;
     await owner(`CREATE TABLE locked AS SELECT g AS task, 0 AS changes FROM generate_series(0, ${String(TASKS - 1)}) g;
       GRANT SELECT, UPDATE ON locked TO PUBLIC`);
-    let writing = true;
     const before = (await sealedSequence()).length;
+    let writing = true;
     const written = Promise.all(
       Array.from({ length: 8 }, async () => {
         for (let n = 0; n < 30; n += 1) {
@@ -113,8 +113,10 @@ describe('the sealer', () => {
         }
       }),
     ).finally(() => (writing = false));
-    while (writing) await sealer.seal(3);
-    await written;
+    const sealing = [1, 2].map(async () => {
+      while (writing) await sealer.seal(3);
+    });
+    await Promise.all([written, ...sealing]);
     await sealAll();
     const changes = new Map<number, number[]>();
     for (const { body } of (await sealedSequence()).slice(before)) {

@@ -1,4 +1,3 @@
-import { types } from 'pg';
 import type { ClientBase, Pool } from 'pg';
 
 /** The values of one row, by the names of the columns of its type. An instant is a `Date`; JSON is text. */
@@ -84,27 +83,39 @@ function encodeArray<Row>({ oid, columns }: LoadedType<Row>, rows: readonly Row[
 
 /** The instants of PostgreSQL are microseconds since 2000. This is that instant in milliseconds since 1970. */
 const EPOCH_OF_POSTGRES = 946_684_800_000;
-const { builtins } = types;
+
+/** The encoders by the number of the built-in type (PostgreSQL, src/include/catalog/pg_type.dat). */
+const ENCODERS: Readonly<Record<number, (out: ByteWriter, value: never) => void>> = {
+  /* bool */ 16: (out, value: boolean) => {
+    out.byte(value ? 1 : 0);
+  },
+  /* bytea */ 17: (out, value: Uint8Array) => {
+    out.raw(value);
+  },
+  /* int4 */ 23: (out, value: number) => {
+    out.int32(value);
+  },
+  /* text */ 25: (out, value: string) => {
+    out.text(value);
+  },
+  /* timestamptz */ 1184: (out, value: Date) => {
+    out.int64((value.getTime() - EPOCH_OF_POSTGRES) * 1000);
+  },
+  /* jsonb: the version of the format, then text */ 3802: (out, value: string) => {
+    out.byte(1);
+    out.text(value);
+  },
+};
 
 function encodeValue(out: ByteWriter, type: number, value: ReturnType<Column<never>>): void {
   if (value === null || value === undefined) {
     out.int32(-1);
     return;
   }
-  if (type === builtins.INT4) {
-    out.int32(4);
-    out.int32(value as number);
-    return;
-  }
+  const encode = ENCODERS[type];
+  if (encode === undefined) throw new Error(`a column of type ${String(type)} cannot be encoded`);
   const field = out.begin();
-  if (type === builtins.TIMESTAMPTZ) out.int64(((value as Date).getTime() - EPOCH_OF_POSTGRES) * 1000);
-  else if (type === builtins.BOOL) out.byte(value === true ? 1 : 0);
-  else if (type === builtins.BYTEA) out.raw(value as Uint8Array);
-  else if (type === builtins.TEXT) out.text(value as string);
-  else if (type === builtins.JSONB) {
-    out.byte(1); // the version of the format
-    out.text(value as string);
-  } else throw new Error(`a column of type ${String(type)} cannot be encoded`);
+  encode(out, value as never);
   out.end(field);
 }
 

@@ -1,0 +1,128 @@
+import type { KeyObject } from 'node:crypto';
+import { Worker } from 'node:worker_threads';
+import { GroupCommit, Problem } from '@mayfly/kernel';
+import { DIGESTS, type SignInput, type SigningAlgorithm } from './jws.js';
+
+interface Item {
+  readonly algorithm: SigningAlgorithm;
+  readonly key: KeyObject;
+  readonly input: string;
+}
+
+/** A message to the thread: texts to sign. `key` is present when it differs from the key of the last message. */
+interface Order {
+  readonly key?: KeyObject;
+  readonly digest: string | null;
+  readonly inputs: readonly string[];
+}
+
+/** The number of requests that may wait for the thread, as for a commit. */
+const MAX_WAITING = 4_096;
+/** The thread holds one program of a few lines; its heap needs no more. */
+const LIMITS = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 8 };
+
+/**
+ * Signs on a thread of its own, with one message for all tokens that wait. Node's thread pool takes one message and
+ * wakes the main thread once for each token; under load this cost more than the signature (ADR 0005). The thread starts
+ * with the first token. When it stops, the waiting requests fail with `unavailable`, and the next one starts another
+ * thread.
+ */
+export class SigningWorker {
+  private readonly waiting: GroupCommit<Item, Buffer>;
+  private thread: Thread | undefined;
+
+  constructor() {
+    this.waiting = new GroupCommit((items) => this.signAll(items), {
+      ...{ maxItems: 256, maxRunning: 1, maxWaiting: MAX_WAITING, isOfOneItem: () => false },
+    });
+  }
+
+  readonly sign: SignInput = (algorithm, key, input) => this.waiting.submit({ algorithm, key, input });
+
+  async close(): Promise<void> {
+    await this.thread?.end();
+  }
+
+  private async signAll(items: readonly Item[]): Promise<readonly Buffer[]> {
+    this.thread ??= new Thread(() => (this.thread = undefined));
+    const { thread } = this;
+    const signatures: Buffer[] = [];
+    for (const run of runsOfOneKey(items)) signatures.push(...(await thread.sign(run)));
+    return signatures;
+  }
+}
+
+/** Cuts items where the key changes: in the batch during which a new key begins to sign. */
+function runsOfOneKey(items: readonly Item[]): Item[][] {
+  const runs: Item[][] = [];
+  for (const item of items) {
+    const run = runs.at(-1);
+    if (run?.[0]?.key === item.key) run.push(item);
+    else runs.push([item]);
+  }
+  return runs;
+}
+
+/** One thread, with at most one order under way. */
+class Thread {
+  private readonly worker = new Worker(`(${signOrders.toString()})()`, { eval: true, resourceLimits: LIMITS });
+  private lastKey: KeyObject | undefined;
+  private resolve: ((signatures: readonly Uint8Array[]) => void) | undefined;
+  private reject: ((error: Error) => void) | undefined;
+
+  constructor(private readonly onEnd: () => void) {
+    this.worker.unref();
+    this.worker.on('message', (signatures: readonly Uint8Array[]) => this.resolve?.(signatures));
+    this.worker.on('error', (error) => {
+      this.fail(error);
+    });
+    this.worker.on('exit', () => {
+      this.fail(new Error('the thread ended'));
+    });
+  }
+
+  /** Signs the inputs of items with one key. */
+  async sign(items: readonly Item[]): Promise<Buffer[]> {
+    const [first] = items;
+    if (first === undefined) return [];
+    const { algorithm, key } = first;
+    const order: Order = {
+      digest: DIGESTS[algorithm],
+      inputs: items.map(({ input }) => input),
+      ...(key === this.lastKey ? {} : { key }),
+    };
+    const signed = await new Promise<readonly Uint8Array[]>((resolve, reject) => {
+      [this.resolve, this.reject, this.lastKey] = [resolve, reject, key];
+      this.worker.postMessage(order);
+    });
+    return signed.map((bytes) => Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
+  }
+
+  async end(): Promise<void> {
+    await this.worker.terminate();
+  }
+
+  private fail(cause: Error): void {
+    this.onEnd();
+    const detail = 'the thread that signs tokens ended; send the request again';
+    this.reject?.(new Problem('unavailable', detail, { cause, retryAfterSeconds: 1 }));
+  }
+}
+
+/**
+ * The program of the thread. It is sent as text, so that the build needs no file for it; it therefore uses nothing else
+ * of this module.
+ */
+function signOrders(): void {
+  const { parentPort } = process.getBuiltinModule('node:worker_threads');
+  const { sign } = process.getBuiltinModule('node:crypto');
+  let current: KeyObject | undefined;
+  parentPort?.on('message', ({ key, digest, inputs }: Order) => {
+    current = key ?? current;
+    const privateKey = current;
+    if (privateKey === undefined) throw new Error('the first order has no key');
+    parentPort.postMessage(
+      inputs.map((input) => sign(digest, Buffer.from(input), { key: privateKey, dsaEncoding: 'ieee-p1363' })),
+    );
+  });
+}
