@@ -1,10 +1,10 @@
 import { type Actor, auditEntry, type AuditEntry, MAYFLY } from '@mayfly/audit';
 import { CLAIM_SECONDS, type ClosingResult, type ClosingStore, type LeaseClaim } from '@mayfly/revocation';
 import type { EndRequest, TaskEndCause } from '@mayfly/tasks';
-import type { Clock, LeaseId, TaskId } from '@mayfly/kernel';
+import { type Clock, GroupCommit, type LeaseId, type TaskId } from '@mayfly/kernel';
 import type { ClientBase, Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
-import { databaseProblem } from '../database/database-problem.js';
+import { databaseProblem, isRefusedData } from '../database/database-problem.js';
 import { type ClaimedRow, claimOf } from './lease-rows.js';
 import { recordResults } from './record-results.js';
 import { inTransaction } from '../database/transaction.js';
@@ -23,7 +23,7 @@ interface Marking {
  */
 const MARK = `
 WITH target AS (
-  SELECT l.id, l.state AS was, t.end_cause,
+  SELECT l.id, l.state AS was, t.end_cause, now() AS at, now() + make_interval(secs => $4) AS claimed_until,
          l.state = 'active' OR l.due_at <= now() OR l.id = ANY($3::text[])
            OR (l.state = 'minting' AND l.mint_by < now() - interval '1 second') AS closable
   FROM public.lease l JOIN public.task t ON t.id = l.task_id
@@ -32,36 +32,62 @@ WITH target AS (
   ORDER BY l.id FOR UPDATE OF l
 )
 UPDATE public.lease l SET state = 'revoking', version = l.version + 1, end_cause = coalesce(l.end_cause, target.end_cause),
-    revoke_requested_at = coalesce(l.revoke_requested_at, now()),
-    due_at = CASE WHEN closable THEN now() ELSE l.due_at END,
-    claimed_until = CASE WHEN closable THEN now() + make_interval(secs => $4) END,
+    revoke_requested_at = coalesce(l.revoke_requested_at, target.at),
+    due_at = CASE WHEN closable THEN target.at ELSE l.due_at END,
+    claimed_until = CASE WHEN closable THEN target.claimed_until END,
     attempts = l.attempts + CASE WHEN closable THEN 1 ELSE 0 END
 FROM target WHERE l.id = target.id
 RETURNING l.*, target.was, target.closable`;
 
-/** The store of revocation on PostgreSQL. Every method locks the task row before its leases. */
+/**
+ * Records the end of each task that is active and not ending. Of two requests for one task in one batch the first wins.
+ */
+const END = `
+WITH request AS (
+  SELECT DISTINCT ON (r.task_id) r.*, now() AS at
+  FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS r(task_id, cause, reason, place) ORDER BY r.task_id, r.place
+), living AS (
+  SELECT t.id FROM public.task t WHERE t.id IN (SELECT task_id FROM request) AND t.state = 'active' ORDER BY t.id FOR UPDATE
+)
+UPDATE public.task t SET end_cause = request.cause, end_reason = request.reason, end_requested_at = request.at
+FROM living JOIN request ON request.task_id = living.id WHERE t.id = living.id AND t.end_cause IS NULL
+RETURNING t.id, t.agent_name`;
+
+type Ending = Omit<EndRequest, 'taskId'>;
+
+/** The limits of group commit, as for the commits of the path. */
+const BATCH = { maxItems: 256, maxRunning: 2, maxWaiting: 16_384, isOfOneItem: isRefusedData };
+
+/**
+ * The store of revocation on PostgreSQL. Every method locks the task row before its leases. Ends that arrive together
+ * share one transaction, and so do results (ADR 0002).
+ */
 export class PgClosingStore implements ClosingStore {
+  private readonly ending: GroupCommit<EndRequest, readonly LeaseClaim[]>;
+  private readonly recording: GroupCommit<readonly ClosingResult[], true>;
+
   constructor(
     private readonly pool: Pool,
     private readonly clock: Clock,
-  ) {}
+  ) {
+    this.ending = new GroupCommit((requests) => this.endTogether(requests), BATCH);
+    this.recording = new GroupCommit((results) => this.recordTogether(results), BATCH);
+  }
 
   requestEnd(request: EndRequest): Promise<readonly LeaseClaim[]> {
-    return inTransaction(this.pool, (client) => this.endTasks(client, [request.taskId], request)).catch(
-      databaseProblem,
-    );
+    return this.ending.submit(request).catch(databaseProblem);
   }
 
   /** Ends every active task of an agent, in the caller's transaction. Claims nothing: the worker closes the leases. */
-  async endTasksOfAgent(client: ClientBase, agentId: string, ending: Omit<EndRequest, 'taskId'>): Promise<void> {
+  async endTasksOfAgent(client: ClientBase, agentId: string, ending: Ending): Promise<void> {
     const { rows } = await client.query<{ id: TaskId }>(
       `SELECT id FROM public.task WHERE agent_id = $1 AND state = 'active' ORDER BY id`,
       [agentId],
     );
     await this.endTasks(
       client,
-      rows.map(({ id }) => id),
-      { ...ending, claimSeconds: 0 },
+      rows.map(({ id }) => ({ ...ending, taskId: id })),
+      0,
     );
   }
 
@@ -82,37 +108,60 @@ export class PgClosingStore implements ClosingStore {
   }
 
   async record(results: readonly ClosingResult[]): Promise<void> {
-    if (results.length === 0) return;
-    await inTransaction(this.pool, (client) => recordResults(client, results, this.clock.now())).catch(databaseProblem);
+    if (results.length > 0) await this.recording.submit(results).catch(databaseProblem);
+  }
+
+  private async recordTogether(results: readonly (readonly ClosingResult[])[]): Promise<true[]> {
+    await inTransaction(this.pool, (client) => recordResults(client, results.flat(), this.clock.now()));
+    return results.map(() => true);
+  }
+
+  /** Each claim goes to the first request of its task. */
+  private async endTogether(requests: readonly EndRequest[]): Promise<(readonly LeaseClaim[])[]> {
+    const claims = await inTransaction(this.pool, (client) => this.endTasks(client, requests, CLAIM_SECONDS));
+    const first = new Map(requests.toReversed().map((request) => [request.taskId, request]));
+    return requests.map((request) =>
+      first.get(request.taskId) === request ? claims.filter(({ taskId }) => taskId === request.taskId) : [],
+    );
   }
 
   private async endTasks(
     client: ClientBase,
-    taskIds: readonly TaskId[],
-    ending: Omit<EndRequest, 'taskId'> & { readonly claimSeconds?: number },
+    requests: readonly EndRequest[],
+    claimSeconds: number,
   ): Promise<readonly LeaseClaim[]> {
-    const { rows } = await client.query<{ id: TaskId; agent_name: string }>(
-      `WITH living AS (SELECT id FROM public.task WHERE id = ANY($1::text[]) AND state = 'active' ORDER BY id FOR UPDATE)
-       UPDATE public.task t SET end_cause = $2, end_reason = $3, end_requested_at = now()
-       FROM living WHERE t.id = living.id AND t.end_cause IS NULL RETURNING t.id, t.agent_name`,
-      [taskIds, ending.cause, ending.reason ?? null],
-    );
-    await insertAudit(
-      client,
-      rows.map((task) => this.endingEntry(task, ending.cause, ending.reason, ending.actor)),
-    );
-    await this.failNeverMinted(client, ending);
-    const minted = ending.minted ?? [];
-    const marked = await this.mark(client, { taskIds, minted }, ending.claimSeconds ?? CLAIM_SECONDS);
-    await insertAudit(client, this.revokingEntries(marked, ending.actor));
-    return ending.claimSeconds === 0 ? [] : marked.filter(({ closable }) => closable).map(claimOf);
+    const { rows } = await client.query<{ id: TaskId; agent_name: string }>({
+      name: 'end-tasks',
+      text: END,
+      values: [
+        requests.map(({ taskId }) => taskId),
+        requests.map(({ cause }) => cause),
+        requests.map(({ reason }) => reason ?? null),
+      ],
+    });
+    const firstOf = new Map(requests.toReversed().map((request) => [request.taskId, request]));
+    let entries = rows.flatMap((task) => {
+      const request = firstOf.get(task.id);
+      return request === undefined ? [] : [this.endingEntry(task, request.cause, request.reason, request.actor)];
+    });
+    const neverMinted = requests.flatMap((request) => request.neverMinted ?? []);
+    if (neverMinted.length > 0) {
+      // The entry of the ending comes before those of the leases.
+      await insertAudit(client, entries);
+      entries = [];
+      await this.failNeverMinted(client, neverMinted);
+    }
+    const minted = requests.flatMap((request) => request.minted ?? []);
+    const marked = await this.mark(client, { taskIds: [...firstOf.keys()], minted }, claimSeconds);
+    const revoking = marked.flatMap((row) => this.revokingEntries([row], firstOf.get(row.task_id)?.actor ?? MAYFLY));
+    await insertAudit(client, [...entries, ...revoking]);
+    return claimSeconds === 0 ? [] : marked.filter(({ closable }) => closable).map(claimOf);
   }
 
-  private async failNeverMinted(client: ClientBase, ending: Omit<EndRequest, 'taskId'>): Promise<void> {
-    if (ending.neverMinted === undefined || ending.neverMinted.length === 0) return;
+  private async failNeverMinted(client: ClientBase, neverMinted: readonly LeaseId[]): Promise<void> {
     const { rows } = await client.query<ClaimedRow>(
       `SELECT *, state AS was FROM public.lease WHERE id = ANY($1::text[]) AND state = 'minting' ORDER BY id FOR UPDATE`,
-      [ending.neverMinted],
+      [neverMinted],
     );
     const results = rows.map((row) => ({
       claim: claimOf(row),
@@ -140,14 +189,18 @@ export class PgClosingStore implements ClosingStore {
    * stopped.
    */
   private async expireTasks(client: ClientBase, taskIds: readonly TaskId[]): Promise<AuditEntry[]> {
-    const { rows } = await client.query<{ id: TaskId; agent_name: string; end_cause: TaskEndCause }>(
-      `UPDATE public.task t SET end_requested_at = now(), end_cause = CASE
-           WHEN expires_at <= now() THEN 'expired'
-           WHEN EXISTS (SELECT FROM public.lease l WHERE l.task_id = t.id AND l.state = 'minting') THEN 'issuance_failed'
-           ELSE 'heartbeat_lost' END
-       WHERE id = ANY($1::text[]) AND state = 'active' AND end_cause IS NULL RETURNING id, agent_name, end_cause`,
-      [taskIds],
-    );
+    const { rows } = await client.query<{ id: TaskId; agent_name: string; end_cause: TaskEndCause }>({
+      name: 'expire-tasks',
+      text: `WITH ending AS (
+             SELECT id, now() AS at, CASE
+               WHEN expires_at <= now() THEN 'expired'
+               WHEN EXISTS (SELECT FROM public.lease l WHERE l.task_id = t.id AND l.state = 'minting') THEN 'issuance_failed'
+               ELSE 'heartbeat_lost' END AS cause
+             FROM public.task t WHERE id = ANY($1::text[]) AND state = 'active' AND end_cause IS NULL)
+           UPDATE public.task t SET end_requested_at = ending.at, end_cause = ending.cause FROM ending WHERE t.id = ending.id
+           RETURNING t.id, t.agent_name, t.end_cause`,
+      values: [taskIds],
+    });
     return rows.map((task) => this.endingEntry(task, task.end_cause, undefined, MAYFLY));
   }
 

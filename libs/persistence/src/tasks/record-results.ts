@@ -23,9 +23,11 @@ export async function recordResults(
   results: readonly (ClosingResult | ClosedLease)[],
   now: Date,
 ): Promise<void> {
-  await client.query(`SELECT FROM public.task WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE`, [
-    results.map(({ claim }) => claim.taskId),
-  ]);
+  await client.query({
+    name: 'lock-tasks',
+    text: 'SELECT FROM public.task WHERE id = ANY($1::text[]) ORDER BY id FOR UPDATE',
+    values: [results.map(({ claim }) => claim.taskId)],
+  });
   const closed = await closeLeases(
     client,
     results.filter((result) => result.state !== 'revoking'),
@@ -43,12 +45,14 @@ export async function recordResults(
 
 async function closeLeases(client: ClientBase, results: readonly ClosedLease[]): Promise<ClosedLease[]> {
   if (results.length === 0) return [];
-  const { rows } = await client.query<{ id: string }>(
-    `UPDATE public.lease l SET state = r.state, version = l.version + 1, due_at = NULL, claimed_until = NULL, last_error = NULL,
-         revoke_effective_at = r.effective_at, ended_at = now(), end_cause = coalesce(l.end_cause, r.cause)
-     FROM unnest($1::text[], $2::int[], $3::text[], $4::timestamptz[], $5::text[]) AS r(id, version, state, effective_at, cause)
+  const { rows } = await client.query<{ id: string }>({
+    name: 'close-leases',
+    text: `UPDATE public.lease l SET state = r.state, version = l.version + 1, due_at = NULL, claimed_until = NULL, last_error = NULL,
+         revoke_effective_at = r.effective_at, ended_at = r.at, end_cause = coalesce(l.end_cause, r.cause)
+     FROM (SELECT *, now() AS at FROM unnest($1::text[], $2::int[], $3::text[], $4::timestamptz[], $5::text[])
+       AS r(id, version, state, effective_at, cause)) AS r
      WHERE l.id = r.id AND l.version = r.version RETURNING l.id`,
-    [
+    values: [
       ...columnsOf(results, [
         ({ claim }) => claim.id,
         ({ claim }) => claim.version,
@@ -57,7 +61,7 @@ async function closeLeases(client: ClientBase, results: readonly ClosedLease[]):
         ({ claim, state }) => (state === 'failed' ? 'issuance_failed' : claim.cause),
       ]),
     ],
-  );
+  });
   const written = new Set(rows.map(({ id }) => id));
   return results.filter(({ claim }) => written.has(claim.id));
 }
@@ -98,23 +102,26 @@ interface EndedTask {
 /** Subtracts closed leases from their tasks; ends a task whose last lease is terminal and releases its quota once. */
 async function endTasks(client: ClientBase, closed: readonly ClosedLease[]): Promise<EndedTask[]> {
   if (closed.length === 0) return [];
-  const { rows } = await client.query<EndedTask>(
-    `WITH closed AS (SELECT id, count(*)::int AS leases FROM unnest($1::text[]) AS c(id) GROUP BY id)
-     UPDATE public.task t SET live_leases = t.live_leases - closed.leases,
+  const { rows } = await client.query<EndedTask>({
+    name: 'close-tasks',
+    text: `WITH closed AS (SELECT id, count(*)::int AS leases, now() AS at FROM unnest($1::text[]) AS c(id) GROUP BY id)
+       UPDATE public.task t SET live_leases = t.live_leases - closed.leases,
          state = CASE WHEN t.live_leases = closed.leases THEN $2::jsonb ->> coalesce(t.end_cause, 'revoked') ELSE t.state END,
-         ended_at = CASE WHEN t.live_leases = closed.leases THEN now() END
-     FROM closed WHERE t.id = closed.id
-     RETURNING t.id, t.agent_name, t.template_name, t.state, t.end_cause`,
-    [closed.map(({ claim }) => claim.taskId), JSON.stringify(TERMINAL_STATE)],
-  );
+         ended_at = CASE WHEN t.live_leases = closed.leases THEN closed.at END
+       FROM closed WHERE t.id = closed.id
+       RETURNING t.id, t.agent_name, t.template_name, t.state, t.end_cause`,
+    values: [closed.map(({ claim }) => claim.taskId), JSON.stringify(TERMINAL_STATE)],
+  });
   const ended = rows.filter(({ state }) => state !== 'active');
-  await client.query(
-    `WITH released AS (SELECT scope, count(*)::int AS tasks FROM unnest($1::text[]) AS r(scope) GROUP BY scope),
+  if (ended.length === 0) return [];
+  await client.query({
+    name: 'release-quota',
+    text: `WITH released AS (SELECT scope, count(*)::int AS tasks FROM unnest($1::text[]) AS r(scope) GROUP BY scope),
        locked AS (SELECT q.scope FROM public.quota_counter q JOIN released USING (scope) ORDER BY q.scope FOR UPDATE OF q)
      UPDATE public.quota_counter q SET active = q.active - released.tasks FROM released JOIN locked USING (scope)
      WHERE q.scope = released.scope`,
-    [ended.map(({ template_name }) => quotaScope(template_name))],
-  );
+    values: [ended.map(({ template_name }) => quotaScope(template_name))],
+  });
   return ended;
 }
 
