@@ -26,7 +26,6 @@ const EDGE_PACKAGES = [
   '@nestjs',
   '@fastify',
   'fastify',
-  '@prisma',
   'pg',
   '@aws-sdk',
   'node-vault',
@@ -155,7 +154,7 @@ const rules = [
     name: 'postgres-is-spoken-by-its-adapters-only',
     severity: 'error',
     from: { path: '^(apps|libs)/', pathNot: [...SPEAK_POSTGRES, ...TESTS] },
-    to: { path: packages(['pg', '@prisma']) },
+    to: { path: packages(['pg']) },
   },
   {
     name: 'routes-and-use-cases-know-ports-not-persistence',
@@ -208,8 +207,7 @@ const rules = [
 module.exports = {
   forbidden: rules,
   options: {
-    // The generated Prisma client is no room of ours: it is left out of the graph.
-    exclude: { path: ['^libs/persistence/src/generated/', '^dist/'] },
+    exclude: { path: ['^dist/'] },
     doNotFollow: { path: 'node_modules' },
     tsPreCompilationDeps: true,
     tsConfig: { fileName: 'tsconfig.json' },

@@ -39,7 +39,6 @@ export default tseslint.config(
       'dist/',
       'coverage/',
       '.mayfly/',
-      'libs/persistence/src/generated/',
       'packages/client/src/{schema,answer-shapes}.ts',
     ],
   },

@@ -1,7 +1,6 @@
 #!/usr/bin/env node
-// Generates the Prisma client and compiles the broker and the command line, each only when it is out of date. Prints
-// nothing when all are up to date (under 100 ms), otherwise one line per step. On failure it prints the compiler's
-// output and exits with status 1.
+// Compiles the broker and the command line, each only when it is out of date. Prints nothing when both are up to date
+// (under 100 ms), otherwise one line per step. On failure it prints the compiler's output and exits with status 1.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -14,24 +13,16 @@ process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 const MAIN = 'dist/apps/broker/apps/broker/src/main.js';
 const CLI = 'dist/apps/cli/apps/cli/src/main.js';
 const LOCK = 'dist/.build-lock';
-const TOOLS = { prisma: 'node_modules/prisma/build/index.js', nest: 'node_modules/@nestjs/cli/bin/nest.js' };
+const COMPILER = 'node_modules/@nestjs/cli/bin/nest.js';
 
 const steps = [
-  {
-    says: 'generating the Prisma client',
-    stamp: 'dist/.generated',
-    output: 'libs/persistence/src/generated',
-    inputs: ['prisma/schema.prisma'],
-    applies: () => existsSync('prisma/schema.prisma'),
-    command: [TOOLS.prisma, 'generate'],
-  },
   {
     says: 'compiling the broker',
     stamp: 'dist/.compiled',
     output: MAIN,
     inputs: ['apps/broker', 'libs', 'prisma', 'package-lock.json', 'nest-cli.json', 'tsconfig.json'],
     applies: () => existsSync('apps/broker/src/main.ts'),
-    command: [TOOLS.nest, 'build', 'broker'],
+    command: [COMPILER, 'build', 'broker'],
   },
   {
     says: 'compiling the command line',
@@ -39,14 +30,14 @@ const steps = [
     output: CLI,
     inputs: ['apps/cli', 'packages', 'libs', 'package-lock.json', 'nest-cli.json', 'tsconfig.json'],
     applies: () => existsSync('apps/cli/src/main.ts'),
-    command: [TOOLS.nest, 'build', 'cli'],
+    command: [COMPILER, 'build', 'cli'],
     // `npx mayfly` executes this file directly.
     finish: () => chmodSync(CLI, 0o755),
   },
 ];
 
 if (steps.some(isStale)) {
-  if (Object.values(TOOLS).every((tool) => existsSync(tool))) await underLock(buildWhatIsStale);
+  if (existsSync(COMPILER)) await underLock(buildWhatIsStale);
   // The image has a build and no compiler. `npm ci --omit=dev` runs this script before the build is copied.
   else if (!existsSync(MAIN) && process.env.npm_lifecycle_event !== 'prepare') {
     fail('there is no build and no compiler: run `npm ci`');

@@ -30,7 +30,7 @@ describe('the stores of one task', () => {
     await scene.query(FREEZER);
     database = new Database({ url: scene.url, searchPath: scene.searchPath, onConnectionLost: () => undefined });
     issuance = new PgIssuanceStore(database.pool);
-    tasks = new PgTaskStore(database.pool, database.prisma);
+    tasks = new PgTaskStore(database.pool);
     closing = new PgClosingStore(scene.pool(), scene.clock);
   });
 

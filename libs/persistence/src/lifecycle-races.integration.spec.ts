@@ -125,11 +125,11 @@ describe('tasks under two replicas that race', () => {
   });
 
   async function replicasOver(leases: number): Promise<readonly [Replica, Replica]> {
-    const stores = databases.map(({ pool, prisma }) => ({
+    const stores = databases.map(({ pool }) => ({
       scene,
       issuance: new PgIssuanceStore(pool),
       closing: new PgClosingStore(pool, scene.clock),
-      tasks: new PgTaskStore(pool, prisma),
+      tasks: new PgTaskStore(pool),
     }));
     const first = new IssuanceService(stores[0]!);
     const second = new IssuanceService(stores[1]!, first);

@@ -22,12 +22,12 @@ describe('on PostgreSQL', () => {
   beforeAll(async () => {
     scene = await TaskDatabase.start();
     database = new Database({ url: scene.url, searchPath: scene.searchPath, onConnectionLost: () => undefined });
-    const { pool, prisma } = database;
+    const { pool } = database;
     stores = {
       scene,
       issuance: new PgIssuanceStore(pool),
       closing: new PgClosingStore(pool, scene.clock),
-      tasks: new PgTaskStore(pool, prisma),
+      tasks: new PgTaskStore(pool),
     };
   });
 

@@ -39,7 +39,7 @@ export async function buildFoundation({ config, backing, publicUrl, log, environ
   const fetchJson = createGuardedFetch({ egress });
   const keySource = new IssuerKeySource({ fetchJson, readFile: (path) => secrets.read(`file:${path}`) }, clock);
   const verifier = new IdentityVerifier(keySource, clock);
-  const catalog = new Catalog(new PgCatalogSource(database.prisma, report), verifier, clock, report);
+  const catalog = new Catalog(new PgCatalogSource(database.pool, report), verifier, clock, report);
   const metrics = new Metrics(new LeaseStatistics(database.pool));
   return {
     ...{ config, publicUrl, log, report, database, clock, sealer, egress, verifier, catalog, metrics },

@@ -42,7 +42,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const issuanceStore = new PgIssuanceStore(database.pool);
   const denials = denialLog(issuanceStore, foundation);
   const closingStore = new PgClosingStore(database.pool, clock);
-  const tasks = new PgTaskStore(database.pool, database.prisma);
+  const tasks = new PgTaskStore(database.pool);
   const tell = (text: string, facts: JsonObject): void => {
     log.error(facts, text);
   };

@@ -1,7 +1,5 @@
-import { PrismaPg } from '@prisma/adapter-pg';
 import { CATALOG_ONLY, createPool, type SessionOptions } from '@mayfly/postgres';
 import type pg from 'pg';
-import { PrismaClient } from '../generated/client.js';
 
 export interface DatabaseOptions {
   readonly url: string;
@@ -29,21 +27,18 @@ const LIMITS = {
   query_timeout: 16_000,
 };
 
-/** The connections to PostgreSQL: one pool, used directly by the one-statement paths and through Prisma by the rest. */
+/** The connections to PostgreSQL: one pool for all statements. */
 export class Database {
   readonly pool: pg.Pool;
-  readonly prisma: PrismaClient;
 
   constructor(options: DatabaseOptions) {
     this.pool = createPool(options.url, { ...SESSION, searchPath: options.searchPath ?? CATALOG_ONLY }, LIMITS);
     this.pool.on('error', options.onConnectionLost);
-    this.prisma = new PrismaClient({ adapter: new PrismaPg(this.pool) });
   }
 
   async close(): Promise<void> {
     // The pool drops connections before they close. An error of such a connection is harmless.
     this.pool.removeAllListeners('error').on('error', () => undefined);
-    await this.prisma.$disconnect();
     if (!this.pool.ended) await this.pool.end();
   }
 }

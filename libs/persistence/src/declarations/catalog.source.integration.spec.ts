@@ -50,7 +50,7 @@ describe('the stored catalog', () => {
       await insert(table as keyof typeof GOOD, 'bad', { ...spec, owner: { canary: true }, audiences: 7 });
     }
     const reported: unknown[] = [];
-    const source = new PgCatalogSource(database.prisma, (error) => reported.push(error));
+    const source = new PgCatalogSource(database.pool, (error) => reported.push(error));
     for (let round = 0; round < 2; round += 1) {
       const { issuers, agents, connections } = await source.load();
       for (const rows of [issuers, agents, connections]) expect(rows.map(({ name }) => name)).toEqual(['good']);
@@ -64,7 +64,7 @@ describe('the stored catalog', () => {
 
   it('has a row in force again once it is mended', async () => {
     await admin.query(`UPDATE agent SET spec = $1 WHERE name = 'bad'`, [JSON.stringify(GOOD.agent)]);
-    const { agents } = await new PgCatalogSource(database.prisma, () => undefined).load();
+    const { agents } = await new PgCatalogSource(database.pool, () => undefined).load();
     expect(agents.map(({ name }) => name).toSorted()).toEqual(['bad', 'good']);
   });
 });

@@ -4,8 +4,9 @@ import { AgentSpecSchema, IssuerSpecSchema } from '@mayfly/identity';
 import { type Labels, Problem } from '@mayfly/kernel';
 import { TaskTemplateSpecSchema, type TemplateVersion } from '@mayfly/templates';
 import { z } from 'zod';
+import type { Pool } from 'pg';
 import { databaseProblem } from '../database/database-problem.js';
-import type { PrismaClient } from '../generated/client.js';
+import { inTransaction } from '../database/transaction.js';
 
 /**
  * Reads declared state from PostgreSQL in one snapshot and parses it again, since rows may be malformed. A row that
@@ -15,24 +16,12 @@ export class PgCatalogSource implements CatalogSource {
   private leftOut: ReadonlySet<string> = new Set();
 
   constructor(
-    private readonly prisma: PrismaClient,
+    private readonly pool: Pool,
     private readonly report: (error: unknown) => void,
   ) {}
 
   async load(): Promise<CatalogRows> {
-    const [issuers, agents, connections, templates] = await this.prisma
-      .$transaction(
-        [
-          this.prisma.issuer.findMany(),
-          this.prisma.agent.findMany(),
-          this.prisma.connection.findMany(),
-          this.prisma.$queryRaw<VersionRow[]>`
-            SELECT v.name, v.version, v.labels, v.spec, v.digest FROM public.template_version v
-            JOIN public.template t ON t.name = v.name AND t.current_version = v.version WHERE t.state = 'published'`,
-        ],
-        { isolationLevel: 'RepeatableRead' },
-      )
-      .catch(databaseProblem);
+    const { issuers, agents, connections, templates } = await this.read().catch(databaseProblem);
     const faults: string[] = [];
     const parse = <Row extends { readonly name: string }, Parsed>(
       kind: string,
@@ -51,6 +40,23 @@ export class PgCatalogSource implements CatalogSource {
     };
     this.tell(faults);
     return parsed;
+  }
+
+  /** Reads all rows in one snapshot. */
+  private read() {
+    return inTransaction(this.pool, async (client) => {
+      await client.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
+      const rows = async <Row extends object>(text: string): Promise<Row[]> => (await client.query<Row>(text)).rows;
+      return {
+        issuers: await rows<DeclaredRow>('SELECT name, spec FROM public.issuer'),
+        agents: await rows<AgentRow>('SELECT id, name, labels, state, spec FROM public.agent'),
+        connections: await rows<DeclaredRow & { state: string }>('SELECT name, spec, state FROM public.connection'),
+        templates: await rows<VersionRow>(
+          `SELECT v.name, v.version, v.labels, v.spec, v.digest FROM public.template_version v
+           JOIN public.template t ON t.name = v.name AND t.current_version = v.version WHERE t.state = 'published'`,
+        ),
+      };
+    });
   }
 
   /** Reports each fault once while it lasts: the service reads every few seconds. */
@@ -72,8 +78,14 @@ function parseOne<Parsed>(read: () => Parsed, what: string, faults: string[]): P
   }
 }
 
-function agentOf({ spec, ...row }: { readonly name: string; readonly spec: unknown }): RegisteredAgent {
-  const { id, name, labels, state } = row as Omit<RegisteredAgent, 'spec'>;
+interface DeclaredRow {
+  readonly name: string;
+  readonly spec: unknown;
+}
+
+type AgentRow = DeclaredRow & Omit<RegisteredAgent, 'spec'>;
+
+function agentOf({ id, name, labels, state, spec }: AgentRow): RegisteredAgent {
   return { id, name, labels, state, spec: AgentSpecSchema.parse(spec) };
 }
 

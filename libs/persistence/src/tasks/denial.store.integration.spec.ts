@@ -27,7 +27,7 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
     denials = new PgDenialStore(database.pool, scene.clock);
     issuance = new PgIssuanceStore(database.pool);
     closing = new PgClosingStore(database.pool, scene.clock);
-    tasks = new PgTaskStore(database.pool, database.prisma);
+    tasks = new PgTaskStore(database.pool);
   });
   afterAll(async () => {
     await database.close();

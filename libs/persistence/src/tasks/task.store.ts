@@ -1,12 +1,9 @@
 import type { LivingLease, Renewal, TaskStore } from '@mayfly/issuance';
-import { present, type JsonObject, type LeaseId, type TaskId } from '@mayfly/kernel';
+import type { LeaseId, TaskId } from '@mayfly/kernel';
 import type { Task } from '@mayfly/tasks';
 import type { Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
-
 import { databaseProblem } from '../database/database-problem.js';
-import type { PrismaClient } from '../generated/client.js';
-import type { LeaseModel, TaskModel } from '../generated/models.js';
 import { inTransaction } from '../database/transaction.js';
 
 /**
@@ -23,16 +20,15 @@ const OF_LIVING = `FROM living WHERE l.id = $1 AND l.task_id = living.id AND l.s
 
 /** The store of running tasks on PostgreSQL. Concurrent calls never move an instant back. */
 export class PgTaskStore implements TaskStore {
-  constructor(
-    private readonly pool: Pool,
-    private readonly prisma: PrismaClient,
-  ) {}
+  constructor(private readonly pool: Pool) {}
 
   async find(taskId: TaskId): Promise<(Task & { readonly leases: readonly LivingLease[] }) | undefined> {
-    const row = await this.prisma.task
-      .findUnique({ where: { id: taskId }, include: { leases: { orderBy: { id: 'asc' } } } })
-      .catch(databaseProblem);
-    return row === null ? undefined : { ...taskOf(row), leases: row.leases.map(leaseOf) };
+    const [tasks, leases] = await Promise.all([
+      this.pool.query<TaskRow>({ name: 'find-task', text: FIND_TASK, values: [taskId] }),
+      this.pool.query<LeaseRow>({ name: 'find-leases', text: FIND_LEASES, values: [taskId] }),
+    ]).catch(databaseProblem);
+    const row = tasks.rows[0];
+    return row === undefined ? undefined : { ...taskOf(row), leases: leases.rows.map(leaseOf) };
   }
 
   renew({ taskId, expiresAt, dueAt, audit, wakeUps }: Renewal): Promise<boolean> {
@@ -96,55 +92,39 @@ export class PgTaskStore implements TaskStore {
   }
 }
 
-/** Builds a task from its row. */
-function taskOf(row: TaskModel): Task {
-  return {
-    id: row.id as Task['id'],
-    state: row.state as Task['state'],
-    agent: { id: row.agentId as Task['agent']['id'], name: row.agentName },
-    runtime: row.runtime,
-    template: { name: row.templateName, version: row.templateVersion },
-    parameters: row.parameters as JsonObject,
-    purpose: row.purpose,
-    createdAt: row.createdAt,
-    expiresAt: row.expiresAt,
-    maxExpiresAt: row.maxExpiresAt,
-    ...present({
-      heartbeatTimeoutSeconds: row.heartbeatTimeoutSeconds,
-      heartbeatAt: row.heartbeatAt,
-      endCause: row.endCause as Task['endCause'] | null,
-      endReason: row.endReason,
-      endRequestedAt: row.endRequestedAt,
-      endedAt: row.endedAt,
-    }),
-  };
+/** A row of `task`: every column that is NULL is left out of the task. */
+type TaskRow = { readonly [Member in keyof Required<Omit<Task, 'agent' | 'template'>>]: Task[Member] | null } & {
+  readonly agentId: Task['agent']['id'];
+  readonly agentName: string;
+  readonly templateName: string;
+  readonly templateVersion: number;
+};
+type LeaseRow = { readonly [Member in keyof Required<LivingLease>]: LivingLease[Member] | null };
+
+const FIND_TASK = `
+SELECT id, state, agent_id AS "agentId", agent_name AS "agentName", runtime, template_name AS "templateName",
+  template_version AS "templateVersion", parameters, purpose, created_at AS "createdAt", expires_at AS "expiresAt",
+  max_expires_at AS "maxExpiresAt", heartbeat_timeout_seconds AS "heartbeatTimeoutSeconds", heartbeat_at AS "heartbeatAt",
+  end_cause AS "endCause", end_reason AS "endReason", end_requested_at AS "endRequestedAt", ended_at AS "endedAt"
+FROM public.task WHERE id = $1`;
+
+const FIND_LEASES = `
+SELECT id, task_id AS "taskId", name, provider, connection, revocation, revocation_note AS "revocationNote",
+  target AS "revocationPoint", state, scope, created_at AS "createdAt", expires_at AS "expiresAt",
+  provider_expires_at AS "providerExpiresAt", end_cause AS "endCause", revoke_requested_at AS "revokeRequestedAt",
+  revoke_effective_at AS "revokeEffectiveAt", ended_at AS "endedAt", renew_requested_at AS "renewRequestedAt", attempts,
+  last_error AS "lastError", sealed_handle AS "sealedHandle"
+FROM public.lease WHERE task_id = $1 ORDER BY id`;
+
+function taskOf({ agentId, agentName, templateName, templateVersion, ...row }: TaskRow): Task {
+  const agent = { id: agentId, name: agentName };
+  return { agent, template: { name: templateName, version: templateVersion }, ...withoutNulls(row) } as Task;
 }
 
-/** Builds a lease from its row. */
-function leaseOf(row: LeaseModel): LivingLease {
-  return {
-    id: row.id as LeaseId,
-    taskId: row.taskId as TaskId,
-    name: row.name,
-    provider: row.provider,
-    revocation: row.revocation as LivingLease['revocation'],
-    state: row.state as LivingLease['state'],
-    scope: row.scope,
-    createdAt: row.createdAt,
-    expiresAt: row.expiresAt,
-    attempts: row.attempts,
-    sealedHandle: row.sealedHandle,
-    ...present({
-      connection: row.connection,
-      revocationNote: row.revocationNote,
-      revocationPoint: row.target,
-      renewRequestedAt: row.renewRequestedAt,
-      providerExpiresAt: row.providerExpiresAt,
-      endCause: row.endCause,
-      revokeRequestedAt: row.revokeRequestedAt,
-      revokeEffectiveAt: row.revokeEffectiveAt,
-      endedAt: row.endedAt,
-      lastError: row.lastError,
-    }),
-  };
+function leaseOf(row: LeaseRow): LivingLease {
+  return withoutNulls(row) as unknown as LivingLease;
+}
+
+function withoutNulls(row: object): object {
+  return Object.fromEntries(Object.entries(row).filter(([, value]) => value !== null));
 }
