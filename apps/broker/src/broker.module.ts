@@ -6,7 +6,7 @@ import {
   IssuerTests,
   Templates,
 } from '@mayfly/declarations';
-import { ProblemFilter } from '@mayfly/http';
+import { IdentityGuard, ProblemFilter, RefusalRecorder } from '@mayfly/http';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, Reflector } from '@nestjs/core';
 import type { Services } from './boot/services.js';
@@ -21,8 +21,6 @@ import { FederationController } from './oauth/federation.controller.js';
 import { MetadataController } from './oauth/metadata.controller.js';
 import { OAuthController } from './oauth/oauth.controller.js';
 import { TokensService } from './oauth/tokens.service.js';
-import { IdentityGuard } from './security/identity.guard.js';
-import { RefusalRecorder } from './security/refusal.recorder.js';
 import { HealthController } from './service/health.controller.js';
 import { OpenApi } from './service/openapi.js';
 import { OpenApiController } from './service/openapi.controller.js';

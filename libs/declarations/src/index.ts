@@ -34,6 +34,7 @@ export {
   type Declarer,
   type RecordKind,
 } from './records/declared-record.js';
+export { declarerOf } from './records/declarer.js';
 export { requireMet, type Precondition } from './records/precondition.js';
 export { DeclarationChecks, type PredictedRun } from './declaration-checks.js';
 export type {

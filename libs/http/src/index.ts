@@ -1,6 +1,13 @@
+export { Caller, CallingAgent } from './access/caller.js';
+export { IdentityGuard } from './access/identity.guard.js';
+export { Permits, type Permission } from './access/permits.js';
+export { RefusalRecorder } from './access/refusal.recorder.js';
+export { ApiProblems, ProblemSchema } from './api-problems.js';
 export { useStrictBodies } from './body-parsers.js';
 export { ConnectionDrain } from './connection-drain.js';
 export { createBoundedServer } from './http-server.js';
+export { PageQuerySchema, pageSchema, type PageQuery } from './page.js';
+export { ApiIfMatch, ApiIfMatchOrNew, isCreation, mustMatch, mustMatchOrBeNew, sendEtag } from './preconditions.js';
 export { renderErrorAt, renderProblem, type RenderedProblem } from './problem-table.js';
 export { ProblemFilter } from './problem.filter.js';
 export { RouteMethods } from './route-methods.js';

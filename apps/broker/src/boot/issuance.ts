@@ -7,7 +7,7 @@ import {
   type SecretSource,
   Targets,
 } from '@mayfly/credentials';
-import { Assessor, Minter, Planner, type StepObserver, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
+import { Assessor, Minter, Planner, SingleUse, type StepObserver, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
 import {
   ConnectionAttendance,
   LeaseClosing,
@@ -29,8 +29,7 @@ import {
 import type { Catalog } from '@mayfly/declarations';
 import type { JsonObject } from '@mayfly/kernel';
 import { sampleScopes } from '@mayfly/templates';
-import { RefusalRecorder } from '../security/refusal.recorder.js';
-import { SingleUse } from '../security/single-use.js';
+import { RefusalRecorder } from '@mayfly/http';
 import type { Foundation } from './foundation.js';
 import { redactText } from './redaction.js';
 

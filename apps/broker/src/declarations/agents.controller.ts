@@ -1,21 +1,26 @@
-import { AgentLifecycle, Declarations } from '@mayfly/declarations';
-import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
+import { AgentLifecycle, Declarations, declarerOf } from '@mayfly/declarations';
+import { type Json, type JsonObject, NameSchema } from '@mayfly/kernel';
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiProblems } from '../http/api-problems.js';
-import { PageQuerySchema, type PageQuery } from '../http/page.js';
-import { ApiIfMatchOrNew, isCreation, mustMatchOrBeNew } from '../http/preconditions.js';
-import { Caller } from '../security/caller.js';
-import { Permits } from '../security/permits.js';
-import { declarerOf, type Principal } from '../security/principal.js';
+import {
+  ApiIfMatchOrNew,
+  ApiProblems,
+  Caller,
+  isCreation,
+  mustMatchOrBeNew,
+  type PageQuery,
+  PageQuerySchema,
+  Permits,
+} from '@mayfly/http';
+import type { Principal } from '@mayfly/identity';
 import {
   AgentPageSchema,
   AgentViewSchema,
   ApiDocument,
-  sendDeclared,
   declaredPage,
   declaredPosition,
+  sendDeclared,
 } from './declared.view.js';
 
 @ApiTags('agents')

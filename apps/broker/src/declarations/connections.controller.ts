@@ -1,5 +1,5 @@
-import { ConnectionLifecycle, Declarations } from '@mayfly/declarations';
-import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
+import { ConnectionLifecycle, Declarations, declarerOf } from '@mayfly/declarations';
+import { type Json, type JsonObject, NameSchema } from '@mayfly/kernel';
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
 import {
   ApiBearerAuth,
@@ -10,20 +10,27 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiProblems } from '../http/api-problems.js';
-import { PageQuerySchema, type PageQuery } from '../http/page.js';
-import { ApiIfMatch, ApiIfMatchOrNew, isCreation, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
-import { Caller } from '../security/caller.js';
-import { Permits } from '../security/permits.js';
-import { declarerOf, type Principal } from '../security/principal.js';
+import {
+  ApiIfMatch,
+  ApiIfMatchOrNew,
+  ApiProblems,
+  Caller,
+  isCreation,
+  mustMatch,
+  mustMatchOrBeNew,
+  type PageQuery,
+  PageQuerySchema,
+  Permits,
+} from '@mayfly/http';
+import type { Principal } from '@mayfly/identity';
 import { ConnectionTestSchema } from './connection-test.schema.js';
 import {
   ApiDocument,
+  declaredPage,
+  declaredPosition,
   RecordPageSchema,
   RecordViewSchema,
   sendDeclared,
-  declaredPage,
-  declaredPosition,
 } from './declared.view.js';
 
 @ApiTags('connections')

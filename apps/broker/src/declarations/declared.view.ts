@@ -1,10 +1,17 @@
 import { type DeclarationKind, type DeclaredRecord, DocumentSchema } from '@mayfly/declarations';
-import { LabelsSchema, NameSchema, type JsonObject, type Page, type PageRequest } from '@mayfly/kernel';
+import {
+  type JsonObject,
+  LabelsSchema,
+  NameSchema,
+  type Page,
+  type PageRequest,
+  pageView,
+  positionOf,
+} from '@mayfly/kernel';
 import { ApiBody } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { pageSchema, pageView, positionOf, type PageQuery } from '../http/page.js';
-import { sendEtag } from '../http/preconditions.js';
+import { type PageQuery, pageSchema, sendEtag } from '@mayfly/http';
 
 const recordShape = {
   name: NameSchema,

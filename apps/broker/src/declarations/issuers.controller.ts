@@ -1,5 +1,5 @@
-import { Declarations, IssuerTests } from '@mayfly/declarations';
-import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
+import { Declarations, declarerOf, IssuerTests } from '@mayfly/declarations';
+import { type Json, type JsonObject, NameSchema } from '@mayfly/kernel';
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
 import {
   ApiBearerAuth,
@@ -10,21 +10,28 @@ import {
   ApiTags,
 } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiProblems } from '../http/api-problems.js';
-import { PageQuerySchema, type PageQuery } from '../http/page.js';
-import { ApiIfMatch, ApiIfMatchOrNew, isCreation, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
-import { Caller } from '../security/caller.js';
-import { Permits } from '../security/permits.js';
-import { declarerOf, type Principal } from '../security/principal.js';
-import { RefusalRecorder } from '../security/refusal.recorder.js';
-import { IssuerTestSchema, TestIssuerSchema, type TestIssuer } from './issuer-test.schema.js';
+import {
+  ApiIfMatch,
+  ApiIfMatchOrNew,
+  ApiProblems,
+  Caller,
+  isCreation,
+  mustMatch,
+  mustMatchOrBeNew,
+  type PageQuery,
+  PageQuerySchema,
+  Permits,
+  RefusalRecorder,
+} from '@mayfly/http';
+import type { Principal } from '@mayfly/identity';
+import { IssuerTestSchema, type TestIssuer, TestIssuerSchema } from './issuer-test.schema.js';
 import {
   ApiDocument,
+  declaredPage,
+  declaredPosition,
   RecordPageSchema,
   RecordViewSchema,
   sendDeclared,
-  declaredPage,
-  declaredPosition,
 } from './declared.view.js';
 
 @ApiTags('issuers')

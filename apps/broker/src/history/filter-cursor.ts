@@ -1,6 +1,5 @@
-import { digestOf, type JsonObject } from '@mayfly/kernel';
+import { digestOf, type JsonObject, positionOf } from '@mayfly/kernel';
 import { z } from 'zod';
-import { positionOf } from '../http/page.js';
 
 /**
  * A cursor that is bound to its list and filters: under other filters it would skip or repeat items unnoticed. Reading

@@ -1,8 +1,8 @@
 import { IDENTITY_REFUSAL_REASONS } from '@mayfly/identity';
 import { isId } from '@mayfly/kernel';
-import { TERMINAL_STATE, type TaskEndCause } from '@mayfly/tasks';
+import { type TaskEndCause, TERMINAL_STATE } from '@mayfly/tasks';
 import { z } from 'zod';
-import { PageQuerySchema, pageSchema } from '../http/page.js';
+import { PageQuerySchema, pageSchema } from '@mayfly/http';
 import { TaskIdSchema } from '../tasks/task.schemas.js';
 
 const NameFilter = z.string().min(1).max(63).optional();

@@ -1,16 +1,15 @@
 import type { AuditHistory } from '@mayfly/audit';
-import { Problem, type JsonObject, type TaskId } from '@mayfly/kernel';
+import { type JsonObject, pageView, Problem, type TaskId } from '@mayfly/kernel';
 import type { IssuanceHistory } from '@mayfly/tasks';
-import { pageView } from '../http/page.js';
 import { FilterCursor } from './filter-cursor.js';
 import {
+  type EntriesQuery,
   IssuancePositionSchema,
+  type IssuancesQuery,
   RefusalPositionSchema,
+  type RefusalsQuery,
   SequenceSchema,
   StoryPositionSchema,
-  type EntriesQuery,
-  type IssuancesQuery,
-  type RefusalsQuery,
   type TimelineQuery,
 } from './history.schemas.js';
 import { issuanceView, refusalView, sealedView, storyView } from './history.view.js';

@@ -4,8 +4,7 @@ import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { Services } from '../boot/services.js';
-import { ApiProblems } from '../http/api-problems.js';
-import { Permits } from '../security/permits.js';
+import { ApiProblems, Permits } from '@mayfly/http';
 import { SERVICES } from '../tokens.js';
 import { JwksSchema, OpenIdConfigurationSchema } from './oauth.schemas.js';
 

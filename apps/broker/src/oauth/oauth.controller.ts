@@ -1,11 +1,10 @@
 import type { JsonObject } from '@mayfly/kernel';
 import { Body, Controller, Header, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { Caller } from '../security/caller.js';
-import { Permits } from '../security/permits.js';
-import type { Principal } from '../security/principal.js';
+import { Caller, Permits } from '@mayfly/http';
+import type { Principal } from '@mayfly/identity';
 import { ApiOAuthErrors } from './api-oauth-errors.js';
-import { IntrospectionSchema, TokenFormSchema, type TokenForm } from './oauth.schemas.js';
+import { IntrospectionSchema, type TokenForm, TokenFormSchema } from './oauth.schemas.js';
 import { TokensService } from './tokens.service.js';
 
 @ApiTags('oauth')

@@ -6,7 +6,7 @@ import type { EndRequest } from '@mayfly/tasks';
 import { type JsonObject, newId, Problem } from '@mayfly/kernel';
 import { FakeSigningKeyStore, TestClock } from '@mayfly/testing';
 import { KeyRing, Sealer, TokenSigner, TokenVerifier } from '@mayfly/trust';
-import type { Principal } from '../security/principal.js';
+import type { Principal } from '@mayfly/identity';
 import { ResourceServers } from './resource-servers.js';
 import { TokensService } from './tokens.service.js';
 

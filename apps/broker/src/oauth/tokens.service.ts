@@ -1,9 +1,9 @@
 import type { TaskEnding } from '@mayfly/revocation';
 import { isId, type JsonObject, type LeaseId } from '@mayfly/kernel';
-import { ACCESS_TOKEN_TYPE } from '@mayfly/provider-signed-token';
-import type { TokenClaims, TokenVerifier } from '@mayfly/trust';
-import { actorOf, type Principal } from '../security/principal.js';
-import type { RefusalRecorder } from '../security/refusal.recorder.js';
+import { ACCESS_TOKEN_TYPE, type TokenClaims, type TokenVerifier } from '@mayfly/trust';
+import { actorOf } from '@mayfly/audit';
+import type { Principal } from '@mayfly/identity';
+import type { RefusalRecorder } from '@mayfly/http';
 import type { ResourceServers } from './resource-servers.js';
 
 export interface TokensParts {

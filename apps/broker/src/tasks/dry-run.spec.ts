@@ -1,14 +1,14 @@
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { RegisteredProvider } from '@mayfly/credentials';
 import { lintFactsOf } from '@mayfly/declarations';
-import { Problem, type FieldError, type Json, type JsonObject } from '@mayfly/kernel';
-import { lintTemplate, type CompiledTemplate } from '@mayfly/templates';
+import { type FieldError, type Json, type JsonObject, Problem } from '@mayfly/kernel';
+import { type CompiledTemplate, lintTemplate } from '@mayfly/templates';
 import { FakeTaskStores, IssuanceService, templateOf } from '@mayfly/testing';
 import fc from 'fast-check';
-import type { AgentPrincipal } from '../security/principal.js';
+import type { AgentPrincipal } from '@mayfly/identity';
 import { CONNECTIONS, providersWithoutTargets } from '../../../../test/support/providers-without-targets.js';
 import type { CreateTask } from './task.schemas.js';
-import { TasksService, type TasksParts } from './tasks.service.js';
+import { type TasksParts, TasksService } from './tasks.service.js';
 
 interface Refusal {
   readonly code: string;

@@ -3,10 +3,8 @@ import { Decision, judgeRequester } from '@mayfly/policy';
 import { Controller, Get, Inject } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Services } from '../boot/services.js';
-import { ApiProblems } from '../http/api-problems.js';
-import { CallingAgent } from '../security/caller.js';
-import { Permits } from '../security/permits.js';
-import type { AgentPrincipal } from '../security/principal.js';
+import { ApiProblems, CallingAgent, Permits } from '@mayfly/http';
+import type { AgentPrincipal } from '@mayfly/identity';
 import { SERVICES } from '../tokens.js';
 import { MeSchema } from './me.schema.js';
 

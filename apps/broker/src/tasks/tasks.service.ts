@@ -1,9 +1,18 @@
-import type { Answer, KeyHold, KeyHolds, TaskIssuance, TaskRenewal, TaskStore } from '@mayfly/issuance';
+import {
+  type Answer,
+  type KeyHold,
+  type KeyHolds,
+  requesterOf,
+  type TaskIssuance,
+  type TaskRenewal,
+  type TaskStore,
+} from '@mayfly/issuance';
 import { type JsonObject, Problem, type TaskId } from '@mayfly/kernel';
 import { problemOf } from '@mayfly/policy';
 import type { TaskEnding } from '@mayfly/revocation';
 import type { TaskEndCause } from '@mayfly/tasks';
-import { actorOf, type AgentPrincipal, type Principal, requesterOf } from '../security/principal.js';
+import { actorOf } from '@mayfly/audit';
+import type { AgentPrincipal, Principal } from '@mayfly/identity';
 import type { CreateTask } from './task.schemas.js';
 import { grantView, previewView, taskView } from './task.view.js';
 

@@ -1,14 +1,12 @@
 import { Templates } from '@mayfly/declarations';
-import { NameSchema, type JsonObject } from '@mayfly/kernel';
+import { type JsonObject, NameSchema, pageView, positionOf } from '@mayfly/kernel';
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { ApiProblems } from '../http/api-problems.js';
-import { PageQuerySchema, pageView, positionOf, type PageQuery } from '../http/page.js';
-import { sendEtag } from '../http/preconditions.js';
-import { Permits } from '../security/permits.js';
+import { ApiProblems, type PageQuery, PageQuerySchema, Permits, sendEtag } from '@mayfly/http';
 import {
+  type DiffQuery,
   DiffQuerySchema,
   DiffViewSchema,
   draftView,
@@ -17,7 +15,6 @@ import {
   VersionPageSchema,
   versionView,
   VersionViewSchema,
-  type DiffQuery,
 } from './template.view.js';
 
 @ApiTags('templates')

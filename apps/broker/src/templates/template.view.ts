@@ -1,8 +1,8 @@
 import type { EditedDraft, PublishedVersion, StandingTemplate, TemplateRecord } from '@mayfly/declarations';
-import { LabelsSchema, NameSchema, type JsonObject } from '@mayfly/kernel';
+import { type JsonObject, LabelsSchema, NameSchema } from '@mayfly/kernel';
 import type { Finding } from '@mayfly/templates';
 import { z } from 'zod';
-import { pageSchema } from '../http/page.js';
+import { pageSchema } from '@mayfly/http';
 
 /** A version number in a path or a query. */
 export const VersionNumberSchema = z.coerce.number().int().min(1).max(2_147_483_647);

@@ -1,20 +1,25 @@
-import { Templates, type StandingTemplate } from '@mayfly/declarations';
-import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
+import { declarerOf, type StandingTemplate, Templates } from '@mayfly/declarations';
+import { type Json, type JsonObject, NameSchema, pageView, positionOf } from '@mayfly/kernel';
 import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { z } from 'zod';
 import { ApiDocument } from '../declarations/declared.view.js';
-import { ApiProblems } from '../http/api-problems.js';
-import { PageQuerySchema, pageView, positionOf, type PageQuery } from '../http/page.js';
-import { ApiIfMatch, mustMatch, sendEtag } from '../http/preconditions.js';
-import { Caller } from '../security/caller.js';
-import { Permits } from '../security/permits.js';
-import { declarerOf, type Principal } from '../security/principal.js';
-import { RefusalRecorder } from '../security/refusal.recorder.js';
 import {
-  findingsView,
+  ApiIfMatch,
+  ApiProblems,
+  Caller,
+  mustMatch,
+  type PageQuery,
+  PageQuerySchema,
+  Permits,
+  RefusalRecorder,
+  sendEtag,
+} from '@mayfly/http';
+import type { Principal } from '@mayfly/identity';
+import {
   FindingsSchema,
+  findingsView,
   standingView,
   TemplatePageSchema,
   templateView,

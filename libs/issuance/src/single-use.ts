@@ -1,12 +1,18 @@
-import { replayRefused, type IdentityUses } from '@mayfly/identity';
-import type { IdentityUse, Requester } from '@mayfly/issuance';
-import type { RefusalRecorder } from './refusal.recorder.js';
+import { type IdentityUses, replayRefused } from '@mayfly/identity';
+import type { Problem } from '@mayfly/kernel';
+import type { IdentityUse } from './identity-use.js';
+import type { Requester } from './request.js';
+
+/** Port: audits a refused identity, under the route and the id of its request. */
+export interface IdentityRefusals {
+  identity(problem: Problem, call: { readonly route: string; readonly requestId: string }): Promise<void>;
+}
 
 /** Step 8: a token of a single-use issuer opens one task. The same token may still read, renew and end that task. */
 export class SingleUse implements IdentityUse {
   constructor(
     private readonly store: Pick<IdentityUses, 'consume' | 'giveBack'>,
-    private readonly refusals: Pick<RefusalRecorder, 'identity'>,
+    private readonly refusals: IdentityRefusals,
   ) {}
 
   async consume({ singleUse, requestId = '' }: Requester): Promise<void> {

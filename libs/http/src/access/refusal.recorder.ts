@@ -1,14 +1,15 @@
-import { type Actor, type Denial, DENIAL_LIMITS, type DenialLog, MAYFLY } from '@mayfly/audit';
-import { refusedIdentity, type RefusedIdentity } from '@mayfly/identity';
+import { type Actor, actorOf, type Denial, DENIAL_LIMITS, type DenialLog, MAYFLY } from '@mayfly/audit';
+import { type IdentityRefusalReason, type Principal, refusedIdentity, type RefusedIdentity } from '@mayfly/identity';
 import type { IssuanceMetrics } from '@mayfly/issuance';
 import { type ControlName, Problem } from '@mayfly/kernel';
-import type { Metrics, Redaction } from '@mayfly/telemetry';
 import type { Logger } from 'pino';
-import { actorOf, type Principal } from './principal.js';
+
+/** Returns the text without secrets. */
+type Redaction = (text: string) => string;
 
 export interface RefusalParts {
   readonly denials: Pick<DenialLog, 'admit' | 'write' | 'writeLater'>;
-  readonly metrics: Pick<IssuanceMetrics, 'denied'> & Pick<Metrics, 'identityRefused'>;
+  readonly metrics: Pick<IssuanceMetrics, 'denied'> & { identityRefused(reason: IdentityRefusalReason): void };
   readonly log: Pick<Logger, 'warn'>;
   readonly redact: Redaction;
 }

@@ -1,6 +1,5 @@
 import { Reflector } from '@nestjs/core';
-import type { Role } from '@mayfly/identity';
-import type { Principal } from './principal.js';
+import type { Principal, Role } from '@mayfly/identity';
 
 /** A group of callers: anyone, any proven identity, agents, other workloads, or people with a role. */
 export type Permission = 'anyone' | 'authenticated' | 'agent' | 'workload' | Role;

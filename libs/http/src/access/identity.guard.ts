@@ -1,9 +1,10 @@
 import type { Catalog } from '@mayfly/declarations';
 import {
   agentRefused,
-  isReasonHidden,
-  tokenMissing,
   type IdentityVerifier,
+  isReasonHidden,
+  type Principal,
+  tokenMissing,
   type VerifiedIdentity,
 } from '@mayfly/identity';
 import { Problem } from '@mayfly/kernel';
@@ -11,8 +12,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { AnswerFloor } from './answer-floor.js';
-import { isPermitted, Permits, type Permission } from './permits.js';
-import type { Principal } from './principal.js';
+import { isPermitted, type Permission, Permits } from './permits.js';
 import type { RefusalRecorder, RefusedCall } from './refusal.recorder.js';
 
 /** A request; the guard sets `principal` when it permits the call. */

@@ -1,12 +1,12 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { DenialLog, type AuditEntry } from '@mayfly/audit';
+import { type AuditEntry, DenialLog } from '@mayfly/audit';
 import { EgressRefused } from '@mayfly/egress';
-import { agentRefused, IdentityVerifier, IssuerKeySource, tokenMissing } from '@mayfly/identity';
-import { Problem, type JsonObject } from '@mayfly/kernel';
+import { agentRefused, IdentityVerifier, IssuerKeySource, type Principal, tokenMissing } from '@mayfly/identity';
+import { type JsonObject, Problem } from '@mayfly/kernel';
 import { FakeIssuer, TestClock } from '@mayfly/testing';
-import { redactText } from '../boot/redaction.js';
-import type { Principal } from './principal.js';
 import { RefusalRecorder } from './refusal.recorder.js';
+
+const SECRETS = /password=[^\s"\\]+|eyJ[\w-]{8,}(?:\.[\w-]*){0,4}/g;
 
 let written: JsonObject[];
 let lines: JsonObject[];
@@ -27,7 +27,7 @@ beforeEach(() => {
     denials,
     metrics: { denied: (control) => void denied.push(control), identityRefused: (reason) => void reasons.push(reason) },
     log: { warn: (line: JsonObject) => void lines.push(line) },
-    redact: redactText,
+    redact: (text) => text.replace(SECRETS, '[redacted]'),
   });
 });
 
