@@ -5,7 +5,7 @@ const TIERS = [
   ['kernel', 'egress'],
   ['identity', 'policy', 'templates', 'audit', 'trust'],
   ['tasks', 'credentials'],
-  ['issuance', 'revocation', 'declarations'],
+  ['issuance', 'revocation', 'declarations', 'enforcement', 'evidence'],
   ['postgres'],
   ['persistence', 'providers/[^/]+', 'http', 'telemetry', 'queue', 'fetch', 'embedded'],
 ];

@@ -6,7 +6,10 @@ import {
   IssuerTests,
   Templates,
 } from '@mayfly/declarations';
+import { AccessTokens } from '@mayfly/enforcement';
+import { History } from '@mayfly/evidence';
 import { IdentityGuard, ProblemFilter, RefusalRecorder } from '@mayfly/http';
+import { Tasks } from '@mayfly/issuance';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, Reflector } from '@nestjs/core';
 import type { Services } from './boot/services.js';
@@ -16,17 +19,14 @@ import { ConnectionsController } from './declarations/connections.controller.js'
 import { DeclarationsController } from './declarations/declarations.controller.js';
 import { IssuersController } from './declarations/issuers.controller.js';
 import { HistoryController } from './history/history.controller.js';
-import { HistoryService } from './history/history.service.js';
 import { FederationController } from './oauth/federation.controller.js';
 import { MetadataController } from './oauth/metadata.controller.js';
 import { OAuthController } from './oauth/oauth.controller.js';
-import { TokensService } from './oauth/tokens.service.js';
 import { HealthController } from './service/health.controller.js';
-import { OpenApi } from './service/openapi.js';
 import { OpenApiController } from './service/openapi.controller.js';
+import { OpenApi } from './service/openapi.js';
 import { MeController } from './tasks/me.controller.js';
 import { TasksController } from './tasks/tasks.controller.js';
-import { TasksService } from './tasks/tasks.service.js';
 import { TemplateVersionsController } from './templates/template-versions.controller.js';
 import { TemplatesController } from './templates/templates.controller.js';
 import { SERVICES } from './tokens.js';
@@ -62,7 +62,7 @@ export class BrokerModule {
       controllers: controllersFor(services.config),
       providers: [
         { provide: SERVICES, useValue: services },
-        { provide: TasksService, useValue: services.tasksService },
+        { provide: Tasks, useValue: services.tasks },
         { provide: AgentLifecycle, useValue: services.agentLifecycle },
         { provide: ConnectionLifecycle, useValue: services.connectionLifecycle },
         { provide: IssuerTests, useValue: services.issuerTests },
@@ -70,8 +70,8 @@ export class BrokerModule {
         { provide: DeclarationChecks, useValue: services.declarationChecks },
         { provide: Templates, useValue: services.templates },
         { provide: RefusalRecorder, useValue: services.refusals },
-        { provide: TokensService, useValue: services.tokensService },
-        { provide: HistoryService, useValue: services.historyService },
+        { provide: AccessTokens, useValue: services.accessTokens },
+        { provide: History, useValue: services.history },
         {
           provide: APP_GUARD,
           inject: [Reflector],

@@ -7,16 +7,10 @@ import {
   type SecretSource,
   Targets,
 } from '@mayfly/credentials';
+import type { Catalog } from '@mayfly/declarations';
+import { RefusalRecorder } from '@mayfly/http';
 import { Assessor, Minter, Planner, SingleUse, type StepObserver, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
-import {
-  ConnectionAttendance,
-  LeaseClosing,
-  type OrphanPlace,
-  OrphanWatch,
-  RevocationAlarm,
-  RevocationUpkeep,
-  TaskEnding,
-} from '@mayfly/revocation';
+import type { JsonObject } from '@mayfly/kernel';
 import {
   IdentityUseStore,
   LeaseHandlesReader,
@@ -26,10 +20,16 @@ import {
   PgIssuanceStore,
   PgTaskStore,
 } from '@mayfly/persistence';
-import type { Catalog } from '@mayfly/declarations';
-import type { JsonObject } from '@mayfly/kernel';
+import {
+  ConnectionAttendance,
+  LeaseClosing,
+  type OrphanPlace,
+  OrphanWatch,
+  RevocationAlarm,
+  RevocationUpkeep,
+  TaskEnding,
+} from '@mayfly/revocation';
 import { sampleScopes } from '@mayfly/templates';
-import { RefusalRecorder } from '@mayfly/http';
 import type { Foundation } from './foundation.js';
 import { redactText } from './redaction.js';
 
@@ -41,7 +41,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const issuanceStore = new PgIssuanceStore(database.pool);
   const denials = denialLog(issuanceStore, foundation);
   const closingStore = new PgClosingStore(database.pool, clock);
-  const tasks = new PgTaskStore(database.pool, database.prisma);
+  const taskStore = new PgTaskStore(database.pool, database.prisma);
   const tell = (text: string, facts: JsonObject): void => {
     log.error(facts, text);
   };
@@ -73,8 +73,8 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     identities: new SingleUse(identityUses, refusals),
     ...{ store: issuanceStore, denials, sealing: sealer, takeBack: ending, metrics, observer, clock },
   });
-  const renewal = new TaskRenewal({ issuance, tasks, targets, sealing: sealer, gates, metrics, clock });
-  const path = { issuanceStore, denials, closingStore, tasks, targets, gates, closing, ending, issuance, renewal };
+  const renewal = new TaskRenewal({ issuance, tasks: taskStore, targets, sealing: sealer, gates, metrics, clock });
+  const path = { issuanceStore, denials, closingStore, taskStore, targets, gates, closing, ending, issuance, renewal };
   return { ...path, observer, refusals, identityUses, upkeep, orphans, attendance };
 }
 

@@ -8,6 +8,9 @@ import {
   TargetExamination,
   Templates,
 } from '@mayfly/declarations';
+import { AccessTokens, ResourceServers } from '@mayfly/enforcement';
+import { History } from '@mayfly/evidence';
+import { KeyHolds, Tasks, taskView } from '@mayfly/issuance';
 import {
   AuditReader,
   AuditSealer,
@@ -22,15 +25,9 @@ import {
 } from '@mayfly/persistence';
 import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/queue';
 import { TokenVerifier } from '@mayfly/trust';
-import { HistoryService } from '../history/history.service.js';
-import { ResourceServers } from '../oauth/resource-servers.js';
-import { TokensService } from '../oauth/tokens.service.js';
-import { KeyHolds } from '@mayfly/issuance';
-import { taskView } from '../tasks/task.view.js';
-import { TasksService } from '../tasks/tasks.service.js';
+import { buildProviders } from './build-providers.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
 import { buildIssuance } from './issuance.js';
-import { buildProviders } from './build-providers.js';
 
 /** All parts of the running service. Only boot/ constructs them, once per process. */
 export type Services = Awaited<ReturnType<typeof buildServices>>;
@@ -63,7 +60,8 @@ type Parts = Foundation & ReturnType<typeof buildIssuance> & Pick<ReturnType<typ
 
 /** Builds the services behind the routes of agents and resource servers. */
 function buildAgentSide(parts: Parts) {
-  const { database, sealer, clock, keyRing, publicUrl, catalog, providers, tasks, ending, refusals, observer } = parts;
+  const { database, sealer, clock, keyRing, publicUrl, catalog, providers, taskStore, ending, refusals, observer } =
+    parts;
   const keyHoldStore = new PgKeyHoldStore(database.pool);
   const keyHolds = new KeyHolds({
     store: keyHoldStore,
@@ -71,13 +69,13 @@ function buildAgentSide(parts: Parts) {
     ...{ clock, observer },
     tasks: {
       view: async (taskId) => {
-        const task = await tasks.find(taskId);
+        const task = await taskStore.find(taskId);
         return task === undefined ? { id: taskId } : taskView(task);
       },
       takeBack: (taskId) => ending.end({ taskId, cause: 'issuance_failed', reason: 'not delivered', actor: MAYFLY }),
     },
   });
-  const tokensService = new TokensService({
+  const accessTokens = new AccessTokens({
     issuer: publicUrl,
     verifier: new TokenVerifier(keyRing, clock),
     leases: new LeaseReader(database.pool),
@@ -85,8 +83,7 @@ function buildAgentSide(parts: Parts) {
     ending,
     refusals,
   });
-  const tasksService = new TasksService({ ...parts, keyHolds });
-  return { keyHoldStore, tasksService, tokensService };
+  return { keyHoldStore, tasks: new Tasks({ ...parts, tasks: taskStore, keyHolds }), accessTokens };
 }
 
 /** Builds the services behind the routes of platform teams, operators and auditors. */
@@ -112,7 +109,7 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
     declarationChecks: new DeclarationChecks({ store, context, examination, ...rules }),
     issuerTests: new IssuerTests({ ...parts, records, audit: parts.issuanceStore }),
     templates: new Templates({ store, providers: providers.all, examination, fourEyes, ...after }),
-    historyService: new HistoryService(new HistoryReader(database.pool), new AuditReader(database.pool)),
+    history: new History(new HistoryReader(database.pool), new AuditReader(database.pool)),
   };
 }
 

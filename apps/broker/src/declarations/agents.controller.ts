@@ -1,8 +1,4 @@
 import { AgentLifecycle, Declarations, declarerOf } from '@mayfly/declarations';
-import { type Json, type JsonObject, NameSchema } from '@mayfly/kernel';
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
   ApiIfMatchOrNew,
   ApiProblems,
@@ -14,6 +10,10 @@ import {
   Permits,
 } from '@mayfly/http';
 import type { Principal } from '@mayfly/identity';
+import { type Json, type JsonObject, NameSchema } from '@mayfly/kernel';
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
   AgentPageSchema,
   AgentViewSchema,

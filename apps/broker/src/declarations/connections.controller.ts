@@ -1,15 +1,4 @@
 import { ConnectionLifecycle, Declarations, declarerOf } from '@mayfly/declarations';
-import { type Json, type JsonObject, NameSchema } from '@mayfly/kernel';
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
-import {
-  ApiBearerAuth,
-  ApiCreatedResponse,
-  ApiNoContentResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-} from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
   ApiIfMatch,
   ApiIfMatchOrNew,
@@ -23,6 +12,17 @@ import {
   Permits,
 } from '@mayfly/http';
 import type { Principal } from '@mayfly/identity';
+import { type Json, type JsonObject, NameSchema } from '@mayfly/kernel';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ConnectionTestSchema } from './connection-test.schema.js';
 import {
   ApiDocument,

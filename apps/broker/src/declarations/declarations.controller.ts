@@ -1,9 +1,9 @@
 import { DeclarationChecks, declarerOf } from '@mayfly/declarations';
+import { ApiProblems, Caller, Permits } from '@mayfly/http';
+import type { Principal } from '@mayfly/identity';
 import type { JsonObject } from '@mayfly/kernel';
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { ApiProblems, Caller, Permits } from '@mayfly/http';
-import type { Principal } from '@mayfly/identity';
 import { type CheckRun, CheckRunSchema, DeclarationCheckSchema } from './declaration-check.schema.js';
 import { predictedView } from './predicted.view.js';
 

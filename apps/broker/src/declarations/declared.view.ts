@@ -1,4 +1,5 @@
 import { type DeclarationKind, type DeclaredRecord, DocumentSchema } from '@mayfly/declarations';
+import { type PageQuery, pageSchema, sendEtag } from '@mayfly/http';
 import {
   type JsonObject,
   LabelsSchema,
@@ -11,7 +12,6 @@ import {
 import { ApiBody } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { type PageQuery, pageSchema, sendEtag } from '@mayfly/http';
 
 const recordShape = {
   name: NameSchema,

@@ -1,15 +1,4 @@
 import { Declarations, declarerOf, IssuerTests } from '@mayfly/declarations';
-import { type Json, type JsonObject, NameSchema } from '@mayfly/kernel';
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
-import {
-  ApiBearerAuth,
-  ApiCreatedResponse,
-  ApiNoContentResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-} from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
   ApiIfMatch,
   ApiIfMatchOrNew,
@@ -24,7 +13,17 @@ import {
   RefusalRecorder,
 } from '@mayfly/http';
 import type { Principal } from '@mayfly/identity';
-import { IssuerTestSchema, type TestIssuer, TestIssuerSchema } from './issuer-test.schema.js';
+import { type Json, type JsonObject, NameSchema } from '@mayfly/kernel';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import {
+  ApiBearerAuth,
+  ApiCreatedResponse,
+  ApiNoContentResponse,
+  ApiOkResponse,
+  ApiOperation,
+  ApiTags,
+} from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import {
   ApiDocument,
   declaredPage,
@@ -33,6 +32,7 @@ import {
   RecordViewSchema,
   sendDeclared,
 } from './declared.view.js';
+import { IssuerTestSchema, type TestIssuer, TestIssuerSchema } from './issuer-test.schema.js';
 
 @ApiTags('issuers')
 @ApiBearerAuth()

@@ -1,7 +1,8 @@
+import { History } from '@mayfly/evidence';
+import { ApiProblems, Permits } from '@mayfly/http';
 import type { JsonObject, TaskId } from '@mayfly/kernel';
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { ApiProblems, Permits } from '@mayfly/http';
 import { TaskIdSchema } from '../tasks/task.schemas.js';
 import {
   type EntriesQuery,
@@ -17,14 +18,13 @@ import {
   TimelineQuerySchema,
   TimelineSchema,
 } from './history.schemas.js';
-import { HistoryService } from './history.service.js';
 
 @ApiTags('history')
 @ApiBearerAuth()
 @ApiProblems(400, 401, 403, 404, 500, 503)
 @Controller()
 export class HistoryController {
-  constructor(private readonly history: HistoryService) {}
+  constructor(private readonly history: History) {}
 
   @Get('issuances')
   @Permits(['auditor', 'operator'])

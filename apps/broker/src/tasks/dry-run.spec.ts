@@ -1,21 +1,20 @@
 import { beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import type { RegisteredProvider } from '@mayfly/credentials';
 import { lintFactsOf } from '@mayfly/declarations';
+import type { AgentPrincipal } from '@mayfly/identity';
+import { type AskedTask, Tasks, type TasksParts } from '@mayfly/issuance';
 import { type FieldError, type Json, type JsonObject, Problem } from '@mayfly/kernel';
 import { type CompiledTemplate, lintTemplate } from '@mayfly/templates';
 import { FakeTaskStores, IssuanceService, templateOf } from '@mayfly/testing';
 import fc from 'fast-check';
-import type { AgentPrincipal } from '@mayfly/identity';
 import { CONNECTIONS, providersWithoutTargets } from '../../../../test/support/providers-without-targets.js';
-import type { CreateTask } from './task.schemas.js';
-import { type TasksParts, TasksService } from './tasks.service.js';
 
 interface Refusal {
   readonly code: string;
   readonly errors: readonly FieldError[];
 }
 type Verdict = 'granted' | Refusal;
-type TaskParameters = CreateTask['parameters'];
+type TaskParameters = AskedTask['parameters'];
 
 /** A dry run answers denials of controls instead of throwing them. */
 function refuseDenied({ wouldGrant, controls }: JsonObject): void {
@@ -24,7 +23,7 @@ function refuseDenied({ wouldGrant, controls }: JsonObject): void {
 
 describe('a dry run', () => {
   let service: IssuanceService<FakeTaskStores>;
-  let tasks: TasksService;
+  let tasks: Tasks;
   let more: readonly RegisteredProvider[];
 
   beforeAll(async () => {
@@ -34,7 +33,7 @@ describe('a dry run', () => {
   beforeEach(() => {
     const stores = new FakeTaskStores();
     service = new IssuanceService(stores, undefined, more);
-    tasks = new TasksService({ issuance: service.issuance, issuanceStore: stores.issuance } as unknown as TasksParts);
+    tasks = new Tasks({ issuance: service.issuance, issuanceStore: stores.issuance } as unknown as TasksParts);
   });
 
   const facts = () =>

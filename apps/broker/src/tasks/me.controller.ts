@@ -1,10 +1,10 @@
+import { ApiProblems, CallingAgent, Permits } from '@mayfly/http';
+import type { AgentPrincipal } from '@mayfly/identity';
 import type { JsonObject } from '@mayfly/kernel';
 import { Decision, judgeRequester } from '@mayfly/policy';
 import { Controller, Get, Inject } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { Services } from '../boot/services.js';
-import { ApiProblems, CallingAgent, Permits } from '@mayfly/http';
-import type { AgentPrincipal } from '@mayfly/identity';
 import { SERVICES } from '../tokens.js';
 import { MeSchema } from './me.schema.js';
 

@@ -1,9 +1,10 @@
+import { ApiProblems, Caller, CallingAgent, Permits } from '@mayfly/http';
+import type { AgentPrincipal, Principal } from '@mayfly/identity';
+import { Tasks } from '@mayfly/issuance';
 import type { JsonObject, TaskId } from '@mayfly/kernel';
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { ApiProblems, Caller, CallingAgent, Permits } from '@mayfly/http';
-import type { AgentPrincipal, Principal } from '@mayfly/identity';
 import {
   type CreateTask,
   type CreateTaskQuery,
@@ -17,14 +18,13 @@ import {
   TaskIdSchema,
   TaskViewSchema,
 } from './task.schemas.js';
-import { TasksService } from './tasks.service.js';
 
 @ApiTags('tasks')
 @ApiBearerAuth()
 @ApiProblems()
 @Controller('tasks')
 export class TasksController {
-  constructor(private readonly tasks: TasksService) {}
+  constructor(private readonly tasks: Tasks) {}
 
   @Post()
   @Permits(['agent'])

@@ -1,10 +1,10 @@
 import { Templates } from '@mayfly/declarations';
+import { ApiProblems, type PageQuery, PageQuerySchema, Permits, sendEtag } from '@mayfly/http';
 import { type JsonObject, NameSchema, pageView, positionOf } from '@mayfly/kernel';
 import { Controller, Get, Param, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { ApiProblems, type PageQuery, PageQuerySchema, Permits, sendEtag } from '@mayfly/http';
 import {
   type DiffQuery,
   DiffQuerySchema,

@@ -1,10 +1,4 @@
 import { declarerOf, type StandingTemplate, Templates } from '@mayfly/declarations';
-import { type Json, type JsonObject, NameSchema, pageView, positionOf } from '@mayfly/kernel';
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
-import { ApiDocument } from '../declarations/declared.view.js';
 import {
   ApiIfMatch,
   ApiProblems,
@@ -17,6 +11,12 @@ import {
   sendEtag,
 } from '@mayfly/http';
 import type { Principal } from '@mayfly/identity';
+import { type Json, type JsonObject, NameSchema, pageView, positionOf } from '@mayfly/kernel';
+import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { z } from 'zod';
+import { ApiDocument } from '../declarations/declared.view.js';
 import {
   FindingsSchema,
   findingsView,

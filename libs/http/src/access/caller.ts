@@ -1,6 +1,6 @@
+import type { AgentPrincipal, Principal } from '@mayfly/identity';
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { IdentifiedRequest } from './identity.guard.js';
-import type { AgentPrincipal, Principal } from '@mayfly/identity';
 
 /** Injects the calling principal into a route's method. */
 export const Caller = createParamDecorator((_: unknown, context: ExecutionContext): Principal => {

@@ -1,5 +1,5 @@
-import { Reflector } from '@nestjs/core';
 import type { Principal, Role } from '@mayfly/identity';
+import { Reflector } from '@nestjs/core';
 
 /** A group of callers: anyone, any proven identity, agents, other workloads, or people with a role. */
 export type Permission = 'anyone' | 'authenticated' | 'agent' | 'workload' | Role;

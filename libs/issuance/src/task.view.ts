@@ -1,6 +1,8 @@
-import type { Preview, Grant, LivingLease, Renewed } from '@mayfly/issuance';
 import type { JsonObject } from '@mayfly/kernel';
 import type { Lease, Task } from '@mayfly/tasks';
+import type { Grant, Preview } from './task-issuance.js';
+import type { Renewed } from './task-renewal.js';
+import type { LivingLease } from './task.store.js';
 
 /** Step 12: returns the answer to a granted request, with the secrets. */
 export function grantView({ plan, minted }: Grant): JsonObject {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { z } from 'zod';
 import { pageView } from '@mayfly/kernel';
+import { z } from 'zod';
 import { FilterCursor } from './filter-cursor.js';
 
 const cursors = (list: string, filters: Record<string, string>) => new FilterCursor(list, filters, z.int());

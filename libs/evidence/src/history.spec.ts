@@ -1,10 +1,10 @@
-import { bareEntry } from '@mayfly/testing';
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { MAYFLY, type SealedEntry, type StoryEntry } from '@mayfly/audit';
-import { canonicalJson, newId, type JsonObject } from '@mayfly/kernel';
+import { canonicalJson, type JsonObject, newId } from '@mayfly/kernel';
 import type { Issuance } from '@mayfly/tasks';
-import { HistoryService } from './history.service.js';
+import { bareEntry } from '@mayfly/testing';
+import { History } from './history.js';
 
 const AT = new Date('2030-01-01T00:00:00Z');
 const taskId = newId('tsk');
@@ -35,7 +35,7 @@ function serviceOver(pages: {
   story?: OnePage<StoryEntry, { transaction: string; id: string }>;
   entries?: OnePage<SealedEntry, number>;
   refusals?: OnePage<string, { at: string; id: string }>;
-}): HistoryService {
+}): History {
   const {
     issuances = new OnePage([]),
     story = new OnePage([]),
@@ -43,7 +43,7 @@ function serviceOver(pages: {
     refusals = new OnePage([]),
   } = pages;
   const audit = { story: story.read, entries: entries.read, refusals: refusals.read };
-  return new HistoryService({ issuances: issuances.read }, audit);
+  return new History({ issuances: issuances.read }, audit);
 }
 
 const cursorOf = (page: JsonObject) => page.nextCursor as string;

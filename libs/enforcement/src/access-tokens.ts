@@ -1,17 +1,18 @@
-import type { TaskEnding } from '@mayfly/revocation';
-import { isId, type JsonObject, type LeaseId } from '@mayfly/kernel';
-import { ACCESS_TOKEN_TYPE, type TokenClaims, type TokenVerifier } from '@mayfly/trust';
 import { actorOf } from '@mayfly/audit';
 import type { Principal } from '@mayfly/identity';
-import type { RefusalRecorder } from '@mayfly/http';
+import { isId, type JsonObject, type LeaseId } from '@mayfly/kernel';
+import type { EndRequest } from '@mayfly/tasks';
+import { ACCESS_TOKEN_TYPE, type TokenClaims, type TokenVerifier } from '@mayfly/trust';
 import type { ResourceServers } from './resource-servers.js';
 
-export interface TokensParts {
+export interface AccessTokensParts {
   readonly verifier: Pick<TokenVerifier, 'verify'>;
   readonly leases: { isLive(leaseId: LeaseId): Promise<boolean> };
   readonly resourceServers: Pick<ResourceServers, 'serves'>;
-  readonly ending: Pick<TaskEnding, 'end'>;
-  readonly refusals: Pick<RefusalRecorder, 'forbidden'>;
+  /** ends a task and revokes its credentials */
+  readonly ending: { end(request: EndRequest): Promise<void> };
+  /** audits a forbidden request */
+  readonly refusals: { forbidden(caller: Principal, route: string): Promise<void> };
   /** the `iss` claim of the broker's tokens */
   readonly issuer: string;
 }
@@ -20,8 +21,8 @@ export interface TokensParts {
 const INACTIVE: JsonObject = { active: false };
 
 /** Introspects and revokes the access tokens that the broker signed. */
-export class TokensService {
-  constructor(private readonly parts: TokensParts) {}
+export class AccessTokens {
+  constructor(private readonly parts: AccessTokensParts) {}
 
   /**
    * RFC 7662: returns the claims of an active token. A token is inactive from the commit that records its task's end.

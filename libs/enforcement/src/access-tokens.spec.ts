@@ -1,14 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { ProviderRegistry } from '@mayfly/credentials';
-import { SignedTokenProvider } from '@mayfly/provider-signed-token';
-import type { EndRequest } from '@mayfly/tasks';
-import { type JsonObject, newId, Problem } from '@mayfly/kernel';
-import { FakeSigningKeyStore, TestClock } from '@mayfly/testing';
-import { KeyRing, Sealer, TokenSigner, TokenVerifier } from '@mayfly/trust';
 import type { Principal } from '@mayfly/identity';
+import { type JsonObject, newId, Problem } from '@mayfly/kernel';
+import type { EndRequest } from '@mayfly/tasks';
+import { FakeSigningKeyStore, introspectableProviders, TestClock } from '@mayfly/testing';
+import { KeyRing, Sealer, TokenSigner, TokenVerifier } from '@mayfly/trust';
+import { AccessTokens } from './access-tokens.js';
 import { ResourceServers } from './resource-servers.js';
-import { TokensService } from './tokens.service.js';
 
 const ISSUER = 'https://mayfly.example';
 const AUDIENCE = 'https://cases.example';
@@ -16,7 +14,6 @@ const AUDIENCE = 'https://cases.example';
 const clock = new TestClock();
 const ring = new KeyRing(new FakeSigningKeyStore(), new Sealer({ current: randomBytes(32).toString('hex') }), clock);
 const signer = new TokenSigner(ring, clock);
-const providers = new ProviderRegistry([{ provider: new SignedTokenProvider({} as never, 'https://mayfly.example') }]);
 const connections = [
   {
     name: 'cases',
@@ -33,7 +30,7 @@ let live: Set<string>;
 let databaseIsDown: boolean;
 let ended: EndRequest[];
 let refused: Principal[];
-let service: TokensService;
+let service: AccessTokens;
 
 const agentId = newId('agt');
 let claims: JsonObject & { exp: number; jti: string };
@@ -61,7 +58,7 @@ beforeEach(async () => {
     authorization_details: [{ type: 'mayfly_operations', actions: ['cases.read'], locations: [AUDIENCE] }],
   };
   live.add(claims.jti);
-  service = new TokensService({
+  service = new AccessTokens({
     issuer: ISSUER,
     verifier: new TokenVerifier(ring, clock),
     leases: {
@@ -70,7 +67,7 @@ beforeEach(async () => {
         return live.has(leaseId);
       },
     },
-    resourceServers: new ResourceServers({ connections }, providers),
+    resourceServers: new ResourceServers({ connections }, introspectableProviders()),
     ending: { end: async (request) => void ended.push(request) },
     refusals: { forbidden: async (caller) => void refused.push(caller) },
   });

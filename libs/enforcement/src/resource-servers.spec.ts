@@ -1,7 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { ProviderRegistry, type Connection } from '@mayfly/credentials';
-import { DummyProvider } from '@mayfly/provider-dummy';
-import { SignedTokenProvider } from '@mayfly/provider-signed-token';
+import type { Connection } from '@mayfly/credentials';
+import { introspectableProviders } from '@mayfly/testing';
 import { ResourceServers } from './resource-servers.js';
 
 const CASES = 'https://cases.example';
@@ -10,10 +9,7 @@ function connection(provider: string, config: Connection['spec']['config']): Con
   return { name: 'cases', spec: { provider, owner: 'crm-platform', config } };
 }
 
-const providers = new ProviderRegistry([
-  { provider: new SignedTokenProvider({} as never, 'https://mayfly.example') },
-  { provider: new DummyProvider({ now: () => new Date() }) },
-]);
+const providers = introspectableProviders();
 
 const declared = {
   connections: [

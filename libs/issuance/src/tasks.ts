@@ -1,35 +1,38 @@
-import {
-  type Answer,
-  type KeyHold,
-  type KeyHolds,
-  requesterOf,
-  type TaskIssuance,
-  type TaskRenewal,
-  type TaskStore,
-} from '@mayfly/issuance';
-import { type JsonObject, Problem, type TaskId } from '@mayfly/kernel';
-import { problemOf } from '@mayfly/policy';
-import type { TaskEnding } from '@mayfly/revocation';
-import type { TaskEndCause } from '@mayfly/tasks';
 import { actorOf } from '@mayfly/audit';
 import type { AgentPrincipal, Principal } from '@mayfly/identity';
-import type { CreateTask } from './task.schemas.js';
+import { type JsonObject, Problem, type TaskId } from '@mayfly/kernel';
+import { problemOf } from '@mayfly/policy';
+import type { TaskEndCause } from '@mayfly/tasks';
+import type { Answer, KeyHolds } from './key-holds.js';
+import type { KeyHold } from './request.js';
+import { requesterOf } from './requester.js';
+import type { TakeBack, TaskIssuance } from './task-issuance.js';
+import type { TaskRenewal } from './task-renewal.js';
+import type { TaskStore } from './task.store.js';
 import { grantView, previewView, taskView } from './task.view.js';
 
 export interface TasksParts {
   readonly issuance: TaskIssuance;
   readonly renewal: TaskRenewal;
-  readonly ending: TaskEnding;
+  readonly ending: TakeBack;
   readonly tasks: TaskStore;
   readonly keyHolds: KeyHolds;
 }
 
+/** The request for a task as the agent sends it. */
+export interface AskedTask {
+  readonly template: string;
+  readonly parameters: JsonObject;
+  readonly purpose: string;
+  readonly ttlSeconds?: number | undefined;
+}
+
 /** Creates, reads, renews and ends tasks for the routes. */
-export class TasksService {
+export class Tasks {
   constructor(private readonly parts: TasksParts) {}
 
   /** Grants a task and returns its secrets, once per idempotency key. */
-  async create(agent: AgentPrincipal, request: CreateTask, idempotencyKey: string | undefined): Promise<JsonObject> {
+  async create(agent: AgentPrincipal, request: AskedTask, idempotencyKey: string | undefined): Promise<JsonObject> {
     if (idempotencyKey === undefined) return (await this.grant(agent, request)).body;
     const { issuer, subject } = agent.identity;
     const owner = { agentId: agent.agent.id, runtime: agent.runtime, issuer, subject };
@@ -42,7 +45,7 @@ export class TasksService {
    * Predicts the result of `create`, control by control. Mints nothing, takes no quota. A denial (`policy_denied`,
    * `quota_exceeded`) is part of the answer; for any other problem it throws what `create` would throw.
    */
-  async dryRun(agent: AgentPrincipal, request: CreateTask): Promise<JsonObject> {
+  async dryRun(agent: AgentPrincipal, request: AskedTask): Promise<JsonObject> {
     const preview = await this.parts.issuance.preview(requesterOf(agent), asked(request));
     if (preview.decision.permitted) return previewView(preview);
     const problem = problemOf(preview.decision);
@@ -78,7 +81,7 @@ export class TasksService {
     return taskView(task, renewed);
   }
 
-  private async grant(agent: AgentPrincipal, request: CreateTask, keyHold?: KeyHold): Promise<Answer> {
+  private async grant(agent: AgentPrincipal, request: AskedTask, keyHold?: KeyHold): Promise<Answer> {
     const asking = { ...asked(request), ...(keyHold === undefined ? {} : { keyHold }) };
     const grant = await this.parts.issuance.issue(requesterOf(agent), asking);
     const { id, expiresAt } = grant.plan.task;
@@ -86,6 +89,6 @@ export class TasksService {
   }
 }
 
-function asked({ ttlSeconds, ...request }: CreateTask) {
+function asked({ ttlSeconds, ...request }: AskedTask) {
   return { ...request, ...(ttlSeconds === undefined ? {} : { ttlSeconds }) };
 }
