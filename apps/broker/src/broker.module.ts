@@ -10,10 +10,10 @@ import { AccessTokens } from '@mayfly/enforcement';
 import { History } from '@mayfly/evidence';
 import { IdentityGuard, ProblemFilter, RefusalRecorder } from '@mayfly/http';
 import { Tasks } from '@mayfly/issuance';
+import type { Services } from '@mayfly/service';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, Reflector } from '@nestjs/core';
-import type { Services } from './boot/services.js';
-import type { BrokerConfig } from './config.js';
+import type { RouteChoice } from './config.js';
 import { AgentsController } from './declarations/agents.controller.js';
 import { ConnectionsController } from './declarations/connections.controller.js';
 import { DeclarationsController } from './declarations/declarations.controller.js';
@@ -29,7 +29,7 @@ import { MeController } from './tasks/me.controller.js';
 import { TasksController } from './tasks/tasks.controller.js';
 import { TemplateVersionsController } from './templates/template-versions.controller.js';
 import { TemplatesController } from './templates/templates.controller.js';
-import { SERVICES } from './tokens.js';
+import { ROUTE_CHOICE, SERVICES } from './tokens.js';
 
 /** All API controllers. A test checks that each method states a permission. */
 const API = [
@@ -48,20 +48,21 @@ const API = [
 ];
 
 /** Returns the controllers of this process. A worker-only process serves health and metrics, and no API. */
-function controllersFor({ api, docs }: BrokerConfig) {
+function controllersFor({ api, docs }: RouteChoice) {
   if (!api) return [HealthController];
   return docs ? [...API, HealthController, OpenApiController] : [...API, HealthController];
 }
 
-/** The HTTP side of the broker, over composed services (boot/services.ts). */
+/** The HTTP side of the broker, over the services of `libs/service`. */
 @Module({})
 export class BrokerModule {
-  static over(services: Services): DynamicModule {
+  static over(services: Services, choice: RouteChoice): DynamicModule {
     return {
       module: BrokerModule,
-      controllers: controllersFor(services.config),
+      controllers: controllersFor(choice),
       providers: [
         { provide: SERVICES, useValue: services },
+        { provide: ROUTE_CHOICE, useValue: choice },
         { provide: Tasks, useValue: services.tasks },
         { provide: AgentLifecycle, useValue: services.agentLifecycle },
         { provide: ConnectionLifecycle, useValue: services.connectionLifecycle },

@@ -49,6 +49,7 @@ export type {
 export { IssuerTests } from './issuers/issuer-tests.js';
 export type { RemovableKind } from './records/declaration-uses.js';
 export { Declarations, type AppliedDeclarations } from './records/declarations.js';
+export { permittedTemplates } from './templates/permitted-templates.js';
 export { TargetExamination } from './templates/target-examination.js';
 export type {
   EditedDraft,

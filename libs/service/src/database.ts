@@ -1,7 +1,5 @@
 import { hkdfSync } from 'node:crypto';
 import { join } from 'node:path';
-import { Problem } from '@mayfly/kernel';
-import { applyMigrations, asOwner, grantRuntimeRole } from '@mayfly/persistence';
 import {
   developmentIssuer,
   type DevelopmentIssuer,
@@ -9,11 +7,13 @@ import {
   readOrCreateSecretFile,
   startEmbeddedPostgres,
 } from '@mayfly/embedded';
-import type { BrokerConfig } from '../config.js';
+import { Problem } from '@mayfly/kernel';
+import { applyMigrations, asOwner, grantRuntimeRole } from '@mayfly/persistence';
 import { projectFile } from './project-file.js';
+import type { ServiceSettings } from './settings.js';
 import { namingDatabase, namingDataDirectory } from './start-faults.js';
 
-/** The broker's database, with its sealing key and the start warnings. */
+/** The service's database, with its sealing key and the start warnings. */
 export interface Backing {
   readonly url: string;
   /** 32 bytes, hexadecimal */
@@ -26,21 +26,21 @@ export interface Backing {
 }
 
 /** Opens the database of `DATABASE_URL`, or the embedded one with demo data and development issuer; migrates it. */
-export async function openBacking(config: BrokerConfig, log: (message: string) => void): Promise<Backing> {
-  return config.databaseUrl === undefined ? embedded(config, log) : external(config, config.databaseUrl);
+export async function openBacking(settings: ServiceSettings, log: (message: string) => void): Promise<Backing> {
+  return settings.databaseUrl === undefined ? embedded(settings, log) : external(settings, settings.databaseUrl);
 }
 
-async function embedded(config: BrokerConfig, log: (message: string) => void): Promise<Backing> {
-  const server = await namingDataDirectory(() => startEmbeddedPostgres({ dataDir: config.dataDir, log }));
+async function embedded(settings: ServiceSettings, log: (message: string) => void): Promise<Backing> {
+  const server = await namingDataDirectory(() => startEmbeddedPostgres({ dataDir: settings.dataDir, log }));
   try {
     const [demoUrl, issuer] = await Promise.all([
       prepareDemoDatabase(server),
-      developmentIssuer(config.dataDir, { production: config.production, create: true }),
+      developmentIssuer(settings.dataDir, { production: settings.production, create: true }),
       migrate(server.url('mayfly', 'postgres'), server.url('mayfly')),
     ]);
     return {
       url: server.url('mayfly'),
-      sealingKey: config.sealingKey ?? sealingKeyFile(config.dataDir),
+      sealingKey: settings.sealingKey ?? sealingKeyFile(settings.dataDir),
       embedded: { issuer, secrets: { CRM_DATABASE_URL: demoUrl } },
       warnings: ['the development issuer is on: whoever can read the data directory can be any agent and any person'],
       stop: () => server.stop(),
@@ -51,19 +51,19 @@ async function embedded(config: BrokerConfig, log: (message: string) => void): P
   }
 }
 
-async function external(config: BrokerConfig, url: string): Promise<Backing> {
+async function external(settings: ServiceSettings, url: string): Promise<Backing> {
   const warnings: string[] = [];
-  if (config.migrationUrl === undefined) {
+  if (settings.migrationUrl === undefined) {
     warnings.push('MAYFLY_MIGRATION_URL is not set: the serving role owns the history, which only triggers protect');
   }
-  if (config.sealingKey === undefined) {
+  if (settings.sealingKey === undefined) {
     warnings.push(
       'MAYFLY_SEALING_KEY is not set: the key is derived from DATABASE_URL, and is lost when its password changes',
     );
   }
-  const owner = config.migrationUrl === undefined ? 'DATABASE_URL' : 'MAYFLY_MIGRATION_URL';
-  await namingDatabase(owner, () => migrate(config.migrationUrl ?? url, url));
-  return { url, sealingKey: config.sealingKey ?? sealingKeyFrom(url), warnings, stop: () => Promise.resolve() };
+  const owner = settings.migrationUrl === undefined ? 'DATABASE_URL' : 'MAYFLY_MIGRATION_URL';
+  await namingDatabase(owner, () => migrate(settings.migrationUrl ?? url, url));
+  return { url, sealingKey: settings.sealingKey ?? sealingKeyFrom(url), warnings, stop: () => Promise.resolve() };
 }
 
 /** Applies migrations as the owner, then grants the serving role its rights when it is another role. */

@@ -18,7 +18,9 @@ const OWN = { MAYFLY_SEALING_KEY: 'canary', DATABASE_URL: 'canary', REDIS_URL: '
 
 function sourceOf(options: { secretsDir?: string; defaults?: Record<string, string> } = {}): ProcessSecretSource {
   const { secretsDir, defaults = {} } = options;
-  return new ProcessSecretSource({ CRM: 'from-the-environment', EMPTY: '', ...OWN }, defaults, secretsDir);
+  const isReserved = (name: string) => /^(mayfly_.*|node_env)$/i.test(name) || name in OWN;
+  const values = { CRM: 'from-the-environment', EMPTY: '', ...OWN };
+  return new ProcessSecretSource({ values, isReserved }, defaults, secretsDir);
 }
 
 describe('secrets by reference', () => {

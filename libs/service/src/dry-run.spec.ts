@@ -7,7 +7,7 @@ import { type FieldError, type Json, type JsonObject, Problem } from '@mayfly/ke
 import { type CompiledTemplate, lintTemplate } from '@mayfly/templates';
 import { FakeTaskStores, IssuanceService, templateOf } from '@mayfly/testing';
 import fc from 'fast-check';
-import { CONNECTIONS, providersWithoutTargets } from '../../../../test/support/providers-without-targets.js';
+import { CONNECTIONS, providersWithoutTargets } from '../../../test/support/providers-without-targets.js';
 
 interface Refusal {
   readonly code: string;

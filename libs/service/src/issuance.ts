@@ -35,8 +35,8 @@ import { redactText } from './redaction.js';
 
 /** Builds the parts that grant tasks (`POST /tasks`), renew them and revoke their credentials. */
 export function buildIssuance(foundation: Foundation, providers: ProviderRegistry, secrets: SecretSource) {
-  const { config, database, clock, sealer, catalog, metrics, log, report } = foundation;
-  const observer = stepObserver(config.failpoint);
+  const { settings, database, clock, sealer, catalog, metrics, log, report } = foundation;
+  const observer = stepObserver(settings.failpoint);
   const targets = new Targets(providers, catalog, secrets);
   const issuanceStore = new PgIssuanceStore(database.pool);
   const denials = denialLog(issuanceStore, foundation);

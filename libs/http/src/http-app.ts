@@ -1,35 +1,40 @@
 import type { RequestListener } from 'node:http';
 import { newId, Problem } from '@mayfly/kernel';
-import {
-  ConnectionDrain,
-  createBoundedServer,
-  type RenderedProblem,
-  renderErrorAt,
-  renderProblem,
-  RouteMethods,
-  useStrictBodies,
-  validationProblem,
-} from '@mayfly/http';
-import { StandardSchemaValidationPipe } from '@nestjs/common';
+import { type DynamicModule, StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
 import { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { BrokerModule } from '../broker.module.js';
-import { OpenApi } from '../service/openapi.js';
+import type { Logger } from 'pino';
 import { useBodyLimits } from './body-limits.js';
-import type { Services } from './services.js';
+import { useStrictBodies } from './body-parsers.js';
+import { ConnectionDrain } from './connection-drain.js';
+import { createBoundedServer } from './http-server.js';
+import { type RenderedProblem, renderErrorAt, renderProblem } from './problem-table.js';
+import { RouteMethods } from './route-methods.js';
+import { validationProblem } from './validation-problem.js';
 
 const BODY_LIMIT_BYTES = 64 * 1024;
 
-/** Creates the HTTP application over composed services. The caller makes it listen. */
-export async function createHttp(services: Services): Promise<NestFastifyApplication> {
+export interface HttpAppParts {
+  /** the Nest module with the app's controllers */
+  readonly module: DynamicModule;
+  readonly log: Logger;
+  readonly metrics: {
+    requestAnswered(method: string, route: string | undefined, status: number, seconds: number): void;
+  };
+  /** the body limits, in bytes, of routes that take more than 64 KiB */
+  readonly bodyLimits: ReadonlyMap<string, number>;
+}
+
+/** Creates the HTTP application of a module. The caller makes it listen. */
+export async function createHttpApp(parts: HttpAppParts): Promise<NestFastifyApplication> {
   const drain = new ConnectionDrain();
   const adapter = new FastifyAdapter({
     // Fastify opens one server per address of `localhost`.
     serverFactory: (handler: RequestListener) => createBoundedServer(handler, drain),
     // The bounded server answers client errors itself, on each address of `localhost`.
     clientErrorHandler: () => undefined,
-    loggerInstance: services.log,
+    loggerInstance: parts.log,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     genReqId: () => newId('req'),
@@ -37,15 +42,15 @@ export async function createHttp(services: Services): Promise<NestFastifyApplica
     routerOptions: { maxParamLength: 200 },
     frameworkErrors: refuseAddress,
   });
-  const app = await NestFactory.create<NestFastifyApplication>(BrokerModule.over(services), adapter, {
+  const app = await NestFactory.create<NestFastifyApplication>(parts.module, adapter, {
     bodyParser: false,
     logger: false,
   });
   const fastify = app.getHttpAdapter().getInstance();
   useStrictBodies(fastify);
-  useBodyLimits(fastify);
+  useBodyLimits(fastify, parts.bodyLimits);
   fastify.addHook('onResponse', (request, reply, done) => {
-    const { metrics } = services;
+    const { metrics } = parts;
     metrics.requestAnswered(request.method, request.routeOptions.url, reply.statusCode, reply.elapsedTime / 1000);
     done();
   });
@@ -61,7 +66,6 @@ export async function createHttp(services: Services): Promise<NestFastifyApplica
   fastify.addHook('onClose', () => drain.drain());
   refuseUnrouted(fastify);
   app.useGlobalPipes(new StandardSchemaValidationPipe({ exceptionFactory: validationProblem }));
-  app.get(OpenApi).describe(app);
   return app;
 }
 

@@ -14,7 +14,7 @@ export interface ProviderParts {
   readonly publicUrl: string;
   readonly sessions: DatabaseSessions;
   readonly denials: DenialDocuments;
-  /** for development only: `config.production` turns both off */
+  /** for development only: production turns both off */
   readonly allowPlainHttp: boolean;
   readonly allowTokenAuth: boolean;
 }

@@ -29,7 +29,7 @@ import { buildProviders } from './build-providers.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
 import { buildIssuance } from './issuance.js';
 
-/** All parts of the running service. Only boot/ constructs them, once per process. */
+/** All parts of the running service. `startService` builds them, once per process. */
 export type Services = Awaited<ReturnType<typeof buildServices>>;
 
 export async function buildServices(inputs: ServiceInputs) {
@@ -114,11 +114,11 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
 }
 
 /** Builds the background parts. The queue starts revocations on time; without it, the sweep finds them. */
-function buildWorkerSide({ config, database, clock, log }: Foundation, { backing }: ServiceInputs) {
-  const backend = config.redisUrl === undefined ? postgresBackend(backing.url) : redisBackend(config.redisUrl);
+function buildWorkerSide({ settings, database, clock, log }: Foundation, { backing }: ServiceInputs) {
+  const backend = settings.redisUrl === undefined ? postgresBackend(backing.url) : redisBackend(settings.redisUrl);
   return {
     outbox: new Outbox(database.pool),
     auditSealer: new AuditSealer(database.pool),
-    queue: config.queue ? new LeaseQueue(backend, clock, log) : undefined,
+    queue: settings.queue ? new LeaseQueue(backend, clock, log) : undefined,
   };
 }

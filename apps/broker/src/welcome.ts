@@ -1,5 +1,5 @@
-import { projectFile } from './project-file.js';
-import type { Broker } from './service.js';
+import { projectFile } from '@mayfly/service';
+import type { Broker } from './broker.js';
 
 /** Prints the service's address and, in the embedded default, a first request to paste. */
 export function printWelcome({ url, backing, services }: Pick<Broker, 'url' | 'backing' | 'services'>): void {
@@ -9,7 +9,7 @@ export function printWelcome({ url, backing, services }: Pick<Broker, 'url' | 'b
       '',
       'A first request, to paste into another terminal in this directory:',
       '',
-      firstRequest(url, services.config.dataDir),
+      firstRequest(url, services.settings.dataDir),
       '',
     );
   process.stdout.write(`${lines.join('\n')}\n`);

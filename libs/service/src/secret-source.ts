@@ -2,15 +2,21 @@ import { readFile, realpath } from 'node:fs/promises';
 import { isAbsolute, resolve, sep } from 'node:path';
 import type { SecretSource } from '@mayfly/credentials';
 import { Problem } from '@mayfly/kernel';
-import { isOwnVariable } from '../config.js';
 
 /** Virtual file systems: `/proc/self/environ` would leak the broker's own environment. */
 const SYSTEM = ['/proc', '/sys', '/dev'];
 
+/** The environment variables that `env:` references read. */
+export interface SecretVariables {
+  readonly values: Readonly<Record<string, string | undefined>>;
+  /** true for a setting of the service: no reference may read it */
+  isReserved(name: string): boolean;
+}
+
 /** Reads secrets from environment variables and files. An unset variable falls back to the embedded start's default. */
 export class ProcessSecretSource implements SecretSource {
   constructor(
-    private readonly environment: Readonly<Record<string, string | undefined>>,
+    private readonly variables: SecretVariables,
     private readonly defaults: Readonly<Record<string, string>>,
     /** refuses files outside this directory; undefined: reads any absolute path */
     private readonly secretsDir?: string,
@@ -20,7 +26,9 @@ export class ProcessSecretSource implements SecretSource {
   faultOf(reference: string): string | undefined {
     const place = placeOf(reference);
     if (reference.startsWith('env:'))
-      return isOwnVariable(place) ? `\`${place}\` is a setting of the service; put the secret elsewhere` : undefined;
+      return this.variables.isReserved(place)
+        ? `\`${place}\` is a setting of the service; put the secret elsewhere`
+        : undefined;
     if (!isAbsolute(place)) return 'give the absolute path of the file';
     if (SYSTEM.some((directory) => isBelow(directory, resolve(place)))) return 'name a file that holds a secret';
     if (this.secretsDir === undefined || isBelow(this.secretsDir, resolve(place))) return undefined;
@@ -36,7 +44,7 @@ export class ProcessSecretSource implements SecretSource {
       if (text) return text;
       throw refused(reference, ': the file is not there, is empty, or may not be read');
     }
-    const value = this.environment[place] ?? this.defaults[place];
+    const value = this.variables.values[place] ?? this.defaults[place];
     if (value) return value;
     throw refused(
       reference,

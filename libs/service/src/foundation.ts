@@ -1,29 +1,29 @@
 import type { IdentityTokens } from '@mayfly/credentials';
 import { Catalog } from '@mayfly/declarations';
 import { PublicEgress } from '@mayfly/egress';
+import { createGuardedFetch } from '@mayfly/fetch';
 import { IdentityVerifier, IssuerKeySource } from '@mayfly/identity';
 import { Database, DatabaseClock, LeaseStatistics, PgCatalogSource, PgSigningKeyStore } from '@mayfly/persistence';
-import { createGuardedFetch } from '@mayfly/fetch';
 import { Metrics } from '@mayfly/telemetry';
 import { FederationTokens, KeyRing, Sealer } from '@mayfly/trust';
 import type { Logger } from 'pino';
-import type { BrokerConfig } from '../config.js';
 import type { Backing } from './database.js';
-import { ProcessSecretSource } from './secret-source.js';
+import { ProcessSecretSource, type SecretVariables } from './secret-source.js';
+import type { ServiceSettings } from './settings.js';
 import { namingDatabase } from './start-faults.js';
 
 export interface ServiceInputs {
-  readonly config: BrokerConfig;
+  readonly settings: ServiceSettings;
   readonly backing: Backing;
   readonly publicUrl: string;
   readonly log: Logger;
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly variables: SecretVariables;
 }
 
 /** The parts that all others need: database, clock, keys, identity verifier, catalog, egress, metrics. */
 export type Foundation = Awaited<ReturnType<typeof buildFoundation>>;
 
-export async function buildFoundation({ config, backing, publicUrl, log, environment }: ServiceInputs) {
+export async function buildFoundation({ settings, backing, publicUrl, log, variables }: ServiceInputs) {
   const report = (error: unknown): void => {
     log.error({ err: error }, 'background work failed');
   };
@@ -34,15 +34,15 @@ export async function buildFoundation({ config, backing, publicUrl, log, environ
   const keyRing = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'access'), sealer, clock);
   const federationKeys = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'federation'), sealer, clock);
   const federationTokens: IdentityTokens = new FederationTokens(federationKeys, clock, `${publicUrl}/federation`);
-  const secrets = new ProcessSecretSource(environment, backing.embedded?.secrets ?? {}, config.secretsDir);
-  const egress = new PublicEgress(config.egressAllow);
+  const secrets = new ProcessSecretSource(variables, backing.embedded?.secrets ?? {}, settings.secretsDir);
+  const egress = new PublicEgress(settings.egressAllow);
   const fetchJson = createGuardedFetch({ egress });
   const keySource = new IssuerKeySource({ fetchJson, readFile: (path) => secrets.read(`file:${path}`) }, clock);
   const verifier = new IdentityVerifier(keySource, clock);
   const catalog = new Catalog(new PgCatalogSource(database.prisma, report), verifier, clock, report);
   const metrics = new Metrics(new LeaseStatistics(database.pool));
   return {
-    ...{ config, publicUrl, log, report, database, clock, sealer, egress, verifier, catalog, metrics },
+    ...{ settings, publicUrl, log, report, database, clock, sealer, egress, verifier, catalog, metrics },
     ...{ secrets, keySource, keyRing, federationKeys, federationTokens },
   };
 }

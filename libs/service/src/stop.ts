@@ -1,7 +1,7 @@
 import { Problem } from '@mayfly/kernel';
 import type { CatalogListener } from '@mayfly/persistence';
-import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Logger } from 'pino';
+import type { AppServer } from './app-server.js';
 import type { Background } from './background.js';
 import type { Backing } from './database.js';
 import type { Services } from './services.js';
@@ -13,7 +13,7 @@ const ORDERLY_MS = 17_000;
 export interface Running {
   readonly backing: Backing;
   services?: Services;
-  app?: NestFastifyApplication;
+  app?: Pick<AppServer, 'close'>;
   background?: Background;
   listener?: CatalogListener;
 }

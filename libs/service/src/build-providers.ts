@@ -6,12 +6,12 @@ import type { Foundation } from './foundation.js';
 import { PROVIDERS } from './providers.js';
 
 /** Builds the providers of `PROVIDERS`. `closeProviders` ends their sessions at targets. */
-export function buildProviders({ config, database, keyRing, federationTokens, clock, publicUrl }: Foundation) {
+export function buildProviders({ settings, database, keyRing, federationTokens, clock, publicUrl }: Foundation) {
   const sessions = new DatabaseSessions();
   const parts = {
     ...{ clock, identityTokens: federationTokens, signer: new TokenSigner(keyRing, clock), publicUrl, sessions },
     ...{ denials: new PgDenialStore(database.pool, clock) },
-    ...{ allowPlainHttp: !config.production, allowTokenAuth: !config.production },
+    ...{ allowPlainHttp: !settings.production, allowTokenAuth: !settings.production },
   };
   const providers = new ProviderRegistry(PROVIDERS.map((entry) => entry.build(parts)));
   const closeProviders = async (): Promise<void> => {

@@ -2,14 +2,14 @@ import { readdir, readFile } from 'node:fs/promises';
 import { extname, join, relative } from 'node:path';
 import { MAYFLY } from '@mayfly/audit';
 import {
-  parseDeclarations,
-  parseDocument,
   type AppliedDeclarations,
   type Declaration,
   type Declarations,
+  parseDeclarations,
+  parseDocument,
 } from '@mayfly/declarations';
-import { Problem, type Json } from '@mayfly/kernel';
-import { unreadableDirectory, unreadableFile } from '../boot/start-faults.js';
+import { type Json, Problem } from '@mayfly/kernel';
+import { unreadableDirectory, unreadableFile } from './start-faults.js';
 
 const MAX_FILES = 200;
 
