@@ -4,7 +4,15 @@ export { Permits, type Permission } from './access/permits.js';
 export { RefusalRecorder } from './access/refusal.recorder.js';
 export { ApiProblems, ProblemSchema } from './api-problems.js';
 export { createHttpApp } from './http-app.js';
-export { PageQuerySchema, pageSchema, type PageQuery } from './page.js';
-export { ApiIfMatch, ApiIfMatchOrNew, isCreation, mustMatch, mustMatchOrBeNew, sendEtag } from './preconditions.js';
+export { answerPage, PageQuerySchema, pageSchema, type PageQuery } from './page.js';
+export {
+  ApiIfMatch,
+  ApiIfMatchOrNew,
+  isCreation,
+  mustMatch,
+  mustMatchOrBeNew,
+  type RequestHeaders,
+} from './preconditions.js';
 export { renderProblem } from './problem-table.js';
 export { ProblemFilter } from './problem.filter.js';
+export { AnswersRevised, type RevisedForm } from './revised-answer.js';

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
-import { PageQuerySchema } from './page.js';
+import { z } from 'zod';
+import { answerPage, PageQuerySchema } from './page.js';
 
 describe('a page of a list', () => {
   it.each([
@@ -16,4 +17,20 @@ describe('a page of a list', () => {
       expect(PageQuerySchema.safeParse(query).success).toBe(false);
     },
   );
+});
+
+describe('an answer with a page', () => {
+  const form = { position: z.string(), view: (name: string) => ({ name }) };
+
+  it('has the views of the items, and a cursor that reads on after them', async () => {
+    const first = await answerPage({ limit: 1 }, form, async ({ limit, after }) => {
+      expect([limit, after]).toEqual([1, undefined]);
+      return { items: ['a'], next: 'a' };
+    });
+    expect(first.items).toEqual([{ name: 'a' }]);
+    const last = await answerPage({ limit: 1, cursor: first.nextCursor as string }, form, async ({ after }) => ({
+      items: [`after ${String(after)}`],
+    }));
+    expect(last).toEqual({ items: [{ name: 'after a' }], nextCursor: null });
+  });
 });

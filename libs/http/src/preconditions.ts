@@ -5,7 +5,8 @@ import { ApiHeader } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { ApiProblems } from './api-problems.js';
 
-type Headers = FastifyRequest['headers'];
+/** The headers of a request, by their lower-case names. */
+export type RequestHeaders = FastifyRequest['headers'];
 
 /** Sends the strong entity tag of a revision (RFC 9110 §8.8.3). */
 export function sendEtag(reply: FastifyReply, revision: number): void {
@@ -16,7 +17,7 @@ export function sendEtag(reply: FastifyReply, revision: number): void {
  * Returns the precondition of a change: `If-Match` must name the stored revision (RFC 9110 §13.1.1). Throws
  * `precondition_required` without the header.
  */
-export function mustMatch(headers: Headers): Precondition {
+export function mustMatch(headers: RequestHeaders): Precondition {
   const wanted = headers['if-match'];
   if (wanted === undefined) {
     throw new Problem('precondition_required', 'send `If-Match` with the `ETag` of what was read');
@@ -26,12 +27,12 @@ export function mustMatch(headers: Headers): Precondition {
 }
 
 /** True for a PUT that may only create; it is answered with 201 (RFC 9110 §9.3.4). */
-export function isCreation(headers: Headers): boolean {
+export function isCreation(headers: RequestHeaders): boolean {
   return headers['if-none-match'] === '*';
 }
 
 /** Returns the precondition of a PUT: `If-None-Match: *` creates (RFC 9110 §13.1.2), `If-Match` changes. */
-export function mustMatchOrBeNew(headers: Headers): Precondition {
+export function mustMatchOrBeNew(headers: RequestHeaders): Precondition {
   return isCreation(headers) ? { must: 'be-new', otherwise: 'precondition_failed' } : mustMatch(headers);
 }
 
