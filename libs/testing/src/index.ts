@@ -6,6 +6,7 @@ export { DISCOVERY_URI, IssuerWeb, JWKS_URI } from './issuer-web.js';
 export { FakeIssuer, type FakeIssuerOptions } from './fake-issuer.js';
 export { createMigratedDatabase } from './migrated-database.js';
 export { bareEntry } from './bare-entry.js';
+export { introspectableProviders } from './introspectable-providers.js';
 export { mintOrder } from './mint-order.js';
 export { activationOf, declareFor, requesterAt, taskIntent, templateOf, type IntentOptions } from './builders.js';
 export { FakeDeclarationStore } from './fake-declaration-store.js';

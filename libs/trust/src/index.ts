@@ -3,5 +3,5 @@ export type { SigningAlgorithm } from './jws.js';
 export { KEY_RING_DEFAULTS, KeyRing, type KeyRingOptions } from './key-ring.js';
 export { Sealer, type SealingKeys } from './sealer.js';
 export type { PublicSigningJwk, SigningKeyPurpose, SigningKeyStore, StoredSigningKey } from './signing-key-store.js';
-export { TokenSigner, type TokenClaims } from './token-signer.js';
+export { ACCESS_TOKEN_TYPE, TokenSigner, type TokenClaims } from './token-signer.js';
 export { TokenVerifier, type TokenExpectations } from './token-verifier.js';
