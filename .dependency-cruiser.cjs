@@ -5,9 +5,10 @@ const TIERS = [
   ['kernel', 'egress'],
   ['identity', 'policy', 'templates', 'audit', 'trust'],
   ['tasks', 'credentials'],
-  ['issuance', 'revocation', 'declarations'],
+  ['issuance', 'revocation', 'declarations', 'enforcement', 'evidence'],
   ['postgres'],
   ['persistence', 'providers/[^/]+', 'http', 'telemetry', 'queue', 'fetch', 'embedded'],
+  ['service'],
 ];
 
 /** The first tier that may know a framework, a database or a network library. */
@@ -157,10 +158,11 @@ const rules = [
     to: { path: packages(['pg']) },
   },
   {
-    name: 'routes-and-use-cases-know-ports-not-persistence',
+    // no room of tier 5 or lower can import them either: `service` alone assembles them
+    name: 'apps-know-the-service-not-its-adapters',
     severity: 'error',
-    from: { path: '^apps/broker/src/', pathNot: '^apps/broker/src/boot/' },
-    to: { path: '^libs/persistence/' },
+    from: { path: '^apps/' },
+    to: { path: rooms(['persistence', 'providers/[^/]+', 'queue', 'fetch']) },
   },
   {
     name: 'testing-is-for-tests',

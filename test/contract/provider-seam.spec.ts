@@ -24,8 +24,8 @@ import {
   templateOf,
   type ProviderSubject,
 } from '@mayfly/testing';
+import { PROVIDERS, type ProviderParts } from '@mayfly/service';
 import { z } from 'zod';
-import { PROVIDERS, type ProviderParts } from '../../apps/broker/src/boot/providers.js';
 import { secretText } from './crm-database.js';
 
 const ConfigSchema = z.strictObject({ site: z.string().default('north') });

@@ -3,7 +3,8 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startEmbeddedPostgres } from '@mayfly/embedded';
-import { ENTRY_FACTS, type AuditEntryType } from '@mayfly/audit';
+import type { AuditEntryType } from '@mayfly/audit';
+import { factFaults } from '@mayfly/testing';
 import { Sealer } from '@mayfly/trust';
 import type { TestAnswer, TestCall } from '../support/broker.js';
 import { type BrokerProcess, openEmbeddedScene } from '../support/broker-process.js';
@@ -161,7 +162,6 @@ async function readWhatIsLeft(): Promise<void> {
 }
 
 /** The members of an entry's body that every kind has. */
-const ENVELOPE = new Set(['id', 'at', 'type', 'factsVersion', 'actor', 'taskId', 'leaseId', 'agent']);
 
 interface StoredEntry {
   readonly type: AuditEntryType;
@@ -226,13 +226,7 @@ describe('the audit of a whole life', () => {
     for (const kind of ['task.granted', 'task.denied', 'identity.refused', 'lease.revoked', 'task.renewed'] as const) {
       expect(kinds).toContain(kind);
     }
-    const faults = entries.flatMap(({ type, body }) => {
-      const members = Object.entries(JSON.parse(body) as Record<string, unknown>);
-      const facts = Object.fromEntries(members.filter(([member]) => !ENVELOPE.has(member)));
-      const parsed = ENTRY_FACTS[type].safeParse(facts);
-      return parsed.success ? [] : [`${type}: ${parsed.error.message} in ${body}`];
-    });
-    expect(faults).toEqual([]);
+    expect(entries.flatMap(({ body }) => factFaults(body))).toEqual([]);
   });
 });
 

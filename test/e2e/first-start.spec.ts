@@ -4,7 +4,7 @@ import { createServer, type AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { newId, type Problem } from '@mayfly/kernel';
 import { startTestPostgres, type TestDatabase } from '@mayfly/testing';
-import { startBroker } from '../../apps/broker/src/boot/service.js';
+import { startBroker } from '../../apps/broker/src/broker.js';
 import { readConfig } from '../../apps/broker/src/config.js';
 import { rowsOf } from '../support/rows.js';
 import { until } from '../support/until.js';

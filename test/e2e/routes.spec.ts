@@ -3,10 +3,8 @@ import { RoleSchema } from '@mayfly/identity';
 import { Controller, Get, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, NestFactory, Reflector } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { ProblemFilter } from '@mayfly/http';
-import { createHttp } from '../../apps/broker/src/boot/http.js';
-import { IdentityGuard } from '../../apps/broker/src/security/identity.guard.js';
-import type { Permission } from '../../apps/broker/src/security/permits.js';
+import { IdentityGuard, type Permission, ProblemFilter } from '@mayfly/http';
+import { createHttp } from '../../apps/broker/src/http.js';
 import { startTestBroker, type TestBroker } from '../support/broker.js';
 import { agentDocument, yamlOf } from '../support/documents.js';
 
@@ -84,7 +82,7 @@ const routes: string[] = [];
 beforeAll(async () => {
   mayfly = await startTestBroker({ documents: yamlOf(agentDocument('support-agent')) });
   await mayfly.broker.services.federationKeys.rotateIfDue();
-  app = await createHttp(mayfly.broker.services);
+  app = await createHttp(mayfly.broker.services, { api: true, docs: true });
   app
     .getHttpAdapter()
     .getInstance()

@@ -6,7 +6,7 @@ import type { Role } from '@mayfly/identity';
 import type { JsonObject } from '@mayfly/kernel';
 import { prepareDemoDatabase } from '@mayfly/embedded';
 import { FakeIssuer, startTestPostgres, type TestDatabase } from '@mayfly/testing';
-import { type Broker, startBroker } from '../../apps/broker/src/boot/service.js';
+import { type Broker, startBroker } from '../../apps/broker/src/broker.js';
 import { readConfig } from '../../apps/broker/src/config.js';
 
 const ROLES: readonly Role[] = ['platform', 'approver', 'operator', 'auditor'];

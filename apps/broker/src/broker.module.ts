@@ -6,32 +6,30 @@ import {
   IssuerTests,
   Templates,
 } from '@mayfly/declarations';
-import { ProblemFilter } from '@mayfly/http';
+import { AccessTokens } from '@mayfly/enforcement';
+import { History } from '@mayfly/evidence';
+import { IdentityGuard, ProblemFilter, RefusalRecorder } from '@mayfly/http';
+import { Tasks } from '@mayfly/issuance';
+import type { Services } from '@mayfly/service';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, Reflector } from '@nestjs/core';
-import type { Services } from './boot/services.js';
-import type { BrokerConfig } from './config.js';
+import type { RouteChoice } from './config.js';
 import { AgentsController } from './declarations/agents.controller.js';
 import { ConnectionsController } from './declarations/connections.controller.js';
 import { DeclarationsController } from './declarations/declarations.controller.js';
 import { IssuersController } from './declarations/issuers.controller.js';
 import { HistoryController } from './history/history.controller.js';
-import { HistoryService } from './history/history.service.js';
 import { FederationController } from './oauth/federation.controller.js';
 import { MetadataController } from './oauth/metadata.controller.js';
 import { OAuthController } from './oauth/oauth.controller.js';
-import { TokensService } from './oauth/tokens.service.js';
-import { IdentityGuard } from './security/identity.guard.js';
-import { RefusalRecorder } from './security/refusal.recorder.js';
 import { HealthController } from './service/health.controller.js';
-import { OpenApi } from './service/openapi.js';
 import { OpenApiController } from './service/openapi.controller.js';
+import { OpenApi } from './service/openapi.js';
 import { MeController } from './tasks/me.controller.js';
 import { TasksController } from './tasks/tasks.controller.js';
-import { TasksService } from './tasks/tasks.service.js';
 import { TemplateVersionsController } from './templates/template-versions.controller.js';
 import { TemplatesController } from './templates/templates.controller.js';
-import { SERVICES } from './tokens.js';
+import { ROUTE_CHOICE, SERVICES } from './tokens.js';
 
 /** All API controllers. A test checks that each method states a permission. */
 const API = [
@@ -50,21 +48,22 @@ const API = [
 ];
 
 /** Returns the controllers of this process. A worker-only process serves health and metrics, and no API. */
-function controllersFor({ api, docs }: BrokerConfig) {
+function controllersFor({ api, docs }: RouteChoice) {
   if (!api) return [HealthController];
   return docs ? [...API, HealthController, OpenApiController] : [...API, HealthController];
 }
 
-/** The HTTP side of the broker, over composed services (boot/services.ts). */
+/** The HTTP side of the broker, over the services of `libs/service`. */
 @Module({})
 export class BrokerModule {
-  static over(services: Services): DynamicModule {
+  static over(services: Services, choice: RouteChoice): DynamicModule {
     return {
       module: BrokerModule,
-      controllers: controllersFor(services.config),
+      controllers: controllersFor(choice),
       providers: [
         { provide: SERVICES, useValue: services },
-        { provide: TasksService, useValue: services.tasksService },
+        { provide: ROUTE_CHOICE, useValue: choice },
+        { provide: Tasks, useValue: services.tasks },
         { provide: AgentLifecycle, useValue: services.agentLifecycle },
         { provide: ConnectionLifecycle, useValue: services.connectionLifecycle },
         { provide: IssuerTests, useValue: services.issuerTests },
@@ -72,8 +71,8 @@ export class BrokerModule {
         { provide: DeclarationChecks, useValue: services.declarationChecks },
         { provide: Templates, useValue: services.templates },
         { provide: RefusalRecorder, useValue: services.refusals },
-        { provide: TokensService, useValue: services.tokensService },
-        { provide: HistoryService, useValue: services.historyService },
+        { provide: AccessTokens, useValue: services.accessTokens },
+        { provide: History, useValue: services.history },
         {
           provide: APP_GUARD,
           inject: [Reflector],

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { suggestKey } from '@mayfly/declarations';
 import { AllowList, InvalidAllowList } from '@mayfly/egress';
 import { Problem } from '@mayfly/kernel';
+import type { ServiceSettings } from '@mayfly/service';
 import { z } from 'zod';
 
 const flag = (fallback: 'on' | 'off') =>
@@ -65,36 +66,19 @@ const EnvironmentSchema = z.object({
   MAYFLY_FAILPOINT: z.string().optional(),
 });
 
-/** The broker's settings, frozen. A variable that is not set is `undefined`. */
-export interface BrokerConfig {
-  readonly production: boolean;
+/** The broker's settings, frozen: those of the service, and those of its HTTP side. */
+export interface BrokerConfig extends ServiceSettings {
   readonly host: string;
   readonly port: number;
-  readonly databaseUrl: string | undefined;
-  readonly migrationUrl: string | undefined;
-  readonly redisUrl: string | undefined;
-  readonly dataDir: string;
-  /** YAML files to apply at start; never in production */
-  readonly configDir: string | undefined;
-  /** the only directory for `file:` references */
-  readonly secretsDir: string | undefined;
-  /** path of the file with issuers that have roles, applied at start in every mode */
-  readonly bootstrapIssuer: string | undefined;
   /** without a trailing slash */
   readonly publicUrl: string | undefined;
-  readonly sealingKey: string | undefined;
-  /** addresses that egress may reach although they are not public */
-  readonly egressAllow: AllowList;
-  readonly logLevel: string;
   /** serves the API; off: health and metrics only */
   readonly api: boolean;
-  /** revokes at deadlines and runs the other worker loops */
-  readonly worker: boolean;
-  readonly queue: boolean;
   readonly docs: boolean;
-  /** kills the process with SIGKILL after this issuance step; for crash tests, never in production */
-  readonly failpoint: string | undefined;
 }
+
+/** The settings that choose the routes of a process. */
+export type RouteChoice = Pick<BrokerConfig, 'api' | 'docs'>;
 
 /** The environment of the process. Declared secrets may refer to its variables (`env:NAME`). */
 export const environment: Readonly<Record<string, string | undefined>> = process.env;

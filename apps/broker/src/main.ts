@@ -1,9 +1,9 @@
 import 'reflect-metadata';
 import { Problem } from '@mayfly/kernel';
-import { redactText } from './boot/redaction.js';
-import { printWelcome } from './boot/welcome.js';
-import { startBroker } from './boot/service.js';
+import { redactText } from '@mayfly/service';
+import { startBroker } from './broker.js';
 import { environment, readConfig } from './config.js';
+import { printWelcome } from './welcome.js';
 
 /** The longest time for a stop, including the embedded PostgreSQL; then the process exits. */
 const LAST_RESORT_SECONDS = 45;

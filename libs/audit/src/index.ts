@@ -1,3 +1,4 @@
+export { actorOf } from './actor.js';
 export type {
   AuditFilter,
   AuditHistory,

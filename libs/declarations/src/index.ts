@@ -34,6 +34,7 @@ export {
   type Declarer,
   type RecordKind,
 } from './records/declared-record.js';
+export { declarerOf } from './records/declarer.js';
 export { requireMet, type Precondition } from './records/precondition.js';
 export { DeclarationChecks, type PredictedRun } from './declaration-checks.js';
 export type {
@@ -48,6 +49,7 @@ export type {
 export { IssuerTests } from './issuers/issuer-tests.js';
 export type { RemovableKind } from './records/declaration-uses.js';
 export { Declarations, type AppliedDeclarations } from './records/declarations.js';
+export { permittedTemplates } from './templates/permitted-templates.js';
 export { TargetExamination } from './templates/target-examination.js';
 export type {
   EditedDraft,

@@ -1,7 +1,18 @@
-export { useStrictBodies } from './body-parsers.js';
-export { ConnectionDrain } from './connection-drain.js';
-export { createBoundedServer } from './http-server.js';
-export { renderErrorAt, renderProblem, type RenderedProblem } from './problem-table.js';
+export { Caller, CallingAgent } from './access/caller.js';
+export { IdentityGuard } from './access/identity.guard.js';
+export { Permits, type Permission } from './access/permits.js';
+export { RefusalRecorder } from './access/refusal.recorder.js';
+export { ApiProblems, ProblemSchema } from './api-problems.js';
+export { createHttpApp } from './http-app.js';
+export { answerPage, PageQuerySchema, pageSchema, type PageQuery } from './page.js';
+export {
+  ApiIfMatch,
+  ApiIfMatchOrNew,
+  isCreation,
+  mustMatch,
+  mustMatchOrBeNew,
+  type RequestHeaders,
+} from './preconditions.js';
+export { renderProblem } from './problem-table.js';
 export { ProblemFilter } from './problem.filter.js';
-export { RouteMethods } from './route-methods.js';
-export { validationProblem } from './validation-problem.js';
+export { AnswersRevised, type RevisedForm } from './revised-answer.js';

@@ -39,6 +39,7 @@ export { IssuerKeySource } from './keys/issuer.key-source.js';
 export type { KeySet } from './keys/key-set.js';
 export type { FetchJson, KeySource, ReadFile, ServerTrust } from './keys/key-source.js';
 export type { ClaimValue, KeptClaims } from './profiles/profile.js';
+export type { AgentPrincipal, Principal } from './principal.js';
 export { IDENTITY_REFUSAL_REASONS, type IdentityRefusalReason } from './refusal-reasons.js';
 export { parseSpiffeId } from './spiffe-id.js';
 export type { VerifiedIdentity } from './verified-identity.js';

@@ -1,5 +1,4 @@
 export { Assessor } from './assessment.js';
-export type { IdentityUse } from './identity-use.js';
 export type { IssuanceMetrics } from './issuance-metrics.js';
 export type {
   ActivatedLease,
@@ -14,7 +13,11 @@ export { KeyHolds, type Answer, type KeyHoldStore, type UsedKey } from './key-ho
 export { Minter } from './minting.js';
 export { Planner } from './plan.js';
 export type { KeyHold, KeyOwner, Requester, TaskRequest } from './request.js';
+export { requesterOf } from './requester.js';
+export { SingleUse } from './single-use.js';
 export { STEPS, type Step, type StepObserver } from './step.js';
+export { taskView } from './task.view.js';
 export { TaskIssuance, type Grant, type Preview } from './task-issuance.js';
 export { TaskRenewal, type Renewed } from './task-renewal.js';
+export { Tasks, type AskedTask, type TasksParts } from './tasks.js';
 export type { LivingLease, Renewal, TaskStore } from './task.store.js';

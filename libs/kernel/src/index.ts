@@ -15,6 +15,7 @@ export { canonicalJson, digestOf, type Json, type JsonObject } from './json.js';
 export { LabelsSchema, NameSchema, type Labels } from './names.js';
 export { nearest } from './nearest.js';
 export type { Page, PageRequest } from './page.js';
+export { pageView, positionOf } from './page-cursor.js';
 export { present } from './present.js';
 export {
   Problem,

@@ -1,3 +1,3 @@
 export { CONTROL_FACTS } from './control-facts.js';
 export { Decision, deny, permit, problemOf, type Refusal, type Judgement, type Verdict } from './decision.js';
-export { judgeRequester } from './requester-controls.js';
+export { judgeRequester, type DecisionInput } from './requester-controls.js';

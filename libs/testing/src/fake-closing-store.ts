@@ -1,8 +1,7 @@
-import { bareEntry } from './bare-entry.js';
-import { type Actor, type AuditEntry, MAYFLY } from '@mayfly/audit';
+import { type Actor, auditEntry, type AuditEntry, type AuditEntryType, type EntryFacts, MAYFLY } from '@mayfly/audit';
 import { CLAIM_SECONDS, type ClosingResult, type ClosingStore, type LeaseClaim } from '@mayfly/revocation';
 import { type EndRequest, isTerminal, quotaScope, type Task, type TaskEndCause, TERMINAL_STATE } from '@mayfly/tasks';
-import { addSeconds, type LeaseId } from '@mayfly/kernel';
+import { addSeconds, present, type LeaseId } from '@mayfly/kernel';
 import type { FakeLease, FakeTaskRows } from './fake-task-rows.js';
 
 type Closed = Exclude<ClosingResult, { readonly state: 'revoking' }>;
@@ -70,7 +69,10 @@ export class FakeClosingStore implements ClosingStore {
     if (task.endCause !== undefined) return task;
     const reason = endReason === undefined ? {} : { endReason };
     const ending = { ...task, endCause, endRequestedAt: this.rows.clock.now(), ...reason };
-    this.rows.commit({ tasks: [ending], audit: [this.entry('task.ending', task, actor)] });
+    this.rows.commit({
+      tasks: [ending],
+      audit: [this.entry('task.ending', { cause: endCause, ...present({ reason: endReason }) }, task, actor)],
+    });
     return ending;
   }
 
@@ -85,7 +87,18 @@ export class FakeClosingStore implements ClosingStore {
       .flatMap((lease) => {
         const closable = minted.has(lease.id) || this.isClosable(lease);
         const marked = closable ? this.claimed(this.revoking(lease, task)) : this.revoking(lease, task);
-        const audit = lease.state === 'revoking' ? [] : [this.entry('lease.revoking', task, actor, lease.id)];
+        const audit =
+          lease.state === 'revoking'
+            ? []
+            : [
+                this.entry(
+                  'lease.revoking',
+                  { name: lease.name, provider: lease.provider, cause: marked.endCause ?? '' },
+                  task,
+                  actor,
+                  lease.id,
+                ),
+              ];
         this.rows.commit({ leases: [marked], audit });
         return closable ? [claimOf(marked, task.agent.name)] : [];
       });
@@ -117,13 +130,16 @@ export class FakeClosingStore implements ClosingStore {
     const { lastError: _, ...rest } = lease;
     const gone = { dueAt: undefined, claimedUntil: undefined, endedAt: this.rows.clock.now(), revokeEffectiveAt };
     const closed = { ...rest, ...gone, state, version: lease.version + 1, endCause: lease.endCause ?? cause };
-    this.rows.commit({ leases: [closed], audit: [this.entry(`lease.${state}`, task, MAYFLY, lease.id)] });
+    const facts = { provider: lease.provider, cause: closed.endCause, effectiveAt: revokeEffectiveAt.toISOString() };
+    this.rows.commit({ leases: [closed], audit: [this.entry(`lease.${state}`, facts, task, MAYFLY, lease.id)] });
     if (this.rows.leasesOf(task.id).every((other) => isTerminal(other.state))) this.end(task);
   }
 
   private end(task: Task): void {
-    const ended = { ...task, state: TERMINAL_STATE[task.endCause ?? 'revoked'], endedAt: this.rows.clock.now() };
-    this.rows.commit({ tasks: [ended], audit: [this.entry('task.ended', task, MAYFLY)] });
+    const cause = task.endCause ?? 'revoked';
+    const ended = { ...task, state: TERMINAL_STATE[cause], endedAt: this.rows.clock.now() };
+    const facts = { state: ended.state, cause };
+    this.rows.commit({ tasks: [ended], audit: [this.entry('task.ended', facts, task, MAYFLY)] });
     this.rows.giveQuotaBack(quotaScope(task.template.name));
   }
 
@@ -151,9 +167,15 @@ export class FakeClosingStore implements ClosingStore {
     return lease.state === 'active' || this.isDue(lease) || mintIsOver;
   }
 
-  private entry(type: AuditEntry['type'], task: Task, actor: Actor, leaseId?: LeaseId): AuditEntry {
+  private entry<Type extends AuditEntryType>(
+    type: Type,
+    facts: EntryFacts<Type>,
+    task: Task,
+    actor: Actor,
+    leaseId?: LeaseId,
+  ): AuditEntry {
     const subject = { taskId: task.id, agent: task.agent.name, ...(leaseId === undefined ? {} : { leaseId }) };
-    return bareEntry(type, this.rows.clock.now(), actor, subject, {});
+    return auditEntry(type, this.rows.clock.now(), actor, subject, facts);
   }
 }
 

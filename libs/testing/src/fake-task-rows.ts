@@ -130,6 +130,10 @@ export class FakeTaskRows implements TaskScene {
     return this.audit.filter((entry) => entry.taskId === taskId).map(({ type }) => type);
   }
 
+  async auditBodies(): Promise<readonly string[]> {
+    return this.audit.map(({ body }) => body);
+  }
+
   async wakeUps(leaseId: LeaseId): Promise<readonly WakeUp[]> {
     return this.outbox.filter((wakeUp) => wakeUp.leaseId === leaseId);
   }

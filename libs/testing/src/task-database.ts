@@ -148,6 +148,10 @@ export class TaskDatabase implements TaskScene {
     return rows.map(({ type }) => type);
   }
 
+  async auditBodies(): Promise<readonly string[]> {
+    return (await this.query<{ body: string }>('SELECT body FROM audit_entry')).map(({ body }) => body);
+  }
+
   wakeUps(leaseId: LeaseId): Promise<readonly WakeUp[]> {
     return this.query<WakeUp & pg.QueryResultRow>(
       `SELECT lease_id AS "leaseId", reason, run_at AS "runAt" FROM outbox WHERE lease_id = $1 ORDER BY id`,

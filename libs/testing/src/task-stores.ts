@@ -42,6 +42,8 @@ export interface TaskScene {
   leases(taskId: TaskId): Promise<readonly LeaseView[]>;
   /** Returns the types of a task's audit entries, in the order of their writes. */
   auditTypes(taskId: TaskId): Promise<readonly string[]>;
+  /** Returns the bodies of all audit entries. */
+  auditBodies(): Promise<readonly string[]>;
   wakeUps(leaseId: LeaseId): Promise<readonly WakeUp[]>;
   /** Returns the number of running tasks of a quota scope. */
   runningTasks(scope: string): Promise<number>;

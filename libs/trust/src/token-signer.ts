@@ -2,6 +2,9 @@ import { addSeconds, Problem, type Clock, type JsonObject } from '@mayfly/kernel
 import { signJws, type SignInput } from './jws.js';
 import type { KeyRing } from './key-ring.js';
 
+/** The `typ` of the access tokens that agents get (RFC 9068 §2.1). */
+export const ACCESS_TOKEN_TYPE = 'at+jwt';
+
 /** JWT claims (RFC 7519 §4); `exp` is in seconds since 1970. */
 export interface TokenClaims extends JsonObject {
   readonly exp: number;

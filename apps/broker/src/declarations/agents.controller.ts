@@ -1,22 +1,24 @@
-import { AgentLifecycle, Declarations } from '@mayfly/declarations';
-import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiProblems } from '../http/api-problems.js';
-import { PageQuerySchema, type PageQuery } from '../http/page.js';
-import { ApiIfMatchOrNew, isCreation, mustMatchOrBeNew } from '../http/preconditions.js';
-import { Caller } from '../security/caller.js';
-import { Permits } from '../security/permits.js';
-import { declarerOf, type Principal } from '../security/principal.js';
+import { AgentLifecycle, type DeclaredRecord, declarerOf, Declarations } from '@mayfly/declarations';
 import {
-  AgentPageSchema,
-  AgentViewSchema,
-  ApiDocument,
-  sendDeclared,
-  declaredPage,
-  declaredPosition,
-} from './declared.view.js';
+  ApiProblems,
+  Caller,
+  mustMatchOrBeNew,
+  type PageQuery,
+  PageQuerySchema,
+  Permits,
+  type RequestHeaders,
+} from '@mayfly/http';
+import type { Principal } from '@mayfly/identity';
+import type { Json, JsonObject } from '@mayfly/kernel';
+import { Body, Controller, Get, Headers, Post, Put, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
+import { declaredRoutes, Name } from './declared-routes.js';
+import { AgentPageSchema, AgentViewSchema, declaredPage, RECORD_FORM } from './declared.view.js';
+
+const agentRoutes = declaredRoutes({
+  ...{ kind: 'Agent', path: 'agents', form: RECORD_FORM },
+  ...{ view: AgentViewSchema, page: AgentPageSchema },
+});
 
 @ApiTags('agents')
 @ApiBearerAuth()
@@ -30,94 +32,55 @@ export class AgentsController {
 
   @Get()
   @Permits(['platform', 'operator', 'auditor'])
-  @ApiOperation({ summary: 'List agents, sorted by name' })
-  @ApiOkResponse({ standardSchema: AgentPageSchema })
-  async list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
-    return declaredPage(await this.declarations.list('Agent', declaredPosition(page)));
+  @agentRoutes.list('List agents, sorted by name')
+  list(@Query({ schema: PageQuerySchema }) query: PageQuery): Promise<JsonObject> {
+    return declaredPage(query, (page) => this.declarations.list('Agent', page));
   }
 
   @Get(':name')
   @Permits(['platform', 'operator', 'auditor'])
-  @ApiOperation({ summary: 'Read an agent with its identities and state' })
-  @ApiOkResponse({ standardSchema: AgentViewSchema })
-  async view(
-    @Param('name', { schema: NameSchema }) name: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.declarations.find('Agent', name));
+  @agentRoutes.read('Read an agent with its identities and state')
+  view(@Name() name: string): Promise<DeclaredRecord> {
+    return this.declarations.find('Agent', name);
   }
 
   @Post()
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Register an agent; it gets no task before it is activated' })
-  @ApiDocument('Agent')
-  @ApiCreatedResponse({ standardSchema: AgentViewSchema })
-  async create(
-    @Caller() caller: Principal,
-    @Body() body: Json,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    const record = await this.declarations.create('Agent', body, declarerOf(caller));
-    reply.header('location', `/agents/${record.name}`);
-    return sendDeclared(reply, record);
+  @agentRoutes.create('Register an agent; it gets no task before it is activated')
+  create(@Caller() caller: Principal, @Body() body: Json): Promise<DeclaredRecord> {
+    return this.declarations.create('Agent', body, declarerOf(caller));
   }
 
   @Put(':name')
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Replace an agent, or create it with `If-None-Match: *`' })
-  @ApiIfMatchOrNew()
-  @ApiDocument('Agent')
-  @ApiOkResponse({ standardSchema: AgentViewSchema })
-  @ApiCreatedResponse({ standardSchema: AgentViewSchema })
-  async replace(
+  @agentRoutes.put('Replace an agent, or create it with `If-None-Match: *`')
+  replace(
     @Caller() caller: Principal,
-    @Param('name', { schema: NameSchema }) name: string,
+    @Name() name: string,
     @Body() body: Json,
-    @Headers() headers: FastifyRequest['headers'],
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    const precondition = mustMatchOrBeNew(headers);
-    const record = await this.declarations.put('Agent', name, body, precondition, declarerOf(caller));
-    if (isCreation(headers)) reply.code(201);
-    return sendDeclared(reply, record);
+    @Headers() headers: RequestHeaders,
+  ): Promise<DeclaredRecord> {
+    return this.declarations.put('Agent', name, body, mustMatchOrBeNew(headers), declarerOf(caller));
   }
 
   @Post(':name/activate')
-  @HttpCode(200)
   @Permits(['platform', 'operator'])
-  @ApiOperation({ summary: 'Activate a registered or suspended agent' })
-  @ApiOkResponse({ standardSchema: AgentViewSchema })
-  async activate(
-    @Caller() caller: Principal,
-    @Param('name', { schema: NameSchema }) name: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.lifecycle.take('activate', name, declarerOf(caller)));
+  @agentRoutes.step('Activate a registered or suspended agent')
+  activate(@Caller() caller: Principal, @Name() name: string): Promise<DeclaredRecord> {
+    return this.lifecycle.take('activate', name, declarerOf(caller));
   }
 
   @Post(':name/suspend')
-  @HttpCode(200)
   @Permits(['platform', 'operator'])
-  @ApiOperation({ summary: 'Suspend an agent: ends its tasks and revokes its credentials' })
-  @ApiOkResponse({ standardSchema: AgentViewSchema })
-  async suspend(
-    @Caller() caller: Principal,
-    @Param('name', { schema: NameSchema }) name: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.lifecycle.take('suspend', name, declarerOf(caller)));
+  @agentRoutes.step('Suspend an agent: ends its tasks and revokes its credentials')
+  suspend(@Caller() caller: Principal, @Name() name: string): Promise<DeclaredRecord> {
+    return this.lifecycle.take('suspend', name, declarerOf(caller));
   }
 
   @Post(':name/retire')
-  @HttpCode(200)
   @Permits(['platform', 'operator'])
-  @ApiOperation({ summary: 'Retire an agent permanently: ends its tasks; its name stays taken' })
-  @ApiOkResponse({ standardSchema: AgentViewSchema })
-  async retire(
-    @Caller() caller: Principal,
-    @Param('name', { schema: NameSchema }) name: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.lifecycle.take('retire', name, declarerOf(caller)));
+  @agentRoutes.step('Retire an agent permanently: ends its tasks; its name stays taken')
+  retire(@Caller() caller: Principal, @Name() name: string): Promise<DeclaredRecord> {
+    return this.lifecycle.take('retire', name, declarerOf(caller));
   }
 }

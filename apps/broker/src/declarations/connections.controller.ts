@@ -1,30 +1,26 @@
-import { ConnectionLifecycle, Declarations } from '@mayfly/declarations';
-import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { ConnectionLifecycle, type DeclaredRecord, declarerOf, Declarations } from '@mayfly/declarations';
 import {
-  ApiBearerAuth,
-  ApiCreatedResponse,
-  ApiNoContentResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-} from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiProblems } from '../http/api-problems.js';
-import { PageQuerySchema, type PageQuery } from '../http/page.js';
-import { ApiIfMatch, ApiIfMatchOrNew, isCreation, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
-import { Caller } from '../security/caller.js';
-import { Permits } from '../security/permits.js';
-import { declarerOf, type Principal } from '../security/principal.js';
+  ApiProblems,
+  Caller,
+  mustMatch,
+  mustMatchOrBeNew,
+  type PageQuery,
+  PageQuerySchema,
+  Permits,
+  type RequestHeaders,
+} from '@mayfly/http';
+import type { Principal } from '@mayfly/identity';
+import type { Json, JsonObject } from '@mayfly/kernel';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Post, Put, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ConnectionTestSchema } from './connection-test.schema.js';
-import {
-  ApiDocument,
-  RecordPageSchema,
-  RecordViewSchema,
-  sendDeclared,
-  declaredPage,
-  declaredPosition,
-} from './declared.view.js';
+import { declaredRoutes, Name } from './declared-routes.js';
+import { declaredPage, RECORD_FORM, RecordPageSchema, RecordViewSchema } from './declared.view.js';
+
+const connectionRoutes = declaredRoutes({
+  ...{ kind: 'Connection', path: 'connections', form: RECORD_FORM },
+  ...{ view: RecordViewSchema, page: RecordPageSchema },
+});
 
 @ApiTags('connections')
 @ApiBearerAuth()
@@ -38,56 +34,35 @@ export class ConnectionsController {
 
   @Get()
   @Permits(['platform', 'operator', 'auditor'])
-  @ApiOperation({ summary: 'List connections, sorted by name' })
-  @ApiOkResponse({ standardSchema: RecordPageSchema })
-  async list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
-    return declaredPage(await this.declarations.list('Connection', declaredPosition(page)));
+  @connectionRoutes.list('List connections, sorted by name')
+  list(@Query({ schema: PageQuerySchema }) query: PageQuery): Promise<JsonObject> {
+    return declaredPage(query, (page) => this.declarations.list('Connection', page));
   }
 
   @Get(':name')
   @Permits(['platform', 'operator', 'auditor'])
-  @ApiOperation({ summary: 'Read a connection; it shows secrets as references' })
-  @ApiOkResponse({ standardSchema: RecordViewSchema })
-  async view(
-    @Param('name', { schema: NameSchema }) name: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.declarations.find('Connection', name));
+  @connectionRoutes.read('Read a connection; it shows secrets as references')
+  view(@Name() name: string): Promise<DeclaredRecord> {
+    return this.declarations.find('Connection', name);
   }
 
   @Post()
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Declare a connection' })
-  @ApiDocument('Connection')
-  @ApiCreatedResponse({ standardSchema: RecordViewSchema })
-  async create(
-    @Caller() caller: Principal,
-    @Body() body: Json,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    const record = await this.declarations.create('Connection', body, declarerOf(caller));
-    reply.header('location', `/connections/${record.name}`);
-    return sendDeclared(reply, record);
+  @connectionRoutes.create('Declare a connection')
+  create(@Caller() caller: Principal, @Body() body: Json): Promise<DeclaredRecord> {
+    return this.declarations.create('Connection', body, declarerOf(caller));
   }
 
   @Put(':name')
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Replace a connection, or create it with `If-None-Match: *`' })
-  @ApiIfMatchOrNew()
-  @ApiDocument('Connection')
-  @ApiOkResponse({ standardSchema: RecordViewSchema })
-  @ApiCreatedResponse({ standardSchema: RecordViewSchema })
-  async replace(
+  @connectionRoutes.put('Replace a connection, or create it with `If-None-Match: *`')
+  replace(
     @Caller() caller: Principal,
-    @Param('name', { schema: NameSchema }) name: string,
+    @Name() name: string,
     @Body() body: Json,
-    @Headers() headers: FastifyRequest['headers'],
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    const precondition = mustMatchOrBeNew(headers);
-    const record = await this.declarations.put('Connection', name, body, precondition, declarerOf(caller));
-    if (isCreation(headers)) reply.code(201);
-    return sendDeclared(reply, record);
+    @Headers() headers: RequestHeaders,
+  ): Promise<DeclaredRecord> {
+    return this.declarations.put('Connection', name, body, mustMatchOrBeNew(headers), declarerOf(caller));
   }
 
   @Post(':name/test')
@@ -97,48 +72,32 @@ export class ConnectionsController {
     summary: 'Test a connection with the least harm: reports missing rights and the clock difference',
   })
   @ApiOkResponse({ standardSchema: ConnectionTestSchema })
-  async test(@Caller() caller: Principal, @Param('name', { schema: NameSchema }) name: string): Promise<JsonObject> {
+  async test(@Caller() caller: Principal, @Name() name: string): Promise<JsonObject> {
     const { ok, checks, ...measured } = await this.lifecycle.test(name, declarerOf(caller));
     return { connection: name, ok, checks: checks.map((check) => ({ ...check })), ...measured };
   }
 
   @Post(':name/disable')
-  @HttpCode(200)
   @Permits(['platform', 'operator'])
-  @ApiOperation({ summary: 'Disable a connection: it mints and renews nothing; revocations continue' })
-  @ApiOkResponse({ standardSchema: RecordViewSchema })
-  async disable(
-    @Caller() caller: Principal,
-    @Param('name', { schema: NameSchema }) name: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.lifecycle.move(name, 'disabled', declarerOf(caller)));
+  @connectionRoutes.step('Disable a connection: it mints and renews nothing; revocations continue')
+  disable(@Caller() caller: Principal, @Name() name: string): Promise<DeclaredRecord> {
+    return this.lifecycle.move(name, 'disabled', declarerOf(caller));
   }
 
   @Post(':name/enable')
-  @HttpCode(200)
   @Permits(['platform', 'operator'])
-  @ApiOperation({ summary: 'Enable a disabled connection' })
-  @ApiOkResponse({ standardSchema: RecordViewSchema })
-  async enable(
-    @Caller() caller: Principal,
-    @Param('name', { schema: NameSchema }) name: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    return sendDeclared(reply, await this.lifecycle.move(name, 'enabled', declarerOf(caller)));
+  @connectionRoutes.step('Enable a disabled connection')
+  enable(@Caller() caller: Principal, @Name() name: string): Promise<DeclaredRecord> {
+    return this.lifecycle.move(name, 'enabled', declarerOf(caller));
   }
 
   @Delete(':name')
-  @HttpCode(204)
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Delete a connection; refused while templates or live leases use it' })
-  @ApiNoContentResponse({ description: 'the connection is deleted' })
-  @ApiIfMatch()
-  remove(
-    @Caller() caller: Principal,
-    @Param('name', { schema: NameSchema }) name: string,
-    @Headers() headers: FastifyRequest['headers'],
-  ): Promise<void> {
+  @connectionRoutes.remove(
+    'Delete a connection; refused while templates or live leases use it',
+    'the connection is deleted',
+  )
+  remove(@Caller() caller: Principal, @Name() name: string, @Headers() headers: RequestHeaders): Promise<void> {
     return this.declarations.remove('Connection', name, mustMatch(headers), declarerOf(caller));
   }
 }

@@ -1,7 +1,7 @@
-import { NameSchema } from '@mayfly/kernel';
 import { DECLARATION_KINDS } from '@mayfly/declarations';
+import { ProblemSchema } from '@mayfly/http';
+import { NameSchema } from '@mayfly/kernel';
 import { z } from 'zod';
-import { ProblemSchema } from '../http/api-problems.js';
 import { FindingSchema } from '../templates/template.view.js';
 
 /** The same limit as for the documents of one file. */

@@ -1,12 +1,10 @@
-import { DeclarationChecks } from '@mayfly/declarations';
+import { DeclarationChecks, declarerOf } from '@mayfly/declarations';
+import { ApiProblems, Caller, Permits } from '@mayfly/http';
+import type { Principal } from '@mayfly/identity';
 import type { JsonObject } from '@mayfly/kernel';
 import { Body, Controller, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { ApiProblems } from '../http/api-problems.js';
-import { Caller } from '../security/caller.js';
-import { Permits } from '../security/permits.js';
-import { declarerOf, type Principal } from '../security/principal.js';
-import { CheckRunSchema, DeclarationCheckSchema, type CheckRun } from './declaration-check.schema.js';
+import { type CheckRun, CheckRunSchema, DeclarationCheckSchema } from './declaration-check.schema.js';
 import { predictedView } from './predicted.view.js';
 
 @ApiTags('declarations')

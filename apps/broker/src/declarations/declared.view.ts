@@ -1,10 +1,8 @@
 import { type DeclarationKind, type DeclaredRecord, DocumentSchema } from '@mayfly/declarations';
-import { LabelsSchema, NameSchema, type JsonObject, type Page, type PageRequest } from '@mayfly/kernel';
+import { answerPage, type PageQuery, pageSchema } from '@mayfly/http';
+import { type JsonObject, LabelsSchema, NameSchema, type Page, type PageRequest } from '@mayfly/kernel';
 import { ApiBody } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { pageSchema, pageView, positionOf, type PageQuery } from '../http/page.js';
-import { sendEtag } from '../http/preconditions.js';
 
 const recordShape = {
   name: NameSchema,
@@ -55,19 +53,22 @@ function declaredView({ agent, connection, createdAt, updatedAt, spec, ...record
   };
 }
 
-/** Returns the request for a page of records, by name. Throws `invalid_request` for a cursor of another list. */
-export function declaredPosition({ limit, cursor }: PageQuery): PageRequest<string> {
-  return { limit, after: positionOf(cursor, z.string()) };
-}
+/** An issuer out of force has the contradiction. */
+export type ShownRecord = DeclaredRecord & { readonly contradiction?: string | undefined };
 
-export function declaredPage({ items, next }: Page<DeclaredRecord, string>): JsonObject {
-  return pageView(items.map(declaredView), next);
-}
+/** The form of an answer with a record. */
+export const RECORD_FORM = {
+  name: ({ name }: ShownRecord) => name,
+  revision: ({ revision }: ShownRecord) => revision,
+  view: ({ contradiction, ...record }: ShownRecord): JsonObject => ({ ...declaredView(record), contradiction }),
+};
 
-/** Sets the `ETag` of a record and returns its view. */
-export function sendDeclared(reply: FastifyReply, record: DeclaredRecord): JsonObject {
-  sendEtag(reply, record.revision);
-  return declaredView(record);
+/** Answers with a page of records, by name. Throws `invalid_request` for a cursor of another list. */
+export function declaredPage(
+  query: PageQuery,
+  read: (page: PageRequest<string>) => Promise<Page<DeclaredRecord, string>>,
+): Promise<JsonObject> {
+  return answerPage(query, { position: z.string(), view: declaredView }, read);
 }
 
 /** Adds the body schema of this kind to the OpenAPI document. `parseDocument` validates it, with better errors. */

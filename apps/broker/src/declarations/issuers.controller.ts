@@ -1,31 +1,27 @@
-import { Declarations, IssuerTests } from '@mayfly/declarations';
-import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
-import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
+import { declarerOf, Declarations, IssuerTests } from '@mayfly/declarations';
 import {
-  ApiBearerAuth,
-  ApiCreatedResponse,
-  ApiNoContentResponse,
-  ApiOkResponse,
-  ApiOperation,
-  ApiTags,
-} from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiProblems } from '../http/api-problems.js';
-import { PageQuerySchema, type PageQuery } from '../http/page.js';
-import { ApiIfMatch, ApiIfMatchOrNew, isCreation, mustMatch, mustMatchOrBeNew } from '../http/preconditions.js';
-import { Caller } from '../security/caller.js';
-import { Permits } from '../security/permits.js';
-import { declarerOf, type Principal } from '../security/principal.js';
-import { RefusalRecorder } from '../security/refusal.recorder.js';
-import { IssuerTestSchema, TestIssuerSchema, type TestIssuer } from './issuer-test.schema.js';
-import {
-  ApiDocument,
-  RecordPageSchema,
-  RecordViewSchema,
-  sendDeclared,
-  declaredPage,
-  declaredPosition,
-} from './declared.view.js';
+  ApiProblems,
+  Caller,
+  mustMatch,
+  mustMatchOrBeNew,
+  type PageQuery,
+  PageQuerySchema,
+  Permits,
+  RefusalRecorder,
+  type RequestHeaders,
+} from '@mayfly/http';
+import type { Principal } from '@mayfly/identity';
+import type { Json, JsonObject } from '@mayfly/kernel';
+import { Body, Controller, Delete, Get, Headers, HttpCode, Post, Put, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { declaredRoutes, Name } from './declared-routes.js';
+import { declaredPage, RECORD_FORM, RecordPageSchema, RecordViewSchema, type ShownRecord } from './declared.view.js';
+import { IssuerTestSchema, type TestIssuer, TestIssuerSchema } from './issuer-test.schema.js';
+
+const issuerRoutes = declaredRoutes({
+  ...{ kind: 'Issuer', path: 'issuers', form: RECORD_FORM },
+  ...{ view: RecordViewSchema, page: RecordPageSchema },
+});
 
 @ApiTags('issuers')
 @ApiBearerAuth()
@@ -40,62 +36,41 @@ export class IssuersController {
 
   @Get()
   @Permits(['platform', 'operator', 'auditor'])
-  @ApiOperation({ summary: 'List issuers, sorted by name' })
-  @ApiOkResponse({ standardSchema: RecordPageSchema })
-  async list(@Query({ schema: PageQuerySchema }) page: PageQuery): Promise<JsonObject> {
-    return declaredPage(await this.declarations.list('Issuer', declaredPosition(page)));
+  @issuerRoutes.list('List issuers, sorted by name')
+  list(@Query({ schema: PageQuerySchema }) query: PageQuery): Promise<JsonObject> {
+    return declaredPage(query, (page) => this.declarations.list('Issuer', page));
   }
 
   @Get(':name')
   @Permits(['platform', 'operator', 'auditor'])
-  @ApiOperation({ summary: 'Read an issuer of identity tokens' })
-  @ApiOkResponse({ standardSchema: RecordViewSchema })
-  async view(
-    @Param('name', { schema: NameSchema }) name: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
+  @issuerRoutes.read('Read an issuer of identity tokens')
+  async view(@Name() name: string): Promise<ShownRecord> {
     const contradiction = this.tests.contradictionOf(name);
-    const record = sendDeclared(reply, await this.declarations.find('Issuer', name));
-    return contradiction === undefined ? record : { ...record, contradiction };
+    return { ...(await this.declarations.find('Issuer', name)), contradiction };
   }
 
   @Post()
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Declare an issuer of identity tokens' })
-  @ApiDocument('Issuer')
-  @ApiCreatedResponse({ standardSchema: RecordViewSchema })
-  async create(
-    @Caller() caller: Principal,
-    @Body() body: Json,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    const record = await this.refusals.watching(caller, 'POST /issuers', () =>
+  @issuerRoutes.create('Declare an issuer of identity tokens')
+  create(@Caller() caller: Principal, @Body() body: Json): Promise<ShownRecord> {
+    return this.refusals.watching(caller, 'POST /issuers', () =>
       this.declarations.create('Issuer', body, declarerOf(caller)),
     );
-    reply.header('location', `/issuers/${record.name}`);
-    return sendDeclared(reply, record);
   }
 
   @Put(':name')
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Replace an issuer, or create it with `If-None-Match: *`' })
-  @ApiIfMatchOrNew()
-  @ApiDocument('Issuer')
-  @ApiOkResponse({ standardSchema: RecordViewSchema })
-  @ApiCreatedResponse({ standardSchema: RecordViewSchema })
-  async replace(
+  @issuerRoutes.put('Replace an issuer, or create it with `If-None-Match: *`')
+  replace(
     @Caller() caller: Principal,
-    @Param('name', { schema: NameSchema }) name: string,
+    @Name() name: string,
     @Body() body: Json,
-    @Headers() headers: FastifyRequest['headers'],
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
+    @Headers() headers: RequestHeaders,
+  ): Promise<ShownRecord> {
     const precondition = mustMatchOrBeNew(headers);
-    const record = await this.refusals.watching(caller, 'PUT /issuers/:name', () =>
+    return this.refusals.watching(caller, 'PUT /issuers/:name', () =>
       this.declarations.put('Issuer', name, body, precondition, declarerOf(caller)),
     );
-    if (isCreation(headers)) reply.code(201);
-    return sendDeclared(reply, record);
   }
 
   @Post(':name/test')
@@ -108,7 +83,7 @@ export class IssuersController {
   @ApiOkResponse({ standardSchema: IssuerTestSchema })
   async test(
     @Caller() caller: Principal,
-    @Param('name', { schema: NameSchema }) name: string,
+    @Name() name: string,
     @Body({ schema: TestIssuerSchema.default({}) }) { token }: TestIssuer,
   ): Promise<JsonObject> {
     const { ok, checks } = await this.tests.test(name, token, declarerOf(caller));
@@ -116,16 +91,9 @@ export class IssuersController {
   }
 
   @Delete(':name')
-  @HttpCode(204)
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Delete an issuer; refused while agents are bound to it' })
-  @ApiNoContentResponse({ description: 'the issuer is deleted' })
-  @ApiIfMatch()
-  async remove(
-    @Caller() caller: Principal,
-    @Param('name', { schema: NameSchema }) name: string,
-    @Headers() headers: FastifyRequest['headers'],
-  ): Promise<void> {
+  @issuerRoutes.remove('Delete an issuer; refused while agents are bound to it', 'the issuer is deleted')
+  remove(@Caller() caller: Principal, @Name() name: string, @Headers() headers: RequestHeaders): Promise<void> {
     const precondition = mustMatch(headers);
     return this.refusals.watching(caller, 'DELETE /issuers/:name', () =>
       this.declarations.remove('Issuer', name, precondition, declarerOf(caller)),

@@ -1,31 +1,30 @@
+import { History } from '@mayfly/evidence';
+import { ApiProblems, Permits } from '@mayfly/http';
 import type { JsonObject, TaskId } from '@mayfly/kernel';
 import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import { ApiProblems } from '../http/api-problems.js';
-import { Permits } from '../security/permits.js';
 import { TaskIdSchema } from '../tasks/task.schemas.js';
 import {
+  type EntriesQuery,
   EntriesQuerySchema,
   EntriesSchema,
+  type IssuancesQuery,
   IssuancesQuerySchema,
   IssuancesSchema,
+  type RefusalsQuery,
   RefusalsQuerySchema,
   RefusalsSchema,
+  type TimelineQuery,
   TimelineQuerySchema,
   TimelineSchema,
-  type EntriesQuery,
-  type IssuancesQuery,
-  type RefusalsQuery,
-  type TimelineQuery,
 } from './history.schemas.js';
-import { HistoryService } from './history.service.js';
 
 @ApiTags('history')
 @ApiBearerAuth()
 @ApiProblems(400, 401, 403, 404, 500, 503)
 @Controller()
 export class HistoryController {
-  constructor(private readonly history: HistoryService) {}
+  constructor(private readonly history: History) {}
 
   @Get('issuances')
   @Permits(['auditor', 'operator'])

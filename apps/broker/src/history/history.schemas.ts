@@ -1,8 +1,7 @@
+import { PageQuerySchema, pageSchema } from '@mayfly/http';
 import { IDENTITY_REFUSAL_REASONS } from '@mayfly/identity';
-import { isId } from '@mayfly/kernel';
-import { TERMINAL_STATE, type TaskEndCause } from '@mayfly/tasks';
+import { type TaskEndCause, TERMINAL_STATE } from '@mayfly/tasks';
 import { z } from 'zod';
-import { PageQuerySchema, pageSchema } from '../http/page.js';
 import { TaskIdSchema } from '../tasks/task.schemas.js';
 
 const NameFilter = z.string().min(1).max(63).optional();
@@ -66,21 +65,6 @@ export const RefusalsQuerySchema = PageQuerySchema.extend({
   to,
 });
 export type RefusalsQuery = z.infer<typeof RefusalsQuerySchema>;
-
-/** Cursor positions of the four lists. */
-export const IssuancePositionSchema = z.strictObject({
-  createdAt: z.iso.datetime({ precision: 6 }),
-  leaseId: z.string().refine((text) => isId('lse', text)),
-});
-export const StoryPositionSchema = z.strictObject({
-  batch: z.string().regex(/^\d{1,18}$/),
-  place: z.int().min(0).max(2_147_483_647),
-});
-export const RefusalPositionSchema = z.strictObject({
-  at: z.iso.datetime({ precision: 6 }),
-  id: z.string().refine((text) => isId('aud', text)),
-});
-export const SequenceSchema = z.int().min(0);
 
 const IssuanceSchema = z
   .strictObject({

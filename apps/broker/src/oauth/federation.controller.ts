@@ -1,11 +1,10 @@
+import { ApiProblems, Permits } from '@mayfly/http';
 import type { JsonObject } from '@mayfly/kernel';
+import type { Services } from '@mayfly/service';
 import type { KeyRing } from '@mayfly/trust';
 import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import type { Services } from '../boot/services.js';
-import { ApiProblems } from '../http/api-problems.js';
-import { Permits } from '../security/permits.js';
 import { SERVICES } from '../tokens.js';
 import { JwksSchema, OpenIdConfigurationSchema } from './oauth.schemas.js';
 

@@ -1,12 +1,12 @@
-import type { KeyRing } from '@mayfly/trust';
+import { ApiProblems, Permits } from '@mayfly/http';
 import type { JsonObject } from '@mayfly/kernel';
+import type { Services } from '@mayfly/service';
+import type { KeyRing } from '@mayfly/trust';
 import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import type { Services } from '../boot/services.js';
-import { ApiProblems } from '../http/api-problems.js';
-import { Permits } from '../security/permits.js';
-import { SERVICES } from '../tokens.js';
+import type { RouteChoice } from '../config.js';
+import { ROUTE_CHOICE, SERVICES } from '../tokens.js';
 import { JwksSchema, MetadataSchema } from './oauth.schemas.js';
 
 /** Metadata and keys that resource servers read to verify access tokens. */
@@ -14,7 +14,10 @@ import { JwksSchema, MetadataSchema } from './oauth.schemas.js';
 @ApiProblems(500, 503)
 @Controller('.well-known')
 export class MetadataController {
-  constructor(@Inject(SERVICES) private readonly services: Pick<Services, 'keyRing' | 'publicUrl' | 'config'>) {}
+  constructor(
+    @Inject(SERVICES) private readonly services: Pick<Services, 'keyRing' | 'publicUrl'>,
+    @Inject(ROUTE_CHOICE) private readonly choice: RouteChoice,
+  ) {}
 
   @Get('jwks.json')
   @Permits(['anyone'])
@@ -33,7 +36,7 @@ export class MetadataController {
   @ApiOperation({ summary: 'Authorization server metadata (RFC 8414)' })
   @ApiOkResponse({ standardSchema: MetadataSchema })
   metadata(): JsonObject {
-    const { publicUrl, config } = this.services;
+    const { publicUrl } = this.services;
     return {
       issuer: publicUrl,
       jwks_uri: `${publicUrl}/.well-known/jwks.json`,
@@ -46,7 +49,7 @@ export class MetadataController {
       response_types_supported: [],
       grant_types_supported: [],
       authorization_details_types_supported: ['mayfly_operations'],
-      ...(config.docs ? { service_documentation: `${publicUrl}/docs` } : {}),
+      ...(this.choice.docs ? { service_documentation: `${publicUrl}/docs` } : {}),
     };
   }
 }

@@ -1,10 +1,9 @@
+import { ApiProblems, Permits } from '@mayfly/http';
 import type { JsonObject } from '@mayfly/kernel';
+import type { Services } from '@mayfly/service';
 import { Controller, Get, Header, Inject } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiProduces, ApiTags } from '@nestjs/swagger';
 import { z } from 'zod';
-import type { Services } from '../boot/services.js';
-import { ApiProblems } from '../http/api-problems.js';
-import { Permits } from '../security/permits.js';
 import { SERVICES } from '../tokens.js';
 
 const HealthSchema = z.strictObject({ status: z.literal('ok') });

@@ -1,9 +1,9 @@
+import { Permits } from '@mayfly/http';
 import { Controller, Get, Header, Param, Res } from '@nestjs/common';
 import { ApiExcludeController, type OpenAPIObject } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { Permits } from '../security/permits.js';
+import { PAGE, PAGE_POLICY, type PageFile, PageFileSchema, readPageFile } from './openapi-page.js';
 import { OpenApi } from './openapi.js';
-import { PAGE, PAGE_POLICY, PageFileSchema, readPageFile, type PageFile } from './openapi-page.js';
 
 /** Serves the OpenAPI document and its reference page. */
 @ApiExcludeController()

@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import type { INestApplication } from '@nestjs/common';
 import { DocumentBuilder, SwaggerModule, type OpenAPIObject, type SwaggerDocumentOptions } from '@nestjs/swagger';
 import { z } from 'zod';
-import { projectFile } from '../boot/project-file.js';
+import { projectFile } from '@mayfly/service';
 import { finish } from './openapi-finish.js';
 import { schemaOf } from './openapi-schema.js';
 

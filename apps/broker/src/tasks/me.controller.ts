@@ -1,12 +1,10 @@
+import { ApiProblems, CallingAgent, Permits } from '@mayfly/http';
+import type { AgentPrincipal } from '@mayfly/identity';
+import { permittedTemplates } from '@mayfly/declarations';
 import type { JsonObject } from '@mayfly/kernel';
-import { Decision, judgeRequester } from '@mayfly/policy';
+import type { Services } from '@mayfly/service';
 import { Controller, Get, Inject } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { Services } from '../boot/services.js';
-import { ApiProblems } from '../http/api-problems.js';
-import { CallingAgent } from '../security/caller.js';
-import { Permits } from '../security/permits.js';
-import type { AgentPrincipal } from '../security/principal.js';
 import { SERVICES } from '../tokens.js';
 import { MeSchema } from './me.schema.js';
 
@@ -22,12 +20,7 @@ export class MeController {
   @ApiOperation({ summary: 'Read the calling agent and the templates that it may use in its runtime' })
   @ApiOkResponse({ standardSchema: MeSchema })
   me(@CallingAgent() { agent, runtime, identity }: AgentPrincipal): JsonObject {
-    const permitted = this.services.catalog.templates
-      .map(({ version }) => version)
-      .filter(({ name, version, spec }) => {
-        const template = { name, version, requesters: spec.requesters };
-        return Decision.of(judgeRequester({ agent, runtime, template })).permitted;
-      });
+    const permitted = permittedTemplates(this.services.catalog.templates, { agent, runtime });
     return {
       agent: { id: agent.id, name: agent.name, state: agent.state, labels: agent.labels },
       runtime,

@@ -1,32 +1,30 @@
+import { ApiProblems, Caller, CallingAgent, Permits } from '@mayfly/http';
+import type { AgentPrincipal, Principal } from '@mayfly/identity';
+import { Tasks } from '@mayfly/issuance';
 import type { JsonObject, TaskId } from '@mayfly/kernel';
 import { Body, Controller, Delete, Get, Headers, HttpCode, Param, Post, Query, Res } from '@nestjs/common';
 import { ApiBearerAuth, ApiCreatedResponse, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
-import { ApiProblems } from '../http/api-problems.js';
-import { Caller, CallingAgent } from '../security/caller.js';
-import { Permits } from '../security/permits.js';
-import type { AgentPrincipal, Principal } from '../security/principal.js';
 import {
+  type CreateTask,
+  type CreateTaskQuery,
   CreateTaskQuerySchema,
   CreateTaskSchema,
   DryRunSchema,
+  type FailTask,
   FailTaskSchema,
+  type RenewTask,
   RenewTaskSchema,
   TaskIdSchema,
   TaskViewSchema,
-  type CreateTask,
-  type CreateTaskQuery,
-  type FailTask,
-  type RenewTask,
 } from './task.schemas.js';
-import { TasksService } from './tasks.service.js';
 
 @ApiTags('tasks')
 @ApiBearerAuth()
 @ApiProblems()
 @Controller('tasks')
 export class TasksController {
-  constructor(private readonly tasks: TasksService) {}
+  constructor(private readonly tasks: Tasks) {}
 
   @Post()
   @Permits(['agent'])

@@ -1,23 +1,21 @@
 import { Templates } from '@mayfly/declarations';
-import { NameSchema, type JsonObject } from '@mayfly/kernel';
-import { Controller, Get, Param, Query, Res } from '@nestjs/common';
+import { answerPage, AnswersRevised, ApiProblems, type PageQuery, PageQuerySchema, Permits } from '@mayfly/http';
+import type { JsonObject } from '@mayfly/kernel';
+import { Controller, Get, Param, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply } from 'fastify';
 import { z } from 'zod';
-import { ApiProblems } from '../http/api-problems.js';
-import { PageQuerySchema, pageView, positionOf, type PageQuery } from '../http/page.js';
-import { sendEtag } from '../http/preconditions.js';
-import { Permits } from '../security/permits.js';
+import { Name } from '../declarations/declared-routes.js';
 import {
+  type DiffQuery,
   DiffQuerySchema,
   DiffViewSchema,
-  draftView,
+  DRAFT_FORM,
   DraftViewSchema,
+  type ShownDraft,
   VersionNumberSchema,
   VersionPageSchema,
   versionView,
   VersionViewSchema,
-  type DiffQuery,
 } from './template.view.js';
 
 @ApiTags('templates')
@@ -31,25 +29,17 @@ export class TemplateVersionsController {
   @Permits(['platform', 'operator', 'auditor', 'approver'])
   @ApiOperation({ summary: 'Read the unpublished draft' })
   @ApiOkResponse({ standardSchema: DraftViewSchema })
-  async draft(
-    @Param('name', { schema: NameSchema }) name: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    const { revision, draft } = await this.templates.draft(name);
-    sendEtag(reply, revision);
-    return draftView(name, draft, revision);
+  @AnswersRevised(DRAFT_FORM)
+  async draft(@Name() name: string): Promise<ShownDraft> {
+    return { name, ...(await this.templates.draft(name)) };
   }
 
   @Get('versions')
   @Permits(['platform', 'operator', 'auditor', 'approver'])
   @ApiOperation({ summary: 'List published versions, newest first' })
   @ApiOkResponse({ standardSchema: VersionPageSchema })
-  async versions(
-    @Param('name', { schema: NameSchema }) name: string,
-    @Query({ schema: PageQuerySchema }) { limit, cursor }: PageQuery,
-  ): Promise<JsonObject> {
-    const { items, next } = await this.templates.versions(name, { limit, after: positionOf(cursor, z.int()) });
-    return pageView(items.map(versionView), next);
+  versions(@Name() name: string, @Query({ schema: PageQuerySchema }) query: PageQuery): Promise<JsonObject> {
+    return answerPage(query, { position: z.int(), view: versionView }, (page) => this.templates.versions(name, page));
   }
 
   @Get('versions/:version')
@@ -57,7 +47,7 @@ export class TemplateVersionsController {
   @ApiOperation({ summary: 'Read a published version; it never changes' })
   @ApiOkResponse({ standardSchema: VersionViewSchema })
   async version(
-    @Param('name', { schema: NameSchema }) name: string,
+    @Name() name: string,
     @Param('version', { schema: VersionNumberSchema }) version: number,
   ): Promise<JsonObject> {
     return versionView(await this.templates.version(name, version));
@@ -67,10 +57,7 @@ export class TemplateVersionsController {
   @Permits(['platform', 'operator', 'auditor', 'approver'])
   @ApiOperation({ summary: 'Compare two versions, or a version with the draft' })
   @ApiOkResponse({ standardSchema: DiffViewSchema })
-  async diff(
-    @Param('name', { schema: NameSchema }) name: string,
-    @Query({ schema: DiffQuerySchema }) { from, to }: DiffQuery,
-  ): Promise<JsonObject> {
+  async diff(@Name() name: string, @Query({ schema: DiffQuerySchema }) { from, to }: DiffQuery): Promise<JsonObject> {
     const differences = await this.templates.diff(name, from, to);
     return { from, to, differences: differences.map((difference) => ({ ...difference })) };
   }

@@ -1,8 +1,8 @@
 import type { EditedDraft, PublishedVersion, StandingTemplate, TemplateRecord } from '@mayfly/declarations';
-import { LabelsSchema, NameSchema, type JsonObject } from '@mayfly/kernel';
+import { type JsonObject, LabelsSchema, NameSchema } from '@mayfly/kernel';
 import type { Finding } from '@mayfly/templates';
 import { z } from 'zod';
-import { pageSchema } from '../http/page.js';
+import { pageSchema } from '@mayfly/http';
 
 /** A version number in a path or a query. */
 export const VersionNumberSchema = z.coerce.number().int().min(1).max(2_147_483_647);
@@ -110,10 +110,34 @@ export function templateView({ draft, createdAt, updatedAt, currentVersion, ...t
 }
 
 /** Returns a template with the version that requests get. */
-export function standingView({ template, inForce }: StandingTemplate): JsonObject {
+function standingView({ template, inForce }: StandingTemplate): JsonObject {
   return { ...templateView(template), inForce: inForce === undefined ? null : versionView(inForce) };
 }
 
-export function draftView(name: string, { labels, spec, author, editors }: EditedDraft, revision: number): JsonObject {
-  return { name, labels, spec, author, editors: [...editors], revision };
+/** The answer that publishes has warnings. */
+export type ShownTemplate = StandingTemplate & { readonly warnings?: readonly Finding[] };
+
+/** The form of an answer with a template. */
+export const TEMPLATE_FORM = {
+  name: ({ template }: ShownTemplate) => template.name,
+  revision: ({ template }: ShownTemplate) => template.revision,
+  view: ({ warnings, ...standing }: ShownTemplate): JsonObject => ({
+    ...standingView(standing),
+    ...(warnings === undefined ? {} : { warnings: findingsView(warnings) }),
+  }),
+};
+
+/** The draft of a template, at a revision of the template. */
+export interface ShownDraft {
+  readonly name: string;
+  readonly draft: EditedDraft;
+  readonly revision: number;
 }
+
+/** The form of an answer with a draft. */
+export const DRAFT_FORM = {
+  revision: ({ revision }: ShownDraft) => revision,
+  view: ({ name, draft: { labels, spec, author, editors }, revision }: ShownDraft): JsonObject => ({
+    ...{ name, labels, spec, author, editors: [...editors], revision },
+  }),
+};

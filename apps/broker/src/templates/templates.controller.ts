@@ -1,25 +1,37 @@
-import { Templates, type StandingTemplate } from '@mayfly/declarations';
-import { NameSchema, type Json, type JsonObject } from '@mayfly/kernel';
-import { Body, Controller, Get, Headers, HttpCode, Param, Post, Put, Query, Res } from '@nestjs/common';
-import { ApiBearerAuth, ApiCreatedResponse, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
-import type { FastifyReply, FastifyRequest } from 'fastify';
-import { z } from 'zod';
-import { ApiDocument } from '../declarations/declared.view.js';
-import { ApiProblems } from '../http/api-problems.js';
-import { PageQuerySchema, pageView, positionOf, type PageQuery } from '../http/page.js';
-import { ApiIfMatch, mustMatch, sendEtag } from '../http/preconditions.js';
-import { Caller } from '../security/caller.js';
-import { Permits } from '../security/permits.js';
-import { declarerOf, type Principal } from '../security/principal.js';
-import { RefusalRecorder } from '../security/refusal.recorder.js';
+import { declarerOf, type StandingTemplate, Templates } from '@mayfly/declarations';
 import {
-  findingsView,
+  answerPage,
+  ApiIfMatch,
+  ApiProblems,
+  Caller,
+  mustMatch,
+  type PageQuery,
+  PageQuerySchema,
+  Permits,
+  RefusalRecorder,
+  type RequestHeaders,
+} from '@mayfly/http';
+import type { Principal } from '@mayfly/identity';
+import type { Json, JsonObject } from '@mayfly/kernel';
+import { Body, Controller, Get, Headers, HttpCode, Post, Put, Query } from '@nestjs/common';
+import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import { z } from 'zod';
+import { declaredRoutes, Name } from '../declarations/declared-routes.js';
+import { ApiDocument } from '../declarations/declared.view.js';
+import {
   FindingsSchema,
-  standingView,
+  findingsView,
+  type ShownTemplate,
+  TEMPLATE_FORM,
   TemplatePageSchema,
   templateView,
   TemplateViewSchema,
 } from './template.view.js';
+
+const templateRoutes = declaredRoutes({
+  ...{ kind: 'TaskTemplate', path: 'templates', form: TEMPLATE_FORM },
+  ...{ view: TemplateViewSchema, page: TemplatePageSchema },
+});
 
 @ApiTags('templates')
 @ApiBearerAuth()
@@ -33,37 +45,23 @@ export class TemplatesController {
 
   @Get()
   @Permits(['platform', 'operator', 'auditor', 'approver'])
-  @ApiOperation({ summary: 'List templates, sorted by name' })
-  @ApiOkResponse({ standardSchema: TemplatePageSchema })
-  async list(@Query({ schema: PageQuerySchema }) { limit, cursor }: PageQuery): Promise<JsonObject> {
-    const { items, next } = await this.templates.list({ limit, after: positionOf(cursor, z.string()) });
-    return pageView(items.map(templateView), next);
+  @templateRoutes.list('List templates, sorted by name')
+  list(@Query({ schema: PageQuerySchema }) query: PageQuery): Promise<JsonObject> {
+    return answerPage(query, { position: z.string(), view: templateView }, (page) => this.templates.list(page));
   }
 
   @Get(':name')
   @Permits(['platform', 'operator', 'auditor', 'approver'])
-  @ApiOperation({ summary: 'Read a template and its current version' })
-  @ApiOkResponse({ standardSchema: TemplateViewSchema })
-  async view(
-    @Param('name', { schema: NameSchema }) name: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    return send(reply, await this.templates.find(name));
+  @templateRoutes.read('Read a template and its current version')
+  view(@Name() name: string): Promise<StandingTemplate> {
+    return this.templates.find(name);
   }
 
   @Post()
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Create a template with its first draft' })
-  @ApiDocument('TaskTemplate')
-  @ApiCreatedResponse({ standardSchema: TemplateViewSchema })
-  async create(
-    @Caller() caller: Principal,
-    @Body() body: Json,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    const created = await this.templates.create(body, declarerOf(caller));
-    reply.header('location', `/templates/${created.template.name}`);
-    return send(reply, created);
+  @templateRoutes.create('Create a template with its first draft')
+  create(@Caller() caller: Principal, @Body() body: Json): Promise<StandingTemplate> {
+    return this.templates.create(body, declarerOf(caller));
   }
 
   @Post('lint')
@@ -78,54 +76,35 @@ export class TemplatesController {
 
   @Put(':name')
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Replace the draft, or start one; the current version stays in force' })
-  @ApiIfMatch()
-  @ApiDocument('TaskTemplate')
-  @ApiOkResponse({ standardSchema: TemplateViewSchema })
-  async replaceDraft(
+  @templateRoutes.edit('Replace the draft, or start one; the current version stays in force')
+  replaceDraft(
     @Caller() caller: Principal,
-    @Param('name', { schema: NameSchema }) name: string,
+    @Name() name: string,
     @Body() body: Json,
-    @Headers() headers: FastifyRequest['headers'],
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    return send(reply, await this.templates.replaceDraft(name, body, mustMatch(headers), declarerOf(caller)));
+    @Headers() headers: RequestHeaders,
+  ): Promise<StandingTemplate> {
+    return this.templates.replaceDraft(name, body, mustMatch(headers), declarerOf(caller));
   }
 
   @Post(':name/publish')
-  @HttpCode(200)
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Publish the draft as the next version; its editors may not publish it' })
+  @templateRoutes.step('Publish the draft as the next version; its editors may not publish it')
   @ApiIfMatch()
-  @ApiOkResponse({ standardSchema: TemplateViewSchema })
-  async publish(
+  publish(
     @Caller() caller: Principal,
-    @Param('name', { schema: NameSchema }) name: string,
-    @Headers() headers: FastifyRequest['headers'],
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
+    @Name() name: string,
+    @Headers() headers: RequestHeaders,
+  ): Promise<ShownTemplate> {
     const precondition = mustMatch(headers);
-    const { warnings, ...published } = await this.refusals.watching(caller, 'POST /templates/:name/publish', () =>
+    return this.refusals.watching(caller, 'POST /templates/:name/publish', () =>
       this.templates.publish(name, precondition, declarerOf(caller)),
     );
-    return { ...send(reply, published), warnings: findingsView(warnings) };
   }
 
   @Post(':name/retire')
-  @HttpCode(200)
   @Permits(['platform'])
-  @ApiOperation({ summary: 'Retire a template permanently: no new tasks; running tasks keep their credentials' })
-  @ApiOkResponse({ standardSchema: TemplateViewSchema })
-  async retire(
-    @Caller() caller: Principal,
-    @Param('name', { schema: NameSchema }) name: string,
-    @Res({ passthrough: true }) reply: FastifyReply,
-  ): Promise<JsonObject> {
-    return send(reply, await this.templates.retire(name, declarerOf(caller)));
+  @templateRoutes.step('Retire a template permanently: no new tasks; running tasks keep their credentials')
+  retire(@Caller() caller: Principal, @Name() name: string): Promise<StandingTemplate> {
+    return this.templates.retire(name, declarerOf(caller));
   }
-}
-
-function send(reply: FastifyReply, standing: StandingTemplate): JsonObject {
-  sendEtag(reply, standing.template.revision);
-  return standingView(standing);
 }

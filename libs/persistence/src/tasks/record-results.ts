@@ -58,7 +58,7 @@ async function closeLeases(client: ClientBase, results: readonly ClosedLease[]):
         ({ claim }) => claim.version,
         ({ state }) => state,
         ({ effectiveAt }) => effectiveAt,
-        ({ claim, state }) => (state === 'failed' ? 'issuance_failed' : claim.cause),
+        causeOf,
       ]),
     ],
   });
@@ -127,10 +127,16 @@ async function endTasks(client: ClientBase, closed: readonly ClosedLease[]): Pro
 
 const ENTRY_TYPE = { revoked: 'lease.revoked', expired: 'lease.expired', failed: 'lease.failed' } as const;
 
-function closedEntry({ claim, state, effectiveAt, remains }: ClosedLease, now: Date): AuditEntry {
+/** A lease that was never minted has no cause of its own before it fails. */
+function causeOf({ claim, state }: ClosedLease): TaskEndCause {
+  return state === 'failed' ? 'issuance_failed' : claim.cause;
+}
+
+function closedEntry(closed: ClosedLease, now: Date): AuditEntry {
+  const { claim, state, effectiveAt, remains } = closed;
   const facts = {
     provider: claim.provider,
-    cause: claim.cause,
+    cause: causeOf(closed),
     effectiveAt: effectiveAt.toISOString(),
     ...(remains === undefined ? {} : { remains }),
   };

@@ -1,3 +1,3 @@
 export { checkSignedToken } from './signed-token.check.js';
-export { ACCESS_TOKEN_TYPE, SignedTokenProvider } from './signed-token.provider.js';
+export { SignedTokenProvider } from './signed-token.provider.js';
 export { type SignedTokenConfig, type SignedTokenHandle, type SignedTokenScope } from './signed-token.schemas.js';

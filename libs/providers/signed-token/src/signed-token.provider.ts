@@ -12,7 +12,7 @@ import type {
   ScopeObjection,
 } from '@mayfly/credentials';
 import { Problem } from '@mayfly/kernel';
-import type { TokenClaims, TokenSigner } from '@mayfly/trust';
+import { ACCESS_TOKEN_TYPE, type TokenClaims, type TokenSigner } from '@mayfly/trust';
 import {
   SignedTokenConfigSchema,
   SignedTokenHandleSchema,
@@ -21,9 +21,6 @@ import {
   type SignedTokenHandle,
   type SignedTokenScope,
 } from './signed-token.schemas.js';
-
-/** The `typ` of the tokens (RFC 9068 §2.1). */
-export const ACCESS_TOKEN_TYPE = 'at+jwt';
 
 export type SignedTokenOrder = MintOrder<SignedTokenConfig, SignedTokenScope>;
 

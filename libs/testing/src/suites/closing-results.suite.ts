@@ -1,11 +1,11 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { addSeconds } from '@mayfly/kernel';
 import type { TaskIntent } from '@mayfly/issuance';
 import { CLAIM_SECONDS, type LeaseClaim } from '@mayfly/revocation';
 import type { TaskEndCause } from '@mayfly/tasks';
 import { activationOf, type IntentOptions } from '../builders.js';
 import type { LeaseView, TaskStores } from '../task-stores.js';
-import { activeTask, endTask, openedTask, proofOf, retryOf } from './task-steps.js';
+import { activeTask, endTask, expectRightFacts, openedTask, proofOf, retryOf } from './task-steps.js';
 
 /** Tests of results that every `ClosingStore` must pass. `make` returns stores without rows. */
 export function closingResultsSuite(make: () => TaskStores | Promise<TaskStores>): void {
@@ -15,6 +15,8 @@ export function closingResultsSuite(make: () => TaskStores | Promise<TaskStores>
     beforeEach(async () => {
       stores = await make();
     });
+
+    afterEach(() => expectRightFacts(stores));
 
     const active = (options?: IntentOptions) => activeTask(stores, options);
     const end = (intent: TaskIntent, cause?: TaskEndCause) => endTask(stores, intent, cause);

@@ -1,11 +1,11 @@
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import type { TaskIntent } from '@mayfly/issuance';
 import { CLAIM_SECONDS, type LeaseClaim } from '@mayfly/revocation';
 import type { EndRequest, TaskEndCause } from '@mayfly/tasks';
 import { addSeconds } from '@mayfly/kernel';
 import { activationOf, type IntentOptions, taskIntent } from '../builders.js';
 import type { TaskStores } from '../task-stores.js';
-import { activeTask, endTask, openedTask, proofOf, retryOf } from './task-steps.js';
+import { activeTask, endTask, expectRightFacts, openedTask, proofOf, retryOf } from './task-steps.js';
 
 /** Tests of ends and claims that every `ClosingStore` must pass. `make` returns stores without rows. */
 export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>): void {
@@ -15,6 +15,8 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
     beforeEach(async () => {
       stores = await make();
     });
+
+    afterEach(() => expectRightFacts(stores));
 
     const minting = (options?: IntentOptions) => openedTask(stores, options);
     const active = (options?: IntentOptions) => activeTask(stores, options);

@@ -1,9 +1,10 @@
 import { bareEntry } from '../bare-entry.js';
 import { MAYFLY } from '@mayfly/audit';
-import { beforeEach, describe, expect, it } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { addSeconds, newId } from '@mayfly/kernel';
 import { activationOf, declareFor, taskIntent, type IntentOptions } from '../builders.js';
 import type { TaskStores } from '../task-stores.js';
+import { expectRightFacts } from './task-steps.js';
 
 /** Tests that every `IssuanceStore` must pass. `make` returns stores without rows. */
 export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>): void {
@@ -13,6 +14,8 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
     beforeEach(async () => {
       stores = await make();
     });
+
+    afterEach(() => expectRightFacts(stores));
 
     const intend = async (options: IntentOptions = {}) => {
       const intent = taskIntent(stores.scene.clock, options);

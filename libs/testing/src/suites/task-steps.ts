@@ -4,8 +4,18 @@ import type { TaskIntent } from '@mayfly/issuance';
 import type { ClosingResult, LeaseClaim } from '@mayfly/revocation';
 import type { EndRequest, TaskEndCause } from '@mayfly/tasks';
 import { addSeconds } from '@mayfly/kernel';
+import { factFaults } from '../fact-faults.js';
 import { activationOf, declareFor, type IntentOptions, taskIntent } from '../builders.js';
 import type { TaskStores } from '../task-stores.js';
+
+/** The types whose entries the store composes; the callers of the store compose the others. */
+const COMPOSED = /"type":"(task\.end|lease\.(revok|expired|failed))/;
+
+/** Fails when an entry that the store composed has other facts than the schema of its type. */
+export async function expectRightFacts({ scene }: TaskStores): Promise<void> {
+  const composed = (await scene.auditBodies()).filter((body) => COMPOSED.test(body));
+  expect(composed.flatMap(factFaults)).toEqual([]);
+}
 
 /** Makes a task after step 9: its leases are being minted. */
 export async function openedTask(stores: TaskStores, options: IntentOptions = {}): Promise<TaskIntent> {

@@ -1,0 +1,2 @@
+export { AccessTokens } from './access-tokens.js';
+export { ResourceServers } from './resource-servers.js';

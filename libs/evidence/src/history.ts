@@ -1,0 +1,56 @@
+import type { AuditFilter, AuditHistory, RefusalFilter } from '@mayfly/audit';
+import { type JsonObject, pageView, Problem, type TaskId } from '@mayfly/kernel';
+import type { IssuanceFilter, IssuanceHistory } from '@mayfly/tasks';
+import { FilterCursor } from './filter-cursor.js';
+import { issuanceView, refusalView, sealedView, storyView } from './history.view.js';
+import { IssuancePositionSchema, RefusalPositionSchema, SequenceSchema, StoryPositionSchema } from './positions.js';
+
+/** The request for a page of a list; `cursor` is the `nextCursor` of the page before. */
+interface PageQuery {
+  readonly limit: number;
+  readonly cursor?: string | undefined;
+}
+type ListQuery<Filter> = PageQuery & Filter;
+
+/**
+ * Reads the history for auditors and operators, and refused identities for platform teams. A list returns
+ * `{items, nextCursor}`. All methods throw `invalid_request` for a cursor of another list.
+ */
+export class History {
+  constructor(
+    private readonly history: IssuanceHistory,
+    private readonly audit: AuditHistory,
+  ) {}
+
+  /** Lists leases, newest first. */
+  async issuances({ limit, cursor, ...filter }: ListQuery<IssuanceFilter>): Promise<JsonObject> {
+    const cursors = new FilterCursor('issuances', filter, IssuancePositionSchema);
+    const page = await this.history.issuances(filter, { limit, after: cursors.read(cursor) });
+    return pageView(page.items.map(issuanceView), cursors.next(page.next && { ...page.next }));
+  }
+
+  /** Reads all audit entries of a task. Throws `not_found`. */
+  async timeline(taskId: TaskId, { limit, cursor }: PageQuery): Promise<JsonObject> {
+    const cursors = new FilterCursor('timeline', { taskId }, StoryPositionSchema);
+    const after = cursors.read(cursor);
+    const page = await this.audit.story(taskId, { limit, after });
+    // Every task has an entry, because the first one is committed with the task.
+    if (after === undefined && page.items.length === 0)
+      throw new Problem('not_found', `there is no task \`${taskId}\``);
+    return pageView(page.items.map(storyView), cursors.next(page.next && { ...page.next }));
+  }
+
+  /** Lists refused identities, newest first. */
+  async refusals({ limit, cursor, ...filter }: ListQuery<RefusalFilter>): Promise<JsonObject> {
+    const cursors = new FilterCursor('refusals', filter, RefusalPositionSchema);
+    const page = await this.audit.refusals(filter, { limit, after: cursors.read(cursor) });
+    return pageView(page.items.map(refusalView), cursors.next(page.next && { ...page.next }));
+  }
+
+  /** Reads the audit entries in sequence. */
+  async entries({ limit, cursor, ...filter }: ListQuery<AuditFilter>): Promise<JsonObject> {
+    const cursors = new FilterCursor('entries', filter, SequenceSchema);
+    const page = await this.audit.entries(filter, { limit, after: cursors.read(cursor) });
+    return pageView(page.items.map(sealedView), cursors.next(page.next));
+  }
+}

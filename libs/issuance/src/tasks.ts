@@ -1,0 +1,94 @@
+import { actorOf } from '@mayfly/audit';
+import type { AgentPrincipal, Principal } from '@mayfly/identity';
+import { type JsonObject, Problem, type TaskId } from '@mayfly/kernel';
+import { problemOf } from '@mayfly/policy';
+import type { TaskEndCause } from '@mayfly/tasks';
+import type { Answer, KeyHolds } from './key-holds.js';
+import type { KeyHold } from './request.js';
+import { requesterOf } from './requester.js';
+import type { TakeBack, TaskIssuance } from './task-issuance.js';
+import type { TaskRenewal } from './task-renewal.js';
+import type { TaskStore } from './task.store.js';
+import { grantView, previewView, taskView } from './task.view.js';
+
+export interface TasksParts {
+  readonly issuance: TaskIssuance;
+  readonly renewal: TaskRenewal;
+  readonly ending: TakeBack;
+  readonly tasks: TaskStore;
+  readonly keyHolds: KeyHolds;
+}
+
+/** The request for a task as the agent sends it. */
+export interface AskedTask {
+  readonly template: string;
+  readonly parameters: JsonObject;
+  readonly purpose: string;
+  readonly ttlSeconds?: number | undefined;
+}
+
+/** Creates, reads, renews and ends tasks for the routes. */
+export class Tasks {
+  constructor(private readonly parts: TasksParts) {}
+
+  /** Grants a task and returns its secrets, once per idempotency key. */
+  async create(agent: AgentPrincipal, request: AskedTask, idempotencyKey: string | undefined): Promise<JsonObject> {
+    if (idempotencyKey === undefined) return (await this.grant(agent, request)).body;
+    const { issuer, subject } = agent.identity;
+    const owner = { agentId: agent.agent.id, runtime: agent.runtime, issuer, subject };
+    return this.parts.keyHolds.once(owner, idempotencyKey, { ...request }, (claim) =>
+      this.grant(agent, request, claim),
+    );
+  }
+
+  /**
+   * Predicts the result of `create`, control by control. Mints nothing, takes no quota. A denial (`policy_denied`,
+   * `quota_exceeded`) is part of the answer; for any other problem it throws what `create` would throw.
+   */
+  async dryRun(agent: AgentPrincipal, request: AskedTask): Promise<JsonObject> {
+    const preview = await this.parts.issuance.preview(requesterOf(agent), asked(request));
+    if (preview.decision.permitted) return previewView(preview);
+    const problem = problemOf(preview.decision);
+    if (problem.code === 'policy_denied' || problem.code === 'quota_exceeded') return previewView(preview);
+    throw problem;
+  }
+
+  /** Reads a task without secrets. Throws `not_found`, also for an agent that reads another agent's task. */
+  async view(caller: Principal, taskId: TaskId): Promise<JsonObject> {
+    const task = await this.parts.tasks.find(taskId);
+    const hidden = caller.kind === 'agent' && task?.agent.id !== caller.agent.id;
+    if (task === undefined || hidden) throw new Problem('not_found', `there is no task \`${taskId}\``);
+    return taskView(task);
+  }
+
+  /** Ends a task, closes the leases that can be closed at once, and returns the state of all leases. */
+  async end(caller: Principal, taskId: TaskId, cause: TaskEndCause, reason?: string): Promise<JsonObject> {
+    await this.view(caller, taskId);
+    await this.parts.ending.end({ taskId, cause, actor: actorOf(caller), ...(reason === undefined ? {} : { reason }) });
+    return this.view(caller, taskId);
+  }
+
+  async heartbeat(agent: AgentPrincipal, taskId: TaskId): Promise<JsonObject> {
+    await this.parts.renewal.heartbeat(requesterOf(agent), taskId);
+    return this.view(agent, taskId);
+  }
+
+  /** Renews a task. Returns the limit of its lifetime, and the new secret of each credential that was issued again. */
+  async renew(agent: AgentPrincipal, taskId: TaskId, ttlSeconds: number | undefined): Promise<JsonObject> {
+    const renewed = await this.parts.renewal.renew(requesterOf(agent), taskId, ttlSeconds);
+    const task = await this.parts.tasks.find(taskId);
+    if (task === undefined) throw new Problem('not_found', `there is no task \`${taskId}\``);
+    return taskView(task, renewed);
+  }
+
+  private async grant(agent: AgentPrincipal, request: AskedTask, keyHold?: KeyHold): Promise<Answer> {
+    const asking = { ...asked(request), ...(keyHold === undefined ? {} : { keyHold }) };
+    const grant = await this.parts.issuance.issue(requesterOf(agent), asking);
+    const { id, expiresAt } = grant.plan.task;
+    return { taskId: id, expiresAt, body: grantView(grant) };
+  }
+}
+
+function asked({ ttlSeconds, ...request }: AskedTask) {
+  return { ...request, ...(ttlSeconds === undefined ? {} : { ttlSeconds }) };
+}

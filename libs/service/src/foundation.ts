@@ -1,0 +1,48 @@
+import type { IdentityTokens } from '@mayfly/credentials';
+import { Catalog } from '@mayfly/declarations';
+import { PublicEgress } from '@mayfly/egress';
+import { createGuardedFetch } from '@mayfly/fetch';
+import { IdentityVerifier, IssuerKeySource } from '@mayfly/identity';
+import { Database, DatabaseClock, LeaseStatistics, PgCatalogSource, PgSigningKeyStore } from '@mayfly/persistence';
+import { Metrics } from '@mayfly/telemetry';
+import { FederationTokens, KeyRing, Sealer } from '@mayfly/trust';
+import type { Logger } from 'pino';
+import type { Backing } from './database.js';
+import { ProcessSecretSource, type SecretVariables } from './secret-source.js';
+import type { ServiceSettings } from './settings.js';
+import { namingDatabase } from './start-faults.js';
+
+export interface ServiceInputs {
+  readonly settings: ServiceSettings;
+  readonly backing: Backing;
+  readonly publicUrl: string;
+  readonly log: Logger;
+  readonly variables: SecretVariables;
+}
+
+/** The parts that all others need: database, clock, keys, identity verifier, catalog, egress, metrics. */
+export type Foundation = Awaited<ReturnType<typeof buildFoundation>>;
+
+export async function buildFoundation({ settings, backing, publicUrl, log, variables }: ServiceInputs) {
+  const report = (error: unknown): void => {
+    log.error({ err: error }, 'background work failed');
+  };
+  const database = new Database({ url: backing.url, onConnectionLost: report });
+  const clock = new DatabaseClock(database.pool);
+  await namingDatabase('DATABASE_URL', () => clock.measure());
+  const sealer = new Sealer({ current: backing.sealingKey });
+  const keyRing = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'access'), sealer, clock);
+  const federationKeys = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'federation'), sealer, clock);
+  const federationTokens: IdentityTokens = new FederationTokens(federationKeys, clock, `${publicUrl}/federation`);
+  const secrets = new ProcessSecretSource(variables, backing.embedded?.secrets ?? {}, settings.secretsDir);
+  const egress = new PublicEgress(settings.egressAllow);
+  const fetchJson = createGuardedFetch({ egress });
+  const keySource = new IssuerKeySource({ fetchJson, readFile: (path) => secrets.read(`file:${path}`) }, clock);
+  const verifier = new IdentityVerifier(keySource, clock);
+  const catalog = new Catalog(new PgCatalogSource(database.pool, report), verifier, clock, report);
+  const metrics = new Metrics(new LeaseStatistics(database.pool));
+  return {
+    ...{ settings, publicUrl, log, report, database, clock, sealer, egress, verifier, catalog, metrics },
+    ...{ secrets, keySource, keyRing, federationKeys, federationTokens },
+  };
+}

@@ -1,0 +1,125 @@
+import { DenialLog, type EntrySink } from '@mayfly/audit';
+import {
+  ConnectionGates,
+  connectionsOf,
+  type ProviderRegistry,
+  reconcilable,
+  type SecretSource,
+  Targets,
+} from '@mayfly/credentials';
+import type { Catalog } from '@mayfly/declarations';
+import { RefusalRecorder } from '@mayfly/http';
+import { Assessor, Minter, Planner, SingleUse, type StepObserver, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
+import type { JsonObject } from '@mayfly/kernel';
+import {
+  IdentityUseStore,
+  LeaseHandlesReader,
+  LivingConnectionsReader,
+  PgClosingStore,
+  PgDenialStore,
+  PgIssuanceStore,
+  PgTaskStore,
+} from '@mayfly/persistence';
+import {
+  ConnectionAttendance,
+  LeaseClosing,
+  type OrphanPlace,
+  OrphanWatch,
+  RevocationAlarm,
+  RevocationUpkeep,
+  TaskEnding,
+} from '@mayfly/revocation';
+import { sampleScopes } from '@mayfly/templates';
+import type { Foundation } from './foundation.js';
+import { redactText } from './redaction.js';
+
+/** Builds the parts that grant tasks (`POST /tasks`), renew them and revoke their credentials. */
+export function buildIssuance(foundation: Foundation, providers: ProviderRegistry, secrets: SecretSource) {
+  const { settings, database, clock, sealer, catalog, metrics, log, report } = foundation;
+  const observer = stepObserver(settings.failpoint);
+  const targets = new Targets(providers, catalog, secrets);
+  const issuanceStore = new PgIssuanceStore(database.pool);
+  const denials = denialLog(issuanceStore, foundation);
+  const closingStore = new PgClosingStore(database.pool, clock);
+  const taskStore = new PgTaskStore(database.pool);
+  const tell = (text: string, facts: JsonObject): void => {
+    log.error(facts, text);
+  };
+  const alarm = new RevocationAlarm({ audit: issuanceStore, clock, tell, report });
+  const gates = new ConnectionGates(catalog, alarm);
+  const closing = new LeaseClosing({ store: closingStore, targets, sealing: sealer, metrics, clock, alarm, report });
+  const attendance = new ConnectionAttendance({
+    store: new LivingConnectionsReader(database.pool),
+    used: () => gates.used(),
+    ...{ connections: catalog, targets, alarm, report },
+  });
+  const orphans = new OrphanWatch({
+    places: () => orphanPlaces(catalog, providers),
+    ...{ store: new LeaseHandlesReader(database.pool), connections: catalog, targets, sealing: sealer },
+    ...{ audit: issuanceStore, clock, report },
+  });
+  countByConnection(metrics, { orphans, gates, alarm });
+  const upkeep = new RevocationUpkeep({
+    store: new PgDenialStore(database.pool, clock),
+    ...{ targets, sealing: sealer, report },
+  });
+  const ending = new TaskEnding(closingStore, closing);
+  const refusals = new RefusalRecorder({ ...foundation, denials, redact: redactText });
+  const identityUses = new IdentityUseStore(database.pool);
+  const issuance = new TaskIssuance({
+    assessor: new Assessor(catalog, targets, clock, observer),
+    planner: new Planner(targets, sealer, gates),
+    minter: new Minter(metrics, gates, issuanceStore, sealer),
+    identities: new SingleUse(identityUses, refusals),
+    ...{ store: issuanceStore, denials, sealing: sealer, takeBack: ending, metrics, observer, clock },
+  });
+  const renewal = new TaskRenewal({ issuance, tasks: taskStore, targets, sealing: sealer, gates, metrics, clock });
+  const path = { issuanceStore, denials, closingStore, taskStore, targets, gates, closing, ending, issuance, renewal };
+  return { ...path, observer, refusals, identityUses, upkeep, orphans, attendance };
+}
+
+/** Registers the metrics that have one value per connection. */
+function countByConnection(
+  metrics: Foundation['metrics'],
+  { orphans, gates, alarm }: { orphans: OrphanWatch; gates: ConnectionGates; alarm: RevocationAlarm },
+): void {
+  metrics.byConnection('mayfly_orphans', 'What a back end made for Mayfly and no lease knows', () => orphans.counts());
+  metrics.byConnection(
+    'mayfly_connection_paused',
+    'Whether a connection is paused, since its target does not answer',
+    () => gates.pausedConnections(),
+  );
+  metrics.byConnection(
+    'mayfly_revocation_failing',
+    'Whether leases cannot be ended at a connection, since Mayfly cannot log in there',
+    () => alarm.counts(),
+  );
+}
+
+/** Builds the denial log. It also logs the number of denials that have no audit entry. */
+function denialLog(sink: EntrySink, { clock, log }: Pick<Foundation, 'clock' | 'log'>): DenialLog {
+  return new DenialLog(sink, clock, (summary) => {
+    log.warn(summary, 'refusals without an entry of their own');
+  });
+}
+
+/** Returns the connection pairs to scan for orphans, from the published templates. */
+function orphanPlaces(catalog: Pick<Catalog, 'templates'>, providers: ProviderRegistry): readonly OrphanPlace[] {
+  const samples = catalog.templates.flatMap(({ version }) => sampleScopes(version.spec));
+  const places = samples.flatMap(({ credential: { provider, connection }, scope }): OrphanPlace[] => {
+    const watched = reconcilable(providers.get(provider));
+    if (watched === undefined || connection === undefined) return [];
+    return connectionsOf(watched, scope).map((related) => ({ provider, connection, related }));
+  });
+  return [...new Map(places.map((place) => [`${place.connection} ${place.related}`, place])).values()];
+}
+
+/** For crash tests: kills the process with SIGKILL right after the step that `failpoint` names. */
+function stepObserver(failpoint: string | undefined): StepObserver {
+  if (failpoint === undefined) return { reached: () => undefined };
+  return {
+    reached: (step) => {
+      if (step === failpoint) process.kill(process.pid, 'SIGKILL');
+    },
+  };
+}

@@ -1,0 +1,124 @@
+import { MAYFLY } from '@mayfly/audit';
+import {
+  AgentLifecycle,
+  ConnectionLifecycle,
+  DeclarationChecks,
+  Declarations,
+  IssuerTests,
+  TargetExamination,
+  Templates,
+} from '@mayfly/declarations';
+import { AccessTokens, ResourceServers } from '@mayfly/enforcement';
+import { History } from '@mayfly/evidence';
+import { KeyHolds, Tasks, taskView } from '@mayfly/issuance';
+import {
+  AuditReader,
+  AuditSealer,
+  HistoryReader,
+  LeaseReader,
+  Outbox,
+  PgAgentLifecycleStore,
+  PgConnectionLifecycleStore,
+  PgDeclarationStore,
+  PgKeyHoldStore,
+  WriteProbe,
+} from '@mayfly/persistence';
+import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/queue';
+import { TokenVerifier } from '@mayfly/trust';
+import { buildProviders } from './build-providers.js';
+import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
+import { buildIssuance } from './issuance.js';
+
+/** All parts of the running service. `startService` builds them, once per process. */
+export type Services = Awaited<ReturnType<typeof buildServices>>;
+
+export async function buildServices(inputs: ServiceInputs) {
+  const foundation = await buildFoundation(inputs);
+  const { providers, closeProviders } = buildProviders(foundation);
+  const path = buildIssuance(foundation, providers, foundation.secrets);
+  const writeProbe = new WriteProbe(foundation.database.pool);
+  const parts = { ...foundation, ...path, providers };
+  return {
+    ...parts,
+    closeProviders,
+    ...buildAgentSide(parts),
+    ...buildPlatformSide(parts, inputs),
+    ...buildWorkerSide(foundation, inputs),
+    /**
+     * Resolves when the service can grant and revoke: the database takes writes, the catalog is fresh and a signing key
+     * exists. Throws `unavailable` otherwise.
+     */
+    ready: async (): Promise<void> => {
+      await writeProbe.check();
+      foundation.catalog.requireFresh();
+      foundation.keyRing.signer();
+    },
+  };
+}
+
+type Parts = Foundation & ReturnType<typeof buildIssuance> & Pick<ReturnType<typeof buildProviders>, 'providers'>;
+
+/** Builds the services behind the routes of agents and resource servers. */
+function buildAgentSide(parts: Parts) {
+  const { database, sealer, clock, keyRing, publicUrl, catalog, providers, taskStore, ending, refusals, observer } =
+    parts;
+  const keyHoldStore = new PgKeyHoldStore(database.pool);
+  const keyHolds = new KeyHolds({
+    store: keyHoldStore,
+    sealing: sealer,
+    ...{ clock, observer },
+    tasks: {
+      view: async (taskId) => {
+        const task = await taskStore.find(taskId);
+        return task === undefined ? { id: taskId } : taskView(task);
+      },
+      takeBack: (taskId) => ending.end({ taskId, cause: 'issuance_failed', reason: 'not delivered', actor: MAYFLY }),
+    },
+  });
+  const accessTokens = new AccessTokens({
+    issuer: publicUrl,
+    verifier: new TokenVerifier(keyRing, clock),
+    leases: new LeaseReader(database.pool),
+    resourceServers: new ResourceServers(catalog, providers),
+    ending,
+    refusals,
+  });
+  return { keyHoldStore, tasks: new Tasks({ ...parts, tasks: taskStore, keyHolds }), accessTokens };
+}
+
+/** Builds the services behind the routes of platform teams, operators and auditors. */
+function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
+  const { database, clock, providers, egress, secrets, targets, closingStore, closing, catalog, report } = parts;
+  const store = new PgDeclarationStore(database.pool);
+  const { records } = store;
+  const context = { providers: providers.all, egress, secretFault: secrets.faultOf.bind(secrets) };
+  const examination = new TargetExamination(targets);
+  const rules = { rolesOverApi: backing.embedded !== undefined, fourEyes: backing.embedded === undefined };
+  const { rolesOverApi, fourEyes } = rules;
+  const after = { catalog, clock, report };
+  return {
+    agentLifecycle: new AgentLifecycle({
+      store: new PgAgentLifecycleStore(database.pool, closingStore),
+      ...{ closing, ...after },
+    }),
+    connectionLifecycle: new ConnectionLifecycle({
+      store: new PgConnectionLifecycleStore(database.pool),
+      ...{ records, targets, ...after },
+    }),
+    declarations: new Declarations({ store, context, rolesOverApi, ...after }),
+    declarationChecks: new DeclarationChecks({ store, context, examination, ...rules }),
+    issuerTests: new IssuerTests({ ...parts, records, audit: parts.issuanceStore }),
+    templates: new Templates({ store, providers: providers.all, examination, fourEyes, ...after }),
+    history: new History(new HistoryReader(database.pool), new AuditReader(database.pool)),
+  };
+}
+
+/** Builds the background parts. The queue starts revocations on time; without it, the sweep finds them. */
+function buildWorkerSide({ settings, database, clock, log }: Foundation, { backing }: ServiceInputs) {
+  const backend = settings.redisUrl === undefined ? postgresBackend(backing.url) : redisBackend(settings.redisUrl);
+  return {
+    outbox: new Outbox(database.pool),
+    auditSealer: new AuditSealer(database.pool),
+    queue: settings.queue ? new LeaseQueue(backend, clock, log) : undefined,
+  };
+}

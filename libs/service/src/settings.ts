@@ -1,0 +1,26 @@
+import type { AllowList } from '@mayfly/egress';
+
+/** The settings of the service, from the app that starts it. A setting that is not given is `undefined`. */
+export interface ServiceSettings {
+  readonly production: boolean;
+  readonly databaseUrl: string | undefined;
+  readonly migrationUrl: string | undefined;
+  readonly redisUrl: string | undefined;
+  readonly dataDir: string;
+  /** YAML files to apply at start; never in production */
+  readonly configDir: string | undefined;
+  /** the only directory for `file:` references */
+  readonly secretsDir: string | undefined;
+  /** path of the file with issuers that have roles, applied at start in every mode */
+  readonly bootstrapIssuer: string | undefined;
+  /** 64 hexadecimal digits */
+  readonly sealingKey: string | undefined;
+  /** addresses that egress may reach although they are not public */
+  readonly egressAllow: AllowList;
+  readonly logLevel: string;
+  /** revokes at deadlines and runs the other worker loops */
+  readonly worker: boolean;
+  readonly queue: boolean;
+  /** kills the process with SIGKILL after this issuance step; for crash tests, never in production */
+  readonly failpoint: string | undefined;
+}
