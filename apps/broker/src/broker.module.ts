@@ -8,11 +8,11 @@ import {
 } from '@mayfly/declarations';
 import { AccessTokens } from '@mayfly/enforcement';
 import { History } from '@mayfly/evidence';
-import { IdentityGuard, ProblemFilter, RefusalRecorder } from '@mayfly/http';
+import { type IdentityGuard, ProblemFilter, RefusalRecorder } from '@mayfly/http';
 import { Tasks } from '@mayfly/issuance';
 import type { Services } from '@mayfly/service';
 import { type DynamicModule, Module } from '@nestjs/common';
-import { APP_FILTER, APP_GUARD, Reflector } from '@nestjs/core';
+import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import type { RouteChoice } from './config.js';
 import { AgentsController } from './declarations/agents.controller.js';
 import { ConnectionsController } from './declarations/connections.controller.js';
@@ -56,7 +56,7 @@ function controllersFor({ api, docs }: RouteChoice) {
 /** The HTTP side of the broker, over the services of `libs/service`. */
 @Module({})
 export class BrokerModule {
-  static over(services: Services, choice: RouteChoice): DynamicModule {
+  static over(services: Services, guard: IdentityGuard, choice: RouteChoice): DynamicModule {
     return {
       module: BrokerModule,
       controllers: controllersFor(choice),
@@ -73,12 +73,7 @@ export class BrokerModule {
         { provide: RefusalRecorder, useValue: services.refusals },
         { provide: AccessTokens, useValue: services.accessTokens },
         { provide: History, useValue: services.history },
-        {
-          provide: APP_GUARD,
-          inject: [Reflector],
-          useFactory: (reflector: Reflector) =>
-            new IdentityGuard(reflector, services.verifier, services.catalog, services.refusals),
-        },
+        { provide: APP_GUARD, useValue: guard },
         OpenApi,
         { provide: APP_FILTER, useClass: ProblemFilter },
       ],

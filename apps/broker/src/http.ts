@@ -1,9 +1,12 @@
-import { createHttpApp } from '@mayfly/http';
+import { createHttpApp, IdentityGuard } from '@mayfly/http';
 import type { Services } from '@mayfly/service';
+import { Reflector } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import { BrokerModule } from './broker.module.js';
 import type { RouteChoice } from './config.js';
 import { OpenApi } from './service/openapi.js';
+import { createTaskRoute } from './tasks/create-task.route.js';
+import { TasksController } from './tasks/tasks.controller.js';
 
 /** Body limits in bytes, by route. A declaration check judges its documents together, so one body carries them all. */
 const BODY_LIMITS: ReadonlyMap<string, number> = new Map([['/declarations/check', 1024 * 1024]]);
@@ -11,9 +14,11 @@ const BODY_LIMITS: ReadonlyMap<string, number> = new Map([['/declarations/check'
 /** Creates the broker's HTTP application over composed services. The caller makes it listen. */
 export async function createHttp(services: Services, choice: RouteChoice): Promise<NestFastifyApplication> {
   const { log, metrics } = services;
+  const guard = new IdentityGuard(new Reflector(), services.verifier, services.catalog, services.refusals);
   const app = await createHttpApp({
-    module: BrokerModule.over(services, choice),
+    module: BrokerModule.over(services, guard, choice),
     ...{ log, metrics, bodyLimits: BODY_LIMITS },
+    leanRoutes: { guard, of: (app) => (choice.api ? [createTaskRoute(app.get(TasksController))] : []) },
   });
   app.get(OpenApi).describe(app);
   return app;

@@ -9,6 +9,8 @@ import { useBodyLimits } from './body-limits.js';
 import { useStrictBodies } from './body-parsers.js';
 import { ConnectionDrain } from './connection-drain.js';
 import { createBoundedServer } from './http-server.js';
+import type { IdentityGuard } from './access/identity.guard.js';
+import { type LeanRoute, useLeanRoutes } from './lean-route.js';
 import { type RenderedProblem, renderErrorAt, renderProblem } from './problem-table.js';
 import { RouteMethods } from './route-methods.js';
 import { validationProblem } from './validation-problem.js';
@@ -24,6 +26,11 @@ export interface HttpAppParts {
   };
   /** the body limits, in bytes, of routes that take more than 64 KiB */
   readonly bodyLimits: ReadonlyMap<string, number>;
+  /** the routes that run without Nest's pipeline, over the application's own guard and controllers */
+  readonly leanRoutes?: {
+    readonly guard: Pick<IdentityGuard, 'admit'>;
+    readonly of: (app: NestFastifyApplication) => readonly LeanRoute[];
+  };
 }
 
 /** Creates the HTTP application of a module. The caller makes it listen. */
@@ -49,6 +56,7 @@ export async function createHttpApp(parts: HttpAppParts): Promise<NestFastifyApp
   const fastify = app.getHttpAdapter().getInstance();
   useStrictBodies(fastify);
   useBodyLimits(fastify, parts.bodyLimits);
+  if (parts.leanRoutes !== undefined) useLeanRoutes(fastify, parts.leanRoutes.guard, parts.leanRoutes.of(app));
   fastify.addHook('onResponse', (request, reply, done) => {
     const { metrics } = parts;
     metrics.requestAnswered(request.method, request.routeOptions.url, reply.statusCode, reply.elapsedTime / 1000);

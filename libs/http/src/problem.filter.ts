@@ -55,14 +55,16 @@ function statusOf(error: unknown): number | undefined {
 export class ProblemFilter implements ExceptionFilter {
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
-    const request = http.getRequest<FastifyRequest>();
-    const reply = http.getResponse<FastifyReply>();
-    const problem = problemOf(error, request.routeOptions.bodyLimit);
-    const { status, headers, body } = renderErrorAt(request.url, problem ?? error, request.id);
-    log(request, problem, error, status);
-    if (reply.sent) return;
-    void reply.code(status).headers(headers).send(body);
+    answerError(error, http.getRequest<FastifyRequest>(), http.getResponse<FastifyReply>());
   }
+}
+
+/** Answers one error, as `ProblemFilter` does. */
+export function answerError(error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const problem = problemOf(error, request.routeOptions.bodyLimit);
+  const { status, headers, body } = renderErrorAt(request.url, problem ?? error, request.id);
+  log(request, problem, error, status);
+  if (!reply.sent) void reply.code(status).headers(headers).send(body);
 }
 
 /**

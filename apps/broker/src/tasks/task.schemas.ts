@@ -1,27 +1,30 @@
 import { CONTROL_NAMES, isId } from '@mayfly/kernel';
 import { z } from 'zod';
 
+/** The largest lengths (characters) and the longest lifetime (seconds) in the body of `POST /tasks`. */
+export const CREATE_TASK_LIMITS = { template: 63, parameterName: 64, purpose: 500, ttlSeconds: 43_200 } as const;
+
 /** Body of `POST /tasks`. */
 export const CreateTaskSchema = z
   .strictObject({
     template: z
       .string()
       .min(1)
-      .max(63)
+      .max(CREATE_TASK_LIMITS.template)
       .meta({ description: 'name of a published task template', examples: ['support-read-cases'] }),
     parameters: z
-      .record(z.string().max(64), z.json())
+      .record(z.string().max(CREATE_TASK_LIMITS.parameterName), z.json())
       .default({})
       .meta({ examples: [{ region: 'emea' }] }),
     purpose: z
       .string()
       .min(1)
-      .max(500)
+      .max(CREATE_TASK_LIMITS.purpose)
       .meta({ description: 'why the agent needs the task, in its own words; it never widens the grant' }),
     ttlSeconds: z
       .int()
       .min(1)
-      .max(43_200)
+      .max(CREATE_TASK_LIMITS.ttlSeconds)
       .optional()
       .meta({ description: 'requested lifetime; the granted one may be shorter' }),
   })

@@ -3,22 +3,13 @@ const FLOOR_MS = 5;
 
 /** The earliest instant of an answer, counted from construction. */
 export class AnswerFloor {
-  private timer: NodeJS.Timeout | undefined;
-  private readonly passed: Promise<void>;
+  private readonly beganMs = performance.now();
 
-  constructor(milliseconds = FLOOR_MS) {
-    this.passed = new Promise((resolve) => {
-      this.timer = setTimeout(resolve, milliseconds);
-    });
-  }
+  constructor(private readonly milliseconds = FLOOR_MS) {}
 
   /** Resolves at the earliest instant of the answer. */
-  reached(): Promise<void> {
-    return this.passed;
-  }
-
-  /** Clears the timer of a request that does not wait. */
-  cancel(): void {
-    clearTimeout(this.timer);
+  async reached(): Promise<void> {
+    const leftMs = this.beganMs + this.milliseconds - performance.now();
+    if (leftMs > 0) await new Promise((resolve) => setTimeout(resolve, leftMs));
   }
 }

@@ -34,11 +34,19 @@ export class IdentityGuard implements CanActivate {
     if (permissions === undefined) throw new Problem('forbidden', 'this route states no permission');
     if (permissions.includes('anyone')) return true;
     const request = context.switchToHttp().getRequest<IdentifiedRequest>();
+    request.principal = await this.admit(request, permissions);
+    return true;
+  }
+
+  /**
+   * Returns the proven caller. Throws `unauthenticated`, and `forbidden` or `policy_denied` when the caller may not use
+   * a route with these permissions; the refusal is recorded.
+   */
+  async admit(request: FastifyRequest, permissions: readonly Permission[]): Promise<Principal> {
     const principal = await this.identify(request);
     if (!isPermitted(principal, permissions)) throw await this.refusalOf(principal, permissions, request);
     await this.refuseInactive(principal, request);
-    request.principal = principal;
-    return true;
+    return principal;
   }
 
   /** Records the refusal before it is answered. The answer tells an unbound workload which identity to bind. */
@@ -74,8 +82,6 @@ export class IdentityGuard implements CanActivate {
       await this.refusals.identity(error, callOf(request));
       if (isReasonHidden(error)) await floor.reached();
       throw error;
-    } finally {
-      floor.cancel();
     }
   }
 
