@@ -129,7 +129,7 @@ describe('AWS sessions where AWS has its own ways', () => {
       fake.account.behaviour.packedBytes = Math.ceil((facts?.packedPolicySize as number) * 13);
       const full = await mint();
       fake.account.behaviour.packedBytes = 1200;
-      expect(full.facts?.warnings).toEqual([expect.stringContaining('% of what AWS packs')]);
+      expect(full.facts?.warnings).toEqual([expect.stringContaining('% of the packed size that AWS allows')]);
     });
 
     it("are the role's own: how long its sessions live", async () => {

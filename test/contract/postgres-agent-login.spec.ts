@@ -131,7 +131,9 @@ describe.each(TARGET_SERVERS)('TLS and the login of agents, on %s', (_, _start, 
       const address = { host: '127.0.0.1', port: await freePort() };
       expect(await checkOf(configFor('127.0.0.1', '', { address }))).toMatchObject({
         outcome: 'warning',
-        detail: expect.stringMatching(/from here, where agents need not be: nothing listens/),
+        detail: expect.stringMatching(
+          /from the network of Mayfly, which can differ from that of agents: nothing listens/,
+        ),
       });
     });
 
@@ -159,7 +161,7 @@ describe.each(TARGET_SERVERS)('TLS and the login of agents, on %s', (_, _start, 
       const config = configFor('127.0.0.1', '?sslmode=no-verify');
       expect(await checkOf(config, 'log in')).toMatchObject({
         outcome: 'failed',
-        detail: expect.stringContaining('takes no encrypted connection'),
+        detail: expect.stringContaining('accepts no encrypted connection'),
       });
       expect(await checkOf(configFor('127.0.0.1', '?sslmode=disable'))).toMatchObject({ outcome: 'ok' });
       expect(await checkOf(configFor('127.0.0.1', ''))).toMatchObject({ outcome: 'ok' });

@@ -6,7 +6,7 @@ import { openSession, rows, run } from './sql.js';
 import { openPostgresTarget, patience, scopeOf, type Lease, type PostgresTarget } from './postgres-target.js';
 import { TARGET_SERVERS, type TargetServer } from './target-server.js';
 
-const ELSEWHERE = 'the connection leads to another server than the credential was minted at';
+const ELSEWHERE = 'the connection names another server than the one that has the credential; set its `url` back';
 
 describe.each(TARGET_SERVERS)(
   'a connection that leads elsewhere than its leases were made, on %s',

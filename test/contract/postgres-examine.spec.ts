@@ -40,9 +40,9 @@ describe.each(TARGET_SERVERS)('the examination of a scope by the postgres provid
     [
       'a function',
       scopeOf(['total']),
-      'the database has no table `emea.total`; there is a function of that name, and functions cannot be granted',
+      'the database has no table `emea.total`; a function has that name, and functions cannot be granted',
     ],
-    ['a sequence', scopeOf(['counter']), '`emea.counter` is no table or view; change the scope'],
+    ['a sequence', scopeOf(['counter']), '`emea.counter` is not a table or view; change the scope'],
     ['a view', scopeOf(['seen']), expect.stringMatching(/^`emea.seen` is a view: it shows what its owner may read/)],
     [
       'a right that cannot be passed on',

@@ -100,7 +100,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     const traits = target.provider.traitsFor(target.configFor(), scope);
     expect(traits).toMatchObject({
       revocation: 'propagating',
-      revocationNote: expect.stringMatching(/session that is open/),
+      revocationNote: expect.stringMatching(/open session lives on/),
     });
     const { order, url } = await target.mint(target.orderFor({ scope }));
     const { client } = await openSession(url);
@@ -256,9 +256,9 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
   it('says at publication whether a role ends sessions, and what lies at a path', async () => {
     const examine = (path: string) =>
       target.provider.examine(target.configFor(), { path, method: 'read' }, AbortSignal.timeout(20_000));
-    expect(await examine('database/creds/reader')).toEqual([expect.stringMatching(/end no session that is open/)]);
+    expect(await examine('database/creds/reader')).toEqual([expect.stringMatching(/do not end open sessions/)]);
     expect(await examine('database/creds/tidy')).toEqual([]);
-    expect(await examine('database/static-creds/x')).toEqual([expect.stringMatching(/no path of dynamic credentials/)]);
+    expect(await examine('database/static-creds/x')).toEqual([expect.stringMatching(/has no dynamic credentials/)]);
     expect(await examine('secret/data/static')).toEqual([expect.stringMatching(/does not tell/)]);
   });
 

@@ -87,10 +87,10 @@ describe('mayfly apply', () => {
       ...['would be refused', 'Issuer/mesh', 'would be refused', 'Agent/rival'],
       ...['error', 'TaskTemplate/broken', 'warning', 'TaskTemplate/unasked'],
     ]);
-    expect(ran.stderr.match(/trusts the same issuer with other `algorithms`/g)).toHaveLength(1);
+    expect(ran.stderr.match(/declares the same issuer with another `algorithms`/g)).toHaveLength(1);
     expect(ran.stderr.match(/nobody-knows/g)).toHaveLength(1);
     expect(ran.stderr).toMatch(/MF302 at \/spec\/credentials\/0\/connection: there is no connection `nowhere`/);
-    expect(ran.stderr).toMatch(/connection `crm` is new or changed here; its target is asked at publication/);
+    expect(ran.stderr).toMatch(/connection `crm` is new or changed here; Mayfly examines its target at publication/);
     expect(ran.stderr).toContain('2 of 7 would be refused');
     expect(await auditCount()).toBe(before);
     for (const path of ['/issuers/twin', '/agents/bound', '/templates/unasked'])
@@ -105,7 +105,7 @@ describe('mayfly apply', () => {
     const ran = await apply([broken], 'author', '--dry-run', '--publish');
     expect(ran.code).toBe(3);
     expect(ran.stderr).toContain('would be applied as a draft, not published  TaskTemplate/broken');
-    expect(ran.stderr).toContain('who changed a draft does not publish it (control `four-eyes`)');
+    expect(ran.stderr).toContain('a person who changed a draft cannot publish it (control `four-eyes`)');
     await apply([broken], 'author');
     const byAnother = await apply([broken], 'publisher', '--dry-run', '--publish');
     expect(byAnother.code).toBe(3);
@@ -150,7 +150,7 @@ describe('mayfly apply', () => {
     expect(refused.code).toBe(3);
     expect(refused.told).toContain('TaskTemplate/read-cases unchanged unchanged');
     expect(refused.stderr).toContain('not published  TaskTemplate/read-cases');
-    expect(refused.stderr).toContain('who changed a draft does not publish it (control `four-eyes`)');
+    expect(refused.stderr).toContain('a person who changed a draft cannot publish it (control `four-eyes`)');
     expect(refused.stderr).toContain('ask another member of the platform team to read and publish it');
     const published = await apply([TEMPLATE, AGENT], 'publisher', '--publish');
     expect(published).toMatchObject({ code: 0, stderr: '' });
@@ -186,7 +186,7 @@ describe('mayfly apply', () => {
       'TaskTemplate/later create not attempted',
     ]);
     expect(ran.stderr).toContain('failed  Agent/orphan');
-    expect(ran.stderr).toContain('1 changed, 0 unchanged, 1 refused or not known, 1 not attempted');
+    expect(ran.stderr).toContain('1 changed, 0 unchanged, 1 refused or of unknown outcome, 1 not attempted');
     const again = await apply([documents[0]!, agentDocument('orphan'), documents[2]!]);
     expect(again.told).toEqual([
       'Connection/billing unchanged unchanged',

@@ -70,7 +70,7 @@ const environment = (agent = 'support-agent') => ({
   XDG_RUNTIME_DIR: home,
 });
 const once = (...more: string[]): Promise<Left> => runCli(environment(), ...PROFILE, '--purpose', purpose, ...more);
-const UNCHECKED = 'the broker does not say whether the task of this session goes on';
+const UNCHECKED = 'the broker did not confirm that the task of this session still runs';
 /** Calls again where this machine was too slow for an answer in time; it stays one task. */
 async function patiently(act: () => Promise<Left>): Promise<Left> {
   const left = await act();

@@ -115,7 +115,9 @@ describe('mayfly exec, for AWS', () => {
   it('says that a command outlives its session, when nobody can hand it another', async () => {
     const ran = await runCli(environment, ...exec, '--', 'sleep', '2.5');
     expect(asked).toContain('POST /tasks/tsk_1/renew');
-    expect(ran.stderr).toContain('credential `s3` was issued again, and the command keeps the earlier one: it ends at');
+    expect(ran.stderr).toContain(
+      'credential `s3` was issued again, but the command has the earlier one, which ends at',
+    );
     expect(ran.stderr).toContain('--aws-server');
   });
 

@@ -40,7 +40,7 @@ describe('a start that is set up wrongly names the variable and the fact', () =>
   it.each(['DATABASE_URL', 'MAYFLY_MIGRATION_URL'])('%s with a wrong password', async (variable) => {
     const url = changed(environment[variable] ?? '', { password: 'canary' });
     const said = await refusal({ [variable]: url });
-    expect(said).toBe(`${variable}: the server refuses its user or its password (28P01)`);
+    expect(said).toBe(`${variable}: the server refuses its user or its password; correct them (28P01)`);
   });
 
   it.each([
@@ -75,9 +75,7 @@ describe('a start that is set up wrongly names the variable and the fact', () =>
     ['that is a directory', '/etc', 'cannot be read (EISDIR)'],
   ])('MAYFLY_BOOTSTRAP_ISSUER %s', async (_, path, fact) => {
     const said = await refusal({ MAYFLY_BOOTSTRAP_ISSUER: path });
-    expect(said).toBe(
-      `MAYFLY_BOOTSTRAP_ISSUER: ${path} ${fact}; name a file that is there and that this user may read`,
-    );
+    expect(said).toBe(`MAYFLY_BOOTSTRAP_ISSUER: ${path} ${fact}; name a file that exists and that this user may read`);
   });
 
   it.each([
@@ -87,7 +85,7 @@ describe('a start that is set up wrongly names the variable and the fact', () =>
     ['MAYFLY_SECRETS_DIR', 'that is a file', 'package.json', 'ENOTDIR', 'the directory of the secrets'],
   ])('%s %s', async (variable, _, path, code, wanted) => {
     expect(await refusal({ [variable]: path })).toBe(
-      `${variable} names no directory that can be read (${code}); name ${wanted}`,
+      `${variable} names no readable directory (${code}); name ${wanted}`,
     );
   });
 
@@ -96,15 +94,13 @@ describe('a start that is set up wrongly names the variable and the fact', () =>
     ['a place below a file', '/etc/passwd/data', 'ENOTDIR'],
   ])('MAYFLY_DATA_DIR of %s', async (_, path, code) => {
     const embedded = { DATABASE_URL: '', MAYFLY_MIGRATION_URL: '', MAYFLY_DATA_DIR: path };
-    expect(await refusal(embedded)).toBe(
-      `MAYFLY_DATA_DIR: a file is where the directory should be; name a directory, or one that can be made (${code})`,
-    );
+    expect(await refusal(embedded)).toBe(`MAYFLY_DATA_DIR: it names a file; name a directory (${code})`);
   });
 
   it('DATABASE_URL with a certificate that is not there', async () => {
     const url = `${database.url}?sslmode=verify-full&sslrootcert=/nowhere/at/all`;
     expect(await refusal({ DATABASE_URL: url, MAYFLY_MIGRATION_URL: '' })).toBe(
-      'DATABASE_URL: a file that it names, a certificate, a key or a socket, is not there (ENOENT)',
+      'DATABASE_URL: a file that it names (certificate, key or socket) is missing; correct the path (ENOENT)',
     );
   });
 
@@ -118,7 +114,7 @@ describe('a start that is set up wrongly names the variable and the fact', () =>
     );
     expect({ status, stderr }).toEqual({
       status: 1,
-      stderr: 'mayfly: DATABASE_URL: the server refuses its user or its password (28P01)\n',
+      stderr: 'mayfly: DATABASE_URL: the server refuses its user or its password; correct them (28P01)\n',
     });
     expect(stdout).not.toContain('canary');
   });

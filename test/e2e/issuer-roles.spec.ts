@@ -138,7 +138,7 @@ describe('a second document of the issuer of people', () => {
     expect(await send('POST /issuers', await second('mine', { [member]: value }))).toMatchObject({
       status: 422,
       body: {
-        errors: [{ pointer: `/spec/${member}`, detail: expect.stringContaining('`people` trusts the same issuer') }],
+        errors: [{ pointer: `/spec/${member}`, detail: expect.stringContaining('`people` declares the same issuer') }],
       },
     });
   });

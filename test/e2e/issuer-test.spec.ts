@@ -76,7 +76,7 @@ describe('POST /issuers/:name/test', () => {
     expect(checksIn(answer).at(-1)).toEqual({
       name: 'identity',
       outcome: 'ok',
-      detail: 'agent `build-agent` in the runtime `ci`; it opens one task, and this test did not use it up',
+      detail: 'agent `build-agent` in the runtime `ci`; the token opens one task, and this test did not use it',
     });
   });
 
@@ -91,7 +91,7 @@ describe('POST /issuers/:name/test', () => {
     expect(wrongIn(answer)).toEqual({
       typ: expect.stringContaining('`logout+jwt`'),
       aud: expect.stringContaining('the document has `audiences` `mayfly`'),
-      identity: expect.stringContaining('the broker refuses it'),
+      identity: expect.stringContaining('the broker refuses the token'),
     });
   });
 
@@ -99,7 +99,7 @@ describe('POST /issuers/:name/test', () => {
     const token = ci.sign({ sub: 'build-agent', jti: 'x' });
     expect(wrongIn(await test('builds-vault', { token }))).toEqual({
       aud: expect.stringContaining('`vault-agents`'),
-      identity: 'this document does not accept it; of the same issuer `builds` does',
+      identity: 'this document does not accept the token; `builds` of the same issuer does',
     });
   });
 
@@ -135,7 +135,7 @@ describe('POST /issuers/:name/test', () => {
     const expiresAt = new Date(Date.now() + 60_000);
     await broker.broker.services.identityUses.consume(ci.issuer, jti, expiresAt);
     const answer = await test('builds', { token: ci.sign({ sub: 'build-agent', jti }) });
-    expect(wrongIn(answer)).toEqual({ identity: expect.stringContaining('this identity token has been used') });
+    expect(wrongIn(answer)).toEqual({ identity: expect.stringContaining('an earlier task used this identity token') });
   });
 
   it('says which document and member a document contradicts that is out of force, as the document itself does', async () => {
@@ -147,7 +147,9 @@ describe('POST /issuers/:name/test', () => {
       await services.catalog.refresh();
     };
     await changed({ roles, maxLifetimeSeconds: 1800 });
-    const fault = expect.stringContaining('`builds` trusts the same issuer with other `maxLifetimeSeconds`') as unknown;
+    const fault = expect.stringContaining(
+      '`builds` declares the same issuer with another `maxLifetimeSeconds`',
+    ) as unknown;
     const token = ci.sign({ sub: 'v', aud: 'vault-agents', jti: 'v' });
     expect(wrongIn(await test('builds-vault', { token }))).toMatchObject({ 'in force': fault });
     const viewed = await broker.send('GET /issuers/builds-vault', { token: broker.personToken('platform') });

@@ -82,7 +82,7 @@ describe('the README', () => {
   it('shows the output of the demo, and every claim in it holds', async () => {
     const { stdout } = await run('npm', ['run', '-s', 'demo'], { env: environment });
     expect(masked(stdout)).toBe(masked(blocks('text')[0] ?? ''));
-    expect(stdout).toContain('Every claim holds.');
+    expect(stdout).toContain('Every check passed.');
   });
 
   it('starts a service that `npm start` can stop: SIGTERM to npm reaches it, and both leave with status 0', async () => {

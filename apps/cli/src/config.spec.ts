@@ -16,9 +16,9 @@ describe('the address of the broker', () => {
   });
 
   it.each([
-    ['http://broker:8420', 'not asked in the clear'],
-    ['http://127.0.0.1.evil.example', 'not asked in the clear'],
-    ['http://localhost.evil.example', 'not asked in the clear'],
+    ['http://broker:8420', 'plain http over a network is refused'],
+    ['http://127.0.0.1.evil.example', 'plain http over a network is refused'],
+    ['http://localhost.evil.example', 'plain http over a network is refused'],
     ['https://user:secret@mayfly.example', 'is wrong'],
     ['https://mayfly.example?token=secret', 'is wrong'],
     ['file:///etc/passwd', 'is wrong'],

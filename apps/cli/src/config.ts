@@ -97,8 +97,8 @@ function brokerUrl(text: string, allowHttp: boolean): string {
   }
   if (url.protocol === 'http:' && !isLoopback(url) && !allowHttp) {
     throw usageFailure(
-      'the broker is not asked in the clear over a network',
-      'use https in MAYFLY_URL, or set MAYFLY_ALLOW_HTTP=on where something else encrypts',
+      'plain http over a network is refused',
+      'use https in MAYFLY_URL, or set MAYFLY_ALLOW_HTTP=on if another layer encrypts',
     );
   }
   return url.href.replace(/\/+$/, '');

@@ -58,7 +58,7 @@ describe('checkDeclarations', () => {
       {
         pointer: '/spec/quota/uses',
         detail:
-          'TaskTemplate/support-read-cases: spec.quota.uses: MF004: uses are recorded; no enforcement point counts them yet',
+          'TaskTemplate/support-read-cases: spec.quota.uses: MF004: Mayfly records uses, but no enforcement point counts them yet',
       },
     ]);
   });
@@ -73,7 +73,10 @@ describe('checkDeclarations', () => {
     const changed = all.filter(({ metadata }) => metadata.name === 'staff');
     const { warnings } = checkDeclarations(all, context, changed);
     expect(warnings).toEqual([
-      { pointer: '/spec/algorithms', detail: expect.stringMatching(/^Issuer\/ci: .*this document is not in force$/) },
+      {
+        pointer: '/spec/algorithms',
+        detail: expect.stringMatching(/^Issuer\/ci: .*this document is out of force until then$/),
+      },
     ]);
     expect(refusalOf(() => checkDeclarations(all, context, all)).code).toBe('invalid_declaration');
   });
@@ -88,7 +91,7 @@ describe('checkDeclarations', () => {
       const changed = all.filter(({ metadata }) => metadata.name === name);
       const { errors } = refusalOf(() => checkDeclarations(all, context, changed));
       expect(errors).toEqual([
-        { pointer: '/spec/algorithms', detail: expect.stringMatching(new RegExp(`^Issuer/${name}: .*state the same`)) },
+        { pointer: '/spec/algorithms', detail: expect.stringMatching(new RegExp(`^Issuer/${name}: .*make both equal`)) },
       ]);
     }
   });
@@ -147,19 +150,19 @@ describe('checkDeclarations', () => {
         'runtime: laptop }, { issuer: ci, subject: support-agent, runtime: ci }]',
       ),
       '/spec/identities/1/subject',
-      /one identity, one agent/,
+      /bind it to one agent only/,
     ],
     [
       'an issuer that speaks for people with other terms in another document',
       SUPPORT_YAML.replace('https://id.example', 'https://ci.example'),
       '/spec/algorithms',
-      /^Issuer\/ci: spec\.algorithms: `staff` trusts the same issuer with other `algorithms`; state the same in both/,
+      /^Issuer\/ci: spec\.algorithms: `staff` declares the same issuer with another `algorithms`; make both equal/,
     ],
     [
       'a trust domain with other terms, in other letters',
       also([trustDomain('Example.org'), trustDomain('example.org').replace('/keys', '/other')].join('---\n')),
       '/spec/keys',
-      /^Issuer\/mesh-upper: .*`mesh-lower` trusts the same issuer with other `keys`/,
+      /^Issuer\/mesh-upper: .*`mesh-lower` declares the same issuer with another `keys`/,
     ],
     [
       'claims alone that one token can have twice',
@@ -168,7 +171,7 @@ describe('checkDeclarations', () => {
         '{ issuer: ci, runtime: laptop, claims: { azp: x } }, { issuer: ci, runtime: ci, claims: { cid: y } }',
       ),
       '/spec/identities/1/claims',
-      /^Agent\/other-agent: .*one token can have these claims and those of agent `other-agent` in `laptop`/,
+      /^Agent\/other-agent: .*one token can match these claims and those of agent `other-agent` in `laptop`/,
     ],
     [
       'claims alone of an issuer whose subjects say who it is',
@@ -176,7 +179,7 @@ describe('checkDeclarations', () => {
         '---\n' +
         trustDomain('example.org'),
       '/spec/identities/0/subject',
-      /state `subject`: only agents of an oidc issuer/,
+      /state `subject`: only a binding to an oidc issuer/,
     ],
     [
       'an issuer at a private address',

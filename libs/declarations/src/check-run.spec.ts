@@ -59,7 +59,7 @@ describe('checking a run', () => {
       ),
     );
     expect(checked).toMatchObject([
-      { title: 'Issuer/again', refusal: expect.stringContaining('trusts the same issuer with other `algorithms`') },
+      { title: 'Issuer/again', refusal: expect.stringContaining('declares the same issuer with another `algorithms`') },
       { title: 'Agent/one', refusal: undefined },
       { title: 'Agent/two', refusal: expect.stringMatching(/^Agent\/two: .*nobody/) },
     ]);

@@ -79,17 +79,17 @@ describe('parseDeclarations', () => {
     [
       'a doubled key',
       connection('  config:\n    a: 1\n    a: 2'),
-      'config/a.yaml:8: spec.config.a: this key is here twice; keep one',
+      'config/a.yaml:8: spec.config.a: this key appears twice; keep one',
     ],
     [
       'an alias',
       connection('  config:\n    a: &a [1]\n    b: *a'),
-      'config/a.yaml:8: spec.config.b: write the value out; aliases are not followed',
+      'config/a.yaml:8: spec.config.b: write the value out; YAML aliases are refused',
     ],
     [
       'a merge key',
       connection('  config:\n    <<: *a'),
-      'config/a.yaml:7: spec.config["<<"]: write the value out; aliases are not followed',
+      'config/a.yaml:7: spec.config["<<"]: write the value out; YAML aliases are refused',
     ],
     ['a tag', connection('  config:\n    a: !secret x'), 'config/a.yaml:7: unresolved tag'],
     ['a binary', connection('  config:\n    a: !!binary x'), 'config/a.yaml:7: unresolved tag'],

@@ -49,11 +49,11 @@ describe('the allow-list', () => {
   });
 
   it.each([
-    ['169.254.169.254', 'stay refused'],
-    ['169.254.0.0/16', 'stay refused'],
-    ['[fd00:ec2::254]:80', 'stay refused'],
-    ['::ffff:169.254.169.254', 'stay refused'],
-    ['metadata.google.internal', 'stay refused'],
+    ['169.254.169.254', 'are always refused'],
+    ['169.254.0.0/16', 'are always refused'],
+    ['[fd00:ec2::254]:80', 'are always refused'],
+    ['::ffff:169.254.169.254', 'are always refused'],
+    ['metadata.google.internal', 'are always refused'],
     ['10.0.0.0/33', 'a network such as'],
     ['10.0.0.5/8', 'first address'],
     ['a/8', 'a network such as'],

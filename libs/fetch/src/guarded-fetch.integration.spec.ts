@@ -166,7 +166,12 @@ describe('a guarded fetch over TLS', () => {
     ['a DNS name that looks like the ID', { names: [`DNS:${spiffeId}`] }, authority, 'another SPIFFE ID (none)'],
     ['two URIs', { names: [`URI:${spiffeId}`, 'URI:spiffe://example.org/b'] }, authority, 'more than one URI'],
     ['the ID from another authority', { names: [`URI:${spiffeId}`] }, stranger, 'not trusted'],
-    ['the ID as an authority', { names: [`URI:${spiffeId}`], isAuthority: true }, authority, 'not one of a server'],
+    [
+      'the ID as an authority',
+      { names: [`URI:${spiffeId}`], isAuthority: true },
+      authority,
+      'not a server certificate',
+    ],
   ])('refuses a server with %s', async (_, order, by, words) => {
     await expect(ask(order, mesh, by)).rejects.toThrow(words);
   });

@@ -143,7 +143,7 @@ describe('ProblemFilter', () => {
     const response = await app.inject({ method: 'GET', url: '/canary' });
     expect(response.json()).toMatchObject({
       type: 'urn:mayfly:problem:not_found',
-      detail: 'there is nothing at this address',
+      detail: 'no route has this address; compare it with `/openapi.json`',
     });
     expect(response.body).not.toContain('canary');
   });
@@ -168,15 +168,10 @@ describe('a body', () => {
 
   it.each([
     ['{"template":7}', 400, 'invalid_request', 'change `/template`: expected string, received number'],
-    ['{"template":"a","tmplate":1}', 400, 'invalid_request', 'change `/tmplate`: unknown field, leave it out'],
-    [
-      '{"template":"a","template":"b"}',
-      400,
-      'invalid_request',
-      'an object names one field twice; name each field once',
-    ],
-    ['{"__proto__":{}}', 400, 'invalid_request', 'no field may be called `__proto__`'],
-    ['{"template"', 400, 'invalid_request', 'the body is not valid JSON'],
+    ['{"template":"a","tmplate":1}', 400, 'invalid_request', 'change `/tmplate`: unknown field; leave it out'],
+    ['{"template":"a","template":"b"}', 400, 'invalid_request', 'an object has one field twice; keep one'],
+    ['{"__proto__":{}}', 400, 'invalid_request', '`__proto__` is a reserved field name; use another'],
+    ['{"template"', 400, 'invalid_request', 'the body is not valid JSON; correct it'],
     ['', 400, 'invalid_request', 'change the request: expected object, and it is missing'],
     [`"${'x'.repeat(65_536)}"`, 413, 'payload_too_large', 'the body is over 64 KiB; send less'],
   ])('is refused when it is %.40s', async (payload, status, code, detail) => {
@@ -187,13 +182,13 @@ describe('a body', () => {
   });
 
   it.each([
-    ['text/plain', '`text/plain` is not read here; send `application/json`'],
-    ['Text/HTML; charset=utf-8', '`text/html` is not read here; send `application/json`'],
+    ['text/plain', '`text/plain` is not supported here; send `application/json`'],
+    ['Text/HTML; charset=utf-8', '`text/html` is not supported here; send `application/json`'],
     [
       'application/x-www-form-urlencoded',
-      '`application/x-www-form-urlencoded` is not read here; send `application/json`',
+      '`application/x-www-form-urlencoded` is not supported here; send `application/json`',
     ],
-    ['application/jsonp', '`application/jsonp` is not read here; send `application/json`'],
+    ['application/jsonp', '`application/jsonp` is not supported here; send `application/json`'],
     ['text/<script>', expect.stringContaining('send `application/json`')],
     ['nonsense', expect.stringContaining('send `application/json`')],
   ])('is refused as %s, which is named, with the type to send', async (type, detail) => {
@@ -234,7 +229,10 @@ describe('the OAuth endpoints', () => {
 
   it('hide what they do not know', async () => {
     const { body } = await answer(new Error('canary'), '/oauth/throw');
-    expect(body).toEqual({ error: 'server_error', error_description: 'the request failed on our side' });
+    expect(body).toEqual({
+      error: 'server_error',
+      error_description: 'Mayfly failed to answer this request; give the operator the id in `instance`',
+    });
   });
 
   it('read a form, each field once', async () => {
@@ -245,7 +243,7 @@ describe('the OAuth endpoints', () => {
     });
     expect(await post('token=a&token=b', type, '/oauth/form')).toMatchObject({
       status: 400,
-      body: { error: 'invalid_request', error_description: 'the form names one field twice; name each field once' },
+      body: { error: 'invalid_request', error_description: 'the form has one field twice; keep one' },
     });
   });
 
@@ -254,7 +252,7 @@ describe('the OAuth endpoints', () => {
       status: 415,
       body: {
         error: 'invalid_request',
-        error_description: '`application/json` is not read here; send `application/x-www-form-urlencoded`',
+        error_description: '`application/json` is not supported here; send `application/x-www-form-urlencoded`',
       },
     });
   });

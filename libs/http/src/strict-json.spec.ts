@@ -39,7 +39,7 @@ describe('parseStrictJson', () => {
     '{"":1,"":2}',
     '{"1":1,"1":2}',
   ])('refuses a field named twice: %s', (text) => {
-    expect(refusal(text)).toBe('an object names one field twice; name each field once');
+    expect(refusal(text)).toBe('an object has one field twice; keep one');
   });
 
   it.each([
@@ -47,7 +47,7 @@ describe('parseStrictJson', () => {
     ['{"a":[{"\\u005f_proto__":1}]}', '__proto__'],
     ['{"constructor":{"prototype":1}}', 'constructor'],
   ])('refuses %s', (text, key) => {
-    expect(refusal(text)).toBe(`no field may be called \`${key}\``);
+    expect(refusal(text)).toBe(`\`${key}\` is a reserved field name; use another`);
   });
 
   it.each([nested(17, '[', ']'), nested(17, '{"a":', '}'), nested(30_000, '[', ']')])(
@@ -60,7 +60,7 @@ describe('parseStrictJson', () => {
   it.each(['', '{', '{"a":}', "{'a':1}", '{"a":1}x', '\ufeff{}', '{"a":NaN}', '"canary'])(
     'refuses %j, which is no JSON, without repeating it',
     (text) => {
-      expect(refusal(text)).toBe('the body is not valid JSON');
+      expect(refusal(text)).toBe('the body is not valid JSON; correct it');
     },
   );
 

@@ -18,7 +18,7 @@ describe('validationProblem', () => {
     [{ template: 7 }, '/template', 'expected string, received number'],
     [{ template: '' }, '/template', 'too small: expected string to have >=1 characters'],
     [{ template: 'a', ttlSeconds: 1.5 }, '/ttlSeconds', 'expected int, received number'],
-    [{ template: 'a', tll: 1 }, '/tll', 'unknown field, leave it out'],
+    [{ template: 'a', tll: 1 }, '/tll', 'unknown field; leave it out'],
     [{ template: 'a', grants: [{ 'a/b~c': 'drop' }] }, '/grants/0/a~1b~0c', 'expected one of "select"|"insert"'],
   ])('says which field of %j to change, and how', (body, pointer, detail) => {
     const problem = problemOf(body);

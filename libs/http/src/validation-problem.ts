@@ -27,7 +27,7 @@ export function validationProblem(issues: readonly SchemaIssue[]): Problem {
 function fieldErrors(issue: SchemaIssue): readonly FieldError[] {
   const path = (issue.path ?? []).map((segment) => (typeof segment === 'object' ? segment.key : segment));
   if (issue.code === 'unrecognized_keys' && issue.keys !== undefined) {
-    return issue.keys.map((key) => ({ pointer: pointerTo([...path, key]), detail: 'unknown field, leave it out' }));
+    return issue.keys.map((key) => ({ pointer: pointerTo([...path, key]), detail: 'unknown field; leave it out' }));
   }
   return [{ pointer: pointerTo(path), detail: houseStyle(issue.message) }];
 }

@@ -219,7 +219,7 @@ describe('trusted issuers', () => {
   it('refuses two records for one issuer that disagree, and keeps what it had', async () => {
     expect(() => {
       verifier.replaceIssuers([ci.trusted('one'), ci.trusted('two', { maxLifetimeSeconds: 60 })]);
-    }).toThrow('`one` trusts the same issuer with other `maxLifetimeSeconds`');
+    }).toThrow('`one` declares the same issuer with another `maxLifetimeSeconds`');
     expect(await reasonFor(ci.sign())).toBe('accepted');
   });
 
@@ -230,7 +230,7 @@ describe('trusted issuers', () => {
         ci.trusted('one', { ...spec, issuer: 'spiffe://prod.example' }),
         ci.trusted('two', { ...spec, issuer: 'spiffe://PROD.example', staleKeysSeconds: 1 }),
       ]);
-    }).toThrow('`one` trusts the same issuer with other `staleKeysSeconds`');
+    }).toThrow('`one` declares the same issuer with another `staleKeysSeconds`');
   });
 });
 

@@ -155,7 +155,9 @@ describe('several audiences', () => {
     const verifier = new IdentityVerifier(keys, clock);
     verifier.replaceIssuers(plain(false).issuers ?? []);
     const refusal = verifier.verify(keycloak.sign({ aud: ['other', 'mayfly'] }));
-    await expect(refusal).rejects.toThrow('it names others beside us, without `multipleAudiences`: other, mayfly');
+    await expect(refusal).rejects.toThrow(
+      'it names other audiences too, and `multipleAudiences` is not set: other, mayfly',
+    );
   });
 
   it.each<[string, string, Declared, string]>([

@@ -185,9 +185,9 @@ describe('minting', () => {
     });
 
     it.each<[string, (minted: Minted<unknown>) => Minted<unknown>]>([
-      ['its handle is not the recorded one', (one) => ({ ...one, handle: { id: 'another' } })],
-      ['its handle is not the recorded one', (one) => ({ ...one, handle: { more: 1 } })],
-      ['its handle is not the recorded one', (one) => ({ ...one, handle: null })],
+      ['its handle differs from the recorded handle', (one) => ({ ...one, handle: { id: 'another' } })],
+      ['its handle differs from the recorded handle', (one) => ({ ...one, handle: { more: 1 } })],
+      ['its handle differs from the recorded handle', (one) => ({ ...one, handle: null })],
       [
         'its expiry is later than the deadline',
         (one) => ({ ...one, providerExpiresAt: addSeconds(one.providerExpiresAt, 0.001) }),

@@ -83,7 +83,7 @@ describe('LeaseClosing', () => {
 
     it.each([
       ['a problem', new Problem('provider_unavailable', 'the target is down'), 'the target is down'],
-      ['any other error', new Error('password hunter2'), 'the provider failed in an unexpected way'],
+      ['any other error', new Error('password hunter2'), 'the provider failed unexpectedly; try again later'],
     ])('%s that a provider throws proves nothing', async (_, error, lastError) => {
       const grant = await service.issue();
       jest.spyOn(service.dummy, 'revoke').mockRejectedValue(error);

@@ -128,7 +128,7 @@ describe('the logger', () => {
   it('leaves out the stack of a problem, which is an answer, unless it is a fault of ours', () => {
     const { logger, logged } = recording();
     logger.warn({ err: new Problem('provider_rejected', 'the secret `env:X` cannot be read') });
-    logger.error({ err: new Problem('internal', 'a rendered scope left its skeleton') });
+    logger.error({ err: new Problem('internal', 'the rendered scope does not match the structure of the template') });
     expect(logged().map(({ err }) => err)).toEqual([
       { type: 'Problem', code: 'provider_rejected', message: 'provider_rejected: the secret `env:X` cannot be read' },
       expect.objectContaining({ code: 'internal', stack: expect.stringContaining('logging.spec') }),

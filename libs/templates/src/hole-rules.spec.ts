@@ -37,7 +37,7 @@ describe("a member that is the author's", () => {
 
   it('takes no free parameter at any depth, and takes a listed one', () => {
     expect(rulesOf(statements({ $join: ['s3:', param('free')] }), { isAuthored })).toEqual([
-      "MF211 /policy/Statement/0/Action `free` is free, and `Action` has to be the author's; list its values with `enum`",
+      'MF211 /policy/Statement/0/Action `free` is unrestricted and sets `Action`; list its values with `enum`',
     ]);
     expect(rulesOf(statements(param('region')), { isAuthored })).toEqual([]);
     expect(rulesOf(statements({ $join: ['s3:', param('free')] }), {})).toEqual([]);

@@ -137,7 +137,9 @@ describe('rendering against the corpus of injections', () => {
     const hooked = Array.prototype as { toJSON?: () => unknown };
     hooked.toJSON = () => ['*'];
     try {
-      expect(() => render({ ...harmless, tenant: 'hooked' })).toThrow('a rendered scope left its skeleton');
+      expect(() => render({ ...harmless, tenant: 'hooked' })).toThrow(
+        'the rendered scope does not match the structure of the template',
+      );
     } finally {
       delete hooked.toJSON;
     }

@@ -173,8 +173,8 @@ describe('the two kinds of keys', () => {
   });
 
   it('have algorithms of their own', () => {
-    expect(() => new KeyRing(federationStore, sealer, clock, { algorithm: 'ES256' })).toThrow('choose another');
-    expect(() => new KeyRing(accessStore, sealer, clock, { algorithm: 'RS256' })).toThrow('choose another');
+    expect(() => new KeyRing(federationStore, sealer, clock, { algorithm: 'ES256' })).toThrow('use another');
+    expect(() => new KeyRing(accessStore, sealer, clock, { algorithm: 'RS256' })).toThrow('use another');
   });
 
   it('do not verify one another: an access token is nothing to who trusts the federation', async () => {
@@ -210,7 +210,7 @@ describe('the two kinds of keys', () => {
     target.plant(...(await source.list()));
     const ring = new KeyRing(target, sealer, clock);
     await expect(ring.load()).rejects.toMatchObject({ code: 'internal' });
-    expect(() => ring.jwks()).toThrow('no signing key is ready');
-    expect(() => ring.signer()).toThrow('no signing key is ready');
+    expect(() => ring.jwks()).toThrow('no signing key is ready; try again later');
+    expect(() => ring.signer()).toThrow('no signing key is ready; try again later');
   });
 });

@@ -115,10 +115,10 @@ describe('a key ring', () => {
   it('does not sign before it has a key, nor when another replica may have rotated unseen', async () => {
     const world = new World();
     const ring = world.ring();
-    expect(() => ring.signer()).toThrow('no signing key is ready');
+    expect(() => ring.signer()).toThrow('no signing key is ready; try again later');
     await ring.load();
-    expect(() => ring.signer()).toThrow('no signing key is ready');
-    expect(() => ring.jwks()).toThrow('no signing key is ready');
+    expect(() => ring.signer()).toThrow('no signing key is ready; try again later');
+    expect(() => ring.jwks()).toThrow('no signing key is ready; try again later');
     await ring.rotateIfDue();
 
     world.store.down = true;
@@ -126,7 +126,7 @@ describe('a key ring', () => {
     await expect(ring.load()).rejects.toMatchObject({ code: 'unavailable' });
     expect(ring.signer().activeFrom).toEqual(START);
     world.after(LEAD);
-    expect(() => ring.signer()).toThrow('no signing key is ready');
+    expect(() => ring.signer()).toThrow('no signing key is ready; try again later');
     expect(ring.jwks().keys).toHaveLength(1);
   });
 
@@ -181,7 +181,7 @@ describe('a stored signing key', () => {
     world.store.plant(await stored(attacker));
     const ring = world.ring();
     await expect(ring.load()).rejects.toMatchObject({ code: 'internal' });
-    expect(() => ring.jwks()).toThrow('no signing key is ready');
+    expect(() => ring.jwks()).toThrow('no signing key is ready; try again later');
   });
 
   it.each([

@@ -89,7 +89,7 @@ describe('asking for a task', () => {
   it('does not take something else for a task, and shows nothing of it', async () => {
     answers = [json(201, { ...TASK, credentials: [{ secret: 'canary' }] })];
     const attempt = client().request(REQUEST);
-    await expect(attempt).rejects.toThrow('is not what a broker gives at `credentials.0.leaseId`');
+    await expect(attempt).rejects.toThrow('does not have the form of an answer of a broker at `credentials.0.leaseId`');
     await expect(attempt).rejects.not.toThrow(/canary/);
   });
 });

@@ -38,9 +38,9 @@ describe('secrets by reference', () => {
   );
 
   it.each([
-    ['env:NOBODY', '`NOBODY` is not set where the service runs; set it'],
-    ['env:EMPTY', '`EMPTY` is empty where the service runs; set it'],
-    ['file:/nowhere/at/all', 'the file is not there, is empty, or may not be read'],
+    ['env:NOBODY', '`NOBODY` is not set in the environment of the service; set it'],
+    ['env:EMPTY', '`EMPTY` is empty in the environment of the service; set it'],
+    ['file:/nowhere/at/all', 'the file is missing, empty or not readable; provide it'],
   ])('are refused when nothing is there, with why: %s', async (text, fact) => {
     await expect(sourceOf().read(text)).rejects.toMatchObject({
       code: 'provider_rejected',

@@ -62,7 +62,7 @@ export class IdentityGuard implements CanActivate {
     await this.refusals.forbidden(principal, routeOf(request), 'agent-lifecycle');
     throw new Problem('policy_denied', `agent \`${principal.agent.name}\` is ${principal.agent.state}`, {
       control: 'agent-lifecycle',
-      help: 'ask the owner of the agent to have it activated',
+      help: 'ask an operator to activate the agent',
     });
   }
 

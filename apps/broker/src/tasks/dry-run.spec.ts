@@ -103,7 +103,7 @@ describe('a dry run', () => {
       'postgres',
       { grants: [{ schema: hole, tables: ['cases'], verbs: ['select'] }] },
       'pg_catalog',
-      'credential `it`: grants.0.schema: name a schema of yours; the catalogs of the server are never granted',
+      'credential `it`: grants.0.schema: name a schema of your own; Mayfly never grants the catalogs of the server',
     ],
     [
       'a table of 64 characters',
@@ -117,7 +117,7 @@ describe('a dry run', () => {
       'vault',
       { path: { $join: ['database/', hole, '/creds/reader'] }, method: 'read' },
       'sys',
-      'credential `it`: path: name a secrets engine; `sys/` belongs to the server itself',
+      'credential `it`: path: name a secrets engine; `sys/` belongs to the server',
     ],
   ])('and the request refuse %s alike, and name the parameter', async (_, provider, scope, value, detail) => {
     const template = templateFor(provider, scope, { p: free });

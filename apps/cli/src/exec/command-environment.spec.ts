@@ -29,7 +29,7 @@ describe('the environment of a command', () => {
     'refuses the value %j, and does not show it',
     (value) => {
       const attempt = () => commandEnvironment({}, [{ set: { PGUSER: value }, withholds: none }], []);
-      expect(attempt).toThrow('the value for PGUSER holds a line break');
+      expect(attempt).toThrow('the value for PGUSER has a line break');
       expect(attempt).not.toThrow(/LD_PRELOAD/);
     },
   );

@@ -71,7 +71,7 @@ export class Targets {
   private usable(name: string, kind: string): Connection {
     const declared = this.connections.find(name);
     if (declared?.spec.provider !== kind) {
-      throw new Problem('provider_rejected', `connection \`${name}\` is missing or not of provider \`${kind}\``);
+      throw new Problem('provider_rejected', `there is no connection \`${name}\` of provider \`${kind}\`; declare it`);
     }
     return declared;
   }

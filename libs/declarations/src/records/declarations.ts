@@ -125,7 +125,9 @@ export class Declarations {
     const { warnings } = checkDeclarations([...kept, ...news], this.parts.context, news);
     const changes = diffDeclarations(declarations, news);
     await this.store(state, changes, news, options);
-    const passedOver = documents.filter(isRetired).map((declared) => `${keyOf(declared)}: retired; it was passed over`);
+    const passedOver = documents
+      .filter(isRetired)
+      .map((declared) => `${keyOf(declared)}: the template is retired; it was skipped`);
     return { changes, warnings: [...passedOver, ...warnings.map(({ detail }) => detail)] };
   }
 

@@ -140,7 +140,7 @@ describe('a publication', () => {
     await expect(publish(BEN)).rejects.toMatchObject({ code: 'not_found' });
     await templates.create(document(), ANN);
     await publish(BEN);
-    const refusal = { code: 'conflict', detail: 'template `read` has no draft to publish' };
+    const refusal = { code: 'conflict', detail: 'template `read` has no draft to publish; write one with PUT' };
     await expect(publish(BEN)).rejects.toMatchObject(refusal);
   });
 });
@@ -151,7 +151,7 @@ describe('a retired template', () => {
     await publish(BEN);
     await save(ANN, document('mail'));
     expect(await templates.retire('read', ANN)).not.toHaveProperty('inForce');
-    const refusal = { code: 'conflict', detail: 'template `read` is retired for good' };
+    const refusal = { code: 'conflict', detail: 'template `read` is retired permanently; use a new name' };
     await expect(save(ANN)).rejects.toMatchObject(refusal);
     await expect(publish(BEN)).rejects.toMatchObject(refusal);
   });

@@ -104,7 +104,7 @@ describe('agentIdentityErrors', () => {
       'a job without a subject',
       { ...alone, issuer: 'hub', claims: { repository_id: '1' } },
       'subject',
-      'known by their claims alone',
+      'only a binding to an oidc issuer may leave it out',
     ],
     [
       'another trust domain',

@@ -30,9 +30,9 @@ describe('keys behind an own authority', () => {
     [
       'holds no certificate',
       '-----BEGIN PRIVATE KEY-----\nAA\n-----END PRIVATE KEY-----',
-      '`caFile`: it holds no certificate',
+      '`caFile`: it has no certificate',
     ],
-    ['is no text of this kind', 'hello', '`caFile`: it holds neither PEM nor'],
+    ['is no text of this kind', 'hello', '`caFile`: it is neither PEM nor'],
   ])('are not fetched without it when the file %s', async (_, text, words) => {
     if (text !== undefined) web.files.set('/secrets/ca.pem', text);
     expect(await web.outcome()).toBe('keys_unavailable');

@@ -107,7 +107,7 @@ describe('applyMigrations', () => {
     const client = await connect();
     await applyMigrations(client, directory);
     await client.query(`UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name LIKE '%second'`);
-    const refusal = { code: 'conflict', detail: expect.stringContaining('failed half way') };
+    const refusal = { code: 'conflict', detail: expect.stringContaining('failed before its end') };
     await expect(applyMigrations(client, directory)).rejects.toMatchObject(refusal);
     write('20260102000000_second', 'SELECT 1');
     await client.query(`UPDATE _prisma_migrations SET rolled_back_at = now() WHERE finished_at IS NULL`);

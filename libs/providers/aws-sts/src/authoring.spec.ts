@@ -64,7 +64,7 @@ describe('a hole in an ARN', () => {
       { kind: 'hole', parameter: 'team', rule: { kind: 'free', type: 'string' } } as const,
     ];
     expect(new AwsStsProvider({} as never).authoring.faultsOfText(parts)).toEqual([
-      '`team` reaches into the account of an ARN; write that out',
+      '`team` reaches into the account of an ARN; write the account out',
     ]);
   });
 

@@ -32,7 +32,7 @@ describe('a condition key', () => {
       { StringEquals: { 'aws:moonPhase': 'full' } },
       'ec2:StartInstances',
       'Allow',
-      'no condition key of AWS',
+      'not a condition key of AWS',
     ],
     [
       'a key of another service',
@@ -46,21 +46,21 @@ describe('a condition key', () => {
       { StringEquals: { 'ec2:NewKey': 'a' } },
       'ec2:StartInstances',
       'Deny',
-      'would go unnoticed',
+      'would have no effect',
     ],
     [
       'an unlisted key that others pass',
       { StringNotEquals: { 'ec2:NewKey': 'a' } },
       'ec2:StartInstances',
       'Allow',
-      'would go unnoticed',
+      'would have no effect',
     ],
     [
       'an unlisted key that may lack',
       { Null: { 'ec2:NewKey': true } },
       'ec2:StartInstances',
       'Allow',
-      'would go unnoticed',
+      'would have no effect',
     ],
     ['a flag that is none', { Bool: { 'aws:SecureTransport': 1 } }, 'ec2:StartInstances', 'Allow', '`true` or `false`'],
     [

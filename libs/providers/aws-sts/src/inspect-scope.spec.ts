@@ -24,7 +24,12 @@ describe('inspectScope', () => {
     ['a role in another case than on the list', { roles: ['arn:aws:iam::123456789012:role/CRM'] }, {}, 'not among'],
     ['a role without an account', {}, { roleArn: 'arn:aws:iam:::role/crm' }, '12 digits'],
     ['a region of another partition', { region: 'cn-north-1' }, {}, 'partition'],
-    ['a role of AWS itself', {}, { roleArn: 'arn:aws:iam::123456789012:role/aws-service-role/x/y' }, 'takes no policy'],
+    [
+      'a role of AWS itself',
+      {},
+      { roleArn: 'arn:aws:iam::123456789012:role/aws-service-role/x/y' },
+      'cannot have a deny policy',
+    ],
     ['tags that nobody trusts', { trusted: { tags: false } }, { tags: { team: 'crm' } }, 'trusted.tags'],
     [
       'an external id by web identity',

@@ -144,8 +144,8 @@ describe('a wildcard that stands for more', () => {
   it('is told the way out', () => {
     const [found] = findings([allow('s3:GetObject')]);
     expect(found?.detail).toBe(
-      '`*` is for actions for which AWS knows no resource, and `s3:GetObject` is not listed as one (docs/connect-aws.md); name its ' +
-        'resource as an ARN, at the widest the kind of thing as `…/*` narrowed by a condition such as `aws:ResourceTag/team`',
+      '`*` is for actions without a resource in AWS, and `s3:GetObject` is not listed as one (docs/connect-aws.md); name its ' +
+        'resource as an ARN, at the widest a kind of resource such as `…/*` narrowed by a condition such as `aws:ResourceTag/team`',
     );
     const instances = 'arn:aws:ec2:eu-central-1:123456789012:instance/*';
     const tagged = { StringEquals: { 'aws:ResourceTag/team': 'crm' } };
@@ -220,7 +220,7 @@ describe('a hole that a caller fills freely', () => {
     const spec = specOf(statement, free);
     const template = new CompiledTemplate({ name: 't', version: 1, spec, digest: 'd', labels: {} });
     for (const p of ['*', '?', 'a*', 'a:*', '${*}', '${aws:username}', 'a/*', 'a:log-stream:*']) {
-      expect(() => template.renderScopes(template.validate({ p }))).toThrow('does not fit where the template puts it');
+      expect(() => template.renderScopes(template.validate({ p }))).toThrow('does not fit its place in the scope');
     }
   });
 

@@ -59,7 +59,7 @@ describe('the check of a minted token', () => {
     ['authorization_details', [{ type: 'mayfly_operations', actions: ['cases.write'], locations: [] }]],
   ])('finds another `%s` than was allowed (%j)', (name, value) => {
     expect(checkSignedToken(ORDER, minted({ ...CLAIMS, [name]: value }))).toBe(
-      `the claim \`${name}\` is not what was allowed`,
+      `the claim \`${name}\` differs from the order`,
     );
   });
 
@@ -84,7 +84,7 @@ describe('the check of a minted token', () => {
 
   it('finds an expiry that is stated otherwise than it is', () => {
     const stated = { providerExpiresAt: addSeconds(START, 300) };
-    expect(checkSignedToken(ORDER, minted(CLAIMS, stated))).toBe('the expiry stated is not the one in the token');
+    expect(checkSignedToken(ORDER, minted(CLAIMS, stated))).toBe('the stated expiry differs from the one in the token');
   });
 
   it('finds the handle of another lease, which would not end this one', () => {
