@@ -56,7 +56,7 @@ export function readConfig(options: GlobalOptions = {}, variables = environment)
   const parsed = EnvironmentSchema.safeParse(given);
   if (!parsed.success) {
     const wrong = parsed.error.issues.map(({ path, message }) => `${path.join('.')} (${message})`).join('; ');
-    throw usageFailure(`the environment is wrong at ${wrong}`);
+    throw usageFailure(`the environment is wrong; correct ${wrong}`);
   }
   const { data } = parsed;
   const [url, token] = [data.ACTIONS_ID_TOKEN_REQUEST_URL, data.ACTIONS_ID_TOKEN_REQUEST_TOKEN];

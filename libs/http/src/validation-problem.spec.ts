@@ -56,6 +56,8 @@ describe('validationProblem', () => {
   });
 
   it('has something to say when a schema gives no reason', () => {
-    expect(validationProblem([]).detail).toBe('the request does not have the documented shape');
+    expect(validationProblem([]).detail).toBe(
+      'the request does not have the documented shape; compare it with `/openapi.json`',
+    );
   });
 });

@@ -18,7 +18,11 @@ const MAX_POINTER = 200;
 export function validationProblem(issues: readonly SchemaIssue[]): Problem {
   const errors = issues.slice(0, MAX_ERRORS).flatMap(fieldErrors).slice(0, MAX_ERRORS);
   const [first, ...others] = errors;
-  if (first === undefined) return new Problem('invalid_request', 'the request does not have the documented shape');
+  if (first === undefined)
+    return new Problem(
+      'invalid_request',
+      'the request does not have the documented shape; compare it with `/openapi.json`',
+    );
   const place = first.pointer === '' ? 'the request' : `\`${first.pointer}\``;
   const more = others.length === 0 ? '' : `, and ${String(others.length)} more in \`errors\``;
   return new Problem('invalid_request', `change ${place}: ${first.detail}${more}`, { errors });

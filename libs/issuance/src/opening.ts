@@ -56,7 +56,9 @@ export class Opening {
 function objectionOf(verdict: Exclude<OpenVerdict, 'opened' | 'quota'>, agent: string, template: string): OpenRefused {
   switch (verdict) {
     case 'agent':
-      return new OpenRefused([deny('agent-lifecycle', `agent \`${agent}\` is not active`)]);
+      return new OpenRefused([
+        deny('agent-lifecycle', `agent \`${agent}\` is not active`, { help: 'ask an operator to activate the agent' }),
+      ]);
     case 'template':
       return new OpenRefused([
         deny('template-lifecycle', `template \`${template}\` changed during this request`, {

@@ -13,7 +13,7 @@ export function checkCredential(
   const provider = facts.providers.find(({ kind }) => kind === credential.provider);
   if (provider === undefined) {
     const kinds = facts.providers.map(({ kind }) => kind).join(', ');
-    const detail = `there is no provider \`${credential.provider}\`; this service has ${kinds}`;
+    const detail = `there is no provider \`${credential.provider}\`; use one of ${kinds}`;
     return [finding('MF301', below(pointer, 'provider'), detail)];
   }
   const connection = facts.connections.find((declared) => declared.name === credential.connection);

@@ -82,7 +82,7 @@ describe('a step of an agent', () => {
     ['suspend', 'retired', 'suspended'],
   ] as const)('%s is refused for a %s agent', async (step, state, to) => {
     const store = new OneAgent(state);
-    const refusal = { code: 'conflict', detail: `agent \`one\` is ${state}; it cannot become ${to}` };
+    const refusal = { code: 'conflict', detail: `agent \`one\` is ${state} and cannot become ${to}; use a step that its state allows` };
     await expect(lifecycleOver(store).take(step, 'one', BY)).rejects.toMatchObject(refusal);
     expect([...store.entries, ...done]).toEqual([]);
   });

@@ -152,9 +152,9 @@ const DETAILS: Readonly<Record<AwsReason, string>> = {
   'packed-size':
     'the session policy, its managed policies and tags exceed the packed size that AWS allows; name fewer resources',
   'access-denied':
-    'AWS refused; the role must trust Mayfly, and the policy of Mayfly must allow it (docs/connect-aws.md)',
+    'AWS refused; let the role trust Mayfly and let the policy of Mayfly allow it (docs/connect-aws.md)',
   'not-found': 'AWS does not have the role or policy that the template names; correct it',
-  'other-account': "revocation by role policy needs a login in the role's account",
+  'other-account': "revocation by role policy needs a login in the role's account; change `auth`",
   'limit-exceeded': 'a limit of the AWS account is reached; raise it there',
   'region-disabled': 'the region of the connection is not enabled in the account; enable it or change `region`',
   'clock-skew': 'the clocks of AWS and of this machine differ too much; correct the clock of this machine',

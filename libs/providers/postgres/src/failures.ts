@@ -39,7 +39,7 @@ const DETAILS: Readonly<Record<string, string>> = {
   '28000': 'the database refused the login of the connection; change its `url`',
   '3D000': 'the database of the connection does not exist; change its `url`',
   [INSUFFICIENT_PRIVILEGE]:
-    'the role of the connection lacks a right at the database; docs/connect-postgres.md lists what it needs',
+    'the role of the connection lacks a right at the database; grant it as docs/connect-postgres.md says',
 };
 
 /** Codes for errors that the driver and its pool report as text only. */
@@ -48,7 +48,7 @@ const BROKEN_OFF = 'ECONNRESET';
 const TIMED_OUT =
   /^(timeout expired|timeout exceeded when trying to connect|Connection terminated due to connection timeout)$/;
 const TERMINATED = /^Connection terminated( unexpectedly)?$/;
-const NO_ANSWER = 'the database did not answer in time';
+const NO_ANSWER = 'the database did not answer in time; try again later';
 
 /** OpenSSL's codes for a certificate chain without a trusted root. */
 const UNTRUSTED = Object.fromEntries(
@@ -113,7 +113,7 @@ export function explain(error: unknown): string {
   if (told !== undefined) return told;
   const code = codeTold(cause);
   const words = DETAILS[code] ?? UNREACHED[code];
-  return words === undefined ? `the database answered ${code}` : `${words} (${code})`;
+  return words === undefined ? `the database answered ${code}; look for the reason in its log` : `${words} (${code})`;
 }
 
 function faultSaid(cause: unknown): string | undefined {
