@@ -48,7 +48,7 @@ describe('an error leaves a command', () => {
       { exitCode: 2, message: 'taken', help: 'rename' },
     ],
     ['with 1 where nobody expected it', new Error('odd'), { exitCode: 1, message: 'odd' }],
-  ])('%s', (_how, error, { help, ...failure }: { help?: string | RegExp }) => {
+  ])('an error ends a command %s', (_how, error, { help, ...failure }: { help?: string | RegExp }) => {
     const left = failureOf(error);
     expect(left).toMatchObject(failure);
     if (help !== undefined) expect(left.help).toMatch(help);

@@ -31,11 +31,11 @@ describe('how a credential ended', () => {
     ],
     [{ state: 'expired', revocation: 'expiry-only' }, 'expired, usable until 2026-11-22T15:00:00.000Z'],
     [{ state: 'expired' }, 'expired'],
-  ])('%j', (credential, words) => {
+  ])('the report on an ended credential follows its state: %j', (credential, words) => {
     expect(leaseEnds(ended(credential))).toEqual([`db (postgres): ${words}`]);
   });
 
-  it('is closed when nothing is left to be done', () => {
+  it('the report calls a credential closed when no step is left', () => {
     expect(isClosed(ended({}))).toBe(true);
     expect(isClosed(ended({ state: 'revoking' }))).toBe(false);
   });
