@@ -80,7 +80,7 @@ export class KeyHolds {
     }
     const fingerprint = digestOf(request);
     const held = await this.parts.store.hold(owner, key, fingerprint);
-    if (!('claimedAt' in held)) return this.replay(owner, key, fingerprint, held);
+    if (!('heldAt' in held)) return this.replay(owner, key, fingerprint, held);
     this.parts.observer.reached('hold');
     const answer = await first(held).catch((error: unknown) => this.letGo(held, error));
     await this.settle(held, answer);

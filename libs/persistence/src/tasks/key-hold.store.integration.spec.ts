@@ -19,29 +19,29 @@ describe('PgKeyHoldStore', () => {
   beforeEach(() => scene.empty());
   afterAll(() => scene.stop());
 
-  const isMine = (claim: KeyHold | UsedKey): claim is KeyHold => 'claimedAt' in claim;
+  const isMine = (hold: KeyHold | UsedKey): hold is KeyHold => 'heldAt' in hold;
   const mine = async (from = owner, body = 'body'): Promise<KeyHold> => {
-    const claim = await store.hold(from, 'key', body);
-    if (!isMine(claim)) throw new Error("the key is somebody else's");
-    return claim;
+    const hold = await store.hold(from, 'key', body);
+    if (!isMine(hold)) throw new Error("the key is somebody else's");
+    return hold;
   };
 
   /** Does with the key of a request what the commit of step 9 does. */
-  const opened = async (claim: KeyHold, taskId: TaskId = newId('tsk')): Promise<TaskId> => {
+  const opened = async (hold: KeyHold, taskId: TaskId = newId('tsk')): Promise<TaskId> => {
     await scene.query('UPDATE public.idempotency_key SET task_id = $1 WHERE key = $2 AND subject = $3', [
       taskId,
-      claim.key,
-      claim.subject,
+      hold.key,
+      hold.subject,
     ]);
     return taskId;
   };
-  const answered = async (claim: KeyHold, taskId?: TaskId): Promise<boolean> =>
-    store.settle(claim, await opened(claim, taskId), answer, addSeconds(scene.clock.now(), 60));
+  const answered = async (hold: KeyHold, taskId?: TaskId): Promise<boolean> =>
+    store.settle(hold, await opened(hold, taskId), answer, addSeconds(scene.clock.now(), 60));
 
   it('PgKeyHoldStore gives a key to exactly one of many callers', async () => {
-    const claims = await Promise.all(Array.from({ length: 30 }, () => store.hold(owner, 'key', 'body')));
-    expect(claims.filter(isMine)).toHaveLength(1);
-    expect(claims.filter((claim) => !isMine(claim))).toEqual(Array(29).fill({ fingerprint: 'body' }));
+    const holds = await Promise.all(Array.from({ length: 30 }, () => store.hold(owner, 'key', 'body')));
+    expect(holds.filter(isMine)).toHaveLength(1);
+    expect(holds.filter((hold) => !isMine(hold))).toEqual(Array(29).fill({ fingerprint: 'body' }));
   });
 
   it.each<[string, Partial<KeyOwner>]>([
@@ -74,9 +74,9 @@ describe('PgKeyHoldStore', () => {
 
   it('PgKeyHoldStore releases a key when nothing was minted under it, and only then', async () => {
     await store.release(await mine());
-    const claim = await mine(owner, 'other');
-    const taskId = await opened(claim);
-    await store.release(claim);
+    const hold = await mine(owner, 'other');
+    const taskId = await opened(hold);
+    await store.release(hold);
     expect(await store.hold(owner, 'key', 'other')).toEqual({ fingerprint: 'other', taskId });
   });
 
@@ -85,8 +85,8 @@ describe('PgKeyHoldStore', () => {
     await scene.advance(29);
     expect(await store.hold(owner, 'key', 'body')).toEqual({ fingerprint: 'body' });
     await scene.advance(2);
-    const claims = await Promise.all([1, 2, 3].map(() => store.hold(owner, 'key', 'body')));
-    expect(claims.filter(isMine)).toHaveLength(1);
+    const holds = await Promise.all([1, 2, 3].map(() => store.hold(owner, 'key', 'body')));
+    expect(holds.filter(isMine)).toHaveLength(1);
   });
 
   it('PgKeyHoldStore says that the first request is under way until it has answered, or died', async () => {
