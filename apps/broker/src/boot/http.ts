@@ -87,7 +87,10 @@ function refuseUnrouted(fastify: FastifyInstance): void {
       const problem = new Problem('not_found', 'no route has this address; compare it with `/openapi.json`');
       return refuse(reply, renderProblem(problem, request.id));
     }
-    const problem = new Problem('method_not_allowed', `this address takes ${allow}, not ${request.method}; use one of those methods`);
+    const problem = new Problem(
+      'method_not_allowed',
+      `this address takes ${allow}, not ${request.method}; use one of those methods`,
+    );
     return refuse(reply.header('allow', allow), renderErrorAt(request.url, problem, request.id));
   });
 }

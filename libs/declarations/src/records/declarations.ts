@@ -87,7 +87,11 @@ export class Declarations {
       if (!rolesOverApi) refuseRoles(before);
       requireMet(precondition, before.revision);
       const uses = await usesOf(kind, name, state, context.providers);
-      if (uses.length > 0) throw new Problem('conflict', `\`${name}\` is used by ${uses.slice(0, 10).join(', ')}; change or end those first`);
+      if (uses.length > 0)
+        throw new Problem(
+          'conflict',
+          `\`${name}\` is used by ${uses.slice(0, 10).join(', ')}; change or end those first`,
+        );
       const facts = { kind, name, change: 'delete' as const };
       await state.remove(kind, name, auditEntry('declaration.changed', clock.now(), by.actor, {}, facts));
     });

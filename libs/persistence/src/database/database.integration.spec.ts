@@ -100,7 +100,7 @@ describe('a schema of the tables that others may create things in', () => {
   it('a schema of the tables that others may create things in is refused when one role was let in by name, or has made the schema of the queue', async () => {
     await admin.query(`GRANT CREATE ON SCHEMA public TO ${other}; CREATE SCHEMA bullmq AUTHORIZATION ${other}`);
     const start = () => asOwner(tables.adminUrl, 'mayfly_app', () => Promise.resolve());
-    await expect(start()).rejects.toThrow(`"${other}" may create things in schema \`bullmq\``);
+    await expect(start()).rejects.toThrow(`"${other}" can create objects in schema \`bullmq\``);
     await admin.query(`DROP SCHEMA bullmq; CREATE SCHEMA bullmq AUTHORIZATION mayfly_app`);
     await expect(start()).rejects.toThrow(`\`REVOKE CREATE ON SCHEMA public FROM "${other}"\``);
     await admin.query(`REVOKE CREATE ON SCHEMA public FROM ${other}`);

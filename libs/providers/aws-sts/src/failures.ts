@@ -151,8 +151,7 @@ const DETAILS: Readonly<Record<AwsReason, string>> = {
   'malformed-policy': 'AWS refuses the session policy; change `policy` in the template',
   'packed-size':
     'the session policy, its managed policies and tags exceed the packed size that AWS allows; name fewer resources',
-  'access-denied':
-    'AWS refused; let the role trust Mayfly and let the policy of Mayfly allow it (docs/connect-aws.md)',
+  'access-denied': 'AWS refused; let the role trust Mayfly and let the policy of Mayfly allow it (docs/connect-aws.md)',
   'not-found': 'AWS does not have the role or policy that the template names; correct it',
   'other-account': "revocation by role policy needs a login in the role's account; change `auth`",
   'limit-exceeded': 'a limit of the AWS account is reached; raise it there',
