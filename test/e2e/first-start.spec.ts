@@ -47,8 +47,16 @@ describe('a start that is set up wrongly names the variable and the fact', () =>
   );
 
   it.each([
-    ['a dead database', { port: '1' }, 'no server listens at its host and port; start it or correct them (ECONNREFUSED)'],
-    ['a database that does not exist', { pathname: '/nowhere' }, 'the server has no database of that name; create it or correct the name (3D000)'],
+    [
+      'a dead database',
+      { port: '1' },
+      'no server listens at its host and port; start it or correct them (ECONNREFUSED)',
+    ],
+    [
+      'a database that does not exist',
+      { pathname: '/nowhere' },
+      'the server has no database of that name; create it or correct the name (3D000)',
+    ],
     ['a host that does not exist', { hostname: 'no-such-host.invalid' }, /^MAYFLY_MIGRATION_URL: its host name /],
   ])('a start with MAYFLY_MIGRATION_URL of %s names the variable and the fact', async (_, change, fact) => {
     const said = await refusal({ MAYFLY_MIGRATION_URL: changed(database.adminUrl, change) });
