@@ -2,13 +2,13 @@ import { describe, expect, it } from '@jest/globals';
 import { isId, newId } from './ids.js';
 
 describe('newId', () => {
-  it('gives an id of its prefix, never the same twice', () => {
+  it('newId gives an id of its prefix, never the same twice', () => {
     const ids = Array.from({ length: 1_000 }, () => newId('lse'));
     expect(ids.every((id) => isId('lse', id))).toBe(true);
     expect(new Set(ids).size).toBe(1_000);
   });
 
-  it('gives ids that sort by the millisecond in which they were made', async () => {
+  it('newId gives ids that sort by the millisecond in which they were made', async () => {
     const first = newId('tsk');
     const start = performance.now();
     while (performance.now() - start < 2);
@@ -19,7 +19,7 @@ describe('newId', () => {
 describe('isId', () => {
   const suffix = '01jz9w6q7e8y5vabcdefghjkmn';
 
-  it('knows an id', () => {
+  it('isId knows an id', () => {
     expect(isId('lse', `lse_${suffix}`)).toBe(true);
   });
 
@@ -35,7 +35,7 @@ describe('isId', () => {
     ['a line feed behind', `lse_${suffix}\n`],
     ['a path', `lse_../${suffix.slice(3)}`],
     ['nothing', ''],
-  ])('refuses %s', (_, text) => {
+  ])('isId refuses %s', (_, text) => {
     expect(isId('lse', text)).toBe(false);
   });
 });

@@ -39,7 +39,7 @@ async function sealMore(count: number): Promise<void> {
 }
 
 describe('the sealer', () => {
-  it('gives a gapless sequence to what many writers commit, while several sealers run', async () => {
+  it('the sealer gives a gapless sequence to what many writers commit, while several sealers run', async () => {
     const WRITTEN = 8 * 20 * 2;
     let writing = true;
     const written = Promise.all(
@@ -68,7 +68,7 @@ describe('the sealer', () => {
     expect(new Set(sequence.map(({ body }) => body)).size).toBe(sequence.length);
   });
 
-  it('waits for a transaction that is still open, so that no entry appears behind one that has its place', async () => {
+  it('the sealer waits for a transaction that is still open, so that no entry appears behind one that has its place', async () => {
     const before = (await sealedSequence()).length;
     const slow = new pg.Client({ connectionString: database.url });
     await slow.connect();
@@ -86,7 +86,7 @@ describe('the sealer', () => {
     expect(bodies).toEqual([first.body, second.body]);
   });
 
-  it('gives each entry the leaf hash of RFC 6962 over its UTF-8 bytes', async () => {
+  it('the sealer gives each entry the leaf hash of RFC 6962 over its UTF-8 bytes', async () => {
     await insertAudit(pool, [entry(3)]);
     await sealMore(1);
     for (const { leafHash, body } of await sealedSequence()) {
@@ -94,7 +94,7 @@ describe('the sealer', () => {
     }
   });
 
-  it.each(['url', 'adminUrl'] as const)('writes what nobody changes or removes: as %s', async (role) => {
+  it.each(['url', 'adminUrl'] as const)('the sealed log refuses a change or removal as %s', async (role) => {
     const client = new pg.Client({ connectionString: database[role] });
     await client.connect();
     for (const table of ['audit_entry', 'audit_seal']) {

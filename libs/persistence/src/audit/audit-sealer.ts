@@ -49,7 +49,8 @@ async function refuseRestoredCluster(client: ClientBase): Promise<void> {
     text: `SELECT xid > ((pg_current_xact_id())::text)::bigint AS restored FROM public.audit_seal ORDER BY seq DESC LIMIT 1`,
   });
   if (rows[0]?.restored === true) {
-    const detail = 'the audit was restored into another cluster: advance its transaction ids first (docs/adr/0006)';
+    const detail =
+      'the audit was restored into a new database cluster: advance the transaction ids of the cluster first (docs/adr/0006)';
     throw new Problem('unavailable', detail);
   }
 }

@@ -168,6 +168,6 @@ function keyColumns(intents: readonly TaskIntent[]): Columns {
     ({ issuer }) => issuer,
     ({ subject }) => subject,
     ({ key }) => key,
-    ({ claimedAt }) => claimedAt,
+    ({ heldAt }) => heldAt,
   ]);
 }
