@@ -2,6 +2,7 @@
 // Refuses words and phrases that the house has retired (CONTRIBUTING, "English"), in comments of sources and in documents.
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import ts from 'typescript';
 
 /** Each with what to write in its place. */
 const RETIRED = [
@@ -23,6 +24,11 @@ const RETIRED = [
 /** A docstring says what the code does; it does not open as a riddle. */
 const RIDDLE = /^(What|Whether|Who|Whoever|Whatever)\b(?! is (new|next)\b)/;
 
+/** The title of a test is a whole sentence with its subject, so that a red line says which behaviour failed. */
+const FRAGMENT =
+  /^(what|whether|who|whoever|where|when|while|how|of|with|without|in|into|to|and|or|as|by|from|for|on|at|under|also|but|nor|not|never|because|since|than|that|which|is|are|was|has|have|had|does|do|can|cannot|may|must|needs?|refuses?|takes?|gives?|says?|keeps?|shows?|names?|tells?|holds?|makes?|reads?|writes?)\b/i;
+const FEWEST_WORDS = 3;
+
 const OURS = ['apps', 'libs', 'packages', 'tools', 'docs', 'test/support', 'README.md', 'CONTRIBUTING.md'];
 const GENERATED = /(^|\/)(generated\/|schema\.ts$|answer-shapes\.ts$|check-words\.mjs$|openapi\.json$)/;
 
@@ -43,8 +49,12 @@ const faults = files.flatMap((file) => {
   ]);
 });
 
+faults.push(...testFiles().flatMap((file) => titlesOf(file, readFileSync(file, 'utf8')).flatMap(titleFaults)));
+
 if (faults.length > 0) {
-  console.error(`${faults.join('\n')}\n${faults.length} places have retired words or open as a riddle`);
+  console.error(
+    `${faults.join('\n')}\n${faults.length} places have retired words, open as a riddle, or are no sentence`,
+  );
   process.exit(1);
 }
 
@@ -60,4 +70,47 @@ function commentsOf(text) {
     comments.push({ line: text.slice(0, match.index).split('\n').length, words, opens: match[1] !== undefined });
   }
   return comments;
+}
+
+function testFiles() {
+  const listed = execFileSync(
+    'git',
+    ['ls-files', '--cached', '--others', '--exclude-standard', 'apps', 'libs', 'packages', 'test'],
+    {
+      encoding: 'utf8',
+    },
+  );
+  return listed.split('\n').filter((file) => /\.(spec|suite)\.ts$/.test(file));
+}
+
+function titleFaults({ place, title }) {
+  if (FRAGMENT.test(title)) return [`${place}: begin with the subject of the sentence: ${title.slice(0, 60)}`];
+  if (title.split(/\s+/).length < FEWEST_WORDS) return [`${place}: say what happens in a whole sentence: ${title}`];
+  return RETIRED.filter(([pattern]) => pattern.test(title)).map(
+    ([pattern, instead]) => `${place}: \`${pattern.exec(title)[0]}\`; write ${instead}`,
+  );
+}
+
+/** The titles of `it(…)` and of its tables. */
+function titlesOf(file, text) {
+  const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  const titles = [];
+  const visit = (node) => {
+    const [first] = ts.isCallExpression(node) ? node.arguments : [];
+    const isTitle = first !== undefined && (ts.isStringLiteralLike(first) || ts.isTemplateExpression(first));
+    if (isTitle && /^it$/.test(calledName(node.expression)) && node.arguments.length > 1) {
+      const { line } = source.getLineAndCharacterOfPosition(first.getStart());
+      titles.push({ place: `${file}:${line + 1}`, title: first.getText(source).slice(1, -1) });
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return titles;
+}
+
+/** `it` for `it`, `it.each` and `it.each(…)`. */
+function calledName(node) {
+  if (ts.isIdentifier(node)) return node.text;
+  if (ts.isTaggedTemplateExpression(node)) return calledName(node.tag);
+  return ts.isCallExpression(node) || ts.isPropertyAccessExpression(node) ? calledName(node.expression) : '';
 }

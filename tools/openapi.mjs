@@ -33,9 +33,7 @@ for (const [path, text] of files) {
   if (!process.argv.includes('--check')) writeFileSync(path, formatted);
 }
 if (process.argv.includes('--check') && stale.length > 0) {
-  fail(
-    `the routes of the broker say something else than ${stale.join(', ')}: run \`npm run openapi\` and commit the result`,
-  );
+  fail(`${stale.join(', ')} differ from the routes of the broker: run \`npm run openapi\` and commit the result`);
 }
 
 /** Returns the OpenAPI document of the compiled broker; it needs no database. */

@@ -19,7 +19,7 @@ describe('AWS sessions where AWS has its own ways', () => {
   afterAll(() => scene.close());
 
   describe('a mint', () => {
-    it('is one session that says who it is for', async () => {
+    it('an AWS mint is one session that says who it is for', async () => {
       const order = target.orderFor(role, {
         scope: target.scope(role, { tags: { team: 'crm' }, transitiveTagKeys: ['mayfly:task', 'team'] }),
       });
@@ -44,7 +44,7 @@ describe('AWS sessions where AWS has its own ways', () => {
       ['drops the connection', { kind: 'reset' }],
       ['answers 500', { kind: 'error' }],
     ])(
-      'whose session was made before the server %s is unknown, and nothing usable is left after its revocation',
+      'an AWS mint whose session was made before the server %s is unknown, and nothing usable is left after its revocation',
       async (_, fault) => {
         const order = target.orderFor(role);
         fake.fail('AssumeRole', fault);
@@ -59,14 +59,14 @@ describe('AWS sessions where AWS has its own ways', () => {
       },
     );
 
-    it('waits while AWS has too many calls, and is one session in the end', async () => {
+    it('an AWS mint waits while AWS has too many calls, and is one session in the end', async () => {
       fake.fail('AssumeRole', { kind: 'refuse', code: 'Throttling', message: 'Rate exceeded' }, 3);
       const order = target.orderFor(role);
       await target.mint(order);
       expect(scene.sessionsOf(order)).toHaveLength(1);
     });
 
-    it('gives up before `mintBy` when there is no end of that, and has made nothing', async () => {
+    it('an AWS mint gives up before `mintBy` when there is no end of that, and has made nothing', async () => {
       fake.account.behaviour.callsPerSecond = 0;
       const issuedAt = new Date();
       const order = target.orderFor(role, { issuedAt, mintBy: addSeconds(issuedAt, 1) });
@@ -79,7 +79,7 @@ describe('AWS sessions where AWS has its own ways', () => {
       expect(scene.sessionsOf(order)).toHaveLength(0);
     });
 
-    it('finds its login anew, once, when that has expired', async () => {
+    it('an AWS mint finds its login anew, once, when that has expired', async () => {
       fake.fail('AssumeRole', { kind: 'refuse', code: 'ExpiredToken', status: 403 });
       const order = target.orderFor(role);
       await target.mint(order);
@@ -100,7 +100,7 @@ describe('AWS sessions where AWS has its own ways', () => {
       ['RequestTimeTooSkewed', 403, 'clock-skew'],
       ['ValidationError', 400, 'invalid-request'],
       ['SomethingNew', 400, 'invalid-request'],
-    ])('that AWS refuses with %s (%i) made nothing: %s', async (code, status, reason) => {
+    ])('an AWS mint that AWS refuses with %s (%i) made nothing: %s', async (code, status, reason) => {
       fake.fail('AssumeRole', { kind: 'refuse', code, status });
       expect(await scene.failureOf(target.orderFor(role))).toMatchObject({
         code: 'provider_rejected',
@@ -111,14 +111,14 @@ describe('AWS sessions where AWS has its own ways', () => {
     it.each([
       ['InternalFailure', 500],
       ['ServiceUnavailable', 503],
-    ])('that AWS answers with %s (%i) may have made something', async (code, status) => {
+    ])('an AWS mint that AWS answers with %s (%i) may have made something', async (code, status) => {
       fake.fail('AssumeRole', { kind: 'refuse', code, status });
       expect(await scene.failureOf(target.orderFor(role))).toMatchObject({ code: 'provider_unavailable' });
     });
   });
 
   describe('limits', () => {
-    it('are refused by AWS where only AWS knows them: the packed size', async () => {
+    it('AWS refuses a session over the packed size, which only AWS knows', async () => {
       fake.account.behaviour.packedBytes = 100;
       expect(await scene.failureOf(target.orderFor(role))).toMatchObject({ extensions: { reason: 'packed-size' } });
       fake.account.behaviour.packedBytes = 1200;
@@ -129,17 +129,17 @@ describe('AWS sessions where AWS has its own ways', () => {
       fake.account.behaviour.packedBytes = Math.ceil((facts?.packedPolicySize as number) * 13);
       const full = await mint();
       fake.account.behaviour.packedBytes = 1200;
-      expect(full.facts?.warnings).toEqual([expect.stringContaining('% of what AWS packs')]);
+      expect(full.facts?.warnings).toEqual([expect.stringContaining('% of the packed size that AWS allows')]);
     });
 
-    it("are the role's own: how long its sessions live", async () => {
+    it('the role limits how long its AWS sessions live', async () => {
       const short = await target.createRole({ maxSessionSeconds: 3600 });
       const issuedAt = new Date();
       const order = target.orderFor(short, { issuedAt, expiresAt: addSeconds(issuedAt, 7200) });
       expect(await scene.failureOf(order)).toMatchObject({ extensions: { reason: 'session-length' } });
     });
 
-    it('are an hour for a connection that is itself a session', async () => {
+    it('AWS sessions of a connection that is itself a session last an hour at most', async () => {
       const secret = await target.mint(target.orderFor(role));
       const [accessKeyId, secretAccessKey, sessionToken] = ['accessKeyId', 'secretAccessKey', 'sessionToken'].map(
         (member) => secretText(secret, member),
@@ -157,7 +157,7 @@ describe('AWS sessions where AWS has its own ways', () => {
       ['sts:SetSourceIdentity', ['sts:AssumeRole', 'sts:TagSession'], { sourceIdentity: false }],
       ['sts:TagSession', ['sts:AssumeRole', 'sts:SetSourceIdentity'], { tags: false }],
     ])(
-      'without %s is said in the refusal, and is not needed once the connection says so',
+      'a role that does not trust %s is named in the refusal, and accepted once the connection says so',
       async (action, actions, trusted) => {
         const trust = [{ Effect: 'Allow', Principal: { AWS: [target.aws.user] }, Action: actions }];
         const partly = await target.createRole({ trust });
@@ -168,7 +168,7 @@ describe('AWS sessions where AWS has its own ways', () => {
       },
     );
 
-    it('may ask for an external id', async () => {
+    it('an AWS role may ask for an external id', async () => {
       const condition = { StringEquals: { 'sts:ExternalId': 'crm-7' } };
       const trust = [
         { Effect: 'Allow', Principal: { AWS: [target.aws.user] }, Action: ['sts:*'], Condition: condition },
@@ -199,7 +199,7 @@ describe('AWS sessions where AWS has its own ways', () => {
       );
     };
 
-    it('are out of reach, unless the template asks for one', async () => {
+    it('other AWS roles are out of reach, unless the template asks for one', async () => {
       const everything = [{ Effect: 'Allow', Action: '*', Resource: '*' }];
       const open = await target.createRole({ rights: everything });
       const trust = [{ Effect: 'Allow', Principal: { AWS: [open] }, Action: ['sts:AssumeRole', 'sts:TagSession'] }];
@@ -211,7 +211,7 @@ describe('AWS sessions where AWS has its own ways', () => {
     });
   });
 
-  it('is never asked for a denial by a connection that writes none', async () => {
+  it('IAM is never called by a connection without deny policies', async () => {
     const config = target.config({ revocation: { mode: 'none' } });
     expect(target.provider.traitsFor(config)).toMatchObject({ revocation: 'expiry-only', minTtlSeconds: 900 });
     const issuedAt = new Date();

@@ -20,7 +20,7 @@ describe('denials of AWS sessions', () => {
   describe('a revocation that IAM spreads slowly', () => {
     const slow = { revocation: { mode: 'role-policy', propagationSeconds: 2 } };
 
-    it('is on its way until the window is over, and then confirmed', async () => {
+    it('a revocation that IAM propagates slowly is on its way until the window is over, and then confirmed', async () => {
       fake.account.behaviour.propagationSeconds = 1;
       const own = await target.createRole();
       await pause(1_050);
@@ -39,7 +39,7 @@ describe('denials of AWS sessions', () => {
       fake.account.behaviour.propagationSeconds = 0;
     });
 
-    it('begins again when the document is gone before it was confirmed', async () => {
+    it('a revocation that IAM propagates slowly begins again when the document is gone before it was confirmed', async () => {
       const own = await target.createRole();
       const order = target.orderFor(own, { config: target.config(slow) });
       await target.mint(order);
@@ -71,7 +71,7 @@ describe('denials of AWS sessions', () => {
       return { own, orders, effectiveAt: { one: one!, two: two! }, documents };
     };
 
-    it('that was put back is not confirmed for any of them before it has spread again', async () => {
+    it('a shared deny policy that was restored counts for none of its leases before it has spread again', async () => {
       const { own, orders, effectiveAt } = await revokedTogether();
       await target.removeDocument(own);
       await pause(effectiveAt.two.getTime() - Date.now() + 5);
@@ -87,7 +87,7 @@ describe('denials of AWS sessions', () => {
       expect(await target.revoke(orders[1]!, target.provider, later)).toEqual({ kind: 'revoked', effectiveAt: later });
     });
 
-    it('is not called edited by a process that sees what stood before the last write of another', async () => {
+    it('a shared deny policy is not reported as edited by a process that reads it before the last write', async () => {
       const { own, orders, documents } = await revokedTogether();
       const before = target.denials.repairs.length;
       await target.writeDocument(own, documents[0]!);
@@ -113,14 +113,14 @@ describe('denials of AWS sessions', () => {
       detail: expect.stringContaining(`is in account ${ACCOUNT}, the role in ${ELSEWHERE}`),
     };
 
-    it('does not get a denial by way of a role of the same name', async () => {
+    it('a role of another account than the login does not get a denial by way of a role of the same name', async () => {
       const { own, order } = await leaseElsewhere();
       expect(await target.revoke(order)).toMatchObject(unproven);
       expect(await target.document(own)).toBeUndefined();
       expect(scene.usable(order)).toBe(1);
     });
 
-    it('is not taken for gone because the login does not find it', async () => {
+    it('a role of another account than the login is not taken for gone because the login does not find it', async () => {
       const { own, order } = await leaseElsewhere();
       fake.account.roles.delete(nameOf(own));
       expect(await target.revoke(order)).toMatchObject(unproven);
@@ -128,7 +128,7 @@ describe('denials of AWS sessions', () => {
     });
 
     it.each(['found', 'not found'])(
-      'is told apart where the account of the login is not said: name %s',
+      'two accounts are kept apart when the account of the login is unknown: name %s',
       async (name) => {
         const { own, order } = await leaseElsewhere();
         if (name === 'not found') fake.account.roles.delete(nameOf(own));
@@ -141,7 +141,7 @@ describe('denials of AWS sessions', () => {
       },
     );
 
-    it('fails when the connection is tried', async () => {
+    it('a role of another account than the login fails when the connection is tried', async () => {
       const { order } = await leaseElsewhere();
       const config = target.config({ roles: [order.scope.roleArn] });
       const { checks } = await target.provider.probe(config, patience());
@@ -152,7 +152,7 @@ describe('denials of AWS sessions', () => {
   });
 
   describe('a write to IAM', () => {
-    it('of which it is open what it came to leaves the claim to lapse, so that no later write is overtaken', async () => {
+    it('a write to IAM with an unknown outcome keeps its claim until it lapses, so that no later write is overtaken', async () => {
       const order = target.orderFor(await target.createRole());
       await target.mint(order);
       const place = target.revocationPointOf(order.scope.roleArn);
@@ -173,7 +173,7 @@ describe('denials of AWS sessions', () => {
           message: 'User: me is not authorized to perform: iam:PutRolePolicy on resource: role',
         },
       ],
-    ])('that %s proves nothing, and is made again', async (_, fault) => {
+    ])('a write to IAM that %s proves nothing, and is made again', async (_, fault) => {
       const order = target.orderFor(await target.createRole());
       await target.mint(order);
       target.denials.longestClaimSeconds = 1;
@@ -184,7 +184,7 @@ describe('denials of AWS sessions', () => {
       expect(scene.usable(order)).toBe(0);
     });
 
-    it('has no room where other policies fill the role, and cuts everything off then', async () => {
+    it('a write to IAM has no room where other policies fill the role, and cuts everything off then', async () => {
       const own = await target.createRole();
       const filler = documentOf([
         { Effect: 'Allow', Action: 's3:GetObject', Resource: [`arn:aws:s3:::${'x'.repeat(9_350)}`] },
@@ -206,7 +206,7 @@ describe('denials of AWS sessions', () => {
       expect(orders.map((order) => scene.usable(order))).toEqual(orders.map(() => 0));
     });
 
-    it('is made a few times only when AWS lets five calls a second through and 200 sessions end at once', async () => {
+    it('a write to IAM is made a few times only when AWS lets five calls a second through and 200 sessions end at once', async () => {
       const own = await target.createRole();
       const orders = await Promise.all(
         Array.from({ length: 200 }, async () => {

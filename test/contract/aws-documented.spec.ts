@@ -29,7 +29,7 @@ describe('the policies of docs/connect-aws.md', () => {
   const orderAs = (roleArn: string): AwsOrder =>
     scene.target.orderFor(roleArn, { config: scene.target.config({ auth }) });
 
-  it('are enough to mint, to revoke and for every check of the test', async () => {
+  it('the policies of docs/connect-aws.md are enough to mint, to revoke and for every check of the test', async () => {
     const { target } = scene;
     const { checks } = await target.provider.probe(target.config({ auth, roles: [role] }), patience());
     expect(checks.filter(({ outcome }) => outcome !== 'ok')).toEqual([]);
@@ -40,7 +40,7 @@ describe('the policies of docs/connect-aws.md', () => {
     expect(await target.isAlive(secret)).toBe(false);
   });
 
-  it('reach no other role', async () => {
+  it('the policies of docs/connect-aws.md reach no other role', async () => {
     const trusting = {
       Effect: 'Allow',
       Principal: { AWS: '*' },
@@ -54,7 +54,7 @@ describe('the policies of docs/connect-aws.md', () => {
     });
   });
 
-  it('are a trust policy that AWS takes for web identity as well', () => {
+  it('the policies of docs/connect-aws.md are a trust policy that AWS takes for web identity as well', () => {
     expect(readPolicy(WEB_IDENTITY, 'trust').Statement).toHaveLength(1);
   });
 });

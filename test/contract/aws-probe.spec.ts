@@ -22,7 +22,7 @@ describe('an AWS connection', () => {
       return { auth: { method: 'static', accessKeyId, secretAccessKey }, arn };
     };
 
-    it('says that everything is there, leaves nothing behind, and how far the clock is off', async () => {
+    it('the test of an AWS connection says that everything is there, leaves nothing behind, and how far the clock is off', async () => {
       const own = await target.createRole();
       fake.account.behaviour.clockOffsetSeconds = 100;
       const report = await target.provider.probe(target.config({ roles: [own] }), patience());
@@ -42,7 +42,7 @@ describe('an AWS connection', () => {
       expect(await target.document(own)).toBeUndefined();
     });
 
-    it('writes exactly what has to stand where something has to', async () => {
+    it('the test of an AWS connection writes exactly what has to stand where something has to', async () => {
       const own = await target.createRole();
       const order = target.orderFor(own);
       await target.mint(order);
@@ -53,7 +53,7 @@ describe('an AWS connection', () => {
       expect(await target.document(own)).toBe(document);
     });
 
-    it('leaves a policy of its name alone that is not its own', async () => {
+    it('the test of an AWS connection leaves a policy of its name alone that is not its own', async () => {
       const own = await target.createRole();
       const theirs = documentOf([{ Effect: 'Deny', Action: 's3:DeleteBucket', Resource: '*' }]);
       await target.writeDocument(own, theirs);
@@ -62,7 +62,7 @@ describe('an AWS connection', () => {
       expect(await target.document(own)).toBe(theirs);
     });
 
-    it('writes no cut-off, which nobody would record', async () => {
+    it('the test of an AWS connection writes no cut-off, which nobody would record', async () => {
       const own = await target.createRole();
       const place = target.revocationPointOf(own);
       const now = Date.now();
@@ -82,7 +82,7 @@ describe('an AWS connection', () => {
       'iam:GetRolePolicy',
       'iam:PutRolePolicy',
       'iam:DeleteRolePolicy',
-    ])('names the right that is missing: %s', async (missing) => {
+    ])('the test of an AWS connection names the right that is missing: %s', async (missing) => {
       const deny = { Effect: 'Deny', Action: missing, Resource: '*' };
       const { auth, arn } = userWith([{ Effect: 'Allow', Action: '*', Resource: '*' }, deny]);
       const trust = [
@@ -105,7 +105,7 @@ describe('an AWS connection', () => {
         { auth: { method: 'static', accessKeyId: 'AKIANOBODY', secretAccessKey: 'canary' } },
       ],
       ['an address where nobody is', { endpoints: { sts: 'http://127.0.0.1:1', iam: 'http://127.0.0.1:1' } }],
-    ])('never throws: %s', async (_, overrides) => {
+    ])('the test of an AWS connection never throws: %s', async (_, overrides) => {
       const report = await target.provider.probe(target.config({ ...overrides, roles: [role] }), patience());
       expect(report.checks.some(({ outcome }) => outcome === 'failed')).toBe(true);
       expect(JSON.stringify(report)).not.toContain('canary');

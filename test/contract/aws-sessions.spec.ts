@@ -45,7 +45,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
   };
 
   describe('rights', () => {
-    it('are what the template names, and no more than the role has', async () => {
+    it('the rights of an AWS session are what the template names, and no more than the role has', async () => {
       const { read } = await leaseOf(await target.createRole());
       expect([await read('reports/1'), await read('private/1')]).toEqual([true, false]);
       const narrow = {
@@ -59,7 +59,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
   });
 
   describe('the deadline', () => {
-    it('is kept by the target, to the second, when Mayfly is gone', async () => {
+    it('the deadline of an AWS session is kept by the target, to the second, when Mayfly is gone', async () => {
       const role = await target.createRole();
       const provider = target.anotherProvider();
       const issuedAt = account.aws.clock.now();
@@ -73,7 +73,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       expect(new Date().getTime()).toBeGreaterThanOrEqual(order.expiresAt.getTime() - 1_000);
     });
 
-    it('is the proof of the end from then on, without any call', async () => {
+    it('the deadline of an AWS session is the proof of the end from then on, without any call', async () => {
       const role = await target.createRole();
       const issuedAt = addSeconds(account.aws.clock.now(), -10);
       const order = target.orderFor(role, { issuedAt, expiresAt: addSeconds(issuedAt, 8) });
@@ -85,7 +85,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
   });
 
   describe('revocation', () => {
-    it('ends exactly the 150 of 300 sessions that ended, in a few writes', async () => {
+    it('the revocation of AWS sessions ends exactly the 150 of 300 sessions that ended, in a few writes', async () => {
       const role = await target.createRole();
       const leases = await leasesOf(role, 300);
       const ended = leases.filter((_lease, index) => (index * 7919) % 300 < 150);
@@ -96,7 +96,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       expect(await readAll(leases)).toEqual(leases.map((lease) => !ended.includes(lease)));
     });
 
-    it('loses nothing when two processes write for one role', async () => {
+    it('the revocation of AWS sessions loses nothing when two processes write for one role', async () => {
       const role = await target.createRole();
       const leases = await leasesOf(role, 40);
       const other = target.anotherProvider();
@@ -114,7 +114,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       await other.close();
     });
 
-    it('cuts off everything issued so far when the list does not fit any more, and says so', async () => {
+    it('the revocation of AWS sessions cuts off everything issued so far when the list does not fit any more, and says so', async () => {
       const role = await target.createRole();
       const revocation = { mode: 'role-policy', propagationSeconds: 0, budgetCharacters: 1024, reservedCharacters: 0 };
       const config = target.config({ revocation });
@@ -135,7 +135,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       expect([await next.read(), await target.isAlive(renewed.secret)]).toEqual([false, true]);
     });
 
-    it('takes the end of the role for the end of its sessions, where the account of the login is known', async () => {
+    it('the revocation of AWS sessions takes the end of the role for the end of its sessions, where the account of the login is known', async () => {
       const role = await target.createRole();
       const { order, read } = await leaseOf(role);
       await target.iam.send(new DeleteRolePolicyCommand({ RoleName: nameOf(role), PolicyName: 'rights' }));
@@ -166,20 +166,23 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
             ]),
           ),
       ],
-    ] as const)('comes back, with a note, when somebody has %s it', async (how, spoil) => {
-      const role = await target.createRole();
-      const { order, read } = await leaseOf(role);
-      await target.revoke(order);
-      expect(await read()).toBe(false);
-      await spoil(role);
-      expect(await read()).toBe(true);
-      const before = target.denials.repairs.length;
-      await target.provider.maintain(target.config(), target.revocationPointOf(role), patience());
-      expect(await read()).toBe(false);
-      expect(target.denials.repairs.slice(before)).toEqual([how]);
-    });
+    ] as const)(
+      'the deny policy is written again, with a note, after it was %s by another party',
+      async (how, spoil) => {
+        const role = await target.createRole();
+        const { order, read } = await leaseOf(role);
+        await target.revoke(order);
+        expect(await read()).toBe(false);
+        await spoil(role);
+        expect(await read()).toBe(true);
+        const before = target.denials.repairs.length;
+        await target.provider.maintain(target.config(), target.revocationPointOf(role), patience());
+        expect(await read()).toBe(false);
+        expect(target.denials.repairs.slice(before)).toEqual([how]);
+      },
+    );
 
-    it('comes back when somebody puts an older one in its place', async () => {
+    it('the deny policy is written again after an older one was put in its place', async () => {
       const role = await target.createRole();
       const [first, second] = [await leaseOf(role), await leaseOf(role)];
       await target.revoke(first.order);
@@ -193,7 +196,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       expect(target.denials.repairs.slice(before)).toEqual(['edited']);
     });
 
-    it('comes back also by a process that never saw it, which looks twice before it says so', async () => {
+    it('the deny policy is written again by a process that never saw it, after two checks', async () => {
       const role = await target.createRole();
       const { order, read } = await leaseOf(role);
       await target.revoke(order);
@@ -206,7 +209,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       await other.close();
     });
 
-    it('goes when nothing is left to deny, and is no repair', async () => {
+    it('the deny policy goes when nothing is left to deny, and is no repair', async () => {
       const role = await target.createRole();
       const issuedAt = account.aws.clock.now();
       const { order } = await leaseOf(role, { issuedAt, expiresAt: addSeconds(issuedAt, 2) });
@@ -248,7 +251,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       };
     };
 
-    it('takes a role with a token of the task, and no key; another subject takes nothing', async () => {
+    it('web identity takes a role with a token of the task and no key, and refuses another subject', async () => {
       const broker = await byToken.createRole({ trust: [trusting('mayfly')] });
       const config = byToken.config({ auth: { method: 'web-identity', roleArn: broker } });
       const role = await byToken.createRole({ trust: [trusting('agent:support-agent')] });

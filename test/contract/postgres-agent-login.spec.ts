@@ -65,7 +65,7 @@ describe.each(TARGET_SERVERS)('TLS and the login of agents, on %s', (_, _start, 
     ['127.0.0.1', '?uselibpqcompat=true&sslmode=require', trusted],
     ['127.0.0.1', '?uselibpqcompat=true&sslmode=require', {}],
     ['127.0.0.1', '?sslmode=no-verify', {}],
-  ])('mints and ends leases over TLS at %s with %s', async (host, query, more) => {
+  ])('the postgres provider mints and ends leases over TLS at %s with %s', async (host, query, more) => {
     const order = target.orderFor({ config: configFor(host, query, more), scope: scopeOf(['customers']) });
     const { handle, secret } = await provider.mint(order, provider.plan(order), patience());
     const sessions = await target.asSuperuser(
@@ -97,7 +97,7 @@ describe.each(TARGET_SERVERS)('TLS and the login of agents, on %s', (_, _start, 
     ['127.0.0.1', '?sslmode=verify-ca', { sslRootCert: OTHER_AUTHORITY }, 'set `sslRootCert`'],
     ['localhost', '?sslmode=verify-full', {}, 'set `sslRootCert`'],
     ['localhost', '?uselibpqcompat=true&sslmode=verify-ca', {}, 'no certificate of an authority'],
-  ])('says what to change at %s with %s', async (host, query, more, words) => {
+  ])('the postgres provider says what to change at %s with %s', async (host, query, more, words) => {
     const order = target.orderFor({ config: configFor(host, query, more) });
     expect(await checkOf(order.config, 'log in')).toMatchObject({
       outcome: 'failed',
@@ -109,7 +109,7 @@ describe.each(TARGET_SERVERS)('TLS and the login of agents, on %s', (_, _start, 
   });
 
   describe('the connection test', () => {
-    it('finds that the certificate is not for the host that agents get', async () => {
+    it('the connection test finds that the certificate is not for the host that agents get', async () => {
       const address = { host: '127.0.0.1', port: Number(new URL(target.crm.loginUrl).port) };
       expect(await checkOf(configFor('localhost', '?sslmode=verify-full', { ...trusted, address }))).toMatchObject({
         outcome: 'failed',
@@ -117,7 +117,7 @@ describe.each(TARGET_SERVERS)('TLS and the login of agents, on %s', (_, _start, 
       });
     });
 
-    it('says that agents are told to check the certificate, and have none to check it with', async () => {
+    it('the connection test warns that agents must check the certificate without an authority', async () => {
       placeInData('authority.crt', SIGNED.authority);
       const config = configFor('localhost', `?sslmode=verify-full&sslrootcert=${dataDirectory}/authority.crt`);
       expect(await checkOf(config, 'log in')).toMatchObject({ outcome: 'ok' });
@@ -127,15 +127,17 @@ describe.each(TARGET_SERVERS)('TLS and the login of agents, on %s', (_, _start, 
       });
     });
 
-    it('warns where agents are told an address that cannot be reached from here', async () => {
+    it('the connection test warns of an agent address that Mayfly cannot reach', async () => {
       const address = { host: '127.0.0.1', port: await freePort() };
       expect(await checkOf(configFor('127.0.0.1', '', { address }))).toMatchObject({
         outcome: 'warning',
-        detail: expect.stringMatching(/from here, where agents need not be: nothing listens/),
+        detail: expect.stringMatching(
+          /from the network of Mayfly, which can differ from that of agents: nothing listens/,
+        ),
       });
     });
 
-    it('warns where pg_hba.conf lets no new role in by password, and takes what one of the ways of `prefer` lets in', async () => {
+    it('the connection test warns where pg_hba.conf lets no new role in by password, and takes what one of the ways of `prefer` lets in', async () => {
       const { username } = new URL(target.crm.loginUrl);
       const file = join(dataDirectory, 'pg_hba.conf');
       const before = readFileSync(file, 'utf8');
@@ -154,12 +156,12 @@ describe.each(TARGET_SERVERS)('TLS and the login of agents, on %s', (_, _start, 
       await reload(before);
     });
 
-    it('fails where agents are told to encrypt and the server does not', async () => {
+    it('the connection test fails when agents must encrypt and the server does not', async () => {
       await setServer('ssl = off');
       const config = configFor('127.0.0.1', '?sslmode=no-verify');
       expect(await checkOf(config, 'log in')).toMatchObject({
         outcome: 'failed',
-        detail: expect.stringContaining('takes no encrypted connection'),
+        detail: expect.stringContaining('accepts no encrypted connection'),
       });
       expect(await checkOf(configFor('127.0.0.1', '?sslmode=disable'))).toMatchObject({ outcome: 'ok' });
       expect(await checkOf(configFor('127.0.0.1', ''))).toMatchObject({ outcome: 'ok' });

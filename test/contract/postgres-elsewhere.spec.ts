@@ -6,7 +6,7 @@ import { openSession, rows, run } from './sql.js';
 import { openPostgresTarget, patience, scopeOf, type Lease, type PostgresTarget } from './postgres-target.js';
 import { TARGET_SERVERS, type TargetServer } from './target-server.js';
 
-const ELSEWHERE = 'the connection leads to another server than the credential was minted at';
+const ELSEWHERE = 'the connection names another server than the one that has the credential; set its `url` back';
 
 describe.each(TARGET_SERVERS)(
   'a connection that leads elsewhere than its leases were made, on %s',
@@ -29,7 +29,7 @@ describe.each(TARGET_SERVERS)(
       expect(await rows(url, 'SELECT id FROM emea.cases')).toEqual([{ id: 1 }]);
     };
 
-    it('proves nothing about them from another database of the same server', async () => {
+    it('a connection that names another server than its leases proves nothing about them from another database of the same server', async () => {
       const lease = await target.mint();
       expect(lease.handle.target).toMatch(/^\d{10,20}\/\d+$/);
       expect(await revokeAt(lease, lease.handle, other.url)).toEqual({ kind: 'unknown', detail: ELSEWHERE });
@@ -38,7 +38,7 @@ describe.each(TARGET_SERVERS)(
       expect(await revokeAt(lease, lease.handle, target.crm.url)).toEqual({ kind: 'already_gone' });
     });
 
-    it('renews nothing there', async () => {
+    it('a connection that names another server than its leases renews nothing there', async () => {
       const lease = await target.mint();
       const config = PostgresConfigSchema.parse({ url: other.url });
       const renewal = target.provider.renew({ ...lease.order, config }, lease.handle, patience());
@@ -46,7 +46,7 @@ describe.each(TARGET_SERVERS)(
       await revokeAt(lease, lease.handle, target.crm.url);
     });
 
-    it('knows its own target where it may not ask for the identifier of the system', async () => {
+    it('a connection that names another server than its leases knows its own target where it may not ask for the identifier of the system', async () => {
       await run(target.crm.superuserUrl, 'REVOKE EXECUTE ON FUNCTION pg_control_system() FROM PUBLIC');
       const restarted = new PostgresProvider();
       const order = target.orderFor();
@@ -83,31 +83,34 @@ describe.each(TARGET_SERVERS)('a database whose name a URL has to escape, on %s'
   });
   afterAll(() => target.close());
 
-  it.each(['eu/crm', 'crm:eu', 'a?b#c'])('has leases that log in and end: %s', async (name) => {
-    const { admin } = target.crm;
-    const url = new URL(target.crm.loginUrl);
-    url.pathname = encodeURIComponent(name);
-    await run(target.server.url('postgres'), `CREATE DATABASE "${name}"`);
-    const { client: owner } = await openSession({ ...partsOf(target.crm.superuserUrl), database: name });
-    await owner.query(`CREATE TABLE public.customers AS SELECT 1 AS id;
+  it.each(['eu/crm', 'crm:eu', 'a?b#c'])(
+    'a database with a name that a URL escapes has leases that log in and end: %s',
+    async (name) => {
+      const { admin } = target.crm;
+      const url = new URL(target.crm.loginUrl);
+      url.pathname = encodeURIComponent(name);
+      await run(target.server.url('postgres'), `CREATE DATABASE "${name}"`);
+      const { client: owner } = await openSession({ ...partsOf(target.crm.superuserUrl), database: name });
+      await owner.query(`CREATE TABLE public.customers AS SELECT 1 AS id;
       GRANT CONNECT ON DATABASE "${name}" TO ${admin} WITH GRANT OPTION;
       GRANT USAGE ON SCHEMA public TO ${admin} WITH GRANT OPTION;
       GRANT SELECT ON public.customers TO ${admin} WITH GRANT OPTION`);
-    await owner.end();
-    const provider = new PostgresProvider();
-    const order = target.orderFor({
-      config: PostgresConfigSchema.parse({ url: url.href, role: admin, scramIterations: 1 }),
-      scope: scopeOf(['customers'], ['select'], 'public'),
-    });
-    const { handle, secret } = await provider.mint(order, provider.plan(order), patience());
-    expect(secret).toMatchObject({ database: name });
-    const { client, ended } = await openSession({ ...partsOf(secretText(secret, 'url')), database: name });
-    expect((await client.query('SELECT id FROM customers')).rows).toEqual([{ id: 1 }]);
-    expect(await provider.revoke({ ...order, handle }, patience())).toEqual({ kind: 'revoked' });
-    expect(await ended).toBeInstanceOf(Error);
-    await provider.close();
-    await run(target.server.url('postgres'), `DROP DATABASE "${name}" WITH (FORCE)`, `DROP ROLE ${handle.scopeRole}`);
-  });
+      await owner.end();
+      const provider = new PostgresProvider();
+      const order = target.orderFor({
+        config: PostgresConfigSchema.parse({ url: url.href, role: admin, scramIterations: 1 }),
+        scope: scopeOf(['customers'], ['select'], 'public'),
+      });
+      const { handle, secret } = await provider.mint(order, provider.plan(order), patience());
+      expect(secret).toMatchObject({ database: name });
+      const { client, ended } = await openSession({ ...partsOf(secretText(secret, 'url')), database: name });
+      expect((await client.query('SELECT id FROM customers')).rows).toEqual([{ id: 1 }]);
+      expect(await provider.revoke({ ...order, handle }, patience())).toEqual({ kind: 'revoked' });
+      expect(await ended).toBeInstanceOf(Error);
+      await provider.close();
+      await run(target.server.url('postgres'), `DROP DATABASE "${name}" WITH (FORCE)`, `DROP ROLE ${handle.scopeRole}`);
+    },
+  );
 });
 
 /** A URL without its database, for node-postgres, which would leave `/`, `:`, `?` and `#` escaped. */

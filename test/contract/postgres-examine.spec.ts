@@ -26,7 +26,7 @@ describe.each(TARGET_SERVERS)('the examination of a scope by the postgres provid
   };
   const DEFINER = expect.stringMatching(/^every lease may run `emea.total\(integer\)` with the rights of the owner/);
 
-  it('says nothing of tables that can be granted', async () => {
+  it('the examination of a postgres scope says nothing of tables that can be granted', async () => {
     expect(await examined(scopeOf(['customers', 'cases'], ['select', 'update'], 'apac'))).toEqual([]);
   });
 
@@ -40,9 +40,9 @@ describe.each(TARGET_SERVERS)('the examination of a scope by the postgres provid
     [
       'a function',
       scopeOf(['total']),
-      'the database has no table `emea.total`; there is a function of that name, and functions cannot be granted',
+      'the database has no table `emea.total`; a function has that name, and functions cannot be granted',
     ],
-    ['a sequence', scopeOf(['counter']), '`emea.counter` is no table or view; change the scope'],
+    ['a sequence', scopeOf(['counter']), '`emea.counter` is not a table or view; change the scope'],
     ['a view', scopeOf(['seen']), expect.stringMatching(/^`emea.seen` is a view: it shows what its owner may read/)],
     [
       'a right that cannot be passed on',
@@ -50,13 +50,13 @@ describe.each(TARGET_SERVERS)('the examination of a scope by the postgres provid
       'the role of the connection may not pass on SELECT on table `emea.withheld`; grant it that WITH GRANT OPTION',
     ],
   ])(
-    'names %s, and functions that every lease may run with the rights of their owner',
+    'the examination of a postgres scope names %s, and functions that every lease may run with the rights of their owner',
     async (_name, scope, remark) => {
       expect(await examined(scope)).toEqual([remark, DEFINER]);
     },
   );
 
-  it('names a schema that is missing, and one that cannot be passed on', async () => {
+  it('the examination of a postgres scope names a schema that is missing, and one that cannot be passed on', async () => {
     expect(await examined(scopeOf(['things'], ['select'], 'nowhere'))).toEqual([
       'the database has no schema `nowhere`',
     ]);
@@ -69,7 +69,7 @@ describe.each(TARGET_SERVERS)('the examination of a scope by the postgres provid
   it.each([
     [1, /lib\/pq \(Go\) and pg8000/],
     [1_000, /: pg8000/],
-  ])('warns of clients that refuse %i rounds', (scramIterations, clients) => {
+  ])('the examination of a postgres scope warns of clients that refuse %i rounds', (scramIterations, clients) => {
     const config = PostgresConfigSchema.parse({ url: 'env:CRM', scramIterations });
     expect(target.provider.inspect(config)).toMatchObject([
       { severity: 'warning', detail: expect.stringMatching(clients) },

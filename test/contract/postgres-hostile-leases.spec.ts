@@ -28,7 +28,7 @@ describe.each(TARGET_SERVERS)('an agent that uses its lease against the postgres
     beforeAll(() => run(target.crm.superuserUrl, 'GRANT CREATE ON SCHEMA public TO PUBLIC'));
     afterAll(() => run(target.crm.superuserUrl, 'REVOKE CREATE ON SCHEMA public FROM PUBLIC'));
 
-    it('is seen by a probe', async () => {
+    it('a hostile object in a schema that PUBLIC may create in is seen by a probe', async () => {
       const { checks } = await target.provider.probe(PostgresConfigSchema.parse({ url: target.crm.url }), patience());
       const wrong = checks.filter(({ outcome }) => outcome === 'missing');
       expect(wrong).toMatchObject([{ outcome: 'missing', detail: expect.stringContaining('`public`') }]);
@@ -37,21 +37,24 @@ describe.each(TARGET_SERVERS)('an agent that uses its lease against the postgres
     it.each([
       ['hashtextextended(text, int)', 'bigint', '0'],
       ['pg_terminate_backend(int)', 'boolean', 'true'],
-    ])('is never run by Mayfly as %s of its own making', async (signature, type, value) => {
-      const lease = await target.mint();
-      await run(
-        lease.url,
-        `CREATE FUNCTION public.${signature} RETURNS ${type} LANGUAGE plpgsql
+    ])(
+      'a hostile object in a schema that PUBLIC may create in is never run by Mayfly as %s of its own making',
+      async (signature, type, value) => {
+        const lease = await target.mint();
+        await run(
+          lease.url,
+          `CREATE FUNCTION public.${signature} RETURNS ${type} LANGUAGE plpgsql
            AS $f$ BEGIN GRANT SELECT ON emea.salaries TO ${lease.role}; RETURN ${value}; END $f$`,
-      );
-      const { ended } = await openSession(lease.url);
-      const next = await target.mint(target.orderFor({ scope: scopeOf(['cases'], ['select', 'delete']) }));
-      await expectQuickEnd(next);
-      await expect(rows(lease.url, 'SELECT id FROM emea.salaries')).rejects.toMatchObject({ code: '42501' });
-      await expectQuickEnd(lease, ended);
-    });
+        );
+        const { ended } = await openSession(lease.url);
+        const next = await target.mint(target.orderFor({ scope: scopeOf(['cases'], ['select', 'delete']) }));
+        await expectQuickEnd(next);
+        await expect(rows(lease.url, 'SELECT id FROM emea.salaries')).rejects.toMatchObject({ code: '42501' });
+        await expectQuickEnd(lease, ended);
+      },
+    );
 
-    it('cannot get its path into the sessions of a connection whose role has one set', async () => {
+    it('a hostile object in a schema that PUBLIC may create in cannot get its path into the sessions of a connection whose role has one set', async () => {
       const { admin, superuserUrl } = target.crm;
       await run(superuserUrl, `ALTER ROLE ${admin} SET search_path = public, pg_catalog`);
       const lease = await target.mint();
@@ -74,7 +77,7 @@ describe.each(TARGET_SERVERS)('an agent that uses its lease against the postgres
     const keys = (...names: string[]): string[] =>
       names.map((name) => `SELECT pg_advisory_lock(hashtextextended('${name}', 0))`);
 
-    it('delays neither its own end, nor that of another lease, nor the making of new ones', async () => {
+    it('an agent that holds locks in an open session delays neither its own end, nor that of another lease, nor the making of new ones', async () => {
       const [holder, other] = [await target.mint(), await target.mint()];
       const { client, ended } = await openSession(holder.url);
       for (const statement of keys(holder.role, other.role, 'mayfly_scope')) await client.query(statement);
@@ -85,7 +88,7 @@ describe.each(TARGET_SERVERS)('an agent that uses its lease against the postgres
       await expectQuickEnd(fresh);
     });
 
-    it('cannot keep its role from being barred by a change of its own password that it does not commit', async () => {
+    it('an agent that holds locks in an open session cannot keep its role from being barred by a change of its own password that it does not commit', async () => {
       const lease = await target.mint();
       const { client, ended } = await openSession(lease.url);
       await client.query(`BEGIN; ALTER ROLE ${lease.role} PASSWORD 'x'`);
@@ -94,7 +97,7 @@ describe.each(TARGET_SERVERS)('an agent that uses its lease against the postgres
       await expectQuickEnd(lease, ended);
     });
 
-    it('cannot keep its role from being barred by logging in and doing so again and again', async () => {
+    it('an agent that holds locks in an open session cannot keep its role from being barred by logging in and doing so again and again', async () => {
       const lease = await target.mint(
         target.orderFor({ config: PostgresConfigSchema.parse({ url: target.crm.url, maxConnections: 8 }) }),
       );
@@ -115,7 +118,7 @@ describe.each(TARGET_SERVERS)('an agent that uses its lease against the postgres
       await Promise.all(knocking);
     });
 
-    it('cannot keep another lease from being dropped by a grant to it that it does not commit', async () => {
+    it('an agent that holds locks in an open session cannot keep another lease from being dropped by a grant to it that it does not commit', async () => {
       const [holder, other] = [await target.mint(), await target.mint()];
       const { client, ended } = await openSession(holder.url);
       await run(target.crm.superuserUrl, 'GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC');

@@ -14,7 +14,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
   afterAll(() => target.close());
 
   describe('a lease', () => {
-    it('reads its three tables, and is refused the fourth, the other schema and every other verb', async () => {
+    it('a postgres lease reads its three tables, and is refused the fourth, the other schema and every other verb', async () => {
       const { order, url } = await target.mint();
       for (const table of ['customers', 'cases', 'case_notes']) {
         expect(await rows(url, `SELECT id FROM emea.${table}`)).toEqual([{ id: 1 }]);
@@ -38,14 +38,14 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
       ['insert', "INSERT INTO apac.cases VALUES (7, 'seven')"],
       ['update', "UPDATE apac.cases SET note = 'x'"],
       ['delete', 'DELETE FROM apac.cases'],
-    ])('may %s where its scope says so, and not read', async (verb, statement) => {
+    ])('a postgres lease may %s where its scope says so, and not read', async (verb, statement) => {
       const { order, url } = await target.mint(target.orderFor({ scope: scopeOf(['cases'], [verb], 'apac') }));
       expect(await rows(url, statement)).toEqual([]);
       await expect(rows(url, 'SELECT id FROM apac.cases')).rejects.toMatchObject({ code: '42501' });
       await target.revoke(order);
     });
 
-    it('cannot connect to a database that it was not let into', async () => {
+    it('a postgres lease cannot connect to a database that it was not let into', async () => {
       const other = await createCrmDatabase(target.server);
       const { order, url } = await target.mint();
       await expect(rows(url.replace(target.crm.name, other.name), 'SELECT 1')).rejects.toMatchObject({ code: '42501' });
@@ -53,7 +53,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
       await other.drop();
     });
 
-    it('holds no more connections than the connection allows', async () => {
+    it('a postgres lease holds no more connections than the connection allows', async () => {
       const config = PostgresConfigSchema.parse({ url: target.crm.url, maxConnections: 1 });
       const { order, url } = await target.mint(target.orderFor({ config }));
       const { client } = await openSession(url);
@@ -62,7 +62,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
       await target.revoke(order);
     });
 
-    it('cannot log in after its expiry', async () => {
+    it('a postgres lease cannot log in after its expiry', async () => {
       const { order, url } = await target.mint();
       await target.provider.renew(
         { ...order, issuedAt: addSeconds(order.issuedAt, -60), expiresAt: addSeconds(order.issuedAt, -1) },
@@ -73,7 +73,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
       await target.revoke(order);
     });
 
-    it.each([1, 4096])('logs in with a verifier of %i rounds', async (scramIterations) => {
+    it.each([1, 4096])('a postgres lease logs in with a verifier of %i rounds', async (scramIterations) => {
       const config = PostgresConfigSchema.parse({ url: target.crm.url, scramIterations });
       const { order, url, role, password } = await target.mint(target.orderFor({ config }));
       expect(await rows(url, 'SELECT current_user::text AS role')).toEqual([{ role }]);
@@ -85,7 +85,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
       await target.revoke(order);
     });
 
-    it('is told the address that the connection gives for agents', async () => {
+    it('a postgres lease has the address that the connection gives for agents', async () => {
       const { hostname: host, port } = new URL(target.crm.url);
       const address = { host: `${host}.elsewhere`, port: Number(port) + 1 };
       const order = target.orderFor({ config: PostgresConfigSchema.parse({ url: target.crm.url, address }) });
@@ -97,7 +97,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
   });
 
   describe('under load and delay', () => {
-    it('mints and revokes 64 leases of one scope at once, without an error and with nothing left', async () => {
+    it('the postgres provider mints and revokes 64 leases of one scope at once, without an error and with nothing left', async () => {
       const minted = await Promise.all(Array.from({ length: 64 }, () => target.mint()));
       const outcomes = await Promise.all(minted.map(({ order }) => target.revoke(order)));
       expect(outcomes).toEqual(Array.from({ length: 64 }, () => ({ kind: 'revoked' })));
@@ -105,7 +105,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
       expect(await target.asSuperuser(`SELECT FROM pg_roles WHERE rolname IN (${names})`)).toEqual([]);
     });
 
-    it('mints for many new scopes on the same tables at once', async () => {
+    it('the postgres provider mints for many new scopes on the same tables at once', async () => {
       const fresh = await createCrmDatabase(target.server, true);
       const config = PostgresConfigSchema.parse({ url: fresh.url });
       const verbs: Verb[][] = [
@@ -123,7 +123,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
       await fresh.drop();
     });
 
-    it('makes nothing when a message is held up past `mintBy`', async () => {
+    it('the postgres provider makes nothing when a message is held up past `mintBy`', async () => {
       const order = target.orderFor({ mintBy: addSeconds(new Date(), 1) });
       const handle = target.provider.plan(order);
       const { client } = await openSession(target.crm.url);
@@ -139,7 +139,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
     it.each([
       ['is refused with', 3, 'provider_rejected'],
       ['bears', 1, undefined],
-    ])('%s a target whose clock is %i s behind', async (_name, seconds, code) => {
+    ])('the postgres provider %s a target whose clock is %i s behind', async (_name, seconds, code) => {
       const order = target.orderFor({ issuedAt: addSeconds(new Date(), seconds) });
       const minting = target.mint(order);
       if (code === undefined) await minting;
@@ -148,7 +148,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
       await target.revoke(order);
     });
 
-    it('gives up with its signal while it waits for a connection, and lets the others finish', async () => {
+    it('the postgres provider gives up with its signal while it waits for a connection, and lets the others finish', async () => {
       const busy = Array.from({ length: 4 }, () => target.orderFor());
       const { client } = await openSession(target.crm.url);
       await client.query('BEGIN');
@@ -165,7 +165,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
         expect(await target.revoke(order)).toEqual({ kind: 'revoked' });
     });
 
-    it('revokes a lease whose mint is under way, once that is done', async () => {
+    it('the postgres provider revokes a lease whose mint is under way, once that is done', async () => {
       const order = target.orderFor();
       const handle = target.provider.plan(order);
       const { client } = await openSession(target.crm.superuserUrl);
@@ -180,7 +180,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
       expect(await target.roleCount(handle.role)).toBe(0);
     });
 
-    it('revokes while every connection for mints is held up', async () => {
+    it('the postgres provider revokes while every connection for mints is held up', async () => {
       const { order } = await target.mint();
       const held = Array.from({ length: 5 }, () => target.orderFor());
       const { client } = await openSession(target.crm.url);
@@ -200,14 +200,14 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
   });
 
   describe('the role of the connection', () => {
-    it('needs no more than the documentation gives it', async () => {
+    it('the role of the connection needs no more than the documentation gives it', async () => {
       const config = PostgresConfigSchema.parse({ url: target.crm.loginUrl, role: target.crm.admin });
       const { checks } = await target.provider.probe(config, patience());
       expect(checks.length).toBeGreaterThan(4);
       expect(checks.filter(({ outcome }) => outcome === 'missing' || outcome === 'failed')).toEqual([]);
     });
 
-    it('may own the tables instead', async () => {
+    it('the role of the connection may own the tables instead', async () => {
       const owned = await createCrmDatabase(target.server, true);
       const { order, url } = await target.mint(
         target.orderFor({ config: PostgresConfigSchema.parse({ url: owned.url }) }),
@@ -220,7 +220,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
     it.each([
       ['CREATEROLE', 'ALTER ROLE $ NOCREATEROLE', 'ALTER ROLE $ CREATEROLE'],
       ['pg_signal_backend', 'REVOKE pg_signal_backend FROM $', 'GRANT pg_signal_backend TO $'],
-    ])('is told by a probe that it lacks %s', async (right, take, give) => {
+    ])('a probe reports that the role of the connection lacks %s', async (right, take, give) => {
       await run(target.crm.superuserUrl, take.replace('$', target.crm.admin));
       const config = PostgresConfigSchema.parse({ url: target.crm.loginUrl, role: target.crm.admin });
       const { checks } = await target.provider.probe(config, patience());
@@ -230,7 +230,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
       await run(target.crm.superuserUrl, give.replace('$', target.crm.admin));
     });
 
-    it('cannot give what it was not given', async () => {
+    it('the role of the connection cannot give what it was not given', async () => {
       await run(target.crm.superuserUrl, `CREATE TABLE IF NOT EXISTS emea.hidden ()`);
       await expect(target.mint(target.orderFor({ scope: scopeOf(['hidden']) }))).rejects.toMatchObject({
         code: 'provider_rejected',

@@ -65,7 +65,7 @@ suite('the postgres provider and PgBouncer, on %s', (_, start) => {
   };
 
   describe('between Mayfly and the server', () => {
-    it('mints and ends leases where it keeps each session at one process of the server', async () => {
+    it('a pooler between Mayfly and the server mints and ends leases where it keeps each session at one process of the server', async () => {
       const order = orderThrough(poolers.session);
       const { handle, secret } = await provider.mint(order, provider.plan(order), patience());
       const { client, ended } = await openSession(secretText(secret, 'url'));
@@ -81,7 +81,7 @@ suite('the postgres provider and PgBouncer, on %s', (_, start) => {
     });
 
     it.each(['transaction', 'byTurns', 'statement'] as const)(
-      'refuses to mint, and makes nothing, where it shares sessions (%s)',
+      'a pooler between Mayfly and the server refuses to mint, and makes nothing, where it shares sessions (%s)',
       async (mode) => {
         const order = { ...orderThrough(poolers[mode]), scope: scopeOf(['salaries']) };
         const planned = provider.plan(order);
@@ -98,7 +98,7 @@ suite('the postgres provider and PgBouncer, on %s', (_, start) => {
       },
     );
 
-    it('says what to change where it takes no settings of a session', async () => {
+    it('a pooler between Mayfly and the server says what to change where it takes no settings of a session', async () => {
       const order = orderThrough(poolers.strict);
       await expect(provider.mint(order, provider.plan(order), patience())).rejects.toMatchObject({
         code: 'provider_rejected',
@@ -111,7 +111,7 @@ suite('the postgres provider and PgBouncer, on %s', (_, start) => {
       });
     });
 
-    it('ends what was minted before it began to share sessions', async () => {
+    it('Mayfly ends leases that were minted before the pooler began to share sessions', async () => {
       const lease = await target.mint();
       const { client, ended } = await openSession(lease.url);
       const order = { ...lease.order, handle: lease.handle, config: through(poolers.byTurns) };
@@ -125,7 +125,7 @@ suite('the postgres provider and PgBouncer, on %s', (_, start) => {
   });
 
   describe('between agents and the server', () => {
-    it('lets nobody in with an ended lease, and reads nothing for a client that is connected', async () => {
+    it('a pooler between agents and the server lets nobody in with an ended lease, and reads nothing for a client that is connected', async () => {
       const lease = await target.mint(target.orderFor({ scope: scopeOf(['customers']) }));
       const url = poolers.transaction.through(lease.url);
       const { client } = await openSession(url);
@@ -138,7 +138,7 @@ suite('the postgres provider and PgBouncer, on %s', (_, start) => {
       expect(late).toEqual([ends, ends]);
     });
 
-    it('lets a lease in after its expiry where it looks at no expiry, until Mayfly ends the lease', async () => {
+    it('a pooler between agents and the server lets a lease in after its expiry where it looks at no expiry, until Mayfly ends the lease', async () => {
       const lease = await target.mint(target.orderFor({ scope: scopeOf(['customers']) }));
       const url = poolers.ageless.through(lease.url);
       await rows(url, 'SELECT id FROM emea.customers');
@@ -149,7 +149,7 @@ suite('the postgres provider and PgBouncer, on %s', (_, start) => {
       await expect(rows(url, 'SELECT id FROM emea.customers')).rejects.toMatchObject({ code: '08P01' });
     });
 
-    it('is named by the connection test where it may not know the users of leases', async () => {
+    it('a pooler between agents and the server is named by the connection test where it may not know the users of leases', async () => {
       const address = { host: '127.0.0.1', port: poolers.transaction.port };
       const config = PostgresConfigSchema.parse({ url: target.crm.loginUrl, role: target.crm.admin, address });
       const { checks } = await provider.probe(config, patience());

@@ -20,7 +20,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (_, start) => {
       ['an open cursor', ['BEGIN', 'DECLARE c CURSOR FOR SELECT id FROM emea.cases', 'FETCH 1 FROM c']],
       ['a session that listens', ['LISTEN mayfly']],
       ['a session with a temporary name for itself', ["SET application_name = 'psql'"]],
-    ])('%s', async (_name, statements) => {
+    ])('revocation ends %s', async (_name, statements) => {
       const { order, role, url } = await target.mint();
       const { client, ended } = await openSession(url);
       for (const statement of statements) await client.query(statement);
@@ -30,7 +30,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (_, start) => {
       await expect(rows(url, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
     });
 
-    it('a session that took the scope role, or tried to', async () => {
+    it('revocation ends a session that took the scope role, or tried to', async () => {
       const { order, url } = await target.mint();
       const { client, ended } = await openSession(url);
       await client.query(`SET ROLE ${target.provider.plan(order).scopeRole}`).catch(() => undefined);
@@ -40,7 +40,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (_, start) => {
       await expect(client.query('SELECT id FROM emea.cases')).rejects.toThrow();
     });
 
-    it('a statement that is running', async () => {
+    it('revocation ends a statement that is running', async () => {
       const { order, url } = await target.mint();
       const { client } = await openSession(url);
       const running = client.query('SELECT pg_sleep(600)').catch((error: unknown) => error);
@@ -48,7 +48,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (_, start) => {
       expect(await running).toBeInstanceOf(Error);
     });
 
-    it('a lease that set a password of its own', async () => {
+    it('revocation ends a lease that set a password of its own', async () => {
       const { order, role, url, password } = await target.mint();
       await run(url, `ALTER ROLE ${role} PASSWORD 'chosen'`);
       const chosen = url.replace(password, 'chosen');
@@ -57,7 +57,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (_, start) => {
       await expect(rows(chosen, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
     });
 
-    it('a lease that goes on logging in', async () => {
+    it('revocation ends a lease that continues logging in', async () => {
       const { order, role, url } = await target.mint(
         target.orderFor({ config: PostgresConfigSchema.parse({ url: target.crm.url, maxConnections: 20 }) }),
       );
@@ -85,7 +85,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (_, start) => {
         )
       ).length;
 
-    it('nothing in part: while a session cannot be ended, role and membership stay, barred, and the outcome is unknown', async () => {
+    it('revocation ends nothing in part: while a session lives on, role and membership stay barred and the outcome is unknown', async () => {
       const { order, role, url } = await target.mint();
       const { client, ended } = await openSession(url);
       await run(target.crm.superuserUrl, `REVOKE pg_signal_backend FROM ${target.crm.admin}`);
@@ -103,7 +103,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (_, start) => {
       expect(await ended).toBeInstanceOf(Error);
     });
 
-    it('a lease that owns things, and takes them along', async () => {
+    it('revocation ends a lease that owns things, and takes them along', async () => {
       const { order, role, url } = await target.mint();
       await run(target.crm.superuserUrl, 'GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC');
       const [made] = await rows<{ id: string }>(url, 'SELECT lo_create(0)::text AS id');
@@ -115,7 +115,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (_, start) => {
       );
     });
 
-    it('a lease that was granted more by the role of the connection', async () => {
+    it('revocation ends a lease that was granted more by the role of the connection', async () => {
       const { order, role } = await target.mint();
       await run(
         target.crm.url,
@@ -126,7 +126,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (_, start) => {
       expect(await target.roleCount(role)).toBe(0);
     });
 
-    it('the access of a lease that somebody else granted more, says that its role remains, and drops it when it can', async () => {
+    it('revocation ends the access of a lease that another party granted more, says that its role remains, and drops it when it can', async () => {
       const { order, role, url } = await target.mint();
       await run(target.crm.superuserUrl, `GRANT SELECT ON emea.salaries TO ${role}`);
       expect(await target.revoke(order)).toMatchObject({
@@ -140,7 +140,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (_, start) => {
       expect(await target.roleCount(role)).toBe(0);
     });
 
-    it('the access of a lease that owns things in another database, and says that its role remains and where', async () => {
+    it('revocation ends the access of a lease that owns things in another database, and says that its role remains and where', async () => {
       const other = await createCrmDatabase(target.server);
       const { order, role, url } = await target.mint();
       await run(

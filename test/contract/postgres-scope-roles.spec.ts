@@ -19,7 +19,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (version, start) =>
            FROM information_schema.table_privileges WHERE grantee = '${role}' ORDER BY 1, 2`,
       );
 
-    it('hold exactly the verbs and tables of the scope, and are shared by leases', async () => {
+    it('scope roles hold exactly the verbs and tables of the scope, and are shared by leases', async () => {
       const [first, second] = [await target.mint(), await target.mint()];
       const { scopeRole } = target.provider.plan(first.order);
       expect(target.provider.plan(second.order).scopeRole).toBe(scopeRole);
@@ -35,7 +35,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (version, start) =>
       ['the right to pass on', 'GRANT SELECT ON emea.cases TO $ WITH GRANT OPTION'],
       ['a column', 'GRANT UPDATE (note) ON emea.cases TO $'],
       ['a schema', 'GRANT USAGE ON SCHEMA apac TO $'],
-    ])('are put right on first use in a process when somebody granted %s', async (_name, grant) => {
+    ])('scope roles are put right on first use in a process when someone granted %s', async (_name, grant) => {
       const before = await target.mint();
       const { scopeRole } = target.provider.plan(before.order);
       await run(target.crm.url, grant.replace('$', scopeRole));
@@ -48,7 +48,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (version, start) =>
       await restarted.close();
     });
 
-    it('are put right when somebody took something away', async () => {
+    it('scope roles are put right when someone took something away', async () => {
       const { order } = await target.mint();
       const { scopeRole } = target.provider.plan(order);
       await run(target.crm.url, `REVOKE SELECT ON emea.cases FROM ${scopeRole}`);
@@ -60,7 +60,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (version, start) =>
       await restarted.close();
     });
 
-    it('are put right when somebody let one log in', async () => {
+    it('scope roles are put right when someone let one log in', async () => {
       const { order } = await target.mint();
       const { scopeRole } = target.provider.plan(order);
       await run(target.crm.superuserUrl, `ALTER ROLE ${scopeRole} LOGIN`);
@@ -74,7 +74,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (version, start) =>
       await restarted.close();
     });
 
-    it('are left alone where a lease granted one what it made itself', async () => {
+    it('scope roles are left alone where a lease granted one what it made itself', async () => {
       const first = await target.mint();
       const { scopeRole } = target.provider.plan(first.order);
       await run(
@@ -107,7 +107,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (version, start) =>
         : []),
       ['was granted more by somebody else', 'GRANT SELECT ON emea.cases TO $', 'REVOKE ALL ON emea.cases FROM $'],
       ['owns something', 'ALTER TABLE emea.salaries OWNER TO $', 'ALTER TABLE emea.salaries OWNER TO postgres'],
-    ])('give nothing out while one %s', async (_name = '', spoil = '', mend = '') => {
+    ])('scope roles give nothing out while one %s', async (_name = '', spoil = '', mend = '') => {
       const scope = scopeOf(['customers'], ['select', 'update']);
       const { order } = await target.mint(target.orderFor({ scope }));
       const { scopeRole } = target.provider.plan(order);
@@ -124,7 +124,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (version, start) =>
       await restarted.close();
     });
 
-    it('are made again when somebody dropped one', async () => {
+    it('scope roles are made again when someone dropped one', async () => {
       const scope = scopeOf(['case_notes']);
       const first = await target.mint(target.orderFor({ scope }));
       const { scopeRole } = target.provider.plan(first.order);
@@ -140,7 +140,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (version, start) =>
       await Promise.all([target.revoke(first.order), target.revoke(order)]);
     });
 
-    it('name the right that the role of the connection may not pass on', async () => {
+    it('scope roles name the right that the role of the connection may not pass on', async () => {
       await run(target.crm.superuserUrl, 'CREATE TABLE emea.ungranted (id int)');
       await expect(target.mint(target.orderFor({ scope: scopeOf(['ungranted']) }))).rejects.toMatchObject({
         code: 'provider_rejected',
@@ -150,7 +150,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (version, start) =>
       });
     });
 
-    it('are refused for a table that does not exist, which is named', async () => {
+    it('scope roles are refused for a table that does not exist, which is named', async () => {
       const refused = target.mint(target.orderFor({ scope: scopeOf(['customers', 'sins']) }));
       await expect(refused).rejects.toMatchObject({
         code: 'provider_rejected',
@@ -158,7 +158,7 @@ describe.each(TARGET_SERVERS)('the postgres provider on %s', (version, start) =>
       });
     });
 
-    it('take names as names, whatever is in them', async () => {
+    it('scope roles take names as names, whatever is in them', async () => {
       const table = `a"; DROP TABLE emea.cases; --'`;
       await run(target.crm.superuserUrl, `CREATE TABLE emea."${table.replaceAll('"', '""')}" (id int)`);
       const scope = scopeOf([table]);

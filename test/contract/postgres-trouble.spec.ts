@@ -41,7 +41,7 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
   const probed = async (config = configOf()): Promise<readonly ProbeCheck[]> =>
     (await provider.probe(config, patience())).checks;
 
-  it('ends leases where leases took every connection slot of the server', async () => {
+  it('the postgres provider ends leases where leases took every connection slot of the server', async () => {
     const leases = await Promise.all(
       Array.from({ length: 6 }, () => mint(configOf({ maxConnections: 20, connectionCapacity: 1_000 }))),
     );
@@ -62,7 +62,7 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
     for (const { url } of leases) await expect(rows(url, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
   });
 
-  it('hands out no more connections than the server can bear, however many ask at the same time', async () => {
+  it('the postgres provider hands out no more connections than the server can bear, however many ask at the same time', async () => {
     const config = configOf({ maxConnections: 5, connectionCapacity: 20 });
     const asked = await Promise.allSettled(Array.from({ length: 12 }, () => mint(config)));
     const granted = asked.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []));
@@ -83,7 +83,7 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
     expect(await (await mint(config)).end()).toEqual({ kind: 'revoked' });
   });
 
-  it('bars logins at once and ends other leases while sessions of ten leases ignore their termination', async () => {
+  it('the postgres provider bars logins at once and ends other leases while sessions of ten leases ignore their termination', async () => {
     const config = configOf({ connectionCapacity: 1_000 });
     const stubborn = await Promise.all(Array.from({ length: 10 }, () => mint(config)));
     const frozen: number[] = [];
@@ -110,7 +110,7 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
     expect(await Promise.all(ending)).toEqual(stubborn.map(() => 'revoked'));
   });
 
-  it('refuses new leases once a fresh login fails, although its open sessions work, until one works again', async () => {
+  it('the postgres provider refuses new leases once a fresh login fails, although its open sessions work, until one works again', async () => {
     const lease = await mint();
     const { admin, superuserUrl } = target.crm;
     const login = new URL(target.crm.loginUrl);
@@ -127,13 +127,13 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
     expect(admin).not.toBe(login.username);
   });
 
-  it('gives way to an administrator who rebuilds a shared catalog, and ends leases after that', async () => {
+  it('the postgres provider gives way to an administrator who rebuilds a shared catalog, and ends leases after that', async () => {
     const lease = await mint();
     await run(target.crm.superuserUrl, `SET statement_timeout = '20s'`, 'REINDEX TABLE pg_auth_members');
     expect(await lease.end()).toEqual({ kind: 'revoked' });
   });
 
-  it('says that nothing was minted where no session could be had', async () => {
+  it('the postgres provider says that nothing was minted where no session could be had', async () => {
     const nowhere = configOf({ url: 'postgresql://lessor:pw@no-such-host.invalid:5432/crm' });
     const order = target.orderFor({ config: nowhere });
     await expect(provider.mint(order, provider.plan(order), patience())).rejects.toMatchObject({
@@ -143,7 +143,7 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
     });
   });
 
-  it('ends what another login of its role made', async () => {
+  it('the postgres provider ends what another login of its role made', async () => {
     const { admin, superuserUrl, loginUrl } = target.crm;
     const second = new URL(loginUrl);
     second.username = `${admin}_second`;
@@ -188,7 +188,7 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
     const [first, second] = [await mint(a), await mint(b)];
     expect(await provider.revoke({ ...first.order, config: b!, handle: first.handle }, patience())).toMatchObject({
       kind: 'unknown',
-      detail: expect.stringMatching(/could not take its login away: .*42501.*to work as the role that made it/),
+      detail: expect.stringMatching(/could not take its login away: .*42501.*to act as the role that made it/),
     });
     expect((await probed(a)).filter(({ outcome }) => outcome === 'warning').map((check) => check.name)).toEqual(
       expect.arrayContaining(['another login could end the leases', 'creator roles']),
@@ -196,7 +196,7 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
     expect([await first.end(), await second.end()]).toEqual([{ kind: 'revoked' }, { kind: 'revoked' }]);
   });
 
-  it('names every door that is open to all leases', async () => {
+  it('a probe names every right that is open to all leases', async () => {
     await run(
       target.crm.superuserUrl,
       'GRANT EXECUTE ON FUNCTION lo_create(oid) TO PUBLIC',
@@ -212,7 +212,7 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
     );
   });
 
-  it('names the locks and catalogs that are open to all leases', async () => {
+  it('the postgres provider names the locks and catalogs that are open to all leases', async () => {
     const closed = (await probed()).filter(({ outcome }) => outcome === 'ok').map(({ name }) => name);
     expect(closed).toEqual(expect.arrayContaining(['no advisory locks for PUBLIC', 'no catalog that PUBLIC may lock']));
     await run(
@@ -236,7 +236,7 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
     );
   });
 
-  it('mints nothing where leases may prepare transactions, unless the connection accepts that', async () => {
+  it('the postgres provider mints nothing where leases may prepare transactions, unless the connection accepts that', async () => {
     const config = configOf({ acceptPreparedTransactions: false });
     await expect(mint(config)).rejects.toMatchObject({ code: 'provider_rejected', nothingMinted: true });
     expect(await probed(config)).toEqual(
@@ -250,7 +250,7 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
     );
   });
 
-  it('probes a connection while a lease keeps a catalog locked that PUBLIC may lock', async () => {
+  it('the postgres provider probes a connection while a lease keeps a catalog locked that PUBLIC may lock', async () => {
     await run(target.crm.superuserUrl, 'GRANT UPDATE ON pg_catalog.pg_settings TO PUBLIC');
     const { client } = await openSession(target.crm.superuserUrl);
     await client.query('BEGIN; LOCK TABLE pg_catalog.pg_settings IN ACCESS EXCLUSIVE MODE');
@@ -260,7 +260,7 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
     await client.end();
   });
 
-  it('gets in as soon as a full lock table has room, where no session was open before', async () => {
+  it('the postgres provider connects as soon as a full lock table has room, with no session open before', async () => {
     await run(target.crm.superuserUrl, 'GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint) TO PUBLIC');
     const [filler, other] = [await mint(), await mint()];
     const restarted = new PostgresProvider();

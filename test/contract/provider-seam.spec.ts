@@ -95,7 +95,7 @@ describe('a provider that is its own file and one line', () => {
     await service.publish(templateOf(specOf({ doors: [{ $param: 'region' }], level: 'guest' }, ['region'])));
   });
 
-  it('is linted: the general rules, its schema and its own grammar', () => {
+  it('a provider that is one file is linted by the general rules, its schema and its own grammar', () => {
     expect(rulesOf({ doors: [{ $param: 'region' }], level: 'guest' })).toEqual([]);
     expect(rulesOf({ doors: [], level: 'guest' })).toContain('MF204 /credentials/0/scope/doors');
     expect(rulesOf({ doors: ['gate'], level: { $param: 'site' } })).toContain('MF211 /credentials/0/scope/level');
@@ -104,7 +104,7 @@ describe('a provider that is its own file and one line', () => {
     expect(rulesOf(chosen)).toContain('MF210 /credentials/0/scope/doors/0');
   });
 
-  it('is granted, and ended', async () => {
+  it('a provider that is its own file and one line is granted, and ended', async () => {
     const { plan, minted } = await service.issue();
     const code = minted[0]?.secret.code;
     expect(opens(code)).toBe(true);
@@ -118,7 +118,7 @@ describe('a provider that is its own file and one line', () => {
     expect(await service.stores.scene.leases(plan.task.id)).toMatchObject([{ state: 'revoked' }]);
   });
 
-  it('is redacted, in the log from the first line on', async () => {
+  it('a provider that is its own file and one line is redacted, in the log from the first line on', async () => {
     const { minted } = await service.issue();
     const code = secretText(minted[0]!.secret, 'code');
     const patterns = [...PROVIDERS, LINE].flatMap(({ redaction }) => redaction ?? []);

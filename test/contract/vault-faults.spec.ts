@@ -47,7 +47,7 @@ describe('failures of vault', () => {
   }
 
   it.each(['reset', '500', 'role without a lease'] as const)(
-    'ends what a mint left whose answer was lost (%s)',
+    'the vault provider ends what a mint left whose answer was lost (%s)',
     async (how) => {
       const order = target.orderFor();
       fake.interrupt('database/creds/', how);
@@ -69,24 +69,27 @@ describe('failures of vault', () => {
     ['page of a gateway', 95],
     ['reset', 95],
     ['500', 0],
-  ] as const)('holds a server to be quiet as its own answer says, or by its own bound (%s)', async (how, seconds) => {
-    const provider = target.newProvider({});
-    const order = target.orderFor();
-    const began = Date.now();
-    fake.interrupt('database/creds/', how);
-    await expect(target.mint(order, AbortSignal.timeout(20_000), provider)).rejects.toMatchObject({
-      code: 'provider_unavailable',
-    });
-    const handle = target.handles.get(order.leaseId)!;
-    const quietAfter = (new Date(handle.quietFrom).getTime() - began) / 1000;
-    expect(Math.abs(quietAfter - seconds)).toBeLessThan(5);
-    if (seconds > 0) expect(await target.revokeOnce(order, provider)).toMatchObject({ kind: 'not_yet' });
-    target.handles.set(order.leaseId, { ...handle, quietFrom: new Date().toISOString() });
-    expect(await target.revoke(order, provider)).toEqual({ kind: 'revoked' });
-    await provider.close();
-  });
+  ] as const)(
+    'the vault provider holds a server to be quiet as its own answer says, or by its own bound (%s)',
+    async (how, seconds) => {
+      const provider = target.newProvider({});
+      const order = target.orderFor();
+      const began = Date.now();
+      fake.interrupt('database/creds/', how);
+      await expect(target.mint(order, AbortSignal.timeout(20_000), provider)).rejects.toMatchObject({
+        code: 'provider_unavailable',
+      });
+      const handle = target.handles.get(order.leaseId)!;
+      const quietAfter = (new Date(handle.quietFrom).getTime() - began) / 1000;
+      expect(Math.abs(quietAfter - seconds)).toBeLessThan(5);
+      if (seconds > 0) expect(await target.revokeOnce(order, provider)).toMatchObject({ kind: 'not_yet' });
+      target.handles.set(order.leaseId, { ...handle, quietFrom: new Date().toISOString() });
+      expect(await target.revoke(order, provider)).toEqual({ kind: 'revoked' });
+      await provider.close();
+    },
+  );
 
-  it('ends what a mint left whose answer never comes', async () => {
+  it('the vault provider ends what a mint left whose answer never comes', async () => {
     const order = target.orderFor();
     fake.interrupt('database/creds/', 'hang');
     const deadline = new AbortController();
@@ -102,7 +105,7 @@ describe('failures of vault', () => {
     fake.cutConnections();
   });
 
-  it('lets a mint that nobody waits for go on to its end at a server that was stopped, and ends what comes of it', async () => {
+  it('the vault provider ends the result of an abandoned mint at a server that was stopped', async () => {
     const order = target.orderFor();
     const deadline = new AbortController();
     let thaw = (): void => undefined;
@@ -125,7 +128,7 @@ describe('failures of vault', () => {
     expect(await target.users()).toEqual([]);
   });
 
-  it('closes all that was due while the server was sealed', async () => {
+  it('the vault provider closes all that was due while the server was sealed', async () => {
     const leases = await Promise.all(Array.from({ length: 60 }, () => target.mint()));
     const revokeAll = (): Promise<RevocationOutcome[]> =>
       Promise.all(leases.map(({ order }) => target.revokeOnce(order)));
@@ -141,7 +144,7 @@ describe('failures of vault', () => {
     expect(await target.users()).toEqual([]);
   });
 
-  it('says in vault’s own words, without names, that the database behind an engine is down', async () => {
+  it('the vault provider says in vault’s own words, without names, that the database behind an engine is down', async () => {
     const { order } = await target.mint();
     fake.database.isDown = true;
     const outcome = await target.revoke(order);
@@ -160,7 +163,7 @@ describe('failures of vault', () => {
     expect(await target.revoke(order)).toEqual({ kind: 'revoked' });
   });
 
-  it('keeps a lease that vault has given up on open, and closes it once its cause is gone', async () => {
+  it('the vault provider keeps a lease that vault has given up on open, and closes it once its cause is gone', async () => {
     const { order } = await target.mint();
     fake.database.isDown = true;
     fake.leases.backoffMs = 1;
@@ -174,7 +177,7 @@ describe('failures of vault', () => {
     expect(await target.revoke(order)).toEqual({ kind: 'revoked' });
   });
 
-  it('keeps to the pause that the server asks for, and follows no redirect of a standby', async () => {
+  it('the vault provider keeps to the pause that the server asks for, and follows no redirect of a standby', async () => {
     fake.rateLimited = 1;
     expect(await failureOf(target.orderFor())).toMatchObject({
       code: 'provider_unavailable',
@@ -185,7 +188,7 @@ describe('failures of vault', () => {
     expect(await failureOf(target.orderFor())).toMatchObject({ extensions: { reason: 'standby' } });
   });
 
-  it('mints nothing without a login, and revokes once there is one again', async () => {
+  it('the vault provider mints nothing without a login, and revokes once there is one again', async () => {
     const { order } = await target.mint();
     const login = { role_type: 'jwt', user_claim: 'sub', bound_audiences: [target.server.address], token_ttl: '600s' };
     const set = (subject: string) =>
@@ -208,7 +211,7 @@ describe('failures of vault', () => {
   it.each([
     ['its login can be looked at', {}, 1],
     ['it cannot', { 'auth/token/lookup-self': { capabilities: ['deny'] } }, 2],
-  ])('does not log in again and again for a right that is missing (%s)', async (_, path, logins) => {
+  ])('the vault provider does not log in again and again for a right that is missing (%s)', async (_, path, logins) => {
     const provider = target.newProvider();
     const { order } = await target.mint(target.orderFor(), AbortSignal.timeout(20_000), provider);
     await target.root('POST', 'sys/policies/acl/mayfly-broker', { policy: JSON.stringify({ path }) });
@@ -224,7 +227,7 @@ describe('failures of vault', () => {
     await provider.close();
   });
 
-  it('writes a policy that somebody removed again', async () => {
+  it('the vault provider writes a policy again that was removed', async () => {
     const first = await target.mint();
     const { policy } = target.handles.get(first.order.leaseId)!;
     await target.root('DELETE', `sys/policies/acl/${policy}`);
@@ -233,7 +236,7 @@ describe('failures of vault', () => {
     for (const { order } of [first, second]) expect(await target.revoke(order)).toEqual({ kind: 'revoked' });
   });
 
-  it('refuses a token role that makes tokens which end with the login', async () => {
+  it('the vault provider refuses a token role that makes tokens which end with the login', async () => {
     const role = { renewable: true, allowed_policies_glob: ['mayfly-*'], token_no_default_policy: true };
     await target.root('POST', 'auth/token/roles/mayfly', { ...role, orphan: false });
     expect(await failureOf(target.orderFor())).toMatchObject({
@@ -243,7 +246,7 @@ describe('failures of vault', () => {
     await target.root('POST', 'auth/token/roles/mayfly', { ...role, orphan: true });
   });
 
-  it('takes nothing from the environment', async () => {
+  it('the vault provider takes nothing from the environment', async () => {
     const strangers = {
       VAULT_TOKEN: 'canary',
       VAULT_NAMESPACE: 'canary',

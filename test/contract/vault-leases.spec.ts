@@ -28,7 +28,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
   /** The handle as it was recorded last. */
   const handleOf = (leaseId: string) => target.handles.get(leaseId)!;
 
-  it('makes an orphan token for exactly one path, which ends with the granted deadline', async () => {
+  it('the vault provider makes an orphan token for exactly one path, which ends with the granted deadline', async () => {
     const order = target.orderFor({ expiresAt: addSeconds(new Date(), 120) });
     await target.mint(order);
     const { accessor, policy } = handleOf(order.leaseId);
@@ -47,7 +47,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     await target.revoke(order);
   });
 
-  it('ends open sessions and open cursors with `endSessions`, before it says `revoked`', async () => {
+  it('the vault provider ends open sessions and open cursors with `endSessions`, before it says `revoked`', async () => {
     const { order, url, username } = await target.mint();
     const idle = await openSession(url);
     const reading = await openSession(url);
@@ -61,7 +61,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
   });
 
   it.each(['is gone', 'cannot be used'])(
-    'ends lease and token though the connection in `endSessions` %s, and is `revoked` once the sessions are ended',
+    'the vault provider ends lease and token though the connection in `endSessions` %s, and is `revoked` once the sessions are ended',
     async (how) => {
       const { order, url, username } = await target.mint();
       const session = await openSession(url);
@@ -76,7 +76,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     },
   );
 
-  it('ends lease and token of a user whose oid was not recorded and cannot be asked for', async () => {
+  it('the vault provider ends lease and token of a user whose oid was not recorded and cannot be asked for', async () => {
     const { order, username } = await target.mint();
     const { userOid: _, ...early } = handleOf(order.leaseId);
     target.handles.set(order.leaseId, early);
@@ -88,19 +88,19 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     expect(await target.revoke(order)).toEqual({ kind: 'revoked' });
   });
 
-  it('ends open sessions where the statements of the engine do', async () => {
+  it('the vault provider ends open sessions where the statements of the engine do', async () => {
     const { order, url } = await target.mint(target.orderFor({ scope: target.scope('tidy') }));
     const session = await openSession(url);
     expect(await target.revoke(order)).toEqual({ kind: 'revoked' });
     await session.ended;
   });
 
-  it('says `propagating` where nothing ends sessions, and such a session does live on', async () => {
+  it('the vault provider says `propagating` when nothing ends sessions, and such a session lives on', async () => {
     const scope = target.scope('reader');
     const traits = target.provider.traitsFor(target.configFor(), scope);
     expect(traits).toMatchObject({
       revocation: 'propagating',
-      revocationNote: expect.stringMatching(/session that is open/),
+      revocationNote: expect.stringMatching(/open session lives on/),
     });
     const { order, url } = await target.mint(target.orderFor({ scope }));
     const { client } = await openSession(url);
@@ -110,7 +110,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     await expect(openSession(url)).rejects.toMatchObject({ code: '28P01' });
   });
 
-  it('stretches lease and token to the new deadline, and never beyond the furthest', async () => {
+  it('the vault provider stretches lease and token to the new deadline, and never beyond the furthest', async () => {
     const expiresAt = addSeconds(new Date(), 60);
     const order = target.orderFor({ expiresAt, maxExpiresAt: addSeconds(expiresAt, 60) });
     await target.mint(order);
@@ -127,7 +127,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     await target.revoke(order);
   });
 
-  it('refuses a lifetime that the engine cuts short, and leaves nothing of it', async () => {
+  it('the vault provider refuses a lifetime that the engine cuts short, and leaves nothing of it', async () => {
     const order = target.orderFor({ scope: target.scope('short') });
     const before = (await target.users()).length;
     await expect(target.mint(order)).rejects.toMatchObject({
@@ -138,7 +138,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     expect(await target.users()).toHaveLength(before);
   });
 
-  it('refuses a static secret that poses as a dynamic one, and shows nothing of it', async () => {
+  it('the vault provider refuses a static secret that poses as a dynamic one, and shows nothing of it', async () => {
     const order = target.orderFor({ scope: { path: 'secret/data/static', method: 'read' } });
     const refused = await target.mint(order).catch((error: unknown) => error);
     expect(refused).toMatchObject({ code: 'provider_rejected', extensions: { reason: 'static-secret' } });
@@ -147,7 +147,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     expect(await target.revoke(order)).toEqual({ kind: 'already_gone' });
   });
 
-  it('has what is signed end with the granted deadline, and says that it lives until then', async () => {
+  it('the vault provider limits a signed credential to the granted deadline, and says that it lives until then', async () => {
     const body = { common_name: 'worker.agents.example' };
     const order = target.orderFor({ scope: { path: 'pki/issue/client', method: 'write', body } });
     const { minted } = await target.mint(order);
@@ -158,7 +158,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     expect(await target.tokensOf(order.leaseId)).toBe(0);
   });
 
-  it('mints no more once the task was ended: the token that it had made is gone', async () => {
+  it('the vault provider mints no more once the task was ended: the token that it had made is gone', async () => {
     const order = target.orderFor();
     const { provider } = target;
     const mint = provider.mint(order, provider.plan(order), AbortSignal.timeout(20_000), async () => false);
@@ -166,7 +166,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     expect(await target.tokensOf(order.leaseId)).toBe(0);
   });
 
-  it('proves a mint gone of which only the token was recorded, as after a crash', async () => {
+  it('the vault provider proves a mint gone of which only the token was recorded, as after a crash', async () => {
     const order = target.orderFor({ mintBy: addSeconds(new Date(), 5) });
     const { username } = await target.mint(order);
     const { accessor, ...known } = handleOf(order.leaseId);
@@ -176,7 +176,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     expect(await target.users()).not.toContain(username);
   });
 
-  it('waits with a mint whose answer is outstanding until nothing of it can be under way', async () => {
+  it('the vault provider waits with a mint whose answer is outstanding until nothing of it can be under way', async () => {
     const order = target.orderFor();
     await target.mint(order);
     const full = handleOf(order.leaseId);
@@ -191,7 +191,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     expect(await target.revoke(order)).toEqual({ kind: 'revoked' });
   });
 
-  it('logs in anew when its login is lost', async () => {
+  it('the vault provider logs in anew when its login is lost', async () => {
     const provider = target.newProvider();
     const first = await target.mint(target.orderFor(), AbortSignal.timeout(20_000), provider);
     const { body } = await target.root('GET', 'auth/token/accessors?list=true');
@@ -206,7 +206,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     await provider.close();
   });
 
-  it('logs in by approle, and says what is wrong with a login that is not taken', async () => {
+  it('the vault provider logs in by approle, and names the fault of a refused login', async () => {
     const data = async (method: string, path: string) =>
       ((await target.root(method, path)).body as { data: Record<string, string> }).data;
     const { role_id: roleId } = await data('GET', 'auth/approle/role/mayfly/role-id');
@@ -220,7 +220,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     });
   });
 
-  it('works inside a namespace, and says when there is none of that name', async () => {
+  it('the vault provider works inside a namespace, and reports a missing one', async () => {
     await target.root('POST', 'sys/namespaces/team', {});
     await target.setUpServer('team');
     await target.setUpDatabaseEngine('team');
@@ -234,7 +234,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     });
   });
 
-  it('tries a connection and says what it found', async () => {
+  it('the vault provider tries a connection and says what it found', async () => {
     const config = target.configFor({ engines: [{ mount: 'database' }, { mount: 'secret' }] });
     const report = await target.provider.probe(config, AbortSignal.timeout(20_000));
     const outcomes = Object.fromEntries(report.checks.map(({ name, outcome }) => [name, outcome]));
@@ -253,16 +253,16 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     expect(report.loginAgeSeconds).toBeGreaterThanOrEqual(0);
   });
 
-  it('says at publication whether a role ends sessions, and what lies at a path', async () => {
+  it('the examination reports a role that ends no session, and a path without dynamic credentials', async () => {
     const examine = (path: string) =>
       target.provider.examine(target.configFor(), { path, method: 'read' }, AbortSignal.timeout(20_000));
-    expect(await examine('database/creds/reader')).toEqual([expect.stringMatching(/end no session that is open/)]);
+    expect(await examine('database/creds/reader')).toEqual([expect.stringMatching(/do not end open sessions/)]);
     expect(await examine('database/creds/tidy')).toEqual([]);
-    expect(await examine('database/static-creds/x')).toEqual([expect.stringMatching(/no path of dynamic credentials/)]);
+    expect(await examine('database/static-creds/x')).toEqual([expect.stringMatching(/has no dynamic credentials/)]);
     expect(await examine('secret/data/static')).toEqual([expect.stringMatching(/does not tell/)]);
   });
 
-  it('finds users of the engine that no lease knows', async () => {
+  it('the vault provider finds users of the engine that no lease knows', async () => {
     const { order } = await target.mint();
     const lost = target.orderFor();
     await target.mint(lost);
@@ -274,7 +274,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     for (const each of [order, lost]) await target.revoke(each);
   });
 
-  it('leaves nothing behind of all this', async () => {
+  it('the vault provider leaves nothing behind after this suite', async () => {
     expect(await target.users()).toEqual([]);
   });
 });

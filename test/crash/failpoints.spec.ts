@@ -70,11 +70,11 @@ async function dieAfter({ step, template }: Case): Promise<string> {
 }
 
 describe.each(CASES)('a service killed after `$step` of a $template task', ({ step, template }) => {
-  it('had answered nothing', () => {
+  it('a service that is killed after a step has answered nothing', () => {
     expect(died.get(nameOf({ step, template }))).toBe('no answer, SIGKILL');
   });
 
-  it(`leaves what docs/issuance.md says: ${LEFT[template][step] ?? 'nothing'}`, async () => {
+  it(`a service that is killed after a step leaves what docs/issuance.md says: ${LEFT[template][step] ?? 'nothing'}`, async () => {
     const tasks = await rowsOf<{ state: string; leases: string[]; end_cause: string | null }>(
       scene.database.adminUrl,
       `SELECT t.state, t.end_cause, array_agg(l.state) AS leases FROM task t JOIN lease l ON l.task_id = t.id
@@ -89,17 +89,17 @@ describe.each(CASES)('a service killed after `$step` of a $template task', ({ st
 });
 
 describe('after recovery', () => {
-  it('the roles that exist are those of the active leases', () => {
+  it('after recovery, the roles that exist are those of the active leases', () => {
     expect(census.roles).toEqual(census.active);
     expect(census.active).toHaveLength(2);
   });
 
-  it('the quota counts the tasks that have not ended', () => {
+  it('after recovery, the quota counts the tasks that have not ended', () => {
     expect(census.counted).toBe(census.living);
     expect(census.living).toBe(4);
   });
 
-  it('the next request is granted', async () => {
+  it('after recovery, the next request is granted', async () => {
     const token = await scene.agentToken('support-agent');
     const task = await grant(survivor, token, { template: 'database', purpose: 'go on' });
     const answer = await survivor.send(`POST /tasks/${task.id}/complete`, { token });
@@ -108,7 +108,7 @@ describe('after recovery', () => {
     });
   });
 
-  it('the audit tells the end of every task that was cut off', async () => {
+  it('after recovery, the audit tells the end of every task that was cut off', async () => {
     const rows = await rowsOf(
       scene.database.adminUrl,
       `SELECT t.id FROM task t WHERE t.state = 'failed'

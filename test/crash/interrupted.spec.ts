@@ -94,7 +94,7 @@ async function expectNothingGranted(purpose: string, answer: TestAnswer | Error)
 }
 
 describe('a service frozen while the target works', () => {
-  it('gives nothing out when it wakes after another replica has taken back what it minted', async () => {
+  it('a service that was frozen gives nothing out when another replica has revoked its mint', async () => {
     const purpose = 'mint while frozen';
     const { wake } = await freezeWhileMinting(purpose, () => Promise.resolve());
     await until('the role exists', 10, async () => (await takeCensus(scene, others)).roles.length === 1);
@@ -104,7 +104,7 @@ describe('a service frozen while the target works', () => {
     expect(await recovered(scene, others)).toMatchObject({ roles: [], active: [], counted: 0, living: 0 });
   }, 120_000);
 
-  it('leaves nothing at a target that gets to it after `mintBy`', async () => {
+  it('a service that was frozen leaves nothing at a target that acts after `mintBy`', async () => {
     const purpose = 'mint too late';
     const isLate = () => until('mintBy passes', 20, async () => (await taskOf(purpose))?.late);
     const { wake } = await freezeWhileMinting(purpose, isLate);
@@ -114,7 +114,7 @@ describe('a service frozen while the target works', () => {
 });
 
 describe('a service killed while a completion is under way', () => {
-  it('has recorded the completion, which another replica carries out', async () => {
+  it('a service killed while a completion is under way has recorded the completion, which another replica carries out', async () => {
     const token = await scene.agentToken('support-agent');
     const victim = await scene.start({ MAYFLY_WORKER: 'off' });
     const task = await grant(victim, token);

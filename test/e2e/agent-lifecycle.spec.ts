@@ -59,7 +59,7 @@ describe('the life of an agent', () => {
     [['retire'], 'activate', 409, 'retired'],
     [['retire'], 'suspend', 409, 'retired'],
     [['retire'], 'retire', 200, 'retired'],
-  ] as const)('after %j takes the step %s with %i and is %s', async (before, word, status, state) => {
+  ] as const)('an agent after %j takes the step %s with %i and is %s', async (before, word, status, state) => {
     const name = await agentAfter(`life-${before.join('-')}-${word}`.replace('--', '-'), ...before);
     const { body } = await send(`GET /agents/${name}`);
     const answer = await step(name, word);
@@ -69,12 +69,12 @@ describe('the life of an agent', () => {
     expect(after.revision).toBe(Number(body.revision) + (after.state === body.state ? 0 : 1));
   });
 
-  it('keeps the name of a retired agent taken', async () => {
+  it('an agent keeps the name of a retired agent taken', async () => {
     const name = await agentAfter('gone', 'retire');
     expect(await send('POST /agents', agentDocument(name))).toMatchObject({ status: 409 });
   });
 
-  it.each(['activate', 'suspend', 'retire'])('lets nobody but the platform team and operators %s', async (word) => {
+  it.each(['activate', 'suspend', 'retire'])('only the platform team and operators may %s an agent', async (word) => {
     const name = await agentAfter(`guarded-${word}`);
     for (const token of [
       broker.personToken('auditor'),
@@ -87,7 +87,7 @@ describe('the life of an agent', () => {
   });
 
   it.each([[], ['activate', 'suspend'], ['retire']])(
-    'grants nothing, and shows nothing, after %j',
+    'an agent grants nothing, and shows nothing, after %j',
     async (...words) => {
       const name = await agentAfter(`idle-${words.join('-')}x`, ...words);
       for (const route of ['POST /tasks', 'GET /me']) {
@@ -104,7 +104,7 @@ describe('an agent that is stopped', () => {
   it.each([
     ['suspend', 'agent_suspended'],
     ['retire', 'agent_retired'],
-  ])('by %s loses the sessions that it has open', async (word, cause) => {
+  ])('an agent that is stopped by %s loses the sessions that it has open', async (word, cause) => {
     const name = await agentAfter(`stopped-by-${word}`, 'activate');
     const task = (await ask(name)).body;
     const [{ secret }] = task.credentials as [{ secret: { url: string } }];
@@ -121,7 +121,7 @@ describe('an agent that is stopped', () => {
     expect(seen.body).toMatchObject({ state: 'revoked', endCause: cause });
   });
 
-  it('has no living lease left, however many requests were under way', async () => {
+  it('an agent that is stopped has no living lease left, however many requests were under way', async () => {
     const name = await agentAfter('busy', 'activate');
     const asked = Array.from({ length: 24 }, () => ask(name));
     await Promise.race(asked);
@@ -138,7 +138,7 @@ describe('an agent that is stopped', () => {
     expect(await ask(name)).toMatchObject({ status: 403 });
   });
 
-  it('is told in the audit with who stopped it, before what followed', async () => {
+  it('the stop of an agent is in the audit with its actor, before its effects', async () => {
     const rows = await rowsOf<{ type: string; body: string }>(
       broker.database.adminUrl,
       `SELECT type, body FROM audit_entry WHERE agent = 'stopped-by-suspend' AND type ~ '^(agent|task.end)' ORDER BY batch, place`,

@@ -66,14 +66,14 @@ describe.each(AWS_ACCOUNTS)('AWS sessions through the whole service, on %s', (_,
     return rowCount ?? 0;
   };
 
-  it('tries the connection and names nothing that is missing', async () => {
+  it('the service tries the connection and names nothing that is missing', async () => {
     const tested = await broker.send('POST /connections/aws-crm/test', { token: broker.personToken('platform') });
     expect(tested.status).toBe(200);
     const failed = (tested.body.checks as { outcome: string }[]).filter(({ outcome }) => outcome === 'missing');
     expect(failed).toEqual([]);
   });
 
-  it('grants what the template says, ends it with the task, and says from when on AWS refuses', async () => {
+  it('the service grants what the template says, ends it with the task, and says from when on AWS refuses', async () => {
     const { id, lease } = await ask();
     expect(lease).toMatchObject({
       state: 'active',
@@ -92,7 +92,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions through the whole service, on %s', (_,
     expect((await send(`GET /tasks/${id}`)).body.state).toBe('completed');
   });
 
-  it('ends a task of seconds within them, with the session still young at STS', async () => {
+  it('the service ends a task of seconds within them, with the session still young at STS', async () => {
     const { id, lease } = await ask({ ttlSeconds: 3 });
     const read = target.readerOf(lease.secret);
     expect(await read()).toBe(true);
@@ -111,13 +111,13 @@ describe.each(AWS_ACCOUNTS)('AWS sessions through the whole service, on %s', (_,
       tasks = mixed.sort(() => Math.random() - 0.5);
     });
 
-    it('refuses exactly the 150 whose tasks ended', async () => {
+    it('the service with 300 sessions of one role refuses exactly the 150 whose tasks ended', async () => {
       expect((await alive()).filter(Boolean)).toHaveLength(300);
       await endAll(tasks.slice(0, 150));
       expect(await alive()).toEqual(tasks.map((_task, index) => index >= 150));
     });
 
-    it('cuts the role off before its policies overflow, and names the innocent, who get new sessions by renewal', async () => {
+    it('the service cuts the role off before its policies overflow, and marks affected leases for renewal', async () => {
       // the sessions are younger than the slack between two clocks, within which a cut-off names them all the same
       await broker.broker.services.database.pool.query(
         `UPDATE public.lease SET issued_by = issued_by - interval '15 seconds'`,
@@ -139,14 +139,14 @@ describe.each(AWS_ACCOUNTS)('AWS sessions through the whole service, on %s', (_,
       }
     });
 
-    it('leaves nothing usable once all of them have ended', async () => {
+    it('the service with 300 sessions of one role leaves nothing usable once all of them have ended', async () => {
       await endAll(tasks.slice(270));
       expect((await alive()).filter(Boolean)).toEqual([]);
       for (const secret of renewedSecrets) expect(await target.isAlive(secret)).toBe(false);
     });
   });
 
-  it('puts a document that somebody removed back, and writes that down', async () => {
+  it('the service restores a deny policy that another party removed, and audits the repair', async () => {
     const { id, lease } = await ask();
     await complete(id);
     const before = await audited('target.repaired');
@@ -159,7 +159,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions through the whole service, on %s', (_,
     await until('the repair is recorded', 5, async () => (await audited('target.repaired')) > before);
   });
 
-  it('renews by a new session, which the same denial ends', async () => {
+  it('the service renews by a new session, which the same denial ends', async () => {
     const { id, lease } = await ask({ ttlSeconds: 60 });
     const renewed = await send(`POST /tasks/${id}/renew`, { ttlSeconds: 600 });
     expect(renewed.status).toBe(200);

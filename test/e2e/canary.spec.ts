@@ -221,7 +221,7 @@ beforeAll(async () => {
 afterAll(() => scene.close());
 
 describe('the audit of a whole life', () => {
-  it('has the facts that `ENTRY_FACTS` says for each kind of entry, and nothing else', () => {
+  it('the audit of a task has the facts that `ENTRY_FACTS` says for each kind of entry, and nothing else', () => {
     const kinds = new Set(entries.map(({ type }) => type));
     for (const kind of ['task.granted', 'task.denied', 'identity.refused', 'lease.revoked', 'task.renewed'] as const) {
       expect(kinds).toContain(kind);
@@ -231,18 +231,18 @@ describe('the audit of a whole life', () => {
 });
 
 describe('a planted secret', () => {
-  it('is of every kind that there is', () => {
+  it('a planted secret is of every kind that there is', () => {
     expect(canaries.names.length).toBeGreaterThan(25);
   });
 
   it.each(['rows', 'output of the service', 'log of the database server', 'answers', 'problems'])(
-    'is found nowhere in the %s',
+    'a planted secret is found nowhere in the %s',
     (place) => {
       expect(canaries.findIn(places.get(place) ?? '')).toEqual([]);
     },
   );
 
-  it('would be found', () => {
+  it('a planted secret would be found', () => {
     for (const [place, marker] of [
       ['rows', MARKER],
       ['answers', 'mayfly_issuance_total'],
@@ -263,7 +263,7 @@ describe('a planted secret', () => {
 });
 
 describe('rows of the queue', () => {
-  it('were looked at, too', () => {
+  it('rows of the queue were looked at, too', () => {
     expect(places.get('rows')).toMatch(/^bullmq\./m);
   });
 });

@@ -56,7 +56,7 @@ const AGENT = agentDocument('second');
 const CONNECTION = connectionDocument('crm');
 
 describe('mayfly apply', () => {
-  it('shows with --dry-run what it would do, and does nothing', async () => {
+  it('mayfly apply shows with --dry-run what it would do, and does nothing', async () => {
     const ran = await apply([TEMPLATE, AGENT, CONNECTION], 'author', '--dry-run');
     expect(ran).toMatchObject({ code: 0, stderr: '' });
     expect(ran.told).toEqual([
@@ -68,7 +68,7 @@ describe('mayfly apply', () => {
     expect(await declared('/agents/second')).toMatchObject({ status: 404 });
   });
 
-  it('has --dry-run checked by the broker: what would be refused, all of it, each text once; the run says the same', async () => {
+  it('mayfly apply --dry-run lists every refusal of the broker once, and the run gives the same', async () => {
     const issuer = issuerDocument('mesh', { issuer: 'https://mesh.example' });
     const twin = issuerDocument('twin', { issuer: 'https://mesh.example', algorithms: ['PS256'] });
     const identity = { issuer: 'mesh', subject: 'one', runtime: 'developer-laptop' };
@@ -87,10 +87,10 @@ describe('mayfly apply', () => {
       ...['would be refused', 'Issuer/mesh', 'would be refused', 'Agent/rival'],
       ...['error', 'TaskTemplate/broken', 'warning', 'TaskTemplate/unasked'],
     ]);
-    expect(ran.stderr.match(/trusts the same issuer with other `algorithms`/g)).toHaveLength(1);
+    expect(ran.stderr.match(/declares the same issuer with another `algorithms`/g)).toHaveLength(1);
     expect(ran.stderr.match(/nobody-knows/g)).toHaveLength(1);
     expect(ran.stderr).toMatch(/MF302 at \/spec\/credentials\/0\/connection: there is no connection `nowhere`/);
-    expect(ran.stderr).toMatch(/connection `crm` is new or changed here; its target is asked at publication/);
+    expect(ran.stderr).toMatch(/connection `crm` is new or changed here; Mayfly examines its target at publication/);
     expect(ran.stderr).toContain('2 of 7 would be refused');
     expect(await auditCount()).toBe(before);
     for (const path of ['/issuers/twin', '/agents/bound', '/templates/unasked'])
@@ -100,12 +100,12 @@ describe('mayfly apply', () => {
     expect(said(refused.stderr)).toBe(said(ran.stderr));
   });
 
-  it('has --dry-run --publish say why a template would not be put in force: it is broken, or its author asks', async () => {
+  it('mayfly apply --dry-run --publish says why a template would not be published', async () => {
     const broken = templateDocument('broken', { credentials: [{ ...WAREHOUSE, connection: 'nowhere' }] });
     const ran = await apply([broken], 'author', '--dry-run', '--publish');
     expect(ran.code).toBe(3);
     expect(ran.stderr).toContain('would be applied as a draft, not published  TaskTemplate/broken');
-    expect(ran.stderr).toContain('who changed a draft does not publish it (control `four-eyes`)');
+    expect(ran.stderr).toContain('a person who changed a draft cannot publish it (control `four-eyes`)');
     await apply([broken], 'author');
     const byAnother = await apply([broken], 'publisher', '--dry-run', '--publish');
     expect(byAnother.code).toBe(3);
@@ -114,7 +114,7 @@ describe('mayfly apply', () => {
     expect(published.stderr).toContain('the template breaks rule MF302: there is no connection `nowhere`');
   });
 
-  it('has --dry-run take a run that is longer than any document may be', async () => {
+  it('mayfly apply --dry-run accepts a run that is longer than one document may be', async () => {
     const many = Array.from({ length: 90 }, (_, index) =>
       agentDocument(`many-${String(index)}`, { owner: 'x'.repeat(60) }),
     );
@@ -126,7 +126,7 @@ describe('mayfly apply', () => {
     expect(await apply(labelled, 'author', '--dry-run')).toMatchObject({ code: 0, stderr: '' });
   });
 
-  it('creates what is new: what is named before what names it, templates as drafts', async () => {
+  it('mayfly apply creates new documents after those that they name, and templates as drafts', async () => {
     const ran = await apply([TEMPLATE, AGENT, CONNECTION]);
     expect(ran).toMatchObject({ code: 0, stderr: '' });
     expect(ran.told).toEqual([
@@ -137,7 +137,7 @@ describe('mayfly apply', () => {
     expect((await declared('/templates/read-cases')).body).toMatchObject({ state: 'draft', inForce: null });
   });
 
-  it('changes nothing when it is run again', async () => {
+  it('mayfly apply changes nothing when it is run again', async () => {
     const ran = await apply([TEMPLATE, AGENT, CONNECTION]);
     expect(ran.code).toBe(0);
     expect(ran.told.every((line) => line.endsWith('unchanged unchanged'))).toBe(true);
@@ -145,12 +145,12 @@ describe('mayfly apply', () => {
     expect((await apply([AGENT], 'author', '--dry-run', '--exit-code')).code).toBe(0);
   });
 
-  it('does not let the author of a draft publish it, and says who may; another member does with the same command', async () => {
+  it('mayfly apply does not let the author of a draft publish it, and says who may; another member does with the same command', async () => {
     const refused = await apply([TEMPLATE, AGENT], 'author', '--publish');
     expect(refused.code).toBe(3);
     expect(refused.told).toContain('TaskTemplate/read-cases unchanged unchanged');
     expect(refused.stderr).toContain('not published  TaskTemplate/read-cases');
-    expect(refused.stderr).toContain('who changed a draft does not publish it (control `four-eyes`)');
+    expect(refused.stderr).toContain('a person who changed a draft cannot publish it (control `four-eyes`)');
     expect(refused.stderr).toContain('ask another member of the platform team to read and publish it');
     const published = await apply([TEMPLATE, AGENT], 'publisher', '--publish');
     expect(published).toMatchObject({ code: 0, stderr: '' });
@@ -161,7 +161,7 @@ describe('mayfly apply', () => {
     ]);
   });
 
-  it('shows where a document differs, and replaces just that', async () => {
+  it('mayfly apply shows where a document differs, and replaces just that', async () => {
     const changed = agentDocument('second', { owner: 'another-team' });
     const ran = await apply([changed, CONNECTION]);
     expect(ran.documents.find(({ name }) => name === 'second')).toMatchObject({
@@ -173,7 +173,7 @@ describe('mayfly apply', () => {
     expect((await declared('/connections/crm')).body).toMatchObject({ revision: 1 });
   });
 
-  it('tells exactly how far it came when one document is refused, and goes on from there', async () => {
+  it('mayfly apply tells exactly how far it came when one document is refused, and continues from there', async () => {
     const orphan = agentDocument('orphan', {
       identities: [{ issuer: 'nobody-knows', subject: 'orphan', runtime: 'developer-laptop' }],
     });
@@ -186,7 +186,7 @@ describe('mayfly apply', () => {
       'TaskTemplate/later create not attempted',
     ]);
     expect(ran.stderr).toContain('failed  Agent/orphan');
-    expect(ran.stderr).toContain('1 changed, 0 unchanged, 1 refused or not known, 1 not attempted');
+    expect(ran.stderr).toContain('1 changed, 0 unchanged, 1 refused or of unknown outcome, 1 not attempted');
     const again = await apply([documents[0]!, agentDocument('orphan'), documents[2]!]);
     expect(again.told).toEqual([
       'Connection/billing unchanged unchanged',
@@ -195,14 +195,14 @@ describe('mayfly apply', () => {
     ]);
   });
 
-  it('sends nothing of files that are wrong, and says where', async () => {
+  it('mayfly apply sends nothing of files that are wrong, and says where', async () => {
     const ran = await apply([agentDocument('never'), { kind: 'Agent', metadata: { name: 'Not A Name' }, spec: {} }]);
     expect(ran).toMatchObject({ code: 2, stdout: '' });
     expect(ran.stderr).toMatch(/all\.yaml:\d+: metadata\.name: /);
     expect(await declared('/agents/never')).toMatchObject({ status: 404 });
   });
 
-  it('is for the platform team', async () => {
+  it('mayfly apply is for the platform team', async () => {
     writeFileSync(join(directory, 'all.yaml'), yamlOf(AGENT));
     const auditor = { MAYFLY_URL: mayfly.url, MAYFLY_TOKEN: mayfly.personToken('approver') };
     expect(await runCli(auditor, 'apply', '-f', directory)).toMatchObject({ code: 3, stdout: '' });
@@ -234,19 +234,19 @@ describe('the life of agents and connections', () => {
     ['activate', 'active'],
     ['suspend', 'suspended'],
     ['retire', 'retired'],
-  ])('an agent is moved on by `agents %s`', async (step, state) => {
+  ])('the CLI moves an agent by `agents %s`', async (step, state) => {
     const ran = await runCli(operator(), 'agents', step, 'second');
     expect(ran).toMatchObject({ code: 0, stderr: '' });
     expect(JSON.parse(ran.stdout)).toMatchObject({ name: 'second', state });
   });
 
-  it.each(['disable', 'enable'])('a connection is moved by `connections %s`', async (step) => {
+  it.each(['disable', 'enable'])('the CLI moves a connection by `connections %s`', async (step) => {
     const ran = await runCli(operator(), 'connections', step, 'crm');
     expect(ran).toMatchObject({ code: 0, stderr: '' });
     expect(JSON.parse(ran.stdout)).toMatchObject({ name: 'crm' });
   });
 
-  it('a connection that is not in order leaves with 1, and says what is wrong', async () => {
+  it('the CLI exits with 1 and names the failed check of a connection', async () => {
     const ran = await runCli(operator(), 'connections', 'test', 'crm');
     expect(ran.code).toBe(1);
     expect(JSON.parse(ran.stdout)).toMatchObject({ connection: 'crm', ok: false });

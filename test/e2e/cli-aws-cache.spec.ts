@@ -70,7 +70,7 @@ const environment = (agent = 'support-agent') => ({
   XDG_RUNTIME_DIR: home,
 });
 const once = (...more: string[]): Promise<Left> => runCli(environment(), ...PROFILE, '--purpose', purpose, ...more);
-const UNCHECKED = 'the broker does not say whether the task of this session goes on';
+const UNCHECKED = 'the broker did not confirm that the task of this session still runs';
 /** Calls again where this machine was too slow for an answer in time; it stays one task. */
 async function patiently(act: () => Promise<Left>): Promise<Left> {
   const left = await act();
@@ -89,27 +89,27 @@ const revoke = async (id: string): Promise<void> => {
 };
 
 describe('the calls of one AWS profile', () => {
-  it('open one task when they come at once, and hand out the same session', async () => {
+  it('the calls of one AWS profile open one task when they come at once, and hand out the same session', async () => {
     const calls = await Promise.all(Array.from({ length: 5 }, () => call()));
     expect(calls.map(({ code, stderr }) => ({ code, stderr }))).toEqual(Array(5).fill({ code: 0, stderr: '' }));
     expect(new Set(calls.map(keyIn)).size).toBe(1);
     expect(await tasks()).toHaveLength(1);
   });
 
-  it('open one task when they come one after the other', async () => {
+  it('the calls of one AWS profile open one task when they come one after the other', async () => {
     const calls: Left[] = [];
     for (let count = 0; count < 4; count += 1) calls.push(await call());
     expect(new Set(calls.map(keyIn)).size).toBe(1);
     expect(await tasks()).toHaveLength(1);
   });
 
-  it('open another task shortly before the deadline of the first, and leave that to end by itself', async () => {
+  it('the calls of one AWS profile open another task shortly before the deadline of the first, and leave that to end by itself', async () => {
     const first = await call('--ttl', '3');
     await until('another task is opened', 20, async () => keyIn(await call('--ttl', '3')) !== keyIn(first));
     expect((await tasks()).length).toBeGreaterThan(1);
   });
 
-  it('share nothing with a profile of another agent, purpose, lifetime or credential', async () => {
+  it('the calls of one AWS profile share nothing with a profile of another agent, purpose, lifetime or credential', async () => {
     await call();
     await call('--ttl', '201');
     await call('--credential', 'bucket');
@@ -118,7 +118,7 @@ describe('the calls of one AWS profile', () => {
     expect(kept()).toHaveLength(4);
   });
 
-  it('open a task each with --no-cache, and leave nothing on the disk', async () => {
+  it('the calls of one AWS profile open a task each with --no-cache, and leave nothing on the disk', async () => {
     const calls = [await call('--no-cache'), await call('--no-cache')];
     expect(new Set(calls.map(keyIn)).size).toBe(2);
     expect(existsSync(cache())).toBe(false);
@@ -126,7 +126,7 @@ describe('the calls of one AWS profile', () => {
 });
 
 describe('a session that is kept', () => {
-  it('is in a file that only this user reads, in a directory that only this user enters', async () => {
+  it('a session that is kept is in a file that only this user reads, in a directory that only this user enters', async () => {
     await call();
     expect(statSync(cache()).mode & 0o777).toBe(0o700);
     expect(kept('')).toEqual(kept());
@@ -153,7 +153,7 @@ describe('a session that is kept', () => {
       },
     ],
     ...BY_ROOT,
-  ])('is not handed out when %s, and nothing is asked for', async (_, spoil) => {
+  ])('a session that is kept is not handed out when %s, and nothing is asked for', async (_, spoil) => {
     await call();
     spoil();
     const refused = await call();
@@ -163,7 +163,7 @@ describe('a session that is kept', () => {
     expect(await tasks()).toHaveLength(1);
   });
 
-  it('is passed over when its file is torn', async () => {
+  it('a session that is kept is passed over when its file is torn', async () => {
     const first = await call();
     writeFileSync(keptFile(), readFileSync(keptFile(), 'utf8').slice(0, 100));
     const second = await call();
@@ -172,7 +172,7 @@ describe('a session that is kept', () => {
     expect(keyIn(await call())).toBe(keyIn(second));
   });
 
-  it('is not handed out again once its task was taken back', async () => {
+  it('a session that is kept is not handed out again once its task was revoked', async () => {
     const first = await call();
     const [task] = await tasks();
     await revoke(task!.id);
@@ -182,7 +182,7 @@ describe('a session that is kept', () => {
     expect(await tasks()).toHaveLength(2);
   });
 
-  it('is not handed out to a token that the broker refuses', async () => {
+  it('a session that is kept is not handed out to a token that the broker refuses', async () => {
     await call();
     const [header, payload] = mayfly.agentToken('support-agent').split('.');
     const forged = { ...environment(), MAYFLY_TOKEN: `${header!}.${payload!}.AAAA` };
@@ -190,7 +190,7 @@ describe('a session that is kept', () => {
     expect(refused).toMatchObject({ code: 3, stdout: '' });
   });
 
-  it('is handed out with a warning while the broker is away', async () => {
+  it('a session that is kept is handed out with a warning while the broker is away', async () => {
     const first = await call();
     door.close();
     const second = await once();
@@ -200,7 +200,7 @@ describe('a session that is kept', () => {
 });
 
 describe('mayfly aws-credentials --end', () => {
-  it('completes the task and removes the session; a second time there is nothing to do', async () => {
+  it('mayfly aws-credentials --end completes the task and removes the session; a second time there is nothing to do', async () => {
     await call();
     expect(await call('--end')).toMatchObject({ code: 0, stdout: '', stderr: '' });
     expect(await tasks()).toMatchObject([{ cause: 'completed' }]);
@@ -208,14 +208,14 @@ describe('mayfly aws-credentials --end', () => {
     expect(await call('--end')).toMatchObject({ code: 0, stdout: '', stderr: '' });
   });
 
-  it('removes the session of a task that is over already', async () => {
+  it('mayfly aws-credentials --end removes the session of a task that is over already', async () => {
     await call();
     await revoke((await tasks())[0]!.id);
     expect(await call('--end')).toMatchObject({ code: 0, stdout: '' });
     expect(kept()).toEqual([]);
   });
 
-  it('leaves in time when the broker does not answer, removes the secret, and keeps the task for another time', async () => {
+  it('mayfly aws-credentials --end leaves in time when the broker does not answer, removes the secret, and keeps the task for another time', async () => {
     const first = await call();
     door.holdAnswers(true);
     const began = performance.now();
@@ -226,7 +226,7 @@ describe('mayfly aws-credentials --end', () => {
     expect(await call('--end')).toMatchObject({ code: 0, stderr: '' });
   });
 
-  it('removes the secret when the broker is away, and ends the task with the next call', async () => {
+  it('mayfly aws-credentials --end removes the secret when the broker is away, and ends the task with the next call', async () => {
     const first = await call();
     door.close();
     expect(await once('--end')).toMatchObject({ code: 4, stdout: '' });
@@ -238,7 +238,7 @@ describe('mayfly aws-credentials --end', () => {
 });
 
 describe('a call that goes wrong', () => {
-  it('leaves in time when the broker does not answer, and the next one takes up the same task', async () => {
+  it('a call that goes wrong leaves in time when the broker does not answer, and the next one takes up the same task', async () => {
     door.holdAnswers(true);
     const [late, behind] = await Promise.all([once(), once()]);
     for (const left of [late, behind]) expect(left).toMatchObject({ code: 4, stdout: '' });
@@ -248,7 +248,7 @@ describe('a call that goes wrong', () => {
     expect(await tasks()).toMatchObject([{ cause: null }]);
   });
 
-  it('does not hold up the next one when it is killed half-way', async () => {
+  it('a call that goes wrong does not hold up the next one when it is killed half-way', async () => {
     door.holdAnswers(true);
     const killed = startCli(environment(), ...PROFILE, '--purpose', purpose);
     await until('the task is opened', 20, async () => (await tasks()).length > 0);
@@ -264,7 +264,7 @@ describe('a call that goes wrong', () => {
   it.each([
     ['keeps the session for the next call', [], null],
     ['ends its task with --no-cache', ['--no-cache'], 'failed'],
-  ])('because nobody reads what it prints says so and %s', async (_, more, cause) => {
+  ])('a call whose output is not read says so and %s', async (_, more, cause) => {
     const left = await patiently(() => {
       const cli = startCli(environment(), ...PROFILE, '--purpose', purpose, ...more);
       cli.child.stdout.destroy();
@@ -274,7 +274,7 @@ describe('a call that goes wrong', () => {
     expect((await tasks()).at(-1)).toMatchObject({ cause });
   });
 
-  it('because the template is not for this agent keeps nothing', async () => {
+  it('a call for a template of another agent caches nothing', async () => {
     const unheardOf = ['aws-credentials', '--template', 'unheard-of', '--purpose', purpose];
     const refused = await patiently(() => runCli(environment(), ...unheardOf));
     expect(refused).toMatchObject({ code: 3, stdout: '' });
@@ -283,7 +283,7 @@ describe('a call that goes wrong', () => {
 });
 
 describe('a session that is shorter than it was asked for', () => {
-  it('is explained where the identity token ends first', async () => {
+  it('a session that is shorter than it was asked for is explained where the identity token ends first', async () => {
     const token = mayfly.issuers.workloads.sign({
       sub: 'support-agent',
       jti: purpose,

@@ -55,7 +55,7 @@ afterAll(() => {
 });
 
 describe('mayfly aws-credentials', () => {
-  it('prints what AWS SDKs read, and nothing else', async () => {
+  it('mayfly aws-credentials prints what AWS SDKs read, and nothing else', async () => {
     const ran = await runCli(environment, 'aws-credentials', '--template', 'export');
     expect(ran).toMatchObject({ code: 0, stderr: '' });
     const printed = JSON.parse(ran.stdout) as Record<string, unknown>;
@@ -69,7 +69,7 @@ describe('mayfly aws-credentials', () => {
     expect(ran.stdout.trim().split('\n')).toHaveLength(1);
   });
 
-  it('prints nothing when it is refused, and leaves with another status than 0', async () => {
+  it('mayfly aws-credentials prints nothing when it is refused, and leaves with another status than 0', async () => {
     const ran = await runCli({ ...environment, MAYFLY_TOKEN: 'x.y.z' }, 'aws-credentials', '--template', 'export');
     expect(ran).toMatchObject({ code: 3, stdout: '', stderr: 'mayfly: send a fresh token\n' });
   });
@@ -91,7 +91,7 @@ const NODE = (script: string): string[] => ['--', process.execPath, '--input-typ
 describe('mayfly exec, for AWS', () => {
   const exec = ['exec', '--template', 'export', '--ttl', '3'];
 
-  it('hands the session over in the variables of AWS tools, and withholds those that it inherits', async () => {
+  it('mayfly exec for AWS hands the session over in the variables of AWS tools, and withholds those that it inherits', async () => {
     const standing = { AWS_PROFILE: 'standing', AWS_ACCESS_KEY_ID: 'standing', AWS_ROLE_ARN: 'standing' };
     const ran = await runCli({ ...environment, ...standing }, ...exec, '--', 'sh', '-c', 'env | grep ^AWS_ | sort');
     expect(ran).toMatchObject({ code: 0 });
@@ -112,14 +112,16 @@ describe('mayfly exec, for AWS', () => {
     expect(asked).toEqual(['POST /tasks', 'POST /tasks/tsk_1/complete']);
   });
 
-  it('says that a command outlives its session, when nobody can hand it another', async () => {
+  it('mayfly exec for AWS says that a command outlives its session, when nobody can hand it another', async () => {
     const ran = await runCli(environment, ...exec, '--', 'sleep', '2.5');
     expect(asked).toContain('POST /tasks/tsk_1/renew');
-    expect(ran.stderr).toContain('credential `s3` was issued again, and the command keeps the earlier one: it ends at');
+    expect(ran.stderr).toContain(
+      'credential `s3` was issued again, but the command has the earlier one, which ends at',
+    );
     expect(ran.stderr).toContain('--aws-server');
   });
 
-  it('serves renewed sessions to the command with --aws-server', async () => {
+  it('mayfly exec for AWS serves renewed sessions to the command with --aws-server', async () => {
     const ran = await runCli(environment, ...exec, '--aws-server', ...NODE(ASKING(2.6)));
     expect(ran).toMatchObject({ code: 0 });
     const [first, second, variable] = ran.stdout.trim().split('\n');

@@ -50,18 +50,21 @@ describe('docs/cli.md', () => {
 
   const runnable = examples.filter(({ commands }) => hasPsql || !commands.includes('psql'));
 
-  it.each(runnable)('has commands that work when they are pasted: $commands', async ({ commands, output }) => {
-    const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', commands], { env: environment });
-    if (output !== undefined) expect(stdout).toBe(output);
-    else expect(stdout).not.toBe('');
-  });
+  it.each(runnable)(
+    'docs/cli.md has commands that work when they are pasted: $commands',
+    async ({ commands, output }) => {
+      const { stdout } = await run('bash', ['-euo', 'pipefail', '-c', commands], { env: environment });
+      if (output !== undefined) expect(stdout).toBe(output);
+      else expect(stdout).not.toBe('');
+    },
+  );
 
-  it('shows several examples, with what they print', () => {
+  it('docs/cli.md shows several examples, with what they print', () => {
     expect(examples.length).toBeGreaterThan(3);
     expect(examples.filter(({ output }) => output !== undefined).length).toBeGreaterThan(1);
   });
 
-  it('names every command, and no option that there is not', async () => {
+  it('docs/cli.md names every command, and no option that there is not', async () => {
     const help = async (...args: string[]) => (await run('mayfly', [...args, '--help'], { env: environment })).stdout;
     const commands = [...(await help()).matchAll(/^ {2}([a-z-]+) \[/gm)].map(([, name = '']) => name);
     expect(commands).toContain('exec');
@@ -75,7 +78,7 @@ describe('docs/cli.md', () => {
     expect(named.filter((option) => !foreign.includes(option) && !all.includes(option))).toEqual([]);
   });
 
-  it('gives the order of the places of a token as the code has it', () => {
+  it('docs/cli.md gives the order of the places of a token as the code has it', () => {
     const places = [
       '--token-file',
       'MAYFLY_TOKEN`',

@@ -36,7 +36,7 @@ describe('a command under a task', () => {
     expect(ran.stderr).toContain('permission denied');
   });
 
-  it('gets the credentials, and not the identity with which it could ask for more', async () => {
+  it('a command under a task gets the credentials, and not the identity with which it could ask for more', async () => {
     const standing = {
       PGPASSWORD: 'standing',
       PGSERVICE: 'standing',
@@ -57,7 +57,7 @@ describe('a command under a task', () => {
     expect(stdout).not.toContain(scene.environment.MAYFLY_TOKEN);
   });
 
-  it('has the standard streams to itself', async () => {
+  it('a command under a task has the standard streams to itself', async () => {
     const { child, left } = startCli(scene.environment, ...READ, '--', 'sh', '-c', 'cat; echo aside >&2');
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, byte) => byte));
     child.stdin.end(bytes);
@@ -71,7 +71,7 @@ describe('a command under a task', () => {
     ['exit 7', 7, 'exit code 7'],
     ['kill -TERM $$', 143, 'ended by SIGTERM'],
     ['kill -KILL $$', 137, 'ended by SIGKILL'],
-  ])('`%s` leaves with %s, and the task has failed', async (script, code, reason) => {
+  ])('a command under a task `%s` leaves with %s, and the task has failed', async (script, code, reason) => {
     expect((await runCli(scene.environment, ...shellUnder('watched', script, script))).code).toBe(code);
     expect(await scene.endedTask(script)).toMatchObject({ state: 'failed', reason });
   });
@@ -79,14 +79,14 @@ describe('a command under a task', () => {
   it.each([
     ['no-such-command', 127],
     ['/etc/passwd', 126],
-  ])('that cannot be run (%s) leaves with %s and no task behind', async (command, code) => {
+  ])('a command under a task that cannot be run (%s) leaves with %s and no task behind', async (command, code) => {
     const ran = await runCli(scene.environment, ...READ, '--purpose', command, '--', command);
     expect(ran).toMatchObject({ code, stdout: '' });
     expect(ran.stderr).toContain(`mayfly: cannot run \`${command}\``);
     expect(await scene.endedTask(command)).toMatchObject({ state: 'failed' });
   });
 
-  it('is not begun where it is not clear which login it is to have, unless one is picked', async () => {
+  it('a command under a task is not begun where it is not clear which login it is to have, unless one is picked', async () => {
     const ran = await runCli(scene.environment, ...shellUnder('two-logins', 'unclear', 'echo began'));
     expect(ran).toMatchObject({ code: 2, stdout: '' });
     expect(ran.stderr).toContain('several database logins: `one` and `two`');
@@ -108,7 +108,7 @@ describe('a command under a task', () => {
     ],
     ['no command', ['exec', '-t', 'brief'], 2, "missing required argument 'command'"],
     ['an option that is the command’s', ['exec', '-t', 'brief', 'ls', '-l'], 2, "unknown option '-l'"],
-  ])('is refused in words with %s', async (_what, args, code, words) => {
+  ])('a command under a task is refused with a text and %s', async (_what, args, code, words) => {
     const ran = await runCli(scene.environment, ...args);
     expect(ran).toMatchObject({ code, stdout: '' });
     expect(ran.stderr).toContain(words);
@@ -118,7 +118,7 @@ describe('a command under a task', () => {
 
 describe('signals', () => {
   it.each(['SIGTERM', 'SIGINT', 'SIGHUP', 'SIGQUIT'] as const)(
-    '%s reaches the command, whose status is kept',
+    'the signal %s reaches the command, whose status is kept',
     async (name) => {
       const short = name.slice(3);
       const script = `trap 'echo caught; exit 9' ${short}; echo ready; while :; do sleep 0.1; done`;
@@ -130,7 +130,7 @@ describe('signals', () => {
     },
   );
 
-  it('stop the command with this process, and let both go on', async () => {
+  it('stop signals stop the command together with this process, and let both continue', async () => {
     const cli = startCli(
       scene.environment,
       ...shellUnder('watched', 'stopped', 'echo $$; while :; do echo tick; sleep 0.05; done'),
@@ -150,7 +150,7 @@ describe('signals', () => {
 });
 
 describe('the identity token', () => {
-  it('comes from a file, and a file without one is refused without being shown', async () => {
+  it('the identity token comes from a file, and a file without one is refused without being shown', async () => {
     const file = join(scene.runtimeDir, 'identity');
     const { MAYFLY_TOKEN: token = '', ...rest } = scene.environment;
     writeFileSync(file, `${token}\n`);

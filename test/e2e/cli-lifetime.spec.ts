@@ -27,13 +27,13 @@ describe('while a command runs', () => {
     expect(await scene.endedTask('renewed')).toMatchObject({ state: 'completed' });
   });
 
-  it('it gives the signs of life that the template asks for', async () => {
+  it('mayfly exec sends the heartbeats that the template requires', async () => {
     const cli = await runCli(scene.environment, ...shellUnder('watched', 'breathing', 'sleep 6'));
     expect(cli).toMatchObject({ code: 0, stderr: '' });
     expect(await scene.endedTask('breathing')).toMatchObject({ state: 'completed' });
   });
 
-  it('it is told when somebody else ends its task', async () => {
+  it('mayfly exec reports that another caller ended its task', async () => {
     const cli = startCli(scene.environment, ...shellUnder('watched', 'taken back', 'echo ready; exec sleep 60'));
     await until('the command runs', 20, async () => cli.output().includes('ready'));
     const [task] = await scene.tasksFor('taken back');
@@ -83,7 +83,7 @@ describe('when mayfly exec is killed', () => {
   });
 
   it.each(Object.keys(COMMANDS) as Name[])(
-    'its command ends, its files go, and its task ends by itself (%s)',
+    'the command and files of a killed mayfly exec go, and its task ends by itself (%s)',
     async (name) => {
       const { pid, began, file } = killed.get(name)!;
       expect(began).toBeDefined();
@@ -102,7 +102,7 @@ describe('over a bad connection', () => {
   afterAll(() => door.stop());
   const through = () => ({ ...scene.environment, MAYFLY_URL: door.url });
 
-  it('a task whose answer is lost is asked for again, and stays one task', async () => {
+  it('mayfly exec repeats a request whose answer is lost, and opens one task', async () => {
     door.loseNextAnswer();
     const ran = await runCli(
       through(),
@@ -112,7 +112,7 @@ describe('over a bad connection', () => {
     expect(await scene.tasksFor('lost')).toMatchObject([{ state: 'completed' }]);
   });
 
-  it('a task is ended when the broker is there again', async () => {
+  it('mayfly exec ends the task when the broker is back', async () => {
     const cli = startCli(through(), ...shellUnder('watched', 'away', 'echo ready; read -r line; exit 0'));
     await until('the command runs', 20, async () => cli.output().includes('ready'));
     door.close();
@@ -122,7 +122,7 @@ describe('over a bad connection', () => {
     expect(await scene.endedTask('away')).toMatchObject({ state: 'completed' });
   });
 
-  it('a broker that stays away is said, the status of the command is kept, and the deadline ends the task', async () => {
+  it('mayfly exec reports a broker that stays away, keeps the status of the command, and leaves the task to its deadline', async () => {
     const cli = startCli(through(), ...shellUnder('brief', 'gone', 'echo ready; read -r line; exit 5', '--ttl', '5'));
     await until('the command runs', 20, async () => cli.output().includes('ready'));
     door.close();
@@ -134,7 +134,7 @@ describe('over a bad connection', () => {
     expect(await scene.endedTask('gone', 60)).toMatchObject({ cause: 'expired' });
   });
 
-  it('a broker that is not there is said', async () => {
+  it('mayfly exec reports a broker that cannot be reached', async () => {
     door.close();
     const ran = await runCli(through(), 'tasks', 'show', 'tsk_01m81vx5sjf6b9r5a3f70p5wdt');
     door.open();

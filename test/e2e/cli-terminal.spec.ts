@@ -24,7 +24,7 @@ atTerminal('at a terminal', () => {
   });
   afterAll(() => scene.close());
 
-  it('says how each credential ended', async () => {
+  it('mayfly exec reports at a terminal how each credential ended', async () => {
     const cli = startAtTerminal(
       scene.environment,
       ...shellUnder('support-read-cases', 'said', 'exit 4', '-p', 'region=emea'),
@@ -35,7 +35,7 @@ atTerminal('at a terminal', () => {
     expect(stdout).toMatch(/^mayfly: api \(signed-token\): revoked, accepted by who does not ask the broker until /m);
   });
 
-  it('gives the command the terminal itself', async () => {
+  it('mayfly exec gives the command the terminal itself', async () => {
     const cli = startAtTerminal(
       scene.environment,
       ...shellUnder('watched', 'tty', 'test -t 0 && test -t 1 && test -t 2'),
@@ -43,7 +43,7 @@ atTerminal('at a terminal', () => {
     expect((await cli.left).code).toBe(0);
   });
 
-  it('passes one Ctrl-C on as one, which tools take for something else than two', async () => {
+  it('mayfly exec passes one Ctrl-C on as one', async () => {
     const command = ['exec', '--template', 'watched', '--purpose', 'ctrl-c', '--', process.execPath, '-e', COUNTING];
     const cli = startAtTerminal(scene.environment, ...command);
     await until('the command runs', 20, async () => cli.output().includes('ready'));
@@ -54,7 +54,7 @@ atTerminal('at a terminal', () => {
     expect(await scene.endedTask('ctrl-c')).toMatchObject({ state: 'failed', reason: 'exit code 3' });
   });
 
-  it('shows tasks and issuances in tables, and JSON where it is asked for', async () => {
+  it('the CLI shows tasks and issuances in tables, and in JSON on request', async () => {
     const auditor = { MAYFLY_URL: scene.mayfly.url, MAYFLY_TOKEN: scene.mayfly.personToken('auditor') };
     const { stdout } = await startAtTerminal(auditor, 'issuances', '--template', 'support-read-cases').left;
     expect(stdout).toMatch(/^CREATED +AGENT +TEMPLATE +CREDENTIAL +STATE +CAUSE +ENDED +TASK +LEASE$/m);

@@ -26,7 +26,7 @@ const auditTypes = async (): Promise<unknown[]> => {
 };
 
 describe('POST /connections/:name/test', () => {
-  it('says what works, how far the clocks are apart, and writes down that it was asked', async () => {
+  it('POST /connections/:name/test says what works, how far the clocks are apart, and writes down that it was asked', async () => {
     const { status, body } = await asPlatform('POST /connections/crm/test');
     expect(status).toBe(200);
     expect(body).toMatchObject({ connection: 'crm', ok: true, clockOffsetSeconds: expect.any(Number) });
@@ -36,14 +36,14 @@ describe('POST /connections/:name/test', () => {
     expect(await auditTypes()).toContainEqual(['connection.tested', 'crm']);
   });
 
-  it('answers for a connection without a target as well', async () => {
+  it('POST /connections/:name/test answers for a connection without a target as well', async () => {
     expect((await asPlatform('POST /connections/cases-api/test')).body).toMatchObject({ ok: true });
   });
 
   it.each([
     ['a secret that is not there', 'env:NOBODY_SET_THIS', 'read the configuration and its secrets'],
     ['a target that does not answer', 'env:DEAD_DATABASE_URL', 'log in'],
-  ])('tells of %s without failing itself', async (name, url, check) => {
+  ])('the test of a connection reports %s without failing itself', async (name, url, check) => {
     const declared = connectionDocument(`broken-${url.length.toString()}`, { config: { url } });
     expect((await asPlatform('POST /connections', declared)).status).toBe(201);
     const tested = await asPlatform(`POST /connections/broken-${url.length.toString()}/test`);
@@ -51,7 +51,7 @@ describe('POST /connections/:name/test', () => {
     expect(name).not.toBe('');
   });
 
-  it('is for platform teams and operators, and knows no connection that nobody declared', async () => {
+  it('the test of a connection is for platform teams and operators, and answers 404 for an unknown name', async () => {
     expect((await asPlatform('POST /connections/nobody/test')).status).toBe(404);
     const auditor = { token: broker.personToken('auditor') };
     expect((await broker.send('POST /connections/crm/test', auditor)).status).toBe(403);
@@ -61,7 +61,7 @@ describe('POST /connections/:name/test', () => {
 });
 
 describe('a disabled connection', () => {
-  it('mints and renews nothing, names the control in the audit, and still takes back what it gave', async () => {
+  it('a disabled connection mints and renews nothing, names the control in the audit, and still revokes its leases', async () => {
     const [running, ending] = [await ask(), await ask()];
     expect([running.status, ending.status]).toEqual([201, 201]);
     const disabled = await asPlatform('POST /connections/crm/disable');
@@ -89,7 +89,7 @@ describe('a disabled connection', () => {
     expect(entries).toContainEqual(['connection.enabled', 'crm']);
   });
 
-  it('stays disabled when its document is replaced', async () => {
+  it('a disabled connection stays disabled when its document is replaced', async () => {
     await asPlatform('POST /connections', connectionDocument('replaced'));
     await asPlatform('POST /connections/replaced/disable');
     const changed = connectionDocument('replaced', { owner: 'somebody-else' });
@@ -98,7 +98,7 @@ describe('a disabled connection', () => {
     expect(put).toMatchObject({ status: 200, body: { state: 'disabled', spec: { owner: 'somebody-else' } } });
   });
 
-  it('cannot be deleted while leases live', async () => {
+  it('a disabled connection cannot be deleted while leases live', async () => {
     const task = await ask();
     const { headers } = await asPlatform('GET /connections/crm');
     const refused = await asPlatform('DELETE /connections/crm', undefined, { 'if-match': headers.get('etag') ?? '' });

@@ -33,7 +33,7 @@ const KINDS = [
 ] as const;
 
 describe.each(KINDS)('the route /%s', (path, documentOf) => {
-  it('creates a document once, and shows it under its name', async () => {
+  it('the declaration route creates a document once, and shows it under its name', async () => {
     const created = await send(`POST /${path}`, documentOf('one'));
     expect(created).toMatchObject({ status: 201, body: { name: 'one', revision: 1 } });
     expect(created.headers.get('location')).toBe(`/${path}/one`);
@@ -43,7 +43,7 @@ describe.each(KINDS)('the route /%s', (path, documentOf) => {
     expect(await send(`POST /${path}`, documentOf('one'))).toMatchObject({ status: 409 });
   });
 
-  it('replaces it only with the entity tag of what is there', async () => {
+  it('the declaration route replaces a document only with its current entity tag', async () => {
     const changed = { ...documentOf('one'), metadata: { name: 'one', labels: { tier: 'gold' } } };
     expect(await send(`PUT /${path}/one`, changed)).toMatchObject({ status: 428 });
     expect(await send(`PUT /${path}/one`, changed, { 'if-match': '"7"' })).toMatchObject({ status: 412 });
@@ -53,13 +53,13 @@ describe.each(KINDS)('the route /%s', (path, documentOf) => {
     expect(await send(`PUT /${path}/one`, changed, { 'if-match': '"1"' })).toMatchObject({ status: 412 });
   });
 
-  it('leaves the revision of what does not change', async () => {
+  it('the declaration route leaves the revision of what does not change', async () => {
     const { spec, name, labels, kind } = (await send(`GET /${path}/one`)).body;
     const same = { kind, metadata: { name, labels }, spec };
     expect(await send(`PUT /${path}/one`, same, { 'if-match': '"2"' })).toMatchObject({ body: { revision: 2 } });
   });
 
-  it('creates by PUT where nothing is, and only there', async () => {
+  it('the declaration route creates by PUT where nothing is, and only there', async () => {
     const anew = { 'if-none-match': '*' };
     expect(await send(`PUT /${path}/two`, documentOf('two'), anew)).toMatchObject({
       status: 201,
@@ -68,12 +68,12 @@ describe.each(KINDS)('the route /%s', (path, documentOf) => {
     expect(await send(`PUT /${path}/two`, documentOf('two'), anew)).toMatchObject({ status: 412 });
   });
 
-  it('refuses a name that is not the one in the address', async () => {
+  it('the declaration route refuses a name that is not the one in the address', async () => {
     const answer = await send(`PUT /${path}/one`, documentOf('two'), { 'if-match': '"2"' });
     expect(answer).toMatchObject({ status: 422, body: { errors: [{ pointer: '/metadata/name' }] } });
   });
 
-  it('refuses an unknown key, where it is and with what was meant', async () => {
+  it('the declaration route refuses an unknown key with its place and the nearest known key', async () => {
     const answer = await send(`POST /${path}`, { ...documentOf('three'), metadata: { name: 'three', lables: {} } });
     expect(answer).toMatchObject({ status: 422, body: { type: 'urn:mayfly:problem:invalid_declaration' } });
     const errors = [{ pointer: '/metadata/lables', detail: 'unknown key; did you mean `labels`?' }];
@@ -84,12 +84,12 @@ describe.each(KINDS)('the route /%s', (path, documentOf) => {
     ['nothing', undefined],
     ['a text', 'x'],
     ['another kind', { kind: 'TaskTemplate' }],
-  ])('refuses %s as a document', async (_, body) => {
+  ])('the declaration route refuses %s as a document', async (_, body) => {
     const answer = await broker.send(`POST /${path}`, { token: platform, body });
     expect([400, 415, 422]).toContain(answer.status);
   });
 
-  it('lists by name, page by page', async () => {
+  it('the declaration route lists by name, page by page', async () => {
     const names: unknown[] = [];
     for (let cursor: string | null = ''; cursor !== null;) {
       const query = cursor === '' ? '' : `&cursor=${cursor}`;
@@ -104,7 +104,7 @@ describe.each(KINDS)('the route /%s', (path, documentOf) => {
     expect(await send(`GET /${path}?cursor=x`)).toMatchObject({ status: 400 });
   });
 
-  it('is for the platform team to write, for people with a role to read, and not for agents', async () => {
+  it('the declaration route is for the platform team to write, for people with a role to read, and not for agents', async () => {
     const statusFor = async (route: string, token?: string): Promise<number> => {
       const body = route.startsWith('GET') ? undefined : documentOf('three');
       return (await broker.send(route, { ...(token === undefined ? {} : { token }), body })).status;
@@ -124,14 +124,14 @@ describe.each(KINDS)('the route /%s', (path, documentOf) => {
     expect(await statusFor(`GET /${path}`)).toBe(401);
   });
 
-  it('says that what is not there is not there', async () => {
+  it('the declaration route answers 404 for an unknown name', async () => {
     expect(await send(`GET /${path}/nobody`)).toMatchObject({ status: 404 });
     expect(await send(`PUT /${path}/nobody`, documentOf('nobody'), { 'if-match': '*' })).toMatchObject({ status: 412 });
   });
 });
 
 describe('taking away', () => {
-  it.each(['issuers', 'connections'])('removes one of the %s that nothing uses', async (path) => {
+  it.each(['issuers', 'connections'])('DELETE removes one of the %s that nothing uses', async (path) => {
     expect(await send(`DELETE /${path}/two`)).toMatchObject({ status: 428 });
     expect(await send(`DELETE /${path}/two`, undefined, { 'if-match': '"9"' })).toMatchObject({ status: 412 });
     expect(await send(`DELETE /${path}/two`, undefined, { 'if-match': '"1"' })).toMatchObject({ status: 204 });
@@ -142,12 +142,12 @@ describe('taking away', () => {
   it.each([
     ['/issuers/development', 'agent `first`'],
     ['/connections/crm', 'template `use-crm`'],
-  ])('leaves %s, which is used by %s', async (path, user) => {
+  ])('DELETE refuses %s, which is used by %s', async (path, user) => {
     const answer = await send(`DELETE ${path}`, undefined, { 'if-match': '"1"' });
     expect(answer).toMatchObject({ status: 409, body: { detail: expect.stringContaining(user) } });
   });
 
-  it('leaves a connection that live leases need to be revoked', async () => {
+  it('DELETE refuses a connection that live leases need for revocation', async () => {
     await send('POST /templates/use-crm/retire');
     const columns = `id, task_id, name, provider, connection, revocation, state, agent_name, template_name, scope,
       scope_digest, sealed_handle, created_at, mint_by, expires_at, due_at`;
@@ -170,7 +170,7 @@ describe('what documents say of each other', () => {
     ['an issuer that is trusted already', '/issuers', issuerDocument('odd', { issuer: 'https://ci.example' })],
     ['an issuer that nobody declared', '/agents', agentDocument('odd', { identities: [foreign()] })],
     ['a provider that is not there', '/connections', connectionDocument('odd', { provider: 'oracle' })],
-  ])('is refused: %s', async (_, path, document) => {
+  ])('a contradiction between documents is refused: %s', async (_, path, document) => {
     expect(await send(`POST ${path}`, document)).toMatchObject({ status: 422 });
     expect(await send(`GET ${path}/odd`)).toMatchObject({ status: 404 });
   });
@@ -179,7 +179,7 @@ describe('what documents say of each other', () => {
     'postgres://mayfly:canary-4711@db.example/crm',
     'postgresql://:canary-4711@db.example/crm',
     'postgres://db.example/crm?user=mayfly&password=canary-4711',
-  ])('refuses a password where a reference belongs: %s', async (url) => {
+  ])('the declaration route refuses a password in the place of a reference: %s', async (url) => {
     const answer = await send('POST /connections', connectionDocument('odd', { config: { url } }));
     expect(answer).toMatchObject({ status: 422, body: { errors: [{ pointer: '/spec/config/url' }] } });
     expect(JSON.stringify(answer.body)).toContain('env:');
@@ -187,7 +187,7 @@ describe('what documents say of each other', () => {
   });
 });
 
-it('audits who changed what, by its places', async () => {
+it('the audit of a declaration has the actor and the changed places', async () => {
   const rows = await rowsOf<{ body: string }>(
     broker.database.adminUrl,
     `SELECT body FROM audit_entry WHERE type = 'declaration.changed' AND body LIKE '%"kind":"Connection"%' ORDER BY id`,

@@ -35,7 +35,7 @@ async function declaredNow(): Promise<string> {
 }
 
 describe('declared state in files', () => {
-  it('is in force once the service answers', async () => {
+  it('declared state in files is in force once the service answers', async () => {
     expect(await get('/agents/first')).toMatchObject({ state: 'active', revision: 1 });
     expect(await get('/templates/read')).toMatchObject({ state: 'published', inForce: { version: 1 } });
     const task = { template: 'read', purpose: 'answer a ticket' };
@@ -43,7 +43,7 @@ describe('declared state in files', () => {
     expect(answer).toMatchObject({ status: 201 });
   });
 
-  it('stops the start at an unknown key, by file, line and path', async () => {
+  it('declared state in files stops the start at an unknown key, by file, line and path', async () => {
     const documents = 'kind: Agent\nmetadata: { name: second }\nspec:\n  owner: a\n  backupOwnr: b\n  identities: []\n';
     await expect(startOnce({ documents })).rejects.toMatchObject({
       code: 'invalid_declaration',
@@ -71,7 +71,7 @@ describe('declared state in files', () => {
       'a password that is written out',
       connectionDocument('odd', { config: { url: 'postgres://a:canary@db.example/x' } }),
     ],
-  ])('applies nothing when one document is wrong: %s', async (_, wrong) => {
+  ])('declared state in files applies nothing when one document is wrong: %s', async (_, wrong) => {
     const before = await declaredNow();
     const start = startOnce({ documents: yamlOf(agentDocument('second'), connectionDocument('crm'), wrong) });
     await expect(start).rejects.toMatchObject({ code: 'invalid_declaration', detail: expect.stringContaining('/odd') });
@@ -79,18 +79,18 @@ describe('declared state in files', () => {
     expect(await declaredNow()).toBe(before);
   });
 
-  it('stops the start when its directory is not there', async () => {
+  it('declared state in files stops the start when its directory is not there', async () => {
     const start = startOnce({ environment: { MAYFLY_CONFIG_DIR: '/nowhere' } });
     await expect(start).rejects.toThrow('MAYFLY_CONFIG_DIR');
   });
 
-  it('changes nothing when it says the same again', async () => {
+  it('declared state in files changes nothing when it says the same again', async () => {
     const before = await declaredNow();
     await startOnce({ documents: yamlOf(templateDocument('read'), agentDocument('first')) });
     expect(await declaredNow()).toBe(before);
   });
 
-  it('publishes the next version of a template that changed, and keeps the state of agents', async () => {
+  it('declared state in files publishes the next version of a template that changed, and keeps the state of agents', async () => {
     await broker.send('POST /agents/first/suspend', { token: platform });
     const changed = templateDocument('read', { description: 'Read cases, slowly.' });
     const documents = yamlOf(agentDocument('first', { owner: 'sales' }), changed);
@@ -100,13 +100,13 @@ describe('declared state in files', () => {
     expect(await get('/templates/read/versions/1')).toMatchObject({ spec: { description: 'Read cases.' } });
   });
 
-  it('does not bring a retired template back', async () => {
+  it('declared state in files does not bring a retired template back', async () => {
     await broker.send('POST /templates/read/retire', { token: platform });
     await startOnce({ documents: yamlOf(templateDocument('read', { description: 'Again.' })) });
     expect(await get('/templates/read')).toMatchObject({ state: 'retired', inForce: null });
   });
 
-  it('is told in the audit by its places, never by its values', async () => {
+  it('the audit of applied files has their places, never their values', async () => {
     const entries = await rowsOf<{ type: string; body: string }>(
       broker.database.adminUrl,
       `SELECT type, body FROM audit_entry WHERE type IN ('declaration.changed', 'template.published') ORDER BY id`,
@@ -121,7 +121,7 @@ describe('declared state in files', () => {
 });
 
 describe('two replicas that start at once on an empty database', () => {
-  it('both come up, and declare everything once', async () => {
+  it('two replicas that start at once on an empty database both come up, and declare everything once', async () => {
     const postgres = await startTestPostgres();
     const shared = { database: await postgres.createDatabase(), issuers: newTestIssuers() };
     const documents = yamlOf(agentDocument('first'), templateDocument('read'));

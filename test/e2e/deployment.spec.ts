@@ -11,7 +11,7 @@ function changed(file: 'compose' | 'dockerfile' | 'dockerignore', from: string |
 }
 
 describe('the files of the deployment', () => {
-  it('are in order', () => {
+  it('the files of the deployment are in order', () => {
     expect(deploymentFaults()).toEqual([]);
   });
 
@@ -79,7 +79,7 @@ describe('the files of the deployment', () => {
     ['a script that is not there', 'openbao/set-up.sh:/', 'openbao/setup.sh:/', /which does not exist/],
     ['a volume that is not there', '- openbao:/openbao/file', '- bao:/openbao/file', /bao, which is no volume/],
     ['a network that is not there', 'networks: [targets]', 'networks: [target]', /no network: target/],
-  ])('are not, with %s', (_what, from, to, fault) => {
+  ])('the files of the deployment are not, with %s', (_what, from, to, fault) => {
     expect(changed('compose', from, to).join('\n')).toMatch(fault);
   });
 
@@ -93,7 +93,7 @@ describe('the files of the deployment', () => {
     ['no command line', /RUN ln -s .*/, '', /command line/],
     ['packages of development', '--omit=dev ', '', /development/],
     ['a file that is not there', 'COPY package.json', 'COPY packages.json', /packages\.json, which does not exist/],
-  ])('are not, when the image has %s', (_what, from, to, fault) => {
+  ])('the files of the deployment are not, when the image has %s', (_what, from, to, fault) => {
     expect(changed('dockerfile', from, to).join('\n')).toMatch(fault);
   });
 
@@ -101,7 +101,7 @@ describe('the files of the deployment', () => {
     ['everything', '\n*\n', '\n', /whatever lies around/],
     ['less than is copied', '!.npmrc\n', '', /keeps \.npmrc out/],
     ['what is not there', '!apps', '!app', /app through/],
-  ])('are not, when the context of the build holds %s', (_what, from, to, fault) => {
+  ])('the files of the deployment are not, when the context of the build holds %s', (_what, from, to, fault) => {
     expect(changed('dockerignore', from, to).join('\n')).toMatch(fault);
   });
 });

@@ -52,7 +52,7 @@ describe.each([
   });
   afterAll(() => mayfly.stop());
 
-  it('is closed: session, role, token and states', async () => {
+  it('a task at its deadline is closed: session, role, token and states', async () => {
     const token = mayfly.agentToken('support-agent');
     await expectExpired(what, await startTask(mayfly, token), mayfly, token);
     const jobs = await rowsOf<{ schema: string | null }>(
@@ -70,7 +70,7 @@ describe('a task whose deadline passes while the service is dead', () => {
   });
   afterAll(() => scene.close());
 
-  it('is closed as soon as the service is back; new logins were refused by the target meanwhile', async () => {
+  it('a task whose deadline passes while the service is dead is closed as soon as the service is back; new logins were refused by the target meanwhile', async () => {
     const token = await scene.agentToken('support-agent');
     const first = await scene.start();
     const started = await startTask(first, token);

@@ -66,7 +66,7 @@ describe("Mayfly's own PostgreSQL", () => {
   });
   afterAll(() => mayfly.stop());
 
-  it('with declarations that cannot be read: not ready once they are too old, as nobody is let in then', async () => {
+  it('a service with declarations that are too old is not ready and lets nobody in', async () => {
     const [{ clock }, url] = [mayfly.broker.services, own.server.url('mayfly', 'postgres')];
     const now = clock.now.bind(clock);
     await rowsOf(url, 'REVOKE SELECT ON issuer FROM mayfly_app');
@@ -78,7 +78,7 @@ describe("Mayfly's own PostgreSQL", () => {
     clock.now = now;
   });
 
-  it('stopped: nothing is issued; started: everything goes on', async () => {
+  it('a service with a stopped database issues nothing, and continues when it is started', async () => {
     await own.stop();
     expectNoneIssued(await askMany(mayfly));
     await untilReadiness(mayfly, 503, 'unreachable');
@@ -94,7 +94,7 @@ describe("Mayfly's own PostgreSQL", () => {
     expect(count).toBe(2);
   });
 
-  it('with a full lock table: nothing is issued, and nobody is told that it could be', async () => {
+  it('a service whose database has a full lock table issues nothing and is not ready', async () => {
     const hog = new pg.Client({ connectionString: own.server.url('mayfly', 'postgres') });
     await hog.connect();
     await untilReadiness(mayfly, 200);
@@ -107,7 +107,7 @@ describe("Mayfly's own PostgreSQL", () => {
     expect(await ask(mayfly, TOKEN_ONLY)).toMatchObject({ status: 201 });
   });
 
-  it('hears of changes again after that', async () => {
+  it('a service hears of declaration changes again after an outage of its database', async () => {
     const token = mayfly.personToken('platform');
     const suspend = `UPDATE agent SET state = 'suspended' WHERE name = 'research-agent'`;
     await rowsOf(own.server.url('mayfly', 'postgres'), suspend);
@@ -118,7 +118,7 @@ describe("Mayfly's own PostgreSQL", () => {
     expect(await mayfly.send('GET /agents', { token })).toMatchObject({ status: 200 });
   });
 
-  it('frozen: nothing is issued, and every request is answered', async () => {
+  it('a service with a frozen database issues nothing and answers every request', async () => {
     const roles = await leaseRoles(starter.targetUrl);
     thaw = await own.freeze();
     const asked = performance.now();
@@ -141,7 +141,7 @@ describe('an audit that takes no entry', () => {
   afterEach(() => sql('DROP TRIGGER IF EXISTS failing ON audit_entry'));
   afterAll(() => mayfly.stop());
 
-  it('means that nothing is issued and nothing made at the target', async () => {
+  it('a failing audit means that nothing is issued and nothing is made at the target', async () => {
     const roles = await leaseRoles(starter.targetUrl);
     await sql('CREATE TRIGGER failing BEFORE INSERT ON audit_entry FOR EACH ROW EXECUTE FUNCTION fail()');
     expectNoneIssued(await askMany(mayfly));
@@ -154,7 +154,7 @@ describe('an audit that takes no entry', () => {
     await untilReadiness(mayfly, 200);
   });
 
-  it('only after the mint means that what was minted is taken back, unseen', async () => {
+  it('an audit that fails after the mint means that the minted credential is revoked, unseen', async () => {
     const roles = await leaseRoles(starter.targetUrl);
     await sql(`CREATE TRIGGER failing BEFORE INSERT ON audit_entry FOR EACH ROW
                WHEN (NEW.type = 'lease.issued') EXECUTE FUNCTION fail()`);
@@ -227,7 +227,7 @@ describe('an issuer that is down', () => {
     await closeKeys();
   });
 
-  it('is believed by its last keys up to the bound, and then by nobody until it is back', async () => {
+  it('an issuer that is down is trusted by its last keys up to the bound, and then not until it is back', async () => {
     expect(await askFar()).toMatchObject({ status: 201 });
     await closeKeys();
     expect(await askFar()).toMatchObject({ status: 201 });
@@ -267,7 +267,7 @@ describe('a target that is down', () => {
   });
   afterAll(() => mayfly.stop());
 
-  it('is told as such, holds nobody else up, and is cleaned up when it is back', async () => {
+  it('a target that is down is reported as such, delays no other request, and is cleaned up when it is back', async () => {
     const token = mayfly.agentToken('support-agent');
     const running = await grant(mayfly, token);
     await own.stop();

@@ -63,7 +63,7 @@ async function accessToken(): Promise<string> {
 const issue = (broker = mayfly): Promise<string> => broker.broker.services.federationTokens.issue(ORDER);
 
 describe('the discovery of the federation', () => {
-  it('names the issuer exactly as the tokens do, under the URL where it is asked for', async () => {
+  it('the discovery of the federation names the issuer exactly as the tokens do, under the URL where it is asked for', async () => {
     const { status, body } = await mayfly.send(CONFIGURATION);
     expect(status).toBe(200);
     expect(body).toEqual({
@@ -77,7 +77,7 @@ describe('the discovery of the federation', () => {
     expect(mayfly.broker.services.federationTokens.issuer).toBe(ISSUER);
   });
 
-  it('leads to keys that verify a token with another implementation', async () => {
+  it('the discovery of the federation leads to keys that verify a token with another implementation', async () => {
     const { body } = await mayfly.send(CONFIGURATION);
     const token = await issue();
     const jwksUri = (body as { jwks_uri: string }).jwks_uri;
@@ -88,7 +88,7 @@ describe('the discovery of the federation', () => {
     expect(payload.exp! - payload.iat!).toBe(300);
   });
 
-  it('publishes no private member, and lets the keys be kept for as long as the others', async () => {
+  it('the discovery of the federation publishes no private member, and lets the keys be kept for as long as the others', async () => {
     const answer = await mayfly.send(FEDERATION_KEYS);
     const [key] = (answer.body as unknown as JSONWebKeySet).keys;
     expect(Object.keys(key!).toSorted()).toEqual(['alg', 'e', 'kid', 'kty', 'n', 'use']);
@@ -98,7 +98,7 @@ describe('the discovery of the federation', () => {
 });
 
 describe('the token of an agent', () => {
-  it('opens no target that trusts the federation', async () => {
+  it('the token of an agent opens no target that trusts the federation', async () => {
     const token = await accessToken();
     await expect(verify(token, ACCESS_KEYS, PUBLIC_URL)).resolves.toBeDefined();
     for (const issuer of [ISSUER, PUBLIC_URL]) {
@@ -111,7 +111,7 @@ describe('the token of an agent', () => {
 });
 
 describe('a token of the federation', () => {
-  it('is none of this service: not with its keys, not to introspection, not as a caller', async () => {
+  it('a federation token of this service is refused by its keys, its introspection and its routes', async () => {
     const token = await issue();
     await expect(verify(token, FEDERATION_KEYS, ISSUER)).resolves.toBeDefined();
     await expect(verify(token, ACCESS_KEYS, ISSUER)).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' });
@@ -127,7 +127,7 @@ describe('a token of the federation', () => {
 });
 
 describe('another replica', () => {
-  it('has the same keys, so that each verifies what the other issued', async () => {
+  it('another replica has the same keys, so that each verifies what the other issued', async () => {
     const other = await start(mayfly);
     await untilKeyed(other);
     expect((await other.send(FEDERATION_KEYS)).body).toEqual((await mayfly.send(FEDERATION_KEYS)).body);
@@ -136,7 +136,7 @@ describe('another replica', () => {
     await other.stop();
   });
 
-  it('without federation keys grants and is ready, and publishes no empty set that would be kept', async () => {
+  it('another replica without federation keys grants and is ready, and publishes no empty set that would be kept', async () => {
     const owner = new pg.Client({ connectionString: mayfly.database.adminUrl });
     await owner.connect();
     await owner.query(`UPDATE signing_key SET sealed_private_key = '\\x00' WHERE purpose = 'federation'`);

@@ -37,28 +37,39 @@ async function refusal(settings: Readonly<Record<string, string>>): Promise<stri
 }
 
 describe('a start that is set up wrongly names the variable and the fact', () => {
-  it.each(['DATABASE_URL', 'MAYFLY_MIGRATION_URL'])('%s with a wrong password', async (variable) => {
-    const url = changed(environment[variable] ?? '', { password: 'canary' });
-    const said = await refusal({ [variable]: url });
-    expect(said).toBe(`${variable}: the server refuses its user or its password (28P01)`);
-  });
+  it.each(['DATABASE_URL', 'MAYFLY_MIGRATION_URL'])(
+    'a start with a wrong password in %s names the variable and the fact',
+    async (variable) => {
+      const url = changed(environment[variable] ?? '', { password: 'canary' });
+      const said = await refusal({ [variable]: url });
+      expect(said).toBe(`${variable}: the server refuses its user or its password; correct them (28P01)`);
+    },
+  );
 
   it.each([
-    ['a dead database', { port: '1' }, 'nobody listens at its host and port (ECONNREFUSED)'],
-    ['a database that does not exist', { pathname: '/nowhere' }, 'the server has no database of that name (3D000)'],
+    [
+      'a dead database',
+      { port: '1' },
+      'no server listens at its host and port; start it or correct them (ECONNREFUSED)',
+    ],
+    [
+      'a database that does not exist',
+      { pathname: '/nowhere' },
+      'the server has no database of that name; create it or correct the name (3D000)',
+    ],
     ['a host that does not exist', { hostname: 'no-such-host.invalid' }, /^MAYFLY_MIGRATION_URL: its host name /],
-  ])('MAYFLY_MIGRATION_URL of %s', async (_, change, fact) => {
+  ])('a start with MAYFLY_MIGRATION_URL of %s names the variable and the fact', async (_, change, fact) => {
     const said = await refusal({ MAYFLY_MIGRATION_URL: changed(database.adminUrl, change) });
     if (typeof fact === 'string') expect(said).toBe(`MAYFLY_MIGRATION_URL: ${fact}`);
     else expect(said).toMatch(fact);
   });
 
-  it('DATABASE_URL where it is the only one', async () => {
+  it('a start with a wrong DATABASE_URL alone names the variable and the fact', async () => {
     const said = await refusal({ DATABASE_URL: changed(database.url, { port: '1' }), MAYFLY_MIGRATION_URL: '' });
-    expect(said).toMatch(/^DATABASE_URL: nobody listens/);
+    expect(said).toMatch(/^DATABASE_URL: no server listens/);
   });
 
-  it('PORT in use', async () => {
+  it('a start with a PORT in use names the variable and the fact', async () => {
     const other = createServer();
     await new Promise<void>((done) => other.listen(0, '127.0.0.1', done));
     const said = await refusal({ PORT: String((other.address() as AddressInfo).port) });
@@ -66,18 +77,16 @@ describe('a start that is set up wrongly names the variable and the fact', () =>
     expect(said).toBe('PORT: another process listens there already; choose another port (EADDRINUSE)');
   });
 
-  it('HOST of another machine', async () => {
+  it('a start with the HOST of another machine names the variable and the fact', async () => {
     expect(await refusal({ HOST: '192.0.2.1' })).toMatch(/^HOST: this machine does not have that address/);
   });
 
   it.each([
     ['that is not there', '/nowhere/at/all', 'cannot be read (ENOENT)'],
     ['that is a directory', '/etc', 'cannot be read (EISDIR)'],
-  ])('MAYFLY_BOOTSTRAP_ISSUER %s', async (_, path, fact) => {
+  ])('a start with a MAYFLY_BOOTSTRAP_ISSUER %s names the variable and the fact', async (_, path, fact) => {
     const said = await refusal({ MAYFLY_BOOTSTRAP_ISSUER: path });
-    expect(said).toBe(
-      `MAYFLY_BOOTSTRAP_ISSUER: ${path} ${fact}; name a file that is there and that this user may read`,
-    );
+    expect(said).toBe(`MAYFLY_BOOTSTRAP_ISSUER: ${path} ${fact}; name a file that exists and that this user may read`);
   });
 
   it.each([
@@ -85,30 +94,28 @@ describe('a start that is set up wrongly names the variable and the fact', () =>
     ['MAYFLY_CONFIG_DIR', 'that is a file', 'package.json', 'ENOTDIR', 'a directory of YAML files'],
     ['MAYFLY_SECRETS_DIR', 'that is not there', '/nowhere/at/all', 'ENOENT', 'the directory of the secrets'],
     ['MAYFLY_SECRETS_DIR', 'that is a file', 'package.json', 'ENOTDIR', 'the directory of the secrets'],
-  ])('%s %s', async (variable, _, path, code, wanted) => {
+  ])('a start with a %s %s names the variable and the fact', async (variable, _, path, code, wanted) => {
     expect(await refusal({ [variable]: path })).toBe(
-      `${variable} names no directory that can be read (${code}); name ${wanted}`,
+      `${variable} names no readable directory (${code}); name ${wanted}`,
     );
   });
 
   it.each([
     ['a file', '/etc/passwd', 'EEXIST'],
     ['a place below a file', '/etc/passwd/data', 'ENOTDIR'],
-  ])('MAYFLY_DATA_DIR of %s', async (_, path, code) => {
+  ])('a start with a MAYFLY_DATA_DIR of %s names the variable and the fact', async (_, path, code) => {
     const embedded = { DATABASE_URL: '', MAYFLY_MIGRATION_URL: '', MAYFLY_DATA_DIR: path };
-    expect(await refusal(embedded)).toBe(
-      `MAYFLY_DATA_DIR: a file is where the directory should be; name a directory, or one that can be made (${code})`,
-    );
+    expect(await refusal(embedded)).toBe(`MAYFLY_DATA_DIR: it names a file; name a directory (${code})`);
   });
 
-  it('DATABASE_URL with a certificate that is not there', async () => {
+  it('a start with a missing certificate in DATABASE_URL names the variable and the fact', async () => {
     const url = `${database.url}?sslmode=verify-full&sslrootcert=/nowhere/at/all`;
     expect(await refusal({ DATABASE_URL: url, MAYFLY_MIGRATION_URL: '' })).toBe(
-      'DATABASE_URL: a file that it names, a certificate, a key or a socket, is not there (ENOENT)',
+      'DATABASE_URL: a file that it names (certificate, key or socket) is missing; correct the path (ENOENT)',
     );
   });
 
-  it('in one line without a stack, and leaves with status 1', () => {
+  it('a wrong start prints one line without a stack and exits with status 1', () => {
     const { PATH = '', HOME = '' } = process.env;
     const url = changed(database.url, { password: 'canary' });
     const { status, stdout, stderr } = spawnSync(
@@ -118,14 +125,14 @@ describe('a start that is set up wrongly names the variable and the fact', () =>
     );
     expect({ status, stderr }).toEqual({
       status: 1,
-      stderr: 'mayfly: DATABASE_URL: the server refuses its user or its password (28P01)\n',
+      stderr: 'mayfly: DATABASE_URL: the server refuses its user or its password; correct them (28P01)\n',
     });
     expect(stdout).not.toContain('canary');
   });
 });
 
 describe('a sealing key that is another one', () => {
-  it('stops the start, which names the variable; with the first key it goes on', async () => {
+  it('a sealing key that is another one stops the start, which names the variable; with the first key it continues', async () => {
     const [first, other] = ['0a'.repeat(32), '0b'.repeat(32)];
     const own = await (await startTestPostgres()).createDatabase();
     const urls = { DATABASE_URL: own.url, MAYFLY_MIGRATION_URL: own.adminUrl };
@@ -137,7 +144,7 @@ describe('a sealing key that is another one', () => {
     const keys = before.services.keyRing.jwks();
     await before.stop();
     expect(await refusal({ ...urls, MAYFLY_SEALING_KEY: other })).toMatch(
-      /^MAYFLY_SEALING_KEY: .*sealed with another key/,
+      /^MAYFLY_SEALING_KEY: another key sealed the signing keys/,
     );
     const after = await start(first);
     expect(after.services.keyRing.jwks()).toEqual(keys);
@@ -160,7 +167,7 @@ describe('the statements of docs/deploy.md', () => {
     await admin(`DROP ROLE IF EXISTS ${names.owner}, ${names.service}`);
   });
 
-  it('make a database that the service starts on, with jobs in PostgreSQL', async () => {
+  it('the statements of docs/deploy.md make a database that the service starts on, with jobs in PostgreSQL', async () => {
     const blocks = [...readFileSync('docs/deploy.md', 'utf8').matchAll(/```sql\n(.*?)```/gs)].map(
       ([, sql = '']) => sql,
     );

@@ -64,7 +64,7 @@ async function sealedStory(taskId: string): Promise<readonly JsonObject[]> {
 }
 
 describe('GET /issuances', () => {
-  it('has one item a lease, newest first, with how it ended', async () => {
+  it('GET /issuances has one item a lease, newest first, with how it ended', async () => {
     const items = await itemsOf('/issuances');
     expect(items.map(({ taskId }) => taskId)).toEqual([...taskIds].reverse());
     expect(items[2]).toMatchObject({
@@ -83,15 +83,15 @@ describe('GET /issuances', () => {
     ['cause=failed', 1],
     ['to=2026-01-01T00:00:00Z', 0],
     ['from=2026-01-01T00:00:00Z', 3],
-  ])('filters by %s', async (query, count) => {
+  ])('GET /issuances filters by %s', async (query, count) => {
     expect(await itemsOf(`/issuances?${query}`)).toHaveLength(count);
   });
 
-  it('finds the leases of one task', async () => {
+  it('GET /issuances finds the leases of one task', async () => {
     expect(await itemsOf(`/issuances?taskId=${taskIds[1]!}`)).toMatchObject([{ taskId: taskIds[1], cause: 'failed' }]);
   });
 
-  it('is read page by page with its cursor, which fits no other question', async () => {
+  it('GET /issuances is read page by page with its cursor, which fits no other question', async () => {
     const { items, pages } = await readAll('/issuances?limit=1&agent=support-agent');
     expect([items.length, pages]).toEqual([3, 3]);
     const cursor = (await auditor('/issuances?limit=1&agent=support-agent')).body.nextCursor as string;
@@ -108,13 +108,13 @@ describe('GET /issuances', () => {
     'owner=me',
     'agent=a&agent=b',
     'cursor=x',
-  ])('refuses ?%s', async (query) => {
+  ])('GET /issuances refuses ?%s', async (query) => {
     expect((await auditor(`/issuances?${query}`)).status).toBe(400);
   });
 });
 
 describe('GET /tasks/:id/timeline', () => {
-  it('tells the whole story of a task, from the grant to its end', async () => {
+  it('GET /tasks/:id/timeline tells the whole story of a task, from the grant to its end', async () => {
     const story = await sealedStory(taskIds[1]!);
     const types = story.map(({ type }) => type);
     expect(types).toEqual(['task.granted', 'task.ending', 'lease.revoking', 'lease.revoked', 'task.ended']);
@@ -127,18 +127,18 @@ describe('GET /tasks/:id/timeline', () => {
     expect(places).toEqual(places.toSorted((a, b) => a - b));
   });
 
-  it('can be read in pages', async () => {
+  it('GET /tasks/:id/timeline can be read in pages', async () => {
     const { items } = await readAll(`/tasks/${taskIds[0]!}/timeline?limit=2`);
     expect(items).toEqual(await sealedStory(taskIds[0]!));
   });
 
-  it('is not there for a task that is not there', async () => {
+  it('the timeline of an unknown task answers 404', async () => {
     expect((await auditor(`/tasks/${newId('tsk')}/timeline`)).status).toBe(404);
   });
 });
 
 describe('GET /audit/entries', () => {
-  it('is the gapless log, and every leaf hash can be computed from what is shown', async () => {
+  it('GET /audit/entries is the gapless log, and its data give every leaf hash', async () => {
     await sealedStory(taskIds[1]!);
     const { items } = await readAll('/audit/entries?limit=3');
     expect(items.map(({ seq }) => seq)).toEqual(items.map((_, index) => index + 1));
@@ -157,12 +157,12 @@ describe('GET /audit/entries', () => {
     ['agent=idle-agent&type=task.granted', 0],
     ['from=2100-01-01T00:00:00Z', 0],
     ['type=task.granted&to=2100-01-01T00:00:00Z&from=2026-01-01T00:00:00Z', 3],
-  ])('filters by %s', async (query, count) => {
+  ])('GET /audit/entries filters by %s', async (query, count) => {
     await sealedStory(taskIds[2]!);
     expect(await itemsOf(`/audit/entries?${query}`)).toHaveLength(count);
   });
 
-  it('has the refusal of an agent that asked for it', async () => {
+  it('GET /audit/entries has the refusal of an agent that asked for it', async () => {
     const token = mayfly.agentToken('idle-agent');
     expect((await mayfly.send('GET /audit/entries', { token })).status).toBe(403);
     const route = '/audit/entries?type=request.forbidden&agent=idle-agent';
@@ -172,7 +172,7 @@ describe('GET /audit/entries', () => {
   });
 });
 
-it('shows no token that was granted, anywhere', async () => {
+it('the history shows no granted token anywhere', async () => {
   await sealedStory(taskIds[1]!);
   const lists = ['/issuances', '/audit/entries', ...taskIds.map((id) => `/tasks/${id}/timeline`)];
   const texts = await Promise.all(lists.map(async (list) => JSON.stringify((await auditor(list)).body)));

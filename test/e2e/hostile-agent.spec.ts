@@ -20,7 +20,7 @@ beforeAll(async () => {
 afterAll(() => mayfly.stop());
 
 describe('an agent that fills the lock table of the server which also holds the store', () => {
-  it('keeps neither its own task nor that of another agent alive', async () => {
+  it('an agent that fills the lock table of the server which also holds the store keeps neither its own task nor that of another agent alive', async () => {
     // An operator whose applications need advisory locks has left them to everybody.
     await run(targetUrl, 'GRANT EXECUTE ON FUNCTION pg_advisory_xact_lock(bigint) TO PUBLIC');
     const [culprit, victim] = [await grant(mayfly, agent(), READ_EMEA), await grant(mayfly, agent(), READ_EMEA)];
@@ -49,7 +49,7 @@ describe('a connection whose login stops working', () => {
   const rightOne = (): string => new URL(loginUrl).password;
   afterAll(() => setPassword(rightOne()));
 
-  it('grants nothing, says so in the problem, the audit and the metrics, and grants again when it works', async () => {
+  it('a connection whose login stops working grants nothing, says so in the problem, the audit and the metrics, and grants again when it works', async () => {
     const living = await grant(mayfly, agent(), READ_EMEA);
     await setPassword('rotated');
     await mayfly.broker.services.attendance.round();

@@ -34,14 +34,14 @@ describe('50 identical posts with one key over two replicas', () => {
     );
   });
 
-  it('mint once', async () => {
+  it('50 identical posts with one key over two replicas mint once', async () => {
     const [task, ...more] = await tasksAbout('fifty');
     expect(more).toEqual([]);
     const leases = await sql('SELECT FROM lease WHERE task_id = $1', [task?.id]);
     expect(leases).toHaveLength(2);
   });
 
-  it('are answered with the one task, or with a request to come again', () => {
+  it('50 identical posts with one key over two replicas are answered with the one task, or with a request to come again', () => {
     const granted = answers.filter(({ status }) => status === 201);
     const waiting = answers.filter(({ status }) => status !== 201);
     expect(granted.length).toBeGreaterThan(0);
@@ -52,7 +52,7 @@ describe('50 identical posts with one key over two replicas', () => {
     }
   });
 
-  it('are answered the same, secrets included, when the first is done', async () => {
+  it('50 identical posts with one key over two replicas are answered the same, secrets included, when the first is done', async () => {
     const granted = answers.find(({ status }) => status === 201);
     for (const door of [first, second]) {
       const again = await post(door, 'key-50', about('fifty'));
@@ -64,7 +64,7 @@ describe('50 identical posts with one key over two replicas', () => {
 });
 
 describe('a key that was used', () => {
-  it('is refused for another body', async () => {
+  it('a key that was used is refused for another body', async () => {
     await post(first, 'key-body', about('one thing'));
     const answer = await post(second, 'key-body', about('another thing'));
     expect(answer).toMatchObject({ status: 422, body: { type: 'urn:mayfly:problem:idempotency_key_reused' } });
@@ -74,7 +74,7 @@ describe('a key that was used', () => {
   it.each([
     ['another agent', 'other-agent'],
     ['another identity of the same agent', 'code-agent/ci'],
-  ])('is a key of its own for %s', async (name, subject) => {
+  ])('a key that was used is a key of its own for %s', async (name, subject) => {
     const body = subject.startsWith('code')
       ? { template: 'code-write-repo', parameters: { repository: 'docs' }, purpose: name }
       : about(name);
@@ -86,38 +86,44 @@ describe('a key that was used', () => {
     expect(await tasksAbout(name)).toHaveLength(2);
   });
 
-  it('is free again after a refusal', async () => {
+  it('a key that was used is free again after a refusal', async () => {
     const wrong = { ...about('mars'), parameters: { region: 'mars' } };
     expect(await post(first, 'key-refused', wrong)).toMatchObject({ status: 422 });
     expect(await post(second, 'key-refused', about('after a refusal'))).toMatchObject({ status: 201 });
   });
 
-  it.each(['', 'two words', 'é', 'x'.repeat(256)])('is refused when it is no key: %j', async (key) => {
-    const answer = await first.send('POST /tasks', {
-      token: first.agentToken('support-agent'),
-      body: about('no key'),
-      headers: { 'idempotency-key': key },
-    });
-    expect(answer).toMatchObject({ status: 400 });
-    expect(await tasksAbout('no key')).toEqual([]);
-  });
+  it.each(['', 'two words', 'é', 'x'.repeat(256)])(
+    'a key that was used is refused when it is no key: %j',
+    async (key) => {
+      const answer = await first.send('POST /tasks', {
+        token: first.agentToken('support-agent'),
+        body: about('no key'),
+        headers: { 'idempotency-key': key },
+      });
+      expect(answer).toMatchObject({ status: 400 });
+      expect(await tasksAbout('no key')).toEqual([]);
+    },
+  );
 });
 
 describe('a key whose task has ended', () => {
-  it.each(['complete', 'fail'])('answers the task as it is now and without its secrets: %s', async (step) => {
-    const token = first.agentToken('support-agent');
-    const granted = taskIn(await post(first, `key-${step}`, about(step)));
-    const body = step === 'fail' ? { body: { reason: 'withdrawn' } } : {};
-    const ended = await first.send(`POST /tasks/${granted.id}/${step}`, { token, ...body });
-    const again = await post(second, `key-${step}`, about(step));
-    expect(again).toMatchObject({ status: 201, body: ended.body });
-    expect(JSON.stringify(again.body)).not.toContain('"secret"');
-    expect(await tasksAbout(step)).toHaveLength(1);
-  });
+  it.each(['complete', 'fail'])(
+    'a key whose task has ended answers the task as it is now and without its secrets: %s',
+    async (step) => {
+      const token = first.agentToken('support-agent');
+      const granted = taskIn(await post(first, `key-${step}`, about(step)));
+      const body = step === 'fail' ? { body: { reason: 'withdrawn' } } : {};
+      const ended = await first.send(`POST /tasks/${granted.id}/${step}`, { token, ...body });
+      const again = await post(second, `key-${step}`, about(step));
+      expect(again).toMatchObject({ status: 201, body: ended.body });
+      expect(JSON.stringify(again.body)).not.toContain('"secret"');
+      expect(await tasksAbout(step)).toHaveLength(1);
+    },
+  );
 });
 
 describe('a key whose replay window is over', () => {
-  it('answers the task without its secrets, and no sealed answer is left', async () => {
+  it('a key whose replay window is over answers the task without its secrets, and no sealed answer is left', async () => {
     const granted = await post(first, 'key-over', about('too late'));
     const sealed = () =>
       sql<{ sealed: boolean }>(

@@ -44,7 +44,7 @@ const ask = (route: string, token: string, body?: JsonObject) =>
   broker.send(route, { token, body, headers: { 'idempotency-key': randomUUID() } });
 
 describe('one issuer of people and agents', () => {
-  it('knows an agent by the client of its RFC 9068 access token', async () => {
+  it('one issuer of people and agents knows an agent by the client of its RFC 9068 access token', async () => {
     const token = await provider.clientToken('agent-ed');
     expect(decodeProtectedHeader(token)).toMatchObject({ typ: 'at+jwt' });
     expect(decodeJwt(token)).toMatchObject({ client_id: 'agent-ed', aud: 'urn:mayfly' });
@@ -54,7 +54,7 @@ describe('one issuer of people and agents', () => {
     expect(await ask('GET /issuers', token)).toMatchObject({ status: 403 });
   });
 
-  it('knows a person by a role within a claim', async () => {
+  it('one issuer of people and agents knows a person by a role within a claim', async () => {
     const token = await provider.personToken('console', 'alice');
     expect(await ask('GET /issuers', token)).toMatchObject({ status: 200 });
     expect(await ask('GET /me', token)).toMatchObject({ status: 403 });
@@ -63,13 +63,13 @@ describe('one issuer of people and agents', () => {
   it.each([
     ['a person without a role', () => provider.personToken('console', 'bob')],
     ['a client that is no agent', () => provider.clientToken('nightly')],
-  ])('lets %s do nothing', async (_, tokenOf) => {
+  ])('one issuer of people and agents lets %s do nothing', async (_, tokenOf) => {
     const token = await tokenOf();
     expect(await ask('GET /issuers', token)).toMatchObject({ status: 403 });
     expect(await ask('POST /tasks', token, { template: 'read-cases', parameters: {} })).toMatchObject({ status: 403 });
   });
 
-  it('refuses a person with a role who logged in through the client of an agent, and says so in the audit', async () => {
+  it('one issuer of people and agents refuses a person with a role who logged in through the client of an agent, and says so in the audit', async () => {
     const token = await provider.personToken('agent-ed', 'alice');
     for (const route of ['GET /me', 'GET /issuers']) {
       const { status, body } = await ask(route, token);

@@ -54,7 +54,7 @@ const REFUSED = {
 };
 
 describe('a production service on an empty database', () => {
-  it('knows its people from the bootstrap file, and nobody else', async () => {
+  it('a production service on an empty database knows its people from the bootstrap file, and nobody else', async () => {
     const { body, status } = await send('GET /issuers');
     expect(status).toBe(200);
     const [people, ...others] = body.items as JsonObject[];
@@ -63,13 +63,13 @@ describe('a production service on an empty database', () => {
     expect(await broker.send('GET /issuers', { token: broker.agentToken('anybody') })).toMatchObject({ status: 401 });
   });
 
-  it('is put to work from there over the API', async () => {
+  it('a production service on an empty database is put to work from there over the API', async () => {
     expect(await send('POST /issuers', issuerDocument('development'))).toMatchObject({ status: 201 });
     expect(await send('POST /agents', agentDocument('first'))).toMatchObject({ status: 201 });
     expect(await send('POST /agents/first/activate')).toMatchObject({ status: 200, body: { state: 'active' } });
   });
 
-  it('says where it is without a second slash', async () => {
+  it('a production service on an empty database says where it is without a second slash', async () => {
     const { body } = await broker.send('GET /.well-known/oauth-authorization-server');
     expect(body).toMatchObject({
       issuer: 'https://broker.example',
@@ -79,21 +79,21 @@ describe('a production service on an empty database', () => {
 });
 
 describe('who may say who is a person', () => {
-  it('is not one person of the platform team: not by a new issuer', async () => {
+  it('the platform team cannot create an issuer with roles (POST, PUT)', async () => {
     const mine = issuerDocument('mine', { roles: ROLES });
     expect(await send('POST /issuers', mine)).toMatchObject(REFUSED);
     expect(await send('PUT /issuers/mine', mine, { 'if-none-match': '*' })).toMatchObject(REFUSED);
     expect(await send('GET /issuers/mine')).toMatchObject({ status: 404 });
   });
 
-  it('nor by giving roles to an issuer of workloads', async () => {
+  it('the platform team cannot give roles to an issuer of workloads', async () => {
     expect(await send('POST /issuers', issuerDocument('mine'))).toMatchObject({ status: 201 });
     const changed = issuerDocument('mine', { roles: ROLES });
     expect(await send('PUT /issuers/mine', changed, { 'if-match': '"1"' })).toMatchObject(REFUSED);
     expect(await send('DELETE /issuers/mine', undefined, { 'if-match': '"1"' })).toMatchObject({ status: 204 });
   });
 
-  it('nor by changing or removing the issuer of people, with or without roles', async () => {
+  it('the platform team cannot change or remove the issuer of people, with or without roles', async () => {
     const { spec } = (await send('GET /issuers/people')).body as { spec: JsonObject };
     const { roles: _, ...without } = spec;
     for (const changed of [{ ...spec, roles: ROLES }, { ...spec, keys: { discovery: true } }, without]) {
@@ -104,7 +104,7 @@ describe('who may say who is a person', () => {
     expect((await send('GET /issuers/people')).body).toMatchObject({ revision: 1, spec });
   });
 
-  it('is told in the audit each time that somebody tried', async () => {
+  it('the audit has every attempt to change an issuer with roles', async () => {
     const rows = await rowsOf<{ body: string }>(
       broker.database.adminUrl,
       `SELECT body FROM audit_entry WHERE type = 'request.forbidden' AND body LIKE '%issuer-roles%' ORDER BY id`,
@@ -134,20 +134,25 @@ describe('a second document of the issuer of people', () => {
     ['maxLifetimeSeconds', 86_400],
     ['clockToleranceSeconds', 60],
     ['replay', 'single-use'],
-  ] as unknown as [string, JsonObject][])('is refused over the API with other %s', async (member, value) => {
-    expect(await send('POST /issuers', await second('mine', { [member]: value }))).toMatchObject({
-      status: 422,
-      body: {
-        errors: [{ pointer: `/spec/${member}`, detail: expect.stringContaining('`people` trusts the same issuer') }],
-      },
-    });
-  });
+  ] as unknown as [string, JsonObject][])(
+    'a second document of the issuer of people is refused over the API with other %s',
+    async (member, value) => {
+      expect(await send('POST /issuers', await second('mine', { [member]: value }))).toMatchObject({
+        status: 422,
+        body: {
+          errors: [
+            { pointer: `/spec/${member}`, detail: expect.stringContaining('`people` declares the same issuer') },
+          ],
+        },
+      });
+    },
+  );
 
-  it('is refused over the API with roles', async () => {
+  it('a second document of the issuer of people is refused over the API with roles', async () => {
     expect(await send('POST /issuers', await second('mine', { roles: ROLES }))).toMatchObject(REFUSED);
   });
 
-  it('brings agents, and a role to nobody by its audience or its types of token', async () => {
+  it('a second document of the issuer of people brings agents, and a role to nobody by its audience or its types of token', async () => {
     const open = { audiences: ['mayfly', 'mayfly-agents'], tokenTypes: ['jwt', 'at+jwt'], multipleAudiences: true };
     expect(await send('POST /issuers', await second('staff-agents', open))).toMatchObject({ status: 201 });
     const identities = [{ issuer: 'staff-agents', runtime: 'developer-laptop', claims: { azp: 'agent-ed' } }];
@@ -160,13 +165,16 @@ describe('a second document of the issuer of people', () => {
     expect(await broker.send('GET /issuers', { token: access })).toMatchObject({ status: 403 });
   });
 
-  it.each(['mayfly', 'mayfly-agents'])('lets nobody be both, with a token for %s', async (aud) => {
-    for (const route of ['GET /me', 'GET /issuers']) {
-      expect(await seen(route, { roles: ['platform'], azp: 'agent-ed', aud })).toBe(403);
-    }
-  });
+  it.each(['mayfly', 'mayfly-agents'])(
+    'a second document of the issuer of people lets nobody be both, with a token for %s',
+    async (aud) => {
+      for (const route of ['GET /me', 'GET /issuers']) {
+        expect(await seen(route, { roles: ['platform'], azp: 'agent-ed', aud })).toBe(403);
+      }
+    },
+  );
 
-  it('changes the name of no person, so that nobody is two people', async () => {
+  it('a second document of the issuer of people changes the name of no person, so that nobody is two people', async () => {
     expect(await send('POST /issuers', await second('aaa', { audiences: ['mayfly'] }))).toMatchObject({ status: 201 });
     expect(await send('POST /issuers', issuerDocument('third'))).toMatchObject({
       status: 201,
@@ -174,7 +182,7 @@ describe('a second document of the issuer of people', () => {
     });
   });
 
-  it('stops no change of keys by whoever runs the service, and is out of force until it agrees', async () => {
+  it('a second document of the issuer of people does not block a key change by the operator, and is out of force until it agrees', async () => {
     const rotated = new FakeIssuer({ clock: { now: () => new Date() }, issuer: issuers.staff.issuer });
     const other = await startTestBroker({ beside: broker, documents: '', environment: await environmentWith(rotated) });
     try {

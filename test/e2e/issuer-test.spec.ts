@@ -55,14 +55,14 @@ const wrongIn = (answer: TestAnswer) =>
   );
 
 describe('POST /issuers/:name/test', () => {
-  it('fetches the keys and says which there are', async () => {
+  it('POST /issuers/:name/test fetches the keys and says which there are', async () => {
     const answer = await test('builds');
     expect(answer).toMatchObject({ status: 200, body: { issuer: 'builds', ok: true } });
     expect(checksIn(answer).map(({ name }) => name)).toEqual(['in force', 'fetch the keys', 'read the keys']);
     expect(checksIn(answer).at(-1)?.detail).toContain('(ES256)');
   });
 
-  it('fetches them at that moment, so that an outage is seen although the keys are still kept', async () => {
+  it('POST /issuers/:name/test fetches them at that moment, so that an outage is seen although the keys are still kept', async () => {
     const agent = ci.sign({ sub: 'build-agent', jti: 'kept' });
     expect((await broker.send('GET /me', { token: agent })).status).toBe(200);
     isDown = true;
@@ -70,45 +70,45 @@ describe('POST /issuers/:name/test', () => {
     expect((await broker.send('GET /me', { token: ci.sign({ sub: 'build-agent', jti: 'kept-2' }) })).status).toBe(200);
   });
 
-  it('names the agent that a good token stands for', async () => {
+  it('the test of an issuer names the agent of a good token', async () => {
     const answer = await test('builds', { token: ci.sign({ sub: 'build-agent', jti: 'one' }) });
     expect(answer.body).toMatchObject({ ok: true });
     expect(checksIn(answer).at(-1)).toEqual({
       name: 'identity',
       outcome: 'ok',
-      detail: 'agent `build-agent` in the runtime `ci`; it opens one task, and this test did not use it up',
+      detail: 'agent `build-agent` in the runtime `ci`; the token opens one task, and this test did not use it',
     });
   });
 
-  it('names the roles that a good token of a person has', async () => {
+  it('POST /issuers/:name/test names the roles that a good token of a person has', async () => {
     const answer = await test('development-staff', { token: broker.personToken('auditor') });
     expect(checksIn(answer).at(-1)).toMatchObject({ name: 'identity', detail: 'a person with auditor' });
   });
 
-  it('judges a bad token rule by rule, and gives the verdict of the way in', async () => {
+  it('POST /issuers/:name/test judges a bad token rule by rule, and gives the verdict of the way in', async () => {
     const answer = await test('builds', { token: ci.sign({ aud: 'vault', jti: 'x' }, { typ: 'logout+jwt' }) });
     expect(answer.body.ok).toBe(false);
     expect(wrongIn(answer)).toEqual({
       typ: expect.stringContaining('`logout+jwt`'),
       aud: expect.stringContaining('the document has `audiences` `mayfly`'),
-      identity: expect.stringContaining('the broker refuses it'),
+      identity: expect.stringContaining('the broker refuses the token'),
     });
   });
 
-  it('tells which document of one issuer accepts a token, where it is not the one that is tested', async () => {
+  it('POST /issuers/:name/test tells which document of one issuer accepts a token, where it is not the one that is tested', async () => {
     const token = ci.sign({ sub: 'build-agent', jti: 'x' });
     expect(wrongIn(await test('builds-vault', { token }))).toEqual({
       aud: expect.stringContaining('`vault-agents`'),
-      identity: 'this document does not accept it; of the same issuer `builds` does',
+      identity: 'this document does not accept the token; `builds` of the same issuer does',
     });
   });
 
-  it('names the subject that has to be bound where no agent is', async () => {
+  it('POST /issuers/:name/test names the subject that has to be bound where no agent is', async () => {
     const answer = await test('builds', { token: ci.sign({ sub: 'nobody', jti: 'x' }) });
     expect(wrongIn(answer)).toEqual({ identity: expect.stringContaining('issuer `builds`, subject `nobody`') });
   });
 
-  it('consumes no single-use token, opens nothing with it, and keeps it nowhere', async () => {
+  it('POST /issuers/:name/test consumes no single-use token, opens nothing with it, and keeps it nowhere', async () => {
     const token = ci.sign({ sub: 'build-agent', jti: 'planted-and-unused' });
     const canaries = new Canaries();
     canaries.plantToken('the token', token);
@@ -130,15 +130,15 @@ describe('POST /issuers/:name/test', () => {
     expect(used.status).not.toBe(401);
   });
 
-  it('says that a single-use token was used', async () => {
+  it('POST /issuers/:name/test says that a single-use token was used', async () => {
     const jti = 'used-once';
     const expiresAt = new Date(Date.now() + 60_000);
     await broker.broker.services.identityUses.consume(ci.issuer, jti, expiresAt);
     const answer = await test('builds', { token: ci.sign({ sub: 'build-agent', jti }) });
-    expect(wrongIn(answer)).toEqual({ identity: expect.stringContaining('this identity token has been used') });
+    expect(wrongIn(answer)).toEqual({ identity: expect.stringContaining('an earlier task used this identity token') });
   });
 
-  it('says which document and member a document contradicts that is out of force, as the document itself does', async () => {
+  it('POST /issuers/:name/test says which document and member a document contradicts that is out of force, as the document itself does', async () => {
     const { services } = broker.broker;
     const roles = { auditor: { claim: 'groups', values: ['audit'] } };
     const change = `UPDATE issuer SET spec = spec || $2::jsonb WHERE name = $1`;
@@ -147,7 +147,9 @@ describe('POST /issuers/:name/test', () => {
       await services.catalog.refresh();
     };
     await changed({ roles, maxLifetimeSeconds: 1800 });
-    const fault = expect.stringContaining('`builds` trusts the same issuer with other `maxLifetimeSeconds`') as unknown;
+    const fault = expect.stringContaining(
+      '`builds` declares the same issuer with another `maxLifetimeSeconds`',
+    ) as unknown;
     const token = ci.sign({ sub: 'v', aud: 'vault-agents', jti: 'v' });
     expect(wrongIn(await test('builds-vault', { token }))).toMatchObject({ 'in force': fault });
     const viewed = await broker.send('GET /issuers/builds-vault', { token: broker.personToken('platform') });
@@ -160,7 +162,7 @@ describe('POST /issuers/:name/test', () => {
     expect(wrongIn(await test('builds-vault'))).toEqual({});
   });
 
-  it('is for the platform team alone, knows no issuer that nobody declared, and takes nothing but a token', async () => {
+  it('the test of an issuer is for the platform team alone, answers 404 for an unknown name, and accepts only a token', async () => {
     for (const role of ['operator', 'auditor', 'approver'] as const)
       expect((await broker.send('POST /issuers/builds/test', { token: broker.personToken(role) })).status).toBe(403);
     expect((await test('nobody')).status).toBe(404);
@@ -175,14 +177,17 @@ describe('an issuer at a private address', () => {
   it.each<[string, JsonObject, string]>([
     ['10.0.0.5', { keys: { jwksUri: 'https://10.0.0.5/keys' } }, '/spec/keys/jwksUri'],
     ['169.254.169.254', { keys: { jwksUri: 'http://169.254.169.254/latest' } }, '/spec/keys/jwksUri'],
-  ])('is refused when it is declared by the address %s, with rule and setting', async (_, spec, pointer) => {
-    const token = broker.personToken('platform');
-    const refused = await broker.send('POST /issuers', { token, body: issuerDocument('inside', spec) });
-    expect(refused).toMatchObject({ status: 422, body: { errors: [{ pointer }] } });
-    expect(JSON.stringify(refused.body.errors)).toMatch(/MAYFLY_EGRESS_ALLOW|no setting allows it/);
-  });
+  ])(
+    'an issuer at a private address is refused when it is declared by the address %s, with rule and setting',
+    async (_, spec, pointer) => {
+      const token = broker.personToken('platform');
+      const refused = await broker.send('POST /issuers', { token, body: issuerDocument('inside', spec) });
+      expect(refused).toMatchObject({ status: 422, body: { errors: [{ pointer }] } });
+      expect(JSON.stringify(refused.body.errors)).toMatch(/MAYFLY_EGRESS_ALLOW|no setting allows it/);
+    },
+  );
 
-  it('is not "try again later" when what it publishes leads there, for callers and for the test', async () => {
+  it('a private key address is not reported as a temporary outage, to callers and in the test', async () => {
     const issuer = new URL(keysUri).origin;
     const document = issuerDocument('hidden', { issuer, keys: { discovery: true } });
     const created = await broker.send('POST /issuers', { token: broker.personToken('platform'), body: document });

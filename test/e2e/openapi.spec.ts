@@ -57,17 +57,17 @@ function validatorOf(name: string): ValidateFunction {
 }
 
 describe('the document', () => {
-  it('is OpenAPI 3.1 about the routes of this service', () => {
+  it('the OpenAPI document is OpenAPI 3.1 about the routes of this service', () => {
     expect(document.openapi).toBe('3.1.0');
     expect(document.info).toMatchObject({ title: 'Mayfly', version: expect.stringMatching(/^\d+\.\d+\.\d+$/) });
     expect(operations.length).toBeGreaterThan(40);
   });
 
-  it('is what `openapi.json` at the root of the repository says', async () => {
+  it('the OpenAPI document is what `openapi.json` at the root of the repository says', async () => {
     expect(document).toEqual(JSON.parse(await readFile('openapi.json', 'utf8')));
   });
 
-  it('has schemas that are JSON Schema 2020-12, and no reference that leads nowhere', () => {
+  it('the OpenAPI document has schemas that are JSON Schema 2020-12, and no reference that leads nowhere', () => {
     const names = [...JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g)].map(
       ([, name]) => name!,
     );
@@ -78,20 +78,20 @@ describe('the document', () => {
     expect(/__schema|"nullable"|#\/\$defs|"\$schema"/.exec(JSON.stringify(document))).toBeNull();
   });
 
-  it('says of every operation what it does, under a name of its own', () => {
+  it('the OpenAPI document says of every operation what it does, under a name of its own', () => {
     expect(breaking(({ summary = '' }) => summary.length > 5)).toEqual([]);
     const names = operations.map(([, , { operationId }]) => operationId);
     expect(names).toEqual([...new Set(names)]);
   });
 
-  it('says of every operation what it answers when it works', () => {
+  it('the OpenAPI document says of every operation what it answers when it works', () => {
     expect(breaking(({ responses }) => Object.keys(responses).some((status) => status.startsWith('2')))).toEqual([]);
     expect(
       breaking(({ responses }) => Object.values(responses).every(({ description }) => description !== '')),
     ).toEqual([]);
   });
 
-  it('has every problem under its media type, and OAuth errors in their own form', () => {
+  it('the OpenAPI document has every problem under its media type, and OAuth errors in their own form', () => {
     const typeOf = (path: string) => (path.startsWith('/oauth/') ? 'application/json' : 'application/problem+json');
     const problems = ({ responses }: Operation) => Object.entries(responses).filter(([status]) => status >= '400');
     expect(
@@ -101,7 +101,7 @@ describe('the document', () => {
     ).toEqual([]);
   });
 
-  it('says how a change is refused wherever If-Match is wanted', () => {
+  it('the OpenAPI document says how a change is refused wherever If-Match is wanted', () => {
     const wantsMatch = ({ parameters = [] }: Operation) => parameters.some(({ name }) => name === 'If-Match');
     const changes = operations.filter(([, , operation]) => wantsMatch(operation));
     expect(changes.length).toBeGreaterThan(5);
@@ -110,13 +110,13 @@ describe('the document', () => {
     );
   });
 
-  it('says of every operation with a body that it may be too long, or of another media type', () => {
+  it('the OpenAPI document says of every operation with a body that it may be too long, or of another media type', () => {
     expect(
       breaking(({ requestBody, responses }) => requestBody === undefined || ('413' in responses && '415' in responses)),
     ).toEqual([]);
   });
 
-  it('says where a token is needed: everywhere but where anyone may ask', () => {
+  it('the OpenAPI document says where a token is needed: everywhere but where anyone may ask', () => {
     const open = breaking(({ security }) => security !== undefined);
     expect(open.toSorted()).toEqual(
       [
@@ -127,7 +127,7 @@ describe('the document', () => {
     );
   });
 
-  it('names each parameter of a path, with an example', () => {
+  it('the OpenAPI document names each parameter of a path, with an example', () => {
     const inPath = (path: string) => [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => name);
     const named = ({ parameters = [] }: Operation) => parameters.filter((one) => one.in === 'path');
     expect(
@@ -141,7 +141,7 @@ describe('the document', () => {
     expect(breaking((one) => named(one).every(({ example }) => example !== undefined))).toEqual([]);
   });
 
-  it('has an example for every body', () => {
+  it('the OpenAPI document has an example for every body', () => {
     const bodies = ({ requestBody }: Operation) => Object.values(requestBody?.content ?? {});
     expect(breaking((one) => bodies(one).every(({ example }) => example !== undefined))).toEqual([]);
   });
@@ -166,13 +166,13 @@ describe('the examples', () => {
     ['Templates.lint', 'platform', 200, {}],
     ['Templates.create', 'platform', 201, {}],
     ['Templates.replaceDraft', 'platform', 200, { 'if-match': '*' }],
-  ])('of %s works', async (id, role, status, headers) => {
+  ])('the OpenAPI example of %s works', async (id, role, status, headers) => {
     const { route, body } = exampleOf(id);
     const answer = await mayfly.send(route, { token: mayfly.personToken(role), body, headers });
     expect(answer).toMatchObject({ status });
   });
 
-  it('of the life of a task work, one after the other', async () => {
+  it('the OpenAPI example of the life of a task work, one after the other', async () => {
     const token = mayfly.agentToken('support-agent');
     const { route, body } = exampleOf('Tasks.create');
     const granted = await mayfly.send(route, { token, body });
@@ -184,7 +184,7 @@ describe('the examples', () => {
     }
   });
 
-  it.each(['OAuth.introspect', 'OAuth.revoke'])('of %s is a form that is read', async (id) => {
+  it.each(['OAuth.introspect', 'OAuth.revoke'])('the OpenAPI example of %s is a form that is read', async (id) => {
     const { route, body } = exampleOf(id);
     const form = body as Record<string, string>;
     const answer = await postForm(mayfly.url + route.split(' ')[1]!, mayfly.personToken('operator'), form);
@@ -220,7 +220,7 @@ describe('the answers', () => {
     ['Jwks', () => mayfly.send('GET /federation/jwks.json')],
     ['Problem', () => mayfly.send('GET /me')],
     ['OAuthError', () => mayfly.send('POST /oauth/introspect')],
-  ])('have the shape that the document gives %s', async (name, ask) => {
+  ])('the answers have the shape that the document gives %s', async (name, ask) => {
     const validate = validatorOf(name);
     const { body: answered } = await ask();
     expect({ valid: validate(answered), errors: validate.errors }).toEqual({ valid: true, errors: null });
@@ -233,7 +233,7 @@ describe('the page', () => {
     return { status: response.status, headers: response.headers, text: await response.text() };
   };
 
-  it('loads what it names and nothing from elsewhere, under a strict policy', async () => {
+  it('the API page loads what it names and nothing from elsewhere, under a strict policy', async () => {
     const page = await get('/docs');
     expect(page.headers.get('content-type')).toBe('text/html; charset=utf-8');
     expect(page.headers.get('content-security-policy')).toMatch(/^default-src 'none'; script-src 'self';/);
@@ -247,13 +247,13 @@ describe('the page', () => {
   });
 
   it.each(['/docs/package.json', '/docs/..%2fpackage.json', '/docs/absolute-path.js'])(
-    'serves no other file: %s',
+    'the API page serves no other file: %s',
     async (path) => {
       expect((await get(path)).status).toBe(400);
     },
   );
 
-  it('and the document are gone when they are switched off', async () => {
+  it('the API page and the document are gone when they are switched off', async () => {
     const quiet = await startTestBroker({ beside: mayfly, environment: { MAYFLY_DOCS: 'off', CRM_DATABASE_URL: '' } });
     const paths = ['/docs', '/docs/page.js', '/openapi.json'];
     const statuses = await Promise.all(paths.map(async (path) => (await get(path, quiet.url)).status));

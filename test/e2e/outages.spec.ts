@@ -111,7 +111,7 @@ describe('Vault, sealed while many leases are due', () => {
     await target.close();
   });
 
-  it('is told as such, holds nobody else up, and all are closed once it is unsealed', async () => {
+  it('a sealed Vault is reported as such, delays no other request, and all due leases are closed once it is unsealed', async () => {
     const tasks = await agent.grant(DUE, bodyOf('warehouse'));
     expect(await target.users()).toHaveLength(DUE);
     const { fake } = target.server;
@@ -136,7 +136,7 @@ describe('Vault, sealed while many leases are due', () => {
     expect(fake!.leases.list('database/')).toEqual([]);
   }, 400_000);
 
-  it('goes on when the login of the broker was lost', async () => {
+  it('a Vault that is sealed while many leases are due continues when the login of the broker was lost', async () => {
     const [first] = await agent.grant(1, bodyOf('warehouse'));
     target.server.fake!.loseLogins();
     const [second] = await agent.grant(1, bodyOf('warehouse'));
@@ -167,7 +167,7 @@ describe('AWS, which takes five calls a second while many sessions are due', () 
     await fake.stop();
   });
 
-  it('denies all of them with few calls, and nobody else waits', async () => {
+  it('AWS with five calls a second and many due sessions denies all of them with few calls, and nobody else waits', async () => {
     const tasks = await agent.grant(DUE / 2, EXPORT_REQUEST);
     fake.account.behaviour.callsPerSecond = 5;
     const began = performance.now();

@@ -62,13 +62,13 @@ async function ended(task: TaskBody, token: string): Promise<TaskBody> {
 }
 
 describe('production, from an empty database', () => {
-  it('knows its people alone: nobody of the development issuer, and no agent yet', async () => {
+  it('a production service on an empty database knows its people alone: nobody of the development issuer, and no agent yet', async () => {
     expect(await asPlatform('GET /issuers')).toMatchObject({ status: 200, body: { items: [{ name: 'staff' }] } });
     expect(await brokers[0].send('GET /me', { token: await agentToken() })).toMatchObject({ status: 401 });
     for (const one of [...brokers, ...workers]) expect(one.output()).not.toMatch(/development|npm run/);
   });
 
-  it('is declared over the API, and grants nothing before a second person has published', async () => {
+  it('a production service on an empty database is declared over the API, and grants nothing before a second person has published', async () => {
     const { spec } = scene.issuers.workloads.trusted('development');
     const issuer = { kind: 'Issuer', metadata: { name: 'development', labels: {} }, spec } as unknown as JsonObject;
     const agent = agentDocument('first', { identities: [identityOf('first')] });
@@ -94,7 +94,7 @@ describe('production, from an empty database', () => {
     expect(await publish('publisher')).toMatchObject({ status: 200, body: { state: 'published' } });
   });
 
-  it('says where it is, whatever it listens on', async () => {
+  it('a production service on an empty database says where it is, whatever it listens on', async () => {
     const { body } = await brokers[1].send('GET /.well-known/oauth-authorization-server');
     expect(body).toMatchObject({ issuer: PUBLIC_URL });
     const federation = await brokers[0].send('GET /federation/.well-known/openid-configuration');
@@ -103,7 +103,7 @@ describe('production, from an empty database', () => {
 });
 
 describe('two brokers and two workers', () => {
-  it('are one service: what one broker grants, the other completes', async () => {
+  it('two brokers and two workers are one service: what one broker grants, the other completes', async () => {
     for (const [from, to] of [brokers, [...brokers].reverse()] as [BrokerProcess, BrokerProcess][]) {
       const token = await agentToken();
       const task = keep(
@@ -117,7 +117,7 @@ describe('two brokers and two workers', () => {
     }
   });
 
-  it('end a task at its deadline, which no broker looks after', async () => {
+  it('two brokers and two workers end a task at its deadline, which no broker looks after', async () => {
     const token = await agentToken();
     const task = keep(await grant(brokers[0], token, { ...READ, ttlSeconds: 2 }));
     const session = await openTransaction(secretOf(task, 'db', 'url'));
@@ -125,14 +125,14 @@ describe('two brokers and two workers', () => {
     expect(statesOf(await ended(task, token))).toEqual({ db: 'expired' });
   });
 
-  it('serve agents at the brokers only', async () => {
+  it('two brokers and two workers serve agents at the brokers only', async () => {
     for (const worker of workers)
       expect(await worker.send('POST /tasks', { token: await agentToken(), body: READ })).toMatchObject({
         status: 404,
       });
   });
 
-  it('leave nothing alive when a broker and a worker are killed in the middle of traffic', async () => {
+  it('two brokers and two workers leave nothing alive when a broker and a worker are killed in the middle of traffic', async () => {
     const count = { granted: 0, completed: 0, unanswered: 0 };
     const traffic = new AbortController();
     const client = async (n: number): Promise<void> => {
@@ -175,7 +175,7 @@ describe('two brokers and two workers', () => {
     console.log(`production: ${JSON.stringify(left)}`);
   }, 180_000);
 
-  it('leave in good order when they are told to', async () => {
+  it('two brokers and two workers stop cleanly on a signal', async () => {
     const token = await agentToken();
     const task = keep(await grant(brokers[0], token, READ));
     const exits = await Promise.all([brokers[0].stop(), workers[0].stop()]);
@@ -193,7 +193,7 @@ describe('two brokers and two workers', () => {
     expect(await next.stop()).toEqual({ code: 0, signal: null });
   });
 
-  it('have written no secret into their logs', () => {
+  it('two brokers and two workers have written no secret into their logs', () => {
     const outputs = [...brokers, ...workers].map((one) => one.output());
     for (const output of outputs) expect(output).toContain('mayfly: ready');
     expect(canaries.names.length).toBeGreaterThan(50);

@@ -38,7 +38,7 @@ describe('the README', () => {
     await scene.close();
   });
 
-  it('has a first request that works when it is pasted', async () => {
+  it('the README has a first request that works when it is pasted', async () => {
     const request = blocks('sh')
       .find((block) => block.includes('curl'))
       ?.replaceAll('http://127.0.0.1:8420', broker.url);
@@ -46,14 +46,14 @@ describe('the README', () => {
     expect(JSON.parse(stdout)).toMatchObject({ state: 'active', credentials: [{ name: 'db' }, { name: 'api' }] });
   });
 
-  it('has a service that prints a request which works in a terminal where no variable is set', async () => {
+  it('the README has a service that prints a request which works in a terminal where no variable is set', async () => {
     const printed = /^ {2}curl[^]*?\n\n/m.exec(broker.output())?.[0] ?? 'false';
     const { PATH, HOME } = process.env;
     const { stdout } = await run('bash', ['-c', printed], { env: { PATH, HOME } });
     expect(JSON.parse(stdout)).toMatchObject({ state: 'active' });
   });
 
-  it('makes no second issuer in another data directory, and says which variable to set', async () => {
+  it('the README makes no second issuer in another data directory, and says which variable to set', async () => {
     const elsewhere = { ...environment, MAYFLY_DATA_DIR: join(scene.directory, 'elsewhere') };
     const asking = run('npm', ['run', '-s', 'token', '--', '--agent', 'support-agent'], { env: elsewhere });
     await expect(asking).rejects.toMatchObject({
@@ -63,7 +63,7 @@ describe('the README', () => {
     expect(existsSync(elsewhere.MAYFLY_DATA_DIR)).toBe(false);
   });
 
-  it('is what the service prints when it starts', () => {
+  it('the README is what the service prints when it starts', () => {
     const request = blocks('sh').find((block) => block.includes('curl')) ?? 'missing';
     const printed = broker
       .output()
@@ -79,13 +79,13 @@ describe('the README', () => {
     expect(stdout).toMatch(/count/);
   });
 
-  it('shows the output of the demo, and every claim in it holds', async () => {
+  it('the README shows the output of the demo, and every claim in it holds', async () => {
     const { stdout } = await run('npm', ['run', '-s', 'demo'], { env: environment });
     expect(masked(stdout)).toBe(masked(blocks('text')[0] ?? ''));
-    expect(stdout).toContain('Every claim holds.');
+    expect(stdout).toContain('Every check passed.');
   });
 
-  it('starts a service that `npm start` can stop: SIGTERM to npm reaches it, and both leave with status 0', async () => {
+  it('the README starts a service that `npm start` can stop: SIGTERM to npm reaches it, and both leave with status 0', async () => {
     const directory = join(scene.directory, 'another');
     const started = spawn('npm', ['start'], { env: { ...environment, MAYFLY_DATA_DIR: directory, PORT: '0' } });
     const left = new Promise((resolve) => started.once('exit', resolve));
@@ -102,7 +102,7 @@ describe('the README', () => {
     await expect(fetch(`${url}/healthz`)).rejects.toThrow();
   });
 
-  it('names the two commands first', () => {
+  it('the README names the two commands first', () => {
     expect(blocks('sh')[0]).toBe('npm ci\nnpm start\n');
   });
 });
@@ -114,21 +114,24 @@ describe('every page of the documentation', () => {
     ...readdirSync('docs', { recursive: true }).map((name) => join('docs', String(name))),
   ];
 
-  it.each(pages.filter((page) => page.endsWith('.md')))('%s links to files that exist', (page) => {
+  it.each(pages.filter((page) => page.endsWith('.md')))('the page %s links to files that exist', (page) => {
     const text = readFileSync(page, 'utf8');
     const links = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link = '']) => join(dirname(page), link));
     expect(links.filter((link) => !existsSync(link))).toEqual([]);
   });
 
-  it.each(['README.md', 'CONTRIBUTING.md', 'docs/issuance.md'])('%s names files and folders that exist', (page) => {
-    const text = readFileSync(page, 'utf8');
-    const named = [...text.matchAll(/`((?:apps|libs|test|docs|tools|config|prisma)\/[^`*<\s]+)`/g)].map(
-      ([, path = '']) => path,
-    );
-    expect(named.filter((path) => !existsSync(path))).toEqual([]);
-  });
+  it.each(['README.md', 'CONTRIBUTING.md', 'docs/issuance.md'])(
+    'the page %s names files and folders that exist',
+    (page) => {
+      const text = readFileSync(page, 'utf8');
+      const named = [...text.matchAll(/`((?:apps|libs|test|docs|tools|config|prisma)\/[^`*<\s]+)`/g)].map(
+        ([, path = '']) => path,
+      );
+      expect(named.filter((path) => !existsSync(path))).toEqual([]);
+    },
+  );
 
-  it.each(['README.md', 'CONTRIBUTING.md'])('%s names npm scripts that exist', (page) => {
+  it.each(['README.md', 'CONTRIBUTING.md'])('the page %s names npm scripts that exist', (page) => {
     const { scripts } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string> };
     const named = [...readFileSync(page, 'utf8').matchAll(/npm run (?:-s )?([a-z:]+)/g)].map(([, name = '']) => name);
     expect(named.filter((name) => !(name in scripts))).toEqual([]);

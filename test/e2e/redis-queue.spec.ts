@@ -29,7 +29,7 @@ describeWithRedis('the queue on Redis', () => {
     await redis.quit();
   });
 
-  it('holds a job for the deadline of a task, which ends on time', async () => {
+  it('Redis holds a job for the deadline of a task, which ends on time', async () => {
     const token = mayfly.agentToken('support-agent');
     const task = await grant(mayfly, token, { ...READ_EMEA, ttlSeconds: 3 });
     const leaseId = leaseIdOf(task, 'db');
@@ -49,7 +49,7 @@ describeWithRedis('the queue on Redis', () => {
     expect((await redis.zrange(DELAYED, '0', '-1')).filter((id) => id.includes(leaseId))).toEqual([]);
   });
 
-  it('leaves PostgreSQL without a queue', async () => {
+  it('a service with Redis creates no queue in PostgreSQL', async () => {
     const rows = await rowsOf(mayfly.database.adminUrl, `SELECT to_regnamespace('bullmq') AS schema`);
     expect(rows).toEqual([{ schema: null }]);
   });

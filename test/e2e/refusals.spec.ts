@@ -90,19 +90,22 @@ const UNPROVEN: readonly [string, () => string][] = [
 ];
 
 describe('a proven token that breaks a rule', () => {
-  it.each(PROVEN)('is refused with `%s`, what broke it and what to do', async (reason, token, fact) => {
-    const answer = await ask(token());
-    expect(answer).toMatchObject({
-      status: 401,
-      body: { type: 'urn:mayfly:problem:unauthenticated', reason, help: expect.any(String) },
-    });
-    expect(answer.body.detail).toContain(fact);
-    const challenge = answer.headers.get('www-authenticate');
-    expect(challenge).toBe(`Bearer error="invalid_token", error_description="${answer.body.detail as string}"`);
-    expect(await itemOf(answer)).toMatchObject({ reason, issuer: reason === 'profile' ? 'cluster' : 'development' });
-  });
+  it.each(PROVEN)(
+    'a proven token that breaks a rule is refused with `%s`, what broke it and what to do',
+    async (reason, token, fact) => {
+      const answer = await ask(token());
+      expect(answer).toMatchObject({
+        status: 401,
+        body: { type: 'urn:mayfly:problem:unauthenticated', reason, help: expect.any(String) },
+      });
+      expect(answer.body.detail).toContain(fact);
+      const challenge = answer.headers.get('www-authenticate');
+      expect(challenge).toBe(`Bearer error="invalid_token", error_description="${answer.body.detail as string}"`);
+      expect(await itemOf(answer)).toMatchObject({ reason, issuer: reason === 'profile' ? 'cluster' : 'development' });
+    },
+  );
 
-  it('is refused with `replayed` when it has opened its task', async () => {
+  it('a proven token that breaks a rule is refused with `replayed` when it has opened its task', async () => {
     const token = once.sign({ sub: 'one-time-agent', jti: randomUUID() });
     const task = { template: 'read-cases', purpose: 'answer ticket 4711' };
     expect(await mayfly.send('POST /tasks', { token, body: task })).toMatchObject({ status: 201 });
@@ -111,7 +114,7 @@ describe('a proven token that breaks a rule', () => {
     expect(await itemOf(answer)).toMatchObject({ reason: 'replayed', issuer: 'once', subject: 'one-time-agent' });
   });
 
-  it('is told the rule by OAuth endpoints too', async () => {
+  it('OAuth endpoints name the rule that a proven token breaks, too', async () => {
     const { status, text } = await postForm(`${mayfly.url}/oauth/introspect`, signed({ aud: 'x' }), { token: 'x' });
     expect([status, JSON.parse(text)]).toEqual([
       401,
@@ -121,7 +124,7 @@ describe('a proven token that breaks a rule', () => {
 });
 
 describe('a proven identity without an agent', () => {
-  it('is told what to bind and who can, on each route that is for agents', async () => {
+  it('a proven identity without an agent learns the binding to ask for, on each route for agents', async () => {
     for (const route of ['GET /me', 'POST /tasks', 'GET /tasks/tsk_01kansx8g0fmbv0xs40yaz3ag5']) {
       const answer = await mayfly.send(route, { token: signed({ sub: 'f:1/new one' }) });
       expect(answer).toMatchObject({
@@ -139,7 +142,7 @@ describe('a proven identity without an agent', () => {
     }
   });
 
-  it('is told nothing of it where an agent would be refused as well', async () => {
+  it('a proven identity without an agent learns no more where an agent would be refused as well', async () => {
     const answer = await mayfly.send('GET /refusals', { token: signed({ sub: 'new' }) });
     expect(answer).toMatchObject({ status: 403 });
     expect(answer.body).not.toHaveProperty('identity');
@@ -155,18 +158,18 @@ describe('a token that is not proven', () => {
     return JSON.stringify([response.status, headers, (await response.text()).replace(id, 'id')]);
   }
 
-  it('is refused in the same bytes, whatever is wrong with it', async () => {
+  it('a token that is not proven is refused in the same bytes, whatever is wrong with it', async () => {
     const all = await Promise.all(UNPROVEN.map(([, token]) => seen(token())));
     expect(new Set(all).size).toBe(1);
     expect(all[0]).toContain('the identity token was refused');
     expect(all[0]).not.toContain('\\"reason');
   });
 
-  it.each(UNPROVEN)('has its reason, `%s`, in the audit', async (reason, token) => {
+  it.each(UNPROVEN)('a token that is not proven has its reason, `%s`, in the audit', async (reason, token) => {
     expect(await itemOf(await ask(token()))).toMatchObject({ reason, route: 'GET /me' });
   });
 
-  it('is in one line of the log with what it says of itself, under the id of the request', async () => {
+  it('a token that is not proven is in one line of the log with what it says of itself, under the id of the request', async () => {
     const warn = jest.spyOn(mayfly.broker.services.log, 'warn');
     const claims = { iss: 'https://nobody.example\n\u001b[2J', sub: '=cmd()', aud: 'x'.repeat(2000) };
     const token = stranger.sign(claims, { kid: 'k\u0000', typ: 'JWT' });
@@ -181,7 +184,7 @@ describe('a token that is not proven', () => {
     expect(JSON.stringify([warn.mock.calls, item])).not.toContain(token.split('.')[2]);
   });
 
-  it('of an issuer whose keys cannot be read is answered 503, and is in the list and in one line of the log', async () => {
+  it('a token that is not proven of an issuer whose keys cannot be read is answered 503, and is in the list and in one line of the log', async () => {
     const { log } = mayfly.broker.services;
     const warn = jest.spyOn(log, 'warn');
     const answer = await ask(new FakeIssuer({ clock, issuer: 'https://down.example' }).sign());
@@ -190,7 +193,7 @@ describe('a token that is not proven', () => {
     expect(warn).toHaveBeenCalledTimes(1);
   });
 
-  it('is not needed to be told that one is missing', async () => {
+  it('a request without a token is told that the token is missing', async () => {
     const answer = await mayfly.send('GET /me');
     expect(answer).toMatchObject({ status: 401, body: { reason: 'no_token' } });
     expect(answer.headers.get('www-authenticate')).toBe('Bearer');
@@ -215,7 +218,7 @@ describe('a flood of refusals', () => {
     );
   };
 
-  it('of strangers has a bounded number of entries and lines, an exact count, and hides no other reason', async () => {
+  it('a flood of refusals of strangers has a bounded number of entries and lines, an exact count, and hides no other reason', async () => {
     const METRIC = 'mayfly_identity_refusals_total{reason="algorithm"}';
     const before = [await metric(METRIC), total(await bodies('identity.refused', '"reason":"algorithm"'))];
     const warn = jest.spyOn(mayfly.broker.services.log, 'warn');
@@ -235,7 +238,7 @@ describe('a flood of refusals', () => {
     );
   });
 
-  it('of one looping agent is bounded and counted as well', async () => {
+  it('a flood of refusals of one looping agent is bounded and counted as well', async () => {
     const token = mayfly.agentToken('support-agent');
     const loop = { template: 'no-such-template', purpose: 'try again' };
     for (let round = 0; round < 6; round += 1) {
@@ -251,7 +254,7 @@ describe('a flood of refusals', () => {
 });
 
 describe('GET /refusals', () => {
-  it('is newest first, in pages, by reason, issuer and time', async () => {
+  it('GET /refusals is newest first, in pages, by reason, issuer and time', async () => {
     const all = await refusals();
     expect(all.map(({ at }) => at)).toEqual(
       all
@@ -273,14 +276,14 @@ describe('GET /refusals', () => {
     expect(await refusals('&to=2026-01-01T00:00:00Z')).toEqual([]);
   });
 
-  it.each(['reason=nonsense', 'issuer=', 'cursor=x', 'subject=a'])('refuses ?%s', async (query) => {
+  it.each(['reason=nonsense', 'issuer=', 'cursor=x', 'subject=a'])('GET /refusals refuses ?%s', async (query) => {
     const answer = await mayfly.send(`GET /refusals?${query}`, { token: mayfly.personToken('platform') });
     expect(answer.status).toBe(400);
   });
 });
 
 describe('docs/problems.md', () => {
-  it('shows answers that the service gives', async () => {
+  it('docs/problems.md shows answers that the service gives', async () => {
     const documented = [...readFileSync('docs/problems.md', 'utf8').matchAll(/```json\n([^`]+|`(?!``))+```/g)].map(
       ([block]) => JSON.parse(block.slice('```json\n'.length, -'```'.length)) as JsonObject,
     );

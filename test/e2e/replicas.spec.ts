@@ -31,7 +31,7 @@ describe('200 posts at once over two replicas, at a limit of 50 concurrent tasks
     answers = await Promise.all(Array.from({ length: 200 }, (_, n) => ask(n)));
   });
 
-  it('are granted exactly 50 times', async () => {
+  it('200 posts at once over two replicas with a limit of 50 tasks are granted exactly 50 times', async () => {
     expect(granted()).toHaveLength(LIMIT);
     const rows = await rowsOf(
       replicas[0].database.adminUrl,
@@ -40,7 +40,7 @@ describe('200 posts at once over two replicas, at a limit of 50 concurrent tasks
     expect(rows).toEqual([{ tasks: LIMIT, counted: LIMIT }]);
   });
 
-  it('are refused 150 times by the limit, which the refusal and the audit name', async () => {
+  it('200 posts at once over two replicas with a limit of 50 tasks are refused 150 times by the limit, which the refusal and the audit name', async () => {
     const refused = answers.filter(({ status }) => status !== 201);
     expect(refused).toHaveLength(150);
     for (const { status, headers, body } of refused) {
@@ -54,7 +54,7 @@ describe('200 posts at once over two replicas, at a limit of 50 concurrent tasks
     expect(denials).toEqual([{ count: 150 }]);
   });
 
-  it('make room for one more with each that is completed, on whichever replica', async () => {
+  it('200 posts at once over two replicas with a limit of 50 tasks make room for one more with each that is completed, on whichever replica', async () => {
     expect(await ask(201)).toMatchObject({ status: 429 });
     const [done] = granted();
     const token = replicas[1].agentToken('first');
@@ -68,7 +68,7 @@ describe('200 posts at once over two replicas, at a limit of 50 concurrent tasks
 });
 
 describe('declared state', () => {
-  it('that one replica has changed is in force at the other', async () => {
+  it('declared state that one replica has changed is in force at the other', async () => {
     const token = replicas[0].personToken('platform');
     expect(await replicas[0].send('POST /agents/first/suspend', { token })).toMatchObject({ status: 200 });
     // at once, whether the other has heard of it or not: the transaction that grants looks again

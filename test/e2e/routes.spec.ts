@@ -124,7 +124,7 @@ const permits = (route: string, caller: CallerKind) =>
   TABLE[route]!.some((one) => one === 'anyone' || one === 'authenticated' || one === caller);
 
 describe('the route table', () => {
-  it('is the one that this test knows, and each GET has its HEAD', () => {
+  it('the route table is the one that this test knows, and each GET has its HEAD', () => {
     const [heads, others] = [
       routes.filter((one) => one.startsWith('HEAD ')),
       routes.filter((one) => !one.startsWith('HEAD ')),
@@ -134,7 +134,7 @@ describe('the route table', () => {
     expect(heads.toSorted()).toEqual(gets.map((one) => one.replace('GET', 'HEAD')).toSorted());
   });
 
-  it.each(Object.keys(TABLE))('%s lets in whom it names, and nobody else', async (route) => {
+  it.each(Object.keys(TABLE))('the route %s admits the stated callers, and nobody else', async (route) => {
     for (const caller of CALLERS) {
       const answer = { caller, ...(await ask(route, tokenOf(caller))) };
       if (permits(route, caller)) {
@@ -144,7 +144,7 @@ describe('the route table', () => {
     }
   });
 
-  it.each(Object.keys(TABLE))('%s asks for an identity, unless anyone may use it', async (route) => {
+  it.each(Object.keys(TABLE))('the route %s asks for an identity, unless anyone may use it', async (route) => {
     const { status, type } = await ask(route);
     if (TABLE[route]!.includes('anyone')) expect(status).toBeLessThan(500);
     else {
@@ -153,14 +153,14 @@ describe('the route table', () => {
     }
   });
 
-  it('guards the HEAD of a route as it guards its GET', async () => {
+  it('the route table guards the HEAD of a route as it guards its GET', async () => {
     const head = async (token?: string) => (await ask('HEAD /audit/entries', token)).status;
     const asNobody = await app.inject({ method: 'HEAD', url: '/audit/entries' });
     expect(asNobody.statusCode).toBe(401);
     await expect(head(tokenOf('auditor'))).resolves.toBe(200);
   });
 
-  it('has nothing beside it: another address is a 404 for everybody', async () => {
+  it('the route table has nothing beside it: another address is a 404 for everybody', async () => {
     expect(await ask('GET /admin', tokenOf('platform'))).toEqual({ status: 404, type: 'urn:mayfly:problem:not_found' });
   });
 });
@@ -171,7 +171,7 @@ describe('an address that is known', () => {
     (address) => address !== '/templates/lint',
   );
 
-  it.each(addresses)('%s refuses every other method, and says which it takes', async (address) => {
+  it.each(addresses)('the address %s refuses every other method, and lists its own', async (address) => {
     const taken = Object.keys(TABLE).flatMap((route) => {
       const [method = '', of] = route.split(' ');
       return of === address ? [method, ...(method === 'GET' ? ['HEAD'] : [])] : [];
@@ -196,7 +196,7 @@ describe('an address that is known', () => {
 });
 
 describe('a route that states no permission', () => {
-  it('is refused to everybody, and does not run', async () => {
+  it('a route that states no permission is refused to everybody, and does not run', async () => {
     let ran = false;
     @Controller('bare')
     class BareController {

@@ -139,7 +139,7 @@ describe('settings of the database, the role and the server', () => {
     ['the roles', ['ROLE mayfly_app', 'ROLE mayfly_crm', 'ROLE postgres'], everything],
     ['the roles, east of UTC', ['ROLE mayfly_app', 'ROLE mayfly_crm'], [['timezone', 'Asia/Kolkata']]],
     ['the server', ['SYSTEM'], everything],
-  ])('of %s decide nothing', async (_, subjects, settings) => {
+  ])('settings of %s do not change a session', async (_, subjects, settings) => {
     const undo = subjects.map((subject) =>
       subject === 'SYSTEM' ? 'ALTER SYSTEM RESET ALL' : `ALTER ${subject} RESET ALL`,
     );
@@ -195,7 +195,7 @@ describe('the environment of the service', () => {
   }, START_TIMEOUT);
   afterAll(() => scene.close());
 
-  it('decides nothing: PG* variables, locale and zone', async () => {
+  it('the environment of the service decides nothing: PG* variables, locale and zone', async () => {
     const [port, password] = ['port', 'postgres.password'].map((name) =>
       readFileSync(join(scene.dataDir, 'postgres', name), 'utf8').trim(),
     );

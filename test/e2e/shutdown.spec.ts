@@ -57,7 +57,7 @@ describe('SIGTERM', () => {
   });
   afterAll(() => scene.close());
 
-  it('lets requests in flight finish or refuses them; what was granted is whole, and nothing else is left', async () => {
+  it('SIGTERM lets requests in flight finish or refuses them, and leaves only whole grants', async () => {
     const broker = await scene.start();
     const token = await scene.agentToken('support-agent');
     const asking = Array.from({ length: IN_FLIGHT }, () =>
@@ -85,7 +85,7 @@ describe('SIGTERM', () => {
     await stopIn(STOP_SECONDS, next);
   });
 
-  it('answers a request that is being processed, and tells its peer that the connection ends', async () => {
+  it('SIGTERM answers a request that is being processed, and tells its peer that the connection ends', async () => {
     const broker = await scene.start();
     const token = await scene.agentToken('support-agent');
     const holder = new pg.Client({ connectionString: scene.database.adminUrl });
@@ -105,7 +105,7 @@ describe('SIGTERM', () => {
     expect(await broker.exited).toEqual(LEFT);
   });
 
-  it('of a service with nothing to do is quick, right after its start, too', async () => {
+  it('SIGTERM of a service with nothing to do is quick, right after its start, too', async () => {
     await stopIn(5, await scene.start());
   });
 });
@@ -124,7 +124,7 @@ describe('the embedded default', () => {
 
   const isDown = ({ dataDir }: EmbeddedScene) => !existsSync(join(dataDir, 'postgres', 'data', 'postmaster.pid'));
 
-  it('leaves in good order, PostgreSQL included, when it is told to stop while it starts', async () => {
+  it('the embedded default stops cleanly with its PostgreSQL when it is signalled during the start', async () => {
     const starting = neighbour.start();
     const server = join(neighbour.dataDir, 'postgres', 'data', 'postmaster.pid');
     await until('PostgreSQL is being started', 30, () => Promise.resolve(existsSync(server)));
@@ -133,7 +133,7 @@ describe('the embedded default', () => {
     expect(isDown(neighbour)).toBe(true);
   });
 
-  it('leaves at once, PostgreSQL included, whatever connections are open that have nothing to be answered', async () => {
+  it('the embedded default leaves at once, PostgreSQL included, whatever connections are open that have nothing to be answered', async () => {
     const broker = await neighbour.start();
     const request = (first: string, ...more: string[]) => [first, 'Host: localhost', ...more].join('\r\n');
     const whole = `${request('GET /openapi.json HTTP/1.1')}\r\n\r\n`;
@@ -149,7 +149,7 @@ describe('the embedded default', () => {
     peers.forEach((peer) => peer.destroy());
   });
 
-  it('outlives kill -9: the next start takes its PostgreSQL over, and a granted task can be completed', async () => {
+  it('the embedded default outlives kill -9: the next start takes its PostgreSQL over, and a granted task can be completed', async () => {
     const first = await scene.start();
     const token = await scene.agentToken('support-agent');
     const task = await grant(first, token);
@@ -165,7 +165,7 @@ describe('the embedded default', () => {
     await expect(rowsOf(secretOf(task, 'db', 'url'), 'SELECT 1')).rejects.toMatchObject({ code: 'ECONNREFUSED' });
   });
 
-  it('runs beside another copy with a port and a directory of its own, and each is blind to the other', async () => {
+  it('the embedded default runs beside another copy with a port and a directory of its own, and each is blind to the other', async () => {
     const [one, other] = await Promise.all([scene.start(), neighbour.start()]);
     const [mine, theirs] = [await scene.agentToken('support-agent'), await neighbour.agentToken('support-agent')];
     const [task, another] = [await grant(one, mine), await grant(other, theirs)];
@@ -176,11 +176,11 @@ describe('the embedded default', () => {
     expect(await one.send(`POST /tasks/${task.id}/complete`, { token: mine })).toMatchObject({ status: 200 });
   });
 
-  it('refuses to start twice on one directory, and says what to do', async () => {
+  it('the embedded default refuses to start twice on one directory, and says what to do', async () => {
     await expect(scene.start()).rejects.toThrow(/MAYFLY_DATA_DIR and PORT/);
   });
 
-  it('starts again after a stop, with everything that it had granted', async () => {
+  it('the embedded default starts again after a stop, with everything that it had granted', async () => {
     const broker = await neighbour.start();
     const auditor = await neighbour.personToken('auditor');
     const { body } = await broker.send('GET /issuances', { token: auditor });

@@ -25,7 +25,7 @@ describe.each(SETS)('the documents in %s, beside the starter files', (directory)
   const named = (kind: string) => documents.filter((document) => document.kind === kind);
   const nameOf = ({ metadata }: JsonObject) => (metadata as JsonObject).name as string;
 
-  it('are taken by the providers that they are for', async () => {
+  it('the documents of a back end are taken by the providers that they are for', async () => {
     for (const connection of named('Connection')) {
       const token = broker.personToken('platform');
       const { body } = await broker.send(`GET /connections/${nameOf(connection)}`, { token });
@@ -34,7 +34,7 @@ describe.each(SETS)('the documents in %s, beside the starter files', (directory)
     expect(named('Connection').map(nameOf).sort()).toEqual(['aws-crm', 'vault-main']);
   });
 
-  it('have templates against which the linter holds nothing but that they end in /*', async () => {
+  it('the documents of a back end have templates against which the linter holds nothing but that they end in /*', async () => {
     const found: Record<string, unknown> = {};
     for (const template of named('TaskTemplate')) {
       const { status, body } = await broker.send('POST /templates/lint', {
@@ -49,7 +49,7 @@ describe.each(SETS)('the documents in %s, beside the starter files', (directory)
     expect(found).toEqual({ 'support-export-bucket': ['MF208', 'MF208'], 'warehouse-write': [] });
   });
 
-  it('are for agents that the starter files have', async () => {
+  it('the documents of a back end are for agents that the starter files have', async () => {
     for (const [agent, template] of [
       ['support-agent', 'support-export-bucket'],
       ['code-agent', 'warehouse-write'],

@@ -82,7 +82,7 @@ const INJECTIONS = [
 ];
 
 describe.each(STARTERS)('$template', ({ template, subjects, elsewhere, parameters, ...api }) => {
-  it.each(subjects)('is for %s, whose token says exactly what it may do', async (subject) => {
+  it.each(subjects)('a starter template is for %s, whose token says exactly what it may do', async (subject) => {
     const task = await grant(mayfly, mayfly.agentToken(subject), { template, parameters, purpose: 'work' });
     const token = secretOf(task, api.credential, 'token');
     const shown = await introspect(api.server, token);
@@ -95,7 +95,7 @@ describe.each(STARTERS)('$template', ({ template, subjects, elsewhere, parameter
   });
 
   it.each(AGENTS.filter((agent) => !subjects.some((subject) => agent.startsWith(subject))))(
-    'is refused to %s by the rule that says so',
+    'a starter template is refused to %s by the rule that says so',
     async (subject) => {
       const answer = await ask(subject, template, parameters);
       expect(answer).toMatchObject({ status: 403, body: { control: 'template-requesters' } });
@@ -104,7 +104,7 @@ describe.each(STARTERS)('$template', ({ template, subjects, elsewhere, parameter
     },
   );
 
-  it('is refused to its own agent in a runtime that it does not name', async () => {
+  it('a starter template is refused to its own agent in a runtime that it does not name', async () => {
     if (elsewhere === undefined) return;
     expect(await ask(elsewhere, template, parameters)).toMatchObject({
       status: 403,
@@ -117,7 +117,7 @@ describe.each(STARTERS)('$template', ({ template, subjects, elsewhere, parameter
     ['one of a prototype', JSON.parse(`{"__proto__": {"region": "apac"}, "constructor": 1}`)],
     ['a list', ['emea']],
     ['a text', 'emea'],
-  ])('takes no parameter but its own: %s', async (_, wrong) => {
+  ])('a starter template takes no parameter but its own: %s', async (_, wrong) => {
     const { status } = await ask(subjects[0] ?? '', template, wrong);
     expect([400, 422]).toContain(status);
   });
@@ -128,7 +128,7 @@ describe.each([
   ['code-write-repo', 'code-agent', 'repository'],
 ])('a parameter of %s', (template, subject, name) => {
   it.each(INJECTIONS.map((text) => [JSON.stringify(text).slice(0, 40), text] as const))(
-    'is refused: %s',
+    'a parameter of a starter template is refused: %s',
     async (_, text) => {
       const roles = await leaseRoles(targetUrl);
       const answer = await ask(subject, template, { [name]: text });
@@ -140,18 +140,18 @@ describe.each([
     },
   );
 
-  it('is refused with a NUL in it before anything looks at it', async () => {
+  it('a parameter of a starter template is refused with a NUL in it before anything looks at it', async () => {
     expect(await ask(subject, template, { [name]: 'emea\u0000' })).toMatchObject({ status: 400 });
   });
 
   it.each([[null], [true], [7], [['emea']], [{ $param: name }], [{ toString: 'emea' }]])(
-    'is refused as another type: %j',
+    'a parameter of a starter template is refused as another type: %j',
     async (value) => {
       expect(await ask(subject, template, { [name]: value })).toMatchObject({ status: 422 });
     },
   );
 
-  it('is refused when it is missing', async () => {
+  it('a parameter of a starter template is refused when it is missing', async () => {
     expect(await ask(subject, template, {})).toMatchObject({ status: 422 });
   });
 });
@@ -160,20 +160,23 @@ describe('the database role of support-read-cases', () => {
   it.each([
     ['emea', 'apac'],
     ['apac', 'emea'],
-  ])('for %s reaches its three tables, and neither %s nor hr.salaries', async (region, other) => {
-    const token = mayfly.agentToken('support-agent');
-    const body = { template: 'support-read-cases', parameters: { region }, purpose: 'work' };
-    const url = secretOf(await grant(mayfly, token, body), 'db', 'url');
-    const reachable = await rowsOf(
-      url,
-      `SELECT table_schema || '.' || table_name || ' ' || privilege_type AS it FROM information_schema.table_privileges
+  ])(
+    'the database role of support-read-cases for %s reaches its three tables, and neither %s nor hr.salaries',
+    async (region, other) => {
+      const token = mayfly.agentToken('support-agent');
+      const body = { template: 'support-read-cases', parameters: { region }, purpose: 'work' };
+      const url = secretOf(await grant(mayfly, token, body), 'db', 'url');
+      const reachable = await rowsOf(
+        url,
+        `SELECT table_schema || '.' || table_name || ' ' || privilege_type AS it FROM information_schema.table_privileges
        WHERE table_schema NOT IN ('pg_catalog', 'information_schema') ORDER BY 1`,
-    );
-    const tables = ['case_notes', 'cases', 'customers'];
-    expect(reachable).toEqual(tables.map((table) => ({ it: `${region}.${table} SELECT` })));
-    for (const table of [...tables.map((name) => `${other}.${name}`), 'hr.salaries', 'pg_catalog.pg_authid']) {
-      await expect(rowsOf(url, `SELECT * FROM ${table}`)).rejects.toMatchObject({ code: '42501' });
-    }
-    await expect(rowsOf(url, 'SET ROLE mayfly_crm')).rejects.toMatchObject({ code: '42501' });
-  });
+      );
+      const tables = ['case_notes', 'cases', 'customers'];
+      expect(reachable).toEqual(tables.map((table) => ({ it: `${region}.${table} SELECT` })));
+      for (const table of [...tables.map((name) => `${other}.${name}`), 'hr.salaries', 'pg_catalog.pg_authid']) {
+        await expect(rowsOf(url, `SELECT * FROM ${table}`)).rejects.toMatchObject({ code: '42501' });
+      }
+      await expect(rowsOf(url, 'SET ROLE mayfly_crm')).rejects.toMatchObject({ code: '42501' });
+    },
+  );
 });

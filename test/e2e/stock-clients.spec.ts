@@ -108,14 +108,14 @@ credential_process = ${process.execPath} ${MAYFLY} aws-credentials --template su
   const tasks = () =>
     rowsOf<{ id: string; state: string }>(broker.database.adminUrl, 'SELECT id, state FROM task ORDER BY created_at');
 
-  it('copies what the template allows by `credential_process`, and is refused the neighbouring prefix', async () => {
+  it('the AWS command line copies what the template allows by `credential_process`, and is refused the neighbouring prefix', async () => {
     expect(await copy('reports/1')).toMatchObject({ status: 0, stdout: 'one' });
     const refused = await copy('private/1');
     expect(refused.status).not.toBe(0);
     expect(refused.stdout).toBe('');
   });
 
-  it('copies thirty files by one task, which `--end` completes', async () => {
+  it('the AWS command line copies thirty files by one task, which `--end` completes', async () => {
     const before = (await tasks()).length;
     await shell.run(MAYFLY_END[0], ...MAYFLY_END.slice(1));
     mkdirSync(join(shell.home, 'files'));
@@ -131,7 +131,7 @@ credential_process = ${process.execPath} ${MAYFLY} aws-credentials --template su
     expect(body).toMatchObject({ endCause: 'completed' });
   });
 
-  it('is refused everything within the window after `complete`', async () => {
+  it('the AWS command line is refused everything within the window after `complete`', async () => {
     const command = `${AWS!} --endpoint-url ${target.aws.endpoint} s3 cp s3://${target.bucket}/reports/1 - > copied; env > variables`;
     const exec = [MAYFLY, 'exec', '--template', 'support-export-bucket', '--', 'sh', '-c', command];
     const ran = await shell.run(process.execPath, ...exec);
@@ -158,7 +158,7 @@ credential_process = ${process.execPath} ${MAYFLY} aws-credentials --template su
     });
   });
 
-  it('keeps the exit code of the command, and tells the broker that it failed', async () => {
+  it('the AWS command line keeps the exit code of the command, and tells the broker that it failed', async () => {
     const ran = await shell.run(
       process.execPath,
       MAYFLY,
@@ -205,7 +205,7 @@ describe.each(withPsql)('psql through mayfly exec, with a login of %s', (_, star
     return [MAYFLY, 'exec', '--template', 'warehouse-read', ...database, '--', ...command];
   };
 
-  it('reads unchanged what the login may read, and nothing else; afterwards nobody is left', async () => {
+  it('psql through mayfly exec reads only what the login may read, and leaves no session behind', async () => {
     const ran = await shell.run(process.execPath, ...exec(PSQL!, '-Atc', 'SELECT note FROM emea.customers'));
     expect(ran).toMatchObject({ status: 0, stdout: 'one\n' });
     const refused = await shell.run(process.execPath, ...exec(PSQL!, '-Atc', 'SELECT note FROM emea.salaries'));
@@ -214,7 +214,7 @@ describe.each(withPsql)('psql through mayfly exec, with a login of %s', (_, star
     await until('every user is gone', 15, async () => (await target.users()).length === 0);
   });
 
-  it('loses its session by the missing heartbeat when mayfly exec is killed', async () => {
+  it('psql through mayfly exec loses its session by the missing heartbeat when mayfly exec is killed', async () => {
     const running = shell.start(process.execPath, ...exec(PSQL!, '-Atc', 'SELECT pg_sleep(600)'));
     await until('the session is open', 15, async () => {
       const [user] = await target.users();

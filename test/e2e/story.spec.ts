@@ -38,7 +38,7 @@ describe('a granted task', () => {
   });
   afterAll(() => after(task, 'complete'));
 
-  it('reads its three tables', async () => {
+  it('a granted task reads its three tables', async () => {
     for (const table of ['customers', 'cases', 'case_notes']) {
       expect((await rowsOf(url, `SELECT * FROM emea.${table}`)).length).toBeGreaterThan(0);
     }
@@ -52,15 +52,15 @@ describe('a granted task', () => {
     "UPDATE emea.cases SET status = 'closed'",
     'CREATE TABLE emea.mine ()',
     'CREATE ROLE another',
-  ])('is refused at the target: %s', async (statement) => {
+  ])('a granted task is refused at the target: %s', async (statement) => {
     await expect(rowsOf(url, statement)).rejects.toMatchObject({ code: '42501' });
   });
 
-  it('has a token that introspection shows alive', async () => {
+  it('a granted task has a token that introspection shows alive', async () => {
     expect(await isActive(secretOf(task, 'api', 'token'))).toBe(true);
   });
 
-  it('shows its secrets in the answer that granted it and never again', async () => {
+  it('a granted task shows its secrets in the answer that granted it and never again', async () => {
     const { body } = await mayfly.send(`GET /tasks/${task.id}`, { token: agent() });
     expect(body).toMatchObject({ id: task.id, state: 'active' });
     const text = JSON.stringify(body);
@@ -79,37 +79,43 @@ describe('a granted task', () => {
     ['an operator', () => mayfly.personToken('operator'), 200],
     ['an auditor', () => mayfly.personToken('auditor'), 200],
     ['the platform team', () => mayfly.personToken('platform'), 403],
-  ])('is seen by %s as it should be', async (_, token, status) => {
+  ])('a granted task is seen by %s as it should be', async (_, token, status) => {
     expect(await mayfly.send(`GET /tasks/${task.id}`, { token: token() })).toMatchObject({ status });
   });
 
-  it.each(['complete', 'renew', 'heartbeat'])('is not there for another agent that wants to %s it', async (step) => {
-    const answer = await mayfly.send(`POST /tasks/${task.id}/${step}`, { token: mayfly.agentToken('code-agent') });
-    expect(answer).toMatchObject({ status: 404, body: { detail: `there is no task \`${task.id}\`` } });
-  });
+  it.each(['complete', 'renew', 'heartbeat'])(
+    'a granted task is not there for another agent that wants to %s it',
+    async (step) => {
+      const answer = await mayfly.send(`POST /tasks/${task.id}/${step}`, { token: mayfly.agentToken('code-agent') });
+      expect(answer).toMatchObject({ status: 404, body: { detail: `there is no task \`${task.id}\`` } });
+    },
+  );
 });
 
 describe('the end of a task', () => {
   it.each([
     ['complete', undefined, 'completed'],
     ['fail', { reason: 'the ticket was withdrawn' }, 'failed'],
-  ])('by %s ends the open session, the role and the token before it is answered', async (step, body, state) => {
-    const task = await grant(mayfly, agent());
-    const session = await openTransaction(secretOf(task, 'db', 'url'));
-    const asked = performance.now();
-    const call = { token: agent(), ...(body === undefined ? {} : { body }) };
-    const answer = await mayfly.send(`POST /tasks/${task.id}/${step}`, call);
-    const answered = performance.now();
-    expect(answer).toMatchObject({ status: 200, body: { state, endCause: state } });
-    expect(statesOf(taskIn(answer))).toEqual({ db: 'revoked', api: 'revoked' });
-    const ended = await session.ended;
-    console.log(`${step}: session dead ${ms(ended - asked)} after the request, answer after ${ms(answered - asked)}`);
-    expect(await leaseRoles(targetUrl)).not.toContain(roleOf(leaseIdOf(task, 'db')));
-    await expect(rowsOf(secretOf(task, 'db', 'url'), 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
-    expect(await isActive(secretOf(task, 'api', 'token'))).toBe(false);
-  });
+  ])(
+    'the end of a task by %s ends the open session, the role and the token before it is answered',
+    async (step, body, state) => {
+      const task = await grant(mayfly, agent());
+      const session = await openTransaction(secretOf(task, 'db', 'url'));
+      const asked = performance.now();
+      const call = { token: agent(), ...(body === undefined ? {} : { body }) };
+      const answer = await mayfly.send(`POST /tasks/${task.id}/${step}`, call);
+      const answered = performance.now();
+      expect(answer).toMatchObject({ status: 200, body: { state, endCause: state } });
+      expect(statesOf(taskIn(answer))).toEqual({ db: 'revoked', api: 'revoked' });
+      const ended = await session.ended;
+      console.log(`${step}: session dead ${ms(ended - asked)} after the request, answer after ${ms(answered - asked)}`);
+      expect(await leaseRoles(targetUrl)).not.toContain(roleOf(leaseIdOf(task, 'db')));
+      await expect(rowsOf(secretOf(task, 'db', 'url'), 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
+      expect(await isActive(secretOf(task, 'api', 'token'))).toBe(false);
+    },
+  );
 
-  it('by an operator is a revocation, and by anybody else is refused', async () => {
+  it('the end of a task by an operator is a revocation, and by anybody else is refused', async () => {
     const task = await grant(mayfly, agent());
     for (const token of [agent(), mayfly.personToken('auditor'), mayfly.personToken('platform')]) {
       expect(await mayfly.send(`DELETE /tasks/${task.id}`, { token })).toMatchObject({ status: 403 });
@@ -119,7 +125,7 @@ describe('the end of a task', () => {
     expect(await leaseRoles(targetUrl)).not.toContain(roleOf(leaseIdOf(task, 'db')));
   });
 
-  it('is recorded once: what comes later changes nothing', async () => {
+  it('the end of a task is recorded once: what comes later changes nothing', async () => {
     const task = await grant(mayfly, agent());
     await after(task, 'complete');
     const answer = await mayfly.send(`DELETE /tasks/${task.id}`, { token: mayfly.personToken('operator') });
@@ -133,14 +139,14 @@ describe('the end of a task', () => {
   it.each<[string, object, number | undefined]>([
     ['says how long it waits for a sign of life', { template: 'watched', purpose: 'work for long' }, 5],
     ['says nothing of signs of life that its template does not ask for', READ_EMEA, undefined],
-  ])('%s, in the answer that grants and in each view', async (_what, body, seconds) => {
+  ])('a lease shows %s, in the answer that grants and in each view', async (_what, body, seconds) => {
     const task = await grant(mayfly, agent(), body);
     const { body: seen } = await mayfly.send(`GET /tasks/${task.id}`, { token: agent() });
     expect([task, seen].map(({ heartbeatTimeoutSeconds }) => heartbeatTimeoutSeconds)).toEqual([seconds, seconds]);
     await after(task, 'complete');
   });
 
-  it('comes by itself when heartbeats stop', async () => {
+  it('the end of a task comes by itself when heartbeats stop', async () => {
     const body = { template: 'watched', purpose: 'work for long', ttlSeconds: 300 };
     const task = await grant(mayfly, agent(), body);
     const session = await openTransaction(secretOf(task, 'db', 'url'));
@@ -156,7 +162,7 @@ describe('the end of a task', () => {
 });
 
 describe('renewal', () => {
-  it('moves the deadline here and at the target, and never past the longest life of the template', async () => {
+  it('renewal moves the deadline here and at the target, and never past the longest life of the template', async () => {
     const task = await grant(mayfly, agent(), { ...READ_EMEA, ttlSeconds: 60 });
     const role = roleOf(leaseIdOf(task, 'db'));
     const before = await validUntil(targetUrl, role);
@@ -182,12 +188,18 @@ describe('renewal', () => {
 });
 
 describe('who may ask', () => {
-  it.each(['platform', 'approver', 'operator', 'auditor'] as const)('a person (%s) may not', async (role) => {
-    const answer = await mayfly.send('POST /tasks', { token: mayfly.personToken(role), body: READ_EMEA });
-    expect(answer).toMatchObject({ status: 403, body: { detail: expect.stringContaining('this route is for agent') } });
-  });
+  it.each(['platform', 'approver', 'operator', 'auditor'] as const)(
+    'a person (%s) may not ask for a task',
+    async (role) => {
+      const answer = await mayfly.send('POST /tasks', { token: mayfly.personToken(role), body: READ_EMEA });
+      expect(answer).toMatchObject({
+        status: 403,
+        body: { detail: expect.stringContaining('this route is for agent') },
+      });
+    },
+  );
 
-  it('the same agent from another runtime may not, and is told which rule says so', async () => {
+  it('an agent in another runtime may not ask, and the refusal names the rule', async () => {
     const token = mayfly.agentToken('support-agent/ci');
     expect((await mayfly.send('GET /me', { token })).body).toMatchObject({ runtime: 'ci-runner' });
     const answer = await mayfly.send('POST /tasks', { token, body: READ_EMEA });

@@ -44,7 +44,7 @@ function ask(template: string, ttlSeconds = 60) {
 }
 
 describe('a draft', () => {
-  it('grants nothing, and is shown with its author and its entity tag', async () => {
+  it('a draft grants nothing, and is shown with its author and its entity tag', async () => {
     const created = await send('POST /templates', templateDocument('drafted'));
     expect(created).toMatchObject({ status: 201, body: { state: 'draft', currentVersion: null, inForce: null } });
     expect(created.headers.get('location')).toBe('/templates/drafted');
@@ -60,7 +60,7 @@ describe('a draft', () => {
     expect(await send('POST /templates', templateDocument('drafted'))).toMatchObject({ status: 409 });
   });
 
-  it('is replaced only with the entity tag of what is there', async () => {
+  it('a draft is replaced only with its current entity tag', async () => {
     const next = templateDocument('drafted', { description: 'Read more cases.' });
     expect(await send('PUT /templates/drafted', next)).toMatchObject({ status: 428 });
     expect(await send('PUT /templates/drafted', next, { 'if-match': '"9"' })).toMatchObject({ status: 412 });
@@ -71,7 +71,7 @@ describe('a draft', () => {
     });
   });
 
-  it('is refused with the places that are wrong', async () => {
+  it('a draft is refused with the places that are wrong', async () => {
     const wrong = templateDocument('wrong', { lifetime: { defaultSeconds: 0, maxSeconds: 60 } });
     const answer = await send('POST /templates', wrong);
     expect(answer).toMatchObject({ status: 422, body: { errors: [{ pointer: '/spec/lifetime/defaultSeconds' }] } });
@@ -79,7 +79,7 @@ describe('a draft', () => {
 });
 
 describe('publishing', () => {
-  it('needs another person than the author, and the denial is on record', async () => {
+  it('publishing needs another person than the author, and the denial is on record', async () => {
     await send('POST /templates', templateDocument('four-eyes'));
     const refused = await sendNow('POST /templates/four-eyes/publish');
     expect(refused).toMatchObject({ status: 403, body: { control: 'four-eyes' } });
@@ -97,7 +97,7 @@ describe('publishing', () => {
     expect(await ask('four-eyes')).toMatchObject({ status: 201, body: { template: { version: 1 } } });
   });
 
-  it('needs somebody who changed no part of the draft, whoever began it or changed it last', async () => {
+  it('publishing needs a person who changed no part of the draft', async () => {
     await send('POST /templates', templateDocument('passed-on'));
     const other = templateDocument('passed-on', { description: 'Other.' });
     await sendNow('PUT /templates/passed-on', other, publisher);
@@ -115,7 +115,7 @@ describe('publishing', () => {
     expect(answer).toMatchObject({ status: 200, body: { draft: null } });
   });
 
-  it('begins anew with a draft that is what is in force', async () => {
+  it('publishing begins again with a draft that equals the version in force', async () => {
     await published('begun-anew');
     const change = (description: string, token: string) =>
       sendNow('PUT /templates/begun-anew', templateDocument('begun-anew', { description }), token);
@@ -127,7 +127,7 @@ describe('publishing', () => {
     expect(await sendNow('POST /templates/begun-anew/publish', undefined, publisher)).toMatchObject({ status: 200 });
   });
 
-  it('publishes the draft that was read, or nothing', async () => {
+  it('publishing publishes the draft that was read, or nothing', async () => {
     await send('POST /templates', templateDocument('raced'));
     const publish = (headers: Headers) => send('POST /templates/raced/publish', undefined, headers, publisher);
     expect(await publish({})).toMatchObject({ status: 428 });
@@ -138,7 +138,7 @@ describe('publishing', () => {
     expect(await publish({ 'if-match': '"3"' })).toMatchObject({ status: 409 });
   });
 
-  it('refuses what the linter refuses, by rule and place', async () => {
+  it('publishing refuses what the linter refuses, by rule and place', async () => {
     const bad = templateDocument('linted', { credentials: [databaseCredential('nowhere')] });
     const findings = (await send('POST /templates/lint', bad)).body.findings as JsonObject[];
     const errors = findings.filter(({ severity }) => severity === 'error');
@@ -158,7 +158,7 @@ describe('publishing', () => {
 });
 
 describe('a published version', () => {
-  it('stays as it is, whoever asks the database', async () => {
+  it('a published version cannot be changed in the database by any role', async () => {
     await published('kept');
     const change = `UPDATE template_version SET spec = '{}' WHERE name = 'kept'`;
     for (const url of [broker.database.url, broker.database.adminUrl]) {
@@ -167,7 +167,7 @@ describe('a published version', () => {
     }
   });
 
-  it('stays with the tasks that run, while new ones get the next', async () => {
+  it('a published version stays with the tasks that run, while new ones get the next', async () => {
     await published('renewed');
     const running = (await ask('renewed')).body;
     const shorter = templateDocument('renewed', { lifetime: { defaultSeconds: 30, maxSeconds: 30 } });
@@ -180,7 +180,7 @@ describe('a published version', () => {
     expect(kept.body).toMatchObject({ state: 'active', template: { version: 1 }, expiresAt: running.expiresAt });
   });
 
-  it('is listed, the newest first, and compared with others and with the draft', async () => {
+  it('a published version is listed, the newest first, and compared with others and with the draft', async () => {
     await sendNow('PUT /templates/renewed', templateDocument('renewed', { description: 'A third time.' }));
     const page = (await send('GET /templates/renewed/versions?limit=1')).body;
     expect(page.items).toMatchObject([{ version: 2 }]);
@@ -205,7 +205,7 @@ describe('a published version', () => {
 });
 
 describe('a retired template', () => {
-  it('grants nothing new and changes no more; what runs, runs on', async () => {
+  it('a retired template grants nothing new and changes no more; what runs, runs on', async () => {
     await published('ended');
     const running = (await ask('ended')).body;
     expect(await send('POST /templates/ended/retire')).toMatchObject({ status: 200, body: { state: 'retired' } });
@@ -223,26 +223,29 @@ describe('templates', () => {
   const READS = ['', '/kept', '/kept/versions', '/kept/versions/1', '/kept/diff?from=1&to=1'];
   const WRITES = ['POST /templates', 'POST /templates/lint', 'PUT /templates/kept', 'POST /templates/kept/publish'];
 
-  it.each(['operator', 'auditor', 'approver'] as const)('are read and not written by the role %s', async (role) => {
-    const token = broker.personToken(role);
-    for (const path of READS) {
-      expect(await broker.send(`GET /templates${path}`, { token })).toMatchObject({ status: 200 });
-    }
-    for (const route of [...WRITES, 'POST /templates/kept/retire']) {
-      const headers = { 'if-match': '*' };
-      const answer = await broker.send(route, { token, headers, body: templateDocument('kept') });
-      expect(answer).toMatchObject({ status: 403 });
-    }
-  });
+  it.each(['operator', 'auditor', 'approver'] as const)(
+    'templates are read and not written by the role %s',
+    async (role) => {
+      const token = broker.personToken(role);
+      for (const path of READS) {
+        expect(await broker.send(`GET /templates${path}`, { token })).toMatchObject({ status: 200 });
+      }
+      for (const route of [...WRITES, 'POST /templates/kept/retire']) {
+        const headers = { 'if-match': '*' };
+        const answer = await broker.send(route, { token, headers, body: templateDocument('kept') });
+        expect(answer).toMatchObject({ status: 403 });
+      }
+    },
+  );
 
-  it('show no agent their policy', async () => {
+  it('templates show no agent their policy', async () => {
     const token = broker.agentToken('first');
     for (const path of [...READS, '/drafted/draft']) {
       expect(await broker.send(`GET /templates${path}`, { token })).toMatchObject({ status: 403 });
     }
   });
 
-  it('are listed by name', async () => {
+  it('templates are listed by name', async () => {
     const { body } = await send('GET /templates?limit=200');
     const names = (body.items as JsonObject[]).map(({ name }) => name);
     expect(names).toEqual([...names].sort());

@@ -61,7 +61,7 @@ const taskState = async (taskId: string): Promise<JsonObject> =>
   (await mayfly.send(`GET /tasks/${taskId}`, { token: mayfly.personToken('auditor') })).body;
 
 describe('the metadata', () => {
-  it('lead from the issuer to keys that verify a granted token with another implementation', async () => {
+  it('the OAuth metadata lead from the issuer to keys that verify a granted token with another implementation', async () => {
     const metadata = await mayfly.send('GET /.well-known/oauth-authorization-server');
     expect(metadata.body).toMatchObject({
       issuer: PUBLIC_URL,
@@ -79,14 +79,14 @@ describe('the metadata', () => {
     expect(payload.jti).toBe(leaseId);
   });
 
-  it('publish no private member of any key', async () => {
+  it('the OAuth metadata publish no private member of any key', async () => {
     const { body } = await mayfly.send('GET /.well-known/jwks.json');
     expect(JSON.stringify(body)).not.toMatch(/"(d|p|q|k)":/);
   });
 });
 
 describe('introspection over HTTP', () => {
-  it('shows a resource server a living token, and is not to be stored', async () => {
+  it('introspection over HTTP shows a resource server a living token, and is not to be stored', async () => {
     const { token, taskId, leaseId } = await grant();
     const answer = await introspect(server(), token);
     expect(answer.status).toBe(200);
@@ -104,21 +104,24 @@ describe('introspection over HTTP', () => {
     ['the resource server of another audience', () => mayfly.agentToken('mail-api')],
     ['a workload that is no resource server', () => mayfly.agentToken('stranger')],
     ['another agent', () => mayfly.agentToken('other-agent')],
-  ])('shows %s nothing, as if there were no such token', async (_, caller) => {
+  ])('introspection over HTTP shows %s nothing, as if there were no such token', async (_, caller) => {
     const { token } = await grant();
     const answer = await introspect(caller(), token);
     expect([answer.status, answer.text]).toEqual([200, DEAD]);
     expect((await introspect(caller(), 'no token')).text).toBe(answer.text);
   });
 
-  it.each(['complete', 'fail'])('shows a token dead as soon as its task was ended: %s', async (step) => {
-    const { token, taskId } = await grant();
-    const body = step === 'fail' ? { body: { reason: 'it did not work' } } : {};
-    await mayfly.send(`POST /tasks/${taskId}/${step}`, { token: mayfly.agentToken('support-agent'), ...body });
-    expect((await introspect(server(), token)).text).toBe(DEAD);
-  });
+  it.each(['complete', 'fail'])(
+    'introspection over HTTP shows a token dead as soon as its task was ended: %s',
+    async (step) => {
+      const { token, taskId } = await grant();
+      const body = step === 'fail' ? { body: { reason: 'it did not work' } } : {};
+      await mayfly.send(`POST /tasks/${taskId}/${step}`, { token: mayfly.agentToken('support-agent'), ...body });
+      expect((await introspect(server(), token)).text).toBe(DEAD);
+    },
+  );
 
-  it('refuses nobody and people without a part in it in the form of OAuth', async () => {
+  it('introspection refuses anonymous callers and people without a role for it, in the form of OAuth', async () => {
     const nobody = await introspect(undefined, 'x');
     expect([nobody.status, bodyOf(nobody)]).toMatchObject([401, { error: 'invalid_client' }]);
     expect(nobody.headers.get('www-authenticate')).toMatch(/^Bearer/);
@@ -126,17 +129,20 @@ describe('introspection over HTTP', () => {
     expect([platform.status, bodyOf(platform)]).toMatchObject([403, { error: 'unauthorized_client' }]);
   });
 
-  it.each(['introspect', 'revoke'])('names the missing token of an empty form: %s', async (route) => {
-    const answer = await postForm(`${mayfly.url}/oauth/${route}`, server(), {});
-    const error_description = expect.stringMatching(/token.*missing/);
-    expect([answer.status, bodyOf(answer)]).toEqual([400, { error: 'invalid_request', error_description }]);
-  });
+  it.each(['introspect', 'revoke'])(
+    'introspection over HTTP names the missing token of an empty form: %s',
+    async (route) => {
+      const answer = await postForm(`${mayfly.url}/oauth/${route}`, server(), {});
+      const error_description = expect.stringMatching(/token.*missing/);
+      expect([answer.status, bodyOf(answer)]).toEqual([400, { error: 'invalid_request', error_description }]);
+    },
+  );
 
   it.each<[string, Record<string, string>]>([
     ['no token', { token_type_hint: 'access_token' }],
     ['an unknown field', { token: 'x', extra: 'y' }],
     ['an overlong token', { token: 'x'.repeat(8_193) }],
-  ])('refuses a form with %s', async (_, form) => {
+  ])('introspection over HTTP refuses a form with %s', async (_, form) => {
     const answer = await postForm(`${mayfly.url}/oauth/introspect`, server(), form);
     expect([answer.status, bodyOf(answer)]).toMatchObject([400, { error: 'invalid_request' }]);
   });
@@ -146,7 +152,7 @@ describe('revocation over HTTP', () => {
   it.each([
     ['its agent', () => mayfly.agentToken('support-agent')],
     ['an operator', () => mayfly.personToken('operator')],
-  ])('by %s ends the whole task', async (_, caller) => {
+  ])('revocation over HTTP by %s ends the whole task', async (_, caller) => {
     const { token, taskId } = await grant();
     const answer = await revoke(caller(), token);
     expect([answer.status, answer.text]).toEqual([200, '']);
@@ -158,21 +164,21 @@ describe('revocation over HTTP', () => {
     ['another agent', () => mayfly.agentToken('other-agent')],
     ['its resource server', server],
     ['an auditor', () => mayfly.personToken('auditor')],
-  ])('by %s changes nothing, and looks as if it had', async (_, caller) => {
+  ])('revocation over HTTP by %s changes nothing, and looks as if it had', async (_, caller) => {
     const { token, taskId } = await grant();
     const answer = await revoke(caller(), token);
     expect([answer.status, answer.text]).toEqual([200, '']);
     expect(await taskState(taskId)).toMatchObject({ state: 'active' });
   });
 
-  it('of what is no token of this service is answered alike', async () => {
+  it('the revocation of a text that is no token of this service gets the same answer', async () => {
     const answer = await revoke(mayfly.agentToken('support-agent'), 'x');
     expect([answer.status, answer.text]).toEqual([200, '']);
   });
 });
 
 describe('with the tables out of reach', () => {
-  it('no token is active: introspection answers 503', async () => {
+  it('introspection without its tables answers 503', async () => {
     const { token } = await grant();
     const owner = new pg.Client({ connectionString: mayfly.database.adminUrl });
     await owner.connect();

@@ -51,12 +51,12 @@ describe.each(vaultServers())('Vault secrets through the whole service, on %s', 
     return url.href;
   };
 
-  it('tries the connection: logs in by its own identity token and finds every right', async () => {
+  it('the service tries the connection: logs in by its own identity token and finds every right', async () => {
     const tested = await broker.send('POST /connections/vault-main/test', { token: broker.personToken('platform') });
     expect(tested.body).toMatchObject({ ok: true, loginAgeSeconds: expect.any(Number) });
   });
 
-  it('grants a database user, and ends it, its sessions, its lease and its token with the task', async () => {
+  it('the service grants a database user, and ends it, its sessions, its lease and its token with the task', async () => {
     const { id, lease } = await ask('warehouse-read');
     expect(lease).toMatchObject({ state: 'active', revocation: 'immediate' });
     const url = loginOf(lease);
@@ -69,13 +69,13 @@ describe.each(vaultServers())('Vault secrets through the whole service, on %s', 
     expect(await target.users()).not.toContain(lease.secret.username);
   });
 
-  it('says of a secret whose open sessions nobody ends that it is propagating, and why', async () => {
+  it('the service says of a secret whose open sessions nobody ends that it is propagating, and why', async () => {
     const { id, lease } = await ask('warehouse-plain');
     expect(lease).toMatchObject({ revocation: 'propagating', revocationNote: expect.stringContaining('session') });
     expect((await send(`POST /tasks/${id}/complete`)).body).toMatchObject({ credentials: [{ state: 'revoked' }] });
   });
 
-  it('renews a secret in place, and takes it back at the new deadline', async () => {
+  it('the service renews a secret in place, and takes it back at the new deadline', async () => {
     const { id, lease } = await ask('warehouse-read', { ttlSeconds: 6 });
     const renewed = await send(`POST /tasks/${id}/renew`, { ttlSeconds: 9 });
     expect(renewed.status).toBe(200);
@@ -86,7 +86,7 @@ describe.each(vaultServers())('Vault secrets through the whole service, on %s', 
     await expect(rows(url, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
   });
 
-  it('warns at publication of a role whose statements end no session', async () => {
+  it('the service warns at publication of a role whose statements end no session', async () => {
     const document = warehouseTemplate('warehouse-linted', 'reader');
     const linted = await broker.send('POST /templates/lint', { token: broker.personToken('platform'), body: document });
     const warnings = (linted.body.findings as { rule: string; detail: string }[]).filter(
@@ -101,7 +101,7 @@ describe.each(vaultServers())('Vault secrets through the whole service, on %s', 
     ['a login', 'auth/token/create'],
     ['a wildcard', 'database/creds/*'],
     ['a query', 'database/creds/reader?list=true'],
-  ])('refuses to publish %s', async (name, path) => {
+  ])('the service refuses to publish %s', async (name, path) => {
     const document = warehouseTemplate('warehouse-hostile', 'reader', { path });
     const linted = await broker.send('POST /templates/lint', { token: broker.personToken('platform'), body: document });
     const errors = (linted.body.findings as { severity: string }[]).filter(({ severity }) => severity === 'error');

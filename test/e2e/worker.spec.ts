@@ -50,7 +50,7 @@ async function jobsLeft(leaseId: string): Promise<number> {
 }
 
 describe('a broker without a worker', () => {
-  it('leaves deadlines and the jobs of the queue to workers, which catch up when there is one', async () => {
+  it('a broker without a worker leaves deadlines and the jobs of the queue to workers, which catch up when there is one', async () => {
     const task = await grant(broker, token, { ...READ_EMEA, ttlSeconds: 4 });
     const leaseId = leaseIdOf(task, 'db');
     const session = await openTransaction(secretOf(task, 'db', 'url'));
@@ -73,25 +73,28 @@ describe('a worker without the API', () => {
   it.each([
     ...['POST /tasks', 'GET /me', 'GET /templates', 'GET /audit/entries', 'POST /oauth/introspect', 'GET /nothing'],
     ...['GET /.well-known/jwks.json', 'GET /federation/jwks.json', 'GET /docs', 'GET /openapi.json'],
-  ])('knows no %s', async (route) => {
+  ])('a worker without the API has no route %s', async (route) => {
     const body = route.startsWith('POST') ? READ_EMEA : undefined;
     const answer = await worker.send(route, { token, body });
     expect(answer).toMatchObject({ status: 404, body: { type: 'urn:mayfly:problem:not_found' } });
     expect(answer.headers.get('content-type')).toMatch(/^application\/problem\+json/);
   });
 
-  it.each(['/healthz', '/readyz', '/metrics'])('can be looked at by %s', async (path) => {
-    expect((await fetch(worker.url + path)).status).toBe(200);
-  });
+  it.each(['/healthz', '/readyz', '/metrics'])(
+    'a worker without the API serves health and metrics at %s',
+    async (path) => {
+      expect((await fetch(worker.url + path)).status).toBe(200);
+    },
+  );
 
-  it('takes back what is due', async () => {
+  it('a worker without the API revokes due leases', async () => {
     const task = await grant(broker, token, { ...READ_EMEA, ttlSeconds: 2 });
     const session = await openTransaction(secretOf(task, 'db', 'url'));
     await session.ended;
     expect(statesOf(await ended(task))).toEqual({ db: 'expired', api: 'expired' });
   });
 
-  it('carries on where the broker that was asked to complete a task could not', async () => {
+  it('a worker without the API carries on where the broker that was asked to complete a task could not', async () => {
     const task = await grant(broker, token);
     const role = roleOf(leaseIdOf(task, 'db'));
     const letGo = await holdRoles(targetUrl);

@@ -9,7 +9,7 @@ describe('the environment', () => {
     ['https://broker.example/', 'https://broker.example'],
     ['https://broker.example/mayfly//', 'https://broker.example/mayfly'],
     ['https://broker.example', 'https://broker.example'],
-  ])('gives the public URL %s as %s, so that paths can follow', (given, publicUrl) => {
+  ])('the environment gives the public URL %s as %s, so that paths can follow', (given, publicUrl) => {
     expect(readConfig({ MAYFLY_PUBLIC_URL: given }).publicUrl).toBe(publicUrl);
   });
 
@@ -18,37 +18,43 @@ describe('the environment', () => {
     ['https://broker.example?', 'leave out the query'],
     ['https://broker.example/#top', 'leave out the query'],
     ['https://mayfly:canary@broker.example', 'leave out the user and the password'],
-  ])('refuses the public URL %s, since an issuer has none of that (RFC 8414 §2)', (MAYFLY_PUBLIC_URL, change) => {
-    const act = () => readConfig({ MAYFLY_PUBLIC_URL });
-    expect(act).toThrow(`MAYFLY_PUBLIC_URL (${change}`);
-    expect(act).not.toThrow(/canary/);
-  });
+  ])(
+    'the environment refuses the public URL %s, since an issuer has none of that (RFC 8414 §2)',
+    (MAYFLY_PUBLIC_URL, change) => {
+      const act = () => readConfig({ MAYFLY_PUBLIC_URL });
+      expect(act).toThrow(`MAYFLY_PUBLIC_URL (${change}`);
+      expect(act).not.toThrow(/canary/);
+    },
+  );
 
-  it.each(['DATABASE_URL', 'MAYFLY_MIGRATION_URL'])('names %s where its sslmode is unknown, never the word', (name) => {
-    const given = { DATABASE_URL: DATABASE, MAYFLY_PUBLIC_URL: 'https://broker.example' };
-    const act = (sslmode: string) => () => readConfig({ ...given, [name]: `${DATABASE}?x=y&sslmode=${sslmode}` });
-    expect(act('canary')).toThrow(`${name} (use one of disable, allow, prefer, require, verify-ca, verify-full, `);
-    expect(act('canary')).not.toThrow(/canary/);
-    expect(act('no-verify')).not.toThrow();
-  });
+  it.each(['DATABASE_URL', 'MAYFLY_MIGRATION_URL'])(
+    'the error for an unknown sslmode names %s and not the value',
+    (name) => {
+      const given = { DATABASE_URL: DATABASE, MAYFLY_PUBLIC_URL: 'https://broker.example' };
+      const act = (sslmode: string) => () => readConfig({ ...given, [name]: `${DATABASE}?x=y&sslmode=${sslmode}` });
+      expect(act('canary')).toThrow(`${name} (use one of disable, allow, prefer, require, verify-ca, verify-full, `);
+      expect(act('canary')).not.toThrow(/canary/);
+      expect(act('no-verify')).not.toThrow();
+    },
+  );
 
-  it('gives whole paths', () => {
+  it('the environment gives whole paths', () => {
     const config = readConfig({ MAYFLY_SECRETS_DIR: 'secrets', MAYFLY_BOOTSTRAP_ISSUER: 'people.yaml' });
     expect(config).toMatchObject({ secretsDir: resolve('secrets'), bootstrapIssuer: resolve('people.yaml') });
     expect(readConfig({})).toMatchObject({ secretsDir: undefined, bootstrapIssuer: undefined });
   });
 
-  it('makes one process serve requests and work in the background, or either of the two', () => {
+  it('the environment makes one process serve requests and work in the background, or either of the two', () => {
     expect(readConfig({})).toMatchObject({ api: true, worker: true });
     expect(readConfig({ MAYFLY_API: 'off' })).toMatchObject({ api: false, worker: true });
     expect(readConfig({ MAYFLY_WORKER: 'off' })).toMatchObject({ api: true, worker: false });
   });
 
-  it('is refused where it leaves a process nothing to do', () => {
+  it('the environment is refused when both API and worker are off', () => {
     expect(() => readConfig({ MAYFLY_API: 'off', MAYFLY_WORKER: 'off' })).toThrow(/MAYFLY_API and MAYFLY_WORKER/);
   });
 
-  it('lets keys be fetched from this machine outside production only, and from where MAYFLY_EGRESS_ALLOW says', () => {
+  it('the environment allows keys from this machine outside production only, and from the entries of MAYFLY_EGRESS_ALLOW', () => {
     const { egressAllow } = readConfig({ MAYFLY_EGRESS_ALLOW: 'keycloak.internal:8443, 10.0.0.0/8' });
     expect(egressAllow.allowsHost('keycloak.internal', 8443)).toBe(true);
     expect(egressAllow.allowsAddress('10.1.2.3', 443)).toBe(true);
@@ -60,14 +66,14 @@ describe('the environment', () => {
     expect(production.egressAllow.allowsHost('localhost', 8080)).toBe(false);
   });
 
-  it('names MAYFLY_EGRESS_ALLOW and the entry that is wrong, never its text', () => {
+  it('the environment names MAYFLY_EGRESS_ALLOW and the entry that is wrong, never its text', () => {
     const act = () => readConfig({ MAYFLY_EGRESS_ALLOW: 'keycloak.internal, 169.254.169.254' });
-    expect(act).toThrow(/MAYFLY_EGRESS_ALLOW \(entry 2: .*stay refused/);
+    expect(act).toThrow(/MAYFLY_EGRESS_ALLOW \(entry 2: .*are always refused/);
     expect(act).not.toThrow(/169/);
   });
 
   it.each([{ DATABASE_URL: DATABASE }, { DATABASE_URL: DATABASE, MAYFLY_WORKER: 'off' }])(
-    'is refused where replicas would issue tokens under names of their own: %j',
+    'the environment is refused when replicas would have different issuers: %j',
     (variables) => {
       expect(() => readConfig(variables)).toThrow(/set MAYFLY_PUBLIC_URL/);
       const publicUrl = 'https://broker.example';
@@ -75,12 +81,12 @@ describe('the environment', () => {
     },
   );
 
-  it('needs no public URL where nothing is served, or where the database is the own one', () => {
+  it('the environment needs no public URL where nothing is served, or where the database is the own one', () => {
     expect(readConfig({ DATABASE_URL: DATABASE, MAYFLY_API: 'off' })).toMatchObject({ publicUrl: undefined });
     expect(readConfig({})).toMatchObject({ publicUrl: undefined });
   });
 
-  it('is refused in production without a public URL, whatever the process does', () => {
+  it('the environment is refused in production without a public URL, whatever the process does', () => {
     const production = { NODE_ENV: 'production', DATABASE_URL: DATABASE, MAYFLY_API: 'off' };
     expect(() => readConfig(production)).toThrow(/production needs .*MAYFLY_PUBLIC_URL/);
   });
@@ -88,7 +94,7 @@ describe('the environment', () => {
   it.each([
     [{ MAYFLY_CONFIG_DIR: 'config' }, 'production refuses MAYFLY_CONFIG_DIR: leave it out and declare over the API'],
     [{ MAYFLY_FAILPOINT: 'mint' }, 'production refuses MAYFLY_FAILPOINT: leave it out'],
-  ])('is refused in production with %j', (variables, detail) => {
+  ])('the environment is refused in production with %j', (variables, detail) => {
     const production = {
       ...{ NODE_ENV: 'production', DATABASE_URL: DATABASE, MAYFLY_SEALING_KEY: '0'.repeat(64) },
       ...{ MAYFLY_PUBLIC_URL: 'https://broker.example', MAYFLY_SECRETS_DIR: '/run/secrets' },
@@ -97,7 +103,7 @@ describe('the environment', () => {
     expect(() => readConfig({ ...production, ...variables })).toThrow(detail);
   });
 
-  it('is told wrong by its names, never by its values', () => {
+  it('the error about a wrong environment names the variables, never their values', () => {
     const act = () => readConfig({ MAYFLY_SEALING_KEY: 'canary', PORT: '99999999' });
     expect(act).toThrow(/MAYFLY_SEALING_KEY.*/);
     expect(act).toThrow(/PORT/);
@@ -112,7 +118,7 @@ describe('a name that is nearly a setting', () => {
     ['MAYFLY_SECRET_DIR', 'MAYFLY_SECRETS_DIR'],
     ['MAYFLY_DATABASE_URL', 'DATABASE_URL'],
     ['MAYFLY_PORT', 'PORT'],
-  ])('%s stops the start, which says %s and no value', (name, meant) => {
+  ])('a name that is nearly a setting %s stops the start, which says %s and no value', (name, meant) => {
     const act = () => readConfig({ [name]: 'canary' });
     expect(act).toThrow(`${name} (no such setting, use ${meant})`);
     expect(act).not.toThrow(/canary/);
@@ -128,21 +134,21 @@ describe('a name that is nearly a setting', () => {
     ['MAYFLY_PORT_8420_TCP_ADDR', '10.0.0.1'],
     ['MAYFLY_WORKER_SERVICE_HOST', '10.0.0.1'],
     ['CRM_DATABASE_URL', 'of a connection'],
-  ])('%s=%s is of others, and is let be', (name, value) => {
+  ])('the environment ignores the foreign variable %s=%s', (name, value) => {
     expect(() => readConfig({ [name]: value })).not.toThrow();
   });
 });
 
 describe('a mode', () => {
   it.each(['prod', 'Production', 'staging', 'dev'])(
-    '%s that is unknown stops the start, which says what there is',
+    'the unknown mode %s stops the start, and the error lists the modes',
     (mode) => {
       const act = () => readConfig({ NODE_ENV: mode });
       expect(act).toThrow(/NODE_ENV.*"development"\|"production"\|"test"/);
     },
   );
 
-  it.each(['development', 'test', ''])('`%s` is not production', (mode) => {
+  it.each(['development', 'test', ''])('the mode `%s` is not production', (mode) => {
     expect(readConfig({ NODE_ENV: mode }).production).toBe(false);
   });
 });
@@ -154,6 +160,6 @@ it.each([
   ['MAYFLY_ANYTHING', true],
   ['CRM_DATABASE_URL', false],
   ['MAYFLYCRM', false],
-])('%s is a setting of the service: %s', (name, own) => {
+])('the variable %s is a setting of the service: %s', (name, own) => {
   expect(isOwnVariable(name)).toBe(own);
 });

@@ -130,7 +130,7 @@ function refuseInAnyMode(data: Environment): void {
       'with DATABASE_URL, set MAYFLY_PUBLIC_URL to the address by which callers reach the service: it is the issuer of tokens, the same for all replicas',
     );
   if (!data.MAYFLY_API && !data.MAYFLY_WORKER)
-    throw new Problem('invalid_declaration', 'with MAYFLY_API and MAYFLY_WORKER both off there is nothing to do');
+    throw new Problem('invalid_declaration', 'MAYFLY_API and MAYFLY_WORKER are both off; set one of them to on');
 }
 
 function parseEnvironment(variables: typeof environment): Environment {
@@ -140,7 +140,7 @@ function parseEnvironment(variables: typeof environment): Environment {
   if (parsed.success && misspelt.length === 0) return parsed.data;
   const wrong = parsed.error?.issues.map(({ path, message }) => `${path.join('.')} (${message})`) ?? [];
   const guesses = misspelt.map(({ name, meant }) => `${name} (no such setting, use ${meant})`);
-  throw new Problem('invalid_declaration', `the environment is wrong at ${[...wrong, ...guesses].join('; ')}`);
+  throw new Problem('invalid_declaration', `the environment is wrong; correct ${[...wrong, ...guesses].join('; ')}`);
 }
 
 /** Variables of the command line, and those that a Kubernetes Service called `mayfly` adds to every pod. */
@@ -176,7 +176,7 @@ function refuseForProduction(data: Environment): void {
   const missing = (['DATABASE_URL', 'MAYFLY_SEALING_KEY', 'MAYFLY_PUBLIC_URL', 'MAYFLY_SECRETS_DIR'] as const).filter(
     (name) => data[name] === undefined,
   );
-  if (missing.length > 0) throw new Problem('invalid_declaration', `production needs ${missing.join(', ')}`);
+  if (missing.length > 0) throw new Problem('invalid_declaration', `production needs ${missing.join(', ')}; set each`);
   if (data.MAYFLY_FAILPOINT !== undefined)
     throw new Problem('invalid_declaration', 'production refuses MAYFLY_FAILPOINT: leave it out');
   if (data.MAYFLY_CONFIG_DIR !== undefined)

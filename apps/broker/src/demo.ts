@@ -74,7 +74,7 @@ async function takeBack(
   { task, url, session }: Granted,
   claims: Claims,
 ): Promise<void> {
-  claims.section('The task completes, with a database session still open');
+  claims.section('The task completes while a database session is open');
   await session.stayInTransaction();
   const completing = performance.now();
   const dead = session.untilDead().then(() => milliseconds(completing));
@@ -86,15 +86,15 @@ async function takeBack(
   claims.prove(`the open session was dead after ${await dead}`, true);
   claims.prove('a new login with the same password is refused', await isLoginRefused(url));
   claims.prove('the token is inactive', !(await broker.isActive(who.resourceServer, secretOf(task, 'api', 'token'))));
-  const { task: second } = await broker.requestTask(who.agent, 'look for what is left');
+  const { task: second } = await broker.requestTask(who.agent, 'look for remains of the first task');
   const witness = await DatabaseSession.open(secretOf(second, 'db', 'url'));
-  claims.prove('nothing of it is left at the target', !(await witness.roleExists(secretOf(task, 'db', 'username'))));
+  claims.prove('the target keeps nothing of the task', !(await witness.roleExists(secretOf(task, 'db', 'username'))));
   await witness.close();
   await broker.complete(who.agent, second.id);
 }
 
 async function refuseOthers(broker: BrokerClient, who: Cast, claims: Claims): Promise<void> {
-  claims.section('Nobody else gets anything');
+  claims.section('Every other identity token is refused');
   for (const name of ['altered', 'expired', 'foreign'] as const) {
     const { status } = await broker.requestTask(who[name], 'pretend');
     claims.prove(`an identity token that is ${name} is refused (${String(status)})`, status === 401);
@@ -102,7 +102,7 @@ async function refuseOthers(broker: BrokerClient, who: Cast, claims: Claims): Pr
 }
 
 async function tellTheStory(broker: BrokerClient, who: Cast, taskId: string, claims: Claims): Promise<void> {
-  claims.section(`The auditor reads the story of ${taskId}`);
+  claims.section(`The auditor reads the audit entries of ${taskId}`);
   const entries = await broker.timeline(who.auditor, taskId);
   entries.forEach(({ at, type, leaseId }) => {
     claims.note([at, type.padEnd(14), leaseId ?? ''].join('  ').trimEnd());
@@ -111,7 +111,7 @@ async function tellTheStory(broker: BrokerClient, who: Cast, taskId: string, cla
   const told = ['task.granted', 'lease.issued', 'task.ending', 'lease.revoked', 'task.ended'].every((type) =>
     types.includes(type),
   );
-  claims.prove('from the grant to the end, every transition is there', told);
+  claims.prove('the entries have every transition from the grant to the end', told);
 }
 
 async function main(): Promise<void> {
@@ -123,7 +123,7 @@ async function main(): Promise<void> {
   await takeBack(broker, who, granted, claims);
   await refuseOthers(broker, who, claims);
   await tellTheStory(broker, who, granted.task.id, claims);
-  process.stdout.write(claims.allHold ? '\nEvery claim holds.\n' : '\nA claim does not hold.\n');
+  process.stdout.write(claims.allHold ? '\nEvery check passed.\n' : '\nA check failed.\n');
   process.exit(claims.allHold ? 0 : 1);
 }
 

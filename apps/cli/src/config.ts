@@ -56,7 +56,7 @@ export function readConfig(options: GlobalOptions = {}, variables = environment)
   const parsed = EnvironmentSchema.safeParse(given);
   if (!parsed.success) {
     const wrong = parsed.error.issues.map(({ path, message }) => `${path.join('.')} (${message})`).join('; ');
-    throw usageFailure(`the environment is wrong at ${wrong}`);
+    throw usageFailure(`the environment is wrong; correct ${wrong}`);
   }
   const { data } = parsed;
   const [url, token] = [data.ACTIONS_ID_TOKEN_REQUEST_URL, data.ACTIONS_ID_TOKEN_REQUEST_TOKEN];
@@ -97,8 +97,8 @@ function brokerUrl(text: string, allowHttp: boolean): string {
   }
   if (url.protocol === 'http:' && !isLoopback(url) && !allowHttp) {
     throw usageFailure(
-      'the broker is not asked in the clear over a network',
-      'use https in MAYFLY_URL, or set MAYFLY_ALLOW_HTTP=on where something else encrypts',
+      'plain http over a network is refused',
+      'use https in MAYFLY_URL, or set MAYFLY_ALLOW_HTTP=on if another layer encrypts',
     );
   }
   return url.href.replace(/\/+$/, '');

@@ -15,7 +15,12 @@ describe('an error leaves a command', () => {
     [
       'with 3 where the answer leads elsewhere: the token is for one address',
       BrokerProblem.of(307, undefined, undefined),
-      { exitCode: 3, message: expect.stringContaining('is not followed elsewhere; use its own address in MAYFLY_URL') },
+      {
+        exitCode: 3,
+        message: expect.stringContaining(
+          'a redirect, which the CLI does not follow; set MAYFLY_URL to the address of the broker',
+        ),
+      },
     ],
     ['with 4 where it could not answer', BrokerProblem.of(503, undefined, undefined), { exitCode: 4 }],
     [
@@ -26,12 +31,16 @@ describe('an error leaves a command', () => {
     [
       'with 4 where something else answered',
       new UnexpectedAnswer('id'),
-      { exitCode: 4, message: 'the answer is not what a broker gives at `id`', help: /MAYFLY_URL/ },
+      {
+        exitCode: 4,
+        message: 'the answer does not have the form of an answer of a broker at `id`',
+        help: /MAYFLY_URL/,
+      },
     ],
     [
       'with 2 and the option that helps where several credentials would do',
       new UnusableCredential('ambiguous', 'two', 'pick'),
-      { exitCode: 2, message: 'two', help: 'say which one with --credential NAME' },
+      { exitCode: 2, message: 'two', help: 'name the credential with --credential NAME' },
     ],
     [
       'with 2 where a credential cannot be handed over',
@@ -39,7 +48,7 @@ describe('an error leaves a command', () => {
       { exitCode: 2, message: 'taken', help: 'rename' },
     ],
     ['with 1 where nobody expected it', new Error('odd'), { exitCode: 1, message: 'odd' }],
-  ])('%s', (_how, error, { help, ...failure }: { help?: string | RegExp }) => {
+  ])('an error ends a command %s', (_how, error, { help, ...failure }: { help?: string | RegExp }) => {
     const left = failureOf(error);
     expect(left).toMatchObject(failure);
     if (help !== undefined) expect(left.help).toMatch(help);

@@ -9,14 +9,18 @@ export function failureOf(error: unknown): CommandFailure {
   if (error instanceof CommandFailure) return error;
   if (error instanceof BrokerProblem) return refusalOf(error);
   if (error instanceof BrokerUnreachable) {
-    return new CommandFailure(EXIT.unavailable, error.message, 'is MAYFLY_URL right, and is it running?');
+    return new CommandFailure(
+      EXIT.unavailable,
+      error.message,
+      'compare MAYFLY_URL with the address of the broker, and check that it is running',
+    );
   }
   if (error instanceof UnexpectedAnswer) {
-    const help = 'is MAYFLY_URL the address of a broker of this version?';
+    const help = 'set MAYFLY_URL to the address of a broker of this version';
     return new CommandFailure(EXIT.unavailable, error.message, help);
   }
   if (error instanceof UnusableCredential) {
-    const help = error.reason === 'ambiguous' ? 'say which one with --credential NAME' : error.help;
+    const help = error.reason === 'ambiguous' ? 'name the credential with --credential NAME' : error.help;
     return usageFailure(error.message, help);
   }
   return new CommandFailure(EXIT.no, error instanceof Error ? error.message : String(error));

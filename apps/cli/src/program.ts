@@ -25,9 +25,9 @@ export function buildProgram(): Command {
   const program = new Command('mayfly')
     .description('Credentials that live exactly as long as the task.')
     .version(version())
-    .option('--url <url>', 'where the broker is; MAYFLY_URL unless given')
-    .option('--token-file <path>', 'file of the identity token; docs/cli.md says where else it is looked for')
-    .option('--json', 'answer in JSON, at a terminal too')
+    .option('--url <url>', 'URL of the broker; default: MAYFLY_URL')
+    .option('--token-file <path>', 'file of the identity token; docs/cli.md lists the other sources')
+    .option('--json', 'print JSON, at a terminal too')
     .showSuggestionAfterError()
     .configureOutput({ outputError: (text, write) => write(text.replace(/^error: /, 'mayfly: ')) })
     .exitOverride();

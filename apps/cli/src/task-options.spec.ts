@@ -10,7 +10,7 @@ function read(...args: string[]) {
 }
 
 describe('a request by options', () => {
-  it('has text parameters, parameters of any type, and a purpose of its own', () => {
+  it('a request by options has text parameters, parameters of any type, and a purpose of its own', () => {
     expect(read('-t', 'x', '-p', 'region=emea', '--param', 'q=a=b', '--params-json', '{"limit":5}')).toEqual({
       template: 'x',
       parameters: { limit: 5, region: 'emea', q: 'a=b' },
@@ -24,7 +24,7 @@ describe('a request by options', () => {
     });
   });
 
-  it('takes a name of a parameter that JavaScript has plans for as what it is', () => {
+  it('a request by options takes the name of a JavaScript built-in as a parameter name', () => {
     expect(Object.keys(read('-t', 'x', '-p', '__proto__=1').parameters ?? {})).toEqual(['__proto__']);
   });
 
@@ -33,16 +33,16 @@ describe('a request by options', () => {
     [['-p', '=emea'], 'name=value'],
     [['-p', 'a=1', '-p', 'a=2'], 'given twice'],
     [['-p', 'a=1', '--params-json', '{"a":2}'], 'given twice'],
-    [['--params-json', '[1]'], 'no JSON object'],
-    [['--params-json', '{'], 'no JSON object'],
+    [['--params-json', '[1]'], 'not a JSON object'],
+    [['--params-json', '{'], 'not a JSON object'],
     [['--ttl', '0'], '1 to 43200'],
     [['--ttl', '1e3'], '1 to 43200'],
     [['--ttl', '99999'], '1 to 43200'],
-  ])('is refused with %j', (args, reason) => {
+  ])('a request by options is refused with %j', (args, reason) => {
     expect(() => read('-t', 'x', ...args)).toThrow(reason);
   });
 
-  it('needs a template', () => {
+  it('a request by options needs a template', () => {
     expect(() => read('-p', 'a=1')).toThrow('--template');
   });
 });

@@ -20,12 +20,17 @@ const LONGEST_LIFE_SECONDS = 43_200;
 /** Adds the options of a task request to a command. */
 export function withTaskOptions(command: Command): Command {
   return command
-    .requiredOption('-t, --template <name>', 'task template to ask for')
-    .option('-p, --param <name=value>', 'a parameter that is a text; may be repeated', collect, [])
+    .requiredOption('-t, --template <name>', 'name of the task template')
+    .option('-p, --param <name=value>', 'a parameter of type string; may be repeated', collect, [])
     .option('--params-json <object>', 'parameters of any type, as a JSON object')
-    .option('--purpose <text>', 'why, for whoever reads the history')
-    .addOption(new Option('--ttl <seconds>', 'how long, within the template').argParser(readSeconds))
-    .option('--credential <name>', 'the one to use where the task has several of a kind; may be repeated', collect, []);
+    .option('--purpose <text>', 'purpose of the task, for the audit')
+    .addOption(new Option('--ttl <seconds>', 'lifetime, within the bounds of the template').argParser(readSeconds))
+    .option(
+      '--credential <name>',
+      'credential to use when the task has several of a kind; may be repeated',
+      collect,
+      [],
+    );
 }
 
 /** Builds the task request from options; `purpose` is the default. Throws a usage failure. */
@@ -53,14 +58,14 @@ function parametersOf({ param, paramsJson }: TaskOptions): Parameters {
 function splitPair(pair: string): readonly [string, string] {
   const at = pair.indexOf('=');
   if (at > 0) return [pair.slice(0, at), pair.slice(at + 1)];
-  throw usageFailure('a --param is not of the form name=value');
+  throw usageFailure('a --param does not have the form name=value');
 }
 
 function readObject(text: string): Parameters {
   try {
     return ParametersSchema.parse(JSON.parse(text));
   } catch {
-    throw usageFailure('--params-json is no JSON object');
+    throw usageFailure('--params-json is not a JSON object');
   }
 }
 

@@ -35,7 +35,7 @@ async function deny(count: number): Promise<void> {
 }
 
 describe('the log of denials', () => {
-  it('writes the first of a minute, and then one entry with the exact number of the others', async () => {
+  it('the log of denials writes the first of a minute, and then one entry with the exact number of the others', async () => {
     await deny(10);
     await denials.flush();
     expect(written.map(({ purpose }) => purpose)).toEqual(['0', '1', '2']);
@@ -50,13 +50,13 @@ describe('the log of denials', () => {
     expect(written).toHaveLength(4);
   });
 
-  it('writes what it has counted so far when it is closed', async () => {
+  it('the log of denials writes what it has counted so far when it is closed', async () => {
     await deny(4);
     await denials.flush('all');
     expect(written.at(-1)).toMatchObject({ count: 1 });
   });
 
-  it('loses no count while nothing can be written', async () => {
+  it('the log of denials loses no count while nothing can be written', async () => {
     isDown = true;
     await expect(deny(1)).rejects.toThrow('no space left');
     denials.admit(denial(1));
@@ -69,7 +69,7 @@ describe('the log of denials', () => {
     expect(written).toMatchObject([{ count: 8 }]);
   });
 
-  it('waits, when it is closed, for the entries whose callers were answered already', async () => {
+  it('the log of denials waits, when it is closed, for the entries whose callers were answered already', async () => {
     denials.admit(denial(0));
     denials.writeLater(denial(0));
     await denials.flush('all');

@@ -16,7 +16,7 @@ const admitted = (count: number, admit: (index: number) => boolean): number =>
   Array.from({ length: count }, (_, index) => admit(index)).filter(Boolean).length;
 
 describe('windows of entries', () => {
-  it('admit the first attempts of a group in each window, and count the others exactly', () => {
+  it('windows of entries admit the first attempts of a group in each window, and count the others exactly', () => {
     const windows = newWindows();
     expect(admitted(9, () => windows.admit(at(61), attempt('expired')))).toBe(5);
     expect(windows.take(at(119))).toEqual([]);
@@ -27,27 +27,27 @@ describe('windows of entries', () => {
     expect(windows.take('all')).toEqual([]);
   });
 
-  it('do not let one group silence another', () => {
+  it('windows of entries do not let one group silence another', () => {
     const windows = newWindows();
     admitted(99, () => windows.admit(at(1), attempt('expired')));
     expect(windows.admit(at(1), attempt('audience'))).toBe(true);
   });
 
-  it('hold one member to its own limit first, so that it does not use up that of its group', () => {
+  it('windows of entries hold one member to its own limit first, so that it does not use up that of its group', () => {
     const windows = newWindows();
     expect(admitted(99, () => windows.admit(at(1), attempt('no_agent', 'loud')))).toBe(2);
     expect(admitted(99, (n) => windows.admit(at(1), attempt('no_agent', `other-${String(n)}`)))).toBe(3);
     expect(windows.take('all')).toMatchObject([{ count: 97 + 96 }]);
   });
 
-  it('tell members apart however their names are put together', () => {
+  it('windows of entries tell members apart however their names are put together', () => {
     const windows = newWindows();
     admitted(9, () => windows.admit(at(1), attempt('no_agent', 'a","b')));
     expect(windows.admit(at(1), attempt('no_agent', 'a'))).toBe(true);
     expect(windows.admit(at(1), attempt('no_agent","a', 'b'))).toBe(true);
   });
 
-  it('keep counts that could not be told, and add to them', () => {
+  it('windows of entries keep counts that could not be told, and add to them', () => {
     const windows = newWindows();
     admitted(7, () => windows.admit(at(1), attempt('expired')));
     windows.putBack(windows.take('all'));
@@ -55,14 +55,14 @@ describe('windows of entries', () => {
     expect(windows.take(at(200))).toMatchObject([{ count: 3, from: at(1), to: at(70) }]);
   });
 
-  it('start anew when the clock is set back, and lose nothing', () => {
+  it('windows of entries start anew when the clock is set back, and lose nothing', () => {
     const windows = newWindows();
     admitted(7, () => windows.admit(at(500), attempt('expired')));
     expect(windows.admit(at(1), attempt('expired'))).toBe(true);
     expect(windows.take(at(1))).toMatchObject([{ count: 2 }]);
   });
 
-  it('admit or count every attempt once, whatever is attempted and however little they may remember', () => {
+  it('windows of entries admit or count every attempt once, whatever is attempted and however little they may remember', () => {
     const attempts = fc.array(
       fc.record({ second: fc.nat(300), reason: fc.string(), key: fc.option(fc.string(), { nil: undefined }) }),
       { maxLength: 200 },

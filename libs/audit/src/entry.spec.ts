@@ -8,7 +8,7 @@ describe('auditEntry', () => {
   const subject = { taskId: newId('tsk'), leaseId: newId('lse'), agent: 'support-agent' };
   const actor = { kind: 'person', issuer: 'staff', subject: 'olga' } as const;
 
-  it('commits to its facts, its subject and who did it, as canonical JSON', () => {
+  it('auditEntry commits to its facts, its subject and who did it, as canonical JSON', () => {
     const facts = { provider: 'dummy', cause: 'completed', effectiveAt: AT.toISOString() };
     const entry = auditEntry('lease.revoked', AT, actor, subject, facts);
     const body = JSON.parse(entry.body) as Json;
@@ -25,7 +25,7 @@ describe('auditEntry', () => {
     expect(entry).toMatchObject({ at: AT, type: 'lease.revoked', ...subject });
   });
 
-  it('does not let a fact pass for its type, its instant or its subject', () => {
+  it('auditEntry does not let a fact pass for its type, its instant or its subject', () => {
     const facts = {
       ...{ id: 'aud_forged', type: 'task.granted', at: 'never', actor: 'root', taskId: 'tsk_forged' },
       factsVersion: 9,
@@ -41,7 +41,7 @@ describe('auditEntry', () => {
     });
   });
 
-  it('has an id of its own', () => {
+  it('auditEntry has an id of its own', () => {
     const entries = [1, 2].map(() => auditEntry('template.retired', AT, MAYFLY, {}, { name: 'crm' }));
     expect(entries[0]?.id).not.toBe(entries[1]?.id);
   });

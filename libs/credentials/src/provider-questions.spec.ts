@@ -27,19 +27,19 @@ class Able {
 const able = new Able() as unknown as AnyProvider;
 
 describe('questions to a provider', () => {
-  it('give the provider with the part that it has, and nothing for a part that it lacks', async () => {
+  it('questions to a provider give the provider with the part that it has, and nothing for a part that it lacks', async () => {
     expect(await renewable(able)?.renew({} as never, {}, new AbortController().signal)).toBe('renewed');
     expect(probeable(able)).toBeUndefined();
     expect(renewable(plain)).toBeUndefined();
   });
 
-  it('have an answer for a provider without the part', () => {
+  it('questions to a provider have an answer for a provider without the part', () => {
     expect(traitsOf(plain, {})).toBe(traits);
     expect(objectionsTo(plain, {}, {})).toEqual([]);
     expect(connectionsOf(plain, {})).toEqual([]);
   });
 
-  it('are answered by the part where it is there', () => {
+  it('questions to a provider are answered by the part where it is there', () => {
     expect(traitsOf(able, { maxTtlSeconds: 5 })).toMatchObject({ maxTtlSeconds: 5 });
     expect(objectionsTo(able, {}, { at: 'crm' })).toEqual([{ severity: 'error', detail: 'not at `crm`' }]);
     expect(connectionsOf(able, { at: 'crm' })).toEqual(['crm']);

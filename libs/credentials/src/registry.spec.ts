@@ -13,23 +13,29 @@ describe('ProviderRegistry', () => {
     { provider: token, check: (_, { secret }) => (secret.token === 'x' ? 'it is forged' : undefined) },
   ]);
 
-  it('gives a provider by its kind, and all of them in order', () => {
+  it('ProviderRegistry gives a provider by its kind, and all of them in order', () => {
     expect(registry.get('signed-token')).toBe(token);
     expect(registry.all).toEqual([dummy, token]);
   });
 
-  it.each(['vault', '', 'constructor', 'Dummy'])('refuses the kind `%s` and names those that exist', (kind) => {
-    expect(() => registry.get(kind)).toThrow(
-      expect.objectContaining({ code: 'invalid_declaration', detail: expect.stringContaining('dummy, signed-token') }),
-    );
-  });
+  it.each(['vault', '', 'constructor', 'Dummy'])(
+    'ProviderRegistry refuses the kind `%s` and names those that exist',
+    (kind) => {
+      expect(() => registry.get(kind)).toThrow(
+        expect.objectContaining({
+          code: 'invalid_declaration',
+          detail: expect.stringContaining('dummy, signed-token'),
+        }),
+      );
+    },
+  );
 
-  it('has the judge of a provider look at what was minted', () => {
+  it('ProviderRegistry lets the judge of a provider check the minted credential', () => {
     expect(registry.check('signed-token', order, minted)).toBe('it is forged');
     expect(registry.check('signed-token', order, { ...minted, secret: {} })).toBeUndefined();
   });
 
-  it('has nothing against a credential that cannot be read', () => {
+  it('ProviderRegistry accepts a credential that its judge cannot read', () => {
     expect(registry.check('dummy', order, minted)).toBeUndefined();
   });
 });

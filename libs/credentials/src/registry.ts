@@ -60,7 +60,7 @@ export class ProviderRegistry {
     const entry = this.byKind.get(kind);
     if (entry === undefined) {
       const kinds = [...this.byKind.keys()].join(', ');
-      throw new Problem('invalid_declaration', `there is no provider \`${kind}\`; this service has ${kinds}`);
+      throw new Problem('invalid_declaration', `there is no provider \`${kind}\`; use one of ${kinds}`);
     }
     return entry;
   }

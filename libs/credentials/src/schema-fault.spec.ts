@@ -25,7 +25,7 @@ describe('schemaFault', () => {
       'statements.action: invalid input: expected string, received number',
     ],
     ['what is no object', 7, 'invalid input: expected object, received number'],
-  ])('says %s', (_, value, detail) => {
+  ])('schemaFault says %s', (_, value, detail) => {
     expect(said(value)).toBe(detail);
   });
 });

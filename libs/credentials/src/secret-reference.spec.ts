@@ -4,12 +4,12 @@ import { holdDeadlines } from '@mayfly/testing';
 import { isSecretReference, resolveSecrets, strayReferences, withDeadline } from './secret-reference.js';
 
 describe('isSecretReference', () => {
-  it.each(['env:PASSWORD', 'file:/run/secrets/password', 'file:a\nb'])('knows `%s`', (text) => {
+  it.each(['env:PASSWORD', 'file:/run/secrets/password', 'file:a\nb'])('isSecretReference knows `%s`', (text) => {
     expect(isSecretReference(text)).toBe(true);
   });
 
   it.each(['', 'env:', 'file:', 'ENV:PASSWORD', ' env:PASSWORD', 'https://example', 'environment:x'])(
-    'takes `%s` for a plain text',
+    'isSecretReference takes `%s` for a plain text',
     (text) => {
       expect(isSecretReference(text)).toBe(false);
     },
@@ -17,12 +17,12 @@ describe('isSecretReference', () => {
 });
 
 describe('strayReferences', () => {
-  it('points at every reference that is not a secret member, escaped as RFC 6901 says', () => {
+  it('strayReferences points at every reference that is not a secret member, escaped as RFC 6901 says', () => {
     const config = { url: 'env:A', address: { host: 'env:B' }, 'a/b~': ['x', 'file:/c', null, 7, true] };
     expect(strayReferences(config, ['/url'])).toEqual(['/address/host', '/a~1b~0/1']);
   });
 
-  it('takes a member as it is named, and nothing below or beside it', () => {
+  it('strayReferences takes a member as it is named, and nothing below or beside it', () => {
     expect(strayReferences({ url: { part: 'env:A' }, urls: 'env:B' }, ['/url'])).toEqual(['/url/part', '/urls']);
     expect(strayReferences({ auth: [{ password: 'env:A' }] }, ['/auth/0/password'])).toEqual([]);
   });
@@ -31,7 +31,7 @@ describe('strayReferences', () => {
 describe('resolveSecrets', () => {
   const source = { read: async (reference: string) => `<${reference}>` };
 
-  it('replaces the references at secret members, once, and nothing else', async () => {
+  it('resolveSecrets replaces the references at secret members, once, and nothing else', async () => {
     const config = { url: 'env:A', auth: [{ password: 'file:/b' }, 7, null, true], plain: 'x', none: {} };
     expect(await resolveSecrets(config, source, ['/url', '/auth/0/password', '/gone'])).toEqual({
       url: '<env:A>',
@@ -42,15 +42,15 @@ describe('resolveSecrets', () => {
     expect(config.url).toBe('env:A');
   });
 
-  it('leaves a secret member that is no reference', async () => {
+  it('resolveSecrets leaves a secret member that is no reference', async () => {
     expect(await resolveSecrets({ url: 'plain' }, source, ['/url'])).toEqual({ url: 'plain' });
   });
 
-  it('does not look a secret up that looks like a reference itself', async () => {
+  it('resolveSecrets does not look a secret up that looks like a reference itself', async () => {
     expect(await resolveSecrets({ a: 'env:A' }, { read: async () => 'env:B' }, ['/a'])).toEqual({ a: 'env:B' });
   });
 
-  it('reads nothing at all when a reference stands elsewhere', async () => {
+  it('resolveSecrets reads nothing at all when a reference stands elsewhere', async () => {
     const read = jest.fn(source.read);
     const config = { url: 'env:A', address: { host: 'env:MAYFLY_SEALING_KEY' } };
     const refused = resolveSecrets(config, { read }, ['/url']);
@@ -62,7 +62,7 @@ describe('resolveSecrets', () => {
     expect(read).not.toHaveBeenCalled();
   });
 
-  it('fails as its source fails', async () => {
+  it('resolveSecrets fails as its source fails', async () => {
     const problem = new Problem('unavailable', 'the secret `env:A` cannot be read');
     await expect(resolveSecrets({ a: 'env:A' }, { read: () => Promise.reject(problem) }, ['/a'])).rejects.toBe(problem);
   });
@@ -73,13 +73,13 @@ describe('withDeadline', () => {
     jest.restoreAllMocks();
   });
 
-  it('gives what the call gives', async () => {
+  it('withDeadline gives what the call gives', async () => {
     const deadlines = holdDeadlines();
     expect(await withDeadline(10, async () => 'done')).toBe('done');
     expect(deadlines.seconds).toEqual([10]);
   });
 
-  it('gives up on a call that hangs, and tells it so', async () => {
+  it('withDeadline gives up on a call that hangs, and tells it so', async () => {
     const deadlines = holdDeadlines();
     const signals: AbortSignal[] = [];
     const answer = withDeadline(10, (signal) => {
@@ -103,7 +103,7 @@ describe('withDeadline', () => {
         throw new Error('refused');
       },
     ],
-  ])('fails as a call that %s, and stays silent when its time comes', async (_, call) => {
+  ])('withDeadline fails as a call that %s, and stays silent when its time comes', async (_, call) => {
     const unhandled = jest.fn();
     process.on('unhandledRejection', unhandled);
     const deadlines = holdDeadlines();

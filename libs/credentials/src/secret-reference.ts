@@ -44,7 +44,7 @@ export async function resolveSecrets(
   if (stray !== undefined)
     throw new Problem(
       'provider_rejected',
-      `the configuration has a secret reference at \`${stray}\`, which takes none`,
+      `the configuration has a secret reference at \`${stray}\`; write a plain value there`,
     );
   return replaceReferences(config, source, '', secretMembers);
 }

@@ -4,17 +4,17 @@ import { unlessAborted } from './unless-aborted.js';
 const NEVER = new Promise<never>(() => undefined);
 
 describe('unlessAborted', () => {
-  it('passes the outcome on', async () => {
+  it('unlessAborted passes the outcome on', async () => {
     const { signal } = new AbortController();
     await expect(unlessAborted(signal, Promise.resolve(7))).resolves.toBe(7);
     await expect(unlessAborted(signal, Promise.reject(new Error('seven')))).rejects.toThrow('seven');
   });
 
-  it('rejects with what it is given', async () => {
+  it('unlessAborted rejects with what it is given', async () => {
     await expect(unlessAborted(AbortSignal.abort(), NEVER, () => new Error('late'))).rejects.toThrow('late');
   });
 
-  it('rejects as soon as the signal aborts, and when it has aborted before', async () => {
+  it('unlessAborted rejects as soon as the signal aborts, and when it has aborted before', async () => {
     const controller = new AbortController();
     const waiting = unlessAborted(controller.signal, NEVER);
     controller.abort();

@@ -52,7 +52,7 @@ async function refreshed(it: ReturnType<typeof scene>, rows: CatalogRows): Promi
 const agentOf = ({ catalog }: ReturnType<typeof scene>) => catalog.bindingOf(identity)?.agent.name;
 
 describe('refreshing the catalog', () => {
-  it('puts everything that was read in place', async () => {
+  it('a refresh of the catalog puts everything that was read in place', async () => {
     const it = scene();
     await refreshed(it, rowsWith('first'));
     expect(agentOf(it)).toBe('first');
@@ -60,7 +60,7 @@ describe('refreshing the catalog', () => {
     expect(it.trusted).toHaveLength(1);
   });
 
-  it('changes nothing when the issuers are refused', async () => {
+  it('a refresh of the catalog changes nothing when the issuers are refused', async () => {
     const it = scene();
     await refreshed(it, rowsWith('first'));
     it.rejectIssuers = true;
@@ -69,7 +69,7 @@ describe('refreshing the catalog', () => {
     expect(it.catalog.find('second')).toBeUndefined();
   });
 
-  it('changes nothing when the store does not answer, and tries again afterwards', async () => {
+  it('a refresh of the catalog changes nothing when the store does not answer, and tries again afterwards', async () => {
     const it = scene();
     await refreshed(it, rowsWith('first'));
     const failing = it.catalog.refresh();
@@ -81,7 +81,7 @@ describe('refreshing the catalog', () => {
     expect(agentOf(it)).toBe('second');
   });
 
-  it('loads one after the other, so that what was read last stays', async () => {
+  it('a refresh of the catalog waits for the one before, so that the last read stays', async () => {
     const it = scene();
     const older = it.catalog.refresh();
     await settle();
@@ -96,7 +96,7 @@ describe('refreshing the catalog', () => {
     expect(agentOf(it)).toBe('newer');
   });
 
-  it('reads once for all who ask while a load is under way, and never answers them with that load', async () => {
+  it('a refresh of the catalog reads once for all who ask while a load is under way, and never answers them with that load', async () => {
     const it = scene();
     const first = it.catalog.refresh();
     await settle();
@@ -119,11 +119,11 @@ describe('a catalog that is out of date', () => {
     ['whether it is fresh', (catalog) => catalog.requireFresh()],
   ];
 
-  it.each(asks)('says nothing of %s before it was read', (_, ask) => {
+  it.each(asks)('a catalog that was never read does not answer for %s', (_, ask) => {
     expect(() => ask(scene().catalog)).toThrow(expect.objectContaining({ code: 'unavailable' }));
   });
 
-  it.each(asks)('says nothing of %s once it was read over 30 s ago', async (_, ask) => {
+  it.each(asks)('a catalog that was read over 30 s ago does not answer for %s', async (_, ask) => {
     const it = scene();
     await refreshed(it, rowsWith('first'));
     it.clock.advance(30);
@@ -140,7 +140,7 @@ describe('a catalog that is out of date', () => {
     expect(() => ask(it.catalog)).not.toThrow();
   });
 
-  it('counts from when the reading began', async () => {
+  it('a catalog that is out of date counts from when the reading began', async () => {
     const it = scene();
     const done = it.catalog.refresh();
     await settle();
@@ -150,7 +150,7 @@ describe('a catalog that is out of date', () => {
     expect(() => it.catalog.requireFresh()).toThrow(expect.objectContaining({ code: 'unavailable' }));
   });
 
-  it('is not made fresh by a refresh that fails', async () => {
+  it('a catalog that is out of date stays so after a failed refresh', async () => {
     const it = scene();
     await refreshed(it, rowsWith('first'));
     it.clock.advance(31);

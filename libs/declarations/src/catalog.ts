@@ -107,7 +107,7 @@ export class Catalog {
   requireFresh(): void {
     const { at } = this.loaded;
     if (at !== undefined && this.clock.now() <= addSeconds(at, MAX_AGE_SECONDS)) return;
-    throw new Problem('unavailable', 'what is declared could not be read lately; try again', {
+    throw new Problem('unavailable', 'the declarations could not be read for 30 s; try again', {
       ...{ reason: 'declarations-unread', retryAfterSeconds: 5 },
     });
   }

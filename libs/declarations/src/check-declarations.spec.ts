@@ -47,38 +47,41 @@ spec:
 `;
 
 describe('checkDeclarations', () => {
-  it('puts a good state into the order of applying and warns of nothing', () => {
+  it('checkDeclarations puts a good state into the order of applying and warns of nothing', () => {
     const { ordered, warnings } = check(SUPPORT_YAML);
     expect(ordered.map(({ kind }) => kind)).toEqual(['Issuer', 'Issuer', 'Connection', 'Agent', 'TaskTemplate']);
     expect(warnings).toEqual([]);
   });
 
-  it('gives the warnings of the linter and lets the state pass', () => {
+  it('checkDeclarations gives the warnings of the linter and lets the state pass', () => {
     expect(check(SUPPORT_YAML.replace('concurrentTasks: 50', 'concurrentTasks: 50, uses: 5')).warnings).toEqual([
       {
         pointer: '/spec/quota/uses',
         detail:
-          'TaskTemplate/support-read-cases: spec.quota.uses: MF004: uses are recorded; no enforcement point counts them yet',
+          'TaskTemplate/support-read-cases: spec.quota.uses: MF004: Mayfly records uses, but no enforcement point counts them yet',
       },
     ]);
   });
 
-  it('lets one issuer have people in one document and agents in another', () => {
+  it('checkDeclarations lets one issuer have people in one document and agents in another', () => {
     const text = SUPPORT_YAML.replace('https://id.example', 'https://ci.example').replace('[RS256]', '[ES256]');
     expect(check(text).warnings).toEqual([]);
   });
 
-  it('warns of what stayed when the document with roles changed, and does not stop the change', () => {
+  it('checkDeclarations warns of what stayed when the document with roles changed, and does not stop the change', () => {
     const all = parseDeclarations('a.yaml', SUPPORT_YAML.replace('https://id.example', 'https://ci.example'));
     const changed = all.filter(({ metadata }) => metadata.name === 'staff');
     const { warnings } = checkDeclarations(all, context, changed);
     expect(warnings).toEqual([
-      { pointer: '/spec/algorithms', detail: expect.stringMatching(/^Issuer\/ci: .*this document is not in force$/) },
+      {
+        pointer: '/spec/algorithms',
+        detail: expect.stringMatching(/^Issuer\/ci: .*this document is out of force until then$/),
+      },
     ]);
     expect(refusalOf(() => checkDeclarations(all, context, all)).code).toBe('invalid_declaration');
   });
 
-  it('refuses a document with roles that contradicts another one, whichever of them is new', () => {
+  it('checkDeclarations refuses a document with roles that contradicts another one, whichever of them is new', () => {
     const text = SUPPORT_YAML.replace('https://id.example', 'https://ci.example');
     const all = parseDeclarations(
       'a.yaml',
@@ -88,7 +91,10 @@ describe('checkDeclarations', () => {
       const changed = all.filter(({ metadata }) => metadata.name === name);
       const { errors } = refusalOf(() => checkDeclarations(all, context, changed));
       expect(errors).toEqual([
-        { pointer: '/spec/algorithms', detail: expect.stringMatching(new RegExp(`^Issuer/${name}: .*state the same`)) },
+        {
+          pointer: '/spec/algorithms',
+          detail: expect.stringMatching(new RegExp(`^Issuer/${name}: .*make both equal`)),
+        },
       ]);
     }
   });
@@ -102,7 +108,7 @@ describe('checkDeclarations', () => {
     ],
     ['a claim that is a URL', 'groups,', 'https://a.example/roles,', undefined],
     ['a JSON Pointer', 'groups,', '/realm_access/roles,', undefined],
-  ])('warns, or not, of %s', (_, old, claim, detail) => {
+  ])('checkDeclarations warns, or not, of %s', (_, old, claim, detail) => {
     const { warnings } = check(SUPPORT_YAML.replace(old, claim));
     expect(warnings).toEqual(
       detail === undefined ? [] : [{ pointer: '/spec/roles/auditor/claim', detail: expect.stringMatching(detail) }],
@@ -115,11 +121,14 @@ describe('checkDeclarations', () => {
     ['by the client of tokens of its own', '{ client_id: x, azp: x }', false],
     ['by a claim of its own tokens', '{ oid: x }', false],
     ['by the client and more', '{ azp: x, kind: service }', false],
-  ])('warns, or not, of an agent of an issuer of people that is bound %s', (_, claims, isWarned, more = '') => {
-    const text = agent('other-agent', `{ issuer: staff, runtime: laptop, claims: ${claims} }`);
-    const { warnings } = check(text.replace('algorithms: [RS256]', `algorithms: [RS256]\n  ${more}`));
-    expect(warnings.map(({ pointer }) => pointer)).toEqual(isWarned ? ['/spec/identities/0/claims'] : []);
-  });
+  ])(
+    'checkDeclarations warns, or not, of an agent of an issuer of people that is bound %s',
+    (_, claims, isWarned, more = '') => {
+      const text = agent('other-agent', `{ issuer: staff, runtime: laptop, claims: ${claims} }`);
+      const { warnings } = check(text.replace('algorithms: [RS256]', `algorithms: [RS256]\n  ${more}`));
+      expect(warnings.map(({ pointer }) => pointer)).toEqual(isWarned ? ['/spec/identities/0/claims'] : []);
+    },
+  );
 
   it.each<[string, string, string, RegExp]>([
     [
@@ -147,19 +156,19 @@ describe('checkDeclarations', () => {
         'runtime: laptop }, { issuer: ci, subject: support-agent, runtime: ci }]',
       ),
       '/spec/identities/1/subject',
-      /one identity, one agent/,
+      /bind it to one agent only/,
     ],
     [
       'an issuer that speaks for people with other terms in another document',
       SUPPORT_YAML.replace('https://id.example', 'https://ci.example'),
       '/spec/algorithms',
-      /^Issuer\/ci: spec\.algorithms: `staff` trusts the same issuer with other `algorithms`; state the same in both/,
+      /^Issuer\/ci: spec\.algorithms: `staff` declares the same issuer with another `algorithms`; make both equal/,
     ],
     [
       'a trust domain with other terms, in other letters',
       also([trustDomain('Example.org'), trustDomain('example.org').replace('/keys', '/other')].join('---\n')),
       '/spec/keys',
-      /^Issuer\/mesh-upper: .*`mesh-lower` trusts the same issuer with other `keys`/,
+      /^Issuer\/mesh-upper: .*`mesh-lower` declares the same issuer with another `keys`/,
     ],
     [
       'claims alone that one token can have twice',
@@ -168,7 +177,7 @@ describe('checkDeclarations', () => {
         '{ issuer: ci, runtime: laptop, claims: { azp: x } }, { issuer: ci, runtime: ci, claims: { cid: y } }',
       ),
       '/spec/identities/1/claims',
-      /^Agent\/other-agent: .*one token can have these claims and those of agent `other-agent` in `laptop`/,
+      /^Agent\/other-agent: .*one token can match these claims and those of agent `other-agent` in `laptop`/,
     ],
     [
       'claims alone of an issuer whose subjects say who it is',
@@ -176,7 +185,7 @@ describe('checkDeclarations', () => {
         '---\n' +
         trustDomain('example.org'),
       '/spec/identities/0/subject',
-      /state `subject`: only agents of an oidc issuer/,
+      /state `subject`: only a binding to an oidc issuer/,
     ],
     [
       'an issuer at a private address',
@@ -282,24 +291,24 @@ describe('checkDeclarations', () => {
       '/spec/credentials/0/scope',
       /MF306: schema: /,
     ],
-  ])('refuses %s', (_, text, pointer, detail) => {
+  ])('checkDeclarations refuses %s', (_, text, pointer, detail) => {
     const { code, errors } = refusalOf(() => check(text));
     expect(code).toBe('invalid_declaration');
     expect(errors).toContainEqual({ pointer, detail: expect.stringMatching(detail) });
   });
 
-  it('never quotes a value of a configuration', () => {
+  it('checkDeclarations never quotes a value of a configuration', () => {
     const text = SUPPORT_YAML.replace('env:CRM_DATABASE_URL', 'postgres://admin:hunter2@db/crm');
     expect(JSON.stringify(refusalOf(() => check(text)))).not.toContain('hunter2');
   });
 
-  it('lets two agents be known by two subjects of one issuer', () => {
+  it('checkDeclarations lets two agents be known by two subjects of one issuer', () => {
     expect(check(agent('any-agent', '{ issuer: ci, subject: other, runtime: laptop }')).ordered).toHaveLength(6);
   });
 });
 
 describe('lintFactsOf', () => {
-  it('knows that a provider content with an empty configuration needs no connection', () => {
+  it('lintFactsOf knows that a provider content with an empty configuration needs no connection', () => {
     const needs = lintFactsOf(providers, []).providers.map(({ kind, needsConnection }) => [kind, needsConnection]);
     expect(needs).toEqual([
       ['database', true],

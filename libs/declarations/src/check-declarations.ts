@@ -128,10 +128,10 @@ function describeConflict({ first, second }: BindingConflict, spec: AgentSpec): 
   const holder = `agent \`${first.agent}\` in \`${first.runtime}\``;
   const pointer = `/identities/${String(at)}/${second.subject === undefined ? 'claims' : 'subject'}`;
   if (second.subject !== undefined)
-    return { pointer, detail: `${holder} has this identity too; one identity, one agent` };
+    return { pointer, detail: `${holder} has this identity too; bind it to one agent only` };
   return {
     pointer,
-    detail: `one token can have these claims and those of ${holder}; give both one claim with different values`,
+    detail: `one token can match these claims and those of ${holder}; bind both to one claim with different values`,
   };
 }
 

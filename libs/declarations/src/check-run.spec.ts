@@ -41,7 +41,7 @@ spec: { owner: a, backupOwner: b, identities: [{ issuer: ${by}, subject: ${subje
 const yaml = (...documents: string[]) => documents.join('---\n');
 
 describe('checking a run', () => {
-  it('finds nothing against documents that name each other and are all new, whatever their order', () => {
+  it('the check of a run finds nothing against documents that name each other and are all new, whatever their order', () => {
     const checked = run('', SUPPORT_YAML.split('---\n').toReversed().join('---\n').replace(/\n*$/, '\n'));
     expect(checked.map(({ title }) => title.split('/')[0])).toEqual([
       ...['Issuer', 'Issuer', 'Connection', 'Agent', 'TaskTemplate'],
@@ -49,7 +49,7 @@ describe('checking a run', () => {
     for (const one of checked) expect(one).toMatchObject({ refusal: undefined, findings: [], publication: undefined });
   });
 
-  it('tells each fault once, at the document that brings it, and goes on as if it had been applied', () => {
+  it('the check of a run tells each fault once, at the document that brings it, and continues as if it had been applied', () => {
     const checked = run(
       SUPPORT_YAML,
       yaml(
@@ -59,20 +59,20 @@ describe('checking a run', () => {
       ),
     );
     expect(checked).toMatchObject([
-      { title: 'Issuer/again', refusal: expect.stringContaining('trusts the same issuer with other `algorithms`') },
+      { title: 'Issuer/again', refusal: expect.stringContaining('declares the same issuer with another `algorithms`') },
       { title: 'Agent/one', refusal: undefined },
       { title: 'Agent/two', refusal: expect.stringMatching(/^Agent\/two: .*nobody/) },
     ]);
   });
 
-  it('judges each document with those before it, as the run does: an identity that moves is free only afterwards', () => {
+  it('the check of a run judges each document with those before it, as the run does: an identity that moves is free only afterwards', () => {
     const moved = run(SUPPORT_YAML, yaml(agent('support-agent', 'elsewhere'), agent('heir', 'support-agent')));
     expect(moved.map(({ refusal }) => refusal)).toEqual([undefined, undefined]);
     const tooEarly = run(SUPPORT_YAML, yaml(agent('heir', 'support-agent'), agent('support-agent', 'elsewhere')));
     expect(tooEarly.map(({ refusal }) => refusal !== undefined)).toEqual([true, false]);
   });
 
-  it('refuses no change because of a document that stays and that the run would only warn of', () => {
+  it('the check of a run refuses no change because of a document that stays and that the run would only warn of', () => {
     const people = issuer('people', 'https://ci.example').replace(
       'algorithms: [ES256]',
       'algorithms: [RS256], roles: { auditor: { claim: groups, values: [audit] } }',
@@ -80,7 +80,7 @@ describe('checking a run', () => {
     expect(run(SUPPORT_YAML, people)).toMatchObject([{ title: 'Issuer/people', refusal: undefined }]);
   });
 
-  it('lints a template with the connections of the run, and says why it would not be put in force', () => {
+  it('the check of a run lints a template with the connections of the run, and says why it would not be put in force', () => {
     const [, , template, , connection] = SUPPORT_YAML.split('---\n');
     expect(run('', template!)).toMatchObject([
       { refusal: undefined, findings: ['MF302'], publication: expect.stringContaining('breaks rule MF302') },

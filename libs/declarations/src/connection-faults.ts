@@ -37,7 +37,7 @@ export function findConnectionFaults(
   const provider = providers.find(({ kind }) => kind === spec.provider);
   if (provider === undefined) {
     const kinds = providers.map(({ kind }) => kind).join(', ');
-    return [{ pointer: '/provider', detail: `there is no provider \`${spec.provider}\`; this service has ${kinds}` }];
+    return [{ pointer: '/provider', detail: `there is no provider \`${spec.provider}\`; use one of ${kinds}` }];
   }
   const fault = schemaFault(provider.schemas.config, spec.config);
   const refused = fault === undefined ? [] : [{ pointer: fault.path.reduce(below, '/config'), detail: fault.detail }];

@@ -90,7 +90,7 @@ export class DeclarationChecks {
     }
     const { name } = declared.metadata;
     if (run.state.retiredTemplates.has(name)) {
-      const refusal = new Problem('conflict', `template \`${name}\` is retired for good`);
+      const refusal = new Problem('conflict', `template \`${name}\` is retired permanently; use a new name`);
       return { ...about, refusal, findings: [] };
     }
     const publication = run.publish ? ((await this.fourEyes(declared, run)) ?? checked.publication) : undefined;
@@ -121,7 +121,9 @@ export class DeclarationChecks {
   ): Promise<readonly Finding[]> {
     if (publication !== undefined) return [];
     if (performance.now() < askUntil) return this.parts.examination.about(spec, unsettled);
-    return [finding('MF310', '/credentials', 'the targets were not asked, since others took too long to answer')];
+    return [
+      finding('MF310', '/credentials', 'its target was not asked: other targets took too long; run the check again'),
+    ];
   }
 }
 
@@ -139,7 +141,7 @@ function refuseDoubles(documents: readonly Declaration[]): void {
   const seen = new Set<string>();
   documents.forEach(({ kind, metadata: { name } }, index) => {
     const key = `${kind}/${name}`;
-    const detail = `${key} stands in the run twice; keep one`;
+    const detail = `${key} appears twice in the documents; keep one`;
     if (seen.has(key))
       throw new Problem('invalid_declaration', detail, { errors: [at(index, { pointer: '/metadata/name', detail })] });
     seen.add(key);

@@ -21,7 +21,7 @@ describe('suggestKey', () => {
     ['an object with defaults', ['spec', 'filled']],
     ['a record', ['spec', 'record', 'any']],
     ['a checked object', ['spec', 'checked']],
-  ])('knows the keys inside %s', (_, path) => {
+  ])('suggestKey knows the keys inside %s', (_, path) => {
     expect(suggestKey(schema, path, 'takss')).toBe('tasks');
   });
 
@@ -30,15 +30,18 @@ describe('suggestKey', () => {
     ['tasksx', 'tasks'],
     ['tsak', 'task'],
     ['ids', 'id'],
-  ])('takes %s for the nearest key, %s', (key, meant) => {
+  ])('suggestKey takes %s for the nearest key, %s', (key, meant) => {
     expect(suggestKey(inner, [], key)).toBe(meant);
   });
 
-  it.each(['conditions', 'xy', '', 'x'.repeat(100_000)])('suggests nothing for a key that is near none', (key) => {
-    expect(suggestKey(inner, [], key)).toBeUndefined();
-  });
+  it.each(['conditions', 'xy', '', 'x'.repeat(100_000)])(
+    'suggestKey suggests nothing for a key that is near none',
+    (key) => {
+      expect(suggestKey(inner, [], key)).toBeUndefined();
+    },
+  );
 
-  it('suggests nothing where the schema knows no keys', () => {
+  it('suggestKey suggests nothing where the schema knows no keys', () => {
     expect(suggestKey(schema, ['spec', 'nowhere', 'at', 'all'], 'task')).toBeUndefined();
   });
 });

@@ -7,7 +7,7 @@ const before = parseDeclarations('a.yaml', SUPPORT_YAML);
 const edited = parseDeclarations('a.yaml', SUPPORT_YAML.replace('maxSeconds: 1800', 'maxSeconds: 3600'));
 
 describe('diffDeclarations', () => {
-  it('creates everything where there was nothing, in the order of applying', () => {
+  it('diffDeclarations creates everything where there was nothing, in the order of applying', () => {
     expect(diffDeclarations([], before).map(({ kind, name, change }) => [kind, name, change])).toEqual([
       ['Issuer', 'ci', 'create'],
       ['Issuer', 'staff', 'create'],
@@ -17,11 +17,11 @@ describe('diffDeclarations', () => {
     ]);
   });
 
-  it('changes nothing when the same is applied again', () => {
+  it('diffDeclarations changes nothing when the same is applied again', () => {
     expect(new Set(diffDeclarations(before, before).map(({ change }) => change))).toEqual(new Set(['unchanged']));
   });
 
-  it('shows an update with what differs, and nothing else', () => {
+  it('diffDeclarations shows an update with what differs, and nothing else', () => {
     expect(diffDeclarations(before, edited).filter(({ change }) => change !== 'unchanged')).toEqual([
       {
         kind: 'TaskTemplate',
@@ -32,7 +32,7 @@ describe('diffDeclarations', () => {
     ]);
   });
 
-  it('sees an edit of the labels', () => {
+  it('diffDeclarations sees an edit of the labels', () => {
     const relabelled = parseDeclarations(
       'a.yaml',
       SUPPORT_YAML.replace('labels: { duty: support }', 'labels: { duty: sales }'),
@@ -42,11 +42,11 @@ describe('diffDeclarations', () => {
     ]);
   });
 
-  it('takes nothing away for a document that is left out', () => {
+  it('diffDeclarations takes nothing away for a document that is left out', () => {
     expect(diffDeclarations(before, [])).toEqual([]);
   });
 
-  it('keeps things of one name and two kinds apart', () => {
+  it('diffDeclarations keeps things of one name and two kinds apart', () => {
     const [issuer] = before;
     const agent = parseDeclarations('a.yaml', SUPPORT_YAML.replace('name: support-agent,', 'name: ci,')).slice(3, 4);
     expect(diffDeclarations(issuer === undefined ? [] : [issuer], agent)[0]?.change).toBe('create');

@@ -8,7 +8,7 @@ describe('paths', () => {
     [['spec', 'a/b~c'], '/spec/a~1b~0c', 'spec["a/b~c"]'],
     [['spec', 'two\nlines'], '/spec/two\nlines', 'spec["two\\nlines"]'],
     [['spec', '$param'], '/spec/$param', 'spec.$param'],
-  ])('%j is written %j and %j', (path, pointer, dotted) => {
+  ])('the path %j is written %j and %j', (path, pointer, dotted) => {
     expect(pointerOf(path)).toBe(pointer);
     expect(dottedPath(path)).toBe(dotted);
     expect(pathOf(pointer)).toEqual(path);

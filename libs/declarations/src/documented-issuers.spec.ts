@@ -8,7 +8,7 @@ const page = readFileSync('docs/identity-providers.md', 'utf8');
 const recipes = [...page.matchAll(/```yaml\n(.*?)```/gs)].map(([, yaml = '']) => yaml);
 
 describe('docs/identity-providers.md', () => {
-  it('has documents that can be applied together', () => {
+  it('docs/identity-providers.md has documents that can be applied together', () => {
     expect(recipes.length).toBeGreaterThan(2);
     const documents = recipes.flatMap((yaml) => parseDeclarations('docs/identity-providers.md', yaml));
     const context = { providers: [], egress: new PublicEgress(), secretFault: () => undefined };

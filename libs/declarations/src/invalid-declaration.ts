@@ -8,7 +8,11 @@ const MAX_ERRORS = 50;
 export function invalidDeclaration(errors: readonly FieldError[]): Problem {
   const [first] = errors;
   const more = errors.length > 1 ? ` (and ${String(errors.length - 1)} more)` : '';
-  return new Problem('invalid_declaration', `${first?.detail ?? 'the declaration is wrong'}${more}`, {
-    errors: errors.slice(0, MAX_ERRORS),
-  });
+  return new Problem(
+    'invalid_declaration',
+    `${first?.detail ?? 'the declaration is wrong; correct the places in `errors`'}${more}`,
+    {
+      errors: errors.slice(0, MAX_ERRORS),
+    },
+  );
 }

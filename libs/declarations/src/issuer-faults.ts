@@ -42,7 +42,7 @@ export function findIssuerFaults(
 function describe(fault: TermFault, document: IssuerDocument, isChanged: boolean): IssuerFault {
   const { lead, member } = fault;
   const isWarning = !isChanged && lead.spec.roles !== undefined && document.spec.roles === undefined;
-  const detail = `${describeTermFault(fault)}${isWarning ? '; until then this document is not in force' : ''}`;
+  const detail = `${describeTermFault(fault)}${isWarning ? '; this document is out of force until then' : ''}`;
   return { pointer: `/${member}`, detail, document, isWarning };
 }
 

@@ -10,7 +10,7 @@ const connection = (rest: string) =>
   `kind: Connection\nmetadata: { name: crm }\nspec:\n  provider: dummy\n  owner: crm-platform\n${rest}\n`;
 
 describe('parseDeclarations', () => {
-  it('reads several documents of every kind, in the order of the file', () => {
+  it('parseDeclarations reads several documents of every kind, in the order of the file', () => {
     const names = parseDeclarations('config/a.yaml', SUPPORT_YAML).map(
       ({ kind, metadata }) => `${kind}/${metadata.name}`,
     );
@@ -23,9 +23,12 @@ describe('parseDeclarations', () => {
     ]);
   });
 
-  it.each(['', '# nothing yet\n', '---\n---\n', '---\n# a\n---\n...\n'])('reads %j as no documents', (text) => {
-    expect(parseDeclarations('config/a.yaml', text)).toEqual([]);
-  });
+  it.each(['', '# nothing yet\n', '---\n---\n', '---\n# a\n---\n...\n'])(
+    'parseDeclarations reads %j as no documents',
+    (text) => {
+      expect(parseDeclarations('config/a.yaml', text)).toEqual([]);
+    },
+  );
 
   it.each<[string, string, string]>([
     [
@@ -79,17 +82,17 @@ describe('parseDeclarations', () => {
     [
       'a doubled key',
       connection('  config:\n    a: 1\n    a: 2'),
-      'config/a.yaml:8: spec.config.a: this key is here twice; keep one',
+      'config/a.yaml:8: spec.config.a: this key appears twice; keep one',
     ],
     [
       'an alias',
       connection('  config:\n    a: &a [1]\n    b: *a'),
-      'config/a.yaml:8: spec.config.b: write the value out; aliases are not followed',
+      'config/a.yaml:8: spec.config.b: write the value out; YAML aliases are refused',
     ],
     [
       'a merge key',
       connection('  config:\n    <<: *a'),
-      'config/a.yaml:7: spec.config["<<"]: write the value out; aliases are not followed',
+      'config/a.yaml:7: spec.config["<<"]: write the value out; YAML aliases are refused',
     ],
     ['a tag', connection('  config:\n    a: !secret x'), 'config/a.yaml:7: unresolved tag'],
     ['a binary', connection('  config:\n    a: !!binary x'), 'config/a.yaml:7: unresolved tag'],
@@ -128,11 +131,11 @@ describe('parseDeclarations', () => {
     ['brackets without end', '['.repeat(100_000), expect.stringMatching(/^config\/a\.yaml:1: /) as unknown as string],
     ['a text over 256 KiB', `# ${'x'.repeat(262_144)}`, 'config/a.yaml:1: over 262144 bytes; split the file'],
     ['201 documents', 'kind: A\n---\n'.repeat(201), 'config/a.yaml:1: over 200 documents; split the file'],
-  ])('refuses %s with file, line and path', (_, text, detail) => {
+  ])('parseDeclarations refuses %s with file, line and path', (_, text, detail) => {
     expect(refusals(text)).toContainEqual(detail);
   });
 
-  it('refuses the whole file for one wrong document, and names every wrong place', () => {
+  it('parseDeclarations refuses the whole file for one wrong document, and names every wrong place', () => {
     const text = `${SUPPORT_YAML}---\nkind: Agent\nmetadata: { name: x }\nspec: { ownr: a, identities: [] }\n`;
     const { code, detail, errors } = refusalOf(() => parseDeclarations('config/a.yaml', text));
     expect(code).toBe('invalid_declaration');
@@ -148,12 +151,12 @@ describe('parseDeclarations', () => {
     ['in the head of a block text', '  config: |hunter2'],
     ['after a closed quote', '  config: "a" hunter2'],
     ['of a wrong type', '  config: hunter2'],
-  ])('does not quote a value %s', (_, rest) => {
+  ])('parseDeclarations does not quote a value %s', (_, rest) => {
     const refusal = refusalOf(() => parseDeclarations('a.yaml', connection(rest)));
     expect(JSON.stringify(refusal)).not.toMatch(/hunter2/);
   });
 
-  it('reads a file of many keys in good time', () => {
+  it('parseDeclarations reads a file of many keys in good time', () => {
     const config = Array.from({ length: 15_000 }, (_, i) => `    k${String(i)}: 1`).join('\n');
     expect(parseDeclarations('a.yaml', connection(`  config:\n${config}`))).toHaveLength(1);
   });
@@ -166,7 +169,7 @@ describe('parseDocument', () => {
     spec: { provider: 'dummy', owner: 'crm', config: {} },
   };
 
-  it('reads a document of the kind asked for', () => {
+  it('parseDocument reads a document of the kind asked for', () => {
     expect(parseDocument(document, 'Connection')).toEqual(document);
     expect(parseDocument(document)).toEqual(document);
   });
@@ -186,7 +189,7 @@ describe('parseDocument', () => {
       '`__proto__` is a reserved key',
     ],
     ['null', null, '/kind', 'use one of Issuer, Connection, Agent, TaskTemplate'],
-  ])('refuses %s by JSON pointer', (_, value, pointer, detail) => {
+  ])('parseDocument refuses %s by JSON pointer', (_, value, pointer, detail) => {
     const { code, errors } = refusalOf(() => parseDocument(value, 'Agent'));
     expect(code).toBe('invalid_declaration');
     expect(errors).toContainEqual({ pointer, detail });

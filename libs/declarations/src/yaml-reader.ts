@@ -67,7 +67,7 @@ class YamlReader {
 
   private readNode(node: unknown, path: DocumentPath): Json {
     if (path.length > MAX_DEPTH) return this.refuse(node, path, 'nested too deeply');
-    if (isAlias(node)) return this.refuse(node, path, 'write the value out; aliases are not followed');
+    if (isAlias(node)) return this.refuse(node, path, 'write the value out; YAML aliases are refused');
     if (isMap(node)) return this.readMap(node.items, path);
     if (isSeq(node)) {
       return node.items.map((item, index) => {
@@ -88,7 +88,7 @@ class YamlReader {
       }
       const place = [...path, key.value];
       this.note(place, key);
-      if (members.has(key.value)) this.refuse(key, place, 'this key is here twice; keep one');
+      if (members.has(key.value)) this.refuse(key, place, 'this key appears twice; keep one');
       members.set(key.value, this.readNode(value, place));
     }
     return Object.fromEntries(members);

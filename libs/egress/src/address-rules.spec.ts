@@ -38,7 +38,7 @@ const METADATA = [
 ];
 
 describe('the rule of an address', () => {
-  it.each(METADATA)('refuses %s always, as a metadata or link-local address', (address) => {
+  it.each(METADATA)('the address rules always refuse %s as a metadata or link-local address', (address) => {
     expect(isAlwaysRefused(egressRuleOf(address))).toBe(true);
     expect(connectionAddressFault(address)?.message).toContain('no setting allows it');
   });
@@ -52,7 +52,7 @@ describe('the rule of an address', () => {
     '169.253.0.1',
     '2606:4700::1111',
     '2a00:1450::1',
-  ])('finds none for the public address %s', (address) => {
+  ])('the address rules find no fault in the public address %s', (address) => {
     expect(egressRuleOf(address)).toBeUndefined();
   });
 
@@ -82,19 +82,22 @@ describe('the rule of an address', () => {
     ['embedded-ipv4', '2002:a00:1::'],
     ['reserved', 'example.org'],
     ['reserved', ''],
-  ])('is `%s` for %s, which connections may use and issuers may not', (rule, address) => {
+  ])('the rule `%s` holds for %s, which connections may use and issuers may not', (rule, address) => {
     expect(egressRuleOf(address)).toBe(rule);
     expect(connectionAddressFault(address)).toBeUndefined();
   });
 });
 
 describe('the host of a connection', () => {
-  it.each(['vault.internal', '10.0.0.7', '127.0.0.1', '[fd12::1]', 'db.metadata.example'])('may be %s', (host) => {
-    expect(connectionHostFault(host)).toBeUndefined();
-  });
+  it.each(['vault.internal', '10.0.0.7', '127.0.0.1', '[fd12::1]', 'db.metadata.example'])(
+    'the host of a connection may be %s',
+    (host) => {
+      expect(connectionHostFault(host)).toBeUndefined();
+    },
+  );
 
   it.each([...METADATA.filter((address) => !address.includes('%')), '[fd00:ec2::254]', 'METADATA.google.internal.'])(
-    'may not be %s',
+    'the host of a connection may not be %s',
     (host) => {
       expect(connectionHostFault(host)).toMatch(/rule `(metadata|link-local)`/);
     },

@@ -28,7 +28,7 @@ describe('the allow-list', () => {
     ['fd12::1', 443, true],
     ['fd13::1', 8443, true],
     ['fd13::1', 443, false],
-  ])('allows the host %s at port %d: %s', (host, port, isAllowed) => {
+  ])('the allow-list allows the host %s at port %d: %s', (host, port, isAllowed) => {
     expect(list.allowsHost(host, port)).toBe(isAllowed);
   });
 
@@ -39,21 +39,21 @@ describe('the allow-list', () => {
     ['192.168.1.4', 8443, true],
     ['192.168.1.4', 443, false],
     ['fd12:0::1', 443, true],
-  ])('allows any name that leads to %s at port %d: %s', (address, port, isAllowed) => {
+  ])('the allow-list allows any name that leads to %s at port %d: %s', (address, port, isAllowed) => {
     expect(list.allowsAddress(address, port)).toBe(isAllowed);
   });
 
-  it('allows plain http only where an entry says http://', () => {
+  it('the allow-list allows plain http only where an entry says http://', () => {
     expect(list.allowsPlainHttp('plain', 8080)).toBe(true);
     expect(list.allowsPlainHttp('keycloak.internal', 80)).toBe(false);
   });
 
   it.each([
-    ['169.254.169.254', 'stay refused'],
-    ['169.254.0.0/16', 'stay refused'],
-    ['[fd00:ec2::254]:80', 'stay refused'],
-    ['::ffff:169.254.169.254', 'stay refused'],
-    ['metadata.google.internal', 'stay refused'],
+    ['169.254.169.254', 'are always refused'],
+    ['169.254.0.0/16', 'are always refused'],
+    ['[fd00:ec2::254]:80', 'are always refused'],
+    ['::ffff:169.254.169.254', 'are always refused'],
+    ['metadata.google.internal', 'are always refused'],
     ['10.0.0.0/33', 'a network such as'],
     ['10.0.0.5/8', 'first address'],
     ['a/8', 'a network such as'],
@@ -67,7 +67,7 @@ describe('the allow-list', () => {
     ['host:70000', 'host:port'],
     ['http://host:80/path', 'without a scheme'],
     ['ho st', 'a host name'],
-  ])('refuses the entry %s and names its position, not its text', (entry, words) => {
+  ])('the allow-list refuses the entry %s and names its position, not its text', (entry, words) => {
     const act = () => AllowList.read(`ok.example, ${entry}`);
     expect(act).toThrow(InvalidAllowList);
     expect(act).toThrow(/^entry 2: /);
@@ -75,7 +75,7 @@ describe('the allow-list', () => {
     if (entry.length > 8) expect(act).not.toThrow(entry);
   });
 
-  it('is empty when it is not set', () => {
+  it('the allow-list is empty when it is not set', () => {
     expect(AllowList.read('').allowsHost('a', 443)).toBe(false);
   });
 });

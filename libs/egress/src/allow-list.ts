@@ -93,7 +93,7 @@ function readNetwork(text: string, invalid: Invalid): Block {
 function blockEntry(block: Block, limits: Limits, invalid: Invalid): Entry {
   const [first, last] = edges(block).map(egressRuleOf);
   if (isAlwaysRefused(first) && first === last)
-    throw invalid('link-local addresses and metadata services stay refused; leave it out');
+    throw invalid('link-local addresses and metadata services are always refused; leave it out');
   const matches = (host: string): boolean => {
     const address = readAddress(host);
     return address !== undefined && isWithin(address, block);
@@ -113,7 +113,7 @@ function nameEntry(text: string, limits: Limits, invalid: Invalid): Entry {
   // Resolvers read a name whose last label is a number as an address in an old form (inet_aton).
   if (!HOST_NAME.test(name) || /(^|\.)(\d+|0x[0-9a-f]*)$/.test(name))
     throw invalid('use a host name or an address written out');
-  if (isMetadataName(name)) throw invalid('metadata services stay refused; leave it out');
+  if (isMetadataName(name)) throw invalid('metadata services are always refused; leave it out');
   const isWildcard = name.startsWith('*.');
   return { ...limits, matches: (host) => (isWildcard ? host.endsWith(name.slice(1)) : host === name) };
 }

@@ -11,7 +11,7 @@ const WORDS: Record<EgressRule, string> = {
   private: 'an address of a private network',
   shared: 'an address of a shared network (carrier-grade NAT)',
   multicast: 'a multicast address',
-  'embedded-ipv4': 'an IPv6 address that stands for an IPv4 address',
+  'embedded-ipv4': 'an IPv6 address that embeds an IPv4 address',
   reserved: 'a reserved address',
 };
 

@@ -10,7 +10,7 @@ const allowing = (text: string): PublicEgress => new PublicEgress(AllowList.read
 
 describe('the fault of a URL', () => {
   it.each(['https://id.example/keys', 'https://1.1.1.1/keys', 'https://[2606:4700::1111]/keys'])(
-    'is none for %s',
+    'the egress guard finds no fault in %s',
     (url) => {
       expect(strict.refusalOf(url)).toBeUndefined();
     },
@@ -28,11 +28,11 @@ describe('the fault of a URL', () => {
     ['http://169.254.169.254/keys', 'no setting allows it'],
     ['https://[::ffff:169.254.169.254]/keys', 'no setting allows it'],
     ['https://Metadata.Google.Internal./keys', 'rule `metadata`'],
-  ])('of %s says: %s', (url, words) => {
+  ])('the fault of a URL of %s says: %s', (url, words) => {
     expect(strict.refusalOf(url)?.message).toContain(words);
   });
 
-  it('is lifted by the allow-list for the hosts and networks in it, and for no others', () => {
+  it('the allow-list lifts the fault of its hosts and networks, and of no others', () => {
     const egress = allowing('http://keycloak:8080, 10.0.0.0/8, http://[::1]');
     for (const url of ['http://keycloak:8080/a', 'https://keycloak:8080/a', 'https://10.0.0.5/a', 'http://[::1]:99/a'])
       expect(egress.refusalOf(url)).toBeUndefined();
@@ -40,7 +40,7 @@ describe('the fault of a URL', () => {
       expect(egress.refusalOf(url)).toBeInstanceOf(EgressRefused);
   });
 
-  it.each(['0.0.0.0/0', '::/0'])('stays for metadata addresses under the entry %s', (entry) => {
+  it.each(['0.0.0.0/0', '::/0'])('the fault of metadata addresses stays under the entry %s', (entry) => {
     for (const host of ['169.254.169.254', '192.0.0.192', '100.100.100.200', '[fd00:ec2::254]', '[64:ff9b::a9fe:a9fe]'])
       expect(allowing(entry).refusalOf(`https://${host}/`)?.message).toContain('no setting allows it');
   });
@@ -63,31 +63,31 @@ describe('the look-up', () => {
       });
     });
 
-  it('passes public addresses on', async () => {
+  it('the look-up passes public addresses on', async () => {
     await expect(look(strict, answer('1.1.1.1', '2606:4700::1111'))).resolves.toHaveLength(2);
   });
 
-  it('refuses one private address among public ones, by its rule and not by the address', async () => {
+  it('the look-up refuses one private address among public ones, by its rule and not by the address', async () => {
     const refused = look(strict, answer('1.1.1.1', '10.0.0.1'));
     await expect(refused).rejects.toBeInstanceOf(EgressRefused);
     await expect(refused).rejects.toMatchObject({ code: 'EGRESS_REFUSED', rule: 'private' });
     await expect(refused).rejects.not.toThrow('10.0.0.1');
   });
 
-  it('passes private addresses on for an allowed name, an allowed name and port, or an allowed network', async () => {
+  it('the look-up passes private addresses on for an allowed name, an allowed name and port, or an allowed network', async () => {
     for (const entry of ['id.example', 'id.example:443', '*.example.org, 10.0.0.0/8', '10.0.0.1'])
       await expect(look(allowing(entry), answer('10.0.0.1'))).resolves.toHaveLength(1);
     for (const entry of ['id.example:8443', 'other.example', '10.1.0.0/16'])
       await expect(look(allowing(entry), answer('10.0.0.1'))).rejects.toBeInstanceOf(EgressRefused);
   });
 
-  it('refuses a metadata address also for an allowed name and inside an allowed network', async () => {
+  it('the look-up refuses a metadata address also for an allowed name and inside an allowed network', async () => {
     const egress = allowing('id.example, 0.0.0.0/0, ::/0');
     for (const address of ['169.254.169.254', '192.0.0.192', '::ffff:100.100.100.200', 'fd00:ec2::254'])
       await expect(look(egress, answer(address))).rejects.toMatchObject({ code: 'EGRESS_REFUSED' });
   });
 
-  it('fails for a name without an address and passes the resolver’s own failure on', async () => {
+  it('the look-up fails for a name without an address and passes the resolver’s own failure on', async () => {
     await expect(look(strict, answer())).rejects.toThrow('no address');
     const failing: ResolveHost = (_host, _options, resolved) => {
       resolved(Object.assign(new Error('not found'), { code: 'ENOTFOUND' }), '');

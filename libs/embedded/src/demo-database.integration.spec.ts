@@ -39,11 +39,11 @@ describe('the demo database', () => {
     ['apac.cases', 3],
     ['apac.case_notes', 6],
     ['hr.salaries', 3],
-  ])('has rows in %s', async (table, count) => {
+  ])('the demo database has rows in %s', async (table, count) => {
     expect(await rows(`SELECT count(*)::int FROM ${table}`)).toEqual([{ count }]);
   });
 
-  it('is administered by a role that may make roles and end sessions, and is no superuser', async () => {
+  it('the demo database is administered by a role that may make roles and end sessions, and is no superuser', async () => {
     const [role] = await rows(`
       SELECT rolname, rolsuper, rolcreaterole, rolcreatedb, pg_has_role('pg_signal_backend', 'USAGE') AS may_signal
       FROM pg_roles WHERE rolname = current_user`);
@@ -56,14 +56,14 @@ describe('the demo database', () => {
     });
   });
 
-  it('changes nothing when it is prepared again', async () => {
+  it('the demo database changes nothing when it is prepared again', async () => {
     await admin.query("UPDATE emea.cases SET status = 'closed' WHERE id = 1");
     const url = await prepareDemoDatabase(server);
     expect(new URL(url).pathname).toBe('/crm');
     expect(await rows('SELECT status FROM emea.cases WHERE id = 1')).toEqual([{ status: 'closed' }]);
   });
 
-  it('is closed to PUBLIC, and opened by the admin to whom it names', async () => {
+  it('the demo database is closed to PUBLIC, and opened by the admin to whom it names', async () => {
     await admin.query("CREATE ROLE visitor LOGIN PASSWORD 'visitor'");
     const url = new URL(server.url('crm', 'mayfly_crm'));
     [url.username, url.password] = ['visitor', 'visitor'];

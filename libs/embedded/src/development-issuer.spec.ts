@@ -30,27 +30,27 @@ describe('the development issuer', () => {
 
   const open = (): Promise<DevelopmentIssuer> => developmentIssuer(dataDir, { production: false, create: true, clock });
 
-  it('keeps its keys in a file that only its owner can read', async () => {
+  it('the development issuer keeps its keys in a file that only its owner can read', async () => {
     await open();
     expect(readdirSync(dataDir)).toEqual(['development-issuer.json']);
     expect(statSync(join(dataDir, 'development-issuer.json')).mode & 0o777).toBe(0o600);
   });
 
-  it('makes a data directory that is missing', async () => {
+  it('the development issuer makes a data directory that is missing', async () => {
     dataDir = join(dataDir, 'new');
     await open();
     expect(statSync(dataDir).mode & 0o066).toBe(0);
     dataDir = join(dataDir, '..');
   });
 
-  it('is the same issuer each time, and another one in another directory', async () => {
+  it('the development issuer is the same issuer each time, and another one in another directory', async () => {
     const [first, again] = [await open(), await open()];
     expect(again.documents).toEqual(first.documents);
     const elsewhere = await developmentIssuer(join(dataDir, 'other'), { production: false, create: true });
     expect(elsewhere.documents).not.toEqual(first.documents);
   });
 
-  it('is made by the service alone: nobody else makes a second one, or a directory', async () => {
+  it('the development issuer is made by the service alone: nobody else makes a second one, or a directory', async () => {
     const missing = join(dataDir, 'elsewhere');
     await expect(developmentIssuer(missing, { production: false })).rejects.toMatchObject({
       code: 'not_found',
@@ -61,14 +61,14 @@ describe('the development issuer', () => {
     expect((await developmentIssuer(dataDir, { production: false })).documents).toEqual(documents);
   });
 
-  it('refuses to exist in production, and makes no keys there', async () => {
+  it('the development issuer refuses to exist in production, and makes no keys there', async () => {
     await expect(developmentIssuer(dataDir, { production: true, create: true })).rejects.toMatchObject({
       code: 'forbidden',
     });
     expect(readdirSync(dataDir)).toEqual([]);
   });
 
-  it('is one issuer for processes that race to make it', async () => {
+  it('the development issuer is one issuer for processes that race to make it', async () => {
     const module = JSON.stringify(new URL('./development-issuer.ts', import.meta.url).href);
     const loader = fileURLToPath(new URL('../../../tools/run-typescript.mjs', import.meta.url));
     const code = `import { developmentIssuer } from ${module};
@@ -82,7 +82,7 @@ describe('the development issuer', () => {
   });
 
   describe('its documents', () => {
-    it('are declarations that the identity room accepts, with public keys only', async () => {
+    it('the documents of the development issuer are declarations that the identity room accepts, with public keys only', async () => {
       const { documents } = await open();
       expect(documents.map(({ metadata, spec }) => [metadata.name, spec.issuer])).toEqual([
         ['development', 'urn:mayfly:development'],
@@ -92,7 +92,7 @@ describe('the development issuer', () => {
       expect(JSON.stringify(documents)).not.toMatch(/"d":|PRIVATE/);
     });
 
-    it('let the staff issuer alone speak for people', async () => {
+    it('the documents of the development issuer let the staff issuer alone speak for people', async () => {
       const [workloads, staff] = (await open()).documents;
       expect(workloads?.spec.roles).toBeUndefined();
       expect(Object.keys(staff?.spec.roles ?? {})).toEqual(['platform', 'approver', 'operator', 'auditor']);
@@ -106,14 +106,14 @@ describe('the development issuer', () => {
       ['a resource server', { resourceServer: 'cases' }, 0, { sub: 'resource-server/cases' }],
       ['a role', { role: 'auditor' }, 1, { sub: 'dev-auditor', roles: ['auditor'] }],
       ['a second person', { role: 'platform', subject: 'reviewer' }, 1, { sub: 'reviewer', roles: ['platform'] }],
-    ])('speak for %s', async (_, order, index, claims) => {
+    ])('the tokens of the development issuer speak for %s', async (_, order, index, claims) => {
       const issuer = await open();
       const payload = await verify(await issuer.issueToken(order), issuer.documents[index]!);
       expect(payload).toMatchObject(claims);
       expect('roles' in payload).toBe('roles' in claims);
     });
 
-    it('live one hour and each has an id of its own', async () => {
+    it('the tokens of the development issuer live one hour and each has an id of its own', async () => {
       const issuer = await open();
       const first = decodeJwt(await issuer.issueToken({ agent: 'a' }));
       const second = decodeJwt(await issuer.issueToken({ agent: 'a' }));
@@ -122,7 +122,7 @@ describe('the development issuer', () => {
       expect(first.jti).not.toBe(second.jti);
     });
 
-    it('of workloads are not believed as those of people', async () => {
+    it('the tokens of development workloads are not accepted as those of people', async () => {
       const issuer = await open();
       const token = await issuer.issueToken({ agent: 'dev-auditor' });
       await expect(verify(token, issuer.documents[1]!)).rejects.toMatchObject({ code: 'ERR_JWKS_NO_MATCHING_KEY' });

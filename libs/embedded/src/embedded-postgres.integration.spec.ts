@@ -76,7 +76,7 @@ describe('startEmbeddedPostgres', () => {
     await ended;
   }
 
-  it('starts on an empty directory, and again with what was written', async () => {
+  it('startEmbeddedPostgres starts on an empty directory, and again with the earlier rows', async () => {
     const cold = await start();
     expect(cold.adopted).toBe(false);
     await query(cold.url('mayfly', 'postgres'), 'CREATE TABLE kept AS SELECT 42 AS n');
@@ -91,14 +91,14 @@ describe('startEmbeddedPostgres', () => {
     expect(await query(warm.url('mayfly', 'postgres'), 'SELECT n FROM kept')).toEqual([{ n: 42 }]);
   });
 
-  it('sets the password anew when its file was lost', async () => {
+  it('startEmbeddedPostgres sets the password anew when its file was lost', async () => {
     await (await start()).stop();
     rmSync(join(dataDir, 'postgres', 'mayfly_app.password'));
     const postgres = await start();
     expect(await query(postgres.url('mayfly'), 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
   });
 
-  it('takes over the server when the service was killed, and no acknowledged row is lost', async () => {
+  it('startEmbeddedPostgres takes over the server when the service was killed, and no acknowledged row is lost', async () => {
     const { child, line } = await startElsewhere();
     let acknowledged = 0;
     while (acknowledged < 200) acknowledged = Number(await line());
@@ -112,7 +112,7 @@ describe('startEmbeddedPostgres', () => {
     expect(commandLine(pid)).toBeUndefined();
   });
 
-  it('recovers when service and server were both killed, and no acknowledged row is lost', async () => {
+  it('startEmbeddedPostgres recovers when service and server were both killed, and no acknowledged row is lost', async () => {
     const { child, line } = await startElsewhere();
     let acknowledged = 0;
     while (acknowledged < 200) acknowledged = Number(await line());
@@ -124,7 +124,7 @@ describe('startEmbeddedPostgres', () => {
     expect(row?.n).toBeGreaterThanOrEqual(acknowledged);
   });
 
-  it('is not deceived by a pid file that names a process of someone else', async () => {
+  it('startEmbeddedPostgres is not deceived by a pid file that names a process of someone else', async () => {
     await (await start()).stop();
     writeFileSync(
       serverFile(),
@@ -135,7 +135,7 @@ describe('startEmbeddedPostgres', () => {
     expect(await query(postgres.url('mayfly'), 'SELECT 1 AS n')).toEqual([{ n: 1 }]);
   });
 
-  it('begins again when it was killed while it made the data directory', async () => {
+  it('startEmbeddedPostgres begins again when it was killed while it made the data directory', async () => {
     const draft = join(dataDir, 'postgres', 'data.draft');
     mkdirSync(draft, { recursive: true });
     writeFileSync(join(draft, 'PG_VERSION'), '18');
@@ -144,18 +144,18 @@ describe('startEmbeddedPostgres', () => {
     expect(existsSync(draft)).toBe(false);
   });
 
-  it('refuses a directory that another live process uses, naming MAYFLY_DATA_DIR', async () => {
+  it('startEmbeddedPostgres refuses a directory that another live process uses, naming MAYFLY_DATA_DIR', async () => {
     await startElsewhere();
     const refusal = { code: 'conflict', detail: expect.stringContaining('MAYFLY_DATA_DIR') };
     await expect(startEmbeddedPostgres({ dataDir })).rejects.toMatchObject(refusal);
   });
 
-  it('lets exactly one of several simultaneous starts have the directory', async () => {
+  it('startEmbeddedPostgres lets exactly one of several simultaneous starts have the directory', async () => {
     const starts = await Promise.allSettled([start(), start(), start()]);
     expect(starts.map(({ status }) => status).sort()).toEqual(['fulfilled', 'rejected', 'rejected']);
   });
 
-  it('moves to another port when its last one was taken', async () => {
+  it('startEmbeddedPostgres moves to another port when its last one was taken', async () => {
     const first = await start();
     await first.stop();
     const other = await startEmbeddedPostgres({ dataDir: join(above, 'other') });
@@ -165,7 +165,7 @@ describe('startEmbeddedPostgres', () => {
     await other.stop();
   });
 
-  it('names DATABASE_URL as the way out where there is no binary', async () => {
+  it('startEmbeddedPostgres tells the user to set DATABASE_URL when there is no binary', async () => {
     const refusal = { code: 'unavailable', detail: expect.stringMatching(/`sunos-x64`.*DATABASE_URL/) };
     await expect(startEmbeddedPostgres({ dataDir, platform: 'sunos-x64' })).rejects.toMatchObject(refusal);
   });
@@ -212,7 +212,7 @@ describe('the embedded PostgreSQL', () => {
     rmSync(dataDir, { recursive: true });
   });
 
-  it('is durable, on loopback only, and asks everyone for a password', async () => {
+  it('the embedded PostgreSQL is durable, on loopback only, and asks everyone for a password', async () => {
     const settings = await query(
       postgres.url('postgres', 'postgres'),
       `SELECT string_agg(name || '=' || setting, ' ' ORDER BY name) AS all FROM pg_settings WHERE name IN
@@ -235,7 +235,7 @@ describe('the embedded PostgreSQL', () => {
     await expect(query(wrong.href, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
   });
 
-  it('keeps passwords in files that others cannot read', async () => {
+  it('the embedded PostgreSQL keeps passwords in files that others cannot read', async () => {
     const home = join(dataDir, 'postgres');
     const files = readdirSync(home).filter((name) => name.endsWith('.password'));
     expect(files.sort()).toEqual(['mayfly_app.password', 'postgres.password']);
@@ -243,7 +243,7 @@ describe('the embedded PostgreSQL', () => {
     expect(statSync(home).mode & 0o077).toBe(0);
   });
 
-  it('serves the service as a role that is no superuser and does not own its database', async () => {
+  it('the embedded PostgreSQL gives the service a role that is not a superuser and does not own its database', async () => {
     const [role] = await query(
       postgres.url('mayfly'),
       `SELECT rolname, rolsuper, rolcreaterole, rolcreatedb,
@@ -260,11 +260,14 @@ describe('the embedded PostgreSQL', () => {
     await expect(query(postgres.url('postgres'), 'SELECT 1')).rejects.toMatchObject({ code: '42501' });
   });
 
-  it.each(['mayfly', 'postgres', 'template1'])('lets no other role into the database %s', async (database) => {
-    const url = new URL(postgres.url(database));
-    [url.username, url.password] = ['lease', 'lease'];
-    await expect(query(url.href, 'SELECT 1')).rejects.toMatchObject({ code: '42501' });
-  });
+  it.each(['mayfly', 'postgres', 'template1'])(
+    'the embedded PostgreSQL lets no other role into the database %s',
+    async (database) => {
+      const url = new URL(postgres.url(database));
+      [url.username, url.password] = ['lease', 'lease'];
+      await expect(query(url.href, 'SELECT 1')).rejects.toMatchObject({ code: '42501' });
+    },
+  );
 });
 
 async function query(url: string, text: string): Promise<Record<string, unknown>[]> {

@@ -61,7 +61,7 @@ async function start(options: EmbeddedPostgresOptions): Promise<EmbeddedPostgres
   try {
     await initialiseOnce(cluster, binaries, platform);
     const server = await runServer(cluster, binaries);
-    if (server.adopted) log('took over the PostgreSQL server that an earlier run had left');
+    if (server.adopted) log('took over the PostgreSQL server of an earlier run');
     return await provisioned(present(cluster, server, release));
   } catch (error) {
     release();

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { codeOf, linkUnlessPresent, readIfPresent, readOrCreateSecretFile } from './secret-file.js';
 
-it('finds no file below one that is no directory', () => {
+it('readOrCreateSecretFile finds no file below a path that is not a directory', () => {
   expect(readIfPresent('/etc/passwd/below')).toBeUndefined();
 });
 
@@ -21,13 +21,13 @@ describe('readOrCreateSecretFile', () => {
     rmSync(directory, { recursive: true });
   });
 
-  it('makes the file once, readable by its owner alone', () => {
+  it('readOrCreateSecretFile makes the file once, readable by its owner alone', () => {
     expect(readOrCreateSecretFile(path, () => 'first')).toEqual({ content: 'first', created: true });
     expect(readOrCreateSecretFile(path, () => 'second')).toEqual({ content: 'first', created: false });
     expect(statSync(path).mode & 0o777).toBe(0o600);
   });
 
-  it('answers with the content of a rival that was faster', () => {
+  it('readOrCreateSecretFile answers with the content of a rival that was faster', () => {
     const beaten = readOrCreateSecretFile(path, () => {
       readOrCreateSecretFile(path, () => 'rival');
       return 'mine';
@@ -36,7 +36,7 @@ describe('readOrCreateSecretFile', () => {
     expect(readFileSync(path, 'utf8')).toBe('rival');
   });
 
-  it('leaves nothing else behind, a failure of the maker included', () => {
+  it('readOrCreateSecretFile leaves nothing else behind, a failure of the maker included', () => {
     const failing = (): string => {
       throw new Error('no entropy');
     };
@@ -46,12 +46,12 @@ describe('readOrCreateSecretFile', () => {
     expect(readdirSync(directory)).toEqual(['secret']);
   });
 
-  it('does not take an unreadable path for a missing file', () => {
+  it('readOrCreateSecretFile does not take an unreadable path for a missing file', () => {
     expect(() => readIfPresent(directory)).toThrow('EISDIR');
     expect(readIfPresent(path)).toBeUndefined();
   });
 
-  it('links onto a free name only', () => {
+  it('readOrCreateSecretFile links onto a free name only', () => {
     readOrCreateSecretFile(path, () => 'content');
     expect(linkUnlessPresent(path, join(directory, 'other'))).toBe(true);
     expect(linkUnlessPresent(path, join(directory, 'other'))).toBe(false);
@@ -65,7 +65,7 @@ describe('codeOf', () => {
     ['an error without a code', new Error('x'), undefined],
     ['a code that is no text', { code: 5 }, undefined],
     ['nothing', null, undefined],
-  ])('reads %s', (_, error, code) => {
+  ])('codeOf reads %s', (_, error, code) => {
     expect(codeOf(error)).toBe(code);
   });
 });

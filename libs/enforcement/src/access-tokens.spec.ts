@@ -81,7 +81,7 @@ describe('introspection', () => {
     ['the agent that it was issued to', owner],
     ['an operator', person('operator')],
     ['an auditor', person('platform', 'auditor')],
-  ])('tells %s what a living token says, and no more', async (_, caller) => {
+  ])('introspection shows %s the claims of a living token, and no more', async (_, caller) => {
     const { template, ...expected } = claims;
     expect(template).toBeDefined();
     expect(await service.introspect(caller, await token())).toEqual({
@@ -96,21 +96,21 @@ describe('introspection', () => {
     ['a workload that is no resource server', stranger],
     ['a person of another role', person('platform', 'approver')],
     ['a person without a role', person()],
-  ])('tells %s nothing', async (_, caller) => {
+  ])('introspection shows %s nothing', async (_, caller) => {
     expect(await service.introspect(caller, await token())).toEqual({ active: false });
   });
 
-  it('tells a resource server nothing of the tokens of another audience', async () => {
+  it('introspection tells a resource server nothing of the tokens of another audience', async () => {
     claims = { ...claims, aud: 'https://mail.example' };
     expect(await service.introspect(server, await token())).toEqual({ active: false });
   });
 
-  it('says that a token is dead once its lease is not live, whatever its own expiry says', async () => {
+  it('introspection says that a token is dead once its lease is not live, whatever its own expiry says', async () => {
     live.clear();
     expect(await service.introspect(server, await token())).toEqual({ active: false });
   });
 
-  it('says that a token is dead at its own expiry, whatever its lease says', async () => {
+  it('introspection says that a token is dead at its own expiry, whatever its lease says', async () => {
     const last = await token();
     clock.advance(61);
     expect(await service.introspect(server, last)).toEqual({ active: false });
@@ -122,12 +122,12 @@ describe('introspection', () => {
     ['without a lease', () => signer.sign('at+jwt', { ...claims, jti: 'x' })],
     ['with another signature', async () => `${(await token()).slice(0, -4)}AAAA`],
     ['that is no token', async () => 'x'],
-  ])('says that a token is dead: one %s', async (_, make) => {
+  ])('introspection says that a token is dead: one %s', async (_, make) => {
     live.add('x');
     expect(await service.introspect(person('operator'), await make())).toEqual({ active: false });
   });
 
-  it('rejects when the lease cannot be read: nothing is active on a guess', async () => {
+  it('introspection rejects when the lease cannot be read', async () => {
     databaseIsDown = true;
     await expect(service.introspect(server, await token())).rejects.toMatchObject({ code: 'unavailable' });
   });
@@ -137,7 +137,7 @@ describe('revocation', () => {
   it.each([
     ['the agent that the token was issued to', owner, { kind: 'agent', name: 'support-agent', runtime: 'ci' }],
     ['an operator', person('operator'), { kind: 'person', issuer: 'ci', subject: 'someone' }],
-  ])('by %s ends the whole task', async (_, caller, actor) => {
+  ])('the revocation of a token by %s ends the whole task', async (_, caller, actor) => {
     await service.revoke(caller, await token());
     expect(ended).toEqual([
       { taskId: claims.task_id, cause: 'revoked', reason: 'a token of the task was revoked', actor },
@@ -150,13 +150,13 @@ describe('revocation', () => {
     ['a workload that is no agent', stranger],
     ['an auditor', person('auditor')],
     ['a person without a role', person()],
-  ])('by %s changes nothing, is not told, and is recorded', async (_, caller) => {
+  ])('the revocation of a token by %s changes nothing, gets the same answer, and is audited', async (_, caller) => {
     await expect(service.revoke(caller, await token())).resolves.toBeUndefined();
     expect(ended).toEqual([]);
     expect(refused).toEqual([caller]);
   });
 
-  it('of an unknown token changes nothing', async () => {
+  it('the revocation of an unknown token changes nothing', async () => {
     await expect(service.revoke(owner, 'x')).resolves.toBeUndefined();
     expect([ended, refused]).toEqual([[], []]);
   });

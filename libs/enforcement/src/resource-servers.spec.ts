@@ -22,7 +22,7 @@ const declared = {
 };
 
 describe('resource servers', () => {
-  it('serve the audience that a connection declares for them', () => {
+  it('resource servers serve the audience that a connection declares for them', () => {
     expect(new ResourceServers(declared, providers).serves({ acceptedBy: ['ci'], subject: 'cases-api' }, CASES)).toBe(
       true,
     );
@@ -33,7 +33,7 @@ describe('resource servers', () => {
     ['with the same subject at another issuer', 'staff', 'cases-api'],
     ['whose subject only begins alike', 'ci', 'cases-api-2'],
     ['that nobody declared', 'ci', 'stranger'],
-  ])('do not serve it: a workload %s', (_, issuer, subject) => {
+  ])('a workload %s does not serve the audience', (_, issuer, subject) => {
     expect(new ResourceServers(declared, providers).serves({ acceptedBy: [issuer], subject }, CASES)).toBe(false);
   });
 
@@ -41,12 +41,12 @@ describe('resource servers', () => {
     ['of a provider that is not there', connection('gone', declared.connections[0]!.spec.config)],
     ['of another provider', connection('dummy', declared.connections[0]!.spec.config)],
     ['that does not fit its schema', connection('signed-token', { ...declared.connections[0]!.spec.config, extra: 1 })],
-  ])('do not come from a connection %s', (_, only) => {
+  ])('resource servers do not come from a connection %s', (_, only) => {
     const servers = new ResourceServers({ connections: [only] }, providers);
     expect(servers.serves({ acceptedBy: ['ci'], subject: 'cases-api' }, CASES)).toBe(false);
   });
 
-  it('change with the declared state', () => {
+  it('resource servers change with the declared state', () => {
     const state = { connections: declared.connections };
     const servers = new ResourceServers(state, providers);
     expect(servers.serves({ acceptedBy: ['ci'], subject: 'cases-api' }, CASES)).toBe(true);

@@ -7,11 +7,11 @@ const cursors = (list: string, filters: Record<string, string>) => new FilterCur
 const given = pageView([], cursors('entries', { agent: 'a' }).next(7)).nextCursor as string;
 
 describe('a cursor under filters', () => {
-  it('goes on where its page stopped', () => {
+  it('a cursor under filters continues where its page stopped', () => {
     expect(cursors('entries', { agent: 'a' }).read(given)).toBe(7);
   });
 
-  it('is none for the first page and on the last one', () => {
+  it('there is no cursor before the first page and after the last one', () => {
     expect(cursors('entries', {}).read(undefined)).toBeUndefined();
     expect(cursors('entries', {}).next(undefined)).toBeUndefined();
   });
@@ -21,11 +21,11 @@ describe('a cursor under filters', () => {
     ['one filter more', 'entries', { agent: 'a', type: 'task.denied' }],
     ['no filter', 'entries', {}],
     ['another list', 'issuances', { agent: 'a' }],
-  ])('is refused with %s', (_, list, filters) => {
+  ])('a cursor under filters is refused with %s', (_, list, filters) => {
     expect(() => cursors(list, filters).read(given)).toThrow('invalid_request');
   });
 
-  it('does not mind a filter that was left out in another way', () => {
+  it('a cursor ignores how an empty filter was left out', () => {
     const cursor = new FilterCursor('entries', { agent: 'a', type: undefined }, z.int());
     expect(cursor.read(given)).toBe(7);
   });

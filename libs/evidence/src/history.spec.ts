@@ -49,7 +49,7 @@ function serviceOver(pages: {
 const cursorOf = (page: JsonObject) => page.nextCursor as string;
 
 describe('the history', () => {
-  it('shows one item a lease, with instants as text and without what is not there', async () => {
+  it('the history shows one item per lease, with instants as text and without absent members', async () => {
     const pages = new OnePage<Issuance, never>([issuance]);
     const { items, nextCursor } = await serviceOver({ issuances: pages }).issuances({
       limit: 50,
@@ -67,7 +67,7 @@ describe('the history', () => {
     expect(pages.asked).toEqual([{ filter: { agent: 'support-agent' }, limit: 50, after: undefined }]);
   });
 
-  it('goes on where a page stopped, under the same filters only', async () => {
+  it('the history continues where a page stopped, under the same filters only', async () => {
     const next = { createdAt: '2030-01-01T00:00:00.000001Z', leaseId: newId('lse') };
     const pages = new OnePage([issuance], next);
     const service = serviceOver({ issuances: pages });
@@ -80,14 +80,14 @@ describe('the history', () => {
     await expect(service.entries({ limit: 1, cursor })).rejects.toMatchObject({ code: 'invalid_request' });
   });
 
-  it('tells the story of a task with all that was recorded, the place in the log where there is one', async () => {
+  it('the timeline of a task has all recorded facts and the number in the log, if there is one', async () => {
     const story = new OnePage<StoryEntry, never>([{ seq: 7, body }, { body }]);
     const { items } = await serviceOver({ story }).timeline(taskId, { limit: 200 });
     const told = { ...(JSON.parse(body) as object), control: 'requester-runtime', type: 'task.denied', taskId };
     expect(items).toEqual([{ seq: 7, ...told }, told]);
   });
 
-  it('knows no task without a story, and no story of another task', async () => {
+  it('the history refuses a task without entries and shows no entry of another task', async () => {
     const empty = serviceOver({});
     await expect(empty.timeline(taskId, { limit: 200 })).rejects.toMatchObject({ code: 'not_found' });
     const story = new OnePage([{ body }], { batch: '1', place: 0 });
@@ -96,7 +96,7 @@ describe('the history', () => {
     await expect(empty.timeline(newId('tsk'), { limit: 1, cursor })).rejects.toMatchObject({ code: 'invalid_request' });
   });
 
-  it('shows a refused identity by the members that are meant to be shown, page by page', async () => {
+  it('the history shows a refused identity by the members that are meant to be shown, page by page', async () => {
     const facts = { reason: 'audience', issuer: 'ci', aud: ['a'], requestId: 'req_1', suppressedBefore: 3 };
     const refused = bareEntry('identity.refused', AT, MAYFLY, {}, facts);
     const next = { at: '2030-01-01T00:00:00.000001Z', id: refused.id };
@@ -110,7 +110,7 @@ describe('the history', () => {
     expect(refusals.asked.at(-1)).toEqual({ filter: { reason: 'audience' }, limit: 1, after: next });
   });
 
-  it('shows a sealed entry with what its leaf hash is computed from', async () => {
+  it('the history shows a sealed entry with what its leaf hash is computed from', async () => {
     const leafHash = createHash('sha256').update(`\0${body}`).digest();
     const entries = new OnePage([{ seq: 1, leafHash, body }], 1);
     const page = await serviceOver({ entries }).entries({ limit: 1 });

@@ -12,7 +12,7 @@ describe('a position in the history', () => {
     [SequenceSchema, -1],
     [SequenceSchema, 1.5],
     [SequenceSchema, 2 ** 60],
-  ])('refuses the position %#', (schema, position) => {
+  ])('a cursor schema refuses the position %#', (schema, position) => {
     expect(schema.safeParse(position).success).toBe(false);
   });
 });

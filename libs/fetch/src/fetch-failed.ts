@@ -7,18 +7,18 @@ const WORDS: Readonly<Record<string, string>> = {
   ENOTFOUND: 'its host name has no address',
   EAI_AGAIN: 'its host name cannot be resolved now',
   ECONNREFUSED: 'nothing listens there',
-  ECONNRESET: 'it broke the connection off',
+  ECONNRESET: 'it closed the connection',
   EHOSTUNREACH: 'there is no route to it',
   ENETUNREACH: 'there is no route to it',
   UNABLE_TO_VERIFY_LEAF_SIGNATURE: UNTRUSTED,
   UNABLE_TO_GET_ISSUER_CERT_LOCALLY: UNTRUSTED,
   SELF_SIGNED_CERT_IN_CHAIN: UNTRUSTED,
   DEPTH_ZERO_SELF_SIGNED_CERT: UNTRUSTED,
-  INVALID_PURPOSE: 'its certificate is not one of a server',
+  INVALID_PURPOSE: 'its certificate is not a server certificate',
   CERT_HAS_EXPIRED: 'its certificate has expired',
   CERT_NOT_YET_VALID: 'its certificate is not valid yet',
   ERR_TLS_CERT_ALTNAME_INVALID: 'its certificate is for another name',
-  EPROTO: 'it does not speak TLS, or no version that is safe',
+  EPROTO: 'it does not speak TLS 1.2 or later',
   ERR_SSL_WRONG_VERSION_NUMBER: 'it does not speak TLS',
 };
 
@@ -26,7 +26,7 @@ const WORDS: Readonly<Record<string, string>> = {
 export class FetchFailed extends Error {
   static from(error: unknown): Error {
     if (error instanceof FetchFailed || error instanceof EgressRefused) return error;
-    if (error instanceof SyntaxError) return new FetchFailed('answered with something that is no JSON');
+    if (error instanceof SyntaxError) return new FetchFailed('answered with text that is not JSON');
     if (error instanceof DOMException) return new FetchFailed('did not answer in time (timeout)');
     const code = codeOf(error);
     return new FetchFailed(`${WORDS[code] ?? 'it cannot be reached'} (${code})`, { cause: error });

@@ -56,9 +56,12 @@ const leadingTo =
   };
 
 describe('a guarded fetch', () => {
-  it.each(['/keys', '/packed'])('gives the JSON at %s of a host that the operator allows', async (path) => {
-    await expect(trusting(`${base}${path}`)).resolves.toEqual({ keys: [] });
-  });
+  it.each(['/keys', '/packed'])(
+    'a guarded fetch gives the JSON at %s of a host that the operator allows',
+    async (path) => {
+      await expect(trusting(`${base}${path}`)).resolves.toEqual({ keys: [] });
+    },
+  );
 
   it.each([
     ['a redirect', '/moved', 'status 302'],
@@ -69,7 +72,7 @@ describe('a guarded fetch', () => {
     ['a body that is over the bound once unpacked', '/bomb', 'more than 1000 bytes'],
     ['a body that never ends', '/slow', 'timeout'],
     ['a server that says nothing', '/silent', 'timeout'],
-  ])('refuses %s', async (_, path, words) => {
+  ])('a guarded fetch refuses %s', async (_, path, words) => {
     await expect(trusting(`${base}${path}`)).rejects.toThrow(words);
     expect(asked).toEqual([path]);
   });
@@ -78,7 +81,7 @@ describe('a guarded fetch', () => {
     ['http', ''],
     ['a host like one that is allowed', 'http://127.0.0.10'],
     ['another port than the one that is allowed', 'http://127.0.0.1:1'],
-  ])('does not ask a server over %s', async (_, entries) => {
+  ])('a guarded fetch does not ask a server over %s', async (_, entries) => {
     await expect(createGuardedFetch({ egress: allowing(entries) })(`${base}/keys`)).rejects.toThrow('use https');
     expect(asked).toEqual([]);
   });
@@ -86,25 +89,25 @@ describe('a guarded fetch', () => {
   it.each([
     ['a private address', ['10.0.0.1'], 'rule `private`'],
     ['one metadata address among public ones', ['1.1.1.1', '169.254.169.254'], 'no setting allows it'],
-  ])('does not connect to a name that has %s, which is no outage', async (_, addresses, words) => {
+  ])('a guarded fetch does not connect to a name that has %s, which is no outage', async (_, addresses, words) => {
     const guarded = createGuardedFetch({ egress: new PublicEgress(), resolveHost: leadingTo(...addresses) });
     const refused = guarded('https://id.example/keys');
     await expect(refused).rejects.toMatchObject({ code: 'EGRESS_REFUSED', message: expect.stringContaining(words) });
   });
 
-  it('connects to the very addresses that it judged', async () => {
+  it('a guarded fetch connects to the very addresses that it judged', async () => {
     const { port } = new URL(base);
     const egress = allowing('http://id.example, 127.0.0.0/8');
     const guarded = createGuardedFetch({ egress, resolveHost: leadingTo('127.0.0.1') });
     await expect(guarded(`http://id.example:${port}/keys`)).resolves.toEqual({ keys: [] });
   });
 
-  it('does not wait for a resolver that never answers', async () => {
+  it('a guarded fetch does not wait for a resolver that never answers', async () => {
     const guarded = createGuardedFetch({ egress: new PublicEgress(), timeoutMs: 50, resolveHost: () => undefined });
     await expect(guarded('https://id.example/keys')).rejects.toThrow('in time');
   });
 
-  it('asks the resolver of the system otherwise', async () => {
+  it('a guarded fetch asks the resolver of the system otherwise', async () => {
     const guarded = createGuardedFetch({ egress: new PublicEgress() });
     await expect(guarded('https://localhost/keys')).rejects.toMatchObject({ rule: 'loopback' });
   });
@@ -132,7 +135,7 @@ describe('a guarded fetch over TLS', () => {
   }
 
   const loopback = { names: ['IP:127.0.0.1'] };
-  it('trusts the authorities that are given for the name in the URL', async () => {
+  it('a guarded fetch over TLS trusts the authorities that are given for the name in the URL', async () => {
     await expect(ask(loopback, { authorities: [stranger.cert, authority.cert] })).resolves.toEqual({ keys: [] });
   });
 
@@ -140,18 +143,18 @@ describe('a guarded fetch over TLS', () => {
     ['of an authority that nobody gave', loopback, {}, 'give it in `caFile`'],
     ['of another authority than the given ones', loopback, { authorities: [stranger.cert] }, 'not trusted'],
     ['for another name', { names: ['DNS:id.example'] }, { authorities: [authority.cert] }, 'for another name'],
-  ])('refuses a certificate %s', async (_, order, trust, words) => {
+  ])('a guarded fetch over TLS refuses a certificate %s', async (_, order, trust, words) => {
     await expect(ask(order, trust)).rejects.toThrow(words);
   });
 
   const spiffeId = 'spiffe://example.org/spire/server';
   const mesh: ServerTrust = { authorities: [authority.cert], spiffeId };
-  it('knows a server by its SPIFFE ID, whatever the name in the URL', async () => {
+  it('a guarded fetch over TLS knows a server by its SPIFFE ID, whatever the name in the URL', async () => {
     await expect(ask({ names: [`URI:${spiffeId}`] }, mesh)).resolves.toEqual({ keys: [] });
     await expect(ask({ names: ['DNS:spire', `URI:${spiffeId}`] }, mesh)).resolves.toEqual({ keys: [] });
   });
 
-  it('takes a chain over an intermediate, and an intermediate as the anchor', async () => {
+  it('a guarded fetch over TLS takes a chain over an intermediate, and an intermediate as the anchor', async () => {
     const order = { names: [`URI:${spiffeId}`] };
     await expect(ask(order, mesh, intermediate)).resolves.toEqual({ keys: [] });
     await expect(ask(order, { spiffeId, authorities: [intermediate.cert] }, intermediate)).resolves.toEqual({
@@ -166,8 +169,13 @@ describe('a guarded fetch over TLS', () => {
     ['a DNS name that looks like the ID', { names: [`DNS:${spiffeId}`] }, authority, 'another SPIFFE ID (none)'],
     ['two URIs', { names: [`URI:${spiffeId}`, 'URI:spiffe://example.org/b'] }, authority, 'more than one URI'],
     ['the ID from another authority', { names: [`URI:${spiffeId}`] }, stranger, 'not trusted'],
-    ['the ID as an authority', { names: [`URI:${spiffeId}`], isAuthority: true }, authority, 'not one of a server'],
-  ])('refuses a server with %s', async (_, order, by, words) => {
+    [
+      'the ID as an authority',
+      { names: [`URI:${spiffeId}`], isAuthority: true },
+      authority,
+      'not a server certificate',
+    ],
+  ])('a guarded fetch over TLS refuses a server with %s', async (_, order, by, words) => {
     await expect(ask(order, mesh, by)).rejects.toThrow(words);
   });
 });

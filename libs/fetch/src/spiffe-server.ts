@@ -9,10 +9,11 @@ import { FetchFailed } from './fetch-failed.js';
  */
 export function spiffeIdentityFault(der: Buffer, spiffeId: string): Error | undefined {
   const certificate = new X509Certificate(der);
-  if (certificate.ca) return new FetchFailed('its certificate is that of an authority, not of a server');
+  if (certificate.ca) return new FetchFailed('its certificate belongs to an authority, not to a server');
   const names = (certificate.subjectAltName ?? '').split(', ').filter((name) => name.startsWith('URI:'));
   const [only, ...others] = names.map((name) => parseSpiffeId(name.slice('URI:'.length))?.canonical);
-  if (others.length > 0) return new FetchFailed('its certificate has more than one URI, so that it is no X.509-SVID');
+  if (others.length > 0)
+    return new FetchFailed('its certificate has more than one URI, which an X.509-SVID may not have');
   if (only !== undefined && only === parseSpiffeId(spiffeId)?.canonical) return undefined;
   const found = only === undefined ? 'none' : `\`${only}\``;
   return new FetchFailed(`its certificate is for another SPIFFE ID (${found}); compare \`spiffeId\``);

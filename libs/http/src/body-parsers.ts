@@ -39,7 +39,7 @@ function unsupported(given: string | undefined, wanted: string): Problem {
     return new Problem('unsupported_media_type', `the body has no \`Content-Type\`; send \`${wanted}\``);
   }
   const named = /^[\w.+/-]{1,100}$/.test(type) ? `\`${type}\`` : 'this `Content-Type`';
-  return new Problem('unsupported_media_type', `${named} is not read here; send \`${wanted}\``);
+  return new Problem('unsupported_media_type', `${named} is not supported here; send \`${wanted}\``);
 }
 
 /** Parses a form that names each field once (RFC 6749 §3.2). Throws `invalid_request`. */
@@ -47,7 +47,7 @@ function parseStrictForm(text: string): Readonly<Record<string, string>> {
   const fields = [...new URLSearchParams(text)];
   const form = new Map(fields);
   if (form.size !== fields.length) {
-    throw new Problem('invalid_request', 'the form names one field twice; name each field once');
+    throw new Problem('invalid_request', 'the form has one field twice; keep one');
   }
   return Object.fromEntries(form);
 }

@@ -44,7 +44,7 @@ const BODY = 'POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\n{
 const never: Handler = () => undefined;
 
 describe('the end of the connections', () => {
-  it('ends one that is kept alive between two requests at once', async () => {
+  it('the drain ends an idle keep-alive connection at once', async () => {
     const drain = await serve({}, (_request, response) => response.end('done'));
     const { received, closed, socket } = await peer(GET);
     await once(socket, 'data');
@@ -56,13 +56,13 @@ describe('the end of the connections', () => {
     ['that has sent nothing', ''],
     ['that has sent half a header', 'GET / HTTP/1.1\r\nHost: loc'],
     ['that has sent half a body', BODY],
-  ])('ends one %s after a grace', async (_, text) => {
+  ])('the drain ends a connection %s after a grace', async (_, text) => {
     const drain = await serve({ unfinishedMs: 100 }, never);
     const { closed } = await peer(text);
     await Promise.all([drain.drain(), closed]);
   });
 
-  it('waits for the answer to a request that has come whole, tells the peer that it is the last, and ends it then', async () => {
+  it('the end of the connections waits for the answer to a complete request, marks it as the last, and closes then', async () => {
     let answer: ServerResponse | undefined;
     const drain = await serve({ unfinishedMs: 0 }, (_request, response) => (answer = response));
     const { received, closed } = await peer(GET);
@@ -75,14 +75,14 @@ describe('the end of the connections', () => {
     expect(received()).toMatch(/connection: close[^]*done/i);
   });
 
-  it('ends one whose answer does not come within the bound', async () => {
+  it('the drain ends a connection when its answer does not come within the bound', async () => {
     const drain = await serve({ answerMs: 100 }, never);
     const { closed } = await peer(GET);
     await once(server, 'request');
     await Promise.all([drain.drain(), closed]);
   });
 
-  it('ends one whose peer does not read its answer', async () => {
+  it('the drain ends a connection when its peer does not read the answer', async () => {
     const drain = await serve({ unreadMs: 100 }, (_request, response) => response.end(Buffer.alloc(32 * 1024 * 1024)));
     const { socket, closed } = await peer('');
     socket.pause().write(GET);
@@ -92,7 +92,7 @@ describe('the end of the connections', () => {
     await closed;
   });
 
-  it('ends one that comes while it is under way', async () => {
+  it('the drain ends a connection that arrives during the drain', async () => {
     const drain = await serve({ unfinishedMs: 100, answerMs: FOREVER }, never);
     const first = await peer(GET);
     await once(server, 'request');

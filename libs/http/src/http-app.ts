@@ -79,7 +79,7 @@ export async function createHttpApp(parts: HttpAppParts): Promise<NestFastifyApp
 
 /** Answers an address that Fastify refuses before routing. Fastify's own answer would repeat the address. */
 function refuseAddress(_error: Error, request: FastifyRequest, reply: FastifyReply): void {
-  const problem = new Problem('invalid_request', 'the address is too long, or wrongly encoded');
+  const problem = new Problem('invalid_request', 'the address is too long or has wrong percent encoding; correct it');
   void refuse(reply, renderErrorAt(request.url, problem, request.id));
 }
 
@@ -96,10 +96,13 @@ function refuseUnrouted(fastify: FastifyInstance): void {
     if (!request.is404) return;
     const allow = methods.at(request.url).join(', ');
     if (allow === '') {
-      const problem = new Problem('not_found', 'there is nothing at this address');
+      const problem = new Problem('not_found', 'no route has this address; compare it with `/openapi.json`');
       return refuse(reply, renderProblem(problem, request.id));
     }
-    const problem = new Problem('method_not_allowed', `this address takes ${allow}, not ${request.method}`);
+    const problem = new Problem(
+      'method_not_allowed',
+      `this address takes ${allow}, not ${request.method}; use one of those methods`,
+    );
     return refuse(reply.header('allow', allow), renderErrorAt(request.url, problem, request.id));
   });
 }

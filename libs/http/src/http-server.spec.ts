@@ -38,15 +38,18 @@ describe('what the parser refuses is a problem document, and the end of the conn
     ['too large a header', `${START}X-Large: ${'x'.repeat(20_000)}\r\n\r\n`, 431, 'headers_too_large'],
     ['half a header', START, 408, 'request_timeout'],
     ['half a body', `${START}Content-Length: 10\r\n\r\nhalf`, 408, 'request_timeout'],
-  ])('%s', async (_, text, status, code) => {
-    const [head = '', body = ''] = (await exchange(text)).split('\r\n\r\n');
-    expect(head).toMatch(new RegExp(`^HTTP/1.1 ${String(status)} `));
-    expect(head).toMatch(/^content-type: application\/problem\+json; charset=utf-8\r?$/m);
-    expect(head).toMatch(/^connection: close\r?$/m);
-    expect(JSON.parse(body)).toMatchObject({ type: `urn:mayfly:problem:${code}`, status });
-  });
+  ])(
+    'the HTTP parser answers its refusal with a problem document and closes the connection: %s',
+    async (_, text, status, code) => {
+      const [head = '', body = ''] = (await exchange(text)).split('\r\n\r\n');
+      expect(head).toMatch(new RegExp(`^HTTP/1.1 ${String(status)} `));
+      expect(head).toMatch(/^content-type: application\/problem\+json; charset=utf-8\r?$/m);
+      expect(head).toMatch(/^connection: close\r?$/m);
+      expect(JSON.parse(body)).toMatchObject({ type: `urn:mayfly:problem:${code}`, status });
+    },
+  );
 
-  it('but nothing where it would be taken for the answer to a request before', async () => {
+  it('the HTTP parser answers nothing when the client could take it for the answer to an earlier request', async () => {
     const received = exchange(`${START}\r\nNONSENSE\r\n\r\n`);
     expect(await received).toBe('');
     expect(pending).toHaveLength(1);

@@ -46,12 +46,12 @@ function refusalOf(code: string | undefined): string {
 function parserProblem(code: string | undefined): Problem {
   switch (code) {
     case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return new Problem('request_timeout', 'the request did not come in time, send it faster');
+      return new Problem('request_timeout', 'the request took too long to arrive; send it faster');
     case 'HPE_HEADER_OVERFLOW':
-      return new Problem('headers_too_large', 'the headers are over 16 KiB, send less');
+      return new Problem('headers_too_large', 'the headers are over 16 KiB; send less');
     case 'HPE_CHUNK_EXTENSIONS_OVERFLOW':
-      return new Problem('payload_too_large', 'the chunk extensions are too large, leave them out');
+      return new Problem('payload_too_large', 'the chunk extensions are too large; leave them out');
     default:
-      return new Problem('invalid_request', 'the request is not valid HTTP/1.1');
+      return new Problem('invalid_request', 'the request is not valid HTTP/1.1; correct the client');
   }
 }

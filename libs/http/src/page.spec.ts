@@ -7,12 +7,12 @@ describe('a page of a list', () => {
     [{}, 50],
     [{ limit: '1' }, 1],
     [{ limit: '200' }, 200],
-  ])('reads %j as a limit of %i', (query, limit) => {
+  ])('a page query reads %j as a limit of %i', (query, limit) => {
     expect(PageQuerySchema.parse(query).limit).toBe(limit);
   });
 
   it.each([{ limit: '0' }, { limit: '201' }, { limit: '1.5' }, { limit: 'x' }, { page: '2' }])(
-    'refuses %j',
+    'a page query refuses %j',
     (query) => {
       expect(PageQuerySchema.safeParse(query).success).toBe(false);
     },
@@ -22,7 +22,7 @@ describe('a page of a list', () => {
 describe('an answer with a page', () => {
   const form = { position: z.string(), view: (name: string) => ({ name }) };
 
-  it('has the views of the items, and a cursor that reads on after them', async () => {
+  it('a page has the views of the items, and a cursor that reads on after them', async () => {
     const first = await answerPage({ limit: 1 }, form, async ({ limit, after }) => {
       expect([limit, after]).toEqual([1, undefined]);
       return { items: ['a'], next: 'a' };

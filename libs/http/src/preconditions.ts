@@ -20,7 +20,7 @@ export function sendEtag(reply: FastifyReply, revision: number): void {
 export function mustMatch(headers: RequestHeaders): Precondition {
   const wanted = headers['if-match'];
   if (wanted === undefined) {
-    throw new Problem('precondition_required', 'send `If-Match` with the `ETag` of what was read');
+    throw new Problem('precondition_required', 'send `If-Match` with the `ETag` of the version that you read');
   }
   const tags = wanted.split(',').map((tag) => tag.trim());
   return { must: 'match', revisions: tags.includes('*') ? 'any' : tags.flatMap(revisionsIn) };

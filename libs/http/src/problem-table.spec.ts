@@ -30,12 +30,12 @@ describe('the problem table', () => {
     ['provider_rejected', 502],
     ['provider_unavailable', 503],
     ['unavailable', 503],
-  ])('answers %s with %i', (code, status) => {
+  ])('the problem table answers %s with %i', (code, status) => {
     expect(renderProblem(new Problem(code, 'x')).status).toBe(status);
     expect(renderProblem(new Problem(code, 'x')).body.status).toBe(status);
   });
 
-  it('says in docs/problems.md what it does, row by row', () => {
+  it('docs/problems.md has the rows of the problem table', () => {
     const doc = readFileSync('docs/problems.md', 'utf8');
     const [codeTable = ''] = doc.split('\n## ');
     const rows = codeTable.split('\n').filter((line) => line.startsWith('| `'));
@@ -54,7 +54,7 @@ describe('the problem table', () => {
 });
 
 describe('renderProblem', () => {
-  it('gives the members of RFC 9457 and the extensions beside them', () => {
+  it('renderProblem gives the members of RFC 9457 and the extensions beside them', () => {
     const problem = new Problem('policy_denied', 'the runtime `laptop` is not allowed', {
       control: 'runtime-boundary',
       help: 'ask from ci',
@@ -79,7 +79,7 @@ describe('renderProblem', () => {
   });
 
   it.each([new Error('canary'), 'canary', { message: 'canary', status: 200 }, null, undefined])(
-    'hides the text of what is no problem (%p)',
+    'renderProblem hides the text of an unknown error (%p)',
     (error) => {
       const rendered = renderProblem(error, 'req_1');
       expect(rendered.status).toBe(500);
@@ -88,7 +88,7 @@ describe('renderProblem', () => {
     },
   );
 
-  it('never shows the cause', () => {
+  it('renderProblem never shows the cause', () => {
     const problem = new Problem('unavailable', 'cannot read the quota', { cause: new Error('canary') });
     expect(JSON.stringify(renderProblem(problem))).not.toContain('canary');
   });
@@ -97,17 +97,17 @@ describe('renderProblem', () => {
     [0.2, '1'],
     [7, '7'],
     [7.1, '8'],
-  ])('says when to ask again, in whole seconds (%d → %s)', (retryAfterSeconds, header) => {
+  ])('renderProblem gives the retry time in whole seconds (%d → %s)', (retryAfterSeconds, header) => {
     const problem = new Problem('quota_exceeded', 'no task is left', { retryAfterSeconds });
     expect(renderProblem(problem).headers['retry-after']).toBe(header);
     expect(renderProblem(problem).body).not.toHaveProperty('retryAfterSeconds');
   });
 
-  it('asks for patience while the same request is under way', () => {
+  it('renderProblem gives a retry time while the same request is in progress', () => {
     expect(renderProblem(new Problem('request_in_flight', 'wait')).headers['retry-after']).toBe('1');
   });
 
-  it('challenges for a bearer token on 401 only', () => {
+  it('renderProblem challenges for a bearer token on 401 only', () => {
     const challenged = codes.filter((code) => 'www-authenticate' in renderProblem(new Problem(code, 'x')).headers);
     expect(challenged).toEqual(['unauthenticated']);
     expect(renderProblem(new Problem('unauthenticated', 'it "ended"\r\n')).headers['www-authenticate']).toBe(
@@ -126,19 +126,19 @@ describe('renderOAuthError', () => {
     ['policy_denied', 'access_denied'],
     ['unavailable', 'temporarily_unavailable'],
     ['internal', 'server_error'],
-  ])('writes %s as %s', (code, error) => {
+  ])('renderOAuthError writes %s as %s', (code, error) => {
     const rendered = renderOAuthError(new Problem(code, 'x'));
     expect(rendered.body).toEqual({ error, error_description: 'x' });
     expect(rendered.status).toBe(PROBLEM_TABLE[code].status);
     expect(rendered.headers).toMatchObject({ 'cache-control': 'no-store', pragma: 'no-cache' });
   });
 
-  it('keeps the description to the characters that RFC 6749 allows', () => {
+  it('renderOAuthError keeps the description to the characters that RFC 6749 allows', () => {
     const { body } = renderOAuthError(new Problem('invalid_request', 'a "quoted" \\ naïve\ntext'));
     expect(body.error_description).toBe("a 'quoted' ' na?ve?text");
   });
 
-  it('hides the text of what is no problem', () => {
+  it('renderOAuthError hides the text of an unknown error', () => {
     expect(JSON.stringify(renderOAuthError(new Error('canary')))).not.toContain('canary');
   });
 });

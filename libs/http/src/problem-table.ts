@@ -24,61 +24,65 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemKind>> = {
   invalid_request: {
     status: 400,
     title: 'The request is malformed',
-    description: 'The body, a header or the query does not have the documented shape; `errors` points at each field.',
+    description:
+      'The body, a header or the query does not have the documented shape; change each field that `errors` points at.',
     oauth: 'invalid_request',
   },
   unauthenticated: {
     status: 401,
     title: 'The caller is not authenticated',
-    description: 'No token, or one that was refused; `reason` says by which rule, for a proven token. See below.',
+    description:
+      'The token is missing or refused; get a new one. For a proven token, `reason` names the broken rule. See below.',
     oauth: 'invalid_client',
   },
   forbidden: {
     status: 403,
     title: 'The caller may not do this',
-    description: 'The identity is known, and its kind or role does not have the permission that this route states.',
+    description:
+      'The identity is proven, but lacks the permission that this route states; use another identity, or get the role.',
     oauth: 'unauthorized_client',
   },
   policy_denied: {
     status: 403,
     title: 'A control refused the request',
-    description: 'The named `control` refused this task; `help` says what would change that, where it may be known.',
+    description: 'The named `control` refused the request; `help` says what to change, where the caller may know it.',
     oauth: 'access_denied',
   },
   not_found: {
     status: 404,
-    title: 'There is no such thing',
-    description: 'It does not exist, or the caller may not know that it does.',
+    title: 'The resource does not exist',
+    description: 'The resource does not exist, or the caller may not see it; check the name or the id.',
     oauth: 'invalid_request',
   },
   method_not_allowed: {
     status: 405,
-    title: 'The method is not allowed here',
-    description: 'The address exists and does not take this method; `Allow` has those that it takes.',
+    title: 'The route does not have this method',
+    description: 'The route exists without this method; use one of the methods in `Allow`.',
     oauth: 'invalid_request',
   },
   conflict: {
     status: 409,
     title: 'The state does not allow this',
-    description: 'The thing is in a state from which this step is not possible; read it again and decide anew.',
+    description: 'The state of the resource does not allow this step; read the resource again.',
     oauth: 'invalid_request',
   },
   precondition_failed: {
     status: 412,
-    title: 'It was changed meanwhile',
-    description: '`If-Match` names an older version; read the current one, apply the change to it, send it again.',
+    title: 'The resource has changed',
+    description: '`If-Match` does not name the current version; read it, apply the change to it and send it again.',
     oauth: 'invalid_request',
   },
   precondition_required: {
     status: 428,
     title: 'If-Match is required',
-    description: 'This change overwrites something; send `If-Match` with the `ETag` of the version that was read.',
+    description: 'This change overwrites a version; send `If-Match` with the `ETag` of the version that you read.',
     oauth: 'invalid_request',
   },
   request_in_flight: {
     status: 409,
-    title: 'The same request is under way',
-    description: 'A request with this `Idempotency-Key` has not been answered yet; send it again after `Retry-After`.',
+    title: 'The same request is in progress',
+    description:
+      'Mayfly has not yet answered a request with this `Idempotency-Key`; send it again after `Retry-After`.',
     oauth: 'invalid_request',
     retryAfterSeconds: 1,
   },
@@ -90,8 +94,8 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemKind>> = {
   },
   request_timeout: {
     status: 408,
-    title: 'The request did not come in time',
-    description: 'The whole header is due within 10 s, the whole request within 30 s; send it again, faster.',
+    title: 'The request took too long to arrive',
+    description: 'The headers must arrive within 10 s and the request within 30 s; send it again, faster.',
     oauth: 'invalid_request',
   },
   headers_too_large: {
@@ -116,50 +120,49 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemKind>> = {
     status: 422,
     title: 'The parameters do not fit the template',
     description:
-      "The parameters do not fit the template's schema or what its target takes; `errors` points at each one.",
+      "The parameters do not fit the template's schema or its target; change each one that `errors` points at.",
     oauth: 'invalid_request',
   },
   invalid_template: {
     status: 422,
     title: 'The template is not valid',
-    description: 'The template cannot be published as it is; `errors` names each place and rule.',
+    description: 'The template breaks rules of publication; change each place that `errors` points at.',
     oauth: 'invalid_request',
   },
   invalid_declaration: {
     status: 422,
     title: 'The declaration is not valid',
-    description: 'The document cannot be applied as it is; `errors` names each place.',
+    description: 'The document has faults; change each place that `errors` points at.',
     oauth: 'invalid_request',
   },
   quota_exceeded: {
     status: 429,
     title: 'A quota is used up',
-    description:
-      'The named `control` counts tasks, or what they hold of a connection; wait for `Retry-After` or end a task.',
+    description: 'The quota of the named `control` is used up; wait for `Retry-After` or end a task.',
     oauth: 'temporarily_unavailable',
   },
   provider_rejected: {
     status: 502,
     title: 'The target refused to issue',
-    description: 'The provider said no and nothing was issued; the connection needs its owner.',
+    description: 'The target refused and nothing was issued; the owner of the connection has to change it.',
     oauth: 'server_error',
   },
   provider_unavailable: {
     status: 503,
     title: 'The target does not answer',
-    description: 'The outcome is not known; whatever came of it is being revoked. Ask again later.',
+    description: 'The outcome is unknown; Mayfly revokes any credential that the target made. Try again later.',
     oauth: 'temporarily_unavailable',
   },
   unavailable: {
     status: 503,
     title: 'The service cannot decide now',
-    description: 'Something that a decision needs cannot be read, so nothing is issued; ask again later.',
+    description: 'Mayfly cannot read data that a decision needs, so it issues nothing; try again later.',
     oauth: 'temporarily_unavailable',
   },
   internal: {
     status: 500,
     title: 'The service failed',
-    description: 'An error on our side; give the operator the request id in `instance`.',
+    description: 'Mayfly failed; give the operator the request id in `instance`.',
     oauth: 'server_error',
   },
 };
@@ -217,7 +220,9 @@ export function renderErrorAt(target: string, error: unknown, requestId?: string
 }
 
 function asProblem(error: unknown): Problem {
-  return error instanceof Problem ? error : new Problem('internal', 'the request failed on our side');
+  return error instanceof Problem
+    ? error
+    : new Problem('internal', 'Mayfly failed to answer this request; give the operator the id in `instance`');
 }
 
 function commonHeaders(problem: Problem): Record<string, string> {

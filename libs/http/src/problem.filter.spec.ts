@@ -92,7 +92,7 @@ async function post(payload: string | Buffer, contentType = 'application/json', 
 }
 
 describe('ProblemFilter', () => {
-  it('answers a problem as the table says, with the request id', async () => {
+  it('ProblemFilter answers a problem as the table says, with the request id', async () => {
     const { status, type, body } = await answer(new Problem('not_found', 'there is no task `tsk_1`'));
     expect({ status, type }).toEqual({ status: 404, type: 'application/problem+json; charset=utf-8' });
     expect(body).toMatchObject({
@@ -116,13 +116,13 @@ describe('ProblemFilter', () => {
     [new Error('canary'), 500, 'internal'],
     ['canary', 500, 'internal'],
     [undefined, 500, 'internal'],
-  ])('answers %p without its text', async (error, status, code) => {
+  ])('ProblemFilter answers %p without its text', async (error, status, code) => {
     const { body } = await answer(error);
     expect(body).toMatchObject({ status, type: `urn:mayfly:problem:${code}` });
     expect(JSON.stringify(body)).not.toContain('canary');
   });
 
-  it('logs what it does not know under the request id, without headers or query', async () => {
+  it('ProblemFilter logs an unknown error under the request id, without headers or query', async () => {
     await answer(new Error('the index is gone'));
     const line = JSON.parse(logged.join('')) as Record<string, unknown>;
     expect(line).toMatchObject({
@@ -134,23 +134,23 @@ describe('ProblemFilter', () => {
     expect(logged.join('')).not.toContain('canary');
   });
 
-  it('logs a problem of ours with its cause', async () => {
+  it('ProblemFilter logs a problem of ours with its cause', async () => {
     await answer(new Problem('unavailable', 'cannot read the quota', { cause: new Error('connection refused') }));
     expect(JSON.parse(logged.join(''))).toMatchObject({ level: 40, err: { cause: { message: 'connection refused' } } });
   });
 
-  it('answers an address that does not exist', async () => {
+  it('ProblemFilter answers an address that does not exist', async () => {
     const response = await app.inject({ method: 'GET', url: '/canary' });
     expect(response.json()).toMatchObject({
       type: 'urn:mayfly:problem:not_found',
-      detail: 'there is nothing at this address',
+      detail: 'no route has this address; compare it with `/openapi.json`',
     });
     expect(response.body).not.toContain('canary');
   });
 });
 
 it.each(['application/x-www-form-urlencoded', undefined])(
-  'takes an empty body at the OAuth endpoints for a form without fields (%s)',
+  'an OAuth endpoint takes an empty body for a form without fields (%s)',
   async (type) => {
     const headers = type === undefined ? {} : { 'content-type': type };
     const response = await app.inject({ method: 'POST', url: '/oauth/form', headers });
@@ -159,7 +159,7 @@ it.each(['application/x-www-form-urlencoded', undefined])(
 );
 
 describe('a body', () => {
-  it('is read when it is good', async () => {
+  it('a body is read when it is good', async () => {
     expect(await post('{"template":"a","parameters":{"region":"emea"}}')).toEqual({
       status: 201,
       body: { template: 'a', parameters: { region: 'emea' } },
@@ -168,18 +168,13 @@ describe('a body', () => {
 
   it.each([
     ['{"template":7}', 400, 'invalid_request', 'change `/template`: expected string, received number'],
-    ['{"template":"a","tmplate":1}', 400, 'invalid_request', 'change `/tmplate`: unknown field, leave it out'],
-    [
-      '{"template":"a","template":"b"}',
-      400,
-      'invalid_request',
-      'an object names one field twice; name each field once',
-    ],
-    ['{"__proto__":{}}', 400, 'invalid_request', 'no field may be called `__proto__`'],
-    ['{"template"', 400, 'invalid_request', 'the body is not valid JSON'],
+    ['{"template":"a","tmplate":1}', 400, 'invalid_request', 'change `/tmplate`: unknown field; leave it out'],
+    ['{"template":"a","template":"b"}', 400, 'invalid_request', 'an object has one field twice; keep one'],
+    ['{"__proto__":{}}', 400, 'invalid_request', '`__proto__` is a reserved field name; use another'],
+    ['{"template"', 400, 'invalid_request', 'the body is not valid JSON; correct it'],
     ['', 400, 'invalid_request', 'change the request: expected object, and it is missing'],
     [`"${'x'.repeat(65_536)}"`, 413, 'payload_too_large', 'the body is over 64 KiB; send less'],
-  ])('is refused when it is %.40s', async (payload, status, code, detail) => {
+  ])('a body is refused when it is %.40s', async (payload, status, code, detail) => {
     const answered = await post(payload);
     expect(answered.status).toBe(status);
     expect(answered.body).toMatchObject({ type: `urn:mayfly:problem:${code}`, detail });
@@ -187,23 +182,23 @@ describe('a body', () => {
   });
 
   it.each([
-    ['text/plain', '`text/plain` is not read here; send `application/json`'],
-    ['Text/HTML; charset=utf-8', '`text/html` is not read here; send `application/json`'],
+    ['text/plain', '`text/plain` is not supported here; send `application/json`'],
+    ['Text/HTML; charset=utf-8', '`text/html` is not supported here; send `application/json`'],
     [
       'application/x-www-form-urlencoded',
-      '`application/x-www-form-urlencoded` is not read here; send `application/json`',
+      '`application/x-www-form-urlencoded` is not supported here; send `application/json`',
     ],
-    ['application/jsonp', '`application/jsonp` is not read here; send `application/json`'],
+    ['application/jsonp', '`application/jsonp` is not supported here; send `application/json`'],
     ['text/<script>', expect.stringContaining('send `application/json`')],
     ['nonsense', expect.stringContaining('send `application/json`')],
-  ])('is refused as %s, which is named, with the type to send', async (type, detail) => {
+  ])('a body of the type %s is refused with the type to send', async (type, detail) => {
     expect(await post('template=a', type)).toMatchObject({
       status: 415,
       body: { type: 'urn:mayfly:problem:unsupported_media_type', detail },
     });
   });
 
-  it('is refused without a type', async () => {
+  it('a body is refused without a type', async () => {
     const response = await app.inject({ method: 'POST', url: '/orders', payload: Buffer.from('{"template":"a"}') });
     expect({ status: response.statusCode, body: response.json<unknown>() }).toMatchObject({
       status: 415,
@@ -212,19 +207,19 @@ describe('a body', () => {
   });
 
   it.each(['application/x-www-form-urlencoded', 'text/plain'])(
-    'that is empty is none, also as %s, which is what `curl -d ""` sends',
+    'an empty body counts as no body, also as %s, which `curl -d ""` sends',
     async (type) => {
       expect(await post('', type, '/bare')).toEqual({ status: 201, body: { body: null } });
     },
   );
 
-  it('may be left out where the route wants none', async () => {
+  it('a body may be absent when the route needs none', async () => {
     expect(await post('', 'application/json', '/bare')).toEqual({ status: 201, body: { body: null } });
   });
 });
 
 describe('the OAuth endpoints', () => {
-  it('answer in the form of RFC 6749', async () => {
+  it('the OAuth endpoints answer in the form of RFC 6749', async () => {
     expect(await answer(new Problem('unauthenticated', 'send a token'), '/oauth/throw')).toEqual({
       status: 401,
       type: 'application/json; charset=utf-8',
@@ -232,12 +227,15 @@ describe('the OAuth endpoints', () => {
     });
   });
 
-  it('hide what they do not know', async () => {
+  it('the OAuth endpoints hide the text of an unknown error', async () => {
     const { body } = await answer(new Error('canary'), '/oauth/throw');
-    expect(body).toEqual({ error: 'server_error', error_description: 'the request failed on our side' });
+    expect(body).toEqual({
+      error: 'server_error',
+      error_description: 'Mayfly failed to answer this request; give the operator the id in `instance`',
+    });
   });
 
-  it('read a form, each field once', async () => {
+  it('the OAuth endpoints read a form, each field once', async () => {
     const type = 'application/x-www-form-urlencoded';
     expect(await post('token=a%20b&token_type_hint=x', type, '/oauth/form')).toEqual({
       status: 201,
@@ -245,16 +243,16 @@ describe('the OAuth endpoints', () => {
     });
     expect(await post('token=a&token=b', type, '/oauth/form')).toMatchObject({
       status: 400,
-      body: { error: 'invalid_request', error_description: 'the form names one field twice; name each field once' },
+      body: { error: 'invalid_request', error_description: 'the form has one field twice; keep one' },
     });
   });
 
-  it('refuse JSON, and say which type to send', async () => {
+  it('the OAuth endpoints refuse JSON, and say which type to send', async () => {
     expect(await post('{"token":"a"}', 'application/json', '/oauth/form')).toEqual({
       status: 415,
       body: {
         error: 'invalid_request',
-        error_description: '`application/json` is not read here; send `application/x-www-form-urlencoded`',
+        error_description: '`application/json` is not supported here; send `application/x-www-form-urlencoded`',
       },
     });
   });

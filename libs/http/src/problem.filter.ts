@@ -9,15 +9,18 @@ import { renderErrorAt } from './problem-table.js';
  * request.
  */
 const BY_STATUS: ReadonlyMap<number, readonly [ProblemCode, string]> = new Map([
-  [400, ['invalid_request', 'the request is not valid HTTP for this service']],
+  [400, ['invalid_request', 'the request is not valid HTTP; correct the client']],
   [401, ['unauthenticated', 'send a bearer token']],
-  [403, ['forbidden', 'this is not permitted']],
-  [404, ['not_found', 'there is nothing at this address']],
-  [405, ['method_not_allowed', 'this address does not take that method']],
-  [414, ['invalid_request', 'the address is too long']],
-  [415, ['unsupported_media_type', 'this `Content-Type` is not read; send `application/json`, or a form at `/oauth/`']],
-  [431, ['headers_too_large', 'the headers are too large']],
-  [503, ['unavailable', 'the service is not ready, or is closing']],
+  [403, ['forbidden', 'the caller lacks the permission for this route; use another identity']],
+  [404, ['not_found', 'no route has this address; compare it with `/openapi.json`']],
+  [405, ['method_not_allowed', 'this route has no such method; use one that `Allow` names']],
+  [414, ['invalid_request', 'the address is too long; shorten it']],
+  [
+    415,
+    ['unsupported_media_type', 'this `Content-Type` is not supported; send `application/json`, or a form at `/oauth/`'],
+  ],
+  [431, ['headers_too_large', 'the headers are too large; send less']],
+  [503, ['unavailable', 'the service is starting or stopping; try again']],
 ]);
 
 /**

@@ -25,14 +25,14 @@ async function answer(next: CallHandler<Thing>, announce?: Announcement<Thing>) 
 }
 
 describe('an answer with a thing that has revisions', () => {
-  it('has the view of the thing, and the strong entity tag of its revision', async () => {
+  it('a revised answer has the view of the thing, and the strong entity tag of its revision', async () => {
     await expect(answer({ handle: () => of(thing) })).resolves.toEqual({
       body: { name: 'crm' },
       headers: { etag: '"7"' },
     });
   });
 
-  it('has what the route announces beside the tag', async () => {
+  it('a revised answer has the headers of the route beside the tag', async () => {
     const announced = await answer({ handle: () => of(thing) }, (reply, { name }, { url }) => {
       void reply.header('location', `${url}/${name}`);
     });

@@ -19,7 +19,7 @@ describe('the methods of an address', () => {
     ['/tasks', []],
     ['/tasks/', []],
     ['/tasks/tsk_1/other', []],
-  ])('%s are %p', (target, expected) => {
+  ])('the methods of the address %s are %p', (target, expected) => {
     expect(methods.at(target)).toEqual(expected);
   });
 });

@@ -26,7 +26,7 @@ describe('parseStrictJson', () => {
     ' { "a" : 1 , "\\u003a" : 2 } ',
     nested(16, '[', ']'),
     nested(16, '{"a":', '}'),
-  ])('reads %s as JSON.parse does', (text) => {
+  ])('parseStrictJson reads %s as JSON.parse does', (text) => {
     expect(parseStrictJson(text)).toEqual(JSON.parse(text));
   });
 
@@ -38,33 +38,33 @@ describe('parseStrictJson', () => {
     '{"a":"\\\\","a":"\\""}',
     '{"":1,"":2}',
     '{"1":1,"1":2}',
-  ])('refuses a field named twice: %s', (text) => {
-    expect(refusal(text)).toBe('an object names one field twice; name each field once');
+  ])('parseStrictJson refuses a field named twice: %s', (text) => {
+    expect(refusal(text)).toBe('an object has one field twice; keep one');
   });
 
   it.each([
     ['{"__proto__":{"admin":true}}', '__proto__'],
     ['{"a":[{"\\u005f_proto__":1}]}', '__proto__'],
     ['{"constructor":{"prototype":1}}', 'constructor'],
-  ])('refuses %s', (text, key) => {
-    expect(refusal(text)).toBe(`no field may be called \`${key}\``);
+  ])('parseStrictJson refuses %s', (text, key) => {
+    expect(refusal(text)).toBe(`\`${key}\` is a reserved field name; use another`);
   });
 
   it.each([nested(17, '[', ']'), nested(17, '{"a":', '}'), nested(30_000, '[', ']')])(
-    'refuses what is nested deeper than 16',
+    'parseStrictJson refuses nesting deeper than 16',
     (text) => {
       expect(refusal(text)).toBe('nest the body at most 16 deep');
     },
   );
 
   it.each(['', '{', '{"a":}', "{'a':1}", '{"a":1}x', '\ufeff{}', '{"a":NaN}', '"canary'])(
-    'refuses %j, which is no JSON, without repeating it',
+    'parseStrictJson refuses %j, which is no JSON, without repeating it',
     (text) => {
-      expect(refusal(text)).toBe('the body is not valid JSON');
+      expect(refusal(text)).toBe('the body is not valid JSON; correct it');
     },
   );
 
-  it('takes every value that has a JSON form within the bounds', () => {
+  it('parseStrictJson takes every value that has a JSON form within the bounds', () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 8 }), (text) => {
         fc.pre(!text.includes('__proto__') && !text.includes('constructor'));
@@ -73,7 +73,7 @@ describe('parseStrictJson', () => {
     );
   });
 
-  it('refuses any object as soon as one of its fields is written again', () => {
+  it('parseStrictJson refuses any object as soon as one of its fields is written again', () => {
     const field = fc.string().filter((key) => key !== '__proto__' && key !== 'constructor');
     fc.assert(
       fc.property(

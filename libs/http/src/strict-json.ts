@@ -15,11 +15,11 @@ const BACKSLASH = 0x5c;
 export function parseStrictJson(text: string): Json {
   const value = parse(text);
   if (!text.isWellFormed() || (text.includes('\\u') && !isStorable(value))) {
-    throw new Problem('invalid_request', 'a text holds NUL or half a surrogate pair; leave it out');
+    throw new Problem('invalid_request', 'a text has NUL or a lone surrogate; leave it out');
   }
   // A duplicate field occurs twice in the text and once in the parsed value.
   if (countFields(value, 1) !== countFieldsInText(text)) {
-    throw new Problem('invalid_request', 'an object names one field twice; name each field once');
+    throw new Problem('invalid_request', 'an object has one field twice; keep one');
   }
   return value;
 }
@@ -28,7 +28,7 @@ function parse(text: string): Json {
   try {
     return JSON.parse(text) as Json;
   } catch {
-    throw new Problem('invalid_request', 'the body is not valid JSON');
+    throw new Problem('invalid_request', 'the body is not valid JSON; correct it');
   }
 }
 
@@ -49,7 +49,8 @@ function countFields(value: Json, depth: number): number {
     return count;
   }
   for (const [key, member] of Object.entries(value)) {
-    if (FORBIDDEN_KEYS.has(key)) throw new Problem('invalid_request', `no field may be called \`${key}\``);
+    if (FORBIDDEN_KEYS.has(key))
+      throw new Problem('invalid_request', `\`${key}\` is a reserved field name; use another`);
     count += 1 + countFields(member as Json, depth + 1);
   }
   return count;

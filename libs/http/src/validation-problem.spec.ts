@@ -18,26 +18,26 @@ describe('validationProblem', () => {
     [{ template: 7 }, '/template', 'expected string, received number'],
     [{ template: '' }, '/template', 'too small: expected string to have >=1 characters'],
     [{ template: 'a', ttlSeconds: 1.5 }, '/ttlSeconds', 'expected int, received number'],
-    [{ template: 'a', tll: 1 }, '/tll', 'unknown field, leave it out'],
+    [{ template: 'a', tll: 1 }, '/tll', 'unknown field; leave it out'],
     [{ template: 'a', grants: [{ 'a/b~c': 'drop' }] }, '/grants/0/a~1b~0c', 'expected one of "select"|"insert"'],
-  ])('says which field of %j to change, and how', (body, pointer, detail) => {
+  ])('validationProblem says which field of %j to change, and how', (body, pointer, detail) => {
     const problem = problemOf(body);
     expect(problem.code).toBe('invalid_request');
     expect(problem.extensions.errors).toEqual([{ pointer, detail }]);
     expect(problem.detail).toBe(`change \`${pointer}\`: ${detail}`);
   });
 
-  it('speaks of the request when the whole of it has the wrong type', () => {
+  it('validationProblem speaks of the request when the whole of it has the wrong type', () => {
     expect(problemOf([]).detail).toBe('change the request: expected object, received array');
   });
 
-  it('lists every wrong field and counts those that the detail leaves out', () => {
+  it('validationProblem lists every wrong field and counts those that the detail leaves out', () => {
     const problem = problemOf({ template: 1, ttlSeconds: 'x', more: 1 });
     expect(problem.extensions.errors?.map((error) => error.pointer)).toEqual(['/template', '/ttlSeconds', '/more']);
     expect(problem.detail).toContain(', and 2 more in `errors`');
   });
 
-  it('stays short however much is wrong', () => {
+  it('validationProblem stays short however much is wrong', () => {
     const unknown = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`field${String(i)}`, 1]));
     const long = 'x'.repeat(60_000);
     const problem = problemOf({ template: 'a', [long]: 1, ...unknown });
@@ -45,17 +45,19 @@ describe('validationProblem', () => {
     expect(JSON.stringify(problem.extensions).length).toBeLessThan(4000);
   });
 
-  it('never repeats a value that was sent', () => {
+  it('validationProblem never repeats a value that was sent', () => {
     const problem = problemOf({ template: 'a', ttlSeconds: 'canary', grants: [{ 'a/b~c': 'canary' }] });
     expect(JSON.stringify(problem.extensions) + problem.detail).not.toContain('canary');
   });
 
-  it('understands path segments given as objects', () => {
+  it('validationProblem understands path segments given as objects', () => {
     const problem = validationProblem([{ message: 'Too long.', path: [{ key: 'a' }, 0] }]);
     expect(problem.extensions.errors).toEqual([{ pointer: '/a/0', detail: 'too long' }]);
   });
 
-  it('has something to say when a schema gives no reason', () => {
-    expect(validationProblem([]).detail).toBe('the request does not have the documented shape');
+  it('validationProblem has something to say when a schema gives no reason', () => {
+    expect(validationProblem([]).detail).toBe(
+      'the request does not have the documented shape; compare it with `/openapi.json`',
+    );
   });
 });

@@ -18,7 +18,11 @@ const MAX_POINTER = 200;
 export function validationProblem(issues: readonly SchemaIssue[]): Problem {
   const errors = issues.slice(0, MAX_ERRORS).flatMap(fieldErrors).slice(0, MAX_ERRORS);
   const [first, ...others] = errors;
-  if (first === undefined) return new Problem('invalid_request', 'the request does not have the documented shape');
+  if (first === undefined)
+    return new Problem(
+      'invalid_request',
+      'the request does not have the documented shape; compare it with `/openapi.json`',
+    );
   const place = first.pointer === '' ? 'the request' : `\`${first.pointer}\``;
   const more = others.length === 0 ? '' : `, and ${String(others.length)} more in \`errors\``;
   return new Problem('invalid_request', `change ${place}: ${first.detail}${more}`, { errors });
@@ -27,7 +31,7 @@ export function validationProblem(issues: readonly SchemaIssue[]): Problem {
 function fieldErrors(issue: SchemaIssue): readonly FieldError[] {
   const path = (issue.path ?? []).map((segment) => (typeof segment === 'object' ? segment.key : segment));
   if (issue.code === 'unrecognized_keys' && issue.keys !== undefined) {
-    return issue.keys.map((key) => ({ pointer: pointerTo([...path, key]), detail: 'unknown field, leave it out' }));
+    return issue.keys.map((key) => ({ pointer: pointerTo([...path, key]), detail: 'unknown field; leave it out' }));
   }
   return [{ pointer: pointerTo(path), detail: houseStyle(issue.message) }];
 }

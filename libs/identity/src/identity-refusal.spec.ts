@@ -16,7 +16,7 @@ import { OTHER_REASONS, PROVEN_REASONS, UNPROVEN_REASONS } from './refusal-reaso
 const IDENTITY = { issuer: 'ci', subject: 'agent' };
 
 describe('an identity refusal', () => {
-  it('of a token that is not proven tells every caller the same, and the audit the reason', () => {
+  it('the refusal of an unproven token gives every caller one text, and the audit the reason', () => {
     const [unknown, forged] = [identityRefused('unknown_key'), identityRefused('signature')];
     expect(unknown.detail).toBe(forged.detail);
     expect(unknown.extensions).toEqual(forged.extensions);
@@ -24,7 +24,7 @@ describe('an identity refusal', () => {
     expect([unknown, forged].map(identityRefusalReason)).toEqual(['unknown_key', 'signature']);
   });
 
-  it('of a proven token tells its holder the rule, what broke it and what to do', () => {
+  it('an identity refusal of a proven token tells its holder the rule, what broke it and what to do', () => {
     const problem = identityRefused('audience', 'account');
     expect(problem).toMatchObject({
       ...{ code: 'unauthenticated', detail: 'the identity token is for another audience: account' },
@@ -33,13 +33,13 @@ describe('an identity refusal', () => {
     expect(refusedIdentity(problem)).toEqual({ reason: 'audience', isProven: true, facts: {} });
   });
 
-  it('repeats claims escaped and bounded', () => {
+  it('an identity refusal repeats claims escaped and bounded', () => {
     const { detail } = identityRefused('audience', `\u001b[31m${'x'.repeat(2000)}`);
     expect(detail).toContain('\\u{1b}[31m');
     expect(detail.length).toBeLessThan(600);
   });
 
-  it('keeps what went wrong with the keys for the log', () => {
+  it('an identity refusal keeps what went wrong with the keys for the log', () => {
     const down = new Error('down');
     const problem = keysUnavailable(down);
     expect(problem.code).toBe('unavailable');
@@ -47,22 +47,25 @@ describe('an identity refusal', () => {
     expect((problem.cause as Error).cause).toBe(down);
   });
 
-  it.each(['no_agent', 'ambiguous_agent'] as const)('for %s names the identity to bind', (reason) => {
-    const problem = agentRefused(reason, IDENTITY);
-    expect(problem).toMatchObject({
-      ...{ code: 'forbidden', detail: expect.stringContaining('issuer `ci`, subject `agent`') },
-      extensions: { reason, identity: IDENTITY, help: expect.stringContaining('`platform`') },
-    });
-    expect(refusedIdentity(problem)).toEqual({ reason, isProven: true, facts: IDENTITY });
-  });
+  it.each(['no_agent', 'ambiguous_agent'] as const)(
+    'an identity refusal for %s names the identity to bind',
+    (reason) => {
+      const problem = agentRefused(reason, IDENTITY);
+      expect(problem).toMatchObject({
+        ...{ code: 'forbidden', detail: expect.stringContaining('issuer `ci`, subject `agent`') },
+        extensions: { reason, identity: IDENTITY, help: expect.stringContaining('`platform`') },
+      });
+      expect(refusedIdentity(problem)).toEqual({ reason, isProven: true, facts: IDENTITY });
+    },
+  );
 
-  it('of a token that was used says so', () => {
+  it('an identity refusal of a token that was used says so', () => {
     const problem = replayRefused(IDENTITY);
     expect(problem).toMatchObject({ code: 'unauthenticated', extensions: { reason: 'replayed' } });
     expect(refusedIdentity(problem)).toMatchObject({ facts: IDENTITY });
   });
 
-  it('without a token may say so', () => {
+  it('the refusal of a request without a token says so', () => {
     expect(tokenMissing()).toMatchObject({ code: 'unauthenticated', extensions: { reason: 'no_token' } });
   });
 
@@ -70,7 +73,7 @@ describe('an identity refusal', () => {
     ['another Problem', new Problem('unauthenticated', 'x')],
     ['an error', new Error('x')],
     ['nothing', undefined],
-  ])('has no reason for %s, and leaves it as it is', (_, error) => {
+  ])('an identity refusal has no reason for %s, and leaves it as it is', (_, error) => {
     expect(identityRefusalReason(error)).toBeUndefined();
     expect(() => {
       noteRefusedToken(error, 'a.b.c', 'ci');
@@ -79,7 +82,7 @@ describe('an identity refusal', () => {
 });
 
 describe('the reasons in docs/problems.md', () => {
-  it('are those of the code, word by word', () => {
+  it('docs/problems.md has the reasons of the code, word by word', () => {
     const [, section = ''] = readFileSync('docs/problems.md', 'utf8').split('## Refused identities');
     const cells = section
       .split('\n')

@@ -52,7 +52,7 @@ export function identityRefused(reason: ProvenReason | UnprovenReason, fact?: st
   const cause = new IdentityRefusal(reason, undefined, member);
   if (!isProvenReason(reason)) {
     return new Problem('unauthenticated', 'the identity token was refused', {
-      help: 'the platform team finds the reason under the request id: `GET /refusals`',
+      help: 'ask the platform team for the reason; `GET /refusals` has it under the request id',
       cause,
     });
   }
@@ -143,7 +143,7 @@ export function isReasonHidden(problem: unknown): boolean {
  * changes a setting.
  */
 function keysRefused(cause: EgressRefused): Problem {
-  return new Problem('unavailable', `the keys of the identity issuer may not be fetched: ${cause.message}`, {
+  return new Problem('unavailable', `Mayfly may not fetch the keys of the identity issuer: ${cause.message}`, {
     cause: new IdentityRefusal('keys_refused', cause),
   });
 }

@@ -197,14 +197,14 @@ async function refusalOf(token: string): Promise<unknown> {
 }
 
 describe('identity attacks', () => {
-  it.each(Object.entries(attacks))('refuses %s', async (_, [reason, token]) => {
+  it.each(Object.entries(attacks))('the identity verifier refuses %s', async (_, [reason, token]) => {
     const refusal = await refusalOf(token);
     expect(identityRefusalReason(refusal)).toBe(reason);
     expect(refusal).toMatchObject({ code: 'unauthenticated' });
     expect(fetched).toEqual([]);
   });
 
-  it('tells the reason to holders of proven tokens, and one text to everybody else', async () => {
+  it('the identity verifier tells the reason to holders of proven tokens, and one text to everybody else', async () => {
     const told = new Map<IdentityRefusalReason, string | undefined>();
     const texts = new Set<string>();
     for (const [reason, token] of Object.values(attacks)) {
@@ -220,7 +220,7 @@ describe('identity attacks', () => {
     );
   });
 
-  it('learn nothing of a rule from a token with a broken signature, whatever else it breaks', async () => {
+  it('a token with a broken signature learns nothing of any rule that it breaks', async () => {
     const first = JSON.stringify(shown(await refusalOf(ci.sign({}, { kid: 'nobody' }))));
     const claims = fc.record(
       {
@@ -312,7 +312,7 @@ describe('good tokens', () => {
         },
       },
     ],
-  ])('accepts %s', async (_, token, expected) => {
+  ])('the identity verifier accepts %s', async (_, token, expected) => {
     await expect(verifier.verify(token)).resolves.toMatchObject({ kind: 'workload', roles: [], ...expected });
   });
 });

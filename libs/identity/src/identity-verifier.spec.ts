@@ -53,7 +53,7 @@ async function reasonFor(token: string): Promise<string | undefined> {
 }
 
 describe('a verified identity', () => {
-  it('says who was proven, by whom and until when, and is frozen', async () => {
+  it('a verified identity says who was proven, by whom and until when, and is frozen', async () => {
     verifier.replaceIssuers([ci.trusted('ci')], boundTo('project', 'groups', 'seats'));
     const told = { jti: 'one', project: 'crm', groups: ['a'], seats: 3, unbound: 'x' };
     const identity = await verifier.verify(ci.sign(told));
@@ -76,27 +76,27 @@ describe('a verified identity', () => {
     expect(Object.isFrozen(identity) && Object.isFrozen(identity.claims) && Object.isFrozen(identity.roles)).toBe(true);
   });
 
-  it('holds no part of the token', async () => {
+  it('a verified identity holds no part of the token', async () => {
     const token = ci.sign();
     const shown = JSON.stringify(await verifier.verify(token));
     for (const segment of token.split('.')) expect(shown).not.toContain(segment);
   });
 
-  it('takes the time of verification for a JWT-SVID without `iat`', async () => {
+  it('a verified identity takes the time of verification for a JWT-SVID without `iat`', async () => {
     const mesh = new FakeIssuer({ clock, issuer: 'spiffe://prod.example' });
     verifier.replaceIssuers([mesh.trusted('mesh', { profile: 'spiffe-jwt' })]);
     const token = mesh.sign({ iss: undefined, iat: undefined, sub: 'spiffe://prod.example/agent' });
     await expect(verifier.verify(token)).resolves.toMatchObject({ issuedAt: start });
   });
 
-  it('demands `jti` where a token may be used once', async () => {
+  it('a verified identity demands `jti` where a token may be used once', async () => {
     verifier.replaceIssuers([ci.trusted('ci', { replay: 'single-use' })]);
     expect(await reasonFor(ci.sign())).toBe('missing_claim');
     await expect(verifier.verify(ci.sign())).rejects.toThrow('`jti`');
     await expect(verifier.verify(ci.sign({ jti: 'one' }))).resolves.toMatchObject({ singleUse: true, jti: 'one' });
   });
 
-  it('may be reused where the issuer is declared so', async () => {
+  it('a token may be reused when its issuer is declared so', async () => {
     verifier.replaceIssuers([ci.trusted('ci', { replay: 'reusable' })]);
     await expect(verifier.verify(ci.sign())).resolves.toMatchObject({ singleUse: false });
   });
@@ -116,7 +116,7 @@ describe('people', () => {
     ['no group', {}, []],
     ['a group that ours is the beginning of', { groups: ['audit-evil'] }, []],
     ['groups within a group', { groups: [['audit']] }, []],
-  ])('have the roles that their claims give: %s', async (_, claims, expected) => {
+  ])('people have the roles that their claims give: %s', async (_, claims, expected) => {
     verifier.replaceIssuers([ci.trusted('staff', { roles })]);
     const identity = await verifier.verify(ci.sign({ ...claims, email: 'somebody@example' }));
     expect(identity).toMatchObject({ kind: 'person', roles: expected });
@@ -125,14 +125,14 @@ describe('people', () => {
 });
 
 describe('the cache of proven tokens', () => {
-  it('proves a token once', async () => {
+  it('the cache of proven tokens proves a token once', async () => {
     const token = ci.sign();
     const first = await verifier.verify(token);
     expect(await verifier.verify(token)).toBe(first);
     expect(keySource.asked).toBe(1);
   });
 
-  it('proves it again after 60 seconds', async () => {
+  it('the cache of proven tokens proves it again after 60 seconds', async () => {
     const token = ci.sign();
     await verifier.verify(token);
     now = addSeconds(start, 59);
@@ -143,14 +143,14 @@ describe('the cache of proven tokens', () => {
     expect(keySource.asked).toBe(2);
   });
 
-  it('never serves a token past its expiry', async () => {
+  it('the cache of proven tokens never serves a token past its expiry', async () => {
     const token = ci.sign({ exp: start.getTime() / 1000 + 20 });
     await verifier.verify(token);
     now = addSeconds(start, 30);
     expect(await reasonFor(token)).toBe('expired');
   });
 
-  it('does not trust an entry from a time to come', async () => {
+  it('the cache of proven tokens does not trust an entry from a time to come', async () => {
     const token = ci.sign();
     await verifier.verify(token);
     now = addSeconds(start, -5);
@@ -158,21 +158,21 @@ describe('the cache of proven tokens', () => {
     expect(keySource.asked).toBe(2);
   });
 
-  it('does not keep a refusal', async () => {
+  it('the cache of proven tokens does not keep a refusal', async () => {
     const token = ci.sign({ nbf: start.getTime() / 1000 + 30 });
     expect(await reasonFor(token)).toBe('not_yet_valid');
     now = addSeconds(start, 30);
     expect(await reasonFor(token)).toBe('accepted');
   });
 
-  it('forgets everything when the issuers are replaced', async () => {
+  it('the cache of proven tokens forgets everything when the issuers are replaced', async () => {
     const token = ci.sign();
     await verifier.verify(token);
     verifier.replaceIssuers([]);
     expect(await reasonFor(token)).toBe('unknown_issuer');
   });
 
-  it('does not carry a proof under way over to the new issuers', async () => {
+  it('the cache of proven tokens does not carry a proof under way over to the new issuers', async () => {
     const token = ci.sign();
     const underWay = verifier.verify(token);
     verifier.replaceIssuers([]);
@@ -182,17 +182,17 @@ describe('the cache of proven tokens', () => {
 });
 
 describe('keys', () => {
-  it('are looked for again when the kid is unknown', async () => {
+  it('the verifier fetches keys again when the kid is unknown', async () => {
     verifier.replaceIssuers([ci.trusted('ci', { keys: { jwks: { keys: [] } } })]);
     expect(await reasonFor(ci.sign())).toBe('unknown_key');
     expect(keySource.refreshed).toBe(1);
   });
 
-  it('need no kid when only one fits', async () => {
+  it('a token needs no kid when only one key fits', async () => {
     expect(await reasonFor(ci.sign({}, { kid: undefined }))).toBe('accepted');
   });
 
-  it('need a kid when several fit', async () => {
+  it('a token needs a kid when several keys fit', async () => {
     const other = new FakeIssuer({ clock });
     const keys = { jwks: { keys: [...ci.jwks().keys, { ...other.jwks().keys[0], kid: 'other' }] } };
     verifier.replaceIssuers([ci.trusted('ci', { keys })]);
@@ -202,35 +202,38 @@ describe('keys', () => {
 });
 
 describe('algorithms', () => {
-  it.each(['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA', 'Ed25519'] as const)('verifies %s', async (algorithm) => {
-    const issuer = new FakeIssuer({ clock, algorithm });
-    verifier.replaceIssuers([issuer.trusted('ci')]);
-    expect(await reasonFor(issuer.sign())).toBe('accepted');
-  });
+  it.each(['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA', 'Ed25519'] as const)(
+    'the identity verifier verifies %s',
+    async (algorithm) => {
+      const issuer = new FakeIssuer({ clock, algorithm });
+      verifier.replaceIssuers([issuer.trusted('ci')]);
+      expect(await reasonFor(issuer.sign())).toBe('accepted');
+    },
+  );
 });
 
 describe('trusted issuers', () => {
-  it('trusts nobody at first', async () => {
+  it('the verifier trusts no issuer before the first declaration', async () => {
     verifier = new IdentityVerifier(keySource, clock);
     expect(await reasonFor(ci.sign())).toBe('unknown_issuer');
     expect(keySource.asked).toBe(0);
   });
 
-  it('refuses two records for one issuer that disagree, and keeps what it had', async () => {
+  it('TrustedIssuers refuses two records for one issuer that disagree, and keeps what it had', async () => {
     expect(() => {
       verifier.replaceIssuers([ci.trusted('one'), ci.trusted('two', { maxLifetimeSeconds: 60 })]);
-    }).toThrow('`one` trusts the same issuer with other `maxLifetimeSeconds`');
+    }).toThrow('`one` declares the same issuer with another `maxLifetimeSeconds`');
     expect(await reasonFor(ci.sign())).toBe('accepted');
   });
 
-  it('refuses two records for one trust domain that disagree, however it is spelt', () => {
+  it('TrustedIssuers refuses two records for one trust domain that disagree, however it is spelt', () => {
     const spec = { profile: 'spiffe-jwt', keys: { jwks: { keys: [] } } };
     expect(() => {
       verifier.replaceIssuers([
         ci.trusted('one', { ...spec, issuer: 'spiffe://prod.example' }),
         ci.trusted('two', { ...spec, issuer: 'spiffe://PROD.example', staleKeysSeconds: 1 }),
       ]);
-    }).toThrow('`one` trusts the same issuer with other `staleKeysSeconds`');
+    }).toThrow('`one` declares the same issuer with another `staleKeysSeconds`');
   });
 });
 
@@ -247,7 +250,7 @@ describe('whatever is sent', () => {
     { requiredKeys: [] },
   );
 
-  it('is an identity or a refusal with a reason, never another error', async () => {
+  it('any token gives an identity or a refusal with a reason, never another error', async () => {
     const signed = fc
       .oneof(
         json,

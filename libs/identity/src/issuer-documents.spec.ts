@@ -70,7 +70,7 @@ describe('people and agents of one Issuer document', () => {
     ['a claim that is named like the pointer', { '/realm_access/roles': ['mayfly-platform'] }, 'a workload'],
     ['a claim with a dot', { 'realm_access.roles': ['mayfly-platform'] }, 'a workload'],
     ['roles that are an object', { realm_access: { roles: { 0: 'mayfly-platform' } } }, 'a workload'],
-  ])('%s', async (_, claims, expected) => {
+  ])('one Issuer document of people and agents recognises %s', async (_, claims, expected) => {
     expect(await outcome(keycloak.sign(claims), { bindings })).toBe(expected);
   });
 });
@@ -79,23 +79,23 @@ describe('several Issuer documents of one issuer', () => {
   const both = { issuers: [workloads(), people()], bindings: [edIs({ azp: 'agent-ed' }, 'workloads')] };
   const forAgents = (claims: JsonObject = {}) => keycloak.sign({ aud: 'mayfly-agents', ...claims });
 
-  it('are one: each accepts the tokens of its own audiences', async () => {
+  it('several Issuer documents of one issuer are one issuer, and each accepts the tokens of its own audiences', async () => {
     expect(await outcome(forAgents({ azp: 'agent-ed' }), both)).toBe('agent ed');
     expect(await outcome(keycloak.sign(PLATFORM), both)).toBe('people:support-agent platform');
     expect(await outcome(keycloak.sign({ azp: 'agent-ed' }), both)).toBe('people:support-agent without a role');
     expect(await outcome(keycloak.sign({ aud: 'other' }), both)).toBe('audience');
   });
 
-  it('give no role to a token for the audience of a document without roles', async () => {
+  it('several Issuer documents of one issuer give no role to a token for the audience of a document without roles', async () => {
     expect(await outcome(forAgents(PLATFORM), { issuers: both.issuers })).toBe('a workload');
   });
 
-  it('let nobody be a person with one token and an agent with another', async () => {
+  it('several Issuer documents of one issuer give no subject both a role and an agent', async () => {
     expect(await outcome(forAgents({ ...PLATFORM, azp: 'agent-ed' }), both)).toBe('person_and_agent');
     expect(await outcome(keycloak.sign({ ...PLATFORM, azp: 'agent-ed' }), both)).toBe('person_and_agent');
   });
 
-  it('give a person one name, whatever the token was for and whatever is declared without roles', async () => {
+  it('several Issuer documents of one issuer give a person one name, whatever the token was for and whatever is declared without roles', async () => {
     const second = keycloak.trusted('second', { roles, audiences: ['portal'] });
     const issuers = [keycloak.trusted('aaa'), workloads(), second, people()];
     for (const aud of ['mayfly', 'portal']) {
@@ -103,7 +103,7 @@ describe('several Issuer documents of one issuer', () => {
     }
   });
 
-  it('keep the keys of the one with roles when another was declared with its own', async () => {
+  it('several Issuer documents of one issuer keep the keys of the one with roles when another was declared with its own', async () => {
     const taken = keycloak.trusted('aaa', { keys: { jwks: impostor.jwks() }, audiences: ['mayfly', 'mine'] });
     const issuers = [taken, people()];
     expect(await outcome(impostor.sign(PLATFORM), { issuers })).toBe('signature');
@@ -112,7 +112,7 @@ describe('several Issuer documents of one issuer', () => {
     expect(await outcome(keycloak.sign(PLATFORM), { issuers })).toBe('people:support-agent platform');
   });
 
-  it('let each say which types of token it takes', async () => {
+  it('several Issuer documents of one issuer each have their own token types', async () => {
     const issuers = [people(), workloads({ audiences: ['mayfly'], tokenTypes: ['at+jwt'] })];
     const access = { typ: 'at+jwt' };
     expect(await outcome(keycloak.sign(PLATFORM, access), { issuers })).toBe('a workload');
@@ -134,7 +134,7 @@ describe('types of token', () => {
     ['at+jwt', ['jwt'], 'token_type'],
     ['application/application/at+jwt', ['at+jwt'], 'token_type'],
     ['dpop+jwt', ['jwt', 'at+jwt'], 'token_type'],
-  ])('%s, where %j are taken: %s', async (typ, types, expected) => {
+  ])('the token type %s, where %j are accepted, gives %s', async (typ, types, expected) => {
     expect(await outcome(keycloak.sign({}, { typ }), taking(...types))).toBe(expected);
   });
 });
@@ -150,12 +150,14 @@ describe('several audiences', () => {
 
   const typed = { issuers: [people({ tokenTypes: ['at+jwt'] }), workloads()] };
 
-  it('are named, with the member that would allow them', async () => {
+  it('several audiences in a token are named, with the member that allows them', async () => {
     const keys = new IssuerKeySource({ fetchJson: notFetched, readFile: notFetched }, clock);
     const verifier = new IdentityVerifier(keys, clock);
     verifier.replaceIssuers(plain(false).issuers ?? []);
     const refusal = verifier.verify(keycloak.sign({ aud: ['other', 'mayfly'] }));
-    await expect(refusal).rejects.toThrow('it names others beside us, without `multipleAudiences`: other, mayfly');
+    await expect(refusal).rejects.toThrow(
+      'it names other audiences too, and `multipleAudiences` is not set: other, mayfly',
+    );
   });
 
   it.each<[string, string, Declared, string]>([
@@ -173,7 +175,7 @@ describe('several audiences', () => {
       typed,
       'token_type',
     ],
-  ])('%s', async (_, token, declared, expected) => {
+  ])('one Issuer document of people and agents recognises %s', async (_, token, declared, expected) => {
     expect(await outcome(token, declared)).toBe(expected);
   });
 });
@@ -181,7 +183,7 @@ describe('several audiences', () => {
 describe('claims that agents are bound to', () => {
   const many = Object.fromEntries(Array.from({ length: 33 }, (_, n) => [`c${String(n)}`, 'x']));
 
-  it('are kept behind 33 others', async () => {
+  it('token claims that agents are bound to are kept behind 33 others', async () => {
     const bindings = [edIs({ azp: 'agent' }, 'ci')];
     const issuers = [keycloak.trusted('ci')];
     expect(await outcome(keycloak.sign({ ...many, azp: 'agent' }), { issuers, bindings })).toBe('agent ed');
@@ -194,12 +196,12 @@ describe('claims that agents are bound to', () => {
     ['true', { protected: true }, { protected: true }, 'agent ed'],
     ['true that is text', { protected: true }, { protected: 'true' }, 'a workload'],
     ['a claim of Object.prototype', { constructor: 'x' }, {}, 'a workload'],
-  ])('are compared by type and value: %s', async (_, claims, told, expected) => {
+  ])('token claims that agents are bound to are compared by type and value: %s', async (_, claims, told, expected) => {
     const declared = { issuers: [keycloak.trusted('ci')], bindings: [edIs(claims, 'ci')] };
     expect(await outcome(keycloak.sign(told), declared)).toBe(expected);
   });
 
-  it('do not confuse two numbers that JSON rounds to one', async () => {
+  it('claims that agents are bound to do not confuse two numbers that JSON rounds to one', async () => {
     const payload = JSON.stringify({ iss: keycloak.issuer, sub: 'x', aud: 'mayfly', iat: 1793534400, exp: 1793534700 });
     const header = JSON.stringify({ alg: 'ES256', kid: keycloak.kid });
     const token = keycloak.signText(header, payload.replace('}', ',"id":9007199254740993}'));

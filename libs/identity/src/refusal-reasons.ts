@@ -16,51 +16,51 @@ export const PROVEN_REASONS = {
   },
   not_yet_valid: {
     meaning: 'the identity token is not valid yet',
-    help: 'wait, or set the clock of the issuer right',
+    help: 'wait, or correct the clock of the issuer',
   },
   lifetime: {
-    meaning: 'the identity token lives longer than tokens of its issuer may',
-    help: 'get a token that lives shorter, or have `maxLifetimeSeconds` of the Issuer document raised',
+    meaning: 'the lifetime of the identity token exceeds the limit of its issuer',
+    help: 'get a token with a shorter lifetime, or ask the platform team to raise `maxLifetimeSeconds` of the Issuer document',
   },
   audience: {
     meaning: 'the identity token is for another audience',
     help: 'get a token for one of the `audiences` of the Issuer document',
   },
   document_not_in_force: {
-    meaning: 'the Issuer document that has the audience of the identity token is out of force',
-    help: 'have someone with the role `platform` test that document: it contradicts another one of the same issuer',
+    meaning: 'the Issuer document with the audience of the identity token is out of force',
+    help: 'ask someone with the role `platform` to test that document: it contradicts another document of the same issuer',
   },
   token_type: {
-    meaning: 'the identity token is of a type that its issuer is not trusted for',
-    help: 'get a token whose header has an accepted `typ`, or have the type accepted in the Issuer document',
+    meaning: 'the Issuer document does not accept the type of the identity token',
+    help: 'get a token whose header has an accepted `typ`, or ask the platform team to accept the type in the Issuer document',
   },
   header_not_allowed: {
-    meaning: 'the identity token has a header member that is never accepted',
-    help: 'get a token whose header has `alg`, `kid` and `typ` alone',
+    meaning: 'the identity token has a header member that Mayfly never accepts',
+    help: 'get a token whose header has only `alg`, `kid` and `typ`',
   },
   missing_claim: {
-    meaning: 'the identity token lacks a claim that tokens of its issuer must have',
-    help: 'have the issuer add the claim',
+    meaning: 'the identity token lacks a required claim',
+    help: 'ask the owner of the issuer to add the claim',
   },
   profile: {
     meaning: 'the claims of the identity token do not fit the profile of its issuer',
     help: 'compare the token with the `profile` of the Issuer document',
   },
   replayed: {
-    meaning: 'this identity token has been used for a task',
-    help: 'get a new token; tokens of its issuer open one task each',
+    meaning: 'an earlier task used this identity token',
+    help: 'get a new token; each token of this issuer opens one task',
   },
   no_agent: {
     meaning: 'no agent is bound to this identity',
-    help: 'have someone with the role `platform` add its issuer and subject to the `identities` of an agent',
+    help: 'ask someone with the role `platform` to add its issuer and subject to the `identities` of an agent',
   },
   ambiguous_agent: {
     meaning: 'more than one agent is bound to this identity',
-    help: 'have someone with the role `platform` leave it in the `identities` of one agent',
+    help: 'ask someone with the role `platform` to keep it in the `identities` of one agent only',
   },
   person_and_agent: {
     meaning: 'this identity has a role and is bound to an agent',
-    help: 'have someone with the role `platform` take the role from it, or the binding from the agent',
+    help: 'ask someone with the role `platform` to remove the role from it, or the binding from the agent',
   },
 } as const satisfies Readonly<Record<string, ReasonText>>;
 
@@ -71,51 +71,51 @@ export const PROVEN_REASONS = {
 export const UNPROVEN_REASONS = {
   oversized: {
     meaning: 'the token is longer than 16 KiB',
-    help: 'have the issuer leave out claims',
+    help: 'configure the issuer to leave claims out',
   },
   malformed: {
-    meaning: 'the token is no signed JWT (RFC 7519) in compact form',
-    help: 'send the bare token that the issuer gave, without quotes or line breaks; opaque and encrypted tokens are not read',
+    meaning: 'the token is not a signed JWT (RFC 7519) in compact form',
+    help: 'send the token of the issuer without quotes or line breaks; Mayfly refuses opaque and encrypted tokens',
   },
   duplicate_claim: {
-    meaning: 'the token names one member twice',
-    help: 'mend the issuer',
+    meaning: 'the token has one member twice',
+    help: 'correct the software of the issuer',
   },
   unknown_issuer: {
     meaning: 'no Issuer document has the `iss` of the token, or its SPIFFE trust domain',
     help: 'compare `issuer` of the refusal with the Issuer documents, character by character',
   },
   algorithm: {
-    meaning: 'the Issuer document does not allow the `alg` of the token, or its key is of another one',
-    help: 'add the algorithm to `algorithms` if the issuer is to use it',
+    meaning: 'the Issuer document does not allow the `alg` of the token, or the key is for another algorithm',
+    help: 'add the algorithm to `algorithms` if the issuer should use it',
   },
   critical_header: {
-    meaning: 'the token has a header `crit` or `b64`, which no extension here understands',
-    help: 'have the issuer leave them out',
+    meaning: 'the token has a header member `crit` or `b64`, which Mayfly does not support',
+    help: 'configure the issuer to leave them out',
   },
   unknown_key: {
     meaning: 'no key of the issuer has the `kid` of the token and fits its `alg`',
-    help: 'look whether the issuer publishes the key; after a rotation it is found within 30 seconds',
+    help: 'check that the issuer publishes the key; after a rotation Mayfly finds it within 30 seconds',
   },
   signature: {
     meaning: 'the signature does not fit the key that the token names',
-    help: 'the token was altered, or somebody tried',
+    help: 'get a new token; someone altered or forged this one',
   },
 } as const satisfies Readonly<Record<string, ReasonText>>;
 
 /** Reasons that judge no token. */
 export const OTHER_REASONS = {
   no_token: {
-    meaning: 'send a bearer token in `Authorization`',
-    help: 'get an identity token from your issuer',
+    meaning: 'the request has no bearer token in `Authorization`',
+    help: 'get an identity token from your issuer and send it in `Authorization`',
   },
   keys_refused: {
-    meaning: 'the keys of the identity issuer may not be fetched from where they are',
-    help: 'compare the address with `MAYFLY_EGRESS_ALLOW`; the detail names the rule',
+    meaning: 'the egress guard refuses the address of the keys of the issuer',
+    help: 'compare the address with `MAYFLY_EGRESS_ALLOW`; `detail` names the broken rule',
   },
   keys_unavailable: {
-    meaning: 'the keys of the identity issuer cannot be read; try again later',
-    help: 'look at the log for why, and at the keys in the Issuer document',
+    meaning: 'Mayfly cannot read the keys of the identity issuer; try again later',
+    help: 'look for the reason in the log, and check the keys in the Issuer document',
   },
 } as const satisfies Readonly<Record<string, ReasonText>>;
 

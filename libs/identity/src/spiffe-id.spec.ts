@@ -8,7 +8,7 @@ describe('parseSpiffeId', () => {
     ['spiffe://example.org/a/B-1._', 'example.org', '/a/B-1._', 'spiffe://example.org/a/B-1._'],
     ['SPIFFE://Example.ORG/Case', 'example.org', '/Case', 'spiffe://example.org/Case'],
     ['spiffe://a_b-c.d/...', 'a_b-c.d', '/...', 'spiffe://a_b-c.d/...'],
-  ])('reads %s', (text, trustDomain, path, canonical) => {
+  ])('parseSpiffeId reads %s', (text, trustDomain, path, canonical) => {
     expect(parseSpiffeId(text)).toEqual({ trustDomain, path, canonical });
   });
 
@@ -31,11 +31,11 @@ describe('parseSpiffeId', () => {
     ['a sign that lower case makes ASCII', 'spiffe://example.or\u212A/a'],
     ['more than 2048 characters', `spiffe://example.org/${'a'.repeat(2028)}`],
     ['a trust domain of 256 characters', `spiffe://${'a'.repeat(256)}/a`],
-  ])('refuses %s', (_, text) => {
+  ])('parseSpiffeId refuses %s', (_, text) => {
     expect(parseSpiffeId(text)).toBeUndefined();
   });
 
-  it('gives a canonical form that stays as it is', () => {
+  it('parseSpiffeId gives a canonical form that stays as it is', () => {
     fc.assert(
       fc.property(fc.stringMatching(/^[a-zA-Z0-9._-]{1,9}(\/[a-zA-Z0-9._-]{1,5}){0,3}$/), (rest) => {
         const id = parseSpiffeId(`spiffe://${rest}`);
@@ -44,7 +44,7 @@ describe('parseSpiffeId', () => {
     );
   });
 
-  it('tells what claims to be a SPIFFE ID', () => {
+  it('parseSpiffeId detects a text in the form of a SPIFFE ID', () => {
     expect(looksLikeSpiffeId('Spiffe:nonsense')).toBe(true);
     expect(looksLikeSpiffeId('https://spiffe.example')).toBe(false);
   });

@@ -80,7 +80,7 @@ export class KeyHolds {
     }
     const fingerprint = digestOf(request);
     const held = await this.parts.store.hold(owner, key, fingerprint);
-    if (!('claimedAt' in held)) return this.replay(owner, key, fingerprint, held);
+    if (!('heldAt' in held)) return this.replay(owner, key, fingerprint, held);
     this.parts.observer.reached('hold');
     const answer = await first(held).catch((error: unknown) => this.letGo(held, error));
     await this.settle(held, answer);
@@ -98,19 +98,27 @@ export class KeyHolds {
       throw error;
     }
     await this.parts.tasks.takeBack(taskId);
-    throw new Problem('request_in_flight', 'this took too long; another request with this key is under way', {
-      taskId,
-    });
+    throw new Problem(
+      'request_in_flight',
+      'this request took too long, and another request with this `Idempotency-Key` is in progress; send it again',
+      {
+        taskId,
+      },
+    );
   }
 
   private async replay(owner: KeyOwner, key: string, fingerprint: string, used: UsedKey): Promise<JsonObject> {
     if (used.fingerprint !== fingerprint) {
-      throw new Problem('idempotency_key_reused', 'this key was used for another request; use a new one');
+      throw new Problem('idempotency_key_reused', 'this `Idempotency-Key` belongs to another request; use a new key');
     }
     if (used.taskId === undefined) {
-      throw new Problem('request_in_flight', 'the first request with this key is still under way', {
-        retryAfterSeconds: 1,
-      });
+      throw new Problem(
+        'request_in_flight',
+        'the first request with this `Idempotency-Key` is still in progress; send it again after `Retry-After`',
+        {
+          retryAfterSeconds: 1,
+        },
+      );
     }
     const present = await this.parts.tasks.view(used.taskId);
     // A task that ends returns its current view: its secrets are useless, and the first answer would say `active`.

@@ -64,7 +64,7 @@ describe('minting', () => {
   }
 
   describe('Minter', () => {
-    it('takes no plan of remote leases without the proof that its intent is committed', () => {
+    it('the minter takes no plan of remote leases without the proof that its intent is committed', () => {
       // @ts-expect-error -- a plan is no proof
       const refused = (): unknown => minter().mint(plan);
       // @ts-expect-error -- nobody but `Opening` makes the proof
@@ -74,7 +74,7 @@ describe('minting', () => {
       expect([refused, forged, asLocal]).toHaveLength(3);
     });
 
-    it('gives the credentials in the order of the plan, whichever comes first', async () => {
+    it('the minter gives the credentials in the order of the plan, whichever comes first', async () => {
       const late: Mint = async (...order) => {
         await new Promise((resolve) => setImmediate(resolve));
         return mintedFor(...order);
@@ -85,13 +85,13 @@ describe('minting', () => {
       expect(metrics.answers).toEqual(['dummy mint', 'dummy mint', 'dummy mint']);
     });
 
-    it('calls every provider once, at the same time, and never again', async () => {
+    it('the minter calls every provider once, at the same time, and never again', async () => {
       const mint = jest.fn<Mint>().mockImplementation(unavailable);
       await failureOf(minted(planned(mint)));
       expect(mint).toHaveBeenCalledTimes(3);
     });
 
-    it('tells apart what exists, what is proven not to exist, and what nobody knows', async () => {
+    it('the minter separates minted, provably unminted and unknown leases', async () => {
       const failure = await failureOf(minted(planned(mintedFor, rejected, unavailable)));
       const [first, second] = ids();
       expect(failure).toBeInstanceOf(MintFailure);
@@ -103,16 +103,19 @@ describe('minting', () => {
     it.each([
       ['before it recorded anything', false],
       ['after it recorded something', true],
-    ])('takes an outage %s for what it proves, of a provider that records first', async (_, records) => {
-      const mint: Mint = async (_order, handle, _signal, record) => {
-        if (records) await record({ ...(handle as object), accessor: 'x' });
-        return unavailable();
-      };
-      const { leases } = planned(mint);
-      const first = leases.map((lease) => ({ ...lease, traits: { ...lease.traits, recordsFirst: true } }));
-      const failure = await failureOf(minted({ ...plan, leases: first }));
-      expect(failure.neverMinted).toEqual(records ? [] : ids());
-    });
+    ])(
+      'the minter takes an outage %s of a provider that records first for the outcome that it proves',
+      async (_, records) => {
+        const mint: Mint = async (_order, handle, _signal, record) => {
+          if (records) await record({ ...(handle as object), accessor: 'x' });
+          return unavailable();
+        };
+        const { leases } = planned(mint);
+        const first = leases.map((lease) => ({ ...lease, traits: { ...lease.traits, recordsFirst: true } }));
+        const failure = await failureOf(minted({ ...plan, leases: first }));
+        expect(failure.neverMinted).toEqual(records ? [] : ids());
+      },
+    );
 
     it.each<[string, Mint]>([
       ['an error that is no problem', () => Promise.reject(new TypeError('password hunter2 is undefined'))],
@@ -123,13 +126,13 @@ describe('minting', () => {
         },
       ],
       ['any other problem', () => Promise.reject(new Problem('internal', 'the scope is of another provider'))],
-    ])('takes %s for an unknown outcome', async (_, mint) => {
+    ])('the minter takes %s for an unknown outcome', async (_, mint) => {
       const failure = await failureOf(minted(planned(mint)));
       expect(failure).toMatchObject({ minted: [], neverMinted: [] });
       expect(failure.problem.detail).not.toContain('hunter2');
     });
 
-    it('gives up on a provider that hangs after 10 s, with an unknown outcome', async () => {
+    it('the minter gives up on a provider that hangs after 10 s, with an unknown outcome', async () => {
       const deadlines = holdDeadlines();
       const failing = failureOf(minted(planned(mintedFor, never, mintedFor)));
       await new Promise((resolve) => setImmediate(resolve));
@@ -143,7 +146,7 @@ describe('minting', () => {
       expect(failure.problem.code).toBe('provider_unavailable');
     });
 
-    it('sets no deadline where nothing leaves the process', async () => {
+    it('the minter sets no deadline where nothing leaves the process', async () => {
       const deadlines = holdDeadlines();
       const service = new IssuanceService(new FakeTaskStores());
       await service.publish(
@@ -168,7 +171,7 @@ describe('minting', () => {
       throw new Error('it had nothing to complain about');
     };
 
-    it('has nothing against what was ordered, nor against an earlier expiry', () => {
+    it('checkMinted accepts a credential as ordered and an earlier expiry', () => {
       const minted = asOrdered();
       minted[0] = { ...minted[0]!, providerExpiresAt: addSeconds(plan.task.expiresAt, -1) };
       expect(() => {
@@ -176,7 +179,7 @@ describe('minting', () => {
       }).not.toThrow();
     });
 
-    it('has nothing against a handle that the provider completed', () => {
+    it('checkMinted accepts a handle that the provider completed', () => {
       const minted = asOrdered();
       minted[1] = { ...minted[1]!, handle: { ...plan.leases[1]!.handle, target: 'the one reached' } };
       expect(() => {
@@ -185,15 +188,15 @@ describe('minting', () => {
     });
 
     it.each<[string, (minted: Minted<unknown>) => Minted<unknown>]>([
-      ['its handle is not the recorded one', (one) => ({ ...one, handle: { id: 'another' } })],
-      ['its handle is not the recorded one', (one) => ({ ...one, handle: { more: 1 } })],
-      ['its handle is not the recorded one', (one) => ({ ...one, handle: null })],
+      ['its handle differs from the recorded handle', (one) => ({ ...one, handle: { id: 'another' } })],
+      ['its handle differs from the recorded handle', (one) => ({ ...one, handle: { more: 1 } })],
+      ['its handle differs from the recorded handle', (one) => ({ ...one, handle: null })],
       [
         'its expiry is later than the deadline',
         (one) => ({ ...one, providerExpiresAt: addSeconds(one.providerExpiresAt, 0.001) }),
       ],
       ['it is empty', (one) => ({ ...one, secret: {} })],
-    ])('complains that %s, and takes everything for minted', (cause, spoil) => {
+    ])('checkMinted complains that %s, and takes everything for minted', (cause, spoil) => {
       const minted = asOrdered();
       minted[1] = spoil(minted[1]!);
       const failure = complaintAbout(minted);
@@ -202,11 +205,11 @@ describe('minting', () => {
       expect(failure.problem.detail).toContain('`b`');
     });
 
-    it('complains about a credential that is missing', () => {
+    it('checkMinted complains about a credential that is missing', () => {
       expect(complaintAbout(asOrdered().slice(0, 2)).problem.cause).toBe('nothing was minted');
     });
 
-    it('lets the judge of the provider speak', () => {
+    it('checkMinted lets the judge of the provider speak', () => {
       const target = { ...plan.leases[2]!.target, check: () => 'its audience is another' };
       const judged = { ...plan, leases: [...plan.leases.slice(0, 2), { ...plan.leases[2]!, target }] };
       expect(complaintAbout(asOrdered(), judged).problem.cause).toBe('its audience is another');

@@ -127,7 +127,7 @@ const NEVER_ABORTED = new AbortController().signal;
 
 function asProblem(error: unknown): Problem {
   if (error instanceof Problem) return error;
-  return new Problem('provider_unavailable', 'the provider failed in an unexpected way', { cause: error });
+  return new Problem('provider_unavailable', 'the provider failed unexpectedly; try again later', { cause: error });
 }
 
 /**
@@ -139,9 +139,13 @@ export function checkMinted(plan: Plan, minted: readonly Minted<unknown>[]): voi
     const complaint = complaintAbout(lease, minted[index]);
     if (complaint !== undefined) {
       throw new MintFailure(
-        new Problem('provider_unavailable', `credential \`${lease.name}\` did not come out as ordered`, {
-          cause: complaint,
-        }),
+        new Problem(
+          'provider_unavailable',
+          `the minted credential \`${lease.name}\` differs from its order; ask for a new task`,
+          {
+            cause: complaint,
+          },
+        ),
         plan.leases.map(({ id }) => id),
         [],
       );
@@ -151,7 +155,7 @@ export function checkMinted(plan: Plan, minted: readonly Minted<unknown>[]): voi
 
 function complaintAbout(lease: PlannedLease, minted: Minted<unknown> | undefined): string | undefined {
   if (minted === undefined) return 'nothing was minted';
-  if (!completes(minted.handle, lease.handle)) return 'its handle is not the recorded one';
+  if (!completes(minted.handle, lease.handle)) return 'its handle differs from the recorded handle';
   // INVARIANT: I6, the provider's own expiry is never later than the granted deadline.
   if (minted.providerExpiresAt > lease.order.expiresAt) return 'its expiry is later than the deadline';
   if (Object.keys(minted.secret).length === 0) return 'it is empty';

@@ -26,7 +26,7 @@ describe('narrowLifetime', () => {
       { providers: [provider('a', 1, 900), provider('token', 1, 300)] },
     ],
     ['the floor itself', 60, 'request', { requestedSeconds: 60, providers: [provider('a', 60, 900)] }],
-  ])('grants %s', (_, grantedSeconds, limitedBy, bounds) => {
+  ])('narrowLifetime grants %s', (_, grantedSeconds, limitedBy, bounds) => {
     expect(narrowLifetime({ ...ample, ...bounds })).toEqual({ grantedSeconds, limitedBy });
   });
 
@@ -41,7 +41,7 @@ describe('narrowLifetime', () => {
     ['when the identity has expired', '1 s', { identitySeconds: -5 }],
     ['when providers do not agree', '60 s', { providers: [provider('a', 60, 900), provider('b', 1, 30)] }],
     ['of nothing', '1 s', { requestedSeconds: 0 }],
-  ])('refuses a lifetime %s, naming the floor', (_, floor, bounds) => {
+  ])('narrowLifetime refuses a lifetime %s, naming the floor', (_, floor, bounds) => {
     expect(() => narrowLifetime({ ...ample, ...bounds })).toThrow(
       expect.objectContaining({
         code: 'policy_denied',
@@ -51,7 +51,7 @@ describe('narrowLifetime', () => {
     );
   });
 
-  it('never grants more than any bound, nor less than any floor', () => {
+  it('narrowLifetime never grants more than any bound, nor less than any floor', () => {
     const seconds = fc.integer({ min: 0, max: 50_000 });
     const bounds = fc.record(
       {

@@ -36,10 +36,10 @@ export function narrowLifetime(bounds: LifetimeBounds): GrantedLifetime {
   if (grantedSeconds < floor) {
     throw new Problem(
       'policy_denied',
-      `a lifetime of ${String(grantedSeconds)} s is below the floor of ${String(floor)} s`,
+      `the lifetime of ${String(grantedSeconds)} s is below the floor of ${String(floor)} s`,
       {
         control: 'lifetime',
-        help: `ask for at least ${String(floor)} seconds, with an identity token that lives as long`,
+        help: `ask for at least ${String(floor)} s, with an identity token that is valid for as long`,
       },
     );
   }

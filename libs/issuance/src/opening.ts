@@ -56,28 +56,38 @@ export class Opening {
 function objectionOf(verdict: Exclude<OpenVerdict, 'opened' | 'quota'>, agent: string, template: string): OpenRefused {
   switch (verdict) {
     case 'agent':
-      return new OpenRefused([deny('agent-lifecycle', `agent \`${agent}\` is not active`)]);
+      return new OpenRefused([
+        deny('agent-lifecycle', `agent \`${agent}\` is not active`, { help: 'ask an operator to activate the agent' }),
+      ]);
     case 'template':
       return new OpenRefused([
-        deny('template-lifecycle', `template \`${template}\` has just been changed`, {
+        deny('template-lifecycle', `template \`${template}\` changed during this request`, {
           help: 'send the request again to use the version now in force',
         }),
       ]);
     case 'connection':
       return new OpenRefused([
-        deny('connection-state', 'a connection of the template has just been disabled', {
+        deny('connection-state', 'a connection of the template was disabled during this request', {
           help: 'ask its owner to enable it',
         }),
       ]);
     case 'clock':
       return new OpenRefused(
         [],
-        new Problem('unavailable', 'this replica and its database disagree about the time', { retryAfterSeconds: 5 }),
+        new Problem(
+          'unavailable',
+          'the clocks of this replica and its database differ too much; correct them and try again',
+          { retryAfterSeconds: 5 },
+        ),
       );
     case 'key':
       return new OpenRefused(
         [],
-        new Problem('request_in_flight', 'another request with this key is under way', { retryAfterSeconds: 1 }),
+        new Problem(
+          'request_in_flight',
+          'another request with this `Idempotency-Key` is in progress; send it again after `Retry-After`',
+          { retryAfterSeconds: 1 },
+        ),
       );
   }
 }

@@ -128,7 +128,7 @@ export function orderOf(
 ): MintOrder<unknown, Json> {
   const parsed = target.provider.schemas.scope.safeParse(scope);
   if (!parsed.success) {
-    throw new Problem('provider_rejected', `provider \`${target.provider.kind}\` no longer takes what was granted`, {
+    throw new Problem('provider_rejected', `provider \`${target.provider.kind}\` no longer accepts the granted scope`, {
       help: 'complete this task and ask for a new one',
       cause: parsed.error,
     });

@@ -32,10 +32,10 @@ function quotaDenial(
   const evidence = { limit: { name, value: limits[name] } };
   const allows = `template \`${template}\` allows ${String(limits[name])}`;
   return control === 'quota-tasks-per-minute'
-    ? deny(control, `${allows} tasks a minute (\`quota.tasksPerMinute\`), and as many began`, {
+    ? deny(control, `${allows} tasks a minute (\`quota.tasksPerMinute\`), and that many began in this minute`, {
         ...{ evidence, retryAfterSeconds: 60, help: 'try again within a minute' },
       })
-    : deny(control, `${allows} tasks at a time (\`quota.concurrentTasks\`), and as many run`, {
+    : deny(control, `${allows} tasks at a time (\`quota.concurrentTasks\`), and that many are running`, {
         ...{ evidence, retryAfterSeconds: 5, help: 'complete a running task first' },
       });
 }

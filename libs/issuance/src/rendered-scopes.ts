@@ -15,7 +15,11 @@ export function renderScopes(
   const rendered = template.renderScopes(parameters);
   const errors = rendered.flatMap((credential) => faultsOf(template, credential, targets));
   if (errors.length === 0) return rendered;
-  throw new Problem('invalid_parameters', 'the parameters come to a scope that the target does not take', { errors });
+  throw new Problem(
+    'invalid_parameters',
+    'the parameters give a scope that the target does not accept; change those in `errors`',
+    { errors },
+  );
 }
 
 function faultsOf(
@@ -27,6 +31,7 @@ function faultsOf(
   if (fault === undefined) return [];
   const detail = `credential \`${name}\`: ${faultText(fault)}`;
   const parameters = template.parametersAt(name, fault.path);
-  if (parameters.length === 0) throw new Problem('provider_rejected', detail, { help: 'the template has to change' });
+  if (parameters.length === 0)
+    throw new Problem('provider_rejected', detail, { help: 'ask the owner of the template to change its scope' });
   return parameters.map((parameter) => ({ pointer: parameterPointer(parameter), detail }));
 }

@@ -38,5 +38,5 @@ export interface KeyOwner {
 export interface KeyHold extends KeyOwner {
   readonly key: string;
   /** fences a hold that lapsed and passed to another request: the database's time, with microseconds */
-  readonly claimedAt: string;
+  readonly heldAt: string;
 }

@@ -31,7 +31,7 @@ describe('a request that is refused', () => {
     ['wrong parameters', 'invalid_parameters', 'parameters', region('mars')],
     ['a control', 'policy_denied', 'agent-lifecycle', {}, suspended],
     ['a lifetime below the floor', 'policy_denied', 'lifetime', { ttlSeconds: 0 }],
-  ])('for %s is in the audit before it is answered', async (_, code, control, request, as = (one) => one) => {
+  ])('a refusal for %s is in the audit before it is answered', async (_, code, control, request, as = (one) => one) => {
     const problem = await problemOf(service.issue(request, as(service.requester())));
     expect(problem).toMatchObject({ code });
     expect(
@@ -42,7 +42,7 @@ describe('a request that is refused', () => {
     expect(service.identityUses).toEqual([]);
   });
 
-  it('has the verdict of every control of a task in the audit, in their order', async () => {
+  it('a request that is refused has the verdict of every control of a task in the audit, in their order', async () => {
     await problemOf(service.issue({ ttlSeconds: 0, ...region('mars') }, suspended(service.requester())));
     const [entry] = stores.scene.audit.map(({ body }) => JSON.parse(body) as { controls: Verdict[] });
     expect(entry?.controls.map(({ control, outcome }) => `${control} ${outcome}`)).toEqual([
@@ -60,19 +60,19 @@ describe('a request that is refused', () => {
     ]);
   });
 
-  it('has nothing in the audit that the caller put in place of a parameter name', async () => {
+  it('a request that is refused has nothing in the audit that the caller put in place of a parameter name', async () => {
     const problem = await problemOf(service.issue({ parameters: { region: 'emea', hunter2hunter2: 'x' } }));
     expect(problem.extensions.errors).toMatchObject([{ pointer: '/parameters/hunter2hunter2' }]);
     expect(stores.scene.audit).toHaveLength(1);
     expect(JSON.stringify(stores.scene.audit)).not.toContain('hunter2');
   });
 
-  it('is not answered as denied when the denial cannot be written', async () => {
+  it('a request that is refused is not answered as denied when the denial cannot be written', async () => {
     stores.scene.auditFails = true;
     expect(await problemOf(service.issue({ template: 'nobody' }))).toMatchObject({ code: 'unavailable' });
   });
 
-  it('because its connection is gone is in the audit as well', async () => {
+  it('a request that is refused because its connection is missing is in the audit as well', async () => {
     service.disconnect('crm');
     expect(await problemOf(service.issue())).toMatchObject({ code: 'provider_rejected' });
     expect(auditTypes()).toEqual(['task.denied']);
@@ -81,31 +81,34 @@ describe('a request that is refused', () => {
   it.each([
     ['quota-concurrent-tasks', { tasksPerMinute: 9, concurrentTasks: 1 }, 5],
     ['quota-tasks-per-minute', { tasksPerMinute: 1, concurrentTasks: 9 }, 60],
-  ])('by %s names the limit and its value, and says when to come again', async (control, quota, retryAfterSeconds) => {
-    await service.publish(templateOf({ quota }));
-    await service.issue();
-    const problem = await problemOf(service.issue());
-    const name = control === 'quota-concurrent-tasks' ? 'concurrentTasks' : 'tasksPerMinute';
-    const extensions = { control, limit: { name, value: 1 } };
-    expect(problem).toMatchObject({ code: 'quota_exceeded', retryAfterSeconds, extensions });
-    expect(problem.detail).toContain(`allows 1 tasks`);
-    expect(problem.detail).toContain(`\`quota.${name}\``);
-    expect(auditTypes().at(-1)).toBe('task.denied');
-    expect(service.dummy.live()).toHaveLength(1);
-    expect(service.identityUses).toEqual(['consumed', 'consumed', 'given back']);
-  });
+  ])(
+    'a request that is refused by %s names the limit and its value, and says when to come again',
+    async (control, quota, retryAfterSeconds) => {
+      await service.publish(templateOf({ quota }));
+      await service.issue();
+      const problem = await problemOf(service.issue());
+      const name = control === 'quota-concurrent-tasks' ? 'concurrentTasks' : 'tasksPerMinute';
+      const extensions = { control, limit: { name, value: 1 } };
+      expect(problem).toMatchObject({ code: 'quota_exceeded', retryAfterSeconds, extensions });
+      expect(problem.detail).toContain(`allows 1 tasks`);
+      expect(problem.detail).toContain(`\`quota.${name}\``);
+      expect(auditTypes().at(-1)).toBe('task.denied');
+      expect(service.dummy.live()).toHaveLength(1);
+      expect(service.identityUses).toEqual(['consumed', 'consumed', 'given back']);
+    },
+  );
 
   it.each<[string, string, () => Promise<void>]>([
     ['policy_denied', 'agent-lifecycle', () => stores.scene.setAgent(service.requester().agent.id, 'suspended')],
     ['policy_denied', 'template-lifecycle', () => stores.scene.setTemplate('read-cases', 2)],
-  ])('by the database as %s (%s) mints nothing', async (code, control, change) => {
+  ])('a request that is refused by the database as %s (%s) mints nothing', async (code, control, change) => {
     await change();
     expect(await problemOf(service.issue())).toMatchObject({ code, extensions: { control } });
     expect(auditTypes()).toEqual(['task.denied']);
     expect(service.dummy.live()).toEqual([]);
   });
 
-  it('because the clocks disagree is not the fault of the caller', async () => {
+  it('a request that is refused because the clocks differ is no fault of the caller', async () => {
     stores.issuance.before.open = () => stores.scene.advance(6);
     expect(await problemOf(service.issue())).toMatchObject({ code: 'unavailable', retryAfterSeconds: 5 });
   });

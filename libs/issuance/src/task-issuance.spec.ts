@@ -39,7 +39,7 @@ describe('TaskIssuance', () => {
   const taskIdOf = (problem: Problem) => problem.extensions.taskId as TaskId;
 
   describe('with a provider whose credentials come into being at a target', () => {
-    it('takes the steps in their order, and answers with what was minted', async () => {
+    it('issuance takes the steps in their order and answers with the minted credentials', async () => {
       const { plan, minted } = await service.issue();
       expect(service.steps).toEqual([
         ...['load', 'validate', 'decide', 'narrow', 'plan', 'consume', 'open', 'mint', 'check', 'activate', 'answer'],
@@ -55,7 +55,7 @@ describe('TaskIssuance', () => {
       expect(service.metrics.issuances).toEqual(['dummy issued']);
     });
 
-    it('calls no provider before everything that revocation needs is committed', async () => {
+    it('issuance by a remote provider calls no provider before everything that revocation needs is committed', async () => {
       const mint = jest.spyOn(service.dummy, 'mint').mockImplementation(async (order) => {
         const lease = stores.scene.leaseRows.get(order.leaseId)!;
         expect(lease).toMatchObject({ state: 'minting', mintBy: order.mintBy });
@@ -68,7 +68,7 @@ describe('TaskIssuance', () => {
       expect(mint).toHaveBeenCalledTimes(1);
     });
 
-    it('keeps the handle as the provider completed it', async () => {
+    it('issuance by a remote provider keeps the handle as the provider completed it', async () => {
       const mint = service.dummy.mint.bind(service.dummy);
       jest.spyOn(service.dummy, 'mint').mockImplementation(async (order, handle, signal) => {
         const minted = await mint(order, handle, signal);
@@ -80,7 +80,7 @@ describe('TaskIssuance', () => {
       expect(opened.handle).toEqual({ ...handle, target: 'the one reached' });
     });
 
-    it('grants what was asked for, no longer, and never beyond the identity', async () => {
+    it('issuance grants the requested lifetime, and never more than the identity allows', async () => {
       const now = stores.scene.clock.now();
       const { plan } = await service.issue({ ttlSeconds: 120 });
       expect(plan.task).toMatchObject({ expiresAt: addSeconds(now, 120), maxExpiresAt: addSeconds(now, 1_800) });
@@ -89,7 +89,7 @@ describe('TaskIssuance', () => {
       expect(short.minted[0]?.providerExpiresAt).toEqual(addSeconds(now, 45));
     });
 
-    it('mints nothing when the intent cannot be written', async () => {
+    it('issuance by a remote provider mints nothing when the intent cannot be written', async () => {
       stores.scene.auditFails = true;
       expect(await problemOf(service.issue())).toMatchObject({ code: 'unavailable' });
       expect(service.steps.at(-1)).toBe('consume');
@@ -97,7 +97,7 @@ describe('TaskIssuance', () => {
       expect(stores.scene.tasks.size).toBe(0);
     });
 
-    it('takes back at once what a task got that was ended meanwhile', async () => {
+    it('issuance revokes the credentials of a task at once when it ended during the mint', async () => {
       stores.issuance.before.activate = async () => {
         await service.ending.end({ taskId: onlyTask().id, cause: 'revoked', actor: MAYFLY });
       };
@@ -108,7 +108,7 @@ describe('TaskIssuance', () => {
       expect(auditTypes()).not.toContain('lease.issued');
     });
 
-    it('takes back at once what cannot be activated because the audit cannot be written', async () => {
+    it('issuance revokes credentials at once when the audit of their activation fails', async () => {
       stores.issuance.before.activate = async () => {
         stores.scene.auditFails = true;
         setImmediate(() => (stores.scene.auditFails = false));
@@ -123,7 +123,7 @@ describe('TaskIssuance', () => {
       expect(auditTypes()).not.toContain('lease.issued');
     });
 
-    it('takes back what was activated when nobody can tell whether it was', async () => {
+    it('issuance revokes credentials when the outcome of their activation is unknown', async () => {
       stores.issuance.afterActivation = () => Promise.reject(new Problem('unavailable', 'the connection broke'));
       const problem = await problemOf(service.issue());
       expect(problem).toMatchObject({ code: 'unavailable', detail: 'the connection broke' });
@@ -131,7 +131,7 @@ describe('TaskIssuance', () => {
       expect(await stores.scene.task(onlyTask().id)).toMatchObject({ state: 'failed' });
     });
 
-    it('leaves what was minted to the worker when the database stays away', async () => {
+    it('issuance leaves minted credentials to the worker when the database stays away', async () => {
       stores.issuance.before.activate = async () => {
         stores.scene.down = true;
       };
@@ -151,7 +151,7 @@ describe('TaskIssuance', () => {
       await service.publish(templateOf(TWO));
     });
 
-    it('ends the task at once when it is certain that nothing came of it', async () => {
+    it('issuance ends the task at once when a failed mint provably made nothing', async () => {
       service.dummy.switches.failMint('fail before effect');
       const problem = await problemOf(service.issue());
       expect(problem).toMatchObject({ code: 'provider_rejected' });
@@ -160,7 +160,7 @@ describe('TaskIssuance', () => {
       expect(await stores.scene.runningTasks('template/read-cases')).toBe(0);
     });
 
-    it('takes the other credential back, and leaves the doubtful one to the worker', async () => {
+    it('issuance revokes the other credential of a failed mint, and leaves the doubtful one to the worker', async () => {
       const deadlines = holdDeadlines();
       const mint = service.dummy.mint.bind(service.dummy);
       jest.spyOn(service.dummy, 'mint').mockImplementation(async (order, handle, signal) => {
@@ -187,7 +187,7 @@ describe('TaskIssuance', () => {
       expect(service.dummy.live()).toEqual([]);
     });
 
-    it('never calls it failed when it may have had an effect', async () => {
+    it('issuance never calls a mint failed that may have had an effect', async () => {
       service.dummy.switches.failMint('fail after effect');
       const problem = await problemOf(service.issue());
       expect((await stores.scene.leases(taskIdOf(problem))).map(({ state }) => state)).toEqual([
@@ -197,7 +197,7 @@ describe('TaskIssuance', () => {
       expect(await stores.scene.task(taskIdOf(problem))).toMatchObject({ state: 'active', liveLeases: 2 });
     });
 
-    it('takes everything back when one credential did not come out as ordered', async () => {
+    it('issuance revokes all credentials when one differs from its order', async () => {
       const mint = service.dummy.mint.bind(service.dummy);
       jest.spyOn(service.dummy, 'mint').mockImplementation(async (order, handle, signal) => ({
         ...(await mint(order, handle, signal)),
@@ -215,7 +215,7 @@ describe('TaskIssuance', () => {
       await service.publish(templateOf(LOCAL));
     });
 
-    it('writes everything with one commit, after the mint', async () => {
+    it('issuance by a local provider writes everything with one commit, after the mint', async () => {
       const activate = jest.spyOn(stores.issuance, 'activate');
       const { plan, minted } = await service.issue();
       expect(service.steps.slice(4)).toEqual(['plan', 'consume', 'mint', 'check', 'open', 'answer']);
@@ -238,7 +238,7 @@ describe('TaskIssuance', () => {
       expect(stores.scene.outbox).toEqual([]);
     });
 
-    it('is told as a problem when it cannot mint, and leaves nothing behind', async () => {
+    it('issuance by a local provider gives a problem and leaves nothing behind when the mint fails', async () => {
       service.local.failure = new Problem('unavailable', 'there is no signing key', { retryAfterSeconds: 5 });
       const problem = await problemOf(service.issue());
       expect(problem).toBeInstanceOf(Problem);
@@ -247,13 +247,13 @@ describe('TaskIssuance', () => {
       expect(service.identityUses).toEqual(['consumed', 'given back']);
     });
 
-    it('gives nothing out when the audit cannot be written', async () => {
+    it('issuance by a local provider gives nothing out when the audit cannot be written', async () => {
       stores.scene.auditFails = true;
       expect(await problemOf(service.issue())).toMatchObject({ code: 'unavailable' });
       expect(service.steps.at(-1)).toBe('check');
     });
 
-    it('takes two commits when only one of two credentials is local', async () => {
+    it('issuance by a local provider takes two commits when only one of two credentials is local', async () => {
       const [token] = LOCAL.credentials;
       await service.publish(templateOf({ credentials: [token!, ...TWO.credentials] }));
       await service.issue();
@@ -262,7 +262,7 @@ describe('TaskIssuance', () => {
     });
   });
 
-  it('shows a secret to nobody but the caller', async () => {
+  it('issuance shows a secret to nobody but the caller', async () => {
     await service.publish(templateOf(TWO));
     const { minted } = await service.issue();
     const secrets = minted.map(({ secret }) => secret.token as string);

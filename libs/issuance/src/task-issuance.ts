@@ -192,7 +192,7 @@ export class TaskIssuance {
       this.parts.observer.reached('activate');
       return;
     }
-    const ended = 'the task was ended while its credentials were being minted';
+    const ended = 'the task ended while Mayfly minted its credentials; ask for a new task';
     throw allMinted(plan, new Problem('conflict', ended, { taskId: plan.task.id }));
   }
 

@@ -33,7 +33,7 @@ describe('TaskRenewal', () => {
   const anotherAgent = (): Partial<Requester> => ({ agent: { ...service.requester().agent, id: newId('agt') } });
 
   describe('renew', () => {
-    it('moves the deadline of the task, of its leases and of the credential', async () => {
+    it('a renewal moves the deadline of the task, of its leases and of the credential', async () => {
       await stores.scene.advance(300);
       const lifetime = { requestedSeconds: 600, grantedSeconds: 600, limitedBy: 'request' };
       expect(await renew(600)).toEqual({ secrets: new Map(), lifetime });
@@ -45,13 +45,13 @@ describe('TaskRenewal', () => {
       expect(stores.scene.outbox.at(-1)).toMatchObject({ reason: 'due', runAt: expiresAt });
     });
 
-    it('grants the default of the template when nothing is asked for', async () => {
+    it('a renewal grants the default of the template when nothing is asked for', async () => {
       await stores.scene.advance(300);
       await renew();
       expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 900));
     });
 
-    it('never passes the longest life of the template, however often it is asked', async () => {
+    it('a renewal never passes the longest life of the template, however often it is asked', async () => {
       for (let round = 0; round < 8; round += 1) {
         await stores.scene.advance(250);
         await renew(1_800).catch(() => undefined);
@@ -62,7 +62,7 @@ describe('TaskRenewal', () => {
       expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 1_800));
     });
 
-    it('says that the longest life of the task is reached, and how much of it is left', async () => {
+    it('a renewal says that the longest life of the task is reached, and how much of it is left', async () => {
       await stores.scene.advance(250);
       expect(await renew(1_800)).toMatchObject({ lifetime: { grantedSeconds: 1_550, limitedBy: 'maximum' } });
       await stores.scene.advance(250);
@@ -73,14 +73,17 @@ describe('TaskRenewal', () => {
     it.each([
       ['no lifetime', undefined],
       ['less than what is left', 60],
-    ])('says that the longest life of the task is reached when %s is asked for then', async (_, ttlSeconds) => {
-      await stores.scene.advance(250);
-      await renew(1_800);
-      expect(await renew(ttlSeconds)).toMatchObject({ lifetime: { grantedSeconds: 1_550, limitedBy: 'maximum' } });
-    });
+    ])(
+      'a renewal says that the longest life of the task is reached when %s is asked for then',
+      async (_, ttlSeconds) => {
+        await stores.scene.advance(250);
+        await renew(1_800);
+        expect(await renew(ttlSeconds)).toMatchObject({ lifetime: { grantedSeconds: 1_550, limitedBy: 'maximum' } });
+      },
+    );
 
     it.each(['renew', 'heartbeat'] as const)(
-      'refuses to %s a task past its deadline that nobody has closed',
+      'a task past its deadline refuses to %s before it is closed',
       async (step) => {
         await stores.scene.advance(600);
         expect(await taskNow()).toMatchObject({ state: 'active' });
@@ -93,7 +96,7 @@ describe('TaskRenewal', () => {
       },
     );
 
-    it('goes to the provider of a lease that was told to renew, though the deadline cannot move', async () => {
+    it('a renewal replaces a lease that a cut-off disabled, although its deadline cannot move', async () => {
       const { id } = grant.plan.leases[0]!;
       stores.scene.leaseRows.set(id, { ...stores.scene.leaseRows.get(id)!, renewRequestedAt: start });
       const asked = jest.spyOn(service.dummy, 'renew');
@@ -104,7 +107,7 @@ describe('TaskRenewal', () => {
       expect(asked).toHaveBeenCalledTimes(1);
     });
 
-    it('records that something may be issued before a provider with a shared revocation point issues it', async () => {
+    it('a renewal records that something may be issued before a provider with a shared revocation point issues it', async () => {
       const { id } = grant.plan.leases[0]!;
       stores.scene.leaseRows.set(id, { ...stores.scene.leaseRows.get(id)!, revocationPoint: 'role/crm' });
       const order: string[] = [];
@@ -123,7 +126,7 @@ describe('TaskRenewal', () => {
       expect(order).toEqual(['recorded', 'issued']);
     });
 
-    it('is refused, and audited, while a connection of the task is disabled', async () => {
+    it('a renewal is refused, and audited, while a connection of the task is disabled', async () => {
       service.disable('crm');
       await expect(renew(600)).rejects.toMatchObject({
         code: 'policy_denied',
@@ -132,34 +135,34 @@ describe('TaskRenewal', () => {
       expect(denials()).toBe(1);
     });
 
-    it('is refused while the connection of a living lease is disabled, although the version in force names another', async () => {
+    it('a renewal is refused while the connection of a living lease is disabled, although the version in force names another', async () => {
       const { credentials, requesters } = grant.plan.assessment.template.version.spec;
       await republish({ requesters, credentials: credentials.map((one) => ({ ...one, connection: 'crm-2' })) });
       service.disable('crm');
       await expect(renew(600)).rejects.toMatchObject({ extensions: { control: 'connection-state' } });
     });
 
-    it('never passes the longest life of the version in force either', async () => {
+    it('a renewal never passes the longest life of the version in force either', async () => {
       await republish({ lifetime: { defaultSeconds: 600, maxSeconds: 700 } });
       await stores.scene.advance(300);
       await renew();
       expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 700));
     });
 
-    it('never passes the longest life with which the task began, although the version in force allows more', async () => {
+    it('a renewal never passes the longest life with which the task began, although the version in force allows more', async () => {
       await republish({ lifetime: { defaultSeconds: 600, maxSeconds: 3_000 } });
       await stores.scene.advance(300);
       await renew(2_500);
       expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 1_800));
     });
 
-    it('never passes the proven identity', async () => {
+    it('a renewal never passes the proven identity', async () => {
       await stores.scene.advance(300);
       await renew(1_000, { identityExpiresAt: addSeconds(start, 650) });
       expect((await taskNow()).expiresAt).toEqual(addSeconds(start, 650));
     });
 
-    it('never moves the deadline back: it grants what is left, which the request made no longer', async () => {
+    it('a renewal never moves the deadline back, and grants at least the remaining lifetime', async () => {
       await stores.scene.advance(300);
       const lifetime = { requestedSeconds: 60, grantedSeconds: 300, limitedBy: 'request' };
       expect(await renew(60)).toEqual({ secrets: new Map(), lifetime });
@@ -167,7 +170,7 @@ describe('TaskRenewal', () => {
       expect(service.dummy.live()[0]?.expiresAt).toEqual(addSeconds(start, 600));
     });
 
-    it('commits the granted deadline before any provider moves its own', async () => {
+    it('a renewal commits the granted deadline before any provider moves its own', async () => {
       await stores.scene.advance(300);
       const renewDummy = service.dummy.renew.bind(service.dummy);
       jest.spyOn(service.dummy, 'renew').mockImplementation(async (order, handle) => {
@@ -179,14 +182,14 @@ describe('TaskRenewal', () => {
       expect.assertions(2);
     });
 
-    it('moves nothing at the provider when the deadline cannot be committed', async () => {
+    it('a renewal moves nothing at the provider when the deadline cannot be committed', async () => {
       await stores.scene.advance(300);
       stores.scene.auditFails = true;
       await expect(renew()).rejects.toMatchObject({ code: 'unavailable' });
       expect(service.dummy.live()[0]?.expiresAt).toEqual(addSeconds(start, 600));
     });
 
-    it('gives new material for a credential that had to be issued again', async () => {
+    it('a renewal gives new material for a credential that had to be issued again', async () => {
       const renewDummy = service.dummy.renew.bind(service.dummy);
       jest.spyOn(service.dummy, 'renew').mockImplementation(async (order, handle) => ({
         ...(await renewDummy(order, handle)),
@@ -197,7 +200,7 @@ describe('TaskRenewal', () => {
       expect(JSON.stringify(stores.scene.audit)).not.toContain('"token"');
     });
 
-    it('brings nothing back that was revoked while it was under way', async () => {
+    it('a renewal restores nothing that was revoked during it', async () => {
       await stores.scene.advance(300);
       stores.tasks.afterRenewal = () =>
         service.ending.end({ taskId: grant.plan.task.id, cause: 'revoked', actor: MAYFLY });
@@ -206,7 +209,7 @@ describe('TaskRenewal', () => {
       expect(await leaseNow()).toMatchObject({ state: 'revoked' });
     });
 
-    it('is refused when the agent has lost its right, and says so in the audit', async () => {
+    it('a renewal is refused when the agent has lost its right, and says so in the audit', async () => {
       const { agent } = service.requester();
       await expect(renew(600, { agent: { ...agent, labels: {} } })).rejects.toMatchObject({
         code: 'policy_denied',
@@ -215,7 +218,7 @@ describe('TaskRenewal', () => {
       expect(denials()).toBe(1);
     });
 
-    it('is refused from another runtime, also where the template allows it, and says so in the audit', async () => {
+    it('a renewal is refused from another runtime, also where the template allows it, and says so in the audit', async () => {
       const { agents } = grant.plan.assessment.template.version.spec.requesters;
       await republish({ requesters: { agents, runtimes: ['cluster', 'laptop'] } });
       await expect(renew(600, { runtime: 'laptop' })).rejects.toMatchObject({
@@ -239,7 +242,7 @@ describe('TaskRenewal', () => {
           ],
         },
       ],
-    ])('is refused when the version in force %s, and says so in the audit', async (_, changes) => {
+    ])('a renewal is refused when the version in force %s, and says so in the audit', async (_, changes) => {
       await republish(changes);
       await expect(renew()).rejects.toMatchObject({
         code: 'policy_denied',
@@ -248,31 +251,31 @@ describe('TaskRenewal', () => {
       expect(denials()).toBe(1);
     });
 
-    it('is refused when the template is gone', async () => {
+    it('a renewal is refused when the template is gone', async () => {
       service.retire('read-cases');
       await expect(renew()).rejects.toMatchObject({ code: 'not_found' });
     });
 
-    it.each(['ending', 'ended'])('is refused for a task that is %s', async (state) => {
+    it.each(['ending', 'ended'])('a renewal is refused for a task that is %s', async (state) => {
       if (state === 'ending') service.dummy.switches.loseRevocations(1);
       await service.ending.end({ taskId: grant.plan.task.id, cause: 'completed', actor: MAYFLY });
       await expect(renew()).rejects.toMatchObject({ code: 'conflict', extensions: { taskId: grant.plan.task.id } });
     });
 
-    it('is refused for a task past its deadline, although the sweeper has not come yet', async () => {
+    it('a renewal is refused for a task past its deadline, although the sweeper has not come yet', async () => {
       await stores.scene.advance(601);
       await expect(renew()).rejects.toMatchObject({ code: 'conflict' });
       expect(service.dummy.live()).toEqual([]);
     });
 
-    it('does not show that the task of another agent exists', async () => {
+    it('a renewal does not show that the task of another agent exists', async () => {
       await expect(renew(600, anotherAgent())).rejects.toMatchObject({ code: 'not_found' });
       await expect(service.renewal.renew(service.requester(), newId('tsk'), 60)).rejects.toMatchObject({
         code: 'not_found',
       });
     });
 
-    it('fails as the provider fails; what was granted stays', async () => {
+    it('a renewal fails with the error of the provider, and the grant stays', async () => {
       await stores.scene.advance(300);
       jest.spyOn(service.dummy, 'renew').mockRejectedValue(new Problem('provider_unavailable', 'no answer'));
       await expect(renew()).rejects.toMatchObject({ code: 'provider_unavailable' });
@@ -290,7 +293,7 @@ describe('TaskRenewal', () => {
       grant = await service.issue();
     });
 
-    it('keeps the task, as long as it comes in time', async () => {
+    it('a heartbeat keeps the task, as long as it comes in time', async () => {
       for (let round = 0; round < 3; round += 1) {
         await stores.scene.advance(29);
         await beat();
@@ -302,7 +305,7 @@ describe('TaskRenewal', () => {
       expect(await taskNow()).toMatchObject({ state: 'revoked', endCause: 'heartbeat_lost' });
     });
 
-    it('does not keep it beyond its deadline', async () => {
+    it('a heartbeat does not keep it beyond its deadline', async () => {
       await stores.scene.advance(29);
       for (let round = 0; round < 28; round += 1) {
         await beat();
@@ -312,11 +315,11 @@ describe('TaskRenewal', () => {
       expect(await leaseNow()).toMatchObject({ dueAt: grant.plan.task.expiresAt });
     });
 
-    it('does not show that the task of another agent exists', async () => {
+    it('a heartbeat does not show that the task of another agent exists', async () => {
       await expect(beat(anotherAgent())).rejects.toMatchObject({ code: 'not_found' });
     });
 
-    it('is refused for a task that is ending', async () => {
+    it('a heartbeat is refused for a task that is ending', async () => {
       await service.ending.end({ taskId: grant.plan.task.id, cause: 'completed', actor: MAYFLY });
       await expect(beat()).rejects.toMatchObject({ code: 'conflict' });
     });

@@ -192,13 +192,15 @@ export class TaskRenewal {
     const started = performance.now();
     const renewed = await renewable(provider)?.renew(order, handle, signal);
     this.parts.metrics.providerAnswered(provider.kind, 'renew', (performance.now() - started) / 1000);
-    if (renewed === undefined) throw new Problem('internal', 'the provider cannot renew');
+    if (renewed === undefined) throw new Problem('internal', 'the provider cannot renew; ask for a new task');
     const { secret, providerExpiresAt } = renewed;
     // INVARIANT: I6, the provider's own expiry is never later than the granted deadline.
     const isLate = providerExpiresAt > order.expiresAt;
     const complaint = isLate || secret === undefined ? undefined : check(order, { handle, secret, providerExpiresAt });
     if (!isLate && complaint === undefined) return renewed;
-    throw new Problem('provider_unavailable', 'the renewal did not come out as ordered', { cause: complaint });
+    throw new Problem('provider_unavailable', 'the renewed credential differs from its order; ask for a new task', {
+      cause: complaint,
+    });
   }
 }
 
@@ -228,7 +230,7 @@ function judgeScopes(
   if (!assessment.permitted) return [];
   const scopes = new Map(assessment.scopes.map(({ name, digest }) => [name, digest]));
   if (leases.every(({ name, scope }) => scopes.get(name) === digestOf(scope))) return [];
-  const detail = `template \`${template.name}\` no longer grants what this task holds`;
+  const detail = `template \`${template.name}\` no longer grants the scopes of this task`;
   return [deny('template-lifecycle', detail, { help: 'complete this task and ask for a new one' })];
 }
 

@@ -9,14 +9,14 @@ describe('addSeconds', () => {
     [0.5, '2030-01-01T00:00:00.750Z'],
     [-1, '2029-12-31T23:59:59.250Z'],
     [0, '2030-01-01T00:00:00.250Z'],
-  ])('moves an instant by %d s', (seconds, expected) => {
+  ])('addSeconds moves an instant by %d s', (seconds, expected) => {
     expect(addSeconds(AT, seconds).toISOString()).toBe(expected);
     expect(AT.toISOString()).toBe('2030-01-01T00:00:00.250Z');
   });
 });
 
 describe('earliest', () => {
-  it('gives the least, whatever the order, and passes over what is not there', () => {
+  it('earliest gives the least instant in any order, and ignores absent ones', () => {
     const [sooner, later] = [addSeconds(AT, -5), addSeconds(AT, 5)];
     expect(earliest(AT, later, undefined, sooner)).toBe(sooner);
     expect(earliest(sooner, AT)).toBe(sooner);

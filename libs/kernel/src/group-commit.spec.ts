@@ -27,7 +27,7 @@ const isOfOneItem = (error: unknown) => error instanceof Error && 'code' in erro
 const sqlError = (code: string) => Object.assign(new Error(`SQLSTATE ${code}`), { code });
 
 describe('GroupCommit', () => {
-  it('commits what comes in one turn together, and answers each with its own result', async () => {
+  it('GroupCommit commits what comes in one turn together, and answers each with its own result', async () => {
     const batches: (readonly string[])[] = [];
     const group = new GroupCommit<string, string>(
       async (items) => {
@@ -41,7 +41,7 @@ describe('GroupCommit', () => {
     expect(batches).toEqual([['a', 'b', 'c'], ['d']]);
   });
 
-  it('gathers what comes while a commit is under way, and commits it at once afterwards', async () => {
+  it('GroupCommit gathers what comes while a commit is under way, and commits it at once afterwards', async () => {
     const { batches, commit, answer } = heldCommit();
     const group = new GroupCommit(commit, { maxItems: 256, maxRunning: 1, maxWaiting: 4096, isOfOneItem });
     const first = group.submit('a');
@@ -56,7 +56,7 @@ describe('GroupCommit', () => {
     expect(await Promise.all(others)).toEqual(['b is in', 'c is in']);
   });
 
-  it('answers nothing before its commit', async () => {
+  it('GroupCommit answers nothing before its commit', async () => {
     const { commit, answer } = heldCommit();
     const group = new GroupCommit(commit, { maxItems: 256, maxRunning: 1, maxWaiting: 4096, isOfOneItem });
     let answered = false;
@@ -67,7 +67,7 @@ describe('GroupCommit', () => {
     expect(await first).toBe(true);
   });
 
-  it('splits what is too much for one statement, and leaves nothing waiting', async () => {
+  it('GroupCommit splits what is too much for one statement, and leaves nothing waiting', async () => {
     const sizes: number[] = [];
     const group = new GroupCommit<number, number>(
       async (items) => {
@@ -81,7 +81,7 @@ describe('GroupCommit', () => {
     expect(sizes).toEqual([3, 3, 2]);
   });
 
-  it.each(['22021', '23505', '23514'])('lets one bad item fail alone (SQLSTATE %s)', async (code) => {
+  it.each(['22021', '23505', '23514'])('GroupCommit lets one bad item fail alone (SQLSTATE %s)', async (code) => {
     const tries: (readonly string[])[] = [];
     const group = new GroupCommit<string, string>(
       async (items) => {
@@ -103,7 +103,7 @@ describe('GroupCommit', () => {
     ['the statement took too long', sqlError('57014')],
     ['a deadlock was found', sqlError('40P01')],
     ['what was thrown has no code', new TypeError('broken')],
-  ])('fails for all, without a second try, when %s', async (_, error) => {
+  ])('GroupCommit fails for all, without a second try, when %s', async (_, error) => {
     let tries = 0;
     const group = new GroupCommit<string, string>(
       () => {
@@ -120,7 +120,7 @@ describe('GroupCommit', () => {
     expect(tries).toBe(1);
   });
 
-  it('goes on after a failure with what has come meanwhile', async () => {
+  it('GroupCommit continues after a failure with what has come meanwhile', async () => {
     const { batches, held, commit, answer } = heldCommit();
     const group = new GroupCommit(commit, { maxItems: 256, maxRunning: 1, maxWaiting: 4096, isOfOneItem });
     const first = group.submit('a').catch((error: unknown) => error);

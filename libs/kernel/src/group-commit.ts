@@ -54,7 +54,9 @@ export class GroupCommit<Item, Result> {
 }
 
 function overloaded(): Problem {
-  return new Problem('unavailable', 'too many requests wait for the database', { retryAfterSeconds: 2 });
+  return new Problem('unavailable', 'too many requests wait for the database; try again later', {
+    retryAfterSeconds: 2,
+  });
 }
 
 export interface GroupCommitOptions {

@@ -4,7 +4,7 @@ import fc from 'fast-check';
 import { canonicalJson, digestOf, type Json } from './json.js';
 
 describe('canonicalJson', () => {
-  it('writes the example of RFC 8785 §3.2.3', () => {
+  it('canonicalJson writes the example of RFC 8785 §3.2.3', () => {
     const value = {
       numbers: [Number('333333333.33333329'), 1e30, 4.5, 2e-3, 0.000000000000000000000000001],
       string: '\u20ac$\u000F\u000aA\'\u0042\u0022\u005c\\"/',
@@ -16,12 +16,12 @@ describe('canonicalJson', () => {
     );
   });
 
-  it('sorts members by UTF-16 code units (RFC 8785 §3.2.3)', () => {
+  it('canonicalJson sorts members by UTF-16 code units (RFC 8785 §3.2.3)', () => {
     const value = { '\u20ac': 1, '\r': 2, '\ufb33': 3, '1': 4, '\ud83d\ude00': 5, '\u0080': 6, '\u00f6': 7 };
     expect(Object.values(JSON.parse(canonicalJson(value)) as object)).toEqual([4, 2, 6, 7, 1, 5, 3]);
   });
 
-  it('does not depend on the order of members, and loses nothing', () => {
+  it('canonicalJson does not depend on the order of members, and loses nothing', () => {
     const json = fc.jsonValue({ noUnicodeString: false, depthSize: 'small' });
     const reversed = (value: unknown): unknown => {
       if (Array.isArray(value)) return value.map(reversed);
@@ -41,23 +41,23 @@ describe('canonicalJson', () => {
     );
   });
 
-  it('leaves absent members out', () => {
+  it('canonicalJson leaves absent members out', () => {
     expect(canonicalJson({ b: undefined, a: 1 })).toBe('{"a":1}');
   });
 
-  it.each([Number.NaN, Number.POSITIVE_INFINITY])('refuses %p, which JSON cannot hold', (value) => {
+  it.each([Number.NaN, Number.POSITIVE_INFINITY])('canonicalJson refuses %p, which JSON cannot hold', (value) => {
     expect(() => canonicalJson({ value })).toThrow();
   });
 });
 
 describe('digestOf', () => {
-  it('is the SHA-256 of the canonical JSON, base64url', () => {
+  it('digestOf is the SHA-256 of the canonical JSON, base64url', () => {
     const expected = createHash('sha256').update('{"a":[1,2],"b":null}').digest('base64url');
     expect(digestOf({ b: null, a: [1, 2] })).toBe(expected);
     expect(expected).toMatch(/^[\w-]{43}$/);
   });
 
-  it('tells values apart', () => {
+  it('digestOf tells values apart', () => {
     const digests = [{}, [], null, '', 0, false, { a: 1 }, { a: '1' }, [1, 2], [2, 1]].map((value) => digestOf(value));
     expect(new Set(digests).size).toBe(digests.length);
   });

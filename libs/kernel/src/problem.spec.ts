@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { Problem } from './problem.js';
 
 describe('Problem', () => {
-  it('keeps what the caller may read apart from what only the log may', () => {
+  it('Problem keeps what the caller may read apart from what only the log may', () => {
     const cause = new Error('connection refused');
     const problem = new Problem('unavailable', 'the database does not answer', {
       cause,
@@ -18,7 +18,7 @@ describe('Problem', () => {
     expect(problem).toBeInstanceOf(Error);
   });
 
-  it('has no cause unless it is given one', () => {
+  it('Problem has no cause unless it is given one', () => {
     const problem = new Problem('internal', 'it broke');
     expect('cause' in problem).toBe(false);
     expect(problem.extensions).toEqual({});

@@ -65,7 +65,7 @@ describe('the stores of one task', () => {
     return sweep;
   }
 
-  it('activate or end a task, never both', async () => {
+  it('the stores of one task activate or end a task, never both', async () => {
     const intents = await Promise.all(Array.from({ length: 24 }, () => opened({ connections: ['crm', 'files'] })));
     const outcomes = await Promise.all(
       intents.map((intent) =>
@@ -83,7 +83,7 @@ describe('the stores of one task', () => {
     }
   });
 
-  it('write nothing of an activation that waited for the end of its task', async () => {
+  it('the stores of one task write nothing of an activation that waited for the end of its task', async () => {
     const { task, ...intent } = await opened();
     const ending = await scene.session();
     await ending.query(
@@ -97,7 +97,7 @@ describe('the stores of one task', () => {
     expect(await scene.wakeUps(intent.leases[0]!.id)).toEqual([]);
   });
 
-  it('lock a task before its leases, so that nobody waits for each other', async () => {
+  it('the stores of one task lock a task before its leases, so that nobody waits for each other', async () => {
     const { task } = await active();
     const [claim] = await closing.requestEnd({ taskId: task.id, cause: 'completed', actor: MAYFLY });
     const other = await scene.session();
@@ -109,7 +109,7 @@ describe('the stores of one task', () => {
     expect(await scene.leases(task.id)).toMatchObject([{ state: 'revoked' }]);
   });
 
-  it('do not take back what a sign of life has just kept', async () => {
+  it('the stores of one task do not revoke a task that a heartbeat has just kept', async () => {
     const { task } = await active({ heartbeatTimeoutSeconds: 30 });
     await scene.advance(30);
     const at = scene.clock.now();
@@ -117,7 +117,7 @@ describe('the stores of one task', () => {
     await expectKept(task.id, claims);
   });
 
-  it('do not take back what a renewal has just kept', async () => {
+  it('the stores of one task do not revoke a task that a renewal has just kept', async () => {
     const { task } = await active({ heartbeatTimeoutSeconds: 30 });
     await scene.advance(30);
     const dueAt = addSeconds(scene.clock.now(), 30);
@@ -126,7 +126,7 @@ describe('the stores of one task', () => {
     await expectKept(task.id, await sweepFrozenWhile(() => tasks.renew(renewal)));
   });
 
-  it('do not take back what was activated at the last moment', async () => {
+  it('the stores of one task do not revoke a task that was activated at the last moment', async () => {
     const intent = await opened();
     await scene.advance(12);
     await expectKept(intent.task.id, await sweepFrozenWhile(() => issuance.activate(activationOf(intent))));
@@ -139,14 +139,14 @@ describe('the stores of one task', () => {
   }
 
   describe('as rows', () => {
-    it.each(['lease', 'task', 'audit_entry'])('of %s cannot be deleted, by nobody', async (table) => {
+    it.each(['lease', 'task', 'audit_entry'])('a row of %s cannot be deleted by any role', async (table) => {
       await active();
       await expect(database.pool.query(`DELETE FROM public.${table}`)).rejects.toMatchObject({ code: '42501' });
       await expect(scene.query(`DELETE FROM ${table}`)).rejects.toMatchObject({ code: '42501' });
       await expect(scene.query(`TRUNCATE ${table} CASCADE`)).rejects.toMatchObject({ code: '42501' });
     });
 
-    it('do not leave a terminal state', async () => {
+    it('rows do not leave a terminal state', async () => {
       const { task } = await active();
       const claims = await closing.requestEnd({ taskId: task.id, cause: 'completed', actor: MAYFLY });
       const effectiveAt = scene.clock.now();
@@ -161,12 +161,12 @@ describe('the stores of one task', () => {
       }
     });
 
-    it('of audit entries are never changed', async () => {
+    it('the rows of audit entries never change', async () => {
       await active();
       await expect(scene.query(`UPDATE public.audit_entry SET body = '{}'`)).rejects.toMatchObject({ code: '42501' });
     });
 
-    it('of living leases have a due time, and those of ended leases have none', async () => {
+    it('the rows of living leases have a due time, and those of ended leases have none', async () => {
       await active();
       await expect(scene.query('UPDATE public.lease SET due_at = NULL')).rejects.toMatchObject({ code: '23514' });
       await expect(scene.query(`UPDATE public.lease SET state = 'revoked'`)).rejects.toMatchObject({ code: '23514' });

@@ -100,7 +100,7 @@ describe('tasks under two replicas that race', () => {
     await scene.stop();
   });
 
-  it('keep every promise, whatever happens at the same time', async () => {
+  it('tasks under two replicas that race keep every promise, whatever happens at the same time', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.integer({ min: 1, max: 3 }),

@@ -34,7 +34,7 @@ describe('two replicas', () => {
     ['agent', `UPDATE public.agent SET state = 'suspended'`],
     ['template', `UPDATE public.template SET current_version = 2`],
     ['template', `UPDATE public.template SET state = 'retired'`],
-  ] as const)('wait for a change of the %s that is under way: %s', async (verdict, change) => {
+  ] as const)('two replicas wait for a change of the %s that is under way: %s', async (verdict, change) => {
     const intent = await intend();
     const session = await scene.session();
     await session.query(`BEGIN; ${change}`);
@@ -45,7 +45,7 @@ describe('two replicas', () => {
     expect(await scene.task(intent.task.id)).toBeUndefined();
   });
 
-  it('leave no living task of an agent that is suspended while it asks', async () => {
+  it('two replicas leave no living task of an agent that is suspended while it asks', async () => {
     for (let round = 0; round < 10; round += 1) {
       const intents = await Promise.all(Array.from({ length: 8 }, () => intend()));
       const agentId = intents[0]!.task.agent.id;
@@ -61,7 +61,7 @@ describe('two replicas', () => {
     }
   });
 
-  it('mark the leases of a suspended agent for the worker, which finds them at once', async () => {
+  it('two replicas mark the leases of a suspended agent for the worker, which finds them at once', async () => {
     const intent = await intend({ leaseState: 'active', connections: ['crm', 'files'] });
     await replicas[0].open(intent);
     const session = await scene.session();
@@ -70,7 +70,7 @@ describe('two replicas', () => {
     expect(claims.map(({ cause }) => cause)).toEqual(['agent_suspended', 'agent_suspended']);
   });
 
-  it('grant exactly what a scope allows, and give it all back', async () => {
+  it('two replicas grant exactly what a scope allows, and give it all back', async () => {
     const intents = await Promise.all(Array.from({ length: 200 }, () => intend({ quota: { concurrentTasks: 50 } })));
     const verdicts = await openOnBoth(intents);
     const opened = intents.filter((_, place) => verdicts[place] === 'opened');
@@ -89,7 +89,7 @@ describe('two replicas', () => {
     expect(await scene.runningTasks(scope)).toBe(0);
   });
 
-  it('wait for what another one is about to take, and take none of it', async () => {
+  it('two replicas wait for what another one is about to take, and take none of it', async () => {
     const intent = await intend({ quota: { concurrentTasks: 50 } });
     await scene.query('SELECT public.quota_take($1, 49, 1000, 50)', [intent.quota.scope]);
     const other = await scene.session();
@@ -101,7 +101,7 @@ describe('two replicas', () => {
     expect(await scene.runningTasks(intent.quota.scope)).toBe(50);
   });
 
-  it('do not lock each other out, whatever the order of the scopes', async () => {
+  it('two replicas do not lock each other out, whatever the order of the scopes', async () => {
     const names = Array.from({ length: 12 }, (_, place) => `template-${String(place)}`);
     const batch = (order: readonly string[]) =>
       Promise.all(order.map((name) => intend({ template: { name, version: 1 } })));
@@ -114,7 +114,7 @@ describe('two replicas', () => {
     }
   });
 
-  it('write many requests with one statement each, and a bad one alone fails', async () => {
+  it('two replicas write many requests with one statement each, and a bad one alone fails', async () => {
     const intents = [await intend(), await intend(), await intend()];
     const [good, bad, other] = intents as [(typeof intents)[0], (typeof intents)[0], (typeof intents)[0]];
     const nul = { ...bad, task: { ...bad.task, purpose: 'a NUL is no text: \u0000' } };
@@ -123,7 +123,7 @@ describe('two replicas', () => {
     expect(await scene.runningTasks(good.quota.scope)).toBe(2);
   });
 
-  it('grant nothing when the audit entry cannot be written', async () => {
+  it('two replicas grant nothing when the audit entry cannot be written', async () => {
     const intent = await intend();
     await scene.query('REVOKE INSERT ON audit_entry FROM mayfly_app');
     await expect(replicas[0].open(intent)).rejects.toMatchObject({ code: 'unavailable' });
@@ -140,7 +140,7 @@ describe('two replicas', () => {
       return { granted: rows[0]!.granted, at: Number(rows[0]!.at) };
     };
 
-    it('never take more than the limit in any sliding minute', async () => {
+    it('two replicas with a limit of tasks per minute never take more than the limit in any sliding minute', async () => {
       const pause = fc.oneof(
         fc.constant(0),
         fc.double({ min: 0, max: 3, noNaN: true }),
@@ -165,13 +165,13 @@ describe('two replicas', () => {
       await fc.assert(fc.asyncProperty(steps, fc.integer({ min: 1, max: 9 }), check), { numRuns: 40 });
     });
 
-    it('take again as soon as the minute is over', async () => {
+    it('two replicas with a limit of tasks per minute take again as soon as the minute is over', async () => {
       expect(await take(pools[0], 5, 3)).toMatchObject({ granted: 3 });
       await scene.advance(61);
       expect(await take(pools[1], 5, 3)).toMatchObject({ granted: 3 });
     });
 
-    it('count a grant at the time at which it is made, not at which it began to wait', async () => {
+    it('two replicas with a limit of tasks per minute count a grant at the time at which it is made, not at which it began to wait', async () => {
       await take(pools[0], 1, 10);
       const holder = await scene.session();
       await holder.query(`BEGIN; SELECT FROM public.quota_counter WHERE scope = 'scope' FOR UPDATE`);

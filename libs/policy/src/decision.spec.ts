@@ -8,7 +8,7 @@ import { Decision, deny, permit, problemOf } from './decision.js';
 const TRACED = CONTROL_NAMES.filter((name) => CONTROL_FACTS[name].inTrace);
 
 describe('Decision', () => {
-  it('lists every control of a task in the fixed order, also those that were not evaluated', () => {
+  it('Decision lists every control of a task in the fixed order, also those that were not evaluated', () => {
     const { trace } = Decision.of([permit('lifetime'), permit('identity')]);
     expect(trace.map(({ control }) => control)).toEqual(TRACED);
     expect(trace.filter(({ outcome }) => outcome === 'permit').map(({ control }) => control)).toEqual([
@@ -18,7 +18,7 @@ describe('Decision', () => {
     expect(trace.filter(({ outcome }) => outcome === 'not_evaluated')).toHaveLength(TRACED.length - 2);
   });
 
-  it('is denied by the first denial in the order of the controls, whichever came first', () => {
+  it('Decision is denied by the first denial in the order of the controls, whichever came first', () => {
     const decision = Decision.of([deny('lifetime', 'too short'), deny('parameters', 'wrong'), permit('identity')]);
     expect(decision.permitted).toBe(false);
     expect(decision.refusal).toMatchObject({ control: 'parameters', detail: 'wrong' });
@@ -28,13 +28,13 @@ describe('Decision', () => {
     ]);
   });
 
-  it('replaces a judgement in a copy and leaves the first decision as it was', () => {
+  it('Decision replaces a judgement in a copy and leaves the first decision as it was', () => {
     const before = Decision.of([permit('runtime-boundary')]);
     const after = before.with(deny('runtime-boundary', 'another runtime'));
     expect([before.permitted, after.permitted]).toEqual([true, false]);
   });
 
-  it('shows what may be shown of a verdict, and not how its problem is answered', () => {
+  it('Decision shows what may be shown of a verdict, and not how its problem is answered', () => {
     const denial = deny('parameters', 'wrong', {
       problem: 'provider_rejected',
       retryAfterSeconds: 3,
@@ -50,12 +50,12 @@ describe('Decision', () => {
 });
 
 describe('problemOf', () => {
-  it.each(CONTROL_NAMES)('answers a denial by `%s` with the code of its facts and its name', (control) => {
+  it.each(CONTROL_NAMES)('problemOf answers a denial by `%s` with the code of its facts and its name', (control) => {
     const problem = problemOf(Decision.of([deny(control, 'no')]));
     expect(problem).toMatchObject({ code: CONTROL_FACTS[control].problem, detail: 'no', extensions: { control } });
   });
 
-  it('takes code, delay, errors and limit from the denial', () => {
+  it('problemOf takes code, delay, errors and limit from the denial', () => {
     const errors = [{ pointer: '/region', detail: 'use `emea`' }];
     const limit = { name: 'concurrentTasks', value: 2 };
     const denial = deny('parameters', 'no', {
@@ -71,13 +71,13 @@ describe('problemOf', () => {
     });
   });
 
-  it('grants nothing on a guess: a decision without a denial is answered with `unavailable`', () => {
+  it('a decision without a denial is answered with `unavailable`', () => {
     expect(problemOf(Decision.of([]))).toMatchObject({ code: 'unavailable' });
   });
 });
 
 describe('docs/controls.md', () => {
-  it('is what the table of controls says; `node tools/write-controls.mjs` writes it', () => {
+  it('docs/controls.md has the table of controls; `node tools/write-controls.mjs` writes it', () => {
     const page = readFileSync(new URL('../../../docs/controls.md', import.meta.url), 'utf8');
     expect(page).toBe(controlsPage());
   });

@@ -81,7 +81,7 @@ export class Decision {
 
 /** Returns the problem of a denied request. INVARIANT: I7, an undecided request gets `unavailable`, never a grant. */
 export function problemOf({ refusal }: Decision): Problem {
-  if (refusal === undefined) return new Problem('unavailable', 'the request could not be decided; try again');
+  if (refusal === undefined) return new Problem('unavailable', 'Mayfly could not decide the request; try again');
   const { control, detail, help, evidence = {}, problem, retryAfterSeconds, errors } = refusal;
   const { limit } = evidence as Pick<ProblemExtensions, 'limit'>;
   return new Problem(problem ?? CONTROL_FACTS[control].problem, detail, {

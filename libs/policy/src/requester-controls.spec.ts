@@ -26,7 +26,7 @@ const decide = (input: DecisionInput): Decision => Decision.of(judgeRequester(in
 const evaluated = ({ trace }: Decision) => trace.filter(({ outcome }) => outcome !== 'not_evaluated');
 
 describe('judgeRequester', () => {
-  it('permits what every control permits, and shows each verdict in order', () => {
+  it('judgeRequester permits what every control permits, and shows each verdict in order', () => {
     const decision = decide(inputWith());
     expect(decision.permitted).toBe(true);
     expect(evaluated(decision)).toEqual(CONTROLS.map((control) => ({ control, outcome: 'permit' })));
@@ -48,7 +48,7 @@ describe('judgeRequester', () => {
     ['another runtime', 'runtime-boundary', { runtime: 'ci' }],
     ['a runtime that only begins alike', 'runtime-boundary', { runtime: 'clust' }],
     ['a template that allows no runtime', 'runtime-boundary', { requesters: { runtimes: [] } }],
-  ])('denies %s by %s, and shows the whole trace', (_, control, changes) => {
+  ])('judgeRequester denies %s by %s, and shows the whole trace', (_, control, changes) => {
     const decision = decide(inputWith(changes));
     const { permitted, refusal } = decision;
     const trace = evaluated(decision);
@@ -58,13 +58,13 @@ describe('judgeRequester', () => {
     expect(trace.filter(({ outcome }) => outcome === 'deny')).toEqual([refusal]);
   });
 
-  it('names the first control that denies when several do', () => {
+  it('judgeRequester names the first control that denies when several do', () => {
     const decision = decide(inputWith({ agent: { state: 'suspended', labels: {} }, runtime: 'ci' }));
     expect(decision.refusal?.control).toBe('agent-lifecycle');
     expect(evaluated(decision).map(({ outcome }) => outcome)).toEqual(['deny', 'deny', 'deny']);
   });
 
-  it('needs every label of the template and minds no others', () => {
+  it('judgeRequester needs every label of the template and minds no others', () => {
     const agents = { duty: 'support', region: 'emea' };
     expect(decide(inputWith({ requesters: { agents } })).permitted).toBe(true);
   });

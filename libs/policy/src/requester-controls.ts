@@ -19,7 +19,7 @@ const agentLifecycle: Control = ({ agent }) =>
   agent.state === 'active'
     ? permit('agent-lifecycle')
     : deny('agent-lifecycle', `agent \`${agent.name}\` is ${agent.state}`, {
-        help: 'ask the owner of the agent to have it activated',
+        help: 'ask an operator to activate the agent',
       });
 
 const templateRequesters: Control = ({ agent, template }) =>

@@ -100,12 +100,12 @@ describe.each([
   });
   afterAll(() => admin.query(`ALTER ${subject()} RESET ALL`));
 
-  it('decide nothing for a client', async () => {
+  it('settings do not change a client', async () => {
     const seen = await onClient(createClient(database.url, SESSION), (client) => settingsOf(client, names(ALL)));
     expect(seen).toEqual(stated(ALL));
   });
 
-  it('decide nothing for a client of a pool', async () => {
+  it('settings do not change a client of a pool', async () => {
     const pool = createPool(database.url, SESSION, { max: 1 });
     const client = await pool.connect();
     expect(await settingsOf(client, names(ALL))).toEqual(stated(ALL));
@@ -113,13 +113,13 @@ describe.each([
     await pool.end();
   });
 
-  it('decide nothing that the startup packet can carry for a client that a library makes', async () => {
+  it('settings that the startup packet can carry do not change a client of a library', async () => {
     const client = new pg.Client(sessionConfig(database.url, SESSION));
     expect(await onClient(client, (opened) => settingsOf(opened, names(SETTINGS)))).toEqual(stated(SETTINGS));
   });
 });
 
-it('works as the role that it is told, whatever its name', async () => {
+it('a session works as the named role, with any name', async () => {
   const role = `odd 'role' \\ ${database.name.slice(-8)}`;
   const name = pg.escapeIdentifier(role);
   await admin.query(`CREATE ROLE ${name}; GRANT ${name} TO mayfly_app WITH INHERIT FALSE, SET TRUE`);
@@ -129,7 +129,7 @@ it('works as the role that it is told, whatever its name', async () => {
   expect(rows).toEqual([{ role }]);
 });
 
-it('keeps a commit that is stronger than the server asks for', async () => {
+it('a session keeps a commit that is stronger than the server asks for', async () => {
   await admin.query(`ALTER DATABASE ${database.name} SET synchronous_commit = 'remote_apply'`);
   const seen = await onClient(createClient(database.url, SESSION), (client) =>
     settingsOf(client, ['synchronous_commit']),
@@ -148,7 +148,7 @@ const LEFT_TO_OPERATORS = [
   /^(local_preload_libraries|backslash_quote|escape_string_warning|synchronize_seqscans)$/,
 ];
 
-it('leaves no setting of clients or compatibility unsaid but those that are named here', async () => {
+it('a session states every client and compatibility setting except those listed here', async () => {
   const { rows } = await admin.query<{ name: string }>(
     `SELECT name FROM pg_settings WHERE context = 'user'
        AND (category LIKE 'Client Connection Defaults%' OR category LIKE 'Version and Platform Compatibility%' OR category = 'Error Handling')`,
@@ -180,7 +180,7 @@ describe('the environment', () => {
     ['PGTZ', 'America/New_York'],
     ['PGDATESTYLE', 'German'],
     ['PGSERVICE', 'somewhere'],
-  ])('decides nothing: %s', async (name, value) => {
+  ])('the environment decides nothing: %s', async (name, value) => {
     process.env[name] = value;
     const seen = await onClient(createClient(database.url, SESSION), (client) =>
       settingsOf(client, [...names(ALL), 'application_name']),
@@ -188,7 +188,7 @@ describe('the environment', () => {
     expect(seen).toEqual({ ...stated(ALL), application_name: 'mayfly' });
   });
 
-  it('decides nothing about a URL that leaves all but the server out', () => {
+  it('the environment decides nothing about a URL that leaves all but the server out', () => {
     Object.assign(process.env, { PGHOST: 'a', PGPORT: '1', PGUSER: 'b', PGDATABASE: 'c', PGPASSWORD: 'd' });
     const client = createClient('postgresql://', SESSION);
     const { user } = client;
@@ -196,16 +196,19 @@ describe('the environment', () => {
     expect(user).not.toBe('b');
   });
 
-  it.each(['PGPASSWORD', 'PGPASSFILE'])('lends no password to a URL that has none: %s', async (variable) => {
-    const directory = mkdtempSync(join(tmpdir(), 'mayfly-pgpass-'));
-    const url = new URL(database.url);
-    const file = join(directory, 'pgpass');
-    writeFileSync(file, `*:*:*:*:${url.password}\n`, { mode: 0o600 });
-    process.env[variable] = variable === 'PGPASSFILE' ? file : url.password;
-    url.password = '';
-    await expect(createClient(url.href, SESSION).connect()).rejects.toThrow('the URL has none');
-    rmSync(directory, { recursive: true });
-  });
+  it.each(['PGPASSWORD', 'PGPASSFILE'])(
+    'the environment lends no password to a URL that has none: %s',
+    async (variable) => {
+      const directory = mkdtempSync(join(tmpdir(), 'mayfly-pgpass-'));
+      const url = new URL(database.url);
+      const file = join(directory, 'pgpass');
+      writeFileSync(file, `*:*:*:*:${url.password}\n`, { mode: 0o600 });
+      process.env[variable] = variable === 'PGPASSFILE' ? file : url.password;
+      url.password = '';
+      await expect(createClient(url.href, SESSION).connect()).rejects.toThrow('the URL has none');
+      rmSync(directory, { recursive: true });
+    },
+  );
 });
 
 it.each([
@@ -213,21 +216,21 @@ it.each([
   ['crm%3Aeu', 'crm:eu'],
   ['a%3Fb%23c?sslmode=disable', 'a?b#c'],
   ['c%20rm%25', 'c rm%'],
-])('reads the name of the database in %s as libpq does', (path, name) => {
+])('the reader of the database name in %s agrees with libpq', (path, name) => {
   expect(sessionConfig(`postgresql://u:p@h/${path}`, SESSION).database).toBe(name);
 });
 
-it('refuses a name of a database that is escaped to no text', () => {
+it('the reader refuses a database name with a wrong escape', () => {
   expect(() => sessionConfig('postgresql://u:p@h/%zz', SESSION)).toThrow('write %25 for the character itself');
 });
 
-it('honours options of the URL where it has none of its own', async () => {
+it('a session honours options of the URL that Mayfly does not set', async () => {
   const url = `${database.url}?options=${encodeURIComponent('-c work_mem=8MB -c TimeZone=Asia/Kolkata')}&max=1&binary=true`;
   const seen = await onClient(createClient(url, SESSION), (client) => settingsOf(client, ['work_mem', 'TimeZone']));
   expect(seen).toEqual({ work_mem: '8MB', TimeZone: 'UTC' });
 });
 
-it('gives nobody a session whose settings could not be stated, and ends it', async () => {
+it('a session whose settings could not be stated is ended and never used', async () => {
   const config = { ...sessionConfig(database.url, { ...SESSION, applicationName: 'broken' }), opening: 'SELECT 1 / 0' };
   const pool = new pg.Pool({ ...config, max: 1 });
   for (let n = 0; n < 2; n++) await expect(pool.query('SELECT 1')).rejects.toMatchObject({ code: '22012' });

@@ -64,7 +64,7 @@ function queueSuite(server: () => Server): void {
     await sink.close();
   });
 
-  it('runs jobs when they are due, the earlier first', async () => {
+  it('the queue runs due jobs, the earlier first', async () => {
     const [first, second] = [newId('lse'), newId('lse')];
     const { handler, seen } = recorder();
     const queue = leaseQueue(server().backend());
@@ -78,7 +78,7 @@ function queueSuite(server: () => Server): void {
     expect(warnings).toEqual([]);
   });
 
-  it('keeps one job of the same reason, lease and second, and both of two reasons', async () => {
+  it('the queue keeps one job of the same reason, lease and second, and both of two reasons', async () => {
     const [twice, last] = [newId('lse'), newId('lse')];
     const runAt = inMs(200);
     const { handler, seen } = recorder();
@@ -89,7 +89,7 @@ function queueSuite(server: () => Server): void {
     expect(await seen(3)).toEqual([twice, twice, last]);
   });
 
-  it('hands a job to one of several workers, also one that another process added', async () => {
+  it('the queue hands a job to one of several workers, also one that another process added', async () => {
     const ids = Array.from({ length: 40 }, () => newId('lse'));
     const { handler, seen } = recorder();
     leaseQueue(server().backend()).work(handler, 4);
@@ -99,7 +99,7 @@ function queueSuite(server: () => Server): void {
     expect(await seen(40)).toHaveLength(40);
   });
 
-  it('stores the lease id and nothing else, and nothing once a job has run or failed', async () => {
+  it('the queue stores only the lease id, and nothing once a job has run or failed', async () => {
     const [waiting, done] = [newId('lse'), newId('lse')];
     const { handler, seen } = recorder();
     const queue = leaseQueue(server().backend());
@@ -143,11 +143,11 @@ describe('LeaseQueue on PostgreSQL', () => {
     },
   }));
 
-  it('keeps to its own schema', async () => {
+  it('LeaseQueue on PostgreSQL keeps to its own schema', async () => {
     expect(await rows(`SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace`)).toEqual([]);
   });
 
-  it('goes on after the server has dropped every connection', async () => {
+  it('LeaseQueue on PostgreSQL continues after the server has dropped every connection', async () => {
     const [before, after] = [newId('lse'), newId('lse')];
     const { handler, seen } = recorder();
     const queue = leaseQueue(postgresBackend(database.url));
@@ -162,7 +162,7 @@ describe('LeaseQueue on PostgreSQL', () => {
     expect(await seen(2)).toEqual([before, after]);
   });
 
-  it('lets the service start, issue and close while the server is away', async () => {
+  it('LeaseQueue on PostgreSQL lets the service start, issue and close while the server is away', async () => {
     const queue = leaseQueue(postgresBackend(`postgresql://mayfly:canary@127.0.0.1:${String(quietPort)}/none`));
     queue.work(async () => undefined, 1);
     await queue.add([job(newId('lse'), 0)]);
@@ -190,7 +190,7 @@ else {
 
     queueSuite(() => ({ backend: () => redisBackend(redisUrl), stored }));
 
-    it('lets the service start, issue and close while the server is away', async () => {
+    it('LeaseQueue on Redis lets the service start, issue and close while the server is away', async () => {
       const queue = leaseQueue(redisBackend(`redis://:canary@127.0.0.1:${String(quietPort)}`));
       queue.work(async () => undefined, 1);
       const began = clock.now();

@@ -63,7 +63,7 @@ const leaseId = newId('lse');
 const due = (ms: number) => ({ leaseId, reason: 'due', runAt: new Date(Date.UTC(2026, 0, 1) + ms) });
 
 describe('LeaseQueue.add', () => {
-  it('writes the lease id and nothing else, to run when it is due', async () => {
+  it('LeaseQueue.add writes the lease id and nothing else, to run when it is due', async () => {
     const backend = new FakeBackend();
     await queueOn(backend).queue.add([due(90_500)]);
     expect(backend.written).toEqual([
@@ -75,13 +75,13 @@ describe('LeaseQueue.add', () => {
     ]);
   });
 
-  it('runs what is overdue at once', async () => {
+  it('LeaseQueue.add runs what is overdue at once', async () => {
     const backend = new FakeBackend();
     await queueOn(backend).queue.add([due(-5000)]);
     expect(backend.written[0]?.opts.delay).toBe(0);
   });
 
-  it('connects once, and not at all for no jobs', async () => {
+  it('LeaseQueue.add connects once, and not at all for no jobs', async () => {
     const backend = new FakeBackend();
     const { queue } = queueOn(backend);
     await queue.add([]);
@@ -92,7 +92,7 @@ describe('LeaseQueue.add', () => {
     expect(backend.written).toHaveLength(3);
   });
 
-  it('drops jobs while the queue is away, tries again a second later, and goes on', async () => {
+  it('LeaseQueue.add drops jobs while the queue is away, tries again a second later, and continues', async () => {
     const backend = new FakeBackend();
     backend.reachable = false;
     const { queue, clock, warnings } = queueOn(backend);
@@ -107,7 +107,7 @@ describe('LeaseQueue.add', () => {
     expect(backend.closed).toBe(1);
   });
 
-  it('keeps its connection when one call fails', async () => {
+  it('LeaseQueue.add keeps its connection when one call fails', async () => {
     const backend = new FakeBackend();
     const { queue, clock } = queueOn(backend);
     backend.adding = () => Promise.reject(new Error('terminating connection'));
@@ -119,7 +119,7 @@ describe('LeaseQueue.add', () => {
     expect(backend.written).toHaveLength(1);
   });
 
-  it('logs a long outage at most once in 30 s, with the number of failures', async () => {
+  it('LeaseQueue.add logs a long outage at most once in 30 s, with the number of failures', async () => {
     const backend = new FakeBackend();
     const { queue, clock, warnings } = queueOn(backend);
     backend.adding = () => Promise.reject(new Error('down'));
@@ -130,7 +130,7 @@ describe('LeaseQueue.add', () => {
     expect(warnings.map(({ failures }) => failures)).toEqual([1, 30, 30]);
   });
 
-  it('survives an error that its connection reports between calls', () => {
+  it('LeaseQueue.add survives an error that its connection reports between calls', () => {
     const backend = new FakeBackend();
     const { queue, warnings } = queueOn(backend);
     return queue.add([due(1)]).then(() => {
@@ -139,7 +139,7 @@ describe('LeaseQueue.add', () => {
     });
   });
 
-  it('does nothing once it is closed', async () => {
+  it('LeaseQueue.add does nothing once it is closed', async () => {
     const backend = new FakeBackend();
     const { queue } = queueOn(backend);
     await queue.close();
@@ -151,7 +151,7 @@ describe('LeaseQueue.add', () => {
 describe('LeaseQueue.work', () => {
   const settled = () => new Promise((resolve) => setImmediate(resolve));
 
-  it('hands the lease id to the handler', async () => {
+  it('LeaseQueue.work hands the lease id to the handler', async () => {
     const backend = new FakeBackend();
     const seen: LeaseId[] = [];
     queueOn(backend).queue.work(async (id) => void seen.push(id), 4);
@@ -161,7 +161,7 @@ describe('LeaseQueue.work', () => {
   });
 
   it.each([[{}], [{ leaseId: 'tsk_1' }], [{ leaseId: `lse_${'x'.repeat(30)}` }]])(
-    'passes over a job that names no lease: %j',
+    'LeaseQueue.work passes over a job that names no lease: %j',
     async (data) => {
       const backend = new FakeBackend();
       const seen: LeaseId[] = [];
@@ -172,7 +172,7 @@ describe('LeaseQueue.work', () => {
     },
   );
 
-  it('logs a handler that fails, and leaves the lease to the sweeper', async () => {
+  it('LeaseQueue.work logs a handler that fails, and leaves the lease to the sweeper', async () => {
     const backend = new FakeBackend();
     const { queue, warnings } = queueOn(backend);
     queue.work(() => Promise.reject(new Error('database is down')), 4);
@@ -181,7 +181,7 @@ describe('LeaseQueue.work', () => {
     expect(warnings).toHaveLength(1);
   });
 
-  it('does not stop the service from starting or closing while the queue is away', async () => {
+  it('LeaseQueue.work does not stop the service from starting or closing while the queue is away', async () => {
     const backend = new FakeBackend();
     backend.reachable = false;
     const { queue, warnings } = queueOn(backend);
@@ -192,7 +192,7 @@ describe('LeaseQueue.work', () => {
     await queue.close();
   });
 
-  it('waits for the jobs under way when it closes', async () => {
+  it('LeaseQueue.work waits for the jobs under way when it closes', async () => {
     const backend = new FakeBackend();
     let finish: () => void = () => undefined;
     backend.closingTakes = new Promise((resolve) => {

@@ -136,7 +136,10 @@ export class LeaseQueue {
     const now = this.clock.now().getTime();
     this.unlogged += 1;
     if (now < this.silentUntil) return;
-    this.log.warn({ err: error, failures: this.unlogged }, 'the lease queue fails; the sweeper goes on without it');
+    this.log.warn(
+      { err: error, failures: this.unlogged },
+      'the lease queue failed; the sweep revokes leases without it',
+    );
     this.silentUntil = now + LOG_EVERY_MS;
     this.unlogged = 0;
   };

@@ -53,7 +53,7 @@ export class ConnectionAttendance {
     } catch (error) {
       this.parts.alarm.failed(
         name,
-        error instanceof Problem ? error.detail : 'the provider failed in an unexpected way',
+        error instanceof Problem ? error.detail : 'the provider failed unexpectedly; try again later',
       );
       if (!(error instanceof Problem)) throw error;
     }

@@ -26,7 +26,7 @@ describe('LeaseClosing', () => {
     jest.restoreAllMocks();
   });
 
-  it('keeps what a target acknowledged, gives it to the next call, and waits no longer than it was told', async () => {
+  it('LeaseClosing keeps what a target acknowledged, gives it to the next call, and waits no longer than it was told', async () => {
     const grant = await service.issue();
     const effectiveAt = addSeconds(stores.scene.clock.now(), 30);
     const pending = { kind: 'not_yet', detail: 'IAM applies it', retryAfterSeconds: 30, effectiveAt } as const;
@@ -74,7 +74,7 @@ describe('LeaseClosing', () => {
         { state: 'revoking', lastError: 'no answer', dueAt: later(2) },
       ],
       ['failed', { kind: 'not_yet', detail: 'x', retryAfterSeconds: 45 }, { state: 'revoking', dueAt: later(45) }],
-    ])('%s and %j come to %j', async (cause, outcome, expected) => {
+    ])('a closing with %s and %j gives %j', async (cause, outcome, expected) => {
       const grant = await service.issue();
       answerRevocationsWith(outcome);
       await end(grant, cause);
@@ -83,15 +83,15 @@ describe('LeaseClosing', () => {
 
     it.each([
       ['a problem', new Problem('provider_unavailable', 'the target is down'), 'the target is down'],
-      ['any other error', new Error('password hunter2'), 'the provider failed in an unexpected way'],
-    ])('%s that a provider throws proves nothing', async (_, error, lastError) => {
+      ['any other error', new Error('password hunter2'), 'the provider failed unexpectedly; try again later'],
+    ])('a closing takes %s that a provider throws for no proof', async (_, error, lastError) => {
       const grant = await service.issue();
       jest.spyOn(service.dummy, 'revoke').mockRejectedValue(error);
       await end(grant);
       expect(await leasesOf(grant)).toMatchObject([{ state: 'revoking', lastError }]);
     });
 
-    it('says `expired` of what cannot be revoked only when its time is up', async () => {
+    it('a closing records `expired` for a credential without revocation only after its expiry', async () => {
       await service.publish(
         templateOf({ credentials: [{ name: 'token', provider: 'local', scope: { audience: 'cases' } }] }),
       );
@@ -106,7 +106,7 @@ describe('LeaseClosing', () => {
     });
   });
 
-  it('tells the provider what to end, and nothing more', async () => {
+  it('a closing gives the provider the handle to end, and nothing more', async () => {
     const grant = await service.issue();
     const revoke = jest.spyOn(service.dummy, 'revoke');
     await end(grant);
@@ -116,7 +116,7 @@ describe('LeaseClosing', () => {
     ]);
   });
 
-  it('revokes where it minted, though the connection was deleted since', async () => {
+  it('LeaseClosing revokes where it minted, though the connection was deleted since', async () => {
     const grant = await service.issue();
     service.disconnect('crm');
     await end(grant);
@@ -124,7 +124,7 @@ describe('LeaseClosing', () => {
     expect(service.dummy.live()).toEqual([]);
   });
 
-  it('does not take a handle that does not open for proof', async () => {
+  it('LeaseClosing does not take a handle that cannot be opened for proof', async () => {
     const grant = await service.issue();
     const [lease] = stores.scene.leasesOf(grant.plan.task.id);
     stores.scene.commit({ leases: [{ ...lease!, sealedHandle: Buffer.from('moved here') }] });
@@ -132,7 +132,7 @@ describe('LeaseClosing', () => {
     expect(await leasesOf(grant)).toMatchObject([{ state: 'revoking' }]);
   });
 
-  it('backs off to a minute, and never stops', async () => {
+  it('LeaseClosing backs off to a minute, and never stops', async () => {
     const grant = await service.issue();
     answerRevocationsWith({ kind: 'unknown', detail: 'no answer' });
     await end(grant);
@@ -147,7 +147,7 @@ describe('LeaseClosing', () => {
     expect(pauses).toEqual([2, 4, 8, 16, 32, 60, 60, 60, 60, 60, 60, 60]);
   });
 
-  it('takes a provider that hangs for 10 s for one that did not answer', async () => {
+  it('LeaseClosing takes a provider that hangs for 10 s for one that did not answer', async () => {
     const grant = await service.issue();
     const deadlines = holdDeadlines();
     jest.spyOn(service.dummy, 'revoke').mockReturnValue(new Promise(() => undefined));
@@ -175,7 +175,7 @@ describe('LeaseClosing', () => {
       });
     });
 
-    it('records what came of another one at once', async () => {
+    it('a sweep with a hanging connection records the result of another one at once', async () => {
       await stores.scene.advance(600);
       expect(await service.closing.sweep(10)).toBe(2);
       for (let turn = 0; turn < 10; turn += 1) await nextTurn();
@@ -185,7 +185,7 @@ describe('LeaseClosing', () => {
       expect((await leasesOf(grant)).map(({ state }) => state)).toEqual(['expired', 'expired']);
     });
 
-    it('does not hold up the next sweep', async () => {
+    it('a sweep with a hanging connection does not hold up the next sweep', async () => {
       await stores.scene.advance(600);
       await service.closing.sweep(10);
       expect(await service.closing.sweep(10)).toBe(0);
@@ -194,7 +194,7 @@ describe('LeaseClosing', () => {
     });
   });
 
-  it('closes at most 32 leases of one connection at once, however many are due', async () => {
+  it('LeaseClosing closes at most 32 leases of one connection at once, however many are due', async () => {
     const grants = await Promise.all(Array.from({ length: 34 }, () => service.issue({ ttlSeconds: 60 })));
     let release = (): void => undefined;
     const gate = new Promise<void>((resolve) => (release = resolve));
@@ -213,7 +213,7 @@ describe('LeaseClosing', () => {
     expect(new Set(states)).toEqual(new Set(['expired']));
   });
 
-  it('closes one lease when it is due, not before, and not a second time', async () => {
+  it('LeaseClosing closes one lease when it is due, not before, and not a second time', async () => {
     const grant = await service.issue();
     const { id } = grant.plan.leases[0]!;
     await service.closing.closeIfDue(id);
@@ -224,7 +224,7 @@ describe('LeaseClosing', () => {
     expect(await leasesOf(grant)).toMatchObject([{ state: 'expired', attempts: 1 }]);
   });
 
-  it('reports results that could not be written; the lease comes round again', async () => {
+  it('LeaseClosing reports results that could not be written; the lease comes round again', async () => {
     const grant = await service.issue();
     await stores.scene.advance(600);
     stores.closing.beforeRecord = () => Promise.reject(new Problem('unavailable', 'the database is down'));
@@ -237,7 +237,7 @@ describe('LeaseClosing', () => {
     expect(await leasesOf(grant)).toMatchObject([{ state: 'expired' }]);
   });
 
-  it('rejects a sweep whose claims cannot be read', async () => {
+  it('LeaseClosing rejects a sweep whose claims cannot be read', async () => {
     stores.scene.down = true;
     await expect(service.closing.sweep(1)).rejects.toMatchObject({ code: 'unavailable' });
   });

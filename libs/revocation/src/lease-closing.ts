@@ -87,7 +87,7 @@ export class LeaseClosing {
   private async closeOne(claim: LeaseClaim): Promise<ClosingResult> {
     const started = performance.now();
     const outcome = await this.revoke(claim).catch((error: unknown): RevocationOutcome => {
-      const detail = error instanceof Problem ? error.detail : 'the provider failed in an unexpected way';
+      const detail = error instanceof Problem ? error.detail : 'the provider failed unexpectedly; try again later';
       return { kind: 'unknown', detail };
     });
     this.parts.metrics.providerAnswered(claim.provider, 'revoke', (performance.now() - started) / 1000);

@@ -39,7 +39,7 @@ describe('the watch over orphans', () => {
     });
   });
 
-  it('takes what a lease knows for no orphan', async () => {
+  it('the orphan watch reports no object that a lease knows', async () => {
     const { plan } = await service.issue();
     there = [plan.leases[0]!.handle.id as string];
     await watch.round();
@@ -48,7 +48,7 @@ describe('the watch over orphans', () => {
     expect(watch.counts()).toEqual(new Map([['crm', 0]]));
   });
 
-  it('tells of one that is there at two looks, once, and counts it until it is gone', async () => {
+  it('the orphan watch reports an orphan once, after two scans, and counts it until it is gone', async () => {
     there = ['v-left-behind'];
     await watch.round();
     expect(told()).toEqual([]);
@@ -63,7 +63,7 @@ describe('the watch over orphans', () => {
     expect(watch.counts().get('crm')).toBe(0);
   });
 
-  it('keeps what it sees through one database apart from what it sees through another, and forgets one that is not looked at any more', async () => {
+  it('the watch over orphans keeps what it sees through one database apart from what it sees through another, and forgets one that is not looked at any more', async () => {
     service.connect('archive', 'dummy');
     places = ['database', 'archive'].map((related) => ({ provider: 'dummy', connection: 'crm', related }));
     for (let round = 0; round < 3; round++) {
@@ -77,7 +77,7 @@ describe('the watch over orphans', () => {
     expect(watch.counts()).toEqual(new Map());
   });
 
-  it('reports a place that it cannot look at, and keeps what it knew', async () => {
+  it('the watch over orphans reports a place that it cannot look at, and keeps what it knew', async () => {
     there = ['v-left-behind'];
     await watch.round();
     await watch.round();

@@ -112,7 +112,8 @@ export class OrphanWatch {
 
   private declared(name: string) {
     const declared = this.parts.connections.find(name);
-    if (declared === undefined) throw new Problem('provider_rejected', `there is no connection \`${name}\``);
+    if (declared === undefined)
+      throw new Problem('provider_rejected', `there is no connection \`${name}\`; declare it`);
     return declared;
   }
 

@@ -28,7 +28,7 @@ describe('the alarm for revocations that fail', () => {
     await service.ending.end({ taskId: plan.task.id, cause: 'completed', actor: MAYFLY });
   };
 
-  it('closes the connection for new leases, writes one entry and one line, and opens it when a revocation works', async () => {
+  it('the alarm for revocations that fail closes the connection for new leases, writes one entry and one line, and opens it when a revocation works', async () => {
     const { plan } = await service.issue();
     const revoke = jest.spyOn(service.dummy, 'revoke').mockResolvedValue(UNREACHED);
     await end();
@@ -51,14 +51,14 @@ describe('the alarm for revocations that fail', () => {
     expect(service.alarm.counts()).toEqual(new Map());
   });
 
-  it('leaves the connection open where one lease alone cannot be ended', async () => {
+  it('the alarm for revocations that fail leaves the connection open where one lease alone cannot be ended', async () => {
     jest.spyOn(service.dummy, 'revoke').mockResolvedValue({ kind: 'unknown', detail: 'its sessions do not end' });
     await end();
     await service.issue();
     expect([entries(), service.told]).toEqual([[], []]);
   });
 
-  it('closes the connection when attending to it shows that the login stopped working, and opens it when it works', async () => {
+  it('the alarm for revocations that fail closes the connection when attending to it shows that the login stopped working, and opens it when it works', async () => {
     const attend = jest.fn(async (): Promise<void> => undefined);
     Object.assign(service.dummy, { attend });
     const living = jest.fn(async (names?: readonly string[]) => names ?? ['crm', 'undeclared']);

@@ -24,12 +24,12 @@ export class RevocationAlarm {
     const isNew = !this.failing.has(connection);
     this.failing.set(connection, reason);
     if (isNew)
-      this.note('connection.revocation-failing', 'leases cannot be ended at a connection', { connection, reason });
+      this.note('connection.revocation-failing', 'Mayfly cannot revoke leases at a connection', { connection, reason });
   }
 
   worked(connection: string): void {
     if (!this.failing.delete(connection)) return;
-    this.note('connection.revocation-restored', 'leases can be ended again at a connection', { connection });
+    this.note('connection.revocation-restored', 'Mayfly can revoke leases at a connection again', { connection });
   }
 
   /** Throws `provider_unavailable` (reason `revocation-failing`) while revocation fails at the connection. */
@@ -38,7 +38,7 @@ export class RevocationAlarm {
     if (reason === undefined) return;
     throw new Problem(
       'provider_unavailable',
-      `connection \`${connection}\` grants nothing while its leases cannot be ended: ${reason}`,
+      `connection \`${connection}\` grants nothing while Mayfly cannot revoke its leases; its owner has to correct this: ${reason}`,
       { reason: 'revocation-failing', retryAfterSeconds: 10, nothingMinted: true },
     );
   }

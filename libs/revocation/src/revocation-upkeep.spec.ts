@@ -27,7 +27,7 @@ describe('the upkeep of shared revocation points', () => {
     return new RevocationUpkeep({ store, targets, sealing, report: (error) => void reports.push(error) });
   };
 
-  it('has the provider look at each revocation point, with the configuration that its leases know', async () => {
+  it('the upkeep of shared revocation points has the provider look at each revocation point, with the configuration that its leases know', async () => {
     const maintain = jest.fn<(config: unknown, revocationPoint: string) => Promise<void>>().mockResolvedValue();
     expect(await upkeepOf(maintain).round(10)).toBe(2);
     expect(maintain.mock.calls.map(([config, point]) => [config, point])).toEqual([
@@ -37,7 +37,7 @@ describe('the upkeep of shared revocation points', () => {
     expect(await upkeepOf(maintain).round(1)).toBe(1);
   });
 
-  it('reports what failed, and lets it hold up no other', async () => {
+  it('the upkeep of shared revocation points reports what failed, and lets it hold up no other', async () => {
     const maintain = jest
       .fn<(config: unknown, revocationPoint: string) => Promise<void>>()
       .mockRejectedValueOnce(new Error('the target is down'))

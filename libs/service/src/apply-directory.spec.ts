@@ -31,26 +31,26 @@ async function write(file: string, ...documents: readonly unknown[]): Promise<vo
 }
 
 describe('applying a directory', () => {
-  it('applies all files at once, by name, after what comes from elsewhere', async () => {
+  it('applyDirectory applies all files at once, by name, after what comes from elsewhere', async () => {
     await write('b.yml', connection('three'), connection('four'));
     await write('a.yaml', connection('two'));
     await applyDirectory(store, directory, [connection('one')]);
     expect(store.applied).toEqual([['one', 'two', 'three', 'four'].map((name) => `Connection/${name}`)]);
   });
 
-  it('reads nothing but YAML files', async () => {
+  it('applyDirectory reads nothing but YAML files', async () => {
     await write('a.yaml', connection('one'));
     for (const file of ['README.md', 'b.json', 'c.yaml.bak', '.yaml']) await writeFile(join(directory, file), '{');
     await applyDirectory(store, directory);
     expect(store.applied).toEqual([['Connection/one']]);
   });
 
-  it('needs no directory', async () => {
+  it('applyDirectory needs no directory', async () => {
     await applyDirectory(store, undefined, [connection('one')]);
     expect(store.applied).toEqual([['Connection/one']]);
   });
 
-  it('applies nothing when one file is wrong, and names the file and the line', async () => {
+  it('applyDirectory applies nothing when one file is wrong, and names the file and the line', async () => {
     await write('a.yaml', connection('one'));
     await writeFile(join(directory, 'b.yaml'), 'kind: Connection\nmetadata: { name: two }\nspecs: {}\n');
     const refusal = { code: 'invalid_declaration', detail: expect.stringContaining(`b.yaml:`) as unknown };
@@ -61,18 +61,18 @@ describe('applying a directory', () => {
   it.each([
     ['a directory that is not there', 'nowhere', 'MAYFLY_CONFIG_DIR'],
     ['a file in its place', 'a.yaml', 'MAYFLY_CONFIG_DIR'],
-  ])('refuses %s, naming the setting', async (_, name, told) => {
+  ])('applyDirectory refuses %s, naming the setting', async (_, name, told) => {
     await write('a.yaml', connection('one'));
     await expect(applyDirectory(store, join(directory, name))).rejects.toThrow(told);
     expect(store.applied).toEqual([]);
   });
 
-  it('refuses a file that is too large', async () => {
+  it('applyDirectory refuses a file that is too large', async () => {
     await writeFile(join(directory, 'a.yaml'), `# ${'x'.repeat(262_144)}`);
     await expect(applyDirectory(store, directory)).rejects.toThrow('split the file');
   });
 
-  it('refuses a wrong document that comes from elsewhere', async () => {
+  it('applyDirectory refuses a wrong document that comes from elsewhere', async () => {
     await expect(applyDirectory(store, directory, [{ kind: 'Nothing' }])).rejects.toMatchObject({
       code: 'invalid_declaration',
     });

@@ -38,7 +38,7 @@ async function readFiles(directory: string): Promise<Declaration[]> {
   if (files.length > MAX_FILES) {
     throw new Problem(
       'invalid_declaration',
-      `MAYFLY_CONFIG_DIR has over ${String(MAX_FILES)} files; join some of them`,
+      `MAYFLY_CONFIG_DIR has more than ${String(MAX_FILES)} files; merge some of them`,
     );
   }
   const documents: Declaration[] = [];

@@ -43,12 +43,12 @@ async function apply(...documents: readonly unknown[]): Promise<unknown> {
 }
 
 describe('the bootstrap file', () => {
-  it('declares issuers, in the name of whoever runs the service', async () => {
+  it('the bootstrap file declares issuers in the name of the operator', async () => {
     await apply(issuer('staff'), issuer('partners'));
     expect(store.applied).toEqual(['staff', 'partners'].map((name) => `mayfly:bootstrap-issuers: Issuer/${name}`));
   });
 
-  it('declares nothing when anything in it is no issuer', async () => {
+  it('the bootstrap file declares nothing when anything in it is no issuer', async () => {
     const connection = {
       kind: 'Connection',
       metadata: { name: 'crm' },
@@ -61,7 +61,7 @@ describe('the bootstrap file', () => {
     expect(store.applied).toEqual([]);
   });
 
-  it('stops the start when it is wrong or not there', async () => {
+  it('the bootstrap file stops the start when it is wrong or not there', async () => {
     await expect(apply({ ...issuer('staff'), specs: {} })).rejects.toMatchObject({ code: 'invalid_declaration' });
     const missing = applyBootstrapIssuers(store, join(directory, 'nowhere.yaml'));
     await expect(missing).rejects.toMatchObject({

@@ -42,7 +42,9 @@ async function embedded(settings: ServiceSettings, log: (message: string) => voi
       url: server.url('mayfly'),
       sealingKey: settings.sealingKey ?? sealingKeyFile(settings.dataDir),
       embedded: { issuer, secrets: { CRM_DATABASE_URL: demoUrl } },
-      warnings: ['the development issuer is on: whoever can read the data directory can be any agent and any person'],
+      warnings: [
+        'the development issuer is on: every process that can read the data directory can impersonate any agent and any person',
+      ],
       stop: () => server.stop(),
     };
   } catch (error) {
@@ -54,11 +56,13 @@ async function embedded(settings: ServiceSettings, log: (message: string) => voi
 async function external(settings: ServiceSettings, url: string): Promise<Backing> {
   const warnings: string[] = [];
   if (settings.migrationUrl === undefined) {
-    warnings.push('MAYFLY_MIGRATION_URL is not set: the serving role owns the history, which only triggers protect');
+    warnings.push(
+      'MAYFLY_MIGRATION_URL is not set: the role of DATABASE_URL owns the audit tables, and only triggers protect them; set it to the URL of another role',
+    );
   }
   if (settings.sealingKey === undefined) {
     warnings.push(
-      'MAYFLY_SEALING_KEY is not set: the key is derived from DATABASE_URL, and is lost when its password changes',
+      'MAYFLY_SEALING_KEY is not set: Mayfly derives the key from the password in DATABASE_URL, and loses it when that password changes; set it',
     );
   }
   const owner = settings.migrationUrl === undefined ? 'DATABASE_URL' : 'MAYFLY_MIGRATION_URL';

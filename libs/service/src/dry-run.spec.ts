@@ -102,7 +102,7 @@ describe('a dry run', () => {
       'postgres',
       { grants: [{ schema: hole, tables: ['cases'], verbs: ['select'] }] },
       'pg_catalog',
-      'credential `it`: grants.0.schema: name a schema of yours; the catalogs of the server are never granted',
+      'credential `it`: grants.0.schema: name a schema of your own; Mayfly never grants the catalogs of the server',
     ],
     [
       'a table of 64 characters',
@@ -116,9 +116,9 @@ describe('a dry run', () => {
       'vault',
       { path: { $join: ['database/', hole, '/creds/reader'] }, method: 'read' },
       'sys',
-      'credential `it`: path: name a secrets engine; `sys/` belongs to the server itself',
+      'credential `it`: path: name a secrets engine; `sys/` belongs to the server',
     ],
-  ])('and the request refuse %s alike, and name the parameter', async (_, provider, scope, value, detail) => {
+  ])('a dry run and the request refuse %s alike, and name the parameter', async (_, provider, scope, value, detail) => {
     const template = templateFor(provider, scope, { p: free });
     expect(errorsIn(template)).toEqual([]);
     await publish(template);
@@ -126,7 +126,7 @@ describe('a dry run', () => {
     expect(await bothOf({ p: value })).toEqual([refusal, refusal]);
   });
 
-  it('and the request refuse two listed values that come to more together, where publishing tried a sample', async () => {
+  it('a dry run and the request refuse two listed values that together exceed the bounds, although the sample at publication fits', async () => {
     const describing = Array.from({ length: 65 }, (_none, index) => `ec2:DescribeThing${String(index)}`);
     const resource = { enum: ['arn:aws:s3:::crm/a', '*'] };
     const statement = { Effect: 'Allow', Action: { $param: 'action' }, Resource: { $param: 'resource' } };
@@ -143,14 +143,14 @@ describe('a dry run', () => {
     expect(real).toMatchObject({ code: 'invalid_parameters', errors: [{ pointer: '/parameters/resource' }] });
   });
 
-  it('and the request refuse a scope without parameters that its provider no longer takes, as nothing that the caller can change', async () => {
+  it('a dry run and the request refuse a scope without parameters that its provider no longer accepts, with help for the template owner', async () => {
     const scope = { audience: 'https://cases.example', operations: ['Read'] };
     await publish(templateFor('signed-token', scope, {}));
     const refusal = { code: 'provider_rejected', errors: [] };
     expect(await bothOf({})).toEqual([refusal, refusal]);
   });
 
-  it('and the request refuse a disabled, a missing and an unreadable connection alike', async () => {
+  it('a dry run and the request refuse a disabled, a missing and an unreadable connection alike', async () => {
     await publish(templateFor('dummy', { permissions: [hole] }, { p: free }));
     service.connect('dummy', 'dummy', { unknown: true });
     expect(await bothOf({ p: 'a' })).toEqual(Array(2).fill({ code: 'provider_rejected', errors: [] }));
@@ -164,20 +164,23 @@ describe('a dry run', () => {
   it.each([
     ['quota-concurrent-tasks', { tasksPerMinute: 5, concurrentTasks: 1 }],
     ['quota-tasks-per-minute', { tasksPerMinute: 1, concurrentTasks: 5 }],
-  ])('shows %s with the limit, the detail and the help that the request is refused with', async (control, quota) => {
-    await service.publish(templateOf({ quota }));
-    const request = requestWith({ region: 'emea' });
-    await service.issuance.issue(service.requester(), request);
-    const { wouldGrant, controls } = await tasks.dryRun(principal(), request);
-    const refusal: unknown = await service.issuance
-      .issue(service.requester(), request)
-      .catch((error: unknown) => error);
-    if (!(refusal instanceof Problem)) throw new Error('the request was granted');
-    const { limit, help } = refusal.extensions;
-    expect([wouldGrant, limit]).toEqual([false, expect.anything()]);
-    const shown = (controls as JsonObject[]).filter(({ outcome }) => outcome === 'deny');
-    expect(shown).toEqual([{ control, outcome: 'deny', detail: refusal.detail, help, evidence: { limit } }]);
-  });
+  ])(
+    'a dry run shows %s with the limit, the detail and the help that the request is refused with',
+    async (control, quota) => {
+      await service.publish(templateOf({ quota }));
+      const request = requestWith({ region: 'emea' });
+      await service.issuance.issue(service.requester(), request);
+      const { wouldGrant, controls } = await tasks.dryRun(principal(), request);
+      const refusal: unknown = await service.issuance
+        .issue(service.requester(), request)
+        .catch((error: unknown) => error);
+      if (!(refusal instanceof Problem)) throw new Error('the request was granted');
+      const { limit, help } = refusal.extensions;
+      expect([wouldGrant, limit]).toEqual([false, expect.anything()]);
+      const shown = (controls as JsonObject[]).filter(({ outcome }) => outcome === 'deny');
+      expect(shown).toEqual([{ control, outcome: 'deny', detail: refusal.detail, help, evidence: { limit } }]);
+    },
+  );
 
   const properties: JsonObject = {
     word: { type: 'string', maxLength: 256, examples: ['database', 'a1'] },
@@ -257,7 +260,7 @@ describe('a dry run', () => {
   });
 
   it.each(Object.keys(scopes))(
-    'says what the request comes to, whatever scope of %s is published and whatever is sent, and neither breaks',
+    'a dry run gives the outcome of the request for every published scope of %s and every parameter, without an internal error',
     async (provider) => {
       const seen = new Map<string, number>();
       await fc.assert(

@@ -83,15 +83,19 @@ function countByConnection(
   metrics: Foundation['metrics'],
   { orphans, gates, alarm }: { orphans: OrphanWatch; gates: ConnectionGates; alarm: RevocationAlarm },
 ): void {
-  metrics.byConnection('mayfly_orphans', 'What a back end made for Mayfly and no lease knows', () => orphans.counts());
+  metrics.byConnection(
+    'mayfly_orphans',
+    'Objects that a back end made for Mayfly and that belong to no lease (orphans)',
+    () => orphans.counts(),
+  );
   metrics.byConnection(
     'mayfly_connection_paused',
-    'Whether a connection is paused, since its target does not answer',
+    '1 while Mayfly pauses calls to the connection because its target does not answer',
     () => gates.pausedConnections(),
   );
   metrics.byConnection(
     'mayfly_revocation_failing',
-    'Whether leases cannot be ended at a connection, since Mayfly cannot log in there',
+    '1 while Mayfly cannot log in at the connection to revoke leases',
     () => alarm.counts(),
   );
 }
@@ -99,7 +103,7 @@ function countByConnection(
 /** Builds the denial log. It also logs the number of denials that have no audit entry. */
 function denialLog(sink: EntrySink, { clock, log }: Pick<Foundation, 'clock' | 'log'>): DenialLog {
   return new DenialLog(sink, clock, (summary) => {
-    log.warn(summary, 'refusals without an entry of their own');
+    log.warn(summary, 'refusals counted in one audit entry');
   });
 }
 

@@ -24,7 +24,7 @@ function sourceOf(options: { secretsDir?: string; defaults?: Record<string, stri
 }
 
 describe('secrets by reference', () => {
-  it('come from the environment, from defaults behind it, and from files without their last line end', async () => {
+  it('secrets come from the environment, from its defaults, and from files without their last line end', async () => {
     const source = sourceOf({ defaults: { CRM: 'never', DEMO: 'from-the-defaults' } });
     expect(await source.read('env:CRM')).toBe('from-the-environment');
     expect(await source.read('env:DEMO')).toBe('from-the-defaults');
@@ -32,7 +32,7 @@ describe('secrets by reference', () => {
   });
 
   it.each(['file:/proc/self/environ', 'file:/etc/../proc/1/environ', 'file:/sys/kernel/x', 'file:/dev/stdin'])(
-    'refuses %s, which nobody wrote',
+    'ProcessSecretSource refuses the virtual file %s',
     async (reference) => {
       expect(sourceOf().faultOf(reference)).toMatch(/holds a secret/);
       await expect(sourceOf().read(reference)).rejects.toThrow('cannot be read');
@@ -40,29 +40,32 @@ describe('secrets by reference', () => {
   );
 
   it.each([
-    ['env:NOBODY', '`NOBODY` is not set where the service runs; set it'],
-    ['env:EMPTY', '`EMPTY` is empty where the service runs; set it'],
-    ['file:/nowhere/at/all', 'the file is not there, is empty, or may not be read'],
-  ])('are refused when nothing is there, with why: %s', async (text, fact) => {
+    ['env:NOBODY', '`NOBODY` is not set in the environment of the service; set it'],
+    ['env:EMPTY', '`EMPTY` is empty in the environment of the service; set it'],
+    ['file:/nowhere/at/all', 'the file is missing, empty or not readable; provide it'],
+  ])('a missing secret is refused with the reason: %s', async (text, fact) => {
     await expect(sourceOf().read(text)).rejects.toMatchObject({
       code: 'provider_rejected',
       detail: `\`${text}\` cannot be read: ${fact}`,
     });
   });
 
-  it.each([...Object.keys(OWN), 'mayfly_sealing_key', 'NODE_ENV'])('never are the setting %s', async (name) => {
-    expect(sourceOf().faultOf(`env:${name}`)).toMatch(/setting of the service/);
-    const refused = sourceOf().read(`env:${name}`);
-    await expect(refused).rejects.toMatchObject({ code: 'provider_rejected' });
-    await expect(refused).rejects.not.toThrow('canary');
-  });
+  it.each([...Object.keys(OWN), 'mayfly_sealing_key', 'NODE_ENV'])(
+    'a secret reference may not name the setting %s',
+    async (name) => {
+      expect(sourceOf().faultOf(`env:${name}`)).toMatch(/setting of the service/);
+      const refused = sourceOf().read(`env:${name}`);
+      await expect(refused).rejects.toMatchObject({ code: 'provider_rejected' });
+      await expect(refused).rejects.not.toThrow('canary');
+    },
+  );
 
-  it('need the whole path of a file', async () => {
+  it('a secret file needs an absolute path', async () => {
     expect(sourceOf().faultOf('file:allowed/crm')).toMatch(/absolute/);
     await expect(sourceOf().read('file:package.json')).rejects.toMatchObject({ code: 'provider_rejected' });
   });
 
-  it('come from one directory only, where one is set', async () => {
+  it('secret files come from MAYFLY_SECRETS_DIR only, where it is set', async () => {
     const source = sourceOf({ secretsDir: join(directory, 'allowed') });
     expect(await source.read(`file:${join(directory, 'allowed', 'crm')}`)).toBe('from-a-file');
     for (const path of ['outside', 'allowed/../outside', 'allowed-too/crm', 'allowed']) {
@@ -71,7 +74,7 @@ describe('secrets by reference', () => {
     }
   });
 
-  it('do not leave that directory by a link', async () => {
+  it('secret files do not leave MAYFLY_SECRETS_DIR by a link', async () => {
     const source = sourceOf({ secretsDir: join(directory, 'allowed') });
     const refused = source.read(`file:${join(directory, 'allowed', 'link')}`);
     await expect(refused).rejects.toMatchObject({ code: 'provider_rejected' });

@@ -27,7 +27,7 @@ export class ProcessSecretSource implements SecretSource {
     const place = placeOf(reference);
     if (reference.startsWith('env:'))
       return this.variables.isReserved(place)
-        ? `\`${place}\` is a setting of the service; put the secret elsewhere`
+        ? `\`${place}\` is a setting of the service; use another variable`
         : undefined;
     if (!isAbsolute(place)) return 'give the absolute path of the file';
     if (SYSTEM.some((directory) => isBelow(directory, resolve(place)))) return 'name a file that holds a secret';
@@ -42,13 +42,13 @@ export class ProcessSecretSource implements SecretSource {
     if (!reference.startsWith('env:')) {
       const text = await this.file(place).catch(() => undefined);
       if (text) return text;
-      throw refused(reference, ': the file is not there, is empty, or may not be read');
+      throw refused(reference, ': the file is missing, empty or not readable; provide it');
     }
     const value = this.variables.values[place] ?? this.defaults[place];
     if (value) return value;
     throw refused(
       reference,
-      `: \`${place}\` is ${value === undefined ? 'not set' : 'empty'} where the service runs; set it`,
+      `: \`${place}\` is ${value === undefined ? 'not set' : 'empty'} in the environment of the service; set it`,
     );
   }
 

@@ -41,7 +41,7 @@ function start(calls: string[], failure?: Error): Promise<Service> {
 }
 
 describe('the service under an app without HTTP', () => {
-  it('makes the server of the app listen when it can grant, and closes it first', async () => {
+  it('the service makes the server of the app listen when it can grant, and closes it first', async () => {
     const calls: string[] = [];
     const service = await start(calls);
     expect(calls).toEqual(['created', 'listens']);

@@ -4,31 +4,40 @@ import { redactText } from './redaction.js';
 
 /** Causes of a failed PostgreSQL connection, by SQLSTATE (PostgreSQL appendix A) or system error code. */
 const DATABASE_FAULTS: ReadonlyMap<string, string> = new Map([
-  ['28P01', 'the server refuses its user or its password'],
-  ['28000', 'the server refuses its user'],
-  ['3D000', 'the server has no database of that name'],
+  ['28P01', 'the server refuses its user or its password; correct them'],
+  ['28000', 'the server refuses its user; correct it, or add a rule to pg_hba.conf'],
+  ['3D000', 'the server has no database of that name; create it or correct the name'],
   ['42501', 'its user lacks a right (docs/deploy.md has the statements)'],
-  ['53300', 'the server has no free connection'],
+  ['53300', 'the server has no free connection; raise max_connections'],
   ['57P03', 'the server is starting or stopping, try again'],
-  ['ECONNREFUSED', 'nobody listens at its host and port'],
-  ['ENOTFOUND', 'its host name is not known'],
-  ['EAI_AGAIN', 'its host name cannot be looked up now'],
-  ['EHOSTUNREACH', 'its host cannot be reached'],
-  ['ENETUNREACH', 'its host cannot be reached'],
-  ['ETIMEDOUT', 'its host does not answer'],
-  ['ECONNRESET', 'its host ended the connection'],
-  ['ENOENT', 'a file that it names, a certificate, a key or a socket, is not there'],
-  ['EACCES', 'a file that it names, a certificate, a key or a socket, may not be read'],
-  ['SELF_SIGNED_CERT_IN_CHAIN', 'the certificate of the server is not trusted (NODE_EXTRA_CA_CERTS)'],
-  ['DEPTH_ZERO_SELF_SIGNED_CERT', 'the certificate of the server is not trusted (NODE_EXTRA_CA_CERTS)'],
-  ['UNABLE_TO_VERIFY_LEAF_SIGNATURE', 'the certificate of the server is not trusted (NODE_EXTRA_CA_CERTS)'],
+  ['ECONNREFUSED', 'no server listens at its host and port; start it or correct them'],
+  ['ENOTFOUND', 'its host name is not known; correct it'],
+  ['EAI_AGAIN', 'its host name cannot be looked up now; check the DNS'],
+  ['EHOSTUNREACH', 'its host cannot be reached; check the network'],
+  ['ENETUNREACH', 'its host cannot be reached; check the network'],
+  ['ETIMEDOUT', 'its host does not answer; check the network'],
+  ['ECONNRESET', 'its host ended the connection; look at the log of the server'],
+  ['ENOENT', 'a file that it names (certificate, key or socket) is missing; correct the path'],
+  ['EACCES', 'a file that it names (certificate, key or socket) is not readable; change its mode'],
+  [
+    'SELF_SIGNED_CERT_IN_CHAIN',
+    'the certificate of the server is not trusted; name its authority in NODE_EXTRA_CA_CERTS',
+  ],
+  [
+    'DEPTH_ZERO_SELF_SIGNED_CERT',
+    'the certificate of the server is not trusted; name its authority in NODE_EXTRA_CA_CERTS',
+  ],
+  [
+    'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+    'the certificate of the server is not trusted; name its authority in NODE_EXTRA_CA_CERTS',
+  ],
 ]);
 
 /** Causes of a failed creation of the data directory, by system error code. */
 const DATA_DIRECTORY_FAULTS: ReadonlyMap<string, string> = new Map([
-  ['EEXIST', 'a file is where the directory should be; name a directory, or one that can be made'],
-  ['ENOTDIR', 'a file is where the directory should be; name a directory, or one that can be made'],
-  ['EROFS', 'its file system is read-only; name a directory that can be written'],
+  ['EEXIST', 'it names a file; name a directory'],
+  ['ENOTDIR', 'it names a file; name a directory'],
+  ['EROFS', 'its file system is read-only; name a writable directory'],
   ['ENOSPC', 'its disk is full; make room or name another directory'],
 ]);
 
@@ -36,8 +45,8 @@ const DATA_DIRECTORY_FAULTS: ReadonlyMap<string, string> = new Map([
 const LISTEN_FAULTS: ReadonlyMap<string, readonly [variable: string, fact: string]> = new Map([
   ['EADDRINUSE', ['PORT', 'another process listens there already; choose another port']],
   ['EACCES', ['PORT', 'this user may not listen there; choose a port above 1023']],
-  ['EADDRNOTAVAIL', ['HOST', 'this machine does not have that address']],
-  ['ENOTFOUND', ['HOST', 'that name is not known']],
+  ['EADDRNOTAVAIL', ['HOST', 'this machine does not have that address; use one that it has']],
+  ['ENOTFOUND', ['HOST', 'that name is not known; use an address of this machine']],
 ]);
 
 /** Runs the first use of a database. Turns every error but a `Problem` into `unavailable` that names `variable`. */
@@ -53,7 +62,7 @@ export async function namingDatabase<T>(variable: string, work: () => Promise<T>
 function databaseFault(cause: unknown): string {
   const code = codeOf(cause);
   if (code !== '') return `${DATABASE_FAULTS.get(code) ?? 'the database cannot be used'} (${code})`;
-  if (isTimeout(cause)) return 'its host does not answer';
+  if (isTimeout(cause)) return 'its host does not answer; check the network';
   return `the database cannot be used (${redactText(cause instanceof Error ? cause.message : String(cause))})`;
 }
 
@@ -63,8 +72,7 @@ export async function namingSealingKey<T>(open: () => Promise<T>): Promise<T> {
     return await open();
   } catch (cause) {
     if (!(cause instanceof Problem) || cause.code !== 'internal') throw cause;
-    const detail =
-      'MAYFLY_SEALING_KEY: the signing keys in this database were sealed with another key; start with that one';
+    const detail = 'MAYFLY_SEALING_KEY: another key sealed the signing keys in this database; set that key';
     throw new Problem('conflict', detail, { cause });
   }
 }
@@ -91,13 +99,13 @@ export async function requireDirectory(variable: string, path: string, wanted: s
 
 /** Builds the `invalid_declaration` for an unreadable directory; `wanted` says what the variable must name. */
 export function unreadableDirectory(variable: string, wanted: string, cause: unknown): Problem {
-  const detail = `${variable} names no directory that can be read${codeIn(cause)}; name ${wanted}`;
+  const detail = `${variable} names no readable directory${codeIn(cause)}; name ${wanted}`;
   return new Problem('invalid_declaration', detail, { cause });
 }
 
 /** Builds the `invalid_declaration` for an unreadable file that `variable` leads to. */
 export function unreadableFile(variable: string, file: string, cause: unknown): Problem {
-  const detail = `${variable}: ${file} cannot be read${codeIn(cause)}; name a file that is there and that this user may read`;
+  const detail = `${variable}: ${file} cannot be read${codeIn(cause)}; name a file that exists and that this user may read`;
   return new Problem('invalid_declaration', detail, { cause });
 }
 

@@ -38,20 +38,20 @@ describe('a stop', () => {
     jest.useRealTimers();
   });
 
-  it('ends requests first and the embedded PostgreSQL last', async () => {
+  it('a stop ends requests first and the embedded PostgreSQL last', async () => {
     const { running, tried } = runningWith({});
     await stop(running, log);
     expect(tried).toEqual(ALL);
   });
 
-  it('of a start that came no further than its database ends that', async () => {
+  it('the stop of a start that reached only its database ends that database', async () => {
     const { running, tried } = runningWith({});
     await stop({ backing: running.backing }, log);
     expect(tried).toEqual(['backing']);
   });
 
   it.each(['app', 'background', 'queue', 'closing', 'denials', 'providers', 'database'])(
-    'tries every other step when %s fails, and says so',
+    'a stop tries every other step when %s fails, and says so',
     async (name) => {
       const { running, tried } = runningWith({ [name]: () => Promise.reject(new Error('broken')) });
       await expect(stop(running, log)).rejects.toMatchObject({ code: 'unavailable' });
@@ -60,7 +60,7 @@ describe('a stop', () => {
   );
 
   it.each(['app', 'background', 'queue', 'closing', 'denials', 'providers', 'database'])(
-    'stops the embedded PostgreSQL also when %s does not end, and says so',
+    'a stop stops the embedded PostgreSQL also when %s does not end, and says so',
     async (name) => {
       const { running, tried } = runningWith({ [name]: () => NEVER });
       const stopped = expect(stop(running, log)).rejects.toMatchObject({ code: 'unavailable' });

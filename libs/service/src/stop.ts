@@ -49,7 +49,7 @@ export async function stop({ backing, services, app, background, listener }: Run
   const inTime = await within(ORDERLY_MS, orderly());
   await backing.stop();
   if (!inTime)
-    throw new Problem('unavailable', `the stop was not over in ${String(ORDERLY_MS / 1000)} s: it waited for ${step}`);
+    throw new Problem('unavailable', `the stop took longer than ${String(ORDERLY_MS / 1000)} s, at the step ${step}`);
   if (failed.length > 0) throw new Problem('unavailable', `the stop failed at: ${failed.join(', ')}`);
 }
 

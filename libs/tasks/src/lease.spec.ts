@@ -13,11 +13,14 @@ const MOVES = [
 ];
 
 describe('the states of a lease', () => {
-  it.each(STATES.flatMap((from) => STATES.map((to) => [from, to] as const)))('from %s to %s', (from, to) => {
-    expect(canMove(from, to)).toBe(MOVES.includes(`${from} > ${to}`));
-  });
+  it.each(STATES.flatMap((from) => STATES.map((to) => [from, to] as const)))(
+    'a lease may move from %s to %s',
+    (from, to) => {
+      expect(canMove(from, to)).toBe(MOVES.includes(`${from} > ${to}`));
+    },
+  );
 
-  it('end in four of them', () => {
+  it('a lease ends in one of four states', () => {
     expect(STATES.filter(isTerminal)).toEqual(['revoked', 'expired', 'failed', 'abandoned']);
   });
 });

@@ -7,13 +7,16 @@ describe('exhaustedLimit', () => {
     [5, 0, 'quota-concurrent-tasks'],
     [0, 0, 'quota-concurrent-tasks'],
     [1, 1, undefined],
-  ])('with %i tasks left this minute and %i at once is %s', (tasksThisMinute, concurrentTasks, limit) => {
-    expect(exhaustedLimit({ tasksThisMinute, concurrentTasks })).toBe(limit);
-  });
+  ])(
+    'exhaustedLimit with %i tasks left this minute and %i at once is %s',
+    (tasksThisMinute, concurrentTasks, limit) => {
+      expect(exhaustedLimit({ tasksThisMinute, concurrentTasks })).toBe(limit);
+    },
+  );
 });
 
 describe('quotaScope', () => {
-  it('is one for all versions of a template, and another for each template', () => {
+  it('quotaScope is one for all versions of a template, and another for each template', () => {
     expect(quotaScope('read-cases')).toBe('template/read-cases');
     expect(quotaScope('write-cases')).not.toBe(quotaScope('read-cases'));
   });

@@ -9,7 +9,7 @@ describe('dueAt', () => {
     ['its expiry when it has no heartbeat', undefined, 600, 600],
     ['the loss of its heartbeat when that comes first', 30, 600, 30],
     ['its expiry when that comes first', 900, 600, 600],
-  ])('of a task is %s', (_, heartbeatTimeoutSeconds, lifetime, due) => {
+  ])('the due time of a task is %s', (_, heartbeatTimeoutSeconds, lifetime, due) => {
     const expiresAt = addSeconds(NOW, lifetime);
     const task = { expiresAt, ...(heartbeatTimeoutSeconds === undefined ? {} : { heartbeatTimeoutSeconds }) };
     expect(dueAt(task, NOW)).toEqual(addSeconds(NOW, due));

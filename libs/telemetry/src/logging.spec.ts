@@ -15,14 +15,14 @@ const JWT = 'eyJhbGciOiJFZERTQSJ9.eyJjYW5hcnkiOjF9.canary-signature';
 const URL_WITH_PASSWORD = 'postgresql://mayfly:canary@127.0.0.1/crm';
 
 describe('the logger', () => {
-  it('writes one JSON line per call, with the time', () => {
+  it('the logger writes one JSON line per call, with the time', () => {
     const { logger, logged } = recording();
     logger.info({ taskId: 'tsk_1' }, 'granted');
     expect(logged()).toEqual([{ level: 30, time: expect.any(String), taskId: 'tsk_1', msg: 'granted' }]);
     expect(new Date(logged()[0]!.time as string).getTime()).toBeGreaterThan(0);
   });
 
-  it('keeps below its level silent', () => {
+  it('the logger keeps below its level silent', () => {
     const { logger, logged } = recording('warn');
     logger.info('nothing');
     expect(logged()).toEqual([]);
@@ -103,14 +103,14 @@ describe('the logger', () => {
         log.error({ err: URL_WITH_PASSWORD });
       },
     ],
-  ])('hides a secret in %s', (_where, write) => {
+  ])('the logger hides a secret in %s', (_where, write) => {
     const { logger, logged, text } = recording();
     write(logger);
     expect(logged()).toHaveLength(1);
     expect(text()).not.toContain('canary');
   });
 
-  it('keeps what finds the fault: type, code, message, stack and cause', () => {
+  it('the logger keeps what finds the fault: type, code, message, stack and cause', () => {
     const { logger, logged } = recording();
     const cause = Object.assign(new TypeError('refused'), { code: 'ECONNREFUSED' });
     logger.error({ err: new Error('cannot connect', { cause }) }, 'failed');
@@ -125,17 +125,17 @@ describe('the logger', () => {
     });
   });
 
-  it('leaves out the stack of a problem, which is an answer, unless it is a fault of ours', () => {
+  it('the logger leaves out the stack of a problem, which is an answer, unless it is a fault of ours', () => {
     const { logger, logged } = recording();
     logger.warn({ err: new Problem('provider_rejected', 'the secret `env:X` cannot be read') });
-    logger.error({ err: new Problem('internal', 'a rendered scope left its skeleton') });
+    logger.error({ err: new Problem('internal', 'the rendered scope does not match the structure of the template') });
     expect(logged().map(({ err }) => err)).toEqual([
       { type: 'Problem', code: 'provider_rejected', message: 'provider_rejected: the secret `env:X` cannot be read' },
       expect.objectContaining({ code: 'internal', stack: expect.stringContaining('logging.spec') }),
     ]);
   });
 
-  it('follows a ring of causes no further than three', () => {
+  it('the logger follows a ring of causes no further than three', () => {
     const { logger, logged } = recording();
     const error = new Error('ring');
     error.cause = error;
@@ -143,7 +143,7 @@ describe('the logger', () => {
     expect(logged()).toHaveLength(1);
   });
 
-  it('takes of a request its id, method and route, of a reply its status', async () => {
+  it('the logger takes of a request its id, method and route, of a reply its status', async () => {
     const { logger, logged, text } = recording();
     const fastify = Fastify({ loggerInstance: logger, genReqId: () => 'req_1' });
     fastify.post('/tasks/:id', () => ({ secret: 'canary' }));

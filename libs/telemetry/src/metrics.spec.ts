@@ -17,7 +17,7 @@ async function series(metrics: Metrics, name: string): Promise<number> {
 }
 
 describe('Metrics', () => {
-  it('counts issuances by provider and outcome', async () => {
+  it('Metrics counts issuances by provider and outcome', async () => {
     const metrics = new Metrics(quiet);
     metrics.issuanceEnded('postgres', 'issued');
     metrics.issuanceEnded('postgres', 'issued');
@@ -28,13 +28,13 @@ describe('Metrics', () => {
     ]);
   });
 
-  it('counts denials by control', async () => {
+  it('Metrics counts denials by control', async () => {
     const metrics = new Metrics(quiet);
     metrics.denied('runtime');
     expect(await lines(metrics, 'mayfly_denials_total')).toEqual(['mayfly_denials_total{control="runtime"} 1']);
   });
 
-  it('measures providers and requests in seconds', async () => {
+  it('Metrics measures providers and requests in seconds', async () => {
     const metrics = new Metrics(quiet);
     metrics.providerAnswered('postgres', 'mint', 0.02);
     metrics.requestAnswered('POST', '/tasks', 201, 0.004);
@@ -48,7 +48,7 @@ describe('Metrics', () => {
     ]);
   });
 
-  it('asks for what is told by connection at each scrape, and forgets connections that are gone', async () => {
+  it('Metrics reads connection values at each scrape, and forgets connections that are gone', async () => {
     const metrics = new Metrics(quiet);
     let orphans = new Map([['vault-main', 2]]);
     metrics.byConnection('mayfly_orphans', 'What no lease knows', () => orphans);
@@ -57,7 +57,7 @@ describe('Metrics', () => {
     expect(await lines(metrics, 'mayfly_orphans')).toEqual([]);
   });
 
-  it('asks for leases and the oldest overdue one at each scrape', async () => {
+  it('Metrics asks for leases and the oldest overdue one at each scrape', async () => {
     let active = 1;
     let overdue = 0;
     const metrics = new Metrics({
@@ -72,7 +72,7 @@ describe('Metrics', () => {
     expect(await lines(metrics, 'mayfly_oldest_overdue_seconds')).toEqual(['mayfly_oldest_overdue_seconds 12.5']);
   });
 
-  it('leaves out what it cannot read, and still answers', async () => {
+  it('Metrics leaves out what it cannot read, and still answers', async () => {
     let down = false;
     const read = async <T>(value: T): Promise<T> => {
       if (down) throw new Error('database is down');
@@ -92,7 +92,7 @@ describe('Metrics', () => {
     expect(await lines(metrics, 'mayfly_oldest_overdue_seconds')).toEqual(['mayfly_oldest_overdue_seconds 4']);
   });
 
-  it('bounds its labels, whatever is sent', async () => {
+  it('Metrics bounds its labels, whatever is sent', async () => {
     const metrics = new Metrics(quiet);
     for (let i = 0; i < 1000; i++) {
       metrics.denied(`control-${String(i)}`);
@@ -108,13 +108,13 @@ describe('Metrics', () => {
     ]);
   });
 
-  it('includes the process itself, in the format that Prometheus reads', async () => {
+  it('Metrics includes the process itself, in the format that Prometheus reads', async () => {
     const metrics = new Metrics(quiet);
     expect(await series(metrics, 'process_resident_memory_bytes')).toBe(1);
     expect((await metrics.render()).contentType).toMatch(/^text\/plain; version=0\.0\.4/);
   });
 
-  it('keeps two services in one process apart', async () => {
+  it('Metrics keeps two services in one process apart', async () => {
     const [one, other] = [new Metrics(quiet), new Metrics(quiet)];
     one.denied('runtime');
     expect(await series(other, 'mayfly_denials_total')).toBe(0);

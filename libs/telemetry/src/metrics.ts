@@ -23,7 +23,7 @@ export class Metrics {
   private readonly routes = boundedLabel(128);
   private readonly issuance = this.counter(
     'mayfly_issuance_total',
-    'Credentials asked of providers',
+    'Requests to providers for a credential',
     'provider',
     'outcome',
   );
@@ -39,7 +39,7 @@ export class Metrics {
   );
   private readonly providerSeconds = this.histogram(
     'mayfly_provider_seconds',
-    'Time that providers took',
+    'Time of calls to providers',
     'provider',
     'operation',
   );

@@ -24,13 +24,16 @@ redactionSuite('what looks like a secret whoever made it', [], SECRETS);
 describe('redaction', () => {
   const redactText = redactionOf([]);
 
-  it.each(['authorization', 'password', 'secret', 'apiKey'])('removes the value of a JSON member `%s`', (name) => {
-    const redacted = redactText(
-      JSON.stringify({ [name]: 'a canary, b\ncanary', x: { [name]: 'canary' }, text: `{"${name}":"canary"}` }),
-    );
-    expect(redacted).not.toContain('canary');
-    expect(Object.keys(JSON.parse(redacted) as object)).toEqual([name, 'x', 'text']);
-  });
+  it.each(['authorization', 'password', 'secret', 'apiKey'])(
+    'redaction removes the value of a JSON member `%s`',
+    (name) => {
+      const redacted = redactText(
+        JSON.stringify({ [name]: 'a canary, b\ncanary', x: { [name]: 'canary' }, text: `{"${name}":"canary"}` }),
+      );
+      expect(redacted).not.toContain('canary');
+      expect(Object.keys(JSON.parse(redacted) as object)).toEqual([name, 'x', 'text']);
+    },
+  );
 
   it.each([
     'granted task tsk_01k9xq5v7se9ts1kxg4z8h3m2n with lease lse_01k9xq5v7se9ts1kxg4z8h3m2n',
@@ -38,11 +41,11 @@ describe('redaction', () => {
     'listening on http://127.0.0.1:8420/docs',
     'postgresql://127.0.0.1:5432/crm is down',
     '{"password":true,"secret":null,"password_bytes":12}',
-  ])('leaves %s as it is', (text) => {
+  ])('redaction leaves %s as it is', (text) => {
     expect(redactText(text)).toBe(text);
   });
 
-  it('takes patterns besides, and replaces each of their matches', () => {
+  it('redaction takes patterns besides, and replaces each of their matches', () => {
     expect(redactionOf([/pin-\d{4}/])('pin-4711 and pin-4712')).toBe('[redacted] and [redacted]');
   });
 });

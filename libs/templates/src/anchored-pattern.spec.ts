@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { anchoredPatterns, findPatternFault } from './anchored-pattern.js';
 
 describe('findPatternFault', () => {
-  it.each(['^[a-z]+$', '^(a|b)$', '^\\d{1,9}$'])('accepts %s', (pattern) => {
+  it.each(['^[a-z]+$', '^(a|b)$', '^\\d{1,9}$'])('findPatternFault accepts %s', (pattern) => {
     expect(findPatternFault(pattern)).toBeUndefined();
   });
 
@@ -15,7 +15,7 @@ describe('findPatternFault', () => {
     ['repeats of repeats', '^((a{100}){100}){100}$', /RE2/],
     ['an open group', '^(a$', /RE2/],
     ['an overlong pattern', `^${'a'.repeat(600)}$`, /at most 512/],
-  ])('refuses %s', (_, pattern, reason) => {
+  ])('findPatternFault refuses %s', (_, pattern, reason) => {
     expect(findPatternFault(pattern)).toMatch(reason);
   });
 });
@@ -28,15 +28,15 @@ describe('anchoredPatterns', () => {
     ['^(?m:a)$', 'a\nb'],
     ['^a\\$', 'a$b'],
     ['^a+$', 'a'.repeat(257)],
-  ])('%s does not match %j', (pattern, text) => {
+  ])('anchoredPatterns %s does not match %j', (pattern, text) => {
     expect(anchoredPatterns(pattern, 'u').test(text)).toBe(false);
   });
 
-  it('matches a whole text of up to 256 characters', () => {
+  it('anchoredPatterns matches a whole text of up to 256 characters', () => {
     expect(anchoredPatterns('^a+$', 'u').test('a'.repeat(256))).toBe(true);
   });
 
-  it('stays linear where a backtracking engine would not come back', () => {
+  it('anchoredPatterns stays linear where a backtracking engine would not come back', () => {
     expect(anchoredPatterns('^(a+)+$', 'u').test(`${'a'.repeat(255)}!`)).toBe(false);
   });
 });

@@ -12,7 +12,7 @@ describe('CompiledTemplate', () => {
   const spec = supportReadCases();
   const token = { name: 'api', provider: 'signed-token', scope: { audience: 'https://cases.example' } };
 
-  it('renders each credential in order, with its connection when it has one', () => {
+  it('CompiledTemplate renders each credential in order, with its connection when it has one', () => {
     const template = compile({ ...spec, credentials: [...spec.credentials, token] });
     const [db, api] = template.renderScopes(template.validate({ region: 'apac' }));
     expect(db).toEqual({
@@ -25,14 +25,14 @@ describe('CompiledTemplate', () => {
     expect(api).toEqual({ ...token, digest: digestOf(token.scope) });
   });
 
-  it('refuses parameters that its version does not take', () => {
+  it('CompiledTemplate refuses parameters that its version does not take', () => {
     expect(refusalOf(() => compile(spec).validate({ region: 'hr' })).code).toBe('invalid_parameters');
   });
 
   it.each([
     ['parameters', { ...spec, parameters: { type: 'object' } }],
     ['a scope', { ...spec, credentials: [{ ...token, scope: { audience: { $param: 'nobody' } } }] }],
-  ])('does not come into being when %s does not compile', (_, broken) => {
+  ])('CompiledTemplate does not come into being when %s does not compile', (_, broken) => {
     expect(refusalOf(() => compile(broken)).code).toBe('invalid_template');
   });
 });

@@ -13,7 +13,7 @@ export function checkCredential(
   const provider = facts.providers.find(({ kind }) => kind === credential.provider);
   if (provider === undefined) {
     const kinds = facts.providers.map(({ kind }) => kind).join(', ');
-    const detail = `there is no provider \`${credential.provider}\`; this service has ${kinds}`;
+    const detail = `there is no provider \`${credential.provider}\`; use one of ${kinds}`;
     return [finding('MF301', below(pointer, 'provider'), detail)];
   }
   const connection = facts.connections.find((declared) => declared.name === credential.connection);
@@ -22,7 +22,13 @@ export function checkCredential(
     ...checkConnection(credential, provider, facts, below(pointer, 'connection')),
     ...checkLifetime(lifetime, effective),
     ...(effective.revocation === 'expiry-only'
-      ? [finding('MF308', below(pointer, 'provider'), 'its credentials cannot be revoked; they live to their expiry')]
+      ? [
+          finding(
+            'MF308',
+            below(pointer, 'provider'),
+            'its credentials cannot be revoked and live to their expiry; prefer a short lifetime',
+          ),
+        ]
       : []),
   ];
 }
@@ -36,7 +42,7 @@ function checkConnection(
   const name = credential.connection;
   if (name === undefined) {
     if (!provider.needsConnection) return [];
-    return [finding('MF302', pointer, `name a connection; \`${provider.kind}\` works through one`)];
+    return [finding('MF302', pointer, `name a connection; \`${provider.kind}\` needs one`)];
   }
   const connection = facts.connections.find((declared) => declared.name === name);
   if (connection === undefined) return [finding('MF302', pointer, `there is no connection \`${name}\``)];

@@ -15,12 +15,12 @@ const closed = (schema: Json) =>
 const money = closed({ type: 'number', minimum: 0, maximum: 1000, multipleOf: 0.01 });
 
 describe('multipleOf', () => {
-  it.each([0, 0.3, 10, 19.99, 8.69, 0.94, 143.48, 1.1, 4.35, 1000])('0.01 takes %d', (amount) => {
+  it.each([0, 0.3, 10, 19.99, 8.69, 0.94, 143.48, 1.1, 4.35, 1000])('multipleOf 0.01 accepts %d', (amount) => {
     expect(money.validate({ amount })).toEqual({ amount });
   });
 
   it.each([0.001, 19.999, 8.6900001, 100.00000000000001, 0.010000000000000002, 5e-324])(
-    '0.01 refuses %d, and names the parameter and the step',
+    'multipleOf 0.01 refuses %d, and names the parameter and the step',
     (amount) => {
       expect(refusalOf(() => money.validate({ amount })).errors).toEqual([
         { pointer: '/parameters/amount', detail: 'must be multiple of 0.01' },
@@ -36,7 +36,7 @@ describe('multipleOf', () => {
     [2, 9007199254740991, false],
     [1e-300, 0.5, true],
     [7e-300, 0.5, false],
-  ])('%d with %d comes to %s, whatever the exponents', (multipleOf, amount, isTaken) => {
+  ])('multipleOf judges %d with the step %d as %s, with any exponents', (multipleOf, amount, isTaken) => {
     const schema = closed({
       type: 'number',
       minimum: 0,
@@ -46,7 +46,7 @@ describe('multipleOf', () => {
     expect(schema.takes('amount', amount)).toBe(isTaken);
   });
 
-  it('takes every multiple in decimals, and nothing beside it, of any step', () => {
+  it('multipleOf takes every multiple in decimals, and nothing beside it, of any step', () => {
     const step = fc.record({ digits: fc.integer({ min: 1, max: 9_999 }), places: fc.integer({ min: 0, max: 6 }) });
     fc.assert(
       fc.property(step, fc.integer({ min: -99_999, max: 99_999 }), ({ digits, places }, times) => {
@@ -90,7 +90,7 @@ describe('other keywords that numbers pass', () => {
     ['integer', { type: 'integer', minimum: 0, maximum: 9 }, '1.0', true],
     ['integer', { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }, '9007199254740993', false],
     ['integer', { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER }, '1e400', false],
-  ])('%s %j of %s: %s', (_, schema, text, isTaken) => {
+  ])('the keyword %s %j judges %s: %s', (_, schema, text, isTaken) => {
     const value = JSON.parse(`{"amount": ${text}}`) as Json;
     const act = () => closed(schema).validate(value);
     if (isTaken) expect(act()).toBe(value);
@@ -102,7 +102,7 @@ describe('other keywords that numbers pass', () => {
     ['enum', '{"enum":[9007199254740993]}'],
     ['const', '{"const":9007199254740993}'],
     ['multipleOf', '{"type":"integer","minimum":0,"maximum":9,"multipleOf":9007199254740993}'],
-  ])('%s of more than 2^53 is refused in a template', (_, schema) => {
+  ])('the keyword %s with more than 2^53 is refused in a template', (_, schema) => {
     expect(refusalOf(() => closed(JSON.parse(schema) as Json)).code).toBe('invalid_template');
   });
 });

@@ -21,11 +21,11 @@ describe('diffSpecs', () => {
         { pointer: '/b', before: 1, after: 2 },
       ],
     ],
-  ])('says %s', (_, before, after, differences) => {
+  ])('diffSpecs says %s', (_, before, after, differences) => {
     expect(diffSpecs(before, after)).toEqual(differences);
   });
 
-  it('keeps list places in number order', () => {
+  it('diffSpecs keeps list places in number order', () => {
     const list = Array.from({ length: 11 }, (_, i) => i);
     const pointers = diffSpecs(
       list,
@@ -34,7 +34,7 @@ describe('diffSpecs', () => {
     expect(pointers).toEqual(list.map((i) => `/${String(i)}`));
   });
 
-  it('is empty exactly for equal documents', () => {
+  it('diffSpecs is empty exactly for equal documents', () => {
     fc.assert(
       fc.property(fc.jsonValue(), fc.jsonValue(), (a, b) => {
         expect(diffSpecs(a as Json, a as Json)).toEqual([]);

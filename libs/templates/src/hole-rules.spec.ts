@@ -23,7 +23,7 @@ const rulesOf = (scope: Json, rules: Partial<HoleRules>): string[] => {
 };
 
 describe('a hole in a text', () => {
-  it('is refused in the words of the provider that knows the grammar, at the place of the text', () => {
+  it('a hole in a text is refused with the text of the provider that knows the grammar', () => {
     const faultsOfText: HoleRules['faultsOfText'] = ([first]) =>
       first === 'urn:' ? ['`free` reaches into the namespace'] : [];
     const scope = { a: [{ $join: ['urn:', param('free')] }, { $join: ['repo:', param('free')] }] };
@@ -35,15 +35,15 @@ describe("a member that is the author's", () => {
   const isAuthored: HoleRules['isAuthored'] = (key) => key === 'Action';
   const statements = (action: Json): Json => ({ policy: { Statement: [{ Action: [action] }] } });
 
-  it('takes no free parameter at any depth, and takes a listed one', () => {
+  it('a member that is reserved for the author takes no free parameter at any depth, and takes a listed one', () => {
     expect(rulesOf(statements({ $join: ['s3:', param('free')] }), { isAuthored })).toEqual([
-      "MF211 /policy/Statement/0/Action `free` is free, and `Action` has to be the author's; list its values with `enum`",
+      'MF211 /policy/Statement/0/Action `free` is unrestricted and sets `Action`; list its values with `enum`',
     ]);
     expect(rulesOf(statements(param('region')), { isAuthored })).toEqual([]);
     expect(rulesOf(statements({ $join: ['s3:', param('free')] }), {})).toEqual([]);
   });
 
-  it('may be so for what stands beside it', () => {
+  it('a member may be reserved for the author by the members next to it', () => {
     const besideFixed: HoleRules['isAuthored'] = (key, members) =>
       key === 'b' && members.some(([name, node]) => name === 'a' && node.kind === 'fixed');
     expect(rulesOf({ a: 'x', b: param('free') }, { isAuthored: besideFixed })).toHaveLength(1);

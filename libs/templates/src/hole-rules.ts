@@ -34,6 +34,6 @@ export function checkHoles(root: ScopeNode, rules: HoleRules, pointer: string): 
 function authoredFaults(key: string, member: ScopeNode, pointer: string): Finding[] {
   const free = holesOf(member).find(({ rule }) => rule.kind === 'free');
   if (free === undefined) return [];
-  const detail = `\`${free.parameter}\` is free, and \`${key}\` has to be the author's; list its values with \`enum\``;
+  const detail = `\`${free.parameter}\` is unrestricted and sets \`${key}\`; list its values with \`enum\``;
   return [finding('MF211', pointer, detail)];
 }

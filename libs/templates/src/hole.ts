@@ -24,7 +24,7 @@ export function holeRule(parameters: ParameterSchema, name: string): HoleRule | 
   if (members !== undefined) return { kind: 'listed', members };
   const type = schema.type;
   if (type === 'string' || type === 'integer') return { kind: 'free', type };
-  return `\`${name}\` can fill no hole; only texts and whole numbers can`;
+  return `\`${name}\` cannot fill a hole; use a text or a whole number`;
 }
 
 /** Returns the values that the author listed for this parameter, or undefined without a list. */

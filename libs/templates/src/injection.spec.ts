@@ -52,7 +52,7 @@ const rendered = (tenant: string, verb: string, rows: number) => ({
 });
 
 describe('rendering against the corpus of injections', () => {
-  it('renders a harmless request', () => {
+  it('rendering renders a harmless request', () => {
     expect(render(harmless)).toEqual(rendered('acme', 's3:GetObject', 10));
   });
 
@@ -103,7 +103,7 @@ describe('rendering against the corpus of injections', () => {
     ['25 option', '-rf'],
     ['26 spreadsheet formula', '=1+1'],
     ['27 URL', 'https://evil.example'],
-  ])('refuses attack %s', (_, tenant) => {
+  ])('rendering refuses attack %s', (_, tenant) => {
     expect(render({ ...harmless, tenant } as Json)).toBeUndefined();
   });
 
@@ -121,29 +121,31 @@ describe('rendering against the corpus of injections', () => {
     ['22 fraction', { rows: 1.5 }],
     ['22 infinity', { rows: Infinity }],
     ['22 not a number', { rows: NaN }],
-  ])('refuses attack %s', (_, change) => {
+  ])('rendering refuses attack %s', (_, change) => {
     expect(
       render(Object.defineProperties({ ...harmless }, Object.getOwnPropertyDescriptors(change)) as Json),
     ).toBeUndefined();
   });
 
-  it('attack 8: a missing value is refused, never rendered as nothing', () => {
+  it('rendering refuses a missing value (attack 8)', () => {
     for (const name of ['tenant', 'verb', 'rows']) {
       expect(render(Object.fromEntries(Object.entries(harmless).filter(([key]) => key !== name)))).toBeUndefined();
     }
   });
 
-  it('attack 12: a polluted prototype cannot rewrite what is serialised', () => {
+  it('a polluted prototype cannot change a rendered scope (attack 12)', () => {
     const hooked = Array.prototype as { toJSON?: () => unknown };
     hooked.toJSON = () => ['*'];
     try {
-      expect(() => render({ ...harmless, tenant: 'hooked' })).toThrow('a rendered scope left its skeleton');
+      expect(() => render({ ...harmless, tenant: 'hooked' })).toThrow(
+        'the rendered scope does not match the structure of the template',
+      );
     } finally {
       delete hooked.toJSON;
     }
   });
 
-  it('attack 21: an unanchored or explosive pattern never reaches a request', () => {
+  it('a template with an unanchored or explosive pattern is refused before any request (attack 21)', () => {
     const bounded = (pattern: string) => ({
       ...parameters,
       properties: { tenant: { type: 'string', pattern } },
@@ -153,7 +155,7 @@ describe('rendering against the corpus of injections', () => {
     expect(() => compileParameters(bounded('^a|b$')).validate({ tenant: 'ax' })).toThrow(Problem);
   });
 
-  it('attack 23: an edit of the parameters after rendering changes nothing that was rendered', () => {
+  it('an edit of the parameters after rendering changes no rendered scope (attack 23)', () => {
     const request = { ...harmless };
     const scopeThen = render(request);
     request.tenant = 'other';
@@ -174,7 +176,7 @@ describe('rendering, for any parameters', () => {
   const verb = fc.oneof(fc.constantFrom('s3:GetObject', 's3:ListBucket'), fc.string());
   const rows = fc.oneof(fc.integer({ min: -10, max: 2000 }), fc.double());
 
-  it('what is accepted differs from the skeleton at holes only', () => {
+  it('an accepted rendering differs from the skeleton at holes only', () => {
     let accepted = 0;
     fc.assert(
       fc.property(fc.record({ tenant, verb, rows }), (request) => {
@@ -189,7 +191,7 @@ describe('rendering, for any parameters', () => {
     expect(accepted).toBeGreaterThan(0);
   });
 
-  it('a value with one character outside the grammar never passes', () => {
+  it('rendering refuses a value with one character outside the grammar', () => {
     const outside = fc
       .string({ unit: 'binary', minLength: 1, maxLength: 1 })
       .filter((character) => !/[A-Za-z0-9_-]/.test(character));
@@ -201,7 +203,7 @@ describe('rendering, for any parameters', () => {
     );
   });
 
-  it('a segment comes back whole from the text it was joined into', () => {
+  it('rendering keeps a segment whole in the text that joins it', () => {
     const skeleton = compileScope(
       { a: { $join: ['x/', { $param: 'tenant' }, ':', { $param: 'rows' }, '/y'] } },
       template.parameters,

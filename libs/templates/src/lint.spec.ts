@@ -122,22 +122,22 @@ function says(severity: 'error' | 'warning', detail: string): Partial<LintFacts>
 const lint = ({ spec, facts }: Pick<Case, 'spec' | 'facts'>) => lintTemplate(supportReadCases(spec), lintFacts(facts));
 
 describe('lintTemplate', () => {
-  it('has nothing to say against a good template', () => {
+  it('lintTemplate has no finding on a good template', () => {
     expect(lint({})).toEqual([]);
   });
 
-  it.each(cases)('finds $breaks at $at', ({ breaks, at, ...broken }) => {
+  it.each(cases)('lintTemplate finds $breaks at $at', ({ breaks, at, ...broken }) => {
     const found = lint(broken).filter(({ rule }) => rule === breaks);
     expect(found).toEqual([
       { rule: breaks, severity: RULES[breaks as keyof typeof RULES], pointer: at, detail: expect.any(String) },
     ]);
   });
 
-  it('has a case above for every rule', () => {
+  it('lintTemplate has a case above for every rule', () => {
     expect(cases.map(({ breaks }) => breaks)).toEqual(Object.keys(RULES));
   });
 
-  it('lists the same rules and severities as docs/template-rules.md', () => {
+  it('lintTemplate lists the same rules and severities as docs/template-rules.md', () => {
     const page = readFileSync(new URL('../../../docs/template-rules.md', import.meta.url), 'utf8');
     const rows = [...page.matchAll(/^\| *(MF\d{3}) *\| *(error|warning) *\|/gm)].map(([, rule, severity]) => [
       rule,
@@ -146,21 +146,21 @@ describe('lintTemplate', () => {
     expect(Object.fromEntries(rows)).toEqual(RULES);
   });
 
-  it('asks for a connection where the provider works through one, and only there', () => {
+  it('lintTemplate asks for a connection where the provider works through one, and only there', () => {
     const unconnected = { name: 'db', provider: 'postgres', scope: { a: { $param: 'region' } } };
     expect(lint({ spec: { credentials: [unconnected] } }).map(({ rule }) => rule)).toContain('MF302');
     expect(lint({ spec: { credentials: [{ ...unconnected, provider: 'signed-token' }] } })).toEqual([]);
   });
 
   it.each(['a*', 'arn:aws:s3:::*', 'https://*.example', '/*', 'a/*/b', 'secret/+/x', '+', 'tab?e', '*:*', 'a/**'])(
-    'refuses the wildcard in %s',
+    'lintTemplate refuses the wildcard in %s',
     (text) => {
       expect(lint({ spec: withScope({ a: text }) }).map(({ rule }) => rule)).toContain('MF207');
       expect(lint({ spec: withScope({ [text]: 1 }) }).map(({ rule }) => rule)).toContain('MF207');
     },
   );
 
-  it("takes the provider's word on a wildcard before its own rule", () => {
+  it("lintTemplate prefers the provider's judgement on a wildcard to its own rule", () => {
     const remarks = (kind: 'narrowest' | 'below' | 'too-wide') => ({
       readScope: () => [{ path: ['a', 0], kind, detail: 'name the queue' }],
     });
@@ -173,14 +173,14 @@ describe('lintTemplate', () => {
     expect(found('queue/*', 'too-wide')).toEqual([['MF207', '/credentials/0/scope/a/0', 'name the queue']]);
   });
 
-  it('sees a wildcard in any listed value, however many there are', () => {
+  it('lintTemplate sees a wildcard in any listed value, however many there are', () => {
     const members = Array.from({ length: 200 }, (_, i) => `schema${String(i)}`);
     const scope = { a: { $param: 'one' }, b: { $param: 'two' } };
     const many = withProperties({ one: { enum: members }, two: { enum: [...members, '*'] } }, scope);
     expect(lint({ spec: many }).map(({ pointer }) => pointer)).toContain('/credentials/0/scope/b');
   });
 
-  it('shows the provider every combination of listed values, once', () => {
+  it('lintTemplate shows the provider every combination of listed values, once', () => {
     const seen: Json[] = [];
     const properties = {
       one: { enum: ['a', 'b', 'c'] },
@@ -193,7 +193,7 @@ describe('lintTemplate', () => {
     expect(seen).toHaveLength(6);
   });
 
-  it('tries a free parameter with the example of its author', () => {
+  it('lintTemplate tries a free parameter with the example of its author', () => {
     const seen: Json[] = [];
     const id = { type: 'string', pattern: '^zz[0-9]{7}$', examples: ['zz0000001'] };
     const spec = withProperties({ id }, { a: { $param: 'id' } });
@@ -204,17 +204,17 @@ describe('lintTemplate', () => {
   it.each<[string, JsonObject]>([
     ['a step', { type: 'integer', minimum: 1, maximum: 900, multipleOf: 300 }],
     ['a step that is a fraction', { type: 'integer', minimum: 1, maximum: 9, multipleOf: 2.5 }],
-  ])('finds a whole number to try where it has %s', (_, rows) => {
+  ])('lintTemplate finds a whole number to try where it has %s', (_, rows) => {
     expect(lint({ spec: withProperties({ rows }, { a: { $param: 'rows' } }) })).toEqual([]);
   });
 
-  it('refuses a number in a scope that was rounded when it was read', () => {
+  it('lintTemplate refuses a number in a scope that was rounded when it was read', () => {
     const scope = JSON.parse('{"account": 9007199254740993, "share": 0.25}') as JsonObject;
     const [found] = lint({ spec: withScope(scope) }).filter(({ severity }) => severity === 'error');
     expect(found).toMatchObject({ rule: 'MF205', pointer: '/credentials/0/scope/account' });
   });
 
-  it('shows the connection the examples, and the longest rendering that the parameters allow', () => {
+  it('lintTemplate shows the connection the examples, and the longest rendering that the parameters allow', () => {
     const seen: unknown[] = [];
     const properties = {
       one: { enum: ['a', 'bbb'] },
@@ -231,13 +231,13 @@ describe('lintTemplate', () => {
     expect(seen).toContainEqual(['crm', { a: `bbb/${'a'.repeat(12)}`, n: Number.MAX_SAFE_INTEGER }]);
   });
 
-  it('judges a connection by its own traits where it has them', () => {
+  it('lintTemplate judges a connection by its own traits where it has them', () => {
     const traits = { minTtlSeconds: 901, maxTtlSeconds: 1000, revocation: 'expiry-only' as const };
     const found = lint({ facts: { connections: [{ name: 'crm', provider: 'postgres', traits }] } });
     expect(found.map(({ rule }) => rule)).toEqual(['MF304', 'MF305', 'MF308']);
   });
 
-  it('counts the largest rendering, not the example', () => {
+  it('lintTemplate counts the largest rendering, not the example', () => {
     const holes = Array.from({ length: 300 }, () => ({ $param: 'tenant' }));
     const spec = withProperties({ tenant: { type: 'string', maxLength: 64 } }, { a: holes });
     expect(lint({ spec }).map(({ rule }) => rule)).toContain('MF209');

@@ -29,7 +29,9 @@ export function lintTemplate(spec: TaskTemplateSpec, facts: LintFacts): Finding[
   const unused = scopes.every(({ isRead }) => isRead) ? parameters.names.filter((name) => !used.has(name)) : [];
   return [
     ...found,
-    ...unused.map((name) => finding('MF108', below('/parameters/properties', name), 'no scope uses it')),
+    ...unused.map((name) =>
+      finding('MF108', below('/parameters/properties', name), 'no scope uses this parameter; leave it out'),
+    ),
     ...scopes.flatMap(({ findings }) => findings),
   ];
 }

@@ -27,7 +27,7 @@ export function checkParameterSchema(schema: Json, pointer = ''): Finding[] {
   const unsafe = findUnsafe(schema, { maxDepth: 16, maxNodes: 2000 });
   if (unsafe !== undefined) return [finding('MF107', pointer + unsafe.pointer, unsafe.detail)];
   if (!isObject(schema) || schema.type !== 'object') {
-    return [finding('MF101', pointer, 'parameters are an object; write `type: object`')];
+    return [finding('MF101', pointer, 'the parameters must be an object; write `type: object`')];
   }
   const { $schema, ...root } = schema;
   const rules = new ParameterRules();
@@ -74,7 +74,7 @@ class ParameterRules {
 
   private checkStep({ multipleOf }: JsonObject, pointer: string): void {
     if (typeof multipleOf !== 'number' || multipleOf <= Number.MAX_SAFE_INTEGER) return;
-    this.add('MF103', below(pointer, 'multipleOf'), 'use a step under 2^53; a larger one is not kept exactly');
+    this.add('MF103', below(pointer, 'multipleOf'), 'use a step under 2^53; JSON does not keep a larger one exactly');
   }
 
   private checkKeywords(schema: JsonObject, type: string | undefined, pointer: string): void {
@@ -83,7 +83,7 @@ class ParameterRules {
       this.add(
         'MF102',
         below(pointer, keyword),
-        `\`${keyword.slice(0, 64)}\` has no place here; use ${known.join(', ')}`,
+        `\`${keyword.slice(0, 64)}\` is not supported here; use ${known.join(', ')}`,
       );
     }
   }

@@ -25,13 +25,13 @@ const whole = closed(
 );
 
 describe('compileParameters', () => {
-  it('accepts a closed and bounded schema, with or without its dialect', () => {
+  it('compileParameters accepts a closed and bounded schema, with or without its dialect', () => {
     expect(compileParameters(whole).names).toContain('region');
     const dialect = 'https://json-schema.org/draft/2020-12/schema';
     expect(compileParameters({ $schema: dialect, ...whole }).isRequired('region')).toBe(true);
   });
 
-  it('compiles the same schema twice', () => {
+  it('compileParameters compiles the same schema twice', () => {
     expect(compileParameters(whole).names).toEqual(compileParameters(whole).names);
   });
 
@@ -95,13 +95,13 @@ describe('compileParameters', () => {
     ['a step of nothing', closed({ a: { type: 'number', minimum: 0, maximum: 1, multipleOf: 0 } }), 'MF107', ''],
     ['a required name that is not declared', closed({ a: text }, ['b']), 'MF107', ''],
     ['a keyword of the wrong type', closed({ a: { type: 'string', maxLength: 5, minLength: -1 } }), 'MF107', ''],
-  ])('refuses %s', (_, schema, rule, pointer) => {
+  ])('compileParameters refuses %s', (_, schema, rule, pointer) => {
     const { code, errors } = refusalOf(() => compileParameters(schema));
     expect(code).toBe('invalid_template');
     expect(errors.map((error) => [error.detail.slice(0, 5), error.pointer])).toContainEqual([rule, pointer]);
   });
 
-  it('refuses a schema that is nested without end', () => {
+  it('compileParameters refuses a schema that is nested without end', () => {
     let schema: JsonObject = { type: 'string', maxLength: 1 };
     for (let level = 0; level < 40; level += 1) schema = closed({ a: schema });
     expect(refusalOf(() => compileParameters(schema)).errors[0]?.detail).toMatch(/^MF107: nested too deeply/);
@@ -111,7 +111,7 @@ describe('compileParameters', () => {
 describe('ParameterSchema.validate', () => {
   const parameters = compileParameters(whole);
 
-  it('gives back the very value, unfilled and uncoerced', () => {
+  it('ParameterSchema.validate gives back the very value, unfilled and uncoerced', () => {
     const value = { region: 'emea', ticket: '4711', rows: 5, tags: ['a', 'b'], urgent: false, period: { from: 1 } };
     expect(parameters.validate(value)).toBe(value);
   });
@@ -137,23 +137,23 @@ describe('ParameterSchema.validate', () => {
     ['`constructor`', { region: 'emea', constructor: {} }, '/parameters/constructor'],
     ['a list as root', [], '/parameters'],
     ['a text as root', 'emea', '/parameters'],
-  ])('refuses %s', (_, value, pointer) => {
+  ])('ParameterSchema.validate refuses %s', (_, value, pointer) => {
     const { code, errors } = refusalOf(() => parameters.validate(value));
     expect(code).toBe('invalid_parameters');
     expect(errors.map((error) => error.pointer)).toContain(pointer);
   });
 
-  it('does not take an inherited value for a given one', () => {
+  it('ParameterSchema.validate does not take an inherited value for a given one', () => {
     const inherited = Object.create({ region: 'emea' }) as JsonObject;
     expect(refusalOf(() => parameters.validate(inherited)).code).toBe('invalid_parameters');
   });
 
-  it('names what may be given, in lower case and without a final stop', () => {
+  it('ParameterSchema.validate names what may be given, in lower case and without a final stop', () => {
     const { errors } = refusalOf(() => parameters.validate({ region: 'mars' }));
     expect(errors).toEqual([{ pointer: '/parameters/region', detail: 'use one of `emea`, `apac`' }]);
   });
 
-  it('stays short however much is sent', () => {
+  it('ParameterSchema.validate stays short however much is sent', () => {
     const flood = Object.fromEntries(Array.from({ length: 900 }, (_, i) => [`k${String(i)}`, i]));
     expect(refusalOf(() => parameters.validate(flood)).errors).toHaveLength(20);
     const beyond = { ...flood, ...Object.fromEntries(Array.from({ length: 900 }, (_, i) => [`m${String(i)}`, i])) };

@@ -69,7 +69,7 @@ export class ParameterSchema {
     const unsafe = findUnsafe(value, VALUE_BOUNDS);
     const errors = unsafe === undefined ? this.faults(value) : [unsafe];
     if (errors.length === 0 && isObject(value)) return value;
-    throw new Problem('invalid_parameters', 'the parameters do not fit the template', {
+    throw new Problem('invalid_parameters', 'the parameters do not fit the template; change those in `errors`', {
       errors: errors.map(inRequest),
     });
   }

@@ -3,7 +3,7 @@ import { sampleScopes } from './sample-scopes.js';
 import { supportReadCases } from './support-read-cases.fixture.js';
 
 describe('the sample of a scope', () => {
-  it('is one rendering of each credential, with its place', () => {
+  it('the sample of a scope is one rendering of each credential, with its place', () => {
     const [sample, ...others] = sampleScopes(supportReadCases());
     expect(others).toEqual([]);
     expect(sample).toMatchObject({ credential: { name: 'db' }, pointer: '/credentials/0/scope' });
@@ -12,7 +12,7 @@ describe('the sample of a scope', () => {
     });
   });
 
-  it('is left out where the spec does not compile, or no value can be guessed', () => {
+  it('the sample of a scope is left out where the spec does not compile, or no value can be guessed', () => {
     expect(sampleScopes(supportReadCases({ parameters: { type: 'array' } }))).toEqual([]);
     const parameters = {
       type: 'object',

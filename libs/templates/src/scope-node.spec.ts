@@ -16,7 +16,7 @@ const values = { region: 'emea', tenant: 'acme' };
 const filled = { fixed: 'x', list: ['emea', 1], joined: 't/acme' };
 
 describe('isFilled', () => {
-  it('knows what fill makes', () => {
+  it('isFilled knows what fill makes', () => {
     expect(fill(root, values)).toEqual(filled);
     expect(isFilled(root, filled, values)).toBe(true);
     expect(holesOf(root).map(({ parameter }) => parameter)).toEqual(['region', 'tenant']);
@@ -35,7 +35,7 @@ describe('isFilled', () => {
     ['an object for a list', { ...filled, list: { 0: 'emea', 1: 1, length: 2 } }],
     ['a list for the root', [filled]],
     ['nothing', null],
-  ])('sees %s', (_, other) => {
+  ])('isFilled sees %s', (_, other) => {
     expect(isFilled(root, other, values)).toBe(false);
   });
 });

@@ -31,7 +31,7 @@ export function readScope(tree: Json, parameters: ParameterSchema, pointer = '')
   }
   const parser = new ScopeParser(parameters);
   if (!isObject(tree) || '$param' in tree || '$join' in tree) {
-    parser.add('MF202', pointer, 'a scope is an object with at least one fixed key');
+    parser.add('MF202', pointer, 'a scope must be an object with at least one fixed key; add one');
   }
   const root = parser.read(tree, pointer);
   return { root, findings: parser.findings };
@@ -53,7 +53,11 @@ class ScopeParser {
     if (typeof value === 'number') return this.readNumber(value, pointer);
     if (typeof value !== 'object') return { kind: 'fixed', value };
     if (Object.keys(value).length === 0)
-      return this.add('MF204', pointer, 'an empty object or list grants by accident');
+      return this.add(
+        'MF204',
+        pointer,
+        'an empty object or list can grant too much; add a member or leave the key out',
+      );
     if (!isObject(value)) {
       const items = value;
       return { kind: 'list', items: items.map((item, index) => this.read(item, below(pointer, index))) };
@@ -64,7 +68,8 @@ class ScopeParser {
   }
 
   private readText(text: string, pointer: string): ScopeNode {
-    if (text === '') return this.add('MF204', pointer, 'an empty text grants by accident');
+    if (text === '')
+      return this.add('MF204', pointer, 'an empty text can grant too much; write a value or leave the key out');
     if (/\p{C}/u.test(text)) return this.add('MF205', pointer, 'use printable characters only');
     return { kind: 'fixed', value: text };
   }
@@ -72,7 +77,7 @@ class ScopeParser {
   /** Refuses numbers beyond 2^53: JSON parsing has rounded them, so they may name another object. */
   private readNumber(value: number, pointer: string): ScopeNode {
     if (Math.abs(value) <= Number.MAX_SAFE_INTEGER) return { kind: 'fixed', value };
-    return this.add('MF205', pointer, 'a number beyond 2^53 is not kept exactly; write it as a text');
+    return this.add('MF205', pointer, 'JSON does not keep a number beyond 2^53 exactly; write it as a text');
   }
 
   private readMap(value: JsonObject, pointer: string): ScopeNode {
@@ -90,7 +95,11 @@ class ScopeParser {
       if (typeof $param === 'string') return this.readHole($param, pointer);
       if (Array.isArray($join)) return this.readJoin($join as readonly Json[], below(pointer, '$join'));
     }
-    return this.add('MF202', pointer, 'a hole is `{$param: name}` or `{$join: [texts and holes]}` and nothing beside');
+    return this.add(
+      'MF202',
+      pointer,
+      'write a hole as `{$param: name}` or `{$join: [texts and holes]}`, without other keys',
+    );
   }
 
   private readHole(parameter: string, pointer: string): ScopeNode {
@@ -105,7 +114,7 @@ class ScopeParser {
     read.forEach((part, index) => {
       if (typeof part === 'string' || part.rule.kind === 'listed') return;
       if (isFence(read[index - 1], -1) && isFence(read[index + 1], 0)) return;
-      const detail = `keep \`${part.parameter}\` apart with one of / : . , ; @ = # | & on both sides`;
+      const detail = `separate \`${part.parameter}\` with one of / : . , ; @ = # | & on both sides`;
       this.add('MF206', below(pointer, index), detail);
     });
     return { kind: 'join', parts: read };
@@ -113,10 +122,12 @@ class ScopeParser {
 
   private readPart(part: Json, pointer: string): string | Hole {
     const node =
-      isObject(part) && '$join' in part ? this.add('MF202', pointer, 'a join holds no join') : this.read(part, pointer);
+      isObject(part) && '$join' in part
+        ? this.add('MF202', pointer, 'a join cannot contain a join; write its parts out')
+        : this.read(part, pointer);
     if (node.kind === 'hole') return node;
     if (node.kind === 'fixed' && typeof node.value === 'string') return node.value;
-    this.add('MF202', pointer, 'a join holds texts and holes only');
+    this.add('MF202', pointer, 'a join may contain only texts and holes; use those');
     return '';
   }
 }

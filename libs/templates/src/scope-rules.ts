@@ -25,12 +25,12 @@ export function checkRenderings(
 ): Finding[] {
   const skeleton = new ScopeSkeleton(root);
   if (skeleton.largestBytes > MAX_SCOPE_BYTES) {
-    const detail = `it can grow to ${String(skeleton.largestBytes)} bytes; keep it under ${String(MAX_SCOPE_BYTES)}`;
+    const detail = `the scope can grow to ${String(skeleton.largestBytes)} bytes; keep it under ${String(MAX_SCOPE_BYTES)}`;
     return [finding('MF209', pointer, detail)];
   }
   const { parameters: examples, unknown } = exampleParameters(skeleton.parameters, parameters);
   const found = unknown.map((name) => {
-    const detail = `no value of \`${name}\` could be guessed; give \`examples\` so that the scope can be tried`;
+    const detail = `the linter found no sample value for \`${name}\`; give \`examples\`, so that it can test the scope`;
     return finding('MF307', below('/parameters/properties', name), detail);
   });
   for (const example of examples) {
@@ -79,8 +79,8 @@ function findWildcards(value: Json | undefined, remarks: Remarks, pointer: strin
 function checkText(text: string, pointer: string, remark?: ScopeRemarkFact): Finding[] {
   if (!WILDCARD.test(text) || remark?.kind === 'narrowest') return [];
   if (remark?.kind === 'below' || (remark === undefined && FINAL_WILDCARD.test(text)))
-    return [finding('MF208', pointer, 'grants everything below; name the things if you can')];
-  const detail = remark?.detail ?? 'name the thing; a wildcard may only end a text, as `/*` after a fixed name';
+    return [finding('MF208', pointer, 'this wildcard grants everything below it; name the resources if you can')];
+  const detail = remark?.detail ?? 'name the resource; a wildcard may only end a text, as `/*` after a fixed name';
   return [finding('MF207', pointer, detail)];
 }
 

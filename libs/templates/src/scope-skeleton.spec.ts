@@ -54,19 +54,19 @@ describe('compileScope', () => {
     ['a free hole glued to text after', { a: { $join: [{ $param: 'tenant' }, 'x'] } }, 'MF206', '/a/$join/0'],
     ['a free hole before a wildcard', { a: { $join: ['crm/', { $param: 'tenant' }, '*'] } }, 'MF206', '/a/$join/1'],
     ['two holes side by side', { a: { $join: [{ $param: 'tenant' }, { $param: 'region' }] } }, 'MF206', '/a/$join/0'],
-  ])('refuses %s', (_, tree, rule, pointer) => {
+  ])('compileScope refuses %s', (_, tree, rule, pointer) => {
     const { code, errors } = refusalOf(() => compileScope(tree, parameters));
     expect(code).toBe('invalid_template');
     expect(errors.map((error) => [error.detail.slice(0, 5), error.pointer])).toContainEqual([rule, pointer]);
   });
 
-  it('refuses a tree that is nested without end', () => {
+  it('compileScope refuses a tree that is nested without end', () => {
     let tree: Json = 'leaf';
     for (let level = 0; level < 40; level += 1) tree = { a: tree };
     expect(refusalOf(() => compileScope(tree, parameters)).errors[0]?.detail).toMatch(/^MF209/);
   });
 
-  it('lists every fault of a tree at once', () => {
+  it('compileScope lists every fault of a tree at once', () => {
     expect(refusalOf(() => compileScope({ a: null, b: [], c: '' }, parameters)).errors).toHaveLength(3);
   });
 });
@@ -82,12 +82,12 @@ describe('ScopeSkeleton.render', () => {
     ['a join that ends in its hole', { a: { $join: ['rows/', { $param: 'row' }] } }, { a: 'rows/7' }],
     ['a listed hole glued to text', { a: { $join: ['crm_', { $param: 'region' }] } }, { a: 'crm_emea' }],
     ['fixed values of every kind', { a: ['x', 1, false, { b: 'y' }] }, { a: ['x', 1, false, { b: 'y' }] }],
-  ])('fills %s', (_, tree, scope) => {
+  ])('ScopeSkeleton.render fills %s', (_, tree, scope) => {
     const rendered = compileScope(tree, parameters).render(values);
     expect(rendered).toEqual({ scope, digest: digestOf(scope) });
   });
 
-  it('gives one digest for one content, and another for another', () => {
+  it('ScopeSkeleton.render gives one digest for one content, and another for another', () => {
     const render = (tree: Json) => compileScope(tree, parameters).render(values).digest;
     expect(render({ a: 1, b: { $param: 'region' } })).toBe(render({ b: 'emea', a: 1 }));
     expect(render({ a: { $param: 'region' } })).not.toBe(render({ a: 'apac' }));
@@ -98,29 +98,29 @@ describe('ScopeSkeleton.render', () => {
     ['is empty', ''],
     ['is null', null],
     ['is of another type', 7],
-  ])('points at a parameter that %s, even when nobody validated it', (_, tenant) => {
+  ])('ScopeSkeleton.render points at a parameter that %s, even when nobody validated it', (_, tenant) => {
     const { code, errors } = refusalOf(() => compileScope({ a: { $param: 'tenant' } }, parameters).render({ tenant }));
     expect([code, errors[0]?.pointer]).toEqual(['invalid_parameters', '/parameters/tenant']);
   });
 
-  it('refuses a negative number in a free hole', () => {
+  it('ScopeSkeleton.render refuses a negative number in a free hole', () => {
     const skeleton = compileScope({ a: { $param: 'row' } }, parameters);
     expect(refusalOf(() => skeleton.render({ row: -1 })).errors[0]?.detail).toBe('use a whole number from 0');
   });
 
-  it('takes no inherited value', () => {
+  it('ScopeSkeleton.render takes no inherited value', () => {
     const skeleton = compileScope({ a: { $param: 'region' } }, parameters);
     const inherited = Object.create({ region: 'emea' }) as JsonObject;
     expect(refusalOf(() => skeleton.render(inherited)).code).toBe('invalid_parameters');
   });
 
-  it('gives each caller a tree of its own', () => {
+  it('ScopeSkeleton.render gives each caller a tree of its own', () => {
     const skeleton = compileScope({ a: ['x'] }, parameters);
     (skeleton.render({}).scope.a as string[]).push('*');
     expect(skeleton.render({}).scope).toEqual({ a: ['x'] });
   });
 
-  it('refuses a scope over 16 KiB and trims nothing', () => {
+  it('ScopeSkeleton.render refuses a scope over 16 KiB and trims nothing', () => {
     const tree = { a: 'x'.repeat(16_370), b: { $param: 'region' } };
     expect(refusalOf(() => compileScope(tree, parameters).render(values)).code).toBe('invalid_parameters');
     const skeleton = compileScope({ ...tree, a: 'x'.repeat(16_300) }, parameters);

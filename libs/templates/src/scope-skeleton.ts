@@ -70,7 +70,7 @@ export class ScopeSkeleton {
       else errors.push({ pointer: parameterPointer(parameter), detail: describeHole(rule) });
     }
     if (errors.length === 0) return values;
-    throw new Problem('invalid_parameters', 'a parameter does not fit where the template puts it', { errors });
+    throw new Problem('invalid_parameters', 'a parameter does not fit its place in the scope; change it', { errors });
   }
 
   private serialise(values: HoleValues): SerialisedScope {
@@ -78,10 +78,14 @@ export class ScopeSkeleton {
     const bytes = Buffer.byteLength(text);
     if (bytes > MAX_SCOPE_BYTES) {
       const most = String(MAX_SCOPE_BYTES);
-      throw new Problem('invalid_parameters', `the scope takes ${String(bytes)} bytes; at most ${most} are allowed`);
+      throw new Problem(
+        'invalid_parameters',
+        `the scope has ${String(bytes)} bytes; use shorter parameters, for at most ${most}`,
+      );
     }
     const scope = JSON.parse(text) as Json;
-    if (!isFilled(this.root, scope, values)) throw new Problem('internal', 'a rendered scope left its skeleton');
+    if (!isFilled(this.root, scope, values))
+      throw new Problem('internal', 'the rendered scope does not match the structure of the template');
     return { text, digest: digestOf(scope) };
   }
 }

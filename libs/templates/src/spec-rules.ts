@@ -16,7 +16,7 @@ export function checkSpec(spec: TaskTemplateSpec): Finding[] {
     found.push(finding('MF003', '/review/everyDays', `review at least every ${String(LONG_REVIEW_DAYS)} days`));
   }
   if (spec.quota.uses !== undefined) {
-    found.push(finding('MF004', '/quota/uses', 'uses are recorded; no enforcement point counts them yet'));
+    found.push(finding('MF004', '/quota/uses', 'Mayfly records uses, but no enforcement point counts them yet'));
   }
   return found;
 }

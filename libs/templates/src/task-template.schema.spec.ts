@@ -11,7 +11,7 @@ function refusedPlaces(changes: object): string[] {
 }
 
 describe('TaskTemplateSpecSchema', () => {
-  it('accepts a whole template and changes nothing in it', () => {
+  it('TaskTemplateSpecSchema accepts a whole template and changes nothing in it', () => {
     const spec = supportReadCases({
       heartbeat: { timeoutSeconds: 30 },
       quota: { tasksPerMinute: 1, concurrentTasks: 1, uses: 1 },
@@ -53,12 +53,15 @@ describe('TaskTemplateSpecSchema', () => {
     ],
     ['two credentials of one name', { credentials: [credential, credential] }, 'credentials.1.name'],
     ['a scope that is a text', { credentials: [{ ...credential, scope: '*' }] }, 'credentials.0.scope'],
-  ])('refuses %s', (_, changes, place) => {
+  ])('TaskTemplateSpecSchema refuses %s', (_, changes, place) => {
     expect(refusedPlaces(changes)).toContain(place);
   });
 
-  it.each(['conditions', 'approval', 'delivery', 'lifetme'])('refuses the unknown key %s', (key) => {
-    const parsed = TaskTemplateSpecSchema.safeParse({ ...supportReadCases(), [key]: {} });
-    expect(parsed.error?.issues[0]).toMatchObject({ code: 'unrecognized_keys', keys: [key] });
-  });
+  it.each(['conditions', 'approval', 'delivery', 'lifetme'])(
+    'TaskTemplateSpecSchema refuses the unknown key %s',
+    (key) => {
+      const parsed = TaskTemplateSpecSchema.safeParse({ ...supportReadCases(), [key]: {} });
+      expect(parsed.error?.issues[0]).toMatchObject({ code: 'unrecognized_keys', keys: [key] });
+    },
+  );
 });

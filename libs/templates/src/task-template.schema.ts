@@ -67,7 +67,10 @@ export const TaskTemplateSpecSchema = z
     heartbeat: z.strictObject({ timeoutSeconds: between(5, 3_600) }).optional(),
     credentials: CredentialsSchema,
   })
-  .refine((spec) => spec.owner !== spec.backupOwner, { path: ['backupOwner'], error: 'name another than `owner`' });
+  .refine((spec) => spec.owner !== spec.backupOwner, {
+    path: ['backupOwner'],
+    error: 'name another owner than `owner`',
+  });
 
 export type TaskTemplateSpec = z.infer<typeof TaskTemplateSpecSchema>;
 export type TemplateCredential = TaskTemplateSpec['credentials'][number];

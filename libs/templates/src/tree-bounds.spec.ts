@@ -9,7 +9,7 @@ describe('findUnsafe', () => {
     ['three levels', { a: { b: [1] } }],
     ['as many values as allowed', [1, 2, 3, 4, 5]],
     ['an object without a prototype', Object.assign(Object.create(null) as object, { a: 1 })],
-  ])('accepts %s', (_, value) => {
+  ])('findUnsafe accepts %s', (_, value) => {
     expect(findUnsafe(value, bounds)).toBeUndefined();
   });
 
@@ -26,11 +26,11 @@ describe('findUnsafe', () => {
     ['NUL in a key', { a: { 'b\u0000': 1 } }, '/a'],
     ['a function', { a: () => 1 }, '/a'],
     ['an object of a class', { a: new Date(0) }, '/a'],
-  ])('points at %s', (_, value, pointer) => {
+  ])('findUnsafe points at %s', (_, value, pointer) => {
     expect(findUnsafe(value, bounds)?.pointer).toBe(pointer);
   });
 
-  it('answers for a tree far deeper than the stack', () => {
+  it('findUnsafe answers for a tree far deeper than the stack', () => {
     const deep = JSON.parse('['.repeat(5_000) + ']'.repeat(5_000)) as unknown;
     expect(findUnsafe(deep, { maxDepth: 16, maxNodes: 100_000 })?.detail).toMatch(/nested too deeply/);
   });

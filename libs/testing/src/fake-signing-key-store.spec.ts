@@ -8,7 +8,7 @@ signingKeyStoreSuite(() => {
 });
 
 describe('FakeSigningKeyStore', () => {
-  it('is unavailable when it is down', async () => {
+  it('FakeSigningKeyStore is unavailable when it is down', async () => {
     const store = new FakeSigningKeyStore();
     store.down = true;
     await expect(store.list()).rejects.toMatchObject({ code: 'unavailable' });

@@ -24,7 +24,7 @@ export class FakeSigningKeyStore implements SigningKeyStore {
     this.answer();
     if (this.own.at(-1)?.kid !== expectedNewestKid) return false;
     if ([...this.rows.values()].flat().some(({ kid }) => kid === key.kid)) {
-      throw new Problem('unavailable', 'the database did not take the change; try again');
+      throw new Problem('unavailable', 'the database did not commit the change; try again');
     }
     this.plant(...this.own, key);
     return true;

@@ -42,7 +42,7 @@ export class FakeTaskRows implements TaskScene {
 
   /** Throws `unavailable` while the database is down. */
   answer(): void {
-    if (this.down) throw new Problem('unavailable', 'the database did not take the change; try again');
+    if (this.down) throw new Problem('unavailable', 'the database did not commit the change; try again');
   }
 
   /**

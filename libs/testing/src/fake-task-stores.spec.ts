@@ -14,7 +14,7 @@ describe('the fakes', () => {
 });
 
 describe('FakeTaskStores', () => {
-  it('are unavailable while the database is down', async () => {
+  it('the fake task stores are unavailable while the database is down', async () => {
     const { issuance, closing, tasks, scene } = new FakeTaskStores();
     const intent = taskIntent(scene.clock);
     scene.down = true;
@@ -25,7 +25,7 @@ describe('FakeTaskStores', () => {
     await expect(tasks.find(intent.task.id)).rejects.toMatchObject(unavailable);
   });
 
-  it('write nothing when the audit entry cannot be written', async () => {
+  it('FakeTaskStores write nothing when the audit entry cannot be written', async () => {
     const { issuance, scene } = new FakeTaskStores();
     const intent = taskIntent(scene.clock);
     await declareFor(scene, intent);

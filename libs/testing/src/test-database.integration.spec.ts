@@ -22,7 +22,7 @@ describe('the test PostgreSQL', () => {
     await Promise.all([first.drop(), second.drop()]);
   });
 
-  it('gives each spec a database of its own, owned by a role that is no superuser', async () => {
+  it('the test PostgreSQL gives each spec a database of its own, owned by a role that is no superuser', async () => {
     await query(first.url, 'CREATE TABLE only_here ()');
     expect(await query(second.url, "SELECT to_regclass('only_here') AS found")).toEqual([{ found: null }]);
     expect(await query(first.url, 'SELECT rolsuper FROM pg_roles WHERE rolname = current_user')).toEqual([
@@ -33,7 +33,7 @@ describe('the test PostgreSQL', () => {
     ]);
   });
 
-  it('drops a database that still has a session', async () => {
+  it('the test PostgreSQL drops a database that still has a session', async () => {
     const database = await postgres.createDatabase();
     const session = new pg.Client({ connectionString: database.url });
     const ended = new Promise((resolve) => session.on('error', resolve));
@@ -43,7 +43,7 @@ describe('the test PostgreSQL', () => {
     await expect(query(database.url, 'SELECT 1')).rejects.toMatchObject({ code: '3D000' });
   });
 
-  it('is gone, with its directory, after the test process was killed', async () => {
+  it('the test PostgreSQL is gone, with its directory, after the test process was killed', async () => {
     const loader = fileURLToPath(new URL('../../../tools/run-typescript.mjs', import.meta.url));
     const module = JSON.stringify(new URL('./test-database.ts', import.meta.url).href);
     const code = `import { startTestPostgres } from ${module}; await startTestPostgres(); process.kill(process.pid, 'SIGKILL');`;

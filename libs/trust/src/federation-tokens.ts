@@ -57,10 +57,10 @@ export class FederationTokens {
   private mustBeFillable({ audience, subject, lifetimeSeconds, claims = {} }: FederationTokenOrder): void {
     const longest = Math.min(LONGEST_LIFETIME_SECONDS, this.ring.options.longestTokenSeconds);
     if (!Number.isInteger(lifetimeSeconds) || lifetimeSeconds < 1 || lifetimeSeconds > longest) {
-      throw new Problem('internal', `a federation token lives for 1 to ${String(longest)} s; ask for that`);
+      throw new Problem('internal', `a federation token lives for 1 to ${String(longest)} s; use such a lifetime`);
     }
     if (audience === '' || subject === '') {
-      throw new Problem('internal', 'a federation token is for one audience and about one subject; name both');
+      throw new Problem('internal', 'a federation token needs one audience and one subject; name both');
     }
     const registered = Object.keys(claims).filter((name) => REGISTERED_CLAIMS.has(name));
     if (registered.length > 0) {

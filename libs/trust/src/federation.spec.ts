@@ -37,7 +37,7 @@ beforeEach(() => {
 });
 
 describe('a federation token', () => {
-  it('says who for whom and how long, and another implementation verifies it with the JWKS', async () => {
+  it('a federation token says who for whom and how long, and another implementation verifies it with the JWKS', async () => {
     const claims = { task_id: 'tsk_1', 'https://aws.amazon.com/tags': { principal_tags: { template: ['t'] } } };
     const token = await tokens.issue({ ...ORDER, claims });
     const { payload, protectedHeader } = await jwtVerify(token, keysOf(federation), {
@@ -50,22 +50,22 @@ describe('a federation token', () => {
     });
   });
 
-  it('has an id of its own', async () => {
+  it('a federation token has an id of its own', async () => {
     expect(await tokens.issue(ORDER)).not.toBe(await tokens.issue(ORDER));
   });
 
-  it.each([1, 3_600])('may live for %d s', async (lifetimeSeconds) => {
+  it.each([1, 3_600])('a federation token may live for %d s', async (lifetimeSeconds) => {
     await expect(tokens.issue({ ...ORDER, lifetimeSeconds })).resolves.toMatch(/^ey/);
   });
 
   it.each([0, -1, 3_601, 1.5, Number.NaN, Number.POSITIVE_INFINITY])(
-    'may not live for %d s',
+    'a federation token may not live for %d s',
     async (lifetimeSeconds) => {
       await expect(tokens.issue({ ...ORDER, lifetimeSeconds })).rejects.toMatchObject({ code: 'internal' });
     },
   );
 
-  it('may not outlive the publication of its key', async () => {
+  it('a federation token may not outlive the publication of its key', async () => {
     const ring = new KeyRing(federationStore, sealer, clock, { longestTokenSeconds: 600 });
     await ring.load();
     const short = new FederationTokens(ring, clock, ISSUER);
@@ -73,18 +73,21 @@ describe('a federation token', () => {
     await expect(short.issue({ ...ORDER, lifetimeSeconds: 600 })).resolves.toMatch(/^ey/);
   });
 
-  it.each(['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti'])('does not let its order set `%s`', async (name) => {
-    for (const value of ['x', null, undefined]) {
-      const claims: JsonObject = { task_id: 'tsk_1', [name]: value };
-      await expect(tokens.issue({ ...ORDER, claims })).rejects.toMatchObject({ code: 'internal' });
-    }
-  });
+  it.each(['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti'])(
+    'a federation token does not let its order set `%s`',
+    async (name) => {
+      for (const value of ['x', null, undefined]) {
+        const claims: JsonObject = { task_id: 'tsk_1', [name]: value };
+        await expect(tokens.issue({ ...ORDER, claims })).rejects.toMatchObject({ code: 'internal' });
+      }
+    },
+  );
 
-  it.each(['audience', 'subject'])('needs its %s', async (member) => {
+  it.each(['audience', 'subject'])('a federation token needs its %s', async (member) => {
     await expect(tokens.issue({ ...ORDER, [member]: '' })).rejects.toMatchObject({ code: 'internal' });
   });
 
-  it('is not issued while no key is ready', async () => {
+  it('a federation token is not issued while no key is ready', async () => {
     const empty = new KeyRing(new FakeSigningKeyStore('federation'), sealer, clock);
     const later = new FederationTokens(empty, clock, ISSUER);
     await expect(later.issue(ORDER)).rejects.toMatchObject({ code: 'unavailable' });
@@ -92,21 +95,21 @@ describe('a federation token', () => {
     await expect(later.issue(ORDER)).resolves.toMatch(/^ey/);
   });
 
-  it('is not issued with a key that another replica may have replaced', async () => {
+  it('a federation token is not issued with a key that another replica may have replaced', async () => {
     now = addSeconds(START, 660);
     await expect(tokens.issue(ORDER)).rejects.toMatchObject({ code: 'unavailable' });
   });
 });
 
 describe('federation keys', () => {
-  it('are RSA of 2,048 bits, and published without a private member', () => {
+  it('federation keys are RSA of 2,048 bits, and published without a private member', () => {
     const [jwk] = federation.jwks().keys;
     expect(Object.keys(jwk!).toSorted()).toEqual(['alg', 'e', 'kid', 'kty', 'n', 'use']);
     expect(jwk).toMatchObject({ kty: 'RSA', alg: 'RS256', use: 'sig', e: 'AQAB' });
     expect(Buffer.from(jwk!.n ?? '', 'base64url')).toHaveLength(256);
   });
 
-  it('are published as long before they sign as a verifier may not know them, however long they took to make', async () => {
+  it('federation keys are published as long before they sign as a verifier may not know them, however long they took to make', async () => {
     const published: Date[] = [];
     const store = new (class extends FakeSigningKeyStore {
       override add(...args: Parameters<FakeSigningKeyStore['add']>): Promise<boolean> {
@@ -124,7 +127,7 @@ describe('federation keys', () => {
     expect(next!.activeFrom).toEqual(addSeconds(published[1]!, 660));
   });
 
-  it('and access keys are published apart', () => {
+  it('federation keys and access keys are published separately', () => {
     const kids = (ring: KeyRing) => ring.jwks().keys.map(({ kid }) => kid);
     expect(kids(access)).toHaveLength(1);
     expect(kids(federation)).toHaveLength(1);
@@ -132,7 +135,7 @@ describe('federation keys', () => {
     expect(access.find(federation.signer().kid)).toBeUndefined();
   });
 
-  it('show no private half anywhere: row, ring, JWKS, tokens, problem', async () => {
+  it('federation keys show no private half anywhere: row, ring, JWKS, tokens, problem', async () => {
     const [row] = await federationStore.list();
     const foreign = new KeyRing(federationStore, new Sealer({ current: randomBytes(32).toString('hex') }), clock);
     const problem: unknown = await foreign.load().catch((error: unknown) => error);
@@ -166,18 +169,18 @@ describe('the two kinds of keys', () => {
   const claims = { iss: expected.issuer, aud: ORDER.audience, sub: ORDER.subject, exp: NOW + 300 };
   const verifier = new TokenVerifier(access, clock);
 
-  it('do not stand in for each other', () => {
+  it('the two kinds of keys do not stand in for each other', () => {
     expect(() => new TokenVerifier(federation, clock)).toThrow('for federation, not for access');
     expect(() => new TokenSigner(federation, clock)).toThrow('for federation, not for access');
     expect(() => new FederationTokens(access, clock, ISSUER)).toThrow('for access, not for federation');
   });
 
-  it('have algorithms of their own', () => {
-    expect(() => new KeyRing(federationStore, sealer, clock, { algorithm: 'ES256' })).toThrow('choose another');
-    expect(() => new KeyRing(accessStore, sealer, clock, { algorithm: 'RS256' })).toThrow('choose another');
+  it('the two kinds of keys have algorithms of their own', () => {
+    expect(() => new KeyRing(federationStore, sealer, clock, { algorithm: 'ES256' })).toThrow('use another');
+    expect(() => new KeyRing(accessStore, sealer, clock, { algorithm: 'RS256' })).toThrow('use another');
   });
 
-  it('do not verify one another: an access token is nothing to who trusts the federation', async () => {
+  it('a verifier of federation tokens refuses an access token', async () => {
     const token = await new TokenSigner(access, clock).sign('at+jwt', { ...claims, iss: ISSUER });
     await expect(jwtVerify(token, keysOf(access), { issuer: ISSUER, currentDate: START })).resolves.toBeDefined();
     await expect(jwtVerify(token, keysOf(federation), { issuer: ISSUER, currentDate: START })).rejects.toMatchObject({
@@ -185,7 +188,7 @@ describe('the two kinds of keys', () => {
     });
   });
 
-  it('do not verify one another: a federation token is no access token, whatever it claims to be', async () => {
+  it('a verifier of access tokens refuses a federation token with any claims', async () => {
     const good = await new TokenSigner(access, clock).sign('at+jwt', claims);
     expect(await verifier.verify(good, expected)).toEqual(claims);
     const { privateKey } = federation.signer();
@@ -203,14 +206,17 @@ describe('the two kinds of keys', () => {
   it.each([
     ['federation', 'access'],
     ['access', 'federation'],
-  ] as const)('cannot be swapped in the database: a key moved from %s to %s does not open', async (from, to) => {
-    const source = new FakeSigningKeyStore(from);
-    await new KeyRing(source, sealer, clock).rotateIfDue();
-    const target = new FakeSigningKeyStore(to);
-    target.plant(...(await source.list()));
-    const ring = new KeyRing(target, sealer, clock);
-    await expect(ring.load()).rejects.toMatchObject({ code: 'internal' });
-    expect(() => ring.jwks()).toThrow('no signing key is ready');
-    expect(() => ring.signer()).toThrow('no signing key is ready');
-  });
+  ] as const)(
+    'the two kinds of keys cannot be swapped in the database: a key moved from %s to %s does not open',
+    async (from, to) => {
+      const source = new FakeSigningKeyStore(from);
+      await new KeyRing(source, sealer, clock).rotateIfDue();
+      const target = new FakeSigningKeyStore(to);
+      target.plant(...(await source.list()));
+      const ring = new KeyRing(target, sealer, clock);
+      await expect(ring.load()).rejects.toMatchObject({ code: 'internal' });
+      expect(() => ring.jwks()).toThrow('no signing key is ready; try again later');
+      expect(() => ring.signer()).toThrow('no signing key is ready; try again later');
+    },
+  );
 });

@@ -66,12 +66,12 @@ const RSA_JWS = [
 ].join('');
 
 describe('a compact JWS', () => {
-  it('is signed byte for byte as in RFC 8037 A.4', async () => {
+  it('a compact JWS is signed byte for byte as in RFC 8037 A.4', async () => {
     const key = createPrivateKey({ key: ED25519, format: 'jwk' });
     expect(await signJws({ alg: 'EdDSA' }, 'Example of Ed25519 signing', key)).toBe(ED25519_JWS);
   });
 
-  it('is signed byte for byte as in RFC 7515 A.2', async () => {
+  it('a compact JWS is signed byte for byte as in RFC 7515 A.2', async () => {
     const key = createPrivateKey({ key: RSA, format: 'jwk' });
     expect(await signJws({ alg: 'RS256' }, RSA_PAYLOAD, key)).toBe(RSA_JWS);
   });
@@ -79,7 +79,7 @@ describe('a compact JWS', () => {
   it.each([
     ['RFC 8037 A.4', 'EdDSA' as const, ED25519_JWS, { kty: 'OKP', crv: 'Ed25519', x: ED25519.x }],
     ['RFC 7515 A.3', 'ES256' as const, P256_JWS, P256],
-  ])('verifies the vector of %s and no other signature', async (_name, alg, text, jwk) => {
+  ])('a compact JWS verifies the vector of %s and no other signature', async (_name, alg, text, jwk) => {
     const key = createPublicKey({ key: jwk, format: 'jwk' });
     const jws = decodeJws(text);
     if (jws === undefined) throw new Error('the vector does not decode');
@@ -91,7 +91,7 @@ describe('a compact JWS', () => {
     }
   });
 
-  it('of ES256 is understood by another implementation', async () => {
+  it('a compact JWS of ES256 verifies with another implementation', async () => {
     const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
     const { payload } = await compactVerify(await signJws({ alg: 'ES256' }, 'grüße', privateKey), publicKey);
     expect(Buffer.from(payload).toString()).toBe('grüße');
@@ -111,17 +111,17 @@ describe('a compact JWS', () => {
     ['a header that is no JSON', ED25519_JWS.replace(/^[^.]+/, 'e30x')],
     ['a header that is an array', ED25519_JWS.replace(/^[^.]+/, 'W10')],
     ['a header that is null', ED25519_JWS.replace(/^[^.]+/, 'bnVsbA')],
-  ])('does not decode with %s', (_name, text) => {
+  ])('a compact JWS does not decode with %s', (_name, text) => {
     expect(decodeJws(text)).toBeUndefined();
   });
 });
 
 describe('a JWK thumbprint', () => {
-  it('is the one of RFC 8037 A.3', () => {
+  it('a JWK thumbprint is the one of RFC 8037 A.3', () => {
     expect(thumbprint(ED25519)).toBe('kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k');
   });
 
-  it('of an RSA key is the one of RFC 7638 §3.1', () => {
+  it('a JWK thumbprint of an RSA key is the one of RFC 7638 §3.1', () => {
     const n = [
       '0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMst',
       'n64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajr',

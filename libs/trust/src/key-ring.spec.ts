@@ -30,7 +30,7 @@ describe('a key ring', () => {
   it.each([
     ['EdDSA' as const, { kty: 'OKP', crv: 'Ed25519' }],
     ['ES256' as const, { kty: 'EC', crv: 'P-256' }],
-  ])('publishes an %s key without its private part', async (algorithm, members) => {
+  ])('a key ring publishes an %s key without its private part', async (algorithm, members) => {
     const ring = new World().ring({ algorithm });
     expect(await ring.rotateIfDue()).toBe(true);
     const [jwk] = ring.jwks().keys;
@@ -38,14 +38,14 @@ describe('a key ring', () => {
     expect(jwk).not.toHaveProperty('d');
   });
 
-  it('signs with the first key at once', async () => {
+  it('a key ring signs with the first key at once', async () => {
     const world = new World();
     const ring = world.ring();
     await ring.rotateIfDue();
     expect(ring.signer().activeFrom).toEqual(START);
   });
 
-  it('publishes the next key for the time that it may be unknown, then signs with it', async () => {
+  it('a key ring publishes the next key for the time that it may be unknown, then signs with it', async () => {
     const world = new World();
     const ring = world.ring();
     await ring.rotateIfDue();
@@ -66,7 +66,7 @@ describe('a key ring', () => {
     expect(ring.signer().kid).not.toBe(first);
   });
 
-  it('withdraws a key when the last token under it is dead to the slowest clock', async () => {
+  it('a key ring withdraws a key when the last token under it is dead to the slowest clock', async () => {
     const world = new World();
     const ring = world.ring({ longestTokenSeconds: 900, skewSeconds: 30 });
     await ring.rotateIfDue();
@@ -84,7 +84,7 @@ describe('a key ring', () => {
     expect(await world.store.list()).toHaveLength(2);
   });
 
-  it('gets one key when many replicas start or rotate together', async () => {
+  it('a key ring gets one key when many replicas start or rotate together', async () => {
     const world = new World();
     const rings = Array.from({ length: 8 }, () => world.ring());
     for (const [seconds, kids] of [
@@ -99,7 +99,7 @@ describe('a key ring', () => {
     }
   });
 
-  it('keeps signing after a long rest while the overdue key is being published', async () => {
+  it('a key ring keeps signing after a long rest while the overdue key is being published', async () => {
     const world = new World();
     const ring = world.ring();
     await ring.rotateIfDue();
@@ -112,13 +112,13 @@ describe('a key ring', () => {
     expect(ring.signer().kid).not.toBe(first);
   });
 
-  it('does not sign before it has a key, nor when another replica may have rotated unseen', async () => {
+  it('a key ring does not sign before it has a key, nor when another replica may have rotated unseen', async () => {
     const world = new World();
     const ring = world.ring();
-    expect(() => ring.signer()).toThrow('no signing key is ready');
+    expect(() => ring.signer()).toThrow('no signing key is ready; try again later');
     await ring.load();
-    expect(() => ring.signer()).toThrow('no signing key is ready');
-    expect(() => ring.jwks()).toThrow('no signing key is ready');
+    expect(() => ring.signer()).toThrow('no signing key is ready; try again later');
+    expect(() => ring.jwks()).toThrow('no signing key is ready; try again later');
     await ring.rotateIfDue();
 
     world.store.down = true;
@@ -126,11 +126,11 @@ describe('a key ring', () => {
     await expect(ring.load()).rejects.toMatchObject({ code: 'unavailable' });
     expect(ring.signer().activeFrom).toEqual(START);
     world.after(LEAD);
-    expect(() => ring.signer()).toThrow('no signing key is ready');
+    expect(() => ring.signer()).toThrow('no signing key is ready; try again later');
     expect(ring.jwks().keys).toHaveLength(1);
   });
 
-  it('refuses to rotate faster than it can publish', () => {
+  it('a key ring refuses to rotate faster than it can publish', () => {
     const world = new World();
     expect(() => world.ring({ rotateAfterSeconds: LEAD })).toThrow('rotate less often');
     expect(() => world.ring({ rotateAfterSeconds: LEAD + 1 })).not.toThrow();
@@ -145,7 +145,7 @@ describe('a stored signing key', () => {
     return row;
   };
 
-  it('does not open without the sealing key, and opens with it among the previous ones', async () => {
+  it('a stored signing key does not open without the sealing key, and opens with it among the previous ones', async () => {
     const world = new World();
     await stored(world);
     const next = randomBytes(32).toString('hex');
@@ -159,7 +159,7 @@ describe('a stored signing key', () => {
     expect(ring.signer().activeFrom).toEqual(START);
   });
 
-  it('needs its sealing key only as long as it is published', async () => {
+  it('a stored signing key needs its sealing key only as long as it is published', async () => {
     const world = new World();
     const old = randomBytes(32).toString('hex');
     const next = randomBytes(32).toString('hex');
@@ -175,13 +175,13 @@ describe('a stored signing key', () => {
     expect(ring.signer().activeFrom).toEqual(addSeconds(START, 30 * DAY));
   });
 
-  it('that was planted by someone without the sealing key is not published', async () => {
+  it('a stored signing key that was planted by someone without the sealing key is not published', async () => {
     const world = new World();
     const attacker = new World();
     world.store.plant(await stored(attacker));
     const ring = world.ring();
     await expect(ring.load()).rejects.toMatchObject({ code: 'internal' });
-    expect(() => ring.jwks()).toThrow('no signing key is ready');
+    expect(() => ring.jwks()).toThrow('no signing key is ready; try again later');
   });
 
   it.each([
@@ -190,13 +190,13 @@ describe('a stored signing key', () => {
     ['its algorithm to that of a federation key', { algorithm: 'RS256' as const }],
     ['its algorithm to one that there is not', { algorithm: 'HS256' as never }],
     ['the instant from which it signs', { activeFrom: addSeconds(START, -1) }],
-  ])('is refused when someone edited %s', async (_name, edit) => {
+  ])('a stored signing key is refused when someone edited %s', async (_name, edit) => {
     const world = new World();
     world.store.plant({ ...(await stored(world)), ...edit });
     await expect(world.ring().load()).rejects.toMatchObject({ code: 'internal' });
   });
 
-  it('is published from its private half, whatever its public column says', async () => {
+  it('a stored signing key is published from its private half, whatever its public column says', async () => {
     const world = new World();
     const row = await stored(world);
     const foreign = await stored(new World());
@@ -206,7 +206,7 @@ describe('a stored signing key', () => {
     expect(ring.jwks().keys).toEqual([row.publicJwk]);
   });
 
-  it('shows its private key nowhere: row, ring, JWKS, problem', async () => {
+  it('a stored signing key shows its private key nowhere: row, ring, JWKS, problem', async () => {
     const world = new World();
     const row = await stored(world);
     const ring = world.ring();

@@ -58,7 +58,10 @@ export class KeyRing {
   ) {
     this.options = { ...KEY_RING_DEFAULTS, algorithm: usualAlgorithm(store.purpose), ...options };
     if (!fitsPurpose(this.options.algorithm, store.purpose)) {
-      throw new Problem('internal', `keys for ${store.purpose} are not for ${this.options.algorithm}; choose another`);
+      throw new Problem(
+        'internal',
+        `signing keys for ${store.purpose} cannot use ${this.options.algorithm}; use another algorithm`,
+      );
     }
     if (this.options.rotateAfterSeconds <= this.leadSeconds) {
       throw new Problem(
@@ -150,5 +153,5 @@ export class KeyRing {
 }
 
 function noKey(): Problem {
-  return new Problem('unavailable', 'no signing key is ready', { retryAfterSeconds: 5 });
+  return new Problem('unavailable', 'no signing key is ready; try again later', { retryAfterSeconds: 5 });
 }

@@ -50,13 +50,13 @@ async function play(): Promise<readonly Moment[]> {
 describe('rotation over several keys and replicas', () => {
   const story = play();
 
-  it('really rotates, and never has replicas sign with different keys', async () => {
+  it('rotation over several keys and replicas really rotates, and never has replicas sign with different keys', async () => {
     const kids = (await story).map(({ replicas }) => new Set(replicas.map(({ kid }) => kid)));
     expect(kids.every((set) => set.size === 1)).toBe(true);
     expect(new Set(kids.flatMap((set) => [...set])).size).toBe(4);
   });
 
-  it('leaves no gap: every JWKS that anyone can hold while a token lives has its key', async () => {
+  it('rotation over several keys and replicas leaves no gap: every JWKS that anyone can hold while a token lives has its key', async () => {
     const moments = await story;
     const gaps: string[] = [];
     for (const [signed, { replicas }] of moments.entries()) {
@@ -70,7 +70,7 @@ describe('rotation over several keys and replicas', () => {
     expect(gaps).toEqual([]);
   });
 
-  it('gives tokens that another implementation verifies with the JWKS of ten minutes before and of an hour after', async () => {
+  it('rotation over several keys and replicas gives tokens that another implementation verifies with the JWKS of ten minutes before and of an hour after', async () => {
     const moments = await story;
     for (let signed = 20; signed < STEPS - 120; signed += 15) {
       const token = moments[signed]?.replicas[0]?.token ?? '';

@@ -19,7 +19,7 @@ describe('Sealer', () => {
   const key = newKey();
   const sealer = new Sealer({ current: key });
 
-  it('opens what it sealed, for any bytes and any context', () => {
+  it('Sealer opens what it sealed, for any bytes and any context', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 300 }), fc.string(), (plain, context) => {
         expect(sealer.open(sealer.seal(plain, context), context)).toEqual(Buffer.from(plain));
@@ -27,17 +27,17 @@ describe('Sealer', () => {
     );
   });
 
-  it('seals text as UTF-8', () => {
+  it('Sealer seals text as UTF-8', () => {
     expect(sealer.open(sealer.seal('Maifliege – 蜉蝣', 'x'), 'x').toString()).toBe('Maifliege – 蜉蝣');
   });
 
-  it('never seals the same text alike twice, and shows nothing of it', () => {
+  it('Sealer never seals the same text alike twice, and shows nothing of it', () => {
     const texts = Array.from({ length: 50 }, () => sealer.seal('canary-4711', 'x'));
     expect(new Set(texts.map((text) => text.toString('hex'))).size).toBe(50);
     expect(texts.some((text) => text.includes('canary'))).toBe(false);
   });
 
-  it('draws another first half of the nonce after 4,096 values, and all of them open', () => {
+  it('Sealer draws another first half of the nonce after 4,096 values, and all of them open', () => {
     const fresh = new Sealer({ current: newKey() });
     const sealed = Array.from({ length: 4_097 }, (_, n) => fresh.seal(String(n), 'x'));
     expect(sealed.map((text) => fresh.open(text, 'x').toString())).toEqual(sealed.map((_, n) => String(n)));
@@ -47,7 +47,7 @@ describe('Sealer', () => {
     expect(new Set(sealed.map((text) => text.subarray(1, 25).toString('hex'))).size).toBe(4_097);
   });
 
-  it('refuses a value with any one bit changed, and any shortened value', () => {
+  it('Sealer refuses a value with any one bit changed, and any shortened value', () => {
     const sealed = sealer.seal('canary-4711', 'lease:1');
     for (let bit = 0; bit < sealed.length * 8; bit += 1) {
       const altered = Buffer.from(sealed);
@@ -59,28 +59,28 @@ describe('Sealer', () => {
     }
   });
 
-  it('refuses a value that was moved to another context', () => {
+  it('Sealer refuses a value that was moved to another context', () => {
     const sealed = sealer.seal('canary-4711', 'lease:1');
     const problem = refusal(() => sealer.open(sealed, 'lease:2'));
     expect(problem.code).toBe('internal');
     expect(inspect(problem, { depth: 9 })).not.toContain('canary');
   });
 
-  it('opens old values after its key changed, and no longer when the old key is not given', () => {
+  it('Sealer opens old values after its key changed, and no longer when the old key is not given', () => {
     const sealed = sealer.seal('canary-4711', 'x');
     const next = newKey();
     expect(new Sealer({ current: next, previous: [newKey(), key] }).open(sealed, 'x').toString()).toBe('canary-4711');
     expect(refusal(() => new Sealer({ current: next }).open(sealed, 'x')).code).toBe('internal');
   });
 
-  it('seals under the current key only', () => {
+  it('Sealer seals under the current key only', () => {
     const next = newKey();
     const sealed = new Sealer({ current: next, previous: [key] }).seal('canary-4711', 'x');
     expect(refusal(() => sealer.open(sealed, 'x')).code).toBe('internal');
     expect(new Sealer({ current: next }).open(sealed, 'x').toString()).toBe('canary-4711');
   });
 
-  it('opens under each of 300 previous keys, some of which share an id byte', () => {
+  it('Sealer opens under each of 300 previous keys, some of which share an id byte', () => {
     const previous = Array.from({ length: 300 }, newKey);
     const all = new Sealer({ current: key, previous });
     for (const old of previous) {
@@ -92,14 +92,14 @@ describe('Sealer', () => {
     ['hexadecimal', 'hex' as const],
     ['base64', 'base64' as const],
     ['base64url', 'base64url' as const],
-  ])('reads a key in %s', (_name, encoding) => {
+  ])('Sealer reads a key in %s', (_name, encoding) => {
     const bytes = randomBytes(32);
     const other = new Sealer({ current: bytes.toString(encoding) });
     expect(new Sealer({ current: bytes.toString('base64') }).open(other.seal('a', 'x'), 'x').toString()).toBe('a');
   });
 
   it.each(['', 'canary', randomBytes(31).toString('base64'), randomBytes(33).toString('hex'), 'canary'.repeat(11)])(
-    'refuses the key `%s` without repeating it',
+    'Sealer refuses the key `%s` without repeating it',
     (text) => {
       for (const keys of [{ current: text }, { current: newKey(), previous: [text] }]) {
         const problem = refusal(() => new Sealer(keys));
@@ -109,7 +109,7 @@ describe('Sealer', () => {
     },
   );
 
-  it('shows no key when it is printed or written as JSON', () => {
+  it('Sealer shows no key when it is printed or written as JSON', () => {
     const bytes = Buffer.from(key, 'base64');
     const shown = inspect(sealer, { depth: 9, showHidden: true }) + JSON.stringify(sealer);
     const seal = Buffer.from(hkdfSync('sha256', bytes, Buffer.alloc(0), 'mayfly/seal/v1', 32));
@@ -130,13 +130,13 @@ describe('a fingerprint', () => {
   const key = newKey();
   const sealer = new Sealer({ current: key });
 
-  it('is 16 bytes of HMAC-SHA-256 under a key of its own', () => {
+  it('a fingerprint is 16 bytes of HMAC-SHA-256 under a key of its own', () => {
     const derived = hkdfSync('sha256', Buffer.from(key, 'base64'), Buffer.alloc(0), 'mayfly/fingerprint/v1', 32);
     const digest = createHmac('sha256', Buffer.from(derived)).update('canary').digest();
     expect(sealer.fingerprint('canary')).toBe(digest.subarray(0, 16).toString('base64url'));
   });
 
-  it('is the same for the same secret and differs for another secret or another key', () => {
+  it('a fingerprint is the same for the same secret and differs for another secret or another key', () => {
     expect(sealer.fingerprint('a')).toBe(new Sealer({ current: key }).fingerprint('a'));
     expect(sealer.fingerprint('a')).not.toBe(sealer.fingerprint('b'));
     expect(sealer.fingerprint('a')).not.toBe(new Sealer({ current: newKey() }).fingerprint('a'));

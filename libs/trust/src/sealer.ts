@@ -80,7 +80,7 @@ export class Sealer {
     }
     throw new Problem(
       'internal',
-      'a sealed value does not open: it was altered or moved, or its sealing key is not among the previous keys',
+      'a sealed value cannot be opened: it was altered or moved, or its key is missing; add that key to the previous sealing keys',
     );
   }
 

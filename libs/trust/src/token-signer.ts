@@ -31,7 +31,10 @@ export class TokenSigner {
   async sign(typ: string, claims: TokenClaims): Promise<string> {
     const { longestTokenSeconds, skewSeconds } = this.ring.options;
     if (claims.exp * 1000 > addSeconds(this.clock.now(), longestTokenSeconds + skewSeconds).getTime()) {
-      throw new Problem('internal', `a token may live for ${String(longestTokenSeconds)} s at most; ask for less`);
+      throw new Problem(
+        'internal',
+        `a token lives for at most ${String(longestTokenSeconds)} s; use a shorter lifetime`,
+      );
     }
     const { algorithm, kid, privateKey } = this.ring.signer();
     return signJws({ alg: algorithm, typ, kid }, JSON.stringify(claims), privateKey, this.signInput);

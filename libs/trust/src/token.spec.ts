@@ -38,7 +38,7 @@ const signed = (header: object, claims: object = CLAIMS): Promise<string> => {
 };
 
 describe('a signed token', () => {
-  it('carries type and kid, and another implementation verifies it with the JWKS', async () => {
+  it('a signed token carries type and kid, and another implementation verifies it with the JWKS', async () => {
     const token = await signer.sign('at+jwt', CLAIMS);
     const jwks = createLocalJWKSet({ keys: ring.jwks().keys.map((key) => ({ ...key })) });
     const { payload, protectedHeader } = await jwtVerify(token, jwks, { ...EXPECTED, currentDate: START });
@@ -46,7 +46,7 @@ describe('a signed token', () => {
     expect(protectedHeader).toEqual({ alg: 'EdDSA', typ: 'at+jwt', kid: ring.signer().kid });
   });
 
-  it('of a ring of ES256 keys verifies as well', async () => {
+  it('a signed token of a ring of ES256 keys verifies as well', async () => {
     const other = new KeyRing(new FakeSigningKeyStore(), sealer, clock, { algorithm: 'ES256' });
     await other.rotateIfDue();
     const token = await new TokenSigner(other, clock).sign('at+jwt', CLAIMS);
@@ -54,20 +54,20 @@ describe('a signed token', () => {
     expect(await verifier.verify(token, EXPECTED)).toBeUndefined();
   });
 
-  it('is refused when it would outlive the publication of its key', async () => {
+  it('a signed token is refused when it would outlive the publication of its key', async () => {
     const longest = NOW + ring.options.longestTokenSeconds + ring.options.skewSeconds;
     await expect(signer.sign('at+jwt', { exp: longest + 1 })).rejects.toMatchObject({ code: 'internal' });
     await expect(signer.sign('at+jwt', { exp: longest })).resolves.toMatch(/^ey/);
   });
 
-  it('is refused while no key is ready', async () => {
+  it('a signed token is refused while no key is ready', async () => {
     const empty = new KeyRing(new FakeSigningKeyStore(), sealer, clock);
     await expect(new TokenSigner(empty, clock).sign('at+jwt', CLAIMS)).rejects.toMatchObject({ code: 'unavailable' });
   });
 });
 
 describe('the verifier', () => {
-  it('gives the claims of a good token', async () => {
+  it('the verifier gives the claims of a good token', async () => {
     const token = await signer.sign('at+jwt', CLAIMS);
     expect(await verifier.verify(token, EXPECTED)).toEqual(CLAIMS);
     expect(await verifier.verify(token, { typ: EXPECTED.typ, issuer: EXPECTED.issuer })).toEqual(CLAIMS);
@@ -77,11 +77,11 @@ describe('the verifier', () => {
     ['another type is expected', { typ: 'secevent+jwt' }],
     ['another issuer is expected', { issuer: 'https://other.example' }],
     ['another audience is expected', { audience: 'https://cases.example/' }],
-  ])('refuses a good token when %s', async (_name, change) => {
+  ])('the verifier refuses a good token when %s', async (_name, change) => {
     expect(await verifier.verify(await signer.sign('at+jwt', CLAIMS), { ...EXPECTED, ...change })).toBeUndefined();
   });
 
-  it('follows the clock to the second: alive before `exp`, dead at it', async () => {
+  it('the verifier follows the clock to the second: alive before `exp`, dead at it', async () => {
     const token = await signer.sign('at+jwt', CLAIMS);
     now = addSeconds(START, 899.999);
     expect(await verifier.verify(token, EXPECTED)).toEqual(CLAIMS);
@@ -96,7 +96,7 @@ describe('the verifier', () => {
     ['a start in the future', { nbf: NOW + 1 }],
     ['no issuer', { iss: undefined }],
     ['a list of audiences', { aud: ['https://cases.example', 'https://other.example'] }],
-  ])('refuses our own signature over a token with %s', async (_name, change) => {
+  ])('the verifier refuses our own signature over a token with %s', async (_name, change) => {
     expect(await verifier.verify(await signed({}, { ...CLAIMS, ...change }), EXPECTED)).toBeUndefined();
   });
 
@@ -106,12 +106,12 @@ describe('the verifier', () => {
     ['an unknown kid', { kid: 'kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k' }],
     ['no kid', { kid: undefined }],
     ['a critical extension', { crit: ['b64'], b64: false }],
-  ])('refuses our own signature under a header with %s', async (_name, header) => {
+  ])('the verifier refuses our own signature under a header with %s', async (_name, header) => {
     expect(await verifier.verify(await signed(header), EXPECTED)).toBeUndefined();
     expect(await verifier.verify(await signed({}), EXPECTED)).toEqual(CLAIMS);
   });
 
-  it('refuses a payload that is no object', async () => {
+  it('the verifier refuses a payload that is no object', async () => {
     const { kid, privateKey } = ring.signer();
     for (const payload of ['[]', 'null', '"x"', '{', '']) {
       const token = await signJws({ alg: 'EdDSA', typ: 'at+jwt', kid }, payload, privateKey);
@@ -119,7 +119,7 @@ describe('the verifier', () => {
     }
   });
 
-  it('refuses another algorithm than the key has, whatever the signature is', async () => {
+  it('the verifier refuses another algorithm than the key has, whatever the signature is', async () => {
     const { kid, publicJwk, privateKey } = ring.signer();
     const body = Buffer.from(JSON.stringify(CLAIMS)).toString('base64url');
     const head = (alg: string): string =>
@@ -144,7 +144,7 @@ describe('the verifier', () => {
     for (const token of forged) expect(await verifier.verify(token, EXPECTED)).toBeUndefined();
   });
 
-  it('refuses a key that the token itself brings', async () => {
+  it('the verifier refuses a key that the token itself brings', async () => {
     const own = generateKeyPairSync('ed25519');
     const jwk = own.publicKey.export({ format: 'jwk' });
     const { kid } = ring.signer();
@@ -153,7 +153,7 @@ describe('the verifier', () => {
     expect(await verifier.verify(token, EXPECTED)).toBeUndefined();
   });
 
-  it('refuses a token with any one character replaced', async () => {
+  it('the verifier refuses a token with any one character replaced', async () => {
     const token = await signer.sign('at+jwt', CLAIMS);
     for (let at = 0; at < token.length; at += 1) {
       const altered = token.slice(0, at) + (token[at] === 'A' ? 'B' : 'A') + token.slice(at + 1);
@@ -161,7 +161,7 @@ describe('the verifier', () => {
     }
   });
 
-  it('never throws, whatever text it is given', async () => {
+  it('the verifier never throws, whatever text it is given', async () => {
     const part = fc.oneof(fc.base64String(), fc.string(), fc.json());
     const text = fc.oneof(
       fc.string({ unit: 'binary' }),
@@ -174,7 +174,7 @@ describe('the verifier', () => {
     );
   });
 
-  it('does not look into a token beyond its bound', async () => {
+  it('the verifier does not look into a token beyond its bound', async () => {
     const long = await signed({}, { ...CLAIMS, more: 'x'.repeat(8_192) });
     expect(await verifier.verify(long, EXPECTED)).toBeUndefined();
     expect(await verifier.verify(await signed({}, { ...CLAIMS, more: 'x'.repeat(4_000) }), EXPECTED)).toBeDefined();

@@ -11,13 +11,16 @@ const VECTORS = [
 ];
 
 describe('XAES-256-GCM', () => {
-  it.each(VECTORS)('gives the published ciphertext for the key of bytes $byte', ({ byte, associated, sealed }) => {
-    const key = createSecretKey(Buffer.alloc(32, byte));
-    expect(encrypt(key, NONCE, PLAIN, Buffer.from(associated)).toString('hex')).toBe(sealed);
-    expect(decrypt(key, NONCE, Buffer.from(sealed, 'hex'), Buffer.from(associated))).toEqual(PLAIN);
-  });
+  it.each(VECTORS)(
+    'XAES-256-GCM gives the published ciphertext for the key of bytes $byte',
+    ({ byte, associated, sealed }) => {
+      const key = createSecretKey(Buffer.alloc(32, byte));
+      expect(encrypt(key, NONCE, PLAIN, Buffer.from(associated)).toString('hex')).toBe(sealed);
+      expect(decrypt(key, NONCE, Buffer.from(sealed, 'hex'), Buffer.from(associated))).toEqual(PLAIN);
+    },
+  );
 
-  it('takes both halves of the nonce into account', () => {
+  it('XAES-256-GCM takes both halves of the nonce into account', () => {
     const key = createSecretKey(Buffer.alloc(32, 1));
     const sealed = encrypt(key, NONCE, PLAIN, Buffer.alloc(0));
     for (const at of [0, 11, 12, 23]) {

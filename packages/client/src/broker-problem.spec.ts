@@ -9,7 +9,7 @@ const problem = (code: string, more: object = {}) => ({
 });
 
 describe('a problem', () => {
-  it('has the code of its type, what refused, what would help, and when to ask again', () => {
+  it('a problem has the code of its type, what refused, what would help, and when to ask again', () => {
     const body = problem('policy_denied', { control: 'runtime', help: 'ask elsewhere', instance: 'urn:x' });
     expect(BrokerProblem.of(403, body, '30')).toMatchObject({
       status: 403,
@@ -23,7 +23,7 @@ describe('a problem', () => {
   });
 
   it.each([undefined, null, 'text', { detail: 7 }, [], problem('x', { help: 7 })])(
-    'of something that is no broker (%j) says just that',
+    'a problem of something that is no broker (%j) says just that',
     (body) => {
       expect(BrokerProblem.of(502, body, 'soon')).toMatchObject({
         code: '',
@@ -43,7 +43,7 @@ describe('a problem', () => {
     [403, 'policy_denied', undefined, false],
     [502, 'provider_rejected', undefined, false],
     [429, 'quota_exceeded', '30', false],
-  ])('%s %s (Retry-After %s) may pass: %s', (status, code, retryAfter, passes) => {
+  ])('a call answered with %s %s (Retry-After %s) may be repeated: %s', (status, code, retryAfter, passes) => {
     expect(isPassing(BrokerProblem.of(status, code === '' ? undefined : problem(code), retryAfter))).toBe(passes);
   });
 });

@@ -72,7 +72,8 @@ function withToken(token: TokenSource): Middleware {
   return {
     onRequest: async ({ request }) => {
       const text = await token.read();
-      if (!SENDABLE.test(text)) throw new TypeError('the bearer token holds what no header may hold');
+      if (!SENDABLE.test(text))
+        throw new TypeError('the bearer token has characters that a header cannot have; use the token as issued');
       request.headers.set('authorization', `Bearer ${text}`);
       return request;
     },

@@ -17,7 +17,7 @@ async function listening(started: Server): Promise<string> {
 const ask = (url: string, timeoutMs = 5_000) => exchange({ method: 'GET', url, headers: {}, timeoutMs });
 
 describe('an exchange', () => {
-  it('sends a body as it is and reads the whole answer', async () => {
+  it('an exchange sends a body as it is and reads the whole answer', async () => {
     const url = await listening(
       createHttpServer((request, response) => {
         response.writeHead(201, { etag: '"1"' });
@@ -34,7 +34,7 @@ describe('an exchange', () => {
     ['reset at once', (socket) => socket.resetAndDestroy()],
     ['closed by the other side in order', (socket) => socket.end()],
     ['cut within an answer', (socket) => socket.end('HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf')],
-  ])('fails within a moment on a connection that is %s', async (_how, act) => {
+  ])('an exchange fails within a moment on a connection that is %s', async (_how, act) => {
     const url = await listening(
       createServer((socket) => {
         socket.on('error', () => undefined);
@@ -46,7 +46,7 @@ describe('an exchange', () => {
     }
   });
 
-  it('is over when it takes too long', async () => {
+  it('an exchange is over when it takes too long', async () => {
     const sockets: Socket[] = [];
     const url = await listening(createServer((socket) => sockets.push(socket.on('error', () => undefined))));
     await expect(ask(url, 50)).rejects.toHaveProperty('code', 'ETIMEDOUT');

@@ -22,7 +22,7 @@ describe('a value', () => {
     ['with members that a later broker adds', { ...task, colour: 'blue', credentials: [{ leaseId: 'a', more: 1 }] }],
     ['whose alternatives are met', { ...task, version: null, draft: { author: 'a' }, labels: { a: 'b' } }],
     ['with an instant', { ...task, endedAt: '2026-11-22T14:00:00.000Z' }],
-  ])('%s is of its shape', (_what, value) => {
+  ])('a value %s is of its shape', (_what, value) => {
     expect(misfit(value, TASK)).toBeUndefined();
   });
 
@@ -37,11 +37,11 @@ describe('a value', () => {
     ['a label that is no text', { ...task, labels: { a: 1 } }, 'labels.a'],
     ['a credential without its lease', { ...task, credentials: [{ secret: 'canary' }] }, 'credentials.0.leaseId'],
     ['members of the prototype only', { credentials: [], __proto__: { id: 'x' } }, 'id'],
-  ])('that has %s is not, and the place is told', (_what, value, place) => {
+  ])('a value that has %s does not fit its shape, and the place is named', (_what, value, place) => {
     expect(misfit(value, TASK)?.join('.')).toBe(place);
   });
 
-  it('is looked at by the components of the document', () => {
+  it('a value is looked at by the components of the document', () => {
     expect(misfit({}, { ref: 'Task' })).toEqual(['id']);
   });
 });

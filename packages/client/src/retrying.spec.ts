@@ -25,21 +25,21 @@ function failing(...errors: readonly Error[]) {
 const away = new BrokerUnreachable('http://x', 'ECONNREFUSED');
 
 describe('what is safe to repeat', () => {
-  it('is repeated after growing pauses, or the pause that the broker asks for', async () => {
+  it('a call that is safe to repeat is repeated after growing pauses, or the pause that the broker asks for', async () => {
     const { timer, waits } = hasty();
     const busy = BrokerProblem.of(503, undefined, '3');
     expect(await retrying({ timer, forMs: 60_000 }, failing(away, away, busy, away))).toBe('done');
     expect(waits).toEqual([250, 500, 3_000, 2_000]);
   });
 
-  it('is given up when patience is over, with what failed last', async () => {
+  it('a call that is safe to repeat is given up when patience is over, with what failed last', async () => {
     const { timer, waits } = hasty();
     const last = new BrokerUnreachable('http://x', 'ETIMEDOUT');
     await expect(retrying({ timer, forMs: 600 }, failing(away, last, away))).rejects.toBe(last);
     expect(waits).toEqual([250]);
   });
 
-  it('is not repeated where the answer is no', async () => {
+  it('a call that is safe to repeat is not repeated where the answer is no', async () => {
     const { timer, waits } = hasty();
     const refused = BrokerProblem.of(403, { detail: 'no' }, undefined);
     await expect(retrying({ timer, forMs: 60_000 }, failing(refused))).rejects.toBe(refused);

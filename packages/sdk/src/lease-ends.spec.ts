@@ -22,7 +22,7 @@ describe('how a credential ended', () => {
     [{ endedAt: '2026-11-22T14:00:02.500Z' }, 'revoked, refused after 2.5 s'],
     [
       { revokeEffectiveAt: '2026-11-22T14:59:00.000Z', endedAt: '2026-11-22T14:00:00.050Z', revocation: 'propagating' },
-      'revoked, accepted by who does not ask the broker until 2026-11-22T14:59:00.000Z',
+      'revoked, accepted until 2026-11-22T14:59:00.000Z by resource servers that do not introspect it',
     ],
     [{ state: 'revoking', lastError: 'the target does not answer' }, 'being revoked (the target does not answer)'],
     [
@@ -31,11 +31,11 @@ describe('how a credential ended', () => {
     ],
     [{ state: 'expired', revocation: 'expiry-only' }, 'expired, usable until 2026-11-22T15:00:00.000Z'],
     [{ state: 'expired' }, 'expired'],
-  ])('%j', (credential, words) => {
+  ])('the report on an ended credential follows its state: %j', (credential, words) => {
     expect(leaseEnds(ended(credential))).toEqual([`db (postgres): ${words}`]);
   });
 
-  it('is closed when nothing is left to be done', () => {
+  it('the report calls a credential closed when no step is left', () => {
     expect(isClosed(ended({}))).toBe(true);
     expect(isClosed(ended({ state: 'revoking' }))).toBe(false);
   });

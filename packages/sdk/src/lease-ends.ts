@@ -29,7 +29,7 @@ function refusal({ revokeRequestedAt, revokeEffectiveAt, endedAt }: Credential):
   if (effective === undefined || revokeRequestedAt === undefined) return '';
   const took = Date.parse(effective) - Date.parse(revokeRequestedAt);
   if (endedAt !== undefined && Date.parse(effective) - Date.parse(endedAt) > SOON_MS) {
-    return `, accepted by who does not ask the broker until ${effective}`;
+    return `, accepted until ${effective} by resource servers that do not introspect it`;
   }
   return took < 1000
     ? `, refused after ${String(Math.max(0, took))} ms`

@@ -16,7 +16,7 @@ export class Renewals {
   private task: Task;
   private underWay: Promise<string | undefined> = Promise.resolve(undefined);
   private failures = 0;
-  private lastFailure = 'the broker moved the deadline no further';
+  private lastFailure = 'the broker did not move the deadline';
   /** Converts the broker's instants to the local clock, because clocks differ. It errs on the early side. */
   private readonly offsetMs: number;
 

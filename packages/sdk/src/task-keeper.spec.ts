@@ -56,14 +56,14 @@ beforeEach(() => {
 });
 
 describe('a task whose command runs', () => {
-  it('is renewed when two thirds of its life are over', async () => {
+  it('a task whose command runs is renewed when two thirds of its life are over', async () => {
     void keep();
     await timer.passUntil(200_000);
     expect(asked).toEqual(['renew at 60', 'renew at 120', 'renew at 180']);
     expect(told[0]).toBe('renewed until 14:02:30');
   });
 
-  it('is renewed no more once its command has ended', async () => {
+  it('a task whose command runs is renewed no more once its command has ended', async () => {
     const kept = keep();
     await timer.passUntil(70_000);
     controller.abort();
@@ -72,7 +72,7 @@ describe('a task whose command runs', () => {
     expect(asked).toEqual(['renew at 60']);
   });
 
-  it('outlives a broker that is away for less than a third of its life', async () => {
+  it('a task whose command runs outlives a broker that is away for less than a third of its life', async () => {
     void keep();
     await timer.passUntil(55_000);
     fault = new BrokerUnreachable('http://x', 'ECONNREFUSED');
@@ -83,7 +83,7 @@ describe('a task whose command runs', () => {
     expect(told[0]).toMatch(/^renewed/);
   });
 
-  it('outlives an identity token that is replaced late, and a broker that has too much to do', async () => {
+  it('a task whose command runs outlives an identity token that is replaced late, and a broker that has too much to do', async () => {
     void keep();
     fault = new BrokerProblem(401, 'unauthenticated', 'the token has expired');
     await timer.passUntil(65_000);
@@ -94,7 +94,7 @@ describe('a task whose command runs', () => {
     expect(told).toHaveLength(1);
   });
 
-  it('says so when the broker was away for too long', async () => {
+  it('a kept task gives a notice when the broker was away for too long', async () => {
     const kept = keep();
     fault = new BrokerUnreachable('http://x', 'ECONNREFUSED');
     await timer.passUntil(200_000);
@@ -102,7 +102,7 @@ describe('a task whose command runs', () => {
     expect(told).toEqual(['ends 14:01:30: the broker at http://x does not answer (ECONNREFUSED)']);
   });
 
-  it('is renewed up to the longest life of its template, and that is said ahead of it', async () => {
+  it('a task whose command runs is renewed up to the longest life of its template, and that is said ahead of it', async () => {
     maxSeconds = 130;
     const kept = keep();
     await timer.passUntil(61_000);
@@ -111,7 +111,7 @@ describe('a task whose command runs', () => {
     expect(told).toEqual(['renewed until 14:02:10', 'ends 14:02:10: the longest life of the template is reached']);
   });
 
-  it('is not asked for again when a control refuses', async () => {
+  it('a task whose command runs is not asked for again when a control refuses', async () => {
     void keep();
     fault = new BrokerProblem(403, 'policy_denied', 'no longer');
     await timer.passUntil(300_000);
@@ -119,19 +119,19 @@ describe('a task whose command runs', () => {
     expect(told).toEqual(['ends 14:01:30: no longer']);
   });
 
-  it('gives signs of life three times in what the template allows', async () => {
+  it('a kept task sends three heartbeats in the time that the template allows', async () => {
     void keep(30);
     await timer.passUntil(45_000);
     expect(asked).toEqual(['heartbeat at 10', 'heartbeat at 20', 'heartbeat at 30', 'heartbeat at 40']);
   });
 
-  it('gives no sign of life where its template asks for none', async () => {
+  it('a kept task sends no heartbeat when its template requires none', async () => {
     void keep();
     await timer.passUntil(59_000);
     expect(asked).toEqual([]);
   });
 
-  it('tells an error in the words that its caller has for it', async () => {
+  it('a kept task reports an error with the text of its caller', async () => {
     const kept = keep(30, (error) => `${(error as BrokerProblem).code}!`);
     fault = new BrokerProblem(404, 'not_found', 'there is no task `tsk_1`');
     await timer.passUntil(11_000);
@@ -139,7 +139,7 @@ describe('a task whose command runs', () => {
     expect(told).toEqual(['ended: not_found!']);
   });
 
-  it('goes on with signs of life over an outage', async () => {
+  it('a kept task continues its heartbeats over an outage', async () => {
     void keep(30);
     fault = new BrokerUnreachable('http://x', 'ECONNRESET');
     await timer.passUntil(25_000);
@@ -149,7 +149,7 @@ describe('a task whose command runs', () => {
     expect(told).toEqual([]);
   });
 
-  it('is renewed at once when its AWS session was cut off with others, and looked at for nothing else', async () => {
+  it('a task whose command runs is renewed at once when its AWS session was cut off with others, and looked at for nothing else', async () => {
     const session = {
       ...{ leaseId: 'lse_1', name: 's3', provider: 'aws-sts' },
       ...({ state: 'active', revocation: 'propagating' } as const),
@@ -162,7 +162,7 @@ describe('a task whose command runs', () => {
     expect(asked).toEqual(['view at 10', 'view at 20', 'renew at 20']);
   });
 
-  it('is let go of, with one word, when somebody else ended it', async () => {
+  it('a task that another caller ended is no longer renewed, with one notice', async () => {
     const kept = keep(30);
     fault = new BrokerProblem(409, 'conflict', 'task `tsk_1` is ending or has ended');
     await timer.passUntil(300_000);

@@ -1,6 +1,6 @@
 import type { Task } from '@mayfly/client';
 
-/** Returns an active task in the form of a broker's answer; `more` overrides members. */
+/** Returns an active task in the form of an answer of a broker; `more` overrides members. */
 export function taskAnswer(more: Partial<Task> = {}): Task {
   return {
     id: 'tsk_1',

@@ -44,7 +44,7 @@ afterEach(() => {
 const client = (timer = hasty()) => new TasksClient(new Broker({ url, token: { read: async () => 'a.b.c' } }), timer);
 
 describe('asking for a task', () => {
-  it('is one task however often the connection breaks: the key stays', async () => {
+  it('the request for a task is one task however often the connection breaks: the key stays', async () => {
     answers = [
       cut,
       problem(409, 'request_in_flight', { 'retry-after': '1' }),
@@ -63,13 +63,13 @@ describe('asking for a task', () => {
     [429, 'quota_exceeded'],
     [502, 'provider_rejected'],
     [503, 'provider_unavailable'],
-  ])('is not repeated after %s %s', async (status, code) => {
+  ])('the request for a task is not repeated after %s %s', async (status, code) => {
     answers = [problem(status, code)];
     await expect(client().request(REQUEST)).rejects.toMatchObject({ status, code });
     expect(asked).toHaveLength(1);
   });
 
-  it('is given up in the end, and at once when somebody does not want to wait', async () => {
+  it('the request for a task is given up in the end, and at once without patience', async () => {
     answers = Array.from({ length: 50 }, () => cut);
     await expect(client().request(REQUEST)).rejects.toThrow('does not answer');
     expect(asked.length).toBeGreaterThan(4);
@@ -80,22 +80,22 @@ describe('asking for a task', () => {
     expect(asked).toHaveLength(1);
   });
 
-  it('does not take a token anywhere else: redirects are not followed', async () => {
+  it('the request for a task does not take a token anywhere else: redirects are not followed', async () => {
     answers = [json(307, {}, { location: `${url}/elsewhere` })];
     await expect(client().request(REQUEST)).rejects.toMatchObject({ status: 307, code: '' });
     expect(asked.map((request) => request.url)).toEqual(['/tasks']);
   });
 
-  it('does not take something else for a task, and shows nothing of it', async () => {
+  it('the request for a task refuses an answer that is not a task, and shows nothing of it', async () => {
     answers = [json(201, { ...TASK, credentials: [{ secret: 'canary' }] })];
     const attempt = client().request(REQUEST);
-    await expect(attempt).rejects.toThrow('is not what a broker gives at `credentials.0.leaseId`');
+    await expect(attempt).rejects.toThrow('does not have the form of an answer of a broker at `credentials.0.leaseId`');
     await expect(attempt).rejects.not.toThrow(/canary/);
   });
 });
 
 describe('ending a task', () => {
-  it('is repeated until it is answered', async () => {
+  it('the call that ends a task is repeated until it is answered', async () => {
     answers = [cut, problem(503, 'unavailable'), problem(500, 'internal')];
     await client().end('tsk_1');
     await client().end('tsk_1', 'exit code 7');
@@ -105,7 +105,7 @@ describe('ending a task', () => {
     ]);
   });
 
-  it('waits in all attempts together for no longer than it was given', async () => {
+  it('the call that ends a task waits in all attempts together for no longer than it was given', async () => {
     const waited: number[] = [];
     const silent = {
       within: (timeoutMs: number) => {
@@ -117,7 +117,7 @@ describe('ending a task', () => {
     expect(waited).toEqual([1_000, 750, 250]);
   });
 
-  it('is not repeated where the answer is no', async () => {
+  it('the call that ends a task is not repeated where the answer is no', async () => {
     answers = [problem(404, 'not_found')];
     await expect(client().end('tsk_1')).rejects.toMatchObject({ status: 404 });
     expect(asked).toHaveLength(1);

@@ -12,7 +12,7 @@ async function deadAddress(): Promise<string> {
 }
 
 describe('the demo against an address that does not answer', () => {
-  it('names the address and the fact, at every door', async () => {
+  it('the demo against an address that does not answer names the address and the fact, at every door', async () => {
     const url = await deadAddress();
     const broker = new BrokerClient(url);
     const refusal = `${url} does not answer (ECONNREFUSED)`;

@@ -41,7 +41,7 @@ const bodies = fc
   .map((body) => JSON.parse(JSON.stringify(body)) as unknown);
 
 describe('the plain reading of a task request', () => {
-  it('takes only what the schema takes, and reads the same from it', () => {
+  it('the plain reading takes only what the schema takes, and reads the same from it', () => {
     let taken = 0;
     fc.assert(
       fc.property(fc.oneof({ weight: 20, arbitrary: bodies }, fc.jsonValue()), (body) => {
@@ -58,11 +58,11 @@ describe('the plain reading of a task request', () => {
   it.each([
     { template: 'read-cases', parameters: { region: 'emea' }, purpose: 'answer a ticket' },
     { template: 'x'.repeat(63), parameters: {}, purpose: 'x'.repeat(500), ttlSeconds: 43_200 },
-  ])('takes the usual request %#, so that the schema is not asked', (body) => {
+  ])('the plain reading takes the usual request %#, so that the schema is not asked', (body) => {
     expect(readCreateTask(body)).toEqual(body);
   });
 
-  it('takes no body with an unknown member, so that the schema words the refusal', () => {
+  it('the plain reading takes no body with an unknown member, so that the schema words the refusal', () => {
     expect(readCreateTask({ template: 'a', parameters: {}, purpose: 'b', scope: '*' })).toBeUndefined();
   });
 });

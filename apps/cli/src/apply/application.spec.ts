@@ -41,7 +41,7 @@ async function apply(client: ReturnType<typeof broker>, steps: readonly Step[]) 
 }
 
 describe('applying', () => {
-  it('creates what is new, replaces only what was read, and publishes what was saved', async () => {
+  it('mayfly apply creates new documents, replaces only the version that it read, and publishes only the draft that it saved', async () => {
     const client = broker();
     const steps = [
       step('a', 'create', PUBLISH),
@@ -53,7 +53,7 @@ describe('applying', () => {
     expect(client.asked).toEqual(['create a', 'publish a "2"', 'replace b "1"', 'publish d "1"']);
   });
 
-  it('stops at a refusal: what follows may name what is not there', async () => {
+  it('mayfly apply stops at a refusal, because later documents may name the refused one', async () => {
     const client = broker({ 'replace b': new CommandFailure(EXIT.refused, 'it changed meanwhile') });
     const { outcomes, told } = await apply(client, [step('a', 'create'), step('b', 'update'), step('c', 'create')]);
     expect(outcomes).toEqual(['applied', 'failed', 'not attempted']);
@@ -64,14 +64,14 @@ describe('applying', () => {
     ]);
   });
 
-  it('names a refused document once, though what the broker says of it starts with its name', async () => {
+  it('mayfly apply names a refused document once, though what the broker says of it starts with its name', async () => {
     const said = 'TaskTemplate/b: spec.owner: name one\n  TaskTemplate/b: spec.purpose: give one';
     const client = broker({ 'replace b': new CommandFailure(EXIT.refused, said) });
     const { told } = await apply(client, [step('b', 'update')]);
     expect(told).toEqual(['failed  TaskTemplate/b  (x.yaml): spec.owner: name one\n  spec.purpose: give one']);
   });
 
-  it('says that it does not know where the connection broke', async () => {
+  it('mayfly apply reports an unknown outcome when the connection breaks', async () => {
     const client = broker({ 'create a': new BrokerUnreachable('http://x', 'ECONNRESET') });
     expect((await apply(client, [step('a', 'create'), step('b', 'create')])).outcomes).toEqual([
       'unknown',
@@ -79,7 +79,7 @@ describe('applying', () => {
     ]);
   });
 
-  it('goes on where a draft is saved and somebody else has to publish it, and says who', async () => {
+  it('mayfly apply continues after a draft that another person has to publish, and names that need', async () => {
     const client = broker({ 'publish a': fourEyes });
     const { outcomes, told } = await apply(client, [step('a', 'create', PUBLISH), step('b', 'create')]);
     expect(outcomes).toEqual(['applied', 'applied']);

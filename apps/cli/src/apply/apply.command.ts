@@ -5,11 +5,11 @@ import type { ApplyOptions } from './apply.js';
 export function addApplyCommand(program: Command): void {
   program
     .command('apply')
-    .description('bring issuers, connections, agents and task templates to what files say; shows the difference first')
+    .description('apply issuers, connections, agents and task templates from YAML files; shows the difference first')
     .requiredOption('-f, --filename <path>', 'a YAML file or a folder of them; may be repeated', collect)
     .option('--dry-run', 'show the difference and change nothing', false)
     .option('--exit-code', 'with --dry-run: leave with 1 when something differs', false)
-    .option('--publish', 'put the drafts of templates in force; another person than their author does', false)
+    .option('--publish', 'publish the drafts of templates; an author cannot publish an own draft', false)
     .action(async (_options: unknown, self: Command) => {
       const { apply } = await import('./apply.js');
       process.exitCode = await apply(self.optsWithGlobals<ApplyOptions>());

@@ -18,7 +18,7 @@ export interface ApplyOptions extends GlobalOptions {
 
 /** Changes the declared state to match files. Returns the exit code. Throws a `CommandFailure`. */
 export async function apply(options: ApplyOptions): Promise<number> {
-  if (options.exitCode && !options.dryRun) throw usageFailure('--exit-code goes with --dry-run');
+  if (options.exitCode && !options.dryRun) throw usageFailure('--exit-code needs --dry-run; add it');
   const documents = await readDeclared(options.filename);
   const session = openSession(options);
   const client = new DeclarationsClient(session.broker);
@@ -77,13 +77,9 @@ function endApply({ output }: Session, applied: readonly Applied[]): number {
     output.say(done);
     return EXIT.ok;
   }
-  const left = `${done}, ${String(failed.length)} refused or not known, ${count(({ outcome }) => outcome === 'not attempted')} not attempted`;
+  const left = `${done}, ${String(failed.length)} refused or of unknown outcome, ${count(({ outcome }) => outcome === 'not attempted')} not attempted`;
   const status = Math.max(...failed.map(({ failure }) => failure?.exitCode ?? EXIT.no));
-  throw new CommandFailure(
-    status,
-    left,
-    'the same command goes on from here: what is applied stays so and is left alone',
-  );
+  throw new CommandFailure(status, left, 'run the same command again; it skips the documents that are applied');
 }
 
 function asJson({ step, outcome, failure }: Applied) {

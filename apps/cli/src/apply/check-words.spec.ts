@@ -21,7 +21,7 @@ const wordsOf = (change: Step['change'], found: Partial<Checked>): string[] => {
 };
 
 describe('what a check says', () => {
-  it('of a refused document names it once', () => {
+  it('the report of a check names a refused document once', () => {
     expect(wordsOf('update', { refusal: refused })).toEqual([
       'would be refused  TaskTemplate/a  (x.yaml): spec.owner: name one',
     ]);
@@ -30,11 +30,14 @@ describe('what a check says', () => {
   it.each([
     ['create', 'would be applied as a draft, not published  TaskTemplate/a  (x.yaml): not the author'],
     ['unchanged', 'would not be published  TaskTemplate/a  (x.yaml): not the author'],
-  ] as const)('of a draft to %s that somebody else has to publish is that it is not refused', (change, words) => {
-    expect(wordsOf(change, { publication: fourEyes })).toEqual([words]);
-  });
+  ] as const)(
+    'the report of a check of a draft to %s that another person has to publish is no refusal',
+    (change, words) => {
+      expect(wordsOf(change, { publication: fourEyes })).toEqual([words]);
+    },
+  );
 
-  it('counts what is refused and what is not published apart', () => {
+  it('the report of a check counts refused and unpublished documents separately', () => {
     const [bad, draft, good] = [checkOf({ refusal: refused }), checkOf({ publication: fourEyes }), checkOf({})];
     expect(refusedWords([bad, draft, good], 3)).toBe('1 of 3 would be refused, 1 of 3 would not be published');
     expect(refusedWords([draft, good], 2)).toBe('1 of 2 would not be published');

@@ -23,7 +23,7 @@ afterAll(() => {
 });
 
 describe('files of documents', () => {
-  it('are read in the order of their names, with each document of each', async () => {
+  it('files of documents are read in the order of their names, with each document of each', async () => {
     const read = await readDeclared([at('good')]);
     expect(read.map(({ declared }) => titleOf(declared))).toEqual([
       'Connection/one',
@@ -33,19 +33,19 @@ describe('files of documents', () => {
     expect(read[2]?.file).toBe(at('good/b.yaml'));
   });
 
-  it('are refused with everything that is wrong, by file, line and path', async () => {
+  it('files of documents are refused with everything that is wrong, by file, line and path', async () => {
     const attempt = readDeclared([at('bad')]);
     await expect(attempt).rejects.toMatchObject({ exitCode: 2 });
     await expect(attempt).rejects.toThrow(/a\.yaml:3: spec\.provder: unknown key; did you mean `provider`\?/);
     await expect(attempt).rejects.toThrow(/b\.yaml:1: kind: use one of/);
   });
 
-  it('are refused when they say one thing twice', async () => {
+  it('files of documents are refused when they say one thing twice', async () => {
     const attempt = readDeclared([at('good'), at('good/a.yml')]);
     await expect(attempt).rejects.toThrow(/Connection\/one is declared in .*a\.yml too; keep one/);
   });
 
-  it.each(['missing', 'empty'])('are asked for where there are none (%s)', async (name) => {
+  it.each(['missing', 'empty'])('files of documents are asked for where there are none (%s)', async (name) => {
     await expect(readDeclared([at(name)])).rejects.toMatchObject({ exitCode: 2 });
   });
 });

@@ -32,7 +32,7 @@ export function titleOf({ kind, metadata }: Declaration): string {
 
 async function filesAt(path: string): Promise<string[]> {
   const found = await stat(path).catch(() => undefined);
-  if (found === undefined) throw usageFailure(`\`${path}\` is not there, or cannot be read`);
+  if (found === undefined) throw usageFailure(`\`${path}\` is missing or not readable`);
   if (!found.isDirectory()) return [path];
   const names = await readdir(path);
   const isYaml = (name: string) => ['.yaml', '.yml'].includes(extname(name));

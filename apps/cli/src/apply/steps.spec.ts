@@ -17,7 +17,7 @@ const there = (found: Partial<Found>): Map<string, Found> =>
 const draft = (maxSeconds: number) => ({ ...content(maxSeconds), author: 'staff:author' });
 
 describe('the steps that files come to', () => {
-  it('are in the order of what names what, whatever the order of the files', () => {
+  it('the steps of mayfly apply follow the references between documents, in any order of the files', () => {
     const documents = [
       template(1),
       declared('Agent', 'a', {}),
@@ -33,7 +33,7 @@ describe('the steps that files come to', () => {
     ]);
   });
 
-  it('change what differs and leave the rest alone; no labels are like none at all', () => {
+  it('the steps of mayfly apply replace changed documents only, and take absent labels for empty ones', () => {
     const found = new Map<string, Found>([
       ['Agent/same', { etag: '"1"', content: { labels: {}, spec: { owner: 'a' } } }],
       ['Agent/other', { etag: '"2"', content: { labels: { tier: 'gold' }, spec: { owner: 'a' } } }],
@@ -74,7 +74,7 @@ describe('the steps that files come to', () => {
       'update',
       { differences: [] },
     ],
-  ])('of a template, with %s there', (_what, found, change, publication) => {
+  ])('the step of a template with %s there is planned', (_what, found, change, publication) => {
     expect(stepsOf([template(1)], found, true)[0]).toMatchObject({ change, ...(publication ? { publication } : {}) });
     if (publication === undefined) expect(stepsOf([template(1)], found, true)[0]?.publication).toBeUndefined();
     expect(stepsOf([template(1)], found, false)[0]).toMatchObject({ change });
@@ -83,7 +83,7 @@ describe('the steps that files come to', () => {
 });
 
 describe('the words of a step', () => {
-  it('say what changes, and who wrote the draft that is to be published', () => {
+  it('the words of a step say what changes, and who wrote the draft that is to be published', () => {
     const steps = stepsOf([template(1)], there({ draft: draft(1), inForce: content(2) }), true);
     expect(stepWords(steps)).toBe(
       [
@@ -94,7 +94,7 @@ describe('the words of a step', () => {
     );
   });
 
-  it('do not repeat a password that stands in a URL', () => {
+  it('the words of a step do not repeat a password that stands in a URL', () => {
     const found = new Map<string, Found>([
       ['Connection/crm', { etag: '"1"', content: { labels: {}, spec: { url: 'postgresql://u:canary@h/d' } } }],
     ]);

@@ -18,7 +18,7 @@ import { ProfileSession } from './profile-session.js';
  */
 const ANSWER_MS = 4_600;
 const LEAVE_MS = 4_900;
-const NO_SESSION = 'there is no session within 5 s';
+const NO_SESSION = 'the broker gave no session within 5 s';
 /** Time for all attempts to end the task when nobody reads the session. */
 const END_MS = 6_000;
 
@@ -36,8 +36,8 @@ export function addAwsCredentialsCommand(program: Command): void {
         'print an AWS session for `credential_process`; calls share one task until shortly before its deadline',
       ),
   )
-    .option('--no-cache', 'keep nothing on this machine: each call is a task of its own')
-    .option('--end', 'end the task that these options share, and remove its session from this machine')
+    .option('--no-cache', 'cache nothing on this machine; each call opens a new task')
+    .option('--end', 'end the cached task of these options and remove its session from this machine')
     .action(async (_options: unknown, self: Command) => {
       await run(self.optsWithGlobals<AwsCredentialsOptions>());
     });
@@ -61,7 +61,7 @@ async function printKept(session: Session, options: AwsCredentialsOptions): Prom
 /** Prints the session of a new task. Ends the task when the session cannot be used. */
 async function printOwn({ tasks, notices }: Session, options: AwsCredentialsOptions): Promise<void> {
   const asked = tasks.request(requestOf(options), { forMs: Math.max(ANSWER_MS - systemTimer.now(), 1) });
-  const { task } = await inTime(asked, NO_SESSION, 'a task that was opened all the same ends at its deadline');
+  const { task } = await inTime(asked, NO_SESSION, 'a task that the broker may have opened ends at its deadline');
   try {
     await print(sessionIn(task, options.credential).session);
   } catch (error) {
@@ -74,8 +74,8 @@ async function printOwn({ tasks, notices }: Session, options: AwsCredentialsOpti
 
 async function end(session: Session, options: AwsCredentialsOptions): Promise<void> {
   const ending = profileSession(session, options, ANSWER_MS).then((profile) => profile.end());
-  const taskId = await inTime(ending, 'the task is not ended within 5 s', 'the same command tries it again');
-  session.notices.note(taskId === undefined ? 'no task is kept for these options' : `task ${taskId} has ended`);
+  const taskId = await inTime(ending, 'the broker did not end the task within 5 s', 'run the same command again');
+  session.notices.note(taskId === undefined ? 'no task is cached for these options' : `task ${taskId} has ended`);
 }
 
 async function profileSession(session: Session, options: AwsCredentialsOptions, until: number) {

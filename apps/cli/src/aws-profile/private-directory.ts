@@ -39,7 +39,7 @@ export class PrivateDirectory {
         if (systemCodeOf(error) !== 'EEXIST') throw error;
       });
       const found = await lstat(path);
-      if (!found.isDirectory()) throw unsafe(path, 'is no directory');
+      if (!found.isDirectory()) throw unsafe(path, 'is not a directory');
       requirePrivate(path, found);
       return new PrivateDirectory(path);
     } catch (error) {
@@ -58,7 +58,7 @@ export class PrivateDirectory {
       const file = await open(path, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
       try {
         const found = await file.stat();
-        if (!found.isFile() || found.size > LARGEST_FILE_BYTES) throw unsafe(path, 'is no file of a session');
+        if (!found.isFile() || found.size > LARGEST_FILE_BYTES) throw unsafe(path, 'is not a session file');
         requirePrivate(path, found);
         return await file.readFile('utf8');
       } finally {

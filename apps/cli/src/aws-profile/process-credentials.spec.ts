@@ -15,7 +15,7 @@ const task = (...credentials: Credential[]): Task => ({
 });
 
 describe('what a credential process prints', () => {
-  it('is what AWS SDKs read, and nothing else', () => {
+  it('the output of a credential process is what AWS SDKs read, and nothing else', () => {
     expect(
       processCredentials(sessionIn(task(aws('s3'), { ...aws('db'), provider: 'postgres', secret: {} }), []).session),
     ).toEqual({
@@ -27,7 +27,7 @@ describe('what a credential process prints', () => {
     });
   });
 
-  it('is of the credential that was picked', () => {
+  it('the output of a credential process is the session of the picked credential', () => {
     expect(sessionIn(task(aws('one'), aws('two')), ['two'])).toMatchObject({
       name: 'two',
       session: { accessKeyId: 'two' },
@@ -35,13 +35,13 @@ describe('what a credential process prints', () => {
     expect(() => sessionIn(task(aws('one'), aws('two')), [])).toThrow('several AWS sessions');
   });
 
-  it('is nothing that has ended by the clock of this machine', () => {
+  it('the output of a credential process is never a session that has ended by the clock of this machine', () => {
     const { session } = sessionIn(task(aws('s3')), []);
     expect(() => requireAlive(session, new Date(Date.parse(EXPIRES) - 1))).not.toThrow();
     expect(() => requireAlive(session, new Date(EXPIRES))).toThrow('by the clock of this machine');
   });
 
-  it('is nothing where a template gives no session', () => {
+  it('the output of a credential process is empty when a template gives no AWS session', () => {
     expect(() => sessionIn(task(), [])).toThrow('gives no AWS session');
   });
 });

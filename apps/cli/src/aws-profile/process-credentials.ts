@@ -27,8 +27,8 @@ export function requireAlive({ expiration }: AwsSession, now: Date): void {
   if (Date.parse(expiration) > now.getTime()) return;
   throw new CommandFailure(
     EXIT.no,
-    `the session ended at ${expiration}, by the clock of this machine`,
-    'set the clock',
+    `by the clock of this machine, the session ended at ${expiration}`,
+    'set the clock of this machine',
   );
 }
 

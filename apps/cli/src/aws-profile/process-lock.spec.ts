@@ -31,7 +31,7 @@ async function leaveBehind(): Promise<void> {
 }
 
 describe('a lock between processes', () => {
-  it('lets one act after the other, and is gone afterwards, also after a failure', async () => {
+  it('a lock between processes lets one act after the other, and is gone afterwards, also after a failure', async () => {
     const events: string[] = [];
     const act = (name: string) => async () => {
       events.push(`${name} begins`);
@@ -45,7 +45,7 @@ describe('a lock between processes', () => {
     expect(readdirSync(directory)).toEqual([]);
   });
 
-  it('is not waited for beyond the limit, and the one who holds it keeps it', async () => {
+  it('a lock between processes is not waited for beyond the limit, and the one who holds it keeps it', async () => {
     await underLock(path, patient(), async () => {
       const second = underLock(path, { timer: hasty(), until: 1000 }, async () => undefined);
       await expect(second).rejects.toMatchObject({ exitCode: 4, message: expect.stringContaining('another process') });
@@ -53,14 +53,14 @@ describe('a lock between processes', () => {
     });
   });
 
-  it('is not needed any more once another process has brought what it is waited for', async () => {
+  it('a lock between processes is given up once another process has brought the awaited session', async () => {
     await underLock(path, patient(), async () => {
       const brought = underLock(path, { ...patient(), instead: async () => 'brought' }, async () => 'made');
       expect(await brought).toBe('brought');
     });
   });
 
-  it('of a process that has died is taken over at once, by one of those who wait', async () => {
+  it('a lock of a dead process is taken over at once by one waiting process', async () => {
     await leaveBehind();
     let [inside, most, served] = [0, 0, 0];
     const act = async (): Promise<void> => {
@@ -78,7 +78,7 @@ describe('a lock between processes', () => {
   it.each([
     ['half written', ''],
     ['of another machine', JSON.stringify({ id: 'x', pid: spawnSync('true').pid, space: 'elsewhere pid:[1]' })],
-  ])('that cannot be judged (%s) is respected until it is old', async (_, text) => {
+  ])('a lock with an unknown owner (%s) is respected until it is old', async (_, text) => {
     writeFileSync(path, text);
     await expect(underLock(path, { timer: hasty(), until: 500 }, async () => 1)).rejects.toThrow('another process');
     const before = new Date(Date.now() - 60_000);

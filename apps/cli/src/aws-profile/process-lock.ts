@@ -51,7 +51,10 @@ export async function underLock<T>(
 }
 
 function busy(): CommandFailure {
-  return new CommandFailure(EXIT.unavailable, 'another process asks for this session and has no answer yet');
+  return new CommandFailure(
+    EXIT.unavailable,
+    'another process is requesting this session and has no answer yet; try again',
+  );
 }
 
 async function isTaken(path: string, mine: string): Promise<boolean> {

@@ -83,7 +83,7 @@ export class ProfileSession {
     } catch (error) {
       if (isNotThere(error)) return {};
       if (!isPassing(error)) throw error;
-      this.parts.notices.warn(`the broker does not say whether the task of this session goes on: ${kept.taskId}`);
+      this.parts.notices.warn(`the broker did not confirm that the task of this session still runs: ${kept.taskId}`);
       return { good: kept };
     }
   }
@@ -132,12 +132,12 @@ export class ProfileSession {
   private remark({ heartbeatAt, template, lifetime, expiresAt }: Task): void {
     const { notices } = this.parts;
     if (heartbeatAt !== undefined) {
-      notices.warn(`template \`${template.name}\` asks for signs of life, which a credential process cannot give`);
+      notices.warn(`template \`${template.name}\` requires heartbeats, and a credential process cannot send them`);
     }
     if (lifetime?.limitedBy === 'identity') {
       notices.warn(
         `the session ends at ${expiresAt}, with the identity token (limitedBy: identity)`,
-        'an identity token that lives longer lets the session live longer',
+        'use an identity token with a longer lifetime for a longer session',
       );
     }
   }

@@ -12,7 +12,7 @@ const problem = (code: string, more: object = {}) => ({
 const wordsFor = (status: number, body: unknown) => refusalOf(BrokerProblem.of(status, body, undefined));
 
 describe('a refusal', () => {
-  it('is one sentence with what refused, and what would help', () => {
+  it('a refusal is one sentence with the control that refused and the help', () => {
     const refusal = wordsFor(403, problem('policy_denied', { control: 'runtime', help: 'ask elsewhere' }));
     expect(refusal).toMatchObject({
       exitCode: 3,
@@ -21,7 +21,7 @@ describe('a refusal', () => {
     });
   });
 
-  it('names each field that is wrong, and what a target said', () => {
+  it('a refusal names each wrong field and the answer of the target', () => {
     const errors = [
       { pointer: '/parameters/region', detail: 'use one of `emea`' },
       { pointer: '', detail: 'too much' },
@@ -35,13 +35,13 @@ describe('a refusal', () => {
     });
   });
 
-  it('of an identity has the rule that refused, what to do, and the identity to bind', () => {
+  it('a refusal of an identity has the rule that refused, what to do, and the identity to bind', () => {
     const help = 'have someone with the role `platform` add it';
     const unbound = problem('forbidden', { reason: 'no_agent', help, instance: 'urn:x' });
     expect(wordsFor(403, unbound)).toMatchObject({ message: 'this is why (no_agent)', help });
   });
 
-  it('of a token that is not proven has the id of the request, under which the platform team finds the reason', () => {
+  it('a refusal of a token that is not proven has the id of the request, under which the platform team finds the reason', () => {
     const hidden = problem('unauthenticated', { help: 'ask for it', instance: 'urn:x' });
     expect(wordsFor(401, hidden)).toMatchObject({
       message: 'this is why [urn:x]',
@@ -49,7 +49,7 @@ describe('a refusal', () => {
     });
   });
 
-  it('says each fact once: no number of what is listed, no pointer beside the path, no sentence twice', () => {
+  it('a refusal says each fact once, without a pointer that repeats the path', () => {
     const first = { pointer: '/spec/issuer', detail: 'Issuer/a: spec.issuer: declare it once' };
     const second = { pointer: '/spec/keys', detail: 'Issuer/a: spec.keys: use https' };
     const message = (errors: object[], detail: string) =>
@@ -60,7 +60,10 @@ describe('a refusal', () => {
     );
   });
 
-  it.each([undefined, 'text', { detail: 7 }, []])('of something that is no broker (%j) says just that', (body) => {
-    expect(wordsFor(502, body).message).toBe('the broker answered 502 without saying why');
-  });
+  it.each([undefined, 'text', { detail: 7 }, []])(
+    'the refusal of a server that is not a broker (%j) says exactly that',
+    (body) => {
+      expect(wordsFor(502, body).message).toBe('the broker answered 502 without saying why');
+    },
+  );
 });

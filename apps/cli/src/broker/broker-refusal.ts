@@ -48,6 +48,7 @@ function placeOf(error: FieldFault, said: string): string {
 
 function wordless(status: number): string {
   const said = `the broker answered ${String(status)}`;
-  if (status >= 300 && status < 400) return `${said}, and is not followed elsewhere; use its own address in MAYFLY_URL`;
+  if (status >= 300 && status < 400)
+    return `${said}, a redirect, which the CLI does not follow; set MAYFLY_URL to the address of the broker`;
   return `${said} without saying why`;
 }

@@ -26,14 +26,14 @@ function ask(headers: Record<string, string>, { path = '/credentials', method = 
 }
 
 describe('the endpoint of AWS sessions', () => {
-  it('answers who has the word, as AWS tools expect it', async () => {
+  it('the endpoint of AWS sessions answers a caller with the token as AWS tools expect it', async () => {
     expect(await ask({ authorization: endpoint.token })).toEqual({
       status: 200,
       body: { AccessKeyId: 'A', SecretAccessKey: 'S', Token: 'T', Expiration: '2026-11-22T14:00:00Z' },
     });
   });
 
-  it('answers with a renewed session from the next question on', async () => {
+  it('the endpoint of AWS sessions answers with a renewed session from the next question on', async () => {
     endpoint.replace({ ...session, accessKeyId: 'B' });
     expect(await ask({ authorization: endpoint.token })).toMatchObject({ body: { AccessKeyId: 'B' } });
   });
@@ -46,14 +46,14 @@ describe('the endpoint of AWS sessions', () => {
     ['a name that leads here', () => ({ authorization: endpoint.token, host: 'rebound.example' }), {}, 403],
     ['another path', () => ({ authorization: endpoint.token }), { path: '/' }, 404],
     ['another method', () => ({ authorization: endpoint.token }), { method: 'POST' }, 404],
-  ])('refuses %s, and tells nothing', async (_who, headers, place, status) => {
+  ])('the endpoint of AWS sessions refuses %s, and tells nothing', async (_who, headers, place, status) => {
     const answer = await ask(headers(), place);
     expect(answer.status).toBe(status);
     expect(JSON.stringify(answer.body)).not.toContain('"S"');
     expect(answer.body).toEqual({ code: expect.any(String), message: expect.any(String) });
   });
 
-  it('listens at a loopback address only', () => {
+  it('the endpoint of AWS sessions listens at a loopback address only', () => {
     expect(endpoint.url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/credentials$/);
   });
 });

@@ -4,13 +4,13 @@ import { commandEnvironment } from './command-environment.js';
 const none = () => false;
 
 describe('the environment of a command', () => {
-  it('is what it inherits, less what is withheld, with what it is given', () => {
+  it('the environment of a command is the inherited one without the withheld variables and with the given ones', () => {
     const inherited = { PATH: '/bin', AWS_PROFILE: 'standing', LANG: 'C', GONE: undefined };
     const given = [{ set: { AWS_REGION: 'r' }, withholds: (name: string) => name.startsWith('AWS_') }];
     expect(commandEnvironment(inherited, given, ['LANG'])).toEqual({ PATH: '/bin', AWS_REGION: 'r' });
   });
 
-  it('has no identity token: with it, a command could ask for more than its task', () => {
+  it('the environment of a command has no identity token: with it, a command could ask for more than its task', () => {
     const inherited = {
       MAYFLY_TOKEN: 'x',
       MAYFLY_TOKEN_FILE: 'x',
@@ -26,10 +26,10 @@ describe('the environment of a command', () => {
   });
 
   it.each(['a\nLD_PRELOAD=/tmp/x', 'a\0b', 'a\rb', '\u001b[2J'])(
-    'refuses the value %j, and does not show it',
+    'the environment of a command refuses the value %j, and does not show it',
     (value) => {
       const attempt = () => commandEnvironment({}, [{ set: { PGUSER: value }, withholds: none }], []);
-      expect(attempt).toThrow('the value for PGUSER holds a line break');
+      expect(attempt).toThrow('the value for PGUSER has a line break');
       expect(attempt).not.toThrow(/LD_PRELOAD/);
     },
   );

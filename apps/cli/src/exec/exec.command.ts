@@ -18,12 +18,14 @@ interface ExecOptions extends TaskOptions, GlobalOptions {
 
 /** Adds `mayfly exec`, which runs a command with credentials that end with it. */
 export function addExecCommand(program: Command): void {
-  withTaskOptions(program.command('exec').description('run a command under a task, which ends with it'))
+  withTaskOptions(
+    program.command('exec').description('run a command with the credentials of a task; the task ends with the command'),
+  )
     .option('--aws-server', 'serve AWS sessions at a loopback address, so that renewed ones reach the command', false)
-    .option('--pg-host <host>', 'where the database of a Vault login is; PGHOST unless given')
-    .option('--pg-port <port>', 'its port; PGPORT unless given')
-    .option('--pg-database <name>', 'its name; PGDATABASE unless given')
-    .argument('<command...>', 'what to run, after `--`')
+    .option('--pg-host <host>', 'host of the database of a Vault login; default: PGHOST')
+    .option('--pg-port <port>', 'port of that database; default: PGPORT')
+    .option('--pg-database <name>', 'name of that database; default: PGDATABASE')
+    .argument('<command...>', 'the command to run, after `--`')
     .action(async (command: readonly string[], _options: unknown, self: Command) => {
       process.exitCode = await exec(command, self.optsWithGlobals<ExecOptions>());
     });

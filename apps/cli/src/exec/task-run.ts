@@ -31,7 +31,9 @@ export class TaskRun {
   async run(request: CreateTask, command: readonly string[], options: DeliveryOptions): Promise<number> {
     this.relay.start();
     this.relay.onInsistence(() => {
-      this.parts.notices.warn('left before the broker answered; the task ends at its deadline');
+      this.parts.notices.warn(
+        'stopped before the broker answered; a task that it may have opened ends at its deadline',
+      );
       process.exit(this.interruption());
     });
     try {
@@ -102,8 +104,8 @@ export class TaskRun {
         renewed: async ({ credentials }) => {
           for (const { name, expiresAt, providerExpiresAt } of await delivery.handOn(credentials)) {
             notices.warnOnce(
-              `credential \`${name}\` was issued again, and the command keeps the earlier one: it ends at ${providerExpiresAt ?? expiresAt}`,
-              'for AWS, --aws-server hands renewed sessions on; otherwise ask for a longer --ttl',
+              `credential \`${name}\` was issued again, but the command has the earlier one, which ends at ${providerExpiresAt ?? expiresAt}`,
+              'use --aws-server for AWS sessions; otherwise use a longer --ttl',
             );
           }
         },
@@ -145,7 +147,7 @@ function requireUsable({ id, state, credentials }: Task): void {
   if (state === 'active' && credentials.every(({ secret }) => secret !== undefined)) return;
   throw new CommandFailure(
     EXIT.unavailable,
-    `task ${id} came without its credentials (${state})`,
-    'the answer was lost on the way; run the command again',
+    `task ${id} came without its credentials: it is ${state}`,
+    'its first answer was lost; run the command again',
   );
 }

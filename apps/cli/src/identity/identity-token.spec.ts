@@ -34,12 +34,12 @@ describe('the identity token', () => {
     ['pod', () => ({ idToken: jwt('gitlab'), spiffeFile: file('svid') }), true],
     ['gitlab', () => ({ idToken: jwt('gitlab'), spiffeFile: file('svid') }), false],
     ['svid', () => ({ spiffeFile: file('svid') }), false],
-  ])('is %s, the first in the order', async (name, places, inPod) => {
+  ])('the identity token is %s, the first in the order of sources', async (name, places, inPod) => {
     const token = identityToken({ ...none, ...places() }, inPod ? file('pod') : file('missing'));
     expect(await token.read()).toBe(jwt(name));
   });
 
-  it('is read again at every use', async () => {
+  it('the identity token is read again at every use', async () => {
     const token = identityToken({ ...none, tokenFile: file('rotated') });
     for (const name of ['first', 'second']) {
       writeFileSync(file('rotated'), jwt(name));
@@ -47,11 +47,11 @@ describe('the identity token', () => {
     }
   });
 
-  it('is asked for in words when there is none', () => {
+  it('a missing identity token is refused with the ways to give one', () => {
     expect(() => identityToken(none, file('missing'))).toThrow('there is no identity token');
   });
 
-  it('is not sent when it is something else, and what it is instead is not shown', async () => {
+  it('a text that is not an identity token is neither sent nor shown', async () => {
     writeFileSync(file('key'), '-----BEGIN PRIVATE KEY-----');
     const attempt = identityToken({ ...none, tokenFile: file('key') }).read();
     await expect(attempt).rejects.toThrow(/holds no identity token$/);
@@ -81,7 +81,7 @@ describe('the token of a GitHub Actions job', () => {
     server.close();
   });
 
-  it('is asked for with the audience `mayfly`, and kept for a minute', async () => {
+  it('the token of a GitHub Actions job is asked for with the audience `mayfly`, and kept for a minute', async () => {
     answer = { value: jwt('actions') };
     const identity = token();
     expect(await identity.read()).toBe(jwt('actions'));
@@ -94,8 +94,11 @@ describe('the token of a GitHub Actions job', () => {
     expect(asked).toHaveLength(2);
   });
 
-  it.each([undefined, { value: 'no token' }, { other: 1 }])('is not made up from %j', async (wrong) => {
-    answer = wrong;
-    await expect(token().read()).rejects.toThrow('gave no identity token');
-  });
+  it.each([undefined, { value: 'no token' }, { other: 1 }])(
+    'the token of a GitHub Actions job is not made up from %j',
+    async (wrong) => {
+      answer = wrong;
+      await expect(token().read()).rejects.toThrow('gave no identity token');
+    },
+  );
 });

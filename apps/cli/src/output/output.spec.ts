@@ -14,17 +14,17 @@ describe('answers', () => {
     [true, false, 'words'],
     [true, true, '{\n  "a": 1\n}\n'],
     [false, false, '{\n  "a": 1\n}\n'],
-  ])('at a terminal: %s, with --json: %s', (isTTY, asJson, text) => {
+  ])('command output at a terminal is %s, with --json: %s', (isTTY, asJson, text) => {
     expect(written(isTTY, (stream) => new Output(stream, asJson).show({ a: 1 }, () => 'words'))).toBe(text);
   });
 
-  it('say what goes on to people only', () => {
+  it('command output reports progress to people only', () => {
     expect(written(false, (stream) => new Output(stream, false).say('progress'))).toBe('');
   });
 });
 
 describe('a table', () => {
-  it('is aligned, and cannot be made to steer a terminal or to fake a row', () => {
+  it('a table of the CLI is aligned, and cannot be made to steer a terminal or to fake a row', () => {
     expect(
       table(
         ['A', 'LONG'],
@@ -36,13 +36,13 @@ describe('a table', () => {
     ).toBe('A        LONG\none      x\nseven77  \uFFFD[31m fake\n');
   });
 
-  it('of names and values leaves out what is not there', () => {
+  it('a table of the CLI leaves out names without a value', () => {
     expect(list({ a: '1', longer: '2', gone: undefined })).toBe('a       1\nlonger  2\n');
   });
 });
 
 describe('notices', () => {
-  it('are for terminals, warnings for everybody, and some once', () => {
+  it('notices are for terminals, warnings for everybody, and some once', () => {
     const speak = (notices: Notices): void => {
       notices.note('all is well');
       for (const _ of [1, 2]) notices.warnOnce('look out', 'do this');

@@ -4,19 +4,19 @@ import type { GlobalOptions } from '../config.js';
 import { openSession } from '../session.js';
 
 const STEPS = [
-  ['activate', 'let a registered or suspended agent ask for tasks'],
-  ['suspend', 'stop an agent: its tasks end'],
-  ['retire', 'stop an agent for good'],
+  ['activate', 'activate a registered or suspended agent'],
+  ['suspend', 'suspend an agent: ends its tasks'],
+  ['retire', 'retire an agent permanently: ends its tasks'],
 ] as const;
 
 /** Adds `mayfly agents`: state changes of agents, which files cannot declare. For platform teams and operators. */
 export function addAgentsCommand(program: Command): void {
-  const agents = program.command('agents').description('activate agents, and stop them');
+  const agents = program.command('agents').description('activate, suspend or retire agents');
   for (const [step, description] of STEPS) {
     agents
       .command(step)
       .description(description)
-      .argument('<name>', 'of an agent')
+      .argument('<name>', 'name of the agent')
       .action(async (name: string, _options: unknown, self: Command) => {
         const { broker, output } = openSession(self.optsWithGlobals<GlobalOptions>());
         const { body } = await answerOf(broker.calls.POST(`/agents/{name}/${step}`, { params: { path: { name } } }));

@@ -10,11 +10,11 @@ const TEST_TIMEOUT_MS = 60_000;
 
 /** Adds `mayfly connections`, for platform teams and operators. */
 export function addConnectionsCommand(program: Command): void {
-  const connections = program.command('connections').description('try connections, and take them out of use');
+  const connections = program.command('connections').description('test, disable or enable connections');
   connections
     .command('test')
-    .description('try a connection with the least harm; leaves with 1 when something is missing')
-    .argument('<name>', 'of a connection')
+    .description('test a connection with the least harm; exits with 1 when a check fails')
+    .argument('<name>', 'name of the connection')
     .action(async (name: string, _options: unknown, self: Command) => {
       const { broker, output } = openSession(self.optsWithGlobals<GlobalOptions>());
       const calls = broker.within(TEST_TIMEOUT_MS);
@@ -22,15 +22,15 @@ export function addConnectionsCommand(program: Command): void {
       output.show(body, testWords);
       process.exitCode = body.ok ? EXIT.ok : EXIT.no;
     });
-  addStep(connections, 'disable', 'mint and renew nothing through it; revocations go on');
-  addStep(connections, 'enable', 'take it back into use');
+  addStep(connections, 'disable', 'disable a connection: it mints and renews nothing; revocations continue');
+  addStep(connections, 'enable', 'enable a disabled connection');
 }
 
 function addStep(connections: Command, step: 'disable' | 'enable', description: string): void {
   connections
     .command(step)
     .description(description)
-    .argument('<name>', 'of a connection')
+    .argument('<name>', 'name of the connection')
     .action(async (name: string, _options: unknown, self: Command) => {
       const { broker, output } = openSession(self.optsWithGlobals<GlobalOptions>());
       const { body } = await answerOf(broker.calls.POST(`/connections/{name}/${step}`, { params: { path: { name } } }));
@@ -44,7 +44,7 @@ function testWords({ connection, ok, checks, clockOffsetSeconds, loginAgeSeconds
   const facts = [
     clockOffsetSeconds === undefined ? [] : `its clock is ${clockOffsetSeconds.toFixed(1)} s from the broker's`,
     loginAgeSeconds === undefined ? [] : `the broker's login is ${String(Math.round(loginAgeSeconds))} s old`,
-    `connection ${connection} ${ok ? 'is in order' : 'is not in order'}`,
+    `connection ${connection} ${ok ? 'is in order' : 'has failed checks'}`,
   ].flat();
   return `${table(['OUTCOME', 'CHECK', ''], rows)}${facts.join('\n')}\n`;
 }

@@ -13,14 +13,17 @@ export interface IssuanceOptions extends IssuanceFilter {
 /** Adds the filters of `GET /issuances` to a command. */
 export function withIssuanceOptions(command: Command): Command {
   return command
-    .option('--agent <name>', 'of this agent')
-    .option('--template <name>', 'under this task template')
-    .option('--provider <kind>', 'of this kind of provider')
-    .option('--state <state>', 'minting, active, revoking, revoked, expired, failed or abandoned')
-    .option('--cause <cause>', 'why they ended, such as completed or heartbeat_lost')
-    .option('--from <instant>', 'from this instant on, RFC 3339')
-    .option('--to <instant>', 'before this instant, RFC 3339')
-    .addOption(new Option('--limit <number>', 'how many').default(50).argParser(readLimit));
+    .option('--agent <name>', 'only leases of this agent')
+    .option('--template <name>', 'only leases of this task template')
+    .option('--provider <kind>', 'only leases of this kind of provider')
+    .option(
+      '--state <state>',
+      'only leases in this state: minting, active, revoking, revoked, expired, failed or abandoned',
+    )
+    .option('--cause <cause>', 'only leases with this end cause, such as completed or heartbeat_lost')
+    .option('--from <instant>', 'only leases since this instant, RFC 3339')
+    .option('--to <instant>', 'only leases before this instant, RFC 3339')
+    .addOption(new Option('--limit <number>', 'largest number of lines').default(50).argParser(readLimit));
 }
 
 /** Converts options to the broker's filter. */

@@ -14,10 +14,10 @@ interface Options extends IssuanceOptions, GlobalOptions {
 
 /** Adds `mayfly issuances`: the history of leases, for auditors and operators. */
 export function addIssuancesCommand(program: Command): void {
-  withIssuanceOptions(program.command('issuances').description('who got what and how it ended, newest first'))
-    .option('--task <id>', 'of this task')
-    .option('--cursor <cursor>', 'the page after: `nextCursor` of the page before')
-    .option('--all', 'every page; as JSON, one object a line', false)
+  withIssuanceOptions(program.command('issuances').description('list issuances, one line per lease, newest first'))
+    .option('--task <id>', 'only leases of this task')
+    .option('--cursor <cursor>', '`nextCursor` of the previous page')
+    .option('--all', 'print every page; as JSON, one object per line', false)
     .action(async (_options: unknown, self: Command) => {
       const options = self.optsWithGlobals<Options>();
       const { broker, output } = openSession(options);

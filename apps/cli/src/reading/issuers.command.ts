@@ -14,13 +14,13 @@ const TEST_TIMEOUT_MS = 30_000;
 export function addIssuersCommand(program: Command): void {
   program
     .command('issuers')
-    .description('try issuers of identity tokens')
+    .description('test issuers of identity tokens')
     .command('test')
-    .description('fetch the keys of an issuer now, and judge a token of it; leaves with 1 when something is wrong')
-    .argument('<name>', 'of an issuer')
+    .description('fetch the keys of an issuer now and check a token of it; exits with 1 when a check fails')
+    .argument('<name>', 'name of the issuer')
     .option(
       '--judge-file <path>',
-      'file of a token to judge, `-` for standard input; it is kept nowhere and opens nothing',
+      'file of a token to check, `-` for standard input; the token is not stored and gives no access',
     )
     .action(async (name: string, { judgeFile }: { readonly judgeFile?: string }, self: Command) => {
       const { broker, output } = openSession(self.optsWithGlobals<GlobalOptions>());

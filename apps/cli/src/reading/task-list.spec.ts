@@ -24,7 +24,7 @@ async function* history() {
 }
 
 describe('tasks by their leases', () => {
-  it('are whole, and no further pages are asked for than it takes', async () => {
+  it('the task list shows whole tasks and reads no more pages than it needs', async () => {
     const tasks = await firstTasks(history(), 2);
     expect(tasks.map(({ taskId }) => taskId)).toEqual(['3', '2']);
     expect(tasks[0]).toMatchObject({

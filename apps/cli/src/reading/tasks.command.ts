@@ -13,20 +13,22 @@ interface EndOptions extends GlobalOptions {
 
 /** Adds `mayfly tasks`, for agents (their own tasks), operators and auditors. */
 export function addTasksCommand(program: Command): void {
-  const tasks = program.command('tasks').description('see tasks, and end them');
+  const tasks = program.command('tasks').description('list, show, end or revoke tasks');
   withIssuanceOptions(
-    tasks.command('list', { isDefault: true }).description('tasks by their leases, newest first'),
+    tasks.command('list', { isDefault: true }).description('list tasks by their leases, newest first'),
   ).action(async (_options: unknown, self: Command) => {
     const options = self.optsWithGlobals<IssuanceOptions & GlobalOptions>();
     const { broker, output } = openSession(options);
     const history = allIssuances(broker, filterOf(options));
     output.show({ items: await firstTasks(history, options.limit) }, ({ items }) => taskTable(items));
   });
-  addOne(tasks, 'show', 'a task and how its credentials stand', (session, id) => session.tasks.view(id));
-  addOne(tasks, 'end', 'end a task of this agent: its work is done', (session, id, { failed }) =>
+  addOne(tasks, 'show', 'show a task and the state of its credentials', (session, id) => session.tasks.view(id));
+  addOne(tasks, 'end', 'complete a task of this agent and revoke its credentials', (session, id, { failed }) =>
     session.tasks.end(id, failed),
-  ).option('--failed <reason>', 'its work is not done');
-  addOne(tasks, 'revoke', 'take a task back, as an operator', (session, id) => session.tasks.revoke(id));
+  ).option('--failed <reason>', 'fail the task with this reason instead');
+  addOne(tasks, 'revoke', 'revoke a task and its credentials, as an operator', (session, id) =>
+    session.tasks.revoke(id),
+  );
 }
 
 type Act = (session: Session, id: string, options: EndOptions) => Promise<Task>;

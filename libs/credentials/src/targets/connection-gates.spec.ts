@@ -23,7 +23,7 @@ describe('the gate of a connection', () => {
     jest.useRealTimers();
   });
 
-  it('pauses after five outages in a row: calls are not made, requests are refused, others pass', async () => {
+  it('the gate of a connection pauses after five outages in a row: calls are not made, requests are refused, others pass', async () => {
     const gates = gatesWith();
     await outages(gates, 4);
     gates.requireOpen('dead');
@@ -43,13 +43,13 @@ describe('the gate of a connection', () => {
     expect(await gates.run(undefined, 10, answer)).toBe('minted');
   });
 
-  it('takes a refusal by the target for an answer', async () => {
+  it('the gate of a connection takes a refusal by the target for an answer', async () => {
     const gates = gatesWith();
     for (let call = 0; call < 20; call++) await expect(gates.run('crm', 10, refusal)).rejects.toThrow('no such role');
     gates.requireOpen('crm');
   });
 
-  it('lets one call through after the pause, and opens again when it works', async () => {
+  it('the gate of a connection lets one call through after the pause, and opens again when it works', async () => {
     jest.useFakeTimers();
     const gates = gatesWith();
     await outages(gates, 5);
@@ -60,7 +60,7 @@ describe('the gate of a connection', () => {
     gates.requireOpen('dead');
   });
 
-  it('pauses again at once when the call after the pause fails', async () => {
+  it('the gate of a connection pauses again at once when the call after the pause fails', async () => {
     jest.useFakeTimers();
     const gates = gatesWith();
     await outages(gates, 5);
@@ -69,7 +69,7 @@ describe('the gate of a connection', () => {
     expect(gates.pausedConnections().get('dead')).toBe(1);
   });
 
-  it('lets no more calls run at once than the connection says', async () => {
+  it('the gate of a connection lets no more calls run at once than the connection says', async () => {
     const gates = gatesWith(2);
     let running = 0;
     let most = 0;
@@ -83,7 +83,7 @@ describe('the gate of a connection', () => {
     expect(most).toBe(2);
   });
 
-  it('refuses what would wait too long, as a call that was not made', async () => {
+  it('the gate of a connection refuses what would wait too long, as a call that was not made', async () => {
     const gates = gatesWith(1);
     let release = (): void => undefined;
     const held = gates.run('crm', 10, () => new Promise<void>((resolve) => (release = resolve)));
@@ -97,7 +97,7 @@ describe('the gate of a connection', () => {
     expect(await Promise.all(waiting)).toHaveLength(512);
   });
 
-  it('takes a wait for its turn for no outage, and what got none in time for a call that was not made', async () => {
+  it('the gate of a connection takes a wait for its turn for no outage, and what got none in time for a call that was not made', async () => {
     const gates = gatesWith(1);
     let release = (): void => undefined;
     const held = gates.run('crm', 10, () => new Promise<void>((resolve) => (release = resolve)));
@@ -113,7 +113,7 @@ describe('the gate of a connection', () => {
     gates.requireOpen('crm');
   });
 
-  it('counts a call that began and did not answer in time', async () => {
+  it('the gate of a connection counts a call that began and did not answer in time', async () => {
     const gates = gatesWith();
     const silent = () => new Promise<never>(() => undefined);
     await expect(gates.run('dead', 0.02, silent)).rejects.toMatchObject({ code: 'provider_unavailable' });

@@ -21,20 +21,20 @@ function targetsWith(config: Connection['spec']['config'], read = async (): Prom
 }
 
 describe('Targets', () => {
-  it('gives the provider, its configuration with the secrets read, and its judge', async () => {
+  it('Targets gives the provider, its configuration with the secrets read, and its judge', async () => {
     const target = await targetsWith({ host: 'db', password: 'env:CRM' }).resolve('postgres', 'crm', {});
     expect(target.provider).toBe(provider);
     expect(target.config).toEqual({ host: 'db', password: 'hunter2hunter2' });
     expect(target.check({} as never, {} as never)).toBe('it is forged');
   });
 
-  it('refuses a credential that names no connection where the provider needs one', async () => {
+  it('Targets refuses a credential that names no connection where the provider needs one', async () => {
     await expect(targetsWith({}).resolve('postgres', undefined, {})).rejects.toMatchObject({
       code: 'provider_rejected',
     });
   });
 
-  it('restores a target from what was declared once, with the secrets as they are now', async () => {
+  it('Targets restores a target from its recorded declaration, with the present secrets', async () => {
     const { declared } = await targetsWith({ host: 'db', password: 'env:CRM' }).resolve('postgres', 'crm', {});
     expect(declared).toEqual({ host: 'db', password: 'env:CRM' });
     const later = await targetsWith({ host: 'elsewhere', password: 'env:CRM' }, async () => 'rotated-since').restore(
@@ -44,14 +44,14 @@ describe('Targets', () => {
     expect(later.config).toEqual({ host: 'db', password: 'rotated-since' });
   });
 
-  it('does not know a connection that nobody declared', async () => {
+  it('Targets does not know a connection that nobody declared', async () => {
     await expect(targetsWith({}).resolve('postgres', 'nobody', {})).rejects.toMatchObject({
       code: 'provider_rejected',
       detail: expect.stringContaining('`nobody`'),
     });
   });
 
-  it('does not use a connection of another provider', async () => {
+  it('Targets does not use a connection of another provider', async () => {
     const vault = { ...provider, kind: 'vault' };
     const crm: Connection = { name: 'crm', spec: { provider: 'postgres', owner: 'crm-platform', config: {} } };
     const targets = new Targets(
@@ -62,7 +62,7 @@ describe('Targets', () => {
     await expect(targets.resolve('vault', 'crm', {})).rejects.toMatchObject({ code: 'provider_rejected' });
   });
 
-  it('says where a configuration is wrong, and never what is there', async () => {
+  it('Targets names the wrong places of a configuration, never their values', async () => {
     const problem = await targetsWith({ host: '', password: 'env:CRM' }, async () => 'hunter2')
       .resolve('postgres', 'crm', {})
       .catch((error: unknown) => error as Problem);
@@ -70,7 +70,7 @@ describe('Targets', () => {
     expect(JSON.stringify([problem, String((problem as Problem).stack)])).not.toContain('hunter2');
   });
 
-  it('reads no secret into a member that the provider shows', async () => {
+  it('Targets reads no secret into a member that the provider shows', async () => {
     const targets = targetsWith({ host: 'env:MAYFLY_SEALING_KEY', password: 'env:CRM' });
     await expect(targets.resolve('postgres', 'crm', {})).rejects.toMatchObject({
       code: 'provider_rejected',
@@ -78,7 +78,7 @@ describe('Targets', () => {
     });
   });
 
-  it('refuses a disabled connection where it is asked to, and still restores what was minted through it', async () => {
+  it('Targets refuses a disabled connection when told to, and still restores targets for revocation', async () => {
     const crm: Connection = {
       name: 'crm',
       spec: { provider: 'postgres', owner: 'crm-platform', config: { host: 'db', password: 'env:CRM' } },
@@ -92,13 +92,13 @@ describe('Targets', () => {
     expect((await targets.restore('postgres', crm.spec.config)).config).toMatchObject({ host: 'db' });
   });
 
-  it('fails as its secrets fail', async () => {
+  it('Targets fails as its secrets fail', async () => {
     const gone = new Problem('unavailable', 'the secret `env:CRM` cannot be read');
     const targets = targetsWith({ host: 'db', password: 'env:CRM' }, () => Promise.reject(gone));
     await expect(targets.resolve('postgres', 'crm', {})).rejects.toBe(gone);
   });
 
-  it('leaves out a related connection that cannot be read any more, but begins nothing new without it', async () => {
+  it('Targets leaves out a related connection that cannot be read any more, but begins nothing new without it', async () => {
     const leading = {
       kind: 'vault',
       secretMembers: ['/token'],

@@ -71,7 +71,7 @@ export class Targets {
   private usable(name: string, kind: string): Connection {
     const declared = this.connections.find(name);
     if (declared?.spec.provider !== kind) {
-      throw new Problem('provider_rejected', `connection \`${name}\` is missing or not of provider \`${kind}\``);
+      throw new Problem('provider_rejected', `there is no connection \`${name}\` of provider \`${kind}\`; declare it`);
     }
     return declared;
   }
@@ -80,7 +80,7 @@ export class Targets {
     return Object.fromEntries(
       connectionsOf(provider, scope).map((name) => {
         const spec = this.connections.find(name)?.spec;
-        if (spec === undefined) throw new Problem('provider_rejected', `connection \`${name}\` is missing`);
+        if (spec === undefined) throw new Problem('provider_rejected', `connection \`${name}\` is missing; declare it`);
         return [name, { provider: spec.provider, config: spec.config }];
       }),
     );
@@ -120,7 +120,7 @@ export class Targets {
     const places = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ');
     throw new Problem(
       'provider_rejected',
-      `the configuration of a connection of \`${provider.kind}\` is wrong at ${places}`,
+      `the configuration of a connection of \`${provider.kind}\` is wrong; correct ${places}`,
     );
   }
 }

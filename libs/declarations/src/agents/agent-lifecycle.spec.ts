@@ -57,7 +57,7 @@ describe('a step of an agent', () => {
     ['retire', 'registered', 'retired', 'agent.retired', ['agent_retired']],
     ['retire', 'active', 'retired', 'agent.retired', ['agent_retired']],
     ['retire', 'suspended', 'retired', 'agent.retired', ['agent_retired']],
-  ] as const)('%s makes a %s agent %s', async (step, from, to, type, ended) => {
+  ] as const)('the step %s makes a %s agent %s', async (step, from, to, type, ended) => {
     const store = new OneAgent(from);
     const record = await lifecycleOver(store).take(step, 'one', BY);
     expect(record).toMatchObject({ revision: 2, agent: { state: to } });
@@ -70,7 +70,7 @@ describe('a step of an agent', () => {
     ['activate', 'active'],
     ['suspend', 'suspended'],
     ['retire', 'retired'],
-  ] as const)('%s does nothing to an agent that is %s', async (step, state) => {
+  ] as const)('the step %s does nothing to an agent that is %s', async (step, state) => {
     const store = new OneAgent(state);
     expect(await lifecycleOver(store).take(step, 'one', BY)).toMatchObject({ revision: 1 });
     expect(store.entries).toEqual([]);
@@ -80,19 +80,22 @@ describe('a step of an agent', () => {
     ['activate', 'retired', 'active'],
     ['suspend', 'registered', 'suspended'],
     ['suspend', 'retired', 'suspended'],
-  ] as const)('%s is refused for a %s agent', async (step, state, to) => {
+  ] as const)('the step %s is refused for a %s agent', async (step, state, to) => {
     const store = new OneAgent(state);
-    const refusal = { code: 'conflict', detail: `agent \`one\` is ${state}; it cannot become ${to}` };
+    const refusal = {
+      code: 'conflict',
+      detail: `agent \`one\` is ${state} and cannot become ${to}; use a step that its state allows`,
+    };
     await expect(lifecycleOver(store).take(step, 'one', BY)).rejects.toMatchObject(refusal);
     expect([...store.entries, ...done]).toEqual([]);
   });
 
-  it('is refused for an agent that is not there', async () => {
+  it('the step is refused for an agent that is not there', async () => {
     const taken = lifecycleOver(new OneAgent('active')).take('suspend', 'two', BY);
     await expect(taken).rejects.toMatchObject({ code: 'not_found', detail: 'there is no agent `two`' });
   });
 
-  it('stands when the sweep after it fails, which is reported', async () => {
+  it('the step stands when the sweep after it fails, which is reported', async () => {
     const lifecycle = lifecycleOver(new OneAgent('active'), () => Promise.reject(new Error('no sweep')));
     expect(await lifecycle.take('suspend', 'one', BY)).toMatchObject({ agent: { state: 'suspended' } });
     expect(done).toContain('reported Error: no sweep');

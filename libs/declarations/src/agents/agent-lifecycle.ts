@@ -86,7 +86,11 @@ export class AgentLifecycle {
     const { from, to, entry, ends } = rule;
     const state = record.agent?.state ?? 'retired';
     if (state === to) return record;
-    if (!from.includes(state)) throw new Problem('conflict', `agent \`${name}\` is ${state}; it cannot become ${to}`);
+    if (!from.includes(state))
+      throw new Problem(
+        'conflict',
+        `agent \`${name}\` is ${state} and cannot become ${to}; use a step that its state allows`,
+      );
     const facts = { from: record.agent?.state, to };
     const moved = await agent.move({
       ...{ to, by },

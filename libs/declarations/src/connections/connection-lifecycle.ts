@@ -98,7 +98,7 @@ export class ConnectionLifecycle {
 
 function failedCheck(error: unknown): ProbeCheck {
   const isConfiguration = error instanceof Problem && error.code === 'provider_rejected';
-  const detail = error instanceof Problem ? error.detail : 'the provider failed in an unexpected way';
+  const detail = error instanceof Problem ? error.detail : 'the provider failed unexpectedly; try again later';
   return {
     name: isConfiguration ? 'read the configuration and its secrets' : 'answer in time',
     outcome: 'failed',

@@ -71,7 +71,7 @@ export class IssuerTests {
     const detail = this.contradictionOf(name);
     return detail === undefined
       ? { name: 'in force', outcome: 'ok' }
-      : { name: 'in force', outcome: 'failed', detail: `it is out of force: ${detail}` };
+      : { name: 'in force', outcome: 'failed', detail: `the document is out of force: ${detail}` };
   }
 
   /** Checks the token as a request would, with the declarations in force: refused, or the caller that it identifies. */
@@ -85,18 +85,18 @@ export class IssuerTests {
       return this.standingOf(identity, name);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
-      return { name: 'identity', outcome: 'failed', detail: `the broker refuses it: ${error.detail}` };
+      return { name: 'identity', outcome: 'failed', detail: `the broker refuses the token: ${error.detail}` };
     }
   }
 
   private standingOf(identity: VerifiedIdentity, name: string): IssuerCheck {
     const { issuer, subject, kind, roles, singleUse, issuerNames, acceptedBy } = identity;
-    const once = singleUse ? '; it opens one task, and this test did not use it up' : '';
+    const once = singleUse ? '; the token opens one task, and this test did not use it' : '';
     const ok = (who: string): IssuerCheck => ({ name: 'identity', outcome: 'ok', detail: `${who}${once}` });
     const missing = (what: string): IssuerCheck => ({ name: 'identity', outcome: 'missing', detail: what });
-    if (!issuerNames.includes(name)) return missing(`the token is one of the issuer \`${issuer}\``);
+    if (!issuerNames.includes(name)) return missing(`the token is from issuer \`${issuer}\`; test it there`);
     if (!acceptedBy.includes(name))
-      return missing(`this document does not accept it; of the same issuer \`${acceptedBy.join(', ')}\` does`);
+      return missing(`this document does not accept the token; \`${acceptedBy.join(', ')}\` of the same issuer does`);
     const bound = this.parts.catalog.bindingOf(identity);
     if (bound !== undefined) {
       const { agent, runtime } = bound;
@@ -104,14 +104,13 @@ export class IssuerTests {
       return ok(`agent \`${agent.name}\` in the runtime \`${runtime}\``);
     }
     if (kind === 'person' && roles.length > 0) return ok(`a person with ${roles.join(', ')}`);
-    if (kind === 'person') return missing('a person without a role; compare `roles` of the document with the claims');
+    if (kind === 'person')
+      return missing('the token belongs to a person without a role; compare `roles` of the document with its claims');
     const near = this.parts.catalog.claimOfOtherType(identity);
     if (near !== undefined)
       return missing(
-        `agent \`${near.agent}\` is bound to the claim \`${near.claim}\` in another type: text is no number`,
+        `agent \`${near.agent}\` is bound to the claim \`${near.claim}\` with a value of another type; bind a value of the type in the token`,
       );
-    return missing(
-      `a workload that is no agent; an agent would be bound to issuer \`${issuer}\`, subject \`${subject}\``,
-    );
+    return missing(`no agent is bound to this identity; bind one to issuer \`${issuer}\`, subject \`${subject}\``);
   }
 }

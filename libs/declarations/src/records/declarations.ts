@@ -87,7 +87,11 @@ export class Declarations {
       if (!rolesOverApi) refuseRoles(before);
       requireMet(precondition, before.revision);
       const uses = await usesOf(kind, name, state, context.providers);
-      if (uses.length > 0) throw new Problem('conflict', `\`${name}\` is used by ${uses.slice(0, 10).join(', ')}`);
+      if (uses.length > 0)
+        throw new Problem(
+          'conflict',
+          `\`${name}\` is used by ${uses.slice(0, 10).join(', ')}; change or end those first`,
+        );
       const facts = { kind, name, change: 'delete' as const };
       await state.remove(kind, name, auditEntry('declaration.changed', clock.now(), by.actor, {}, facts));
     });
@@ -125,7 +129,9 @@ export class Declarations {
     const { warnings } = checkDeclarations([...kept, ...news], this.parts.context, news);
     const changes = diffDeclarations(declarations, news);
     await this.store(state, changes, news, options);
-    const passedOver = documents.filter(isRetired).map((declared) => `${keyOf(declared)}: retired; it was passed over`);
+    const passedOver = documents
+      .filter(isRetired)
+      .map((declared) => `${keyOf(declared)}: the template is retired; it was skipped`);
     return { changes, warnings: [...passedOver, ...warnings.map(({ detail }) => detail)] };
   }
 

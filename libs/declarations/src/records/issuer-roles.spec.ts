@@ -13,7 +13,7 @@ describe('a change over the API', () => {
     ['gives an issuer roles', plain, ofPeople],
     ['takes the roles of an issuer away', ofPeople, plain],
     ['deletes an issuer with roles', ofPeople, undefined],
-  ])('is refused when it %s', (_, before, after) => {
+  ])('a change over the API is refused when it %s', (_, before, after) => {
     expect(() => {
       refuseRoles(before, after);
     }).toThrow(
@@ -24,7 +24,7 @@ describe('a change over the API', () => {
     );
   });
 
-  it('is open to issuers without roles, and to documents of another kind', () => {
+  it('a change over the API is open to issuers without roles, and to documents of another kind', () => {
     expect(() => {
       refuseRoles(plain, { kind: 'Agent', spec: { roles: {} } });
     }).not.toThrow();

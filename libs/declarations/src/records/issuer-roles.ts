@@ -8,9 +8,9 @@ import type { DeclarationKind } from '../document.schema.js';
 export function refuseRoles(...documents: readonly (Documented | undefined)[]): void {
   const specs = documents.flatMap((document) => (document?.kind === 'Issuer' ? [document.spec as Json] : []));
   if (!specs.some(hasRoles)) return;
-  throw new Problem('policy_denied', 'an issuer that speaks for people is not declared over the API', {
+  throw new Problem('policy_denied', 'issuers with `roles` cannot be changed over the API', {
     control: 'issuer-roles',
-    help: 'ask whoever runs the service to declare it at start: MAYFLY_BOOTSTRAP_ISSUER, or the applied files',
+    help: 'ask the operator of the service to declare it in the file of MAYFLY_BOOTSTRAP_ISSUER',
   });
 }
 

@@ -9,8 +9,8 @@ export type Precondition =
 export const MUST_BE_NEW: Precondition = { must: 'be-new', otherwise: 'conflict' };
 
 const TAKEN = {
-  conflict: 'something of this name exists; change it with PUT',
-  precondition_failed: 'something of this name exists',
+  conflict: 'this name is taken; change it with PUT',
+  precondition_failed: 'this name is taken; leave `If-None-Match` out, or use another name',
 };
 
 /**
@@ -25,5 +25,8 @@ export function requireMet(precondition: Precondition, revision: number | undefi
   }
   const { revisions } = precondition;
   if (revision !== undefined && (revisions === 'any' || revisions.includes(revision))) return;
-  throw new Problem('precondition_failed', 'it is not the revision that `If-Match` names; read it again');
+  throw new Problem(
+    'precondition_failed',
+    'the version that `If-Match` names is not the current one; read it again and repeat the change',
+  );
 }

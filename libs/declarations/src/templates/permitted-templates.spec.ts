@@ -18,7 +18,7 @@ describe('the templates of an agent', () => {
     ['another runtime', { ...requester, runtime: 'elsewhere' }],
     ['other labels', { ...requester, agent: { ...requester.agent, labels: {} } }],
     ['a suspended agent', { ...requester, agent: { ...requester.agent, state: 'suspended' } }],
-  ])('do not include it for %s', (_, other) => {
+  ])('the permitted templates do not include it for %s', (_, other) => {
     expect(permittedTemplates([template], other)).toEqual([]);
   });
 });

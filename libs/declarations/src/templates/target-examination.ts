@@ -31,13 +31,13 @@ export class TargetExamination {
       const remarks = await withDeadline(ASKING_SECONDS, (signal) => examiner.examine(config, parsed.data, signal));
       return remarks.map((remark) => finding('MF310', pointer, remark));
     } catch (error) {
-      const reason = error instanceof Problem ? error.detail : 'it failed in an unexpected way';
-      return [finding('MF310', pointer, `connection \`${credential.connection}\` could not be asked: ${reason}`)];
+      const reason = error instanceof Problem ? error.detail : 'the examination failed in an unexpected way';
+      return [finding('MF310', pointer, `connection \`${credential.connection}\` could not be examined: ${reason}`)];
     }
   }
 }
 
 function notAsked({ credential, pointer }: SampleScope): Finding {
   const connection = `connection \`${credential.connection ?? ''}\``;
-  return finding('MF310', pointer, `${connection} is new or changed here; its target is asked at publication`);
+  return finding('MF310', pointer, `${connection} is new or changed here; Mayfly examines its target at publication`);
 }

@@ -6,7 +6,8 @@ import type { EditedDraft, TemplateContent, TemplateRecord } from './template-re
 
 /** Throws `conflict` for a retired template. */
 export function refuseRetired(template: TemplateRecord | undefined): void {
-  if (template?.state === 'retired') throw new Problem('conflict', `template \`${template.name}\` is retired for good`);
+  if (template?.state === 'retired')
+    throw new Problem('conflict', `template \`${template.name}\` is retired permanently; use a new name`);
 }
 
 /**

@@ -39,7 +39,7 @@ export async function lintDraft(
 
 /** Builds the refusal for a caller who edited the draft that it wants to publish. */
 export function fourEyesRefusal(): Problem {
-  return new Problem('policy_denied', 'who changed a draft does not publish it', {
+  return new Problem('policy_denied', 'a person who changed a draft cannot publish it', {
     control: 'four-eyes',
     help: 'ask another member of the platform team to read and publish it',
   });

@@ -66,25 +66,25 @@ const entries = () => store.entries.map(({ type }) => type);
 const editors = async () => (await templates.draft('read')).draft.editors;
 
 describe('a draft', () => {
-  it('is created once', async () => {
+  it('a draft is created once', async () => {
     expect(await templates.create(document(), ANN)).toMatchObject({ template: { state: 'draft', revision: 1 } });
     await expect(templates.create(document(), BEN)).rejects.toMatchObject({ code: 'conflict' });
     expect(entries()).toEqual(['template.drafted']);
   });
 
-  it('is not replaced by a document of another name', async () => {
+  it('a draft is not replaced by a document of another name', async () => {
     const refusal = { code: 'invalid_declaration', detail: 'use `write`, the name in the address' };
     await expect(async () => templates.replaceDraft('write', document(), ANY, ANN)).rejects.toMatchObject(refusal);
   });
 
-  it('is not replaced at another revision', async () => {
+  it('a draft is not replaced at another revision', async () => {
     await templates.create(document(), ANN);
     const stale = templates.replaceDraft('read', document('mail'), { must: 'match', revisions: [2] }, BEN);
     await expect(stale).rejects.toMatchObject({ code: 'precondition_failed' });
     expect(await editors()).toEqual(['ann']);
   });
 
-  it('names everyone who changed it, and nobody who only saved it again', async () => {
+  it('a draft names everyone who changed it, and nobody who only saved it again', async () => {
     await templates.create(document(), ANN);
     await save(BEN);
     expect(await editors()).toEqual(['ann']);
@@ -92,7 +92,7 @@ describe('a draft', () => {
     expect(await editors()).toEqual(['ann', 'ben']);
   });
 
-  it('forgets its editors when it is the version in force again', async () => {
+  it('a draft forgets its editors when it is the version in force again', async () => {
     await templates.create(document(), ANN);
     await publish(BEN);
     await save(ANN, document('mail'));
@@ -105,7 +105,7 @@ describe('a publication', () => {
   it.each([
     ['its author', BEN],
     ['an earlier editor', ANN],
-  ])('is refused to %s', async (_, by) => {
+  ])('a publication is refused to %s', async (_, by) => {
     await templates.create(document(), ANN);
     await save(BEN, document('mail'));
     await expect(publish(by)).rejects.toMatchObject({ code: 'policy_denied', extensions: { control: 'four-eyes' } });
@@ -113,13 +113,13 @@ describe('a publication', () => {
     expect(refreshed).toBe(0);
   });
 
-  it('is open to the author where one person develops', async () => {
+  it('a publication is open to the author where one person develops', async () => {
     templates = templatesWith({ fourEyes: false });
     await templates.create(document(), ANN);
     expect(await publish(ANN)).toMatchObject({ inForce: { version: 1, author: 'ann', publisher: 'ann' } });
   });
 
-  it('puts the draft in force, with the warnings of the targets', async () => {
+  it('a publication puts the draft in force, with the warnings of the targets', async () => {
     await templates.create(document(), ANN);
     const { template, inForce, warnings } = await publish(BEN);
     expect(template).toMatchObject({ state: 'published', revision: 2, currentVersion: 1 });
@@ -129,34 +129,34 @@ describe('a publication', () => {
     expect([entries(), refreshed]).toEqual([['template.drafted', 'template.published'], 1]);
   });
 
-  it('of a draft that breaks a rule is refused, and the refusal audited after the rollback', async () => {
+  it('a publication of a draft that breaks a rule is refused, and the refusal audited after the rollback', async () => {
     await templates.create(document('cases', 'gone'), ANN);
     await expect(publish(BEN)).rejects.toMatchObject({ code: 'invalid_template' });
     expect(entries()).toEqual(['template.drafted', 'template.refused']);
     expect(await editors()).toEqual(['ann']);
   });
 
-  it('needs a draft', async () => {
+  it('a publication needs a draft', async () => {
     await expect(publish(BEN)).rejects.toMatchObject({ code: 'not_found' });
     await templates.create(document(), ANN);
     await publish(BEN);
-    const refusal = { code: 'conflict', detail: 'template `read` has no draft to publish' };
+    const refusal = { code: 'conflict', detail: 'template `read` has no draft to publish; write one with PUT' };
     await expect(publish(BEN)).rejects.toMatchObject(refusal);
   });
 });
 
 describe('a retired template', () => {
-  it('has no version in force, and takes no draft and no publication', async () => {
+  it('a retired template has no version in force, and takes no draft and no publication', async () => {
     await templates.create(document(), ANN);
     await publish(BEN);
     await save(ANN, document('mail'));
     expect(await templates.retire('read', ANN)).not.toHaveProperty('inForce');
-    const refusal = { code: 'conflict', detail: 'template `read` is retired for good' };
+    const refusal = { code: 'conflict', detail: 'template `read` is retired permanently; use a new name' };
     await expect(save(ANN)).rejects.toMatchObject(refusal);
     await expect(publish(BEN)).rejects.toMatchObject(refusal);
   });
 
-  it('stays as it is when it is retired again', async () => {
+  it('a retired template stays as it is when it is retired again', async () => {
     await templates.create(document(), ANN);
     const { template } = await templates.retire('read', ANN);
     expect((await templates.retire('read', BEN)).template).toEqual(template);

@@ -47,7 +47,7 @@ export class Templates {
 
   async draft(name: string): Promise<{ readonly revision: number; readonly draft: EditedDraft }> {
     const { revision, draft } = await this.read(name);
-    if (draft === undefined) throw new Problem('not_found', `template \`${name}\` has no draft`);
+    if (draft === undefined) throw new Problem('not_found', `template \`${name}\` has no draft; write one with PUT`);
     return { revision, draft };
   }
 
@@ -149,7 +149,8 @@ export class Templates {
     requireMet(precondition, template.revision);
     refuseRetired(template);
     const { draft, currentVersion } = template;
-    if (draft === undefined) throw new Problem('conflict', `template \`${name}\` has no draft to publish`);
+    if (draft === undefined)
+      throw new Problem('conflict', `template \`${name}\` has no draft to publish; write one with PUT`);
     const { editors, ...content } = draft;
     if (this.parts.fourEyes && editors.includes(by.name)) throw fourEyesRefusal();
     await lintDraft(state, name, draft, this.parts.providers);

@@ -53,7 +53,7 @@ export function assertReachable(dataDir: string, account: Account): void {
   if (closed === undefined) return;
   throw new Problem(
     'unavailable',
-    `started by root, the embedded PostgreSQL runs as user ${String(account.uid)}, who may not pass through \`${closed}\`: ` +
+    `started by root, the embedded PostgreSQL runs as user ${String(account.uid)}, who cannot enter \`${closed}\`: ` +
       'set MAYFLY_DATA_DIR to a directory that every user can reach, start Mayfly as another user, or set DATABASE_URL',
   );
 }

@@ -38,7 +38,7 @@ describe('locateBinaries', () => {
     );
   });
 
-  it('uses the package in place, and gives it the links that npm left out', () => {
+  it('locateBinaries uses the package in place, and gives it the links that npm left out', () => {
     const { postgres } = locateBinaries('any', home, SELF, find);
     expect(postgres).toBe(join(installed, 'native', 'bin', 'postgres'));
     expect(readFileSync(join(installed, 'native', 'lib', 'libpq.so.5'), 'utf8')).toBe('the library');
@@ -56,12 +56,12 @@ describe('locateBinaries', () => {
     expect(readFileSync(postgres, 'utf8')).toBe('not copied again');
   });
 
-  it('finds what npm installed for this machine', () => {
+  it('locateBinaries finds what npm installed for this machine', () => {
     const { postgres, initdb } = locateBinaries(`${process.platform}-${process.arch}`, home, SELF);
     expect(existsSync(postgres) && existsSync(initdb)).toBe(true);
   });
 
-  it('names DATABASE_URL where npm has none', () => {
+  it('locateBinaries names DATABASE_URL where npm has none', () => {
     const refusal = expect.objectContaining({ code: 'unavailable', detail: expect.stringContaining('DATABASE_URL') });
     expect(() => locateBinaries('plan9-mips', home, SELF)).toThrow(refusal);
   });
@@ -75,7 +75,7 @@ describe('the account of the server', () => {
     expect(accountFor(home)).toEqual(NOBODY);
   });
 
-  it('needs no switch when it is the user of this process', () => {
+  it('the account of the server needs no switch when it is the user of this process', () => {
     expect(asAccount(SELF)).toEqual({});
   });
 
@@ -84,7 +84,7 @@ describe('the account of the server', () => {
     [0o755, undefined],
     [0o700, 'closed'],
     [0o750, 'closed'],
-  ])('with mode %o above the data, finds %s', (mode, closed) => {
+  ])('a directory with mode %o above the data gives %s', (mode, closed) => {
     const inner = join(above, 'closed', 'inner');
     mkdirSync(inner, { recursive: true });
     chmodSync(join(above, 'closed'), mode);
@@ -92,7 +92,7 @@ describe('the account of the server', () => {
     expect(firstClosedDirectory(inner, { ...NOBODY, switched: false })).toBeUndefined();
   });
 
-  it('is told, with what to do, when it cannot reach the data', () => {
+  it('the error names the change when the account of the server cannot reach the data', () => {
     chmodSync(above, 0o700);
     const detail = expect.stringMatching(/user 65534.*set MAYFLY_DATA_DIR/);
     expect(() => {
@@ -102,7 +102,7 @@ describe('the account of the server', () => {
 });
 
 describe('makeDataDirectory', () => {
-  it('keeps others out of what it makes, and leaves alone what is there', () => {
+  it('makeDataDirectory keeps other users out of a new directory and leaves an existing one alone', () => {
     const made = join(above, 'made');
     makeDataDirectory(made);
     expect(statSync(made).mode & 0o066).toBe(0);

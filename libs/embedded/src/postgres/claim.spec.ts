@@ -24,21 +24,21 @@ describe('claimDirectory', () => {
     writeFileSync(join(directory, String(number)), identity);
   };
 
-  it('is exclusive until it is released', () => {
+  it('claimDirectory is exclusive until it is released', () => {
     const release = claimDirectory(directory, SELF);
     expect(() => claimDirectory(directory, SELF)).toThrow(IN_USE);
     release();
     claimDirectory(directory, SELF)();
   });
 
-  it('names this process as the holder, and nobody after the release', () => {
+  it('claimDirectory names this process as the holder, and nobody after the release', () => {
     const release = claimDirectory(directory, SELF);
     expect(readFileSync(join(directory, '1'), 'utf8')).toBe(processIdentity(process.pid));
     release();
     expect(readFileSync(join(directory, '1'), 'utf8')).toBe('');
   });
 
-  it('is refused while another process that holds it is alive', () => {
+  it('claimDirectory is refused while another process that holds it is alive', () => {
     holder(1, processIdentity(process.ppid)!);
     expect(() => claimDirectory(directory, SELF)).toThrow(IN_USE);
   });
@@ -48,14 +48,14 @@ describe('claimDirectory', () => {
     ['whose holder had the id of a process that started later', `${String(process.ppid)} 0`],
     ['that was released', ''],
     ['that makes no sense', 'x'],
-  ])('succeeds a claim %s, with a higher number and no rubbish left', (_, identity) => {
+  ])('claimDirectory replaces a claim %s, with a higher number, and removes the old one', (_, identity) => {
     holder(3, identity);
     holder(2, identity);
     claimDirectory(directory, SELF)();
     expect(readdirSync(directory)).toEqual(['4']);
   });
 
-  it('goes by the highest number only', () => {
+  it('claimDirectory goes by the highest number only', () => {
     holder(1, processIdentity(process.ppid)!);
     holder(10, '');
     claimDirectory(directory, SELF)();
@@ -66,19 +66,19 @@ describe('claimDirectory', () => {
 });
 
 describe('a process', () => {
-  it('has an identity and a command line while it lives', () => {
+  it('a process has an identity and a command line while it lives', () => {
     expect(processIdentity(process.pid)).toMatch(new RegExp(`^${String(process.pid)} \\S`));
     expect(commandLine(process.pid)).toContain('node');
   });
 
-  it('has neither once it is dead', async () => {
+  it('a process has neither identity nor command line once it is dead', async () => {
     const child = spawn(process.execPath, ['-e', '']);
     await new Promise((resolve) => child.once('exit', resolve));
     expect(processIdentity(child.pid!)).toBeUndefined();
     expect(commandLine(child.pid!)).toBeUndefined();
   });
 
-  it('has neither while it is dead and not yet reaped', async () => {
+  it('a process has neither identity nor command line while it is dead and not yet reaped', async () => {
     // The background job outlives the shell, in whose place `exec` puts a program that never waits: it stays a zombie.
     const parent = spawn('sh', ['-c', 'sleep 0.3 & echo $!; exec sleep 60']);
     try {
@@ -91,7 +91,7 @@ describe('a process', () => {
     }
   });
 
-  it.each([0, -1, Number.NaN, 1.5])('cannot have the id %d', (pid) => {
+  it.each([0, -1, Number.NaN, 1.5])('a process cannot have the id %d', (pid) => {
     expect(processIdentity(pid)).toBeUndefined();
     expect(commandLine(pid)).toBeUndefined();
   });

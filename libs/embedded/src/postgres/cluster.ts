@@ -70,7 +70,7 @@ export async function initialiseOnce(cluster: Cluster, binaries: Binaries, platf
 function initdbProblem(error: ExecFileException, platform: string): Problem {
   if (error.code === 'ENOENT') return noBinary(platform, error);
   const said = (error.stderr ?? '').trim().split('\n').at(-1) ?? '';
-  return new Problem('unavailable', `the embedded PostgreSQL could not make its data directory: \`${said}\``, {
+  return new Problem('unavailable', `the embedded PostgreSQL could not create its data directory: \`${said}\``, {
     cause: error,
   });
 }

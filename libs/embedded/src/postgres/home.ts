@@ -25,9 +25,7 @@ export function serverHome(
     chmodSync(outside, 0o711);
     const files = mkdtempSync(join(outside, 'postgres-'));
     symlinkSync(files, inside);
-    log(
-      `user ${String(account.uid)}, as whom PostgreSQL runs, may not pass through ${closed}: its files are in ${files}`,
-    );
+    log(`user ${String(account.uid)}, under which PostgreSQL runs, cannot enter ${closed}: its files are in ${files}`);
   }
   mkdirSync(inside, { recursive: true, mode: 0o700 });
   const home = realpathSync(inside);

@@ -68,7 +68,8 @@ export async function stopServer(cluster: Cluster, { pid }: RunningServer): Prom
     const deadline = Date.now() + STOP_DEADLINE_MILLISECONDS;
     while (isServerOf(cluster, pid) && Date.now() < deadline) await sleep(POLL_MILLISECONDS);
   }
-  if (isServerOf(cluster, pid)) throw new Problem('unavailable', 'the embedded PostgreSQL does not stop');
+  if (isServerOf(cluster, pid))
+    throw new Problem('unavailable', 'the embedded PostgreSQL does not stop; end its process');
 }
 
 /** Waits for a server that is starting or stopping. Removes the pid file of a dead server. */
@@ -82,7 +83,7 @@ async function findRunning(cluster: Cluster, deadline: number): Promise<{ pid: n
       return undefined;
     }
     if (found.status === 'ready') return { pid: found.pid, port: found.port };
-    if (Date.now() > deadline) throw notStarted('it is neither ready nor gone');
+    if (Date.now() > deadline) throw notStarted('it neither answered nor exited');
     await sleep(POLL_MILLISECONDS);
   }
 }

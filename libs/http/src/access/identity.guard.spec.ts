@@ -47,14 +47,14 @@ describe('the time of a refusal', () => {
     ['of an unknown key', () => ci.sign({}, { kid: 'other' })],
     ['that is none', () => 'token'],
     ['with a wrong signature', () => `${ci.sign()}AA`],
-  ])('is the same for a token %s: when the floor has passed', async (_, token) => {
+  ])('the time of a refusal is the same for a token %s: when the floor has passed', async (_, token) => {
     const answered = await isAnswered(token());
     expect(answered()).toBe(false);
     await jest.advanceTimersByTimeAsync(5);
     await expect(untilTrue(answered)).resolves.toBe(true);
   });
 
-  it('is no other than that of the proof for a proven token, and leaves no timer behind', async () => {
+  it('the time of a refusal for a proven token is that of its proof, and leaves no timer behind', async () => {
     const answered = await isAnswered(ci.sign({ aud: 'other' }));
     await expect(untilTrue(answered)).resolves.toBe(true);
     expect(jest.getTimerCount()).toBe(0);

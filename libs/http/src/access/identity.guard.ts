@@ -15,6 +15,8 @@ import { AnswerFloor } from './answer-floor.js';
 import { isPermitted, type Permission, Permits } from './permits.js';
 import type { RefusalRecorder, RefusedCall } from './refusal.recorder.js';
 
+const WRONG_CALLER = 'use another identity, or ask for the role';
+
 /** A request; the guard sets `principal` when it permits the call. */
 export type IdentifiedRequest = FastifyRequest & { principal?: Principal };
 
@@ -31,7 +33,8 @@ export class IdentityGuard implements CanActivate {
   async canActivate(context: ExecutionContext): Promise<boolean> {
     const permissions = this.reflector.getAllAndOverride(Permits, [context.getHandler(), context.getClass()]) as
       readonly Permission[] | undefined;
-    if (permissions === undefined) throw new Problem('forbidden', 'this route states no permission');
+    if (permissions === undefined)
+      throw new Problem('forbidden', 'this route states no permission; report this fault of Mayfly');
     if (permissions.includes('anyone')) return true;
     const request = context.switchToHttp().getRequest<IdentifiedRequest>();
     request.principal = await this.admit(request, permissions);
@@ -61,7 +64,9 @@ export class IdentityGuard implements CanActivate {
       return problem;
     }
     await this.refusals.forbidden(principal, routeOf(request));
-    return new Problem('forbidden', `this route is for ${permissions.join(', ')}, not for ${describe(principal)}`);
+    return new Problem('forbidden', `this route is for ${permissions.join(', ')}, not for ${describe(principal)}`, {
+      help: WRONG_CALLER,
+    });
   }
 
   /** Refuses an agent that is not active, on every route. */
@@ -70,7 +75,7 @@ export class IdentityGuard implements CanActivate {
     await this.refusals.forbidden(principal, routeOf(request), 'agent-lifecycle');
     throw new Problem('policy_denied', `agent \`${principal.agent.name}\` is ${principal.agent.state}`, {
       control: 'agent-lifecycle',
-      help: 'ask the owner of the agent to have it activated',
+      help: 'ask an operator to activate the agent',
     });
   }
 

@@ -55,7 +55,7 @@ async function refusalOf(token: string): Promise<unknown> {
 
 describe('refusals in the audit', () => {
   it.each(['agent', 'person'] as const)(
-    'are a hundred a minute for one %s; then one says how many more',
+    'the audit has a hundred refusals a minute for one %s, and then one entry with the number of the others',
     async (kind) => {
       await forbid(500, () => principal(kind, 'loud'));
       expect(written).toHaveLength(100);
@@ -67,7 +67,7 @@ describe('refusals in the audit', () => {
     },
   );
 
-  it('are fifty a minute for all workloads that are no agent, under however many names', async () => {
+  it('the audit has at most fifty refusals a minute for all workloads that are no agent, under any names', async () => {
     await forbid(100, () => principal('workload', 'loud'));
     expect(written).toHaveLength(10);
     await forbid(500, (index) => principal('workload', `name-${String(index)}`));
@@ -76,7 +76,7 @@ describe('refusals in the audit', () => {
     expect(written.at(-1)).toMatchObject({ issuer: 'ci', count: 550 });
   });
 
-  it('of one caller do not hide those of another', async () => {
+  it('refusals of one caller do not hide those of another', async () => {
     await forbid(500, (index) => principal('workload', `name-${String(index)}`));
     await forbid(500, () => principal('agent', 'loud'));
     await forbid(1, () => principal('person', 'auditor'));
@@ -87,7 +87,7 @@ describe('refusals in the audit', () => {
     ]);
   });
 
-  it('of one reason do not hide those of another, and every one is in entries or counts, and in the metrics', async () => {
+  it('refusals of one reason do not hide those of another, and each is in entries or counts, and in the metrics', async () => {
     for (let n = 0; n < 120; n += 1) await recorder.identity(tokenMissing(), CALL);
     await recorder.identity(await refusalOf('no token'), CALL);
     await denials.flush('all');
@@ -103,7 +103,7 @@ describe('refusals in the audit', () => {
 });
 
 describe('a refused identity', () => {
-  it('is in the audit and in one line of the log with what the token says, and with the id of the request', async () => {
+  it('a refused identity is in the audit and in one line of the log with what the token says, and with the id of the request', async () => {
     await recorder.identity(await refusalOf(ci.sign({ aud: ['a', 'b'] }, { typ: 'JWT' })), CALL);
     const facts = {
       ...{ reason: 'audience', issuer: 'ci', subject: 'support-agent', aud: ['a', 'b'] },
@@ -113,7 +113,7 @@ describe('a refused identity', () => {
     expect(lines).toEqual([{ ...facts, reqId: 'req_1' }]);
   });
 
-  it('cannot write lines or secrets of its own', async () => {
+  it('a refused identity cannot write lines or secrets of its own', async () => {
     const [, , signature = ''] = ci.sign().split('.');
     const token = ci.sign({ iss: 'x\n{"level":60}\u001b[2J', sub: 'a' }, { kid: `password=hunter2 ${ci.sign()}` });
     await recorder.identity(await refusalOf(token), CALL);
@@ -126,7 +126,7 @@ describe('a refused identity', () => {
   it.each([
     ['password=hunter3', 'hunter3'],
     ['eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJsZWFreSJ9.c2lnbmF0dXJl', 'c2lnbmF0dXJl'],
-  ])('keeps no secret that its subject holds: %s', async (subject, secret) => {
+  ])('a refused identity keeps no secret that its subject holds: %s', async (subject, secret) => {
     await recorder.identity(agentRefused('no_agent', { issuer: 'ci', subject }), CALL);
     await forbid(1, () => principal('person', subject));
     await forbid(1, () => principal('workload', subject));
@@ -138,7 +138,7 @@ describe('a refused identity', () => {
     }
   });
 
-  it('that is proven and stands for no agent is its own actor', async () => {
+  it('a refused identity that is proven and stands for no agent is its own actor', async () => {
     await recorder.identity(agentRefused('no_agent', { issuer: 'ci', subject: 'new' }), CALL);
     expect(written).toMatchObject([{ reason: 'no_agent', actor: { kind: 'workload', issuer: 'ci', subject: 'new' } }]);
   });
@@ -146,7 +146,7 @@ describe('a refused identity', () => {
   it.each([
     ['keys_unavailable', new Error('the issuer is down')],
     ['keys_refused', new EgressRefused('private')],
-  ])('for %s has in the line of the log what went wrong with the keys', async (reason, fault) => {
+  ])('a refused identity for %s has in the line of the log what went wrong with the keys', async (reason, fault) => {
     const access = { fetchJson: () => Promise.reject(fault), readFile: async () => '' };
     const keySource = new IssuerKeySource(access, clock);
     const verifier = new IdentityVerifier(keySource, clock);
@@ -156,7 +156,7 @@ describe('a refused identity', () => {
     expect(written).toMatchObject([{ reason, issuer: 'ci' }]);
   });
 
-  it('waits for the audit only when it is proven, so that no time tells what a token lacks', async () => {
+  it('a refused identity waits for the audit only when it is proven, so that no time tells what a token lacks', async () => {
     isDown = true;
     await recorder.identity(await refusalOf(ci.sign({}, { kid: 'other' })), CALL);
     await expect(recorder.identity(await refusalOf(ci.sign({ aud: 'x' })), CALL)).rejects.toThrow('no space left');
@@ -168,7 +168,7 @@ describe('a refused identity', () => {
     ]);
   });
 
-  it('is nothing that other problems are', async () => {
+  it('a refused identity is nothing that other problems are', async () => {
     await recorder.identity(new Problem('unavailable', 'the database does not answer'), CALL);
     expect([written, lines, denied]).toEqual([[], [], []]);
   });

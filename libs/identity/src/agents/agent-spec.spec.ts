@@ -7,14 +7,14 @@ const alone = { issuer: 'ci', runtime: 'developer-laptop', claims: { client_id: 
 const minimal = { owner: 'support-platform', backupOwner: 'crm-platform', identities: [identity] };
 
 describe('AgentSpecSchema', () => {
-  it('accepts an owner, another owner and an identity', () => {
+  it('AgentSpecSchema accepts an owner, another owner and an identity', () => {
     expect(AgentSpecSchema.parse(minimal)).toEqual(minimal);
   });
 
   it.each<[string, object]>([
     ['a client without a subject', { client_id: 'agent-ed' }],
     ['numbers, and true and false', { project_id: 42, protected: true, azp: 'x' }],
-  ])('accepts claims alone: %s', (_, claims) => {
+  ])('AgentSpecSchema accepts claims alone: %s', (_, claims) => {
     const { subject: _subject, ...alone } = identity;
     expect(AgentSpecSchema.safeParse({ ...minimal, identities: [{ ...alone, claims }] }).error).toBeUndefined();
   });
@@ -22,7 +22,7 @@ describe('AgentSpecSchema', () => {
   it.each([
     ['*', 'leave `subject` out and bind by `claims` alone'],
     [undefined, 'state `subject`, or at least one claim such as `client_id`'],
-  ])('says what to write in place of the subject %s', (subject, words) => {
+  ])('AgentSpecSchema says what to write in place of the subject %s', (subject, words) => {
     const result = AgentSpecSchema.safeParse({ ...minimal, identities: [{ ...identity, subject }] });
     expect(result.error?.message).toContain(words);
   });
@@ -60,7 +60,7 @@ describe('AgentSpecSchema', () => {
       },
       'identities.0.claims',
     ],
-  ])('refuses %s', (_, spec, path) => {
+  ])('AgentSpecSchema refuses %s', (_, spec, path) => {
     const result = AgentSpecSchema.safeParse({ ...minimal, ...spec });
     expect(result.error?.issues.map((issue) => issue.path.join('.'))).toEqual([path]);
   });
@@ -92,7 +92,7 @@ describe('agentIdentityErrors', () => {
     ['an oidc client', { issuer: 'ci', runtime: 'laptop', claims: { client_id: 'agent-ed' } }],
     ['an agent beside people', { ...identity, issuer: 'staff' }],
     ['an owner by id', { ...identity, issuer: 'hub', subject: 'repo:org/*:x', claims: { repository_owner_id: '1' } }],
-  ])('has nothing against %s', (_, declared) => {
+  ])('agentIdentityErrors accepts %s', (_, declared) => {
     expect(agentIdentityErrors({ ...minimal, identities: [declared] }, issuers)).toEqual([]);
   });
 
@@ -104,7 +104,7 @@ describe('agentIdentityErrors', () => {
       'a job without a subject',
       { ...alone, issuer: 'hub', claims: { repository_id: '1' } },
       'subject',
-      'known by their claims alone',
+      'only a binding to an oidc issuer may leave it out',
     ],
     [
       'another trust domain',
@@ -115,7 +115,7 @@ describe('agentIdentityErrors', () => {
     ['no service account', { ...identity, issuer: 'cluster' }, 'subject', 'system:serviceaccount'],
     ['a repository by name only', { ...identity, issuer: 'hub', claims: { repository: 'a/b' } }, 'claims', '_id'],
     ['a job without claims', { ...identity, issuer: 'hub' }, 'claims', 'repository_owner_id'],
-  ])('points at %s', (_, declared, field, words) => {
+  ])('agentIdentityErrors points at %s', (_, declared, field, words) => {
     const errors = agentIdentityErrors({ ...minimal, identities: [identity, declared] }, issuers);
     expect(errors).toEqual([{ pointer: `/identities/1/${field}`, detail: expect.stringContaining(words) }]);
   });

@@ -47,7 +47,7 @@ export const AgentSpecSchema = z
   })
   .refine(({ owner, backupOwner }) => owner !== backupOwner, {
     path: ['backupOwner'],
-    message: 'name somebody other than the owner',
+    message: 'name a person or team other than the owner',
   });
 export type AgentSpec = z.infer<typeof AgentSpecSchema>;
 
@@ -60,7 +60,7 @@ interface IdentityRule {
 const rules: readonly IdentityRule[] = [
   {
     field: 'subject',
-    detail: 'state `subject`: only agents of an oidc issuer are known by their claims alone',
+    detail: 'state `subject`: only a binding to an oidc issuer may leave it out',
     isBroken: ({ subject }, { profile }) => subject === undefined && profile !== 'oidc',
   },
   {

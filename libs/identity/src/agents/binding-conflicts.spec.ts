@@ -30,7 +30,7 @@ describe('findBindingConflicts', () => {
     ],
     ['a number and the same number', ['one', 'a', { claims: { id: 1 } }], ['two', 'a', { claims: { id: 1 } }]],
     ['the same claims', ['one', 'a', { claims: { env: 'x' } }], ['two', 'a', { claims: { env: 'x' } }]],
-  ])('finds %s', (_, left, right) => {
+  ])('findBindingConflicts finds %s', (_, left, right) => {
     const [first, second] = [binding(left), binding(right)];
     expect(findBindingConflicts([first, binding(['three', 'other']), second])).toEqual([{ first, second }]);
   });
@@ -51,11 +51,11 @@ describe('findBindingConflicts', () => {
       ['one', 'a:*', { claims: { e: 'x' } }],
       ['two', 'a:*', { claims: { e: 'y' } }],
     ],
-  ])('has nothing against %s', (_, left, right) => {
+  ])('findBindingConflicts accepts %s', (_, left, right) => {
     expect(findBindingConflicts([binding(left), binding(right)])).toEqual([]);
   });
 
-  it('finds what two documents of one issuer give to two agents', () => {
+  it('findBindingConflicts finds what two documents of one issuer give to two agents', () => {
     const [first, second] = [binding(['one', 'a']), binding(['two', 'a', { issuer: 'ci-too' }])];
     expect(findBindingConflicts([first, second], () => 'https://ci.example')).toEqual([{ first, second }]);
   });

@@ -58,7 +58,7 @@ describe('a claim of another type', () => {
     [true, 'true', 'id'],
     [42, 42, undefined],
     [42, '43', undefined],
-  ])('bound to %j and held as %j is named: %s', (bound, held, claim) => {
+  ])('a claim of another type bound to %j and held as %j is named: %s', (bound, held, claim) => {
     const index = new BindingIndex([{ agent: 'ed', issuer: 'ci', runtime: 'k8s', claims: { id: bound } }]);
     const near = index.claimOfOtherType({ acceptedBy: ['ci'], claims: { id: held } } as unknown as VerifiedIdentity);
     expect(near?.claim).toBe(claim);
@@ -177,12 +177,12 @@ describe('bindIdentity', () => {
       [hub('review', { claims: { repository_id: '1', event_name: 'pull_request' } })],
       'review@laptop',
     ],
-  ])('%s', (_, identity, bindings, expected) => {
+  ])('bindIdentity binds by issuer and subject or token claims: %s', (_, identity, bindings, expected) => {
     expect(outcome(identity, bindings)).toBe(expected);
     expect(outcome(identity, bindings.toReversed())).toBe(expected);
   });
 
-  it('says what would help, and is a 403', () => {
+  it('bindIdentity answers 403 with the change that helps', () => {
     expect(() => bindIdentity(workload, [])).toThrow(
       expect.objectContaining({ code: 'forbidden', detail: expect.stringContaining('no agent is bound') }),
     );
@@ -191,7 +191,7 @@ describe('bindIdentity', () => {
     );
   });
 
-  it('looks an exact subject up without trying the other 20,000', () => {
+  it('bindIdentity looks an exact subject up without trying the other 20,000', () => {
     const bindings = Array.from({ length: 20_000 }, (_, n) => binding(`agent-${String(n)}`, { subject: String(n) }));
     const index = new BindingIndex(bindings);
     const started = process.hrtime.bigint();
@@ -202,7 +202,7 @@ describe('bindIdentity', () => {
 });
 
 describe('bindingsOf', () => {
-  it('gives one binding for each declared identity', () => {
+  it('bindingsOf gives one binding for each declared identity', () => {
     const identities = [
       { issuer: 'ci', subject: 'a', runtime: 'laptop' },
       { issuer: 'hub', subject: 'b', runtime: 'ci', claims: { repository_id: '1' } },

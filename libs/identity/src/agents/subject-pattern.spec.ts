@@ -21,7 +21,7 @@ describe('SubjectPattern', () => {
     ['agent', 'Agent', false],
     ['a:*:c', 'a:*:c', true],
     ['a:.', 'a:b', false],
-  ])('%s against %s: %s', (pattern, subject, matches) => {
+  ])('SubjectPattern %s against %s: %s', (pattern, subject, matches) => {
     expect(SubjectPattern.of(pattern).matches(subject)).toBe(matches);
   });
 
@@ -33,7 +33,7 @@ describe('SubjectPattern', () => {
     ['a:*', 'a:*:c', false],
     ['a:*:c', 'a:b:d', false],
     ['a:*:c', 'a::c', false],
-  ])('%s and %s overlap: %s', (left, right, overlaps) => {
+  ])('SubjectPattern %s and %s overlap: %s', (left, right, overlaps) => {
     expect(SubjectPattern.of(left).overlaps(SubjectPattern.of(right))).toBe(overlaps);
     expect(SubjectPattern.of(right).overlaps(SubjectPattern.of(left))).toBe(overlaps);
   });
@@ -44,7 +44,7 @@ describe('SubjectPattern', () => {
     parts.map((text, at) => `${at === 0 ? '' : (separators[at] ?? ':')}${text}`).join('');
   const separators = fc.array(fc.constantFrom(':', '/'), { minLength: 4, maxLength: 4 });
 
-  it('matches only subjects of the same shape that agree in every literal segment', () => {
+  it('SubjectPattern matches only subjects of the same shape that agree in every literal segment', () => {
     fc.assert(
       fc.property(
         fc.array(part, { minLength: 1, maxLength: 4 }),
@@ -59,7 +59,7 @@ describe('SubjectPattern', () => {
     );
   });
 
-  it('overlaps whenever one subject matches both', () => {
+  it('SubjectPattern overlaps whenever one subject matches both', () => {
     const three = { minLength: 3, maxLength: 3 };
     fc.assert(
       fc.property(fc.array(part, three), fc.array(part, three), fc.array(subjectPart, three), (p, q, s) => {
@@ -80,7 +80,7 @@ describe('subjectPatternFault', () => {
     'system:serviceaccount:crm:agent.v2',
     'system:serviceaccount:crm:*',
     'spiffe://prod.example/ns/*/sa/*',
-  ])('has nothing against %s', (subject) => {
+  ])('subjectPatternFault accepts %s', (subject) => {
     expect(subjectPatternFault(subject)).toBeUndefined();
   });
 
@@ -98,7 +98,7 @@ describe('subjectPatternFault', () => {
     ['spiffe://prod.example/%61', 'SPIFFE ID'],
     ['spiffe://prod.example/*/', 'SPIFFE ID'],
     ['Spiffe:agent', 'SPIFFE ID'],
-  ])('says what to change in %s', (subject, words) => {
+  ])('subjectPatternFault says what to change in %s', (subject, words) => {
     expect(subjectPatternFault(subject)).toContain(words);
   });
 });

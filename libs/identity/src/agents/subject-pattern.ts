@@ -45,7 +45,7 @@ export class SubjectPattern {
 export function subjectPatternFault(text: string): string | undefined {
   const segments = text.split(/[/:]/);
   if (segments.some((segment) => segment.includes('*') && segment !== '*')) {
-    return 'let `*` stand for one whole segment between `/` or `:`';
+    return 'use `*` for one whole segment between `/` or `:`';
   }
   if (segments[0] === '*')
     return 'begin with a segment other than `*`, or leave `subject` out and bind by `claims` alone';

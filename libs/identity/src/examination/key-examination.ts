@@ -31,8 +31,8 @@ function usableKeys(keys: KeySet, algorithms: readonly IdentityAlgorithm[]): Iss
   const described = keys.described.map(
     ({ kid, algorithms: able }) => `${kid === undefined ? 'without kid' : quoted(kid)} (${able.join(', ')})`,
   );
-  const passedOver = keys.passedOver === 0 ? '' : `; passed over: ${String(keys.passedOver)} of another use or kind`;
-  const detail = `${described.length === 0 ? 'no key that may verify tokens' : described.join(', ')}${passedOver}`;
+  const passedOver = keys.passedOver === 0 ? '' : `; skipped: ${String(keys.passedOver)} of another use or kind`;
+  const detail = `${described.length === 0 ? 'no key can verify tokens' : described.join(', ')}${passedOver}`;
   const fits = keys.described.some(({ algorithms: able }) => able.some((each) => algorithms.includes(each)));
   if (fits) return { name, outcome: 'ok', detail };
   const wanted = `none is for the declared \`algorithms\`, ${algorithms.join(', ')}`;
@@ -42,5 +42,5 @@ function usableKeys(keys: KeySet, algorithms: readonly IdentityAlgorithm[]): Iss
 /** Errors of the key source and of the guarded fetch have our own texts, which hold no URL. */
 function textOf(error: unknown): string {
   if (error instanceof EgressRefused) return error.message;
-  return error instanceof Error ? error.message : 'it failed in an unexpected way';
+  return error instanceof Error ? error.message : 'the examination failed in an unexpected way';
 }

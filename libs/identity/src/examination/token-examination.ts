@@ -43,8 +43,8 @@ export async function examineToken(token: string, input: TokenExaminationInput):
 
 const FORM: Readonly<Record<string, string>> = {
   oversized: 'it is longer than 16 KiB',
-  duplicate_claim: 'a member stands in it twice',
-  malformed: 'it is no compact JWS: three parts of base64url, JSON, and registered claims of their types',
+  duplicate_claim: 'it has one member twice',
+  malformed: 'it is not a compact JWS: three parts of base64url, with JSON and correctly typed registered claims',
 };
 
 function formFault(error: unknown): string | undefined {
@@ -74,7 +74,7 @@ function issuerFault(claims: TokenClaims, issuer: TrustedIssuer): string | undef
   const { profile, issuer: wanted } = issuer.spec;
   if (profile === 'spiffe-jwt')
     return `\`sub\` is ${shown(claims.sub)}, which is not in the trust domain ${quoted(wanted)}`;
-  return `the token says ${shown(claims.iss)}, the document ${quoted(wanted)}; they are compared character by character`;
+  return `the token has \`iss\` ${shown(claims.iss)}, the document ${quoted(wanted)}; make them equal, character by character`;
 }
 
 function typeFault(header: UnprovenToken['header'], spec: IssuerSpec): string | undefined {
@@ -83,7 +83,7 @@ function typeFault(header: UnprovenToken['header'], spec: IssuerSpec): string | 
   const change = types.some((type) => type === 'at+jwt')
     ? ''
     : '; an access token (`at+jwt`) needs `tokenTypes` in the document';
-  return `the header says ${shown(header.typ)}; this issuer's tokens are ${types.join(' or ')}${change}`;
+  return `the header has \`typ\` ${shown(header.typ)}; the document accepts ${types.join(' or ')}${change}`;
 }
 
 /** The check of other header members; none when there are no others. */
@@ -92,10 +92,7 @@ function others(header: object, { profile }: IssuerSpec): IssuerCheck[] {
   const found = Object.keys(header).filter((name) => !known.includes(name));
   if (found.length === 0) return [];
   return [
-    judged(
-      'header',
-      `it has ${found.map(quoted).join(', ')}; a token that brings its own keys or extensions is refused`,
-    ),
+    judged('header', `it has ${found.map(quoted).join(', ')}; tokens with their own keys or extensions are refused`),
   ];
 }
 
@@ -107,7 +104,8 @@ function algorithmFault(alg: string, { algorithms }: IssuerSpec): string | undef
 function kidCheck({ alg, kid }: UnprovenToken['header'], keys: KeySet | undefined): IssuerCheck {
   if (keys === undefined) return { name: 'kid', outcome: 'skipped', detail: 'the keys could not be fetched' };
   if (keyFor(alg, kid, keys) !== undefined) return judged('kid', undefined);
-  if (kid === undefined) return judged('kid', 'the token names none, and not exactly one published key fits its `alg`');
+  if (kid === undefined)
+    return judged('kid', 'the token names no `kid`, and its `alg` fits no published key or several');
   const why = keys.has(kid) ? 'is for another algorithm, or is published twice' : 'is not among the published keys';
   return judged('kid', `${quoted(kid)} ${why}`);
 }
@@ -123,14 +121,14 @@ async function signatureCheck(
   { keys }: TokenExaminationInput,
 ): Promise<IssuerCheck> {
   const key = keyFor(header.alg, header.kid, keys);
-  if (key === undefined) return { name: 'signature', outcome: 'skipped', detail: 'there is no key to prove it with' };
+  if (key === undefined) return { name: 'signature', outcome: 'skipped', detail: 'there is no key to verify it with' };
   const isRight = await compactVerify(token, key, { algorithms: [header.alg] }).then(
     () => true,
     () => false,
   );
   return judged(
     'signature',
-    isRight ? undefined : 'it was not made by the published key: altered, or signed by another key',
+    isRight ? undefined : 'the published key did not sign it; it was altered, or signed with another key',
   );
 }
 
@@ -151,7 +149,7 @@ function audienceFault({ aud = [] }: TokenClaims, spec: IssuerSpec): string | un
   const named = [aud].flat();
   if (named.some((audience) => audiences.includes(audience))) {
     if (named.length === 1 || allowsOtherAudiences(spec)) return undefined;
-    return `the token names others beside us: ${named.map(quoted).join(', ')}; set \`multipleAudiences\` in the document to allow it`;
+    return `the token names other audiences too: ${named.map(quoted).join(', ')}; set \`multipleAudiences\` in the document to allow it`;
   }
   return `the token is for ${named.length === 0 ? 'nobody' : named.map(quoted).join(', ')}; the document has \`audiences\` ${audiences.map(quoted).join(', ')}`;
 }
@@ -183,14 +181,14 @@ function missingClaims(claims: TokenClaims, spec: IssuerSpec): string | undefine
 }
 
 const PROFILE_FAULTS: Readonly<Record<string, string>> = {
-  audience: 'a JWT-SVID is for exactly one audience here',
-  missing_claim: 'a claim is missing that the profile reads',
+  audience: 'a JWT-SVID must have exactly one audience',
+  missing_claim: 'a claim that the profile needs is missing',
 };
 
 function profileFault(claims: TokenClaims, spec: IssuerSpec): string | undefined {
   const reason = reasonOf(() => profileRules[spec.profile].accept(claims, spec, new Set()));
   if (reason === undefined) return undefined;
-  return PROFILE_FAULTS[reason] ?? `its claims have not the shape of a token of \`${spec.profile}\``;
+  return PROFILE_FAULTS[reason] ?? `its claims do not have the shape of a \`${spec.profile}\` token`;
 }
 
 const seconds = (now: Date): number => Math.floor(now.getTime() / 1000);

@@ -73,9 +73,9 @@ export function termFaults({ lead, documents }: IssuerGroup): TermFault[] {
 
 /** Returns the change to make, for the author of the document. */
 export function describeTermFault({ document, lead, member }: TermFault): string {
-  const change = `\`${lead.name}\` trusts the same issuer with other \`${member}\`; state the same in both`;
+  const change = `\`${lead.name}\` declares the same issuer with another \`${member}\`; make both equal`;
   const isAnOperators = lead.spec.roles !== undefined && document.spec.roles === undefined;
-  return isAnOperators ? `${change} (those of \`${lead.name}\` count, since it speaks for people)` : change;
+  return isAnOperators ? `${change} (\`${lead.name}\` counts, since it has \`roles\`)` : change;
 }
 
 function membersOf(left: IssuerSpec, right: IssuerSpec): (keyof IssuerSpec)[] {

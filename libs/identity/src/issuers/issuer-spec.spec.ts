@@ -19,7 +19,7 @@ const meshAt = (place: object) => ({ ...mesh, keys: { bundleEndpoint: { ...endpo
 const mesh = { profile: 'spiffe-jwt', issuer: 'spiffe://prod.example', keys: { jwksUri: 'https://prod.example/b' } };
 
 describe('IssuerSpecSchema', () => {
-  it('fills in the bounds', () => {
+  it('IssuerSpecSchema fills in the bounds', () => {
     expect(IssuerSpecSchema.parse(minimal)).toEqual({
       ...minimal,
       clockToleranceSeconds: 10,
@@ -48,7 +48,7 @@ describe('IssuerSpecSchema', () => {
       'an https_web endpoint',
       { ...mesh, keys: { bundleEndpoint: { profile: 'https_web', url: 'https://a.example' } } },
     ],
-  ])('accepts %s', (_, spec) => {
+  ])('IssuerSpecSchema accepts %s', (_, spec) => {
     expect(IssuerSpecSchema.safeParse({ ...minimal, ...spec })).toMatchObject({ success: true });
   });
 
@@ -100,7 +100,7 @@ describe('IssuerSpecSchema', () => {
     ['a tolerance of 61 seconds', { clockToleranceSeconds: 61 }, 'clockToleranceSeconds'],
     ['a lifetime of more than a day', { maxLifetimeSeconds: 86_401 }, 'maxLifetimeSeconds'],
     ['keys stale for more than a day', { staleKeysSeconds: 86_401 }, 'staleKeysSeconds'],
-  ])('refuses %s', (_, spec, path) => {
+  ])('IssuerSpecSchema refuses %s', (_, spec, path) => {
     const result = IssuerSpecSchema.safeParse({ ...minimal, ...spec });
     expect(new Set(result.error?.issues.map((issue) => issue.path.join('.')))).toEqual(new Set([path]));
   });
@@ -111,7 +111,7 @@ describe('IssuerSpecSchema', () => {
     ['github-actions', undefined, true],
     ['github-actions', 'reusable', false],
     ['oidc', 'single-use', true],
-  ])('lets a token of %s with replay %s be used once: %s', (profile, replay, once) => {
+  ])('IssuerSpecSchema lets a token of %s with replay %s be used once: %s', (profile, replay, once) => {
     expect(isSingleUse(IssuerSpecSchema.parse({ ...minimal, profile, replay }))).toBe(once);
   });
 });

@@ -71,7 +71,7 @@ const isUrn = (issuer: string): boolean => /^urn:[a-z0-9][a-z0-9-]{0,31}:[\x21-\
 const rules: readonly Rule[] = [
   {
     path: ['issuer'],
-    message: 'a spiffe-jwt issuer is a trust domain, such as `spiffe://example.org`',
+    message: 'use a trust domain for a spiffe-jwt issuer, such as `spiffe://example.org`',
     isBroken: (spec) => isSpiffe(spec) && parseSpiffeId(spec.issuer)?.path !== '',
   },
   {
@@ -96,7 +96,7 @@ const rules: readonly Rule[] = [
   },
   {
     path: ['caFile'],
-    message: 'nothing is fetched with pinned keys; leave `caFile` out',
+    message: '`caFile` has no effect with pinned keys; leave it out',
     isBroken: (spec) => spec.caFile !== undefined && spec.keys.jwks !== undefined,
   },
   {
@@ -106,12 +106,12 @@ const rules: readonly Rule[] = [
   },
   {
     path: ['roles'],
-    message: 'only an oidc issuer speaks for people; leave `roles` out',
+    message: 'only an oidc issuer may have `roles`; leave `roles` out',
     isBroken: (spec) => spec.roles !== undefined && spec.profile !== 'oidc',
   },
   {
     path: ['tokenTypes'],
-    message: 'only an oidc issuer has tokens of several types; leave `tokenTypes` out',
+    message: 'only an oidc issuer may have `tokenTypes`; leave it out',
     isBroken: (spec) => spec.tokenTypes !== undefined && spec.profile !== 'oidc',
   },
 ];

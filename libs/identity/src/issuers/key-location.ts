@@ -35,7 +35,7 @@ const BundleEndpointSchema = z.discriminatedUnion('profile', [
       bundleFile: FilePathSchema.optional(),
     })
     .refine(({ bundle, bundleFile }) => (bundle === undefined) !== (bundleFile === undefined), {
-      error: 'state exactly one of `bundle` and `bundleFile`: by it the endpoint is authenticated',
+      error: 'state exactly one of `bundle` and `bundleFile`, which authenticates the endpoint',
     }),
 ]);
 export type BundleEndpoint = z.infer<typeof BundleEndpointSchema>;

@@ -37,13 +37,13 @@ describe('TrustedIssuers', () => {
     [{ iss: 'https://ci.example.evil' }, 'unknown_issuer'],
     [{ iss: '' }, 'unknown_issuer'],
     [{}, 'unknown_issuer'],
-  ])('selects by %o: %s', (claims, name) => {
+  ])('TrustedIssuers selects by %o: %s', (claims, name) => {
     expect(selected(claims)).toBe(name);
   });
 });
 
 describe('documents of one issuer', () => {
-  it('agree when one states a default that the other leaves out', () => {
+  it('documents of one issuer agree when one states a default that the other leaves out', () => {
     const [plain, written] = [{}, { replay: 'reusable' }].map((spec) =>
       issuer('ci', { issuer: 'https://ci.example', ...spec }),
     );
@@ -52,7 +52,7 @@ describe('documents of one issuer', () => {
 });
 
 describe('issuerKey', () => {
-  it('tells issuers apart as the selection does', () => {
+  it('issuerKey tells issuers apart as the selection does', () => {
     const mesh = (domain: string) => issuer('mesh', { issuer: domain, profile: 'spiffe-jwt' });
     const [lower, upper] = [mesh('spiffe://example.org'), mesh('spiffe://Example.ORG')];
     expect(issuerKey(upper.spec)).toBe(issuerKey(lower.spec));
@@ -78,12 +78,12 @@ describe('issuerEgressErrors', () => {
       },
       'MAYFLY_EGRESS_ALLOW',
     ],
-  ])('points at %s of %o', (pointer, spec, words) => {
+  ])('issuerEgressErrors points at %s of %o', (pointer, spec, words) => {
     const errors = issuerEgressErrors(issuer('ci', { issuer: 'https://ci.example', ...spec }).spec, strict);
     expect(errors).toEqual([{ pointer, detail: expect.stringContaining(words) }]);
   });
 
-  it('has nothing against what the operator allows, nor against the name of an issuer that nobody fetches', () => {
+  it('issuerEgressErrors accepts allowed addresses, and names of issuers that are never fetched', () => {
     const { spec } = issuer('ci', { issuer: 'http://10.0.0.1', keys: { jwksUri: 'https://10.0.0.1/keys' } });
     expect(issuerEgressErrors(spec, new PublicEgress(AllowList.read('10.0.0.0/8')))).toEqual([]);
     expect(issuerEgressErrors(issuer('d', { issuer: 'urn:mayfly:development' }).spec, strict)).toEqual([]);

@@ -9,7 +9,7 @@ beforeEach(() => {
 });
 
 describe('keys at a URL', () => {
-  it('are fetched once for a hundred first tokens at once', async () => {
+  it('keys at a URL are fetched once for a hundred first tokens at once', async () => {
     const outcomes = await Promise.all(Array.from({ length: 100 }, () => web.outcome()));
     expect(new Set(outcomes)).toEqual(new Set(['accepted']));
     expect(web.fetched).toEqual([JWKS_URI]);
@@ -20,18 +20,18 @@ describe('keys at a URL', () => {
     ['an issuer that nobody trusts', 'unknown_issuer', () => web.ci.sign({ iss: 'https://evil.example' })],
     ['a header of an unknown extension', 'critical_header', () => web.ci.sign({}, { crit: ['x'] })],
     ['a claim twice', 'duplicate_claim', () => web.ci.signText('{"alg":"ES256","alg":"ES256"}', '{}')],
-  ])('are not even asked for by a token with %s', async (_, reason, token) => {
+  ])('a token with %s causes no fetch of keys', async (_, reason, token) => {
     expect(await web.outcome(token())).toBe(reason);
     expect(web.fetched).toEqual([]);
   });
 
-  it('are fetched from where the issuer was declared, wherever a token says', async () => {
+  it('keys at a URL are fetched from where the issuer was declared, wherever a token says', async () => {
     const token = web.ci.sign({}, { jku: 'https://evil.example/keys', x5u: 'https://evil.example/x' });
     expect(await web.outcome(token)).toBe('header_not_allowed');
     expect(web.fetched).toEqual([JWKS_URI]);
   });
 
-  it('are kept for ten minutes', async () => {
+  it('keys at a URL are kept for ten minutes', async () => {
     await web.outcome();
     web.after(599);
     await web.outcome();
@@ -41,7 +41,7 @@ describe('keys at a URL', () => {
     expect(web.fetched).toHaveLength(2);
   });
 
-  it('are looked for again after 30 seconds when a kid is new, once for all who ask', async () => {
+  it('keys at a URL are looked for again after 30 seconds when a kid is new, once for all who ask', async () => {
     await web.outcome();
     web.ci.rotate();
     web.after(29);
@@ -56,7 +56,7 @@ describe('keys at a URL', () => {
     expect(web.fetched).toHaveLength(2);
   });
 
-  it('cost one fetch in 30 seconds however many kids are made up', async () => {
+  it('keys at a URL cost one fetch in 30 seconds however many kids are made up', async () => {
     await web.outcome();
     web.after(30);
     const forged = Array.from({ length: 50 }, (_, n) => web.outcome(web.ci.sign({}, { kid: `made-up-${String(n)}` })));
@@ -66,7 +66,7 @@ describe('keys at a URL', () => {
     expect(web.fetched).toHaveLength(2);
   });
 
-  it('go with the issuer: a key that is no longer published verifies nothing more', async () => {
+  it('keys at a URL go with the issuer: a key that is no longer published verifies nothing more', async () => {
     const old = web.ci.sign({ exp: web.clock.now().getTime() / 1000 + 3000 });
     await web.outcome(old);
     web.ci.rotate();
@@ -74,7 +74,7 @@ describe('keys at a URL', () => {
     expect(await web.outcome(old)).toBe('unknown_key');
   });
 
-  it('survive a change of other issuers', async () => {
+  it('keys at a URL survive a change of other issuers', async () => {
     await web.outcome();
     web.verifier.replaceIssuers([
       web.ci.trusted('ci', { keys: { jwksUri: JWKS_URI } }),
@@ -92,7 +92,7 @@ describe('an issuer that hangs', () => {
     web.answers.set(JWKS_URI, () => new Promise((resolve) => (answer = resolve)));
   });
 
-  it('holds nobody up while old keys serve; what it says in the end counts', async () => {
+  it('an issuer that hangs delays no caller while old keys serve, and its late answer counts', async () => {
     web.after(600);
     expect(await Promise.all([web.outcome(), web.outcome()])).toEqual(['accepted', 'accepted']);
     expect(await web.outcome()).toBe('accepted');
@@ -107,7 +107,7 @@ describe('an issuer that hangs', () => {
   it.each([
     ['the old keys are past the bound', 1500, () => web.ci.sign({ nonce: 'late' })],
     ['a key is not held', 600, () => (web.ci.rotate(), web.ci.sign())],
-  ])('is waited for when %s', async (_, seconds, sign) => {
+  ])('an issuer that hangs is waited for when %s', async (_, seconds, sign) => {
     web.after(seconds);
     const asked = web.outcome(sign());
     await until(() => web.fetched.length === 2);
@@ -122,14 +122,14 @@ describe('an issuer that is down', () => {
     web.answers.clear();
   });
 
-  it('is served by its old keys up to the bound, then by nobody', async () => {
+  it('the old keys of an issuer that is down serve up to the bound, and none after it', async () => {
     web.after(600 + 899);
     expect(await web.outcome()).toBe('accepted');
     web.after(600 + 900);
     expect(await web.outcome()).toBe('keys_unavailable');
   });
 
-  it('is unavailable, not unauthenticated, past the bound', async () => {
+  it('an issuer that is down is unavailable, not unauthenticated, past the bound', async () => {
     web.after(1500);
     await expect(web.verifier.verify(web.ci.sign())).rejects.toMatchObject({
       code: 'unavailable',
@@ -137,7 +137,7 @@ describe('an issuer that is down', () => {
     });
   });
 
-  it('is asked every 30 seconds while old keys serve', async () => {
+  it('an issuer that is down is asked every 30 seconds while old keys serve', async () => {
     web.after(600);
     await web.outcome();
     web.after(629);
@@ -148,7 +148,7 @@ describe('an issuer that is down', () => {
     expect(web.fetched).toHaveLength(3);
   });
 
-  it('is trusted again when it is back', async () => {
+  it('an issuer that is down is trusted again when it is back', async () => {
     web.after(2000);
     expect(await web.outcome()).toBe('keys_unavailable');
     web.answers.set(JWKS_URI, () => web.ci.jwks());
@@ -156,7 +156,7 @@ describe('an issuer that is down', () => {
     expect(await web.outcome()).toBe('accepted');
   });
 
-  it('has no old keys where none are allowed', async () => {
+  it('an issuer that is down has no old keys where none are allowed', async () => {
     web.answers.set(JWKS_URI, () => web.ci.jwks());
     web.verifier.replaceIssuers([web.ci.trusted('ci', { keys: { jwksUri: JWKS_URI }, staleKeysSeconds: 0 })]);
     await web.outcome();
@@ -165,7 +165,7 @@ describe('an issuer that is down', () => {
     expect(await web.outcome()).toBe('keys_unavailable');
   });
 
-  it('serves its old keys too when it answers with nonsense', async () => {
+  it('an issuer that is down serves its old keys too when it answers with nonsense', async () => {
     web.answers.set(JWKS_URI, () => ({ error: 'maintenance' }));
     web.after(700);
     expect(await web.outcome()).toBe('accepted');
@@ -173,7 +173,7 @@ describe('an issuer that is down', () => {
 });
 
 describe('an issuer that was never reached', () => {
-  it('is unavailable and asked again after five seconds', async () => {
+  it('an issuer that was never reached is unavailable and asked again after five seconds', async () => {
     web.answers.clear();
     expect(await web.outcome()).toBe('keys_unavailable');
     web.after(4);
@@ -184,7 +184,7 @@ describe('an issuer that was never reached', () => {
     expect(await web.outcome()).toBe('accepted');
   });
 
-  it('fails every one of the tokens that wait for it', async () => {
+  it('an issuer that was never reached fails every one of the tokens that wait for it', async () => {
     web.answers.clear();
     expect(await Promise.all([web.outcome(), web.outcome()])).toEqual(['keys_unavailable', 'keys_unavailable']);
     expect(web.fetched).toHaveLength(1);
@@ -197,12 +197,12 @@ describe('discovery', () => {
     web.answers.set(DISCOVERY_URI, () => ({ issuer: web.ci.issuer, jwks_uri: JWKS_URI, scopes_supported: [] }));
   });
 
-  it('finds the keys', async () => {
+  it('discovery finds the keys', async () => {
     expect(await web.outcome()).toBe('accepted');
     expect(web.fetched).toEqual([DISCOVERY_URI, JWKS_URI]);
   });
 
-  it('puts one slash between an issuer and the well-known path', async () => {
+  it('discovery puts one slash between an issuer and the well-known path', async () => {
     const tenant = new FakeIssuer({ clock: web.clock, issuer: 'https://id.example/tenant/' });
     web.verifier.replaceIssuers([tenant.trusted('ci', { keys: { discovery: true } })]);
     await web.outcome(tenant.sign());
@@ -213,13 +213,13 @@ describe('discovery', () => {
     ['another issuer', 'https://evil.example'],
     ['the issuer with a slash more', 'https://ci.example/'],
     ['the issuer in capitals', 'https://CI.example'],
-  ])('is refused when the document names %s', async (_, issuer) => {
+  ])('discovery is refused when the document names %s', async (_, issuer) => {
     web.answers.set(DISCOVERY_URI, () => ({ issuer, jwks_uri: JWKS_URI }));
     expect(await web.outcome()).toBe('keys_unavailable');
     expect(web.fetched).toEqual([DISCOVERY_URI]);
   });
 
-  it('closes an issuer that names another one later: its old keys are not used either', async () => {
+  it('discovery closes an issuer that names another one later: its old keys are not used either', async () => {
     await web.outcome();
     web.answers.set(DISCOVERY_URI, () => ({ issuer: 'https://evil.example', jwks_uri: JWKS_URI }));
     web.after(600);
@@ -227,7 +227,7 @@ describe('discovery', () => {
   });
 
   it.each([['file:///etc/passwd'], ['https://me:pw@ci.example/keys'], ['keys']])(
-    'does not follow a jwks_uri of %s',
+    'discovery does not follow a jwks_uri of %s',
     async (uri) => {
       web.answers.set(DISCOVERY_URI, () => ({ issuer: web.ci.issuer, jwks_uri: uri }));
       expect(await web.outcome()).toBe('keys_unavailable');
@@ -237,7 +237,7 @@ describe('discovery', () => {
 });
 
 describe('keys that may not be fetched', () => {
-  it('are no outage: the refusal names rule and setting, and asks nobody to try again', async () => {
+  it('a refused key address is no outage: the refusal names rule and setting and gives no retry time', async () => {
     web.answers.set(JWKS_URI, () => {
       throw new EgressRefused('private');
     });
@@ -250,7 +250,7 @@ describe('keys that may not be fetched', () => {
 });
 
 describe('a fetch for a test of the issuer', () => {
-  it('tells its steps, asks each time, and leaves what serves callers alone', async () => {
+  it('a fetch for a test of the issuer tells its steps, asks each time, and leaves what serves callers alone', async () => {
     await web.outcome();
     web.answers.set(DISCOVERY_URI, () => ({ issuer: web.ci.issuer, jwks_uri: JWKS_URI }));
     const steps: string[] = [];

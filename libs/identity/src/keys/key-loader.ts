@@ -98,7 +98,8 @@ export class KeyLoader {
       await this.access.fetchJson(`${issuer.replace(/\/$/, '')}/.well-known/openid-configuration`, trust),
     );
     if (!document.success) throw new Error('the discovery document has no `issuer` or no `jwks_uri`');
-    if (document.data.issuer !== issuer) throw new IssuerMismatch('the discovery document names another issuer');
+    if (document.data.issuer !== issuer)
+      throw new IssuerMismatch('the discovery document names another issuer; make `issuer` equal to it');
     if (!isPlainUrl(document.data.jwks_uri)) throw new Error('the discovery document has no usable jwks_uri');
     return document.data.jwks_uri;
   }

@@ -35,7 +35,7 @@ describe('KeySet', () => {
     ['ES256', { ...ecJwk, use: 'enc' }, false],
     ['ES256', { ...ecJwk, key_ops: ['verify'] }, true],
     ['ES256', { ...ecJwk, key_ops: ['sign'] }, false],
-  ] as const)('finds a key for %s in %o: %s', (algorithm, jwk, isFound) => {
+  ] as const)('KeySet finds a key for %s in %o: %s', (algorithm, jwk, isFound) => {
     expect(read([jwk]).find(algorithm, jwk.kid) !== undefined).toBe(isFound);
   });
 
@@ -46,20 +46,20 @@ describe('KeySet', () => {
     ['wit-svid', { use: 'wit-svid' }, false],
     ['sig', { use: 'sig' }, true],
     ['enc', { use: 'enc' }, false],
-  ])('takes a key of a SPIFFE bundle with %s: %s', (_, use, isTaken) => {
+  ])('KeySet takes a key of a SPIFFE bundle with %s: %s', (_, use, isTaken) => {
     expect(read([{ ...ecJwk, ...use }], 'spiffe-jwt').has('ec')).toBe(isTaken);
   });
 
-  it('never takes a key of a SPIFFE bundle for another profile', () => {
+  it('KeySet never takes a key of a SPIFFE bundle for another profile', () => {
     expect(read([{ ...ecJwk, use: 'jwt-svid' }]).has('ec')).toBe(false);
   });
 
-  it('passes over what is no key and keeps the rest', () => {
+  it('KeySet skips malformed keys and keeps the rest', () => {
     const keys = read([null, 'x', { kty: 'oct', k: 'AA', kid: 'oct' }, { kty: 'AKP', kid: 'new' }, ecJwk]);
     expect(['oct', 'new', 'ec'].map((kid) => keys.has(kid))).toEqual([false, false, true]);
   });
 
-  it('keeps the refresh hint of a SPIFFE bundle, and of no other key set', () => {
+  it('KeySet keeps the refresh hint of a SPIFFE bundle, and of no other key set', () => {
     const hinting = (hint: unknown, profile: 'oidc' | 'spiffe-jwt') =>
       KeySet.read({ keys: [], spiffe_refresh_hint: hint }, profile).refreshHintSeconds;
     expect(hinting(60, 'spiffe-jwt')).toBe(60);
@@ -67,7 +67,7 @@ describe('KeySet', () => {
     for (const hint of ['60', -1, 0, null]) expect(hinting(hint, 'spiffe-jwt')).toBeUndefined();
   });
 
-  it('describes its keys by id and algorithms, and counts what it passed over', () => {
+  it('KeySet describes its keys by id and algorithms, and counts the skipped ones', () => {
     const set = read([ecJwk, rsaJwk, { ...ecJwk, kid: 'tls', use: 'enc' }, null]);
     expect(set.described).toEqual([
       { kid: 'ec', algorithms: ['ES256'] },
@@ -76,11 +76,11 @@ describe('KeySet', () => {
     expect(set.passedOver).toBe(2);
   });
 
-  it('finds no key when two have the same kid', () => {
+  it('KeySet finds no key when two have the same kid', () => {
     expect(read([ecJwk, { ...ecJwk }]).find('ES256', 'ec')).toBeUndefined();
   });
 
-  it('accepts an empty set', () => {
+  it('KeySet accepts an empty set', () => {
     expect(read([]).find('ES256', undefined)).toBeUndefined();
   });
 
@@ -90,7 +90,7 @@ describe('KeySet', () => {
     ['no keys', {}],
     ['keys that are no list', { keys: {} }],
     ['51 keys', { keys: Array(51).fill(ecJwk) }],
-  ])('refuses %s', (_, jwks) => {
+  ])('KeySet refuses %s', (_, jwks) => {
     expect(() => KeySet.read(jwks, 'oidc')).toThrow('not a JWKS');
   });
 });

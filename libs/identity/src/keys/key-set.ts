@@ -30,7 +30,7 @@ export class KeySet {
    */
   static read(jwks: unknown, profile: IssuerProfile): KeySet {
     const parsed = JwksSchema.safeParse(jwks);
-    if (!parsed.success) throw new Error('not a JWKS of at most 50 keys');
+    if (!parsed.success) throw new Error('it is not a JWKS of at most 50 keys');
     const { keys: entries, spiffe_refresh_hint: hint } = parsed.data;
     const keys = entries.flatMap((entry) => readKey(entry, profile));
     return new KeySet(keys, profile === 'spiffe-jwt' ? hint : undefined, entries.length - keys.length);

@@ -22,7 +22,7 @@ export const PinnedKeysSchema = z.strictObject({
   keys: z
     .array(
       PublicJwkSchema.refine((jwk) => !hasPrivateMember(jwk), {
-        error: 'use the public key only; this one holds private members',
+        error: 'use the public key only; this key has private members',
         abort: true,
       }).refine(
         (jwk) => readPublicKey(jwk) !== undefined,

@@ -14,7 +14,7 @@ describe('keys behind an own authority', () => {
     web.answers.set(DISCOVERY_URI, () => ({ issuer: web.ci.issuer, jwks_uri: JWKS_URI }));
   });
 
-  it('are fetched, and discovered, with the certificates of `caFile`, read again for each fetch', async () => {
+  it('keys behind an own authority are fetched, and discovered, with the certificates of `caFile`, read again for each fetch', async () => {
     web.files.set('/secrets/ca.pem', `# ours\n${authority.cert}`);
     expect(await web.outcome()).toBe('accepted');
     expect(web.trusted).toEqual([{ authorities: [authority.cert] }, { authorities: [authority.cert] }]);
@@ -30,10 +30,10 @@ describe('keys behind an own authority', () => {
     [
       'holds no certificate',
       '-----BEGIN PRIVATE KEY-----\nAA\n-----END PRIVATE KEY-----',
-      '`caFile`: it holds no certificate',
+      '`caFile`: it has no certificate',
     ],
-    ['is no text of this kind', 'hello', '`caFile`: it holds neither PEM nor'],
-  ])('are not fetched without it when the file %s', async (_, text, words) => {
+    ['is no text of this kind', 'hello', '`caFile`: it is neither PEM nor'],
+  ])('keys behind an own authority are not fetched without it when the file %s', async (_, text, words) => {
     if (text !== undefined) web.files.set('/secrets/ca.pem', text);
     expect(await web.outcome()).toBe('keys_unavailable');
     expect(web.fetched).toEqual([]);
@@ -65,7 +65,7 @@ describe('the bundle of a trust domain', () => {
     web.answers.set(url, () => ({ ...bundleOf(...published.authorities), spiffe_refresh_hint: published.hint }));
   });
 
-  it('is fetched from an https_spiffe endpoint under the given bundle, and then under the one that was fetched', async () => {
+  it('the bundle of a trust domain is fetched from an https_spiffe endpoint under the given bundle, and then under the one that was fetched', async () => {
     trust({ bundleEndpoint: { profile: 'https_spiffe', url, spiffeId, bundle: bundleOf(first) } });
     expect(await web.outcome(svid())).toBe('accepted');
     expect(web.trusted).toEqual([{ spiffeId, authorities: [first.cert] }]);
@@ -80,7 +80,7 @@ describe('the bundle of a trust domain', () => {
     ]);
   });
 
-  it('is trusted anew as soon as the given file changes, in PEM or as a bundle', async () => {
+  it('the bundle of a trust domain is trusted anew as soon as the given file changes, in PEM or as a bundle', async () => {
     web.files.set('/run/bundle', first.cert);
     trust({ bundleEndpoint: { profile: 'https_spiffe', url, spiffeId, bundleFile: '/run/bundle' } });
     await web.outcome(svid());
@@ -93,7 +93,7 @@ describe('the bundle of a trust domain', () => {
     ]);
   });
 
-  it('does not stand for the trust domain of an endpoint that is another one', async () => {
+  it('the bundle of one trust domain does not authenticate the endpoint of another', async () => {
     const elsewhere = 'spiffe://hub.example/bundles';
     trust({ bundleEndpoint: { profile: 'https_spiffe', url, spiffeId: elsewhere, bundle: bundleOf(third) } });
     await web.outcome(svid());
@@ -102,7 +102,7 @@ describe('the bundle of a trust domain', () => {
     expect(web.trusted.at(-1)).toEqual({ spiffeId: elsewhere, authorities: [third.cert] });
   });
 
-  it('is not asked for without an authority to know the endpoint by', async () => {
+  it('the bundle of a trust domain is not asked for without an authority to know the endpoint by', async () => {
     trust({ bundleEndpoint: { profile: 'https_spiffe', url, spiffeId, bundle: bundleOf() } });
     expect(await web.outcome(svid())).toBe('keys_unavailable');
     expect(web.fetched).toEqual([]);
@@ -113,7 +113,7 @@ describe('the bundle of a trust domain', () => {
     [1, 30],
     [86_400, 600],
     [undefined, 600],
-  ])('with the refresh hint %s is kept for %d seconds', async (hint, seconds) => {
+  ])('the bundle of a trust domain with the refresh hint %s is kept for %d seconds', async (hint, seconds) => {
     published = { authorities: [], ...(hint === undefined ? {} : { hint }) };
     trust({ bundleEndpoint: { profile: 'https_web', url } });
     await web.outcome(svid());

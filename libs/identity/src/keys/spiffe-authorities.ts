@@ -12,7 +12,7 @@ const PEM = /-----BEGIN CERTIFICATE-----[\s\S]+?-----END CERTIFICATE-----/g;
  */
 export function authoritiesIn(bundle: unknown): string[] {
   const parsed = BundleSchema.safeParse(bundle);
-  if (!parsed.success) throw new Error('it is no SPIFFE bundle');
+  if (!parsed.success) throw new Error('it is not a SPIFFE bundle');
   return parsed.data.keys.flatMap((entry) => {
     const authority = AuthoritySchema.safeParse(entry).data;
     return authority === undefined ? [] : certificate(Buffer.from(authority.x5c[0] ?? '', 'base64'));
@@ -23,7 +23,7 @@ export function authoritiesIn(bundle: unknown): string[] {
 export function readAuthorities(text: string): string[] {
   const isPem = text.includes('-----BEGIN ');
   const found = isPem ? (text.match(PEM) ?? []).flatMap((pem) => certificate(pem)) : authoritiesIn(parse(text));
-  if (found.length === 0) throw new Error('it holds no certificate of an authority');
+  if (found.length === 0) throw new Error('it has no certificate of an authority');
   return found;
 }
 
@@ -31,7 +31,7 @@ function parse(text: string): unknown {
   try {
     return JSON.parse(text) as unknown;
   } catch {
-    throw new Error('it holds neither PEM nor a SPIFFE bundle');
+    throw new Error('it is neither PEM nor a SPIFFE bundle');
   }
 }
 

@@ -27,7 +27,7 @@ describe('claimAt', () => {
     ['/constructor/name', undefined],
     ['__proto__', undefined],
     ['realm_access/roles', undefined],
-  ])('finds %s: %j', (path, value) => {
+  ])('claimAt finds %s: %j', (path, value) => {
     expect(claimAt(claims, path)).toEqual(value);
   });
 
@@ -38,7 +38,7 @@ describe('claimAt', () => {
     ['/a~01', true],
     ['a~b', true],
     ['/', true],
-  ])('takes %s for a path: %s', (path, isPath) => {
+  ])('claimAt takes %s for a path: %s', (path, isPath) => {
     expect(isClaimPath(path)).toBe(isPath);
   });
 });

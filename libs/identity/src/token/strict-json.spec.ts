@@ -32,11 +32,11 @@ describe('parseStrictJson', () => {
     ['a byte order mark', '\uFEFF{"a":1}', 'malformed'],
     ['sixteen levels', `{"a":${'['.repeat(15)}${']'.repeat(15)}}`, 'accepted'],
     ['seventeen levels', `{"a":${'['.repeat(16)}${']'.repeat(16)}}`, 'malformed'],
-  ])('judges %s', (_, text, reason) => {
+  ])('parseStrictJson judges %s', (_, text, reason) => {
     expect(reasonFor(text)).toBe(reason);
   });
 
-  it('gives what JSON.parse gives for every object', () => {
+  it('parseStrictJson gives what JSON.parse gives for every object', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 4 })), fc.constantFrom(0, 2), (value, space) => {
         const text = JSON.stringify(value, null, space);
@@ -45,7 +45,7 @@ describe('parseStrictJson', () => {
     );
   });
 
-  it('finds a repeated member wherever it is', () => {
+  it('parseStrictJson finds a repeated member wherever it is', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.string(), fc.nat(3), (value, name, depth) => {
         const repeated = `{${JSON.stringify(name)}:0,${JSON.stringify({ ...value, [name]: 1 }).slice(1)}`;

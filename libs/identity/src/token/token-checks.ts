@@ -90,7 +90,7 @@ export function acceptingDocuments(
   const named = audiences.slice(0, 5).join(', ');
   throw identityRefused(
     'audience',
-    meant.length > 0 ? `it names others beside us, without \`multipleAudiences\`: ${named}` : named,
+    meant.length > 0 ? `it names other audiences too, and \`multipleAudiences\` is not set: ${named}` : named,
   );
 }
 
@@ -106,7 +106,8 @@ export function checkLifetime(
   const nowSeconds = Math.floor(now.getTime() / 1000);
   const issued = iat ?? nowSeconds;
   if (exp === undefined) throw identityRefused('missing_claim', '`exp`');
-  if (issued > nowSeconds + spec.clockToleranceSeconds) throw identityRefused('not_yet_valid', '`iat` is ahead');
+  if (issued > nowSeconds + spec.clockToleranceSeconds)
+    throw identityRefused('not_yet_valid', '`iat` is in the future');
   if (exp <= issued - spec.clockToleranceSeconds || exp - issued > spec.maxLifetimeSeconds) {
     throw identityRefused('lifetime', `${String(exp - issued)} s`);
   }
@@ -138,10 +139,10 @@ function refusalOf(error: unknown): Problem | undefined {
 
 function claimRefusal({ claim, reason, payload }: errors.JWTClaimValidationFailed): Problem {
   if (claim === 'aud')
-    return identityRefused('audience', [payload.aud ?? 'it names none'].flat().slice(0, 5).join(', '));
+    return identityRefused('audience', [payload.aud ?? 'it names no audience'].flat().slice(0, 5).join(', '));
   if (reason === 'missing') return identityRefused('missing_claim', `\`${claim}\``);
   return claim === 'nbf'
-    ? identityRefused('not_yet_valid', '`nbf` is ahead')
+    ? identityRefused('not_yet_valid', '`nbf` is in the future')
     : identityRefused('profile', `\`${claim}\``);
 }
 

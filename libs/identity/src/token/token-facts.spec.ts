@@ -22,11 +22,11 @@ describe('untrusted text', () => {
     ['@SUM(A1)', "'@SUM(A1)"],
     ['-1+cmd', "'-1+cmd"],
     ['-Xk_3', '-Xk_3'],
-  ])('%j is shown as %s', (text, shown) => {
+  ])('untrusted text %j is shown as %s', (text, shown) => {
     expect(escapeUntrusted(text, 100)).toBe(shown);
   });
 
-  it('is printable ASCII and bounded, whatever it is', () => {
+  it('untrusted text is printable ASCII and bounded, whatever it is', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary', maxLength: 300 }), fc.integer({ min: 1, max: 200 }), (text, max) => {
         const shown = escapeUntrusted(text, max);
@@ -38,7 +38,7 @@ describe('untrusted text', () => {
 });
 
 describe('the facts of a refused token', () => {
-  it('are its issuer, subject, audience and what its header says of key and kind', () => {
+  it('the facts of a refused token are its issuer, subject, audience and what its header says of key and kind', () => {
     const header = { alg: 'ES256', kid: 'key-1', typ: 'at+jwt', x5c: ['MIIB'] };
     const payload = { iss: 'https://ci.example', sub: 'agent', aud: 'account', email: 'somebody@example' };
     expect(tokenFacts(tokenOf(header, payload))).toEqual({
@@ -47,7 +47,7 @@ describe('the facts of a refused token', () => {
     });
   });
 
-  it('are bounded in number and length', () => {
+  it('the facts of a refused token are bounded in number and length', () => {
     const long = 'x'.repeat(5000);
     const facts = tokenFacts(
       tokenOf({ alg: long, kid: long, typ: long }, { iss: long, sub: long, aud: Array(99).fill(long) }),
@@ -62,11 +62,11 @@ describe('the facts of a refused token', () => {
     ['members of other types', tokenOf({ alg: 7, kid: [] }, { iss: {}, sub: null, aud: 3 }), {}],
     ['a list', tokenOf([], ['x']), {}],
     ['a header alone', tokenOf({ kid: 'k' }, 'no JSON'), { kid: 'k' }],
-  ])('of %s are those that can be read', (_, token, facts) => {
+  ])('the facts of a refused token of %s are those that can be read', (_, token, facts) => {
     expect(tokenFacts(token)).toEqual(facts);
   });
 
-  it('never hold the token or its signature, and never throw', () => {
+  it('the facts of a refused token never hold the token or its signature, and never throw', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         expect(

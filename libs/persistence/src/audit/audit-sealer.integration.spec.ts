@@ -47,7 +47,7 @@ async function sealAll(): Promise<number> {
 }
 
 describe('the sealer', () => {
-  it('gives a gapless sequence to what many writers commit, while several sealers run', async () => {
+  it('the sealer gives a gapless sequence to what many writers commit, while several sealers run', async () => {
     const WRITTEN = 8 * 20 * 2;
     let writing = true;
     const written = Promise.all(
@@ -76,7 +76,7 @@ describe('the sealer', () => {
     expect(new Set(sequence.map(({ body }) => body)).size).toBe(sequence.length);
   });
 
-  it('seals what is committed while another transaction is open, and seals the entries of that transaction later', async () => {
+  it('the sealer seals what is committed while another transaction is open, and seals the entries of that transaction later', async () => {
     const before = (await sealedSequence()).length;
     const slow = new pg.Client({ connectionString: database.url });
     await slow.connect();
@@ -93,7 +93,7 @@ describe('the sealer', () => {
     expect(bodies).toEqual([second.body, first.body]);
   });
 
-  it('keeps the order of the changes of each task, which a lock on the task gives', async () => {
+  it('the sealer keeps the order of the changes of each task, which a lock on the task gives', async () => {
     const TASKS = 5;
     await owner(`CREATE TABLE locked AS SELECT g AS task, 0 AS changes FROM generate_series(0, ${String(TASKS - 1)}) g;
       GRANT SELECT, UPDATE ON locked TO PUBLIC`);
@@ -127,7 +127,7 @@ describe('the sealer', () => {
     for (const order of changes.values()) expect(order).toEqual(order.map((_, index) => index + 1));
   });
 
-  it('reads as little in an empty round with 20,000 entries as with one', async () => {
+  it('the sealer reads as little in an empty round with 20,000 entries as with one', async () => {
     const buffers = async (): Promise<number> => {
       const { rows } = await pool.query<{ 'QUERY PLAN': [{ Plan: Record<string, number> }] }>(
         'EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) SELECT public.seal_audit(2000, clock_timestamp())',
@@ -146,7 +146,7 @@ describe('the sealer', () => {
     expect(await buffers()).toBeLessThan(20);
   });
 
-  it('gives each entry the leaf hash of RFC 6962 over its UTF-8 bytes', async () => {
+  it('the sealer gives each entry the leaf hash of RFC 6962 over its UTF-8 bytes', async () => {
     await insertAudit(pool, [entry(3)]);
     await sealAll();
     for (const { leafHash, body } of await sealedSequence()) {
@@ -154,7 +154,7 @@ describe('the sealer', () => {
     }
   });
 
-  it.each(['url', 'adminUrl'] as const)('writes what nobody changes or removes: as %s', async (role) => {
+  it.each(['url', 'adminUrl'] as const)('the sealed log refuses a change or removal as %s', async (role) => {
     const client = new pg.Client({ connectionString: database[role] });
     await client.connect();
     for (const table of ['audit_entry', 'audit_seal']) {

@@ -91,12 +91,12 @@ describe('the sealed log', () => {
       (n) => n >= 10 && n < 20 && n % 2 === 0,
     ],
     ['the future', () => ({ from: at(10_000) }), () => false],
-  ])('is read page by page, in its sequence: %s', async (_, filter, wanted) => {
+  ])('the sealed log is read page by page, in its sequence: %s', async (_, filter, wanted) => {
     const expected = sealed.filter((__, n) => wanted(n)).map(({ body }) => body);
     expect(await readAll(filter())).toEqual(expected);
   });
 
-  it('begins with 1 and leaves nothing out', async () => {
+  it('the sealed log begins with 1 and leaves nothing out', async () => {
     const { items } = await reader.entries({}, { limit: 200 });
     expect(items.map(({ seq }) => seq)).toEqual(Array.from({ length: ENTRIES }, (_, index) => index + 1));
     expect(items.every(({ leafHash }) => leafHash.length === 32)).toBe(true);
@@ -104,7 +104,7 @@ describe('the sealed log', () => {
 });
 
 describe('the story of a task', () => {
-  it('is told in the order of the log, over pages, with what is not sealed yet at its end', async () => {
+  it('the timeline of a task follows the log over pages, with unsealed entries at its end', async () => {
     const fresh: TaskId = newId('tsk');
     const entries = [1, 2, 3].map((n) => bareEntry('task.renewed', start, MAYFLY, { taskId: fresh }, { n }));
     await insertAudit(pool, entries.slice(0, 1));
@@ -117,12 +117,12 @@ describe('the story of a task', () => {
     expect(second.next).toBeUndefined();
   });
 
-  it('is empty for a task that there is not', async () => {
+  it('the timeline of a task is empty for a task that there is not', async () => {
     expect(await reader.story(newId('tsk'), { limit: 10 })).toEqual({ items: [] });
   });
 });
 
-it('throws `unavailable` when the database does not answer', async () => {
+it('the audit reader throws `unavailable` when the database does not answer', async () => {
   const nowhere = new pg.Pool({ connectionString: 'postgresql://nobody:nothing@127.0.0.1:1/none' });
   const lost = new AuditReader(nowhere);
   await expect(lost.entries({}, { limit: 1 })).rejects.toMatchObject({ code: 'unavailable' });
@@ -165,7 +165,7 @@ describe('refused identities', () => {
       () => ({ from: refused(9).at.toISOString(), to: refused(15).at.toISOString() }),
       (n) => n >= 9 && n < 15,
     ],
-  ])('are read page by page, newest first: %s', async (_, filter, wanted) => {
+  ])('refused identities are read page by page, newest first: %s', async (_, filter, wanted) => {
     const found = await read(filter());
     const expected = written.flatMap((__, n) => (wanted(n) ? [factsOf(n).subject] : []));
     expect(found.map(({ subject }) => subject).toSorted()).toEqual(expected.toSorted());
@@ -177,7 +177,7 @@ describe('refused identities', () => {
     );
   });
 
-  it('are found by their index, however many other entries there are', async () => {
+  it('refused identities are found by their index, however many other entries there are', async () => {
     const owner = new pg.Client({ connectionString: database.adminUrl });
     await owner.connect();
     // A table of this size would be read whole.

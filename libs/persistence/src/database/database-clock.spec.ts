@@ -24,11 +24,11 @@ describe('DatabaseClock', () => {
     jest.restoreAllMocks();
   });
 
-  it('refuses to tell the time before it has asked the database', () => {
+  it('DatabaseClock refuses to tell the time before it has asked the database', () => {
     expect(() => new DatabaseClock(poolWith([]).pool).now()).toThrow('before its first measurement');
   });
 
-  it('follows the clock of the database, by the monotonic clock of the process', async () => {
+  it('DatabaseClock follows the clock of the database, by the monotonic clock of the process', async () => {
     const { pool, pass, now } = poolWith([2, 2, 2]);
     const clock = new DatabaseClock(pool);
     await clock.measure();
@@ -37,7 +37,7 @@ describe('DatabaseClock', () => {
     expect(clock.now().getTime()).toBe(DATABASE_TIME_MS + now());
   });
 
-  it('trusts the quickest of three answers', async () => {
+  it('DatabaseClock trusts the quickest of three answers', async () => {
     const { pool } = poolWith([400, 2, 90]);
     let round = 0;
     // The slow answers were held up on their way back: their half way is wrong.
@@ -54,7 +54,7 @@ describe('DatabaseClock', () => {
     expect(round).toBe(3);
   });
 
-  it('keeps what it knows when the database does not answer', async () => {
+  it('DatabaseClock keeps what it knows when the database does not answer', async () => {
     const { pool, pass, now } = poolWith([2, 2, 2, 2]);
     const clock = new DatabaseClock(pool);
     await clock.measure();

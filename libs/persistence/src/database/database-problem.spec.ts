@@ -3,12 +3,12 @@ import { Problem } from '@mayfly/kernel';
 import { databaseProblem } from './database-problem.js';
 
 describe('databaseProblem', () => {
-  it('lets problems pass', () => {
+  it('databaseProblem lets problems pass', () => {
     const problem = new Problem('conflict', 'somebody was quicker');
     expect(() => databaseProblem(problem)).toThrow(problem);
   });
 
-  it('keeps the text of everything else for the log', () => {
+  it('databaseProblem keeps the text of everything else for the log', () => {
     const error = new Error('password authentication failed for user "mayfly_app"');
     expect(() => databaseProblem(error)).toThrow(
       expect.objectContaining({

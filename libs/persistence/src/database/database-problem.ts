@@ -6,7 +6,7 @@ import { Problem } from '@mayfly/kernel';
  */
 export function databaseProblem(error: unknown): never {
   if (error instanceof Problem) throw error;
-  throw new Problem('unavailable', 'the database did not take the change; try again', {
+  throw new Problem('unavailable', 'the database did not commit the change; try again', {
     retryAfterSeconds: 2,
     cause: error,
   });
@@ -14,7 +14,7 @@ export function databaseProblem(error: unknown): never {
 
 /** Throws `unavailable` for an error of a read. INVARIANT: I7, nothing is granted without the read. */
 export function databaseUnread(error: unknown): never {
-  throw new Problem('unavailable', 'the database does not answer; ask again later', {
+  throw new Problem('unavailable', 'the database does not answer; try again later', {
     retryAfterSeconds: 2,
     cause: error,
   });

@@ -33,7 +33,7 @@ async function end(client: pg.ClientBase): Promise<void> {
 }
 
 describe('a connection that breaks', () => {
-  it('between two statements of a transaction fails the transaction, and not the process', async () => {
+  it('a connection that breaks between two statements of a transaction fails the transaction, and not the process', async () => {
     const broken = inTransaction(database.pool, async (client) => {
       await end(client);
       await client.query('SELECT 1');
@@ -62,7 +62,7 @@ describe('a schema of the tables that others may create things in', () => {
     await tables.drop();
   });
 
-  it('lends no function, operator or type of theirs to the statements of the serving role', async () => {
+  it('a schema that others may create objects in lends none of them to the statements of the serving role', async () => {
     const serving = new Database({ url: tables.url, onConnectionLost: () => undefined });
     await insertAudit(serving.pool, [bareEntry('task.ended', new Date(), MAYFLY)]);
     await openTasks(serving.pool, []);
@@ -74,7 +74,7 @@ describe('a schema of the tables that others may create things in', () => {
     expect(rows).toEqual([{ is_called: false }]);
   });
 
-  it('is refused before a migration looks a name up there, with the statement that cures it', async () => {
+  it('a schema of the tables that others may create things in is refused before a migration looks a name up there, with the statement that cures it', async () => {
     let worked = 0;
     const start = () => asOwner(tables.adminUrl, 'mayfly_app', async () => void (worked += 1));
     const cures: string[] = [];
@@ -97,10 +97,10 @@ describe('a schema of the tables that others may create things in', () => {
     expect(worked).toBe(1);
   });
 
-  it('is refused when one role was let in by name, or has made the schema of the queue', async () => {
+  it('a schema of the tables that others may create things in is refused when one role was let in by name, or has made the schema of the queue', async () => {
     await admin.query(`GRANT CREATE ON SCHEMA public TO ${other}; CREATE SCHEMA bullmq AUTHORIZATION ${other}`);
     const start = () => asOwner(tables.adminUrl, 'mayfly_app', () => Promise.resolve());
-    await expect(start()).rejects.toThrow(`"${other}" may create things in schema \`bullmq\``);
+    await expect(start()).rejects.toThrow(`"${other}" can create objects in schema \`bullmq\``);
     await admin.query(`DROP SCHEMA bullmq; CREATE SCHEMA bullmq AUTHORIZATION mayfly_app`);
     await expect(start()).rejects.toThrow(`\`REVOKE CREATE ON SCHEMA public FROM "${other}"\``);
     await admin.query(`REVOKE CREATE ON SCHEMA public FROM ${other}`);

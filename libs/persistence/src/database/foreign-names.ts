@@ -52,6 +52,6 @@ function describe({ schema, role, object }: Finding): string {
   const who = role === null ? 'PUBLIC' : escapeIdentifier(role);
   const place = `schema \`${schema}\` of the store`;
   return object === null
-    ? `${who} may create things in ${place}, which Mayfly could mistake for its own: run \`REVOKE CREATE ON SCHEMA ${schema} FROM ${who}\` there`
-    : `${who} made something in ${place} that Mayfly could mistake for its own: look at it, then run \`DROP ${object}\` there`;
+    ? `${who} can create objects in ${place} that Mayfly could mistake for its own: run \`REVOKE CREATE ON SCHEMA ${schema} FROM ${who}\` there`
+    : `${who} owns an object in ${place} that Mayfly could mistake for its own: check it, then run \`DROP ${object}\` there`;
 }

@@ -15,7 +15,7 @@ describe('a page', () => {
     ['fewer rows than the limit', [1], { items: ['item 1'] }],
     ['exactly the limit', [1, 2], { items: ['item 1', 'item 2'] }],
     ['one row more than the limit', [1, 2, 3], { items: ['item 1', 'item 2'], next: 2 }],
-  ])('of %s', (_, rows, expected) => {
+  ])('a history page is cut from %s', (_, rows, expected) => {
     expect(page(rows, 2)).toEqual(expected);
   });
 });

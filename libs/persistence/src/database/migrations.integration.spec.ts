@@ -57,7 +57,7 @@ describe('applyMigrations', () => {
     return rows.map(({ tablename }) => tablename).sort();
   }
 
-  it('applies what is missing, in order, and nothing twice', async () => {
+  it('applyMigrations applies what is missing, in order, and nothing twice', async () => {
     const client = await connect();
     expect(await applyMigrations(client, directory)).toEqual(['20260101000000_first', '20260102000000_second']);
     expect(await applyMigrations(client, directory)).toEqual([]);
@@ -66,7 +66,7 @@ describe('applyMigrations', () => {
     expect((await client.query('SELECT id FROM first')).rows).toEqual([{ id: 2 }]);
   });
 
-  it("writes the ledger as Prisma's CLI does", async () => {
+  it("applyMigrations writes the ledger as Prisma's CLI does", async () => {
     const client = await connect();
     await applyMigrations(client, directory);
     const { rows } = await client.query<Record<string, unknown>>(
@@ -83,14 +83,14 @@ describe('applyMigrations', () => {
     expect(rows[0]?.finished_at).toBeInstanceOf(Date);
   });
 
-  it('changes nothing when one of the migrations fails', async () => {
+  it('applyMigrations changes nothing when one of the migrations fails', async () => {
     write('20260103000000_third', 'CREATE TABLE third (); SELECT 1 / 0;');
     const client = await connect();
     await expect(applyMigrations(client, directory)).rejects.toMatchObject({ code: '22012' });
     expect(await tables(client)).toEqual([]);
   });
 
-  it('refuses a migration that was edited after it was applied, by name', async () => {
+  it('applyMigrations refuses a migration that was edited after it was applied, by name', async () => {
     const client = await connect();
     await applyMigrations(client, directory);
     write('20260101000000_first', `${FIRST}-- edited`);
@@ -103,24 +103,24 @@ describe('applyMigrations', () => {
     expect(await tables(client)).not.toContain('third');
   });
 
-  it("refuses to go on after a migration that failed in Prisma's CLI, until it is marked as rolled back", async () => {
+  it("applyMigrations refuses to go on after a migration that failed in Prisma's CLI, until it is marked as rolled back", async () => {
     const client = await connect();
     await applyMigrations(client, directory);
     await client.query(`UPDATE _prisma_migrations SET finished_at = NULL WHERE migration_name LIKE '%second'`);
-    const refusal = { code: 'conflict', detail: expect.stringContaining('failed half way') };
+    const refusal = { code: 'conflict', detail: expect.stringContaining('failed before its end') };
     await expect(applyMigrations(client, directory)).rejects.toMatchObject(refusal);
     write('20260102000000_second', 'SELECT 1');
     await client.query(`UPDATE _prisma_migrations SET rolled_back_at = now() WHERE finished_at IS NULL`);
     expect(await applyMigrations(client, directory)).toEqual(['20260102000000_second']);
   });
 
-  it('lets one of several racing instances apply', async () => {
+  it('applyMigrations lets one of several racing instances apply', async () => {
     const racers = await Promise.all(Array.from({ length: 4 }, () => connect()));
     const applied = await Promise.all(racers.map((client) => applyMigrations(client, directory)));
     expect(applied.map((names) => names.length).sort()).toEqual([0, 0, 0, 2]);
   });
 
-  it("waits for Prisma's CLI, which holds the same lock", async () => {
+  it("applyMigrations waits for Prisma's CLI, which holds the same lock", async () => {
     const [cli, starter] = [await connect(), await connect()];
     await cli.query('SELECT pg_advisory_lock(72707369)');
     const applying = applyMigrations(starter, directory);

@@ -79,7 +79,10 @@ async function findPending(client: MigrationClient, migrations: readonly Migrati
 function isPending({ name, checksum }: Migration, applied: LedgerRow | undefined): boolean {
   if (applied === undefined) return true;
   if (applied.finished_at === null) {
-    throw new Problem('conflict', `migration \`${name}\` failed half way: see \`prisma migrate resolve\``);
+    throw new Problem(
+      'conflict',
+      `migration \`${name}\` failed before its end: repair it with \`prisma migrate resolve\``,
+    );
   }
   if (applied.checksum !== checksum) {
     throw new Problem(

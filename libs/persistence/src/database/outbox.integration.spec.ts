@@ -22,7 +22,7 @@ describe('Outbox', () => {
 
   const left = async () => (await scene.query('SELECT FROM public.outbox')).length;
 
-  it('hands every job over once, in portions', async () => {
+  it('Outbox hands every job over once, in portions', async () => {
     const delivered: OutboxJob[] = [];
     const deliver = async (jobs: readonly OutboxJob[]) => void delivered.push(...jobs);
     expect(await outbox.pump(deliver, 3)).toBe(3);
@@ -32,12 +32,12 @@ describe('Outbox', () => {
     expect(delivered[0]).toEqual({ leaseId: 'lse_1', reason: 'due', runAt: new Date('2030-01-01T00:00:00Z') });
   });
 
-  it('keeps the jobs that the queue did not take', async () => {
+  it('Outbox keeps the jobs that the queue did not take', async () => {
     await expect(outbox.pump(() => Promise.reject(new Error('the queue is down')))).rejects.toThrow('down');
     expect(await left()).toBe(5);
   });
 
-  it('does not hand a job to two replicas', async () => {
+  it('Outbox does not hand a job to two replicas', async () => {
     const seen: string[] = [];
     const both = () => outbox.pump(async (jobs) => void seen.push(...jobs.map(({ leaseId }) => leaseId)), 3);
     await Promise.all([both(), both(), both()]);

@@ -44,7 +44,7 @@ async function insert(table: keyof typeof GOOD, name: string, spec: unknown): Pr
 }
 
 describe('the stored catalog', () => {
-  it('leaves out each row that does not parse, tells of it once, and keeps all others in force', async () => {
+  it('the stored catalog leaves out each row that does not parse, tells of it once, and keeps all others in force', async () => {
     for (const [table, spec] of Object.entries(GOOD)) {
       await insert(table as keyof typeof GOOD, 'good', spec);
       await insert(table as keyof typeof GOOD, 'bad', { ...spec, owner: { canary: true }, audiences: 7 });
@@ -62,7 +62,7 @@ describe('the stored catalog', () => {
     expect(details.join()).not.toContain('canary');
   });
 
-  it('has a row in force again once it is mended', async () => {
+  it('the stored catalog has a row in force again once it is mended', async () => {
     await admin.query(`UPDATE agent SET spec = $1 WHERE name = 'bad'`, [JSON.stringify(GOOD.agent)]);
     const { agents } = await new PgCatalogSource(database.pool, () => undefined).load();
     expect(agents.map(({ name }) => name).toSorted()).toEqual(['bad', 'good']);

@@ -73,7 +73,7 @@ function parseOne<Parsed>(read: () => Parsed, what: string, faults: string[]): P
     return [read()];
   } catch (error) {
     const places = error instanceof z.ZodError ? error.issues.map(({ path }) => path.join('.')).join(', ') : 'its row';
-    faults.push(`the stored ${what} is wrong at ${places}; it is not in force`);
+    faults.push(`the stored ${what} is invalid at ${places} and out of force; declare it again`);
     return [];
   }
 }

@@ -108,7 +108,7 @@ declarationStoreSuite(() =>
 );
 
 describe('applying documents', () => {
-  it('writes each of them once, with its audit entry, whichever replica comes first', async () => {
+  it('applying documents writes each of them once, with its audit entry, whichever replica comes first', async () => {
     const documents = [template('read'), agent('one'), issuer, agent('two')];
     const applied = await Promise.all(Array.from({ length: 5 }, () => replica().apply(documents, BY)));
     const written = applied.map(({ changes }) => changes.filter(({ change }) => change === 'create').length);
@@ -116,7 +116,7 @@ describe('applying documents', () => {
     expect(await counts('issuer', 'agent', 'template_version', 'audit_entry')).toEqual([1, 2, 1, 4]);
   });
 
-  it('writes nothing at all when the audit does not take its entries', async () => {
+  it('applying documents writes nothing at all when the audit does not take its entries', async () => {
     await admin.query('REVOKE INSERT ON audit_entry FROM mayfly_app');
     try {
       const refused = replica().apply([issuer, agent('one'), template('read')], BY);
@@ -127,13 +127,13 @@ describe('applying documents', () => {
     expect(await counts('issuer', 'agent', 'template', 'template_version')).toEqual([0, 0, 0, 0]);
   });
 
-  it('takes no labels and an empty set of them for the same', async () => {
+  it('applying documents takes no labels and an empty set of them for the same', async () => {
     await replica().apply([issuer], BY);
     const labelled = { ...issuer, metadata: { name: 'ci', labels: {} } };
     expect((await replica().apply([labelled], BY)).changes).toMatchObject([{ change: 'unchanged' }]);
   });
 
-  it('counts versions on, and leaves those that are there', async () => {
+  it('applying documents counts versions on, and leaves those that are there', async () => {
     await replica().apply([template('read')], BY);
     await replica().apply([template('read', 'mail')], BY);
     await replica().apply([template('read')], BY);
@@ -147,7 +147,7 @@ describe('applying documents', () => {
     ]);
   });
 
-  it('locks agents in the order in which requests do, so that neither waits for the other for ever', async () => {
+  it('applying documents locks agents in the order in which requests do, so that neither waits for the other for ever', async () => {
     await replica().apply([issuer, agent('one'), agent('two')], BY);
     const { rows } = await admin.query<{ id: string; name: string }>('SELECT id, name FROM agent ORDER BY id');
     const [low, high] = rows;
@@ -164,7 +164,7 @@ describe('applying documents', () => {
 });
 
 describe('writing one document', () => {
-  it('lets one of two win who read the same revision', async () => {
+  it('writing one document lets one of two win who read the same revision', async () => {
     await replica().apply([issuer, agent('one')], BY);
     const mustBeFirst = { must: 'match', revisions: [1] } as const;
     const declared = ['sales', 'legal'].map((owner) => agent('one', owner) as unknown as Json);
@@ -183,7 +183,7 @@ describe('taking a connection away', () => {
   });
   const remove = () => replica().remove('Connection', 'crm', { must: 'match', revisions: 'any' }, BY);
 
-  it('is refused while a template ends sessions by it', async () => {
+  it('the deletion of a connection is refused while a template ends sessions by it', async () => {
     const ending = template('read');
     if (ending.kind !== 'TaskTemplate') throw new Error('no template');
     const [api] = ending.spec.credentials;
@@ -200,7 +200,7 @@ describe('taking a connection away', () => {
     ['names it in a scope that its provider does not take any more', 1, 'token', '{"endSessions": ["crm"]}'],
     ['names another one that begins alike', 0, 'token', '{"audience": "cases", "endedBy": "crm-2"}'],
     ['is of a provider that is gone and names it', 1, 'vault', '{"endSessions": "crm"}'],
-  ])('a live lease that %s counts %i', async (_, count, provider, scope) => {
+  ])('the deletion of a connection counts a live lease that %s as %i', async (_, count, provider, scope) => {
     await replica().apply([crm], BY);
     await admin.query(`SET session_replication_role = replica;
       INSERT INTO lease (id, task_id, name, provider, connection, revocation, state, agent_name, template_name, scope,

@@ -52,7 +52,7 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
   const claim = async () => (await denials.claim(ROLE, 30))!;
   const leaseIds = (intents: readonly TaskIntent[]) => intents.map(({ leases }) => leases[0]!.id);
 
-  it('is every session of the revocation point that was revoked and has not expired, and no other', async () => {
+  it('the denial store lists every revoked session of the revocation point that has not expired, and no other', async () => {
     const [first, second, living, expired, elsewhere] = [
       await session(),
       await session(),
@@ -71,13 +71,13 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
     expect(lastExpiresAt!.getTime()).toBeGreaterThanOrEqual(living.task.expiresAt.getTime());
   });
 
-  it('is nothing any more once a session has expired by itself', async () => {
+  it('the denial store lists no session that has expired', async () => {
     await end(await session({ lifetimeSeconds: 60 }));
     await scene.advance(66);
     expect(await claim()).toMatchObject({ sessions: [] });
   });
 
-  it('may be written by one at a time, and by the next when that one is gone', async () => {
+  it('the denials may be written by one process at a time, and by the next when that one is gone', async () => {
     const first = await claim();
     expect(await denials.claim(ROLE, 30)).toBeUndefined();
     await denials.release(first);
@@ -89,12 +89,12 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
     expect(await claim()).toMatchObject({ revision: 1 });
   });
 
-  it('is claimed by one of many who try at once', async () => {
+  it('the denials are claimed by one of many processes at once', async () => {
     const claims = await Promise.all(Array.from({ length: 8 }, () => denials.claim(ROLE, 30)));
     expect(claims.filter((one) => one !== undefined)).toHaveLength(1);
   });
 
-  it('knows when a session was issued at the latest: its mint, and a renewal from before it is asked for', async () => {
+  it('the denial store knows the latest issue of a session: its mint or the request of a renewal', async () => {
     const intent = await session();
     const { id } = intent.leases[0]!;
     const minted = scene.clock.now();
@@ -106,7 +106,7 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
     expect(until.getTime()).toBeGreaterThan(minted.getTime());
   });
 
-  it('names the innocent of a cut-off in the story of each, tells them to renew, and forgets it once they have', async () => {
+  it('a cut-off is in the audit of each affected task, marks their leases for renewal, and is forgotten after it', async () => {
     const [innocent, guilty] = [await session(), await session()];
     await end(guilty);
     const cutOff = { at: scene.clock.now(), until: addSeconds(scene.clock.now(), 600) };
@@ -124,7 +124,7 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
     expect(await claim()).toMatchObject({ cutOff });
   });
 
-  it('locks the tasks of the innocent before their leases, as an activation does', async () => {
+  it('the denial store locks the tasks of affected leases before their leases, as an activation does', async () => {
     const innocent = await session();
     const cutOff = { at: scene.clock.now(), until: addSeconds(scene.clock.now(), 600) };
     const held = await claim();
@@ -144,7 +144,7 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
     expect(await settled).toBe(true);
   });
 
-  it('remembers when it was last written and put back', async () => {
+  it('the denial store remembers the last write and the last repair', async () => {
     const first = await claim();
     expect([first.writtenSecondsAgo, first.repairedSecondsAgo]).toEqual([undefined, undefined]);
     await denials.settle(first, { written: true, repaired: 'unclear' });
@@ -157,7 +157,7 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
     expect(await scene.query(`SELECT id FROM public.audit_entry WHERE type = 'target.repaired'`)).toEqual([]);
   });
 
-  it('writes a repair into the audit', async () => {
+  it('the denial store writes a repair into the audit', async () => {
     await denials.settle(await claim(), { written: true, repaired: 'removed' });
     const [entry] = await scene.query<{ body: string }>(
       `SELECT body FROM public.audit_entry WHERE type = 'target.repaired'`,
@@ -165,7 +165,7 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
     expect(JSON.parse(entry!.body)).toMatchObject({ target: ROLE, found: 'removed' });
   });
 
-  it('is to be looked at every half minute while it matters, by way of the lease that knows it longest', async () => {
+  it('the denials are checked every half minute while they matter, through the lease that knows them longest', async () => {
     const intent = await session({ lifetimeSeconds: 300 });
     expect(await denials.due(10)).toEqual([]);
     await denials.settle(await claim(), { written: true });

@@ -73,7 +73,7 @@ async function readAll(filter: IssuanceFilter, limit: number, most = Infinity): 
 }
 
 describe('the history of issuances', () => {
-  it('tells who got what, for what, for how long, and how it ended', async () => {
+  it('the history of issuances tells who got what, for what, for how long, and how it ended', async () => {
     const { items } = await history.issuances({ taskId: `tsk_${'300'.padStart(26, '0')}` }, { limit: 1 });
     expect(items).toEqual([
       {
@@ -94,19 +94,19 @@ describe('the history of issuances', () => {
     ]);
   });
 
-  it('shows every lease once, newest first, also when leases of one instant are split over pages', async () => {
+  it('the history of issuances shows every lease once, newest first, also when leases of one instant are split over pages', async () => {
     const filter = { from: '2026-01-01T00:01:00Z', to: '2026-01-01T00:02:00Z' };
     const ids = (await readAll(filter, 7)).map(({ leaseId }) => leaseId);
     expect(ids).toHaveLength(120);
     expect(ids).toEqual([...new Set(ids)].toSorted().toReversed());
   });
 
-  it('begins a window at `from` and ends it before `to`', async () => {
+  it('the history of issuances begins a window at `from` and ends it before `to`', async () => {
     const found = await readAll({ from: '2026-01-01T00:01:00Z', to: '2026-01-01T00:01:01Z' }, 50);
     expect(found.map(({ createdAt }) => createdAt.toISOString())).toEqual(Array(2).fill('2026-01-01T00:01:00.000Z'));
   });
 
-  it.each(FILTERS)('reads every page of %s by an index', async (_, filter, index, count) => {
+  it.each(FILTERS)('the history of issuances reads every page of %s by an index', async (_, filter, index, count) => {
     const found = await readAll(filter, 200, 2_000);
     expect(found).toHaveLength(Math.min(count, 2_000));
     for (const plan of await plansOf(filter)) {
@@ -115,7 +115,7 @@ describe('the history of issuances', () => {
     }
   });
 
-  it('reads full pages of 200 with every filter, and prints how long they take', async () => {
+  it('the history of issuances reads full pages of 200 with every filter, and prints how long they take', async () => {
     const took: number[] = [];
     for (let round = 0; round < 5; round += 1) {
       for (const [, filter, , count] of FILTERS) {

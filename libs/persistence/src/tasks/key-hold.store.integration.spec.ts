@@ -19,29 +19,29 @@ describe('PgKeyHoldStore', () => {
   beforeEach(() => scene.empty());
   afterAll(() => scene.stop());
 
-  const isMine = (claim: KeyHold | UsedKey): claim is KeyHold => 'claimedAt' in claim;
+  const isMine = (hold: KeyHold | UsedKey): hold is KeyHold => 'heldAt' in hold;
   const mine = async (from = owner, body = 'body'): Promise<KeyHold> => {
-    const claim = await store.hold(from, 'key', body);
-    if (!isMine(claim)) throw new Error("the key is somebody else's");
-    return claim;
+    const hold = await store.hold(from, 'key', body);
+    if (!isMine(hold)) throw new Error("the key is somebody else's");
+    return hold;
   };
 
   /** Does with the key of a request what the commit of step 9 does. */
-  const opened = async (claim: KeyHold, taskId: TaskId = newId('tsk')): Promise<TaskId> => {
+  const opened = async (hold: KeyHold, taskId: TaskId = newId('tsk')): Promise<TaskId> => {
     await scene.query('UPDATE public.idempotency_key SET task_id = $1 WHERE key = $2 AND subject = $3', [
       taskId,
-      claim.key,
-      claim.subject,
+      hold.key,
+      hold.subject,
     ]);
     return taskId;
   };
-  const answered = async (claim: KeyHold, taskId?: TaskId): Promise<boolean> =>
-    store.settle(claim, await opened(claim, taskId), answer, addSeconds(scene.clock.now(), 60));
+  const answered = async (hold: KeyHold, taskId?: TaskId): Promise<boolean> =>
+    store.settle(hold, await opened(hold, taskId), answer, addSeconds(scene.clock.now(), 60));
 
-  it('gives a key to exactly one of many callers', async () => {
-    const claims = await Promise.all(Array.from({ length: 30 }, () => store.hold(owner, 'key', 'body')));
-    expect(claims.filter(isMine)).toHaveLength(1);
-    expect(claims.filter((claim) => !isMine(claim))).toEqual(Array(29).fill({ fingerprint: 'body' }));
+  it('PgKeyHoldStore gives a key to exactly one of many callers', async () => {
+    const holds = await Promise.all(Array.from({ length: 30 }, () => store.hold(owner, 'key', 'body')));
+    expect(holds.filter(isMine)).toHaveLength(1);
+    expect(holds.filter((hold) => !isMine(hold))).toEqual(Array(29).fill({ fingerprint: 'body' }));
   });
 
   it.each<[string, Partial<KeyOwner>]>([
@@ -49,12 +49,12 @@ describe('PgKeyHoldStore', () => {
     ['another runtime', { runtime: 'ci-runner' }],
     ['another issuer', { issuer: 'ci' }],
     ['another subject', { subject: 'sales' }],
-  ])('never shows a key to %s', async (_, changes) => {
+  ])('PgKeyHoldStore never shows a key to %s', async (_, changes) => {
     await answered(await mine());
     expect(isMine(await store.hold({ ...owner, ...changes }, 'key', 'body'))).toBe(true);
   });
 
-  it('replays the answer until its time is up, and knows the task for ever', async () => {
+  it('PgKeyHoldStore replays the answer until its time is up, and knows the task for ever', async () => {
     const taskId = newId('tsk');
     await answered(await mine(), taskId);
     expect(await store.hold(owner, 'key', 'other')).toEqual({ fingerprint: 'body', taskId, sealedAnswer: answer });
@@ -62,7 +62,7 @@ describe('PgKeyHoldStore', () => {
     expect(await store.hold(owner, 'key', 'body')).toEqual({ fingerprint: 'body', taskId });
   });
 
-  it('keeps no sealed answer that may no longer be replayed', async () => {
+  it('PgKeyHoldStore keeps no sealed answer that may no longer be replayed', async () => {
     await answered(await mine());
     const sealed = () => scene.query('SELECT FROM public.idempotency_key WHERE sealed_answer IS NOT NULL');
     await store.wipe();
@@ -72,31 +72,31 @@ describe('PgKeyHoldStore', () => {
     expect(await sealed()).toHaveLength(0);
   });
 
-  it('gives a key back when nothing was minted under it, and not when something was', async () => {
+  it('PgKeyHoldStore releases a key when nothing was minted under it, and only then', async () => {
     await store.release(await mine());
-    const claim = await mine(owner, 'other');
-    const taskId = await opened(claim);
-    await store.release(claim);
+    const hold = await mine(owner, 'other');
+    const taskId = await opened(hold);
+    await store.release(hold);
     expect(await store.hold(owner, 'key', 'other')).toEqual({ fingerprint: 'other', taskId });
   });
 
-  it('gives the key of a process that died to one of its successors, after a while', async () => {
+  it('PgKeyHoldStore gives the key of a process that died to one of its successors, after a while', async () => {
     await store.hold(owner, 'key', 'body');
     await scene.advance(29);
     expect(await store.hold(owner, 'key', 'body')).toEqual({ fingerprint: 'body' });
     await scene.advance(2);
-    const claims = await Promise.all([1, 2, 3].map(() => store.hold(owner, 'key', 'body')));
-    expect(claims.filter(isMine)).toHaveLength(1);
+    const holds = await Promise.all([1, 2, 3].map(() => store.hold(owner, 'key', 'body')));
+    expect(holds.filter(isMine)).toHaveLength(1);
   });
 
-  it('says that the first request is under way until it has answered, or died', async () => {
+  it('PgKeyHoldStore says that the first request is under way until it has answered, or died', async () => {
     const taskId = await opened(await mine());
     expect(await store.hold(owner, 'key', 'body')).toEqual({ fingerprint: 'body' });
     await scene.advance(31);
     expect(await store.hold(owner, 'key', 'body')).toEqual({ fingerprint: 'body', taskId });
   });
 
-  it('takes nothing from the successor of a claim that lapsed', async () => {
+  it('PgKeyHoldStore takes nothing from the successor of a hold that lapsed', async () => {
     const lapsed = await mine();
     await scene.advance(31);
     const successor = await mine();
@@ -105,7 +105,7 @@ describe('PgKeyHoldStore', () => {
     expect(await store.settle(lapsed, newId('tsk'), answer, scene.clock.now())).toBe(false);
   });
 
-  it('is bound to its task by the commit that opens the task, and by a claim that holds only', async () => {
+  it('a key is bound to its task by the commit that opens the task, and only under a present hold', async () => {
     const issuance = new PgIssuanceStore(scene.pool());
     const intend = (keyHold: KeyHold) => ({ ...taskIntent(scene.clock), keyHold });
     const lapsed = await mine();
@@ -120,7 +120,7 @@ describe('PgKeyHoldStore', () => {
     expect(await store.hold(owner, 'key', 'body')).toEqual({ fingerprint: 'body', taskId: intent.task.id });
   });
 
-  it('forgets keys after a day', async () => {
+  it('PgKeyHoldStore forgets keys after a day', async () => {
     await answered(await mine());
     await scene.advance(86_401);
     await store.wipe();

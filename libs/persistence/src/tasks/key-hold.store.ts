@@ -22,9 +22,7 @@ export class PgKeyHoldStore implements KeyHoldStore {
         [...keyValues(owner, key), fingerprint, HOLD_SECONDS],
       )
       .catch(databaseProblem);
-    return rows[0] === undefined
-      ? this.find(owner, key, fingerprint)
-      : { ...owner, key, claimedAt: rows[0].claimed_at };
+    return rows[0] === undefined ? this.find(owner, key, fingerprint) : { ...owner, key, heldAt: rows[0].claimed_at };
   }
 
   async settle(hold: KeyHold, taskId: TaskId, sealedAnswer: Buffer, replayUntil: Date): Promise<boolean> {
@@ -42,7 +40,7 @@ export class PgKeyHoldStore implements KeyHoldStore {
       .query(
         `WITH unused AS (DELETE FROM public.idempotency_key WHERE ${THIS_KEY} AND task_id = '' AND claimed_at = $6::timestamptz)
          UPDATE public.idempotency_key SET replay_until = now() WHERE ${THIS_KEY} AND task_id <> '' AND claimed_at = $6::timestamptz`,
-        [...keyValues(hold, hold.key), hold.claimedAt],
+        [...keyValues(hold, hold.key), hold.heldAt],
       )
       .catch(databaseProblem);
   }

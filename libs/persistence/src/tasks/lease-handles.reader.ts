@@ -26,7 +26,8 @@ export class LeaseHandlesReader implements OrphanStore {
         [provider, RECENT_SECONDS, MAX_LEASES + 1],
       )
       .catch(databaseUnread);
-    if (rows.length > MAX_LEASES) throw new Problem('unavailable', 'there are too many leases to compare');
+    if (rows.length > MAX_LEASES)
+      throw new Problem('unavailable', 'the connection has too many leases to compare with its orphans');
     return rows;
   }
 }

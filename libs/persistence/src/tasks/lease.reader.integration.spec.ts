@@ -37,29 +37,32 @@ async function storedLease(lease: { state: string; taskEnd?: string; secondsLeft
 }
 
 describe('a lease', () => {
-  it('is live while it is active', async () => {
+  it('a lease is live while it is active', async () => {
     expect(await new LeaseReader(pool).isLive(await storedLease({ state: 'active' }))).toBe(true);
   });
 
-  it.each(['minting', 'revoking', 'revoked', 'expired', 'failed'])('is not live while it is %s', async (state) => {
-    expect(await new LeaseReader(pool).isLive(await storedLease({ state }))).toBe(false);
-  });
+  it.each(['minting', 'revoking', 'revoked', 'expired', 'failed'])(
+    'a lease is not live while it is %s',
+    async (state) => {
+      expect(await new LeaseReader(pool).isLive(await storedLease({ state }))).toBe(false);
+    },
+  );
 
-  it('is not live from the commit that records the end of its task, before any of its own columns changes', async () => {
+  it('a lease is not live from the commit that records the end of its task, before any of its own columns changes', async () => {
     const lease = await storedLease({ state: 'active', taskEnd: 'completed' });
     expect(await new LeaseReader(pool).isLive(lease)).toBe(false);
   });
 
-  it('is not live past its deadline, though no worker has looked at it', async () => {
+  it('a lease is not live past its deadline, though no worker has looked at it', async () => {
     const lease = await storedLease({ state: 'active', secondsLeft: -1 });
     expect(await new LeaseReader(pool).isLive(lease)).toBe(false);
   });
 
-  it('is not live when there is none', async () => {
+  it('a missing lease is not live', async () => {
     expect(await new LeaseReader(pool).isLive(newId('lse'))).toBe(false);
   });
 
-  it('is not known to be live when the database does not answer', async () => {
+  it('a lease is not known to be live when the database does not answer', async () => {
     const nowhere = new pg.Pool({ connectionString: 'postgresql://nobody:nothing@127.0.0.1:1/none' });
     await expect(new LeaseReader(nowhere).isLive(newId('lse'))).rejects.toMatchObject({ code: 'unavailable' });
     await nowhere.end();

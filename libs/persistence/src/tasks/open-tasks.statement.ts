@@ -55,7 +55,7 @@ const KEY_HOLDS = new RecordType<NonNullable<TaskIntent['keyHold']> & { readonly
   issuer: (hold) => hold.issuer,
   subject: (hold) => hold.subject,
   key: (hold) => hold.key,
-  held_at: (hold) => hold.claimedAt,
+  held_at: (hold) => hold.heldAt,
 });
 
 /**

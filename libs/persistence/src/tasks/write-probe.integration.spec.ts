@@ -32,21 +32,21 @@ const refusalOf = (probe: WriteProbe): Promise<Problem | undefined> =>
   );
 
 describe('a store that takes writes', () => {
-  it('is ready, and nothing of a probe is left', async () => {
+  it('a store that takes writes is ready, and nothing of a probe is left', async () => {
     await expect(new WriteProbe(pool).check()).resolves.toBeUndefined();
     for (const table of WRITTEN) expect((await admin.query(`SELECT FROM ${table}`)).rows).toEqual([]);
     const { rows } = await admin.query('SELECT is_called FROM outbox_id_seq');
     expect(rows).toEqual([{ is_called: false }]);
   });
 
-  it('is ready while requests hold rows of agents, templates, tasks and quota locked', async () => {
+  it('a store that takes writes is ready while requests hold rows of agents, templates, tasks and quota locked', async () => {
     await admin.query(`BEGIN; LOCK TABLE ${WRITTEN.join()} IN ROW EXCLUSIVE MODE`);
     await admin.query(`SELECT quota_take('tasks', 1, 1, 1)`);
     await expect(new WriteProbe(pool).check()).resolves.toBeUndefined();
     await admin.query('ROLLBACK');
   });
 
-  it('is probed once for a hundred callers, and again a second later', async () => {
+  it('a store that takes writes is probed once for a hundred callers, and again a second later', async () => {
     let probes = 0;
     const counting = new pg.Pool({ connectionString: place.url });
     counting.on('acquire', () => (probes += 1));
@@ -98,7 +98,7 @@ describe('a store that takes no writes', () => {
     ['outbox', 'INSERT'],
     ['idempotency_key', 'INSERT'],
     ['identity_use', 'INSERT'],
-  ])('since %s takes no %s, refuses', async (table, event) => {
+  ])('a store that takes no writes since %s takes no %s, refuses', async (table, event) => {
     await run(
       `CREATE TRIGGER failing BEFORE ${event} ON ${table} FOR EACH ROW EXECUTE FUNCTION fail()`,
       `DROP TRIGGER failing ON ${table}`,
@@ -106,7 +106,7 @@ describe('a store that takes no writes', () => {
     await expectRefusal('write-refused', 'P0001');
   });
 
-  it('since it is read-only, refuses', async () => {
+  it('a store that takes no writes since it is read-only, refuses', async () => {
     const set = `ALTER DATABASE ${place.name}`;
     await run(
       `${set} SET default_transaction_read_only = on`,
@@ -118,24 +118,24 @@ describe('a store that takes no writes', () => {
   it.each([
     ...WRITTEN.map((table) => ['INSERT', table] as const),
     ...(['task', 'lease', 'quota_counter', 'idempotency_key'] as const).map((table) => ['UPDATE', table] as const),
-  ])('since the right to %s %s is missing, refuses', async (right, table) => {
+  ])('a store that takes no writes since the right to %s %s is missing, refuses', async (right, table) => {
     await run(`REVOKE ${right} ON ${table} FROM ${SERVING_ROLE}`, `GRANT ${right} ON ${table} TO ${SERVING_ROLE}`);
     await expectRefusal('right-missing', '42501');
   });
 
-  it('since its lock table is full, refuses, and is ready again once there is room', async () => {
+  it('a store that takes no writes since its lock table is full, refuses, and is ready again once there is room', async () => {
     await run(fillLockTable(), 'SELECT pg_advisory_unlock_all()');
     await expectRefusal('lock-table-full', '53200');
     await admin.query('SELECT pg_advisory_unlock_all()');
     await expect(new WriteProbe(pool).check()).resolves.toBeUndefined();
   });
 
-  it('since a table is locked, refuses in time', async () => {
+  it('a store that takes no writes since a table is locked, refuses in time', async () => {
     await run('BEGIN; LOCK TABLE audit_entry IN EXCLUSIVE MODE', 'ROLLBACK');
     await expectRefusal('locked', '55P03');
   });
 
-  it('since nobody listens at its address, refuses', async () => {
+  it('a store refuses writes when no server listens at its address', async () => {
     const nowhere = new pg.Pool({ connectionString: 'postgresql://mayfly_app:canary@127.0.0.1:1/mayfly' });
     const refusal = await refusalOf(new WriteProbe(nowhere));
     expect(refusal).toMatchObject({ code: 'unavailable', extensions: { reason: 'unreachable' } });

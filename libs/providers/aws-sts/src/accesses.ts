@@ -67,9 +67,13 @@ export class Accesses {
   }
 
   private refuseLate(signal: AbortSignal, until: Date): void {
-    if (signal.aborted) throw new Problem('provider_unavailable', 'the call was given up before it began');
+    if (signal.aborted)
+      throw new Problem('provider_unavailable', 'the deadline passed before the call to AWS began; try again');
     if (this.parts.clock.now() < until) return;
-    throw new Problem('provider_rejected', 'it is too late to begin, and nothing was made; try again');
+    throw new Problem(
+      'provider_rejected',
+      'the deadline passed before the call began, and nothing was minted; try again',
+    );
   }
 
   /** Drops the clients, so that the next use of the connection finds its login anew. Calls in progress continue. */

@@ -30,10 +30,10 @@ export function faultOfAction(action: string, effect: 'Allow' | 'Deny'): string 
   if (name === undefined) return 'allow actions by their service and name; `*` allows everything';
   if (name === '*') return `name the actions; \`${service}:*\` allows all of them`;
   if (service === 'sts' && !STS_ACTIONS.some((known) => known.toLowerCase() === action.toLowerCase())) {
-    return `of STS a template can allow ${STS_ACTIONS.map((known) => `\`${known}\``).join(', ')}, each by its full name`;
+    return `a template can allow these actions of STS: ${STS_ACTIONS.map((known) => `\`${known}\``).join(', ')}, each by its full name`;
   }
   if (service === 'iam' && !IAM_ACTIONS.test(action)) {
-    return 'of IAM a template can allow `iam:Get…`, `iam:List…` and `iam:Simulate…` actions and `iam:PassRole`, each by its full name';
+    return 'a template can allow these actions of IAM: `iam:Get…`, `iam:List…` and `iam:Simulate…` actions and `iam:PassRole`, each by its full name';
   }
   return undefined;
 }

@@ -45,7 +45,7 @@ describe('a hole in an ARN', () => {
     ['the account, from a list', ['arn:aws:iam::', param('account'), ':role/crm']],
     ['the account behind a listed region', ['arn:aws:sqs:', param('region'), ':', param('free'), ':crm']],
     ['the account behind a listed beginning', [param('start'), '::', param('free'), ':role/crm']],
-  ])('may not reach into %s', (_, $join) => {
+  ])('a hole in an ARN may not reach into %s', (_, $join) => {
     expect(rulesOf({ a: [{ $join }] })).toEqual(['MF210 /a/0']);
   });
 
@@ -54,21 +54,21 @@ describe('a hole in an ARN', () => {
     ['in the region, from a list', ['arn:aws:sqs:', param('region'), ':123456789012:crm']],
     ['behind a listed ARN', [param('bucket'), '/', param('free')]],
     ['of what is no ARN', ['repo:', param('free'), ':write']],
-  ])('may stand %s', (_, $join) => {
+  ])('a hole in an ARN is allowed %s', (_, $join) => {
     expect(rulesOf({ a: { $join } })).toEqual([]);
   });
 
-  it('says so in words that name the parameter and the part', () => {
+  it('the finding on a hole in an ARN names the parameter and the part', () => {
     const parts = [
       'arn:aws:iam::',
       { kind: 'hole', parameter: 'team', rule: { kind: 'free', type: 'string' } } as const,
     ];
     expect(new AwsStsProvider({} as never).authoring.faultsOfText(parts)).toEqual([
-      '`team` reaches into the account of an ARN; write that out',
+      '`team` reaches into the account of an ARN; write the account out',
     ]);
   });
 
-  it('is refused in the scope of another provider as well', () => {
+  it('a hole in an ARN is refused in the scope of another provider as well', () => {
     expect(rulesOf({ a: { $join: ['arn:aws:iam::', param('free'), ':role/crm'] } }, 'signed-token')).toEqual([
       'MF210 /a',
     ]);
@@ -76,7 +76,7 @@ describe('a hole in an ARN', () => {
 });
 
 describe("what is the author's in a policy", () => {
-  it('is all of a denial as well where a caller can make it one, and where one statement stands without a list', () => {
+  it('all of a denial is reserved for the author, also when a caller can make it one, and when one statement stands without a list', () => {
     const statement = (Effect: Json): Json => ({
       Statement: { Effect, Action: 's3:GetObject', Resource: { $join: ['arn:aws:s3:::crm/', param('free')] } },
     });
@@ -85,7 +85,7 @@ describe("what is the author's in a policy", () => {
     expect(rulesOf(statement(param('free')))).toEqual(['MF211 /Statement/Effect']);
   });
 
-  it('is all of a denial, and what a condition leaves out', () => {
+  it('all of a denial and the members that a condition leaves out are reserved for the author', () => {
     const arn: Json = { $join: ['arn:aws:s3:::crm/', param('free')] };
     const resource = (Effect: string): Json => ({ Statement: [{ Effect, Action: 's3:GetObject', Resource: arn }] });
     expect(rulesOf(resource('Deny'))).toEqual(['MF211 /Statement/0/Resource']);

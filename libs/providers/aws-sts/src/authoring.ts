@@ -40,7 +40,7 @@ function arnFaults(parts: readonly (string | Hole)[]): string[] {
       const place = PLACES[Math.min(...before.map(colons)) - 1];
       const isListedRegion = place === 'region' && part.rule.kind === 'listed';
       if (place !== undefined && !isListedRegion) {
-        found.push(`\`${part.parameter}\` reaches into the ${place} of an ARN; write that out`);
+        found.push(`\`${part.parameter}\` reaches into the ${place} of an ARN; write the ${place} out`);
       }
     }
     // one text is enough to locate the next hole; listing all combinations would be too many

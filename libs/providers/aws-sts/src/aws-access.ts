@@ -140,7 +140,11 @@ export class AwsAccess {
     );
     const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = answer.Credentials ?? {};
     if (AccessKeyId === undefined || SecretAccessKey === undefined || SessionToken === undefined) {
-      throw new Problem('provider_unavailable', 'AWS gave Mayfly no session', { reason: 'unknown-outcome' });
+      throw new Problem(
+        'provider_unavailable',
+        'AWS answered without a session for Mayfly; check the `auth` of the connection',
+        { reason: 'unknown-outcome' },
+      );
     }
     return {
       accessKeyId: AccessKeyId,

@@ -101,7 +101,10 @@ export class AwsStsProvider
    */
   async renew(order: AwsOrder, handle: AwsHandle, signal: AbortSignal): Promise<Minted<AwsHandle>> {
     if (handle.iam === iamOf(order.config)) return this.mint(order, handle, signal);
-    throw new Problem('provider_rejected', 'the connection leads to another IAM than the session was made at');
+    throw new Problem(
+      'provider_rejected',
+      'the connection names another IAM than the one that made the session; set `endpoints` back',
+    );
   }
 
   async revoke(order: AwsRevocation, signal: AbortSignal): Promise<RevocationOutcome> {
@@ -124,7 +127,10 @@ export class AwsStsProvider
   async maintain(config: AwsConfig, point: string, signal: AbortSignal): Promise<void> {
     if (config.revocation.mode === 'none') return;
     if (readRevocationPoint(point).iam !== iamOf(config)) {
-      throw new Problem('provider_unavailable', 'the connection leads to another IAM than its sessions were made at');
+      throw new Problem(
+        'provider_unavailable',
+        'the connection names another IAM than the one that made its sessions; set `endpoints` back',
+      );
     }
     const report = await unlessAborted(signal, this.ask(point, config, { confirm: false }), late);
     if (report.kind === 'failed') {
@@ -169,7 +175,8 @@ export class AwsStsProvider
 
   private roundParts({ accesses, RolePolicy }: Loaded, point: string, config: AwsConfig): RoundParts {
     const { revocation } = config;
-    if (revocation.mode === 'none') throw new Problem('provider_rejected', 'the connection writes no denials');
+    if (revocation.mode === 'none')
+      throw new Problem('provider_rejected', 'the connection has no revocation by deny policy; set `revocation.mode`');
     const policy = new RolePolicy(accesses, config, readRevocationPoint(point).roleArn, revocation.policyName);
     return {
       ...this.parts,

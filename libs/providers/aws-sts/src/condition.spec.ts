@@ -22,7 +22,7 @@ describe('a condition key', () => {
     ['aws:ResourceTags/team', 'aws:ResourceTag/team'],
     ['ec2:resourcetag/team', 'ec2:ResourceTag/team'],
     ['ec2:InstanceTypes', 'ec2:InstanceType'],
-  ])('`%s` is refused, and `%s` suggested', (key, suggestion) => {
+  ])('a condition key `%s` is refused, and `%s` suggested', (key, suggestion) => {
     expect(faultOf({ StringEquals: { [key]: 'a' } })).toBe(`write the condition key \`${key}\` as \`${suggestion}\``);
   });
 
@@ -32,7 +32,7 @@ describe('a condition key', () => {
       { StringEquals: { 'aws:moonPhase': 'full' } },
       'ec2:StartInstances',
       'Allow',
-      'no condition key of AWS',
+      'not a condition key of AWS',
     ],
     [
       'a key of another service',
@@ -46,21 +46,21 @@ describe('a condition key', () => {
       { StringEquals: { 'ec2:NewKey': 'a' } },
       'ec2:StartInstances',
       'Deny',
-      'would go unnoticed',
+      'would have no effect',
     ],
     [
       'an unlisted key that others pass',
       { StringNotEquals: { 'ec2:NewKey': 'a' } },
       'ec2:StartInstances',
       'Allow',
-      'would go unnoticed',
+      'would have no effect',
     ],
     [
       'an unlisted key that may lack',
       { Null: { 'ec2:NewKey': true } },
       'ec2:StartInstances',
       'Allow',
-      'would go unnoticed',
+      'would have no effect',
     ],
     ['a flag that is none', { Bool: { 'aws:SecureTransport': 1 } }, 'ec2:StartInstances', 'Allow', '`true` or `false`'],
     [
@@ -84,7 +84,7 @@ describe('a condition key', () => {
       'Allow',
       '12 digits',
     ],
-  ])('is refused with its reason: %s', (_, condition, action, effect, part) => {
+  ])('a condition key is refused with its reason: %s', (_, condition, action, effect, part) => {
     expect(faultOf(condition, action, effect)).toContain(part);
   });
 
@@ -93,13 +93,13 @@ describe('a condition key', () => {
     ['of the service, on no list', { StringLike: { 'ec2:NewKey': 'a' } }, 'Allow'],
     ['on no list, that has to be there', { Null: { 'ec2:NewKey': false } }, 'Allow'],
     ['of an account, as a number', { StringEquals: { 'aws:ResourceAccount': 123456789012 } }, 'Allow'],
-  ])('is taken: %s', (_, condition, effect) => {
+  ])('a condition key is taken: %s', (_, condition, effect) => {
     expect(faultOf(condition, 'EC2:startinstances', effect)).toBeUndefined();
   });
 });
 
 describe('a scope of any form', () => {
-  it('is taken or refused with a reason, and never breaks what reads it', () => {
+  it('a scope of any form is taken or refused with a reason, and never breaks what reads it', () => {
     const anything = fc.oneof(
       fc.constantFrom(true, 7, 1e21, '*', '${aws:x}', 'arn:aws:s3:::b', 's3:GetObject'),
       fc.jsonValue(),

@@ -20,7 +20,7 @@ interface Operator {
   readonly wanted: string;
 }
 
-const DATE = 'a time in UTC such as `2026-01-31T12:00:00Z`; with any other zone some engines never match';
+const DATE = 'a time in UTC such as `2026-01-31T12:00:00Z`; with another zone some engines never match';
 const isFlag = (value: string): boolean => value === 'true' || value === 'false';
 
 /**
@@ -55,7 +55,8 @@ function faultOfOperator(text: string, keys: Condition[string], place: Condition
   const name = text.replace(/^(ForAllValues:|ForAnyValue:)/, '').replace(/IfExists$/, '');
   const found = OPERATORS.find(([pattern]) => pattern.test(name))?.[1];
   const isNullOfMore = name === 'Null' && text !== name;
-  if (found === undefined || isNullOfMore) return `\`${text.slice(0, 64)}\` is no condition operator`;
+  if (found === undefined || isNullOfMore)
+    return `\`${text.slice(0, 64)}\` is not a condition operator; use one of IAM`;
   if (place.effect === 'Allow' && /^ForAllValues:|IfExists$/.test(text)) {
     return `\`${text}\` also allows requests that lack the key; use the operator without it`;
   }
@@ -102,13 +103,13 @@ function faultOfUnlisted(
     return `write the condition key \`${shown}\` as \`${suggestion}\``;
   const service = serviceOfKey(key);
   if (service === undefined || service === 'aws') {
-    return `\`${shown}\` is no condition key of AWS; an unknown one would never match`;
+    return `\`${shown}\` is not a condition key of AWS and would never match; correct it`;
   }
   if (!services.includes('*') && !services.includes(service)) {
-    return `\`${shown}\` is a condition key of \`${service}\`, and the statement has actions of ${services.join(', ')}; it would never match`;
+    return `\`${shown}\` is a condition key of \`${service}\`, and the statement has actions of ${services.join(', ')}; it would never match, so leave it out`;
   }
   if (effect === 'Allow' && !holdsWithoutKey(name, values)) return undefined;
-  return `\`${shown}\` is not on the list of condition keys, and a wrong name would go unnoticed here; use it in an Allow, with an operator that needs the key`;
+  return `\`${shown}\` is not a known condition key, and a wrong name would have no effect here; use it in an Allow, with an operator that needs the key`;
 }
 
 /** Returns true when a condition holds although the key is absent. */

@@ -5,7 +5,7 @@ const config = { region: 'eu-central-1', auth: { method: 'default-chain' } };
 const production = awsConfigSchema(false);
 
 describe('awsConfigSchema', () => {
-  it('fills in what AWS has as its own', () => {
+  it('awsConfigSchema fills in what AWS has as its own', () => {
     expect(production.parse(config)).toEqual({
       ...config,
       endpoints: {},
@@ -21,7 +21,7 @@ describe('awsConfigSchema', () => {
     });
   });
 
-  it('gives a server that is not one of AWS a token that is for that server only', () => {
+  it('awsConfigSchema gives a server outside AWS a token that is only for that server', () => {
     const login = { method: 'web-identity', roleArn: 'arn:aws:iam::123456789012:role/mayfly' };
     const of = (audience: string, sts: string) =>
       production.safeParse({ ...config, auth: { ...login, audience }, endpoints: { sts } }).success;
@@ -48,7 +48,7 @@ describe('awsConfigSchema', () => {
     ['an endpoint of a private network', { endpoints: { sts: 'https://vpce-1.sts.eu-central-1.vpce.amazonaws.com' } }],
     ['no denials', { revocation: { mode: 'none' } }],
     ['an own authority', { endpoints: { sts: 'https://sts.internal' }, tls: { ca: 'file:/run/ca.pem' } }],
-  ])('takes %s', (_, overrides) => {
+  ])('awsConfigSchema takes %s', (_, overrides) => {
     expect(production.safeParse({ ...config, ...overrides }).error).toBeUndefined();
   });
 
@@ -67,7 +67,7 @@ describe('awsConfigSchema', () => {
     ['no roles', { roles: [] }],
     ['an own authority for AWS itself', { tls: { ca: 'file:/run/ca.pem' } }],
     ['an authority that is no certificate', { endpoints: { sts: 'https://a.example' }, tls: { ca: 'yes' } }],
-  ])('refuses %s', (_, overrides) => {
+  ])('awsConfigSchema refuses %s', (_, overrides) => {
     expect(production.safeParse({ ...config, ...overrides }).success).toBe(false);
   });
 
@@ -92,12 +92,12 @@ describe('awsConfigSchema', () => {
     'file:///etc/passwd',
     'sts.example',
     '',
-  ])('refuses `%s` as an endpoint in production', (sts) => {
+  ])('awsConfigSchema refuses `%s` as an endpoint in production', (sts) => {
     expect(production.safeParse({ ...config, endpoints: { sts } }).success).toBe(false);
     expect(production.safeParse({ ...config, endpoints: { iam: sts } }).success).toBe(false);
   });
 
-  it('takes plain http where it is told to, and a metadata service never', () => {
+  it('awsConfigSchema accepts plain http only when allowed, and never a metadata service', () => {
     const development = awsConfigSchema(true);
     expect(development.safeParse({ ...config, endpoints: { sts: 'http://127.0.0.1:8000' } }).success).toBe(true);
     expect(development.safeParse({ ...config, endpoints: { sts: 'http://169.254.169.254' } }).success).toBe(false);

@@ -92,7 +92,7 @@ export function awsConfigSchema(allowPlainHttp: boolean): z.ZodType<AwsConfig> {
     .refine((config) => allowPlainHttp || isForReceiver(config), {
       path: ['auth', 'audience'],
       error:
-        'this `endpoints.sts` is not one of AWS: what is sent there has its origin as its audience, such as `https://sts.internal`',
+        'this `endpoints.sts` is not a server of AWS: use its origin as the audience, such as `https://sts.internal`',
     })
     .refine(({ endpoints: { sts, iam }, tls }) => tls?.ca === undefined || (sts ?? iam) !== undefined, {
       path: ['tls', 'ca'],

@@ -20,18 +20,18 @@ const claimOf = (sessions: readonly DeniedSession[], more: Partial<DenialClaim> 
 });
 
 describe('planDenials', () => {
-  it('is nothing for nothing', () => {
+  it('planDenials gives no denial without a revoked session', () => {
     expect(planDenials(claimOf([]), now, 8192)).toEqual({});
   });
 
-  it('names every session while the list fits', () => {
+  it('planDenials names every session while the list fits', () => {
     const sessions = [sessionAt(-60), sessionAt(-5), sessionAt(20)];
     expect(planDenials(claimOf(sessions), now, 8192)).toEqual({
       denials: { names: sessions.map(({ leaseId }) => leaseId) },
     });
   });
 
-  it('cuts off what is old when the list does not fit, until the last of it has expired, and names what may be newer', () => {
+  it('planDenials cuts old sessions off when the list does not fit, and lists the newer ones', () => {
     const old = Array.from({ length: 40 }, () => sessionAt(-60, 500));
     const young = sessionAt(-3);
     const lastExpiresAt = addSeconds(now, 3_000);
@@ -40,14 +40,14 @@ describe('planDenials', () => {
     expect(denials).toEqual({ names: [young.leaseId], cutOff: cutOff?.at });
   });
 
-  it('moves the cut-off behind the last of them when even those are too many', () => {
+  it('planDenials moves the cut-off later when even the newer sessions do not fit', () => {
     const sessions = Array.from({ length: 40 }, (_none, index) => sessionAt(index));
     const { denials, cutOff } = planDenials(claimOf(sessions), now, 1024);
     expect(denials?.names).toEqual([]);
     expect(cutOff!.at.getTime()).toBeGreaterThan(addSeconds(now, 39 + 10).getTime());
   });
 
-  it('keeps a cut-off that counts, and forgets one that does not', () => {
+  it('planDenials keeps a cut-off that counts, and forgets one that does not', () => {
     const cutOff = { at: addSeconds(now, -30), until: addSeconds(now, 60) };
     const [covered, later] = [sessionAt(-60), sessionAt(-5)];
     expect(planDenials(claimOf([covered, later], { cutOff }), now, 8192)).toEqual({
@@ -57,7 +57,7 @@ describe('planDenials', () => {
     expect(planDenials(claimOf([], { cutOff: over }), now, 8192)).toEqual({});
   });
 
-  it('denies every session by its name or by a cut-off well after it, within the budget, whatever there is', () => {
+  it('planDenials denies every session by its name or by a cut-off well after it, within the budget, whatever there is', () => {
     const seconds = fc.integer({ min: -3_600, max: 120 });
     fc.assert(
       fc.property(
@@ -80,7 +80,7 @@ describe('planDenials', () => {
 });
 
 describe('the document of denials', () => {
-  it('reads back as it was written, also URL-encoded', () => {
+  it('the document of denials reads back as it was written, also URL-encoded', () => {
     const names = fc.array(
       fc.constant(0).map(() => newId('lse')),
       { maxLength: 20 },
@@ -109,11 +109,11 @@ describe('the document of denials', () => {
     ['no JSON', 'x'],
     ['a broken encoding', '%7'],
     ['nothing', '{}'],
-  ])('is not ours with %s', (_, edited) => {
+  ])('the document of denials is not ours with %s', (_, edited) => {
     expect(readDenials(edited)).toBeUndefined();
   });
 
-  it('is counted as IAM counts: without white space', () => {
+  it('the document of denials is counted as IAM counts: without white space', () => {
     expect(countedCharacters(' { "a" :\n\t1 } ')).toBe(7);
   });
 });

@@ -19,7 +19,7 @@ function faultOf(text: string, allowPlainHttp: boolean): string | undefined {
   const url = /^https?:\/\//.test(text) && URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined) return 'use an https:// URL';
   if (url.protocol === 'http:' && !allowPlainHttp) return 'use https; plain http is for development';
-  if (url.username + url.password !== '') return 'leave the login out; `auth` is the place for it';
+  if (url.username + url.password !== '') return 'leave user and password out; set `auth` instead';
   if (url.pathname + url.search + url.hash !== '/') return 'use scheme, host and port only';
   return connectionHostFault(url.hostname);
 }

@@ -26,7 +26,7 @@ describe('classify', () => {
     ['NoSuchEntityException', 404, 'not-found'],
     ['LimitExceededException', 409, 'limit-exceeded'],
     ['RequestTimeTooSkewed', 403, 'clock-skew'],
-  ])('knows %s (%i) as %s, and that nothing was done', (name, status, reason) => {
+  ])('classify knows %s (%i) as %s, and that nothing was done', (name, status, reason) => {
     expect(classify(answer(name, status))).toEqual({ reason, code: name, certain: true });
     expect(problemFor(classify(answer(name, status))).code).toBe('provider_rejected');
   });
@@ -36,7 +36,7 @@ describe('classify', () => {
     ['Unknown', 403, 'access-denied'],
     ['NotFound', 404, 'not-found'],
     ['Unknown', 405, 'refused'],
-  ])('takes the status where an engine gives no code: %s (%i) is %s', (name, status, reason) => {
+  ])('classify takes the status where an engine gives no code: %s (%i) is %s', (name, status, reason) => {
     expect(classify(answer(name, status))).toMatchObject({ reason, certain: true });
   });
 
@@ -51,12 +51,12 @@ describe('classify', () => {
     ['a name from the prototype', answer('constructor', undefined)],
     ['nothing', undefined],
     ['a text', 'canary'],
-  ])('calls %s unknown', (_, error) => {
+  ])('classify calls %s unknown', (_, error) => {
     expect(classify(error)).toMatchObject({ reason: 'unknown-outcome', certain: false });
     expect(problemFor(classify(error)).code).toBe('provider_unavailable');
   });
 
-  it('knows that nothing was sent where nobody was reached', () => {
+  it('classify takes an unreachable server as proof that nothing was sent', () => {
     expect(classify(broken('ECONNREFUSED'))).toEqual({ reason: 'unreachable', code: 'ECONNREFUSED', certain: true });
   });
 
@@ -66,11 +66,11 @@ describe('classify', () => {
     ['SignatureDoesNotMatch', 'other', 'broker-credentials'],
     ['InvalidClientTokenId', 'The security token included in the request is expired', 'expired-credentials'],
     ['ValidationError', 'The requested DurationSeconds exceeds the 1 hour session limit', 'session-length'],
-  ])('reads more from the words of %s: %s', (name, message, reason) => {
+  ])('classify reads a more exact reason from the text of %s: %s', (name, message, reason) => {
     expect(classify(answer(name, 403, message)).reason).toBe(reason);
   });
 
-  it('names the missing right, and what to do about it', () => {
+  it('classify names the missing right, and what to do about it', () => {
     const message = 'User: arn:aws:iam::1:user/canary is not authorized to perform: sts:TagSession on resource: canary';
     const failure = classify(answer('AccessDenied', 403, message));
     expect(failure.action).toBe('sts:TagSession');
@@ -79,7 +79,7 @@ describe('classify', () => {
   });
 
   it.each([answer('AccessDenied', 403), answer('Unknown', 500), broken('ECONNRESET'), broken('canary with a space')])(
-    'keeps nothing of an error that may hold a secret (%#)',
+    'classify keeps nothing of an error that may hold a secret (%#)',
     (error) => {
       expect(inspect(problemFor(classify(error)), { showHidden: true, depth: 9 })).not.toContain('canary');
     },

@@ -145,30 +145,28 @@ function refined(reason: AwsReason, message: string): Pick<AwsFailure, 'reason' 
 
 const DETAILS: Readonly<Record<AwsReason, string>> = {
   throttled: 'AWS has too many calls at the moment; try again in some seconds',
-  'expired-credentials':
-    "the connection's login at AWS has expired and could not be renewed; renew what `auth` leads to",
-  'broker-credentials': "AWS does not take the connection's login; change its `auth`",
-  'no-credentials': 'no login for AWS was found where `auth` leads to',
-  'malformed-policy': "AWS does not take the session policy; change the template's `policy`",
+  'expired-credentials': "the connection's login at AWS has expired; renew the credentials that `auth` names",
+  'broker-credentials': 'AWS refuses the login of the connection; change its `auth`',
+  'no-credentials': '`auth` of the connection gives no login for AWS; change it',
+  'malformed-policy': 'AWS refuses the session policy; change `policy` in the template',
   'packed-size':
-    'the session policy, its managed policies and tags together are too large when AWS packs them; name fewer things',
-  'access-denied':
-    'AWS refused; the role must trust Mayfly, and the policy of Mayfly must allow it (docs/connect-aws.md)',
-  'not-found': 'AWS does not have the role or the policy that was named',
-  'other-account': "revocation by role policy needs a login in the role's account",
-  'limit-exceeded': 'a limit of AWS is reached',
-  'region-disabled': 'the region of the connection is not enabled in the account',
-  'clock-skew': 'the clocks of AWS and of this machine are too far apart; set the one that is wrong',
+    'the session policy, its managed policies and tags exceed the packed size that AWS allows; name fewer resources',
+  'access-denied': 'AWS refused; let the role trust Mayfly and let the policy of Mayfly allow it (docs/connect-aws.md)',
+  'not-found': 'AWS does not have the role or policy that the template names; correct it',
+  'other-account': "revocation by role policy needs a login in the role's account; change `auth`",
+  'limit-exceeded': 'a limit of the AWS account is reached; raise it there',
+  'region-disabled': 'the region of the connection is not enabled in the account; enable it or change `region`',
+  'clock-skew': 'the clocks of AWS and of this machine differ too much; correct the clock of this machine',
   'invalid-identity-token':
-    "AWS does not take Mayfly's identity token; check the OpenID Provider in IAM (docs/connect-aws.md)",
-  'invalid-request': 'AWS does not take the request',
+    "AWS refuses Mayfly's identity token; check the OpenID Provider in IAM (docs/connect-aws.md)",
+  'invalid-request': 'AWS refuses the request as invalid; check the scope and the connection',
   'session-length':
-    'the role gives no session of this length; lower `maxSessionSeconds` (what a session takes lives at most 3,600 s)',
-  refused: 'AWS refused the request',
-  unreachable: 'AWS cannot be reached',
+    'the role allows no session of this length; lower `maxSessionSeconds` (a session of a session lives at most 3,600 s)',
+  refused: 'AWS refused the request; check the connection',
+  unreachable: 'AWS cannot be reached; try again later',
   'address-refused':
-    'the name in `endpoints` leads to a metadata service or a link-local address, which no setting allows',
-  'unknown-outcome': 'AWS did not confirm what it was asked for',
+    'the name in `endpoints` resolves to a metadata service or a link-local address, which no setting allows; use another',
+  'unknown-outcome': 'AWS did not confirm the request; try again later',
 };
 
 /**

@@ -15,7 +15,7 @@ const errors = (config: object, scope: object, padding?: number) =>
   inspectScope(configOf(config), scopeOf(scope, padding)).filter(({ severity }) => severity === 'error');
 
 describe('inspectScope', () => {
-  it('has nothing against a scope that fits', () => {
+  it('inspectScope accepts a scope that fits', () => {
     expect(inspectScope(configOf({ roles: [roleArn] }), scopeOf())).toEqual([]);
   });
 
@@ -24,7 +24,12 @@ describe('inspectScope', () => {
     ['a role in another case than on the list', { roles: ['arn:aws:iam::123456789012:role/CRM'] }, {}, 'not among'],
     ['a role without an account', {}, { roleArn: 'arn:aws:iam:::role/crm' }, '12 digits'],
     ['a region of another partition', { region: 'cn-north-1' }, {}, 'partition'],
-    ['a role of AWS itself', {}, { roleArn: 'arn:aws:iam::123456789012:role/aws-service-role/x/y' }, 'takes no policy'],
+    [
+      'a role of AWS itself',
+      {},
+      { roleArn: 'arn:aws:iam::123456789012:role/aws-service-role/x/y' },
+      'cannot have a deny policy',
+    ],
     ['tags that nobody trusts', { trusted: { tags: false } }, { tags: { team: 'crm' } }, 'trusted.tags'],
     [
       'an external id by web identity',
@@ -32,11 +37,11 @@ describe('inspectScope', () => {
       { externalId: 'crm' },
       'externalId',
     ],
-  ])('refuses %s', (_, config, scope, part) => {
+  ])('inspectScope refuses %s', (_, config, scope, part) => {
     expect(errors(config, scope)).toEqual([{ severity: 'error', detail: expect.stringContaining(part) }]);
   });
 
-  it('counts what STS counts, says the numbers, and is exact at the edge', () => {
+  it('inspectScope counts what STS counts, says the numbers, and is exact at the edge', () => {
     const edge = 2048 + 2 - policyCharacters(scopeOf().policy);
     expect(errors({}, {}, edge - 1)).toEqual([]);
     expect(errors({}, {}, edge)[0]?.detail).toMatch(/^the session policy is 2,049 of 2,048 characters/);
@@ -46,7 +51,7 @@ describe('inspectScope', () => {
     expect(errors({}, { policyArns }, edge - policyArns[0]!.length - 1)).toEqual([]);
   });
 
-  it('warns of a template that lets its sessions take other roles', () => {
+  it('inspectScope warns of a template that lets its sessions take other roles', () => {
     const statement = { Effect: 'Allow', Action: 'sts:AssumeRole', Resource: roleArn };
     const scope = scopeOf({ policy: { Version: '2012-10-17', Statement: [statement] } });
     expect(inspectScope(configOf(), scope)).toEqual([

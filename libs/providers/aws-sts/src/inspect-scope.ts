@@ -23,7 +23,7 @@ function roleFault({ roles, revocation }: AwsConfig, { roleArn }: AwsScope): str
     return `the role \`${roleArn}\` is not among the connection's \`roles\``;
   }
   if (revocation.mode === 'role-policy' && /^(aws-service-role|aws-reserved)\//.test(roleOf(roleArn).path)) {
-    return 'a role of AWS itself takes no policy that denies; name a role of yours, or set `revocation.mode` to `none`';
+    return 'a role that AWS owns cannot have a deny policy; name a role of your own, or set `revocation.mode` to `none`';
   }
   return undefined;
 }
@@ -40,7 +40,7 @@ function placeFault(config: AwsConfig, { roleArn }: AwsScope): string | undefine
 
 function trustFault({ auth, trusted }: AwsConfig, scope: AwsScope): string | undefined {
   if (!trusted.tags && (scope.tags !== undefined || scope.transitiveTagKeys !== undefined)) {
-    return 'the connection says that its roles do not trust it with tags (`trusted.tags`); leave them out';
+    return '`trusted.tags` of the connection is false; leave the tags out';
   }
   if (auth.method === 'web-identity' && scope.externalId !== undefined) {
     return 'with `web-identity` there is no external id; leave `externalId` out';
@@ -51,7 +51,7 @@ function trustFault({ auth, trusted }: AwsConfig, scope: AwsScope): string | und
 function sizeFault({ policy, policyArns }: AwsScope): string | undefined {
   const size = policyCharacters(policy, policyArns);
   if (size <= MAX_POLICY_CHARACTERS) return undefined;
-  return `${sizeText(size)}; name fewer things, or use a role that has less`;
+  return `${sizeText(size)}; name fewer resources, or use a role with fewer rights`;
 }
 
 function sizeWarning({ policy, policyArns }: AwsScope): string | undefined {
@@ -62,7 +62,7 @@ function sizeWarning({ policy, policyArns }: AwsScope): string | undefined {
 
 function chainWarning({ policy }: AwsScope): string | undefined {
   if (!takesRoles(policy)) return undefined;
-  return 'it allows `sts:AssumeRole`: sessions that an agent takes with it live up to an hour, whatever becomes of the task';
+  return 'it allows `sts:AssumeRole`: sessions that an agent gets with it live up to an hour and outlive the task';
 }
 
 function sizeText(size: number): string {

@@ -78,12 +78,12 @@ describe('least privilege that AWS knows no narrower form of', () => {
       'a key of the service that is on no list',
       allow('ec2:DescribeInstances', '*', { StringEquals: { 'ec2:NewKey/of': 'a' } }),
     ],
-  ])('is published without a finding: %s', (_, statement) => {
+  ])('the narrowest form that AWS knows is published without a finding: %s', (_, statement) => {
     expect(findings([statement])).toEqual([]);
     expect(findings(statement)).toEqual([]);
   });
 
-  it('is read as IAM reads it: values as texts, one statement as a list of one', () => {
+  it('the narrowest form is read as IAM reads it: values as texts, one statement as a list of one', () => {
     const Condition = { Bool: { 'aws:SecureTransport': true }, NumericLessThan: { 's3:max-keys': [10, 2.5] } };
     const policy = { Version: '2012-10-17', Statement: allow('s3:ListBucket', 'arn:aws:s3:::b', Condition) };
     expect(AwsScopeSchema.parse({ roleArn: ROLE, policy }).policy.Statement).toMatchObject([
@@ -91,7 +91,7 @@ describe('least privilege that AWS knows no narrower form of', () => {
     ]);
   });
 
-  it('below one named thing is a warning where AWS writes colons', () => {
+  it('a wildcard below one named resource is a warning where AWS writes colons', () => {
     const executions = 'arn:aws:states:eu-central-1:123456789012:execution:nightly:*';
     expect(rules([allow('states:StopExecution', executions)])).toEqual(['MF208 /0/Resource']);
   });
@@ -137,22 +137,22 @@ describe('a wildcard that stands for more', () => {
       ['MF207 /0/Resource'],
     ],
     ['a denial', { Effect: 'Deny', Action: 's3:DeleteObject', Resource: '*' }, ['MF207 /0/Resource']],
-  ])('is refused: %s', (_, statement, expected) => {
+  ])('a wildcard that matches too much is refused: %s', (_, statement, expected) => {
     expect(rules([statement, allow('s3:GetObject', 'arn:aws:s3:::b/k')])).toEqual(expected);
   });
 
-  it('is told the way out', () => {
+  it('the refusal of a wide wildcard names the change', () => {
     const [found] = findings([allow('s3:GetObject')]);
     expect(found?.detail).toBe(
-      '`*` is for actions for which AWS knows no resource, and `s3:GetObject` is not listed as one (docs/connect-aws.md); name its ' +
-        'resource as an ARN, at the widest the kind of thing as `…/*` narrowed by a condition such as `aws:ResourceTag/team`',
+      '`*` is for actions without a resource in AWS, and `s3:GetObject` is not listed as one (docs/connect-aws.md); name its ' +
+        'resource as an ARN, at the widest a kind of resource such as `…/*` narrowed by a condition such as `aws:ResourceTag/team`',
     );
     const instances = 'arn:aws:ec2:eu-central-1:123456789012:instance/*';
     const tagged = { StringEquals: { 'aws:ResourceTag/team': 'crm' } };
     expect(rules([allow('ec2:RebootInstances', instances, tagged)])).toEqual(['MF208 /0/Resource']);
   });
 
-  it('is refused at a request as well, where only some of many listed values come to it', () => {
+  it('a wide wildcard is refused at a request as well, when only some of many listed values give it', () => {
     const scope = (Action: string) => ({ policy: { Statement: [allow(Action)] } });
     expect(provider.authoring.readScope(scope('s3:GetObject')).map(({ kind }) => kind)).toEqual(['too-wide']);
     expect(provider.authoring.readScope(scope('ecr:GetAuthorizationToken')).map(({ kind }) => kind)).toEqual([
@@ -167,12 +167,12 @@ describe('iam:PassRole', () => {
     ['with another one', { StringEquals: { 'aws:RequestedRegion': 'eu-central-1' } }],
     ['for all services but one', { StringNotEquals: { 'iam:PassedToService': 'ec2.amazonaws.com' } }],
     ['with a service or none', { Null: { 'iam:PassedToService': 'false' } }],
-  ])('%s is warned of, in whatever letters', (_, Condition) => {
+  ])('iam:PassRole with %s gives a warning, in any letter case', (_, Condition) => {
     expect(rules([allow('iam:PassRole', ROLE, Condition)])).toEqual(['MF212 /0/Action']);
     expect(rules([allow(['s3:GetObject', 'IAM:passrole'], [ROLE], Condition)])).toEqual(['MF212 /0/Action/1']);
   });
 
-  it('on everything is refused', () => {
+  it('iam:PassRole on everything is refused', () => {
     expect(rules([allow('iam:PassRole')])).toEqual(['MF207 /0/Resource', 'MF212 /0/Action']);
   });
 });
@@ -196,12 +196,15 @@ describe('a hole that a caller fills freely', () => {
       allow('s3:GetObject', OBJECTS, { Null: { 's3:prefix': hole } }),
       'MF211 /Condition/Null',
     ],
-  ])('never stands for %s, in one statement or in a list', (_, statement, expected) => {
-    expect(rules(statement, free)).toContain(expected);
-    expect(rules([statement], free)).toContain(expected.replace(' /', ' /0/'));
-  });
+  ])(
+    'a hole that a caller fills freely never stands for %s, in one statement or in a list',
+    (_, statement, expected) => {
+      expect(rules(statement, free)).toContain(expected);
+      expect(rules([statement], free)).toContain(expected.replace(' /', ' /0/'));
+    },
+  );
 
-  it('cannot be a boolean', () => {
+  it('a hole that a caller fills freely cannot be a boolean', () => {
     const flag = { Bool: { 'aws:SecureTransport': hole } };
     expect(rules(allow('s3:GetObject', OBJECTS, flag), { p: { type: 'boolean' } })).toEqual([
       'MF203 /Condition/Bool/aws:SecureTransport',
@@ -216,15 +219,15 @@ describe('a hole that a caller fills freely', () => {
       allow('logs:PutLogEvents', { $join: ['arn:aws:logs:eu-central-1:123456789012:log-group:', hole, ':*'] }),
     ],
     ['as the value of a condition', allow('s3:ListBucket', 'arn:aws:s3:::b', { StringLike: { 's3:prefix': hole } })],
-  ])('is never a wildcard %s', (_, statement) => {
+  ])('a hole that a caller fills freely is never a wildcard %s', (_, statement) => {
     const spec = specOf(statement, free);
     const template = new CompiledTemplate({ name: 't', version: 1, spec, digest: 'd', labels: {} });
     for (const p of ['*', '?', 'a*', 'a:*', '${*}', '${aws:username}', 'a/*', 'a:log-stream:*']) {
-      expect(() => template.renderScopes(template.validate({ p }))).toThrow('does not fit where the template puts it');
+      expect(() => template.renderScopes(template.validate({ p }))).toThrow('does not fit its place in the scope');
     }
   });
 
-  it('is listed where the author wants a wildcard to choose, and each choice is judged', () => {
+  it('a hole that a caller fills freely is listed where the author wants a wildcard to choose, and each choice is judged', () => {
     const chosen = (...actions: string[]) => rules(allow({ $param: 'p' }), { p: { enum: actions } });
     expect(chosen('ecr:GetAuthorizationToken', 'ec2:Describe*')).toEqual([]);
     expect(chosen('ecr:GetAuthorizationToken', 's3:GetObject')).toEqual(['MF207 /Resource']);

@@ -14,7 +14,7 @@ import { detailFor } from './failures.js';
 const NOTHING = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}';
 const SESSION_NAME = 'mayfly-probe';
 const FOREIGN =
-  'the role has an inline policy of this name that is not of Mayfly; give `revocation.policyName` another name';
+  'the role has an inline policy of this name that Mayfly did not write; use another `revocation.policyName`';
 
 export interface ProbeParts {
   readonly accesses: Accesses;
@@ -40,7 +40,7 @@ export class Probe {
     const checks = [login, caller];
     for (const role of this.roles) checks.push(...(await this.role(role)));
     if (this.roles.length === 0) {
-      checks.push({ name: 'roles', outcome: 'skipped', detail: 'list `roles` in the connection to have them tried' });
+      checks.push({ name: 'roles', outcome: 'skipped', detail: 'list `roles` in the connection to test them' });
     }
     const offset = this.parts.accesses.at(this.config).clockOffsetSeconds;
     return {
@@ -130,7 +130,7 @@ export class Probe {
       .exclusively(roleArn, (claim, parts) => this.tryDocument(claim, parts, names))
       .catch(problemOf);
     if (done !== undefined && !(done instanceof Problem)) return done;
-    const detail = done?.detail ?? 'another process is writing there; try again';
+    const detail = done?.detail ?? 'another process is writing the deny policy; try again';
     return names.map((name) => ({ name, outcome: 'failed', detail }));
   }
 
@@ -158,7 +158,7 @@ export class Probe {
     const read = checkOf(get, found);
     if (denials === undefined && isForeign(found)) return [{ name: get, outcome: 'failed', detail: FOREIGN }];
     if (cutOff !== undefined) {
-      const detail = 'not tried while there are more denials than names fit';
+      const detail = 'not tested while the deny policy has a cut-off';
       return [read, ...[put, remove].map((name): ProbeCheck => ({ name, outcome: 'skipped', detail }))];
     }
     const document = renderDenials(denials ?? { names: [] }, claim.revision);
@@ -174,7 +174,7 @@ export class Probe {
   ): Promise<readonly ProbeCheck[]> {
     const written = checkOf(put, await policy.write(document, bounds));
     if (hasToStand)
-      return [written, { name: remove, outcome: 'skipped', detail: 'not tried while denials have to stand' }];
+      return [written, { name: remove, outcome: 'skipped', detail: 'not tested while the deny policy has denials' }];
     if (written.outcome !== 'ok') return [written, { name: remove, outcome: 'skipped' }];
     return [written, checkOf(remove, await policy.remove(bounds))];
   }
@@ -211,5 +211,5 @@ function checkOf(name: string, answer: Answer<unknown>): ProbeCheck {
 }
 
 function problemOf(error: unknown): Problem {
-  return error instanceof Problem ? error : new Problem('provider_unavailable', 'it could not be tried');
+  return error instanceof Problem ? error : new Problem('provider_unavailable', 'the check could not run');
 }

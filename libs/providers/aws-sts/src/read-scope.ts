@@ -43,7 +43,7 @@ function readStatement(statement: JsonObject, path: readonly (string | number)[]
 function readAction({ path, text }: Placed): ScopeRemark[] {
   if (!WILDCARD.test(text)) return [];
   if (isUnscopedFamily(text)) return [{ path, kind: 'narrowest' }];
-  const detail = `name the actions; a final \`*\` is taken where all that it stands for only reads or lists, as in \`ec2:Describe*\``;
+  const detail = `name the actions; a final \`*\` is allowed if every action that it matches only reads or lists, as in \`ec2:Describe*\``;
   return [{ path, kind: 'too-wide', detail }];
 }
 
@@ -57,8 +57,8 @@ function readEverything(path: Placed['path'], actions: readonly Placed[]): Scope
   const scoped = actions.find(({ text }) => !isUnscoped(text));
   if (scoped === undefined) return { path, kind: 'narrowest' };
   const detail =
-    `\`*\` is for actions for which AWS knows no resource, and \`${scoped.text.slice(0, 64)}\` is not listed as one (docs/connect-aws.md); name its ` +
-    'resource as an ARN, at the widest the kind of thing as `…/*` narrowed by a condition such as `aws:ResourceTag/team`';
+    `\`*\` is for actions without a resource in AWS, and \`${scoped.text.slice(0, 64)}\` is not listed as one (docs/connect-aws.md); name its ` +
+    'resource as an ARN, at the widest a kind of resource such as `…/*` narrowed by a condition such as `aws:ResourceTag/team`';
   return { path, kind: 'too-wide', detail };
 }
 

@@ -7,7 +7,7 @@ import { iamOf, type AwsHandle } from './handle.schema.js';
 
 export type AwsRevocation = RevocationOrder<AwsConfig, AwsHandle>;
 
-const ELSEWHERE = 'the connection leads to another IAM than the session was made at; have `endpoints` lead there again';
+const ELSEWHERE = 'the connection names another IAM than the one that made the session; set `endpoints` back';
 
 /** Seconds after a session's deadline at which it counts as ended, for clocks that differ. */
 const AFTER_DEADLINE_SECONDS = 1;
@@ -23,7 +23,7 @@ export function withoutIam(
   // INVARIANT: I6, the session's own policy denies everything from its deadline on: this is the proof.
   if (now >= addSeconds(expiresAt, AFTER_DEADLINE_SECONDS)) return { kind: 'revoked', effectiveAt: expiresAt };
   if (now >= expiresAt) {
-    return { kind: 'not_yet', detail: 'it ends with its deadline', retryAfterSeconds: 1, effectiveAt: expiresAt };
+    return { kind: 'not_yet', detail: 'it ends at its deadline', retryAfterSeconds: 1, effectiveAt: expiresAt };
   }
   if (handle.iam !== iamOf(config)) return { kind: 'unknown', detail: ELSEWHERE };
   return effectiveAt !== undefined && effectiveAt > now ? propagating(effectiveAt, now) : undefined;
@@ -37,7 +37,11 @@ export function outcomeOf(report: DenialReport, order: AwsRevocation, clock: Clo
     case 'held':
     case 'lapsed':
     case 'unclear':
-      return { kind: 'not_yet', detail: 'another process writes the denials of this role', retryAfterSeconds: 1 };
+      return {
+        kind: 'not_yet',
+        detail: 'another process is writing the deny policy of this role; Mayfly tries again',
+        retryAfterSeconds: 1,
+      };
     case 'failed':
       return failed(report.failure);
     case 'standing':
@@ -57,7 +61,7 @@ function standing(
 ): RevocationOutcome {
   if (effectiveAt !== undefined && report.confirmed.has(leaseId)) return { kind: 'revoked', effectiveAt };
   const since = report.standing.since.get(leaseId);
-  if (since === undefined) return { kind: 'unknown', detail: 'the lease is not recorded as one that is to be denied' };
+  if (since === undefined) return { kind: 'unknown', detail: 'the lease is not recorded for a denial' };
   return denied(since, config, now);
 }
 
@@ -69,7 +73,7 @@ function denied(since: Date, { revocation }: AwsConfig, now: Date): RevocationOu
 
 function propagating(effectiveAt: Date, now: Date): RevocationOutcome {
   const seconds = Math.ceil((effectiveAt.getTime() - now.getTime()) / 1000);
-  const detail = 'IAM has the denial and spreads it';
+  const detail = 'IAM has the denial and is propagating it';
   return { kind: 'not_yet', detail, retryAfterSeconds: Math.max(1, seconds), effectiveAt };
 }
 

@@ -36,7 +36,7 @@ describe('AwsScopeSchema', () => {
         externalId: 'crm:7',
       },
     ],
-  ])('takes %s', (_, input) => {
+  ])('AwsScopeSchema takes %s', (_, input) => {
     expect(AwsScopeSchema.safeParse(input).error).toBeUndefined();
   });
 
@@ -58,7 +58,7 @@ describe('AwsScopeSchema', () => {
     ['an effect in other letters', withStatement({ ...allow, Effect: 'allow' })],
     ['the same Sid twice', withStatement({ ...allow, Sid: 'a' }, { ...allow, Sid: 'a' })],
     ['an unknown member of the scope', { ...scope, durationSeconds: 900 }],
-  ])('refuses %s', (_, input) => {
+  ])('AwsScopeSchema refuses %s', (_, input) => {
     expect(AwsScopeSchema.safeParse(input).success).toBe(false);
   });
 
@@ -84,7 +84,7 @@ describe('AwsScopeSchema', () => {
     'GetObject',
     's3:Get Object',
     's3:',
-  ])('never allows `%s`', (action) => {
+  ])('AwsScopeSchema never allows `%s`', (action) => {
     expect(AwsScopeSchema.safeParse(withStatement({ ...allow, Action: action })).success).toBe(false);
     expect(AwsScopeSchema.safeParse(withStatement(allow, { ...allow, Action: ['s3:GetObject', action] })).success).toBe(
       false,
@@ -104,7 +104,7 @@ describe('AwsScopeSchema', () => {
     ['a line feed', 'arn:aws:s3:::crm-export/a\nb'],
     ['a letter that only looks like one', 'arn:aws:s3:::crm-export/\u0430'],
     ['NUL', 'arn:aws:s3:::crm-export/\0'],
-  ])('refuses as a resource %s', (_, resource) => {
+  ])('AwsScopeSchema refuses as a resource %s', (_, resource) => {
     expect(AwsScopeSchema.safeParse(withStatement({ ...allow, Resource: resource })).success).toBe(false);
   });
 
@@ -124,11 +124,11 @@ describe('AwsScopeSchema', () => {
     ['what also matches without the key, in an Allow', { StringEqualsIfExists: { 's3:prefix': 'a' } }],
     ['ForAllValues in an Allow', { 'ForAllValues:StringEquals': { 'aws:TagKeys': ['a'] } }],
     ['Null with IfExists', { NullIfExists: { 's3:prefix': 'true' } }, { Effect: 'Deny' }],
-  ])('refuses as a condition %s', (...[, condition, more]) => {
+  ])('AwsScopeSchema refuses as a condition %s', (...[, condition, more]) => {
     expect(AwsScopeSchema.safeParse(withCondition(condition, more)).success).toBe(false);
   });
 
-  it('says how AWS writes a condition key that is in other letters', () => {
+  it('AwsScopeSchema says how AWS writes a condition key that is in other letters', () => {
     const { error } = AwsScopeSchema.safeParse(withCondition({ StringLike: { 'aws:UserId': '*:me' } }));
     expect(error?.issues[0]?.message).toBe('write the condition key `aws:UserId` as `aws:userid`');
   });
@@ -151,7 +151,7 @@ describe('AwsScopeSchema', () => {
     ['a transitive key without its tag', { transitiveTagKeys: ['team'] }],
     ['an external id that is too short', { externalId: 'x' }],
     ['an external id with a space', { externalId: 'a b' }],
-  ])('refuses %s', (_, overrides) => {
+  ])('AwsScopeSchema refuses %s', (_, overrides) => {
     expect(AwsScopeSchema.safeParse({ ...scope, ...overrides }).success).toBe(false);
   });
 });

@@ -12,7 +12,7 @@ const read = (text: string) => JSON.parse(text) as Policy;
 const noRoles = { Effect: 'Deny', Action: 'sts:AssumeRole*', Resource: '*' };
 
 describe('compileSessionPolicy', () => {
-  it('adds a denial of everything from the deadline on, and of other roles', () => {
+  it('compileSessionPolicy adds a denial of everything from the deadline on, and of other roles', () => {
     const compiled = read(compileSessionPolicy(policyOf('s3:GetObject'), new Date('2030-01-01T00:01:00.999Z')));
     expect(compiled).toEqual({
       Version: '2012-10-17',
@@ -29,12 +29,15 @@ describe('compileSessionPolicy', () => {
     });
   });
 
-  it.each(['sts:AssumeRole', 'STS:assumerole'])('lets a template that allows `%s` take other roles', (action) => {
-    const { Statement } = read(compileSessionPolicy(policyOf('s3:GetObject', action), new Date(0)));
-    expect(Statement).not.toContainEqual(noRoles);
-  });
+  it.each(['sts:AssumeRole', 'STS:assumerole'])(
+    'compileSessionPolicy lets a template that allows `%s` take other roles',
+    (action) => {
+      const { Statement } = read(compileSessionPolicy(policyOf('s3:GetObject', action), new Date(0)));
+      expect(Statement).not.toContainEqual(noRoles);
+    },
+  );
 
-  it('is what the template says and denials, whatever the template says and whenever it ends', () => {
+  it('compileSessionPolicy is what the template says and denials, whatever the template says and whenever it ends', () => {
     const actions = fc.array(fc.constantFrom('s3:GetObject', 's3:PutObject', 'sts:AssumeRole', 'dynamodb:GetItem'), {
       minLength: 1,
       maxLength: 5,
@@ -54,7 +57,7 @@ describe('compileSessionPolicy', () => {
     );
   });
 
-  it('counts the ARNs of managed policies', () => {
+  it('compileSessionPolicy counts the ARNs of managed policies', () => {
     const policy = policyOf('s3:GetObject');
     expect(policyCharacters(policy, ['12345', '678'])).toBe(policyCharacters(policy) + 8);
   });

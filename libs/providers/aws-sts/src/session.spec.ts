@@ -34,13 +34,13 @@ const user = { Arn: `arn:aws:sts::123456789012:assumed-role/crm/${order.leaseId}
 const answer: StsAnswer = { AssumedRoleUser: user, Credentials: credentials };
 
 describe('mintedFrom', () => {
-  it('ends with the granted deadline, cut to the second, although the session itself lives longer', () => {
+  it('mintedFrom ends with the granted deadline, cut to the second, although the session itself lives longer', () => {
     const { secret, providerExpiresAt } = mintedFrom(answer, order, handle, 0);
     expect(providerExpiresAt).toEqual(new Date('2030-01-01T00:01:00Z'));
     expect(secret).toMatchObject({ expiration: '2030-01-01T00:01:00.000Z', region: 'eu-central-1' });
   });
 
-  it('ends with the session where that is sooner', () => {
+  it('mintedFrom ends with the session where that is sooner', () => {
     const soon = { ...answer, Credentials: { ...credentials, Expiration: addSeconds(issuedAt, 30) } };
     expect(mintedFrom(soon, order, handle, 0).providerExpiresAt).toEqual(addSeconds(issuedAt, 30));
   });
@@ -52,7 +52,7 @@ describe('mintedFrom', () => {
     ['without a token', { ...answer, Credentials: { ...credentials, SessionToken: '' } }],
     ['without an end', { ...answer, Credentials: { ...credentials, Expiration: new Date(Number.NaN) } }],
     ['without anything', {}],
-  ])('takes no session %s: something may exist all the same', (_, wrong) => {
+  ])('mintedFrom takes no session %s: something may exist anyway', (_, wrong) => {
     expect(() => mintedFrom(wrong, order, handle, 0)).toThrow(
       expect.objectContaining({ code: 'provider_unavailable', extensions: { reason: 'unknown-outcome' } }),
     );
@@ -63,12 +63,12 @@ describe('mintedFrom', () => {
     [{ SessionTokenUtilization: 95 }, 0, 'the session took 95 %'],
     [{}, 6, "AWS's clock is 6 s ahead of Mayfly's; sessions end so much earlier"],
     [{}, -6, "AWS's clock is 6 s behind Mayfly's; sessions end so much later"],
-  ])('warns of %p with a clock that is %i s off', (more, offset, warning) => {
+  ])('mintedFrom warns of %p with a clock that is %i s off', (more, offset, warning) => {
     const { facts } = mintedFrom({ ...answer, ...more }, order, handle, offset);
     expect(facts?.warnings).toEqual([expect.stringContaining(warning)]);
   });
 
-  it('keeps the numbers and warns of nothing while there is room', () => {
+  it('mintedFrom keeps the numbers and warns of nothing while there is room', () => {
     const { facts } = mintedFrom({ ...answer, PackedPolicySize: 80 }, order, handle, undefined);
     expect(facts).toEqual({ packedPolicySize: 80, policyCharacters: expect.any(Number) });
   });

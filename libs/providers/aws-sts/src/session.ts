@@ -150,10 +150,10 @@ export function mintedFrom(
 function credentialsOf({ AssumedRoleUser, Credentials }: StsAnswer, handle: AwsHandle): Credentials {
   const session = `:assumed-role/${roleOf(handle.roleArn).name}/${handle.sessionName}`;
   if (AssumedRoleUser?.Arn?.endsWith(session) !== true)
-    throw unusable('AWS answered with another session than was asked for');
+    throw unusable('AWS answered with a session other than the requested one; check `endpoints`');
   const { AccessKeyId, SecretAccessKey, SessionToken, Expiration } = Credentials ?? {};
   if (!AccessKeyId || !SecretAccessKey || !SessionToken || !isInstant(Expiration)) {
-    throw unusable('AWS answered with a session that cannot be used');
+    throw unusable('AWS answered with an incomplete session; check `endpoints`');
   }
   return { AccessKeyId, SecretAccessKey, SessionToken, Expiration };
 }
@@ -168,7 +168,7 @@ function unusable(detail: string): Problem {
 
 function fullnessWarning(what: string, percent: number | undefined): string | undefined {
   if (percent === undefined || percent <= PACKED_WARNING) return undefined;
-  return `${what} took ${String(percent)} % of what AWS packs; beyond 100 it refuses`;
+  return `${what} took ${String(percent)} % of the packed size that AWS allows; AWS refuses more than 100 %`;
 }
 
 function clockWarning(offset: number | undefined): string | undefined {

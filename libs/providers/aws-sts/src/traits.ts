@@ -15,7 +15,7 @@ export function traitsOf({ revocation, maxSessionSeconds }: AwsConfig): Effectiv
   const common = { maxTtlSeconds: maxSessionSeconds, remote: true };
   if (revocation.mode === 'none') {
     const revocationNote =
-      'AWS cannot revoke a session, and this connection writes no denials: it lives to its deadline';
+      'AWS cannot revoke a session, and this connection has no deny policy: the session lives to its deadline';
     return { ...common, revocation: 'expiry-only', minTtlSeconds: FLOOR_SECONDS, revocationNote };
   }
   const seconds = String(revocation.propagationSeconds);

@@ -34,7 +34,7 @@ describe('DummyProvider', () => {
   const revoke = (order: Order): ReturnType<DummyProvider['revoke']> =>
     provider.revoke({ ...order, handle: provider.plan(order) });
 
-  it('lets a credential do what its scope says until it expires', async () => {
+  it('DummyProvider lets a credential do what its scope says until it expires', async () => {
     const { secret } = await mint(orderFor());
     const token = secret.token as string;
     expect(provider.allows(token, 'cases.read')).toBe(true);
@@ -44,7 +44,7 @@ describe('DummyProvider', () => {
     expect(provider.live()).toEqual([]);
   });
 
-  it('moves the expiry of a living credential', async () => {
+  it('DummyProvider moves the expiry of a living credential', async () => {
     const order = orderFor();
     await mint(order);
     await provider.renew({ ...order, expiresAt: addSeconds(START, 900) }, provider.plan(order));
@@ -55,7 +55,7 @@ describe('DummyProvider', () => {
   it.each<[MintFault, string, number]>([
     ['fail before effect', 'provider_rejected', 0],
     ['fail after effect', 'provider_unavailable', 1],
-  ])('can %s', async (fault, code, live) => {
+  ])('DummyProvider can %s', async (fault, code, live) => {
     provider.switches.failMint(fault);
     await expect(mint(orderFor())).rejects.toMatchObject({ code });
     expect(provider.live()).toHaveLength(live);
@@ -64,7 +64,7 @@ describe('DummyProvider', () => {
   it.each<[MintFault, number]>([
     ['hang before effect', 0],
     ['hang after effect', 1],
-  ])('can %s until the signal', async (fault, live) => {
+  ])('DummyProvider can %s until the signal', async (fault, live) => {
     const controller = new AbortController();
     provider.switches.failMint(fault);
     const minting = mint(orderFor(), controller.signal);
@@ -75,7 +75,7 @@ describe('DummyProvider', () => {
     expect(provider.live()).toHaveLength(live);
   });
 
-  it('can be slow, and gives up with the signal', async () => {
+  it('DummyProvider can be slow, and gives up with the signal', async () => {
     provider.switches.slowMint(1);
     await mint(orderFor());
     provider.switches.slowMint(600_000);
@@ -86,7 +86,7 @@ describe('DummyProvider', () => {
     expect(provider.live()).toHaveLength(1);
   });
 
-  it('can lose revocations, a given number of times', async () => {
+  it('DummyProvider can lose revocations, a given number of times', async () => {
     const order = orderFor();
     await mint(order);
     provider.switches.loseRevocations(2);
@@ -94,7 +94,7 @@ describe('DummyProvider', () => {
     expect(outcomes.map(({ kind }) => kind)).toEqual(['unknown', 'unknown', 'revoked', 'already_gone']);
   });
 
-  it('can fail for one lease and work for the others, until it is reset', async () => {
+  it('DummyProvider can fail for one lease and work for the others, until it is reset', async () => {
     const order = orderFor();
     provider.switches.failMint('fail before effect', order.leaseId);
     provider.switches.loseRevocations(1, order.leaseId);
@@ -105,14 +105,14 @@ describe('DummyProvider', () => {
     expect(await revoke(order)).toEqual({ kind: 'revoked' });
   });
 
-  it('answers a probe unless it is down', async () => {
+  it('DummyProvider answers a probe unless it is down', async () => {
     expect(await provider.probe()).toMatchObject({ checks: [{ outcome: 'ok' }] });
     provider.switches.down = true;
     expect(await provider.probe()).toMatchObject({ checks: [{ outcome: 'failed' }] });
   });
 
   it.each([[{ permissions: [] }], [{ permissions: [''] }], [{ permissions: ['a'], more: 1 }], [{}]])(
-    'refuses the scope %j',
+    'DummyProvider refuses the scope %j',
     (scope) => {
       expect(DummyScopeSchema.safeParse(scope).success).toBe(false);
     },

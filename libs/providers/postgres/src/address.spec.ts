@@ -24,11 +24,11 @@ describe('addressOf', () => {
       'postgresql://u:p@h/crm?uselibpqcompat=true&sslmode=require',
       { host: 'h', port: 5432, database: 'crm', sslmode: 'require' },
     ],
-  ])('reads %s', (url, address) => {
+  ])('addressOf reads %s', (url, address) => {
     expect(addressIn(url)).toEqual(address);
   });
 
-  it('prefers what the connection says for agents', () => {
+  it('addressOf prefers what the connection says for agents', () => {
     const address = { host: 'outside.example', port: 15432 };
     expect(addressIn('postgresql://u:p@inside/crm', address)).toMatchObject({ ...address, database: 'crm' });
   });
@@ -40,7 +40,7 @@ describe('addressOf', () => {
     'env:CANARY_canary',
     'postgresql://canary:canary@h/%canary',
     'postgresql://canary:canary@h/crm?sslmode=canary',
-  ])('refuses %s without showing it', (url) => {
+  ])('addressOf refuses %s without showing it', (url) => {
     let problem: unknown;
     try {
       addressIn(url);
@@ -57,7 +57,7 @@ describe('leaseUrl', () => {
     ['db.example', 'crm', undefined],
     ['::1', 'c rm', 'require'],
     ['/var/run/postgresql', 'crm', undefined],
-  ])('is read by clients as it was meant (%s, %s, %s)', (host, database, sslmode) => {
+  ])('leaseUrl is read by clients as it was meant (%s, %s, %s)', (host, database, sslmode) => {
     const url = leaseUrl({ host, port: 6432, database, sslmode: undefined }, 'mayfly_x', 'p-_w');
     expect(parse(url)).toMatchObject({ host, port: '6432', database, user: 'mayfly_x', password: 'p-_w' });
     const secured = leaseUrl({ host, port: 6432, database, sslmode }, 'mayfly_x', 'p-_w');

@@ -73,7 +73,7 @@ function libpqMode(sslmode: string | undefined): string | undefined {
   if (sslmode === 'no-verify') return 'require';
   throw new Problem(
     'provider_rejected',
-    `the \`url\` of the connection has an sslmode that is none of ${LIBPQ_MODES.join(', ')}`,
+    `the \`url\` of the connection has an unknown sslmode; use one of ${LIBPQ_MODES.join(', ')}`,
   );
 }
 
@@ -84,6 +84,6 @@ function sslmodeIn(url: string): string | undefined {
 function unusable(): Problem {
   return new Problem(
     'provider_rejected',
-    'the `url` of the connection is not of the form postgresql://user:password@host:port/database',
+    'the `url` of the connection does not have the form postgresql://user:password@host:port/database; correct it',
   );
 }

@@ -45,7 +45,7 @@ async function lastAnswer(config: PostgresConfig, modes: readonly string[], sign
 }
 
 const NO_AUTHORITY =
-  'agents are told to check the certificate of the database and not by which authority; set `sslRootCert`, unless each of them has it';
+  'agents must check the certificate of the database, but get no authority to check it with; set `sslRootCert`, unless each of them has it';
 
 /** Returns the driver's error, or undefined when the login worked although the role does not exist. */
 async function answerTo(config: PostgresConfig, sslmode: string, signal: AbortSignal): Promise<unknown> {
@@ -68,7 +68,7 @@ function judged(answer: unknown): ProbeCheck {
   if (answer === undefined || code === NOT_LET_IN) return { name: NAME, outcome: 'warning', detail: NO_RULE };
   if (textOf(answer) === 'no such user') return { name: NAME, outcome: 'warning', detail: POOLER };
   if (isTlsFailure(answer)) return { name: NAME, outcome: 'failed', detail: explain(answer) };
-  const where = UNREACHED.test(code) ? 'from here, where agents need not be' : 'from here';
+  const where = UNREACHED.test(code) ? 'from the network of Mayfly, which can differ from that of agents' : 'from here';
   return {
     name: NAME,
     outcome: 'warning',
@@ -77,7 +77,7 @@ function judged(answer: unknown): ProbeCheck {
 }
 
 const NO_RULE =
-  'pg_hba.conf of the database has no rule that asks a new role for its password at the address of agents (28000); add a line such as `hostssl crm all all scram-sha-256`, unless a rule for the roles of leases or for the hosts of agents is there';
+  'pg_hba.conf of the database has no rule that lets a new role log in with its password at the address of agents (28000); add a line such as `hostssl crm all all scram-sha-256`, unless it has a rule for the roles of leases or for the hosts of agents';
 
 const POOLER =
-  'a pooler at the address of agents knows no such user; it lets leases in where it looks users up in the database when they log in (PgBouncer: auth_query)';
+  'the pooler at the address of agents does not know the user; configure it to look users up in the database (PgBouncer: auth_query)';

@@ -62,13 +62,13 @@ function remarksOn(found: Found): string[] {
   if (!found.hasSchema) return [`the database has no schema \`${found.schema}\`${hint(found)}`];
   if (found.kind === null) return [`the database has no table ${name}${hint(found)}`];
   const kind = KINDS[found.kind];
-  if (kind === undefined && !TABLES.includes(found.kind)) return [`${name} is no table or view; change the scope`];
+  if (kind === undefined && !TABLES.includes(found.kind)) return [`${name} is not a table or view; change the scope`];
   return [...ownerRights(found, name, kind), ...lackingRights(found, name)];
 }
 
 function hint({ similar, functions }: Found): string {
   if (similar !== null) return `; \`${similar}\` differs by case`;
-  return functions ? '; there is a function of that name, and functions cannot be granted' : '';
+  return functions ? '; a function has that name, and functions cannot be granted' : '';
 }
 
 function ownerRights({ kind, invoker, owner }: Found, name: string, words: string | undefined): string[] {
@@ -83,7 +83,7 @@ function lackingRights({ withheld, usage, schema }: Found, name: string): string
     ...(usage === false ? [`USAGE on schema \`${schema}\``] : []),
     ...(withheld ?? []).map((verb) => `${verb.toUpperCase()} on table ${name}`),
   ];
-  return rights.map((right) => `the role of the connection may not pass on ${right}; grant it that WITH GRANT OPTION`);
+  return rights.map((right) => `the role of the connection cannot grant ${right}; grant it that WITH GRANT OPTION`);
 }
 
 async function definers(session: Session, schemas: readonly string[]): Promise<readonly string[]> {
@@ -94,7 +94,7 @@ async function definers(session: Session, schemas: readonly string[]): Promise<r
     .map(({ schema, name }) => `\`${name.includes('.') ? name : `${schema}.${name}`}\``);
   const more = rows.length > MAX_NAMES ? ' and others' : '';
   return [
-    `every lease may run ${names.join(', ')}${more} with the rights of the owner: REVOKE EXECUTE … FROM PUBLIC where that is not meant`,
+    `every lease may run ${names.join(', ')}${more} with the rights of the owner: run REVOKE EXECUTE … FROM PUBLIC where that is not wanted`,
   ];
 }
 
@@ -102,5 +102,5 @@ async function definers(session: Session, schemas: readonly string[]): Promise<r
 export function roundsRemark(rounds: number): string | undefined {
   if (rounds >= 4_096) return undefined;
   const clients = rounds < 1_000 ? 'lib/pq (Go) and pg8000 (Python) refuse' : 'pg8000 (Python) refuses';
-  return `\`scramIterations\` is ${String(rounds)}: ${clients} to log in with so few rounds; use 4096 where agents use them`;
+  return `\`scramIterations\` is ${String(rounds)}: ${clients} to log in with so few rounds; use 4096 if agents use them`;
 }

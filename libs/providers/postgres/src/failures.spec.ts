@@ -9,7 +9,7 @@ const failing = (code: unknown): Error =>
 
 describe('problemOf', () => {
   it.each(['MF001', 'MF002', 'MF003', 'MF005', '28P01', '3D000', '42501', '42P01', '42601', '22023', '0LP01'])(
-    'says for %s that nothing was made',
+    'problemOf proves for %s that nothing was minted',
     (code) => {
       expect(problemOf(failing(code))).toMatchObject({ code: 'provider_rejected' });
     },
@@ -29,17 +29,17 @@ describe('problemOf', () => {
     'ECONNREFUSED',
     'aborted',
     7,
-  ])('says for %s that the outcome is unknown', (code) => {
+  ])('problemOf leaves the outcome of %s unknown', (code) => {
     expect(problemOf(failing(code))).toMatchObject({ code: 'provider_unavailable' });
   });
 
-  it('shows nothing of the error but its code', () => {
+  it('problemOf shows nothing of the error but its code', () => {
     for (const code of ['42501', '42P01', 'XX000', 'canary, which is too long to be a code', undefined]) {
       expect(inspect(problemOf(failing(code)), { depth: 9, showHidden: true })).not.toContain('canary');
     }
   });
 
-  it('passes problems on', () => {
+  it('problemOf passes problems on', () => {
     const problem = new Problem('provider_rejected', 'no such table');
     expect(problemOf(problem)).toBe(problem);
   });
@@ -51,7 +51,7 @@ describe('codeOf', () => {
     [failing('two words'), 'unexpected'],
     [new Error('canary'), 'unexpected'],
     ['canary', 'unexpected'],
-  ])('of %s is %s', (error, code) => {
+  ])('codeOf of %s is %s', (error, code) => {
     expect(codeOf(error)).toBe(code);
   });
 });
@@ -61,7 +61,7 @@ describe('explain', () => {
     new Error('timeout expired'),
     new Error('Connection terminated due to connection timeout'),
     new DOMException('canary', 'TimeoutError'),
-  ])('says of a database that never answers that it did not answer in time (%s)', (cause) => {
+  ])('explain says of a database that never answers that it did not answer in time (%s)', (cause) => {
     expect(explain(new NotConnected(cause))).toMatch(/^the database did not answer in time/);
     expect(problemOf(new NotConnected(cause))).toMatchObject({ code: 'provider_unavailable' });
   });

@@ -27,19 +27,19 @@ const NOTHING_DONE = /^(0A|0L|22|23|28|3D|42|MF)/;
  * The detail for a pooler that changes server sessions between transactions: Mayfly's session settings would not hold.
  */
 export const SHARED_SESSIONS =
-  'a pooler between Mayfly and the database gives its sessions to others between transactions, and with them the settings that Mayfly makes; use a pooler in session mode, or connect directly';
+  'a pooler between Mayfly and the database shares sessions between transactions, with the settings that Mayfly made; use a pooler in session mode, or connect directly';
 
 const DETAILS: Readonly<Record<string, string>> = {
-  [TOO_LATE]: 'the request reached the database too late, and nothing was made; try again',
+  [TOO_LATE]: 'the request reached the database after its deadline, and nothing was minted; try again',
   [NOT_ALIVE]: 'the credential has ended and cannot be renewed; ask for a new task',
-  [CLOCK_BEHIND]: 'the clocks of the database and of Mayfly differ by more than 2 s; set the one that is wrong',
+  [CLOCK_BEHIND]: 'the clocks of the database and of Mayfly differ by more than 2 s; correct the wrong clock',
   [UNPINNED]: SHARED_SESSIONS,
-  [UNDEFINED_OBJECT]: 'the database does not have the role any more; ask for a new task',
+  [UNDEFINED_OBJECT]: 'the database no longer has the role; ask for a new task',
   '28P01': 'the database refused the login of the connection; change its `url`',
   '28000': 'the database refused the login of the connection; change its `url`',
   '3D000': 'the database of the connection does not exist; change its `url`',
   [INSUFFICIENT_PRIVILEGE]:
-    'the role of the connection lacks a right at the database; docs/connect-postgres.md lists what it needs',
+    'the role of the connection lacks a right at the database; grant it as docs/connect-postgres.md says',
 };
 
 /** Codes for errors that the driver and its pool report as text only. */
@@ -48,7 +48,7 @@ const BROKEN_OFF = 'ECONNRESET';
 const TIMED_OUT =
   /^(timeout expired|timeout exceeded when trying to connect|Connection terminated due to connection timeout)$/;
 const TERMINATED = /^Connection terminated( unexpectedly)?$/;
-const NO_ANSWER = 'the database did not answer in time';
+const NO_ANSWER = 'the database did not answer in time; try again later';
 
 /** OpenSSL's codes for a certificate chain without a trusted root. */
 const UNTRUSTED = Object.fromEntries(
@@ -61,7 +61,7 @@ const UNTRUSTED = Object.fromEntries(
     'CERT_SIGNATURE_FAILURE',
   ].map((code) => [
     code,
-    'no authority that is known signed the certificate of the database; set `sslRootCert` to the certificate of the one that did',
+    'an unknown authority signed the certificate of the database; set `sslRootCert` to the certificate of that authority',
   ]),
 );
 const TLS_CODES = /^(ERR_(TLS|SSL)_|EPROTO$|[A-Z_]*(CERT|LEAF_SIGNATURE|CRL)|HOSTNAME_MISMATCH)/;
@@ -71,14 +71,14 @@ const OTHER_NAME = 'ERR_TLS_CERT_ALTNAME_INVALID';
 const UNREACHED: Readonly<Record<string, string>> = {
   ENOTFOUND: 'the host of the connection has no address; change its `url`',
   ECONNREFUSED: 'nothing listens at the host and port of the connection; start the database or change its `url`',
-  EHOSTUNREACH: 'the host of the connection cannot be reached',
-  ETIMEDOUT: 'the host of the connection does not answer',
-  [BROKEN_OFF]: 'the connection to the database broke off before it answered',
+  EHOSTUNREACH: 'the host of the connection cannot be reached; check `url` and the network',
+  ETIMEDOUT: 'the host of the connection does not answer; check `url` and the network',
+  [BROKEN_OFF]: 'the database closed the connection before it answered; try again later',
   '53300':
     'the database has no connection slot left; raise max_connections, or reserve some as docs/connect-postgres.md says',
-  [OUT_OF_LOCKS]: 'the lock table of the database is full',
-  '08P01': 'a pooler between Mayfly and the database, or the database, let nobody in',
-  '57P03': 'the database is starting or shutting down',
+  [OUT_OF_LOCKS]: 'the lock table of the database is full; raise max_locks_per_transaction',
+  '08P01': 'the database, or a pooler in front of it, accepts no login; check its log',
+  '57P03': 'the database is starting or shutting down; try again later',
   ...UNTRUSTED,
   CERT_HAS_EXPIRED: 'the certificate of the database has expired; renew it there',
   [OTHER_NAME]:
@@ -97,7 +97,7 @@ const SAID = [
   {
     said: /^The server does not support SSL connections$/,
     words:
-      'the database takes no encrypted connection, and the sslmode in `url` asks for one; switch `ssl` on there, or change the sslmode',
+      'the database accepts no encrypted connection, and the sslmode in `url` requires one; switch `ssl` on there, or change the sslmode',
   },
 ];
 
@@ -113,7 +113,7 @@ export function explain(error: unknown): string {
   if (told !== undefined) return told;
   const code = codeTold(cause);
   const words = DETAILS[code] ?? UNREACHED[code];
-  return words === undefined ? `the database answered ${code}` : `${words} (${code})`;
+  return words === undefined ? `the database answered ${code}; look for the reason in its log` : `${words} (${code})`;
 }
 
 function faultSaid(cause: unknown): string | undefined {
@@ -160,10 +160,13 @@ export function problemOf(error: unknown): Problem {
   if (code === NO_CAPACITY) return noCapacity();
   // the role exists: this call made nothing, but an earlier call with the same handle did
   if (!NAME_TAKEN.includes(code) && NOTHING_DONE.test(code)) {
-    return new Problem('provider_rejected', DETAILS[code] ?? `the database refused (SQLSTATE ${code})`);
+    return new Problem(
+      'provider_rejected',
+      DETAILS[code] ?? `the database refused the statement (SQLSTATE ${code}); check the connection`,
+    );
   }
   if (codeTold(error) === NO_TIME_LEFT) return new Problem('provider_unavailable', `${NO_ANSWER} (${NO_TIME_LEFT})`);
-  return new Problem('provider_unavailable', `the database did not confirm what it was asked for (${code})`);
+  return new Problem('provider_unavailable', `the database did not confirm the statement (${code}); try again later`);
 }
 
 /**
@@ -181,7 +184,7 @@ function unreachedProblem(cause: unknown): Problem {
 
 /** Returns `quota_exceeded`: the leases at the server hold all connections that they may open. */
 export function noCapacity(): Problem {
-  return new Problem('quota_exceeded', 'the connections that leases may open at this database are all handed out', {
+  return new Problem('quota_exceeded', 'the leases at this database may already open all of its connections', {
     control: 'connection-capacity',
     help: 'end a task, lower `maxConnections` of the connection, or raise max_connections of the server',
     retryAfterSeconds: 5,

@@ -31,7 +31,7 @@ const failureAt = (host: string, resolve?: ResolveHost): Promise<unknown> =>
 
 describe('a connection to PostgreSQL', () => {
   it.each(['169.254.169.254', '192.0.0.192', '::ffff:169.254.169.254', '64:ff9b::a9fe:a9fe', 'fe80::1%lo'])(
-    'is refused at %s, and nothing was made there',
+    'a connection to PostgreSQL is refused at %s, and nothing was made there',
     async (host) => {
       const error = await failureAt(host);
       expect(error).toMatchObject({ code: 'EGRESS_REFUSED' });
@@ -43,17 +43,17 @@ describe('a connection to PostgreSQL', () => {
   );
 
   it.each(['169.254.169.254', 'fd00:ec2::254', '::ffff:100.100.100.200'])(
-    'is refused at a name that leads to %s',
+    'a connection to PostgreSQL is refused at a name that leads to %s',
     async (address) => {
       expect(await failureAt('db.internal', leadingTo(address))).toMatchObject({ code: 'EGRESS_REFUSED' });
     },
   );
 
-  it('is refused at the decimal spelling of a metadata address, which resolvers understand', async () => {
+  it('a connection to PostgreSQL is refused at the decimal spelling of a metadata address, which resolvers understand', async () => {
     expect(await failureAt('2852039166')).toMatchObject({ code: 'EGRESS_REFUSED' });
   });
 
-  it('is made at a loopback address and at a name that leads to one', async () => {
+  it('a connection to PostgreSQL is made at a loopback address and at a name that leads to one', async () => {
     for (const failure of [await failureAt('127.0.0.1'), await failureAt('db.internal', leadingTo('127.0.0.1'))])
       expect(failure).not.toMatchObject({ code: 'EGRESS_REFUSED' });
     expect(await failureAt('127.0.0.1')).toMatchObject({ message: expect.stringContaining('terminated') });

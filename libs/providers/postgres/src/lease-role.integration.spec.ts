@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => session.end());
 
 it.each(['"$user", public', 'public, pg_catalog', 'pg_catalog', ''])(
-  'neither makes nor renews a role in a session that a pooler gave the search path `%s`',
+  'the postgres provider neither makes nor renews a role in a session with the pooler search path `%s`',
   async (path) => {
     const lease = { role: 'mayfly_unpinned', scopeRole: 'mayfly_scope_y', verifier: 'x', maxConnections: 1 };
     const facts = { version: 180_004, role: 'postgres', creators: [] };

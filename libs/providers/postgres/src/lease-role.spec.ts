@@ -14,7 +14,7 @@ const LEASE: LeaseRole = {
 };
 
 describe('createStatement', () => {
-  it('looks at its search path first, creates, grants and looks at the clock last, in one message', () => {
+  it('createStatement checks its search path first, creates, grants, and checks the clock last, in one message', () => {
     const [pinned, create, grant, clock, ...rest] = createStatement(LEASE).split(';\n');
     expect(pinned).toContain('MF005');
     expect(create).toBe(
@@ -26,17 +26,20 @@ describe('createStatement', () => {
     expect(rest).toEqual([]);
   });
 
-  it.each([140_000, 150_018])('grants plainly on version %i, which has no membership options', (version) => {
-    expect(createStatement({ ...LEASE, facts: { ...LEASE.facts, version } })).toContain(
-      'GRANT "mayfly_scope_y" TO "mayfly_x";',
-    );
-  });
+  it.each([140_000, 150_018])(
+    'createStatement grants plainly on version %i, which has no membership options',
+    (version) => {
+      expect(createStatement({ ...LEASE, facts: { ...LEASE.facts, version } })).toContain(
+        'GRANT "mayfly_scope_y" TO "mayfly_x";',
+      );
+    },
+  );
 });
 
 describe('createStatement with creators', () => {
   const facts = { ...LEASE.facts, creators: ['mayfly_lessor_1', 'mayfly_lessor_2'] };
 
-  it('has a creator make the role, and the role of the connection grant the scope', () => {
+  it('createStatement with creator roles has a creator make the role, and the role of the connection grant the scope', () => {
     const [, takeCreator, create, takeBack, grant] = createStatement({ ...LEASE, facts }).split(';\n');
     expect(takeCreator).toMatch(/^SET LOCAL ROLE "mayfly_lessor_[12]"$/);
     expect(create).toMatch(/^CREATE ROLE/);
@@ -44,7 +47,7 @@ describe('createStatement with creators', () => {
     expect(grant).toMatch(/^GRANT/);
   });
 
-  it('takes the same creator for the same role, and spreads roles over all creators', () => {
+  it('createStatement with creator roles takes the same creator for the same role, and spreads roles over all creators', () => {
     const names = Array.from({ length: 64 }, (_, index) => `mayfly_${String(index)}`);
     expect(names.map((name) => creatorOf(name, facts.creators))).toEqual(
       names.map((name) => creatorOf(name, [...facts.creators])),
@@ -53,14 +56,14 @@ describe('createStatement with creators', () => {
     expect(creatorOf('mayfly_x', [])).toBeUndefined();
   });
 
-  it('counts what is handed out when it is given a capacity', () => {
+  it('createStatement counts the connections of leases when it has a capacity', () => {
     expect(createStatement({ ...LEASE, capacity: 50 })).toContain('rolconnlimit');
     expect(createStatement(LEASE)).not.toContain('rolconnlimit');
   });
 });
 
 describe('renewStatement', () => {
-  it('moves the expiry and says nothing about logging in', () => {
+  it('renewStatement moves the expiry and says nothing about logging in', () => {
     const statement = renewStatement('mayfly_x', AT, AT, undefined);
     expect(statement).toContain(`ALTER ROLE "mayfly_x" VALID UNTIL '2026-01-01T00:00:00.500Z'`);
     expect(statement).not.toMatch(/\bLOGIN\b/);

@@ -7,7 +7,7 @@ describe('a password among the parameters of a URL', () => {
     'postgres://db.example/crm?user=mayfly&password=canary',
     'postgresql://db/crm?password=canary',
     'POSTGRES://db/crm?sslmode=require&PASSWORD=canary',
-  ])('is found in %s', (url) => {
+  ])('a password among the parameters of a URL is found in %s', (url) => {
     expect(passwordParametersIn({ url })).toEqual(['/url']);
   });
 
@@ -18,7 +18,7 @@ describe('a password among the parameters of a URL', () => {
     ['what is no text', { url: 4711 }],
     ['what is no object', ['password=canary']],
     ['nothing', null],
-  ])('is not found in %s', (_, config) => {
+  ])('a password among the parameters of a URL is not found in %s', (_, config) => {
     expect(passwordParametersIn(config)).toEqual([]);
   });
 });

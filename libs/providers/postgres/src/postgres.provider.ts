@@ -166,7 +166,7 @@ export class PostgresProvider
     try {
       return await this.targets.at(targetOf(config)).use(signal, (session) => examineScope(session, scope));
     } catch (error) {
-      return [`the database could not be looked at: ${explain(error)}`];
+      return [`the database could not be examined: ${explain(error)}`];
     }
   }
 
@@ -217,7 +217,7 @@ function tlsFor(sslmode: string | undefined, { sslRootCert }: PostgresConfig): R
   };
 }
 
-const ELSEWHERE = 'the connection leads to another server than the credential was minted at';
+const ELSEWHERE = 'the connection names another server than the one that has the credential; set its `url` back';
 
 function targetOf({ url, role, sslRootCert }: PostgresConfig): TargetAddress {
   return { url, role, sslRootCert };

@@ -10,7 +10,7 @@ describe('PostgresScopeSchema', () => {
     ['all verbs', [{ ...GRANT, verbs: ['select', 'insert', 'update', 'delete'] }]],
     ['names that need quotes', [{ ...GRANT, schema: 'E"M EA', tables: ["it's; --", 'ü'.repeat(31)] }]],
     ['the most there may be', Array.from({ length: 32 }, () => ({ ...GRANT, tables: many(64) }))],
-  ])('takes %s', (_, grants) => {
+  ])('PostgresScopeSchema takes %s', (_, grants) => {
     expect(PostgresScopeSchema.parse({ grants })).toEqual({ grants });
   });
 
@@ -32,13 +32,13 @@ describe('PostgresScopeSchema', () => {
     ['a catalog', [{ ...GRANT, schema: 'pg_catalog' }]],
     ['the information schema', [{ ...GRANT, schema: 'information_schema' }]],
     ['an unknown member', [{ ...GRANT, columns: ['id'] }]],
-  ])('refuses %s', (_, grants) => {
+  ])('PostgresScopeSchema refuses %s', (_, grants) => {
     expect(PostgresScopeSchema.safeParse({ grants }).success).toBe(false);
   });
 });
 
 describe('PostgresConfigSchema', () => {
-  it('takes a reference in place of the URL, and fills in the rest', () => {
+  it('PostgresConfigSchema takes a reference in place of the URL, and fills in the rest', () => {
     expect(PostgresConfigSchema.parse({ url: 'env:CRM_DATABASE_URL' })).toEqual({
       url: 'env:CRM_DATABASE_URL',
       scramIterations: 4096,
@@ -46,10 +46,13 @@ describe('PostgresConfigSchema', () => {
     });
   });
 
-  it.each(['db.example', '10.0.0.7', '::1', '2001:db8::7', '/var/run/postgresql'])('takes the host %s', (host) => {
-    const address = { host, port: 5432 };
-    expect(PostgresConfigSchema.parse({ url: 'env:X', address }).address).toEqual(address);
-  });
+  it.each(['db.example', '10.0.0.7', '::1', '2001:db8::7', '/var/run/postgresql'])(
+    'PostgresConfigSchema takes the host %s',
+    (host) => {
+      const address = { host, port: 5432 };
+      expect(PostgresConfigSchema.parse({ url: 'env:X', address }).address).toEqual(address);
+    },
+  );
 
   it.each([
     ['no URL', {}],
@@ -63,7 +66,7 @@ describe('PostgresConfigSchema', () => {
     ...['[::1]', '127.0.0.1:5432', 'tcp://db.example', ' db.example', 'db.example/crm', 'u@db.example'].map(
       (host) => [`the host ${host} in the address`, { url: 'env:X', address: { host, port: 5432 } }] as const,
     ),
-  ])('refuses %s', (_, config) => {
+  ])('PostgresConfigSchema refuses %s', (_, config) => {
     expect(PostgresConfigSchema.safeParse(config).success).toBe(false);
   });
 });
@@ -76,7 +79,7 @@ describe('PostgresHandleSchema', () => {
     [false, { ...handle, role: `mayfly_scope_${'0'.repeat(40)}` }],
     [false, { ...handle, role: `${handle.role}"; DROP ROLE x` }],
     [false, { ...handle, scopeRole: 'pg_read_all_data' }],
-  ])('is %s for %j', (valid, value) => {
+  ])('PostgresHandleSchema is %s for %j', (valid, value) => {
     expect(PostgresHandleSchema.safeParse(value).success).toBe(valid);
   });
 });

@@ -15,7 +15,7 @@ const IdentifierSchema = z
 
 const SchemaNameSchema = IdentifierSchema.refine(
   (name) => !name.startsWith('pg_') && name !== 'information_schema',
-  'name a schema of yours; the catalogs of the server are never granted',
+  'name a schema of your own; Mayfly never grants the catalogs of the server',
 );
 
 /** A host name, an address or a socket path in libpq's form: without port and brackets. */
@@ -27,7 +27,7 @@ const HostSchema = z
     (host) => /^\/[^\s?#]*$/.test(host) || !/[\s/@?#[\]%]/.test(host),
     'write the host alone, such as `db.example`, `10.0.0.7` or `::1`',
   )
-  .refine((host) => !host.includes(':') || isIPv6(host), 'write the port as `port`, beside `host`');
+  .refine((host) => !host.includes(':') || isIPv6(host), 'write the port as `port`, next to `host`');
 
 const AuthoritySchema = z
   .string()

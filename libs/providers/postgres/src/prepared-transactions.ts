@@ -14,7 +14,7 @@ const NAME = 'no prepared transactions';
  */
 function faultOf({ preparedTransactions }: Facts): string | undefined {
   if (preparedTransactions === 0) return undefined;
-  return `every lease may prepare transactions, which outlive its sessions and can keep every lease of the server from being ended: set max_prepared_transactions to 0 (it is ${String(preparedTransactions)}), or \`acceptPreparedTransactions\` of the connection to true; docs/connect-postgres.md says what that costs`;
+  return `every lease may prepare transactions, which outlive its sessions and can block the revocation of every lease of the server: set max_prepared_transactions to 0 (it is ${String(preparedTransactions)}), or \`acceptPreparedTransactions\` of the connection to true; docs/connect-postgres.md describes the cost`;
 }
 
 /**

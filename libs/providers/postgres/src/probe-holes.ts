@@ -74,7 +74,7 @@ export async function holesOf(session: Session): Promise<readonly ProbeCheck[]> 
   for (const { name, statement, may, outcome } of HOLES) {
     const { rows } = await session.query<{ name: string }>(statement);
     const what = rows.map((row) => `\`${row.name}\``).join(', ');
-    const detail = `every lease may ${may} ${what}; docs/connect-postgres.md has the SQL that stops it`;
+    const detail = `every lease may ${may} ${what}; docs/connect-postgres.md has the SQL that prevents it`;
     checks.push(rows.length === 0 ? { name, outcome: 'ok' } : { name, outcome, detail });
   }
   return checks;

@@ -54,7 +54,7 @@ function ownSessions(pooling: Pooling): ProbeCheck {
   if (pooling === 'none') return { name, outcome: 'ok' };
   if (pooling === 'shared') return { name, outcome: 'missing', detail: SHARED_SESSIONS };
   const detail =
-    'a pooler in session mode stands between Mayfly and the database: revocations fail while it has no session left; docs/connect-postgres.md says how many they need';
+    'Mayfly connects through a pooler in session mode: revocations fail while the pooler has no free session; docs/connect-postgres.md lists how many they need';
   return { name, outcome: 'warning', detail };
 }
 
@@ -77,15 +77,19 @@ function anyLogin({ role }: PostgresConfig, facts: ServerFacts): ProbeCheck {
   const name = 'another login could end the leases';
   if (role === facts.role) return { name, outcome: 'ok' };
   const detail =
-    'leases can be ended by this login alone; docs/connect-postgres.md has a role for several logins: set `role`';
+    'only this login can revoke its leases; set `role` so that several logins can (docs/connect-postgres.md)';
   return { name, outcome: 'warning', detail };
 }
 
 function fewMakers({ creators }: ServerFacts): ProbeCheck {
   const name = 'creator roles';
   if (creators.length > 0) return { name, outcome: 'ok' };
-  const cost = 'mints and ends slow down as leases live, by about 3 ms of the server for each 1,000';
-  return { name, outcome: 'warning', detail: `${cost}; docs/connect-postgres.md has the roles that share the work` };
+  const cost = 'each 1,000 live leases slow down a mint and a revocation by about 3 ms of the server';
+  return {
+    name,
+    outcome: 'warning',
+    detail: `${cost}; docs/connect-postgres.md describes creator roles, which share the work`,
+  };
 }
 
 function capacity(config: PostgresConfig, facts: ServerFacts): ProbeCheck {

@@ -9,7 +9,7 @@ const nameOf = (database: string, scope: PostgresScope): string =>
   scopeRoleName('mayfly_lessor', privilegesOf(database, scope));
 
 describe('privilegesOf', () => {
-  it('is the database, the schema and each verb on each table', () => {
+  it('privilegesOf is the database, the schema and each verb on each table', () => {
     expect(privilegesOf('crm', SCOPE)).toEqual([
       { kind: 'DATABASE', schema: null, name: 'crm', privilege: 'CONNECT' },
       { kind: 'SCHEMA', schema: null, name: 'emea', privilege: 'USAGE' },
@@ -22,16 +22,16 @@ describe('privilegesOf', () => {
 });
 
 describe('scopeRoleName', () => {
-  it('fits into the 63 bytes of a name', () => {
+  it('scopeRoleName fits into the 63 bytes of a name', () => {
     expect(nameOf('crm', SCOPE)).toMatch(/^mayfly_scope_[0-9a-f]{40}$/);
   });
 
-  it('is another one for another maker, who could not pass on a role that it did not make', () => {
+  it('scopeRoleName is another one for another maker, who could not pass on a role that it did not make', () => {
     const privileges = privilegesOf('crm', SCOPE);
     expect(scopeRoleName('lessor_b', privileges)).not.toBe(scopeRoleName('lessor_a', privileges));
   });
 
-  it('is the same however the scope was written down', () => {
+  it('scopeRoleName is the same however the scope was written down', () => {
     const split: PostgresScope = {
       grants: [
         { schema: 'emea', tables: ['notes'], verbs: ['insert', 'select'] },
@@ -48,7 +48,7 @@ describe('scopeRoleName', () => {
     ['another table', 'crm', { schema: 'emea', tables: ['cases'], verbs: ['select', 'insert'] }],
     ['another verb', 'crm', { schema: 'emea', tables: ['cases', 'notes'], verbs: ['select'] }],
     ['names run together', 'crm', { schema: 'emea', tables: ['cases","notes'], verbs: ['select', 'insert'] }],
-  ])('is another one for %s', (_, database, grant) => {
+  ])('scopeRoleName is another one for %s', (_, database, grant) => {
     expect(nameOf(database, { grants: [grant] })).not.toBe(nameOf('crm', SCOPE));
   });
 });
@@ -57,7 +57,7 @@ describe('repairs', () => {
   const wanted = privilegesOf('crm', SCOPE);
   const role = 'mayfly_scope_x';
 
-  it('are everything for a new role, one statement an object', () => {
+  it('repairs are everything for a new role, one statement an object', () => {
     expect(repairs(role, [], wanted)).toEqual([
       'GRANT CONNECT ON DATABASE "crm" TO "mayfly_scope_x"',
       'GRANT USAGE ON SCHEMA "emea" TO "mayfly_scope_x"',
@@ -66,7 +66,7 @@ describe('repairs', () => {
     ]);
   });
 
-  it('are nothing for a role that is in order', () => {
+  it('repairs are nothing for a role that is in order', () => {
     expect(repairs(role, [...wanted].reverse(), wanted)).toEqual([]);
   });
 
@@ -74,21 +74,21 @@ describe('repairs', () => {
     ['a verb', table('cases', 'DELETE')],
     ['the right to pass on', table('cases', 'SELECT*')],
     ['a column', table('cases', 'UPDATE (note)')],
-  ])('take everything from a table where %s was granted besides, and give it back', (_, extra) => {
+  ])('repairs take everything from a table where %s was granted besides, and give it back', (_, extra) => {
     expect(repairs(role, [...wanted, extra], wanted)).toEqual([
       'REVOKE ALL ON TABLE "emea"."cases" FROM "mayfly_scope_x"',
       'GRANT INSERT, SELECT ON TABLE "emea"."cases" TO "mayfly_scope_x"',
     ]);
   });
 
-  it('take what the scope does not name at all', () => {
+  it('repairs take what the scope does not name at all', () => {
     const extra: Privilege = { kind: 'SEQUENCE', schema: 'emea', name: 'ids', privilege: 'USAGE' };
     expect(repairs(role, [...wanted, extra], wanted)).toEqual([
       'REVOKE ALL ON SEQUENCE "emea"."ids" FROM "mayfly_scope_x"',
     ]);
   });
 
-  it('quote every name, whatever is in it', () => {
+  it('repairs quote every name, with any content', () => {
     const name = fc.string({ unit: 'binary', minLength: 1, maxLength: 30 }).filter((text) => !text.includes('\0'));
     fc.assert(
       fc.property(name, name, (schema, tableName) => {
@@ -107,7 +107,7 @@ describe('differences', () => {
     ['nothing for the same granted by two', [...wanted, ...wanted], [], []],
     ['what is lacking', wanted.slice(1), ['CONNECT on database `crm`'], []],
     ['what is too much', [...wanted, table('pay', 'SELECT*')], [], ['SELECT WITH GRANT OPTION on table `emea.pay`']],
-  ])('name %s', (_, held, lacking, surplus) => {
+  ])('differences name %s', (_, held, lacking, surplus) => {
     expect(differences(held, wanted)).toEqual({ lacking, surplus });
   });
 });

@@ -98,9 +98,9 @@ async function faultsOf(session: Session, role: string, wanted: readonly Privile
   const { lacking, surplus } = differences(await heldPrivileges(session, role), wanted);
   const excess = await excessOf(session, role);
   return [
-    ...lacking.map((right) => `the role of the connection may not pass on ${right}; grant it that WITH GRANT OPTION`),
+    ...lacking.map((right) => `the role of the connection cannot grant ${right}; grant it that WITH GRANT OPTION`),
     ...[...surplus, ...excess.map(({ words }) => words)].map(
-      (right) => `somebody else gave role \`${role}\` ${right}, which is not in its scope; take it away`,
+      (right) => `role \`${role}\` has ${right}, which Mayfly did not grant and its scope does not have; revoke it`,
     ),
   ];
 }

@@ -15,7 +15,7 @@ const SERVER_SIGNATURE = '6rriTRBi23WpRR/wtup+mMhUZUn/dB5nLTJRsjl95G4=';
 const VERIFIER = /^SCRAM-SHA-256\$(\d+):([^$]+)\$([^:]+):(.+)$/;
 
 describe('scramVerifier', () => {
-  it('makes the keys by which the exchange of RFC 7677 succeeds', async () => {
+  it('scramVerifier makes the keys by which the exchange of RFC 7677 succeeds', async () => {
     const [, rounds, salt, stored = '', server = ''] = VERIFIER.exec(await scramVerifier('pencil', 4096, SALT)) ?? [];
     expect([rounds, salt]).toEqual(['4096', SALT.toString('base64')]);
     const signature = hmac(Buffer.from(stored, 'base64'));
@@ -24,7 +24,7 @@ describe('scramVerifier', () => {
     expect(hmac(Buffer.from(server, 'base64')).toString('base64')).toBe(SERVER_SIGNATURE);
   });
 
-  it('never salts twice alike, and does not hold the password', async () => {
+  it('scramVerifier never salts twice alike, and does not hold the password', async () => {
     const [first, second] = await Promise.all([scramVerifier('canary', 1), scramVerifier('canary', 1)]);
     expect(first).not.toBe(second);
     expect(first).not.toContain('canary');

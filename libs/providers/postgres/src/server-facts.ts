@@ -60,7 +60,7 @@ interface FactsRow {
 
 export async function factsOf(session: Session): Promise<ServerFacts> {
   const [row] = (await session.query<FactsRow & Record<string, unknown>>(FACTS)).rows;
-  if (row === undefined) throw new Error('the server said nothing of itself');
+  if (row === undefined) throw new Error('the server did not report its version');
   const { version, database, role, preparedTransactions, connections, process } = row;
   const creators = version < 160_000 ? [] : (await session.query<{ name: string }>(CREATORS)).rows;
   return {

@@ -40,7 +40,7 @@ const minted = (claims: unknown, change: Partial<Minted<SignedTokenHandle>> = {}
 });
 
 describe('the check of a minted token', () => {
-  it('passes the token that was allowed, in whatever order its claims are', () => {
+  it('the check of a minted token passes the token that was allowed, in whatever order its claims are', () => {
     expect(checkSignedToken(ORDER, minted(CLAIMS))).toBeUndefined();
     expect(checkSignedToken(ORDER, minted(Object.fromEntries(Object.entries(CLAIMS).reverse())))).toBeUndefined();
   });
@@ -57,37 +57,43 @@ describe('the check of a minted token', () => {
     ['template', { name: 'support-read-cases', version: 2 }],
     ['authorization_details', []],
     ['authorization_details', [{ type: 'mayfly_operations', actions: ['cases.write'], locations: [] }]],
-  ])('finds another `%s` than was allowed (%j)', (name, value) => {
+  ])('the check of a minted token finds another `%s` than was allowed (%j)', (name, value) => {
     expect(checkSignedToken(ORDER, minted({ ...CLAIMS, [name]: value }))).toBe(
-      `the claim \`${name}\` is not what was allowed`,
+      `the claim \`${name}\` differs from the order`,
     );
   });
 
-  it.each(Object.keys(CLAIMS).filter((name) => name !== 'iss' && name !== 'exp'))('finds `%s` missing', (name) => {
-    expect(checkSignedToken(ORDER, minted({ ...CLAIMS, [name]: undefined }))).toContain(`\`${name}\``);
-  });
+  it.each(Object.keys(CLAIMS).filter((name) => name !== 'iss' && name !== 'exp'))(
+    'the check of a minted token finds `%s` missing',
+    (name) => {
+      expect(checkSignedToken(ORDER, minted({ ...CLAIMS, [name]: undefined }))).toContain(`\`${name}\``);
+    },
+  );
 
-  it.each(['admin', 'act', 'cnf', 'constructor', 'toString'])('finds the claim `%s` that nobody allowed', (name) => {
-    expect(checkSignedToken(ORDER, minted({ ...CLAIMS, [name]: 'canary' }))).toBe(
-      `the claim \`${name}\` is not allowed`,
-    );
-  });
+  it.each(['admin', 'act', 'cnf', 'constructor', 'toString'])(
+    'the check of a minted token finds the claim `%s` that nobody allowed',
+    (name) => {
+      expect(checkSignedToken(ORDER, minted({ ...CLAIMS, [name]: 'canary' }))).toBe(
+        `the claim \`${name}\` is not allowed`,
+      );
+    },
+  );
 
   it.each([
     ['a second too late', SECOND + 901],
     ['text', String(SECOND + 900)],
     ['missing', undefined],
     ['without end', null],
-  ])('finds an expiry that is %s', (_name, exp) => {
+  ])('the check of a minted token finds an expiry that is %s', (_name, exp) => {
     expect(checkSignedToken(ORDER, minted({ ...CLAIMS, exp }))).toBe('the token lives longer than allowed');
   });
 
-  it('finds an expiry that is stated otherwise than it is', () => {
+  it('the check of a minted token finds an expiry that is stated otherwise than it is', () => {
     const stated = { providerExpiresAt: addSeconds(START, 300) };
-    expect(checkSignedToken(ORDER, minted(CLAIMS, stated))).toBe('the expiry stated is not the one in the token');
+    expect(checkSignedToken(ORDER, minted(CLAIMS, stated))).toBe('the stated expiry differs from the one in the token');
   });
 
-  it('finds the handle of another lease, which would not end this one', () => {
+  it('the check of a minted token finds the handle of another lease, which would not end this one', () => {
     expect(checkSignedToken(ORDER, minted(CLAIMS, { handle: { jti: 'lse_2' } }))).toContain('handle');
   });
 
@@ -98,7 +104,7 @@ describe('the check of a minted token', () => {
     ['a payload that is no JSON', { token: 'e30.Y2FuYXJ5.c2ln' }],
     ['a payload that is a list', { token: 'e30.W10.c2ln' }],
     ['a payload that is null', { token: 'e30.bnVsbA.c2ln' }],
-  ])('cannot read %s', (_name, secret) => {
+  ])('the check of a minted token cannot read %s', (_name, secret) => {
     expect(checkSignedToken(ORDER, minted(CLAIMS, { secret }))).toBe('the token cannot be read');
   });
 });

@@ -34,12 +34,12 @@ function wrongClaim(claims: JsonObject, allowed: JsonObject): string | undefined
   const extra = Object.keys(claims).find((name) => !Object.hasOwn(allowed, name) && name !== 'iss' && name !== 'exp');
   if (extra !== undefined) return `the claim \`${extra}\` is not allowed`;
   const wrong = Object.keys(allowed).find((name) => !isSame(claims[name], allowed[name]));
-  return wrong === undefined ? undefined : `the claim \`${wrong}\` is not what was allowed`;
+  return wrong === undefined ? undefined : `the claim \`${wrong}\` differs from the order`;
 }
 
 function wrongExpiry(exp: Json | undefined, order: SignedTokenOrder, minted: Minted<unknown>): string | undefined {
   if (typeof exp !== 'number' || exp * 1000 > order.expiresAt.getTime()) return 'the token lives longer than allowed';
-  if (exp * 1000 !== minted.providerExpiresAt.getTime()) return 'the expiry stated is not the one in the token';
+  if (exp * 1000 !== minted.providerExpiresAt.getTime()) return 'the stated expiry differs from the one in the token';
   return undefined;
 }
 

@@ -37,7 +37,7 @@ beforeAll(async () => {
 });
 
 describe('a minted token', () => {
-  it('is an RFC 9068 access token that another implementation verifies', async () => {
+  it('a minted token is an RFC 9068 access token that another implementation verifies', async () => {
     const wanted = order();
     const minted = await mint(wanted);
     const jwks = createLocalJWKSet({ keys: ring.jwks().keys.map((key) => ({ ...key })) });
@@ -69,7 +69,7 @@ describe('a minted token', () => {
     });
   });
 
-  it('comes with the handle that was planned, and passes the check', async () => {
+  it('a minted token comes with the handle that was planned, and passes the check', async () => {
     const wanted = order();
     const minted = await mint(wanted);
     expect(minted.handle).toEqual({ jti: wanted.leaseId });
@@ -77,7 +77,7 @@ describe('a minted token', () => {
     expect(checkSignedToken(wanted, minted)).toBeUndefined();
   });
 
-  it('never outlives the granted deadline, and loses less than a second of it', async () => {
+  it('a minted token never outlives the granted deadline, and loses less than a second of it', async () => {
     const millis = fc.integer({ min: 1_000, max: 3_600_000 });
     await fc.assert(
       fc.asyncProperty(fc.integer({ min: 0, max: 999 }), millis, async (offset, life) => {
@@ -94,7 +94,7 @@ describe('a minted token', () => {
     );
   });
 
-  it('minted twice for one order says the same', async () => {
+  it('a minted token minted twice for one order says the same', async () => {
     const wanted = order();
     const tokens = [await mint(wanted), await mint(wanted)].map(tokenOf);
     expect(decodeJwt(tokens[0] ?? '')).toEqual(decodeJwt(tokens[1] ?? ''));
@@ -102,13 +102,13 @@ describe('a minted token', () => {
 });
 
 describe('minting', () => {
-  it.each([0, -5, 0.999, 3_600.001, 86_400])('refuses a lifetime of %s s', async (seconds) => {
+  it.each([0, -5, 0.999, 3_600.001, 86_400])('minting refuses a lifetime of %s s', async (seconds) => {
     await expect(mint(order({ expiresAt: addSeconds(START, seconds) }))).rejects.toMatchObject({
       code: 'provider_rejected',
     });
   });
 
-  it('holds the scope to the audience of the connection', async () => {
+  it('minting holds the scope to the audience of the connection', async () => {
     const config = { audience: 'https://other.example', resourceServers: [] };
     const [objection] = provider.inspect(config, order().scope);
     expect(objection?.severity).toBe('error');
@@ -119,20 +119,20 @@ describe('minting', () => {
     expect(minted.secret.tokenType).toBe('Bearer');
   });
 
-  it('signs nothing past its deadline', async () => {
+  it('minting signs nothing past its deadline', async () => {
     const wanted = order();
     const late = provider.mint(wanted, provider.plan(wanted), AbortSignal.abort());
     await expect(late).rejects.toMatchObject({ code: 'provider_rejected' });
   });
 
-  it('says that nothing was minted when no key is ready, and when to come back', async () => {
+  it('minting says that nothing was minted when no key is ready, and when to come back', async () => {
     const empty = new KeyRing(new FakeSigningKeyStore(), new Sealer({ current: 'a'.repeat(64) }), clock);
     const wanted = order();
     const failed = new SignedTokenProvider(new TokenSigner(empty, clock), ISSUER).mint(wanted, { jti: 'x' }, signal);
     await expect(failed).rejects.toMatchObject({ code: 'provider_rejected', retryAfterSeconds: 5 });
   });
 
-  it('states what it promises', () => {
+  it('minting states what it promises', () => {
     expect(provider.traits).toEqual({
       revocation: 'propagating',
       minTtlSeconds: 1,
@@ -143,7 +143,7 @@ describe('minting', () => {
 });
 
 describe('the end of a token', () => {
-  it('is its lease, and where nobody asks for the lease its expiry; it may be ended twice, or unminted', async () => {
+  it('the end of a token is its lease, and where nobody asks for the lease its expiry; it may be ended twice, or unminted', async () => {
     const wanted = order();
     const { leaseId, config, expiresAt } = wanted;
     const revocation = { leaseId, config, handle: provider.plan(wanted), expiresAt };
@@ -153,7 +153,7 @@ describe('the end of a token', () => {
     for (const outcome of outcomes) expect(outcome).toEqual({ kind: 'revoked', effectiveAt: expiresAt });
   });
 
-  it('is moved by a renewal, which gives another token with the same jti', async () => {
+  it('the end of a token is moved by a renewal, which gives another token with the same jti', async () => {
     const wanted = order();
     const first = await mint(wanted);
     const later = { ...wanted, issuedAt: addSeconds(START, 600), expiresAt: addSeconds(START, 1_500) };
@@ -167,7 +167,7 @@ describe('the end of a token', () => {
 });
 
 describe('a problem', () => {
-  it('shows neither token nor private key, nor does the provider when printed', async () => {
+  it('a problem shows neither token nor private key, nor does the provider when printed', async () => {
     const wanted = order();
     const minted = await mint(wanted);
     const { d = '' } = ring.signer().privateKey.export({ format: 'jwk' });

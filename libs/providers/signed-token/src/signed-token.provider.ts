@@ -58,7 +58,12 @@ export class SignedTokenProvider
 
   inspect({ audience }: SignedTokenConfig, scope: SignedTokenScope): readonly ScopeObjection[] {
     if (audience === undefined || audience === scope.audience) return [];
-    return [{ severity: 'error', detail: `the connection does not serve the audience \`${scope.audience}\`` }];
+    return [
+      {
+        severity: 'error',
+        detail: `the connection does not serve the audience \`${scope.audience}\`; use the audience of the connection`,
+      },
+    ];
   }
 
   resourceServersOf({ audience, resourceServers = [] }: SignedTokenConfig): readonly ResourceServer[] {
@@ -80,7 +85,7 @@ export class SignedTokenProvider
     signal: AbortSignal,
   ): Promise<Minted<SignedTokenHandle>> {
     this.refuseOutOfBounds(order);
-    if (signal.aborted) throw new Problem('provider_rejected', 'the token was not signed in time');
+    if (signal.aborted) throw new Problem('provider_rejected', 'Mayfly did not sign the token in time; try again');
     const claims = this.claimsOf(order, planned);
     const token = await this.sign(claims);
     return {
@@ -116,7 +121,10 @@ export class SignedTokenProvider
     const seconds = (expiresAt.getTime() - issuedAt.getTime()) / 1000;
     if (seconds < minTtlSeconds || seconds > maxTtlSeconds) {
       const bounds = `${String(minTtlSeconds)} to ${String(maxTtlSeconds)} s`;
-      throw new Problem('provider_rejected', `a signed token lives for ${bounds}, not ${String(seconds)} s`);
+      throw new Problem(
+        'provider_rejected',
+        `a signed token lives for ${bounds}, not ${String(seconds)} s; change the lifetime`,
+      );
     }
     for (const { detail } of this.inspect(config, scope)) throw new Problem('provider_rejected', detail);
   }
@@ -146,7 +154,10 @@ export class SignedTokenProvider
     try {
       return await this.signer.sign(ACCESS_TOKEN_TYPE, claims);
     } catch (cause) {
-      throw new Problem('provider_rejected', 'the token could not be signed', { cause, retryAfterSeconds: 5 });
+      throw new Problem('provider_rejected', 'Mayfly could not sign the token; try again later', {
+        cause,
+        retryAfterSeconds: 5,
+      });
     }
   }
 }

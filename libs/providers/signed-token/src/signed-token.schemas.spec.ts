@@ -16,7 +16,7 @@ describe('the scope of a signed token', () => {
     'https://10.0.0.7/api',
     'urn:example:cases',
     'urn:mayfly:demo:cases/v1',
-  ])('takes the audience %s', (audience) => {
+  ])('the scope of a signed token takes the audience %s', (audience) => {
     expect(scope({ audience }).success).toBe(true);
   });
 
@@ -51,11 +51,11 @@ describe('the scope of a signed token', () => {
     'URN:example:cases',
     'urn:example:cases*',
     `https://cases.example/${'a'.repeat(234)}`,
-  ])('refuses the audience `%s`', (audience) => {
+  ])('the scope of a signed token refuses the audience `%s`', (audience) => {
     expect(scope({ audience }).success).toBe(false);
   });
 
-  it('takes 32 operations of 64 characters, and an audience of 255', () => {
+  it('the scope of a signed token takes 32 operations of 64 characters, and an audience of 255', () => {
     const operations = Array.from({ length: 32 }, (_, index) => `a${String(index).padStart(63, '0')}`);
     expect(scope({ operations }).success).toBe(true);
     expect(scope({ audience: `https://cases.example/${'a'.repeat(233)}` }).success).toBe(true);
@@ -72,13 +72,16 @@ describe('the scope of a signed token', () => {
     ['a digit first', ['1cases']],
     ['a line break at the end', ['cases.read\n']],
     ['a number', [7]],
-  ])('refuses operations with %s', (_name, operations) => {
+  ])('the scope of a signed token refuses operations with %s', (_name, operations) => {
     expect(scope({ operations }).success).toBe(false);
   });
 
-  it.each(['claims', 'sub', 'audiences', '__proto__x'])('refuses the unknown member `%s`', (name) => {
-    expect(scope({ [name]: {} }).success).toBe(false);
-  });
+  it.each(['claims', 'sub', 'audiences', '__proto__x'])(
+    'the scope of a signed token refuses the unknown member `%s`',
+    (name) => {
+      expect(scope({ [name]: {} }).success).toBe(false);
+    },
+  );
 });
 
 describe('a connection of signed tokens', () => {
@@ -87,12 +90,12 @@ describe('a connection of signed tokens', () => {
     resourceServers: [{ issuer: 'ci', subject: 'system:serviceaccount:cases:api' }],
   };
 
-  it('declares who may introspect the tokens of an audience', () => {
+  it('a connection of signed tokens declares who may introspect the tokens of an audience', () => {
     expect(SignedTokenConnectionSchema.parse(connection)).toEqual(connection);
     expect(SignedTokenConfigSchema.parse(connection)).toEqual(connection);
   });
 
-  it('may be left out', () => {
+  it('a connection of signed tokens may be left out', () => {
     expect(SignedTokenConfigSchema.parse({})).toEqual({});
   });
 
@@ -102,7 +105,7 @@ describe('a connection of signed tokens', () => {
     ['an unknown key', { ...connection, secret: 'x' }],
     ['a resource server without subject', { ...connection, resourceServers: [{ issuer: 'ci' }] }],
     ['an issuer that is a URL', { ...connection, resourceServers: [{ issuer: 'https://ci.example', subject: 'x' }] }],
-  ])('is refused with %s', (_name, config) => {
+  ])('a connection of signed tokens is refused with %s', (_name, config) => {
     expect(SignedTokenConfigSchema.safeParse(config).success).toBe(false);
   });
 });

@@ -8,7 +8,10 @@ const URN = /^urn:[a-z0-9][a-z0-9-]{1,31}:[A-Za-z0-9._~:/-]+$/;
 const AudienceSchema = z
   .string()
   .max(LONGEST_AUDIENCE)
-  .refine((text) => URN.test(text) || isPlainHttpsUrl(text), 'use an https URL in normal form, or a URN, as audience');
+  .refine(
+    (text) => URN.test(text) || isPlainHttpsUrl(text),
+    'use an https URL in normal form, or a URN, as the audience',
+  );
 
 const OperationSchema = z
   .string()

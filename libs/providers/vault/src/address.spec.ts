@@ -7,7 +7,7 @@ describe('the address of a server', () => {
     'https://10.0.0.7',
     'https://[2001:db8::7]:8200',
     'https://gateway.example/vault',
-  ])('takes %s', (address) => {
+  ])('the address of a server takes %s', (address) => {
     expect(addressFault(address, false)).toBeUndefined();
   });
 
@@ -38,11 +38,11 @@ describe('the address of a server', () => {
     'https://[fd00:ec2::23]',
     'https://0.0.0.0',
     'https://[::]',
-  ])('refuses %s', (address) => {
+  ])('the address of a server refuses %s', (address) => {
     expect(addressFault(address, false)).toEqual(expect.any(String));
   });
 
-  it('takes plain http only where that is allowed', () => {
+  it('the address of a server takes plain http only where that is allowed', () => {
     expect(addressFault('http://127.0.0.1:8200', true)).toBeUndefined();
     expect(addressFault('http://169.254.169.254', true)).toEqual(expect.any(String));
   });

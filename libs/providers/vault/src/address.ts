@@ -13,11 +13,11 @@ export function addressFault(address: string, allowPlainHttp: boolean): string |
 
 function hostFault(hostname: string): string | undefined {
   const isUnspecified = egressRuleOf(bareHost(hostname)) === 'unspecified';
-  return isUnspecified ? 'name a server; the unspecified address is none' : connectionHostFault(hostname);
+  return isUnspecified ? 'name a server; the unspecified address is refused' : connectionHostFault(hostname);
 }
 
 function partsFault(address: string, { username, password, pathname }: URL): string | undefined {
-  if (username !== '' || password !== '') return 'leave user and password out; `auth` says how to log in';
+  if (username !== '' || password !== '') return 'leave user and password out; set `auth` instead';
   if (/[?#]/.test(address)) return 'leave the query out';
   if (/[%\\\s]|\.\./.test(address)) return 'write the URL out, without `%`, `..` and backslashes';
   const isPlain = /^(\/[A-Za-z0-9_-]+)*\/?$/.test(pathname);

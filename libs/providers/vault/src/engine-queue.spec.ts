@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { EngineQueue } from './engine-queue.js';
 
 describe('the queue at an engine', () => {
-  it('lets so many in at a time, in the order in which they came, and goes on after a failure', async () => {
+  it('the queue at an engine lets so many in at a time, in the order in which they came, and continues after a failure', async () => {
     const queue = new EngineQueue();
     const order: number[] = [];
     let busy = 0;
@@ -22,7 +22,7 @@ describe('the queue at an engine', () => {
     expect(outcomes.filter(({ status }) => status === 'rejected')).toHaveLength(1);
   });
 
-  it('has one engine wait for no other', async () => {
+  it('the queue at an engine has one engine wait for no other', async () => {
     const queue = new EngineQueue();
     void queue.run('slow', 1, () => new Promise(() => undefined));
     await expect(queue.run('fast', 1, async () => 'done')).resolves.toBe('done');

@@ -9,20 +9,23 @@ export async function examineScope(server: Server, scope: VaultScope): Promise<r
   const { path } = scope;
   try {
     const answer = await server.login.ask('read', `sys/internal/ui/mounts/${path}`);
-    if (answer.status === 403) return [`vault does not tell which engine \`${path}\` lies in; nothing was looked at`];
-    if (answer.status !== 200) return [`which engine \`${path}\` lies in could not be found out`];
+    if (answer.status === 403)
+      return [`vault does not tell the engine of \`${path}\`, so Mayfly did not examine it; check the broker's policy`];
+    if (answer.status !== 200) return [`Mayfly could not find the engine of \`${path}\`; try again`];
     const type = textOf(answer, 'type');
     const mount = textOf(answer, 'path').replace(/\/$/, '');
     if (isStatic(type))
-      return [`\`${path}\` lies in a \`${type}\` engine, whose secrets nobody can end; every mint is refused`];
+      return [
+        `\`${path}\` is in a \`${type}\` engine, whose secrets cannot be revoked, so every mint is refused; use another engine`,
+      ];
     if (type === 'database') return await examineDatabaseRole(server, mount, scope);
     if (['pki', 'ssh'].includes(type) && !isSigningPath(path))
       return [
-        `\`${path}\` is no path at which a \`${type}\` engine issues or signs; a mint that brings no lease is refused`,
+        `a \`${type}\` engine neither issues nor signs at \`${path}\`, so every mint without a lease is refused; correct the path`,
       ];
     return [];
   } catch (error) {
-    return [`\`${path}\` could not be looked at: ${failureFrom(error).detail}`];
+    return [`\`${path}\` could not be examined: ${failureFrom(error).detail}`];
   }
 }
 
@@ -37,14 +40,16 @@ async function examineDatabaseRole(
 ): Promise<readonly string[]> {
   const [kind, role] = path.slice(mount.length + 1).split('/');
   if (kind !== 'creds' || role === undefined)
-    return [`\`${path}\` is no path of dynamic credentials; those of a database engine are \`${mount}/creds/<role>\``];
+    return [`\`${path}\` has no dynamic credentials; use \`${mount}/creds/<role>\` of the database engine`];
   if (endSessions !== undefined) return [];
   const answer = await server.login.ask('read', `${mount}/roles/${role}`);
-  const remedy = '`endSessions` in the scope has Mayfly end them';
+  const remedy = 'set `endSessions` in the scope, so that Mayfly ends them';
   if (answer.status === 403)
-    return [`whether the statements of role \`${role}\` end open sessions could not be read; ${remedy}`];
+    return [
+      `Mayfly could not read the revocation statements of role \`${role}\`, which may leave open sessions alive; ${remedy}`,
+    ];
   if (answer.status === 404) return [`the engine has no role \`${role}\``];
   const statements = JSON.stringify(answer.body.data?.revocation_statements ?? []);
   if (/pg_terminate_backend|KILL|DISCONNECT/i.test(statements)) return [];
-  return [`the revocation statements of role \`${role}\` end no session that is open; ${remedy}`];
+  return [`the revocation statements of role \`${role}\` do not end open sessions; ${remedy}`];
 }

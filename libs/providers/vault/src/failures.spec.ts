@@ -21,7 +21,7 @@ describe('answers of vault that are no success', () => {
     [500, 'dial tcp 10.0.0.7:5432: connect: connection refused', 'engine-unavailable', 'provider_unavailable'],
     [502, '', 'unreachable', 'provider_unavailable'],
     [200, '', 'bad-answer', 'provider_rejected'],
-  ])('%i %j is %s', (status, text, reason, code) => {
+  ])('an answer of vault with %i %j is %s', (status, text, reason, code) => {
     const failure = failureOf({ status, body: { errors: text === '' ? [] : [text] } });
     const problem = problemOf(failure);
     expect(problem).toMatchObject({ code, extensions: { reason } });
@@ -29,13 +29,13 @@ describe('answers of vault that are no success', () => {
     expect(inspect(problem)).not.toContain('cause');
   });
 
-  it('tell a token that is dead from a policy that denies', () => {
+  it('the answers of vault separate a dead token from a policy that denies', () => {
     const dead = (text: string) => failureOf({ status: 403, body: { errors: [text] } }).options.tokenDead;
     expect(dead('permission denied')).toBe(true);
     expect(dead('1 error occurred:\n\t* permission denied\n\n')).toBe(false);
   });
 
-  it('are unknown where the server may have acted', () => {
+  it('answers of vault that are no success are unknown where the server may have acted', () => {
     expect(problemOf(new NoAnswer('connection-lost', true)).code).toBe('provider_unavailable');
     expect(failureFrom(new NoAnswer('timeout', true)).options.uncertain).toBe(true);
     expect(failureFrom(new NoAnswer('unreachable', false)).options.uncertain).toBe(false);
@@ -44,11 +44,11 @@ describe('answers of vault that are no success', () => {
     expect(problemOf(new VaultFailure('clamped-lifetime'), true).code).toBe('provider_unavailable');
   });
 
-  it('keep to the pause that the server asks for', () => {
+  it('answers of vault that are no success keep to the pause that the server asks for', () => {
     expect(problemOf(failureOf({ status: 429, body: {}, retryAfterSeconds: 42 })).retryAfterSeconds).toBe(42);
   });
 
-  it('show nothing of an error that nobody expected', () => {
+  it('answers of vault that are no success show nothing of an error that nobody expected', () => {
     const error = Object.assign(new Error('canary'), { config: { headers: { 'X-Vault-Token': 'canary' } } });
     expect(inspect(problemOf(error), { showHidden: true, depth: 9 })).not.toContain('canary');
   });

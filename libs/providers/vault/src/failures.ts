@@ -29,30 +29,34 @@ interface Meaning {
 }
 
 const MEANINGS: Readonly<Record<VaultReason, Meaning>> = {
-  sealed: { detail: 'vault is sealed; it answers again once somebody unseals it', retryAfterSeconds: 10 },
-  standby: { detail: 'the vault node is on standby and passes nothing on; try again soon', retryAfterSeconds: 5 },
+  sealed: { detail: 'vault is sealed; unseal it', retryAfterSeconds: 10 },
+  standby: { detail: 'the vault node is a standby that forwards no request; try again soon', retryAfterSeconds: 5 },
   'rate-limited': { detail: 'vault limits the rate of requests; try again later', retryAfterSeconds: 5 },
-  'permission-denied': { detail: "vault denied it; compare the broker's policy with docs/connect-vault.md" },
-  'namespace-missing': { detail: 'vault has no such namespace; change `namespace` of the connection' },
-  'not-found': { detail: 'vault has no such engine or role; change `path` of the scope' },
-  refused: { detail: 'vault refused the request' },
+  'permission-denied': { detail: "vault denied the request; compare the broker's policy with docs/connect-vault.md" },
+  'namespace-missing': { detail: 'vault does not have the namespace; change `namespace` of the connection' },
+  'not-found': { detail: 'vault does not have the engine or role; change `path` of the scope' },
+  refused: { detail: 'vault refused the request; check the scope and the connection' },
   'engine-unavailable': {
-    detail: 'the secrets engine could not do it; look at what it depends on',
+    detail: 'the secrets engine failed; check the systems that it depends on',
     retryAfterSeconds: 10,
   },
-  'login-lost': { detail: 'vault does not take the login of the connection; change its `auth`', retryAfterSeconds: 30 },
-  'clamped-lifetime': { detail: 'vault cut the lifetime short; raise the maximum there or ask for less' },
-  'static-secret': { detail: 'the path holds a static secret, which nobody can end; name a path of a dynamic engine' },
+  'login-lost': { detail: 'vault refuses the login of the connection; change its `auth`', retryAfterSeconds: 30 },
+  'clamped-lifetime': { detail: 'vault shortened the lifetime; raise the maximum there or ask for less' },
+  'static-secret': { detail: 'the path has a static secret, which cannot be revoked; name a path of a dynamic engine' },
   'bad-answer': {
-    detail: 'what answered is no vault, or nothing that can be read; look at `address`',
+    detail: 'the answer is not one of a vault; check `address`',
     retryAfterSeconds: 10,
   },
-  timeout: { detail: 'vault did not answer in time', retryAfterSeconds: 5 },
-  unreachable: { detail: 'vault cannot be reached; look at `address` and the network', retryAfterSeconds: 5 },
+  timeout: { detail: 'vault did not answer in time; try again later', retryAfterSeconds: 5 },
+  unreachable: { detail: 'vault cannot be reached; check `address` and the network', retryAfterSeconds: 5 },
   'address-refused': {
-    detail: 'the name in `address` leads to a metadata service or a link-local address, which no setting allows',
+    detail:
+      'the name in `address` resolves to a metadata service or a link-local address, which no setting allows; use another',
   },
-  'too-late': { detail: 'it is too late to begin, and nothing was made; try again', retryAfterSeconds: 1 },
+  'too-late': {
+    detail: 'the deadline passed before the call began, and nothing was minted; try again',
+    retryAfterSeconds: 1,
+  },
 };
 
 /** A failure inside the provider: its reason, and whether the server may have acted. */

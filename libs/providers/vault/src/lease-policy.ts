@@ -54,7 +54,11 @@ export class LeasePolicies {
   private async put(login: BrokerLogin, name: string, text: string): Promise<void> {
     if (!(await isAs(login, name, text))) {
       const answer = await login.ask('write', `sys/policies/acl/${name}`, { policy: text });
-      if (answer.status === 403) throw new VaultFailure('permission-denied', `the policy ${name} cannot be written`);
+      if (answer.status === 403)
+        throw new VaultFailure(
+          'permission-denied',
+          `Mayfly cannot write the policy ${name}; allow it in the broker's policy`,
+        );
       succeeded(answer);
       if (!(await isAs(login, name, text))) throw new VaultFailure('bad-answer');
     }

@@ -25,8 +25,7 @@ export function quietFrom(mintBy: Date, quietSeconds: number): string {
   return addSeconds(mintBy, quietSeconds).toISOString();
 }
 
-const TOO_LONG =
-  'the engine gives leases that outlive the task and cannot be renewed; set the time to live of its role';
+const TOO_LONG = 'the engine gives leases that outlive the task and cannot be renewed; lower the TTL of its role';
 
 /** Refuses AWS sessions: AWS accepts them until they expire, whatever Vault does with its lease. */
 function unrevocable(): VaultFailure {
@@ -147,7 +146,7 @@ export class LeaseMint {
       if (auth.orphan !== true || auth.policies?.join() !== policy || auth.lease_duration > ttl || auth.accessor === '')
         throw new VaultFailure(
           'bad-answer',
-          'the token role gives tokens that are no orphans, or more than they were asked for',
+          'the token role gives tokens that are not orphans or have further policies; correct it (docs/connect-vault.md)',
         );
     } catch (error) {
       await endToken(server.login, token.accessor).catch(() => false);
@@ -206,7 +205,11 @@ export class LeaseMint {
     if (typeof data.expiration !== 'number') return otherwise;
     const endsAt = new Date(data.expiration * 1000);
     if (endsAt > addSeconds(this.order.expiresAt, 1))
-      throw new VaultFailure('bad-answer', 'what was signed outlives the lease', { uncertain: true });
+      throw new VaultFailure(
+        'bad-answer',
+        'the signed credential outlives the lease; lower the TTL of the role of the engine',
+        { uncertain: true },
+      );
     return endsAt;
   }
 
@@ -219,7 +222,10 @@ export class LeaseMint {
       throw new VaultFailure('refused', '`endSessions` needs an engine that makes database users, and its connection');
     const oid = await this.parts.sessions.userOid(related.config, username, AbortSignal.timeout(15_000));
     if (oid === undefined)
-      throw new VaultFailure('refused', 'the connection in `endSessions` leads to another database than the engine');
+      throw new VaultFailure(
+        'refused',
+        'the connection in `endSessions` names another database than the engine; correct it',
+      );
     await this.keep({ userOid: oid });
   }
 
@@ -239,7 +245,7 @@ export class LeaseMint {
   private async keep(known: Partial<VaultHandle>): Promise<void> {
     this.handle = { ...this.handle, ...known };
     if (await this.record(this.handle)) return;
-    throw new VaultFailure('too-late', 'the task was ended meanwhile');
+    throw new VaultFailure('too-late', 'the task ended during the mint; ask for a new task');
   }
 
   /** Commits facts about a failed mint, if it can; without them revocation is slower and as certain. */

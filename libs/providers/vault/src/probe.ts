@@ -32,12 +32,12 @@ function rightsOf({ tokenRole, engines }: VaultConfig): readonly Right[] {
     {
       path: 'sys/policies/acl/mayfly-probe',
       needs: ['create', 'update'],
-      optional: 'somebody else has to write the policies of leases',
+      optional: 'another process has to write the policies of leases',
     },
     ...lists.map((path) => ({
       path,
       needs: ['list', 'sudo'] as const,
-      optional: 'a mint whose answer was lost cannot be proven gone',
+      optional: 'Mayfly cannot prove that a mint without an answer left nothing',
     })),
   ];
 }
@@ -87,14 +87,14 @@ async function healthOf(server: Server, clock: Clock): Promise<{ readonly detail
   if (initialized !== true) throw new VaultFailure('bad-answer');
   const middle = answer.date === undefined ? {} : { offset: (answer.date.getTime() - clock.now().getTime()) / 1000 };
   const words = /^[\w.+-]{1,64}$/.test(String(version)) ? `version ${String(version)}` : 'version unknown';
-  return { detail: standby === true ? `${words}, a standby that passes requests on` : words, ...middle };
+  return { detail: standby === true ? `${words}, a standby that forwards requests` : words, ...middle };
 }
 
 async function roleFault(server: Server, tokenRole: string): Promise<{ readonly detail?: string }> {
   const answer = await server.login.ask('read', `auth/token/roles/${tokenRole}`);
   if (answer.status === 403)
-    throw new VaultFailure('permission-denied', 'the role cannot be read, so it was not looked at');
-  if (answer.status === 404) throw new VaultFailure('not-found', 'there is no such token role');
+    throw new VaultFailure('permission-denied', 'Mayfly cannot read the token role, so it did not check it');
+  if (answer.status === 404) throw new VaultFailure('not-found', 'vault does not have the token role; create it');
   const role = succeeded(answer).data ?? {};
   const faults = ROLE_FAULTS.flatMap(([isWrong, fault]) => (isWrong(role) ? [fault] : []));
   if (faults.length > 0) throw new VaultFailure('refused', faults.join('; '));
@@ -146,11 +146,15 @@ async function engineCheck(server: Server, mount: string): Promise<ProbeCheck> {
   const answer = await server.login.ask('read', `sys/internal/ui/mounts/${mount}`).catch(failureFrom);
   if (answer instanceof VaultFailure) return { name, outcome: 'failed', detail: answer.detail };
   if (answer.status === 403)
-    return { name, outcome: 'missing', detail: "there is no such engine, or the broker's policy names no path in it" };
+    return {
+      name,
+      outcome: 'missing',
+      detail: "vault does not have the engine, or the broker's policy names no path in it",
+    };
   if (answer.status !== 200) return { name, outcome: 'failed', detail: failureOf(answer).detail };
   const type = textOf(answer, 'type');
   if (isStatic(type))
-    return { name, outcome: 'failed', detail: `\`${type}\` keeps static secrets, which nobody can end` };
+    return { name, outcome: 'failed', detail: `\`${type}\` keeps static secrets, which cannot be revoked` };
   return { name, outcome: 'ok', detail: `\`${type}\`` };
 }
 

@@ -18,13 +18,13 @@ describe('words of a server', () => {
     ['token hvs.CAESIJ9fakefakefake and s.r2eHBC0EjHQ5ekEdUwS1YMAs', ['token', 'and'], ['hvs.', 's.r2']],
     ['postgresql://admin:pass@db.internal:5432/crm is wrong', ['is wrong'], ['admin', 'pass', 'internal']],
     ['password authentication failed for user postgres', ['failed'], ['user postgres']],
-  ])('keep what failed and lose who and where: %s', (text, kept, lost) => {
+  ])('words of a server keep what failed and lose who and where: %s', (text, kept, lost) => {
     const told = redact(text);
     for (const words of kept) expect(told).toContain(words);
     for (const words of lost) expect(told).not.toContain(words);
   });
 
-  it('are short', () => {
+  it('words of a server are short', () => {
     expect(redact('word '.repeat(5000)).length).toBeLessThan(220);
   });
 });

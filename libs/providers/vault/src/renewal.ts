@@ -18,9 +18,12 @@ export async function renewLease(
 ): Promise<Omit<Minted<VaultHandle>, 'secret'>> {
   const { accessor, leaseId } = handle;
   if (accessor === undefined || leaseId === undefined)
-    throw new VaultFailure('refused', 'what was signed, or never minted, cannot be renewed');
+    throw new VaultFailure('refused', 'a signed credential cannot be renewed; ask for a new task');
   if (order.expiresAt > new Date(handle.furthest))
-    throw new VaultFailure('clamped-lifetime', 'the token has an explicit end, set when it was made');
+    throw new VaultFailure(
+      'clamped-lifetime',
+      'the token has an explicit maximum TTL and cannot be renewed; ask for a new task',
+    );
   const now = clock.now();
   refuseLate(order, now);
   const seconds = secondsUntil(order.expiresAt, now);

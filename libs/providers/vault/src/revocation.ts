@@ -76,7 +76,7 @@ async function endKnownLease(call: Call, leaseId: string): Promise<RevocationOut
   // end the sessions only now, when the user can no longer log in
   if (user.status === 'rejected') throw user.reason;
   if (user.value !== undefined) await parts.sessions.endSessions(user.value.config, user.value, signal);
-  return isTokenGone ? { kind: 'revoked' } : soon('the lease is gone, its token is not yet');
+  return isTokenGone ? { kind: 'revoked' } : soon('the lease is revoked; its token is not yet');
 }
 
 /**
@@ -95,12 +95,12 @@ async function userOf({ order, parts, signal }: Call) {
 }
 
 function unreadable(connection: string): string {
-  return `lease and token are gone, and open sessions may live on: the connection \`${connection}\`, by which they are ended, cannot be read; look at its secret and its configuration`;
+  return `lease and token are revoked, but open sessions may live on: Mayfly cannot read the connection \`${connection}\`, which ends them; check its secret and its configuration`;
 }
 
 /** Ends the token of a mint without a lease. A signed credential lives to its expiry, whatever happens to the token. */
 async function endTokenOnly({ server, accessor }: Call, isSigned: boolean): Promise<RevocationOutcome> {
-  if (!(await endToken(server.login, accessor))) return soon('the token is not gone yet');
+  if (!(await endToken(server.login, accessor))) return soon('the token is not revoked yet');
   return { kind: isSigned ? 'impossible' : 'already_gone' };
 }
 
@@ -113,20 +113,19 @@ async function endUnknownLease({ server, order, accessor, parts }: Call): Promis
   const quietFrom = new Date(handle.quietFrom);
   const seconds = Math.ceil((quietFrom.getTime() - parts.clock.now().getTime()) / 1000);
   if (seconds > 0) return soon(OUTSTANDING, Math.min(seconds, 5));
-  if (!(await endToken(server.login, accessor))) return soon('the token is not gone yet');
+  if (!(await endToken(server.login, accessor))) return soon('the token is not revoked yet');
   const look = await lookForPending(server.login, path, {
     from: addSeconds(new Date(issuedAt), -CLOCK_SLACK_SECONDS),
     to: addSeconds(quietFrom, CLOCK_SLACK_SECONDS),
   });
   if (look === 'none') return { kind: 'revoked' };
-  if (look === 'some') return soon('the token is gone; leases that it may have made are still being revoked');
+  if (look === 'some') return soon('the token is revoked; vault is still revoking the leases that it may have made');
   if (typeof look === 'object') return stuck(look.irrevocable);
-  const detail = `the token is gone and vault has queued what it made, which cannot be looked at: ${UNSEEN[look]}`;
+  const detail = `the token is revoked and vault has queued the leases that it made; Mayfly cannot read them: ${UNSEEN[look]}`;
   return { kind: 'unknown', detail, retryAfterSeconds: STUCK_RETRY_SECONDS };
 }
 
-const OUTSTANDING =
-  'the answer to the mint is outstanding; its token is revoked when no call of it can be under way any more';
+const OUTSTANDING = 'the mint has not answered yet; Mayfly revokes its token when no call with it can be in progress';
 
 const UNSEEN = {
   'no-right': "the broker's policy lacks `list` and `sudo` on `sys/leases/lookup/<path>/`",
@@ -138,6 +137,6 @@ function soon(detail: string, retryAfterSeconds = QUEUE_RETRY_SECONDS): Revocati
 }
 
 function stuck(words: string): RevocationOutcome {
-  const detail = `vault holds the lease to be irrevocable (vault says: ${words}); revoke it there once its cause is gone`;
+  const detail = `vault marked the lease as irrevocable (vault says: ${words}); remove the cause, then revoke it there`;
   return { kind: 'unknown', detail, retryAfterSeconds: STUCK_RETRY_SECONDS };
 }

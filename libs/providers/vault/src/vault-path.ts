@@ -13,12 +13,12 @@ const SIGNING = /\/(issue|sign)\/[^/]+$/;
 export function pathFault(path: string): string | undefined {
   const segments = path.split('/');
   if (path.length > 512) return 'use at most 512 characters';
-  if (segments.length < 2) return 'name a mount and what is read there, such as `database/creds/readonly`';
+  if (segments.length < 2) return 'name a mount and a path in it, such as `database/creds/readonly`';
   if (segments.some((segment) => !SEGMENT.test(segment) || /^\.+$/.test(segment)))
     return 'use segments of letters, digits, `_`, `.` and `-`, with single slashes between them and none at the ends';
   // a namespace may precede the mount, so a reserved mount may be any segment but the last
   const reserved = segments.slice(0, -1).find((segment) => RESERVED_MOUNTS.has(segment.toLowerCase()));
-  return reserved === undefined ? undefined : `name a secrets engine; \`${reserved}/\` belongs to the server itself`;
+  return reserved === undefined ? undefined : `name a secrets engine; \`${reserved}/\` belongs to the server`;
 }
 
 /** Returns true when the engine at this path signs something and keeps no lease for it. */

@@ -53,9 +53,9 @@ const MIN_TTL_SECONDS = 5;
 const MAX_TTL_SECONDS = 43_200;
 
 const SESSIONS_STAY =
-  'nobody can log in with it any more, but a session that is open already lives on unless the engine ends it; ' +
+  'after revocation no login is possible with it, but an open session lives on unless the engine ends it; ' +
   'name the `postgres` connection of that database in `endSessions`, or declare `endsSessions` of the engine';
-const SIGNED_STAYS = 'what the engine signs it keeps no lease for, so it is valid to its expiry';
+const SIGNED_STAYS = 'the engine keeps no lease for a signed credential, so it is valid until its expiry';
 
 const CLOSE_MS = 10_000;
 
@@ -119,7 +119,10 @@ export class VaultProvider
     record: RecordHandle<VaultHandle>,
   ): Promise<Minted<VaultHandle>> {
     this.refuseLifetime(order);
-    if (signal.aborted) throw new Problem('provider_unavailable', 'the time for it is over', { reason: 'timeout' });
+    if (signal.aborted)
+      throw new Problem('provider_unavailable', 'the mint deadline passed before Vault was called; try again', {
+        reason: 'timeout',
+      });
     this.begin(order.leaseId);
     const { clock, sessions } = this.parts;
     const mint = new LeaseMint(this.servers.at(order.config), order, planned, record, {
@@ -179,7 +182,7 @@ export class VaultProvider
   inspect(config: VaultConfig, { path }: VaultScope): readonly ScopeObjection[] {
     if (config.engines === undefined || engineOf(path, config.engines) !== undefined) return [];
     const mounts = config.engines.map(({ mount }) => `\`${mount}\``).join(', ');
-    return [{ severity: 'error', detail: `\`${path}\` lies in no engine of the connection, which has ${mounts}` }];
+    return [{ severity: 'error', detail: `\`${path}\` is in no engine of the connection; use one of ${mounts}` }];
   }
 
   connectionsOf({ endSessions }: VaultScope): readonly string[] {
@@ -190,7 +193,7 @@ export class VaultProvider
     try {
       return await unlessAborted(signal, examineScope(this.servers.at(config), scope), late);
     } catch (error) {
-      return [`\`${scope.path}\` could not be looked at: ${failureFrom(error).detail}`];
+      return [`\`${scope.path}\` could not be examined: ${failureFrom(error).detail}`];
     }
   }
 
@@ -224,7 +227,10 @@ export class VaultProvider
   /** Refuses a second mint of one lease: Vault would not, since no name there is unique to a lease. */
   private begin(leaseId: LeaseId): void {
     if (this.begun.has(leaseId))
-      throw new Problem('provider_unavailable', 'this credential was asked for before; what came of it is not known');
+      throw new Problem(
+        'provider_unavailable',
+        'an earlier mint of this credential has an unknown outcome; ask for a new task',
+      );
     this.begun.add(leaseId);
     const [oldest] = this.begun;
     if (this.begun.size > MAX_REMEMBERED && oldest !== undefined) this.begun.delete(oldest);

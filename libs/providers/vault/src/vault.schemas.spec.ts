@@ -7,7 +7,7 @@ const address = 'https://vault.internal:8200';
 const auth = { method: 'jwt', role: 'mayfly' };
 
 describe('a connection to vault', () => {
-  it('has defaults that need nothing but address and login', () => {
+  it('a connection to vault has defaults that need nothing but address and login', () => {
     expect(inProduction.parse({ address, auth })).toEqual({
       address,
       auth: { method: 'jwt', role: 'mayfly', mount: 'jwt' },
@@ -27,14 +27,14 @@ describe('a connection to vault', () => {
     ['a token role with a path in it', { address, auth, tokenRole: 'a/b' }],
     ['certificates that are none', { address, auth, tls: { ca: 'yes' } }],
     ['unknown members', { address, auth, skipVerify: true }],
-  ])('refuses %s', (_, config) => {
+  ])('a connection to vault refuses %s', (_, config) => {
     expect(inProduction.safeParse(config).success).toBe(false);
   });
 });
 
 describe('a scope of vault', () => {
   it.each(['database/creds/reader', 'teams/db/creds/read.only', 'kubernetes/creds/x-1', 'rabbitmq/creds/a_b'])(
-    'takes %s',
+    'a scope of vault takes %s',
     (path) => {
       expect(VaultScopeSchema.safeParse({ path, method: 'read' }).success).toBe(true);
     },
@@ -65,7 +65,7 @@ describe('a scope of vault', () => {
     'database/creds/é',
     'database/creds/a b',
     `database/creds/${'x'.repeat(600)}`,
-  ])('refuses %j', (path) => {
+  ])('a scope of vault refuses %j', (path) => {
     expect(VaultScopeSchema.safeParse({ path, method: 'read' }).success).toBe(false);
   });
 
@@ -83,13 +83,13 @@ describe('a scope of vault', () => {
     ['sessions of what is signed', { path: 'ssh/sign/x', method: 'write', body: {}, endSessions: 'crm' }],
     ['a method of its own', { path: 'database/creds/x', method: 'delete' }],
     ['a namespace', { path: 'database/creds/x', method: 'read', namespace: 'admin' }],
-  ])('refuses %s', (_, scope) => {
+  ])('a scope of vault refuses %s', (_, scope) => {
     expect(VaultScopeSchema.safeParse(scope).success).toBe(false);
   });
 });
 
 describe('the policy of a lease', () => {
-  it('allows one path in one way, and is named after what it says', () => {
+  it('the policy of a lease allows one path in one way, and is named after what it says', () => {
     const read = { path: 'database/creds/reader', method: 'read' } as const;
     expect(policyText(read)).toBe('{"path":{"database/creds/reader":{"capabilities":["read"]}}}');
     expect(policyText({ ...read, method: 'write' })).toContain('["create","update"]');

@@ -112,22 +112,22 @@ export const VaultScopeSchema = z
   })
   .refine(({ method, body }) => method === 'write' || body === undefined, {
     path: ['body'],
-    message: 'a read sends no body; use the method `write`',
+    message: 'the method `read` sends no body; use `write`',
   })
   .refine(({ path, method }) => !isSigningPath(path) || method === 'write', {
     path: ['method'],
-    message: 'what is signed is asked for with the method `write`',
+    message: 'a signing path needs the method `write`; use it',
   })
   .refine(
     ({ path, body }) => !isSigningPath(path) || LIFETIME_MEMBERS.every((member) => !Object.hasOwn(body ?? {}, member)),
     {
       path: ['body'],
-      message: `leave ${LIFETIME_MEMBERS.join(', ')} out; the lease's lifetime decides`,
+      message: `leave ${LIFETIME_MEMBERS.join(', ')} out; the lease sets the lifetime`,
     },
   )
   .refine(({ path, endSessions }) => !isSigningPath(path) || endSessions === undefined, {
     path: ['endSessions'],
-    message: 'what is signed has no sessions at a database',
+    message: 'a signed credential has no database sessions; leave `endSessions` out',
   });
 export type VaultScope = z.infer<typeof VaultScopeSchema>;
 

@@ -26,7 +26,7 @@ export function closingResultsSuite(make: () => TaskStores | Promise<TaskStores>
     const retry = (claim: LeaseClaim, seconds?: number) => retryOf(stores, claim, seconds);
 
     describe('record', () => {
-      it('keeps what a target acknowledged, gives it to the next claim, and loses it to no later failure', async () => {
+      it('a closing store keeps what a target acknowledged, gives it to the next claim, and loses it to no later failure', async () => {
         const intent = await active();
         const [claim] = await end(intent);
         expect(claim?.effectiveAt).toBeUndefined();
@@ -40,7 +40,7 @@ export function closingResultsSuite(make: () => TaskStores | Promise<TaskStores>
         expect(await leasesOf(intent)).toMatchObject([{ state: 'revoking', revokeEffectiveAt: effectiveAt }]);
       });
 
-      it('ends the lease on proof, and with the last lease the task, once', async () => {
+      it('a closing store ends the lease on proof, and with the last lease the task, once', async () => {
         const intent = await active({ connections: ['crm', 'files'] });
         const claims = await end(intent);
         await stores.closing.record([proof(claims[0]!)]);
@@ -66,14 +66,14 @@ export function closingResultsSuite(make: () => TaskStores | Promise<TaskStores>
         ['agent_suspended', 'revoked'],
         ['agent_retired', 'revoked'],
         ['issuance_failed', 'failed'],
-      ] as const)('ends a task whose cause is %s as %s', async (cause, state) => {
+      ] as const)('a closing store ends a task whose cause is %s as %s', async (cause, state) => {
         const intent = await active();
         const [claim] = await end(intent, cause);
         await stores.closing.record([proof(claim!, cause === 'expired' ? 'expired' : 'revoked')]);
         expect(await stores.scene.task(intent.task.id)).toMatchObject({ state, endCause: cause });
       });
 
-      it('ends several leases of several tasks with one call', async () => {
+      it('a closing store ends several leases of several tasks with one call', async () => {
         const intents = [await active({ connections: ['crm', 'files'] }), await active()];
         const claims = [...(await end(intents[0]!)), ...(await end(intents[1]!))];
         await stores.closing.record(claims.map((claim) => proof(claim)));
@@ -83,7 +83,7 @@ export function closingResultsSuite(make: () => TaskStores | Promise<TaskStores>
         expect(await stores.scene.runningTasks(intents[0]!.quota.scope)).toBe(0);
       });
 
-      it('keeps a lease revoking without proof, wakes the worker and offers it again', async () => {
+      it('a closing store keeps a lease revoking without proof, wakes the worker and offers it again', async () => {
         const intent = await active();
         const [claim] = await end(intent);
         const result = retry(claim!);
@@ -105,19 +105,22 @@ export function closingResultsSuite(make: () => TaskStores | Promise<TaskStores>
         expect(await leasesOf(intent)).toMatchObject([{ state: 'revoked', lastError: undefined }]);
       });
 
-      it.each(['proof', 'retry'] as const)('ignores %s from a worker whose lease another one claimed', async (kind) => {
-        const intent = await active();
-        const [stale] = await end(intent);
-        await stores.scene.advance(CLAIM_SECONDS + 1);
-        const [fresh] = await stores.closing.claimDue({ limit: 10 });
-        const before = await leasesOf(intent);
-        await stores.closing.record([kind === 'proof' ? proof(stale!) : retry(stale!)]);
-        expect(await leasesOf(intent)).toEqual(before);
-        await stores.closing.record([proof(fresh!)]);
-        expect(await leasesOf(intent)).toMatchObject([{ state: 'revoked' }]);
-      });
+      it.each(['proof', 'retry'] as const)(
+        'a closing store ignores %s from a worker whose lease another one claimed',
+        async (kind) => {
+          const intent = await active();
+          const [stale] = await end(intent);
+          await stores.scene.advance(CLAIM_SECONDS + 1);
+          const [fresh] = await stores.closing.claimDue({ limit: 10 });
+          const before = await leasesOf(intent);
+          await stores.closing.record([kind === 'proof' ? proof(stale!) : retry(stale!)]);
+          expect(await leasesOf(intent)).toEqual(before);
+          await stores.closing.record([proof(fresh!)]);
+          expect(await leasesOf(intent)).toMatchObject([{ state: 'revoked' }]);
+        },
+      );
 
-      it('counts a result once, however often it is told', async () => {
+      it('a closing store counts a repeated result once', async () => {
         const intent = await active({ connections: ['crm', 'files'] });
         const [claim] = await end(intent);
         await Promise.all([1, 2, 3].map(() => stores.closing.record([proof(claim!)])));
@@ -127,7 +130,7 @@ export function closingResultsSuite(make: () => TaskStores | Promise<TaskStores>
         expect(types.filter((type) => type === 'lease.revoked')).toHaveLength(1);
       });
 
-      it('gives the quota back once when the last two leases end at the same time', async () => {
+      it('a closing store gives the quota back once when the last two leases end at the same time', async () => {
         const intent = await active({ connections: ['crm', 'files'] });
         await active();
         const claims = await end(intent);
@@ -136,12 +139,12 @@ export function closingResultsSuite(make: () => TaskStores | Promise<TaskStores>
         expect((await auditOf(intent)).filter((type) => type === 'task.ended')).toHaveLength(1);
       });
 
-      it('does nothing without results', async () => {
+      it('a closing store does nothing without results', async () => {
         await expect(stores.closing.record([])).resolves.toBeUndefined();
       });
     });
 
-    it('keeps a due time on every lease that is not terminal', async () => {
+    it('a closing store keeps a due time on every lease that is not terminal', async () => {
       const seen: LeaseView[] = [];
       const look = async (intent: TaskIntent) => seen.push(...(await leasesOf(intent)));
       const intent = await openedTask(stores);

@@ -29,7 +29,7 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
     const retry = (claim: LeaseClaim, seconds?: number) => retryOf(stores, claim, seconds);
 
     describe('requestEnd', () => {
-      it('marks and claims every active lease, with what revocation needs', async () => {
+      it('a request to end a task marks and claims every active lease, with what revocation needs', async () => {
         const intent = await active({ connections: ['crm', 'files'] });
         const claims = await end(intent);
         expect(idsOf(claims)).toEqual(idsOf(intent.leases));
@@ -50,7 +50,7 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         expect((await auditOf(intent)).slice(3)).toEqual(['task.ending', 'lease.revoking', 'lease.revoking']);
       });
 
-      it('keeps the first cause and reason, and claims no lease that is being closed', async () => {
+      it('a request to end a task keeps the first cause and reason, and claims no lease that is being closed', async () => {
         const intent = await active();
         await end(intent, 'completed', { reason: 'all done' });
         expect(await end(intent, 'revoked', { reason: 'too late' })).toEqual([]);
@@ -59,7 +59,7 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         expect((await auditOf(intent)).slice(2)).toEqual(['task.ending', 'lease.revoking']);
       });
 
-      it('lets one of many concurrent causes win, and gives each lease to one of them', async () => {
+      it('a request to end a task lets one of many concurrent causes win, and gives each lease to one of them', async () => {
         const intent = await active({ connections: ['crm', 'files', 'mail'] });
         const causes = ['completed', 'failed', 'revoked', 'expired'] as const;
         const claims = await Promise.all(causes.map((cause) => end(intent, cause)));
@@ -69,7 +69,7 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         expect((await auditOf(intent)).filter((type) => type === 'task.ending')).toHaveLength(1);
       });
 
-      it('leaves a lease that may still be coming into being until its due time', async () => {
+      it('a request to end a task leaves a lease that may still be coming into being until its due time', async () => {
         const intent = await minting();
         const dueAt = addSeconds(intent.task.createdAt, 12);
         expect(await end(intent, 'revoked')).toEqual([]);
@@ -79,20 +79,20 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         expect(await stores.closing.claimDue({ limit: 10 })).toMatchObject([{ cause: 'revoked', attempts: 1 }]);
       });
 
-      it('claims a lease whose mint is known to be over, also when the end was asked for before', async () => {
+      it('a request to end a task claims a lease whose mint is known to be over, also when the end was asked for before', async () => {
         const intent = await minting();
         await end(intent, 'revoked');
         const minted = idsOf(intent.leases) as LeaseClaim['id'][];
         expect(await end(intent, 'issuance_failed', { minted })).toMatchObject([{ cause: 'revoked' }]);
       });
 
-      it('claims a minting lease whose mint can no longer happen', async () => {
+      it('a request to end a task claims a minting lease whose mint can no longer happen', async () => {
         const intent = await minting();
         await stores.scene.advance(11.5);
         expect(await end(intent)).toHaveLength(1);
       });
 
-      it('ends leases that were proven never minted as failed, and leaves the others to be closed', async () => {
+      it('a request to end a task ends leases that were proven never minted as failed, and leaves the others to be closed', async () => {
         const intent = await minting({ connections: ['crm', 'files', 'mail'] });
         const [never, minted, unknown] = intent.leases.map(({ id }) => id);
         const claims = await end(intent, 'issuance_failed', { neverMinted: [never!], minted: [minted!] });
@@ -105,7 +105,7 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         expect(await stores.scene.task(intent.task.id)).toMatchObject({ state: 'active', liveLeases: 2 });
       });
 
-      it('ends the task at once when nothing of it was ever minted', async () => {
+      it('a request to end a task ends the task at once when nothing of it was ever minted', async () => {
         const intent = await minting();
         expect(await end(intent, 'issuance_failed', { neverMinted: intent.leases.map(({ id }) => id) })).toEqual([]);
         expect(await stores.scene.task(intent.task.id)).toMatchObject({ state: 'failed', liveLeases: 0 });
@@ -113,13 +113,13 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         expect((await auditOf(intent)).slice(1)).toEqual(['task.ending', 'lease.failed', 'task.ended']);
       });
 
-      it('does not take "never minted" for a lease that is active or on its way out', async () => {
+      it('a request to end a task does not take "never minted" for a lease that is active or on its way out', async () => {
         const running = await active();
         await end(running, 'issuance_failed', { neverMinted: running.leases.map(({ id }) => id) });
         expect(await leasesOf(running)).toMatchObject([{ state: 'revoking' }]);
       });
 
-      it('leaves a lease in its pause when the end is asked for again', async () => {
+      it('a request to end a task leaves a lease in its pause when the end is asked for again', async () => {
         const intent = await active();
         await stores.scene.advance(20);
         const [claim] = await end(intent);
@@ -130,7 +130,7 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         expect(await end(intent)).toMatchObject([{ attempts: 2 }]);
       });
 
-      it('changes nothing of a task that has ended, or that never was', async () => {
+      it('a request to end a task changes nothing of a task that has ended, or that never was', async () => {
         const intent = await active();
         await stores.closing.record((await end(intent)).map((claim) => proof(claim)));
         expect(await end(intent, 'revoked')).toEqual([]);
@@ -141,7 +141,7 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
     });
 
     describe('claimDue', () => {
-      it('claims nothing before its time', async () => {
+      it('a claim of due leases claims nothing before its time', async () => {
         await active();
         await stores.scene.advance(599);
         expect(await stores.closing.claimDue({ limit: 10 })).toEqual([]);
@@ -150,7 +150,7 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
       it.each([
         ['expired', 'at the deadline of the task', 600, {}],
         ['heartbeat_lost', 'when no sign of life came', 30, { heartbeatTimeoutSeconds: 30 }],
-      ] as const)('ends the task as %s %s', async (cause, _, seconds, options) => {
+      ] as const)('a claim of due leases ends the task as %s %s', async (cause, _, seconds, options) => {
         const intent = await active({ ...options, connections: ['crm', 'files'] });
         await stores.scene.advance(seconds);
         const claims = await stores.closing.claimDue({ limit: 10 });
@@ -160,14 +160,14 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         expect((await auditOf(intent)).slice(3)).toEqual(['task.ending', 'lease.revoking', 'lease.revoking']);
       });
 
-      it('takes back a mint that was never heard of again', async () => {
+      it('a claim of due leases revokes a mint without a result', async () => {
         const intent = await minting();
         await stores.scene.advance(12);
         expect(await stores.closing.claimDue({ limit: 10 })).toMatchObject([{ cause: 'issuance_failed' }]);
         expect(await leasesOf(intent)).toMatchObject([{ state: 'revoking' }]);
       });
 
-      it('does not give out what is claimed until the claim lapses', async () => {
+      it('a claim of due leases gives out no claimed lease until the claim lapses', async () => {
         await active();
         await stores.scene.advance(600);
         const [first] = await stores.closing.claimDue({ limit: 10 });
@@ -178,7 +178,7 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         expect(second?.version).toBeGreaterThan(first!.version);
       });
 
-      it('gives each due lease to one of many workers', async () => {
+      it('a claim of due leases gives each due lease to one of many workers', async () => {
         const intents = [await active({ connections: ['crm', 'files'] }), await active(), await active()];
         await stores.scene.advance(600);
         const claims: LeaseClaim[] = [];
@@ -189,7 +189,7 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         expect(idsOf(claims)).toEqual(idsOf(intents.flatMap(({ leases }) => leases)));
       });
 
-      it('leaves busy connections for later', async () => {
+      it('a claim of due leases leaves busy connections for later', async () => {
         const intent = await active({ connections: ['crm', 'files'] });
         await stores.scene.advance(600);
         const claims = await stores.closing.claimDue({ limit: 10, busyConnections: ['crm'] });
@@ -198,7 +198,7 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         expect(await stores.closing.claimDue({ limit: 10 })).toMatchObject([{ connection: 'crm', cause: 'expired' }]);
       });
 
-      it('leaves busy lanes for later', async () => {
+      it('a claim of due leases leaves busy lanes for later', async () => {
         await active({ connections: ['crm', 'files'] });
         await stores.scene.advance(600);
         const busy = (agent: string) => ({ limit: 10, busyLanes: [{ connection: 'crm', agent }] });
@@ -207,14 +207,14 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         expect(await stores.closing.claimDue(busy('another-agent'))).toMatchObject([{ connection: 'crm' }]);
       });
 
-      it('takes no more leases of one agent at one connection than it may', async () => {
+      it('a claim of due leases takes no more leases of one agent at one connection than it may', async () => {
         await active({ connections: ['crm', 'crm', 'files'] });
         await stores.scene.advance(600);
         const claims = await stores.closing.claimDue({ limit: 10, limitPerLane: 1 });
         expect(claims.map(({ connection }) => connection).sort()).toEqual(['crm', 'files']);
       });
 
-      it('claims one lease only when asked for it', async () => {
+      it('a claim of due leases claims one lease only when asked for it', async () => {
         const intent = await active({ connections: ['crm', 'files'] });
         const { id: leaseId } = intent.leases[1]!;
         expect(await stores.closing.claimDue({ limit: 1, leaseId })).toEqual([]);
@@ -222,7 +222,7 @@ export function closingStoreSuite(make: () => TaskStores | Promise<TaskStores>):
         expect(idsOf(await stores.closing.claimDue({ limit: 1, leaseId }))).toEqual([leaseId]);
       });
 
-      it('claims no more than the limit, the longest overdue first', async () => {
+      it('a claim of due leases claims no more than the limit, the longest overdue first', async () => {
         const late = await active({ lifetimeSeconds: 300 });
         await active({ lifetimeSeconds: 600 });
         await stores.scene.advance(600);

@@ -33,7 +33,7 @@ export function declarationStoreSuite(
   make: () => Promise<{ readonly store: DeclarationStore; readonly countEntries: () => Promise<number> }>,
 ): void {
   describe('a store of declared state', () => {
-    it('keeps nothing of a change that fails, neither rows nor entries', async () => {
+    it('a store of declared state keeps nothing of a change that fails, neither rows nor entries', async () => {
       const { store, countEntries } = await make();
       const change = store.underLock(async (state) => {
         await state.saveDraft('read', draftOf('one'), entryOf('read'));
@@ -47,7 +47,7 @@ export function declarationStoreSuite(
       expect(await countEntries()).toBe(0);
     });
 
-    it('lets changes see each other whole', async () => {
+    it('a store of declared state lets changes see each other whole', async () => {
       const { store, countEntries } = await make();
       const change = () =>
         store.underLock(async (state) => {
@@ -60,7 +60,7 @@ export function declarationStoreSuite(
       expect(await countEntries()).toBe(3);
     });
 
-    it('counts the revisions of a template, and keeps its draft apart from its versions', async () => {
+    it('a store of declared state counts the revisions of a template, and keeps its draft apart from its versions', async () => {
       const { store } = await make();
       const find = () => store.templates.find('read');
       await store.underLock((state) => state.saveDraft('read', draftOf('one'), entryOf('read')));
@@ -76,7 +76,7 @@ export function declarationStoreSuite(
       expect(await store.templates.version('read', 2)).toBeUndefined();
     });
 
-    it('counts the revisions of a record, and leaves an agent its id and its state', async () => {
+    it('a store of declared state counts the revisions of a record, and leaves an agent its id and its state', async () => {
       const { store } = await make();
       const agent = (owner: string, state: 'registered' | 'active'): RecordWrite => ({
         ...{ kind: 'Agent', name: 'one', labels: {}, updatedBy: owner, spec: { owner } },
@@ -93,7 +93,7 @@ export function declarationStoreSuite(
       expect(await store.records.find('Connection', 'crm')).toMatchObject({ connection: { state: 'enabled' } });
     });
 
-    it('reads as declared what is in force, and names what is retired', async () => {
+    it('a store of declared state reads documents in force, and lists retired names', async () => {
       const { store } = await make();
       const declared = async () => {
         const { declarations, retiredTemplates } = await store.records.state();
@@ -112,7 +112,7 @@ export function declarationStoreSuite(
       expect(await declared()).toEqual(['read']);
     });
 
-    it('pages templates by name, and versions from the newest', async () => {
+    it('a store of declared state pages templates by name, and versions from the newest', async () => {
       const { store } = await make();
       await store.underLock(async (state) => {
         for (const name of ['b', 'c', 'a']) await state.saveDraft(name, draftOf('one'), entryOf(name));

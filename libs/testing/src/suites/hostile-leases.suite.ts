@@ -67,22 +67,25 @@ export function hostileLeaseSuite<Config, Scope, Handle>(
       expect([...details]).toEqual(['revoked']);
     };
 
-    it.each(misdeeds)('an agent that $name keeps neither another lease alive nor its own', async ({ commit }) => {
-      const [culprit, victim] = [await mint(), await mint()];
-      const [ownUse, use] = [await subject.open(culprit.secret), await subject.open(victim.secret)];
-      expect([await ownUse.works(), await use.works()]).toEqual([true, true]);
-      const stop = await commit(culprit, victim);
-      try {
-        await end(victim);
-        expect([await use.works(), await subject.isAlive(victim.secret)]).toEqual([false, false]);
-        await end(culprit);
-        expect([await ownUse.works(), await subject.isAlive(culprit.secret)]).toEqual([false, false]);
-        const next = await mint();
-        expect(await subject.isAlive(next.secret)).toBe(true);
-        await end(next);
-      } finally {
-        await stop();
-      }
-    });
+    it.each(misdeeds)(
+      'the provider ends the lease of an agent that $name, and every other lease',
+      async ({ commit }) => {
+        const [culprit, victim] = [await mint(), await mint()];
+        const [ownUse, use] = [await subject.open(culprit.secret), await subject.open(victim.secret)];
+        expect([await ownUse.works(), await use.works()]).toEqual([true, true]);
+        const stop = await commit(culprit, victim);
+        try {
+          await end(victim);
+          expect([await use.works(), await subject.isAlive(victim.secret)]).toEqual([false, false]);
+          await end(culprit);
+          expect([await ownUse.works(), await subject.isAlive(culprit.secret)]).toEqual([false, false]);
+          const next = await mint();
+          expect(await subject.isAlive(next.secret)).toBe(true);
+          await end(next);
+        } finally {
+          await stop();
+        }
+      },
+    );
   });
 }

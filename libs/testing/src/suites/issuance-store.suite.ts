@@ -29,7 +29,7 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
     };
 
     describe('open', () => {
-      it('writes the task, its leases, its audit entry and its quota', async () => {
+      it('an issuance store writes the task, its leases, its audit entry and its quota', async () => {
         const intent = await opened({ connections: ['crm', 'files'] });
         const due = addSeconds(intent.task.createdAt, 12);
         expect(await stores.scene.task(intent.task.id)).toMatchObject({ state: 'active', liveLeases: 2 });
@@ -41,7 +41,7 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         expect(await stores.scene.runningTasks(intent.quota.scope)).toBe(1);
       });
 
-      it('writes leases without remote effect as active', async () => {
+      it('an issuance store writes leases without remote effect as active', async () => {
         const intent = await opened({ leaseState: 'active' });
         expect(await stores.scene.leases(intent.task.id)).toMatchObject([
           { state: 'active', dueAt: intent.task.expiresAt },
@@ -53,7 +53,7 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         ['nobody declared the agent', 'agent', { agentId: newId('agt') }],
         ['another template version is in force', 'template', { template: { name: 'read-cases', version: 2 } }],
         ['nobody declared the template', 'template', { template: { name: 'write-cases', version: 1 } }],
-      ] as const)('writes nothing when %s', async (name, verdict, options) => {
+      ] as const)('an issuance store writes nothing when %s', async (name, verdict, options) => {
         const declared = await intend();
         if (name.endsWith('suspended')) await stores.scene.setAgent(declared.task.agent.id, 'suspended');
         const intent = taskIntent(stores.scene.clock, options);
@@ -61,14 +61,14 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         await expectNothing(intent);
       });
 
-      it('writes nothing when the template is retired', async () => {
+      it('an issuance store writes nothing when the template is retired', async () => {
         const intent = await intend();
         await stores.scene.setTemplate(intent.task.template.name, undefined);
         expect(await stores.issuance.open(intent)).toBe('template');
         await expectNothing(intent);
       });
 
-      it('writes nothing when a connection of the task is disabled', async () => {
+      it('an issuance store writes nothing when a connection of the task is disabled', async () => {
         const intent = await intend({ connections: ['files', 'crm'] });
         await stores.scene.disableConnection('crm');
         expect(await stores.issuance.open(intent)).toBe('connection');
@@ -76,17 +76,20 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         await opened({ connections: ['files'] });
       });
 
-      it.each([-6, 6])('writes nothing when the clock of the replica is %i s off', async (seconds) => {
-        const intent = await intend({ createdAt: addSeconds(stores.scene.clock.now(), seconds) });
-        expect(await stores.issuance.open(intent)).toBe('clock');
-        await expectNothing(intent);
-      });
+      it.each([-6, 6])(
+        'an issuance store writes nothing when the clock of the replica is %i s off',
+        async (seconds) => {
+          const intent = await intend({ createdAt: addSeconds(stores.scene.clock.now(), seconds) });
+          expect(await stores.issuance.open(intent)).toBe('clock');
+          await expectNothing(intent);
+        },
+      );
 
-      it.each([-4, 4])('bears a clock that is %i s off', async (seconds) => {
+      it.each([-4, 4])('an issuance store bears a clock that is %i s off', async (seconds) => {
         await opened({ createdAt: addSeconds(stores.scene.clock.now(), seconds) });
       });
 
-      it('grants as many tasks at once as the scope allows, and one more when one has ended', async () => {
+      it('an issuance store grants as many tasks at once as the scope allows, and one more when one has ended', async () => {
         const options = { quota: { concurrentTasks: 2 } };
         const first = await opened(options);
         await opened(options);
@@ -97,7 +100,7 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         await opened(options);
       });
 
-      it('grants as many tasks in a minute as the scope allows, whether they have ended or not', async () => {
+      it('an issuance store grants as many tasks in a minute as the scope allows, whether they have ended or not', async () => {
         const options = { quota: { tasksPerMinute: 2 } };
         await endAtOnce(await opened(options));
         await stores.scene.advance(30);
@@ -108,7 +111,7 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         expect(await stores.issuance.open(await intend(options))).toBe('quota');
       });
 
-      it('counts each scope by itself, and all versions of a template together', async () => {
+      it('an issuance store counts each scope by itself, and all versions of a template together', async () => {
         const quota = { concurrentTasks: 1 };
         await opened({ quota });
         await opened({ quota, template: { name: 'write-cases', version: 1 } });
@@ -117,7 +120,7 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         );
       });
 
-      it('gives each of many requests its own verdict', async () => {
+      it('an issuance store gives each of many requests its own verdict', async () => {
         const quota = { concurrentTasks: 2 };
         const good = [await intend({ quota }), await intend({ quota }), await intend({ quota })];
         const others = [
@@ -136,7 +139,7 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
     });
 
     describe('activate', () => {
-      it('makes all leases of the task active, with their audit entries and wake-ups', async () => {
+      it('an activation makes all leases of the task active, with their audit entries and wake-ups', async () => {
         const intent = await opened({ connections: ['crm', 'files'], heartbeatTimeoutSeconds: 30 });
         expect(await stores.issuance.activate(activationOf(intent))).toBe(true);
         const dueAt = addSeconds(intent.task.createdAt, 30);
@@ -150,7 +153,7 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         expect(await stores.scene.wakeUps(id)).toEqual([{ leaseId: id, reason: 'due', runAt: dueAt }]);
       });
 
-      it('changes nothing of a task that was ended meanwhile', async () => {
+      it('an activation changes nothing of a task that was ended meanwhile', async () => {
         const intent = await opened();
         const { id } = intent.task;
         await stores.closing.requestEnd({ taskId: id, cause: 'revoked', actor: MAYFLY });
@@ -160,7 +163,7 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         expect(await stores.scene.wakeUps(intent.leases[0]!.id)).toEqual([]);
       });
 
-      it('changes nothing of a task whose mint was taken for lost', async () => {
+      it('an activation changes nothing of a task whose mint was taken for lost', async () => {
         const intent = await opened();
         await stores.scene.advance(13);
         await stores.closing.claimDue({ limit: 10 });
@@ -168,11 +171,11 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         expect(await stores.scene.leases(intent.task.id)).toMatchObject([{ state: 'revoking' }]);
       });
 
-      it('knows nothing of a task that was never opened', async () => {
+      it('an activation knows nothing of a task that was never opened', async () => {
         expect(await stores.issuance.activate(activationOf(await intend()))).toBe(false);
       });
 
-      it('gives each of many tasks its own answer', async () => {
+      it('an activation gives each of many tasks its own answer', async () => {
         const [ended, living] = [await opened(), await opened()];
         await stores.closing.requestEnd({ taskId: ended.task.id, cause: 'revoked', actor: MAYFLY });
         const answers = [ended, living].map((intent) => stores.issuance.activate(activationOf(intent)));
@@ -183,7 +186,7 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
     describe('recordHandle', () => {
       const sealed = Buffer.from('a completed handle');
 
-      it('replaces the handle while the lease is being minted, and says that the mint may go on', async () => {
+      it('the record of a handle replaces the handle while the lease is being minted, and says that the mint may go on', async () => {
         const intent = await opened();
         expect(await stores.issuance.recordHandle(intent.leases[0]!.id, sealed)).toBe(true);
         await stores.scene.advance(13);
@@ -191,7 +194,7 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         expect(Buffer.from(claim!.sealedHandle)).toEqual(sealed);
       });
 
-      it('keeps the handle of a task that was ended meanwhile, and says that the mint may not go on', async () => {
+      it('the record of a handle keeps the handle of a task that was ended meanwhile, and says that the mint may not go on', async () => {
         const intent = await opened();
         const { id } = intent.leases[0]!;
         await stores.closing.requestEnd({ taskId: intent.task.id, cause: 'revoked', actor: MAYFLY });
@@ -201,7 +204,7 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         expect(Buffer.from(claim!.sealedHandle)).toEqual(sealed);
       });
 
-      it('changes nothing of a lease that is active or unknown', async () => {
+      it('the record of a handle changes nothing of a lease that is active or unknown', async () => {
         const intent = await opened();
         await stores.issuance.activate(activationOf(intent));
         expect(await stores.issuance.recordHandle(intent.leases[0]!.id, sealed)).toBe(false);
@@ -212,14 +215,14 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
     describe('quotaLeft', () => {
       const limits = { tasksPerMinute: 5, concurrentTasks: 3 };
 
-      it('is everything while nothing was taken', async () => {
+      it('the quota left in an issuance store is everything while nothing was taken', async () => {
         expect(await stores.issuance.quotaLeft('template/nobody', limits)).toEqual({
           tasksThisMinute: 5,
           concurrentTasks: 3,
         });
       });
 
-      it('follows what is taken, and never falls below none', async () => {
+      it('the quota left in an issuance store follows the taken quota, and never falls below none', async () => {
         const { scope } = (await opened()).quota;
         await endAtOnce(await opened());
         expect(await stores.issuance.quotaLeft(scope, limits)).toEqual({ tasksThisMinute: 3, concurrentTasks: 2 });
@@ -230,7 +233,7 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
       });
     });
 
-    it('records entries that belong to no change', async () => {
+    it('an issuance store records entries that belong to no change', async () => {
       const taskId = newId('tsk');
       const entries = [1, 2].map(() => bareEntry('task.denied', stores.scene.clock.now(), MAYFLY, { taskId }, {}));
       await stores.issuance.record(entries);

@@ -106,14 +106,14 @@ export function providerConformanceSuite<Config, Scope, Handle>(
     const isAliveAfter = (outcome: RevocationOutcome, secret: Minted<Handle>['secret']): Promise<boolean> =>
       subject.isAlive(secret, 'effectiveAt' in outcome ? outcome.effectiveAt : undefined);
 
-    it('is what the suite was told', () => {
+    it('the provider has the traits that the suite was given', () => {
       expect(subject.provider.traits.remote).toBe(abilities.remote);
       expect(subject.provider.renew !== undefined).toBe(abilities.renewable);
       expect(subject.refusedScope !== undefined).toBe(abilities.refusesScopes);
       expect(subject.stall !== undefined).toBe(abilities.stalls);
     });
 
-    it('plans the same valid handle for the same order, and another one for another lease', () => {
+    it('the provider plans the same valid handle for the same order, and another one for another lease', () => {
       const order = orderFor();
       const handle = subject.provider.plan(order);
       expect(subject.provider.plan({ ...order })).toEqual(handle);
@@ -121,7 +121,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       expect(subject.provider.plan(orderFor())).not.toEqual(handle);
     });
 
-    it('mints a credential that works, under the planned handle, and never past the granted deadline', async () => {
+    it('the provider mints a credential that works, under the planned handle, and never past the granted deadline', async () => {
       const order = orderFor();
       const { handle, secret, providerExpiresAt } = await mint(order);
       expect(await subject.isAlive(secret)).toBe(true);
@@ -132,7 +132,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       await revoke(order);
     });
 
-    it('leaves at most one usable credential when it mints twice under one handle, and never calls that proof of none', async () => {
+    it('the provider leaves at most one usable credential when it mints twice under one handle, and never calls that proof of none', async () => {
       const order = orderFor();
       const attempts = await Promise.allSettled([mint(order), mint(order)]);
       const minted = attempts.flatMap((attempt) => (attempt.status === 'fulfilled' ? [attempt.value] : []));
@@ -146,7 +146,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       for (const { secret } of minted) expect(await isAliveAfter(outcome, secret)).toBe(false);
     });
 
-    it('revokes: the credential is refused, and nothing is left', async () => {
+    it('the provider revokes: the credential is refused, and nothing is left', async () => {
       const order = orderFor();
       const { handle, secret } = await mint(order);
       const outcome = await revoke(order);
@@ -155,7 +155,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       expect(await subject.isPresent(handle)).toBe(false);
     });
 
-    it('revokes twice as well as once, also at the same time', async () => {
+    it('the provider revokes twice as well as once, also at the same time', async () => {
       const order = orderFor();
       const { secret } = await mint(order);
       for (const { kind } of await Promise.all([revoke(order), revoke(order)])) expect(GONE).toContain(kind);
@@ -164,7 +164,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       expect(await isAliveAfter(last, secret)).toBe(false);
     });
 
-    it('takes a handle that was never minted as gone', async () => {
+    it('the provider takes a handle that was never minted as gone', async () => {
       expect(noneLeft).toContain((await revoke(orderFor())).kind);
     });
 
@@ -175,7 +175,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       expect(noneLeft).toContain((await revoke(order)).kind);
     });
 
-    it.each(['minTtlSeconds', 'maxTtlSeconds'] as const)('mints for exactly its %s', async (bound) => {
+    it.each(['minTtlSeconds', 'maxTtlSeconds'] as const)('the provider mints for exactly its %s', async (bound) => {
       const issuedAt = subject.now();
       const order = orderFor({ issuedAt, expiresAt: addSeconds(issuedAt, subject.provider.traits[bound]) });
       const { providerExpiresAt } = await mint(order);
@@ -186,7 +186,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
     it.each([
       ['shorter than it can', 'minTtlSeconds', -1],
       ['longer than it may', 'maxTtlSeconds', 1],
-    ] as const)('refuses to mint for %s', async (_, bound, seconds) => {
+    ] as const)('the provider refuses to mint for %s', async (_, bound, seconds) => {
       const issuedAt = subject.now();
       const order = orderFor({ issuedAt, expiresAt: addSeconds(issuedAt, subject.provider.traits[bound] + seconds) });
       await expect(mint(order)).rejects.toMatchObject({ code: 'provider_rejected' });
@@ -200,7 +200,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       expect(await subject.isPresent(subject.provider.plan(order))).toBe(false);
     });
 
-    it('does not begin when its signal has aborted already', async () => {
+    it('the provider does not begin when its signal has aborted already', async () => {
       const order = orderFor();
       await expect(mint(order, AbortSignal.abort())).rejects.toBeInstanceOf(Problem);
       expect(await subject.isPresent(subject.provider.plan(order))).toBe(false);
@@ -246,7 +246,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       for (const each of [secret, renewed?.secret ?? secret]) expect(await subject.isAlive(each)).toBe(false);
     });
 
-    it('calls a revocation that did not get through unknown, and does not throw', async () => {
+    it('the provider calls a revocation that did not get through unknown, and does not throw', async () => {
       const order = orderFor();
       await mint(order);
       for (const config of subject.brokenConfigs ?? []) {
@@ -255,7 +255,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       await revoke(order);
     });
 
-    it('shows no secret and no configuration value in problems, outcomes or output', async () => {
+    it('the provider shows no secret and no configuration value in problems, outcomes or output', async () => {
       const seen: unknown[] = [];
       const release = captureOutput(seen);
       const keep = async (call: Promise<unknown>): Promise<void> => {

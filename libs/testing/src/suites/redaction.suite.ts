@@ -17,23 +17,26 @@ export function redactionSuite(name: string, patterns: readonly RegExp[], secret
   const beginnings = secrets.map(([, text]) => text.slice(0, 4));
 
   describe(`redaction of ${name}`, () => {
-    it.each(secrets)('removes %s', (_name, text, canary) => {
+    it.each(secrets)('the redaction removes %s', (_name, text, canary) => {
       expect(redact(text)).not.toContain(canary);
       expect(redact(text)).toContain('[redacted]');
     });
 
-    it.each(secrets)('removes %s from the middle of a JSON line and leaves a JSON line', (_name, text, canary) => {
-      const line = JSON.stringify({
-        before: 1,
-        nested: { message: `x ${text}`, again: [text], lines: `x\n${text}\r\n\t${text}` },
-        after: 'kept',
-      });
-      const redacted = redact(line);
-      expect(redacted).not.toContain(canary);
-      expect(JSON.parse(redacted)).toMatchObject({ before: 1, after: 'kept' });
-    });
+    it.each(secrets)(
+      'the redaction removes %s from the middle of a JSON line and leaves a JSON line',
+      (_name, text, canary) => {
+        const line = JSON.stringify({
+          before: 1,
+          nested: { message: `x ${text}`, again: [text], lines: `x\n${text}\r\n\t${text}` },
+          after: 'kept',
+        });
+        const redacted = redact(line);
+        expect(redacted).not.toContain(canary);
+        expect(JSON.parse(redacted)).toMatchObject({ before: 1, after: 'kept' });
+      },
+    );
 
-    it('gives JSON for JSON, whatever is in it', () => {
+    it('the redaction gives JSON for JSON, with any content', () => {
       const piece = fc.constantFrom(...PIECES, ...secrets.map(([, secret]) => secret));
       const text = fc
         .array(fc.oneof(piece, fc.string({ maxLength: 12 })), { maxLength: 8 })
@@ -47,7 +50,7 @@ export function redactionSuite(name: string, patterns: readonly RegExp[], secret
       );
     });
 
-    it('takes linear time on hostile text', () => {
+    it('the redaction takes linear time on hostile text', () => {
       for (const hostile of [...HOSTILE, ...beginnings]) {
         const text = hostile.repeat(65_536 / hostile.length);
         const began = performance.now();

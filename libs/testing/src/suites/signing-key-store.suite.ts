@@ -25,11 +25,11 @@ export function signingKeyStoreSuite(makePlace: () => Place | Promise<Place>): v
   const make = async (): Promise<SigningKeyStore> => (await makePlace())('access');
 
   describe('a signing key store', () => {
-    it('starts empty', async () => {
+    it('a signing key store starts empty', async () => {
       expect(await (await make()).list()).toEqual([]);
     });
 
-    it('gives back what was added, to the byte and the millisecond', async () => {
+    it('a signing key store returns each key exactly, to the byte and the millisecond', async () => {
       const store = await make();
       const key = row('first', addSeconds(START, 0.456));
       expect(await store.add(key, undefined)).toBe(true);
@@ -39,7 +39,7 @@ export function signingKeyStoreSuite(makePlace: () => Place | Promise<Place>): v
       expect(found?.activeFrom.getTime()).toBe(START.getTime() + 456);
     });
 
-    it('lists the keys by the instant from which they sign', async () => {
+    it('a signing key store lists the keys by the instant from which they sign', async () => {
       const store = await make();
       // An order by kid would differ from this one.
       const kids = ['m', 'z', 'a', 'Q'];
@@ -53,7 +53,7 @@ export function signingKeyStoreSuite(makePlace: () => Place | Promise<Place>): v
       ['none', undefined],
       ['an older one', 'first'],
       ['an unknown one', 'nobody'],
-    ])('adds nothing when the newest key is another than expected: %s', async (_name, expected) => {
+    ])('a signing key store adds nothing when the newest key is another than expected: %s', async (_name, expected) => {
       const store = await make();
       await store.add(row('first', START), undefined);
       await store.add(row('second', addSeconds(START, 60)), 'first');
@@ -61,31 +61,34 @@ export function signingKeyStoreSuite(makePlace: () => Place | Promise<Place>): v
       expect((await store.list()).map((key) => key.kid)).toEqual(['first', 'second']);
     });
 
-    it('adds nothing to an empty store when a newest key is expected', async () => {
+    it('a signing key store adds nothing to an empty store when a newest key is expected', async () => {
       const store = await make();
       expect(await store.add(row('first', START), 'nobody')).toBe(false);
       expect(await store.list()).toEqual([]);
     });
 
-    it.each([undefined, 'first'])('lets one of many concurrent additions win (expecting `%s`)', async (expected) => {
-      const store = await make();
-      if (expected !== undefined) await store.add(row(expected, START), undefined);
-      const rows = Array.from({ length: 16 }, (_, index) => row(`r${String(index)}`, addSeconds(START, 60 + index)));
-      const added = await Promise.all(rows.map((key) => store.add(key, expected)));
-      expect(added.filter(Boolean)).toHaveLength(1);
-      expect((await store.list()).map((key) => key.kid)).toEqual(
-        [expected, rows[added.indexOf(true)]?.kid].filter((kid) => kid !== undefined),
-      );
-    });
+    it.each([undefined, 'first'])(
+      'a signing key store lets one of many concurrent additions win (expecting `%s`)',
+      async (expected) => {
+        const store = await make();
+        if (expected !== undefined) await store.add(row(expected, START), undefined);
+        const rows = Array.from({ length: 16 }, (_, index) => row(`r${String(index)}`, addSeconds(START, 60 + index)));
+        const added = await Promise.all(rows.map((key) => store.add(key, expected)));
+        expect(added.filter(Boolean)).toHaveLength(1);
+        expect((await store.list()).map((key) => key.kid)).toEqual(
+          [expected, rows[added.indexOf(true)]?.kid].filter((kid) => kid !== undefined),
+        );
+      },
+    );
   });
 
   describe('signing key stores of two purposes in one place', () => {
-    it('know their own purpose', async () => {
+    it('signing key stores of two purposes in one place know their own purpose', async () => {
       const place = await makePlace();
       expect([place('access').purpose, place('federation').purpose]).toEqual(['access', 'federation']);
     });
 
-    it('do not see each other', async () => {
+    it('signing key stores of two purposes in one place do not see each other', async () => {
       const place = await makePlace();
       const [access, federation] = [place('access'), place('federation')];
       expect(await access.add(row('a', START), undefined)).toBe(true);
@@ -95,7 +98,7 @@ export function signingKeyStoreSuite(makePlace: () => Place | Promise<Place>): v
       expect((await federation.list()).map((key) => key.kid)).toEqual(['f']);
     });
 
-    it('expect the newest key of their own', async () => {
+    it('signing key stores of two purposes in one place expect the newest key of their own', async () => {
       const place = await makePlace();
       const [access, federation] = [place('access'), place('federation')];
       await access.add(row('a', START), undefined);
@@ -106,14 +109,14 @@ export function signingKeyStoreSuite(makePlace: () => Place | Promise<Place>): v
       expect(await federation.add(row('g', addSeconds(START, 90)), 'f')).toBe(true);
     });
 
-    it('never hold one key for both', async () => {
+    it('signing key stores of two purposes in one place never hold one key for both', async () => {
       const place = await makePlace();
       await place('access').add(row('a', START), undefined);
       await expect(place('federation').add(row('a', START), undefined)).rejects.toMatchObject({ code: 'unavailable' });
       expect(await place('federation').list()).toEqual([]);
     });
 
-    it('each let one of many concurrent additions win', async () => {
+    it('signing key stores of two purposes in one place each let one of many concurrent additions win', async () => {
       const place = await makePlace();
       const added = (['access', 'federation'] as const).map((purpose) =>
         Promise.all(

@@ -44,7 +44,7 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
     const WAYS = ['ending', 'ended', 'past its deadline'];
 
     describe('find', () => {
-      it('gives a task back as it was opened, with its leases', async () => {
+      it('a task store gives a task back as it was opened, with its leases', async () => {
         const intent = await active({ connections: ['crm', 'files'], heartbeatTimeoutSeconds: 30 });
         const found = await stores.tasks.find(intent.task.id);
         const { leases, ...task } = found!;
@@ -63,19 +63,19 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
         expect(found).not.toHaveProperty('endCause');
       });
 
-      it('tells how a task ended', async () => {
+      it('a task store tells how a task ended', async () => {
         const found = await stores.tasks.find((await ending('ended')).task.id);
         expect(found).toMatchObject({ state: 'completed', endCause: 'completed', leases: [{ state: 'revoked' }] });
         expect(found?.endedAt).toBeInstanceOf(Date);
       });
 
-      it('knows no other task', async () => {
+      it('a task store does not find another task', async () => {
         expect(await stores.tasks.find(newId('tsk'))).toBeUndefined();
       });
     });
 
     describe('renew', () => {
-      it('moves the deadline of the task and of its leases, with audit and wake-ups', async () => {
+      it('a renewal in a task store moves the deadline of the task and of its leases, with audit and wake-ups', async () => {
         const intent = await active();
         const expiresAt = addSeconds(intent.task.expiresAt, 300);
         expect(await stores.tasks.renew(renewalOf(intent, expiresAt))).toBe(true);
@@ -86,7 +86,7 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
         expect(await stores.scene.wakeUps(id)).toContainEqual({ leaseId: id, reason: 'due', runAt: expiresAt });
       });
 
-      it('counts as a sign of life', async () => {
+      it('a renewal in a task store counts as a heartbeat', async () => {
         const intent = await active({ heartbeatTimeoutSeconds: 30 });
         await stores.scene.advance(20);
         await stores.tasks.renew(renewalOf(intent, addSeconds(intent.task.expiresAt, 60)));
@@ -94,7 +94,7 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
         expect(Math.abs(heartbeatAt!.getTime() - stores.scene.clock.now().getTime())).toBeLessThan(2_000);
       });
 
-      it.each(WAYS)('refuses a task that is %s, and writes nothing', async (way) => {
+      it.each(WAYS)('a renewal in a task store refuses a task that is %s, and writes nothing', async (way) => {
         const intent = await ending(way);
         const before = [await stores.scene.leases(intent.task.id), await stores.scene.auditTypes(intent.task.id)];
         expect(await stores.tasks.renew(renewalOf(intent, addSeconds(intent.task.expiresAt, 300)))).toBe(false);
@@ -104,7 +104,7 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
         expect(await stores.scene.task(intent.task.id)).toMatchObject({ expiresAt: intent.task.expiresAt });
       });
 
-      it('does not move a deadline back when renewals overtake each other', async () => {
+      it('a renewal in a task store does not move a deadline back when renewals overtake each other', async () => {
         const intent = await active();
         const [sooner, later] = [60, 900].map((seconds) => addSeconds(intent.task.expiresAt, seconds));
         await stores.tasks.renew(renewalOf(intent, later!));
@@ -113,7 +113,7 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
         expect(await stores.scene.leases(intent.task.id)).toMatchObject([{ expiresAt: later, dueAt: later }]);
       });
 
-      it('fences whoever claimed nothing: a renewed task is not due at its old deadline', async () => {
+      it('a renewal in a task store makes an unclaimed task no longer due at its old deadline', async () => {
         const intent = await active();
         await stores.tasks.renew(renewalOf(intent, addSeconds(intent.task.expiresAt, 300)));
         await stores.scene.advance(601);
@@ -122,7 +122,7 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
     });
 
     describe('heartbeat', () => {
-      it('moves the due time of the leases and leaves the deadline', async () => {
+      it('a heartbeat in a task store moves the due time of the leases and leaves the deadline', async () => {
         const intent = await active({ heartbeatTimeoutSeconds: 30 });
         await stores.scene.advance(20);
         const at = stores.scene.clock.now();
@@ -135,7 +135,7 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
         expect(await stores.closing.claimDue({ limit: 10 })).toEqual([]);
       });
 
-      it.each(WAYS)('refuses a task that is %s', async (way) => {
+      it.each(WAYS)('a heartbeat in a task store refuses a task that is %s', async (way) => {
         const intent = await ending(way);
         const before = await stores.scene.leases(intent.task.id);
         const at = stores.scene.clock.now();
@@ -143,7 +143,7 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
         expect(await stores.scene.leases(intent.task.id)).toEqual(before);
       });
 
-      it('does not bring back the due time of before a renewal that overtook it', async () => {
+      it('a heartbeat in a task store does not bring back the due time of before a renewal that overtook it', async () => {
         const intent = await active();
         const later = addSeconds(intent.task.expiresAt, 300);
         await stores.tasks.renew(renewalOf(intent, later));
@@ -156,7 +156,7 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
       it.each([
         ['active', true],
         ['ending', false],
-      ] as const)('is allowed while the task is %s: %s', async (state, allowed) => {
+      ] as const)('a reissue in a task store is allowed while the task is %s: %s', async (state, allowed) => {
         const intent = state === 'active' ? await active() : await ending('ending');
         const until = addSeconds(stores.scene.clock.now(), 10);
         expect(await stores.tasks.reissuing(intent.leases[0]!.id, until)).toBe(allowed);
@@ -164,14 +164,14 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
     });
 
     describe('renewedAtProvider', () => {
-      it('notes the new expiry of an active lease', async () => {
+      it('a task store notes the new expiry of an active lease', async () => {
         const intent = await active();
         const later = addSeconds(intent.task.expiresAt, 300);
         await stores.tasks.renewedAtProvider(intent.leases[0]!.id, later);
         expect(await stores.scene.leases(intent.task.id)).toMatchObject([{ providerExpiresAt: later }]);
       });
 
-      it('leaves a lease alone that is on its way out', async () => {
+      it('a task store leaves a lease alone that is on its way out', async () => {
         const intent = await ending('ending');
         await stores.tasks.renewedAtProvider(intent.leases[0]!.id, addSeconds(intent.task.expiresAt, 300));
         expect(await stores.scene.leases(intent.task.id)).toMatchObject([

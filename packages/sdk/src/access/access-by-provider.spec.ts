@@ -87,7 +87,7 @@ describe('what tools make of a secret', () => {
     ['half an AWS session', 'aws-sts', { accessKeyId: 'A' }, context, undefined],
     ['half a login', 'postgres', { username: 'someone' }, context, undefined],
     ['a token that is none', 'signed-token', {}, context, undefined],
-  ])('%s', (_what, provider, secret, given, access) => {
+  ])('the secret of a provider is given to tools as %s', (_what, provider, secret, given, access) => {
     expect(accessOf(provider, secret, given)).toEqual(access);
   });
 });

@@ -10,7 +10,7 @@ const session = {
 };
 
 describe('the variables of an AWS session', () => {
-  it('are those that AWS tools look at first', () => {
+  it('the variables of an AWS session are those that AWS tools look at first', () => {
     expect(awsVariables(session).set).toEqual({
       AWS_ACCESS_KEY_ID: 'A',
       AWS_SECRET_ACCESS_KEY: 'S',
@@ -22,7 +22,7 @@ describe('the variables of an AWS session', () => {
     });
   });
 
-  it('lead to an endpoint instead, and past the shared files, which tools would look at before', () => {
+  it('the variables of an AWS session lead to an endpoint instead, and past the shared files, which tools would look at before', () => {
     const { set } = awsEndpointVariables(session, { url: 'http://127.0.0.1:1/credentials', token: 'word' });
     expect(set).toMatchObject({
       AWS_CONTAINER_CREDENTIALS_FULL_URI: 'http://127.0.0.1:1/credentials',
@@ -46,13 +46,13 @@ describe('the variables of an AWS session', () => {
     'AWS_BEARER_TOKEN_BEDROCK',
     'AWS_REGION',
     'AWS_SOMETHING_NEW',
-  ])('withhold an inherited %s', (name) => {
+  ])('the variables of an AWS session withhold an inherited %s', (name) => {
     expect(awsVariables(session).withholds(name)).toBe(true);
     expect(awsEndpointVariables(session, { url: '', token: '' }).withholds(name)).toBe(true);
   });
 
   it.each(['AWS_CA_BUNDLE', 'AWS_ENDPOINT_URL', 'AWS_ENDPOINT_URL_S3', 'AWS_PAGER', 'AWS_MAX_ATTEMPTS', 'HOME'])(
-    'leave %s alone',
+    'the variables of an AWS session leave %s alone',
     (name) => {
       expect(awsVariables(session).withholds(name)).toBe(false);
     },

@@ -8,16 +8,16 @@ const login = (name: string): NamedAccess => ({
 const token: NamedAccess = { name: 'api', access: { family: 'token', token: 't' } };
 
 describe('the credential that fixed variables are set from', () => {
-  it('is the only one of its kind', () => {
+  it('the credential that fixed variables are set from is the only one of its kind', () => {
     expect(chosenAccess('postgres', [token, login('one')], [])?.name).toBe('one');
     expect(chosenAccess('aws', [token, login('one')], [])).toBeUndefined();
   });
 
-  it('is the one that was picked', () => {
+  it('the credential that fixed variables are set from is the one that was picked', () => {
     expect(chosenAccess('postgres', [login('one'), login('two')], ['two', 'api'])?.name).toBe('two');
   });
 
-  it('is not guessed', () => {
+  it('the credential that fixed variables are set from is not guessed', () => {
     expect(() => chosenAccess('postgres', [login('one'), login('two')], [])).toThrow('`one` and `two`');
     expect(() => chosenAccess('postgres', [login('one'), login('two')], ['one', 'two'])).toThrow(
       'several database logins',

@@ -25,5 +25,5 @@ export function chosenAccess<Family extends Exclusive>(
   const left = wanted.length > 0 ? wanted : candidates;
   if (left.length < 2) return left[0];
   const names = left.map(({ name }) => `\`${name}\``).join(' and ');
-  throw new UnusableCredential('ambiguous', `the task has several ${SAYS[family]}: ${names}`, 'say which one is meant');
+  throw new UnusableCredential('ambiguous', `the task has several ${SAYS[family]}: ${names}`, 'name one of them');
 }

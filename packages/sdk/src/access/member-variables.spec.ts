@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals';
 import { memberVariables, tokenVariables } from './member-variables.js';
 
 describe('the members of secrets', () => {
-  it('have variables that name credential and member', () => {
+  it('the members of secrets have variables that name credential and member', () => {
     const secrets = [
       { name: 'db-main', secret: { accessKeyId: 'A', port: 5432, nested: { a: 1 }, empty: null, ready: true } },
       { name: 'api', secret: { token: 'T', tokenType: 'Bearer' } },
@@ -20,7 +20,7 @@ describe('the members of secrets', () => {
     });
   });
 
-  it('are in files where they have several lines, as keys and certificates do', () => {
+  it('the members of secrets are in files where they have several lines, as keys and certificates do', () => {
     const secret = { private_key: 'one\ntwo\n', serial: '7' };
     expect(memberVariables([{ name: 'tls', secret }])).toEqual({
       set: { MAYFLY_TLS_SERIAL: '7' },
@@ -38,13 +38,13 @@ describe('the members of secrets', () => {
       ],
       'MAYFLY_A_B_C',
     ],
-  ])('are refused where they would come to a name that is taken: %j', (secrets, variable) => {
+  ])('secrets are refused when two members map to one variable: %j', (secrets, variable) => {
     expect(() => memberVariables(secrets)).toThrow(variable);
   });
 });
 
 describe('signed tokens', () => {
-  it('have a variable each', () => {
+  it('signed tokens have a variable each', () => {
     const tokens = [
       { name: 'api', token: '1' },
       { name: 'search-api', token: '2' },
@@ -52,7 +52,7 @@ describe('signed tokens', () => {
     expect(tokenVariables(tokens)).toEqual({ MAYFLY_TOKEN_API: '1', MAYFLY_TOKEN_SEARCH_API: '2' });
   });
 
-  it('never take the place of the identity token', () => {
+  it('signed tokens never take the place of the identity token', () => {
     expect(() => tokenVariables([{ name: 'file', token: '1' }])).toThrow('MAYFLY_TOKEN_FILE');
   });
 });

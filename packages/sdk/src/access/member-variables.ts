@@ -61,8 +61,8 @@ function claim(variable: string, taken: Set<string>, credential: string): void {
   if (taken.has(variable)) {
     throw new UnusableCredential(
       'name_taken',
-      `credential \`${credential}\` would be given as ${variable}, which is taken`,
-      'ask the owner of the template to name it otherwise',
+      `credential \`${credential}\` maps to the variable ${variable}, which another credential uses`,
+      'ask the owner of the template to rename it',
     );
   }
   taken.add(variable);

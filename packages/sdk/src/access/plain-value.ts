@@ -6,7 +6,7 @@ export function requirePlain(name: string, value: string): void {
   if (!/[\u0000-\u001f\u007f]/.test(value)) return;
   throw new UnusableCredential(
     'not_plain',
-    `the value for ${name} holds a line break or another control character, and is not passed on`,
-    'the target gave something that is no such value; tell the owner of the connection',
+    `the value for ${name} has a line break or another control character, so it is not passed on`,
+    'the target gave an invalid value; tell the owner of the connection',
   );
 }

@@ -9,15 +9,18 @@ describe('a line of a password file', () => {
     [{ ...login }, '*:*:*:u:p\n'],
     [{ database: 'd', ...login }, '*:*:d:u:p\n'],
     [{ host: '::1', username: 'a:b', password: 'c\\d:e' }, '\\:\\:1:*:*:a\\:b:c\\\\d\\:e\n'],
-  ])('of %j', (from, line) => {
+  ])('a line of a password file escapes %j', (from, line) => {
     expect(passwordLine(from)).toBe(line);
   });
 
-  it.each(['\n', '\r', '\0'])('refuses a password with %j, and does not show it', (character) => {
-    const attempt = () => passwordLine({ username: 'u', password: `first${character}*:*:*:*:second` });
-    expect(attempt).toThrow(/line break or another control character/);
-    expect(attempt).not.toThrow(/second/);
-  });
+  it.each(['\n', '\r', '\0'])(
+    'a line of a password file refuses a password with %j, and does not show it',
+    (character) => {
+      const attempt = () => passwordLine({ username: 'u', password: `first${character}*:*:*:*:second` });
+      expect(attempt).toThrow(/line break or another control character/);
+      expect(attempt).not.toThrow(/second/);
+    },
+  );
 });
 
 describe('the variables of a database login', () => {
@@ -26,7 +29,7 @@ describe('the variables of a database login', () => {
     { passwords: '/run/x/pgpass' },
   );
 
-  it('name everything but the password', () => {
+  it('the variables of a database login name everything but the password', () => {
     expect(set).toEqual({
       PGHOST: 'h',
       PGPORT: '1',
@@ -38,21 +41,21 @@ describe('the variables of a database login', () => {
   });
 
   it.each(['PGPASSWORD', 'PGSERVICE', 'PGHOSTADDR', 'DATABASE_URL', 'PGSSLMODE'])(
-    'withhold an inherited %s',
+    'the variables of a database login withhold an inherited %s',
     (name) => {
       expect(withholds(name)).toBe(true);
     },
   );
 
-  it.each(['PGSSLROOTCERT', 'PGAPPNAME', 'PATH'])('leave %s alone', (name) => {
+  it.each(['PGSSLROOTCERT', 'PGAPPNAME', 'PATH'])('the variables of a database login leave %s alone', (name) => {
     expect(withholds(name)).toBe(false);
   });
 
-  it('leave PGSSLMODE alone where the connection says nothing of it', () => {
+  it('the variables of a database login leave PGSSLMODE alone where the connection says nothing of it', () => {
     expect(postgresVariables(login, { passwords: '/x' }).withholds('PGSSLMODE')).toBe(false);
   });
 
-  it("name the file with the authority's certificate, in place of one that is inherited", () => {
+  it("the variables of a database login name the file with the authority's certificate, in place of one that is inherited", () => {
     const named = postgresVariables(login, { passwords: '/x', authority: '/run/x/authority.pem' });
     expect(named.set).toMatchObject({ PGSSLROOTCERT: '/run/x/authority.pem' });
     expect(named.withholds('PGSSLROOTCERT')).toBe(true);

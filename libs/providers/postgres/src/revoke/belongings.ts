@@ -64,7 +64,7 @@ async function lastRows(session: Session, text: string): Promise<readonly unknow
 
 /**
  * Revokes the memberships of a role that cannot be dropped. Returns the databases where objects still depend on it, in
- * words. Throws `provider_unavailable` when the role is still a member of another role.
+ * words. Throws `provider_unavailable` when the role is still a member of another role; revoke that membership.
  */
 export async function strip(session: Session, role: FoundRole, scopeRole: string): Promise<string> {
   const scope = escapeIdentifier(scopeRole);
@@ -77,6 +77,6 @@ export async function strip(session: Session, role: FoundRole, scopeRole: string
     [role.oid],
   );
   if (rows.some(({ memberships }) => memberships > 0))
-    throw new Problem('provider_unavailable', 'the role is still a member of another role');
+    throw new Problem('provider_unavailable', 'the role is still a member of another role; revoke that membership');
   return rows.map(({ place }) => `\`${place}\``).join(', ');
 }

@@ -35,7 +35,7 @@ export class PreparedEnding {
     } catch (error) {
       const gid = one.gid.replace(/[^\w.:-]/g, '?').slice(0, SHOWN_CHARACTERS);
       const what = `the prepared transaction \`${gid}\` in database \`${one.database}\``;
-      throw new Problem('provider_unavailable', `${what} could not be rolled back: ${explain(error)}`);
+      throw new Problem('provider_unavailable', `${what} cannot be rolled back: ${explain(error)}`);
     }
   }
 

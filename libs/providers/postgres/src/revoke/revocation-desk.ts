@@ -23,7 +23,7 @@ const GROUP_DEADLINE_MS = 10_000;
 const ROOM_PAUSE_MS = 5;
 const GROUP = { maxItems: 64, maxRunning: 1, maxWaiting: 100_000 };
 
-const ELSEWHERE = 'the connection leads to another server than the credential was minted at';
+const ELSEWHERE = 'the connection names another server than the one that has the credential; set its `url` back';
 
 /**
  * Ends lease roles at one target, and groups concurrent calls. A role that an agent blocks leaves its group and
@@ -141,7 +141,7 @@ export class RevocationDesk {
       this.use(this.alone, signal, async (session) => {
         if (await untilFree(signal, () => dropWithBelongings(session, role, facts))) return undefined;
         const places = await strip(session, role, scopeRole);
-        return `role \`${role.name}\` remains without any right: things belong to it in ${places}`;
+        return `role \`${role.name}\` remains without any right, because it owns objects in ${places}; drop them`;
       }),
     );
   }

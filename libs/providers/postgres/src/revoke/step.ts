@@ -9,10 +9,10 @@ interface Step {
 
 export const STEPS = {
   find: { name: 'find the role', right: 'CREATEROLE' },
-  bar: { name: 'take its login away', right: 'to work as the role that made it' },
+  bar: { name: 'disable its login', right: 'to act as the role that made it' },
   sessions: { name: 'end its sessions', right: 'pg_signal_backend' },
-  prepared: { name: 'roll back its prepared transactions', right: 'to work as the role that made it' },
-  drop: { name: 'drop the role', right: 'to work as the role that made it' },
+  prepared: { name: 'roll back its prepared transactions', right: 'to act as the role that made it' },
+  drop: { name: 'drop the role', right: 'to act as the role that made it' },
 } as const satisfies Record<string, Step>;
 
 /** Runs one step. Throws `StepFailure`, which names the step, the server's answer and the missing right, if any. */

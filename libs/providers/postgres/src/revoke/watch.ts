@@ -100,7 +100,7 @@ export class Watch {
       const results = (await this.inSavepoint(message)) as QueryResult<Row>[];
       // the last result belongs to RELEASE, the one before it to the message
       const last = results.at(-2);
-      if (last === undefined) throw new Error('the server left a statement unanswered');
+      if (last === undefined) throw new Error('the server did not answer a statement');
       return last;
     });
   }
