@@ -1,10 +1,12 @@
-import type { MintOrder } from '@mayfly/credentials';
-import { Problem } from '@mayfly/kernel';
+import { unlessAborted, type MintOrder } from '@mayfly/credentials';
+import { GroupCommit, Problem } from '@mayfly/kernel';
 import { escapeIdentifier } from 'pg';
 import { capacityOf, ConnectionCapacity } from './connection-capacity.js';
-import { codeOf, UNDEFINED_OBJECT } from './failures.js';
-import { createStatement, creatorOf } from './lease-role.js';
+import { NotConnected } from './errors.js';
+import { codeOf, IN_THE_WAY, provesRollback, UNDEFINED_OBJECT } from './failures.js';
+import { createMessage, creatorOf, type LeaseRole } from './lease-role.js';
 import type { PostgresConfig, PostgresHandle, PostgresScope } from './postgres.schemas.js';
+import { refusePreparedTransactions } from './prepared-transactions.js';
 import type { Privilege } from './scope-privileges.js';
 import { ensureScopeRole } from './scope-roles.js';
 import type { ServerFacts } from './server-facts.js';
@@ -19,24 +21,128 @@ export interface LeaseRoleOrder {
   readonly verifier: string;
 }
 
-/** Creates lease roles, each in one message, within the server's connection capacity. */
+/** The connections of one target for mints. */
+export interface MintTargets {
+  /** for groups: one connection, and the scope roles that were verified */
+  readonly lane: Target;
+  /** for a role that cannot be created in a group, and for scope roles */
+  readonly alone: Target;
+}
+
+interface Waiting {
+  readonly lease: LeaseRoleOrder;
+  /** a call that aborts before its message is sent creates nothing */
+  readonly signal: AbortSignal;
+  isSent: boolean;
+}
+
+/** Thrown to each member of a group that made nothing: the member then runs alone. */
+class LeftGroup extends Error {}
+
+const GROUP = { maxItems: 32, maxRunning: 1, maxWaiting: 100_000, isOfOneItem: () => false };
+/** Lock timeout of a group. A role that waits longer waits alone, so that it delays no other mint. */
+const GROUP_PATIENCE_MS = 250;
+const GROUP_DEADLINE_MS = 10_000;
+
+/**
+ * Creates lease roles within the server's connection capacity. The roles that arrive at one target while a message is
+ * under way are created by the next message. When a group fails and the server has rolled it back, each of its members
+ * is created alone, so that a bad one fails alone. Any other failure leaves the outcome of each member unknown.
+ */
 export class LeaseRoleMinter {
   private readonly capacities = new Map<string, ConnectionCapacity>();
+  private readonly groups = new WeakMap<Target, GroupCommit<Waiting, ServerFacts>>();
 
-  async create(target: Target, session: Session, lease: LeaseRoleOrder, facts: ServerFacts): Promise<void> {
-    const { config } = lease.order;
-    const capacity = capacityOf(config, facts);
-    const made = { isDone: false };
+  /**
+   * Creates the role and returns the facts of its server. Throws `NotConnected` when no statement was sent, `Problem`,
+   * or the error of the server.
+   */
+  async create(targets: MintTargets, lease: LeaseRoleOrder, signal: AbortSignal): Promise<ServerFacts> {
+    await this.ensureScope(targets, lease, signal);
+    const waiting: Waiting = { lease, signal, isSent: false };
     try {
-      await this.capacityAt(facts.identity).within(session, config.maxConnections, capacity, async (counting) => {
-        await makeRole(target, session, lease, facts, counting);
-        made.isDone = true;
+      return await unlessAborted(signal, this.groupAt(targets.lane).submit(waiting));
+    } catch (error) {
+      if (signal.aborted && !waiting.isSent) throw new NotConnected(error);
+      if (!(error instanceof LeftGroup)) throw error;
+    }
+    return this.createAlone(targets, lease, signal);
+  }
+
+  private groupAt(lane: Target): GroupCommit<Waiting, ServerFacts> {
+    const known = this.groups.get(lane);
+    if (known !== undefined) return known;
+    const group = new GroupCommit<Waiting, ServerFacts>((items) => this.createGroup(lane, items), GROUP);
+    this.groups.set(lane, group);
+    return group;
+  }
+
+  private async createGroup(lane: Target, items: readonly Waiting[]): Promise<readonly ServerFacts[]> {
+    const wanted = items.filter(({ signal }) => !signal.aborted);
+    for (const one of wanted) one.isSent = true;
+    if (wanted.length === 0) throw new Error('no caller waits for the group');
+    const leases = wanted.map(({ lease }) => lease);
+    try {
+      const facts = await lane.use(AbortSignal.timeout(GROUP_DEADLINE_MS), (session) =>
+        this.createIn(lane, session, leases, GROUP_PATIENCE_MS),
+      );
+      return items.map(() => facts);
+    } catch (error) {
+      const mayRunAlone = leases.length > 1 || [...IN_THE_WAY, UNDEFINED_OBJECT].includes(codeOf(error));
+      throw mayRunAlone && provesRollback(error) ? new LeftGroup('the group was rolled back', { cause: error }) : error;
+    }
+  }
+
+  private async createAlone(targets: MintTargets, lease: LeaseRoleOrder, signal: AbortSignal): Promise<ServerFacts> {
+    const create = (): Promise<ServerFacts> =>
+      targets.alone.use(signal, (session) => this.createIn(targets.alone, session, [lease]));
+    try {
+      return await create();
+    } catch (error) {
+      if (codeOf(error) !== UNDEFINED_OBJECT) throw error;
+    }
+    // the scope role was dropped; the server rolled back the whole message, so a retry is still one effect
+    targets.lane.verifiedScopes.delete(lease.handle.scopeRole);
+    await this.ensureScope(targets, lease, signal);
+    return create();
+  }
+
+  private async ensureScope(
+    { lane, alone }: MintTargets,
+    { order, handle: { scopeRole }, wanted }: LeaseRoleOrder,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (lane.verifiedScopes.has(scopeRole)) return;
+    await alone.use(signal, async (session) => {
+      refusePreparedTransactions(order.config, await alone.facts(session));
+      await ensureScopeRole(lane.verifiedScopes, session, scopeRole, wanted);
+    });
+  }
+
+  /** Creates all roles or none, in one message. */
+  private async createIn(
+    target: Target,
+    session: Session,
+    leases: readonly LeaseRoleOrder[],
+    lockTimeoutMillis?: number,
+  ): Promise<ServerFacts> {
+    const facts = await target.facts(session);
+    const configs = leases.map(({ order }) => order.config);
+    for (const config of configs) refusePreparedTransactions(config, facts);
+    const limit = configs.reduce((sum, { maxConnections }) => sum + maxConnections, 0);
+    const capacity = Math.min(...configs.map((config) => capacityOf(config, facts)));
+    let isMade = false;
+    try {
+      await this.capacityAt(facts.identity).within(session, limit, capacity, async (counting) => {
+        await session.query(createMessage(leases.map(roleOf), { facts, capacity: counting, lockTimeoutMillis }));
+        isMade = true;
       });
     } catch (error) {
       // concurrent mints over the capacity drop their roles too, so that the remaining roles fit
-      if (made.isDone && error instanceof Problem) await session.query(undo(lease.handle.role, facts));
+      if (isMade && error instanceof Problem) await undo(session, leases, facts);
       throw error;
     }
+    return facts;
   }
 
   /** Never evicts an entry: a connection leads to few servers, and an entry takes a few bytes. */
@@ -48,38 +154,22 @@ export class LeaseRoleMinter {
   }
 }
 
-async function makeRole(
-  target: Target,
-  session: Session,
-  { order, handle: { role, scopeRole }, wanted, verifier }: LeaseRoleOrder,
-  facts: ServerFacts,
-  capacity: number | undefined,
-): Promise<void> {
-  const statement = createStatement({
-    role,
-    scopeRole,
-    verifier,
-    maxConnections: order.config.maxConnections,
-    expiresAt: order.expiresAt,
-    issuedAt: order.issuedAt,
-    mintBy: order.mintBy,
-    facts,
-    ...(capacity === undefined ? {} : { capacity }),
-  });
-  await ensureScopeRole(target, session, scopeRole, wanted);
-  try {
-    await session.query(statement);
-  } catch (error) {
-    if (codeOf(error) !== UNDEFINED_OBJECT) throw error;
-    // the scope role was dropped; the server rolled back the whole message, so a retry is still one effect
-    target.verifiedScopes.delete(scopeRole);
-    await ensureScopeRole(target, session, scopeRole, wanted);
-    await session.query(statement);
-  }
+function roleOf({ order, handle, verifier }: LeaseRoleOrder): LeaseRole {
+  const { expiresAt, issuedAt, mintBy, config } = order;
+  const { role, scopeRole } = handle;
+  return { role, scopeRole, verifier, maxConnections: config.maxConnections, expiresAt, issuedAt, mintBy };
 }
 
-function undo(role: string, { creators }: ServerFacts): string {
-  const maker = creatorOf(role, creators);
-  const drop = `DROP ROLE ${escapeIdentifier(role)}`;
-  return maker === undefined ? drop : `SET LOCAL ROLE ${escapeIdentifier(maker)};\n${drop}`;
+/** Drops the roles again. Throws an error without a code when that fails: the roles may then exist. */
+async function undo(session: Session, leases: readonly LeaseRoleOrder[], { creators }: ServerFacts): Promise<void> {
+  const drops = leases.map(({ handle: { role } }) => {
+    const maker = creatorOf(role, creators);
+    const drop = `DROP ROLE ${escapeIdentifier(role)}`;
+    return maker === undefined ? drop : `SET LOCAL ROLE ${escapeIdentifier(maker)};\n${drop}`;
+  });
+  try {
+    await session.query(drops.join(';\n'));
+  } catch (cause) {
+    throw new Error('roles beyond the capacity could not be dropped', { cause });
+  }
 }

@@ -4,7 +4,7 @@ import { escapeIdentifier, escapeLiteral } from 'pg';
 import { CLOCK_BEHIND, NO_CAPACITY, NOT_ALIVE, TOO_LATE, UNPINNED } from './failures.js';
 import type { ServerFacts } from './server-facts.js';
 
-/** Input of `createStatement`. */
+/** One lease role to create. */
 export interface LeaseRole {
   readonly role: string;
   readonly scopeRole: string;
@@ -13,9 +13,15 @@ export interface LeaseRole {
   readonly expiresAt: Date;
   readonly issuedAt: Date;
   readonly mintBy: Date;
+}
+
+/** Facts and limits of the message that creates lease roles. */
+export interface Creation {
   readonly facts: Pick<ServerFacts, 'version' | 'role' | 'creators'>;
-  /** the sum of connection limits that leases may hold; set only when this mint must count */
-  readonly capacity?: number;
+  /** the sum of connection limits that leases may hold; set only when this message must count */
+  readonly capacity?: number | undefined;
+  /** the longest wait for one lock; without it, the message waits as long as the session lets it */
+  readonly lockTimeoutMillis?: number | undefined;
 }
 
 /** Tolerance for a database clock that is behind Mayfly's. */
@@ -36,27 +42,66 @@ export function creatorOf(role: string, creators: readonly string[]): string | u
 }
 
 /**
- * Returns one message, so one transaction: it creates the role with its membership, or nothing. The clock check comes
- * last, so that no wait inside the message (for a lock or for the processor) lets it commit after `mintBy`. A clock
- * that is behind `issuedAt` cannot prove that, so the message fails. The server's unique index on role names lets only
- * one of two mints of one name succeed. VALID UNTIL stops new logins only; revocation ends the open sessions.
+ * Returns one message, so one transaction with one flush: it creates all these roles with their memberships, or none of
+ * them. The clock check comes last, so that no wait inside the message (for a lock or for the processor) lets a role
+ * commit after its `mintBy`; the earliest `mintBy` decides for all. A clock that is behind the latest `issuedAt` cannot
+ * prove that, so the message fails. The server's unique index on role names lets only one of two mints of one name
+ * succeed. VALID UNTIL stops new logins only; revocation ends the open sessions.
  */
-export function createStatement(lease: LeaseRole): string {
-  const role = escapeIdentifier(lease.role);
-  const maker = creatorOf(lease.role, lease.facts.creators);
+export function createMessage(leases: readonly LeaseRole[], creation: Creation): string {
   return [
     RAISE_UNLESS_PINNED,
-    ...(maker === undefined ? [] : [`SET LOCAL ROLE ${escapeIdentifier(maker)}`]),
-    `CREATE ROLE ${role} LOGIN INHERIT CONNECTION LIMIT ${String(lease.maxConnections)}` +
-      ` PASSWORD ${escapeLiteral(lease.verifier)} VALID UNTIL ${instant(lease.expiresAt)}`,
-    ...(maker === undefined ? [] : [`SET LOCAL ROLE ${escapeIdentifier(lease.facts.role)}`]),
-    `GRANT ${escapeIdentifier(lease.scopeRole)} TO ${role}${membershipOptions(lease.facts.version)}`,
-    ...(lease.capacity === undefined ? [] : [raiseIf([`${HANDED_OUT} > ${String(lease.capacity)}`, NO_CAPACITY])]),
-    raiseIf(
-      [`clock_timestamp() < ${instant(addSeconds(lease.issuedAt, -CLOCK_SLACK_SECONDS))}::timestamptz`, CLOCK_BEHIND],
-      [`clock_timestamp() > ${instant(lease.mintBy)}::timestamptz`, TOO_LATE],
-    ),
+    ...(creation.lockTimeoutMillis === undefined ? [] : [waitAtMost(creation.lockTimeoutMillis)]),
+    ...createStatements(leases, creation.facts),
+    ...grantStatements(leases, creation.facts),
+    ...(creation.capacity === undefined
+      ? []
+      : [raiseIf([`${HANDED_OUT} > ${String(creation.capacity)}`, NO_CAPACITY])]),
+    raiseUnlessInTime(leases),
   ].join(';\n');
+}
+
+function createStatements(leases: readonly LeaseRole[], facts: Creation['facts']): readonly string[] {
+  const groups = [...grouped(leases, ({ role }) => creatorOf(role, facts.creators) ?? '')];
+  const statements = groups.flatMap(([maker, roles]) => [
+    ...(maker === '' ? [] : [`SET LOCAL ROLE ${escapeIdentifier(maker)}`]),
+    ...roles.map(createOne),
+  ]);
+  return facts.creators.length === 0 ? statements : [...statements, `SET LOCAL ROLE ${escapeIdentifier(facts.role)}`];
+}
+
+function createOne({ role, maxConnections, verifier, expiresAt }: LeaseRole): string {
+  return (
+    `CREATE ROLE ${escapeIdentifier(role)} LOGIN INHERIT CONNECTION LIMIT ${String(maxConnections)}` +
+    ` PASSWORD ${escapeLiteral(verifier)} VALID UNTIL ${instant(expiresAt)}`
+  );
+}
+
+/**
+ * Grants each scope role once, to all its new members: the server checks the right to grant once for each statement. The
+ * statements follow the creation of all roles, because a GRANT keeps other grants of its scope role waiting until the
+ * commit. They are sorted, so that the messages of two processes cannot deadlock.
+ */
+function grantStatements(leases: readonly LeaseRole[], { version }: Creation['facts']): readonly string[] {
+  return [...grouped(leases, ({ scopeRole }) => scopeRole)].map(([scopeRole, members]) => {
+    const names = members.map(({ role }) => escapeIdentifier(role)).join(', ');
+    return `GRANT ${escapeIdentifier(scopeRole)} TO ${names}${membershipOptions(version)}`;
+  });
+}
+
+/** Returns the items by key, sorted by key. */
+function grouped<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  const keys = [...new Set(items.map(keyOf))].sort((first, second) => (first < second ? -1 : 1));
+  return new Map(keys.map((key) => [key, items.filter((item) => keyOf(item) === key)]));
+}
+
+function raiseUnlessInTime(leases: readonly LeaseRole[]): string {
+  const latestIssue = new Date(Math.max(...leases.map(({ issuedAt }) => issuedAt.getTime())));
+  const earliestEnd = new Date(Math.min(...leases.map(({ mintBy }) => mintBy.getTime())));
+  return raiseIf(
+    [`clock_timestamp() < ${instant(addSeconds(latestIssue, -CLOCK_SLACK_SECONDS))}::timestamptz`, CLOCK_BEHIND],
+    [`clock_timestamp() > ${instant(earliestEnd)}::timestamptz`, TOO_LATE],
+  );
 }
 
 /**

@@ -32,7 +32,6 @@ import {
 } from './postgres.schemas.js';
 import { passwordParametersIn } from './password-parameter.js';
 import { poolingOf, type Pooling } from './pooling.js';
-import { refusePreparedTransactions } from './prepared-transactions.js';
 import { probeTarget } from './probe.js';
 import { privilegesOf, scopeRoleName, type Privilege } from './scope-privileges.js';
 import { scramVerifier } from './scram-verifier.js';
@@ -72,6 +71,8 @@ export class PostgresProvider
   };
   readonly findSecretsIn = passwordParametersIn;
   private readonly targets = new Targets(4);
+  /** one connection for each target, for mints in groups */
+  private readonly lanes = new Targets(1);
   /** separate sessions, so that revocations and mints do not delay each other */
   private readonly attendance = new Attendance();
   private readonly minter = new LeaseRoleMinter();
@@ -93,14 +94,10 @@ export class PostgresProvider
     await this.attendTo(order).ready(signal);
     const password = randomBytes(PASSWORD_BYTES).toString('base64url');
     const verifier = await scramVerifier(password, order.config.scramIterations);
-    const target = this.targets.at(targetOf(order.config));
+    const at = targetOf(order.config);
+    const targets = { lane: this.lanes.at(at), alone: this.targets.at(at) };
     const facts = await orProblem(() =>
-      target.use(signal, async (session) => {
-        const found = await target.facts(session);
-        refusePreparedTransactions(order.config, found);
-        await this.minter.create(target, session, { order, handle: planned, wanted: wantedBy(order), verifier }, found);
-        return found;
-      }),
+      this.minter.create(targets, { order, handle: planned, wanted: wantedBy(order), verifier }, signal),
     );
     const maker = creatorOf(planned.role, facts.creators);
     const url = leaseUrl({ ...address, sslmode }, planned.role, password);
@@ -190,7 +187,7 @@ export class PostgresProvider
 
   /** Closes all connections after their current work ends. */
   async close(): Promise<void> {
-    await Promise.all([this.targets.close(), this.attendance.close()]);
+    await Promise.all([this.targets.close(), this.lanes.close(), this.attendance.close()]);
   }
 
   private attendTo(order: Order): ReturnType<Attendance['at']> {

@@ -4,9 +4,8 @@ import { INSUFFICIENT_PRIVILEGE, codeOf } from './failures.js';
 import { excessOf, heldPrivileges } from './held-privileges.js';
 import { differences, repairs, type Privilege } from './scope-privileges.js';
 import type { Session } from './session.js';
-import type { Target } from './target.js';
 
-/** Maximum number of verified scope roles per target; beyond it, all are verified again. */
+/** Maximum number of verified scope roles; beyond it, all are verified again. */
 const MAX_VERIFIED = 10_000;
 
 /**
@@ -25,20 +24,20 @@ const MISSING_TABLE = `
  * Ensures that the scope role exists and has exactly the privileges `wanted` on the database, its schemas, tables and
  * sequences: creates it when it is missing, and repairs it when its grants have changed. Ignores grants on other kinds
  * of objects and on objects that leases made: they give no right on what a scope names, and any lease could make them.
- * Checks once per target and process. Throws `provider_rejected`, which names a table that does not exist, a right that
+ * Adds the role to `verified`. Throws `provider_rejected`, which names a table that does not exist, a right that
  * cannot be granted, or a right that somebody else gave the role.
  */
 export async function ensureScopeRole(
-  target: Target,
+  verified: Set<string>,
   session: Session,
   role: string,
   wanted: readonly Privilege[],
 ): Promise<void> {
-  if (target.verifiedScopes.has(role)) return;
+  if (verified.has(role)) return;
   // checked without the lock, since the role is mostly in order
   if ((await faultsOf(session, role, wanted)).length > 0) await makeOrMend(session, role, wanted);
-  if (target.verifiedScopes.size >= MAX_VERIFIED) target.verifiedScopes.clear();
-  target.verifiedScopes.add(role);
+  if (verified.size >= MAX_VERIFIED) verified.clear();
+  verified.add(role);
 }
 
 async function makeOrMend(session: Session, role: string, wanted: readonly Privilege[]): Promise<void> {
