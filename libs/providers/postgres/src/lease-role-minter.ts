@@ -4,7 +4,8 @@ import { escapeIdentifier } from 'pg';
 import { capacityOf, ConnectionCapacity } from './connection-capacity.js';
 import { NotConnected } from './errors.js';
 import { codeOf, IN_THE_WAY, provesRollback, UNDEFINED_OBJECT } from './failures.js';
-import { createMessage, creatorOf, type LeaseRole } from './lease-role.js';
+import { createMessage, type LeaseRole } from './lease-role.js';
+import { callForLeases } from './owner-functions.js';
 import type { PostgresConfig, PostgresHandle, PostgresScope } from './postgres.schemas.js';
 import { refusePreparedTransactions } from './prepared-transactions.js';
 import type { Privilege } from './scope-privileges.js';
@@ -19,6 +20,12 @@ export interface LeaseRoleOrder {
   readonly handle: PostgresHandle;
   readonly wanted: readonly Privilege[];
   readonly verifier: string;
+}
+
+/** The server of a lease role, and the role that created it; no creator where the session's role or a function did. */
+export interface Made {
+  readonly facts: ServerFacts;
+  readonly creator: string | undefined;
 }
 
 /** The connections of one target for mints. */
@@ -50,14 +57,16 @@ const GROUP_DEADLINE_MS = 10_000;
  * is created alone, so that a bad one fails alone. Any other failure leaves the outcome of each member unknown.
  */
 export class LeaseRoleMinter {
+  /** starts anywhere, so that several processes do not take the same creator */
+  private turn = Math.floor(Math.random() * 1_000);
   private readonly capacities = new Map<string, ConnectionCapacity>();
-  private readonly groups = new WeakMap<Target, GroupCommit<Waiting, ServerFacts>>();
+  private readonly groups = new WeakMap<Target, GroupCommit<Waiting, Made>>();
 
   /**
-   * Creates the role and returns the facts of its server. Throws `NotConnected` when no statement was sent, `Problem`,
+   * Creates the role. Throws `NotConnected` when no statement was sent, `Problem`,
    * or the error of the server.
    */
-  async create(targets: MintTargets, lease: LeaseRoleOrder, signal: AbortSignal): Promise<ServerFacts> {
+  async create(targets: MintTargets, lease: LeaseRoleOrder, signal: AbortSignal): Promise<Made> {
     await this.ensureScope(targets, lease, signal);
     const waiting: Waiting = { lease, signal, isSent: false };
     try {
@@ -69,32 +78,32 @@ export class LeaseRoleMinter {
     return this.createAlone(targets, lease, signal);
   }
 
-  private groupAt(lane: Target): GroupCommit<Waiting, ServerFacts> {
+  private groupAt(lane: Target): GroupCommit<Waiting, Made> {
     const known = this.groups.get(lane);
     if (known !== undefined) return known;
-    const group = new GroupCommit<Waiting, ServerFacts>((items) => this.createGroup(lane, items), GROUP);
+    const group = new GroupCommit<Waiting, Made>((items) => this.createGroup(lane, items), GROUP);
     this.groups.set(lane, group);
     return group;
   }
 
-  private async createGroup(lane: Target, items: readonly Waiting[]): Promise<readonly ServerFacts[]> {
+  private async createGroup(lane: Target, items: readonly Waiting[]): Promise<readonly Made[]> {
     const wanted = items.filter(({ signal }) => !signal.aborted);
     for (const one of wanted) one.isSent = true;
     if (wanted.length === 0) throw new Error('no caller waits for the group');
     const leases = wanted.map(({ lease }) => lease);
     try {
-      const facts = await lane.use(AbortSignal.timeout(GROUP_DEADLINE_MS), (session) =>
+      const made = await lane.use(AbortSignal.timeout(GROUP_DEADLINE_MS), (session) =>
         this.createIn(lane, session, leases, GROUP_PATIENCE_MS),
       );
-      return items.map(() => facts);
+      return items.map(() => made);
     } catch (error) {
       const mayRunAlone = leases.length > 1 || [...IN_THE_WAY, UNDEFINED_OBJECT].includes(codeOf(error));
       throw mayRunAlone && provesRollback(error) ? new LeftGroup('the group was rolled back', { cause: error }) : error;
     }
   }
 
-  private async createAlone(targets: MintTargets, lease: LeaseRoleOrder, signal: AbortSignal): Promise<ServerFacts> {
-    const create = (): Promise<ServerFacts> =>
+  private async createAlone(targets: MintTargets, lease: LeaseRoleOrder, signal: AbortSignal): Promise<Made> {
+    const create = (): Promise<Made> =>
       targets.alone.use(signal, (session) => this.createIn(targets.alone, session, [lease]));
     try {
       return await create();
@@ -114,8 +123,9 @@ export class LeaseRoleMinter {
   ): Promise<void> {
     if (lane.verifiedScopes.has(scopeRole)) return;
     await alone.use(signal, async (session) => {
-      refusePreparedTransactions(order.config, await alone.facts(session));
-      await ensureScopeRole(lane.verifiedScopes, session, scopeRole, wanted);
+      const facts = await alone.facts(session);
+      refusePreparedTransactions(order.config, facts);
+      await ensureScopeRole(lane.verifiedScopes, session, scopeRole, wanted, facts);
     });
   }
 
@@ -125,24 +135,34 @@ export class LeaseRoleMinter {
     session: Session,
     leases: readonly LeaseRoleOrder[],
     lockTimeoutMillis?: number,
-  ): Promise<ServerFacts> {
+  ): Promise<Made> {
     const facts = await target.facts(session);
     const configs = leases.map(({ order }) => order.config);
     for (const config of configs) refusePreparedTransactions(config, facts);
     const limit = configs.reduce((sum, { maxConnections }) => sum + maxConnections, 0);
     const capacity = Math.min(...configs.map((config) => capacityOf(config, facts)));
+    const creator = this.nextCreator(facts);
     let isMade = false;
     try {
       await this.capacityAt(facts.identity).within(session, limit, capacity, async (counting) => {
-        await session.query(createMessage(leases.map(roleOf), { facts, capacity: counting, lockTimeoutMillis }));
+        await session.query(
+          createMessage(leases.map(roleOf), { facts, creator, capacity: counting, lockTimeoutMillis }),
+        );
         isMade = true;
       });
     } catch (error) {
       // concurrent mints over the capacity drop their roles too, so that the remaining roles fit
-      if (isMade && error instanceof Problem) await undo(session, leases, facts);
+      if (isMade && error instanceof Problem) await undo(session, leases, { facts, creator });
       throw error;
     }
-    return facts;
+    return { facts, creator };
+  }
+
+  /** Takes the creators in turn: each change of a role costs the server as much as its creator has roles. */
+  private nextCreator({ functions, creators }: ServerFacts): string | undefined {
+    if (functions) return undefined;
+    this.turn += 1;
+    return creators[this.turn % creators.length];
   }
 
   /** Never evicts an entry: a connection leads to few servers, and an entry takes a few bytes. */
@@ -161,14 +181,14 @@ function roleOf({ order, handle, verifier }: LeaseRoleOrder): LeaseRole {
 }
 
 /** Drops the roles again. Throws an error without a code when that fails: the roles may then exist. */
-async function undo(session: Session, leases: readonly LeaseRoleOrder[], { creators }: ServerFacts): Promise<void> {
-  const drops = leases.map(({ handle: { role } }) => {
-    const maker = creatorOf(role, creators);
-    const drop = `DROP ROLE ${escapeIdentifier(role)}`;
-    return maker === undefined ? drop : `SET LOCAL ROLE ${escapeIdentifier(maker)};\n${drop}`;
-  });
+async function undo(session: Session, leases: readonly LeaseRoleOrder[], { facts, creator }: Made): Promise<void> {
+  const roles = leases.map(({ handle: { role } }) => role);
+  const drops = facts.functions
+    ? [callForLeases('drop_leases', roles)]
+    : roles.map((role) => `DROP ROLE ${escapeIdentifier(role)}`);
+  const statements = creator === undefined ? drops : [`SET LOCAL ROLE ${escapeIdentifier(creator)}`, ...drops];
   try {
-    await session.query(drops.join(';\n'));
+    await session.query(statements.join(';\n'));
   } catch (cause) {
     throw new Error('roles beyond the capacity could not be dropped', { cause });
   }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { addSeconds } from '@mayfly/kernel';
-import { createMessage, creatorOf, renewStatement, type LeaseRole } from './lease-role.js';
+import { createMessage, renewStatement, type LeaseRole } from './lease-role.js';
 
 const AT = new Date('2026-01-01T00:00:00.500Z');
 const LEASE: LeaseRole = {
@@ -12,7 +12,7 @@ const LEASE: LeaseRole = {
   issuedAt: AT,
   mintBy: AT,
 };
-const FACTS = { version: 180_004, role: 'mayfly_lessor', creators: [] };
+const FACTS = { version: 180_004, role: 'mayfly_lessor', functions: false };
 
 const statementsOf = (...given: Parameters<typeof createMessage>): string[] => createMessage(...given).split(';\n');
 
@@ -68,38 +68,41 @@ describe('createMessage', () => {
   });
 });
 
-describe('createMessage with creators', () => {
-  const facts = { ...FACTS, creators: ['mayfly_lessor_1', 'mayfly_lessor_2'] };
-
-  it('has a creator make the role, and the role of the connection grant the scope', () => {
-    const [, takeCreator, create, takeBack, grant] = statementsOf([LEASE], { facts });
-    expect(takeCreator).toMatch(/^SET LOCAL ROLE "mayfly_lessor_[12]"$/);
-    expect(create).toMatch(/^CREATE ROLE/);
+describe('createMessage with a creator', () => {
+  it('has the creator make all roles, and the role of the connection grant the scopes', () => {
+    const leases = [LEASE, { ...LEASE, role: 'mayfly_z' }];
+    const [, takeCreator, create, createNext, takeBack, grant] = statementsOf(leases, {
+      facts: FACTS,
+      creator: 'mayfly_lessor_1',
+    });
+    expect(takeCreator).toBe('SET LOCAL ROLE "mayfly_lessor_1"');
+    expect([create, createNext].map((text) => text?.slice(0, 22))).toEqual([
+      'CREATE ROLE "mayfly_x"',
+      'CREATE ROLE "mayfly_z"',
+    ]);
     expect(takeBack).toBe('SET LOCAL ROLE "mayfly_lessor"');
-    expect(grant).toMatch(/^GRANT/);
+    expect(grant).toBe('GRANT "mayfly_scope_y" TO "mayfly_x", "mayfly_z" WITH INHERIT TRUE, SET FALSE');
   });
+});
 
-  it('takes each creator of a group once', () => {
-    const leases = Array.from({ length: 16 }, (_, index) => ({ ...LEASE, role: `mayfly_${String(index)}` }));
-    const taken = statementsOf(leases, { facts }).filter((text) => text.startsWith('SET LOCAL ROLE'));
-    expect(taken).toEqual(
-      ['1"', '2"', '"'].map((end) => `SET LOCAL ROLE "mayfly_lessor${end === '"' ? '' : '_'}${end}`),
+describe('createMessage with the functions of the owner', () => {
+  it('makes all roles by one call, whose arrays are constants, between the same checks', () => {
+    const [pinned, call, clock, ...rest] = statementsOf([LEASE, { ...LEASE, role: 'mayfly_z' }], {
+      facts: { ...FACTS, functions: true },
+    });
+    expect([pinned, clock]).toEqual([expect.stringContaining('MF005'), expect.stringContaining('MF001')]);
+    expect(call).toBe(
+      `SELECT mayfly.mint_leases('{"mayfly_x","mayfly_z"}'::text[], '{"mayfly_scope_y","mayfly_scope_y"}'::text[],` +
+        ` '{"SCRAM''verifier","SCRAM''verifier"}'::text[], '{"5","5"}'::int[],` +
+        ` '{"2026-01-01T00:00:00.500Z","2026-01-01T00:00:00.500Z"}'::timestamptz[])`,
     );
-  });
-
-  it('takes the same creator for the same role, and spreads roles over all creators', () => {
-    const names = Array.from({ length: 64 }, (_, index) => `mayfly_${String(index)}`);
-    expect(names.map((name) => creatorOf(name, facts.creators))).toEqual(
-      names.map((name) => creatorOf(name, [...facts.creators])),
-    );
-    expect(new Set(names.map((name) => creatorOf(name, facts.creators))).size).toBe(2);
-    expect(creatorOf('mayfly_x', [])).toBeUndefined();
+    expect(rest).toEqual([]);
   });
 });
 
 describe('renewStatement', () => {
   it('moves the expiry and says nothing about logging in', () => {
-    const statement = renewStatement('mayfly_x', AT, AT, undefined);
+    const statement = renewStatement({ name: 'mayfly_x', maker: null, byFunctions: false }, AT, AT);
     expect(statement).toContain(`ALTER ROLE "mayfly_x" VALID UNTIL '2026-01-01T00:00:00.500Z'`);
     expect(statement).not.toMatch(/\bLOGIN\b/);
     expect(statement).toContain('lock_timeout');

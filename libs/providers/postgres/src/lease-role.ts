@@ -2,6 +2,7 @@ import { addSeconds } from '@mayfly/kernel';
 import { CATALOG_ONLY } from '@mayfly/postgres';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { CLOCK_BEHIND, NO_CAPACITY, NOT_ALIVE, TOO_LATE, UNPINNED } from './failures.js';
+import { mintCall, renewCall } from './owner-functions.js';
 import type { ServerFacts } from './server-facts.js';
 
 /** One lease role to create. */
@@ -17,7 +18,9 @@ export interface LeaseRole {
 
 /** Facts and limits of the message that creates lease roles. */
 export interface Creation {
-  readonly facts: Pick<ServerFacts, 'version' | 'role' | 'creators'>;
+  readonly facts: Pick<ServerFacts, 'version' | 'role' | 'functions'>;
+  /** the role that creates the lease roles; without it, the session's role creates them */
+  readonly creator?: string | undefined;
   /** the sum of connection limits that leases may hold; set only when this message must count */
   readonly capacity?: number | undefined;
   /** the longest wait for one lock; without it, the message waits as long as the session lets it */
@@ -32,16 +35,6 @@ export const HANDED_OUT = `(SELECT coalesce(sum(rolconnlimit), 0) FROM pg_roles
   WHERE rolname >= 'mayfly_' AND rolname < 'mayfly\`' AND rolcanlogin AND rolconnlimit > 0)`;
 
 /**
- * Chooses the creator of a lease role: always the same one for the same creators, undefined when there are none.
- * Creators share the work, because the server's cost for each change of a role grows with the roles that its creator
- * has made.
- */
-export function creatorOf(role: string, creators: readonly string[]): string | undefined {
-  const sum = Buffer.from(role).reduce((total, byte) => (total * 31 + byte) % 1_000_003, 0);
-  return creators[sum % Math.max(creators.length, 1)];
-}
-
-/**
  * Returns one message, so one transaction with one flush: it creates all these roles with their memberships, or none of
  * them. The clock check comes last, so that no wait inside the message (for a lock or for the processor) lets a role
  * commit after its `mintBy`; the earliest `mintBy` decides for all. A clock that is behind the latest `issuedAt` cannot
@@ -52,8 +45,9 @@ export function createMessage(leases: readonly LeaseRole[], creation: Creation):
   return [
     RAISE_UNLESS_PINNED,
     ...(creation.lockTimeoutMillis === undefined ? [] : [waitAtMost(creation.lockTimeoutMillis)]),
-    ...createStatements(leases, creation.facts),
-    ...grantStatements(leases, creation.facts),
+    ...(creation.facts.functions
+      ? [mintCall(leases)]
+      : [...createStatements(leases, creation), ...grantStatements(leases, creation.facts)]),
     ...(creation.capacity === undefined
       ? []
       : [raiseIf([`${HANDED_OUT} > ${String(creation.capacity)}`, NO_CAPACITY])]),
@@ -61,13 +55,17 @@ export function createMessage(leases: readonly LeaseRole[], creation: Creation):
   ].join(';\n');
 }
 
-function createStatements(leases: readonly LeaseRole[], facts: Creation['facts']): readonly string[] {
-  const groups = [...grouped(leases, ({ role }) => creatorOf(role, facts.creators) ?? '')];
-  const statements = groups.flatMap(([maker, roles]) => [
-    ...(maker === '' ? [] : [`SET LOCAL ROLE ${escapeIdentifier(maker)}`]),
-    ...roles.map(createOne),
-  ]);
-  return facts.creators.length === 0 ? statements : [...statements, `SET LOCAL ROLE ${escapeIdentifier(facts.role)}`];
+/**
+ * One creator makes all roles of a message: each SET ROLE makes the server read the roles of all creators again, and
+ * each creation those of its creator.
+ */
+function createStatements(leases: readonly LeaseRole[], { creator, facts }: Creation): readonly string[] {
+  if (creator === undefined) return leases.map(createOne);
+  return [
+    `SET LOCAL ROLE ${escapeIdentifier(creator)}`,
+    ...leases.map(createOne),
+    `SET LOCAL ROLE ${escapeIdentifier(facts.role)}`,
+  ];
 }
 
 function createOne({ role, maxConnections, verifier, expiresAt }: LeaseRole): string {
@@ -90,7 +88,7 @@ function grantStatements(leases: readonly LeaseRole[], { version }: Creation['fa
 }
 
 /** Returns the items by key, sorted by key. */
-function grouped<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+export function grouped<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
   const keys = [...new Set(items.map(keyOf))].sort((first, second) => (first < second ? -1 : 1));
   return new Map(keys.map((key) => [key, items.filter((item) => keyOf(item) === key)]));
 }
@@ -109,14 +107,18 @@ function raiseUnlessInTime(leases: readonly LeaseRole[]): string {
  * barred role. An agent that changes its role without committing delays only its own renewal, by at most 1 s for each
  * lock.
  */
-export function renewStatement(role: string, expiresAt: Date, mintBy: Date, maker: string | undefined): string {
-  const alive = `SELECT FROM pg_roles WHERE rolname = ${escapeLiteral(role)} AND rolcanlogin`;
+export function renewStatement(
+  { name, maker, byFunctions }: { name: string; maker: string | null; byFunctions: boolean },
+  expiresAt: Date,
+  mintBy: Date,
+): string {
+  const alive = `SELECT FROM pg_roles WHERE rolname = ${escapeLiteral(name)} AND rolcanlogin`;
   return [
     RAISE_UNLESS_PINNED,
     waitAtMost(1_000),
     raiseIf([`NOT EXISTS (${alive})`, NOT_ALIVE]),
-    ...(maker === undefined ? [] : [`SET LOCAL ROLE ${escapeIdentifier(maker)}`]),
-    `ALTER ROLE ${escapeIdentifier(role)} VALID UNTIL ${instant(expiresAt)}`,
+    ...(maker === null ? [] : [`SET LOCAL ROLE ${escapeIdentifier(maker)}`]),
+    byFunctions ? renewCall(name, expiresAt) : `ALTER ROLE ${escapeIdentifier(name)} VALID UNTIL ${instant(expiresAt)}`,
     raiseIf([`clock_timestamp() > ${instant(mintBy)}::timestamptz`, TOO_LATE]),
   ].join(';\n');
 }

@@ -20,7 +20,7 @@ import { agentLogin } from './agent-login.js';
 import { StepFailure } from './errors.js';
 import { examineScope, roundsRemark } from './examine-scope.js';
 import { explain, problemOf } from './failures.js';
-import { creatorOf, renewStatement } from './lease-role.js';
+import { renewStatement } from './lease-role.js';
 import { LeaseRoleMinter } from './lease-role-minter.js';
 import {
   PostgresConfigSchema,
@@ -36,6 +36,8 @@ import { probeTarget } from './probe.js';
 import { privilegesOf, scopeRoleName, type Privilege } from './scope-privileges.js';
 import { scramVerifier } from './scram-verifier.js';
 import { Attendance } from './revoke/attendance.js';
+import { findRoles, foundRole, type RoleRow } from './revoke/looks.js';
+import { makersIn } from './server-facts.js';
 import { Target, Targets, type TargetAddress } from './target.js';
 
 type Order = MintOrder<PostgresConfig, PostgresScope>;
@@ -96,13 +98,12 @@ export class PostgresProvider
     const verifier = await scramVerifier(password, order.config.scramIterations);
     const at = targetOf(order.config);
     const targets = { lane: this.lanes.at(at), alone: this.targets.at(at) };
-    const facts = await orProblem(() =>
+    const { facts, creator } = await orProblem(() =>
       this.minter.create(targets, { order, handle: planned, wanted: wantedBy(order), verifier }, signal),
     );
-    const maker = creatorOf(planned.role, facts.creators);
     const url = leaseUrl({ ...address, sslmode }, planned.role, password);
     return {
-      handle: { ...planned, target: facts.identity, ...(maker === undefined ? {} : { maker }) },
+      handle: { ...planned, target: facts.identity, ...(creator === undefined ? {} : { maker: creator }) },
       secret: { ...address, username: planned.role, password, url, ...tlsFor(sslmode, order.config) },
       providerExpiresAt: order.expiresAt,
     };
@@ -115,14 +116,15 @@ export class PostgresProvider
   ): Promise<Omit<Minted<PostgresHandle>, 'secret'>> {
     this.refuseLifetime(order);
     await this.attendTo(order).ready(signal);
-    const statement = renewStatement(handle.role, order.expiresAt, order.mintBy, handle.maker);
     await orProblem(() => {
       const target = this.targets.at(targetOf(order.config));
       return target.use(signal, async (session) => {
-        const { identity } = await target.facts(session);
-        if (handle.target !== undefined && handle.target !== identity)
+        const facts = await target.facts(session);
+        if (handle.target !== undefined && handle.target !== facts.identity)
           throw new Problem('provider_rejected', ELSEWHERE);
-        return session.query(statement);
+        const [row] = (await session.query<RoleRow>(findRoles([handle.role], makersIn(facts)))).rows;
+        const role = foundRole(row ?? { name: handle.role, oid: '0', maker: null }, undefined, facts);
+        return session.query(renewStatement(role, order.expiresAt, order.mintBy));
       });
     });
     return { handle, providerExpiresAt: order.expiresAt };

@@ -3,6 +3,8 @@ import { escapeIdentifier } from 'pg';
 import { INSUFFICIENT_PRIVILEGE, codeOf } from './failures.js';
 import { excessOf, heldPrivileges } from './held-privileges.js';
 import { differences, repairs, type Privilege } from './scope-privileges.js';
+import { callForRole } from './owner-functions.js';
+import type { ServerFacts } from './server-facts.js';
 import type { Session } from './session.js';
 
 /** Maximum number of verified scope roles; beyond it, all are verified again. */
@@ -32,22 +34,28 @@ export async function ensureScopeRole(
   session: Session,
   role: string,
   wanted: readonly Privilege[],
+  facts: ServerFacts,
 ): Promise<void> {
   if (verified.has(role)) return;
   // checked without the lock, since the role is mostly in order
-  if ((await faultsOf(session, role, wanted)).length > 0) await makeOrMend(session, role, wanted);
+  if ((await faultsOf(session, role, wanted, facts)).length > 0) await makeOrMend(session, role, wanted, facts);
   if (verified.size >= MAX_VERIFIED) verified.clear();
   verified.add(role);
 }
 
-async function makeOrMend(session: Session, role: string, wanted: readonly Privilege[]): Promise<void> {
+async function makeOrMend(
+  session: Session,
+  role: string,
+  wanted: readonly Privilege[],
+  facts: ServerFacts,
+): Promise<void> {
   await session.query('BEGIN');
   // one lock for all scope roles: concurrent grants on one table fail (`tuple concurrently updated`)
-  await session.query(`CREATE ROLE ${LOCK_ROLE} NOLOGIN`);
+  await session.query(facts.functions ? callForRole('make_scope', role) : `CREATE ROLE ${LOCK_ROLE} NOLOGIN`);
   await refuseMissingTable(session, wanted);
-  await createWhereMissing(session, role);
-  await putRight(session, role, wanted);
-  await session.query(`DROP ROLE ${LOCK_ROLE}`);
+  if (!facts.functions) await createWhereMissing(session, role);
+  await putRight(session, role, wanted, facts);
+  if (!facts.functions) await session.query(`DROP ROLE ${LOCK_ROLE}`);
   await session.query('COMMIT');
 }
 
@@ -72,11 +80,16 @@ async function createWhereMissing(session: Session, role: string): Promise<void>
  * Repairs the role and reads its grants back: PostgreSQL only warns when a grantor may not grant, and others may have
  * granted more.
  */
-async function putRight(session: Session, role: string, wanted: readonly Privilege[]): Promise<void> {
+async function putRight(
+  session: Session,
+  role: string,
+  wanted: readonly Privilege[],
+  facts: ServerFacts,
+): Promise<void> {
   const cures = (await excessOf(session, role)).flatMap(({ cure }) => (cure === null ? [] : [cure]));
   const statements = [...cures, ...repairs(role, await heldPrivileges(session, role), wanted)];
   for (const statement of statements) await attempt(session, statement);
-  const [fault] = await faultsOf(session, role, wanted);
+  const [fault] = await faultsOf(session, role, wanted, facts);
   if (fault !== undefined) throw new Problem('provider_rejected', `${fault} (docs/connect-postgres.md)`);
 }
 
@@ -93,13 +106,34 @@ async function attempt(session: Session, statement: string): Promise<void> {
 }
 
 /** Returns the faults of a scope role, one sentence each that says what to change. */
-async function faultsOf(session: Session, role: string, wanted: readonly Privilege[]): Promise<readonly string[]> {
+async function faultsOf(
+  session: Session,
+  role: string,
+  wanted: readonly Privilege[],
+  facts: ServerFacts,
+): Promise<readonly string[]> {
   const { lacking, surplus } = differences(await heldPrivileges(session, role), wanted);
   const excess = await excessOf(session, role);
+  const isOurs = facts.version < 160_000 || (await maySetMembers(session, role, facts));
   return [
+    ...(isOurs ? [] : [`role \`${role}\` was made by somebody else; drop it`]),
     ...lacking.map((right) => `the role of the connection may not pass on ${right}; grant it that WITH GRANT OPTION`),
     ...[...surplus, ...excess.map(({ words }) => words)].map(
       (right) => `somebody else gave role \`${role}\` ${right}, which is not in its scope; take it away`,
     ),
   ];
+}
+
+/**
+ * True when the connection may make roles members of this scope role, or no such role exists. Somebody else's role of
+ * that name could have members that should not get the privileges of the scope. Needs PostgreSQL 16.
+ */
+async function maySetMembers(session: Session, role: string, { functions }: ServerFacts): Promise<boolean> {
+  const own = functions
+    ? 'mayfly.has_scope($1)'
+    : `(SELECT rolsuper FROM pg_roles WHERE rolname = current_user) OR EXISTS (
+         SELECT FROM pg_auth_members WHERE roleid = to_regrole($1) AND admin_option
+            AND member = (SELECT oid FROM pg_roles WHERE rolname = current_user))`;
+  const { rows } = await session.query<{ own: boolean }>(`SELECT to_regrole($1) IS NULL OR ${own} AS own`, [role]);
+  return rows[0]?.own === true;
 }

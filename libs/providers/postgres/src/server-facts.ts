@@ -1,3 +1,4 @@
+import { hasOwnerFunctions } from './owner-functions.js';
 import type { Session } from './session.js';
 
 /** The facts that a session read about its server and about its current role. */
@@ -14,6 +15,8 @@ export interface ServerFacts {
   readonly role: string;
   /** roles with CREATEROLE that the session may take; if there are any, one of them creates each lease role */
   readonly creators: readonly string[];
+  /** true when functions of the target's owner create and end lease roles (ADR 0004) */
+  readonly functions: boolean;
   /** `max_prepared_transactions` */
   readonly preparedTransactions: number;
   /** connections that the server gives to roles without special rights */
@@ -58,6 +61,11 @@ interface FactsRow {
   readonly process: number;
 }
 
+/** Returns the roles that made lease roles and that the session may work as, as far as its facts tell. */
+export function makersIn({ role, creators }: Pick<ServerFacts, 'role' | 'creators'>): readonly string[] {
+  return [role, ...creators];
+}
+
 export async function factsOf(session: Session): Promise<ServerFacts> {
   const [row] = (await session.query<FactsRow & Record<string, unknown>>(FACTS)).rows;
   if (row === undefined) throw new Error('the server said nothing of itself');
@@ -69,6 +77,7 @@ export async function factsOf(session: Session): Promise<ServerFacts> {
     database,
     role,
     creators: creators.map(({ name }) => name),
+    functions: version >= 160_000 && (await hasOwnerFunctions(session)),
     preparedTransactions,
     connections,
     process,
