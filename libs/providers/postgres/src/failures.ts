@@ -35,12 +35,17 @@ const ROLLED_BACK: readonly string[] = [...IN_THE_WAY, DEPENDENT_OBJECTS, OUT_OF
 export const SHARED_SESSIONS =
   'a pooler between Mayfly and the database gives its sessions to others between transactions, and with them the settings that Mayfly makes; use a pooler in session mode, or connect directly';
 
+const FUNCTIONS_GONE =
+  'the functions of Mayfly are gone from the database or have changed; install them again (docs/postgres-functions.sql)';
+
 const DETAILS: Readonly<Record<string, string>> = {
   [TOO_LATE]: 'the request reached the database too late, and nothing was made; try again',
   [NOT_ALIVE]: 'the credential has ended and cannot be renewed; ask for a new task',
   [CLOCK_BEHIND]: 'the clocks of the database and of Mayfly differ by more than 2 s; set the one that is wrong',
   [UNPINNED]: SHARED_SESSIONS,
   [UNDEFINED_OBJECT]: 'the database does not have the role any more; ask for a new task',
+  '42883': FUNCTIONS_GONE,
+  '3F000': FUNCTIONS_GONE,
   '28P01': 'the database refused the login of the connection; change its `url`',
   '28000': 'the database refused the login of the connection; change its `url`',
   '3D000': 'the database of the connection does not exist; change its `url`',

@@ -47,6 +47,8 @@ interface Waiting {
 class LeftGroup extends Error {}
 
 const GROUP = { maxItems: 32, maxRunning: 1, maxWaiting: 100_000, isOfOneItem: () => false };
+/** Lease roles that one creator makes before a lane takes the next one. */
+const ROLES_IN_TURN = 256;
 /** Lock timeout of a group. A role that waits longer waits alone, so that it delays no other mint. */
 const GROUP_PATIENCE_MS = 250;
 const GROUP_DEADLINE_MS = 10_000;
@@ -59,6 +61,8 @@ const GROUP_DEADLINE_MS = 10_000;
 export class LeaseRoleMinter {
   /** starts anywhere, so that several processes do not take the same creator */
   private turn = Math.floor(Math.random() * 1_000);
+  /** the creators that sessions of lanes work as */
+  private readonly working = new WeakMap<Session, { readonly creator: string; made: number }>();
   private readonly capacities = new Map<string, ConnectionCapacity>();
   private readonly groups = new WeakMap<Target, GroupCommit<Waiting, Made>>();
 
@@ -141,12 +145,19 @@ export class LeaseRoleMinter {
     for (const config of configs) refusePreparedTransactions(config, facts);
     const limit = configs.reduce((sum, { maxConnections }) => sum + maxConnections, 0);
     const capacity = Math.min(...configs.map((config) => capacityOf(config, facts)));
-    const creator = this.nextCreator(facts);
+    const isLane = lockTimeoutMillis !== undefined;
+    const creator = await this.creatorFor(isLane, session, leases.length, facts);
     let isMade = false;
     try {
       await this.capacityAt(facts.identity).within(session, limit, capacity, async (counting) => {
         await session.query(
-          createMessage(leases.map(roleOf), { facts, creator, capacity: counting, lockTimeoutMillis }),
+          createMessage(leases.map(roleOf), {
+            facts,
+            creator,
+            isCreator: isLane,
+            capacity: counting,
+            lockTimeoutMillis,
+          }),
         );
         isMade = true;
       });
@@ -158,11 +169,29 @@ export class LeaseRoleMinter {
     return { facts, creator };
   }
 
-  /** Takes the creators in turn: each change of a role costs the server as much as its creator has roles. */
-  private nextCreator({ functions, creators }: ServerFacts): string | undefined {
-    if (functions) return undefined;
+  /**
+   * Takes the creators in turn, because each change of a role costs the server as much as its creator has roles. A lane
+   * keeps its creator for a while: to change it costs as much as all creators have roles.
+   */
+  private async creatorFor(
+    isLane: boolean,
+    session: Session,
+    count: number,
+    facts: ServerFacts,
+  ): Promise<string | undefined> {
+    const { functions, creators } = facts;
+    if (functions || creators.length === 0) return undefined;
+    const known = this.working.get(session);
+    if (known !== undefined && known.made < ROLES_IN_TURN) {
+      known.made += count;
+      return known.creator;
+    }
     this.turn += 1;
-    return creators[this.turn % creators.length];
+    const creator = creators[this.turn % creators.length];
+    if (!isLane || creator === undefined) return creator;
+    await session.query(`SET ROLE ${escapeIdentifier(creator)}`);
+    this.working.set(session, { creator, made: count });
+    return creator;
   }
 
   /** Never evicts an entry: a connection leads to few servers, and an entry takes a few bytes. */

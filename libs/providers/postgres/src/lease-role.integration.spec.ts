@@ -24,7 +24,7 @@ it.each(['"$user", public', 'public, pg_catalog', 'pg_catalog', ''])(
   'neither makes nor renews a role in a session that a pooler gave the search path `%s`',
   async (path) => {
     const lease = { role: 'mayfly_unpinned', scopeRole: 'mayfly_scope_y', verifier: 'x', maxConnections: 1 };
-    const facts = { version: 180_004, role: 'postgres', functions: false };
+    const facts = { version: 180_004, functions: false };
     const create = createMessage([{ ...lease, expiresAt: SOON, issuedAt: NOW, mintBy: SOON }], { facts });
     await session.query(`CREATE ROLE mayfly_scope_y; SELECT set_config('search_path', '${path}', false)`);
     await expect(session.query(create)).rejects.toMatchObject({ code: 'MF005' });

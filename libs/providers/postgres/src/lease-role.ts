@@ -18,9 +18,11 @@ export interface LeaseRole {
 
 /** Facts and limits of the message that creates lease roles. */
 export interface Creation {
-  readonly facts: Pick<ServerFacts, 'version' | 'role' | 'functions'>;
+  readonly facts: Pick<ServerFacts, 'version' | 'functions'>;
   /** the role that creates the lease roles; without it, the session's role creates them */
   readonly creator?: string | undefined;
+  /** true when the session works as the creator already */
+  readonly isCreator?: boolean;
   /** the sum of connection limits that leases may hold; set only when this message must count */
   readonly capacity?: number | undefined;
   /** the longest wait for one lock; without it, the message waits as long as the session lets it */
@@ -47,7 +49,7 @@ export function createMessage(leases: readonly LeaseRole[], creation: Creation):
     ...(creation.lockTimeoutMillis === undefined ? [] : [waitAtMost(creation.lockTimeoutMillis)]),
     ...(creation.facts.functions
       ? [mintCall(leases)]
-      : [...createStatements(leases, creation), ...grantStatements(leases, creation.facts)]),
+      : [...takeCreator(creation), ...leases.map(createOne), ...grantStatements(leases, creation.facts)]),
     ...(creation.capacity === undefined
       ? []
       : [raiseIf([`${HANDED_OUT} > ${String(creation.capacity)}`, NO_CAPACITY])]),
@@ -56,16 +58,13 @@ export function createMessage(leases: readonly LeaseRole[], creation: Creation):
 }
 
 /**
- * One creator makes all roles of a message: each SET ROLE makes the server read the roles of all creators again, and
- * each creation those of its creator.
+ * One creator makes all roles of a message and grants the scopes. SET ROLE makes the server read the roles of all
+ * creators, so a session that works as the creator already only makes sure of that.
  */
-function createStatements(leases: readonly LeaseRole[], { creator, facts }: Creation): readonly string[] {
-  if (creator === undefined) return leases.map(createOne);
-  return [
-    `SET LOCAL ROLE ${escapeIdentifier(creator)}`,
-    ...leases.map(createOne),
-    `SET LOCAL ROLE ${escapeIdentifier(facts.role)}`,
-  ];
+function takeCreator({ creator, isCreator }: Creation): readonly string[] {
+  if (creator === undefined) return [];
+  if (isCreator !== true) return [`SET LOCAL ROLE ${escapeIdentifier(creator)}`];
+  return [raiseIf([`current_user <> ${escapeLiteral(creator)}`, UNPINNED])];
 }
 
 function createOne({ role, maxConnections, verifier, expiresAt }: LeaseRole): string {

@@ -4,7 +4,7 @@ import { INSUFFICIENT_PRIVILEGE, codeOf } from './failures.js';
 import { excessOf, heldPrivileges } from './held-privileges.js';
 import { differences, repairs, type Privilege } from './scope-privileges.js';
 import { callForRole } from './owner-functions.js';
-import type { ServerFacts } from './server-facts.js';
+import { makersIn, type ServerFacts } from './server-facts.js';
 import type { Session } from './session.js';
 
 /** Maximum number of verified scope roles; beyond it, all are verified again. */
@@ -53,7 +53,7 @@ async function makeOrMend(
   // one lock for all scope roles: concurrent grants on one table fail (`tuple concurrently updated`)
   await session.query(facts.functions ? callForRole('make_scope', role) : `CREATE ROLE ${LOCK_ROLE} NOLOGIN`);
   await refuseMissingTable(session, wanted);
-  if (!facts.functions) await createWhereMissing(session, role);
+  if (!facts.functions) await createWhereMissing(session, role, facts);
   await putRight(session, role, wanted, facts);
   if (!facts.functions) await session.query(`DROP ROLE ${LOCK_ROLE}`);
   await session.query('COMMIT');
@@ -71,9 +71,14 @@ async function refuseMissingTable(session: Session, wanted: readonly Privilege[]
   }
 }
 
-async function createWhereMissing(session: Session, role: string): Promise<void> {
+/** Creates the role if it is missing, and lets the creators make lease roles members of it. */
+async function createWhereMissing(session: Session, role: string, { creators }: ServerFacts): Promise<void> {
+  const name = escapeIdentifier(role);
   const { rowCount } = await session.query('SELECT FROM pg_roles WHERE rolname = $1', [role]);
-  if (rowCount === 0) await session.query(`CREATE ROLE ${escapeIdentifier(role)} NOLOGIN`);
+  if (rowCount === 0) await session.query(`CREATE ROLE ${name} NOLOGIN`);
+  if (creators.length === 0) return;
+  const members = creators.map((creator) => escapeIdentifier(creator)).join(', ');
+  await attempt(session, `GRANT ${name} TO ${members} WITH ADMIN TRUE, INHERIT FALSE, SET FALSE`);
 }
 
 /**
@@ -125,15 +130,17 @@ async function faultsOf(
 }
 
 /**
- * True when the connection may make roles members of this scope role, or no such role exists. Somebody else's role of
- * that name could have members that should not get the privileges of the scope. Needs PostgreSQL 16.
+ * True when the connection and its creators may make roles members of this scope role, or no such role exists. Somebody
+ * else's role of that name could have members that should not get the privileges of the scope. Needs PostgreSQL 16.
  */
-async function maySetMembers(session: Session, role: string, { functions }: ServerFacts): Promise<boolean> {
-  const own = functions
-    ? 'mayfly.has_scope($1)'
-    : `(SELECT rolsuper FROM pg_roles WHERE rolname = current_user) OR EXISTS (
-         SELECT FROM pg_auth_members WHERE roleid = to_regrole($1) AND admin_option
-            AND member = (SELECT oid FROM pg_roles WHERE rolname = current_user))`;
-  const { rows } = await session.query<{ own: boolean }>(`SELECT to_regrole($1) IS NULL OR ${own} AS own`, [role]);
+async function maySetMembers(session: Session, role: string, facts: ServerFacts): Promise<boolean> {
+  const needed = facts.isSuperuser ? facts.creators : makersIn(facts);
+  const admins = `(SELECT count(*) FROM pg_auth_members AS held JOIN pg_roles AS admin ON admin.oid = held.member
+     WHERE held.roleid = to_regrole($1) AND held.admin_option AND admin.rolname = ANY($2))`;
+  const isOurs = facts.functions ? 'mayfly.has_scope($1)' : `${admins} >= cardinality($2)`;
+  const { rows } = await session.query<{ own: boolean }>(
+    `SELECT to_regrole($1) IS NULL OR ${isOurs} AS own`,
+    facts.functions ? [role] : [role, [...needed]],
+  );
   return rows[0]?.own === true;
 }

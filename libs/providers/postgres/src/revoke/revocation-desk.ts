@@ -198,8 +198,13 @@ export class RevocationDesk {
 
   private async findAll(names: readonly string[]): Promise<readonly (FoundRole | undefined)[]> {
     const signal = AbortSignal.timeout(GROUP_DEADLINE_MS);
-    const facts = await this.watch.facts(signal);
+    let facts = await this.watch.facts(signal);
     const { rows } = await this.watch.run<RoleRow>(findRoles(names, makersIn(facts)), signal);
+    if (rows.some(({ maker }) => maker === null) && mayHaveChanged(facts)) {
+      // the functions may have been installed after the watch logged in
+      await this.watch.renew(signal);
+      facts = await this.watch.facts(signal);
+    }
     const byName = new Map(rows.map((role) => [role.name, foundRole(role, this.address.role, facts)]));
     return names.map((name) => byName.get(name));
   }
@@ -256,6 +261,11 @@ export class RevocationDesk {
       return this.lane.use(signal, checked(this.lane));
     }
   }
+}
+
+/** True when a role without a maker cannot be changed by what was found at the server (PostgreSQL 16 and newer). */
+function mayHaveChanged({ version, functions, isSuperuser }: ServerFacts): boolean {
+  return version >= 160_000 && !functions && !isSuperuser;
 }
 
 function elsewhere(detail: string): Problem {
