@@ -220,9 +220,25 @@ BEGIN
   END LOOP;
 END $$;
 
+-- Who holds back the removal of dead rows from the catalogs of roles; shows no query and no user.
+CREATE OR REPLACE FUNCTION mayfly.snapshots()
+RETURNS TABLE (what text, who text, place text, transactions int, seconds int)
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+  SELECT 'session', pid::text, datname::text, greatest(age(backend_xmin), age(backend_xid)),
+         extract(epoch FROM clock_timestamp() - xact_start)::int
+    FROM pg_stat_activity WHERE coalesce(backend_xmin, backend_xid) IS NOT NULL AND pid <> pg_backend_pid()
+  UNION ALL
+  SELECT 'replication slot', slot_name::text, database::text, greatest(age(catalog_xmin), age(xmin)), NULL
+    FROM pg_replication_slots WHERE coalesce(catalog_xmin, xmin) IS NOT NULL
+  UNION ALL
+  SELECT 'prepared transaction', gid, database::text, age(transaction), extract(epoch FROM clock_timestamp() - prepared)::int
+    FROM pg_prepared_xacts
+$$;
+
 REVOKE ALL ON ALL FUNCTIONS IN SCHEMA mayfly FROM PUBLIC;
 GRANT USAGE ON SCHEMA mayfly TO mayfly_lessor;
-GRANT EXECUTE ON FUNCTION mayfly.version(), mayfly.has_scope(text), mayfly.make_scope(text),
+GRANT EXECUTE ON FUNCTION mayfly.version(), mayfly.snapshots(), mayfly.has_scope(text), mayfly.make_scope(text),
   mayfly.mint_leases(text[], text[], text[], int[], timestamptz[]), mayfly.renew_lease(text, timestamptz),
   mayfly.bar_leases(text[]), mayfly.drop_leases(text[]), mayfly.await_mint(text), mayfly.join_lease(text),
   mayfly.strip_lease(text) TO mayfly_lessor;
