@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { addSeconds } from '@mayfly/kernel';
+import { addSeconds, Problem } from '@mayfly/kernel';
 import { SERVERS_AND_WAYS } from './crm-database.js';
 import { openPostgresTarget, patience, scopeOf, type Order, type PostgresTarget } from './postgres-target.js';
 import { openSession, rows } from './sql.js';
@@ -38,8 +38,8 @@ describe.each(SERVERS_AND_WAYS)('mints and ends that are gathered on %s, by way 
   const outcomeOf = (order: Order): Promise<string> =>
     target.mint(order).then(
       () => 'minted',
-      (error: { code: string; nothingMinted: boolean }) =>
-        `${error.code}, nothing minted: ${String(error.nothingMinted)}`,
+      (error: unknown) =>
+        error instanceof Problem ? `${error.code}, nothing minted: ${String(error.nothingMinted)}` : 'no problem',
     );
   const exists = async ({ leaseId }: Order): Promise<boolean> =>
     (await target.roleCount(leaseId.replace('lse_', 'mayfly_'))) === 1;

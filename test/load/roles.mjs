@@ -13,6 +13,7 @@ import { createCrmDatabase, WAYS } from '../contract/crm-database.js';
 import { startOwnPostgres } from '../support/own-postgres.js';
 import { median, percentile } from './service.mjs';
 
+const { AbortSignal } = globalThis;
 const PARTS = process.argv.slice(2);
 const LIVE = (process.env.LOAD_LIVE ?? '0,500,1500,5000,20000').split(',').map(Number);
 const CYCLES = Number(process.env.LOAD_CYCLES ?? 40_000);

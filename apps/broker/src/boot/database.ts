@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { hkdfSync } from 'node:crypto';
 import { join } from 'node:path';
 import { Problem } from '@mayfly/kernel';
@@ -34,7 +35,7 @@ async function embedded(config: BrokerConfig, log: (message: string) => void): P
   const server = await namingDataDirectory(() => startEmbeddedPostgres({ dataDir: config.dataDir, log }));
   try {
     const [demoUrl, issuer] = await Promise.all([
-      prepareDemoDatabase(server),
+      prepareDemoDatabase(server, readFileSync(projectFile('docs/postgres-functions.sql'), 'utf8')),
       developmentIssuer(config.dataDir, { production: config.production, create: true }),
       migrate(server.url('mayfly', 'postgres'), server.url('mayfly')),
     ]);

@@ -98,13 +98,17 @@ describe('LeaseRoleMinter', () => {
     let release: (() => void) | undefined;
     const { targets, messages } = targetsWith(() => undefined);
     const held = new Promise<void>((resolve) => (release = resolve));
-    const { use } = targets.lane;
-    Object.assign(targets.lane, { use: async (...given: Parameters<typeof use>) => (await held, use(...given)) });
+    const { alone } = targets;
+    const use: typeof alone.use = async (...given) => {
+      await held;
+      return alone.use(...given);
+    };
+    const lane = Object.assign(Object.create(alone) as typeof alone, { use });
     const minter = new LeaseRoleMinter();
-    const first = minter.create(targets, leaseOrder('a'), patience());
+    const first = minter.create({ lane, alone }, leaseOrder('a'), patience());
     await new Promise(setImmediate);
     const caller = new AbortController();
-    const second = minter.create(targets, leaseOrder('b'), caller.signal);
+    const second = minter.create({ lane, alone }, leaseOrder('b'), caller.signal);
     caller.abort();
     await expect(second).rejects.toBeInstanceOf(NotConnected);
     release?.();

@@ -147,7 +147,7 @@ export class LeaseRoleMinter {
     const capacity = Math.min(...configs.map((config) => capacityOf(config, facts)));
     const isLane = lockTimeoutMillis !== undefined;
     const creator = await this.creatorFor(isLane, session, leases.length, facts);
-    let isMade = false;
+    const made = { isDone: false };
     try {
       await this.capacityAt(facts.identity).within(session, limit, capacity, async (counting) => {
         await session.query(
@@ -159,11 +159,11 @@ export class LeaseRoleMinter {
             lockTimeoutMillis,
           }),
         );
-        isMade = true;
+        made.isDone = true;
       });
     } catch (error) {
       // concurrent mints over the capacity drop their roles too, so that the remaining roles fit
-      if (isMade && error instanceof Problem) await undo(session, leases, { facts, creator });
+      if (made.isDone && error instanceof Problem) await undo(session, leases, { facts, creator });
       throw error;
     }
     return { facts, creator };

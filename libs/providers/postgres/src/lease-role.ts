@@ -2,16 +2,11 @@ import { addSeconds } from '@mayfly/kernel';
 import { CATALOG_ONLY } from '@mayfly/postgres';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { CLOCK_BEHIND, NO_CAPACITY, NOT_ALIVE, TOO_LATE, UNPINNED } from './failures.js';
-import { mintCall, renewCall } from './owner-functions.js';
+import { mintCall, renewCall, type NewRole } from './owner-functions.js';
 import type { ServerFacts } from './server-facts.js';
 
 /** One lease role to create. */
-export interface LeaseRole {
-  readonly role: string;
-  readonly scopeRole: string;
-  readonly verifier: string;
-  readonly maxConnections: number;
-  readonly expiresAt: Date;
+export interface LeaseRole extends NewRole {
   readonly issuedAt: Date;
   readonly mintBy: Date;
 }

@@ -1,6 +1,14 @@
 import { escapeLiteral } from 'pg';
-import type { LeaseRole } from './lease-role.js';
 import type { Session } from './session.js';
+
+/** A login role to create, with its one membership. */
+export interface NewRole {
+  readonly role: string;
+  readonly scopeRole: string;
+  readonly verifier: string;
+  readonly maxConnections: number;
+  readonly expiresAt: Date;
+}
 
 /** The version of `docs/postgres-functions.sql` that this code calls. */
 const VERSION = 1;
@@ -41,7 +49,7 @@ export function callForRole(name: RoleFunction, role: string): string {
   return `SELECT mayfly.${name}(${escapeLiteral(role)})`;
 }
 
-export function mintCall(leases: readonly LeaseRole[]): string {
+export function mintCall(leases: readonly NewRole[]): string {
   const columns = [
     arrayOf(
       leases.map(({ role }) => role),

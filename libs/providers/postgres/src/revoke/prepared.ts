@@ -83,11 +83,8 @@ async function rollBackPrepared(
   { gid, owner }: PreparedTransaction,
   facts: ServerFacts,
 ): Promise<void> {
-  const role = await ownerOf(session, owner, facts);
   const name = escapeIdentifier(owner);
-  const asMember = facts.version >= 160_000 ? ' WITH SET TRUE' : '';
-  if (typeof role?.maker === 'string') await session.query(`SET ROLE ${escapeIdentifier(role.maker)}`);
-  if (role?.maker !== null || !facts.functions) await session.query(`GRANT ${name} TO CURRENT_USER${asMember}`);
+  await joinAsMaker(session, owner, facts);
   await session.query(`SET ROLE ${name}`);
   try {
     // sent alone: the server refuses it inside a transaction
@@ -99,6 +96,15 @@ async function rollBackPrepared(
   await session.query('RESET ROLE');
   if (facts.version < 160_000 && owner.startsWith('mayfly_scope_'))
     await session.query(`REVOKE ${name} FROM CURRENT_USER`);
+}
+
+/** Joins the transaction's owner as its maker does, unless only a function can join it. */
+async function joinAsMaker(session: Session, owner: string, facts: ServerFacts): Promise<void> {
+  const role = await ownerOf(session, owner, facts);
+  if (role?.maker === null && facts.functions) return;
+  const options = facts.version >= 160_000 ? ' WITH SET TRUE' : '';
+  if (typeof role?.maker === 'string') await session.query(`SET ROLE ${escapeIdentifier(role.maker)}`);
+  await session.query(`GRANT ${escapeIdentifier(owner)} TO CURRENT_USER${options}`);
 }
 
 async function ownerOf(session: Session, owner: string, facts: ServerFacts): Promise<RoleRow | undefined> {

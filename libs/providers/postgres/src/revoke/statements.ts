@@ -59,7 +59,7 @@ export function message(milliseconds: number, statements: readonly string[]): st
 }
 
 /** Returns the statement that sets the role until the end of the transaction; empty without a maker. */
-export function workAs(maker: string | null): string {
+function workAs(maker: string | null): string {
   return maker === null ? '' : `SET LOCAL ROLE ${escapeIdentifier(maker)}`;
 }
 
