@@ -1,10 +1,10 @@
 import { Problem } from '@mayfly/kernel';
 import { escapeIdentifier, escapeLiteral } from 'pg';
-import { DEPENDENT_OBJECTS, INSUFFICIENT_PRIVILEGE } from '../failures.js';
+import { DEPENDENT_OBJECTS, INSUFFICIENT_PRIVILEGE, UNDEFINED_OBJECT } from '../failures.js';
 import type { ServerFacts } from '../server-facts.js';
 import type { Session } from '../session.js';
 import type { FoundRole } from './looks.js';
-import { dropStatements, joinStatements, message, stripStatement, unlessState } from './statements.js';
+import { dropStatements, joinStatements, message, stripStatements, unlessState } from './statements.js';
 
 /**
  * Objects dropped in one transaction. Each takes an entry in the server's lock table, which has 64 a session by
@@ -64,7 +64,8 @@ async function lastRows(session: Session, text: string): Promise<readonly unknow
  * words. Throws `provider_unavailable` when the role is still a member of another role.
  */
 export async function strip(session: Session, role: FoundRole, scopeRole: string): Promise<string> {
-  await unlessState(['42704'], () => session.query(stripStatement(role, scopeRole)));
+  for (const statement of stripStatements(role, scopeRole))
+    await unlessState([UNDEFINED_OBJECT, INSUFFICIENT_PRIVILEGE], () => session.query(statement));
   const { rows } = await session.query<{ place: string; memberships: number }>(
     `SELECT DISTINCT coalesce(datname, 'the whole server') AS place,
             (SELECT count(*)::int FROM pg_auth_members WHERE member = $1::oid) AS memberships

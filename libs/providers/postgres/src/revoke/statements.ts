@@ -29,10 +29,14 @@ export function joinStatements(role: FoundRole, member: string, serverVersion: n
   return [workAs(role.maker), `GRANT ${escapeIdentifier(role.name)} TO ${escapeIdentifier(member)}${options}`];
 }
 
-/** Returns the statement that takes the scope role away from the lease role. */
-export function stripStatement(role: FoundRole, scopeRole: string): string {
-  if (role.byFunctions) return callForRole('strip_lease', role.name);
-  return `REVOKE ${escapeIdentifier(scopeRole)} FROM ${escapeIdentifier(role.name)}`;
+/**
+ * Returns the messages that take the scope role away from the lease role, each to be tried. Only the role that granted
+ * it can revoke it (PostgreSQL 16 and newer): the role of the connection, or the creator.
+ */
+export function stripStatements(role: FoundRole, scopeRole: string): readonly string[] {
+  if (role.byFunctions) return [callForRole('strip_lease', role.name)];
+  const revoke = `REVOKE ${escapeIdentifier(scopeRole)} FROM ${escapeIdentifier(role.name)}`;
+  return [revoke, `${workAs(role.maker)};\n${revoke}`];
 }
 
 /**
