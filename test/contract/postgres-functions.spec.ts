@@ -177,6 +177,33 @@ describe('the functions of the owner of a PostgreSQL', () => {
       expect(await target.revoke(lease.order)).toEqual({ kind: 'revoked' });
     });
 
+    it('reach neither a lease nor a scope of another connection to the same database', async () => {
+      const second = new URL(target.crm.loginUrl);
+      second.username = `second_${target.crm.name}`;
+      await run(
+        target.crm.superuserUrl,
+        `CREATE ROLE ${second.username} LOGIN PASSWORD '${second.password}'`,
+        `GRANT CONNECT ON DATABASE ${target.crm.name} TO ${second.username}`,
+        `GRANT USAGE ON SCHEMA mayfly TO ${second.username}; GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA mayfly TO ${second.username}`,
+      );
+      const lease = await target.mint();
+      const { role, scopeRole } = lease.handle;
+      for (const statement of [
+        `bar_leases('{${role}}')`,
+        `join_lease('${role}')`,
+        `drop_leases('{${role}}')`,
+        `strip_lease('${role}')`,
+        `renew_lease('${role}', now())`,
+        `make_scope('${scopeRole}')`,
+        minting({ scope: scopeRole }),
+      ])
+        await expect(rows(second.href, `SELECT mayfly.${statement}`)).rejects.toMatchObject({
+          code: expect.stringMatching(/^42501$|^42704$/),
+        });
+      expect(await target.revoke(lease.order)).toEqual({ kind: 'revoked' });
+      await run(target.crm.superuserUrl, `DROP OWNED BY ${second.username}; DROP ROLE ${second.username}`);
+    });
+
     it('give a scope role nothing that the connection may not pass on', async () => {
       await run(target.crm.superuserUrl, 'CREATE TABLE IF NOT EXISTS emea.hidden (id int)');
       await expect(run(target.crm.url, `GRANT SELECT ON emea.hidden TO ${SCOPE}`)).rejects.toMatchObject({

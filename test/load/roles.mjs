@@ -2,8 +2,8 @@
 // durability. CPU is that of the server's processes (schedstat of the kernel), so a busy machine changes it little.
 // 1. a mint and an end, alone and in groups, while other roles of the connection live;
 // 2. the same behind an old snapshot in another database of the server;
-// 3. mints of one template at once, on a server whose flush takes 4 ms; 4. ends of one deadline.
-// Prints tables; asserts nothing. `node --import ./test/load/run.mjs test/load/roles.mjs [costs] [snapshot] [flush] [ends]`
+// 3. mints of one template at once, on a server whose flush takes 4 ms; 4. ends of one deadline; 5. mints and ends in turn.
+// Prints tables; asserts nothing. `node --import ./test/load/run.mjs test/load/roles.mjs [costs] [snapshot] [flush] [ends] [pairs]`
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import pg from 'pg';
@@ -217,8 +217,36 @@ async function ends() {
   console.table(table);
 }
 
+/** Mints and ends in turn, 32 in flight; the time of an end is until its proof. */
+async function pairs() {
+  const table = [];
+  for (const way of ways) {
+    const scene = await sceneOf(way);
+    const times = [];
+    const cycle = async () => {
+      const lease = await scene.mint();
+      const began = performance.now();
+      await scene.end(lease);
+      times.push(performance.now() - began);
+    };
+    await inFlight(32, 200, cycle);
+    times.length = 0;
+    const [cpu, began] = [await serverCpu(), performance.now()];
+    await inFlight(32, 2_000, cycle);
+    table.push({
+      way,
+      'pairs/s': Math.round(2_000_000 / (performance.now() - began)),
+      'end p50 ms': median(times).toFixed(0),
+      'end p99 ms': percentile(times, 0.99).toFixed(0),
+      'CPU ms a pair': (((await serverCpu()) - cpu) / 2_000).toFixed(2),
+    });
+    await scene.close();
+  }
+  console.table(table);
+}
+
 try {
-  for (const [name, part] of Object.entries({ costs, snapshot, flush, ends }))
+  for (const [name, part] of Object.entries({ costs, snapshot, flush, ends, pairs }))
     if (PARTS.length === 0 || PARTS.includes(name)) await part();
 } catch (error) {
   console.error(error);
