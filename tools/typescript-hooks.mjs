@@ -13,7 +13,7 @@ const { options } = ts.convertCompilerOptionsFromJson(
 export function resolve(specifier, context, next) {
   const alias = config.compilerOptions.paths[specifier]?.[0];
   if (alias !== undefined) return next(new URL(alias, root).href, context);
-  if (specifier.startsWith('.') && specifier.endsWith('.js') && context.parentURL?.endsWith('.ts')) {
+  if (specifier.startsWith('.') && specifier.endsWith('.js') && /\.(ts|mjs)$/.test(context.parentURL ?? '')) {
     const source = new URL(specifier.replace(/\.js$/, '.ts'), context.parentURL);
     if (existsSync(source)) return next(source.href, context);
   }

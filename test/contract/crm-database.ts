@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { rows, run } from './sql.js';
-import type { TargetServer } from './target-server.js';
+import { TARGET_SERVERS, type TargetServer } from './target-server.js';
 
 /**
  * A target database: schemas `emea` and `apac` with four tables each, one row a table, and the role of a connection.
@@ -18,8 +18,36 @@ export interface CrmDatabase {
   drop(): Promise<void>;
 }
 
-/** Creates the database. `owner`: the connection's role owns schemas and tables, otherwise it has rights to pass on. */
-export async function createCrmDatabase(server: TargetServer, owner = false): Promise<CrmDatabase> {
+/** The ways in which lease roles can be made, best last, with the SQL that sets each up besides the documented first blocks. */
+export const WAYS = {
+  login: [],
+  creators: [documented('CREATE ROLE mayfly_lessor_%s')],
+  functions: [page('postgres-functions.sql'), documented('NOCREATEROLE;')],
+} as const;
+export type Way = keyof typeof WAYS;
+
+type Start = (typeof TARGET_SERVERS)[number][1];
+
+/** Each server with each way that it knows: before PostgreSQL 16, only `login`. */
+export const SERVERS_AND_WAYS = TARGET_SERVERS.flatMap(
+  ([version, start, startSmall]): (readonly [version: string, way: Way, start: Start, startSmall: Start])[] => {
+    const isFrom16 = Number(version.replace('PostgreSQL ', '')) >= 16;
+    const ways = isFrom16 ? (Object.keys(WAYS) as Way[]) : ['login' as const];
+    return ways.map((way) => [version, way, start, startSmall]);
+  },
+);
+
+interface CrmOptions {
+  /** the connection's role owns schemas and tables; otherwise it has rights to pass on */
+  readonly owner?: boolean;
+  /** before PostgreSQL 16, every way is `login` */
+  readonly way?: Way;
+}
+
+export async function createCrmDatabase(
+  server: TargetServer,
+  { owner = false, way = 'creators' }: CrmOptions = {},
+): Promise<CrmDatabase> {
   const id = randomUUID().replaceAll('-', '');
   const [name, admin, login, password] = [`crm_${id}`, `lessor_${id}`, `login_${id}`, `canary_${id}`];
   await run(server.url('postgres'), `CREATE DATABASE ${name}`);
@@ -31,7 +59,7 @@ export async function createCrmDatabase(server: TargetServer, owner = false): Pr
     superuserUrl,
     'CREATE SCHEMA emea; CREATE SCHEMA apac',
     ...tables.map((table) => `CREATE TABLE ${table} (id int, note text); INSERT INTO ${table} VALUES (1, 'one')`),
-    ...(await documentedSql(superuserUrl)).map((block) => withNames(block, { name, admin, login, password })),
+    ...(await documentedSql(superuserUrl, way)).map((block) => withNames(block, { name, admin, login, password })),
     ...(owner ? owning(admin, tables) : []),
   );
   const url = new URL(superuserUrl);
@@ -51,12 +79,24 @@ function owning(admin: string, tables: readonly string[]): string[] {
   ];
 }
 
-/** Returns the documented SQL: the first block for every version, the second from PostgreSQL 16 on. */
-async function documentedSql(url: string): Promise<readonly string[]> {
-  const page = readFileSync(new URL('../../docs/connect-postgres.md', import.meta.url), 'utf8');
-  const blocks = [...page.matchAll(/```sql\n(.*?)```/gs)].map(([, sql]) => String(sql));
+/** Returns the documented SQL: the first block for every version, the others from PostgreSQL 16 on. */
+async function documentedSql(url: string, way: Way): Promise<readonly string[]> {
   const [server] = await rows<{ version: number }>(url, `SELECT current_setting('server_version_num')::int AS version`);
-  return blocks.slice(0, (server?.version ?? 0) >= 160_000 ? 2 : 1);
+  const first = documented('CREATE ROLE mayfly_lessor NOLOGIN');
+  if ((server?.version ?? 0) < 160_000) return [first];
+  return [first, documented('GRANT pg_use_reserved_connections'), ...WAYS[way]];
+}
+
+/** Returns the documented SQL block that contains `text`. */
+function documented(text: string): string {
+  const blocks = [...page('connect-postgres.md').matchAll(/```sql\n(.*?)```/gs)].map(([, sql]) => String(sql));
+  const block = blocks.find((sql) => sql.includes(text));
+  if (block === undefined) throw new Error(`no block of SQL has \`${text}\``);
+  return block;
+}
+
+function page(name: string): string {
+  return readFileSync(new URL(`../../docs/${name}`, import.meta.url), 'utf8');
 }
 
 function withNames(

@@ -7,18 +7,21 @@ import {
   type PostgresScope,
 } from '@mayfly/provider-postgres';
 import { hostileLeaseSuite, type HostileSubject } from '@mayfly/testing';
-import { createCrmDatabase, secretText } from './crm-database.js';
+import { createCrmDatabase, secretText, SERVERS_AND_WAYS, type Way } from './crm-database.js';
 import { OPEN_DATABASE, POSTGRES_MISDEEDS } from './postgres-misdeeds.js';
 import { scopeOf } from './postgres-target.js';
 import { openSession, rows, run } from './sql.js';
-import { TARGET_SERVERS, type TargetServer } from './target-server.js';
+import type { TargetServer } from './target-server.js';
 
-describe.each(TARGET_SERVERS)('postgres on a %s with small limits', (_, _start, startSmall) => {
-  hostileLeaseSuite('postgres', POSTGRES_MISDEEDS, async () => subjectAt(await startSmall()));
+describe.each(SERVERS_AND_WAYS)('postgres on a %s with small limits, by way of %s', (_, way, _start, startSmall) => {
+  hostileLeaseSuite('postgres', POSTGRES_MISDEEDS, async () => subjectAt(await startSmall(), way));
 });
 
-async function subjectAt(server: TargetServer): Promise<HostileSubject<PostgresConfig, PostgresScope, PostgresHandle>> {
-  const crm = await createCrmDatabase(server);
+async function subjectAt(
+  server: TargetServer,
+  way: Way,
+): Promise<HostileSubject<PostgresConfig, PostgresScope, PostgresHandle>> {
+  const crm = await createCrmDatabase(server, { way });
   // what the documentation takes from PUBLIC: what leases do with it has to be dealt with where nobody did that
   await run(
     crm.superuserUrl,

@@ -106,7 +106,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
     });
 
     it('the postgres provider mints for many new scopes on the same tables at once', async () => {
-      const fresh = await createCrmDatabase(target.server, true);
+      const fresh = await createCrmDatabase(target.server, { owner: true });
       const config = PostgresConfigSchema.parse({ url: fresh.url });
       const verbs: Verb[][] = [
         ['select'],
@@ -208,7 +208,7 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
     });
 
     it('the role of the connection may own the tables instead', async () => {
-      const owned = await createCrmDatabase(target.server, true);
+      const owned = await createCrmDatabase(target.server, { owner: true });
       const { order, url } = await target.mint(
         target.orderFor({ config: PostgresConfigSchema.parse({ url: owned.url }) }),
       );

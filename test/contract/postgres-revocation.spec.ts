@@ -1,15 +1,14 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { PostgresConfigSchema } from '@mayfly/provider-postgres';
 import { Client } from 'pg';
-import { createCrmDatabase } from './crm-database.js';
+import { createCrmDatabase, SERVERS_AND_WAYS } from './crm-database.js';
 import { openSession, rows, run } from './sql.js';
 import { openPostgresTarget, patience, type PostgresTarget } from './postgres-target.js';
-import { TARGET_SERVERS } from './target-server.js';
 
-describe.each(TARGET_SERVERS)('the postgres provider on %s', (_, start) => {
+describe.each(SERVERS_AND_WAYS)('the postgres provider on %s, by way of %s', (_, way, start) => {
   let target: PostgresTarget;
   beforeAll(async () => {
-    target = await openPostgresTarget(start);
+    target = await openPostgresTarget(start, way);
   });
   afterAll(() => target.close());
 

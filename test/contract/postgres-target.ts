@@ -7,7 +7,7 @@ import {
   type PostgresScope,
 } from '@mayfly/provider-postgres';
 import { mintOrder } from '@mayfly/testing';
-import { createCrmDatabase, secretText, type CrmDatabase } from './crm-database.js';
+import { createCrmDatabase, secretText, type CrmDatabase, type Way } from './crm-database.js';
 import { rows } from './sql.js';
 import type { TargetServer } from './target-server.js';
 
@@ -46,9 +46,12 @@ export function patience(): AbortSignal {
   return AbortSignal.timeout(20_000);
 }
 
-export async function openPostgresTarget(start: () => Promise<TargetServer>): Promise<PostgresTarget> {
+export async function openPostgresTarget(
+  start: () => Promise<TargetServer>,
+  way: Way = 'creators',
+): Promise<PostgresTarget> {
   const server = await start();
-  const crm = await createCrmDatabase(server);
+  const crm = await createCrmDatabase(server, { way });
   const provider = new PostgresProvider();
   const orderFor = (overrides: Partial<Order> = {}): Order => ({ ...defaultOrder(crm), ...overrides });
   const asSuperuser = <Row extends Record<string, unknown>>(statement: string): Promise<Row[]> =>

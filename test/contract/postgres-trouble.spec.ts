@@ -191,7 +191,7 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
       detail: expect.stringMatching(/could not take its login away: .*42501.*to act as the role that made it/),
     });
     expect((await probed(a)).filter(({ outcome }) => outcome === 'warning').map((check) => check.name)).toEqual(
-      expect.arrayContaining(['another login could end the leases', 'creator roles']),
+      expect.arrayContaining(['another login could end the leases', 'cost of many leases']),
     );
     expect([await first.end(), await second.end()]).toEqual([{ kind: 'revoked' }, { kind: 'revoked' }]);
   });

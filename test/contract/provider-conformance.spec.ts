@@ -18,9 +18,9 @@ import {
 import { FakeSigningKeyStore, providerConformanceSuite, type ProviderSubject } from '@mayfly/testing';
 import { KeyRing, Sealer, TokenSigner } from '@mayfly/trust';
 import { createLocalJWKSet, jwtVerify } from 'jose';
-import { createCrmDatabase, secretText } from './crm-database.js';
+import { createCrmDatabase, secretText, SERVERS_AND_WAYS, type Way } from './crm-database.js';
 import { openSession, rows } from './sql.js';
-import { TARGET_SERVERS, type TargetServer } from './target-server.js';
+import type { TargetServer } from './target-server.js';
 
 const ALL_ABILITIES = { remote: true, renewable: true, refusesScopes: true, stalls: true };
 
@@ -32,8 +32,8 @@ providerConformanceSuite(
   signedTokenSubject,
 );
 
-describe.each(TARGET_SERVERS)('postgres on %s', (_, start) => {
-  providerConformanceSuite('postgres', ALL_ABILITIES, async () => postgresSubject(await start()));
+describe.each(SERVERS_AND_WAYS)('postgres on %s, by way of %s', (_, way, start) => {
+  providerConformanceSuite('postgres', ALL_ABILITIES, async () => postgresSubject(await start(), way));
 });
 
 async function dummySubject(): Promise<ProviderSubject<DummyConfig, DummyScope, DummyHandle>> {
@@ -85,8 +85,9 @@ async function signedTokenSubject(): Promise<ProviderSubject<SignedTokenConfig, 
 
 async function postgresSubject(
   server: TargetServer,
+  way: Way,
 ): Promise<ProviderSubject<PostgresConfig, PostgresScope, PostgresHandle>> {
-  const database = await createCrmDatabase(server);
+  const database = await createCrmDatabase(server, { way });
   const provider = new PostgresProvider();
   const configFor = (url: string): PostgresConfig => PostgresConfigSchema.parse({ url });
   const grants = [{ schema: 'emea', tables: ['customers', 'cases', 'case_notes'], verbs: ['select' as const] }];
@@ -106,7 +107,7 @@ async function postgresSubject(
       configFor('postgresql://canary_user:canary_password@h:canary_port/crm'),
     ],
     canaries: [new URL(database.url).password, 'canary_'],
-    stall: (_, handle) => holdName(database.url, handle.role),
+    stall: (_, handle) => holdName(database.superuserUrl, handle.role),
     close: async () => {
       await provider.close();
       await database.drop();

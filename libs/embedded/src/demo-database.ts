@@ -81,9 +81,10 @@ const NOT_FOR_PUBLIC = `
 /**
  * Prepares the database `crm` of the starter templates: schemas `emea` and `apac` with `customers`, `cases` and
  * `case_notes`, and `hr.salaries`. Returns the URL for the connection `crm`, as the role `mayfly_crm`: it owns the
- * database, may create roles and end sessions, and is no superuser. PUBLIC may not even connect. Safe to repeat.
+ * database, may create roles and end sessions, and is no superuser. PUBLIC may not even connect. `functions` is the text
+ * of docs/postgres-functions.sql; without it, creator roles make lease roles. Safe to repeat.
  */
-export async function prepareDemoDatabase(embedded: EmbeddedPostgres): Promise<string> {
+export async function prepareDemoDatabase(embedded: EmbeddedPostgres, functions?: string): Promise<string> {
   await withSetUpSession(embedded.url('postgres', 'postgres'), async (client) => {
     await ensureLoginRole(client, 'mayfly_crm', embedded.password('mayfly_crm'), 'CREATEROLE');
     await client.query('GRANT pg_use_reserved_connections TO mayfly_crm');
@@ -93,6 +94,7 @@ export async function prepareDemoDatabase(embedded: EmbeddedPostgres): Promise<s
   });
   await withSetUpSession(embedded.url('crm', 'postgres'), async (client) => {
     await client.query(NOT_FOR_PUBLIC);
+    if (functions !== undefined) await client.query(functions.replaceAll('mayfly_lessor', 'mayfly_crm'));
   });
   const url = embedded.url('crm', 'mayfly_crm');
   await withSetUpSession(url, fillOnce);

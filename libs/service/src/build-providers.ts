@@ -1,7 +1,8 @@
 import { ProviderRegistry } from '@mayfly/credentials';
 import { PgDenialStore } from '@mayfly/persistence';
 import { DatabaseSessions } from '@mayfly/provider-postgres';
-import { SigningWorker, TokenSigner } from '@mayfly/trust';
+import { TokenSigner } from '@mayfly/trust';
+import { SigningWorker } from './signing-worker.js';
 import type { Foundation } from './foundation.js';
 import { PROVIDERS } from './providers.js';
 

@@ -1,3 +1,4 @@
+import { readFileSync } from 'node:fs';
 import { hkdfSync } from 'node:crypto';
 import { join } from 'node:path';
 import {
@@ -34,7 +35,7 @@ async function embedded(settings: ServiceSettings, log: (message: string) => voi
   const server = await namingDataDirectory(() => startEmbeddedPostgres({ dataDir: settings.dataDir, log }));
   try {
     const [demoUrl, issuer] = await Promise.all([
-      prepareDemoDatabase(server),
+      prepareDemoDatabase(server, readFileSync(projectFile('docs/postgres-functions.sql'), 'utf8')),
       developmentIssuer(settings.dataDir, { production: settings.production, create: true }),
       migrate(server.url('mayfly', 'postgres'), server.url('mayfly')),
     ]);

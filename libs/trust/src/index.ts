@@ -1,8 +1,7 @@
 export { FederationTokens, type FederationTokenOrder } from './federation-tokens.js';
-export type { SigningAlgorithm } from './jws.js';
+export { DIGESTS, type SignInput, type SigningAlgorithm } from './jws.js';
 export { KEY_RING_DEFAULTS, KeyRing, type KeyRingOptions } from './key-ring.js';
 export { Sealer, type SealingKeys } from './sealer.js';
 export type { PublicSigningJwk, SigningKeyPurpose, SigningKeyStore, StoredSigningKey } from './signing-key-store.js';
-export { SigningWorker } from './signing-worker.js';
 export { ACCESS_TOKEN_TYPE, TokenSigner, type TokenClaims } from './token-signer.js';
 export { TokenVerifier, type TokenExpectations } from './token-verifier.js';

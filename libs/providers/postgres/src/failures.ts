@@ -24,10 +24,19 @@ export const IN_THE_WAY: readonly string[] = ['55P03', 'XX000', '40P01'];
 const NOTHING_DONE = /^(0A|0L|22|23|28|3D|42|MF)/;
 
 /**
+ * SQLSTATEs that prove that the server rolled back the whole message, besides `NOTHING_DONE`: the object is in use or
+ * has dependents, and an internal lock or entry was not to be had.
+ */
+const ROLLED_BACK: readonly string[] = [...IN_THE_WAY, DEPENDENT_OBJECTS, OUT_OF_LOCKS];
+
+/**
  * The detail for a pooler that changes server sessions between transactions: Mayfly's session settings would not hold.
  */
 export const SHARED_SESSIONS =
   'a pooler between Mayfly and the database shares sessions between transactions, with the settings that Mayfly made; use a pooler in session mode, or connect directly';
+
+const FUNCTIONS_GONE =
+  'the database no longer has the functions of Mayfly, or has other ones; run docs/postgres-functions.sql there again';
 
 const DETAILS: Readonly<Record<string, string>> = {
   [TOO_LATE]: 'the request reached the database after its deadline, and nothing was minted; try again',
@@ -35,6 +44,8 @@ const DETAILS: Readonly<Record<string, string>> = {
   [CLOCK_BEHIND]: 'the clocks of the database and of Mayfly differ by more than 2 s; correct the wrong clock',
   [UNPINNED]: SHARED_SESSIONS,
   [UNDEFINED_OBJECT]: 'the database no longer has the role; ask for a new task',
+  '42883': FUNCTIONS_GONE,
+  '3F000': FUNCTIONS_GONE,
   '28P01': 'the database refused the login of the connection; change its `url`',
   '28000': 'the database refused the login of the connection; change its `url`',
   '3D000': 'the database of the connection does not exist; change its `url`',
@@ -147,6 +158,16 @@ export function isTlsFailure(error: unknown): boolean {
 export function codeOf(error: unknown): string {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
   return typeof code === 'string' && /^\w{1,32}$/.test(code) ? code : 'unexpected';
+}
+
+/**
+ * True when the error proves that its message, and so each of its statements, has no effect. A session that broke off or
+ * was ended proves nothing: it may have committed before.
+ */
+export function provesRollback(error: unknown): boolean {
+  if (error instanceof Problem) return error.nothingMinted;
+  const code = codeOf(error);
+  return /^\w{5}$/.test(code) && (NOTHING_DONE.test(code) || ROLLED_BACK.includes(code));
 }
 
 /**

@@ -1,10 +1,13 @@
-import type { MintOrder } from '@mayfly/credentials';
-import { Problem } from '@mayfly/kernel';
+import { unlessAborted, type MintOrder } from '@mayfly/credentials';
+import { GroupCommit, Problem } from '@mayfly/kernel';
 import { escapeIdentifier } from 'pg';
 import { capacityOf, ConnectionCapacity } from './connection-capacity.js';
-import { codeOf, UNDEFINED_OBJECT } from './failures.js';
-import { createStatement, creatorOf } from './lease-role.js';
+import { NotConnected } from './errors.js';
+import { codeOf, IN_THE_WAY, provesRollback, UNDEFINED_OBJECT } from './failures.js';
+import { createMessage, type LeaseRole } from './lease-role.js';
+import { callForLeases } from './owner-functions.js';
 import type { PostgresConfig, PostgresHandle, PostgresScope } from './postgres.schemas.js';
+import { refusePreparedTransactions } from './prepared-transactions.js';
 import type { Privilege } from './scope-privileges.js';
 import { ensureScopeRole } from './scope-roles.js';
 import type { ServerFacts } from './server-facts.js';
@@ -19,24 +22,176 @@ export interface LeaseRoleOrder {
   readonly verifier: string;
 }
 
-/** Creates lease roles, each in one message, within the server's connection capacity. */
-export class LeaseRoleMinter {
-  private readonly capacities = new Map<string, ConnectionCapacity>();
+/** The server of a lease role, and the role that created it; no creator where the session's role or a function did. */
+export interface Made {
+  readonly facts: ServerFacts;
+  readonly creator: string | undefined;
+}
 
-  async create(target: Target, session: Session, lease: LeaseRoleOrder, facts: ServerFacts): Promise<void> {
-    const { config } = lease.order;
-    const capacity = capacityOf(config, facts);
+/** The connections of one target for mints. */
+export interface MintTargets {
+  /** for groups: one connection, and the scope roles that were verified */
+  readonly lane: Target;
+  /** for a role that cannot be created in a group, and for scope roles */
+  readonly alone: Target;
+}
+
+interface Waiting {
+  readonly lease: LeaseRoleOrder;
+  /** a call that aborts before its message is sent creates nothing */
+  readonly signal: AbortSignal;
+  isSent: boolean;
+}
+
+/** Thrown to each member of a group that made nothing: the member then runs alone. */
+class LeftGroup extends Error {}
+
+const GROUP = { maxItems: 32, maxRunning: 1, maxWaiting: 100_000, isOfOneItem: () => false };
+/** Lease roles that one creator makes before a lane takes the next one. */
+const ROLES_IN_TURN = 256;
+/** Lock timeout of a group. A role that waits longer waits alone, so that it delays no other mint. */
+const GROUP_PATIENCE_MS = 250;
+const GROUP_DEADLINE_MS = 10_000;
+
+/**
+ * Creates lease roles within the server's connection capacity. The roles that arrive at one target while a message is
+ * under way are created by the next message. When a group fails and the server has rolled it back, each of its members
+ * is created alone, so that a bad one fails alone. Any other failure leaves the outcome of each member unknown.
+ */
+export class LeaseRoleMinter {
+  /** starts anywhere, so that several processes do not take the same creator */
+  private turn = Math.floor(Math.random() * 1_000);
+  /** the creators that sessions of lanes work as */
+  private readonly working = new WeakMap<Session, { readonly creator: string; made: number }>();
+  private readonly capacities = new Map<string, ConnectionCapacity>();
+  private readonly groups = new WeakMap<Target, GroupCommit<Waiting, Made>>();
+
+  /**
+   * Creates the role. Throws `NotConnected` when no statement was sent, `Problem`,
+   * or the error of the server.
+   */
+  async create(targets: MintTargets, lease: LeaseRoleOrder, signal: AbortSignal): Promise<Made> {
+    await this.ensureScope(targets, lease, signal);
+    const waiting: Waiting = { lease, signal, isSent: false };
+    try {
+      return await unlessAborted(signal, this.groupAt(targets.lane).submit(waiting));
+    } catch (error) {
+      if (signal.aborted && !waiting.isSent) throw new NotConnected(error);
+      if (!(error instanceof LeftGroup)) throw error;
+    }
+    return this.createAlone(targets, lease, signal);
+  }
+
+  private groupAt(lane: Target): GroupCommit<Waiting, Made> {
+    const known = this.groups.get(lane);
+    if (known !== undefined) return known;
+    const group = new GroupCommit<Waiting, Made>((items) => this.createGroup(lane, items), GROUP);
+    this.groups.set(lane, group);
+    return group;
+  }
+
+  private async createGroup(lane: Target, items: readonly Waiting[]): Promise<readonly Made[]> {
+    const wanted = items.filter(({ signal }) => !signal.aborted);
+    for (const one of wanted) one.isSent = true;
+    if (wanted.length === 0) throw new Error('no caller waits for the group');
+    const leases = wanted.map(({ lease }) => lease);
+    try {
+      const made = await lane.use(AbortSignal.timeout(GROUP_DEADLINE_MS), (session) =>
+        this.createIn(lane, session, leases, GROUP_PATIENCE_MS),
+      );
+      return items.map(() => made);
+    } catch (error) {
+      const mayRunAlone = leases.length > 1 || [...IN_THE_WAY, UNDEFINED_OBJECT].includes(codeOf(error));
+      throw mayRunAlone && provesRollback(error) ? new LeftGroup('the group was rolled back', { cause: error }) : error;
+    }
+  }
+
+  private async createAlone(targets: MintTargets, lease: LeaseRoleOrder, signal: AbortSignal): Promise<Made> {
+    const create = (): Promise<Made> =>
+      targets.alone.use(signal, (session) => this.createIn(targets.alone, session, [lease]));
+    try {
+      return await create();
+    } catch (error) {
+      if (codeOf(error) !== UNDEFINED_OBJECT) throw error;
+    }
+    // the scope role was dropped; the server rolled back the whole message, so a retry is still one effect
+    targets.lane.verifiedScopes.delete(lease.handle.scopeRole);
+    await this.ensureScope(targets, lease, signal);
+    return create();
+  }
+
+  private async ensureScope(
+    { lane, alone }: MintTargets,
+    { order, handle: { scopeRole }, wanted }: LeaseRoleOrder,
+    signal: AbortSignal,
+  ): Promise<void> {
+    if (lane.verifiedScopes.has(scopeRole)) return;
+    await alone.use(signal, async (session) => {
+      const facts = await alone.facts(session);
+      refusePreparedTransactions(order.config, facts);
+      await ensureScopeRole(lane.verifiedScopes, session, scopeRole, wanted, facts);
+    });
+  }
+
+  /** Creates all roles or none, in one message. */
+  private async createIn(
+    target: Target,
+    session: Session,
+    leases: readonly LeaseRoleOrder[],
+    lockTimeoutMillis?: number,
+  ): Promise<Made> {
+    const facts = await target.facts(session);
+    const configs = leases.map(({ order }) => order.config);
+    for (const config of configs) refusePreparedTransactions(config, facts);
+    const limit = configs.reduce((sum, { maxConnections }) => sum + maxConnections, 0);
+    const capacity = Math.min(...configs.map((config) => capacityOf(config, facts)));
+    const isLane = lockTimeoutMillis !== undefined;
+    const creator = await this.creatorFor(isLane, session, leases.length, facts);
     const made = { isDone: false };
     try {
-      await this.capacityAt(facts.identity).within(session, config.maxConnections, capacity, async (counting) => {
-        await makeRole(target, session, lease, facts, counting);
+      await this.capacityAt(facts.identity).within(session, limit, capacity, async (counting) => {
+        await session.query(
+          createMessage(leases.map(roleOf), {
+            facts,
+            creator,
+            isCreator: isLane,
+            capacity: counting,
+            lockTimeoutMillis,
+          }),
+        );
         made.isDone = true;
       });
     } catch (error) {
       // concurrent mints over the capacity drop their roles too, so that the remaining roles fit
-      if (made.isDone && error instanceof Problem) await session.query(undo(lease.handle.role, facts));
+      if (made.isDone && error instanceof Problem) await undo(session, leases, { facts, creator });
       throw error;
     }
+    return { facts, creator };
+  }
+
+  /**
+   * Takes the creators in turn, because each change of a role costs the server as much as its creator has roles. A lane
+   * keeps its creator for a while: to change it costs as much as all creators have roles.
+   */
+  private async creatorFor(
+    isLane: boolean,
+    session: Session,
+    count: number,
+    facts: ServerFacts,
+  ): Promise<string | undefined> {
+    const { functions, creators } = facts;
+    if (functions || creators.length === 0) return undefined;
+    const known = this.working.get(session);
+    if (known !== undefined && known.made < ROLES_IN_TURN) {
+      known.made += count;
+      return known.creator;
+    }
+    this.turn += 1;
+    const creator = creators[this.turn % creators.length];
+    if (!isLane || creator === undefined) return creator;
+    await session.query(`SET ROLE ${escapeIdentifier(creator)}`);
+    this.working.set(session, { creator, made: count });
+    return creator;
   }
 
   /** Never evicts an entry: a connection leads to few servers, and an entry takes a few bytes. */
@@ -48,38 +203,22 @@ export class LeaseRoleMinter {
   }
 }
 
-async function makeRole(
-  target: Target,
-  session: Session,
-  { order, handle: { role, scopeRole }, wanted, verifier }: LeaseRoleOrder,
-  facts: ServerFacts,
-  capacity: number | undefined,
-): Promise<void> {
-  const statement = createStatement({
-    role,
-    scopeRole,
-    verifier,
-    maxConnections: order.config.maxConnections,
-    expiresAt: order.expiresAt,
-    issuedAt: order.issuedAt,
-    mintBy: order.mintBy,
-    facts,
-    ...(capacity === undefined ? {} : { capacity }),
-  });
-  await ensureScopeRole(target, session, scopeRole, wanted);
-  try {
-    await session.query(statement);
-  } catch (error) {
-    if (codeOf(error) !== UNDEFINED_OBJECT) throw error;
-    // the scope role was dropped; the server rolled back the whole message, so a retry is still one effect
-    target.verifiedScopes.delete(scopeRole);
-    await ensureScopeRole(target, session, scopeRole, wanted);
-    await session.query(statement);
-  }
+function roleOf({ order, handle, verifier }: LeaseRoleOrder): LeaseRole {
+  const { expiresAt, issuedAt, mintBy, config } = order;
+  const { role, scopeRole } = handle;
+  return { role, scopeRole, verifier, maxConnections: config.maxConnections, expiresAt, issuedAt, mintBy };
 }
 
-function undo(role: string, { creators }: ServerFacts): string {
-  const maker = creatorOf(role, creators);
-  const drop = `DROP ROLE ${escapeIdentifier(role)}`;
-  return maker === undefined ? drop : `SET LOCAL ROLE ${escapeIdentifier(maker)};\n${drop}`;
+/** Drops the roles again. Throws an error without a code when that fails: the roles may then exist. */
+async function undo(session: Session, leases: readonly LeaseRoleOrder[], { facts, creator }: Made): Promise<void> {
+  const roles = leases.map(({ handle: { role } }) => role);
+  const drops = facts.functions
+    ? [callForLeases('drop_leases', roles)]
+    : roles.map((role) => `DROP ROLE ${escapeIdentifier(role)}`);
+  const statements = creator === undefined ? drops : [`SET LOCAL ROLE ${escapeIdentifier(creator)}`, ...drops];
+  try {
+    await session.query(statements.join(';\n'));
+  } catch (cause) {
+    throw new Error('roles beyond the capacity could not be dropped', { cause });
+  }
 }

@@ -3,7 +3,7 @@ import { CATALOG_ONLY, createClient } from '@mayfly/postgres';
 import { addSeconds } from '@mayfly/kernel';
 import { startTestPostgres } from '@mayfly/testing';
 import type { Client } from 'pg';
-import { createStatement, renewStatement } from './lease-role.js';
+import { createMessage, renewStatement } from './lease-role.js';
 
 const NOW = new Date();
 const SOON = addSeconds(NOW, 60);
@@ -24,11 +24,13 @@ it.each(['"$user", public', 'public, pg_catalog', 'pg_catalog', ''])(
   'the postgres provider neither makes nor renews a role in a session with the pooler search path `%s`',
   async (path) => {
     const lease = { role: 'mayfly_unpinned', scopeRole: 'mayfly_scope_y', verifier: 'x', maxConnections: 1 };
-    const facts = { version: 180_004, role: 'postgres', creators: [] };
-    const create = createStatement({ ...lease, expiresAt: SOON, issuedAt: NOW, mintBy: SOON, facts });
+    const facts = { version: 180_004, functions: false };
+    const create = createMessage([{ ...lease, expiresAt: SOON, issuedAt: NOW, mintBy: SOON }], { facts });
     await session.query(`CREATE ROLE mayfly_scope_y; SELECT set_config('search_path', '${path}', false)`);
     await expect(session.query(create)).rejects.toMatchObject({ code: 'MF005' });
-    await expect(session.query(renewStatement('postgres', SOON, SOON, undefined))).rejects.toMatchObject({
+    await expect(
+      session.query(renewStatement({ name: 'postgres', maker: null, byFunctions: false }, SOON, SOON)),
+    ).rejects.toMatchObject({
       code: 'MF005',
     });
     expect((await session.query(`SELECT FROM pg_roles WHERE rolname = 'mayfly_unpinned'`)).rowCount).toBe(0);

@@ -2,20 +2,26 @@ import { addSeconds } from '@mayfly/kernel';
 import { CATALOG_ONLY } from '@mayfly/postgres';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { CLOCK_BEHIND, NO_CAPACITY, NOT_ALIVE, TOO_LATE, UNPINNED } from './failures.js';
+import { mintCall, renewCall, type NewRole } from './owner-functions.js';
 import type { ServerFacts } from './server-facts.js';
 
-/** Input of `createStatement`. */
-export interface LeaseRole {
-  readonly role: string;
-  readonly scopeRole: string;
-  readonly verifier: string;
-  readonly maxConnections: number;
-  readonly expiresAt: Date;
+/** One lease role to create. */
+export interface LeaseRole extends NewRole {
   readonly issuedAt: Date;
   readonly mintBy: Date;
-  readonly facts: Pick<ServerFacts, 'version' | 'role' | 'creators'>;
-  /** the sum of connection limits that leases may hold; set only when this mint must count */
-  readonly capacity?: number;
+}
+
+/** Facts and limits of the message that creates lease roles. */
+export interface Creation {
+  readonly facts: Pick<ServerFacts, 'version' | 'functions'>;
+  /** the role that creates the lease roles; without it, the session's role creates them */
+  readonly creator?: string | undefined;
+  /** true when the session works as the creator already */
+  readonly isCreator?: boolean;
+  /** the sum of connection limits that leases may hold; set only when this message must count */
+  readonly capacity?: number | undefined;
+  /** the longest wait for one lock; without it, the message waits as long as the session lets it */
+  readonly lockTimeoutMillis?: number | undefined;
 }
 
 /** Tolerance for a database clock that is behind Mayfly's. */
@@ -26,37 +32,68 @@ export const HANDED_OUT = `(SELECT coalesce(sum(rolconnlimit), 0) FROM pg_roles
   WHERE rolname >= 'mayfly_' AND rolname < 'mayfly\`' AND rolcanlogin AND rolconnlimit > 0)`;
 
 /**
- * Chooses the creator of a lease role: always the same one for the same creators, undefined when there are none.
- * Creators share the work, because the server's cost for each change of a role grows with the roles that its creator
- * has made.
+ * Returns one message, so one transaction with one flush: it creates all these roles with their memberships, or none of
+ * them. The clock check comes last, so that no wait inside the message (for a lock or for the processor) lets a role
+ * commit after its `mintBy`; the earliest `mintBy` decides for all. A clock that is behind the latest `issuedAt` cannot
+ * prove that, so the message fails. The server's unique index on role names lets only one of two mints of one name
+ * succeed. VALID UNTIL stops new logins only; revocation ends the open sessions.
  */
-export function creatorOf(role: string, creators: readonly string[]): string | undefined {
-  const sum = Buffer.from(role).reduce((total, byte) => (total * 31 + byte) % 1_000_003, 0);
-  return creators[sum % Math.max(creators.length, 1)];
+export function createMessage(leases: readonly LeaseRole[], creation: Creation): string {
+  return [
+    RAISE_UNLESS_PINNED,
+    ...(creation.lockTimeoutMillis === undefined ? [] : [waitAtMost(creation.lockTimeoutMillis)]),
+    ...(creation.facts.functions
+      ? [mintCall(leases)]
+      : [...takeCreator(creation), ...leases.map(createOne), ...grantStatements(leases, creation.facts)]),
+    ...(creation.capacity === undefined
+      ? []
+      : [raiseIf([`${HANDED_OUT} > ${String(creation.capacity)}`, NO_CAPACITY])]),
+    raiseUnlessInTime(leases),
+  ].join(';\n');
 }
 
 /**
- * Returns one message, so one transaction: it creates the role with its membership, or nothing. The clock check comes
- * last, so that no wait inside the message (for a lock or for the processor) lets it commit after `mintBy`. A clock
- * that is behind `issuedAt` cannot prove that, so the message fails. The server's unique index on role names lets only
- * one of two mints of one name succeed. VALID UNTIL stops new logins only; revocation ends the open sessions.
+ * One creator makes all roles of a message and grants the scopes. SET ROLE makes the server read the roles of all
+ * creators, so a session that works as the creator already only makes sure of that.
  */
-export function createStatement(lease: LeaseRole): string {
-  const role = escapeIdentifier(lease.role);
-  const maker = creatorOf(lease.role, lease.facts.creators);
-  return [
-    RAISE_UNLESS_PINNED,
-    ...(maker === undefined ? [] : [`SET LOCAL ROLE ${escapeIdentifier(maker)}`]),
-    `CREATE ROLE ${role} LOGIN INHERIT CONNECTION LIMIT ${String(lease.maxConnections)}` +
-      ` PASSWORD ${escapeLiteral(lease.verifier)} VALID UNTIL ${instant(lease.expiresAt)}`,
-    ...(maker === undefined ? [] : [`SET LOCAL ROLE ${escapeIdentifier(lease.facts.role)}`]),
-    `GRANT ${escapeIdentifier(lease.scopeRole)} TO ${role}${membershipOptions(lease.facts.version)}`,
-    ...(lease.capacity === undefined ? [] : [raiseIf([`${HANDED_OUT} > ${String(lease.capacity)}`, NO_CAPACITY])]),
-    raiseIf(
-      [`clock_timestamp() < ${instant(addSeconds(lease.issuedAt, -CLOCK_SLACK_SECONDS))}::timestamptz`, CLOCK_BEHIND],
-      [`clock_timestamp() > ${instant(lease.mintBy)}::timestamptz`, TOO_LATE],
-    ),
-  ].join(';\n');
+function takeCreator({ creator, isCreator }: Creation): readonly string[] {
+  if (creator === undefined) return [];
+  if (isCreator !== true) return [`SET LOCAL ROLE ${escapeIdentifier(creator)}`];
+  return [raiseIf([`current_user <> ${escapeLiteral(creator)}`, UNPINNED])];
+}
+
+function createOne({ role, maxConnections, verifier, expiresAt }: LeaseRole): string {
+  return (
+    `CREATE ROLE ${escapeIdentifier(role)} LOGIN INHERIT CONNECTION LIMIT ${String(maxConnections)}` +
+    ` PASSWORD ${escapeLiteral(verifier)} VALID UNTIL ${instant(expiresAt)}`
+  );
+}
+
+/**
+ * Grants each scope role once, to all its new members: the server checks the right to grant once for each statement. The
+ * statements follow the creation of all roles, because a GRANT keeps other grants of its scope role waiting until the
+ * commit. They are sorted, so that the messages of two processes cannot deadlock.
+ */
+function grantStatements(leases: readonly LeaseRole[], { version }: Creation['facts']): readonly string[] {
+  return [...grouped(leases, ({ scopeRole }) => scopeRole)].map(([scopeRole, members]) => {
+    const names = members.map(({ role }) => escapeIdentifier(role)).join(', ');
+    return `GRANT ${escapeIdentifier(scopeRole)} TO ${names}${membershipOptions(version)}`;
+  });
+}
+
+/** Returns the items by key, sorted by key. */
+export function grouped<T>(items: readonly T[], keyOf: (item: T) => string): ReadonlyMap<string, readonly T[]> {
+  const keys = [...new Set(items.map(keyOf))].sort((first, second) => (first < second ? -1 : 1));
+  return new Map(keys.map((key) => [key, items.filter((item) => keyOf(item) === key)]));
+}
+
+function raiseUnlessInTime(leases: readonly LeaseRole[]): string {
+  const latestIssue = new Date(Math.max(...leases.map(({ issuedAt }) => issuedAt.getTime())));
+  const earliestEnd = new Date(Math.min(...leases.map(({ mintBy }) => mintBy.getTime())));
+  return raiseIf(
+    [`clock_timestamp() < ${instant(addSeconds(latestIssue, -CLOCK_SLACK_SECONDS))}::timestamptz`, CLOCK_BEHIND],
+    [`clock_timestamp() > ${instant(earliestEnd)}::timestamptz`, TOO_LATE],
+  );
 }
 
 /**
@@ -64,14 +101,18 @@ export function createStatement(lease: LeaseRole): string {
  * barred role. An agent that changes its role without committing delays only its own renewal, by at most 1 s for each
  * lock.
  */
-export function renewStatement(role: string, expiresAt: Date, mintBy: Date, maker: string | undefined): string {
-  const alive = `SELECT FROM pg_roles WHERE rolname = ${escapeLiteral(role)} AND rolcanlogin`;
+export function renewStatement(
+  { name, maker, byFunctions }: { name: string; maker: string | null; byFunctions: boolean },
+  expiresAt: Date,
+  mintBy: Date,
+): string {
+  const alive = `SELECT FROM pg_roles WHERE rolname = ${escapeLiteral(name)} AND rolcanlogin`;
   return [
     RAISE_UNLESS_PINNED,
     waitAtMost(1_000),
     raiseIf([`NOT EXISTS (${alive})`, NOT_ALIVE]),
-    ...(maker === undefined ? [] : [`SET LOCAL ROLE ${escapeIdentifier(maker)}`]),
-    `ALTER ROLE ${escapeIdentifier(role)} VALID UNTIL ${instant(expiresAt)}`,
+    ...(maker === null ? [] : [`SET LOCAL ROLE ${escapeIdentifier(maker)}`]),
+    byFunctions ? renewCall(name, expiresAt) : `ALTER ROLE ${escapeIdentifier(name)} VALID UNTIL ${instant(expiresAt)}`,
     raiseIf([`clock_timestamp() > ${instant(mintBy)}::timestamptz`, TOO_LATE]),
   ].join(';\n');
 }

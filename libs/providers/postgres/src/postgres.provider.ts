@@ -20,7 +20,7 @@ import { agentLogin } from './agent-login.js';
 import { StepFailure } from './errors.js';
 import { examineScope, roundsRemark } from './examine-scope.js';
 import { explain, problemOf } from './failures.js';
-import { creatorOf, renewStatement } from './lease-role.js';
+import { renewStatement } from './lease-role.js';
 import { LeaseRoleMinter } from './lease-role-minter.js';
 import {
   PostgresConfigSchema,
@@ -32,11 +32,12 @@ import {
 } from './postgres.schemas.js';
 import { passwordParametersIn } from './password-parameter.js';
 import { poolingOf, type Pooling } from './pooling.js';
-import { refusePreparedTransactions } from './prepared-transactions.js';
 import { probeTarget } from './probe.js';
 import { privilegesOf, scopeRoleName, type Privilege } from './scope-privileges.js';
 import { scramVerifier } from './scram-verifier.js';
 import { Attendance } from './revoke/attendance.js';
+import { findRoles, foundRole, type RoleRow } from './revoke/looks.js';
+import { makersIn } from './server-facts.js';
 import { Target, Targets, type TargetAddress } from './target.js';
 
 type Order = MintOrder<PostgresConfig, PostgresScope>;
@@ -72,6 +73,8 @@ export class PostgresProvider
   };
   readonly findSecretsIn = passwordParametersIn;
   private readonly targets = new Targets(4);
+  /** one connection for each target, for mints in groups */
+  private readonly lanes = new Targets(1);
   /** separate sessions, so that revocations and mints do not delay each other */
   private readonly attendance = new Attendance();
   private readonly minter = new LeaseRoleMinter();
@@ -93,19 +96,14 @@ export class PostgresProvider
     await this.attendTo(order).ready(signal);
     const password = randomBytes(PASSWORD_BYTES).toString('base64url');
     const verifier = await scramVerifier(password, order.config.scramIterations);
-    const target = this.targets.at(targetOf(order.config));
-    const facts = await orProblem(() =>
-      target.use(signal, async (session) => {
-        const found = await target.facts(session);
-        refusePreparedTransactions(order.config, found);
-        await this.minter.create(target, session, { order, handle: planned, wanted: wantedBy(order), verifier }, found);
-        return found;
-      }),
+    const at = targetOf(order.config);
+    const targets = { lane: this.lanes.at(at), alone: this.targets.at(at) };
+    const { facts, creator } = await orProblem(() =>
+      this.minter.create(targets, { order, handle: planned, wanted: wantedBy(order), verifier }, signal),
     );
-    const maker = creatorOf(planned.role, facts.creators);
     const url = leaseUrl({ ...address, sslmode }, planned.role, password);
     return {
-      handle: { ...planned, target: facts.identity, ...(maker === undefined ? {} : { maker }) },
+      handle: { ...planned, target: facts.identity, ...(creator === undefined ? {} : { maker: creator }) },
       secret: { ...address, username: planned.role, password, url, ...tlsFor(sslmode, order.config) },
       providerExpiresAt: order.expiresAt,
     };
@@ -118,14 +116,15 @@ export class PostgresProvider
   ): Promise<Omit<Minted<PostgresHandle>, 'secret'>> {
     this.refuseLifetime(order);
     await this.attendTo(order).ready(signal);
-    const statement = renewStatement(handle.role, order.expiresAt, order.mintBy, handle.maker);
     await orProblem(() => {
       const target = this.targets.at(targetOf(order.config));
       return target.use(signal, async (session) => {
-        const { identity } = await target.facts(session);
-        if (handle.target !== undefined && handle.target !== identity)
+        const facts = await target.facts(session);
+        if (handle.target !== undefined && handle.target !== facts.identity)
           throw new Problem('provider_rejected', ELSEWHERE);
-        return session.query(statement);
+        const [row] = (await session.query<RoleRow>(findRoles([handle.role], makersIn(facts)))).rows;
+        const role = foundRole(row ?? { name: handle.role, oid: '0', maker: null }, undefined, facts);
+        return session.query(renewStatement(role, order.expiresAt, order.mintBy));
       });
     });
     return { handle, providerExpiresAt: order.expiresAt };
@@ -190,7 +189,7 @@ export class PostgresProvider
 
   /** Closes all connections after their current work ends. */
   async close(): Promise<void> {
-    await Promise.all([this.targets.close(), this.attendance.close()]);
+    await Promise.all([this.targets.close(), this.lanes.close(), this.attendance.close()]);
   }
 
   private attendTo(order: Order): ReturnType<Attendance['at']> {

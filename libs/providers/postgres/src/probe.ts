@@ -5,13 +5,15 @@ import { SHARED_SESSIONS } from './failures.js';
 import type { Pooling } from './pooling.js';
 import { preparedTransactionsCheck } from './prepared-transactions.js';
 import { holesOf } from './probe-holes.js';
+import { snapshotCheck } from './probe-snapshots.js';
+import { wayCheck } from './probe-way.js';
 import type { PostgresConfig } from './postgres.schemas.js';
 import { factsOf, type ServerFacts } from './server-facts.js';
 import type { Session } from './session.js';
 
 const RIGHTS = `
   SELECT current_setting('server_version_num')::int >= 140000 AS "PostgreSQL 14 or newer",
-         rolsuper OR rolcreaterole AS "CREATEROLE",
+         rolsuper OR rolcreaterole OR $1 AS "CREATEROLE",
          rolsuper OR pg_has_role(current_user, 'pg_signal_backend', 'USAGE') AS "pg_signal_backend",
          has_database_privilege(current_database(), 'CONNECT WITH GRANT OPTION') AS "CONNECT WITH GRANT OPTION"
     FROM pg_roles WHERE rolname = current_user`;
@@ -40,13 +42,26 @@ export async function probeTarget(session: Session, { config, clock, pooling }: 
   const checks = [
     { name: 'log in', outcome: 'ok' as const },
     ownSessions(await pooling(facts.process)),
-    ...(await rightsOf(session)),
-    ...(facts.version >= 160_000 ? [await reservedSlots(session), anyLogin(config, facts), fewMakers(facts)] : []),
+    ...(await rightsOf(session, facts)),
+    ...(facts.version >= 160_000 ? await checksFrom16(session, config, facts) : []),
     capacity(config, facts),
     preparedTransactionsCheck(config, facts),
     ...(await holesOf(session)),
   ];
   return { checks, ...(clock === undefined ? {} : { clockOffsetSeconds: await clockOffset(session, clock) }) };
+}
+
+async function checksFrom16(
+  session: Session,
+  config: PostgresConfig,
+  facts: ServerFacts,
+): Promise<readonly ProbeCheck[]> {
+  return [
+    await reservedSlots(session),
+    anyLogin(config, facts),
+    await wayCheck(session, facts),
+    await snapshotCheck(session, facts),
+  ];
 }
 
 function ownSessions(pooling: Pooling): ProbeCheck {
@@ -58,8 +73,9 @@ function ownSessions(pooling: Pooling): ProbeCheck {
   return { name, outcome: 'warning', detail };
 }
 
-async function rightsOf(session: Session): Promise<readonly ProbeCheck[]> {
-  const { rows } = await session.query<Record<string, boolean>>(RIGHTS);
+/** Functions of the owner make CREATEROLE unnecessary. */
+async function rightsOf(session: Session, { functions }: ServerFacts): Promise<readonly ProbeCheck[]> {
+  const { rows } = await session.query<Record<string, boolean>>(RIGHTS, [functions]);
   return Object.entries(rows[0] ?? {}).map(([name, granted]) => check(name, granted, 'the SQL that grants it'));
 }
 
@@ -75,21 +91,10 @@ async function reservedSlots(session: Session): Promise<ProbeCheck> {
  */
 function anyLogin({ role }: PostgresConfig, facts: ServerFacts): ProbeCheck {
   const name = 'another login could end the leases';
-  if (role === facts.role) return { name, outcome: 'ok' };
+  if (role === facts.role || facts.functions) return { name, outcome: 'ok' };
   const detail =
     'only this login can revoke its leases; set `role` so that several logins can (docs/connect-postgres.md)';
   return { name, outcome: 'warning', detail };
-}
-
-function fewMakers({ creators }: ServerFacts): ProbeCheck {
-  const name = 'creator roles';
-  if (creators.length > 0) return { name, outcome: 'ok' };
-  const cost = 'each 1,000 live leases slow down a mint and a revocation by about 3 ms of the server';
-  return {
-    name,
-    outcome: 'warning',
-    detail: `${cost}; docs/connect-postgres.md describes creator roles, which share the work`,
-  };
 }
 
 function capacity(config: PostgresConfig, facts: ServerFacts): ProbeCheck {

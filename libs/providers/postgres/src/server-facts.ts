@@ -1,3 +1,4 @@
+import { hasOwnerFunctions } from './owner-functions.js';
 import type { Session } from './session.js';
 
 /** The facts that a session read about its server and about its current role. */
@@ -14,6 +15,10 @@ export interface ServerFacts {
   readonly role: string;
   /** roles with CREATEROLE that the session may take; if there are any, one of them creates each lease role */
   readonly creators: readonly string[];
+  /** true when functions of the target's owner create and end lease roles (ADR 0004) */
+  readonly functions: boolean;
+  /** true when the session's role may change every role of the server */
+  readonly isSuperuser: boolean;
   /** `max_prepared_transactions` */
   readonly preparedTransactions: number;
   /** connections that the server gives to roles without special rights */
@@ -28,6 +33,7 @@ const FACTS = `
          current_database()::text AS database,
          current_user::text AS role,
          (SELECT oid::text FROM pg_roles WHERE rolname = current_user) AS "roleOid",
+         (SELECT rolsuper FROM pg_roles WHERE rolname = current_user) AS "isSuperuser",
          has_function_privilege('pg_control_system()', 'EXECUTE') AS "isOpen",
          current_setting('max_prepared_transactions')::int AS "preparedTransactions",
          current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
@@ -52,16 +58,22 @@ interface FactsRow {
   readonly database: string;
   readonly role: string;
   readonly roleOid: string;
+  readonly isSuperuser: boolean;
   readonly isOpen: boolean;
   readonly preparedTransactions: number;
   readonly connections: number;
   readonly process: number;
 }
 
+/** Returns the roles that made lease roles and that the session may work as, as far as its facts tell. */
+export function makersIn({ role, creators }: Pick<ServerFacts, 'role' | 'creators'>): readonly string[] {
+  return [role, ...creators];
+}
+
 export async function factsOf(session: Session): Promise<ServerFacts> {
   const [row] = (await session.query<FactsRow & Record<string, unknown>>(FACTS)).rows;
   if (row === undefined) throw new Error('the server did not report its version');
-  const { version, database, role, preparedTransactions, connections, process } = row;
+  const { version, database, role, isSuperuser, preparedTransactions, connections, process } = row;
   const creators = version < 160_000 ? [] : (await session.query<{ name: string }>(CREATORS)).rows;
   return {
     version,
@@ -69,6 +81,8 @@ export async function factsOf(session: Session): Promise<ServerFacts> {
     database,
     role,
     creators: creators.map(({ name }) => name),
+    functions: version >= 160_000 && (await hasOwnerFunctions(session)),
+    isSuperuser,
     preparedTransactions,
     connections,
     process,

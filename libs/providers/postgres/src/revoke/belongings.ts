@@ -1,10 +1,10 @@
 import { Problem } from '@mayfly/kernel';
 import { escapeIdentifier, escapeLiteral } from 'pg';
-import { DEPENDENT_OBJECTS, INSUFFICIENT_PRIVILEGE } from '../failures.js';
+import { DEPENDENT_OBJECTS, INSUFFICIENT_PRIVILEGE, UNDEFINED_OBJECT } from '../failures.js';
 import type { ServerFacts } from '../server-facts.js';
 import type { Session } from '../session.js';
 import type { FoundRole } from './looks.js';
-import { dropStatement, message, unlessState, workAs } from './statements.js';
+import { dropStatements, joinStatements, message, stripStatements, unlessState } from './statements.js';
 
 /**
  * Objects dropped in one transaction. Each takes an entry in the server's lock table, which has 64 a session by
@@ -21,15 +21,12 @@ const KINDS = ['table', 'view', 'materialized view', 'foreign table', 'sequence'
  * connection's role cannot remove everything: grants by another owner remain, or objects in another database.
  */
 export async function dropWithBelongings(session: Session, role: FoundRole, facts: ServerFacts): Promise<boolean> {
-  const inherit = facts.version >= 160_000 ? ' WITH INHERIT TRUE' : '';
-  const name = escapeIdentifier(role.name);
-  const join = `${workAs(role.maker)}GRANT ${name} TO ${escapeIdentifier(facts.role)}${inherit}`;
-  await session.query(message(PATIENCE_MS, [join]));
+  await session.query(message(PATIENCE_MS, joinStatements(role, facts.role, facts.version)));
   await removeLargeObjects(session, role);
   await removeThings(session, role);
-  const rest = message(PATIENCE_MS, [`DROP OWNED BY ${name}`]);
+  const rest = message(PATIENCE_MS, [`DROP OWNED BY ${escapeIdentifier(role.name)}`]);
   await unlessState([DEPENDENT_OBJECTS, INSUFFICIENT_PRIVILEGE], () => session.query(rest));
-  return unlessState([DEPENDENT_OBJECTS], () => session.query(message(PATIENCE_MS, [dropStatement(role)])));
+  return unlessState([DEPENDENT_OBJECTS], () => session.query(message(PATIENCE_MS, dropStatements([role]))));
 }
 
 async function removeLargeObjects(session: Session, { oid }: FoundRole): Promise<void> {
@@ -67,8 +64,8 @@ async function lastRows(session: Session, text: string): Promise<readonly unknow
  * words. Throws `provider_unavailable` when the role is still a member of another role; revoke that membership.
  */
 export async function strip(session: Session, role: FoundRole, scopeRole: string): Promise<string> {
-  const scope = escapeIdentifier(scopeRole);
-  await unlessState(['42704'], () => session.query(`REVOKE ${scope} FROM ${escapeIdentifier(role.name)}`));
+  for (const statement of stripStatements(role, scopeRole))
+    await unlessState([UNDEFINED_OBJECT, INSUFFICIENT_PRIVILEGE], () => session.query(statement));
   const { rows } = await session.query<{ place: string; memberships: number }>(
     `SELECT DISTINCT coalesce(datname, 'the whole server') AS place,
             (SELECT count(*)::int FROM pg_auth_members WHERE member = $1::oid) AS memberships

@@ -1,4 +1,4 @@
-import { LEASE_ROLES, PREPARED } from './looks.js';
+import { LEASE_ROLES, PREPARED, SESSIONS } from './looks.js';
 
 /**
  * The sessions of Mayfly's login that have waited for 20 ms, and all sessions that block them. The queue can include a
@@ -7,13 +7,13 @@ import { LEASE_ROLES, PREPARED } from './looks.js';
  */
 const QUEUE = `
   WITH RECURSIVE queue (pid) AS (
-    SELECT pid FROM pg_locks JOIN pg_stat_activity USING (pid)
+    SELECT pid FROM pg_locks JOIN ${SESSIONS} USING (pid)
      WHERE usename = session_user AND NOT granted AND waitstart < clock_timestamp() - interval '20 ms'
     UNION SELECT ahead.pid FROM queue, unnest(pg_blocking_pids(queue.pid)) AS ahead (pid) WHERE ahead.pid > 0)`;
 
 /** Ends the sessions of leases that block a statement of Mayfly. */
 export const END_THOSE_AHEAD = `${QUEUE}
-  SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid IN (SELECT pid FROM queue) AND usename ~ ${LEASE_ROLES}`;
+  SELECT pg_terminate_backend(pid) FROM ${SESSIONS} WHERE pid IN (SELECT pid FROM queue) AND usename ~ ${LEASE_ROLES}`;
 
 /**
  * The prepared transactions of leases that block a statement of Mayfly. They have no process. The query finds their
@@ -36,7 +36,7 @@ export const PREPARED_AHEAD = `${QUEUE}
  * check the right, and everything later, logins too, waits behind them.
  */
 export const END_CATALOG_LOCKERS = `
-  SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+  SELECT pg_terminate_backend(pid) FROM ${SESSIONS}
    WHERE usename ~ ${LEASE_ROLES} AND pid IN (
      SELECT pid FROM pg_locks WHERE relation < 16384
         AND mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock'))`;

@@ -1,9 +1,11 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { Problem } from '@mayfly/kernel';
 import { codeOf, explain, UNDEFINED_OBJECT } from '../failures.js';
+import { callForRole } from '../owner-functions.js';
+import { makersIn, type ServerFacts } from '../server-facts.js';
 import type { Session } from '../session.js';
 import { Target, type TargetAddress } from '../target.js';
-import { findRoles, type FoundRole, type PreparedTransaction } from './looks.js';
+import { findRoles, type PreparedTransaction, type RoleRow } from './looks.js';
 import type { Watch } from './watch.js';
 
 /** Maximum number of characters shown of a transaction's name, which an agent chose. */
@@ -22,15 +24,17 @@ export class PreparedEnding {
    */
   async rollBack(one: PreparedTransaction, signal: AbortSignal): Promise<void> {
     try {
-      const { database, version, identity } = await this.watch.facts(signal);
+      const facts = await this.watch.facts(signal);
+      const { database, identity } = facts;
+      if (facts.functions) await this.lane.use(signal, (session) => joinByFunction(session, one, facts));
       if (one.database === database) {
-        await this.lane.use(signal, (session) => rollBackPrepared(session, one, version));
+        await this.lane.use(signal, (session) => rollBackPrepared(session, one, facts));
         return;
       }
       await this.inDatabase(one.database, signal, async (target, session) => {
         const found = await target.facts(session);
         if (serverOf(found.identity) !== serverOf(identity)) throw new Error('another server');
-        await rollBackPrepared(session, one, version);
+        await rollBackPrepared(session, one, facts);
       });
     } catch (error) {
       const gid = one.gid.replace(/[^\w.:-]/g, '?').slice(0, SHOWN_CHARACTERS);
@@ -63,6 +67,12 @@ function serverOf(identity: string): string {
   return identity.replace(/\/.*$/, '');
 }
 
+/** Joins the transaction's owner by the functions, which exist in the connection's database only. */
+async function joinByFunction(session: Session, { owner }: PreparedTransaction, facts: ServerFacts): Promise<void> {
+  const role = await ownerOf(session, owner, facts);
+  if (role?.maker === null) await session.query(callForRole('join_lease', owner));
+}
+
 /**
  * Rolls back as the role that prepared the transaction: only that role or a superuser may, and the role's maker can
  * become a member of it. Resets the session's role afterwards. Before PostgreSQL 16 it also revokes the membership in a
@@ -71,13 +81,10 @@ function serverOf(identity: string): string {
 async function rollBackPrepared(
   session: Session,
   { gid, owner }: PreparedTransaction,
-  serverVersion: number,
+  facts: ServerFacts,
 ): Promise<void> {
-  const [role] = (await session.query<FoundRole & Record<string, unknown>>(findRoles([owner]))).rows;
   const name = escapeIdentifier(owner);
-  const asMember = serverVersion >= 160_000 ? ' WITH SET TRUE' : '';
-  if (typeof role?.maker === 'string') await session.query(`SET ROLE ${escapeIdentifier(role.maker)}`);
-  await session.query(`GRANT ${name} TO CURRENT_USER${asMember}`);
+  await joinAsMaker(session, owner, facts);
   await session.query(`SET ROLE ${name}`);
   try {
     // sent alone: the server refuses it inside a transaction
@@ -87,6 +94,19 @@ async function rollBackPrepared(
     if (codeOf(error) !== UNDEFINED_OBJECT) throw error;
   }
   await session.query('RESET ROLE');
-  if (serverVersion < 160_000 && owner.startsWith('mayfly_scope_'))
+  if (facts.version < 160_000 && owner.startsWith('mayfly_scope_'))
     await session.query(`REVOKE ${name} FROM CURRENT_USER`);
+}
+
+/** Joins the transaction's owner as its maker does, unless only a function can join it. */
+async function joinAsMaker(session: Session, owner: string, facts: ServerFacts): Promise<void> {
+  const role = await ownerOf(session, owner, facts);
+  if (role?.maker === null && facts.functions) return;
+  const options = facts.version >= 160_000 ? ' WITH SET TRUE' : '';
+  if (typeof role?.maker === 'string') await session.query(`SET ROLE ${escapeIdentifier(role.maker)}`);
+  await session.query(`GRANT ${escapeIdentifier(owner)} TO CURRENT_USER${options}`);
+}
+
+async function ownerOf(session: Session, owner: string, facts: ServerFacts): Promise<RoleRow | undefined> {
+  return (await session.query<RoleRow>(findRoles([owner], makersIn(facts)))).rows[0];
 }

@@ -9,11 +9,16 @@ const PATIENCE_MS = 1_000;
 const PAUSE_MS = 5;
 
 /**
- * Runs one statement on a role that agents block by an uncommitted change to their own role or grant to this one. Ends
- * those sessions in the same message, so that the statement is next in the queue. `Obstacles` ends all other blockers.
+ * Runs statements on a role that agents block by an uncommitted change to their own role or grant to this one. Ends
+ * those sessions in the same message, so that the next statement is first in the queue. `Obstacles` ends all other blockers.
  */
-export async function insist(session: Session, role: FoundRole, statement: string, signal: AbortSignal): Promise<void> {
-  const evicting = message(PATIENCE_MS, [evictStatement(role), statement]);
+export async function insist(
+  session: Session,
+  role: FoundRole,
+  statements: readonly string[],
+  signal: AbortSignal,
+): Promise<void> {
+  const evicting = message(PATIENCE_MS, [evictStatement(role), ...statements]);
   await untilFree(signal, () => session.query(evicting));
 }
 

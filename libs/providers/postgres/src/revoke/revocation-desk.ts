@@ -3,17 +3,25 @@ import { unlessAborted, type RevocationOutcome } from '@mayfly/credentials';
 import { GroupCommit, Problem } from '@mayfly/kernel';
 import { codeOf, DEPENDENT_OBJECTS, IN_THE_WAY, NAME_TAKEN, OUT_OF_LOCKS, UNDEFINED_OBJECT } from '../failures.js';
 import type { PostgresHandle } from '../postgres.schemas.js';
-import type { ServerFacts } from '../server-facts.js';
+import { makersIn, type ServerFacts } from '../server-facts.js';
 import { NotConnected } from '../errors.js';
 import type { Session } from '../session.js';
 import { Target, type TargetAddress } from '../target.js';
 import { dropWithBelongings, strip } from './belongings.js';
-import { findRoles, PREPARED, REMAINS, type FoundRole, type PreparedTransaction } from './looks.js';
+import {
+  findRoles,
+  foundRole,
+  PREPARED,
+  remainingRoles,
+  type FoundRole,
+  type PreparedTransaction,
+  type RoleRow,
+} from './looks.js';
 import { Obstacles } from './obstacles.js';
 import { PreparedEnding } from './prepared.js';
 import { insist, untilFree } from './resistance.js';
 import { SessionEnding } from './session-ending.js';
-import { barStatement, dropStatement, message, unlessState, workAs } from './statements.js';
+import { barStatements, dropStatements, message, probeStatements, unlessState } from './statements.js';
 import { inStep, STEPS } from './step.js';
 import type { Watch } from './watch.js';
 
@@ -50,8 +58,8 @@ export class RevocationDesk {
     this.prepared = new PreparedEnding(address, watch, this.lane);
     this.obstacles = new Obstacles(watch, this.prepared);
     this.finding = new GroupCommit((names) => this.findAll(names), { ...GROUP, isOfOneItem: () => false });
-    this.barring = this.group(barStatement);
-    this.dropping = this.group(dropStatement);
+    this.barring = this.group(barStatements);
+    this.dropping = this.group(dropStatements);
   }
 
   /**
@@ -84,8 +92,8 @@ export class RevocationDesk {
    */
   async tidy(signal: AbortSignal): Promise<void> {
     const facts = await this.watch.facts(signal);
-    const { rows } = await this.watch.run<FoundRole & Record<string, unknown>>(REMAINS, signal);
-    for (const role of rows.map((row) => this.withMaker(row))) {
+    const { rows } = await this.watch.run<RoleRow>(remainingRoles(makersIn(facts)), signal);
+    for (const role of rows.map((row) => foundRole(row, this.address.role, facts))) {
       await this.use(this.alone, signal, (session) => dropWithBelongings(session, role, facts)).catch(() => undefined);
     }
   }
@@ -105,8 +113,8 @@ export class RevocationDesk {
       const found = await unlessAborted(signal, this.finding.submit(name));
       if (found !== undefined) return found;
       // creating the role waits for a mint in progress, at the server's unique index on role names
-      const role = this.withMaker({ name, oid: '0', maker: null });
-      const probing = `${workAs(role.maker)}CREATE ROLE "${name}" NOLOGIN;\n${dropStatement(role)}`;
+      const role = foundRole({ name, oid: '0', maker: null }, this.address.role, await this.watch.facts(signal));
+      const probing = probeStatements(role).join(';\n');
       const isFree = await this.withRoom(signal, () =>
         this.use(this.alone, signal, (session) => unlessState(NAME_TAKEN, () => session.query(probing))),
       );
@@ -116,7 +124,7 @@ export class RevocationDesk {
 
   private async bar(role: FoundRole, signal: AbortSignal): Promise<void> {
     try {
-      await this.inGroup(this.barring, role, barStatement(role), signal);
+      await this.inGroup(this.barring, role, barStatements([role]), signal);
     } catch (error) {
       // another process dropped the role; its sessions must still be ended
       if (codeOf(error) !== UNDEFINED_OBJECT) throw error;
@@ -134,7 +142,7 @@ export class RevocationDesk {
     signal: AbortSignal,
   ): Promise<string | undefined> {
     const dropped = await unlessState([DEPENDENT_OBJECTS], () =>
-      this.inGroup(this.dropping, role, dropStatement(role), signal),
+      this.inGroup(this.dropping, role, dropStatements([role]), signal),
     );
     if (dropped) return undefined;
     return this.withRoom(signal, () =>
@@ -167,7 +175,7 @@ export class RevocationDesk {
   private async inGroup(
     group: GroupCommit<FoundRole, true>,
     role: FoundRole,
-    statement: string,
+    statements: readonly string[],
     signal: AbortSignal,
   ): Promise<void> {
     const worked = await this.withRoom(signal, () =>
@@ -175,31 +183,29 @@ export class RevocationDesk {
     );
     if (worked) return;
     await this.withRoom(signal, () =>
-      this.use(this.alone, signal, (session) => insist(session, role, statement, signal)),
+      this.use(this.alone, signal, (session) => insist(session, role, statements, signal)),
     );
   }
 
-  private group(statement: (role: FoundRole) => string): GroupCommit<FoundRole, true> {
+  private group(statements: (roles: readonly FoundRole[]) => readonly string[]): GroupCommit<FoundRole, true> {
     const commit = (roles: readonly FoundRole[]): Promise<readonly true[]> =>
       this.use(this.lane, AbortSignal.timeout(GROUP_DEADLINE_MS), async (session) => {
-        await session.query(message(GROUP_PATIENCE_MS, roles.map(statement)));
+        await session.query(message(GROUP_PATIENCE_MS, statements(roles)));
         return roles.map(() => true as const);
       });
     return new GroupCommit(commit, { ...GROUP, isOfOneItem: (error) => /^\w{5}$/.test(codeOf(error)) });
   }
 
-  /** Adds the maker, so that each change sets its role: a pooler may have handed the session to another client. */
-  private withMaker(role: FoundRole): FoundRole {
-    return { ...role, maker: role.maker ?? this.address.role ?? null };
-  }
-
   private async findAll(names: readonly string[]): Promise<readonly (FoundRole | undefined)[]> {
-    const message = findRoles(names);
-    const { rows } = await this.watch.run<FoundRole & Record<string, unknown>>(
-      message,
-      AbortSignal.timeout(GROUP_DEADLINE_MS),
-    );
-    const byName = new Map(rows.map((role) => [role.name, this.withMaker(role)]));
+    const signal = AbortSignal.timeout(GROUP_DEADLINE_MS);
+    let facts = await this.watch.facts(signal);
+    const { rows } = await this.watch.run<RoleRow>(findRoles(names, makersIn(facts)), signal);
+    if (rows.some(({ maker }) => maker === null) && mayHaveChanged(facts)) {
+      // the functions may have been installed after the watch logged in
+      await this.watch.renew(signal);
+      facts = await this.watch.facts(signal);
+    }
+    const byName = new Map(rows.map((role) => [role.name, foundRole(role, this.address.role, facts)]));
     return names.map((name) => byName.get(name));
   }
 
@@ -255,6 +261,11 @@ export class RevocationDesk {
       return this.lane.use(signal, checked(this.lane));
     }
   }
+}
+
+/** True when a role without a maker cannot be changed by what was found at the server (PostgreSQL 16 and newer). */
+function mayHaveChanged({ version, functions, isSuperuser }: ServerFacts): boolean {
+  return version >= 160_000 && !functions && !isSuperuser;
 }
 
 function elsewhere(detail: string): Problem {

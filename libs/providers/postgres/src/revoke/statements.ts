@@ -1,18 +1,60 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { codeOf } from '../failures.js';
-import { waitAtMost } from '../lease-role.js';
-import { LEASE_ROLES, type FoundRole } from './looks.js';
+import { grouped, waitAtMost } from '../lease-role.js';
+import { callForLeases, callForRole } from '../owner-functions.js';
+import { LEASE_ROLES, SESSIONS, type FoundRole } from './looks.js';
 
 /**
- * Returns the statement that bars new logins. It clears the password too, for poolers that authenticate by the stored
+ * Returns the statements that bar new logins. They clear the password too, for poolers that authenticate by the stored
  * verifier.
  */
-export function barStatement({ name, maker }: FoundRole): string {
-  return `${workAs(maker)}ALTER ROLE ${escapeIdentifier(name)} NOLOGIN PASSWORD NULL`;
+export function barStatements(roles: readonly FoundRole[]): readonly string[] {
+  return forEach(roles, 'bar_leases', (name) => `ALTER ROLE ${name} NOLOGIN PASSWORD NULL`);
 }
 
-export function dropStatement({ name, maker }: FoundRole): string {
-  return `${workAs(maker)}DROP ROLE IF EXISTS ${escapeIdentifier(name)}`;
+export function dropStatements(roles: readonly FoundRole[]): readonly string[] {
+  return forEach(roles, 'drop_leases', (name) => `DROP ROLE IF EXISTS ${name}`);
+}
+
+/** Returns the statements that wait for a mint of the role, by creating and dropping it. */
+export function probeStatements(role: FoundRole): readonly string[] {
+  if (role.byFunctions) return [workAs(role.maker), callForRole('await_mint', role.name)];
+  return [workAs(role.maker), `CREATE ROLE ${escapeIdentifier(role.name)} NOLOGIN`, ...dropStatements([role])];
+}
+
+/** Returns the statements that make `member` a member of the lease role, with its rights. */
+export function joinStatements(role: FoundRole, member: string, serverVersion: number): readonly string[] {
+  if (role.byFunctions) return [workAs(role.maker), callForRole('join_lease', role.name)];
+  const options = serverVersion >= 160_000 ? ' WITH INHERIT TRUE, SET TRUE' : '';
+  return [workAs(role.maker), `GRANT ${escapeIdentifier(role.name)} TO ${escapeIdentifier(member)}${options}`];
+}
+
+/**
+ * Returns the messages that take the scope role away from the lease role, each to be tried. Only the role that granted
+ * it can revoke it (PostgreSQL 16 and newer): the role of the connection, or the creator.
+ */
+export function stripStatements(role: FoundRole, scopeRole: string): readonly string[] {
+  if (role.byFunctions) return [callForRole('strip_lease', role.name)];
+  const revoke = `REVOKE ${escapeIdentifier(scopeRole)} FROM ${escapeIdentifier(role.name)}`;
+  return [revoke, `${workAs(role.maker)};\n${revoke}`];
+}
+
+/**
+ * Takes each maker once, because each SET ROLE makes the server read all roles of all creators again. The functions of
+ * the target's owner take all their roles in one call.
+ */
+function forEach(
+  roles: readonly FoundRole[],
+  call: 'bar_leases' | 'drop_leases',
+  statement: (name: string) => string,
+): readonly string[] {
+  return [...grouped(roles, ({ maker, byFunctions }) => JSON.stringify([byFunctions, maker]))].flatMap(([, same]) => {
+    const [first] = same;
+    const names = same.map(({ name }) => name);
+    const changes =
+      first?.byFunctions === true ? [callForLeases(call, names)] : names.map(escapeIdentifier).map(statement);
+    return [workAs(first?.maker ?? null), ...changes];
+  });
 }
 
 /** Returns one message, hence one transaction, that waits at most this long for each lock. */
@@ -20,11 +62,9 @@ export function message(milliseconds: number, statements: readonly string[]): st
   return [waitAtMost(milliseconds), ...statements].join(';\n');
 }
 
-/**
- * Returns the statement that sets the role until the end of the transaction, with the semicolon; empty without a maker.
- */
-export function workAs(maker: string | null): string {
-  return maker === null ? '' : `SET LOCAL ROLE ${escapeIdentifier(maker)};\n`;
+/** Returns the statement that sets the role until the end of the transaction; empty without a maker. */
+function workAs(maker: string | null): string {
+  return maker === null ? '' : `SET LOCAL ROLE ${escapeIdentifier(maker)}`;
 }
 
 /**
@@ -33,7 +73,7 @@ export function workAs(maker: string | null): string {
  */
 export function evictStatement({ name, oid }: FoundRole): string {
   return `
-    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    SELECT pg_terminate_backend(pid) FROM ${SESSIONS}
      WHERE usename = ${escapeLiteral(name)} OR usename ~ ${LEASE_ROLES} AND pid IN
            (SELECT pid FROM pg_locks WHERE classid = 'pg_authid'::regclass AND objid = ${escapeLiteral(oid)}::oid)`;
 }

@@ -8,7 +8,7 @@ import { refuseSharedSessions } from '../pooling.js';
 import { factsOf, type ServerFacts } from '../server-facts.js';
 import type { Target } from '../target.js';
 import { END_CATALOG_LOCKERS, END_THOSE_AHEAD, PREPARED_AHEAD } from './blockers.js';
-import { endSessionsOf, findRoles, LEASE_ROLES, PREPARED } from './looks.js';
+import { endSessionsOf, findRoles, LEASE_ROLES, PREPARED, SESSIONS } from './looks.js';
 
 /**
  * The settings of a session that stays in one transaction. READ COMMITTED holds no snapshot between statements, so that
@@ -34,11 +34,11 @@ const NO_TRANSACTION_TIMEOUT = `SELECT CASE WHEN current_setting('server_version
 const endHoarders = (share: string): string => `
   SELECT pg_terminate_backend(pid)
     FROM (SELECT pid, count(*) AS locks FROM pg_locks WHERE NOT fastpath GROUP BY pid) AS held
-    JOIN pg_stat_activity USING (pid)
+    JOIN ${SESSIONS} USING (pid)
    WHERE usename ~ ${LEASE_ROLES} AND locks > ${share}`;
 
 /** Finds an administrator who waits for a whole shared catalog, for instance to rebuild it; ignores leases. */
-const BLOCKED = `SELECT FROM pg_locks LEFT JOIN pg_stat_activity USING (pid)
+const BLOCKED = `SELECT FROM pg_locks LEFT JOIN ${SESSIONS} USING (pid)
   WHERE database = 0 AND mode = 'AccessExclusiveLock' AND NOT granted AND NOT coalesce(usename ~ ${LEASE_ROLES}, false)`;
 
 /**
@@ -54,7 +54,7 @@ const READ_A_CATALOG = 'SELECT FROM pg_tablespace LIMIT 1';
  */
 const WARM_UP = [
   BLOCKED,
-  findRoles(['mayfly_']),
+  findRoles(['mayfly_'], ['mayfly_']),
   PREPARED,
   endHoarders('2000000000'),
   endSessionsOf(['0']),

@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { Worker } from 'node:worker_threads';
 import { GroupCommit, Problem } from '@mayfly/kernel';
-import { DIGESTS, type SignInput, type SigningAlgorithm } from './jws.js';
+import { DIGESTS, type SignInput, type SigningAlgorithm } from '@mayfly/trust';
 
 interface Item {
   readonly algorithm: SigningAlgorithm;
