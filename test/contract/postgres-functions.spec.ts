@@ -215,7 +215,7 @@ describe('the functions of the owner of a PostgreSQL', () => {
       await expect(run(target.crm.url, `GRANT pg_read_all_data TO ${SCOPE}`)).rejects.toMatchObject({ code: '42501' });
       await expect(target.mint(target.orderFor({ scope: scopeOf(['hidden']) }))).rejects.toMatchObject({
         code: 'provider_rejected',
-        detail: expect.stringContaining('may not pass on SELECT on table `emea.hidden`'),
+        detail: expect.stringContaining('cannot grant SELECT on table `emea.hidden`'),
       });
     });
 

@@ -188,7 +188,7 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
     const [first, second] = [await mint(a), await mint(b)];
     expect(await provider.revoke({ ...first.order, config: b!, handle: first.handle }, patience())).toMatchObject({
       kind: 'unknown',
-      detail: expect.stringMatching(/could not take its login away: .*42501.*to act as the role that made it/),
+      detail: expect.stringMatching(/could not disable its login: .*42501.*to act as the role that made it/),
     });
     expect((await probed(a)).filter(({ outcome }) => outcome === 'warning').map((check) => check.name)).toEqual(
       expect.arrayContaining(['another login could end the leases', 'cost of many leases']),

@@ -184,7 +184,7 @@ describe.each(vaultServers())('leases of vault on %s', (_, start) => {
     target.handles.set(order.leaseId, early);
     expect(await target.revokeOnce(order)).toMatchObject({
       kind: 'not_yet',
-      detail: expect.stringMatching(/outstanding/),
+      detail: expect.stringMatching(/has not answered yet/),
     });
     expect(await target.tokensOf(order.leaseId)).toBe(1);
     target.handles.set(order.leaseId, full);
