@@ -31,7 +31,8 @@ export class PgAgentLifecycleStore implements AgentLifecycleStore {
     { to, by, entry, ends }: AgentMove,
   ): Promise<DeclaredRecord | undefined> {
     await client.query(
-      `UPDATE public.agent SET state = $2, revision = revision + 1, updated_at = now(), updated_by = $3 WHERE name = $1`,
+      `UPDATE public.agent SET state = $2, revision = revision + 1, updated_at = moment.at, updated_by = $3
+       FROM (SELECT now() AS at) AS moment WHERE name = $1`,
       [name, to, by.name],
     );
     await insertAudit(client, [entry]);

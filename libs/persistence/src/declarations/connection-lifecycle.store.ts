@@ -29,7 +29,8 @@ async function moveConnection(
   { to, by, entry }: ConnectionMove,
 ): Promise<DeclaredRecord | undefined> {
   await client.query(
-    `UPDATE public.connection SET state = $2, revision = revision + 1, updated_at = now(), updated_by = $3 WHERE name = $1`,
+    `UPDATE public.connection SET state = $2, revision = revision + 1, updated_at = moment.at, updated_by = $3
+     FROM (SELECT now() AS at) AS moment WHERE name = $1`,
     [name, to, by.name],
   );
   await insertAudit(client, [entry]);

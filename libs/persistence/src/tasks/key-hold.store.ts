@@ -12,19 +12,14 @@ export class PgKeyHoldStore implements KeyHoldStore {
 
   async hold(owner: KeyOwner, key: string, fingerprint: string): Promise<KeyHold | UsedKey> {
     const { rows } = await this.pool
-      .query<{ claimed_at: string }>(
-        `INSERT INTO public.idempotency_key AS k (agent_id, runtime, issuer, subject, key, fingerprint, task_id, claimed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, '', clock_timestamp())
-         ON CONFLICT (agent_id, runtime, issuer, subject, key)
-           DO UPDATE SET claimed_at = excluded.claimed_at, fingerprint = excluded.fingerprint
-           WHERE k.task_id = '' AND k.claimed_at < now() - make_interval(secs => $7)
-         RETURNING claimed_at::text`,
-        [...keyValues(owner, key), fingerprint, HOLD_SECONDS],
-      )
+      .query<{ claimed_at: string | null }>({
+        name: 'hold-key',
+        text: 'SELECT public.hold_key($1, $2, $3, $4, $5, $6, $7) AS claimed_at',
+        values: [...keyValues(owner, key), fingerprint, HOLD_SECONDS],
+      })
       .catch(databaseProblem);
-    return rows[0] === undefined
-      ? this.find(owner, key, fingerprint)
-      : { ...owner, key, claimedAt: rows[0].claimed_at };
+    const claimedAt = rows[0]?.claimed_at ?? null;
+    return claimedAt === null ? this.find(owner, key, fingerprint) : { ...owner, key, claimedAt };
   }
 
   async settle(hold: KeyHold, taskId: TaskId, sealedAnswer: Buffer, replayUntil: Date): Promise<boolean> {
@@ -41,7 +36,8 @@ export class PgKeyHoldStore implements KeyHoldStore {
     await this.pool
       .query(
         `WITH unused AS (DELETE FROM public.idempotency_key WHERE ${THIS_KEY} AND task_id = '' AND claimed_at = $6::timestamptz)
-         UPDATE public.idempotency_key SET replay_until = now() WHERE ${THIS_KEY} AND task_id <> '' AND claimed_at = $6::timestamptz`,
+         UPDATE public.idempotency_key SET replay_until = moment.at FROM (SELECT now() AS at) AS moment
+         WHERE ${THIS_KEY} AND task_id <> '' AND claimed_at = $6::timestamptz`,
         [...keyValues(hold, hold.key), hold.claimedAt],
       )
       .catch(databaseProblem);
