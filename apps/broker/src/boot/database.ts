@@ -1,7 +1,7 @@
 import { hkdfSync } from 'node:crypto';
 import { join } from 'node:path';
 import { Problem } from '@mayfly/kernel';
-import { applyMigrations, asOwner, grantRuntimeRole } from '@mayfly/persistence';
+import { applyMigrations, asOwner, grantRuntimeRole, proveHistoryKept } from '@mayfly/persistence';
 import {
   developmentIssuer,
   type DevelopmentIssuer,
@@ -72,6 +72,7 @@ async function migrate(ownerUrl: string, servingUrl: string): Promise<void> {
   await asOwner(ownerUrl, servingRole, async (owner, ownerRole) => {
     await applyMigrations(owner, projectFile('prisma/migrations'));
     if (servingRole !== '' && servingRole !== ownerRole) await grantRuntimeRole(owner, servingRole);
+    await proveHistoryKept(owner);
   });
 }
 

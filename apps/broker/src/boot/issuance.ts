@@ -39,10 +39,11 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const { config, database, clock, sealer, catalog, metrics, log, report } = foundation;
   const observer = stepObserver(config.failpoint);
   const targets = new Targets(providers, catalog, secrets);
-  const issuanceStore = new PgIssuanceStore(database.pool);
+  const wakeUps = { wakeUps: config.queue };
+  const issuanceStore = new PgIssuanceStore(database.pool, wakeUps);
   const denials = denialLog(issuanceStore, foundation);
-  const closingStore = new PgClosingStore(database.pool, clock);
-  const tasks = new PgTaskStore(database.pool);
+  const closingStore = new PgClosingStore(database.pool, clock, wakeUps);
+  const tasks = new PgTaskStore(database.pool, wakeUps);
   const tell = (text: string, facts: JsonObject): void => {
     log.error(facts, text);
   };

@@ -5,7 +5,7 @@ import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { BrokerConfig } from '../config.js';
 import { applyDirectory } from '../declarations/apply-directory.js';
 import { applyBootstrapIssuers } from '../declarations/bootstrap-issuers.js';
-import { startBackground } from './background.js';
+import { followDeclaredState, startBackground } from './background.js';
 import { type Backing, openBacking } from './database.js';
 import type * as HttpRoutes from './http.js';
 import { redactText } from './redaction.js';
@@ -88,7 +88,7 @@ function listenForChanges(services: Services, backing: Backing): CatalogListener
     services.log.error({ err: error }, 'declared state could not be read again');
   };
   const listener = new CatalogListener(backing.url, () => {
-    services.catalog.refresh().catch(report);
+    followDeclaredState(services).catch(report);
   });
   listener.start().catch(report);
   return listener;

@@ -9,6 +9,7 @@ import {
   Templates,
 } from '@mayfly/declarations';
 import {
+  AgentEndings,
   AuditReader,
   AuditSealer,
   HistoryReader,
@@ -99,9 +100,11 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   const rules = { rolesOverApi: backing.embedded !== undefined, fourEyes: backing.embedded === undefined };
   const { rolesOverApi, fourEyes } = rules;
   const after = { catalog, clock, report };
+  const agentEndings = new AgentEndings(database.pool, closingStore);
   return {
+    agentEndings,
     agentLifecycle: new AgentLifecycle({
-      store: new PgAgentLifecycleStore(database.pool, closingStore),
+      store: new PgAgentLifecycleStore(database.pool, agentEndings),
       ...{ closing, ...after },
     }),
     connectionLifecycle: new ConnectionLifecycle({

@@ -43,14 +43,14 @@ export class PgKeyHoldStore implements KeyHoldStore {
       .catch(databaseProblem);
   }
 
-  /** INVARIANT: I10, deletes sealed answers once they may no longer be replayed. Deletes keys after a day. */
-  async wipe(): Promise<void> {
-    await this.pool.query(
-      `UPDATE public.idempotency_key SET sealed_answer = NULL WHERE replay_until <= now() AND sealed_answer IS NOT NULL`,
-    );
-    await this.pool.query(
-      `DELETE FROM public.idempotency_key WHERE claimed_at < now() - interval '1 day' AND replay_until <= now()`,
-    );
+  /**
+   * INVARIANT: I10, deletes sealed answers once they may no longer be replayed. Deletes keys after a day. Wipes at most
+   * `limit` of each; true when there may be more.
+   */
+  async wipe(limit = 1_000): Promise<boolean> {
+    const answers = await this.pool.query({ name: 'wipe-answers', text: WIPE_ANSWERS, values: [limit] });
+    const keys = await this.pool.query({ name: 'forget-keys', text: FORGET_KEYS, values: [limit] });
+    return answers.rowCount === limit || keys.rowCount === limit;
   }
 
   private async find(owner: KeyOwner, key: string, fingerprint: string): Promise<UsedKey> {
@@ -72,6 +72,22 @@ export class PgKeyHoldStore implements KeyHoldStore {
     };
   }
 }
+
+const KEY = 'agent_id, runtime, issuer, subject, key';
+
+const WIPE_ANSWERS = `
+UPDATE public.idempotency_key SET sealed_answer = NULL WHERE (${KEY}) IN (
+  SELECT ${KEY} FROM public.idempotency_key WHERE sealed_answer IS NOT NULL AND replay_until <= now()
+  ORDER BY replay_until LIMIT $1 FOR UPDATE SKIP LOCKED
+)`;
+
+/** An answer is replayed for minutes, so the keys of a day ago are among those replayed for the last time 23 hours ago. */
+const FORGET_KEYS = `
+DELETE FROM public.idempotency_key WHERE (${KEY}) IN (
+  SELECT ${KEY} FROM public.idempotency_key
+  WHERE sealed_answer IS NULL AND replay_until <= now() - interval '23 hours' AND claimed_at < now() - interval '1 day'
+  ORDER BY replay_until LIMIT $1 FOR UPDATE SKIP LOCKED
+)`;
 
 const THIS_KEY = 'agent_id = $1 AND runtime = $2 AND issuer = $3 AND subject = $4 AND key = $5';
 

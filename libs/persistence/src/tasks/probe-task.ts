@@ -26,7 +26,7 @@ const QUOTA = 'SELECT public.quota_take($1, 1, 1, 1)';
  */
 export async function writeProbeTask(
   client: ClientBase,
-  closing: Pick<PgClosingStore, 'endTasksOfAgent'>,
+  closing: Pick<PgClosingStore, 'endInTransaction'>,
 ): Promise<void> {
   const [taskId, leaseId, agentId] = [newId('tsk'), newId('lse'), newId('agt')];
   const name = `readiness-${taskId}`;
@@ -40,7 +40,7 @@ export async function writeProbeTask(
       wakeUps: [],
     },
   ]);
-  await closing.endTasksOfAgent(client, agentId, { cause: 'completed', actor: MAYFLY });
+  await closing.endInTransaction(client, [{ taskId, cause: 'completed', actor: MAYFLY }]);
   await closeLease(client, leaseId, now);
 }
 

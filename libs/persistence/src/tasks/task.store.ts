@@ -5,6 +5,7 @@ import type { Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
+import { insertWakeUps, type WakeUpOptions, WITH_WAKE_UPS } from './wake-ups.js';
 
 /**
  * Locks a task that is neither ending nor past its deadline: an expired task is never revived, even before the sweeper
@@ -21,7 +22,10 @@ const OF_LIVING = `FROM living WHERE l.id = $1 AND l.task_id = living.id AND l.s
 
 /** The store of running tasks on PostgreSQL. Concurrent calls never move an instant back. */
 export class PgTaskStore implements TaskStore {
-  constructor(private readonly pool: Pool) {}
+  constructor(
+    private readonly pool: Pool,
+    private readonly options: WakeUpOptions = WITH_WAKE_UPS,
+  ) {}
 
   async find(taskId: TaskId): Promise<(Task & { readonly leases: readonly LivingLease[] }) | undefined> {
     const [tasks, leases] = await Promise.all([
@@ -47,10 +51,7 @@ export class PgTaskStore implements TaskStore {
          WHERE task_id = $1 AND state = 'active'`,
         [taskId, expiresAt, dueAt],
       );
-      await client.query(
-        `INSERT INTO public.outbox (lease_id, reason, run_at) SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])`,
-        [wakeUps.map((one) => one.leaseId), wakeUps.map((one) => one.reason), wakeUps.map((one) => one.runAt)],
-      );
+      if (this.options.wakeUps) await insertWakeUps(client, wakeUps);
       await insertAudit(client, audit);
       return true;
     }).catch(databaseProblem);
