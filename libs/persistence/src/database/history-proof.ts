@@ -24,7 +24,7 @@ const HELD = ['55P03', '40P01'];
 const NO_ANSWER = /^(08|53|57|58|XX)/;
 
 /**
- * INVARIANT: I5, history is kept whoever asks. Tries to change, delete and truncate each history table in a transaction
+ * INVARIANT: I5, history is kept from every role. Tries to change, delete and truncate each history table in a transaction
  * that is rolled back, with rows made for it. Throws Problem `invalid_declaration` that names the table and the cure
  * when an attempt is not refused. `client` is any session of the owner or of the serving role. When requests or a backup
  * hold a table, the trigger against TRUNCATE is read from the catalog instead.
