@@ -69,11 +69,11 @@ describe("Mayfly's own PostgreSQL", () => {
   it('a service with declarations that are too old is not ready and lets nobody in', async () => {
     const [{ clock }, url] = [mayfly.broker.services, own.server.url('mayfly', 'postgres')];
     const now = clock.now.bind(clock);
-    await rowsOf(url, 'REVOKE SELECT ON issuer FROM mayfly_app');
+    await rowsOf(url, 'REVOKE SELECT ON issuer, declared_revision FROM mayfly_app');
     clock.now = () => addSeconds(now(), 31);
     expectNoneIssued([await ask(mayfly)]);
     await untilReadiness(mayfly, 503, 'declarations-unread');
-    await rowsOf(url, 'GRANT SELECT ON issuer TO mayfly_app');
+    await rowsOf(url, 'GRANT SELECT ON issuer, declared_revision TO mayfly_app');
     await untilReadiness(mayfly, 200);
     clock.now = now;
   });

@@ -125,6 +125,7 @@ describe('GET /tasks/:id/timeline', () => {
     });
     const places = story.map(({ seq }) => Number(seq));
     expect(places).toEqual(places.toSorted((a, b) => a - b));
+    expect(story.map(({ log }) => log)).toEqual(story.map(() => 0));
   });
 
   it('GET /tasks/:id/timeline can be read in pages', async () => {
@@ -142,6 +143,7 @@ describe('GET /audit/entries', () => {
     await sealedStory(taskIds[1]!);
     const { items } = await readAll('/audit/entries?limit=3');
     expect(items.map(({ seq }) => seq)).toEqual(items.map((_, index) => index + 1));
+    expect(new Set(items.map(({ log }) => log))).toEqual(new Set([0]));
     for (const { canonical, body, leafHash } of items) {
       expect(canonicalJson(body!)).toBe(canonical);
       expect(

@@ -3,6 +3,7 @@ import { startTestBroker, type TestAnswer, type TestBroker } from '../support/br
 import { agentDocument, templateDocument, yamlOf } from '../support/documents.js';
 import { rowsOf } from '../support/rows.js';
 import { taskIn } from '../support/tasks.js';
+import { until } from '../support/until.js';
 
 const LIMIT = 50;
 let replicas: readonly [TestBroker, TestBroker];
@@ -68,6 +69,20 @@ describe('200 posts at once over two replicas, at a limit of 50 concurrent tasks
 });
 
 describe('declared state', () => {
+  it('declared state that was changed without any notification is known to every replica', async () => {
+    const { adminUrl } = replicas[0].database;
+    const stateIn = ({ broker }: TestBroker): string | undefined =>
+      (
+        broker.services.catalog as unknown as { loaded: { agents: ReadonlyMap<string, { state: string }> } }
+      ).loaded.agents.get('first')?.state;
+    for (const state of ['suspended', 'active']) {
+      await rowsOf(adminUrl, `UPDATE agent SET state = '${state}' WHERE name = 'first'`);
+      await until(`every replica knows ${state}`, 10, async () =>
+        replicas.every((replica) => stateIn(replica) === state),
+      );
+    }
+  });
+
   it('declared state that one replica has changed is in force at the other', async () => {
     const token = replicas[0].personToken('platform');
     expect(await replicas[0].send('POST /agents/first/suspend', { token })).toMatchObject({ status: 200 });

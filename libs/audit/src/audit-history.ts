@@ -10,8 +10,13 @@ export interface AuditFilter {
   readonly to?: string | undefined;
 }
 
+/** The log of every entry: there is one. A number names an entry only together with its log. */
+export const ONLY_LOG = 0;
+
 /** An audit entry of one task. `body` is the canonical JSON that the leaf hash covers. */
 export interface StoryEntry {
+  /** the log that numbers the entry */
+  readonly log: number;
   /** the sequence number; absent until it is assigned */
   readonly seq?: number;
   readonly body: string;
@@ -24,8 +29,9 @@ export interface StoryPosition {
   readonly place: number;
 }
 
-/** An entry with its sequence number; `leafHash` is SHA-256(0x00 ‖ body), RFC 6962 §2.1. */
+/** An entry with its number in its log; `leafHash` is SHA-256(0x00 ‖ body), RFC 6962 §2.1. */
 export interface SealedEntry {
+  readonly log: number;
   readonly seq: number;
   readonly leafHash: Buffer;
   readonly body: string;

@@ -1,12 +1,13 @@
 export { actorOf } from './actor.js';
-export type {
-  AuditFilter,
-  AuditHistory,
-  InstantPosition,
-  RefusalFilter,
-  SealedEntry,
-  StoryEntry,
-  StoryPosition,
+export {
+  type AuditFilter,
+  type AuditHistory,
+  type InstantPosition,
+  ONLY_LOG,
+  type RefusalFilter,
+  type SealedEntry,
+  type StoryEntry,
+  type StoryPosition,
 } from './audit-history.js';
 export { DENIAL_LIMITS, DenialLog, type Denial, type EntrySink, type SummaryListener } from './denial-log.js';
 export { auditEntry, MAYFLY, type Actor, type AuditEntry, type AuditSubject } from './entry.js';

@@ -4,7 +4,7 @@ import { Problem } from '@mayfly/kernel';
 import { TestClock } from '@mayfly/testing';
 import { Catalog, type CatalogRows, type RegisteredAgent } from './catalog.js';
 
-const NOTHING: CatalogRows = { issuers: [], agents: [], connections: [], templates: [] };
+const NOTHING: CatalogRows = { revision: '1', issuers: [], agents: [], connections: [], templates: [] };
 const names = { issuer: 'ci', acceptedBy: ['ci'], issuerNames: ['ci'] };
 const identity = { kind: 'workload', ...names, subject: 'one', claims: {} } as unknown as VerifiedIdentity;
 
@@ -26,7 +26,12 @@ function scene() {
   const clock = new TestClock();
   const loads: Load[] = [];
   const trusted: (readonly TrustedIssuer[])[] = [];
-  const scene = { clock, loads, trusted, rejectIssuers: false, catalog: undefined as unknown as Catalog };
+  const stored = { revision: '1', unread: false };
+  const scene = { clock, loads, trusted, stored, rejectIssuers: false, catalog: undefined as unknown as Catalog };
+  const revision = async (): Promise<string> => {
+    if (stored.unread) throw new Problem('unavailable', 'the database does not answer');
+    return stored.revision;
+  };
   const load = (): Promise<CatalogRows> =>
     new Promise((answer, fail) => {
       loads.push({ answer, fail });
@@ -35,7 +40,7 @@ function scene() {
     if (scene.rejectIssuers) throw new Problem('invalid_declaration', 'two of them contradict each other');
     trusted.push(issuers);
   };
-  scene.catalog = new Catalog({ load }, { replaceIssuers }, clock, () => undefined);
+  scene.catalog = new Catalog({ load, revision }, { replaceIssuers }, clock, () => undefined);
   return scene;
 }
 
@@ -109,6 +114,62 @@ describe('refreshing the catalog', () => {
     await others;
     expect(agentOf(it)).toBe('after');
     expect(it.loads).toHaveLength(2);
+  });
+});
+
+describe('following the stored revision', () => {
+  it('following the stored revision reads everything once for each change, and only the revision otherwise', async () => {
+    const it = scene();
+    await refreshed(it, rowsWith('first'));
+    expect(await it.catalog.follow()).toBe(false);
+    expect(it.loads).toHaveLength(1);
+    it.stored.revision = '2';
+    const following = it.catalog.follow();
+    await settle();
+    it.loads[1]?.answer({ ...rowsWith('second'), revision: '2' });
+    expect(await following).toBe(true);
+    expect(agentOf(it)).toBe('second');
+    expect(await it.catalog.follow()).toBe(false);
+    expect(it.loads).toHaveLength(2);
+  });
+
+  it('following the stored revision reads again at the next look when the read of a change failed', async () => {
+    const it = scene();
+    await refreshed(it, rowsWith('first'));
+    it.stored.revision = '2';
+    const failing = it.catalog.follow();
+    await settle();
+    it.loads[1]?.fail(new Error('gone'));
+    await expect(failing).rejects.toThrow('gone');
+    void it.catalog.follow().catch(() => undefined);
+    await settle();
+    expect(it.loads).toHaveLength(3);
+  });
+
+  it('following the stored revision keeps the state in force while the revision is the same, and refuses 30 s after the last look', async () => {
+    const it = scene();
+    await refreshed(it, rowsWith('first'));
+    for (let round = 0; round < 4; round += 1) {
+      it.clock.advance(20);
+      await it.catalog.follow();
+      expect(agentOf(it)).toBe('first');
+    }
+    it.stored.unread = true;
+    it.clock.advance(31);
+    await expect(it.catalog.follow()).rejects.toMatchObject({ code: 'unavailable' });
+    expect(() => agentOf(it)).toThrow(expect.objectContaining({ code: 'unavailable' }));
+  });
+
+  it('following the stored revision does not take a state for the stored one whose read failed', async () => {
+    const it = scene();
+    await refreshed(it, rowsWith('first'));
+    it.stored.revision = '2';
+    it.clock.advance(31);
+    const failing = it.catalog.follow();
+    await settle();
+    it.loads[1]?.fail(new Error('gone'));
+    await expect(failing).rejects.toThrow('gone');
+    expect(() => agentOf(it)).toThrow(expect.objectContaining({ code: 'unavailable' }));
   });
 });
 

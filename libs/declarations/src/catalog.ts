@@ -22,6 +22,8 @@ export interface RegisteredAgent {
 
 /** The declared state in force, as the store holds it. */
 export interface CatalogRows {
+  /** the revision that these rows have */
+  readonly revision: string;
   readonly issuers: readonly TrustedIssuer[];
   readonly agents: readonly RegisteredAgent[];
   readonly connections: readonly Connection[];
@@ -29,16 +31,21 @@ export interface CatalogRows {
   readonly templates: readonly TemplateVersion[];
 }
 
+/** Port: declared state in the store. Both methods throw `unavailable`. */
 export interface CatalogSource {
+  /** Returns the number of the last committed change of declared state or signing keys, with one small read. */
+  revision(): Promise<string>;
+  /** Reads everything, as it was at one revision. */
   load(): Promise<CatalogRows>;
 }
 
-/** The longest age of the state in memory. The service reads it every 5 s, and at once after a change. */
+/** The longest time since the state in memory was known to be the stored one. */
 const MAX_AGE_SECONDS = 30;
 
 interface Loaded {
-  /** the start of the read; undefined before the first one */
+  /** the start of the last read that found this state in the store; undefined before the first one */
   readonly at?: Date;
+  readonly revision?: string;
   readonly bindings: BindingIndex;
   readonly agents: ReadonlyMap<string, RegisteredAgent>;
   readonly connections: ReadonlyMap<string, Connection>;
@@ -48,7 +55,7 @@ interface Loaded {
 
 /**
  * Declared state in memory, so that requests need no query. It can be slightly old, so the store checks agent and
- * template again in the commit of a grant. When it is over 30 s old, `current` and `bindingOf` throw `unavailable`.
+ * template again in the commit of a grant. When it was not compared with the store for 30 s, `current` and `bindingOf` throw `unavailable`.
  */
 export class Catalog {
   private loaded: Loaded = {
@@ -87,12 +94,29 @@ export class Catalog {
     return this.next;
   }
 
+  /**
+   * Compares the revision in memory with the stored one, and reads everything when they differ. True when it did. A change
+   * that was stored before the call is in force once it resolves. Rejects, and changes nothing, as `refresh` does.
+   */
+  async follow(): Promise<boolean> {
+    const at = this.clock.now();
+    const revision = await this.source.revision();
+    if (revision === this.loaded.revision) {
+      const known = this.loaded.at;
+      if (known !== undefined && known < at) this.loaded = { ...this.loaded, at };
+      return false;
+    }
+    await this.refresh();
+    return true;
+  }
+
   private async reload(): Promise<void> {
     const at = this.clock.now();
     const rows = await this.source.load();
     const bindings = rows.agents.flatMap(({ name, spec }) => bindingsOf(name, spec));
     const loaded: Loaded = {
       at,
+      revision: rows.revision,
       bindings: new BindingIndex(bindings),
       agents: new Map(rows.agents.map((agent) => [agent.name, agent])),
       connections: new Map(rows.connections.map((connection) => [connection.name, connection])),

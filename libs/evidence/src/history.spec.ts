@@ -81,16 +81,22 @@ describe('the history', () => {
   });
 
   it('the timeline of a task has all recorded facts and the number in the log, if there is one', async () => {
-    const story = new OnePage<StoryEntry, never>([{ seq: 7, body }, { body }]);
+    const story = new OnePage<StoryEntry, never>([
+      { log: 0, seq: 7, body },
+      { log: 0, body },
+    ]);
     const { items } = await serviceOver({ story }).timeline(taskId, { limit: 200 });
     const told = { ...(JSON.parse(body) as object), control: 'requester-runtime', type: 'task.denied', taskId };
-    expect(items).toEqual([{ seq: 7, ...told }, told]);
+    expect(items).toEqual([
+      { log: 0, seq: 7, ...told },
+      { log: 0, ...told },
+    ]);
   });
 
   it('the history refuses a task without entries and shows no entry of another task', async () => {
     const empty = serviceOver({});
     await expect(empty.timeline(taskId, { limit: 200 })).rejects.toMatchObject({ code: 'not_found' });
-    const story = new OnePage([{ body }], { batch: '1', place: 0 });
+    const story = new OnePage([{ log: 0, body }], { batch: '1', place: 0 });
     const cursor = cursorOf(await serviceOver({ story }).timeline(taskId, { limit: 1 }));
     await expect(empty.timeline(taskId, { limit: 1, cursor })).resolves.toEqual({ items: [], nextCursor: null });
     await expect(empty.timeline(newId('tsk'), { limit: 1, cursor })).rejects.toMatchObject({ code: 'invalid_request' });
@@ -112,8 +118,9 @@ describe('the history', () => {
 
   it('the history shows a sealed entry with what its leaf hash is computed from', async () => {
     const leafHash = createHash('sha256').update(`\0${body}`).digest();
-    const entries = new OnePage([{ seq: 1, leafHash, body }], 1);
+    const entries = new OnePage([{ log: 0, seq: 1, leafHash, body }], 1);
     const page = await serviceOver({ entries }).entries({ limit: 1 });
+    expect(page.items).toMatchObject([{ log: 0, seq: 1 }]);
     const [entry] = page.items as [{ leafHash: string; body: JsonObject; canonical: string }];
     expect(canonicalJson(entry.body)).toBe(entry.canonical);
     expect(createHash('sha256').update(`\0${entry.canonical}`).digest('base64url')).toBe(entry.leafHash);

@@ -27,14 +27,14 @@ export function issuanceView(issuance: Issuance): JsonObject {
   };
 }
 
-/** Returns an audit entry of a task, with its number in the sequence. */
-export function storyView({ seq, body }: StoryEntry): JsonObject {
-  return { seq, ...parsed(body) };
+/** Returns an audit entry of a task, with its log and its number there. */
+export function storyView({ log, seq, body }: StoryEntry): JsonObject {
+  return { log, seq, ...parsed(body) };
 }
 
 /** Returns an audit entry with the data to recompute its leaf hash. */
-export function sealedView({ seq, leafHash, body }: SealedEntry): JsonObject {
-  return { seq, leafHash: leafHash.toString('base64url'), body: parsed(body), canonical: body };
+export function sealedView({ log, seq, leafHash, body }: SealedEntry): JsonObject {
+  return { log, seq, leafHash: leafHash.toString('base64url'), body: parsed(body), canonical: body };
 }
 
 /** Returns a refused identity, or the number of refusals without an entry. */

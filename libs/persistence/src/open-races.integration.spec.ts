@@ -3,6 +3,7 @@ import { MAYFLY } from '@mayfly/audit';
 import { declareFor, type IntentOptions, TaskDatabase, taskIntent } from '@mayfly/testing';
 import fc from 'fast-check';
 import type { Pool } from 'pg';
+import { AgentEndings } from './tasks/agent-endings.js';
 import { PgClosingStore } from './tasks/closing.store.js';
 import { PgIssuanceStore } from './tasks/issuance.store.js';
 
@@ -11,12 +12,14 @@ describe('two replicas', () => {
   let pools: readonly [Pool, Pool];
   let replicas: readonly [PgIssuanceStore, PgIssuanceStore];
   let closing: PgClosingStore;
+  let endings: AgentEndings;
 
   beforeAll(async () => {
     scene = await TaskDatabase.start();
     pools = [scene.pool(), scene.pool()];
     replicas = [new PgIssuanceStore(pools[0]), new PgIssuanceStore(pools[1])];
     closing = new PgClosingStore(pools[0], scene.clock);
+    endings = new AgentEndings(pools[0], closing);
   });
 
   beforeEach(() => scene.empty());
@@ -52,8 +55,9 @@ describe('two replicas', () => {
       const session = await scene.session();
       const suspend = async (): Promise<void> => {
         await session.query(`BEGIN; UPDATE public.agent SET state = 'suspended'`);
-        await closing.endTasksOfAgent(session, agentId, { cause: 'agent_suspended', actor: MAYFLY });
+        await endings.request(session, agentId, 'agent_suspended', MAYFLY);
         await session.query('COMMIT');
+        await endings.finish(agentId);
       };
       const [verdicts] = await Promise.all([openOnBoth(intents), suspend()]);
       const causes = await Promise.all(intents.map(async ({ task }) => (await scene.task(task.id))?.endCause));
@@ -65,7 +69,8 @@ describe('two replicas', () => {
     const intent = await intend({ leaseState: 'active', connections: ['crm', 'files'] });
     await replicas[0].open(intent);
     const session = await scene.session();
-    await closing.endTasksOfAgent(session, intent.task.agent.id, { cause: 'agent_suspended', actor: MAYFLY });
+    await endings.request(session, intent.task.agent.id, 'agent_suspended', MAYFLY);
+    await endings.finish(intent.task.agent.id);
     const claims = await closing.claimDue({ limit: 10 });
     expect(claims.map(({ cause }) => cause)).toEqual(['agent_suspended', 'agent_suspended']);
   });

@@ -13,8 +13,8 @@ import { type Clock, type Json, Problem } from '@mayfly/kernel';
 /** Port: the leases whose handles are compared with the objects at a back end. */
 export interface OrphanStore {
   /**
-   * Returns the leases of this provider that have not ended, or ended within the last minutes. Throws `unavailable`
-   * when there are too many.
+   * Returns the leases of this provider that have not ended, or ended within the last minutes, however many there are.
+   * Throws `unavailable`.
    */
   lately(provider: string): Promise<readonly SealedLease[]>;
 }

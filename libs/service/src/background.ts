@@ -55,6 +55,8 @@ function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
 }
 
 const SWEEP_LIMIT = 200;
+/** The entries of a round of the sealer after which more batches may wait. */
+const FULL_ROUND = 2_000;
 /** The most revocation points that one upkeep round checks. */
 const UPKEEP_LIMIT = 16;
 
@@ -64,6 +66,14 @@ const always = (work: () => Promise<unknown>) => async (): Promise<boolean> => {
   return false;
 };
 
+/** A change of declared state is in force at every replica within a second, also when no notification arrives. */
+const FOLLOW_MS = 400;
+
+/** Reads what another replica changed. The revision counts changes of signing keys too. */
+export async function followDeclaredState({ catalog, keyRing, federationKeys }: Services): Promise<void> {
+  if (await catalog.follow()) await Promise.all([keyRing.rotateIfDue(), federationKeys.rotateIfDue()]);
+}
+
 /** Starts the loops of every process and, with `worker`, sweep, wiping, orphan watch, upkeep and outbox. */
 export function startBackground(services: Services, worker: boolean): Background {
   const background = new Background(services.log);
@@ -72,30 +82,30 @@ export function startBackground(services: Services, worker: boolean): Background
     background.repeat(name, pauseMs, always(work));
   };
   every('clock', 10_000, () => services.clock.measure());
-  every('catalog', 5_000, () => services.catalog.refresh());
+  every('declared state', FOLLOW_MS, () => followDeclaredState(services));
   every('signing keys', keyRing.options.reloadSeconds * 1000, () => keyRing.rotateIfDue());
   every('federation keys', federationKeys.options.reloadSeconds * 1000, () => federationKeys.rotateIfDue());
   every('counts of denials', 5_000, () => services.denials.flush());
+  every('notification queue', 60_000, () => services.notifyQueue.round());
   // Every process that mints has its own sessions at targets.
   every('attendance', 10_000, () => services.attendance.round());
-  background.repeat('audit sealing', 250, async () => (await services.auditSealer.seal()) === 5_000);
+  background.repeat('audit sealing', 250, async () => (await services.auditSealer.seal()) >= FULL_ROUND);
   if (worker) repeatWorkersRounds(background, services);
   return background;
 }
 
 function repeatWorkersRounds(background: Background, services: Services): void {
-  const { closing, keyHoldStore, identityUses, orphans, upkeep, outbox, queue } = services;
+  const { closing, keyHoldStore, identityUses, orphans, agentEndings, upkeep, outbox, queue } = services;
   background.repeat('sweep', 100, async () => (await closing.sweep(SWEEP_LIMIT)) === SWEEP_LIMIT);
-  background.repeat(
-    'wiping',
-    5_000,
-    always(() => Promise.all([keyHoldStore.wipe(), identityUses.wipe()])),
+  background.repeat('wiping', 5_000, async () =>
+    (await Promise.all([keyHoldStore.wipe(), identityUses.wipe()])).includes(true),
   );
   background.repeat(
     'orphans',
     60_000,
     always(() => orphans.round()),
   );
+  background.repeat('endings of agents', 1_000, () => agentEndings.round());
   background.repeat('upkeep', 1_000, async () => (await upkeep.round(UPKEEP_LIMIT)) === UPKEEP_LIMIT);
   if (queue !== undefined)
     background.repeat('outbox', 50, async () => (await outbox.pump((jobs) => queue.add(jobs))) === 500);

@@ -9,7 +9,7 @@ import {
   startEmbeddedPostgres,
 } from '@mayfly/embedded';
 import { Problem } from '@mayfly/kernel';
-import { applyMigrations, asOwner, grantRuntimeRole } from '@mayfly/persistence';
+import { applyMigrations, asOwner, grantRuntimeRole, proveHistoryKept } from '@mayfly/persistence';
 import { projectFile } from './project-file.js';
 import type { ServiceSettings } from './settings.js';
 import { namingDatabase, namingDataDirectory } from './start-faults.js';
@@ -77,6 +77,7 @@ async function migrate(ownerUrl: string, servingUrl: string): Promise<void> {
   await asOwner(ownerUrl, servingRole, async (owner, ownerRole) => {
     await applyMigrations(owner, projectFile('prisma/migrations'));
     if (servingRole !== '' && servingRole !== ownerRole) await grantRuntimeRole(owner, servingRole);
+    await proveHistoryKept(owner);
   });
 }
 

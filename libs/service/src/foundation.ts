@@ -3,7 +3,15 @@ import { Catalog } from '@mayfly/declarations';
 import { PublicEgress } from '@mayfly/egress';
 import { createGuardedFetch } from '@mayfly/fetch';
 import { IdentityVerifier, IssuerKeySource } from '@mayfly/identity';
-import { Database, DatabaseClock, LeaseStatistics, PgCatalogSource, PgSigningKeyStore } from '@mayfly/persistence';
+import {
+  Database,
+  DatabaseClock,
+  LeaseStatistics,
+  NotifyQueueWatch,
+  PgCatalogSource,
+  PgSigningKeyStore,
+  proveHistoryKept,
+} from '@mayfly/persistence';
 import { Metrics } from '@mayfly/telemetry';
 import { FederationTokens, KeyRing, Sealer } from '@mayfly/trust';
 import type { Logger } from 'pino';
@@ -30,6 +38,7 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
   const database = new Database({ url: backing.url, onConnectionLost: report });
   const clock = new DatabaseClock(database.pool);
   await namingDatabase('DATABASE_URL', () => clock.measure());
+  await namingDatabase('DATABASE_URL', () => database.withClient(proveHistoryKept));
   const sealer = new Sealer({ current: backing.sealingKey });
   const keyRing = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'access'), sealer, clock);
   const federationKeys = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'federation'), sealer, clock);
@@ -41,8 +50,11 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
   const verifier = new IdentityVerifier(keySource, clock);
   const catalog = new Catalog(new PgCatalogSource(database.pool, report), verifier, clock, report);
   const metrics = new Metrics(new LeaseStatistics(database.pool));
+  const notifyQueue = new NotifyQueueWatch(database.pool, log);
+  const usage = 'The part of the notification queue of PostgreSQL that is in use';
+  metrics.gauge('mayfly_notify_queue_usage', usage, () => notifyQueue.usage);
   return {
-    ...{ settings, publicUrl, log, report, database, clock, sealer, egress, verifier, catalog, metrics },
+    ...{ settings, publicUrl, log, report, database, clock, sealer, egress, verifier, catalog, metrics, notifyQueue },
     ...{ secrets, keySource, keyRing, federationKeys, federationTokens },
   };
 }

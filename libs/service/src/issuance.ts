@@ -38,10 +38,11 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const { settings, database, clock, sealer, catalog, metrics, log, report } = foundation;
   const observer = stepObserver(settings.failpoint);
   const targets = new Targets(providers, catalog, secrets);
-  const issuanceStore = new PgIssuanceStore(database.pool);
+  const wakeUps = { wakeUps: settings.queue };
+  const issuanceStore = new PgIssuanceStore(database.pool, wakeUps);
   const denials = denialLog(issuanceStore, foundation);
-  const closingStore = new PgClosingStore(database.pool, clock);
-  const taskStore = new PgTaskStore(database.pool);
+  const closingStore = new PgClosingStore(database.pool, clock, wakeUps);
+  const taskStore = new PgTaskStore(database.pool, wakeUps);
   const tell = (text: string, facts: JsonObject): void => {
     log.error(facts, text);
   };

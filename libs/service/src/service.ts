@@ -3,7 +3,7 @@ import { CatalogListener } from '@mayfly/persistence';
 import { createLogger } from '@mayfly/telemetry';
 import type { AppServer } from './app-server.js';
 import { applyDirectory } from './apply-directory.js';
-import { startBackground } from './background.js';
+import { followDeclaredState, startBackground } from './background.js';
 import { applyBootstrapIssuers } from './bootstrap-issuers.js';
 import { type Backing, openBacking } from './database.js';
 import type { ServiceInputs } from './foundation.js';
@@ -87,7 +87,7 @@ function listenForChanges(services: Services, backing: Backing): CatalogListener
     services.log.error({ err: error }, 'declared state could not be read again');
   };
   const listener = new CatalogListener(backing.url, () => {
-    services.catalog.refresh().catch(report);
+    followDeclaredState(services).catch(report);
   });
   listener.start().catch(report);
   return listener;

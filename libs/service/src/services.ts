@@ -12,6 +12,7 @@ import { AccessTokens, ResourceServers } from '@mayfly/enforcement';
 import { History } from '@mayfly/evidence';
 import { KeyHolds, Tasks, taskView } from '@mayfly/issuance';
 import {
+  AgentEndings,
   AuditReader,
   AuditSealer,
   HistoryReader,
@@ -96,9 +97,11 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   const rules = { rolesOverApi: backing.embedded !== undefined, fourEyes: backing.embedded === undefined };
   const { rolesOverApi, fourEyes } = rules;
   const after = { catalog, clock, report };
+  const agentEndings = new AgentEndings(database.pool, closingStore);
   return {
+    agentEndings,
     agentLifecycle: new AgentLifecycle({
-      store: new PgAgentLifecycleStore(database.pool, closingStore),
+      store: new PgAgentLifecycleStore(database.pool, agentEndings),
       ...{ closing, ...after },
     }),
     connectionLifecycle: new ConnectionLifecycle({

@@ -3,6 +3,7 @@ import { Metrics, type MetricSources } from './metrics.js';
 
 const quiet: MetricSources = {
   leases: async () => new Map(),
+  runningTasks: async () => 0,
   oldestOverdueSeconds: async () => 0,
 };
 
@@ -61,15 +62,26 @@ describe('Metrics', () => {
     let active = 1;
     let overdue = 0;
     const metrics = new Metrics({
+      runningTasks: async () => active,
       leases: async () => new Map(active > 0 ? [['active', active]] : [['revoked', 3]]),
       oldestOverdueSeconds: async () => overdue,
     });
     expect(await lines(metrics, 'mayfly_leases')).toEqual(['mayfly_leases{state="active"} 1']);
     expect(await lines(metrics, 'mayfly_oldest_overdue_seconds')).toEqual(['mayfly_oldest_overdue_seconds 0']);
+    expect(await lines(metrics, 'mayfly_running_tasks')).toEqual(['mayfly_running_tasks 1']);
     active = 0;
     overdue = 12.5;
     expect(await lines(metrics, 'mayfly_leases')).toEqual(['mayfly_leases{state="revoked"} 3']);
     expect(await lines(metrics, 'mayfly_oldest_overdue_seconds')).toEqual(['mayfly_oldest_overdue_seconds 12.5']);
+  });
+
+  it('Metrics takes a gauge from its source at each scrape, and leaves it out without a value', async () => {
+    const metrics = new Metrics(quiet);
+    let usage: number | undefined = 0.25;
+    metrics.gauge('mayfly_notify_queue_usage', 'part in use', () => usage);
+    expect(await lines(metrics, 'mayfly_notify_queue_usage')).toEqual(['mayfly_notify_queue_usage 0.25']);
+    usage = undefined;
+    expect(await lines(metrics, 'mayfly_notify_queue_usage')).toEqual([]);
   });
 
   it('Metrics leaves out what it cannot read, and still answers', async () => {
@@ -80,6 +92,7 @@ describe('Metrics', () => {
     };
     const metrics = new Metrics({
       leases: () => read(new Map([['active', 1]])),
+      runningTasks: () => read(1),
       oldestOverdueSeconds: () => read(4),
     });
     metrics.denied('runtime');

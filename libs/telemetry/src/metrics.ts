@@ -2,8 +2,10 @@ import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom
 
 /** Port: the database reads of a scrape. A rejection omits the metric from that scrape, so no value is stale. */
 export interface MetricSources {
-  /** the number of leases by state */
+  /** the number of leases by state, up to 10,000 of each */
   leases(): Promise<ReadonlyMap<string, number>>;
+  /** the number of running tasks */
+  runningTasks(): Promise<number>;
   /** the age of the oldest lease past its `dueAt`, in seconds; 0 when none is overdue */
   oldestOverdueSeconds(): Promise<number>;
 }
@@ -53,8 +55,11 @@ export class Metrics {
 
   constructor(sources: MetricSources) {
     collectDefaultMetrics({ register: this.registry });
-    this.collected('mayfly_leases', 'Leases by state', ['state'], async (gauge) => {
+    this.collected('mayfly_leases', 'Leases by state, counted up to 10,000 of each', ['state'], async (gauge) => {
       for (const [state, count] of await sources.leases()) gauge.set({ state }, count);
+    });
+    this.collected('mayfly_running_tasks', 'Tasks that run', [], async (gauge) => {
+      gauge.set(await sources.runningTasks());
     });
     this.collected('mayfly_oldest_overdue_seconds', 'Age of the oldest overdue lease', [], async (gauge) => {
       gauge.set(await sources.oldestOverdueSeconds());
@@ -65,6 +70,14 @@ export class Metrics {
   byConnection(name: string, help: string, read: () => ReadonlyMap<string, number>): void {
     this.collected(name, help, ['connection'], async (gauge) => {
       for (const [connection, value] of read()) gauge.set({ connection: this.connections(connection) }, value);
+    });
+  }
+
+  /** Adds a gauge whose value each scrape takes from `read()`; without a value, the scrape has none. */
+  gauge(name: string, help: string, read: () => number | undefined): void {
+    this.collected(name, help, [], async (gauge) => {
+      const value = read();
+      if (value !== undefined) gauge.set(value);
     });
   }
 

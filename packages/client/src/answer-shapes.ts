@@ -596,7 +596,7 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
   },
   TimelineEntry: {
     types: ['object'],
-    required: ['id', 'at', 'type', 'actor'],
+    required: ['id', 'at', 'type', 'actor', 'log'],
     members: {
       id: { types: ['string'] },
       at: { types: ['string'], isInstant: true },
@@ -605,6 +605,7 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
       taskId: { types: ['string'] },
       leaseId: { types: ['string'] },
       agent: { types: ['string'] },
+      log: { types: ['integer'] },
       seq: { types: ['integer'] },
     },
     values: {},
@@ -641,8 +642,9 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
   },
   SealedEntry: {
     types: ['object'],
-    required: ['seq', 'leafHash', 'body', 'canonical'],
+    required: ['log', 'seq', 'leafHash', 'body', 'canonical'],
     members: {
+      log: { types: ['integer'] },
       seq: { types: ['integer'] },
       leafHash: { types: ['string'] },
       body: { ref: 'AuditEntry' },

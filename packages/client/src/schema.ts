@@ -1341,7 +1341,9 @@ export interface components {
       taskId?: string;
       leaseId?: string;
       agent?: string;
-      /** @description number in the audit sequence, once assigned */
+      /** @description the log that numbers the entry; 0 while there is one log */
+      log: number;
+      /** @description number of the entry in its log, once assigned */
       seq?: number;
     } & {
       [key: string]: unknown;
@@ -1385,6 +1387,9 @@ export interface components {
       nextCursor: string | null;
     };
     SealedEntry: {
+      /** @description the log that numbers the entry; 0 while there is one log */
+      log: number;
+      /** @description number of the entry in its log, without gaps */
       seq: number;
       /** @description base64url of SHA-256(0x00 ‖ canonical), RFC 6962 §2.1 */
       leafHash: string;

@@ -137,9 +137,12 @@ const EntryBodySchema = z
       'one transition, one denial, or the `count` of denials without an entry; the other members are its facts',
   });
 
+const LogSchema = z.int().meta({ description: 'the log that numbers the entry; 0 while there is one log' });
+
 export const TimelineSchema = pageSchema(
   EntryBodySchema.extend({
-    seq: z.int().optional().meta({ description: 'number in the audit sequence, once assigned' }),
+    log: LogSchema,
+    seq: z.int().optional().meta({ description: 'number of the entry in its log, once assigned' }),
   }).meta({
     id: 'TimelineEntry',
   }),
@@ -149,7 +152,8 @@ export const TimelineSchema = pageSchema(
 export const EntriesSchema = pageSchema(
   z
     .strictObject({
-      seq: z.int(),
+      log: LogSchema,
+      seq: z.int().meta({ description: 'number of the entry in its log, without gaps' }),
       leafHash: z.string().meta({ description: 'base64url of SHA-256(0x00 ‖ canonical), RFC 6962 §2.1' }),
       body: EntryBodySchema,
       canonical: z.string().meta({ description: 'the body as canonical JSON (RFC 8785): the hashed bytes' }),

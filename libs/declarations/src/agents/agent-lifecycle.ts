@@ -40,7 +40,7 @@ export interface AgentMove {
 /** An agent that no request and no other change can move while `work` runs; undefined when there is none. */
 export interface LockedAgent {
   readonly record: DeclaredRecord | undefined;
-  /** Stores the state and its audit entry, ends the tasks, and returns the agent as it is now. */
+  /** Stores the state, its audit entry and the order to end the tasks. Returns the agent as it is now. */
   move(move: AgentMove): Promise<DeclaredRecord | undefined>;
 }
 
@@ -48,7 +48,10 @@ export interface LockedAgent {
 export interface AgentLifecycleStore {
   /**
    * Runs `work` in one transaction under the lock of the agent's row, which requests that are being granted hold too.
-   * Commits when `work` resolves. Throws `unavailable`, and the errors of `work`.
+   * Commits when `work` resolves, so no task of a stopped agent is opened any more. Then ends its tasks in batches, and
+   * resolves when the end of each is recorded. After a crash a worker ends the rest; a call for the same agent does so
+   * before its own work. Throws `unavailable`, also when the change is committed and a batch failed; and the errors of
+   * `work`.
    */
   underLock<T>(name: string, work: (agent: LockedAgent) => Promise<T>): Promise<T>;
 }
@@ -70,8 +73,8 @@ export class AgentLifecycle {
   constructor(private readonly parts: AgentLifecycleParts) {}
 
   /**
-   * Takes one step and ends the agent's tasks in the same transaction; revocation of its credentials begins before this
-   * resolves. Does nothing when the agent is already in the target state. Throws `not_found`, and `conflict` for a step
+   * Takes one step. When it stops the agent, the end of each of its tasks is recorded and the revocation of its
+   * credentials has begun before this resolves. Does nothing when the agent is already in the target state. Throws `not_found`, and `conflict` for a step
    * that the agent's state does not allow.
    */
   async take(step: LifecycleStep, name: string, by: Declarer): Promise<DeclaredRecord> {

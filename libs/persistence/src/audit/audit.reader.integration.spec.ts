@@ -99,6 +99,7 @@ describe('the sealed log', () => {
   it('the sealed log begins with 1 and leaves nothing out', async () => {
     const { items } = await reader.entries({}, { limit: 200 });
     expect(items.map(({ seq }) => seq)).toEqual(Array.from({ length: ENTRIES }, (_, index) => index + 1));
+    expect(new Set(items.map(({ log }) => log))).toEqual(new Set([0]));
     expect(items.every(({ leafHash }) => leafHash.length === 32)).toBe(true);
   });
 });
@@ -113,7 +114,10 @@ describe('the story of a task', () => {
     const first = await reader.story(fresh, { limit: 2 });
     const second = await reader.story(fresh, { limit: 2, after: first.next });
     expect([...first.items, ...second.items].map(({ body }) => body)).toEqual(entries.map(({ body }) => body));
-    expect(first.items.map(({ seq }) => seq)).toEqual([ENTRIES + 1, undefined]);
+    expect(first.items.map(({ log, seq }) => [log, seq])).toEqual([
+      [0, ENTRIES + 1],
+      [0, undefined],
+    ]);
     expect(second.next).toBeUndefined();
   });
 

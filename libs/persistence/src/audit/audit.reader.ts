@@ -1,11 +1,12 @@
-import type {
-  AuditFilter,
-  AuditHistory,
-  InstantPosition,
-  RefusalFilter,
-  SealedEntry,
-  StoryEntry,
-  StoryPosition,
+import {
+  type AuditFilter,
+  type AuditHistory,
+  type InstantPosition,
+  ONLY_LOG,
+  type RefusalFilter,
+  type SealedEntry,
+  type StoryEntry,
+  type StoryPosition,
 } from '@mayfly/audit';
 import type { Page, PageRequest, TaskId } from '@mayfly/kernel';
 import type { Pool } from 'pg';
@@ -41,7 +42,7 @@ export class AuditReader implements AuditHistory {
     return pageOf(
       rows,
       limit,
-      ({ seq, body }) => ({ ...(seq === null ? {} : { seq: Number(seq) }), body }),
+      ({ seq, body }) => ({ log: ONLY_LOG, ...(seq === null ? {} : { seq: Number(seq) }), body }),
       ({ batch, place }) => ({ batch, place }),
     );
   }
@@ -88,7 +89,7 @@ export class AuditReader implements AuditHistory {
     return pageOf(
       rows,
       limit,
-      (row) => ({ seq: Number(row.seq), leafHash: row.leaf_hash, body: row.body }),
+      (row) => ({ log: ONLY_LOG, seq: Number(row.seq), leafHash: row.leaf_hash, body: row.body }),
       ({ seq }) => Number(seq),
     );
   }

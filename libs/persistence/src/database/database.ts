@@ -36,6 +36,14 @@ export class Database {
     this.pool.on('error', options.onConnectionLost);
   }
 
+  /** Runs `work` on one connection of the pool. */
+  async withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    const client = await this.pool.connect();
+    return work(client).finally(() => {
+      client.release();
+    });
+  }
+
   async close(): Promise<void> {
     // The pool drops connections before they close. An error of such a connection is harmless.
     this.pool.removeAllListeners('error').on('error', () => undefined);

@@ -1,27 +1,38 @@
 import type { AgentLifecycleStore, AgentMove, DeclaredRecord, LockedAgent } from '@mayfly/declarations';
+import { Problem } from '@mayfly/kernel';
 import type { ClientBase, Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
-import { databaseProblem } from '../database/database-problem.js';
+import { databaseProblem, databaseUnread } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
-import type { PgClosingStore } from '../tasks/closing.store.js';
+import type { AgentEndings } from '../tasks/agent-endings.js';
+import { hintChange } from './change-hint.js';
 import { findRecord } from './declaration-rows.js';
 
 /** The rows of agents on PostgreSQL. */
 export class PgAgentLifecycleStore implements AgentLifecycleStore {
   constructor(
     private readonly pool: Pool,
-    private readonly closing: Pick<PgClosingStore, 'endTasksOfAgent'>,
+    private readonly endings: AgentEndings,
   ) {}
 
   /**
    * Waits for requests that are being granted, since they hold the agent's row. The leases of tasks that a move ends are
-   * `revoking` when this resolves.
+   * `revoking` when this resolves. An earlier move that a crash interrupted is completed first.
    */
-  underLock<T>(name: string, work: (agent: LockedAgent) => Promise<T>): Promise<T> {
-    return inTransaction(this.pool, async (client) => {
+  async underLock<T>(name: string, work: (agent: LockedAgent) => Promise<T>): Promise<T> {
+    await this.finishEnding(name);
+    const done = await inTransaction(this.pool, async (client) => {
       const record = await findRecord(client, 'Agent', name, 'FOR UPDATE');
       return work({ record, move: (move) => this.move(client, name, record, move) });
     }).catch(databaseProblem);
+    hintChange(this.pool);
+    await this.finishEnding(name);
+    return done;
+  }
+
+  private async finishEnding(name: string): Promise<void> {
+    const record = await findRecord(this.pool, 'Agent', name).catch(databaseUnread);
+    if (record?.agent !== undefined) await this.endings.finish(record.agent.id);
   }
 
   private async move(
@@ -30,14 +41,18 @@ export class PgAgentLifecycleStore implements AgentLifecycleStore {
     record: DeclaredRecord | undefined,
     { to, by, entry, ends }: AgentMove,
   ): Promise<DeclaredRecord | undefined> {
+    const id = record?.agent?.id;
+    if (to === 'active' && id !== undefined && (await this.endings.isPending(client, id)))
+      throw new Problem('unavailable', `the tasks of agent \`${name}\` are being ended; try again`, {
+        retryAfterSeconds: 1,
+      });
     await client.query(
-      `UPDATE public.agent SET state = $2, revision = revision + 1, updated_at = now(), updated_by = $3 WHERE name = $1`,
+      `UPDATE public.agent SET state = $2, revision = revision + 1, updated_at = moment.at, updated_by = $3
+       FROM (SELECT now() AS at) AS moment WHERE name = $1`,
       [name, to, by.name],
     );
     await insertAudit(client, [entry]);
-    const id = record?.agent?.id;
-    if (ends !== undefined && id !== undefined)
-      await this.closing.endTasksOfAgent(client, id, { cause: ends, actor: by.actor });
+    if (ends !== undefined && id !== undefined) await this.endings.request(client, id, ends, by.actor);
     return findRecord(client, 'Agent', name);
   }
 }

@@ -8,7 +8,10 @@ const SESSION: SessionOptions = {
   idleInTransactionMillis: 0,
 };
 
-/** Listens for changes of declared state that any replica commits. Reconnects after a lost connection. */
+/**
+ * Listens for hints that another replica has changed declared state. Nothing depends on it: the revision is polled too.
+ * Reconnects after a lost connection.
+ */
 export class CatalogListener {
   private client: pg.Client | undefined;
   private stopped = false;

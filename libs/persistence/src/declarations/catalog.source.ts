@@ -5,7 +5,7 @@ import { type Labels, Problem } from '@mayfly/kernel';
 import { TaskTemplateSpecSchema, type TemplateVersion } from '@mayfly/templates';
 import { z } from 'zod';
 import type { Pool } from 'pg';
-import { databaseProblem } from '../database/database-problem.js';
+import { databaseProblem, databaseUnread } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
 
 /**
@@ -20,8 +20,13 @@ export class PgCatalogSource implements CatalogSource {
     private readonly report: (error: unknown) => void,
   ) {}
 
+  async revision(): Promise<string> {
+    const { rows } = await this.pool.query<RevisionRow>({ name: 'revision', text: REVISION }).catch(databaseUnread);
+    return revisionOf(rows);
+  }
+
   async load(): Promise<CatalogRows> {
-    const { issuers, agents, connections, templates } = await this.read().catch(databaseProblem);
+    const { revision, issuers, agents, connections, templates } = await this.read().catch(databaseProblem);
     const faults: string[] = [];
     const parse = <Row extends { readonly name: string }, Parsed>(
       kind: string,
@@ -29,6 +34,7 @@ export class PgCatalogSource implements CatalogSource {
       read: (row: Row) => Parsed,
     ) => rows.flatMap((row) => parseOne(() => read(row), `${kind} \`${row.name}\``, faults));
     const parsed = {
+      revision,
       issuers: parse('issuer', issuers, ({ name, spec }) => ({ name, spec: IssuerSpecSchema.parse(spec) })),
       agents: parse('agent', agents, agentOf),
       connections: parse('connection', connections, ({ name, spec, state }) => ({
@@ -48,6 +54,7 @@ export class PgCatalogSource implements CatalogSource {
       await client.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
       const rows = async <Row extends object>(text: string): Promise<Row[]> => (await client.query<Row>(text)).rows;
       return {
+        revision: revisionOf(await rows<RevisionRow>(REVISION)),
         issuers: await rows<DeclaredRow>('SELECT name, spec FROM public.issuer'),
         agents: await rows<AgentRow>('SELECT id, name, labels, state, spec FROM public.agent'),
         connections: await rows<DeclaredRow & { state: string }>('SELECT name, spec, state FROM public.connection'),
@@ -65,6 +72,18 @@ export class PgCatalogSource implements CatalogSource {
     this.leftOut = new Set(faults);
     for (const fault of news) this.report(new Problem('internal', fault));
   }
+}
+
+const REVISION = 'SELECT revision FROM public.declared_revision WHERE id = 0';
+
+interface RevisionRow {
+  /** a bigint */
+  readonly revision: string;
+}
+
+function revisionOf([row]: readonly RevisionRow[]): string {
+  if (row === undefined) throw new Problem('unavailable', 'the database has lost the revision of declared state');
+  return row.revision;
 }
 
 /** Returns the parsed row in a list, or an empty list plus a fault. A fault names places, never values. */

@@ -4,6 +4,7 @@ import type { ClientBase, Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
+import { hintChange } from './change-hint.js';
 import { findRecord } from './declaration-rows.js';
 
 /** The rows of connections on PostgreSQL. */
@@ -11,11 +12,13 @@ export class PgConnectionLifecycleStore implements ConnectionLifecycleStore {
   constructor(private readonly pool: Pool) {}
 
   /** Waits for requests that are being granted, since they hold the row. */
-  underLock<T>(name: string, work: (connection: LockedConnection) => Promise<T>): Promise<T> {
-    return inTransaction(this.pool, async (client) => {
+  async underLock<T>(name: string, work: (connection: LockedConnection) => Promise<T>): Promise<T> {
+    const done = await inTransaction(this.pool, async (client) => {
       const record = await findRecord(client, 'Connection', name, 'FOR UPDATE');
       return work({ record, move: (move) => moveConnection(client, name, move) });
     }).catch(databaseProblem);
+    hintChange(this.pool);
+    return done;
   }
 
   async record(entries: readonly AuditEntry[]): Promise<void> {
@@ -29,7 +32,8 @@ async function moveConnection(
   { to, by, entry }: ConnectionMove,
 ): Promise<DeclaredRecord | undefined> {
   await client.query(
-    `UPDATE public.connection SET state = $2, revision = revision + 1, updated_at = now(), updated_by = $3 WHERE name = $1`,
+    `UPDATE public.connection SET state = $2, revision = revision + 1, updated_at = moment.at, updated_by = $3
+     FROM (SELECT now() AS at) AS moment WHERE name = $1`,
     [name, to, by.name],
   );
   await insertAudit(client, [entry]);

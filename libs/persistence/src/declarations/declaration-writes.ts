@@ -31,7 +31,7 @@ async function upsertRecord(
 }
 
 const ON_CONFLICT = `ON CONFLICT (name) DO UPDATE SET labels = EXCLUDED.labels, spec = EXCLUDED.spec,
-  revision = old.revision + 1, updated_at = now(), updated_by = EXCLUDED.updated_by`;
+  revision = old.revision + 1, updated_at = EXCLUDED.updated_at, updated_by = EXCLUDED.updated_by`;
 
 const UPSERT: Readonly<Record<RecordWrite['kind'], string>> = {
   Issuer: `INSERT INTO public.issuer AS old (name, labels, spec, updated_by) VALUES ($1, $2, $3, $4) ${ON_CONFLICT}`,

@@ -4,6 +4,7 @@ import type { Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem, databaseUnread } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
+import { hintChange } from './change-hint.js';
 import { findRecord, listRecords, readDeclaredState } from './declaration-rows.js';
 import { PgLockedState } from './locked-state.js';
 import { findTemplate, findVersion, listTemplates, listVersions } from './template-rows.js';
@@ -27,11 +28,13 @@ export class PgDeclarationStore implements DeclarationStore {
     };
   }
 
-  underLock<T>(work: (state: LockedState) => Promise<T>): Promise<T> {
-    return inTransaction(this.pool, async (client) => {
+  async underLock<T>(work: (state: LockedState) => Promise<T>): Promise<T> {
+    const done = await inTransaction(this.pool, async (client) => {
       await client.query(`SELECT pg_advisory_xact_lock(hashtext('mayfly declared state'))`);
       return work(new PgLockedState(client));
     }).catch(databaseProblem);
+    hintChange(this.pool);
+    return done;
   }
 
   async record(entries: readonly AuditEntry[]): Promise<void> {

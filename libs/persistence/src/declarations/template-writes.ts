@@ -11,7 +11,7 @@ export async function upsertDraft(
   await client.query(
     `INSERT INTO public.template AS old (name, labels, draft, draft_author, draft_editors) VALUES ($1, $2, $3, $4, $5)
      ON CONFLICT (name) DO UPDATE SET draft = EXCLUDED.draft, draft_author = EXCLUDED.draft_author,
-       draft_editors = EXCLUDED.draft_editors, revision = old.revision + 1, updated_at = now()`,
+       draft_editors = EXCLUDED.draft_editors, revision = old.revision + 1, updated_at = EXCLUDED.updated_at`,
     [name, jsonText(labels), jsonText({ labels, spec }), author, editors],
   );
 }
@@ -35,15 +35,16 @@ export async function insertVersion(client: ClientBase, next: NewVersion): Promi
     [name, version, jsonText(labels), jsonText(spec), digest, author, publisher],
   );
   await client.query(
-    `UPDATE public.template SET state = 'published', current_version = $2, labels = $3, revision = revision + 1, updated_at = now()
-     WHERE name = $1`,
+    `UPDATE public.template SET state = 'published', current_version = $2, labels = $3, revision = revision + 1,
+       updated_at = moment.at FROM (SELECT now() AS at) AS moment WHERE name = $1`,
     [name, version, jsonText(labels)],
   );
 }
 
 export async function retireTemplate(client: ClientBase, name: string): Promise<void> {
   await client.query(
-    `UPDATE public.template SET state = 'retired', revision = revision + 1, updated_at = now() WHERE name = $1`,
+    `UPDATE public.template SET state = 'retired', revision = revision + 1, updated_at = moment.at
+     FROM (SELECT now() AS at) AS moment WHERE name = $1`,
     [name],
   );
 }

@@ -5,6 +5,7 @@ import type { Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
+import { hintChange } from '../declarations/change-hint.js';
 
 interface SigningKeyRow {
   readonly kid: string;
@@ -42,9 +43,9 @@ export class PgSigningKeyStore implements SigningKeyStore {
     }));
   }
 
-  add(key: StoredSigningKey, expectedCurrentKid: string | undefined): Promise<boolean> {
+  async add(key: StoredSigningKey, expectedCurrentKid: string | undefined): Promise<boolean> {
     const { kid, algorithm, activeFrom } = key;
-    return inTransaction(this.pool, async (client) => {
+    const added = await inTransaction(this.pool, async (client) => {
       await client.query(`SELECT pg_advisory_xact_lock(hashtext('mayfly signing keys'))`);
       const { rows } = await client.query<{ kid: string }>(
         'SELECT kid FROM public.signing_key WHERE purpose = $1 ORDER BY active_from DESC, kid DESC LIMIT 1',
@@ -60,5 +61,7 @@ export class PgSigningKeyStore implements SigningKeyStore {
       await insertAudit(client, [auditEntry('signing-key.added', this.clock.now(), MAYFLY, {}, facts)]);
       return true;
     }).catch(databaseProblem);
+    hintChange(this.pool);
+    return added;
   }
 }

@@ -3,7 +3,7 @@ import type { TaskId } from '@mayfly/kernel';
 import type { ClientBase, Pool } from 'pg';
 import { AUDIT_RECORDS } from '../audit/audit-rows.js';
 import { RecordType } from '../database/records.js';
-import { WAKE_UPS } from './wake-ups.js';
+import { WAKE_UPS, type WakeUpOptions, WITH_WAKE_UPS } from './wake-ups.js';
 
 const LEASES = new RecordType<ActivatedLease & { readonly taskId: TaskId }>('activated_lease', {
   id: (lease) => lease.id,
@@ -20,9 +20,12 @@ const LEASES = new RecordType<ActivatedLease & { readonly taskId: TaskId }>('act
 export async function activateTasks(
   client: ClientBase | Pool,
   activations: readonly TaskActivation[],
+  options: WakeUpOptions = WITH_WAKE_UPS,
 ): Promise<boolean[]> {
   const leases = activations.flatMap(({ taskId, leases }) => leases.map((lease) => ({ taskId, ...lease })));
-  const wakeUps = activations.flatMap(({ taskId, wakeUps }) => wakeUps.map((wakeUp) => ({ taskId, ...wakeUp })));
+  const wakeUps = options.wakeUps
+    ? activations.flatMap(({ taskId, wakeUps }) => wakeUps.map((wakeUp) => ({ taskId, ...wakeUp })))
+    : [];
   const { rows } = await client.query<{ activated: TaskId[] }>({
     name: 'activate-tasks',
     text: 'SELECT public.activate_tasks($1, $2, $3, $4) AS activated',

@@ -8,6 +8,7 @@ import { databaseProblem, isRefusedData } from '../database/database-problem.js'
 import { type ClaimedRow, claimOf } from './lease-rows.js';
 import { recordResults } from './record-results.js';
 import { inTransaction } from '../database/transaction.js';
+import { type WakeUpOptions, WITH_WAKE_UPS } from './wake-ups.js';
 
 /** The leases that an ending marks `revoking`. */
 interface Marking {
@@ -53,8 +54,6 @@ UPDATE public.task t SET end_cause = request.cause, end_reason = request.reason,
 FROM living JOIN request ON request.task_id = living.id WHERE t.id = living.id AND t.end_cause IS NULL
 RETURNING t.id, t.agent_name`;
 
-type Ending = Omit<EndRequest, 'taskId'>;
-
 /** The limits of group commit, as for the commits of the path. */
 const BATCH = { maxItems: 256, maxRunning: 2, maxWaiting: 16_384, isOfOneItem: isRefusedData };
 
@@ -69,6 +68,7 @@ export class PgClosingStore implements ClosingStore {
   constructor(
     private readonly pool: Pool,
     private readonly clock: Clock,
+    private readonly options: WakeUpOptions = WITH_WAKE_UPS,
   ) {
     this.ending = new GroupCommit((requests) => this.endTogether(requests), BATCH);
     this.recording = new GroupCommit((results) => this.recordTogether(results), BATCH);
@@ -78,17 +78,9 @@ export class PgClosingStore implements ClosingStore {
     return this.ending.submit(request).catch(databaseProblem);
   }
 
-  /** Ends every active task of an agent, in the caller's transaction. Claims nothing: the worker closes the leases. */
-  async endTasksOfAgent(client: ClientBase, agentId: string, ending: Ending): Promise<void> {
-    const { rows } = await client.query<{ id: TaskId }>(
-      `SELECT id FROM public.task WHERE agent_id = $1 AND state = 'active' ORDER BY id`,
-      [agentId],
-    );
-    await this.endTasks(
-      client,
-      rows.map(({ id }) => ({ ...ending, taskId: id })),
-      0,
-    );
+  /** Ends these tasks in the caller's transaction. Claims nothing: the worker closes the leases. */
+  async endInTransaction(client: ClientBase, requests: readonly EndRequest[]): Promise<void> {
+    await this.endTasks(client, requests, 0);
   }
 
   async claimDue(options: Parameters<ClosingStore['claimDue']>[0]): Promise<readonly LeaseClaim[]> {
@@ -112,7 +104,7 @@ export class PgClosingStore implements ClosingStore {
   }
 
   private async recordTogether(results: readonly (readonly ClosingResult[])[]): Promise<true[]> {
-    await inTransaction(this.pool, (client) => recordResults(client, results.flat(), this.clock.now()));
+    await inTransaction(this.pool, (client) => recordResults(client, results.flat(), this.clock.now(), this.options));
     return results.map(() => true);
   }
 

@@ -26,13 +26,19 @@ interface DocumentRow {
   readonly repairedSecondsAgo: number | null;
 }
 
+const ADD = 'INSERT INTO public.denial_document (target) VALUES ($1) ON CONFLICT (target) DO NOTHING';
+
 const CLAIM = `
-INSERT INTO public.denial_document AS d (target, version, claimed_until) VALUES ($1, 1, now() + make_interval(secs => $2))
-ON CONFLICT (target) DO UPDATE SET version = d.version + 1, claimed_until = EXCLUDED.claimed_until
-  WHERE d.claimed_until IS NULL OR d.claimed_until < now()
-RETURNING version, revision, cut_off_at AS "cutOffAt", cut_off_until AS "cutOffUntil",
-  extract(epoch FROM now() - written_at)::float8 AS "writtenSecondsAgo",
-  extract(epoch FROM now() - repaired_at)::float8 AS "repairedSecondsAgo"`;
+WITH free AS (
+  SELECT target, now() + make_interval(secs => $2) AS claimed_until,
+    extract(epoch FROM now() - written_at)::float8 AS written_seconds_ago,
+    extract(epoch FROM now() - repaired_at)::float8 AS repaired_seconds_ago
+  FROM public.denial_document WHERE target = $1 AND (claimed_until IS NULL OR claimed_until < now()) FOR UPDATE
+)
+UPDATE public.denial_document d SET version = d.version + 1, claimed_until = free.claimed_until
+FROM free WHERE d.target = free.target
+RETURNING d.version, d.revision, d.cut_off_at AS "cutOffAt", d.cut_off_until AS "cutOffUntil",
+  free.written_seconds_ago AS "writtenSecondsAgo", free.repaired_seconds_ago AS "repairedSecondsAgo"`;
 
 /** Skips leases that ended by expiry: the session's own policy denies them. */
 const SESSIONS = `
@@ -49,15 +55,16 @@ SELECT id FROM public.task WHERE id IN (
 
 const INNOCENT = `
 WITH innocent AS (
-  SELECT id FROM public.lease WHERE target = $1 AND state IN ('minting', 'active') AND created_at <= $2 ORDER BY id FOR UPDATE
+  SELECT id, now() AS at FROM public.lease
+  WHERE target = $1 AND state IN ('minting', 'active') AND created_at <= $2 ORDER BY id FOR UPDATE
 )
-UPDATE public.lease l SET renew_requested_at = now() FROM innocent WHERE l.id = innocent.id
+UPDATE public.lease l SET renew_requested_at = innocent.at FROM innocent WHERE l.id = innocent.id
 RETURNING l.id, l.task_id AS "taskId", l.agent_name AS agent`;
 
 /** Takes rows and sets `checked_at`, so that a point whose check fails goes last and no two workers take one point. */
 const TAKE_DUE = `
 WITH due AS MATERIALIZED (
-SELECT d.target, l.id, l.provider, l.sealed_handle AS "sealedHandle" FROM public.denial_document d
+SELECT d.target, l.id, l.provider, l.sealed_handle, now() AS at FROM public.denial_document d
 CROSS JOIN LATERAL (
   SELECT id, provider, sealed_handle, expires_at FROM public.lease WHERE target = d.target ORDER BY expires_at DESC LIMIT 1
 ) l
@@ -66,7 +73,8 @@ WHERE (d.checked_at IS NULL OR d.checked_at < now() - make_interval(secs => ${St
   AND greatest(l.expires_at, d.cut_off_until) > now() - make_interval(secs => ${String(LINGER_SECONDS)})
 ORDER BY d.checked_at NULLS FIRST LIMIT $1 FOR UPDATE OF d SKIP LOCKED
 )
-UPDATE public.denial_document d SET checked_at = now() FROM due WHERE d.target = due.target RETURNING due.*`;
+UPDATE public.denial_document d SET checked_at = due.at FROM due WHERE d.target = due.target
+RETURNING due.target, due.id, due.provider, due.sealed_handle AS "sealedHandle"`;
 
 /**
  * The denial documents of shared revocation points on PostgreSQL, rendered from the leases. A fenced claim gives one
@@ -80,6 +88,7 @@ export class PgDenialStore implements DenialDocuments, UpkeepStore {
 
   claim(point: string, seconds: number): Promise<DenialClaim | undefined> {
     return inTransaction(this.pool, async (client) => {
+      await client.query(ADD, [point]);
       const [document] = (await client.query<DocumentRow>(CLAIM, [point, seconds])).rows;
       if (document === undefined) return undefined;
       // Reads the sessions under the claim: a revocation committed before is included, a later one triggers the next
@@ -99,10 +108,10 @@ export class PgDenialStore implements DenialDocuments, UpkeepStore {
     return inTransaction(this.pool, async (client) => {
       const cutOff = write.cutOff ?? claim.cutOff;
       const { rowCount } = await client.query(
-        `UPDATE public.denial_document SET claimed_until = NULL, checked_at = now(), revision = revision + $3,
-           written_at = CASE WHEN $3 = 1 THEN now() ELSE written_at END,
-           repaired_at = CASE WHEN $6 THEN now() ELSE repaired_at END, cut_off_at = $4, cut_off_until = $5
-         WHERE target = $1 AND version = $2 AND claimed_until IS NOT NULL`,
+        `UPDATE public.denial_document SET claimed_until = NULL, checked_at = moment.at, revision = revision + $3,
+           written_at = CASE WHEN $3 = 1 THEN moment.at ELSE written_at END,
+           repaired_at = CASE WHEN $6 THEN moment.at ELSE repaired_at END, cut_off_at = $4, cut_off_until = $5
+         FROM (SELECT now() AS at) AS moment WHERE target = $1 AND version = $2 AND claimed_until IS NOT NULL`,
         [
           claim.revocationPoint,
           claim.version,

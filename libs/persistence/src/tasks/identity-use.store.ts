@@ -30,8 +30,18 @@ export class IdentityUseStore implements IdentityUses {
     return rowCount === 1;
   }
 
-  /** Deletes tokens that expired over two minutes ago; this covers the largest clock tolerance of an issuer. */
-  async wipe(): Promise<void> {
-    await this.pool.query(`DELETE FROM public.identity_use WHERE expires_at < now() - interval '2 minutes'`);
+  /**
+   * Deletes tokens that expired over two minutes ago; this covers the largest clock tolerance of an issuer. Deletes at
+   * most `limit`; true when there may be more.
+   */
+  async wipe(limit = 1_000): Promise<boolean> {
+    const { rowCount } = await this.pool.query({
+      name: 'forget-uses',
+      text: `DELETE FROM public.identity_use WHERE (issuer, jti) IN (
+               SELECT issuer, jti FROM public.identity_use WHERE expires_at < now() - interval '2 minutes'
+               ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`,
+      values: [limit],
+    });
+    return rowCount === limit;
   }
 }

@@ -7,6 +7,7 @@ import { activateTasks } from './activate-tasks.statement.js';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem, isRefusedData } from '../database/database-problem.js';
 import { openTasks } from './open-tasks.statement.js';
+import { type WakeUpOptions, WITH_WAKE_UPS } from './wake-ups.js';
 
 /** The limits of group commit for each kind: requests in one statement, statements at once, and requests that wait. */
 const BATCH = { maxItems: 256, maxRunning: 1, maxWaiting: 4096, isOfOneItem: isRefusedData };
@@ -17,9 +18,12 @@ export class PgIssuanceStore implements IssuanceStore {
   private readonly activating: GroupCommit<TaskActivation, boolean>;
   private readonly recording: GroupCommit<readonly AuditEntry[], true>;
 
-  constructor(private readonly pool: Pool) {
-    this.opening = new GroupCommit((intents) => openTasks(pool, intents), BATCH);
-    this.activating = new GroupCommit((activations) => activateTasks(pool, activations), BATCH);
+  constructor(
+    private readonly pool: Pool,
+    options: WakeUpOptions = WITH_WAKE_UPS,
+  ) {
+    this.opening = new GroupCommit((intents) => openTasks(pool, intents, options), BATCH);
+    this.activating = new GroupCommit((activations) => activateTasks(pool, activations, options), BATCH);
     this.recording = new GroupCommit(async (entries) => {
       await insertAudit(pool, entries.flat());
       return entries.map(() => true as const);

@@ -12,17 +12,14 @@ export class PgKeyHoldStore implements KeyHoldStore {
 
   async hold(owner: KeyOwner, key: string, fingerprint: string): Promise<KeyHold | UsedKey> {
     const { rows } = await this.pool
-      .query<{ claimed_at: string }>(
-        `INSERT INTO public.idempotency_key AS k (agent_id, runtime, issuer, subject, key, fingerprint, task_id, claimed_at)
-         VALUES ($1, $2, $3, $4, $5, $6, '', clock_timestamp())
-         ON CONFLICT (agent_id, runtime, issuer, subject, key)
-           DO UPDATE SET claimed_at = excluded.claimed_at, fingerprint = excluded.fingerprint
-           WHERE k.task_id = '' AND k.claimed_at < now() - make_interval(secs => $7)
-         RETURNING claimed_at::text`,
-        [...keyValues(owner, key), fingerprint, HOLD_SECONDS],
-      )
+      .query<{ claimed_at: string | null }>({
+        name: 'hold-key',
+        text: 'SELECT public.hold_key($1, $2, $3, $4, $5, $6, $7) AS claimed_at',
+        values: [...keyValues(owner, key), fingerprint, HOLD_SECONDS],
+      })
       .catch(databaseProblem);
-    return rows[0] === undefined ? this.find(owner, key, fingerprint) : { ...owner, key, heldAt: rows[0].claimed_at };
+    const heldAt = rows[0]?.claimed_at ?? null;
+    return heldAt === null ? this.find(owner, key, fingerprint) : { ...owner, key, heldAt };
   }
 
   async settle(hold: KeyHold, taskId: TaskId, sealedAnswer: Buffer, replayUntil: Date): Promise<boolean> {
@@ -39,20 +36,21 @@ export class PgKeyHoldStore implements KeyHoldStore {
     await this.pool
       .query(
         `WITH unused AS (DELETE FROM public.idempotency_key WHERE ${THIS_KEY} AND task_id = '' AND claimed_at = $6::timestamptz)
-         UPDATE public.idempotency_key SET replay_until = now() WHERE ${THIS_KEY} AND task_id <> '' AND claimed_at = $6::timestamptz`,
+         UPDATE public.idempotency_key SET replay_until = moment.at FROM (SELECT now() AS at) AS moment
+         WHERE ${THIS_KEY} AND task_id <> '' AND claimed_at = $6::timestamptz`,
         [...keyValues(hold, hold.key), hold.heldAt],
       )
       .catch(databaseProblem);
   }
 
-  /** INVARIANT: I10, deletes sealed answers once they may no longer be replayed. Deletes keys after a day. */
-  async wipe(): Promise<void> {
-    await this.pool.query(
-      `UPDATE public.idempotency_key SET sealed_answer = NULL WHERE replay_until <= now() AND sealed_answer IS NOT NULL`,
-    );
-    await this.pool.query(
-      `DELETE FROM public.idempotency_key WHERE claimed_at < now() - interval '1 day' AND replay_until <= now()`,
-    );
+  /**
+   * INVARIANT: I10, deletes sealed answers once they may no longer be replayed. Deletes keys after a day. Wipes at most
+   * `limit` of each; true when there may be more.
+   */
+  async wipe(limit = 1_000): Promise<boolean> {
+    const answers = await this.pool.query({ name: 'wipe-answers', text: WIPE_ANSWERS, values: [limit] });
+    const keys = await this.pool.query({ name: 'forget-keys', text: FORGET_KEYS, values: [limit] });
+    return answers.rowCount === limit || keys.rowCount === limit;
   }
 
   private async find(owner: KeyOwner, key: string, fingerprint: string): Promise<UsedKey> {
@@ -74,6 +72,22 @@ export class PgKeyHoldStore implements KeyHoldStore {
     };
   }
 }
+
+const KEY = 'agent_id, runtime, issuer, subject, key';
+
+const WIPE_ANSWERS = `
+UPDATE public.idempotency_key SET sealed_answer = NULL WHERE (${KEY}) IN (
+  SELECT ${KEY} FROM public.idempotency_key WHERE sealed_answer IS NOT NULL AND replay_until <= now()
+  ORDER BY replay_until LIMIT $1 FOR UPDATE SKIP LOCKED
+)`;
+
+/** An answer is replayed for minutes, so the keys of a day ago are among those replayed for the last time 23 hours ago. */
+const FORGET_KEYS = `
+DELETE FROM public.idempotency_key WHERE (${KEY}) IN (
+  SELECT ${KEY} FROM public.idempotency_key
+  WHERE sealed_answer IS NULL AND replay_until <= now() - interval '23 hours' AND claimed_at < now() - interval '1 day'
+  ORDER BY replay_until LIMIT $1 FOR UPDATE SKIP LOCKED
+)`;
 
 const THIS_KEY = 'agent_id = $1 AND runtime = $2 AND issuer = $3 AND subject = $4 AND key = $5';
 

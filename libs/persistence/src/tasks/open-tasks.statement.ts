@@ -2,7 +2,7 @@ import type { LeaseIntent, OpenVerdict, TaskIntent } from '@mayfly/issuance';
 import type { ClientBase, Pool } from 'pg';
 import { AUDIT_RECORDS } from '../audit/audit-rows.js';
 import { RecordType } from '../database/records.js';
-import { WAKE_UPS } from './wake-ups.js';
+import { WAKE_UPS, type WakeUpOptions, WITH_WAKE_UPS } from './wake-ups.js';
 
 const TASKS = new RecordType<TaskIntent>('task_intent', {
   id: ({ task }) => task.id,
@@ -62,12 +62,18 @@ const KEY_HOLDS = new RecordType<NonNullable<TaskIntent['keyHold']> & { readonly
  * Step 9 of the path for many requests, as one call of the function `open_tasks`: each request gets its own verdict.
  * Returns the verdicts in the order of the intents.
  */
-export async function openTasks(client: ClientBase | Pool, intents: readonly TaskIntent[]): Promise<OpenVerdict[]> {
+export async function openTasks(
+  client: ClientBase | Pool,
+  intents: readonly TaskIntent[],
+  options: WakeUpOptions = WITH_WAKE_UPS,
+): Promise<OpenVerdict[]> {
   const leases = intents.flatMap(({ task, leases }) => leases.map((lease) => ({ ...lease, task })));
   const holds = intents.flatMap(({ task, keyHold }) =>
     keyHold === undefined ? [] : [{ taskId: task.id, ...keyHold }],
   );
-  const wakeUps = intents.flatMap(({ task, wakeUps }) => wakeUps.map((wakeUp) => ({ taskId: task.id, ...wakeUp })));
+  const wakeUps = options.wakeUps
+    ? intents.flatMap(({ task, wakeUps }) => wakeUps.map((wakeUp) => ({ taskId: task.id, ...wakeUp })))
+    : [];
   const { rows } = await client.query<{ verdicts: OpenVerdict[] }>({
     name: 'open-tasks',
     text: 'SELECT public.open_tasks($1, $2, $3, $4, $5, $6, $7, $8) AS verdicts',

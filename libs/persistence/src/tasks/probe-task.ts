@@ -1,5 +1,6 @@
+import { randomInt } from 'node:crypto';
 import { auditEntry, type AuditEntry, MAYFLY } from '@mayfly/audit';
-import { newId, type LeaseId, type TaskId } from '@mayfly/kernel';
+import { newId, type AgentId, type LeaseId, type TaskId } from '@mayfly/kernel';
 import { quotaScope } from '@mayfly/tasks';
 import type { ClientBase } from 'pg';
 import { activateTasks } from './activate-tasks.statement.js';
@@ -7,30 +8,17 @@ import type { PgClosingStore } from './closing.store.js';
 import { claimOf, type ClaimedRow } from './lease-rows.js';
 import { recordResults } from './record-results.js';
 
-/**
- * Inserts the rows of a grant, for an undeclared agent and template. All keys are new, so no request and no other probe
- * waits for a row. The statement sets the wake-up's id, since a rollback does not reset a sequence.
- */
-const OPEN = `
-WITH new_task AS (
-  INSERT INTO public.task (id, state, agent_id, agent_name, runtime, issuer, subject, template_name, template_version, parameters,
-      purpose, created_at, expires_at, max_expires_at, live_leases)
-  VALUES ($1, 'active', $3, $4, '', '', '', $4, 1, '{}', 'readiness', now(), now(), now(), 1)
-), new_lease AS (
-  INSERT INTO public.lease (id, task_id, name, provider, revocation, state, agent_name, template_name, scope, scope_digest,
-      sealed_handle, created_at, mint_by, expires_at, due_at)
-  VALUES ($2, $1, 'readiness', 'none', 'none', 'minting', $4, $4, '{}', '', '', now(), now(), now(), now())
-), new_key AS (
-  INSERT INTO public.idempotency_key (agent_id, runtime, issuer, subject, key, fingerprint, task_id, claimed_at)
-  VALUES ($3, '', '', '', '', '', $1, now())
-), bound_key AS (
-  UPDATE public.idempotency_key SET task_id = '' WHERE false
-), new_use AS (
-  INSERT INTO public.identity_use (issuer, jti, expires_at) VALUES ($4, $1, now())
-), new_wake_up AS (
-  INSERT INTO public.outbox (id, lease_id, reason, run_at) VALUES (-1 - (random() * 9e15)::bigint, $2, 'due', now())
-)
-SELECT public.quota_take($5, 1, 1, 1)`;
+const TASK = `INSERT INTO public.task (id, state, agent_id, agent_name, runtime, issuer, subject, template_name,
+    template_version, parameters, purpose, created_at, expires_at, max_expires_at, live_leases)
+  VALUES ($1, 'active', $2, $3, '', '', '', $3, 1, '{}', 'readiness', now(), now(), now(), 1)`;
+const LEASE = `INSERT INTO public.lease (id, task_id, name, provider, revocation, state, agent_name, template_name, scope,
+    scope_digest, sealed_handle, created_at, mint_by, expires_at, due_at)
+  VALUES ($1, $2, 'readiness', 'none', 'none', 'minting', $3, $3, '{}', '', '', now(), now(), now(), now())`;
+const HOLD = `SELECT public.hold_key($1, '', '', '', '', '', 0)`;
+const BIND = `UPDATE public.idempotency_key SET task_id = $2 WHERE agent_id = $1`;
+const USE = 'INSERT INTO public.identity_use (issuer, jti, expires_at) VALUES ($1, $2, now())';
+const WAKE_UP = `INSERT INTO public.outbox (id, lease_id, reason, run_at) VALUES ($1, $2, 'due', now())`;
+const QUOTA = 'SELECT public.quota_take($1, 1, 1, 1)';
 
 /**
  * Grants, activates, ends and closes a probe task in the caller's transaction, with the statements that requests use.
@@ -38,12 +26,12 @@ SELECT public.quota_take($5, 1, 1, 1)`;
  */
 export async function writeProbeTask(
   client: ClientBase,
-  closing: Pick<PgClosingStore, 'endTasksOfAgent'>,
+  closing: Pick<PgClosingStore, 'endInTransaction'>,
 ): Promise<void> {
   const [taskId, leaseId, agentId] = [newId('tsk'), newId('lse'), newId('agt')];
   const name = `readiness-${taskId}`;
   const now = new Date();
-  await client.query({ name: 'probe-open', text: OPEN, values: [taskId, leaseId, agentId, name, quotaScope(name)] });
+  await openProbe(client, { taskId, leaseId, agentId, name });
   await activateTasks(client, [
     {
       taskId,
@@ -52,8 +40,29 @@ export async function writeProbeTask(
       wakeUps: [],
     },
   ]);
-  await closing.endTasksOfAgent(client, agentId, { cause: 'completed', actor: MAYFLY });
+  await closing.endInTransaction(client, [{ taskId, cause: 'completed', actor: MAYFLY }]);
   await closeLease(client, leaseId, now);
+}
+
+/**
+ * Inserts the rows of a grant, for an undeclared agent and template. All keys are new, so no request and no other probe
+ * waits for a row. It sets the wake-up's id, since a rollback does not reset a sequence.
+ */
+async function openProbe(
+  client: ClientBase,
+  { taskId, leaseId, agentId, name }: { taskId: TaskId; leaseId: LeaseId; agentId: AgentId; name: string },
+): Promise<void> {
+  const statements: readonly (readonly [name: string, text: string, values: readonly unknown[]])[] = [
+    ['probe-task', TASK, [taskId, agentId, name]],
+    ['probe-lease', LEASE, [leaseId, taskId, name]],
+    ['probe-hold', HOLD, [agentId]],
+    ['probe-bind', BIND, [agentId, taskId]],
+    ['probe-use', USE, [name, taskId]],
+    ['probe-wake-up', WAKE_UP, [-randomInt(1, 2 ** 47), leaseId]],
+    ['probe-quota', QUOTA, [quotaScope(name)]],
+  ];
+  for (const [statement, text, values] of statements)
+    await client.query({ name: statement, text, values: [...values] });
 }
 
 function issuedEntry(taskId: TaskId, leaseId: LeaseId, now: Date): AuditEntry {

@@ -1,10 +1,11 @@
 import { auditEntry, type AuditEntry, MAYFLY } from '@mayfly/audit';
 import type { ClosingResult, LeaseClaim } from '@mayfly/revocation';
-import type { TaskId } from '@mayfly/kernel';
+import type { LeaseId, TaskId } from '@mayfly/kernel';
 import { quotaScope, type TaskEndCause, TERMINAL_STATE } from '@mayfly/tasks';
 import type { ClientBase } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { columnsOf } from '../database/columns.js';
+import { insertWakeUps, type WakeUpOptions, WITH_WAKE_UPS } from './wake-ups.js';
 
 /** A lease that reached a terminal state. `failed` requires proof that nothing was minted. */
 interface ClosedLease {
@@ -22,6 +23,7 @@ export async function recordResults(
   client: ClientBase,
   results: readonly (ClosingResult | ClosedLease)[],
   now: Date,
+  options: WakeUpOptions = WITH_WAKE_UPS,
 ): Promise<void> {
   await client.query({
     name: 'lock-tasks',
@@ -35,6 +37,7 @@ export async function recordResults(
   await postponeLeases(
     client,
     results.filter((result) => result.state === 'revoking'),
+    options,
   );
   const ended = await endTasks(client, closed);
   await insertAudit(client, [
@@ -69,16 +72,15 @@ async function closeLeases(client: ClientBase, results: readonly ClosedLease[]):
 async function postponeLeases(
   client: ClientBase,
   results: readonly Extract<ClosingResult, { state: 'revoking' }>[],
+  { wakeUps }: WakeUpOptions,
 ): Promise<void> {
   if (results.length === 0) return;
-  await client.query(
-    `WITH postponed AS (
-       UPDATE public.lease l SET version = l.version + 1, due_at = r.retry_at, claimed_until = NULL, last_error = r.error,
-         revoke_effective_at = coalesce(r.effective_at, l.revoke_effective_at)
-       FROM unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::timestamptz[])
-         AS r(id, version, retry_at, error, effective_at)
-       WHERE l.id = r.id AND l.version = r.version RETURNING l.id, l.due_at)
-     INSERT INTO public.outbox (lease_id, reason, run_at) SELECT id, 'retry', due_at FROM postponed`,
+  const { rows } = await client.query<{ id: LeaseId; due_at: Date }>(
+    `UPDATE public.lease l SET version = l.version + 1, due_at = r.retry_at, claimed_until = NULL, last_error = r.error,
+       revoke_effective_at = coalesce(r.effective_at, l.revoke_effective_at)
+     FROM unnest($1::text[], $2::int[], $3::timestamptz[], $4::text[], $5::timestamptz[])
+       AS r(id, version, retry_at, error, effective_at)
+     WHERE l.id = r.id AND l.version = r.version RETURNING l.id, l.due_at`,
     [
       ...columnsOf(results, [
         ({ claim }) => claim.id,
@@ -89,6 +91,11 @@ async function postponeLeases(
       ]),
     ],
   );
+  if (wakeUps && rows.length > 0)
+    await insertWakeUps(
+      client,
+      rows.map((row) => ({ leaseId: row.id, reason: 'retry', runAt: row.due_at })),
+    );
 }
 
 interface EndedTask {

@@ -5,22 +5,27 @@ import type { Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
+import { insertWakeUps, type WakeUpOptions, WITH_WAKE_UPS } from './wake-ups.js';
 
 /**
  * Locks a task that is neither ending nor past its deadline: an expired task is never revived, even before the sweeper
  * closes it.
  */
-const LIVING = `SELECT id FROM public.task
+const LIVING = `SELECT id, now() AS at FROM public.task
   WHERE id = $1 AND state = 'active' AND end_cause IS NULL AND expires_at > now() FOR UPDATE`;
 
-/** Locks the task of an active lease, unless the task is ending or has ended. */
-const LIVING_LEASE = `WITH living AS (SELECT id FROM public.task WHERE id = (SELECT task_id FROM public.lease WHERE id = $1)
-  AND state = 'active' AND end_cause IS NULL FOR UPDATE)`;
+/** Locks the task of an active lease, unless the task is ending or has ended. `at` is an instant under the lock. */
+const LIVING_LEASE = `WITH locked AS (SELECT id FROM public.task WHERE id = (SELECT task_id FROM public.lease WHERE id = $1)
+  AND state = 'active' AND end_cause IS NULL FOR UPDATE),
+living AS MATERIALIZED (SELECT id, clock_timestamp() AS at FROM locked)`;
 const OF_LIVING = `FROM living WHERE l.id = $1 AND l.task_id = living.id AND l.state = 'active'`;
 
 /** The store of running tasks on PostgreSQL. Concurrent calls never move an instant back. */
 export class PgTaskStore implements TaskStore {
-  constructor(private readonly pool: Pool) {}
+  constructor(
+    private readonly pool: Pool,
+    private readonly options: WakeUpOptions = WITH_WAKE_UPS,
+  ) {}
 
   async find(taskId: TaskId): Promise<(Task & { readonly leases: readonly LivingLease[] }) | undefined> {
     const [tasks, leases] = await Promise.all([
@@ -35,7 +40,8 @@ export class PgTaskStore implements TaskStore {
     return inTransaction(this.pool, async (client) => {
       const { rowCount } = await client.query(
         `WITH living AS (${LIVING})
-         UPDATE public.task t SET expires_at = greatest(expires_at, $2), heartbeat_at = CASE WHEN heartbeat_timeout_seconds IS NOT NULL THEN now() END
+         UPDATE public.task t SET expires_at = greatest(expires_at, $2),
+           heartbeat_at = CASE WHEN heartbeat_timeout_seconds IS NOT NULL THEN living.at END
          FROM living WHERE t.id = living.id`,
         [taskId, expiresAt],
       );
@@ -45,10 +51,7 @@ export class PgTaskStore implements TaskStore {
          WHERE task_id = $1 AND state = 'active'`,
         [taskId, expiresAt, dueAt],
       );
-      await client.query(
-        `INSERT INTO public.outbox (lease_id, reason, run_at) SELECT * FROM unnest($1::text[], $2::text[], $3::timestamptz[])`,
-        [wakeUps.map((one) => one.leaseId), wakeUps.map((one) => one.reason), wakeUps.map((one) => one.runAt)],
-      );
+      if (this.options.wakeUps) await insertWakeUps(client, wakeUps);
       await insertAudit(client, audit);
       return true;
     }).catch(databaseProblem);
@@ -68,7 +71,7 @@ export class PgTaskStore implements TaskStore {
     const { rowCount } = await this.pool
       .query(
         `${LIVING_LEASE} UPDATE public.lease l
-         SET provider_expires_at = $2, issued_by = clock_timestamp(), renew_requested_at = NULL ${OF_LIVING}`,
+         SET provider_expires_at = $2, issued_by = living.at, renew_requested_at = NULL ${OF_LIVING}`,
         [leaseId, providerExpiresAt],
       )
       .catch(databaseProblem);

@@ -1,0 +1,132 @@
+import { randomInt } from 'node:crypto';
+import { newId, Problem } from '@mayfly/kernel';
+import { DatabaseError, escapeIdentifier, type ClientBase } from 'pg';
+
+type Operation = 'UPDATE' | 'DELETE' | 'TRUNCATE';
+
+/** One change that must be refused. */
+interface Attempt {
+  readonly table: string;
+  readonly operation: Operation;
+  readonly text: string;
+  readonly values: readonly unknown[];
+  /** the trigger that refuses it */
+  readonly trigger: string;
+}
+
+/** The time that a TRUNCATE waits for its table. Requests wait behind it, so it is short. */
+const LOCK_TIMEOUT = '200ms';
+/** SQLSTATEs of PostgreSQL, appendix A */
+const INSUFFICIENT_PRIVILEGE = '42501';
+/** `lock_not_available`, and `deadlock_detected`: two starts try the same table at once */
+const HELD = ['55P03', '40P01'];
+/** Classes of errors that say nothing about the table: connection, resources, intervention of an operator, system, defect */
+const NO_ANSWER = /^(08|53|57|58|XX)/;
+
+/**
+ * INVARIANT: I5, history is kept from every role. Tries to change, delete and truncate each history table in a transaction
+ * that is rolled back, with rows made for it. Throws Problem `invalid_declaration` that names the table and the cure
+ * when an attempt is not refused. `client` is any session of the owner or of the serving role. When requests or a backup
+ * hold a table, the trigger against TRUNCATE is read from the catalog instead.
+ */
+export async function proveHistoryKept(client: ClientBase): Promise<void> {
+  await client.query('BEGIN');
+  try {
+    for (const attempt of await makeAttempts(client)) {
+      await client.query('SAVEPOINT attempt');
+      const refused = await isRefused(client, attempt);
+      await client.query('ROLLBACK TO SAVEPOINT attempt');
+      if (!(refused ?? (await hasTrigger(client, attempt)))) throw await notRefused(client, attempt);
+    }
+  } finally {
+    await client.query('ROLLBACK').catch(() => undefined); // a lost connection has rolled back already
+  }
+}
+
+/** True when the table's own trigger, or a missing right, refuses. Undefined when the table is held by others. */
+async function isRefused(client: ClientBase, { text, values, table }: Attempt): Promise<boolean | undefined> {
+  try {
+    await client.query(text, [...values]);
+    return false;
+  } catch (error) {
+    if (!(error instanceof DatabaseError) || NO_ANSWER.test(error.code ?? '')) throw error;
+    if (HELD.includes(error.code ?? '')) return undefined;
+    // The trigger names its table, or a shard of it. A missing right names no table.
+    return error.code === INSUFFICIENT_PRIVILEGE && (error.table ?? table).startsWith(table);
+  }
+}
+
+/** True when the trigger exists, calls `refuse_change` and is not disabled. */
+async function hasTrigger(client: ClientBase, { table, trigger }: Attempt): Promise<boolean> {
+  const { rowCount } = await client.query(
+    `SELECT FROM pg_trigger t JOIN pg_proc p ON p.oid = t.tgfoid
+     WHERE t.tgrelid = $1::regclass AND t.tgname = $2 AND t.tgenabled IN ('O', 'A')
+       AND p.proname = 'refuse_change' AND p.pronamespace = 'public'::regnamespace
+       AND current_setting('session_replication_role') <> 'replica'`,
+    [`public.${escapeIdentifier(table)}`, trigger],
+  );
+  return rowCount === 1;
+}
+
+async function notRefused(client: ClientBase, { table, operation, trigger }: Attempt): Promise<Problem> {
+  const { rows } = await client.query<{ role: string }>('SELECT current_user::text AS role');
+  const role = rows[0]?.role ?? '';
+  const kind =
+    operation === 'TRUNCATE' ? 'TRUNCATE' : table === 'task' || table === 'lease' ? 'DELETE' : 'UPDATE OR DELETE';
+  const rowOrStatement = operation === 'TRUNCATE' ? 'STATEMENT' : 'ROW';
+  const create = `CREATE OR REPLACE TRIGGER ${trigger} BEFORE ${kind} ON public.${table} FOR EACH ${rowOrStatement} EXECUTE FUNCTION public.refuse_change()`;
+  return new Problem(
+    'invalid_declaration',
+    `the database does not refuse ${operation} on the history table \`${table}\` to the role \`${role}\`: run \`${create}; ALTER TABLE public.${table} ENABLE TRIGGER ${trigger}\` there as the owner of the tables, then start again`,
+  );
+}
+
+/** Inserts one row into each history table, and returns the changes that must be refused. Keys are random: starts do not wait for each other. */
+async function makeAttempts(client: ClientBase): Promise<readonly Attempt[]> {
+  const [taskId, bareTaskId, leaseId] = [newId('tsk'), newId('tsk'), newId('lse')];
+  const batch = -randomInt(1, 2 ** 47);
+  const name = `probe-${taskId}`;
+  for (const id of [taskId, bareTaskId]) await client.query(TASK, [id, name]);
+  await client.query(LEASE, [leaseId, taskId, name]);
+  await client.query(
+    `INSERT INTO public.audit_entry (batch, place, id, at, type, body) VALUES ($1, 0, $2, now(), 'probe', '{}')`,
+    [batch, name],
+  );
+  await client.query(
+    `INSERT INTO public.audit_seal (batch, first_seq, entries, leaf_hashes, sealed_at) VALUES ($1, $1, 1, $2, now())`,
+    [batch, Buffer.alloc(32)],
+  );
+  await client.query('INSERT INTO public.template (name) VALUES ($1)', [name]);
+  await client.query(
+    `INSERT INTO public.template_version (name, version, spec, digest, author, publisher) VALUES ($1, 1, '{}', '', '', '')`,
+    [name],
+  );
+  return [
+    ...appendOnly('audit_entry', 'audit_entry_append_only', 'batch', batch),
+    ...appendOnly('audit_seal', 'audit_seal_append_only', 'batch', batch),
+    ...appendOnly('template_version', 'template_version_immutable', 'name', name),
+    // A task without a lease: the foreign key of a lease would refuse the DELETE too.
+    ...kept('task', 'task_kept', 'id', bareTaskId),
+    ...kept('lease', 'lease_kept', 'id', leaseId),
+  ];
+}
+
+function appendOnly(table: string, trigger: string, key: string, value: unknown): readonly Attempt[] {
+  const text = `UPDATE public.${table} SET ${key} = ${key} WHERE ${key} = $1`;
+  return [{ table, trigger, operation: 'UPDATE', text, values: [value] }, ...kept(table, trigger, key, value)];
+}
+
+function kept(table: string, trigger: string, key: string, value: unknown): readonly Attempt[] {
+  const truncate = `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'; TRUNCATE public.${table} CASCADE`;
+  return [
+    { table, trigger, operation: 'DELETE', text: `DELETE FROM public.${table} WHERE ${key} = $1`, values: [value] },
+    { table, trigger: `${table}_not_truncated`, operation: 'TRUNCATE', text: truncate, values: [] },
+  ];
+}
+
+const TASK = `INSERT INTO public.task (id, state, agent_id, agent_name, runtime, issuer, subject, template_name, template_version,
+    parameters, purpose, created_at, expires_at, max_expires_at, live_leases)
+  VALUES ($1, 'active', '', $2, '', '', '', $2, 1, '{}', 'probe', now(), now(), now(), 1)`;
+const LEASE = `INSERT INTO public.lease (id, task_id, name, provider, revocation, state, agent_name, template_name, scope,
+    scope_digest, sealed_handle, created_at, mint_by, expires_at, due_at)
+  VALUES ($1, $2, 'probe', 'none', 'none', 'minting', $3, $3, '{}', '', '', now(), now(), now(), now())`;
