@@ -95,6 +95,7 @@ export async function start({ directory, configDir }) {
   return {
     url,
     startedMs,
+    pid: child.pid,
     token: (name = 'load-agent') => runToken(environment, name),
     rssMiB: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) / 1024,
     stop: () =>
