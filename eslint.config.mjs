@@ -35,12 +35,7 @@ SESSIONS.push(
 
 export default tseslint.config(
   {
-    ignores: [
-      'dist/',
-      'coverage/',
-      '.mayfly/',
-      'packages/client/src/{schema,answer-shapes}.ts',
-    ],
+    ignores: ['dist/', 'coverage/', '.mayfly/', 'packages/client/src/{schema,answer-shapes}.ts'],
   },
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   js.configs.recommended,

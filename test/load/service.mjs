@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const MAIN = 'dist/apps/broker/apps/broker/src/main.js';
+const MAIN = 'dist/broker/start.mjs';
 const TOKEN = 'dist/apps/broker/apps/broker/src/token.js';
 
 const template = (name, credentials) => `

@@ -3,7 +3,7 @@ import type { LeaseId } from '@mayfly/kernel';
 import type { Logger } from 'pino';
 import type { Services } from './services.js';
 
-/** What a round found: `more` work is due at once, `some` was done, or there was `nothing` to do. */
+/** The result of a round: `more` work is due at once, `some` was done, or there was `nothing` to do. */
 type Found = 'more' | 'some' | 'nothing';
 
 /** The pause after a round that found some work. Each round that finds nothing doubles it, up to `idleMs`. */
