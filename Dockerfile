@@ -12,7 +12,7 @@ RUN npm run prepare && npm prune --omit=dev --omit=optional --ignore-scripts
 FROM node:24.21.0-bookworm-slim
 ENV NODE_ENV=production HOST=0.0.0.0 PORT=8420
 # Bounds of V8's heap, as `npm start` has them (docs/deploy.md). Replace the variable for a larger catalog.
-ENV NODE_OPTIONS="--max-semi-space-size=8 --max-old-space-size=256"
+ENV NODE_OPTIONS="--max-semi-space-size=8 --max-old-space-size=512"
 WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
