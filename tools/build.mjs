@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// Compiles the broker and the command line, each only when it is out of date. Prints nothing when both are up to date
-// (under 100 ms), otherwise one line per step. On failure it prints the compiler's output and exits with status 1.
+// Compiles the broker and the command line and bundles the broker, each only when it is out of date. Prints nothing when
+// all are up to date (under 100 ms), otherwise one line per step. On failure it prints the compiler's output and exits with status 1.
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
@@ -11,18 +11,29 @@ import { fileURLToPath } from 'node:url';
 process.chdir(fileURLToPath(new URL('..', import.meta.url)));
 
 const MAIN = 'dist/apps/broker/apps/broker/src/main.js';
+const BUNDLE = 'dist/broker/start.mjs';
 const CLI = 'dist/apps/cli/apps/cli/src/main.js';
 const LOCK = 'dist/.build-lock';
 const COMPILER = 'node_modules/@nestjs/cli/bin/nest.js';
+
+const BROKER = ['apps/broker', 'libs', 'prisma', 'package-lock.json', 'nest-cli.json', 'tsconfig.json'];
 
 const steps = [
   {
     says: 'compiling the broker',
     stamp: 'dist/.compiled',
     output: MAIN,
-    inputs: ['apps/broker', 'libs', 'prisma', 'package-lock.json', 'nest-cli.json', 'tsconfig.json'],
+    inputs: BROKER,
     applies: () => existsSync('apps/broker/src/main.ts'),
     command: [COMPILER, 'build', 'broker'],
+  },
+  {
+    says: 'bundling the broker',
+    stamp: 'dist/.bundled',
+    output: BUNDLE,
+    inputs: [...BROKER, 'tools/bundle.mjs'],
+    applies: () => existsSync('apps/broker/src/start.ts'),
+    command: ['tools/bundle.mjs'],
   },
   {
     says: 'compiling the command line',
@@ -39,7 +50,7 @@ const steps = [
 if (steps.some(isStale)) {
   if (existsSync(COMPILER)) await underLock(buildWhatIsStale);
   // The image has a build and no compiler. `npm ci --omit=dev` runs this script before the build is copied.
-  else if (!existsSync(MAIN) && process.env.npm_lifecycle_event !== 'prepare') {
+  else if (!existsSync(BUNDLE) && process.env.npm_lifecycle_event !== 'prepare') {
     fail('there is no build and no compiler: run `npm ci`');
   }
 }

@@ -118,11 +118,10 @@ describe('a start that is set up wrongly names the variable and the fact', () =>
   it('a wrong start prints one line without a stack and exits with status 1', () => {
     const { PATH = '', HOME = '' } = process.env;
     const url = changed(database.url, { password: 'canary' });
-    const { status, stdout, stderr } = spawnSync(
-      process.execPath,
-      ['--enable-source-maps', 'dist/apps/broker/apps/broker/src/main.js'],
-      { env: { PATH, HOME, ...environment, MAYFLY_MIGRATION_URL: '', DATABASE_URL: url }, encoding: 'utf8' },
-    );
+    const { status, stdout, stderr } = spawnSync(process.execPath, ['--enable-source-maps', 'dist/broker/start.mjs'], {
+      env: { PATH, HOME, ...environment, MAYFLY_MIGRATION_URL: '', DATABASE_URL: url },
+      encoding: 'utf8',
+    });
     expect({ status, stderr }).toEqual({
       status: 1,
       stderr: 'mayfly: DATABASE_URL: the server refuses its user or its password; correct them (28P01)\n',

@@ -5,7 +5,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const MAIN = 'dist/apps/broker/apps/broker/src/main.js';
+const MAIN = 'dist/broker/start.mjs';
 const TOKEN = 'dist/apps/broker/apps/broker/src/token.js';
 
 const template = (name, credentials) => `
@@ -95,6 +95,7 @@ export async function start({ directory, configDir }) {
   return {
     url,
     startedMs,
+    pid: child.pid,
     token: (name = 'load-agent') => runToken(environment, name),
     rssMiB: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) / 1024,
     stop: () =>

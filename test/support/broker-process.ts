@@ -10,7 +10,7 @@ import { startTestPostgres, type TestDatabase } from '@mayfly/testing';
 import { newTestIssuers, send, type TestAnswer, type TestCall, writeDocuments } from './broker.js';
 import { until } from './until.js';
 
-const MAIN = 'dist/apps/broker/apps/broker/src/main.js';
+const MAIN = 'dist/broker/start.mjs';
 const START_SECONDS = 60;
 const STOP_SECONDS = 25;
 

@@ -36,6 +36,7 @@ export function dockerfileFaults(inputs: DockerfileInputs): string[] {
   const froms = stages.map(([from = '']) => from);
   const { healthcheck, user } = imageOf(dockerfile);
   const command = (/^CMD (\[.*\])$/m.exec(last.join('\n'))?.[1] ?? '[]').replace(/^\["|"\]$/g, '').split('", "');
+  const bounds = /^ENV NODE_OPTIONS="(.*)"$/m.exec(last.join('\n'))?.[1] ?? '';
   const allowed = [...dockerignore.matchAll(/^!(.+)$/gm)].map(([, path = '']) => path);
   const wanted: readonly [boolean, string][] = [
     [stages.length > 1, 'the image holds what only the build needs: use two stages'],
@@ -44,6 +45,7 @@ export function dockerfileFaults(inputs: DockerfileInputs): string[] {
     [user, 'the image runs as root, or as a user whom only its own files know'],
     [healthcheck, 'the image has no health check'],
     [start.endsWith(command.join(' ')), `the image starts \`${command.join(' ')}\`, and not what \`npm start\` does`],
+    [bounds !== '' && start.includes(`"${bounds} $`), "the image has other bounds of V8's heap than `npm start`"],
     [last.some((line) => line.includes(`/app/${commandLine} `)), 'the image has no command line'],
     [dockerfile.includes('--omit=dev --omit=optional'), 'the image holds packages of development'],
     [

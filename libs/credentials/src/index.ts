@@ -51,6 +51,7 @@ export {
   type SecretSource,
 } from './secret-reference.js';
 export type { DenialClaim, DenialWrite, DeniedSession, DenialDocuments } from './denial-documents.js';
+export { clientLibrary } from './client-library.js';
 export { ConnectionGates } from './targets/connection-gates.js';
 export { handleOf, openHandle, sealHandle } from './targets/lease-handle.js';
 export type { SealedLease, Sealing } from './targets/sealing.js';

@@ -1,4 +1,4 @@
-import { createPostgresBackend, Queue, withBackend, Worker, type JobsOptions } from 'bullmq';
+import type { JobsOptions } from 'bullmq';
 import { sessionConfig, type SessionOptions } from '@mayfly/postgres';
 
 const QUEUE = 'leases';
@@ -34,35 +34,51 @@ export type JobSource = Closable;
 
 export type JobProcessor = (job: { readonly data: unknown }) => Promise<void>;
 
-/** A store of jobs. It connects when an end is made; each end has its own connections. */
+/**
+ * A store of jobs. It connects when an end is made; each end has its own connections. BullMQ and its clients are loaded
+ * with the first end: a process without jobs does not need them.
+ */
 export interface QueueBackend {
-  sink(): JobSink;
-  source(process: JobProcessor, concurrency: number): JobSource;
+  sink(): Promise<JobSink>;
+  source(process: JobProcessor, concurrency: number): Promise<JobSource>;
 }
 
 /**
  * Keeps jobs in the schema `bullmq` of the database at `url`. The first use of an end creates and migrates the schema.
  */
 export function postgresBackend(url: string): QueueBackend {
-  const classes = withBackend(createPostgresBackend);
+  const classes = async () => {
+    const { createPostgresBackend, withBackend } = await import('bullmq');
+    return withBackend(createPostgresBackend);
+  };
   // BullMQ opens one more connection for notifications, with only the startup packet of this configuration.
   const connection: Record<string, unknown> = {
     ...sessionConfig(url, SESSION),
     ...{ schema: SCHEMA, migrate: true, max: 2, connectionTimeoutMillis: 5000 },
   };
   return {
-    sink: () => new classes.Queue<LeaseJobPayload>(QUEUE, { connection }),
-    source: (process, concurrency) =>
-      new classes.Worker<LeaseJobPayload>(QUEUE, process, { connection, concurrency, runRetryDelay }),
+    sink: async () => {
+      const { Queue } = await classes();
+      return new Queue<LeaseJobPayload>(QUEUE, { connection });
+    },
+    source: async (process, concurrency) => {
+      const { Worker } = await classes();
+      return new Worker<LeaseJobPayload>(QUEUE, process, { connection, concurrency, runRetryDelay });
+    },
   };
 }
 
 /** Keeps jobs in the Redis at `url`, for rates above the capacity of PostgreSQL's notifications. */
 export function redisBackend(url: string): QueueBackend {
   return {
-    // Without the offline queue, a call fails at once while Redis is down, instead of blocking the caller.
-    sink: () => new Queue<LeaseJobPayload>(QUEUE, { connection: { url, enableOfflineQueue: false } }),
-    source: (process, concurrency) =>
-      new Worker<LeaseJobPayload>(QUEUE, process, { connection: { url }, concurrency, runRetryDelay }),
+    sink: async () => {
+      const { Queue } = await import('bullmq');
+      // Without the offline queue, a call fails at once while Redis is down, instead of blocking the caller.
+      return new Queue<LeaseJobPayload>(QUEUE, { connection: { url, enableOfflineQueue: false } });
+    },
+    source: async (process, concurrency) => {
+      const { Worker } = await import('bullmq');
+      return new Worker<LeaseJobPayload>(QUEUE, process, { connection: { url }, concurrency, runRetryDelay });
+    },
   };
 }

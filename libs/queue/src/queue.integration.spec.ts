@@ -59,7 +59,7 @@ interface Server {
 function queueSuite(server: () => Server): void {
   // Makes what the queue needs at its server, which may take longer than `add` waits.
   beforeAll(async () => {
-    const sink = server().backend().sink();
+    const sink = await server().backend().sink();
     await sink.waitUntilReady();
     await sink.close();
   });

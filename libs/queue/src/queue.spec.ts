@@ -16,7 +16,7 @@ class FakeBackend implements QueueBackend {
   process: JobProcessor | undefined;
   report: (error: Error) => void = () => undefined;
 
-  sink(): JobSink {
+  async sink(): Promise<JobSink> {
     return {
       ...this.end(),
       addBulk: async (jobs) => {
@@ -26,7 +26,7 @@ class FakeBackend implements QueueBackend {
     };
   }
 
-  source(process: JobProcessor): JobSource {
+  async source(process: JobProcessor): Promise<JobSource> {
     if (this.reachable) this.process = process;
     return this.end();
   }
@@ -139,6 +139,14 @@ describe('LeaseQueue.add', () => {
     });
   });
 
+  it('LeaseQueue.add logs a library that cannot be loaded, and goes on without jobs', async () => {
+    const backend = new FakeBackend();
+    backend.sink = () => Promise.reject(new Error('Cannot find package'));
+    const { queue, warnings } = queueOn(backend);
+    await queue.add([due(1)]);
+    expect(warnings).toMatchObject([{ err: { message: 'Cannot find package' } }]);
+  });
+
   it('LeaseQueue.add does nothing once it is closed', async () => {
     const backend = new FakeBackend();
     const { queue } = queueOn(backend);
@@ -210,5 +218,22 @@ describe('LeaseQueue.work', () => {
     finish();
     await closing;
     expect(backend.closed).toBe(1);
+  });
+
+  it('closes an end that was made while it closes', async () => {
+    const backend = new FakeBackend();
+    const { queue } = queueOn(backend);
+    const source = backend.source.bind(backend);
+    let made: () => void = () => undefined;
+    const loading = new Promise<void>((resolve) => (made = resolve));
+    backend.source = async (process) => {
+      await loading;
+      return source(process);
+    };
+    queue.work(async () => undefined, 4);
+    const closing = queue.close();
+    made();
+    await closing;
+    expect([backend.opened, backend.closed]).toEqual([1, 1]);
   });
 });

@@ -13,7 +13,7 @@ export interface QueueLog {
   warn(members: object, message: string): void;
 }
 
-/** The time limits of `add`, and of every other operation. */
+/** The time limits of `add` after its first call, and of every other operation. */
 const ADD_PATIENCE_MS = 500;
 const PATIENCE_MS = 5000;
 const RETRY_MS = 1000;
@@ -30,6 +30,7 @@ export class LeaseQueue {
   private readonly abandoned = new Set<Promise<void>>();
   private pausedUntil = 0;
   private silentUntil = 0;
+  private patienceMs = PATIENCE_MS;
   private unlogged = 0;
 
   constructor(
@@ -39,12 +40,15 @@ export class LeaseQueue {
   ) {}
 
   /**
-   * Adds the jobs in one call. A job with the same reason, lease and second is added once. Never rejects. Returns
-   * within half a second, and at once during the second after a failure.
+   * Adds the jobs in one call. A job with the same reason, lease and second is added once. Never rejects. The first call
+   * loads and opens the queue, in 5 s at most. Later calls return within half a second, and at once during the second
+   * after a failure.
    */
   async add(jobs: readonly LeaseJob[]): Promise<void> {
     const now = this.clock.now().getTime();
     if (jobs.length === 0 || now < this.pausedUntil || this.closing.signal.aborted) return;
+    const { patienceMs } = this;
+    this.patienceMs = ADD_PATIENCE_MS;
     try {
       const written = jobs.map((job) => ({
         name: 'look',
@@ -57,7 +61,7 @@ export class LeaseQueue {
         },
       }));
       await within(
-        ADD_PATIENCE_MS,
+        patienceMs,
         this.sink().then((sink) => sink.addBulk(written)),
       );
     } catch (error) {
@@ -108,8 +112,8 @@ export class LeaseQueue {
     return undefined;
   }
 
-  private async open<End extends JobSource>(make: () => End): Promise<End> {
-    const end = make();
+  private async open<End extends JobSource>(make: () => Promise<End>): Promise<End> {
+    const end = await make();
     end.on('error', this.failed);
     try {
       await within(PATIENCE_MS, end.waitUntilReady(), this.closing.signal);

@@ -3,7 +3,7 @@ import { CatalogListener } from '@mayfly/persistence';
 import { createLogger } from '@mayfly/telemetry';
 import type { AppServer } from './app-server.js';
 import { applyDirectory } from './apply-directory.js';
-import { followDeclaredState, startBackground } from './background.js';
+import { type Background, followDeclaredState, startBackground } from './background.js';
 import { applyBootstrapIssuers } from './bootstrap-issuers.js';
 import { type Backing, openBacking } from './database.js';
 import type { ServiceInputs } from './foundation.js';
@@ -11,9 +11,6 @@ import { redactText } from './redaction.js';
 import { buildServices, type Services } from './services.js';
 import { namingSealingKey, requireDirectory } from './start-faults.js';
 import { type Running, stop } from './stop.js';
-
-/** The most leases that the queue's worker closes at once in one process. */
-const JOB_CONCURRENCY = 8;
 
 /** The inputs that an app starts the service with. */
 export interface StartInputs extends Pick<ServiceInputs, 'settings' | 'publicUrl' | 'variables'> {
@@ -62,9 +59,8 @@ async function serve(services: Services, running: Running, createServer: StartIn
   await applyDeclared(services, running.backing);
   await services.catalog.refresh();
   const app = (running.app = await createServer(services));
-  running.background = startBackground(services, settings.worker);
-  if (settings.worker) services.queue?.work((leaseId) => services.closing.closeIfDue(leaseId), JOB_CONCURRENCY);
-  running.listener = listenForChanges(services, running.backing);
+  const background = (running.background = startBackground(services, settings.worker));
+  running.listener = listenForChanges(services, running.backing, background);
   await app.listen();
 }
 
@@ -82,11 +78,13 @@ async function applyDeclared({ settings, declarations, log }: Services, { embedd
     tell(await applyDirectory(declarations, settings.configDir, embedded?.issuer.documents));
 }
 
-function listenForChanges(services: Services, backing: Backing): CatalogListener {
+function listenForChanges(services: Services, backing: Backing, background: Background): CatalogListener {
   const report = (error: unknown): void => {
     services.log.error({ err: error }, 'declared state could not be read again');
   };
   const listener = new CatalogListener(backing.url, () => {
+    // An agent that another process suspended has leases to close.
+    background.wake('sweep');
     followDeclaredState(services).catch(report);
   });
   listener.start().catch(report);

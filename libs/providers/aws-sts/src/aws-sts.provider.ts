@@ -1,4 +1,5 @@
 import {
+  clientLibrary,
   unlessAborted,
   type ConnectionAware,
   type CredentialProvider,
@@ -162,7 +163,10 @@ export class AwsStsProvider
   }
 
   private remote(): Promise<Loaded> {
-    this.loading ??= import('./remote.js').then((remote) => ({ ...remote, accesses: new remote.Accesses(this.parts) }));
+    this.loading ??= clientLibrary('@aws-sdk', () => import('./remote.js')).then((remote) => ({
+      ...remote,
+      accesses: new remote.Accesses(this.parts),
+    }));
     return this.loading;
   }
 

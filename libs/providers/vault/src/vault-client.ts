@@ -1,4 +1,5 @@
-import vault from 'node-vault';
+import { clientLibrary } from '@mayfly/credentials';
+import type vault from 'node-vault';
 import { z } from 'zod';
 import { NoAnswer, type Transport, type TransportCall } from './transport.js';
 
@@ -40,26 +41,19 @@ export type Envelope = z.infer<typeof EnvelopeSchema>;
 
 export type Method = 'read' | 'write' | 'list';
 
-/** Calls one server with one token. Returns answers of every status; throws only `NoAnswer`. */
+/**
+ * Calls one server with one token. Returns answers of every status; throws only `NoAnswer`, or `provider_unavailable`
+ * when node-vault cannot be loaded. It is loaded with the first call.
+ */
 export class VaultClient {
-  private readonly client: vault.client;
+  private client: Promise<vault.client> | undefined;
 
   constructor(
-    transport: Transport,
-    address: string,
-    namespace: string | undefined,
+    private readonly transport: Transport,
+    private readonly address: string,
+    private readonly namespace: string | undefined,
     private readonly token: string | undefined,
-  ) {
-    this.client = vault({
-      endpoint: address,
-      debug: () => undefined,
-      // lists by GET with a query, because gateways do not know the verb LIST
-      noCustomHTTPVerbs: true,
-      'request-promise': { defaults: () => (call: TransportCall) => transport.send(call) },
-    });
-    // node-vault takes missing values from VAULT_TOKEN, VAULT_NAMESPACE and VAULT_PREFIX: set all three here
-    Object.assign(this.client, { token: token ?? '', namespace: namespace ?? '', pathPrefix: '' });
-  }
+  ) {}
 
   /** The token of all calls, empty when there is none. */
   get identity(): string {
@@ -76,14 +70,27 @@ export class VaultClient {
       timeout,
       onAnswer: (status, headers) => (seen = { status, ...told(headers) }),
     };
-    const answered =
-      method === 'write' ? this.client.write(path, body ?? {}, options) : this.client[method](path, options);
+    const client = await (this.client ??= this.open());
+    const answered = method === 'write' ? client.write(path, body ?? {}, options) : client[method](path, options);
     const raw: unknown = await answered.catch((error: unknown) => {
       if (seen.status === 0) throw error instanceof NoAnswer ? error : new NoAnswer('bad-answer', true);
       return bodyOf(error);
     });
     const parsed = EnvelopeSchema.safeParse(raw ?? {});
     return { ...seen, body: parsed.success ? parsed.data : {} };
+  }
+
+  private async open(): Promise<vault.client> {
+    const { default: makeClient } = await clientLibrary('node-vault', () => import('node-vault'));
+    const client = makeClient({
+      endpoint: this.address,
+      debug: () => undefined,
+      // lists by GET with a query, because gateways do not know the verb LIST
+      noCustomHTTPVerbs: true,
+      'request-promise': { defaults: () => (call: TransportCall) => this.transport.send(call) },
+    });
+    // node-vault takes missing values from VAULT_TOKEN, VAULT_NAMESPACE and VAULT_PREFIX: set all three here
+    return Object.assign(client, { token: this.token ?? '', namespace: this.namespace ?? '', pathPrefix: '' });
   }
 }
 

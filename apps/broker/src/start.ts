@@ -1,0 +1,4 @@
+import { enableCompileCache } from './compile-cache.js';
+
+enableCompileCache();
+await import('./main.js');
