@@ -30,7 +30,7 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
   const database = new Database({ url: backing.url, onConnectionLost: report });
   const clock = new DatabaseClock(database.pool);
   await namingDatabase('DATABASE_URL', () => clock.measure());
-  const sealer = new Sealer({ current: backing.sealingKey });
+  const sealer = new Sealer({ current: backing.sealingKey, previous: settings.previousSealingKeys });
   const keyRing = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'access'), sealer, clock);
   const federationKeys = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'federation'), sealer, clock);
   const federationTokens: IdentityTokens = new FederationTokens(federationKeys, clock, `${publicUrl}/federation`);

@@ -66,13 +66,14 @@ function databaseFault(cause: unknown): string {
   return `the database cannot be used (${redactText(cause instanceof Error ? cause.message : String(cause))})`;
 }
 
-/** Runs the first use of the sealing key. Throws `conflict` when the database was sealed with another key. */
+/** Runs the first use of the sealing keys. Throws `conflict` when none of them sealed the signing keys in the database. */
 export async function namingSealingKey<T>(open: () => Promise<T>): Promise<T> {
   try {
     return await open();
   } catch (cause) {
     if (!(cause instanceof Problem) || cause.code !== 'internal') throw cause;
-    const detail = 'MAYFLY_SEALING_KEY: another key sealed the signing keys in this database; set that key';
+    const detail =
+      'MAYFLY_SEALING_KEY: another key sealed the signing keys in this database; set that key, or add it to MAYFLY_SEALING_KEY_PREVIOUS';
     throw new Problem('conflict', detail, { cause });
   }
 }

@@ -2,7 +2,7 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { Problem } from '@mayfly/kernel';
 import { NotConnected } from './errors.js';
-import { codeOf, explain, problemOf } from './failures.js';
+import { codeOf, explain, MAYFLY_RETRIES, problemOf } from './failures.js';
 
 const failing = (code: unknown): Error =>
   Object.assign(new Error('canary'), { code, where: 'canary', detail: 'canary' });
@@ -43,6 +43,17 @@ describe('problemOf', () => {
     const problem = new Problem('provider_rejected', 'no such table');
     expect(problemOf(problem)).toBe(problem);
   });
+});
+
+describe('explain', () => {
+  it.each(['57P03', 'ECONNRESET'])(
+    'explain of %s tells who repeats the work: the caller, or Mayfly for a revocation',
+    (code) => {
+      const error = Object.assign(new Error('canary'), { code });
+      expect(explain(error)).toMatch(new RegExp(`; try again later \\(${code}\\)$`));
+      expect(explain(error, MAYFLY_RETRIES)).toMatch(new RegExp(`; wait, Mayfly tries again \\(${code}\\)$`));
+    },
+  );
 });
 
 describe('codeOf', () => {

@@ -19,7 +19,7 @@ import { addressOf, leaseUrl, makerIn } from './address.js';
 import { agentLogin } from './agent-login.js';
 import { StepFailure } from './errors.js';
 import { examineScope, roundsRemark } from './examine-scope.js';
-import { explain, problemOf } from './failures.js';
+import { explain, MAYFLY_RETRIES, problemOf } from './failures.js';
 import { renewStatement } from './lease-role.js';
 import { LeaseRoleMinter } from './lease-role-minter.js';
 import {
@@ -140,7 +140,7 @@ export class PostgresProvider
       return await attended.desk.end(order.handle, signal);
     } catch (error) {
       const unreached = error instanceof StepFailure && error.isUnreached;
-      return { kind: 'unknown', detail: explain(error), ...(unreached ? { unreached } : {}) };
+      return { kind: 'unknown', detail: explain(error, MAYFLY_RETRIES), ...(unreached ? { unreached } : {}) };
     }
   }
 

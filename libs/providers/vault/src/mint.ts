@@ -245,7 +245,7 @@ export class LeaseMint {
   private async keep(known: Partial<VaultHandle>): Promise<void> {
     this.handle = { ...this.handle, ...known };
     if (await this.record(this.handle)) return;
-    throw new VaultFailure('too-late', 'the task ended during the mint; ask for a new task');
+    throw new VaultFailure('too-late', '', { detail: 'the task ended during the mint; ask for a new task' });
   }
 
   /** Commits facts about a failed mint, if it can; without them revocation is slower and as certain. */

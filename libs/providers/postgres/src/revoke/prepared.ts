@@ -1,6 +1,6 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { Problem } from '@mayfly/kernel';
-import { codeOf, explain, UNDEFINED_OBJECT } from '../failures.js';
+import { codeOf, explain, MAYFLY_RETRIES, UNDEFINED_OBJECT } from '../failures.js';
 import { callForRole } from '../owner-functions.js';
 import { makersIn, type ServerFacts } from '../server-facts.js';
 import type { Session } from '../session.js';
@@ -39,7 +39,7 @@ export class PreparedEnding {
     } catch (error) {
       const gid = one.gid.replace(/[^\w.:-]/g, '?').slice(0, SHOWN_CHARACTERS);
       const what = `the prepared transaction \`${gid}\` in database \`${one.database}\``;
-      throw new Problem('provider_unavailable', `${what} cannot be rolled back: ${explain(error)}`);
+      throw new Problem('provider_unavailable', `${what} cannot be rolled back: ${explain(error, MAYFLY_RETRIES)}`);
     }
   }
 
