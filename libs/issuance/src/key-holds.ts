@@ -49,7 +49,7 @@ export interface KeyedTasks {
   /** the current view of a task, without secrets */
   view(taskId: TaskId): Promise<JsonObject>;
   /** ends a task whose answer cannot be delivered */
-  takeBack(taskId: TaskId): Promise<void>;
+  endUndelivered(taskId: TaskId): Promise<void>;
 }
 
 export interface KeyHoldsParts {
@@ -94,10 +94,10 @@ export class KeyHolds {
     try {
       if (await this.parts.store.settle(hold, taskId, sealed, replayUntil)) return;
     } catch (error) {
-      await this.parts.tasks.takeBack(taskId);
+      await this.parts.tasks.endUndelivered(taskId);
       throw error;
     }
-    await this.parts.tasks.takeBack(taskId);
+    await this.parts.tasks.endUndelivered(taskId);
     throw new Problem(
       'request_in_flight',
       'this request took too long, and another request with this `Idempotency-Key` is in progress; send it again',
