@@ -9,7 +9,15 @@ import type { IssuanceMetrics } from './issuance-metrics.js';
 import type { IssuanceStore } from './issuance.store.js';
 import { checkMinted, MintFailure, type Minter } from './minting.js';
 import { Opening, OpenRefused } from './opening.js';
-import { actorOf, issuedEntries, wakeUps, type LocalPlan, type Plan, type Planner, type RemotePlan } from './plan.js';
+import {
+  actorOfRequester,
+  issuedEntries,
+  wakeUps,
+  type LocalPlan,
+  type Plan,
+  type Planner,
+  type RemotePlan,
+} from './plan.js';
 import { judgeQuota } from './quota-control.js';
 import type { Requester, TaskRequest } from './request.js';
 import type { Step, StepObserver } from './step.js';
@@ -231,7 +239,7 @@ export class TaskIssuance {
     const { agent, issuer, subject, requestId } = requester;
     this.parts.metrics.denied(control);
     await this.parts.denials.record({
-      ...{ type: 'task.denied', actor: actorOf(requester), subject: { agent: agent.name } },
+      ...{ type: 'task.denied', actor: actorOfRequester(requester), subject: { agent: agent.name } },
       facts: {
         ...{ control, detail, template: request.template, purpose: request.purpose, identity: { issuer, subject } },
         controls: [...decision.trace],

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { AgentPrincipal, Principal, Role } from '@mayfly/identity';
-import { type JsonObject, newId, type TaskId } from '@mayfly/kernel';
+import { type JsonObject, newId, Problem, type TaskId } from '@mayfly/kernel';
 import { FakeTaskStores, IssuanceService } from '@mayfly/testing';
 import type { KeyHolds } from './key-holds.js';
 import { Tasks } from './tasks.js';
@@ -35,11 +35,11 @@ describe('Tasks', () => {
     identity: { ...owner().identity, subject: `one-${role}` },
     requestId: 'req-2',
   });
-  const refusalOf = (work: Promise<unknown>): Promise<{ code: string; detail: string }> =>
-    work.then(
-      () => Promise.reject(new Error('the call was not refused')),
-      ({ code, detail }: { code: string; detail: string }) => ({ code, detail }),
-    );
+  const refusalOf = async (work: Promise<unknown>): Promise<{ code: string; detail: string }> => {
+    const error: unknown = await work.catch((reason: unknown) => reason);
+    if (!(error instanceof Problem)) throw new Error('the call was not refused');
+    return { code: error.code, detail: error.detail };
+  };
   const rowsOf = () => JSON.stringify([stores.scene.tasks.get(taskId), stores.scene.leasesOf(taskId)]);
 
   const CALLS: readonly [string, (caller: AgentPrincipal, id: TaskId) => Promise<JsonObject>][] = [
@@ -90,7 +90,7 @@ describe('Tasks', () => {
     });
     expect(service.dummy.live()).toEqual([]);
     const entry = stores.scene.audit.find(({ type }) => type === 'task.ending');
-    expect(JSON.parse(entry?.body ?? '{}')).toMatchObject({ actor: { kind: 'person', name: 'one-operator' } });
+    expect(JSON.parse(entry?.body ?? '{}')).toMatchObject({ actor: { kind: 'person', subject: 'one-operator' } });
   });
 
   it('Tasks returns the new secret of a renewal', async () => {

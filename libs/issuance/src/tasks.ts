@@ -3,7 +3,7 @@ import type { AgentPrincipal, Principal } from '@mayfly/identity';
 import { type JsonObject, Problem, type TaskId } from '@mayfly/kernel';
 import { problemOf } from '@mayfly/policy';
 import type { TaskEndCause } from '@mayfly/tasks';
-import type { Answer, KeyHolds } from './key-holds.js';
+import type { KeyedAnswer, KeyHolds } from './key-holds.js';
 import type { KeyHold } from './request.js';
 import { requesterOf } from './requester.js';
 import type { TaskEnder, TaskIssuance } from './task-issuance.js';
@@ -87,7 +87,7 @@ export class Tasks {
     return task;
   }
 
-  private async grant(agent: AgentPrincipal, request: AskedTask, keyHold?: KeyHold): Promise<Answer> {
+  private async grant(agent: AgentPrincipal, request: AskedTask, keyHold?: KeyHold): Promise<KeyedAnswer> {
     const asking = { ...asked(request), ...(keyHold === undefined ? {} : { keyHold }) };
     const grant = await this.parts.issuance.issue(requesterOf(agent), asking);
     const { id, expiresAt } = grant.plan.task;

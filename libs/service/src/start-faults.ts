@@ -1,5 +1,5 @@
 import { opendir } from 'node:fs/promises';
-import { Problem } from '@mayfly/kernel';
+import { Problem, systemCodeOf } from '@mayfly/kernel';
 import { redactText } from './redaction.js';
 
 /** Causes of a failed PostgreSQL connection, by SQLSTATE (PostgreSQL appendix A) or system error code. */
@@ -125,14 +125,11 @@ export async function namingAddress<T>(listen: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Returns the code of an error; for an `AggregateError` without one, the code of its first error. */
+/** Returns the code of an error; for an `AggregateError` without one, the code of its first error; '' without one. */
 function codeOf(error: unknown): string {
-  if (error instanceof AggregateError && !hasCode(error)) return codeOf((error.errors as unknown[])[0]);
-  return hasCode(error) ? error.code : '';
-}
-
-function hasCode(error: unknown): error is { readonly code: string } {
-  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string';
+  const code = systemCodeOf(error);
+  if (code === undefined && error instanceof AggregateError) return codeOf((error.errors as unknown[])[0]);
+  return code ?? '';
 }
 
 function isTimeout(error: unknown): boolean {

@@ -1,5 +1,5 @@
 import { EgressRefused } from '@mayfly/egress';
-import { Problem } from '@mayfly/kernel';
+import { Problem, systemCodeOf } from '@mayfly/kernel';
 import { NotConnected, StepFailure } from './errors.js';
 
 /** SQLSTATEs that Mayfly's own statements raise. */
@@ -166,8 +166,8 @@ export function isTlsFailure(error: unknown): boolean {
  * Returns the SQLSTATE or system code of an error, or `unexpected`: a few letters and digits that cannot hold a secret.
  */
 export function codeOf(error: unknown): string {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' && /^\w{1,32}$/.test(code) ? code : 'unexpected';
+  const code = systemCodeOf(error);
+  return code !== undefined && /^\w{1,32}$/.test(code) ? code : 'unexpected';
 }
 
 /**
@@ -184,7 +184,7 @@ export function provesRollback(error: unknown): boolean {
  * Converts the error of a provider call to a `Problem`. `provider_rejected` means that nothing was made; for an outage,
  * `nothingMinted` says so. Drops the cause, because errors of the server may quote the statement.
  */
-export function problemOf(error: unknown): Problem {
+export function problemFrom(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof NotConnected) return unreachedProblem(error.cause);
   const code = codeOf(error);

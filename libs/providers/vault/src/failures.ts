@@ -168,7 +168,7 @@ const TEMPORARY: readonly VaultReason[] = [
  * Returns the problem that callers see. `provider_rejected` means that nothing usable was made. Drops the cause,
  * because answers of Vault quote paths, names and drivers.
  */
-export function problemOf(error: unknown, isUnknown = false): Problem {
+export function problemFrom(error: unknown, isUnknown = false): Problem {
   if (error instanceof Problem) return error;
   const failure = failureFrom(error);
   const { reason, detail, retryAfterSeconds } = failure;

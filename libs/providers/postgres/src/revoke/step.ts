@@ -21,6 +21,9 @@ export async function inStep<T>({ name, right }: Step, work: () => Promise<T>): 
     return await work();
   } catch (error) {
     const needs = codeOf(error) === INSUFFICIENT_PRIVILEGE ? `; it needs the right ${right}` : '';
-    throw new StepFailure(`could not ${name}: ${explain(error, MAYFLY_RETRIES)}${needs}`, error instanceof NotConnected);
+    throw new StepFailure(
+      `could not ${name}: ${explain(error, MAYFLY_RETRIES)}${needs}`,
+      error instanceof NotConnected,
+    );
   }
 }
