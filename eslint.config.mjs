@@ -117,7 +117,7 @@ export default tseslint.config(
   {
     files: ['libs/**/*.ts'],
     // The filter turns the exceptions of the framework into problems.
-    ignores: ['libs/http/src/problem.filter*.ts'],
+    ignores: ['libs/http/src/problem.filter.spec.ts'],
     rules: {
       '@typescript-eslint/no-restricted-imports': [
         'error',

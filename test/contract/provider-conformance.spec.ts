@@ -77,7 +77,6 @@ async function signedTokenSubject(): Promise<ProviderSubject<SignedTokenConfig, 
     scope: { audience, operations: ['cases.read'] },
     now: () => clock.now(),
     isAlive: (secret, at = clock.now()) => accepts(secretText(secret, 'token'), at),
-    isPresent: async () => false,
     secretTexts: (secret) => secretText(secret, 'token').split('.').slice(1),
     close: async () => undefined,
   };

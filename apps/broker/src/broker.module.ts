@@ -1,5 +1,6 @@
 import {
   AgentLifecycle,
+  Catalog,
   ConnectionLifecycle,
   DeclarationChecks,
   Declarations,
@@ -63,6 +64,7 @@ export class BrokerModule {
       providers: [
         { provide: SERVICES, useValue: services },
         { provide: ROUTE_CHOICE, useValue: choice },
+        { provide: Catalog, useValue: services.catalog },
         { provide: Tasks, useValue: services.tasks },
         { provide: AgentLifecycle, useValue: services.agentLifecycle },
         { provide: ConnectionLifecycle, useValue: services.connectionLifecycle },

@@ -38,6 +38,17 @@ describe('the environment', () => {
     },
   );
 
+  it('the environment gives the previous sealing keys of a list with commas', () => {
+    const [one, two] = ['0a'.repeat(32), '0b'.repeat(32)];
+    const read = (list: string) => readConfig({ MAYFLY_SEALING_KEY_PREVIOUS: list }).previousSealingKeys;
+    expect(read(`${one}, ${two},`)).toEqual([one, two]);
+    expect(read('')).toEqual([]);
+    expect(readConfig({}).previousSealingKeys).toEqual([]);
+    const act = () => read(`${one},canary`);
+    expect(act).toThrow(/MAYFLY_SEALING_KEY_PREVIOUS \(use 64 hexadecimal digits/);
+    expect(act).not.toThrow(/canary|0a0a/);
+  });
+
   it('the environment gives whole paths', () => {
     const config = readConfig({ MAYFLY_SECRETS_DIR: 'secrets', MAYFLY_BOOTSTRAP_ISSUER: 'people.yaml' });
     expect(config).toMatchObject({ secretsDir: resolve('secrets'), bootstrapIssuer: resolve('people.yaml') });

@@ -40,6 +40,21 @@ const publicUrl = z
   // RFC 8414 §3 appends paths to it without a second slash.
   .transform((url) => url.replace(/\/+$/, ''));
 
+const SEALING_KEY = /^[0-9a-f]{64}$/;
+
+/** Sealing keys, separated by commas. */
+const previousSealingKeys = z
+  .string()
+  .transform((text) =>
+    text
+      .split(',')
+      .map((key) => key.trim())
+      .filter((key) => key !== ''),
+  )
+  .refine((keys) => keys.every((key) => SEALING_KEY.test(key)), {
+    error: 'use 64 hexadecimal digits (32 bytes) for each key, and commas between keys',
+  });
+
 /** All environment variables that the broker reads (docs/configuration.md). No other file reads them. */
 const EnvironmentSchema = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
@@ -53,10 +68,8 @@ const EnvironmentSchema = z.object({
   MAYFLY_SECRETS_DIR: z.string().min(1).optional(),
   MAYFLY_BOOTSTRAP_ISSUER: z.string().min(1).optional(),
   MAYFLY_PUBLIC_URL: publicUrl.optional(),
-  MAYFLY_SEALING_KEY: z
-    .string()
-    .regex(/^[0-9a-f]{64}$/, 'use 64 hexadecimal digits (32 bytes)')
-    .optional(),
+  MAYFLY_SEALING_KEY: z.string().regex(SEALING_KEY, 'use 64 hexadecimal digits (32 bytes)').optional(),
+  MAYFLY_SEALING_KEY_PREVIOUS: previousSealingKeys.default([]),
   MAYFLY_EGRESS_ALLOW: egressAllow.default(''),
   MAYFLY_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   MAYFLY_API: flag('on'),
@@ -112,6 +125,7 @@ export function readConfig(variables = environment): BrokerConfig {
     bootstrapIssuer: data.MAYFLY_BOOTSTRAP_ISSUER && resolve(data.MAYFLY_BOOTSTRAP_ISSUER),
     publicUrl: data.MAYFLY_PUBLIC_URL,
     sealingKey: data.MAYFLY_SEALING_KEY,
+    previousSealingKeys: data.MAYFLY_SEALING_KEY_PREVIOUS,
     egressAllow: AllowList.read(production ? data.MAYFLY_EGRESS_ALLOW : `${data.MAYFLY_EGRESS_ALLOW},${OWN_MACHINE}`),
     logLevel: data.MAYFLY_LOG_LEVEL,
     api: data.MAYFLY_API,

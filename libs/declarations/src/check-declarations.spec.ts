@@ -1,28 +1,10 @@
 import { describe, expect, it } from '@jest/globals';
-import type { AnyProvider, ProviderTraits } from '@mayfly/credentials';
 import { PublicEgress } from '@mayfly/egress';
-import { z } from 'zod';
 import { checkDeclarations, type DeclarationContext } from './check-declarations.js';
-import { lintFactsOf } from './lint-facts.js';
+import { providers } from './providers.fixture.js';
 import { parseDeclarations } from './parse-declarations.js';
 import { refusalOf, SUPPORT_YAML } from './support.fixture.js';
 
-/** A provider that only says what it takes: nothing is minted here. */
-function provider(kind: string, schemas: object, traits: Partial<ProviderTraits> = {}): AnyProvider {
-  const bounds = { revocation: 'immediate', minTtlSeconds: 1, maxTtlSeconds: 43_200, remote: true, ...traits };
-  const secretMembers = ['/url'];
-  const findSecretsIn = ({ url }: { readonly url?: string }) => (url?.includes('pin=') === true ? ['/url'] : []);
-  const given = { kind, secretMembers, findSecretsIn, schemas: { handle: z.never(), ...schemas }, traits: bounds };
-  return given as unknown as AnyProvider;
-}
-
-const providers = [
-  provider('database', {
-    config: z.strictObject({ url: z.string(), spare: z.string().optional() }),
-    scope: z.strictObject({ schema: z.enum(['emea', 'apac']), verbs: z.array(z.enum(['select'])) }),
-  }),
-  provider('token', { config: z.strictObject({}), scope: z.strictObject({ audience: z.string() }) }),
-];
 const context: DeclarationContext = {
   providers,
   egress: new PublicEgress(),
@@ -304,15 +286,5 @@ describe('checkDeclarations', () => {
 
   it('checkDeclarations lets two agents be known by two subjects of one issuer', () => {
     expect(check(agent('any-agent', '{ issuer: ci, subject: other, runtime: laptop }')).ordered).toHaveLength(6);
-  });
-});
-
-describe('lintFactsOf', () => {
-  it('lintFactsOf knows that a provider content with an empty configuration needs no connection', () => {
-    const needs = lintFactsOf(providers, []).providers.map(({ kind, needsConnection }) => [kind, needsConnection]);
-    expect(needs).toEqual([
-      ['database', true],
-      ['token', false],
-    ]);
   });
 });

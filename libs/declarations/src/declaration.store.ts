@@ -28,8 +28,8 @@ export interface LiveLeases {
   readonly naming: readonly { readonly provider: string; readonly scope: Json }[];
 }
 
-/** Declared state that nobody else changes while it is locked. Each write stores its audit entry with it. */
-export interface LockedState {
+/** Reads of declared state that nobody else changes while it is locked. */
+interface LockedReads {
   record(kind: RecordKind, name: string): Promise<DeclaredRecord | undefined>;
   declared(): Promise<DeclaredState>;
   liveLeases(connection: string): Promise<LiveLeases>;
@@ -37,7 +37,10 @@ export interface LockedState {
   version(name: string, version: number): Promise<PublishedVersion | undefined>;
   /** Returns the number of the template's next version. */
   nextVersion(name: string): Promise<number>;
+}
 
+/** Writes of locked declared state. Each stores its audit entry with it. */
+interface LockedWrites {
   /** Writes the documents in this order. Locks agents and templates first, in the order in which requests do. */
   write(writes: readonly (RecordWrite | VersionWrite)[], entries: readonly AuditEntry[]): Promise<void>;
   remove(kind: Exclude<RecordKind, 'Agent'>, name: string, entry: AuditEntry): Promise<void>;
@@ -47,6 +50,9 @@ export interface LockedState {
   publishDraft(version: NewVersion, entry: AuditEntry): Promise<void>;
   retireTemplate(name: string, entry: AuditEntry): Promise<void>;
 }
+
+/** Declared state that nobody else changes while it is locked. */
+export interface LockedState extends LockedReads, LockedWrites {}
 
 /** Reads of records outside the lock. They throw `unavailable`. */
 export interface RecordReader {

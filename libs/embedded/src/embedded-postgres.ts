@@ -1,12 +1,12 @@
 import { join } from 'node:path';
-import { Problem } from '@mayfly/kernel';
+import { Problem, systemCodeOf } from '@mayfly/kernel';
 import { accountFor, assertReachable } from './postgres/account.js';
 import { locateBinaries } from './postgres/binaries.js';
 import { claimDirectory } from './postgres/claim.js';
 import { type Cluster, type EmbeddedRole, initialiseOnce, openCluster, passwordOf } from './postgres/cluster.js';
 import { provisionService } from './postgres/roles.js';
 import { type RunningServer, runServer, stopServer } from './postgres/server.js';
-import { codeOf, type SecretFile } from './secret-file.js';
+import type { SecretFile } from './secret-file.js';
 
 export interface EmbeddedPostgresOptions {
   /** the data directory; the server's files are in its folder `postgres/`; created when missing */
@@ -42,7 +42,7 @@ export async function startEmbeddedPostgres(options: EmbeddedPostgresOptions): P
   try {
     return await start(options);
   } catch (cause) {
-    if (codeOf(cause) !== 'EACCES') throw cause;
+    if (systemCodeOf(cause) !== 'EACCES') throw cause;
     throw new Problem(
       'unavailable',
       'the data of the embedded PostgreSQL belong to another user: start Mayfly as that user, or set MAYFLY_DATA_DIR',

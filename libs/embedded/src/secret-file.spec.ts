@@ -2,7 +2,7 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from 'node:f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
-import { codeOf, linkUnlessPresent, readIfPresent, readOrCreateSecretFile } from './secret-file.js';
+import { linkUnlessPresent, readIfPresent, readOrCreateSecretFile } from './secret-file.js';
 
 it('readOrCreateSecretFile finds no file below a path that is not a directory', () => {
   expect(readIfPresent('/etc/passwd/below')).toBeUndefined();
@@ -56,16 +56,5 @@ describe('readOrCreateSecretFile', () => {
     expect(linkUnlessPresent(path, join(directory, 'other'))).toBe(true);
     expect(linkUnlessPresent(path, join(directory, 'other'))).toBe(false);
     expect(() => linkUnlessPresent(path, join(directory, 'missing', 'other'))).toThrow('ENOENT');
-  });
-});
-
-describe('codeOf', () => {
-  it.each([
-    ['a system error', Object.assign(new Error('x'), { code: 'EACCES' }), 'EACCES'],
-    ['an error without a code', new Error('x'), undefined],
-    ['a code that is no text', { code: 5 }, undefined],
-    ['nothing', null, undefined],
-  ])('codeOf reads %s', (_, error, code) => {
-    expect(codeOf(error)).toBe(code);
   });
 });

@@ -1,4 +1,5 @@
 import { EgressRefused } from '@mayfly/egress';
+import { systemCodeOf } from '@mayfly/kernel';
 
 const UNTRUSTED =
   'its certificate is from an authority that is not trusted; give it in `caFile`, or in the bundle of `https_spiffe`';
@@ -28,13 +29,13 @@ export class FetchFailed extends Error {
     if (error instanceof FetchFailed || error instanceof EgressRefused) return error;
     if (error instanceof SyntaxError) return new FetchFailed('answered with text that is not JSON');
     if (error instanceof DOMException) return new FetchFailed('did not answer in time (timeout)');
-    const code = codeOf(error);
+    const code = printableCodeOf(error);
     return new FetchFailed(`${WORDS[code] ?? 'it cannot be reached'} (${code})`, { cause: error });
   }
 }
 
 /** For several addresses `net` reports an `AggregateError`; its code is that of its first error. */
-function codeOf(error: unknown): string {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' && /^\w{1,64}$/.test(code) ? code : 'unexpected';
+function printableCodeOf(error: unknown): string {
+  const code = systemCodeOf(error);
+  return code !== undefined && /^\w{1,64}$/.test(code) ? code : 'unexpected';
 }

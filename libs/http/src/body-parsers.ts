@@ -1,7 +1,7 @@
 import { Problem, type Json } from '@mayfly/kernel';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import { isOAuthAddress } from './problem-table.js';
-import { parseStrictJson } from './strict-json.js';
+import { parseJsonBody } from './json-body.js';
 
 const JSON_TYPE = 'application/json';
 const FORM_TYPE = 'application/x-www-form-urlencoded';
@@ -21,7 +21,7 @@ export function useStrictBodies(
     const given = request.headers['content-type'];
     if (body === '') return undefined;
     if (mediaTypeOf(given) !== wanted) throw unsupported(given, wanted);
-    return wanted === JSON_TYPE ? parseStrictJson(body) : parseStrictForm(body);
+    return wanted === JSON_TYPE ? parseJsonBody(body) : parseStrictForm(body);
   };
   fastify.addHook('preValidation', async (request) => {
     if (request.method === 'POST' && isOAuthAddress(request.url)) request.body ??= {};

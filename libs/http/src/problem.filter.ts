@@ -1,6 +1,6 @@
 import { refusedIdentity } from '@mayfly/identity';
 import { Problem, type ProblemCode } from '@mayfly/kernel';
-import { Catch, HttpException, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
+import { Catch, type ArgumentsHost, type ExceptionFilter } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { renderErrorAt } from './problem-table.js';
 
@@ -40,14 +40,19 @@ function tooLarge(bodyLimit: number | undefined): string {
 }
 
 /**
- * Nest's exceptions have `getStatus`; Fastify's errors have a code `FST_…`. Other errors with a `statusCode` come from
+ * Nest's exceptions have `getStatus` and `getResponse`; Fastify's errors have a code `FST_…`. Other errors with a `statusCode` come from
  * neither.
  */
 function statusOf(error: unknown): number | undefined {
-  if (error instanceof HttpException) return error.getStatus();
-  if (!(error instanceof Error) || !('code' in error) || !('statusCode' in error)) return undefined;
+  if (!(error instanceof Error)) return undefined;
+  if (isOfNest(error)) return error.getStatus();
+  if (!('code' in error) || !('statusCode' in error)) return undefined;
   const ofFastify = typeof error.code === 'string' && error.code.startsWith('FST_');
   return ofFastify && typeof error.statusCode === 'number' ? error.statusCode : undefined;
+}
+
+function isOfNest(error: object): error is { getStatus(): number } {
+  return ['getStatus', 'getResponse'].every((name) => typeof Reflect.get(error, name) === 'function');
 }
 
 /**

@@ -1,42 +1,25 @@
 import { createHmac } from 'node:crypto';
-import { beforeAll, describe, expect, it } from '@jest/globals';
+import { describe, expect, it } from '@jest/globals';
 import type { JsonObject, Problem } from '@mayfly/kernel';
-import { FakeIssuer } from '@mayfly/testing';
+import type { FakeIssuer } from '@mayfly/testing';
 import fc from 'fast-check';
 import { identityRefusalReason } from './identity-refusal.js';
 import { isProvenReason, UNPROVEN_REASONS, type IdentityRefusalReason } from './refusal-reasons.js';
-import { IdentityVerifier } from './identity-verifier.js';
-import { IssuerKeySource } from './keys/issuer.key-source.js';
-
-const clock = { now: () => new Date('2026-11-01T12:00:00Z') };
-const now = clock.now().getTime() / 1000;
-
-const ci = new FakeIssuer({ clock });
-const rsa = new FakeIssuer({ clock, issuer: 'https://rsa.example', algorithm: 'RS256' });
-const mesh = new FakeIssuer({ clock, issuer: 'spiffe://prod.example' });
-const cluster = new FakeIssuer({ clock, issuer: 'https://cluster.example' });
-const hub = new FakeIssuer({ clock, issuer: 'https://token.actions.githubusercontent.com', algorithm: 'RS256' });
-const stranger = new FakeIssuer({ clock, issuer: 'https://stranger.example' });
-/** claims to be `ci`, has other keys */
-const impostor = new FakeIssuer({ clock });
-
-const fetched: string[] = [];
-const fetchJson = async (url: string): Promise<never> => {
-  fetched.push(url);
-  throw new Error('nothing is fetched for pinned keys');
-};
-const keySource = new IssuerKeySource({ fetchJson, readFile: fetchJson }, clock);
-const verifier = new IdentityVerifier(keySource, clock);
-
-beforeAll(() => {
-  verifier.replaceIssuers([
-    ci.trusted('ci', { algorithms: ['ES256', 'RS256'] }),
-    rsa.trusted('rsa'),
-    mesh.trusted('mesh', { profile: 'spiffe-jwt' }),
-    cluster.trusted('cluster', { profile: 'kubernetes' }),
-    hub.trusted('hub', { profile: 'github-actions' }),
-  ]);
-});
+import {
+  now,
+  ci,
+  rsa,
+  mesh,
+  cluster,
+  hub,
+  stranger,
+  impostor,
+  fetched,
+  verifier,
+  spiffe,
+  serviceAccount,
+  job,
+} from './identity-verifier.fixture.js';
 
 const text = (value: JsonObject): string => Buffer.from(JSON.stringify(value)).toString('base64url');
 const header = (more: JsonObject = {}): string => JSON.stringify({ alg: ci.algorithm, kid: ci.kid, ...more });
@@ -57,17 +40,6 @@ function signedWithPublicKey(issuer: FakeIssuer, format: 'pem' | 'jwk'): string 
 }
 
 const [head = '', body = '', signature = ''] = ci.sign().split('.');
-const spiffe = (sub: string, more: JsonObject = {}): string => mesh.sign({ iss: undefined, sub, ...more });
-const serviceAccount = { namespace: 'crm', serviceaccount: { name: 'agent', uid: 'u-1' } };
-const job = {
-  repository_id: '1',
-  repository_owner_id: '2',
-  event_name: 'push',
-  run_id: '3',
-  run_attempt: '1',
-  jti: 'j-1',
-};
-
 const attacks: Record<string, [IdentityRefusalReason, string]> = {
   'alg none, no signature': ['algorithm', `${text({ alg: 'none' })}.${body}.`],
   'alg None, old signature': ['algorithm', `${text({ alg: 'None', kid: ci.kid })}.${body}.${signature}`],
@@ -257,62 +229,3 @@ function shown(refusal: unknown): unknown {
   const { code, detail, extensions, retryAfterSeconds } = refusal as Problem;
   return { code, detail, extensions, retryAfterSeconds };
 }
-
-describe('good tokens', () => {
-  it.each([
-    ['oidc', ci.sign(), { issuer: 'ci', subject: 'support-agent', singleUse: false, claims: {} }],
-    ['oidc with no typ', ci.sign({}, { typ: undefined }), { issuer: 'ci' }],
-    ['oidc with a thumbprint', ci.sign({}, { x5t: 'x' }), { issuer: 'ci' }],
-    ['oidc for several audiences', ci.sign({ aud: ['other', 'mayfly'] }), { issuer: 'ci' }],
-    ['oidc expired within the tolerance', ci.sign({ exp: now - 9 }), { issuer: 'ci' }],
-    ['oidc issued ahead within the tolerance', ci.sign({ iat: now + 10, nbf: now + 10 }), { issuer: 'ci' }],
-    ['oidc of an hour', ci.sign({ exp: now + 3600 }), { issuer: 'ci' }],
-    ['rsa', rsa.sign(), { issuer: 'rsa' }],
-    ['spiffe-jwt', spiffe('spiffe://prod.example/Agent'), { issuer: 'mesh', subject: 'spiffe://prod.example/Agent' }],
-    [
-      'spiffe-jwt in capitals',
-      spiffe('SPIFFE://PROD.example/Agent', { iat: undefined, aud: ['mayfly'] }),
-      { issuer: 'mesh', subject: 'spiffe://prod.example/Agent' },
-    ],
-    [
-      'spiffe-jwt with an issuer of its own',
-      mesh.sign({ iss: 'https://spire.example', sub: 'spiffe://prod.example/a' }, { typ: 'JOSE' }),
-      { issuer: 'mesh' },
-    ],
-    [
-      'kubernetes',
-      cluster.sign({
-        sub: 'system:serviceaccount:crm:agent',
-        'kubernetes.io': { ...serviceAccount, pod: { name: 'agent-0', uid: 'p-1' }, warnafter: now },
-      }),
-      {
-        issuer: 'cluster',
-        claims: {
-          namespace: 'crm',
-          serviceaccount_name: 'agent',
-          serviceaccount_uid: 'u-1',
-          pod_name: 'agent-0',
-          pod_uid: 'p-1',
-        },
-      },
-    ],
-    [
-      'github-actions',
-      hub.sign({ ...job, sub: 'repo:org/app:ref:refs/heads/main', actor: 'somebody' }, { x5t: 'x' }),
-      {
-        issuer: 'hub',
-        singleUse: true,
-        jti: 'j-1',
-        claims: {
-          repository_id: '1',
-          repository_owner_id: '2',
-          event_name: 'push',
-          run_id: '3',
-          run_attempt: '1',
-        },
-      },
-    ],
-  ])('the identity verifier accepts %s', async (_, token, expected) => {
-    await expect(verifier.verify(token)).resolves.toMatchObject({ kind: 'workload', roles: [], ...expected });
-  });
-});

@@ -5,7 +5,7 @@ import { isSingleUse, type IssuerProfile, type Role, type TrustedIssuer } from '
 import { claimAt } from './profiles/claim-path.js';
 import type { KeptClaims } from './profiles/profile.js';
 import { profileRules } from './profiles/profile-rules.js';
-import type { TokenClaims } from './token/compact-token.js';
+import type { IdentityClaims } from './token/compact-token.js';
 
 /** The proven caller. Holds no token and nothing that could be replayed. It is frozen, so it may be shared. */
 export interface VerifiedIdentity {
@@ -46,7 +46,7 @@ export interface ProvenToken {
   readonly group: IssuerGroup;
   /** the documents that accept the token: at least one */
   readonly accepting: readonly TrustedIssuer[];
-  readonly claims: TokenClaims;
+  readonly claims: IdentityClaims;
   readonly boundClaims: BoundClaims;
   readonly times: Pick<VerifiedIdentity, 'issuedAt' | 'expiresAt'>;
 }
@@ -97,11 +97,11 @@ function mayHoldAgents(documents: readonly TrustedIssuer[], boundClaims: BoundCl
   return documents.some(({ name, spec }) => spec.roles === undefined || boundClaims.has(name));
 }
 
-function rolesOf(documents: readonly TrustedIssuer[], claims: TokenClaims): Role[] {
+function rolesOf(documents: readonly TrustedIssuer[], claims: IdentityClaims): Role[] {
   return [...new Set(documents.flatMap(({ spec }) => fittingRoles(spec.roles ?? {}, claims)))];
 }
 
-function fittingRoles(roles: NonNullable<TrustedIssuer['spec']['roles']>, claims: TokenClaims): Role[] {
+function fittingRoles(roles: NonNullable<TrustedIssuer['spec']['roles']>, claims: IdentityClaims): Role[] {
   return (Object.keys(roles) as Role[]).filter((role) => {
     const rule = roles[role];
     if (rule === undefined) return false;

@@ -9,7 +9,7 @@ export type {
   TaskIntent,
   WakeUp,
 } from './issuance.store.js';
-export { KeyHolds, type Answer, type KeyHoldStore, type UsedKey } from './key-holds.js';
+export { KeyHolds, type KeyedAnswer, type KeyHoldStore, type UsedKey } from './key-holds.js';
 export { Minter } from './minting.js';
 export { Planner } from './plan.js';
 export type { KeyHold, KeyOwner, Requester, TaskRequest } from './request.js';

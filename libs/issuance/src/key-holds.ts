@@ -10,7 +10,7 @@ const REPLAY_SECONDS = 300;
 const IDEMPOTENCY_KEY = /^[\x21-\x7e]{1,255}$/;
 
 /** The first answer of `POST /tasks`, with the task that it belongs to. */
-export interface Answer {
+export interface KeyedAnswer {
   readonly taskId: TaskId;
   readonly expiresAt: Date;
   readonly body: JsonObject;
@@ -49,7 +49,7 @@ export interface KeyedTasks {
   /** the current view of a task, without secrets */
   view(taskId: TaskId): Promise<JsonObject>;
   /** ends a task whose answer cannot be delivered */
-  takeBack(taskId: TaskId): Promise<void>;
+  endUndelivered(taskId: TaskId): Promise<void>;
 }
 
 export interface KeyHoldsParts {
@@ -73,7 +73,7 @@ export class KeyHolds {
     owner: KeyOwner,
     key: string,
     request: JsonObject,
-    first: (hold: KeyHold) => Promise<Answer>,
+    first: (hold: KeyHold) => Promise<KeyedAnswer>,
   ): Promise<JsonObject> {
     if (!IDEMPOTENCY_KEY.test(key)) {
       throw new Problem('invalid_request', 'use 1 to 255 printable ASCII characters as `Idempotency-Key`');
@@ -88,16 +88,16 @@ export class KeyHolds {
   }
 
   /** Ends the task when its answer cannot be saved: a retry with this key could not get the secrets. */
-  private async settle(hold: KeyHold, { taskId, expiresAt, body }: Answer): Promise<void> {
+  private async settle(hold: KeyHold, { taskId, expiresAt, body }: KeyedAnswer): Promise<void> {
     const replayUntil = earliest(addSeconds(this.parts.clock.now(), REPLAY_SECONDS), expiresAt);
     const sealed = this.parts.sealing.seal(JSON.stringify(body), contextOf(hold, hold.key));
     try {
       if (await this.parts.store.settle(hold, taskId, sealed, replayUntil)) return;
     } catch (error) {
-      await this.parts.tasks.takeBack(taskId);
+      await this.parts.tasks.endUndelivered(taskId);
       throw error;
     }
-    await this.parts.tasks.takeBack(taskId);
+    await this.parts.tasks.endUndelivered(taskId);
     throw new Problem(
       'request_in_flight',
       'this request took too long, and another request with this `Idempotency-Key` is in progress; send it again',

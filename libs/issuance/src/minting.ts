@@ -94,23 +94,11 @@ export class Minter {
     return problem.nothingMinted || (lease.traits.recordsFirst === true && !this.recorded.has(lease));
   }
 
-  private call(lease: PlannedLease): Promise<Minted<unknown>> {
-    const { target, traits, order, handle, connection } = lease;
-    const { provider } = target;
-    // INVARIANT: I1, a handle that revocation depends on is saved before the mint continues.
-    const record = (known: unknown): Promise<boolean> => {
-      this.recorded.add(lease);
-      return this.record(lease, known as Json);
-    };
-    if (!traits.remote) return provider.mint(order, handle, NEVER_ABORTED, record);
-    return this.gates.run(connection, MINT_DEADLINE_SECONDS, (signal) => provider.mint(order, handle, signal, record));
-  }
-
   private async mintOne(lease: PlannedLease): Promise<Minted<unknown>> {
     const { provider } = lease.target;
     const started = performance.now();
     try {
-      const minted = await this.call(lease);
+      const minted = await this.callProvider(lease);
       this.metrics.issuanceEnded(provider.kind, 'issued');
       return minted;
     } catch (error) {
@@ -120,6 +108,19 @@ export class Minter {
     } finally {
       this.metrics.providerAnswered(provider.kind, 'mint', (performance.now() - started) / 1000);
     }
+  }
+
+  /** The one call of `provider.mint`. A remote call waits for a place at its connection and has a deadline. */
+  private callProvider(lease: PlannedLease): Promise<Minted<unknown>> {
+    const { target, traits, order, handle, connection } = lease;
+    const { provider } = target;
+    // INVARIANT: I1, a handle that revocation depends on is saved before the mint continues.
+    const record = (known: unknown): Promise<boolean> => {
+      this.recorded.add(lease);
+      return this.record(lease, known as Json);
+    };
+    if (!traits.remote) return provider.mint(order, handle, NEVER_ABORTED, record);
+    return this.gates.run(connection, MINT_DEADLINE_SECONDS, (signal) => provider.mint(order, handle, signal, record));
   }
 }
 

@@ -148,7 +148,8 @@ export function orderOf(
   };
 }
 
-export function actorOf(requester: Requester): Actor {
+/** Returns the actor of the audit entries of a request. */
+export function actorOfRequester(requester: Requester): Actor {
   return { kind: 'agent', name: requester.agent.name, runtime: requester.runtime };
 }
 
@@ -216,7 +217,7 @@ function grantedEntry(
   return auditEntry(
     'task.granted',
     task.createdAt,
-    actorOf(requester),
+    actorOfRequester(requester),
     { taskId: task.id, agent: task.agent.name },
     {
       identity: { issuer: requester.issuer, subject: requester.subject },
@@ -248,7 +249,7 @@ export function issuedEntries(plan: Plan, minted: readonly Minted<unknown>[]): r
     auditEntry(
       'lease.issued',
       plan.task.createdAt,
-      actorOf(plan.requester),
+      actorOfRequester(plan.requester),
       { taskId: plan.task.id, leaseId: id, agent: plan.task.agent.name },
       {
         name,

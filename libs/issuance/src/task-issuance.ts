@@ -9,7 +9,15 @@ import type { IssuanceMetrics } from './issuance-metrics.js';
 import type { IssuanceStore } from './issuance.store.js';
 import { checkMinted, MintFailure, type Minter } from './minting.js';
 import { Opening, OpenRefused } from './opening.js';
-import { actorOf, issuedEntries, wakeUps, type LocalPlan, type Plan, type Planner, type RemotePlan } from './plan.js';
+import {
+  actorOfRequester,
+  issuedEntries,
+  wakeUps,
+  type LocalPlan,
+  type Plan,
+  type Planner,
+  type RemotePlan,
+} from './plan.js';
 import { judgeQuota } from './quota-control.js';
 import type { Requester, TaskRequest } from './request.js';
 import type { Step, StepObserver } from './step.js';
@@ -27,7 +35,7 @@ export interface Preview {
 }
 
 /** Port: ends a task and revokes its credentials. `revocation` implements it. */
-export interface TakeBack {
+export interface TaskEnder {
   end(request: EndRequest): Promise<void>;
 }
 
@@ -39,7 +47,7 @@ export interface IssuanceParts {
   readonly identities: IdentityUse;
   readonly denials: Pick<DenialLog, 'record'>;
   readonly sealing: Sealing;
-  readonly takeBack: TakeBack;
+  readonly ending: TaskEnder;
   readonly metrics: IssuanceMetrics;
   readonly observer: StepObserver;
   readonly clock: Clock;
@@ -138,7 +146,7 @@ export class TaskIssuance {
       this.parts.observer.reached('open');
       return this.answer(plan, minted); //                                                         12
     } catch (error) {
-      if (error instanceof Problem && error.code === 'unavailable') await this.takeBack(plan);
+      if (error instanceof Problem && error.code === 'unavailable') await this.endIfOpened(plan);
       if (!(error instanceof MintFailure)) throw error;
       await this.parts.identities.giveBack(plan.requester);
       throw error.problem;
@@ -197,15 +205,15 @@ export class TaskIssuance {
   }
 
   /** The commit may have succeeded: ends the task to release its quota (best effort). */
-  private async takeBack({ task }: Plan): Promise<void> {
-    const ending = { taskId: task.id, cause: 'issuance_failed', actor: MAYFLY } as const;
-    await this.parts.takeBack.end(ending).catch(() => undefined);
+  private async endIfOpened({ task }: Plan): Promise<void> {
+    const request = { taskId: task.id, cause: 'issuance_failed', actor: MAYFLY } as const;
+    await this.parts.ending.end(request).catch(() => undefined);
   }
 
   /** INVARIANT: I1, every credential that was or may have been minted has its row: revoked now or by the worker. */
   private async giveUp(plan: Plan, failure: MintFailure): Promise<never> {
     const { code, detail, retryAfterSeconds, extensions } = failure.problem;
-    await this.parts.takeBack.end({
+    await this.parts.ending.end({
       taskId: plan.task.id,
       cause: 'issuance_failed',
       reason: detail,
@@ -231,7 +239,7 @@ export class TaskIssuance {
     const { agent, issuer, subject, requestId } = requester;
     this.parts.metrics.denied(control);
     await this.parts.denials.record({
-      ...{ type: 'task.denied', actor: actorOf(requester), subject: { agent: agent.name } },
+      ...{ type: 'task.denied', actor: actorOfRequester(requester), subject: { agent: agent.name } },
       facts: {
         ...{ control, detail, template: request.template, purpose: request.purpose, identity: { issuer, subject } },
         controls: [...decision.trace],

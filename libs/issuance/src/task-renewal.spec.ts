@@ -283,45 +283,4 @@ describe('TaskRenewal', () => {
       expect(await leaseNow()).toMatchObject({ providerExpiresAt: addSeconds(start, 600) });
     });
   });
-
-  describe('heartbeat', () => {
-    const beat = (requester: Partial<Requester> = {}) =>
-      service.renewal.heartbeat(service.requester(requester), grant.plan.task.id);
-
-    beforeEach(async () => {
-      await service.publish(templateOf({ heartbeat: { timeoutSeconds: 30 } }));
-      grant = await service.issue();
-    });
-
-    it('a heartbeat keeps the task, as long as it comes in time', async () => {
-      for (let round = 0; round < 3; round += 1) {
-        await stores.scene.advance(29);
-        await beat();
-      }
-      expect(await service.closing.sweep(10)).toBe(0);
-      await stores.scene.advance(30);
-      expect(await service.closing.sweep(10)).toBe(1);
-      await service.closing.settled();
-      expect(await taskNow()).toMatchObject({ state: 'revoked', endCause: 'heartbeat_lost' });
-    });
-
-    it('a heartbeat does not keep it beyond its deadline', async () => {
-      await stores.scene.advance(29);
-      for (let round = 0; round < 28; round += 1) {
-        await beat();
-        await stores.scene.advance(20);
-      }
-      await beat();
-      expect(await leaseNow()).toMatchObject({ dueAt: grant.plan.task.expiresAt });
-    });
-
-    it('a heartbeat does not show that the task of another agent exists', async () => {
-      await expect(beat(anotherAgent())).rejects.toMatchObject({ code: 'not_found' });
-    });
-
-    it('a heartbeat is refused for a task that is ending', async () => {
-      await service.ending.end({ taskId: grant.plan.task.id, cause: 'completed', actor: MAYFLY });
-      await expect(beat()).rejects.toMatchObject({ code: 'conflict' });
-    });
-  });
 });

@@ -23,7 +23,7 @@ import { dueAt, type Task, type TaskEndCause } from '@mayfly/tasks';
 import { deny, type Judgement } from '@mayfly/policy';
 import type { Assessment, PermittedRequest } from './assessment.js';
 import { judged } from './judged.js';
-import { actorOf, MINT_DEADLINE_SECONDS, orderOf } from './plan.js';
+import { actorOfRequester, MINT_DEADLINE_SECONDS, orderOf } from './plan.js';
 import type { LifetimeLimit } from './narrowing.js';
 import type { IssuanceMetrics } from './issuance-metrics.js';
 import type { LivingLease, TaskStore } from './task.store.js';
@@ -141,7 +141,7 @@ export class TaskRenewal {
     const entry = auditEntry(
       'task.renewed',
       at,
-      actorOf(requester),
+      actorOfRequester(requester),
       { taskId: task.id, agent: task.agent.name },
       facts,
     );

@@ -3,10 +3,10 @@ import type { AgentPrincipal, Principal } from '@mayfly/identity';
 import { type JsonObject, Problem, type TaskId } from '@mayfly/kernel';
 import { problemOf } from '@mayfly/policy';
 import type { TaskEndCause } from '@mayfly/tasks';
-import type { Answer, KeyHolds } from './key-holds.js';
+import type { KeyedAnswer, KeyHolds } from './key-holds.js';
 import type { KeyHold } from './request.js';
 import { requesterOf } from './requester.js';
-import type { TakeBack, TaskIssuance } from './task-issuance.js';
+import type { TaskEnder, TaskIssuance } from './task-issuance.js';
 import type { TaskRenewal } from './task-renewal.js';
 import type { TaskStore } from './task.store.js';
 import { grantView, previewView, taskView } from './task.view.js';
@@ -14,7 +14,7 @@ import { grantView, previewView, taskView } from './task.view.js';
 export interface TasksParts {
   readonly issuance: TaskIssuance;
   readonly renewal: TaskRenewal;
-  readonly ending: TakeBack;
+  readonly ending: TaskEnder;
   readonly tasks: TaskStore;
   readonly keyHolds: KeyHolds;
 }
@@ -36,8 +36,8 @@ export class Tasks {
     if (idempotencyKey === undefined) return (await this.grant(agent, request)).body;
     const { issuer, subject } = agent.identity;
     const owner = { agentId: agent.agent.id, runtime: agent.runtime, issuer, subject };
-    return this.parts.keyHolds.once(owner, idempotencyKey, { ...request }, (claim) =>
-      this.grant(agent, request, claim),
+    return this.parts.keyHolds.once(owner, idempotencyKey, { ...request }, (keyHold) =>
+      this.grant(agent, request, keyHold),
     );
   }
 
@@ -55,15 +55,15 @@ export class Tasks {
 
   /** Reads a task without secrets. Throws `not_found`, also for an agent that reads another agent's task. */
   async view(caller: Principal, taskId: TaskId): Promise<JsonObject> {
-    const task = await this.parts.tasks.find(taskId);
-    const hidden = caller.kind === 'agent' && task?.agent.id !== caller.agent.id;
-    if (task === undefined || hidden) throw new Problem('not_found', `there is no task \`${taskId}\``);
-    return taskView(task);
+    return taskView(await this.requireOwn(caller, taskId));
   }
 
-  /** Ends a task, closes the leases that can be closed at once, and returns the state of all leases. */
+  /**
+   * Ends a task, closes the leases that can be closed at once, and returns the state of all leases. Throws `not_found`
+   * as `view` does.
+   */
   async end(caller: Principal, taskId: TaskId, cause: TaskEndCause, reason?: string): Promise<JsonObject> {
-    await this.view(caller, taskId);
+    await this.requireOwn(caller, taskId);
     await this.parts.ending.end({ taskId, cause, actor: actorOf(caller), ...(reason === undefined ? {} : { reason }) });
     return this.view(caller, taskId);
   }
@@ -76,12 +76,18 @@ export class Tasks {
   /** Renews a task. Returns the limit of its lifetime, and the new secret of each credential that was issued again. */
   async renew(agent: AgentPrincipal, taskId: TaskId, ttlSeconds: number | undefined): Promise<JsonObject> {
     const renewed = await this.parts.renewal.renew(requesterOf(agent), taskId, ttlSeconds);
-    const task = await this.parts.tasks.find(taskId);
-    if (task === undefined) throw new Problem('not_found', `there is no task \`${taskId}\``);
-    return taskView(task, renewed);
+    return taskView(await this.requireOwn(agent, taskId), renewed);
   }
 
-  private async grant(agent: AgentPrincipal, request: AskedTask, keyHold?: KeyHold): Promise<Answer> {
+  /** Returns the task. Throws `not_found` when there is none, or when the caller is an agent and it is another agent's. */
+  private async requireOwn(caller: Principal, taskId: TaskId) {
+    const task = await this.parts.tasks.find(taskId);
+    const isHidden = caller.kind === 'agent' && task?.agent.id !== caller.agent.id;
+    if (task === undefined || isHidden) throw new Problem('not_found', `there is no task \`${taskId}\``);
+    return task;
+  }
+
+  private async grant(agent: AgentPrincipal, request: AskedTask, keyHold?: KeyHold): Promise<KeyedAnswer> {
     const asking = { ...asked(request), ...(keyHold === undefined ? {} : { keyHold }) };
     const grant = await this.parts.issuance.issue(requesterOf(agent), asking);
     const { id, expiresAt } = grant.plan.task;

@@ -25,3 +25,5 @@ export {
   type ProblemExtensions,
   type ProblemOptions,
 } from './problem.js';
+export { parseStrictJson, type JsonFault } from './strict-json.js';
+export { systemCodeOf } from './system-code.js';

@@ -39,7 +39,7 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
   const clock = new DatabaseClock(database.pool);
   await namingDatabase('DATABASE_URL', () => clock.measure());
   await namingDatabase('DATABASE_URL', () => database.withClient(proveHistoryKept));
-  const sealer = new Sealer({ current: backing.sealingKey });
+  const sealer = new Sealer({ current: backing.sealingKey, previous: settings.previousSealingKeys });
   const keyRing = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'access'), sealer, clock);
   const federationKeys = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'federation'), sealer, clock);
   const federationTokens: IdentityTokens = new FederationTokens(federationKeys, clock, `${publicUrl}/federation`);

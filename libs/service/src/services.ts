@@ -73,7 +73,8 @@ function buildAgentSide(parts: Parts) {
         const task = await taskStore.find(taskId);
         return task === undefined ? { id: taskId } : taskView(task);
       },
-      takeBack: (taskId) => ending.end({ taskId, cause: 'issuance_failed', reason: 'not delivered', actor: MAYFLY }),
+      endUndelivered: (taskId) =>
+        ending.end({ taskId, cause: 'issuance_failed', reason: 'not delivered', actor: MAYFLY }),
     },
   });
   const accessTokens = new AccessTokens({

@@ -15,6 +15,8 @@ export interface ServiceSettings {
   readonly bootstrapIssuer: string | undefined;
   /** 64 hexadecimal digits */
   readonly sealingKey: string | undefined;
+  /** older sealing keys, 64 hexadecimal digits each, which only open what they sealed */
+  readonly previousSealingKeys: readonly string[];
   /** addresses that egress may reach although they are not public */
   readonly egressAllow: AllowList;
   readonly logLevel: string;

@@ -1,5 +1,5 @@
 import { opendir } from 'node:fs/promises';
-import { Problem } from '@mayfly/kernel';
+import { Problem, systemCodeOf } from '@mayfly/kernel';
 import { redactText } from './redaction.js';
 
 /** Causes of a failed PostgreSQL connection, by SQLSTATE (PostgreSQL appendix A) or system error code. */
@@ -66,13 +66,14 @@ function databaseFault(cause: unknown): string {
   return `the database cannot be used (${redactText(cause instanceof Error ? cause.message : String(cause))})`;
 }
 
-/** Runs the first use of the sealing key. Throws `conflict` when the database was sealed with another key. */
+/** Runs the first use of the sealing keys. Throws `conflict` when none of them sealed the signing keys in the database. */
 export async function namingSealingKey<T>(open: () => Promise<T>): Promise<T> {
   try {
     return await open();
   } catch (cause) {
     if (!(cause instanceof Problem) || cause.code !== 'internal') throw cause;
-    const detail = 'MAYFLY_SEALING_KEY: another key sealed the signing keys in this database; set that key';
+    const detail =
+      'MAYFLY_SEALING_KEY: another key sealed the signing keys in this database; set that key, or add it to MAYFLY_SEALING_KEY_PREVIOUS';
     throw new Problem('conflict', detail, { cause });
   }
 }
@@ -124,14 +125,11 @@ export async function namingAddress<T>(listen: () => Promise<T>): Promise<T> {
   }
 }
 
-/** Returns the code of an error; for an `AggregateError` without one, the code of its first error. */
+/** Returns the code of an error; for an `AggregateError` without one, the code of its first error; '' without one. */
 function codeOf(error: unknown): string {
-  if (error instanceof AggregateError && !hasCode(error)) return codeOf((error.errors as unknown[])[0]);
-  return hasCode(error) ? error.code : '';
-}
-
-function hasCode(error: unknown): error is { readonly code: string } {
-  return typeof error === 'object' && error !== null && 'code' in error && typeof error.code === 'string';
+  const code = systemCodeOf(error);
+  if (code === undefined && error instanceof AggregateError) return codeOf((error.errors as unknown[])[0]);
+  return code ?? '';
 }
 
 function isTimeout(error: unknown): boolean {

@@ -88,7 +88,7 @@ export class IssuanceService<Stores extends TaskStores> {
         consume: async () => void this.identityUses.push('consumed'),
         giveBack: async () => void this.identityUses.push('given back'),
       },
-      takeBack: this.ending,
+      ending: this.ending,
     });
     this.renewal = new TaskRenewal({ ...parts, issuance: this.issuance, tasks: stores.tasks });
   }

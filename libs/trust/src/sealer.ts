@@ -80,7 +80,7 @@ export class Sealer {
     }
     throw new Problem(
       'internal',
-      'a sealed value cannot be opened: it was altered or moved, or its key is missing; add that key to the previous sealing keys',
+      'a sealed value cannot be opened: its sealing key is missing, or the value was altered; add the key to `MAYFLY_SEALING_KEY_PREVIOUS`',
     );
   }
 

@@ -6,6 +6,7 @@ import { exchange } from './exchange.js';
 import { misfit } from './misfit.js';
 import type { paths } from './schema.js';
 import { UnexpectedAnswer } from './unexpected-answer.js';
+import { systemCodeOf } from './system-code.js';
 
 const TIMEOUT_MS = 30_000;
 const HEADERS_READ = ['content-type', 'etag', 'location', 'retry-after', 'x-request-id'];
@@ -107,13 +108,8 @@ async function send(request: Request, url: string, timeoutMs: number): Promise<R
     });
     return new Response(text === '' ? null : text, { status, headers });
   } catch (error) {
-    throw new BrokerUnreachable(url, codeOf(error) ?? 'the connection broke');
+    throw new BrokerUnreachable(url, systemCodeOf(error) ?? 'the connection broke');
   }
-}
-
-function codeOf(error: unknown): string | undefined {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' ? code : undefined;
 }
 
 function parseJson(text: string): unknown {

@@ -16,5 +16,6 @@ export type {
 } from './contract.js';
 export { exchange, type Exchange, type Exchanged } from './exchange.js';
 export { isPassing, retrying, type Patience } from './retrying.js';
+export { systemCodeOf } from './system-code.js';
 export { systemTimer, type Timer } from './timer.js';
 export { UnexpectedAnswer } from './unexpected-answer.js';

@@ -6,6 +6,7 @@ import { Controller, Get, Inject, Res } from '@nestjs/common';
 import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import { SERVICES } from '../tokens.js';
+import { openIdConfiguration } from './metadata.view.js';
 import { JwksSchema, OpenIdConfigurationSchema } from './oauth.schemas.js';
 
 /** OpenID Provider metadata and keys for targets that trust Mayfly. Agents never get the tokens of these keys. */
@@ -21,14 +22,7 @@ export class FederationController {
   @ApiOkResponse({ standardSchema: OpenIdConfigurationSchema })
   configuration(): JsonObject {
     const { federationKeys, federationTokens } = this.services;
-    return {
-      issuer: federationTokens.issuer,
-      jwks_uri: `${federationTokens.issuer}/jwks.json`,
-      response_types_supported: ['id_token'],
-      subject_types_supported: ['public'],
-      id_token_signing_alg_values_supported: [federationKeys.options.algorithm],
-      claims_supported: ['iss', 'sub', 'aud', 'exp', 'iat', 'jti'],
-    };
+    return openIdConfiguration(federationTokens.issuer, federationKeys.options.algorithm);
   }
 
   @Get('jwks.json')

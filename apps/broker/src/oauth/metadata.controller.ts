@@ -7,6 +7,7 @@ import { ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { RouteChoice } from '../config.js';
 import { ROUTE_CHOICE, SERVICES } from '../tokens.js';
+import { serverMetadata } from './metadata.view.js';
 import { JwksSchema, MetadataSchema } from './oauth.schemas.js';
 
 /** Metadata and keys that resource servers read to verify access tokens. */
@@ -36,20 +37,6 @@ export class MetadataController {
   @ApiOperation({ summary: 'Authorization server metadata (RFC 8414)' })
   @ApiOkResponse({ standardSchema: MetadataSchema })
   metadata(): JsonObject {
-    const { publicUrl } = this.services;
-    return {
-      issuer: publicUrl,
-      jwks_uri: `${publicUrl}/.well-known/jwks.json`,
-      introspection_endpoint: `${publicUrl}/oauth/introspect`,
-      // Not a registered method: callers send their workload identity token (RFC 7662 §2.1 permits a bearer token).
-      introspection_endpoint_auth_methods_supported: ['bearer'],
-      revocation_endpoint: `${publicUrl}/oauth/revoke`,
-      revocation_endpoint_auth_methods_supported: ['bearer'],
-      // `POST /tasks` issues the tokens: there is no authorization endpoint and no token endpoint.
-      response_types_supported: [],
-      grant_types_supported: [],
-      authorization_details_types_supported: ['mayfly_operations'],
-      ...(this.choice.docs ? { service_documentation: `${publicUrl}/docs` } : {}),
-    };
+    return serverMetadata(this.services.publicUrl, this.choice.docs);
   }
 }

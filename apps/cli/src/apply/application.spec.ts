@@ -4,9 +4,9 @@ import type { Declaration } from '@mayfly/declarations';
 import { CommandFailure } from '../command-failure.js';
 import { EXIT } from '../exit-codes.js';
 import { applySteps, outcomeWords } from './application.js';
-import type { Step } from './steps.js';
+import type { ApplyStep } from './steps.js';
 
-const step = (name: string, change: Step['change'], more: Partial<Step> = {}): Step => ({
+const step = (name: string, change: ApplyStep['change'], more: Partial<ApplyStep> = {}): ApplyStep => ({
   file: 'x.yaml',
   declared: { kind: 'TaskTemplate', metadata: { name }, spec: {} } as unknown as Declaration,
   change,
@@ -34,7 +34,7 @@ function broker(faults: Readonly<Record<string, Error>> = {}) {
   };
 }
 
-async function apply(client: ReturnType<typeof broker>, steps: readonly Step[]) {
+async function apply(client: ReturnType<typeof broker>, steps: readonly ApplyStep[]) {
   const told: (string | undefined)[] = [];
   const applied = await applySteps(client, steps, (one) => told.push(outcomeWords(one)));
   return { outcomes: applied.map(({ outcome }) => outcome), told: told.filter((words) => words !== undefined) };

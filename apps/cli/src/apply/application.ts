@@ -4,13 +4,13 @@ import { failureOf } from '../failure-of.js';
 import { withoutTitle } from './check-words.js';
 import type { DeclarationsClient } from './declarations.client.js';
 import { titleOf } from './declared-file.js';
-import { isEffective, type Step } from './steps.js';
+import { isEffective, type ApplyStep } from './steps.js';
 
 /** Result of applying one document. */
 export type Outcome = 'unchanged' | 'applied' | 'published' | 'failed' | 'unknown' | 'not attempted';
 
 export interface Applied {
-  readonly step: Step;
+  readonly step: ApplyStep;
   readonly outcome: Outcome;
   readonly failure?: CommandFailure;
 }
@@ -21,7 +21,7 @@ export interface Applied {
  */
 export async function applySteps(
   client: Pick<DeclarationsClient, 'create' | 'replace' | 'publish'>,
-  steps: readonly Step[],
+  steps: readonly ApplyStep[],
   tell: (applied: Applied) => void,
 ): Promise<Applied[]> {
   const done: Applied[] = [];
@@ -37,7 +37,7 @@ export async function applySteps(
 
 async function applyOne(
   client: Pick<DeclarationsClient, 'create' | 'replace' | 'publish'>,
-  step: Step,
+  step: ApplyStep,
 ): Promise<Applied> {
   if (!isEffective(step)) return { step, outcome: 'unchanged' };
   let etag = step.etag ?? '';

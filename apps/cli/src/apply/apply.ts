@@ -6,7 +6,7 @@ import { applySteps, outcomeWords, type Applied } from './application.js';
 import { checkAsJson, checkWords, refusedWords } from './check-words.js';
 import { DeclarationsClient, type Checked, type Found } from './declarations.client.js';
 import { readDeclared, titleOf, type DeclaredInFile } from './declared-file.js';
-import { isEffective, stepsOf, type Step } from './steps.js';
+import { isEffective, stepsOf, type ApplyStep } from './steps.js';
 import { stepWords } from './step-words.js';
 
 export interface ApplyOptions extends GlobalOptions {
@@ -43,7 +43,7 @@ async function findAll(client: DeclarationsClient, documents: readonly DeclaredI
 async function rehearse(
   { output, notices }: Session,
   client: DeclarationsClient,
-  steps: readonly Step[],
+  steps: readonly ApplyStep[],
   { publish, exitCode }: ApplyOptions,
 ): Promise<number> {
   const sent = steps.filter(isEffective).map(({ declared }) => declared);

@@ -4,7 +4,7 @@ import { CommandFailure } from '../command-failure.js';
 import { EXIT } from '../exit-codes.js';
 import { checkWords, refusedWords } from './check-words.js';
 import type { Checked } from './declarations.client.js';
-import type { Step } from './steps.js';
+import type { ApplyStep } from './steps.js';
 
 const fourEyes = new CommandFailure(EXIT.refused, 'not the author');
 const refused = new CommandFailure(EXIT.refused, 'TaskTemplate/a: spec.owner: name one');
@@ -12,7 +12,7 @@ const checkOf = (found: Partial<Checked>): Checked => ({
   ...{ refusal: undefined, publication: undefined, findings: [] },
   ...found,
 });
-const wordsOf = (change: Step['change'], found: Partial<Checked>): string[] => {
+const wordsOf = (change: ApplyStep['change'], found: Partial<Checked>): string[] => {
   const declared = { kind: 'TaskTemplate', metadata: { name: 'a' }, spec: {} } as unknown as Declaration;
   return checkWords(
     [{ file: 'x.yaml', declared, change, differences: [] }],

@@ -2,10 +2,10 @@ import type { Finding } from '@mayfly/client';
 import type { CommandFailure } from '../command-failure.js';
 import type { Checked } from './declarations.client.js';
 import { titleOf } from './declared-file.js';
-import type { Step } from './steps.js';
+import type { ApplyStep } from './steps.js';
 
 /** Returns the broker's refusals and findings, one text per line, in the order of the run. Pure. */
-export function checkWords(steps: readonly Step[], checked: ReadonlyMap<string, Checked>): string[] {
+export function checkWords(steps: readonly ApplyStep[], checked: ReadonlyMap<string, Checked>): string[] {
   return steps.flatMap(({ declared, file, change }) => {
     const title = titleOf(declared);
     const { refusal, publication, findings = [] } = checked.get(title) ?? {};

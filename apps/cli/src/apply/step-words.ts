@@ -1,14 +1,14 @@
 import { titleOf } from './declared-file.js';
-import type { Step } from './steps.js';
+import type { ApplyStep } from './steps.js';
 
 const LONGEST_VALUE = 100;
 
 /** Returns the steps and their differences, for people. */
-export function stepWords(steps: readonly Step[]): string {
+export function stepWords(steps: readonly ApplyStep[]): string {
   return steps.map(oneStep).join('\n');
 }
 
-function oneStep({ declared, change, file, differences, publication }: Step): string {
+function oneStep({ declared, change, file, differences, publication }: ApplyStep): string {
   const lines = [`${change.padEnd(9)}  ${titleOf(declared)}  (${file})`, ...differences.map(difference)];
   if (publication !== undefined) {
     const by = publication.author === undefined ? '' : `  (the draft of ${publication.author})`;
@@ -18,7 +18,7 @@ function oneStep({ declared, change, file, differences, publication }: Step): st
   return lines.join('\n');
 }
 
-function difference({ pointer, before, after }: Step['differences'][number]): string {
+function difference({ pointer, before, after }: ApplyStep['differences'][number]): string {
   if (before === undefined) return `           + ${pointer}: ${shown(after)}`;
   if (after === undefined) return `           - ${pointer}: ${shown(before)}`;
   return `           ~ ${pointer}: ${shown(before)} → ${shown(after)}`;

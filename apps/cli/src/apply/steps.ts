@@ -5,7 +5,7 @@ import { titleOf, type DeclaredInFile } from './declared-file.js';
 type Difference = DeclarationChange['differences'][number];
 
 /** The change that applying makes to one document. */
-export interface Step {
+export interface ApplyStep {
   readonly file: string;
   readonly declared: Declaration;
   readonly change: DeclarationChange['change'];
@@ -21,7 +21,7 @@ export function stepsOf(
   documents: readonly DeclaredInFile[],
   found: ReadonlyMap<string, Found>,
   publish: boolean,
-): Step[] {
+): ApplyStep[] {
   const known = new Map(documents.map((document) => [titleOf(document.declared), document]));
   const before = documents.flatMap(({ declared }) => {
     const content = found.get(titleOf(declared))?.content;
@@ -50,12 +50,16 @@ export function stepsOf(
 }
 
 /** True when a step changes or publishes something. */
-export function isEffective({ change, publication }: Step): boolean {
+export function isEffective({ change, publication }: ApplyStep): boolean {
   return change !== 'unchanged' || publication !== undefined;
 }
 
 /** Returns undefined when the file matches the current version and there is no draft. */
-function publicationOf(declared: Declaration, there: Found | undefined, change: Step['change']): Step['publication'] {
+function publicationOf(
+  declared: Declaration,
+  there: Found | undefined,
+  change: ApplyStep['change'],
+): ApplyStep['publication'] {
   const { draft, inForce } = there ?? {};
   if (change === 'unchanged' && draft === undefined) return undefined;
   const before = inForce === undefined ? [] : [asDeclared(declared, inForce)];

@@ -1,11 +1,10 @@
-import { systemTimer } from '@mayfly/client';
+import { systemTimer, systemCodeOf } from '@mayfly/client';
 import type { AwsSession } from '@mayfly/sdk';
 import type { Command } from 'commander';
 import { CommandFailure, usageFailure } from '../command-failure.js';
 import type { GlobalOptions } from '../config.js';
 import { EXIT } from '../exit-codes.js';
 import { openSession, type Session } from '../session.js';
-import { systemCodeOf } from '../system-code.js';
 import { taskRequest, withTaskOptions, type TaskOptions } from '../task-options.js';
 import { KeptFile, profileKey } from './kept.js';
 import { PrivateDirectory } from './private-directory.js';

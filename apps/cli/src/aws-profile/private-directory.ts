@@ -1,8 +1,8 @@
+import { systemCodeOf } from '@mayfly/client';
 import { constants } from 'node:fs';
 import { lstat, mkdir, open, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { usageFailure, type CommandFailure } from '../command-failure.js';
-import { systemCodeOf } from '../system-code.js';
 
 const LARGEST_FILE_BYTES = 65_536;
 /** Longer than any AWS session lives: an older file holds no usable session. */

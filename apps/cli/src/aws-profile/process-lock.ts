@@ -1,10 +1,10 @@
+import { systemCodeOf } from '@mayfly/client';
 import { randomUUID } from 'node:crypto';
 import { link, readFile, readlink, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import type { Timer } from '@mayfly/client';
 import { CommandFailure } from '../command-failure.js';
 import { EXIT } from '../exit-codes.js';
-import { systemCodeOf } from '../system-code.js';
 
 const LOOK_AGAIN_MS = 40;
 /** Longer than any holder may take: the holder of an older lock was stopped, or its machine was. */

@@ -1,7 +1,7 @@
+import { systemCodeOf } from '@mayfly/client';
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import { EXIT } from '../exit-codes.js';
-import { systemCodeOf } from '../system-code.js';
 
 /** The end of a command: its exit code, and a reason if it is not 0. */
 export interface CommandEnd {

@@ -1,10 +1,10 @@
+import { systemCodeOf } from '@mayfly/client';
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import { CommandFailure, usageFailure } from '../command-failure.js';
 import type { IdentityPlaces } from '../config.js';
 import { EXIT } from '../exit-codes.js';
-import { systemCodeOf } from '../system-code.js';
 import { ActionsToken } from './actions-token.js';
 import { compactToken, type IdentityToken } from './compact-token.js';
 

@@ -1,9 +1,8 @@
 import { cpSync, existsSync, lstatSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join, relative } from 'node:path';
-import { Problem } from '@mayfly/kernel';
+import { Problem, systemCodeOf } from '@mayfly/kernel';
 import { type Account, firstClosedDirectory, give } from './account.js';
-import { codeOf } from '../secret-file.js';
 
 /** Paths of the programs of one PostgreSQL distribution. */
 export interface Binaries {
@@ -73,7 +72,7 @@ function tryHydrate(root: string): boolean {
     hydrate(root);
     return true;
   } catch (error) {
-    if (['EACCES', 'EPERM', 'EROFS'].includes(codeOf(error) ?? '')) return false;
+    if (['EACCES', 'EPERM', 'EROFS'].includes(systemCodeOf(error) ?? '')) return false;
     throw error;
   }
 }
@@ -89,7 +88,7 @@ function hydrate(root: string): void {
     try {
       symlinkSync(relative(dirname(target), source), join(root, target));
     } catch (error) {
-      if (codeOf(error) !== 'EEXIST') throw error; // another process created it first
+      if (systemCodeOf(error) !== 'EEXIST') throw error; // another process created it first
     }
   }
 }

@@ -69,7 +69,7 @@ export async function stopServer(cluster: Cluster, { pid }: RunningServer): Prom
     while (isServerOf(cluster, pid) && Date.now() < deadline) await sleep(POLL_MILLISECONDS);
   }
   if (isServerOf(cluster, pid))
-    throw new Problem('unavailable', 'the embedded PostgreSQL does not stop; end its process');
+    throw new Problem('unavailable', `the embedded PostgreSQL does not stop; end process ${String(pid)}`);
 }
 
 /** Waits for a server that is starting or stopping. Removes the pid file of a dead server. */

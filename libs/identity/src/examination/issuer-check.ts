@@ -17,7 +17,7 @@ export function quoted(text: string): string {
 }
 
 /** Returns the check of one rule: `failed` with its fault, or `ok` with `detail`. */
-export function judged(name: string, fault: string | undefined, detail?: string): IssuerCheck {
+export function issuerCheck(name: string, fault: string | undefined, detail?: string): IssuerCheck {
   if (fault !== undefined) return { name, outcome: 'failed', detail: fault };
   return { name, outcome: 'ok', ...(detail === undefined ? {} : { detail }) };
 }

@@ -11,9 +11,9 @@ import { identityRefusalReason, refusedMember } from '../identity-refusal.js';
 import { TrustedIssuers } from '../issuers/trusted-issuers.js';
 import type { KeySet } from '../keys/key-set.js';
 import { profileRules } from '../profiles/profile-rules.js';
-import { readCompactToken, type TokenClaims, type UnprovenToken } from '../token/compact-token.js';
+import { readCompactToken, type IdentityClaims, type UnprovenToken } from '../token/compact-token.js';
 import { acceptsType, checkLifetime } from '../token/token-checks.js';
-import { judged, quoted, reasonOf, type IssuerCheck } from './issuer-check.js';
+import { issuerCheck, quoted, reasonOf, type IssuerCheck } from './issuer-check.js';
 
 export interface TokenExaminationInput {
   readonly issuer: TrustedIssuer;
@@ -31,10 +31,10 @@ export async function examineToken(token: string, input: TokenExaminationInput):
   try {
     unproven = readCompactToken(token);
   } catch (error) {
-    return [judged('read the token', formFault(error))];
+    return [issuerCheck('read the token', formFault(error))];
   }
   return [
-    judged('read the token', undefined),
+    issuerCheck('read the token', undefined),
     ...headerChecks(unproven, input),
     await signatureCheck(token, unproven, input),
     ...claimChecks(unproven.claims, input),
@@ -63,13 +63,13 @@ const ACCEPTED_FORMS: Readonly<Record<string, string>> = {
 function headerChecks({ header, claims }: UnprovenToken, { issuer, keys }: TokenExaminationInput): IssuerCheck[] {
   const { spec } = issuer;
   return [
-    judged('iss', issuerFault(claims, issuer)),
-    judged('typ', typeFault(header, spec)),
+    issuerCheck('iss', issuerFault(claims, issuer)),
+    issuerCheck('typ', typeFault(header, spec)),
     ...others(header, spec),
-  ].concat(judged('alg', algorithmFault(header.alg, spec)), kidCheck(header, keys));
+  ].concat(issuerCheck('alg', algorithmFault(header.alg, spec)), kidCheck(header, keys));
 }
 
-function issuerFault(claims: TokenClaims, issuer: TrustedIssuer): string | undefined {
+function issuerFault(claims: IdentityClaims, issuer: TrustedIssuer): string | undefined {
   if (reasonOf(() => new TrustedIssuers([issuer]).select(claims)) === undefined) return undefined;
   const { profile, issuer: wanted } = issuer.spec;
   if (profile === 'spiffe-jwt')
@@ -92,7 +92,10 @@ function others(header: object, { profile }: IssuerSpec): IssuerCheck[] {
   const found = Object.keys(header).filter((name) => !known.includes(name));
   if (found.length === 0) return [];
   return [
-    judged('header', `it has ${found.map(quoted).join(', ')}; tokens with their own keys or extensions are refused`),
+    issuerCheck(
+      'header',
+      `it has ${found.map(quoted).join(', ')}; tokens with their own keys or extensions are refused`,
+    ),
   ];
 }
 
@@ -103,11 +106,11 @@ function algorithmFault(alg: string, { algorithms }: IssuerSpec): string | undef
 
 function kidCheck({ alg, kid }: UnprovenToken['header'], keys: KeySet | undefined): IssuerCheck {
   if (keys === undefined) return { name: 'kid', outcome: 'skipped', detail: 'the keys could not be fetched' };
-  if (keyFor(alg, kid, keys) !== undefined) return judged('kid', undefined);
+  if (keyFor(alg, kid, keys) !== undefined) return issuerCheck('kid', undefined);
   if (kid === undefined)
-    return judged('kid', 'the token names no `kid`, and its `alg` fits no published key or several');
+    return issuerCheck('kid', 'the token names no `kid`, and its `alg` fits no published key or several');
   const why = keys.has(kid) ? 'is for another algorithm, or is published twice' : 'is not among the published keys';
-  return judged('kid', `${quoted(kid)} ${why}`);
+  return issuerCheck('kid', `${quoted(kid)} ${why}`);
 }
 
 function keyFor(alg: string, kid: string | undefined, keys: KeySet | undefined): KeyObject | undefined {
@@ -126,25 +129,25 @@ async function signatureCheck(
     () => true,
     () => false,
   );
-  return judged(
+  return issuerCheck(
     'signature',
     isRight ? undefined : 'the published key did not sign it; it was altered, or signed with another key',
   );
 }
 
-function claimChecks(claims: TokenClaims, { issuer, now }: TokenExaminationInput): IssuerCheck[] {
+function claimChecks(claims: IdentityClaims, { issuer, now }: TokenExaminationInput): IssuerCheck[] {
   const { spec } = issuer;
   return [
-    judged('aud', audienceFault(claims, spec)),
-    judged('exp', expiryFault(claims, spec, now)),
-    judged('nbf', notBeforeFault(claims, spec, now)),
-    judged('lifetime', lifetimeFault(claims, spec, now)),
-    judged('claims', missingClaims(claims, spec)),
-    judged('profile', profileFault(claims, spec), `\`${spec.profile}\``),
+    issuerCheck('aud', audienceFault(claims, spec)),
+    issuerCheck('exp', expiryFault(claims, spec, now)),
+    issuerCheck('nbf', notBeforeFault(claims, spec, now)),
+    issuerCheck('lifetime', lifetimeFault(claims, spec, now)),
+    issuerCheck('claims', missingClaims(claims, spec)),
+    issuerCheck('profile', profileFault(claims, spec), `\`${spec.profile}\``),
   ];
 }
 
-function audienceFault({ aud = [] }: TokenClaims, spec: IssuerSpec): string | undefined {
+function audienceFault({ aud = [] }: IdentityClaims, spec: IssuerSpec): string | undefined {
   const { audiences } = spec;
   const named = [aud].flat();
   if (named.some((audience) => audiences.includes(audience))) {
@@ -154,17 +157,17 @@ function audienceFault({ aud = [] }: TokenClaims, spec: IssuerSpec): string | un
   return `the token is for ${named.length === 0 ? 'nobody' : named.map(quoted).join(', ')}; the document has \`audiences\` ${audiences.map(quoted).join(', ')}`;
 }
 
-function expiryFault({ exp }: TokenClaims, { clockToleranceSeconds }: IssuerSpec, now: Date): string | undefined {
+function expiryFault({ exp }: IdentityClaims, { clockToleranceSeconds }: IssuerSpec, now: Date): string | undefined {
   if (exp === undefined) return 'there is none';
   return exp > seconds(now) - clockToleranceSeconds ? undefined : `it expired at ${instant(exp)}`;
 }
 
-function notBeforeFault({ nbf }: TokenClaims, { clockToleranceSeconds }: IssuerSpec, now: Date): string | undefined {
+function notBeforeFault({ nbf }: IdentityClaims, { clockToleranceSeconds }: IssuerSpec, now: Date): string | undefined {
   if (nbf === undefined || nbf <= seconds(now) + clockToleranceSeconds) return undefined;
   return `it is valid from ${instant(nbf)} on`;
 }
 
-function lifetimeFault(claims: TokenClaims, spec: IssuerSpec, now: Date): string | undefined {
+function lifetimeFault(claims: IdentityClaims, spec: IssuerSpec, now: Date): string | undefined {
   const { exp, iat } = claims;
   if (exp === undefined) return 'without `exp` it has none';
   const reason = reasonOf(() => checkLifetime(claims, spec, now));
@@ -174,7 +177,7 @@ function lifetimeFault(claims: TokenClaims, spec: IssuerSpec, now: Date): string
   return `it is ${String(exp - (iat ?? seconds(now)))} s ${length}; \`maxLifetimeSeconds\` is ${String(spec.maxLifetimeSeconds)}`;
 }
 
-function missingClaims(claims: TokenClaims, spec: IssuerSpec): string | undefined {
+function missingClaims(claims: IdentityClaims, spec: IssuerSpec): string | undefined {
   const needed = [...profileRules[spec.profile].requiredClaims, ...(isSingleUse(spec) ? ['jti'] : [])];
   const missing = needed.filter((name) => !Object.hasOwn(claims, name));
   return missing.length === 0 ? undefined : `it lacks ${missing.map(quoted).join(', ')}`;
@@ -185,7 +188,7 @@ const PROFILE_FAULTS: Readonly<Record<string, string>> = {
   missing_claim: 'a claim that the profile needs is missing',
 };
 
-function profileFault(claims: TokenClaims, spec: IssuerSpec): string | undefined {
+function profileFault(claims: IdentityClaims, spec: IssuerSpec): string | undefined {
   const reason = reasonOf(() => profileRules[spec.profile].accept(claims, spec, new Set()));
   if (reason === undefined) return undefined;
   return PROFILE_FAULTS[reason] ?? `its claims do not have the shape of a \`${spec.profile}\` token`;

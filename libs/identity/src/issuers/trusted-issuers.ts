@@ -2,7 +2,7 @@ import type { PublicEgress } from '@mayfly/egress';
 import { Problem, type FieldError } from '@mayfly/kernel';
 import { identityRefused } from '../identity-refusal.js';
 import { looksLikeSpiffeId } from '../spiffe-id.js';
-import type { TokenClaims } from '../token/compact-token.js';
+import type { IdentityClaims } from '../token/compact-token.js';
 import { describeTermFault, groupIssuers, termFaults, trustDomainKey, type IssuerGroup } from './issuer-group.js';
 import type { IssuerSpec, TrustedIssuer } from './issuer-spec.js';
 
@@ -32,7 +32,7 @@ export class TrustedIssuers {
    * Returns the issuer that the token names: the exact `iss`, or the trust domain of `sub` (a JWT-SVID need not have an
    * `iss`). Throws `unauthenticated` (`unknown_issuer`).
    */
-  select({ iss, sub = '' }: Pick<TokenClaims, 'iss' | 'sub'>): IssuerGroup {
+  select({ iss, sub = '' }: Pick<IdentityClaims, 'iss' | 'sub'>): IssuerGroup {
     const named = iss === undefined || looksLikeSpiffeId(iss) ? undefined : this.byIssuer.get(iss);
     const group = named ?? this.byIssuer.get(trustDomainKey(sub));
     if (group === undefined) throw identityRefused('unknown_issuer');

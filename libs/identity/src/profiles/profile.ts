@@ -1,5 +1,5 @@
 import type { IssuerSpec } from '../issuers/issuer-spec.js';
-import type { TokenClaims } from '../token/compact-token.js';
+import type { IdentityClaims } from '../token/compact-token.js';
 
 /** The value of a bound claim. Values are compared by type and value. */
 export type ClaimValue = string | number | boolean;
@@ -21,7 +21,7 @@ export interface ProfileRules {
    * Checks the proven claims. `boundNames` are the claims that agents are bound to. Throws `unauthenticated`, with
    * `profile` when the claims have the wrong form for the profile.
    */
-  readonly accept: (claims: TokenClaims, spec: IssuerSpec, boundNames: ReadonlySet<string>) => AcceptedClaims;
+  readonly accept: (claims: IdentityClaims, spec: IssuerSpec, boundNames: ReadonlySet<string>) => AcceptedClaims;
 }
 
 export interface AcceptedClaims {

@@ -1,5 +1,5 @@
 import { identityRefused } from '../identity-refusal.js';
-import type { TokenClaims } from '../token/compact-token.js';
+import type { IdentityClaims } from '../token/compact-token.js';
 import type { ClaimValue, KeptClaims } from './profile.js';
 
 const MAX_VALUE_LENGTH = 512;
@@ -8,7 +8,7 @@ const MAX_VALUE_LENGTH = 512;
  * Returns the named claims that are short strings, booleans, or whole numbers that JSON keeps exactly. A list never
  * counts as its only value. The number of claims is not limited.
  */
-export function keepClaims(claims: TokenClaims, names: Iterable<string>): KeptClaims {
+export function keepClaims(claims: IdentityClaims, names: Iterable<string>): KeptClaims {
   const kept = [...names].flatMap((name) => {
     const value = Object.hasOwn(claims, name) ? claims[name] : undefined;
     return isScalar(value) ? [[name, value] as const] : [];
@@ -17,7 +17,7 @@ export function keepClaims(claims: TokenClaims, names: Iterable<string>): KeptCl
 }
 
 /** Returns the named claims that are short strings. */
-export function keepTexts(claims: TokenClaims, names: readonly string[]): KeptClaims {
+export function keepTexts(claims: IdentityClaims, names: readonly string[]): KeptClaims {
   return keepClaims(
     claims,
     names.filter((name) => typeof claims[name] === 'string'),
@@ -30,7 +30,7 @@ function isScalar(value: unknown): value is ClaimValue {
 }
 
 /** Returns the subject unchanged. Throws `unauthenticated` (`missing_claim`) when it is absent. */
-export function subjectOf({ sub }: TokenClaims): string {
+export function subjectOf({ sub }: IdentityClaims): string {
   if (sub === undefined) throw identityRefused('missing_claim', '`sub`');
   return sub;
 }

@@ -1,7 +1,7 @@
 import type { JsonObject } from '@mayfly/kernel';
 import { z } from 'zod';
 import { identityRefused, malformedMember } from '../identity-refusal.js';
-import { parseStrictJson } from './strict-json.js';
+import { parseTokenJson } from './token-json.js';
 
 export const MAX_TOKEN_LENGTH = 16 * 1024;
 const COMPACT_JWS = /^([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]*)$/;
@@ -25,12 +25,12 @@ const ClaimsSchema = z.looseObject({
   iat: z.number().optional(),
   jti: asciiText.max(256).optional(),
 });
-export type TokenClaims = z.infer<typeof ClaimsSchema>;
+export type IdentityClaims = z.infer<typeof ClaimsSchema>;
 
 /** A token that was parsed and not proven. Its contents may only select the issuer and the key. */
 export interface UnprovenToken {
   readonly header: TokenHeader;
-  readonly claims: TokenClaims;
+  readonly claims: IdentityClaims;
 }
 
 /**
@@ -47,7 +47,7 @@ export function readCompactToken(token: string): UnprovenToken {
 }
 
 function read<Shape>(schema: z.ZodType<Shape>, segment: string): Shape {
-  const json: JsonObject = parseStrictJson(decodeText(segment));
+  const json: JsonObject = parseTokenJson(decodeText(segment));
   const result = schema.safeParse(json);
   if (!result.success) throw malformedMember(String(result.error.issues[0]?.path[0] ?? ''));
   return result.data;

@@ -11,7 +11,7 @@ import {
   type TrustedIssuer,
 } from '../issuers/issuer-spec.js';
 import { profileRules } from '../profiles/profile-rules.js';
-import type { TokenClaims, TokenHeader } from './compact-token.js';
+import type { IdentityClaims, TokenHeader } from './compact-token.js';
 
 const USED_HEADERS = ['alg', 'kid', 'typ'];
 
@@ -78,7 +78,7 @@ export function checkHeader(header: TokenHeader, { lead: { spec }, documents }: 
  */
 export function acceptingDocuments(
   header: TokenHeader,
-  { aud = [] }: TokenClaims,
+  { aud = [] }: IdentityClaims,
   group: IssuerGroup,
 ): TrustedIssuer[] {
   const audiences = [aud].flat();
@@ -99,7 +99,7 @@ export function acceptingDocuments(
  * allows. Throws `unauthenticated`.
  */
 export function checkLifetime(
-  { exp, iat }: TokenClaims,
+  { exp, iat }: IdentityClaims,
   spec: IssuerSpec,
   now: Date,
 ): { issuedAt: Date; expiresAt: Date } {

@@ -9,7 +9,7 @@ const FIRST_PAUSE_MILLISECONDS = 200;
 const LONGEST_PAUSE_MILLISECONDS = 2_000;
 
 /** The outcome of a call: an answer, or a classified failure. */
-export type Answer<T> = { readonly value: T } | { readonly failure: AwsFailure };
+export type AwsAnswer<T> = { readonly value: T } | { readonly failure: AwsFailure };
 
 /** The limits within which a call may begin, or begin again. */
 export interface CallBounds {
@@ -45,7 +45,7 @@ export class Accesses {
     config: AwsConfig,
     { signal, until }: CallBounds,
     send: (access: AwsAccess, options: { abortSignal: AbortSignal }) => Promise<T>,
-  ): Promise<Answer<T>> {
+  ): Promise<AwsAnswer<T>> {
     let isFresh = false;
     for (let attempt = 0; ; attempt += 1) {
       if (attempt === 0) this.refuseLate(signal, until);
@@ -93,7 +93,7 @@ export class Accesses {
   }
 }
 
-async function answerOf<T>(call: () => Promise<T>): Promise<Answer<T>> {
+async function answerOf<T>(call: () => Promise<T>): Promise<AwsAnswer<T>> {
   try {
     return { value: await call() };
   } catch (error) {

@@ -29,7 +29,7 @@ import type * as Remote from './remote.js';
 import { outcomeOf, unknownFrom, withoutIam, type AwsRevocation } from './revocation.js';
 import { AwsScopeSchema, type AwsScope } from './scope.schema.js';
 import type { AwsOrder } from './session.js';
-import { AWS_TRAITS, refuseLifetime, traitsOf } from './traits.js';
+import { AWS_TRAITS, refuseLifetime, effectiveTraitsOf } from './traits.js';
 
 export interface AwsStsParts {
   readonly clock: Clock;
@@ -70,7 +70,7 @@ export class AwsStsProvider
   }
 
   traitsFor(config: AwsConfig): EffectiveTraits {
-    return traitsOf(config);
+    return effectiveTraitsOf(config);
   }
 
   inspect(config: AwsConfig, scope: AwsScope): readonly ScopeObjection[] {

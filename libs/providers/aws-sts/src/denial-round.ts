@@ -1,6 +1,6 @@
 import type { DenialClaim, DenialWrite, DenialDocuments } from '@mayfly/credentials';
 import { addSeconds, type Clock, type LeaseId } from '@mayfly/kernel';
-import type { Answer, CallBounds } from './accesses.js';
+import type { AwsAnswer, CallBounds } from './accesses.js';
 import { readDenials, renderDenials, saySame, type Denials } from './denial-document.js';
 import { covers, planDenials, type DenialPlan } from './denial-plan.js';
 import type { AwsFailure } from './failures.js';
@@ -149,7 +149,7 @@ export class DenialRound {
     return isRecorded ? { kind: 'standing', standing, confirmed } : { kind: 'lapsed' };
   }
 
-  private put(denials: Denials | undefined): Promise<Answer<true>> {
+  private put(denials: Denials | undefined): Promise<AwsAnswer<true>> {
     if (denials === undefined) return this.parts.policy.remove(this.bounds);
     return this.parts.policy.write(renderDenials(denials, this.claim.revision + 1), this.bounds);
   }

@@ -78,6 +78,20 @@ describe('classify', () => {
     expect(detailFor({ ...failure, action: 'iam:PutRolePolicy' })).toContain('`iam:PutRolePolicy`');
   });
 
+  it('classify names the role and both policies when AWS refuses to let Mayfly assume the role', () => {
+    // STS leaves out the colon for web identities
+    const byToken = classify(answer('AccessDenied', 403, 'Not authorized to perform sts:AssumeRoleWithWebIdentity'));
+    expect(byToken.action).toBe('sts:AssumeRoleWithWebIdentity');
+    const refused = classify(
+      answer('AccessDenied', 403, 'canary is not authorized to perform: sts:AssumeRole on canary'),
+    );
+    expect(detailFor(refused)).toBe(
+      "AWS refuses `sts:AssumeRole`; name Mayfly in the role's trust policy, allow `sts:AssumeRole` in Mayfly's policy, and check `externalId`",
+    );
+    expect(detailFor(classify(answer('AccessDenied', 403)))).toContain("compare the role's trust policy and Mayfly's");
+    expect(detailFor(classify(answer('NoSuchEntity', 404)))).toMatch(/`roleArn`.*`policyArns`/);
+  });
+
   it.each([answer('AccessDenied', 403), answer('Unknown', 500), broken('ECONNRESET'), broken('canary with a space')])(
     'classify keeps nothing of an error that may hold a secret (%#)',
     (error) => {

@@ -139,7 +139,7 @@ function refined(reason: AwsReason, message: string): Pick<AwsFailure, 'reason' 
     return { reason: 'expired-credentials' };
   }
   if (reason === 'invalid-request' && /DurationSeconds exceeds/i.test(message)) return { reason: 'session-length' };
-  const action = /perform: ([a-z0-9-]{2,32}:[A-Za-z]{2,64})/.exec(message)?.[1];
+  const action = /perform:? ([a-z0-9-]{2,32}:[A-Za-z]{2,64})/.exec(message)?.[1];
   return { reason, ...(action === undefined ? {} : { action }) };
 }
 
@@ -151,8 +151,10 @@ const DETAILS: Readonly<Record<AwsReason, string>> = {
   'malformed-policy': 'AWS refuses the session policy; change `policy` in the template',
   'packed-size':
     'the session policy, its managed policies and tags exceed the packed size that AWS allows; name fewer resources',
-  'access-denied': 'AWS refused; let the role trust Mayfly and let the policy of Mayfly allow it (docs/connect-aws.md)',
-  'not-found': 'AWS does not have the role or policy that the template names; correct it',
+  'access-denied':
+    "AWS denies the request and does not name the missing right; compare the role's trust policy and Mayfly's policy with docs/connect-aws.md",
+  'not-found':
+    'AWS does not have the role `roleArn`, or a policy in `policyArns`, of the scope; create it or correct the template',
   'other-account': "revocation by role policy needs a login in the role's account; change `auth`",
   'limit-exceeded': 'a limit of the AWS account is reached; raise it there',
   'region-disabled': 'the region of the connection is not enabled in the account; enable it or change `region`',
@@ -189,14 +191,15 @@ export function detailFor({ reason, action, accounts }: AwsFailure): string {
   }
   if (reason !== 'access-denied' || action === undefined) return DETAILS[reason];
   const remedy = Object.hasOwn(TRUSTED, action) ? TRUSTED[action] : undefined;
-  if (remedy === undefined) return `AWS refuses \`${action}\`; allow it in the policy of Mayfly (docs/connect-aws.md)`;
+  if (remedy === undefined) return `AWS refuses \`${action}\`; allow it in Mayfly's policy (docs/connect-aws.md)`;
   return `AWS refuses \`${action}\`; ${remedy}`;
 }
 
 const TRUSTED: Readonly<Record<string, string>> = {
-  'sts:AssumeRole': "allow it in the role's trust policy and in the policy of Mayfly, and check `externalId`",
+  'sts:AssumeRole':
+    "name Mayfly in the role's trust policy, allow `sts:AssumeRole` in Mayfly's policy, and check `externalId`",
   'sts:AssumeRoleWithWebIdentity': "allow it in the role's trust policy, for Mayfly's issuer, audience and subject",
-  'sts:TagSession': "allow it in the role's trust policy and in the policy of Mayfly, or set `trusted.tags` to `false`",
+  'sts:TagSession': "allow it in the role's trust policy and in Mayfly's policy, or set `trusted.tags` to `false`",
   'sts:SetSourceIdentity':
-    "allow it in the role's trust policy and in the policy of Mayfly, or set `trusted.sourceIdentity` to `false`",
+    "allow it in the role's trust policy and in Mayfly's policy, or set `trusted.sourceIdentity` to `false`",
 };

@@ -1,7 +1,7 @@
 import { AssumeRoleCommand, AssumeRoleWithWebIdentityCommand, GetCallerIdentityCommand } from '@aws-sdk/client-sts';
 import type { DenialClaim, IdentityTokens, ProbeCheck, ProbeReport } from '@mayfly/credentials';
 import { addSeconds, earliest, Problem } from '@mayfly/kernel';
-import type { Accesses, Answer, CallBounds } from './accesses.js';
+import type { Accesses, AwsAnswer, CallBounds } from './accesses.js';
 import { roleOf } from './arn.js';
 import type { AwsAccess } from './aws-access.js';
 import { FLOOR_SECONDS, type AwsConfig } from './config.schema.js';
@@ -100,7 +100,7 @@ export class Probe {
     return checks;
   }
 
-  private take(roleArn: string, extras: readonly ('sourceIdentity' | 'tags')[]): Promise<Answer<unknown>> {
+  private take(roleArn: string, extras: readonly ('sourceIdentity' | 'tags')[]): Promise<AwsAnswer<unknown>> {
     const { auth } = this.config;
     const common = { RoleArn: roleArn, RoleSessionName: SESSION_NAME, DurationSeconds: FLOOR_SECONDS, Policy: NOTHING };
     const source = extras.includes('sourceIdentity');
@@ -181,7 +181,7 @@ export class Probe {
 
   private async call<T>(
     send: (access: AwsAccess, options: { abortSignal: AbortSignal }) => Promise<T>,
-  ): Promise<Answer<T>> {
+  ): Promise<AwsAnswer<T>> {
     try {
       return await this.parts.accesses.call(this.config, this.bounds, send);
     } catch {
@@ -192,7 +192,7 @@ export class Probe {
 }
 
 /** Returns true when the role has a policy of this name that Mayfly did not write, or that was edited. */
-function isForeign(found: Answer<string | undefined>): boolean {
+function isForeign(found: AwsAnswer<string | undefined>): boolean {
   return 'value' in found && found.value !== undefined && readDenials(found.value) === undefined;
 }
 
@@ -204,7 +204,7 @@ function skipped(roleArn: string): ProbeCheck {
   return { name: `role/${roleOf(roleArn).name}`, outcome: 'skipped' };
 }
 
-function checkOf(name: string, answer: Answer<unknown>): ProbeCheck {
+function checkOf(name: string, answer: AwsAnswer<unknown>): ProbeCheck {
   if ('value' in answer) return ok(name);
   const outcome = answer.failure.reason === 'access-denied' ? 'missing' : 'failed';
   return { name, outcome, detail: `${detailFor(answer.failure)} (${answer.failure.code})` };

@@ -4,7 +4,7 @@ import {
   GetRolePolicyCommand,
   PutRolePolicyCommand,
 } from '@aws-sdk/client-iam';
-import type { Accesses, Answer, CallBounds } from './accesses.js';
+import type { Accesses, AwsAnswer, CallBounds } from './accesses.js';
 import { roleOf, type RoleArn } from './arn.js';
 import type { AwsConfig } from './config.schema.js';
 
@@ -24,7 +24,7 @@ export class RolePolicy {
   }
 
   /** Returns the text of the policy; undefined when there is none. */
-  async read(bounds: CallBounds): Promise<Answer<string | undefined>> {
+  async read(bounds: CallBounds): Promise<AwsAnswer<string | undefined>> {
     const answer = await this.accesses.call(this.config, bounds, ({ iam }, options) =>
       iam.send(new GetRolePolicyCommand(this.name), options),
     );
@@ -32,7 +32,7 @@ export class RolePolicy {
     return answer.failure.reason === 'not-found' ? { value: undefined } : answer;
   }
 
-  async write(document: string, bounds: CallBounds): Promise<Answer<true>> {
+  async write(document: string, bounds: CallBounds): Promise<AwsAnswer<true>> {
     const answer = await this.accesses.call(this.config, bounds, ({ iam }, options) =>
       iam.send(new PutRolePolicyCommand({ ...this.name, PolicyDocument: document }), options),
     );
@@ -40,7 +40,7 @@ export class RolePolicy {
   }
 
   /** Removes the policy. Succeeds when there is none. */
-  async remove(bounds: CallBounds): Promise<Answer<true>> {
+  async remove(bounds: CallBounds): Promise<AwsAnswer<true>> {
     const answer = await this.accesses.call(this.config, bounds, ({ iam }, options) =>
       iam.send(new DeleteRolePolicyCommand(this.name), options),
     );
@@ -52,7 +52,7 @@ export class RolePolicy {
    * Checks that the role's name leads to the intended role: IAM looks it up in the account of the login. When that
    * account is unknown, compares the ARN of the role with this name.
    */
-  async locate(bounds: CallBounds): Promise<Answer<true>> {
+  async locate(bounds: CallBounds): Promise<AwsAnswer<true>> {
     const login = await this.account(bounds);
     if (login !== undefined) return login === this.arn.account ? { value: true } : elsewhere(login, this.arn);
     const answer = await this.find(bounds);
@@ -77,7 +77,7 @@ export class RolePolicy {
   }
 
   /** Returns the ARN of the role with this name. */
-  private async find(bounds: CallBounds): Promise<Answer<string>> {
+  private async find(bounds: CallBounds): Promise<AwsAnswer<string>> {
     const answer = await this.accesses.call(this.config, bounds, ({ iam }, options) =>
       iam.send(new GetRoleCommand({ RoleName: this.name.RoleName }), options),
     );
@@ -85,7 +85,7 @@ export class RolePolicy {
   }
 }
 
-function elsewhere(login: string, { account }: RoleArn): Answer<true> {
+function elsewhere(login: string, { account }: RoleArn): AwsAnswer<true> {
   const accounts = { login: login === '' ? 'unknown' : login, role: account === '' ? 'unknown' : account };
   return { failure: { reason: 'other-account', code: 'OtherAccount', certain: true, accounts } };
 }

@@ -11,7 +11,7 @@ export const AWS_TRAITS: ProviderTraits = {
 };
 
 /** Returns the traits of one connection. */
-export function traitsOf({ revocation, maxSessionSeconds }: AwsConfig): EffectiveTraits {
+export function effectiveTraitsOf({ revocation, maxSessionSeconds }: AwsConfig): EffectiveTraits {
   const common = { maxTtlSeconds: maxSessionSeconds, remote: true };
   if (revocation.mode === 'none') {
     const revocationNote =
@@ -37,7 +37,7 @@ export function refuseLifetime({
   issuedAt: Date;
   expiresAt: Date;
 }): void {
-  const { minTtlSeconds, maxTtlSeconds, revocation } = traitsOf(config);
+  const { minTtlSeconds, maxTtlSeconds, revocation } = effectiveTraitsOf(config);
   const seconds = (expiresAt.getTime() - issuedAt.getTime()) / 1000;
   if (seconds >= minTtlSeconds && seconds <= maxTtlSeconds) return;
   const bounds = `${String(minTtlSeconds)} to ${String(maxTtlSeconds)} s`;

@@ -5,7 +5,7 @@ import { addressOf, leaseUrl } from './address.js';
 import { NotConnected } from './errors.js';
 import { codeOf, explain, isTlsFailure, textOf } from './failures.js';
 import type { PostgresConfig } from './postgres.schemas.js';
-import { Target } from './target.js';
+import { DatabaseTarget } from './target.js';
 
 const NAME = 'log in as an agent does';
 const DEADLINE_MS = 5_000;
@@ -51,7 +51,7 @@ const NO_AUTHORITY =
 async function answerTo(config: PostgresConfig, sslmode: string, signal: AbortSignal): Promise<unknown> {
   const role = `mayfly_${newId('lse').slice('lse_'.length)}`;
   const url = leaseUrl({ ...addressOf(config), sslmode }, role, randomBytes(24).toString('base64url'));
-  const target = new Target({ url: `${url}&uselibpqcompat=true`, sslRootCert: config.sslRootCert }, 1);
+  const target = new DatabaseTarget({ url: `${url}&uselibpqcompat=true`, sslRootCert: config.sslRootCert }, 1);
   try {
     await (await target.connect(signal)).end();
     return undefined;

@@ -1,6 +1,6 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { escapeLiteral, type QueryResult } from 'pg';
-import { problemOf } from './failures.js';
+import { problemFrom } from './failures.js';
 import { PostgresConfigSchema } from './postgres.schemas.js';
 import { Attendance } from './revoke/attendance.js';
 import type { Watch } from './revoke/watch.js';
@@ -70,7 +70,7 @@ export class DatabaseSessions {
       attended.attendFor(ATTEND_SECONDS);
       return await work(attended.watch);
     } catch (error) {
-      throw problemOf(error);
+      throw problemFrom(error);
     }
   }
 }

@@ -2,16 +2,16 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { Problem } from '@mayfly/kernel';
 import { NotConnected } from './errors.js';
-import { codeOf, explain, problemOf } from './failures.js';
+import { codeOf, explain, MAYFLY_RETRIES, problemFrom } from './failures.js';
 
 const failing = (code: unknown): Error =>
   Object.assign(new Error('canary'), { code, where: 'canary', detail: 'canary' });
 
-describe('problemOf', () => {
+describe('problemFrom', () => {
   it.each(['MF001', 'MF002', 'MF003', 'MF005', '28P01', '3D000', '42501', '42P01', '42601', '22023', '0LP01'])(
-    'problemOf proves for %s that nothing was minted',
+    'problemFrom proves for %s that nothing was minted',
     (code) => {
-      expect(problemOf(failing(code))).toMatchObject({ code: 'provider_rejected' });
+      expect(problemFrom(failing(code))).toMatchObject({ code: 'provider_rejected' });
     },
   );
 
@@ -29,20 +29,31 @@ describe('problemOf', () => {
     'ECONNREFUSED',
     'aborted',
     7,
-  ])('problemOf leaves the outcome of %s unknown', (code) => {
-    expect(problemOf(failing(code))).toMatchObject({ code: 'provider_unavailable' });
+  ])('problemFrom leaves the outcome of %s unknown', (code) => {
+    expect(problemFrom(failing(code))).toMatchObject({ code: 'provider_unavailable' });
   });
 
-  it('problemOf shows nothing of the error but its code', () => {
+  it('problemFrom shows nothing of the error but its code', () => {
     for (const code of ['42501', '42P01', 'XX000', 'canary, which is too long to be a code', undefined]) {
-      expect(inspect(problemOf(failing(code)), { depth: 9, showHidden: true })).not.toContain('canary');
+      expect(inspect(problemFrom(failing(code)), { depth: 9, showHidden: true })).not.toContain('canary');
     }
   });
 
-  it('problemOf passes problems on', () => {
+  it('problemFrom passes problems on', () => {
     const problem = new Problem('provider_rejected', 'no such table');
-    expect(problemOf(problem)).toBe(problem);
+    expect(problemFrom(problem)).toBe(problem);
   });
+});
+
+describe('explain', () => {
+  it.each(['57P03', 'ECONNRESET'])(
+    'explain of %s tells who repeats the work: the caller, or Mayfly for a revocation',
+    (code) => {
+      const error = Object.assign(new Error('canary'), { code });
+      expect(explain(error)).toMatch(new RegExp(`; try again later \\(${code}\\)$`));
+      expect(explain(error, MAYFLY_RETRIES)).toMatch(new RegExp(`; wait, Mayfly tries again \\(${code}\\)$`));
+    },
+  );
 });
 
 describe('codeOf', () => {
@@ -63,6 +74,6 @@ describe('explain', () => {
     new DOMException('canary', 'TimeoutError'),
   ])('explain says of a database that never answers that it did not answer in time (%s)', (cause) => {
     expect(explain(new NotConnected(cause))).toMatch(/^the database did not answer in time/);
-    expect(problemOf(new NotConnected(cause))).toMatchObject({ code: 'provider_unavailable' });
+    expect(problemFrom(new NotConnected(cause))).toMatchObject({ code: 'provider_unavailable' });
   });
 });

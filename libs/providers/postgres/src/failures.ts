@@ -1,5 +1,5 @@
 import { EgressRefused } from '@mayfly/egress';
-import { Problem } from '@mayfly/kernel';
+import { Problem, systemCodeOf } from '@mayfly/kernel';
 import { NotConnected, StepFailure } from './errors.js';
 
 /** SQLSTATEs that Mayfly's own statements raise. */
@@ -59,7 +59,7 @@ const BROKEN_OFF = 'ECONNRESET';
 const TIMED_OUT =
   /^(timeout expired|timeout exceeded when trying to connect|Connection terminated due to connection timeout)$/;
 const TERMINATED = /^Connection terminated( unexpectedly)?$/;
-const NO_ANSWER = 'the database did not answer in time; try again later';
+const NO_ANSWER = 'the database did not answer in time';
 
 /** OpenSSL's codes for a certificate chain without a trusted root. */
 const UNTRUSTED = Object.fromEntries(
@@ -84,18 +84,26 @@ const UNREACHED: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'nothing listens at the host and port of the connection; start the database or change its `url`',
   EHOSTUNREACH: 'the host of the connection cannot be reached; check `url` and the network',
   ETIMEDOUT: 'the host of the connection does not answer; check `url` and the network',
-  [BROKEN_OFF]: 'the database closed the connection before it answered; try again later',
   '53300':
     'the database has no connection slot left; raise max_connections, or reserve some as docs/connect-postgres.md says',
   [OUT_OF_LOCKS]: 'the lock table of the database is full; raise max_locks_per_transaction',
   '08P01': 'the database, or a pooler in front of it, accepts no login; check its log',
-  '57P03': 'the database is starting or shutting down; try again later',
   ...UNTRUSTED,
   CERT_HAS_EXPIRED: 'the certificate of the database has expired; renew it there',
   [OTHER_NAME]:
     'the certificate of the database is for another host; use a host that it names, in `url` and `address`, or sslmode=verify-ca',
+};
+
+/** Codes of faults that pass without a change. */
+const PASSING: Readonly<Record<string, string>> = {
+  [BROKEN_OFF]: 'the database closed the connection before it answered',
+  '57P03': 'the database is starting or shutting down',
   [NO_TIME_LEFT]: NO_ANSWER,
 };
+
+/** The remedy of a fault that passes: a request is repeated by the caller, a revocation by Mayfly. */
+type Retry = 'try again later' | typeof MAYFLY_RETRIES;
+export const MAYFLY_RETRIES = 'wait, Mayfly tries again';
 
 /** Faults of the configuration without a code of their own, recognised by the error's text, which is never shown. */
 const SAID = [
@@ -113,16 +121,18 @@ const SAID = [
 ];
 
 /**
- * Returns the error in Mayfly's words, with its code. Never returns the text of the server or driver, which may hold a
- * secret.
+ * Returns the error in Mayfly's words, with its code. `retry` tells who repeats the work after a fault that passes.
+ * Never returns the text of the server or driver, which may hold a secret.
  */
-export function explain(error: unknown): string {
+export function explain(error: unknown, retry: Retry = 'try again later'): string {
   const cause = error instanceof NotConnected ? error.cause : error;
   if (cause instanceof Problem || cause instanceof StepFailure) return cause.detail;
   if (cause instanceof EgressRefused) return cause.message;
   const told = faultSaid(cause);
   if (told !== undefined) return told;
   const code = codeTold(cause);
+  const passing = PASSING[code];
+  if (passing !== undefined) return `${passing}; ${retry} (${code})`;
   const words = DETAILS[code] ?? UNREACHED[code];
   return words === undefined ? `the database answered ${code}; look for the reason in its log` : `${words} (${code})`;
 }
@@ -156,8 +166,8 @@ export function isTlsFailure(error: unknown): boolean {
  * Returns the SQLSTATE or system code of an error, or `unexpected`: a few letters and digits that cannot hold a secret.
  */
 export function codeOf(error: unknown): string {
-  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : undefined;
-  return typeof code === 'string' && /^\w{1,32}$/.test(code) ? code : 'unexpected';
+  const code = systemCodeOf(error);
+  return code !== undefined && /^\w{1,32}$/.test(code) ? code : 'unexpected';
 }
 
 /**
@@ -174,7 +184,7 @@ export function provesRollback(error: unknown): boolean {
  * Converts the error of a provider call to a `Problem`. `provider_rejected` means that nothing was made; for an outage,
  * `nothingMinted` says so. Drops the cause, because errors of the server may quote the statement.
  */
-export function problemOf(error: unknown): Problem {
+export function problemFrom(error: unknown): Problem {
   if (error instanceof Problem) return error;
   if (error instanceof NotConnected) return unreachedProblem(error.cause);
   const code = codeOf(error);
@@ -186,7 +196,8 @@ export function problemOf(error: unknown): Problem {
       DETAILS[code] ?? `the database refused the statement (SQLSTATE ${code}); check the connection`,
     );
   }
-  if (codeTold(error) === NO_TIME_LEFT) return new Problem('provider_unavailable', `${NO_ANSWER} (${NO_TIME_LEFT})`);
+  if (codeTold(error) === NO_TIME_LEFT)
+    return new Problem('provider_unavailable', `${NO_ANSWER}; try again later (${NO_TIME_LEFT})`);
   return new Problem('provider_unavailable', `the database did not confirm the statement (${code}); try again later`);
 }
 

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { ResolveHost } from '@mayfly/egress';
 import { Client } from 'pg';
 import { NotConnected } from './errors.js';
-import { problemOf } from './failures.js';
+import { problemFrom } from './failures.js';
 import { guardedSocket } from './guarded-socket.js';
 
 let server: Server;
@@ -35,7 +35,7 @@ describe('a connection to PostgreSQL', () => {
     async (host) => {
       const error = await failureAt(host);
       expect(error).toMatchObject({ code: 'EGRESS_REFUSED' });
-      expect(problemOf(new NotConnected(error))).toMatchObject({
+      expect(problemFrom(new NotConnected(error))).toMatchObject({
         code: 'provider_rejected',
         detail: expect.stringContaining('no setting'),
       });

@@ -3,7 +3,7 @@ import { newId } from '@mayfly/kernel';
 import { NotConnected } from './errors.js';
 import { LeaseRoleMinter, type LeaseRoleOrder } from './lease-role-minter.js';
 import type { ServerFacts } from './server-facts.js';
-import type { Target } from './target.js';
+import type { DatabaseTarget } from './target.js';
 
 const AT = new Date('2026-01-01T00:00:00Z');
 const SCOPE = `mayfly_scope_${'0'.repeat(40)}`;
@@ -51,7 +51,7 @@ function targetsWith(answer: (roles: readonly string[]) => Error | undefined) {
     verifiedScopes: new Set([SCOPE]),
     facts: () => Promise.resolve(FACTS),
     use: (_: AbortSignal, work: (given: typeof session) => Promise<unknown>) => work(session),
-  } as unknown as Target;
+  } as unknown as DatabaseTarget;
   return { targets: { lane: target, alone: target }, messages };
 }
 

@@ -12,7 +12,7 @@ import type { Privilege } from './scope-privileges.js';
 import { ensureScopeRole } from './scope-roles.js';
 import type { ServerFacts } from './server-facts.js';
 import type { Session } from './session.js';
-import type { Target } from './target.js';
+import type { DatabaseTarget } from './target.js';
 
 /** One lease role to create. */
 export interface LeaseRoleOrder {
@@ -31,9 +31,9 @@ export interface Made {
 /** The connections of one target for mints. */
 export interface MintTargets {
   /** for groups: one connection, and the scope roles that were verified */
-  readonly lane: Target;
+  readonly lane: DatabaseTarget;
   /** for a role that cannot be created in a group, and for scope roles */
-  readonly alone: Target;
+  readonly alone: DatabaseTarget;
 }
 
 interface Waiting {
@@ -64,7 +64,7 @@ export class LeaseRoleMinter {
   /** the creators that sessions of lanes work as */
   private readonly working = new WeakMap<Session, { readonly creator: string; made: number }>();
   private readonly capacities = new Map<string, ConnectionCapacity>();
-  private readonly groups = new WeakMap<Target, GroupCommit<Waiting, Made>>();
+  private readonly groups = new WeakMap<DatabaseTarget, GroupCommit<Waiting, Made>>();
 
   /**
    * Creates the role. Throws `NotConnected` when no statement was sent, `Problem`,
@@ -82,7 +82,7 @@ export class LeaseRoleMinter {
     return this.createAlone(targets, lease, signal);
   }
 
-  private groupAt(lane: Target): GroupCommit<Waiting, Made> {
+  private groupAt(lane: DatabaseTarget): GroupCommit<Waiting, Made> {
     const known = this.groups.get(lane);
     if (known !== undefined) return known;
     const group = new GroupCommit<Waiting, Made>((items) => this.createGroup(lane, items), GROUP);
@@ -90,7 +90,7 @@ export class LeaseRoleMinter {
     return group;
   }
 
-  private async createGroup(lane: Target, items: readonly Waiting[]): Promise<readonly Made[]> {
+  private async createGroup(lane: DatabaseTarget, items: readonly Waiting[]): Promise<readonly Made[]> {
     const wanted = items.filter(({ signal }) => !signal.aborted);
     for (const one of wanted) one.isSent = true;
     if (wanted.length === 0) throw new Error('no caller waits for the group');
@@ -135,7 +135,7 @@ export class LeaseRoleMinter {
 
   /** Creates all roles or none, in one message. */
   private async createIn(
-    target: Target,
+    target: DatabaseTarget,
     session: Session,
     leases: readonly LeaseRoleOrder[],
     lockTimeoutMillis?: number,

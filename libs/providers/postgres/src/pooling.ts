@@ -1,8 +1,8 @@
 import type { Client } from 'pg';
 import { Problem } from '@mayfly/kernel';
-import { problemOf, SHARED_SESSIONS } from './failures.js';
+import { problemFrom, SHARED_SESSIONS } from './failures.js';
 import type { Session } from './session.js';
-import type { Target } from './target.js';
+import type { DatabaseTarget } from './target.js';
 
 /** `none`: no pooler. `session`: a pooler keeps each session at one server process. `shared`: a pooler does not. */
 export type Pooling = 'none' | 'session' | 'shared';
@@ -17,10 +17,10 @@ function isPooled(session: Session, process: number): boolean {
 
 /**
  * Detects a pooler, and whether it gives one server process to several sessions: then two open sessions report the same
- * process, or one of them reports another process than before. Throws as `Target.connect` does.
+ * process, or one of them reports another process than before. Throws as `DatabaseTarget.connect` does.
  */
 export async function poolingOf(
-  target: Pick<Target, 'connect'>,
+  target: Pick<DatabaseTarget, 'connect'>,
   { session, process }: { readonly session: Session; readonly process: number },
   signal: AbortSignal,
 ): Promise<Pooling> {
@@ -37,7 +37,7 @@ export async function poolingOf(
 
 /** Throws `provider_rejected` with `nothingMinted` when a pooler shares sessions. */
 export async function refuseSharedSessions(
-  target: Pick<Target, 'connect'>,
+  target: Pick<DatabaseTarget, 'connect'>,
   opened: { readonly session: Session; readonly process: number },
   signal: AbortSignal,
 ): Promise<void> {
@@ -45,7 +45,7 @@ export async function refuseSharedSessions(
   try {
     pooling = await poolingOf(target, opened, signal);
   } catch (error) {
-    throw problemOf(error);
+    throw problemFrom(error);
   }
   if (pooling === 'shared') throw new Problem('provider_rejected', SHARED_SESSIONS, { nothingMinted: true });
 }

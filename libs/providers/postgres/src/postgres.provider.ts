@@ -19,7 +19,7 @@ import { addressOf, leaseUrl, makerIn } from './address.js';
 import { agentLogin } from './agent-login.js';
 import { StepFailure } from './errors.js';
 import { examineScope, roundsRemark } from './examine-scope.js';
-import { explain, problemOf } from './failures.js';
+import { explain, MAYFLY_RETRIES, problemFrom } from './failures.js';
 import { renewStatement } from './lease-role.js';
 import { LeaseRoleMinter } from './lease-role-minter.js';
 import {
@@ -38,7 +38,7 @@ import { scramVerifier } from './scram-verifier.js';
 import { Attendance } from './revoke/attendance.js';
 import { findRoles, foundRole, type RoleRow } from './revoke/looks.js';
 import { makersIn } from './server-facts.js';
-import { Target, Targets, type TargetAddress } from './target.js';
+import { DatabaseTarget, DatabaseTargets, type TargetAddress } from './target.js';
 
 type Order = MintOrder<PostgresConfig, PostgresScope>;
 
@@ -72,9 +72,9 @@ export class PostgresProvider
     remote: true,
   };
   readonly findSecretsIn = passwordParametersIn;
-  private readonly targets = new Targets(4);
+  private readonly targets = new DatabaseTargets(4);
   /** one connection for each target, for mints in groups */
-  private readonly lanes = new Targets(1);
+  private readonly lanes = new DatabaseTargets(1);
   /** separate sessions, so that revocations and mints do not delay each other */
   private readonly attendance = new Attendance();
   private readonly minter = new LeaseRoleMinter();
@@ -140,7 +140,7 @@ export class PostgresProvider
       return await attended.desk.end(order.handle, signal);
     } catch (error) {
       const unreached = error instanceof StepFailure && error.isUnreached;
-      return { kind: 'unknown', detail: explain(error), ...(unreached ? { unreached } : {}) };
+      return { kind: 'unknown', detail: explain(error, MAYFLY_RETRIES), ...(unreached ? { unreached } : {}) };
     }
   }
 
@@ -172,7 +172,7 @@ export class PostgresProvider
   async probe(config: PostgresConfig, signal: AbortSignal): Promise<ProbeReport> {
     try {
       addressOf(config);
-      const target = new Target(targetOf(config), 1);
+      const target = new DatabaseTarget(targetOf(config), 1);
       const session = await target.connect(signal);
       try {
         const pooling = (process: number): Promise<Pooling> => poolingOf(target, { session, process }, signal);
@@ -230,6 +230,6 @@ async function orProblem<T>(call: () => Promise<T>): Promise<T> {
   try {
     return await call();
   } catch (error) {
-    throw problemOf(error);
+    throw problemFrom(error);
   }
 }

@@ -25,7 +25,7 @@ const SESSION: SessionOptions = {
 };
 
 /** One server as a connection names it: a few pooled connections, and the facts read over them. */
-export class Target {
+export class DatabaseTarget {
   /** verified scope roles; forgotten with the connections, so that drift is detected again */
   readonly verifiedScopes = new Set<string>();
   private readonly factsBySession = new WeakMap<Session, ServerFacts>();
@@ -110,16 +110,16 @@ export class Target {
 }
 
 /** The targets in use, each with at most `max` connections. Forgets a target that has no connections left. */
-export class Targets {
-  private readonly byAddress = new Map<string, Target>();
+export class DatabaseTargets {
+  private readonly byAddress = new Map<string, DatabaseTarget>();
 
   constructor(private readonly max: number) {}
 
-  at(address: TargetAddress): Target {
+  at(address: TargetAddress): DatabaseTarget {
     const key = addressKey(address);
     const known = this.byAddress.get(key);
     if (known !== undefined) return known;
-    const target = new Target(address, this.max, { onEmpty: () => this.byAddress.delete(key) });
+    const target = new DatabaseTarget(address, this.max, { onEmpty: () => this.byAddress.delete(key) });
     this.byAddress.set(key, target);
     return target;
   }

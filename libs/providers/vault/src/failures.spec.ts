@@ -1,6 +1,6 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
-import { failureFrom, failureOf, problemOf, VaultFailure } from './failures.js';
+import { failureFrom, failureOf, problemFrom, VaultFailure } from './failures.js';
 import { NoAnswer } from './transport.js';
 
 describe('answers of vault that are no success', () => {
@@ -23,7 +23,7 @@ describe('answers of vault that are no success', () => {
     [200, '', 'bad-answer', 'provider_rejected'],
   ])('an answer of vault with %i %j is %s', (status, text, reason, code) => {
     const failure = failureOf({ status, body: { errors: text === '' ? [] : [text] } });
-    const problem = problemOf(failure);
+    const problem = problemFrom(failure);
     expect(problem).toMatchObject({ code, extensions: { reason } });
     expect(problem.detail).not.toMatch(/10\.0\.0\.7/);
     expect(inspect(problem)).not.toContain('cause');
@@ -36,20 +36,20 @@ describe('answers of vault that are no success', () => {
   });
 
   it('answers of vault that are no success are unknown where the server may have acted', () => {
-    expect(problemOf(new NoAnswer('connection-lost', true)).code).toBe('provider_unavailable');
+    expect(problemFrom(new NoAnswer('connection-lost', true)).code).toBe('provider_unavailable');
     expect(failureFrom(new NoAnswer('timeout', true)).options.uncertain).toBe(true);
     expect(failureFrom(new NoAnswer('unreachable', false)).options.uncertain).toBe(false);
-    expect(problemOf(new NoAnswer('address-refused', false))).toMatchObject({ code: 'provider_rejected' });
-    expect(problemOf(new VaultFailure('clamped-lifetime')).code).toBe('provider_rejected');
-    expect(problemOf(new VaultFailure('clamped-lifetime'), true).code).toBe('provider_unavailable');
+    expect(problemFrom(new NoAnswer('address-refused', false))).toMatchObject({ code: 'provider_rejected' });
+    expect(problemFrom(new VaultFailure('clamped-lifetime')).code).toBe('provider_rejected');
+    expect(problemFrom(new VaultFailure('clamped-lifetime'), true).code).toBe('provider_unavailable');
   });
 
   it('answers of vault that are no success keep to the pause that the server asks for', () => {
-    expect(problemOf(failureOf({ status: 429, body: {}, retryAfterSeconds: 42 })).retryAfterSeconds).toBe(42);
+    expect(problemFrom(failureOf({ status: 429, body: {}, retryAfterSeconds: 42 })).retryAfterSeconds).toBe(42);
   });
 
   it('answers of vault that are no success show nothing of an error that nobody expected', () => {
     const error = Object.assign(new Error('canary'), { config: { headers: { 'X-Vault-Token': 'canary' } } });
-    expect(inspect(problemOf(error), { showHidden: true, depth: 9 })).not.toContain('canary');
+    expect(inspect(problemFrom(error), { showHidden: true, depth: 9 })).not.toContain('canary');
   });
 });

@@ -54,7 +54,7 @@ const MEANINGS: Readonly<Record<VaultReason, Meaning>> = {
       'the name in `address` resolves to a metadata service or a link-local address, which no setting allows; use another',
   },
   'too-late': {
-    detail: 'the deadline passed before the call began, and nothing was minted; try again',
+    detail: 'the mint deadline passed before Vault was called; try again',
     retryAfterSeconds: 1,
   },
 };
@@ -71,6 +71,8 @@ export class VaultFailure extends Error {
       readonly uncertain?: boolean;
       /** the answer says that the token is unknown, expired or revoked */
       readonly tokenDead?: boolean;
+      /** the words that replace those of the reason */
+      readonly detail?: string;
     } = {},
   ) {
     super(reason);
@@ -78,7 +80,7 @@ export class VaultFailure extends Error {
 
   /** Mayfly's own words, then Vault's. Names no value of the configuration. */
   get detail(): string {
-    const { detail } = MEANINGS[this.reason];
+    const detail = this.options.detail ?? MEANINGS[this.reason].detail;
     return this.words === '' ? detail : `${detail} (vault says: ${this.words})`;
   }
 
@@ -166,7 +168,7 @@ const TEMPORARY: readonly VaultReason[] = [
  * Returns the problem that callers see. `provider_rejected` means that nothing usable was made. Drops the cause,
  * because answers of Vault quote paths, names and drivers.
  */
-export function problemOf(error: unknown, isUnknown = false): Problem {
+export function problemFrom(error: unknown, isUnknown = false): Problem {
   if (error instanceof Problem) return error;
   const failure = failureFrom(error);
   const { reason, detail, retryAfterSeconds } = failure;

@@ -1,7 +1,7 @@
 import type { Minted, RecordHandle } from '@mayfly/credentials';
 import { addSeconds, earliest, type Clock, type Json, type JsonObject } from '@mayfly/kernel';
 import { succeeded } from './broker-login.js';
-import { failureOf, problemOf, VaultFailure } from './failures.js';
+import { failureOf, problemFrom, VaultFailure } from './failures.js';
 import { policyName } from './lease-policy.js';
 import { refuseClamped, refuseLate, secondsUntil, type Order } from './lifetime.js';
 import { endLease, endToken } from './proofs.js';
@@ -73,10 +73,10 @@ export class LeaseMint {
       await server.policies.ensure(server.login, order.scope);
       const token = await this.createToken();
       return await this.use(token).catch(async (error: unknown) => {
-        throw problemOf(error, !(await this.undo(token)));
+        throw problemFrom(error, !(await this.undo(token)));
       });
     } catch (error) {
-      throw problemOf(error);
+      throw problemFrom(error);
     }
   }
 
@@ -245,7 +245,7 @@ export class LeaseMint {
   private async keep(known: Partial<VaultHandle>): Promise<void> {
     this.handle = { ...this.handle, ...known };
     if (await this.record(this.handle)) return;
-    throw new VaultFailure('too-late', 'the task ended during the mint; ask for a new task');
+    throw new VaultFailure('too-late', '', { detail: 'the task ended during the mint; ask for a new task' });
   }
 
   /** Commits facts about a failed mint, if it can; without them revocation is slower and as certain. */

@@ -4,7 +4,7 @@ import { redact } from './redaction.js';
 import type { VaultAnswer } from './vault-client.js';
 
 /** The state of a lease after its revocation. */
-export interface LeaseState {
+export interface VaultLeaseState {
   readonly gone: boolean;
   /** set when Vault holds the lease to be irrevocable and retries at most once a day: its own words, redacted */
   readonly irrevocable?: string;
@@ -15,7 +15,7 @@ export interface LeaseState {
  * unknown leases, 202 when it has only queued the work, and 400 both for a lease that is gone and for an engine that
  * failed. Throws `VaultFailure` when nothing is proven.
  */
-export async function endLease(login: BrokerLogin, leaseId: string): Promise<LeaseState> {
+export async function endLease(login: BrokerLogin, leaseId: string): Promise<VaultLeaseState> {
   const answer = await login.ask('write', 'sys/leases/revoke', { lease_id: leaseId, sync: true });
   const refusal = isDone(answer) ? undefined : failureOf(answer);
   const state = await lookUpLease(login, leaseId);
@@ -23,7 +23,7 @@ export async function endLease(login: BrokerLogin, leaseId: string): Promise<Lea
   throw refusal.reason === 'refused' ? new VaultFailure('engine-unavailable', refusal.words) : refusal;
 }
 
-async function lookUpLease(login: BrokerLogin, leaseId: string): Promise<LeaseState> {
+async function lookUpLease(login: BrokerLogin, leaseId: string): Promise<VaultLeaseState> {
   const answer = await login.ask('write', 'sys/leases/lookup', { lease_id: leaseId });
   if (saysExactly(answer, [400], 'invalid lease')) return { gone: true };
   if (answer.status !== 200) throw failureOf(answer);

@@ -18,7 +18,7 @@ import {
 } from '@mayfly/credentials';
 import { Problem, type Clock, type LeaseId } from '@mayfly/kernel';
 import { examineScope } from './examination.js';
-import { failureFrom, problemOf, VaultFailure } from './failures.js';
+import { failureFrom, problemFrom, VaultFailure } from './failures.js';
 import { policyName } from './lease-policy.js';
 import { type Order } from './lifetime.js';
 import { LeaseMint, QUIET_SECONDS, quietFrom } from './mint.js';
@@ -136,7 +136,7 @@ export class VaultProvider
     } catch (error) {
       // INVARIANT: I3, an abandoned mint ends what it makes and returns it to nobody.
       mint.abandon();
-      throw problemOf(error);
+      throw problemFrom(error);
     }
   }
 
@@ -149,7 +149,7 @@ export class VaultProvider
         late,
       );
     } catch (error) {
-      throw problemOf(error);
+      throw problemFrom(error);
     }
   }
 

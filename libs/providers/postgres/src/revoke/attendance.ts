@@ -1,7 +1,7 @@
 import { Problem } from '@mayfly/kernel';
 import { NotConnected } from '../errors.js';
-import { codeOf, OUT_OF_LOCKS, problemOf } from '../failures.js';
-import { addressKey, Target, type TargetAddress } from '../target.js';
+import { codeOf, OUT_OF_LOCKS, problemFrom } from '../failures.js';
+import { addressKey, DatabaseTarget, type TargetAddress } from '../target.js';
 import { RevocationDesk } from './revocation-desk.js';
 import { Watch } from './watch.js';
 
@@ -23,7 +23,7 @@ const RELIEF_ROUNDS = 20;
 export class AttendedTarget {
   readonly desk: RevocationDesk;
   readonly watch: Watch;
-  private readonly login: Target;
+  private readonly login: DatabaseTarget;
   private readonly timer: NodeJS.Timeout;
   private until = 0;
   private nextLogin = 0;
@@ -38,7 +38,7 @@ export class AttendedTarget {
     address: TargetAddress,
     private readonly onIdle: () => void,
   ) {
-    this.login = new Target(address, 1);
+    this.login = new DatabaseTarget(address, 1);
     this.watch = new Watch(this.login);
     this.desk = new RevocationDesk(address, this.watch);
     this.timer = setInterval(() => {
@@ -72,7 +72,7 @@ export class AttendedTarget {
       this.nextLogin = performance.now() + FRESH_LOGIN_MS;
     } catch (error) {
       // whatever failed, no session was opened that could mint
-      this.lastFailure = problemOf(error instanceof Problem ? error : new NotConnected(causeOf(error)));
+      this.lastFailure = problemFrom(error instanceof Problem ? error : new NotConnected(causeOf(error)));
       const isFull = codeOf(causeOf(error)) === OUT_OF_LOCKS;
       this.nextLogin = performance.now() + (isFull ? TICK_MS : FAILED_LOGIN_MS);
       if (isFull && this.watch.isOpen) await this.watch.relieve(signal).catch(() => undefined);
@@ -90,7 +90,7 @@ export class AttendedTarget {
     try {
       await this.desk.lane.use(signal, (session) => this.desk.lane.facts(session));
     } catch (error) {
-      throw problemOf(error);
+      throw problemFrom(error);
     }
   }
 

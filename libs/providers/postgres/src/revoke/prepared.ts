@@ -1,10 +1,10 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { Problem } from '@mayfly/kernel';
-import { codeOf, explain, UNDEFINED_OBJECT } from '../failures.js';
+import { codeOf, explain, MAYFLY_RETRIES, UNDEFINED_OBJECT } from '../failures.js';
 import { callForRole } from '../owner-functions.js';
 import { makersIn, type ServerFacts } from '../server-facts.js';
 import type { Session } from '../session.js';
-import { Target, type TargetAddress } from '../target.js';
+import { DatabaseTarget, type TargetAddress } from '../target.js';
 import { findRoles, type PreparedTransaction, type RoleRow } from './looks.js';
 import type { Watch } from './watch.js';
 
@@ -16,7 +16,7 @@ export class PreparedEnding {
   constructor(
     private readonly address: TargetAddress,
     private readonly watch: Pick<Watch, 'facts'>,
-    private readonly lane: Target,
+    private readonly lane: DatabaseTarget,
   ) {}
 
   /**
@@ -39,7 +39,7 @@ export class PreparedEnding {
     } catch (error) {
       const gid = one.gid.replace(/[^\w.:-]/g, '?').slice(0, SHOWN_CHARACTERS);
       const what = `the prepared transaction \`${gid}\` in database \`${one.database}\``;
-      throw new Problem('provider_unavailable', `${what} cannot be rolled back: ${explain(error)}`);
+      throw new Problem('provider_unavailable', `${what} cannot be rolled back: ${explain(error, MAYFLY_RETRIES)}`);
     }
   }
 
@@ -50,11 +50,11 @@ export class PreparedEnding {
   private async inDatabase(
     database: string,
     signal: AbortSignal,
-    work: (target: Target, session: Session) => Promise<void>,
+    work: (target: DatabaseTarget, session: Session) => Promise<void>,
   ): Promise<void> {
     const url = new URL(this.address.url);
     url.pathname = `/${encodeURIComponent(database)}`;
-    const target = new Target({ ...this.address, url: url.href }, 1);
+    const target = new DatabaseTarget({ ...this.address, url: url.href }, 1);
     try {
       await target.use(signal, (session) => work(target, session));
     } finally {

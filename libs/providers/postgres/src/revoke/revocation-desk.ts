@@ -6,7 +6,7 @@ import type { PostgresHandle } from '../postgres.schemas.js';
 import { makersIn, type ServerFacts } from '../server-facts.js';
 import { NotConnected } from '../errors.js';
 import type { Session } from '../session.js';
-import { Target, type TargetAddress } from '../target.js';
+import { DatabaseTarget, type TargetAddress } from '../target.js';
 import { dropWithBelongings, strip } from './belongings.js';
 import {
   findRoles,
@@ -39,8 +39,8 @@ const ELSEWHERE = 'the connection names another server than the one that has the
  */
 export class RevocationDesk {
   /** for groups; kept open while leases live at the target */
-  readonly lane: Target;
-  private readonly alone: Target;
+  readonly lane: DatabaseTarget;
+  private readonly alone: DatabaseTarget;
   readonly obstacles: Obstacles;
   private readonly prepared: PreparedEnding;
   private readonly sessions: SessionEnding;
@@ -52,8 +52,8 @@ export class RevocationDesk {
     private readonly address: TargetAddress,
     private readonly watch: Watch,
   ) {
-    this.lane = new Target(address, 2, { idleSeconds: 0 });
-    this.alone = new Target(address, 4);
+    this.lane = new DatabaseTarget(address, 2, { idleSeconds: 0 });
+    this.alone = new DatabaseTarget(address, 4);
     this.sessions = new SessionEnding(watch);
     this.prepared = new PreparedEnding(address, watch, this.lane);
     this.obstacles = new Obstacles(watch, this.prepared);
@@ -227,7 +227,7 @@ export class RevocationDesk {
    * address may have changed after either session was opened.
    */
   private async use<T>(
-    target: Target,
+    target: DatabaseTarget,
     signal: AbortSignal,
     work: (session: Session, facts: ServerFacts) => Promise<T>,
   ): Promise<T> {
@@ -236,7 +236,7 @@ export class RevocationDesk {
       return await this.obstacles.clearedDuring(signal, () => this.useOnce(target, signal, work));
     } catch (error) {
       if (!(error instanceof Problem) || error.detail !== ELSEWHERE) throw error;
-      // `Target.use` has closed the session at the other server
+      // `DatabaseTarget.use` has closed the session at the other server
       await this.watch.renew(signal);
       return this.useOnce(target, signal, work);
     }
@@ -244,12 +244,12 @@ export class RevocationDesk {
 
   /** Falls back to a session of the lane when no other connection can be opened. */
   private async useOnce<T>(
-    target: Target,
+    target: DatabaseTarget,
     signal: AbortSignal,
     work: (session: Session, facts: ServerFacts) => Promise<T>,
   ): Promise<T> {
     const { identity } = await this.watch.facts(signal);
-    const checked = (at: Target) => async (session: Session) => {
+    const checked = (at: DatabaseTarget) => async (session: Session) => {
       const facts = await at.facts(session);
       if (facts.identity !== identity) throw elsewhere(ELSEWHERE);
       return work(session, facts);

@@ -1,5 +1,5 @@
 import { NotConnected, StepFailure } from '../errors.js';
-import { codeOf, explain, INSUFFICIENT_PRIVILEGE } from '../failures.js';
+import { codeOf, explain, INSUFFICIENT_PRIVILEGE, MAYFLY_RETRIES } from '../failures.js';
 
 /** A step of a revocation: `name` completes "could not …", `right` is the right that the connection's role needs. */
 interface Step {
@@ -21,6 +21,9 @@ export async function inStep<T>({ name, right }: Step, work: () => Promise<T>): 
     return await work();
   } catch (error) {
     const needs = codeOf(error) === INSUFFICIENT_PRIVILEGE ? `; it needs the right ${right}` : '';
-    throw new StepFailure(`could not ${name}: ${explain(error)}${needs}`, error instanceof NotConnected);
+    throw new StepFailure(
+      `could not ${name}: ${explain(error, MAYFLY_RETRIES)}${needs}`,
+      error instanceof NotConnected,
+    );
   }
 }

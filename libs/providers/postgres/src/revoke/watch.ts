@@ -6,7 +6,7 @@ import { NotConnected } from '../errors.js';
 import { codeOf, INSUFFICIENT_PRIVILEGE, OUT_OF_LOCKS } from '../failures.js';
 import { refuseSharedSessions } from '../pooling.js';
 import { factsOf, type ServerFacts } from '../server-facts.js';
-import type { Target } from '../target.js';
+import type { DatabaseTarget } from '../target.js';
 import { END_CATALOG_LOCKERS, END_THOSE_AHEAD, PREPARED_AHEAD } from './blockers.js';
 import { endSessionsOf, findRoles, LEASE_ROLES, PREPARED, SESSIONS } from './looks.js';
 
@@ -73,7 +73,7 @@ export class Watch {
   private opening: Promise<void> | undefined;
   private mayTakeEntries = true;
 
-  constructor(private readonly target: Pick<Target, 'connect'>) {}
+  constructor(private readonly target: Pick<DatabaseTarget, 'connect'>) {}
 
   get isOpen(): boolean {
     return this.held !== undefined;

@@ -1,18 +1,18 @@
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
 import { identityRefusalReason } from '../identity-refusal.js';
-import { parseStrictJson } from './strict-json.js';
+import { parseTokenJson } from './token-json.js';
 
 function reasonFor(text: string): string | undefined {
   try {
-    parseStrictJson(text);
+    parseTokenJson(text);
     return 'accepted';
   } catch (error) {
     return identityRefusalReason(error);
   }
 }
 
-describe('parseStrictJson', () => {
+describe('parseTokenJson', () => {
   it.each([
     ['a member twice', '{"a":1,"a":1}', 'duplicate_claim'],
     ['a member twice, far apart', '{"a":1,"b":{"c":[1,2,{"d":"}"}]},"a":2}', 'duplicate_claim'],
@@ -32,20 +32,20 @@ describe('parseStrictJson', () => {
     ['a byte order mark', '\uFEFF{"a":1}', 'malformed'],
     ['sixteen levels', `{"a":${'['.repeat(15)}${']'.repeat(15)}}`, 'accepted'],
     ['seventeen levels', `{"a":${'['.repeat(16)}${']'.repeat(16)}}`, 'malformed'],
-  ])('parseStrictJson judges %s', (_, text, reason) => {
+  ])('parseTokenJson judges %s', (_, text, reason) => {
     expect(reasonFor(text)).toBe(reason);
   });
 
-  it('parseStrictJson gives what JSON.parse gives for every object', () => {
+  it('parseTokenJson gives what JSON.parse gives for every object', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue({ maxDepth: 4 })), fc.constantFrom(0, 2), (value, space) => {
         const text = JSON.stringify(value, null, space);
-        expect(parseStrictJson(text)).toEqual(JSON.parse(text));
+        expect(parseTokenJson(text)).toEqual(JSON.parse(text));
       }),
     );
   });
 
-  it('parseStrictJson finds a repeated member wherever it is', () => {
+  it('parseTokenJson finds a repeated member wherever it is', () => {
     fc.assert(
       fc.property(fc.dictionary(fc.string(), fc.jsonValue()), fc.string(), fc.nat(3), (value, name, depth) => {
         const repeated = `{${JSON.stringify(name)}:0,${JSON.stringify({ ...value, [name]: 1 }).slice(1)}`;

@@ -1,11 +1,11 @@
 import { Problem } from '@mayfly/kernel';
 import { describe, expect, it } from '@jest/globals';
 import fc from 'fast-check';
-import { parseStrictJson } from './strict-json.js';
+import { parseJsonBody } from './json-body.js';
 
 function refusal(text: string): string {
   try {
-    parseStrictJson(text);
+    parseJsonBody(text);
   } catch (error) {
     if (error instanceof Problem && error.code === 'invalid_request') return error.detail;
     throw error;
@@ -15,7 +15,7 @@ function refusal(text: string): string {
 
 const nested = (depth: number, open: string, close: string) => open.repeat(depth) + '1' + close.repeat(depth);
 
-describe('parseStrictJson', () => {
+describe('parseJsonBody', () => {
   it.each([
     '{}',
     'null',
@@ -26,8 +26,8 @@ describe('parseStrictJson', () => {
     ' { "a" : 1 , "\\u003a" : 2 } ',
     nested(16, '[', ']'),
     nested(16, '{"a":', '}'),
-  ])('parseStrictJson reads %s as JSON.parse does', (text) => {
-    expect(parseStrictJson(text)).toEqual(JSON.parse(text));
+  ])('parseJsonBody reads %s as JSON.parse does', (text) => {
+    expect(parseJsonBody(text)).toEqual(JSON.parse(text));
   });
 
   it.each([
@@ -38,7 +38,7 @@ describe('parseStrictJson', () => {
     '{"a":"\\\\","a":"\\""}',
     '{"":1,"":2}',
     '{"1":1,"1":2}',
-  ])('parseStrictJson refuses a field named twice: %s', (text) => {
+  ])('parseJsonBody refuses a field named twice: %s', (text) => {
     expect(refusal(text)).toBe('an object has one field twice; keep one');
   });
 
@@ -46,34 +46,34 @@ describe('parseStrictJson', () => {
     ['{"__proto__":{"admin":true}}', '__proto__'],
     ['{"a":[{"\\u005f_proto__":1}]}', '__proto__'],
     ['{"constructor":{"prototype":1}}', 'constructor'],
-  ])('parseStrictJson refuses %s', (text, key) => {
+  ])('parseJsonBody refuses %s', (text, key) => {
     expect(refusal(text)).toBe(`\`${key}\` is a reserved field name; use another`);
   });
 
   it.each([nested(17, '[', ']'), nested(17, '{"a":', '}'), nested(30_000, '[', ']')])(
-    'parseStrictJson refuses nesting deeper than 16',
+    'parseJsonBody refuses nesting deeper than 16',
     (text) => {
       expect(refusal(text)).toBe('nest the body at most 16 deep');
     },
   );
 
   it.each(['', '{', '{"a":}', "{'a':1}", '{"a":1}x', '\ufeff{}', '{"a":NaN}', '"canary'])(
-    'parseStrictJson refuses %j, which is no JSON, without repeating it',
+    'parseJsonBody refuses %j, which is no JSON, without repeating it',
     (text) => {
       expect(refusal(text)).toBe('the body is not valid JSON; correct it');
     },
   );
 
-  it('parseStrictJson takes every value that has a JSON form within the bounds', () => {
+  it('parseJsonBody takes every value that has a JSON form within the bounds', () => {
     fc.assert(
       fc.property(fc.json({ maxDepth: 8 }), (text) => {
         fc.pre(!text.includes('__proto__') && !text.includes('constructor'));
-        expect(parseStrictJson(text)).toEqual(JSON.parse(text));
+        expect(parseJsonBody(text)).toEqual(JSON.parse(text));
       }),
     );
   });
 
-  it('parseStrictJson refuses any object as soon as one of its fields is written again', () => {
+  it('parseJsonBody refuses any object as soon as one of its fields is written again', () => {
     const field = fc.string().filter((key) => key !== '__proto__' && key !== 'constructor');
     fc.assert(
       fc.property(
