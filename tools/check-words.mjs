@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import ts from 'typescript';
+import { commentsOf, linesOf } from './comments.mjs';
 
 /** Each with what to write in its place. */
 const RETIRED = [
@@ -56,20 +57,6 @@ if (faults.length > 0) {
     `${faults.join('\n')}\n${faults.length} places have retired words, open as a riddle, or are no sentence`,
   );
   process.exit(1);
-}
-
-function linesOf(text) {
-  return text.split('\n').map((words, index) => ({ line: index + 1, words, opens: false }));
-}
-
-/** Whole comments, each as one text, so that a phrase is found across a line break. */
-function commentsOf(text) {
-  const comments = [];
-  for (const match of text.matchAll(/\/\*\*?([\s\S]*?)\*\/|(?:^|(?<=\s))\/\/ ?(.*(?:\n\s*\/\/.*)*)/g)) {
-    const words = (match[1] ?? match[2]).replace(/\n\s*(\*|\/\/) ?/g, ' ').trim();
-    comments.push({ line: text.slice(0, match.index).split('\n').length, words, opens: match[1] !== undefined });
-  }
-  return comments;
 }
 
 function testFiles() {
