@@ -10,6 +10,7 @@ import { OpenApi } from './service/openapi.js';
 const NOTHING_BEHIND = {} as unknown as Services;
 const NO_GUARD = { canActivate: () => false } as unknown as IdentityGuard;
 const EVERY_ROUTE = { api: true, docs: true };
+
 const app = await NestFactory.create<NestFastifyApplication>(
   BrokerModule.over(NOTHING_BEHIND, NO_GUARD, EVERY_ROUTE),
   new FastifyAdapter(),

@@ -53,7 +53,7 @@ export interface AgentLifecycleStore {
   underLock<T>(name: string, work: (agent: LockedAgent) => Promise<T>): Promise<T>;
 }
 
-/** The most leases that are closed at once after an agent was stopped; the sweep takes the rest. */
+/** The most due leases, of any agent, that the sweep after a step claims. Later sweeps claim the others. */
 const SWEEP_LIMIT = 200;
 
 export interface AgentLifecycleParts {
@@ -70,9 +70,9 @@ export class AgentLifecycle {
   constructor(private readonly parts: AgentLifecycleParts) {}
 
   /**
-   * Takes one step and ends the agent's tasks in the same transaction; revocation of its credentials begins before this
-   * resolves. Does nothing when the agent is already in the target state. Throws `not_found`, and `conflict` for a step
-   * that the agent's state does not allow.
+   * Takes one step and ends the agent's tasks in the same transaction, which makes their leases due. Then sweeps due
+   * leases once, so that revocation begins before this resolves. Does nothing when the agent is already in the target
+   * state. Throws `not_found`, and `conflict` for a step that the agent's state does not allow.
    */
   async take(step: LifecycleStep, name: string, by: Declarer): Promise<DeclaredRecord> {
     const { store, catalog, closing, report } = this.parts;
