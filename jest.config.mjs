@@ -4,7 +4,10 @@ import { availableParallelism } from 'node:os';
 
 const { compilerOptions } = JSON.parse(readFileSync(new URL('./tsconfig.json', import.meta.url), 'utf8'));
 const rooms = Object.fromEntries(
-  Object.entries(compilerOptions.paths).map(([alias, [path]]) => [`^${alias}$`, path.replace('./', '<rootDir>/')]),
+  Object.entries(compilerOptions.paths).map(([alias, [path]]) => [
+    `^${alias.replace('*', '([^/]+)')}$`,
+    path.replace('./', '<rootDir>/').replace('*', '$1'),
+  ]),
 );
 
 const base = {

@@ -3,6 +3,7 @@
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import ts from 'typescript';
+import { commentsOf, linesOf } from './comments.mjs';
 
 /** Each with what to write in its place. */
 const RETIRED = [
@@ -29,7 +30,7 @@ const FRAGMENT =
   /^(what|whether|who|whoever|where|when|while|how|of|with|without|in|into|to|and|or|as|by|from|for|on|at|under|also|but|nor|not|never|because|since|than|that|which|is|are|was|has|have|had|does|do|can|cannot|may|must|needs?|refuses?|takes?|gives?|says?|keeps?|shows?|names?|tells?|holds?|makes?|reads?|writes?)\b/i;
 const FEWEST_WORDS = 3;
 
-const OURS = ['apps', 'libs', 'packages', 'tools', 'docs', 'test/support', 'README.md', 'CONTRIBUTING.md'];
+const OURS = ['apps', 'libs', 'packages', 'tools', 'docs', 'test', 'README.md', 'CONTRIBUTING.md'];
 const GENERATED = /(^|\/)(generated\/|schema\.ts$|answer-shapes\.ts$|check-words\.mjs$|openapi\.json$)/;
 
 const files = execFileSync('git', ['ls-files', '--cached', '--others', '--exclude-standard', ...OURS], {
@@ -58,20 +59,6 @@ if (faults.length > 0) {
   process.exit(1);
 }
 
-function linesOf(text) {
-  return text.split('\n').map((words, index) => ({ line: index + 1, words, opens: false }));
-}
-
-/** Whole comments, each as one text, so that a phrase is found across a line break. */
-function commentsOf(text) {
-  const comments = [];
-  for (const match of text.matchAll(/\/\*\*?([\s\S]*?)\*\/|(?:^|(?<=\s))\/\/ ?(.*(?:\n\s*\/\/.*)*)/g)) {
-    const words = (match[1] ?? match[2]).replace(/\n\s*(\*|\/\/) ?/g, ' ').trim();
-    comments.push({ line: text.slice(0, match.index).split('\n').length, words, opens: match[1] !== undefined });
-  }
-  return comments;
-}
-
 function testFiles() {
   const listed = execFileSync(
     'git',
@@ -91,14 +78,15 @@ function titleFaults({ place, title }) {
   );
 }
 
-/** The titles of `it(…)` and of its tables. */
+/** The titles of `it(…)`, of its tables, and of names that stand for `it` under a condition, such as `withPsql`. */
 function titlesOf(file, text) {
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
+  const tests = new Set(['it', ...conditionalTests(source)]);
   const titles = [];
   const visit = (node) => {
     const [first] = ts.isCallExpression(node) ? node.arguments : [];
     const isTitle = first !== undefined && (ts.isStringLiteralLike(first) || ts.isTemplateExpression(first));
-    if (isTitle && /^it$/.test(calledName(node.expression)) && node.arguments.length > 1) {
+    if (isTitle && tests.has(calledName(node.expression)) && node.arguments.length > 1) {
       const { line } = source.getLineAndCharacterOfPosition(first.getStart());
       titles.push({ place: `${file}:${line + 1}`, title: first.getText(source).slice(1, -1) });
     }
@@ -106,6 +94,20 @@ function titlesOf(file, text) {
   };
   visit(source);
   return titles;
+}
+
+/** The names of constants like `const withPsql = hasPsql ? it : it.skip`. */
+function conditionalTests(source) {
+  const names = [];
+  const visit = (node) => {
+    const isChoice = ts.isVariableDeclaration(node) && node.initializer && ts.isConditionalExpression(node.initializer);
+    if (isChoice && [node.initializer.whenTrue, node.initializer.whenFalse].some((one) => calledName(one) === 'it')) {
+      names.push(node.name.getText(source));
+    }
+    ts.forEachChild(node, visit);
+  };
+  visit(source);
+  return names;
 }
 
 /** `it` for `it`, `it.each` and `it.each(…)`. */

@@ -125,6 +125,8 @@ class TextReader {
 
   /** An inserted phrase is spelt out where the sources state it; a single word stays a hole. */
   #inserted(node) {
+    const constant = this.#numberIn(node);
+    if (constant !== undefined) return [constant];
     const texts = this.texts(node);
     const phrases = texts.filter((text) => / [a-z`]/i.test(text.replace(/\{[^}]*\}/g, '')));
     if (phrases.length === 0 || phrases.length > MOST_INSERTED) return [hole(node)];
@@ -134,6 +136,14 @@ class TextReader {
       ...(others.includes('') ? [''] : []),
       ...(others.some((text) => text !== '') ? [hole(node)] : []),
     ];
+  }
+
+  /** A number that a constant states, as in `String(MAX_DEPTH)`, is shown in place of a hole. */
+  #numberIn(node) {
+    if (ts.isCallExpression(node) && node.expression.getText() === 'String') return this.#numberIn(node.arguments[0]);
+    if (ts.isNumericLiteral(node)) return node.getText().replaceAll('_', '');
+    const values = ts.isIdentifier(node) ? this.#declared(node) : [];
+    return values.length === 1 && ts.isNumericLiteral(values[0]) ? this.#numberIn(values[0]) : undefined;
   }
 
   #readBinary({ left, operatorToken: { kind }, right }) {

@@ -10,9 +10,15 @@ const { options } = ts.convertCompilerOptionsFromJson(
   fileURLToPath(root),
 );
 
+/** The aliases; `*` stands for one name, in the alias and in its path. */
+const ALIASES = Object.entries(config.compilerOptions.paths).map(([alias, [path]]) => ({
+  pattern: new RegExp(`^${alias.replace('*', '([^/]+)')}$`),
+  path: path.replace('*', '$1'),
+}));
+
 export function resolve(specifier, context, next) {
-  const alias = config.compilerOptions.paths[specifier]?.[0];
-  if (alias !== undefined) return next(new URL(alias, root).href, context);
+  const alias = ALIASES.find(({ pattern }) => pattern.test(specifier));
+  if (alias !== undefined) return next(new URL(specifier.replace(alias.pattern, alias.path), root).href, context);
   if (specifier.startsWith('.') && specifier.endsWith('.js') && /\.(ts|mjs)$/.test(context.parentURL ?? '')) {
     const source = new URL(specifier.replace(/\.js$/, '.ts'), context.parentURL);
     if (existsSync(source)) return next(source.href, context);

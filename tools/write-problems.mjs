@@ -36,7 +36,7 @@ const CHANGE_IN_TABLE = new Set(['internal', 'not_found', 'provider_unavailable'
 const VERBS = [
   'add|allow|apply|ask|bind|change|check|close|compare|complete|correct|create|declare|drop|enable|end|get|give|grant',
   'keep|leave|let|list|look|lower|make|merge|name|nest|provide|publish|raise|read|renew|repair|report|restore|revoke|rotate',
-  'run|send|set|shorten|start|stop|test|try|unseal|usage|use|wait|write',
+  'run|send|set|shorten|start|stop|test|try|unseal|use|wait|write',
 ].join('|');
 const CHANGE = new RegExp(`(^|[;:,] |\\b(and|or|then) )(${VERBS})\\b|\\{(detail|why)\\}$`);
 
@@ -47,7 +47,8 @@ if (unknown.length > 0)
 
 const byCode = new Map(Object.keys(PROBLEM_TABLE).map((code) => [code, new Map()]));
 for (const { codes, controls, text, help } of found) {
-  if (text.includes(';  ')) continue;
+  // The usage of a command line is no problem that the API gives.
+  if (text.includes(';  ') || text.startsWith('usage:')) continue;
   const known = controls.filter((name) => name in CONTROL_FACTS);
   const all = codes.length > 0 ? codes : known.map((name) => CONTROL_FACTS[name].problem);
   for (const code of all)

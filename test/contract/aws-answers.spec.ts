@@ -6,7 +6,7 @@ import type { AwsFake, Fault } from './aws-fake/aws-fake.js';
 import { patience, type AwsTarget, type Secret } from './aws-target.js';
 import { secretText } from './crm-database.js';
 
-/** What only AWS does, or does in its own words: the fake has its bodies, codes, limits and delays. */
+/** Cases of AWS alone: the fake has the bodies, codes, limits and delays of AWS. */
 describe('AWS sessions where AWS has its own ways', () => {
   let scene: FakeAwsTarget;
   let fake: AwsFake;

@@ -167,7 +167,7 @@ describe.each(TARGET_SERVERS)('the postgres provider in trouble, on %s', (versio
     );
   });
 
-  from16('says which login made what it may not end, and that a login of its own kind cannot be changed', async () => {
+  from16('a revocation that may not end the role of another login says so, and a probe warns of it', async () => {
     const { admin, superuserUrl, loginUrl, name } = target.crm;
     const urls = ['lone_a', 'lone_b'].map((suffix) => {
       const url = new URL(loginUrl);

@@ -160,7 +160,7 @@ function specOf(scope: ScopeTemplate, required: readonly string[]): Partial<Task
   };
 }
 
-/** What the linter says against such a scope, parameters that it leaves unused aside. */
+/** Returns the rules that the linter finds broken in such a scope, without MF108 (unused parameters). */
 function rulesOf(scope: ScopeTemplate): readonly string[] {
   const spec = { ...templateOf().version.spec, ...specOf(scope, ['region', 'site']) };
   const providers = new ProviderRegistry([LINE.build({ clock: { now: () => new Date() } })]);

@@ -8,7 +8,7 @@ import { documentedPolicy } from './vault-documented.js';
 import { startFake } from './vault-server.js';
 import { VaultTarget, type Order } from './vault-target.js';
 
-/** What only a server that can be broken on purpose can show. */
+/** Cases that need a server which breaks on purpose. */
 describe('failures of vault', () => {
   let target: VaultTarget;
   let fake: VaultFake;

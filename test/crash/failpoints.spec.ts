@@ -14,7 +14,10 @@ const LIFETIME_SECONDS = 1800;
 
 type Template = 'database' | 'token';
 
-/** What is left of a request after its process died, once the next one has recovered; undefined is nothing at all. */
+/**
+ * The state of the task after its process was killed at the step and another one recovered; a step without a state
+ * leaves no task.
+ */
 const LEFT: Readonly<Record<Template, Partial<Record<Step, string>>>> = {
   database: { open: 'failed', mint: 'failed', check: 'failed', activate: 'active', answer: 'active' },
   // intent and activation are one commit, which comes after the check: there is no step `activate`, the request is answered

@@ -22,7 +22,7 @@ beforeAll(async () => {
 }, 120_000);
 afterAll(() => scene.close());
 
-/** What a failed test would leave held or frozen. */
+/** Steps that release what a failed test would leave held or frozen. */
 const undo: (() => unknown)[] = [];
 afterEach(() => Promise.all(undo.splice(0).map((step) => step())));
 

@@ -118,7 +118,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions through the whole service, on %s', (_,
     });
 
     it('the service cuts the role off before its policies overflow, and marks affected leases for renewal', async () => {
-      // the sessions are younger than the slack between two clocks, within which a cut-off names them all the same
+      // a cut-off also names each session that is younger than the slack between two clocks; these become older
       await broker.broker.services.database.pool.query(
         `UPDATE public.lease SET issued_by = issued_by - interval '15 seconds'`,
       );

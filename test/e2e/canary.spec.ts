@@ -24,7 +24,7 @@ const problems: string[] = [];
 const answers: string[] = [];
 /** The audit as it is stored. */
 const entries: StoredEntry[] = [];
-/** Where canaries are looked for. */
+/** The places in which the test looks for canaries. */
 const places = new Map<string, string>();
 
 let broker: BrokerProcess;
@@ -138,7 +138,7 @@ async function refusedToStart(): Promise<string> {
 
 const SETTINGS = { MAYFLY_LOG_LEVEL: 'trace', MAYFLY_SEALING_KEY: SEALING_KEY };
 
-/** What the service had in its files and in its database, read when it is gone. */
+/** Reads the files and the database of the service after it has ended. */
 async function readWhatIsLeft(): Promise<void> {
   const server = await startEmbeddedPostgres({ dataDir: scene.dataDir });
   try {
@@ -182,7 +182,7 @@ function contextOf({ kid, purpose, active_from }: SigningKeyRow): string {
 
 function plantKey(name: string, der: Buffer): void {
   const { d = '', p, q } = createPrivateKey({ key: der, type: 'pkcs8', format: 'der' }).export({ format: 'jwk' });
-  // Of an RSA key each factor gives the rest away.
+  // Each factor of an RSA key gives the whole key away.
   for (const [member, value] of Object.entries({ d, p, q })) {
     if (value === undefined) continue;
     canaries.plant(`${member} of ${name}`, value);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import type { Credential, Task } from '@mayfly/client';
 import { runCli } from '../support/cli.js';
 
-/** How long each session of the broker below lives. */
+/** The lifetime of each session of the broker below. */
 const LIFE_MS = 3_000;
 
 /**

@@ -21,7 +21,7 @@ beforeAll(async () => {
 afterAll(() => scene.close());
 
 describe('a command under a task', () => {
-  withPsql('reads what the template allows with a stock psql, and nothing is left behind it', async () => {
+  withPsql('a stock psql under a task reads what the template allows, and leaves nothing behind', async () => {
     const before = await leaseRoles(scene.targetUrl);
     const ran = await runCli(scene.environment, ...READ, '--', ...COUNT);
     expect(ran).toMatchObject({ code: 0, stdout: '3\n', stderr: '' });
@@ -30,7 +30,7 @@ describe('a command under a task', () => {
     expect(readdirSync(scene.runtimeDir)).toEqual([]);
   });
 
-  withPsql('is refused by the database what the template does not allow', async () => {
+  withPsql('the database refuses a stock psql what the template does not allow', async () => {
     const ran = await runCli(scene.environment, ...READ, '--', 'psql', '-Atc', 'SELECT * FROM hr.salaries');
     expect(ran).toMatchObject({ code: 1, stdout: '' });
     expect(ran.stderr).toContain('permission denied');

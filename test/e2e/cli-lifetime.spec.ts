@@ -49,7 +49,7 @@ describe('while a command runs', () => {
 });
 
 describe('when mayfly exec is killed', () => {
-  /** What runs under a template, and the line that it prints when it has begun: its process id and a file of its own. */
+  /** The command that runs under each template. It first prints its process id and a file of its own. */
   const COMMANDS = {
     watched: { script: 'echo $$ $PGPASSFILE; exec sleep 300', more: [], cause: 'heartbeat_lost' },
     brief: { script: 'echo $$ $PGPASSFILE; exec sleep 300', more: ['--ttl', '6'], cause: 'expired' },

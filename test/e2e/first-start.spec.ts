@@ -23,7 +23,7 @@ afterAll(() => database.drop());
 const changed = (url: string, change: Partial<Record<'hostname' | 'port' | 'pathname' | 'password', string>>): string =>
   Object.assign(new URL(url), change).href;
 
-/** What the start says; it leaves nothing open. */
+/** Returns the text with which a start fails. It leaves nothing open. */
 async function refusal(settings: Readonly<Record<string, string>>): Promise<string> {
   const variables = { ...environment, ...settings };
   const problem = await startBroker(readConfig(variables), variables).then(

@@ -8,7 +8,7 @@ import { newTestIssuers, startTestBroker, type TestBroker } from '../support/bro
 import { agentDocument, issuerDocument, yamlOf } from '../support/declared.js';
 import { rowsOf } from '../support/rows.js';
 
-/** Who signs for this issuer would be every role at once. */
+/** Roles that one value of a claim gives all at once. */
 const ROLES = Object.fromEntries(
   ['platform', 'operator', 'auditor'].map((role) => [role, { claim: 'roles', values: ['any'] }]),
 );

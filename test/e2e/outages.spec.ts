@@ -28,7 +28,7 @@ const HEALTHY = 'healthy';
 const ENOUGH = { quota: { tasksPerMinute: 100_000, concurrentTasks: 100_000 } };
 const bodyOf = (template: string) => ({ template, parameters: {}, purpose: 'go through an outage' });
 
-/** What a service of one test does, as its one agent. */
+/** The one agent of a test, which calls its broker. */
 class Agent {
   constructor(private readonly broker: TestBroker) {}
 

@@ -183,7 +183,7 @@ describe('two brokers and two workers', () => {
       { code: 0, signal: null },
       { code: 0, signal: null },
     ]);
-    // What was granted lives on, and is taken over by whoever starts next.
+    // The granted task lives on, and the next broker takes it over.
     expect(await rowsOf(secretOf(task, 'db', 'url'), 'SELECT count(*)::int FROM emea.cases')).toEqual([{ count: 3 }]);
     const next = await scene.startBroker();
     expect(await next.send(`POST /tasks/${task.id}/complete`, { token })).toMatchObject({

@@ -13,7 +13,7 @@ function blocks(language: string): string[] {
   return [...readme.matchAll(new RegExp(`\`\`\`${language}\\n(.*?)\`\`\``, 'gs'))].map(([, text = '']) => text);
 }
 
-/** What changes from run to run: ids, times and durations. */
+/** Masks the parts of a text that differ from run to run: ids, times and durations. */
 function masked(text: string): string {
   return text
     .replace(/(tsk|lse)_[0-9a-z]{26}/g, '$1_…')
@@ -46,14 +46,14 @@ describe('the README', () => {
     expect(JSON.parse(stdout)).toMatchObject({ state: 'active', credentials: [{ name: 'db' }, { name: 'api' }] });
   });
 
-  it('the README has a service that prints a request which works in a terminal where no variable is set', async () => {
+  it('the service prints a request at its start that works in a terminal where no variable is set', async () => {
     const printed = /^ {2}curl[^]*?\n\n/m.exec(broker.output())?.[0] ?? 'false';
     const { PATH, HOME } = process.env;
     const { stdout } = await run('bash', ['-c', printed], { env: { PATH, HOME } });
     expect(JSON.parse(stdout)).toMatchObject({ state: 'active' });
   });
 
-  it('the README makes no second issuer in another data directory, and says which variable to set', async () => {
+  it('`npm run token` makes no second issuer in another data directory, and says which variable to set', async () => {
     const elsewhere = { ...environment, MAYFLY_DATA_DIR: join(scene.directory, 'elsewhere') };
     const asking = run('npm', ['run', '-s', 'token', '--', '--agent', 'support-agent'], { env: elsewhere });
     await expect(asking).rejects.toMatchObject({
@@ -63,7 +63,7 @@ describe('the README', () => {
     expect(existsSync(elsewhere.MAYFLY_DATA_DIR)).toBe(false);
   });
 
-  it('the README is what the service prints when it starts', () => {
+  it('the first request of the README is the one that the service prints when it starts', () => {
     const request = blocks('sh').find((block) => block.includes('curl')) ?? 'missing';
     const printed = broker
       .output()
@@ -73,7 +73,7 @@ describe('the README', () => {
   });
 
   const withPsql = existsSync('/usr/bin/psql') ? it : it.skip;
-  withPsql('has a command line that works when it is pasted', async () => {
+  withPsql('the README has a command line that works when it is pasted', async () => {
     const command = blocks('sh').find((block) => block.includes('mayfly exec')) ?? 'false';
     const { stdout } = await run('bash', ['-c', command], { env: { ...environment, MAYFLY_URL: broker.url } });
     expect(stdout).toMatch(/count/);
@@ -85,7 +85,7 @@ describe('the README', () => {
     expect(stdout).toContain('Every check passed.');
   });
 
-  it('the README starts a service that `npm start` can stop: SIGTERM to npm reaches it, and both leave with status 0', async () => {
+  it('a service started with `npm start` stops when npm gets SIGTERM, and both leave with status 0', async () => {
     const directory = join(scene.directory, 'another');
     const started = spawn('npm', ['start'], { env: { ...environment, MAYFLY_DATA_DIR: directory, PORT: '0' } });
     const left = new Promise((resolve) => started.once('exit', resolve));
@@ -102,7 +102,7 @@ describe('the README', () => {
     await expect(fetch(`${url}/healthz`)).rejects.toThrow();
   });
 
-  it('the README names the two commands first', () => {
+  it('the first block of the README has the two commands that start the service', () => {
     expect(blocks('sh')[0]).toBe('npm ci\nnpm start\n');
   });
 });

@@ -12,7 +12,7 @@ const url = testRedisUrl(process.env) ?? '';
 if (url === '') console.log('SKIPPED SUITE: redis (REDIS_URL is not set)');
 const describeWithRedis = url === '' ? describe.skip : describe;
 
-/** Where BullMQ keeps the jobs of the queue that wait for their time. */
+/** The key under which BullMQ keeps the jobs that wait for their time. */
 const DELAYED = 'bull:leases:delayed';
 
 describeWithRedis('the queue on Redis', () => {

@@ -10,7 +10,7 @@ import { agentDocument, yamlOf } from '../support/documents.js';
 
 const READERS: readonly Permission[] = ['platform', 'operator', 'auditor'];
 
-/** Who may use what: a route that is not in this table, or is no more, fails the test. */
+/** The permissions of every route. A route that this table lacks, and a row without a route, fail the test. */
 const TABLE: Readonly<Record<string, readonly Permission[]>> = {
   'POST /tasks': ['agent'],
   'GET /tasks/:id': ['agent', 'operator', 'auditor'],

@@ -102,7 +102,7 @@ async function playStory(stage: Stage): Promise<void> {
   for (const name of await sessionsAt(stage)) expect(name).toMatch(OURS);
 }
 
-/** Who has a session at the store or the target, by the names that they give themselves. */
+/** Returns the application names of all sessions at the store and the target. */
 async function sessionsAt({ storeUrl }: Stage): Promise<readonly string[]> {
   const rows = await rowsOf<{ name: string }>(
     storeUrl,
@@ -119,7 +119,7 @@ describe('settings of the database, the role and the server', () => {
   let postgres: OwnPostgres;
   let crmUrl: string;
   let documents: string;
-  /** Whatever is set already. */
+  /** Runs a statement as the administrator, with the settings that would refuse it switched off. */
   const asAdmin = (statement: string) =>
     rowsOf(
       `${postgres.server.url('postgres', 'postgres')}?options=${encodeURIComponent('-c default_transaction_read_only=off -c transaction_timeout=0 -c lock_timeout=0')}`,

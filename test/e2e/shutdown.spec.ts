@@ -21,7 +21,7 @@ const LEFT = { code: 0, signal: null };
 const STOP_SECONDS = 20;
 const IN_FLIGHT = 20;
 
-/** Whether the service takes no connection any more. */
+/** True when the service takes no connection any more. */
 async function isRefused({ url }: BrokerProcess): Promise<boolean> {
   const code = await fetch(`${url}/healthz`).then(
     () => undefined,

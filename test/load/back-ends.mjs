@@ -1,6 +1,6 @@
-// What Mayfly adds to a back end's own call, and how long it takes until a task that ends is refused there: AWS sessions on
-// a real STS engine (Debian's radosgw), Vault secrets on a real server where `bao` or `vault` is on the PATH, else on the
-// enforcing fake. Pairs in turn, in one run; medians. Prints tables; asserts nothing. Loopback only.
+// Measures what Mayfly adds to a back end's own call, and how long it takes until a task that ends is refused there:
+// AWS sessions on a real STS engine (Debian's radosgw), Vault secrets on a real server where `bao` or `vault` is on the
+// PATH, else on the enforcing fake. Pairs in turn, in one run; medians. Prints tables; asserts nothing. Loopback only.
 // `node --import ./test/load/run.mjs test/load/back-ends.mjs`
 import { AssumeRoleCommand, STSClient } from '@aws-sdk/client-sts';
 import pg from 'pg';

@@ -1,4 +1,4 @@
-// What the signed-token path is compared with: Fastify, a parsed JSON body, one one-statement insert, its commit awaited.
+// The server that the signed-token path is compared with: Fastify, a parsed JSON body, one one-statement insert, its commit awaited.
 import Fastify from 'fastify';
 import pg from 'pg';
 

@@ -1,4 +1,4 @@
-// What a crash leaves behind, on a real STS engine (Debian's radosgw) with sessions that are really tried:
+// Counts what a crash leaves behind, on a real STS engine (Debian's radosgw) with sessions that are really tried:
 // 1. the service is killed between the engine's mint and its own record, again and again, with 16 requests in flight;
 // 2. thousands of tasks are completed, 2 and 16 in flight, and the service is then ended by SIGTERM and by SIGKILL.
 // Prints tables; asserts nothing. Loopback only. `node --import ./test/load/run.mjs test/load/endings.mjs`

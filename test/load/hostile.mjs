@@ -1,4 +1,4 @@
-// How long a lease lives after its task was completed, while another agent misbehaves at the same target: from the request
+// Measures how long a lease lives after its task was completed, while another agent misbehaves at the same target: from the request
 // `POST /tasks/:id/complete` to the moment from which the lease's own open session fails a read and a new login is refused.
 // The service is the embedded default, so that its own store and the target are one server: the hardest case.
 // Prints a table; asserts nothing. Loopback only. `node test/load/hostile.mjs`, after `npm ci`.

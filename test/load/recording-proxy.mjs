@@ -11,7 +11,7 @@ export async function startRecordingProxy(endpoint) {
     const parts = [];
     incoming.on('data', (part) => parts.push(part));
     incoming.on('error', () => undefined);
-    // Only what came whole is passed on, and what was passed on is read to its end, whoever is still there.
+    // Passes on complete requests only, and reads each answer to its end, also when the caller has left.
     incoming.on('end', () => {
       const body = Buffer.concat(parts);
       const { method, url: path, headers } = incoming;

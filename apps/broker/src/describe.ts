@@ -14,9 +14,8 @@ const EVERY_ROUTE = { api: true, docs: true };
 const app = await NestFactory.create<NestFastifyApplication>(
   BrokerModule.over(NOTHING_BEHIND, NO_GUARD, EVERY_ROUTE),
   new FastifyAdapter(),
-  {
-    logger: false,
-  },
+  // Nest logs errors to stderr; stdout has the document only.
+  { logger: ['error', 'fatal'] },
 );
 const openApi = app.get(OpenApi);
 openApi.describe(app);

@@ -43,8 +43,8 @@ export interface DenialWrite {
 }
 
 /**
- * The denial documents of shared revocation points (`SharedRevocation`), rendered from the leases. Only `aws-sts` uses
- * them: a policy is the only way to end its sessions.
+ * Port: who may write the deny policy of a shared revocation point (`SharedRevocation`), and the leases to render it
+ * from. Only `aws-sts` uses it: AWS has no call that revokes one session, so a policy at the role has to deny it.
  */
 export interface DenialDocuments {
   /**
@@ -53,7 +53,7 @@ export interface DenialDocuments {
    */
   claim(revocationPoint: string, seconds: number): Promise<DenialClaim | undefined>;
   /**
-   * Records the result and releases the claim. Audits certain repairs and new cut-offs, and marks every lease that a
+   * Records the result and releases the claim. Audits new cut-offs and all repairs but `unclear` ones, and marks every lease that a
    * cut-off affects for renewal. Resolves to false when the claim had lapsed; nothing is recorded then.
    */
   settle(claim: DenialClaim, write: DenialWrite): Promise<boolean>;

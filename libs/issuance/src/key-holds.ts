@@ -79,7 +79,7 @@ export class KeyHolds {
       throw new Problem('invalid_request', 'use 1 to 255 printable ASCII characters as `Idempotency-Key`');
     }
     const fingerprint = digestOf(request);
-    const held = await this.parts.store.hold(owner, key, fingerprint);
+    const held = await this.parts.store.hold(owner, key, fingerprint); //                          2
     if (!('heldAt' in held)) return this.replay(owner, key, fingerprint, held);
     this.parts.observer.reached('hold');
     const answer = await first(held).catch((error: unknown) => this.letGo(held, error));

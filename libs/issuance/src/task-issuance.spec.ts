@@ -1,7 +1,8 @@
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { MAYFLY } from '@mayfly/audit';
-import { addSeconds, type JsonObject, Problem, type TaskId } from '@mayfly/kernel';
+import { addSeconds, CONTROL_NAMES, type JsonObject, Problem, type TaskId } from '@mayfly/kernel';
+import { CONTROL_FACTS, permit, type Verdict } from '@mayfly/policy';
 import { FakeTaskStores, holdDeadlines, IssuanceService, templateOf } from '@mayfly/testing';
 import { openHandle } from '@mayfly/credentials';
 
@@ -53,6 +54,14 @@ describe('TaskIssuance', () => {
       ]);
       expect(stores.scene.outbox).toEqual([{ leaseId: plan.leases[0]?.id, reason: 'due', runAt: due }]);
       expect(service.metrics.issuances).toEqual(['dummy issued']);
+    });
+
+    it('a granted task has a permit of every control of a task in its audit entry, so that no control is forgotten', async () => {
+      await service.issue();
+      const [granted] = stores.scene.audit.map(({ body }) => JSON.parse(body) as { controls: Verdict[] });
+      expect(granted?.controls).toEqual(
+        CONTROL_NAMES.filter((control) => CONTROL_FACTS[control].inTrace).map((control) => permit(control)),
+      );
     });
 
     it('issuance by a remote provider calls no provider before everything that revocation needs is committed', async () => {

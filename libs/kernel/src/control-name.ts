@@ -1,6 +1,6 @@
 /**
- * All controls, in the order in which a task meets them. `CONTROL_FACTS` in `policy` and docs/controls.md describe
- * each.
+ * All controls: the controls of a task first, in the order of the trace, then the controls of single steps.
+ * `CONTROL_FACTS` in `policy` and docs/controls.md describe each.
  */
 export const CONTROL_NAMES = [
   'identity',

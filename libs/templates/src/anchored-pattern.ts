@@ -1,7 +1,7 @@
 import type { RegExpEngine } from 'ajv/dist/types/index.js';
 import { RE2JS } from 're2js';
 
-/** A longer text matches no author's pattern (standards §10, attack 21). */
+/** A longer text matches no author's pattern, so that a match costs little. */
 export const MAX_MATCHED_LENGTH = 256;
 const MAX_PATTERN_LENGTH = 512;
 

@@ -80,7 +80,10 @@ function candidates(rule: HoleRule, schema: JsonObject): (string | number)[] {
   return [...authored, ...guesses].filter((value) => fitsHole(rule, value));
 }
 
-/** Returns a value that fits the hole, for a parameter whose own schema refused every candidate. */
+/**
+ * Returns a value for a parameter whose own schema refused every candidate. It fits a free hole, and may not fit a
+ * listed one.
+ */
 function filler(rule: HoleRule): string | number {
   return rule.kind === 'free' && rule.type === 'integer' ? 0 : 'example';
 }

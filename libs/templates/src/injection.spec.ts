@@ -57,83 +57,83 @@ describe('rendering against the corpus of injections', () => {
   });
 
   it.each<[string, unknown]>([
-    ['1 JSON break-out', 'x","resource":"*'],
-    ['1 escaped JSON break-out', 'x\\","resource":"*'],
-    ['2 star', '*'],
-    ['2 star at the end', 'acme*'],
-    ['2 question mark', 'acm?'],
-    ['2 Vault segment wildcard', '+'],
-    ['2 IAM escape of a star', '${*}'],
-    ['3 IAM variable', '${aws:PrincipalTag/tenant}'],
-    ['3 lone dollar', '$acme'],
-    ['4 path separator', 'acme/other'],
-    ['4 parent segment', '..'],
-    ['4 hidden parent segment', 'acme/../other'],
-    ['4 whole ARN', 'arn:aws:s3:::other'],
-    ['4 encoded separator', 'acme%2fother'],
-    ['4 backslash', 'acme\\other'],
-    ['8 empty', ''],
-    ['8 blank', ' '],
-    ['8 null', null],
-    ['9 overlong', 'a'.repeat(65)],
-    ['10 look-alike letter', '\u0430cme'],
-    ['10 full-width star', '\uff0a'],
-    ['10 NUL', 'acme\u0000'],
-    ['10 newline at the end', 'acme\n'],
-    ['10 CRLF', 'acme\r\nx'],
-    ['10 bidi override', 'acme\u202e'],
-    ['10 zero-width joiner', 'ac\u200dme'],
-    ['10 double encoding', '%252e%252e'],
-    ['10 lone surrogate', '\ud800'],
-    ['11 list', ['acme', '*']],
-    ['11 object', { toString: 'acme' }],
-    ['11 number', 4711],
-    ['11 boolean', true],
-    ['12 template engine', '{{constructor.constructor("return 1")()}}'],
-    ['13 second-order hole', '{"$param":"verb"}'],
-    ['13 hole as a value', { $param: 'verb' }],
-    ['13 join as a value', { $join: ['a', '/*'] }],
-    ['16 Vault traversal', '../sys/raw'],
-    ['16 trailing dot', 'acme.'],
-    ['16 query', 'acme?list=true'],
-    ['19 SQL quote', 'cases"; drop table cases; --'],
-    ['19 SQL literal quote', "cases' or '1'='1"],
-    ['19 semicolon', 'cases;'],
-    ['25 shell', '$(id)'],
-    ['25 option', '-rf'],
-    ['26 spreadsheet formula', '=1+1'],
-    ['27 URL', 'https://evil.example'],
-  ])('rendering refuses attack %s', (_, tenant) => {
+    ['JSON break-out', 'x","resource":"*'],
+    ['escaped JSON break-out', 'x\\","resource":"*'],
+    ['star', '*'],
+    ['star at the end', 'acme*'],
+    ['question mark', 'acm?'],
+    ['Vault segment wildcard', '+'],
+    ['IAM escape of a star', '${*}'],
+    ['IAM variable', '${aws:PrincipalTag/tenant}'],
+    ['lone dollar', '$acme'],
+    ['path separator', 'acme/other'],
+    ['parent segment', '..'],
+    ['hidden parent segment', 'acme/../other'],
+    ['whole ARN', 'arn:aws:s3:::other'],
+    ['encoded separator', 'acme%2fother'],
+    ['backslash', 'acme\\other'],
+    ['empty', ''],
+    ['blank', ' '],
+    ['null', null],
+    ['overlong', 'a'.repeat(65)],
+    ['look-alike letter', '\u0430cme'],
+    ['full-width star', '\uff0a'],
+    ['NUL', 'acme\u0000'],
+    ['newline at the end', 'acme\n'],
+    ['CRLF', 'acme\r\nx'],
+    ['bidi override', 'acme\u202e'],
+    ['zero-width joiner', 'ac\u200dme'],
+    ['double encoding', '%252e%252e'],
+    ['lone surrogate', '\ud800'],
+    ['list', ['acme', '*']],
+    ['object', { toString: 'acme' }],
+    ['number', 4711],
+    ['boolean', true],
+    ['template engine', '{{constructor.constructor("return 1")()}}'],
+    ['second-order hole', '{"$param":"verb"}'],
+    ['hole as a value', { $param: 'verb' }],
+    ['join as a value', { $join: ['a', '/*'] }],
+    ['Vault traversal', '../sys/raw'],
+    ['trailing dot', 'acme.'],
+    ['query', 'acme?list=true'],
+    ['SQL quote', 'cases"; drop table cases; --'],
+    ['SQL literal quote', "cases' or '1'='1"],
+    ['semicolon', 'cases;'],
+    ['shell', '$(id)'],
+    ['option', '-rf'],
+    ['spreadsheet formula', '=1+1'],
+    ['URL', 'https://evil.example'],
+  ])('rendering refuses the attack "%s"', (_, tenant) => {
     expect(render({ ...harmless, tenant } as Json)).toBeUndefined();
   });
 
   it.each<[string, object]>([
-    ['6 action of the caller', { verb: 's3:*' }],
-    ['6 action in another case', { verb: 's3:getobject' }],
-    ['7 NotAction beside', { notAction: 's3:GetObject' }],
-    ['12 __proto__', JSON.parse('{"__proto__":{"verb":"s3:*"}}') as object],
-    ['12 constructor', { constructor: { prototype: {} } }],
-    ['15 role of the caller', { roleArn: 'arn:aws:iam::1:role/admin' }],
-    ['17 body widening', { policies: ['root'] }],
-    ['20 claim override', { sub: 'admin' }],
-    ['22 negative', { rows: -1 }],
-    ['22 beyond the bound', { rows: 1e9 }],
-    ['22 fraction', { rows: 1.5 }],
-    ['22 infinity', { rows: Infinity }],
-    ['22 not a number', { rows: NaN }],
-  ])('rendering refuses attack %s', (_, change) => {
+    ['action of the caller', { verb: 's3:*' }],
+    ['action in another case', { verb: 's3:getobject' }],
+    ['NotAction beside', { notAction: 's3:GetObject' }],
+    ['__proto__', JSON.parse('{"__proto__":{"verb":"s3:*"}}') as object],
+    ['constructor', { constructor: { prototype: {} } }],
+    ['role of the caller', { roleArn: 'arn:aws:iam::1:role/admin' }],
+    ['body widening', { policies: ['root'] }],
+    ['claim override', { sub: 'admin' }],
+    ['negative', { rows: -1 }],
+    ['beyond the bound', { rows: 1e9 }],
+    ['fraction', { rows: 1.5 }],
+    ['infinity', { rows: Infinity }],
+    ['not a number', { rows: NaN }],
+  ])('rendering refuses the attack "%s"', (_, change) => {
     expect(
       render(Object.defineProperties({ ...harmless }, Object.getOwnPropertyDescriptors(change)) as Json),
     ).toBeUndefined();
   });
 
-  it('rendering refuses a missing value (attack 8)', () => {
+  it('rendering refuses a missing value', () => {
     for (const name of ['tenant', 'verb', 'rows']) {
       expect(render(Object.fromEntries(Object.entries(harmless).filter(([key]) => key !== name)))).toBeUndefined();
     }
   });
 
-  it('a polluted prototype cannot change a rendered scope (attack 12)', () => {
+  it('a polluted prototype cannot change a rendered scope', () => {
     const hooked = Array.prototype as { toJSON?: () => unknown };
     hooked.toJSON = () => ['*'];
     try {
@@ -145,7 +145,7 @@ describe('rendering against the corpus of injections', () => {
     }
   });
 
-  it('a template with an unanchored or explosive pattern is refused before any request (attack 21)', () => {
+  it('a template with an unanchored or explosive pattern is refused before any request', () => {
     const bounded = (pattern: string) => ({
       ...parameters,
       properties: { tenant: { type: 'string', pattern } },
@@ -155,7 +155,7 @@ describe('rendering against the corpus of injections', () => {
     expect(() => compileParameters(bounded('^a|b$')).validate({ tenant: 'ax' })).toThrow(Problem);
   });
 
-  it('an edit of the parameters after rendering changes no rendered scope (attack 23)', () => {
+  it('an edit of the parameters after rendering changes no rendered scope', () => {
     const request = { ...harmless };
     const scopeThen = render(request);
     request.tenant = 'other';

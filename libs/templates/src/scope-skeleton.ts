@@ -49,8 +49,8 @@ export class ScopeSkeleton {
 
   /**
    * Renders the scope for `parameters`, which `ParameterSchema.validate` accepted: fills, serialises, parses again,
-   * compares with the skeleton, checks the size, hashes (standards §10). Throws `invalid_parameters` that names a
-   * parameter that does not fit its hole, or a size over the limit. Never trims, escapes or omits a value.
+   * compares with the skeleton, checks the size, hashes. Throws `invalid_parameters` that names a parameter that does
+   * not fit its hole, or a size over the limit. Never trims, escapes or omits a value.
    */
   render(parameters: JsonObject): RenderedScope {
     // INVARIANT: I9, only values that passed the rule of their hole are used after this line

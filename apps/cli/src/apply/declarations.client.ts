@@ -24,12 +24,15 @@ export interface Content {
   readonly spec: unknown;
 }
 
-/** The stored state under a document's name. */
+/** A stored document, as the broker returns it for a kind and a name. */
 export interface Found {
   readonly etag: string;
-  /** the content that a new document replaces: a template's draft, otherwise its current version */
+  /**
+   * the content that a new document replaces: of a template its draft, or else its version in force; undefined for a
+   * template that has neither
+   */
   readonly content: Content | undefined;
-  /** templates only: the unpublished draft, and the current version */
+  /** templates only: the unpublished draft, and the version in force */
   readonly draft?: Content & { readonly author: string };
   readonly inForce?: Content;
 }

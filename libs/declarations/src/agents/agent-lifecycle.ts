@@ -56,7 +56,7 @@ export interface AgentLifecycleStore {
   underLock<T>(name: string, work: (agent: LockedAgent) => Promise<T>): Promise<T>;
 }
 
-/** The most leases that are closed at once after an agent was stopped; the sweep takes the rest. */
+/** The most due leases, of any agent, that the sweep after a step claims. Later sweeps claim the others. */
 const SWEEP_LIMIT = 200;
 
 export interface AgentLifecycleParts {

@@ -68,7 +68,7 @@ describe('locateBinaries', () => {
 });
 
 describe('the account of the server', () => {
-  itAsRoot('is nobody when root starts it, and the owner of the data that are there', () => {
+  itAsRoot('the account of the server is nobody when root starts it, and the owner of existing data', () => {
     const home = join(above, 'home');
     expect(accountFor(home)).toEqual(NOBODY);
     mkdirSync(home);

@@ -20,7 +20,7 @@ const WRONG_CALLER = 'use another identity, or ask for the role';
 /** A request; the guard sets `principal` when it permits the call. */
 export type IdentifiedRequest = FastifyRequest & { principal?: Principal };
 
-/** Step 1 of issuance: proves the caller's identity, and refuses every route without a stated permission. */
+/** Step 1 of docs/issuance.md: proves the caller's identity, and refuses every route without a stated permission. */
 @Injectable()
 export class IdentityGuard implements CanActivate {
   constructor(
@@ -46,7 +46,7 @@ export class IdentityGuard implements CanActivate {
    * a route with these permissions; the refusal is recorded.
    */
   async admit(request: FastifyRequest, permissions: readonly Permission[]): Promise<Principal> {
-    const principal = await this.identify(request);
+    const principal = await this.identify(request); //                                            1
     if (!isPermitted(principal, permissions)) throw await this.refusalOf(principal, permissions, request);
     await this.refuseInactive(principal, request);
     return principal;

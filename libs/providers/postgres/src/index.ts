@@ -2,8 +2,6 @@ export { DatabaseSessions } from './database-sessions.js';
 export { PostgresProvider } from './postgres.provider.js';
 export {
   PostgresConfigSchema,
-  PostgresHandleSchema,
-  PostgresScopeSchema,
   type PostgresConfig,
   type PostgresHandle,
   type PostgresScope,

@@ -37,14 +37,17 @@ export const SignedTokenConnectionSchema = z.strictObject({
   resourceServers: z.array(z.strictObject({ issuer: NameSchema, subject: z.string().min(1).max(255) })).max(64),
 });
 
-/** A template can issue tokens without a connection; one that names a connection must use the connection's audience. */
+/**
+ * The configuration of a mint: that of the connection, or empty when the template names no connection. `inspect` refuses
+ * a scope with another audience than the connection's.
+ */
 export const SignedTokenConfigSchema = SignedTokenConnectionSchema.partial().refine(
   ({ audience, resourceServers }) => (audience === undefined) === (resourceServers === undefined),
   'give both `audience` and `resourceServers`',
 );
 export type SignedTokenConfig = z.infer<typeof SignedTokenConfigSchema>;
 
-/** Input of revocation: the token's `jti`, which is the lease's id. */
+/** The handle of a token: its `jti`, which is the id of its lease. Introspection finds the lease by it. */
 export const SignedTokenHandleSchema = z.strictObject({ jti: z.string().min(1).max(64) });
 export type SignedTokenHandle = z.infer<typeof SignedTokenHandleSchema>;
 

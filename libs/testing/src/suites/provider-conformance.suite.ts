@@ -178,7 +178,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       expect(noneLeft).toContain((await revoke(orderFor())).kind);
     });
 
-    whenRefusing('makes nothing where the target refuses, says so, and can revoke it all the same', async () => {
+    whenRefusing('the provider makes nothing where the target refuses, says so, and can revoke the lease', async () => {
       const order = orderFor({ scope: subject.refusedScope! });
       await expect(mint(order)).rejects.toMatchObject({ code: 'provider_rejected' });
       await expectPresence(subject.provider.plan(order), false);
@@ -204,7 +204,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       await expectPresence(planned, false);
     });
 
-    whenRemote('makes nothing after `mintBy`', async () => {
+    whenRemote('the provider makes nothing after `mintBy`', async () => {
       const order = orderFor({ mintBy: addSeconds(subject.now(), -1) });
       await expect(mint(order)).rejects.toMatchObject({ code: 'provider_rejected' });
       await expectPresence(subject.provider.plan(order), false);
@@ -217,7 +217,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
     });
 
     whenStalling(
-      'gives up with its signal when the target does not answer, as an outcome that is unknown',
+      'the provider gives up with its signal when the target does not answer, and calls the outcome unknown',
       async () => {
         const order = orderFor();
         const stall = await subject.stall!(order, subject.provider.plan(order));
@@ -234,7 +234,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       },
     );
 
-    whenRenewable('renews a living credential', async () => {
+    whenRenewable('the provider renews a living credential', async () => {
       const order = orderFor();
       const { handle, secret } = await mint(order);
       const later = { ...order, expiresAt: addSeconds(order.expiresAt, 60) };
@@ -246,7 +246,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       await revoke(order);
     });
 
-    whenRemoteAndRenewable('never renews a revoked credential back to life', async () => {
+    whenRemoteAndRenewable('the provider never renews a revoked credential back to life', async () => {
       const order = orderFor();
       const { handle, secret } = await mint(order);
       await revoke(order);
