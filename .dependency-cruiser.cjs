@@ -41,7 +41,7 @@ const EDGE_NODE_MODULES = ['http', 'https', 'http2', 'dgram', 'child_process', '
 const ROOM = '(providers/[^/]+|[^/]+)';
 const ENTRANCE = `^libs/${ROOM}/src/index\\.ts$`;
 const PACKAGE_ENTRANCE = '^packages/[^/]+/src/index\\.ts$';
-const TESTS = ['\\.spec\\.ts$', '^test/', '^libs/testing/'];
+const TESTS = ['\\.(spec|fixture)\\.ts$', '^test/', '^libs/testing/'];
 
 const rooms = (tiers) => `^libs/(${tiers.flat().join('|')})/`;
 const packages = (names) => `(^|/)node_modules/(@types/)?(${names.join('|')})/`;
