@@ -96,7 +96,7 @@ describe.each(TARGET_SERVERS)('TLS and the login of agents, on %s', (_, _start, 
     ['localhost', '?sslmode=verify-full', { sslRootCert: OTHER_AUTHORITY }, 'set `sslRootCert`'],
     ['127.0.0.1', '?sslmode=verify-ca', { sslRootCert: OTHER_AUTHORITY }, 'set `sslRootCert`'],
     ['localhost', '?sslmode=verify-full', {}, 'set `sslRootCert`'],
-    ['localhost', '?uselibpqcompat=true&sslmode=verify-ca', {}, 'no certificate of an authority'],
+    ['localhost', '?uselibpqcompat=true&sslmode=verify-ca', {}, 'without a certificate of an authority'],
   ])('the postgres provider says what to change at %s with %s', async (host, query, more, words) => {
     const order = target.orderFor({ config: configFor(host, query, more) });
     expect(await checkOf(order.config, 'log in')).toMatchObject({

@@ -47,7 +47,7 @@ describe.each(TARGET_SERVERS)('the examination of a scope by the postgres provid
     [
       'a right that cannot be passed on',
       scopeOf(['withheld']),
-      'the role of the connection may not pass on SELECT on table `emea.withheld`; grant it that WITH GRANT OPTION',
+      'the role of the connection cannot grant SELECT on table `emea.withheld`; grant it that WITH GRANT OPTION',
     ],
   ])(
     'the examination of a postgres scope names %s, and functions that every lease may run with the rights of their owner',
@@ -61,8 +61,8 @@ describe.each(TARGET_SERVERS)('the examination of a scope by the postgres provid
       'the database has no schema `nowhere`',
     ]);
     expect(await examined(scopeOf(['things'], ['select'], 'closed'))).toEqual([
-      'the role of the connection may not pass on USAGE on schema `closed`; grant it that WITH GRANT OPTION',
-      'the role of the connection may not pass on SELECT on table `closed.things`; grant it that WITH GRANT OPTION',
+      'the role of the connection cannot grant USAGE on schema `closed`; grant it that WITH GRANT OPTION',
+      'the role of the connection cannot grant SELECT on table `closed.things`; grant it that WITH GRANT OPTION',
     ]);
   });
 

@@ -32,7 +32,9 @@ atTerminal('at a terminal', () => {
     const { code, stdout } = await cli.left;
     expect(code).toBe(4);
     expect(stdout).toMatch(/^mayfly: db \(postgres\): revoked, refused after \d+ ms$/m);
-    expect(stdout).toMatch(/^mayfly: api \(signed-token\): revoked, accepted by who does not ask the broker until /m);
+    expect(stdout).toMatch(
+      /^mayfly: api \(signed-token\): revoked, accepted until \S+ by resource servers that do not introspect it$/m,
+    );
   });
 
   it('mayfly exec gives the command the terminal itself', async () => {

@@ -58,7 +58,7 @@ describe('the stored catalog', () => {
     const details = reported.map((error) => (error as Error).message);
     expect(details).toHaveLength(3);
     for (const kind of ['issuer', 'agent', 'connection'])
-      expect(details).toContainEqual(expect.stringMatching(`stored ${kind} .bad. is wrong at `));
+      expect(details).toContainEqual(expect.stringMatching(`stored ${kind} .bad. is invalid at `));
     expect(details.join()).not.toContain('canary');
   });
 
