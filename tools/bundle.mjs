@@ -25,6 +25,12 @@ const OPTIONAL = [
   'pg-native',
 ];
 
+/**
+ * Packages that are imported when they are first used. They stay outside: a bundled CommonJS package has no named exports
+ * for such an import.
+ */
+const LOADED_LATER = ['bullmq', 'node-vault', '@aws-sdk'];
+
 /** CommonJS packages call `require`, which a module has to make for itself. */
 const REQUIRE = `import { createRequire as __createRequire } from 'node:module';
 const require = __createRequire(import.meta.url);`;
@@ -50,7 +56,10 @@ const { metafile } = await build({
   ...{ outdir: BUNDLE, outExtension: { '.js': '.mjs' }, banner: { js: REQUIRE } },
   ...{ bundle: true, splitting: true, format: 'esm', platform: 'node', target: 'node20', keepNames: true },
   ...{ sourcemap: 'linked', sourcesContent: false, legalComments: 'linked', metafile: true, logLevel: 'warning' },
-  ...{ external: OPTIONAL.flatMap((name) => [name, `${name}/*`]), plugins: [shortMapsOfPackages] },
+  ...{
+    external: [...OPTIONAL, ...LOADED_LATER].flatMap((name) => [name, `${name}/*`]),
+    plugins: [shortMapsOfPackages],
+  },
 });
 
 // Of an earlier bundle. Its compiled code goes with it.

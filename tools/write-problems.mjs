@@ -85,7 +85,8 @@ function page() {
 
 # Texts of problems
 
-Each \`detail\` that Mayfly can give, by code, with its \`help\`. \`{name}\` stands for an inserted value. [problems.md](problems.md) explains
+The texts of \`detail\`, by code, with their \`help\`. \`{name}\` stands for an inserted value. The page is made from the sources: a text that is put
+together from parts stands here with every part and code that the sources allow, also where a run never joins them. [problems.md](problems.md) explains
 the codes, and the sentence under each code names the change for texts that name none. Details in \`errors\` are not listed here: they name the place and the
 change, and [template-rules.md](template-rules.md) lists the rules of templates.
 

@@ -13,6 +13,7 @@ import { everyRow } from '../support/every-row.js';
 import { postForm } from '../support/form.js';
 import { rowsOf } from '../support/rows.js';
 import { openTransaction } from '../support/target.js';
+import { until } from '../support/until.js';
 import { READ_EMEA, secretOf, type TaskBody, taskIn } from '../support/tasks.js';
 
 const SEALING_KEY = '5ea1'.repeat(16);
@@ -138,6 +139,15 @@ async function refusedToStart(): Promise<string> {
 
 const SETTINGS = { MAYFLY_LOG_LEVEL: 'trace', MAYFLY_SEALING_KEY: SEALING_KEY };
 
+/** True when the queue, which opens with its first wake-up, has rows in the running database. */
+async function hasWakeUps(): Promise<boolean> {
+  const home = join(scene.dataDir, 'postgres');
+  const password = readFileSync(join(home, 'postgres.password'), 'utf8').trim();
+  const port = readFileSync(join(home, 'data', 'postmaster.pid'), 'utf8').split('\n')[3] ?? '';
+  const url = `postgresql://postgres:${password}@127.0.0.1:${port}/mayfly`;
+  return (await everyRow(url)).some((row) => row.startsWith('bullmq.job '));
+}
+
 /** Reads the files and the database of the service after it has ended. */
 async function readWhatIsLeft(): Promise<void> {
   const server = await startEmbeddedPostgres({ dataDir: scene.dataDir });
@@ -210,6 +220,7 @@ beforeAll(async () => {
   }
   await liveThrough();
   const { url } = (await deliver('the last task', 'POST /tasks', { body: READ_EMEA })).credentials[0]?.secret ?? {};
+  await until('the queue has the wake-ups', 30, hasWakeUps);
   await broker.stop();
   const outputs = [broker.output(), await refusedByTarget(url ?? ''), await refusedToStart()];
   await readWhatIsLeft();

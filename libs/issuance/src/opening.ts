@@ -6,7 +6,7 @@ import type { IssuanceStore, OpenVerdict } from './issuance.store.js';
 import { intentOf, type LocalPlan, type Plan, type RemotePlan } from './plan.js';
 import { judgeRefusedQuota } from './quota-control.js';
 
-/** INVARIANT: I1, this file does not export the class, so only a committed intent makes an instance. */
+/** INVARIANT: I1, the class is not exported: only `Opening.open` makes an instance, after the commit. */
 class CommittedIntent {
   /** makes the type nominal: no other object is assignable to it */
   protected readonly isCommitted = true;

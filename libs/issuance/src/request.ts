@@ -37,6 +37,6 @@ export interface KeyOwner {
 /** The right to open one task under a key, until the hold lapses. */
 export interface KeyHold extends KeyOwner {
   readonly key: string;
-  /** fences a hold that lapsed and passed to another request: the database's time, with microseconds */
+  /** the database's time of the hold, in microseconds: a request whose hold lapsed cannot use the hold of another */
   readonly heldAt: string;
 }

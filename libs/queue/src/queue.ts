@@ -13,7 +13,8 @@ export interface QueueLog {
   warn(members: object, message: string): void;
 }
 
-/** The time limits of `add` after its first call, and of every other operation. */
+/** The time limits of the first `add`, of later ones, and of every other operation. */
+const FIRST_ADD_PATIENCE_MS = 2000;
 const ADD_PATIENCE_MS = 500;
 const PATIENCE_MS = 5000;
 const RETRY_MS = 1000;
@@ -30,7 +31,7 @@ export class LeaseQueue {
   private readonly abandoned = new Set<Promise<void>>();
   private pausedUntil = 0;
   private silentUntil = 0;
-  private patienceMs = PATIENCE_MS;
+  private patienceMs = FIRST_ADD_PATIENCE_MS;
   private unlogged = 0;
 
   constructor(
@@ -41,7 +42,7 @@ export class LeaseQueue {
 
   /**
    * Adds the jobs in one call. A job with the same reason, lease and second is added once. Never rejects. The first call
-   * loads and opens the queue, in 5 s at most. Later calls return within half a second, and at once during the second
+   * loads and opens the queue, in 2 s at most. Later calls return within half a second, and at once during the second
    * after a failure.
    */
   async add(jobs: readonly LeaseJob[]): Promise<void> {

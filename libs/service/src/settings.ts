@@ -7,7 +7,7 @@ export interface ServiceSettings {
   readonly migrationUrl: string | undefined;
   readonly redisUrl: string | undefined;
   readonly dataDir: string;
-  /** YAML files to apply at start; never in production */
+  /** the directory whose YAML files are applied at start; always undefined in production */
   readonly configDir: string | undefined;
   /** the only directory for `file:` references */
   readonly secretsDir: string | undefined;

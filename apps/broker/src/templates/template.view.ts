@@ -50,7 +50,7 @@ export const FindingSchema = z
   })
   .meta({ id: 'TemplateFinding' });
 
-/** View of a template with its current version. */
+/** A template with the version in force (null for a draft or a retired template). The answer to a publication also has its warnings. */
 export const TemplateViewSchema = z
   .strictObject({
     ...templateShape,

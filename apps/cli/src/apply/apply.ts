@@ -39,7 +39,7 @@ async function findAll(client: DeclarationsClient, documents: readonly DeclaredI
   return found;
 }
 
-/** Lets the broker check all changed documents together. */
+/** The dry run: the broker checks all changed documents together. Throws `CommandFailure` when it refuses one. */
 async function rehearse(
   { output, notices }: Session,
   client: DeclarationsClient,

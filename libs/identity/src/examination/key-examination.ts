@@ -39,7 +39,7 @@ function usableKeys(keys: KeySet, algorithms: readonly IdentityAlgorithm[]): Iss
   return { name, outcome: 'missing', detail: described.length === 0 ? detail : `${detail}; ${wanted}` };
 }
 
-/** Errors of the key source and of the guarded fetch have our own texts, which hold no URL. */
+/** Returns a text that may be shown: the key source and the guarded fetch throw only texts of Mayfly, without URLs. */
 function textOf(error: unknown): string {
   if (error instanceof EgressRefused) return error.message;
   return error instanceof Error ? error.message : 'the examination failed in an unexpected way';

@@ -26,7 +26,7 @@ export class RemoteKeys {
   private fetchedAt: Date | undefined;
   private attemptedAt: Date | undefined;
   private pending: Promise<void> | undefined;
-  /** resolves when the current fetch has taken `PATIENCE_MS`, for all callers together */
+  /** resolves `PATIENCE_MS` after the current fetch began; all waiting callers share it */
   private patience: Promise<void> = Promise.resolve();
   private failure: unknown;
 
