@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { runCli, startCli } from '../support/cli.js';
 import { openExecScene, shellUnder, type ExecScene } from '../support/exec-scene.js';
@@ -77,6 +78,8 @@ describe('when mayfly exec is killed', () => {
       const [pid = '', file = ''] = cli.output().trim().split(' ');
       expect(existsSync(file)).toBe(true);
       killed.set(name, { pid, began: startOf(pid), file });
+      // The guard learns the command's process id right after the command has begun.
+      await pause(500);
       cli.child.kill('SIGKILL');
     });
     await Promise.all(started);

@@ -6,7 +6,9 @@ export async function rowsOf<Row extends pg.QueryResultRow>(
   statement: string,
   values: readonly unknown[] = [],
 ): Promise<Row[]> {
-  const client = new pg.Client({ connectionString: url });
+  // A database under test may end idle sessions at once; the sessions of the tests are not what it ends.
+  const client = new pg.Client({ connectionString: url, options: '-c idle_session_timeout=0' });
+  client.on('error', () => undefined);
   await client.connect();
   try {
     return (await client.query<Row>(statement, [...values])).rows;
