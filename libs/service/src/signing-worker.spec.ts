@@ -13,7 +13,7 @@ describe('the signing worker', () => {
     jest.restoreAllMocks();
   });
 
-  it('signs each of many texts that arrive together with its own key and algorithm', async () => {
+  it('the signing worker signs each of many texts that arrive together with its own key and algorithm', async () => {
     const keys = [
       { algorithm: 'EdDSA' as const, ...ed25519(), digest: null },
       { algorithm: 'EdDSA' as const, ...ed25519(), digest: null },
@@ -31,7 +31,7 @@ describe('the signing worker', () => {
     );
   });
 
-  it('sends one message for all texts that wait', async () => {
+  it('the signing worker sends one message for all texts that wait', async () => {
     const post = jest.spyOn(Worker.prototype, 'postMessage');
     const { privateKey } = ed25519();
     await Promise.all(Array.from({ length: 100 }, (_, n) => worker.sign('EdDSA', privateKey, String(n))));
@@ -40,7 +40,7 @@ describe('the signing worker', () => {
     expect(post.mock.calls.map(([order]) => 'key' in (order as object))).toEqual([true, false]);
   });
 
-  it('fails the waiting texts with `unavailable` when its thread ends, and then starts another thread', async () => {
+  it('the signing worker fails the waiting texts with `unavailable` when its thread ends, and then starts another thread', async () => {
     const { privateKey, publicKey } = ed25519();
     await worker.sign('EdDSA', privateKey, 'first');
     const post = jest.spyOn(Worker.prototype, 'postMessage').mockImplementationOnce(function (this: Worker) {
@@ -52,11 +52,29 @@ describe('the signing worker', () => {
     expect(verify(null, Buffer.from('third'), publicKey, signature)).toBe(true);
   });
 
-  it('fails with `unavailable`, and signs again, after an order that the thread cannot carry out', async () => {
+  it('the signing worker fails with `unavailable`, and signs again, after an order that the thread cannot carry out', async () => {
     const { publicKey, privateKey } = ed25519();
     await expect(worker.sign('EdDSA', publicKey, 'not with a public key')).rejects.toMatchObject({
       code: 'unavailable',
     });
     await expect(worker.sign('EdDSA', privateKey, 'x')).resolves.toHaveLength(64);
+  });
+
+  it('the signing worker keeps the thread that follows a failed one, also when the failed one has ended', async () => {
+    const { publicKey, privateKey } = ed25519();
+    const post = jest.spyOn(Worker.prototype, 'postMessage');
+    await worker.sign('EdDSA', publicKey, 'not with a public key').catch(() => undefined);
+    await worker.sign('EdDSA', privateKey, 'x');
+    const failed = post.mock.contexts[0] as Worker;
+    if (failed.threadId !== -1) await new Promise((resolve) => failed.once('exit', resolve));
+    await worker.sign('EdDSA', privateKey, 'y');
+    expect(post.mock.contexts[2]).toBe(post.mock.contexts[1]);
+  });
+
+  it('the signing worker does not keep the process alive', async () => {
+    const holding = () => process.getActiveResourcesInfo().filter((name) => /Worker|MessagePort/.test(name)).length;
+    const before = holding();
+    await worker.sign('EdDSA', ed25519().privateKey, 'x');
+    expect(holding()).toBe(before);
   });
 });

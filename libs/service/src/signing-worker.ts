@@ -44,11 +44,18 @@ export class SigningWorker {
   }
 
   private async signAll(items: readonly Item[]): Promise<readonly Buffer[]> {
-    this.thread ??= new Thread(() => (this.thread = undefined));
-    const { thread } = this;
+    const thread = (this.thread ??= this.start());
     const signatures: Buffer[] = [];
     for (const run of runsOfOneKey(items)) signatures.push(...(await thread.sign(run)));
     return signatures;
+  }
+
+  private start(): Thread {
+    // A failed thread reports its error and then its exit; another one may have started between the two.
+    const thread: Thread = new Thread(() => {
+      if (this.thread === thread) this.thread = undefined;
+    });
+    return thread;
   }
 }
 
@@ -71,7 +78,6 @@ class Thread {
   private reject: ((error: Error) => void) | undefined;
 
   constructor(private readonly onEnd: () => void) {
-    this.worker.unref();
     this.worker.on('message', (signatures: readonly Uint8Array[]) => this.resolve?.(signatures));
     this.worker.on('error', (error) => {
       this.fail(error);
@@ -79,6 +85,8 @@ class Thread {
     this.worker.on('exit', () => {
       this.fail(new Error('the thread ended'));
     });
+    // Last: a listener for messages makes the thread keep the process alive again.
+    this.worker.unref();
   }
 
   /** Signs the inputs of items with one key. */
