@@ -22,6 +22,7 @@ export interface Exit {
 /** The real broker in its own process, called over HTTP. */
 export interface BrokerProcess {
   readonly url: string;
+  readonly pid: number | undefined;
   readonly exited: Promise<Exit>;
   /** the output so far */
   output(): string;
@@ -176,7 +177,7 @@ async function startBrokerProcess(
       clearTimeout(patience);
     });
   };
-  return { url, exited, output, signal, kill, stop, send: (route, call) => send(url, route, call) };
+  return { url, pid: child.pid, exited, output, signal, kill, stop, send: (route, call) => send(url, route, call) };
 }
 
 let built = false;

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import type { TrustedIssuer, VerifiedIdentity } from '@mayfly/identity';
 import { Problem } from '@mayfly/kernel';
-import { TestClock } from '@mayfly/testing';
+import type { TemplateVersion } from '@mayfly/templates';
+import { templateOf, TestClock } from '@mayfly/testing';
 import { Catalog, type CatalogRows, type RegisteredAgent } from './catalog.js';
 
 const NOTHING: CatalogRows = { revision: '1', issuers: [], agents: [], connections: [], templates: [] };
@@ -17,6 +18,8 @@ function rowsWith(agent: string): CatalogRows {
 
 /** A load that is answered by hand. */
 interface Load {
+  /** true when it has to read every document again */
+  readonly all: boolean;
   answer(rows: CatalogRows): void;
   fail(error: Error): void;
 }
@@ -27,20 +30,29 @@ function scene() {
   const loads: Load[] = [];
   const trusted: (readonly TrustedIssuer[])[] = [];
   const stored = { revision: '1', unread: false };
-  const scene = { clock, loads, trusted, stored, rejectIssuers: false, catalog: undefined as unknown as Catalog };
+  const reported: unknown[] = [];
+  const scene = {
+    clock,
+    loads,
+    trusted,
+    stored,
+    reported,
+    rejectIssuers: false,
+    catalog: undefined as unknown as Catalog,
+  };
   const revision = async (): Promise<string> => {
     if (stored.unread) throw new Problem('unavailable', 'the database does not answer');
     return stored.revision;
   };
-  const load = (): Promise<CatalogRows> =>
+  const load = (all: boolean): Promise<CatalogRows> =>
     new Promise((answer, fail) => {
-      loads.push({ answer, fail });
+      loads.push({ all, answer, fail });
     });
   const replaceIssuers = (issuers: readonly TrustedIssuer[]): void => {
     if (scene.rejectIssuers) throw new Problem('invalid_declaration', 'two of them contradict each other');
     trusted.push(issuers);
   };
-  scene.catalog = new Catalog({ load, revision }, { replaceIssuers }, clock, () => undefined);
+  scene.catalog = new Catalog({ load, revision }, { replaceIssuers }, clock, (error) => reported.push(error));
   return scene;
 }
 
@@ -149,8 +161,8 @@ describe('following the stored revision', () => {
   it('following the stored revision keeps the state in force while the revision is the same, and refuses 30 s after the last look', async () => {
     const it = scene();
     await refreshed(it, rowsWith('first'));
-    for (let round = 0; round < 4; round += 1) {
-      it.clock.advance(20);
+    for (let round = 0; round < 5; round += 1) {
+      it.clock.advance(8);
       await it.catalog.follow();
       expect(agentOf(it)).toBe('first');
     }
@@ -158,6 +170,23 @@ describe('following the stored revision', () => {
     it.clock.advance(31);
     await expect(it.catalog.follow()).rejects.toMatchObject({ code: 'unavailable' });
     expect(() => agentOf(it)).toThrow(expect.objectContaining({ code: 'unavailable' }));
+  });
+
+  it('following the stored revision reads every document again after 10 s without a look, since a backup may be back', async () => {
+    const it = scene();
+    await refreshed(it, rowsWith('first'));
+    it.stored.revision = '2';
+    void it.catalog.follow();
+    await settle();
+    it.loads[1]?.answer({ ...rowsWith('second'), revision: '2' });
+    await settle();
+    it.clock.advance(11);
+    const following = it.catalog.follow();
+    await settle();
+    it.loads[2]?.answer({ ...rowsWith('restored'), revision: '2' });
+    expect(await following).toBe(true);
+    expect(it.loads.map(({ all }) => all)).toEqual([true, false, true]);
+    expect(agentOf(it)).toBe('restored');
   });
 
   it('following the stored revision does not take a state for the stored one whose read failed', async () => {
@@ -218,5 +247,30 @@ describe('a catalog that is out of date', () => {
     it.rejectIssuers = true;
     await expect(refreshed(it, rowsWith('first'))).rejects.toThrow();
     expect(() => it.catalog.current('read')).toThrow(expect.objectContaining({ code: 'unavailable' }));
+  });
+});
+
+describe('templates in the catalog', () => {
+  const { version } = templateOf({});
+  const withTemplate = (template: TemplateVersion): CatalogRows => ({ ...NOTHING, templates: [template] });
+
+  it('a template in the catalog is compiled once for all requests, also over a refresh that did not change it', async () => {
+    const it = scene();
+    await refreshed(it, withTemplate(version));
+    const compiled = it.catalog.current(version.name);
+    expect(compiled?.version).toBe(version);
+    await refreshed(it, withTemplate(version));
+    expect(it.catalog.current(version.name)).toBe(compiled);
+    await refreshed(it, withTemplate({ ...version, version: 2 }));
+    expect(it.catalog.current(version.name)?.version.version).toBe(2);
+  });
+
+  it('a template in the catalog that no longer compiles is out of force and reported once, and harms no other', async () => {
+    const it = scene();
+    const broken = { ...version, name: 'broken', spec: { ...version.spec, parameters: { type: 'text' } } };
+    await refreshed(it, { ...NOTHING, templates: [broken, version] });
+    for (let request = 0; request < 2; request += 1) expect(it.catalog.current('broken')).toBeUndefined();
+    expect(it.reported).toEqual([expect.objectContaining({ code: 'invalid_template' })]);
+    expect(it.catalog.current(version.name)).toBeDefined();
   });
 });

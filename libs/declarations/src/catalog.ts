@@ -35,12 +35,18 @@ export interface CatalogRows {
 export interface CatalogSource {
   /** Returns the number of the last committed change of declared state or signing keys, with one small read. */
   revision(): Promise<string>;
-  /** Reads everything, as it was at one revision. */
-  load(): Promise<CatalogRows>;
+  /**
+   * Returns everything, as it was at one revision. A document that did not change since the last call is the same object. `all`
+   * reads every document again; otherwise the source may read those alone that changed.
+   */
+  load(all: boolean): Promise<CatalogRows>;
 }
 
 /** The longest time since the state in memory was known to be the stored one. */
 const MAX_AGE_SECONDS = 30;
+
+/** After this time without a look, everything is read again: a backup may have been restored meanwhile. */
+const GAP_SECONDS = 10;
 
 interface Loaded {
   /** the start of the last read that found this state in the store; undefined before the first one */
@@ -50,7 +56,15 @@ interface Loaded {
   readonly agents: ReadonlyMap<string, RegisteredAgent>;
   readonly connections: ReadonlyMap<string, Connection>;
   readonly connectionList: readonly Connection[];
-  readonly templates: ReadonlyMap<string, CompiledTemplate>;
+  readonly templates: ReadonlyMap<string, TemplateInForce>;
+  readonly templateList: readonly TemplateVersion[];
+}
+
+/** A version in force. It is compiled when it is first requested: compiling 5,000 of them takes seconds. */
+interface TemplateInForce {
+  readonly version: TemplateVersion;
+  /** returns undefined when the version does not compile, and reports that once */
+  readonly compiled: () => CompiledTemplate | undefined;
 }
 
 /**
@@ -64,6 +78,7 @@ export class Catalog {
     connections: new Map(),
     connectionList: [],
     templates: new Map(),
+    templateList: [],
   };
   /** settles with the refresh that was requested last */
   private last: Promise<void> = Promise.resolve();
@@ -101,8 +116,8 @@ export class Catalog {
   async follow(): Promise<boolean> {
     const at = this.clock.now();
     const revision = await this.source.revision();
-    if (revision === this.loaded.revision) {
-      const known = this.loaded.at;
+    const known = this.loaded.at;
+    if (revision === this.loaded.revision && !isGap(known, at)) {
       if (known !== undefined && known < at) this.loaded = { ...this.loaded, at };
       return false;
     }
@@ -112,7 +127,7 @@ export class Catalog {
 
   private async reload(): Promise<void> {
     const at = this.clock.now();
-    const rows = await this.source.load();
+    const rows = await this.source.load(isGap(this.loaded.at, at));
     const bindings = rows.agents.flatMap(({ name, spec }) => bindingsOf(name, spec));
     const loaded: Loaded = {
       at,
@@ -121,7 +136,8 @@ export class Catalog {
       agents: new Map(rows.agents.map((agent) => [agent.name, agent])),
       connections: new Map(rows.connections.map((connection) => [connection.name, connection])),
       connectionList: rows.connections,
-      templates: new Map(rows.templates.flatMap((version) => this.compile(version))),
+      templates: new Map(rows.templates.map((version) => [version.name, this.inForce(version)])),
+      templateList: rows.templates,
     };
     this.verifier.replaceIssuers(rows.issuers, boundClaimsOf(bindings));
     this.loaded = loaded;
@@ -139,11 +155,12 @@ export class Catalog {
   /** Returns the template version in force, or undefined. Throws `unavailable` when the state in memory is too old. */
   current(name: string): CompiledTemplate | undefined {
     this.requireFresh();
-    return this.loaded.templates.get(name);
+    return this.loaded.templates.get(name)?.compiled();
   }
 
-  get templates(): readonly CompiledTemplate[] {
-    return [...this.loaded.templates.values()];
+  /** The template versions in force: the same array until the next refresh. */
+  get templates(): readonly TemplateVersion[] {
+    return this.loaded.templateList;
   }
 
   /** Returns the connection of this name, or undefined. */
@@ -173,15 +190,26 @@ export class Catalog {
     return this.loaded.bindings.claimOfOtherType(identity);
   }
 
-  private compile(version: TemplateVersion): (readonly [string, CompiledTemplate])[] {
+  private inForce(version: TemplateVersion): TemplateInForce {
     const known = this.loaded.templates.get(version.name);
-    if (known?.version.digest === version.digest && known.version.version === version.version)
-      return [[version.name, known]];
+    return known?.version === version ? known : { version, compiled: onFirstCall(() => this.compile(version)) };
+  }
+
+  private compile(version: TemplateVersion): CompiledTemplate | undefined {
     try {
-      return [[version.name, new CompiledTemplate(version)]];
+      return new CompiledTemplate(version);
     } catch (error) {
       this.report(error);
-      return [];
+      return undefined;
     }
   }
+}
+
+function isGap(known: Date | undefined, at: Date): boolean {
+  return known === undefined || at > addSeconds(known, GAP_SECONDS);
+}
+
+function onFirstCall<Value>(make: () => Value): () => Value {
+  let made: { readonly value: Value } | undefined;
+  return () => (made ??= { value: make() }).value;
 }

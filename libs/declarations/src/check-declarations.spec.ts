@@ -83,6 +83,46 @@ describe('checkDeclarations', () => {
 
   it.each([
     [
+      'an agent that stays, when its issuer changed',
+      'Issuer',
+      'ci',
+      'profile: oidc',
+      'profile: github-actions',
+      /^Agent\/support-agent: /,
+    ],
+    [
+      'a template that stays, when its connection changed',
+      'Connection',
+      'crm',
+      'provider: database',
+      'provider: token',
+      /^TaskTemplate\/support-read-cases: /,
+    ],
+  ])('checkDeclarations finds the fault of %s', (_, kind, name, old, replacement, detail) => {
+    const documents = SUPPORT_YAML.split('---\n');
+    const at = documents.findIndex((text) => text.includes(`kind: ${kind}\nmetadata: { name: ${name} }`));
+    documents[at] = (documents[at] ?? '').replace(old, replacement);
+    const all = parseDeclarations('a.yaml', documents.join('---\n'));
+    const changed = all.filter((declared) => declared.kind === kind && declared.metadata.name === name);
+    const { errors } = refusalOf(() => checkDeclarations(all, context, changed));
+    expect(errors.map((error) => error.detail)).toContainEqual(expect.stringMatching(detail));
+  });
+
+  it('checkDeclarations passes over a fault of a document that stays and depends on nothing new', () => {
+    const all = parseDeclarations(
+      'a.yaml',
+      also(`kind: Agent
+metadata: { name: other-agent }
+spec: { owner: a, backupOwner: b, identities: [{ issuer: ci, subject: other, runtime: laptop }] }
+`).replace('provider: database\n', 'provider: nobody\n'),
+    );
+    expect(() => checkDeclarations(all, context)).toThrow();
+    const changed = all.filter(({ metadata }) => metadata.name === 'other-agent');
+    expect(checkDeclarations(all, context, changed).warnings).toEqual([]);
+  });
+
+  it.each([
+    [
       'a claim within a claim that is written with dots',
       'groups,',
       'realm_access.roles,',

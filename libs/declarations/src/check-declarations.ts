@@ -37,28 +37,31 @@ export interface CheckedDeclarations {
 }
 
 /**
- * Checks documents against each other. `all` is the whole future state: the declared documents that stay, and the new
- * ones. `changed` are the new ones. Throws `invalid_declaration`; each detail starts with `Kind/name: path:`, and each
- * pointer points into that document.
+ * Checks new documents, and the documents that depend on them, against each other and the rest. `all` is the whole future
+ * state: the declared documents that stay, and the new ones. `changed` are the new ones, and `differing` those of them that
+ * are not the same as the declared ones. A check of one document costs little however many stay. Throws `invalid_declaration`; each detail starts with `Kind/name: path:`, and each pointer
+ * points into that document.
  */
 export function checkDeclarations(
   all: readonly Declaration[],
   context: DeclarationContext,
   changed: readonly Declaration[] = all,
+  differing: readonly Declaration[] = changed,
 ): CheckedDeclarations {
   const issuers = checkIssuers(all, context, new Set(changed));
-  const lint = lintTemplates(all, context);
+  const agents = affectedAgents(all, changed, differing);
+  const lint = lintTemplates(affectedTemplates(all, changed, differing), all, context);
   const errors = [
-    ...findDoubles(all),
+    ...findDoubles(changed),
     ...issuers.errors,
-    ...ofKind('Connection', all).flatMap((connection) =>
+    ...ofKind('Connection', changed).flatMap((connection) =>
       located(connection, findConnectionFaults(connection.spec, context)),
     ),
-    ...checkAgents(all),
+    ...checkAgents(agents, all),
     ...lint.filter(({ isError }) => isError).map(({ error }) => error),
   ];
   if (errors.length > 0) throw invalidDeclaration(errors);
-  const warnings = [...issuers.warnings, ...warnOfAgents(all), ...lint.map(({ error }) => error)];
+  const warnings = [...issuers.warnings, ...warnOfAgents(agents, all), ...lint.map(({ error }) => error)];
   return { ordered: inApplyOrder(all), warnings };
 }
 
@@ -71,9 +74,38 @@ function located(declared: Declaration, errors: readonly FieldError[]): FieldErr
   });
 }
 
-function findDoubles(all: readonly Declaration[]): FieldError[] {
+/** Returns the new agents, and those with an identity of an issuer that differs. */
+function affectedAgents(
+  all: readonly Declaration[],
+  changed: readonly Declaration[],
+  differing: readonly Declaration[],
+): DeclarationOf<'Agent'>[] {
+  const isNew = new Set<Declaration>(changed);
+  const issuers = new Set(ofKind('Issuer', differing).map(({ metadata }) => metadata.name));
+  const isAffected = ({ spec }: DeclarationOf<'Agent'>): boolean =>
+    issuers.size > 0 && spec.identities.some(({ issuer }) => issuers.has(issuer));
+  return ofKind('Agent', all).filter((agent) => isNew.has(agent) || isAffected(agent));
+}
+
+/** Returns the new templates, and those that mention a connection that differs: in a scope, or as a parameter of one. */
+function affectedTemplates(
+  all: readonly Declaration[],
+  changed: readonly Declaration[],
+  differing: readonly Declaration[],
+): DeclarationOf<'TaskTemplate'>[] {
+  const isNew = new Set<Declaration>(changed);
+  const quoted = ofKind('Connection', differing).map(({ metadata }) => JSON.stringify(metadata.name));
+  const mentions = ({ spec }: DeclarationOf<'TaskTemplate'>): boolean => {
+    if (quoted.length === 0) return false;
+    const text = JSON.stringify(spec.credentials) + JSON.stringify(spec.parameters);
+    return quoted.some((name) => text.includes(name));
+  };
+  return ofKind('TaskTemplate', all).filter((template) => isNew.has(template) || mentions(template));
+}
+
+function findDoubles(documents: readonly Declaration[]): FieldError[] {
   const seen = new Set<string>();
-  return all.flatMap(({ kind, metadata: { name } }) => {
+  return documents.flatMap(({ kind, metadata: { name } }) => {
     const key = `${kind}/${name}`;
     if (!seen.has(key)) {
       seen.add(key);
@@ -96,26 +128,42 @@ function checkIssuers(
   return { errors: pick(false), warnings: pick(true) };
 }
 
-function checkAgents(all: readonly Declaration[]): FieldError[] {
-  const agents = ofKind('Agent', all);
+function checkAgents(agents: readonly DeclarationOf<'Agent'>[], all: readonly Declaration[]): FieldError[] {
+  if (agents.length === 0) return [];
   const issuers = issuersByName(all);
+  const conflicts = conflictsOf(agents, all, issuers);
+  const affected = new Set(agents);
+  return ofKind('Agent', all).flatMap((agent) => [
+    ...(affected.has(agent) ? located(agent, agentIdentityErrors(agent.spec, issuers)) : []),
+    ...(conflicts.get(agent.metadata.name) ?? []).flatMap((conflict) =>
+      located(agent, [describeConflict(conflict, agent.spec)]),
+    ),
+  ]);
+}
+
+/** Returns the conflicts of these agents' bindings with each other and all others, by the name of the second agent. */
+function conflictsOf(
+  agents: readonly DeclarationOf<'Agent'>[],
+  all: readonly Declaration[],
+  issuers: ReadonlyMap<string, IssuerSpec>,
+): ReadonlyMap<string, readonly BindingConflict[]> {
   const keyOf = (name: string): string => {
     const spec = issuers.get(name);
     return spec === undefined ? name : issuerKey(spec);
   };
-  const bindings = agents.flatMap(({ metadata, spec }) => bindingsOf(metadata.name, spec));
-  const conflicts = findBindingConflicts(bindings, keyOf);
-  return agents.flatMap((agent) => [
-    ...located(agent, agentIdentityErrors(agent.spec, issuers)),
-    ...conflicts
-      .filter(({ second }) => second.agent === agent.metadata.name)
-      .flatMap((conflict) => located(agent, [describeConflict(conflict, agent.spec)])),
-  ]);
+  const affected = new Set(agents.map(({ metadata }) => metadata.name));
+  const bindings = ofKind('Agent', all).flatMap(({ metadata, spec }) => bindingsOf(metadata.name, spec));
+  const byAgent = new Map<string, BindingConflict[]>();
+  for (const conflict of findBindingConflicts(bindings, keyOf, ({ agent }) => affected.has(agent))) {
+    const { agent } = conflict.second;
+    byAgent.set(agent, [...(byAgent.get(agent) ?? []), conflict]);
+  }
+  return byAgent;
 }
 
-function warnOfAgents(all: readonly Declaration[]): FieldError[] {
+function warnOfAgents(agents: readonly DeclarationOf<'Agent'>[], all: readonly Declaration[]): FieldError[] {
   const issuers = issuersByName(all);
-  return ofKind('Agent', all).flatMap((agent) => located(agent, warnOfClaimsAlone(agent.spec, issuers)));
+  return agents.flatMap((agent) => located(agent, warnOfClaimsAlone(agent.spec, issuers)));
 }
 
 function issuersByName(all: readonly Declaration[]): ReadonlyMap<string, IssuerSpec> {
@@ -139,10 +187,15 @@ function identityOf({ issuer, subject, runtime, claims = {} }: Omit<AgentBinding
   return { issuer, subject: subject ?? null, runtime, claims };
 }
 
-function lintTemplates(all: readonly Declaration[], { providers }: DeclarationContext) {
+function lintTemplates(
+  templates: readonly DeclarationOf<'TaskTemplate'>[],
+  all: readonly Declaration[],
+  { providers }: DeclarationContext,
+) {
+  if (templates.length === 0) return [];
   const connections = ofKind('Connection', all).map(({ metadata, spec }) => ({ name: metadata.name, spec }));
   const facts = lintFactsOf(providers, connections);
-  return ofKind('TaskTemplate', all).flatMap((template: DeclarationOf<'TaskTemplate'>) =>
+  return templates.flatMap((template) =>
     lintTemplate(template.spec, facts).flatMap(({ rule, severity, pointer, detail }) =>
       located(template, [{ pointer, detail: `${rule}: ${detail}` }]).map((error) => ({
         error,

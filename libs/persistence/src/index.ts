@@ -10,6 +10,7 @@ export { asOwner, grantRuntimeRole } from './database/runtime-role.js';
 export { PgAgentLifecycleStore } from './declarations/agent-lifecycle.store.js';
 export { CatalogListener } from './declarations/catalog.listener.js';
 export { PgCatalogSource } from './declarations/catalog.source.js';
+export { DeclaredRows } from './declarations/declared-rows.js';
 export { PgConnectionLifecycleStore } from './declarations/connection-lifecycle.store.js';
 export { PgDeclarationStore } from './declarations/declaration.store.js';
 export { PgSigningKeyStore } from './keys/signing-key.store.js';

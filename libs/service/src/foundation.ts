@@ -6,6 +6,7 @@ import { IdentityVerifier, IssuerKeySource } from '@mayfly/identity';
 import {
   Database,
   DatabaseClock,
+  DeclaredRows,
   LeaseStatistics,
   NotifyQueueWatch,
   PgCatalogSource,
@@ -48,13 +49,14 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
   const fetchJson = createGuardedFetch({ egress });
   const keySource = new IssuerKeySource({ fetchJson, readFile: (path) => secrets.read(`file:${path}`) }, clock);
   const verifier = new IdentityVerifier(keySource, clock);
-  const catalog = new Catalog(new PgCatalogSource(database.pool, report), verifier, clock, report);
+  const declaredRows = new DeclaredRows(database.pool);
+  const catalog = new Catalog(new PgCatalogSource(declaredRows, report), verifier, clock, report);
   const metrics = new Metrics(new LeaseStatistics(database.pool));
   const notifyQueue = new NotifyQueueWatch(database.pool, log);
   const usage = 'The part of the notification queue of PostgreSQL that is in use';
   metrics.gauge('mayfly_notify_queue_usage', usage, () => notifyQueue.usage);
   return {
     ...{ settings, publicUrl, log, report, database, clock, sealer, egress, verifier, catalog, metrics, notifyQueue },
-    ...{ secrets, keySource, keyRing, federationKeys, federationTokens },
+    ...{ secrets, declaredRows, keySource, keyRing, federationKeys, federationTokens },
   };
 }

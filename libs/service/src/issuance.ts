@@ -29,7 +29,7 @@ import {
   RevocationUpkeep,
   TaskEnding,
 } from '@mayfly/revocation';
-import { sampleScopes } from '@mayfly/templates';
+import { sampleScopes, type TemplateVersion } from '@mayfly/templates';
 import type { Foundation } from './foundation.js';
 import { redactText } from './redaction.js';
 
@@ -55,7 +55,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     ...{ connections: catalog, targets, alarm, report },
   });
   const orphans = new OrphanWatch({
-    places: () => orphanPlaces(catalog, providers),
+    places: orphanPlaces(catalog, providers),
     ...{ store: new LeaseHandlesReader(database.pool), connections: catalog, targets, sealing: sealer },
     ...{ audit: issuanceStore, clock, report },
   });
@@ -108,15 +108,29 @@ function denialLog(sink: EntrySink, { clock, log }: Pick<Foundation, 'clock' | '
   });
 }
 
-/** Returns the connection pairs to scan for orphans, from the published templates. */
-function orphanPlaces(catalog: Pick<Catalog, 'templates'>, providers: ProviderRegistry): readonly OrphanPlace[] {
-  const samples = catalog.templates.flatMap(({ version }) => sampleScopes(version.spec));
-  const places = samples.flatMap(({ credential: { provider, connection }, scope }): OrphanPlace[] => {
+/** Returns the connection pairs to scan for orphans, from the templates in force. Reads each version once. */
+function orphanPlaces(catalog: Pick<Catalog, 'templates'>, providers: ProviderRegistry): () => readonly OrphanPlace[] {
+  const known = new WeakMap<TemplateVersion, readonly OrphanPlace[]>();
+  const read = (version: TemplateVersion): readonly OrphanPlace[] => {
+    const places = known.get(version) ?? placesOf(version, providers);
+    known.set(version, places);
+    return places;
+  };
+  return () => {
+    const places = catalog.templates.flatMap(read);
+    return [...new Map(places.map((place) => [`${place.connection} ${place.related}`, place])).values()];
+  };
+}
+
+function placesOf({ spec }: TemplateVersion, providers: ProviderRegistry): readonly OrphanPlace[] {
+  const isWatched = ({ provider }: { provider: string }) => reconcilable(providers.get(provider)) !== undefined;
+  // Sampling compiles the template, so only those that need it are sampled.
+  if (!spec.credentials.some(isWatched)) return [];
+  return sampleScopes(spec).flatMap(({ credential: { provider, connection }, scope }) => {
     const watched = reconcilable(providers.get(provider));
     if (watched === undefined || connection === undefined) return [];
     return connectionsOf(watched, scope).map((related) => ({ provider, connection, related }));
   });
-  return [...new Map(places.map((place) => [`${place.connection} ${place.related}`, place])).values()];
 }
 
 /** For crash tests: kills the process with SIGKILL right after the step that `failpoint` names. */

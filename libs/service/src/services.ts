@@ -90,8 +90,9 @@ function buildAgentSide(parts: Parts) {
 
 /** Builds the services behind the routes of platform teams, operators and auditors. */
 function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
-  const { database, clock, providers, egress, secrets, targets, closingStore, closing, catalog, report } = parts;
-  const store = new PgDeclarationStore(database.pool);
+  const { database, declaredRows, clock, providers, egress, secrets, targets, closingStore, closing, catalog, report } =
+    parts;
+  const store = new PgDeclarationStore(database.pool, declaredRows);
   const { records } = store;
   const context = { providers: providers.all, egress, secretFault: secrets.faultOf.bind(secrets) };
   const examination = new TargetExamination(targets);

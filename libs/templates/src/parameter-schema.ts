@@ -79,8 +79,19 @@ export class ParameterSchema {
   }
 }
 
+/** Compiling takes a millisecond, and linter, catalog and samples compile the schema of the same version. */
+const compiled = new WeakMap<object, ParameterSchema>();
+
 /** Returns the compiled schema, or its faults; their pointers start at `pointer`. */
 export function readParameters(schema: Json, pointer = ''): ParameterSchema | readonly Finding[] {
+  const known = isObject(schema) ? compiled.get(schema) : undefined;
+  if (known !== undefined) return known;
+  const read = compile(schema, pointer);
+  if (isObject(schema) && read instanceof ParameterSchema) compiled.set(schema, read);
+  return read;
+}
+
+function compile(schema: Json, pointer: string): ParameterSchema | readonly Finding[] {
   const found = checkParameterSchema(schema, pointer);
   if (found.length > 0) return found;
   try {

@@ -126,8 +126,12 @@ export class Declarations {
     const news = documents.filter((declared) => !isRetired(declared)).map(withLabels);
     const replaced = new Set(news.map(keyOf));
     const kept = declarations.filter((declared) => !replaced.has(keyOf(declared)));
-    const { warnings } = checkDeclarations([...kept, ...news], this.parts.context, news);
     const changes = diffDeclarations(declarations, news);
+    const same = new Set(
+      changes.filter(({ change }) => change === 'unchanged').map(({ kind, name }) => `${kind}/${name}`),
+    );
+    const differing = news.filter((declared) => !same.has(keyOf(declared)));
+    const { warnings } = checkDeclarations([...kept, ...news], this.parts.context, news, differing);
     await this.store(state, changes, news, options);
     const passedOver = documents
       .filter(isRetired)

@@ -2,8 +2,8 @@ import { describe, expect, it } from '@jest/globals';
 import { templateOf } from '@mayfly/testing';
 import { permittedTemplates } from './permitted-templates.js';
 
-const template = templateOf({});
-const { agents, runtimes } = template.version.spec.requesters;
+const { version: template } = templateOf({});
+const { agents, runtimes } = template.spec.requesters;
 const requester = {
   agent: { name: 'support-agent', state: 'active', labels: agents },
   runtime: runtimes[0] ?? '',
@@ -11,7 +11,7 @@ const requester = {
 
 describe('the templates of an agent', () => {
   it('include a template for its labels and its runtime', () => {
-    expect(permittedTemplates([template], requester)).toEqual([template.version]);
+    expect(permittedTemplates([template], requester)).toEqual([template]);
   });
 
   it.each([

@@ -10,13 +10,14 @@ export interface BindingConflict {
  * Finds violations of "one identity, one agent": bindings with equal exact subjects, with overlapping patterns, or with
  * claims alone, that differ in agent or runtime and whose claims do not exclude each other. An exact subject inside a
  * pattern is no conflict, nor is a subject beside claims alone: the more exact binding wins. `issuerOf` maps a
- * document's name to its issuer.
+ * document's name to its issuer. With `isNew`, only pairs with a new binding are compared.
  */
 export function findBindingConflicts(
   bindings: readonly AgentBinding[],
   issuerOf: (name: string) => string = (name) => name,
+  isNew: (binding: AgentBinding) => boolean = () => true,
 ): BindingConflict[] {
-  return [...groups(bindings.map(compileBinding), issuerOf).values()].flatMap(conflictsWithin);
+  return [...groups(bindings.map(compileBinding), issuerOf).values()].flatMap((group) => conflictsWithin(group, isNew));
 }
 
 /**
@@ -42,13 +43,21 @@ function tierOf({ pattern }: CompiledBinding): readonly string[] {
   return pattern.isExact ? ['exact', pattern.text] : ['pattern'];
 }
 
-function conflictsWithin(group: readonly CompiledBinding[]): BindingConflict[] {
-  return group.flatMap((first, at) =>
-    group
-      .slice(at + 1)
-      .filter((second) => isConflict(first, second))
-      .map((second) => ({ first: first.binding, second: second.binding })),
-  );
+function conflictsWithin(
+  group: readonly CompiledBinding[],
+  isNew: (binding: AgentBinding) => boolean,
+): BindingConflict[] {
+  const news = group.map(({ binding }) => isNew(binding));
+  if (!news.includes(true)) return [];
+  return group.flatMap((first, at) => {
+    const conflicts: BindingConflict[] = [];
+    for (let next = at + 1; next < group.length; next += 1) {
+      const second = group[next];
+      if (second === undefined || !(news[at] || news[next]) || !isConflict(first, second)) continue;
+      conflicts.push({ first: first.binding, second: second.binding });
+    }
+    return conflicts;
+  });
 }
 
 function isConflict(first: CompiledBinding, second: CompiledBinding): boolean {

@@ -15,7 +15,10 @@ const GRANTS: readonly (readonly [string, readonly string[]])[] = [
   ['SELECT, INSERT', ['audit_entry', 'audit_seal', 'template_version', 'signing_key']],
   ['SELECT, INSERT, DELETE', ['audit_pending']],
   ['SELECT, UPDATE', ['audit_log', 'declared_revision']],
-  ['SELECT, INSERT, UPDATE', ['task', 'lease', 'agent', 'template', 'quota_counter', 'denial_document']],
+  [
+    'SELECT, INSERT, UPDATE',
+    ['task', 'lease', 'agent', 'template', 'quota_counter', 'denial_document', 'declared_change'],
+  ],
   [
     'SELECT, INSERT, UPDATE, DELETE',
     ['issuer', 'connection', 'idempotency_key', 'identity_use', 'outbox', 'agent_ending'],

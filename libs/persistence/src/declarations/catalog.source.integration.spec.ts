@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { createMigratedDatabase, type TestDatabase } from '@mayfly/testing';
 import pg from 'pg';
 import { PgCatalogSource } from './catalog.source.js';
+import { DeclaredRows } from './declared-rows.js';
 import { Database } from '../database/database.js';
 
 let testDatabase: TestDatabase;
@@ -50,9 +51,9 @@ describe('the stored catalog', () => {
       await insert(table as keyof typeof GOOD, 'bad', { ...spec, owner: { canary: true }, audiences: 7 });
     }
     const reported: unknown[] = [];
-    const source = new PgCatalogSource(database.pool, (error) => reported.push(error));
+    const source = new PgCatalogSource(new DeclaredRows(database.pool), (error) => reported.push(error));
     for (let round = 0; round < 2; round += 1) {
-      const { issuers, agents, connections } = await source.load();
+      const { issuers, agents, connections } = await source.load(false);
       for (const rows of [issuers, agents, connections]) expect(rows.map(({ name }) => name)).toEqual(['good']);
     }
     const details = reported.map((error) => (error as Error).message);
@@ -64,7 +65,7 @@ describe('the stored catalog', () => {
 
   it('the stored catalog has a row in force again once it is mended', async () => {
     await admin.query(`UPDATE agent SET spec = $1 WHERE name = 'bad'`, [JSON.stringify(GOOD.agent)]);
-    const { agents } = await new PgCatalogSource(database.pool, () => undefined).load();
+    const { agents } = await new PgCatalogSource(new DeclaredRows(database.pool), () => undefined).load(false);
     expect(agents.map(({ name }) => name).toSorted()).toEqual(['bad', 'good']);
   });
 });

@@ -1,43 +1,48 @@
 import { ConnectionSpecSchema } from '@mayfly/credentials';
 import type { CatalogRows, CatalogSource, RegisteredAgent } from '@mayfly/declarations';
 import { AgentSpecSchema, IssuerSpecSchema } from '@mayfly/identity';
-import { type Labels, Problem } from '@mayfly/kernel';
+import { Problem } from '@mayfly/kernel';
 import { TaskTemplateSpecSchema, type TemplateVersion } from '@mayfly/templates';
 import { z } from 'zod';
-import type { Pool } from 'pg';
-import { databaseProblem, databaseUnread } from '../database/database-problem.js';
-import { inTransaction } from '../database/transaction.js';
+import { databaseUnread } from '../database/database-problem.js';
+import type { DeclaredRows, RecordRow, TemplateRow } from './declared-rows.js';
 
 /**
- * Reads declared state from PostgreSQL in one snapshot and parses it again, since rows may be malformed. A row that
- * does not parse is not in force and is reported once; all other rows stay in force.
+ * Parses declared state again, since rows may be malformed; a row that did not change is parsed once. A row that does not
+ * parse is not in force and is reported once; all other rows stay in force.
  */
 export class PgCatalogSource implements CatalogSource {
+  /** the result of parsing each row */
+  private readonly parsed = new WeakMap<object, Parsed<unknown>>();
   private leftOut: ReadonlySet<string> = new Set();
 
   constructor(
-    private readonly pool: Pool,
+    private readonly rows: DeclaredRows,
     private readonly report: (error: unknown) => void,
   ) {}
 
-  async revision(): Promise<string> {
-    const { rows } = await this.pool.query<RevisionRow>({ name: 'revision', text: REVISION }).catch(databaseUnread);
-    return revisionOf(rows);
+  revision(): Promise<string> {
+    return this.rows.revision().catch(databaseUnread);
   }
 
-  async load(): Promise<CatalogRows> {
-    const { revision, issuers, agents, connections, templates } = await this.read().catch(databaseProblem);
+  async load(all: boolean): Promise<CatalogRows> {
+    const { revision, records, templates } = await this.rows.read(all);
     const faults: string[] = [];
-    const parse = <Row extends { readonly name: string }, Parsed>(
+    const parse = <Row extends Named, Value>(
       kind: string,
-      rows: Row[],
-      read: (row: Row) => Parsed,
-    ) => rows.flatMap((row) => parseOne(() => read(row), `${kind} \`${row.name}\``, faults));
+      rows: ReadonlyMap<string, Row>,
+      read: (row: Row) => Value | undefined,
+    ) =>
+      [...rows.values()].flatMap((row): Value[] => {
+        const { value, fault } = this.parse(kind, row, read);
+        if (fault !== undefined) faults.push(fault);
+        return value === undefined ? [] : [value];
+      });
     const parsed = {
       revision,
-      issuers: parse('issuer', issuers, ({ name, spec }) => ({ name, spec: IssuerSpecSchema.parse(spec) })),
-      agents: parse('agent', agents, agentOf),
-      connections: parse('connection', connections, ({ name, spec, state }) => ({
+      issuers: parse('issuer', records.Issuer, ({ name, spec }) => ({ name, spec: IssuerSpecSchema.parse(spec) })),
+      agents: parse('agent', records.Agent, agentOf),
+      connections: parse('connection', records.Connection, ({ name, spec, state }) => ({
         name,
         spec: ConnectionSpecSchema.parse(spec),
         ...(state === 'disabled' ? { disabled: true } : {}),
@@ -48,25 +53,19 @@ export class PgCatalogSource implements CatalogSource {
     return parsed;
   }
 
-  /** Reads all rows in one snapshot. */
-  private read() {
-    return inTransaction(this.pool, async (client) => {
-      await client.query('SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY');
-      const rows = async <Row extends object>(text: string): Promise<Row[]> => (await client.query<Row>(text)).rows;
-      return {
-        revision: revisionOf(await rows<RevisionRow>(REVISION)),
-        issuers: await rows<DeclaredRow>('SELECT name, spec FROM public.issuer'),
-        agents: await rows<AgentRow>('SELECT id, name, labels, state, spec FROM public.agent'),
-        connections: await rows<DeclaredRow & { state: string }>('SELECT name, spec, state FROM public.connection'),
-        templates: await rows<VersionRow>(
-          `SELECT v.name, v.version, v.labels, v.spec, v.digest FROM public.template_version v
-           JOIN public.template t ON t.name = v.name AND t.current_version = v.version WHERE t.state = 'published'`,
-        ),
-      };
-    });
+  private parse<Row extends Named, Value>(
+    kind: string,
+    row: Row,
+    read: (row: Row) => Value | undefined,
+  ): Parsed<Value> {
+    const known = this.parsed.get(row) as Parsed<Value> | undefined;
+    if (known !== undefined) return known;
+    const parsed = parseOne(() => read(row), `${kind} \`${row.name}\``);
+    this.parsed.set(row, parsed);
+    return parsed;
   }
 
-  /** Reports each fault once while it lasts: the service reads every few seconds. */
+  /** Reports each fault once while it lasts: the service reads again after each change. */
   private tell(faults: readonly string[]): void {
     const news = faults.filter((fault) => !this.leftOut.has(fault));
     this.leftOut = new Set(faults);
@@ -74,49 +73,32 @@ export class PgCatalogSource implements CatalogSource {
   }
 }
 
-const REVISION = 'SELECT revision FROM public.declared_revision WHERE id = 0';
-
-interface RevisionRow {
-  /** a bigint */
-  readonly revision: string;
+interface Named {
+  readonly name: string;
 }
 
-function revisionOf([row]: readonly RevisionRow[]): string {
-  if (row === undefined) throw new Problem('unavailable', 'the database has lost the revision of declared state');
-  return row.revision;
+/** A value, a fault, or neither for a template that is not in force. */
+interface Parsed<Value> {
+  readonly value?: Value | undefined;
+  readonly fault?: string;
 }
 
-/** Returns the parsed row in a list, or an empty list plus a fault. A fault names places, never values. */
-function parseOne<Parsed>(read: () => Parsed, what: string, faults: string[]): Parsed[] {
+/** Returns the parsed row or its fault. A fault names places, never values. */
+function parseOne<Value>(read: () => Value | undefined, what: string): Parsed<Value> {
   try {
-    return [read()];
+    return { value: read() };
   } catch (error) {
     const places = error instanceof z.ZodError ? error.issues.map(({ path }) => path.join('.')).join(', ') : 'its row';
-    faults.push(`the stored ${what} is invalid at ${places} and out of force; declare it again`);
-    return [];
+    return { fault: `the stored ${what} is invalid at ${places} and out of force; declare it again` };
   }
 }
 
-interface DeclaredRow {
-  readonly name: string;
-  readonly spec: unknown;
+function agentOf({ id, name, labels, state, spec }: RecordRow): RegisteredAgent {
+  return { id, name, labels, state, spec: AgentSpecSchema.parse(spec) } as RegisteredAgent;
 }
 
-type AgentRow = DeclaredRow & Omit<RegisteredAgent, 'spec'>;
-
-function agentOf({ id, name, labels, state, spec }: AgentRow): RegisteredAgent {
-  return { id, name, labels, state, spec: AgentSpecSchema.parse(spec) };
-}
-
-/** A row of `template_version`. */
-interface VersionRow {
-  readonly name: string;
-  readonly version: number;
-  readonly labels: unknown;
-  readonly spec: unknown;
-  readonly digest: string;
-}
-
-function versionOf({ name, version, labels, spec, digest }: VersionRow): TemplateVersion {
-  return { name, version, labels: labels as Labels, spec: TaskTemplateSpecSchema.parse(spec), digest };
+/** Returns undefined for a template that is not in force. */
+function versionOf({ name, state, version, labels, spec, digest }: TemplateRow): TemplateVersion | undefined {
+  if (state !== 'published' || version === null || labels === null || digest === null) return undefined;
+  return { name, version, labels, spec: TaskTemplateSpecSchema.parse(spec), digest };
 }

@@ -1,7 +1,8 @@
-import type { Declaration, DeclaredRecord, DeclaredState, RecordKind } from '@mayfly/declarations';
-import type { Json, Labels, Page, PageRequest } from '@mayfly/kernel';
+import type { Declaration, DeclarationKind, DeclaredRecord, DeclaredState, RecordKind } from '@mayfly/declarations';
+import type { Page, PageRequest } from '@mayfly/kernel';
 import type { ClientBase, Pool } from 'pg';
 import { pageOf } from '../database/history-page.js';
+import type { DeclaredSnapshot, RecordRow, TemplateRow } from './declared-rows.js';
 
 const TABLES: Readonly<Record<RecordKind, string>> = {
   Issuer: 'public.issuer',
@@ -45,24 +46,21 @@ export async function listRecords(
   );
 }
 
-const STATE = `
-SELECT 'Issuer' AS kind, name, labels, spec FROM public.issuer
-UNION ALL SELECT 'Connection', name, labels, spec FROM public.connection
-UNION ALL SELECT 'Agent', name, labels, spec FROM public.agent
-UNION ALL SELECT 'TaskTemplate', t.name, v.labels, v.spec FROM public.template t
-  JOIN public.template_version v ON v.name = t.name AND v.version = t.current_version WHERE t.state = 'published'
-UNION ALL SELECT 'retired', name, NULL, NULL FROM public.template WHERE state = 'retired'
-ORDER BY 1, 2`;
-
-/** Reads the declared state in one statement. */
-export async function readDeclaredState(client: ClientBase | Pool): Promise<DeclaredState> {
-  const { rows } = await client.query<{ kind: string; name: string; labels: Labels; spec: Json }>(STATE);
-  const isDeclared = ({ kind }: { kind: string }): boolean => kind !== 'retired';
+/** Returns the declared state of these rows. They were parsed before they were written. */
+export function declaredStateOf({ records, templates }: DeclaredSnapshot): DeclaredState {
+  const kinds = ['Issuer', 'Connection', 'Agent'] as const;
+  const inForce = [...templates.values()].filter(({ state, spec }) => state === 'published' && spec !== null);
   return {
-    // rows were parsed before they were written
-    declarations: rows
-      .filter(isDeclared)
-      .map(({ kind, name, labels, spec }) => ({ kind, metadata: { name, labels }, spec }) as unknown as Declaration),
-    retiredTemplates: new Set(rows.filter((row) => !isDeclared(row)).map(({ name }) => name)),
+    declarations: [
+      ...kinds.flatMap((kind) => [...records[kind].values()].map((row) => declarationOf(kind, row))),
+      ...inForce.map((row) => declarationOf('TaskTemplate', row)),
+    ],
+    retiredTemplates: new Set(
+      [...templates.values()].filter(({ state }) => state === 'retired').map(({ name }) => name),
+    ),
   };
+}
+
+function declarationOf(kind: DeclarationKind, { name, labels, spec }: RecordRow | TemplateRow): Declaration {
+  return { kind, metadata: { name, labels }, spec } as unknown as Declaration;
 }

@@ -7,6 +7,7 @@ import type { Json, Problem } from '@mayfly/kernel';
 import { createMigratedDatabase, declarationStoreSuite, type TestDatabase } from '@mayfly/testing';
 import pg from 'pg';
 import { z } from 'zod';
+import { DeclaredRows } from './declared-rows.js';
 import { PgDeclarationStore } from './declaration.store.js';
 
 const BY = { name: 'somebody', actor: MAYFLY };
@@ -44,7 +45,7 @@ afterAll(async () => {
 
 function replica(): Declarations {
   return new Declarations({
-    store: new PgDeclarationStore(pool),
+    store: new PgDeclarationStore(pool, new DeclaredRows(pool)),
     context: { providers: [token], egress: new PublicEgress(), secretFault },
     catalog: { refresh: () => Promise.resolve() },
     ...{ clock, rolesOverApi: true, report: () => undefined },
@@ -102,7 +103,7 @@ async function untilBlocked(): Promise<void> {
 
 declarationStoreSuite(() =>
   Promise.resolve({
-    store: new PgDeclarationStore(pool),
+    store: new PgDeclarationStore(pool, new DeclaredRows(pool)),
     countEntries: async () => (await counts('audit_entry'))[0] ?? 0,
   }),
 );

@@ -5,7 +5,8 @@ import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem, databaseUnread } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
 import { hintChange } from './change-hint.js';
-import { findRecord, listRecords, readDeclaredState } from './declaration-rows.js';
+import { declaredStateOf, findRecord, listRecords } from './declaration-rows.js';
+import type { DeclaredRows } from './declared-rows.js';
 import { PgLockedState } from './locked-state.js';
 import { findTemplate, findVersion, listTemplates, listVersions } from './template-rows.js';
 
@@ -14,11 +15,14 @@ export class PgDeclarationStore implements DeclarationStore {
   readonly records: RecordReader;
   readonly templates: TemplateReader;
 
-  constructor(private readonly pool: Pool) {
+  constructor(
+    private readonly pool: Pool,
+    private readonly rows: DeclaredRows,
+  ) {
     this.records = {
       find: (kind, name) => findRecord(pool, kind, name).catch(databaseUnread),
       list: (kind, page) => listRecords(pool, kind, page).catch(databaseUnread),
-      state: () => readDeclaredState(pool).catch(databaseUnread),
+      state: async () => declaredStateOf(await rows.read()),
     };
     this.templates = {
       find: (name) => findTemplate(pool, name).catch(databaseUnread),
@@ -31,7 +35,7 @@ export class PgDeclarationStore implements DeclarationStore {
   async underLock<T>(work: (state: LockedState) => Promise<T>): Promise<T> {
     const done = await inTransaction(this.pool, async (client) => {
       await client.query(`SELECT pg_advisory_xact_lock(hashtext('mayfly declared state'))`);
-      return work(new PgLockedState(client));
+      return work(new PgLockedState(client, this.rows));
     }).catch(databaseProblem);
     hintChange(this.pool);
     return done;

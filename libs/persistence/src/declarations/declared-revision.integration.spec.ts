@@ -2,6 +2,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { auditEntry, MAYFLY } from '@mayfly/audit';
 import { declareFor, TaskDatabase, taskIntent } from '@mayfly/testing';
 import { PgCatalogSource } from './catalog.source.js';
+import { DeclaredRows } from './declared-rows.js';
 import { PgConnectionLifecycleStore } from './connection-lifecycle.store.js';
 import { PgIssuanceStore } from '../tasks/issuance.store.js';
 
@@ -9,7 +10,7 @@ let scene: TaskDatabase;
 let source: PgCatalogSource;
 beforeAll(async () => {
   scene = await TaskDatabase.start();
-  source = new PgCatalogSource(scene.pool(), () => undefined);
+  source = new PgCatalogSource(new DeclaredRows(scene.pool()), () => undefined);
 });
 beforeEach(() => scene.empty());
 afterAll(() => scene.stop());
@@ -57,7 +58,7 @@ describe('the revision of declared state', () => {
   });
 
   it('the revision of declared state is the one that the rows read with it have', async () => {
-    const rows = await source.load();
+    const rows = await source.load(false);
     expect(rows.revision).toBe(await source.revision());
   });
 

@@ -16,21 +16,25 @@ import type {
 import type { Json } from '@mayfly/kernel';
 import type { ClientBase } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
-import { findRecord, readDeclaredState } from './declaration-rows.js';
+import { declaredStateOf, findRecord } from './declaration-rows.js';
+import type { DeclaredRows } from './declared-rows.js';
 import { deleteRecord, writeDocuments } from './declaration-writes.js';
 import { findTemplate, findVersion } from './template-rows.js';
 import { insertVersion, nextVersion, retireTemplate, upsertDraft } from './template-writes.js';
 
 /** Reads and writes of one transaction, which holds the lock of declared state. */
 export class PgLockedState implements LockedState {
-  constructor(private readonly client: ClientBase) {}
+  constructor(
+    private readonly client: ClientBase,
+    private readonly rows: DeclaredRows,
+  ) {}
 
   record(kind: RecordKind, name: string): Promise<DeclaredRecord | undefined> {
     return findRecord(this.client, kind, name);
   }
 
-  declared(): Promise<DeclaredState> {
-    return readDeclaredState(this.client);
+  async declared(): Promise<DeclaredState> {
+    return declaredStateOf(await this.rows.readIn(this.client));
   }
 
   async liveLeases(connection: string): Promise<LiveLeases> {
