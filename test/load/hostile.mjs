@@ -20,7 +20,7 @@ spec: { owner: measuring, backupOwner: platform, identities: [{ issuer: developm
 `,
 );
 const service = await start(directory);
-const tokens = { victim: await service.token('load-agent'), hostile: await service.token('hostile-agent') };
+const tokens = { victim: await service.token('load-agent-1'), hostile: await service.token('hostile-agent') };
 
 async function send(method, path, token, body) {
   const answer = await fetch(service.url + path, {
@@ -39,7 +39,7 @@ async function open(url) {
 }
 
 async function mint(token) {
-  const request = { template: 'load-database', parameters: { region: 'emea' }, purpose: 'measuring' };
+  const request = { template: 'load-database-1', parameters: { region: 'emea' }, purpose: 'measuring' };
   let { status, body } = await send('POST', '/tasks', token, request);
   // After an attack the server takes some time to give back what it held.
   for (let tries = 0; (status === 503 || body.reason === 'paused') && tries < 100; tries += 1) {

@@ -7,6 +7,11 @@ export function processMs(pid) {
   return sum(readdirSync(`/proc/${pid}/task`).map((thread) => schedstatMs(`/proc/${pid}/task/${thread}/schedstat`)));
 }
 
+/** The first thread of one process, which runs its JavaScript. */
+export function mainThreadMs(pid) {
+  return schedstatMs(`/proc/${pid}/task/${pid}/schedstat`);
+}
+
 /** The PostgreSQL server of a data directory: its first process and every process that it started. */
 export function postgresMs(directory) {
   const first = readFileSync(join(directory, 'postgres', 'data', 'postmaster.pid'), 'utf8').split('\n')[0];

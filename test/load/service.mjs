@@ -8,7 +8,12 @@ import { join } from 'node:path';
 const MAIN = 'dist/broker/start.mjs';
 const TOKEN = 'dist/apps/broker/apps/broker/src/token.js';
 
-const template = (name, credentials) => `
+export const AGENTS = 50;
+export const TEMPLATES = 20;
+/** The names of one to `count`, as the declared documents have them. */
+export const numbered = (name, count) => Array.from({ length: count }, (_, n) => `${name}-${n + 1}`);
+
+const template = (name, parameters, credentials) => `
 kind: TaskTemplate
 metadata: { name: ${name} }
 spec:
@@ -17,29 +22,50 @@ spec:
   backupOwner: platform
   review: { by: security, everyDays: 90 }
   requesters: { agents: { duty: load }, runtimes: [developer-laptop] }
-  parameters: { type: object, properties: { region: { enum: [emea, apac] } }, required: [region], additionalProperties: false }
+  parameters:
+    type: object
+    properties: { ${Object.entries(parameters).map((entry) => entry.join(': '))} }
+    required: [${Object.keys(parameters)}]
+    additionalProperties: false
   lifetime: { defaultSeconds: 900, maxSeconds: 1800 }
   quota: { tasksPerMinute: 10000000, concurrentTasks: 10000000 }
   credentials:${credentials}
 ---`;
 
-const DECLARED = `
+const region = '{ enum: [emea, apac] }';
+const token = (name) =>
+  template(
+    name,
+    { region, case: "{ type: string, pattern: '^[a-z0-9]{1,12}$' }" },
+    `
+    - name: api
+      provider: signed-token
+      scope: { audience: 'https://cases.example', operations: [{ $join: ['cases.read.', { $param: region }, '.', { $param: case }] }] }`,
+  );
+const database = (name) =>
+  template(
+    name,
+    { region },
+    `
+    - { name: db, provider: postgres, connection: crm, scope: { grants: [{ schema: { $param: region }, tables: [customers, cases, case_notes], verbs: [select] }] } }`,
+  );
+
+const agent = (name) => `
 kind: Agent
-metadata: { name: load-agent, labels: { duty: load } }
-spec: { owner: measuring, backupOwner: platform, identities: [{ issuer: development, subject: load-agent, runtime: developer-laptop }] }
----
+metadata: { name: ${name}, labels: { duty: load } }
+spec: { owner: measuring, backupOwner: platform, identities: [{ issuer: development, subject: ${name}, runtime: developer-laptop }] }
+---`;
+
+const DECLARED = [
+  `
 kind: Connection
 metadata: { name: crm }
 spec: { provider: postgres, owner: measuring, config: { url: 'env:CRM_DATABASE_URL', connectionCapacity: 1000000 } }
----${template(
-  'load-token',
-  `
-    - { name: api, provider: signed-token, scope: { audience: 'https://cases.example', operations: [{ $join: ['cases.read.', { $param: region }] }] } }`,
-)}${template(
-  'load-database',
-  `
-    - { name: db, provider: postgres, connection: crm, scope: { grants: [{ schema: { $param: region }, tables: [customers, cases, case_notes], verbs: [select] }] } }`,
-)}`;
+---`,
+  ...numbered('load-agent', AGENTS).map(agent),
+  ...numbered('load-token', TEMPLATES).map(token),
+  ...numbered('load-database', TEMPLATES).map(database),
+].join('');
 
 export function freePort() {
   return new Promise((resolve) => {
@@ -96,7 +122,7 @@ export async function start({ directory, configDir }) {
     url,
     startedMs,
     pid: child.pid,
-    token: (name = 'load-agent') => runToken(environment, name),
+    token: (name = 'load-agent-1') => runToken(environment, name),
     rssMiB: () => Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${child.pid}/status`, 'utf8'))[1]) / 1024,
     stop: () =>
       new Promise((resolve) => {

@@ -3,17 +3,13 @@
 import autocannon from 'autocannon';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { postgresMs, processMs } from './processor-time.mjs';
+import { bodyOf } from './requests.mjs';
 import { median, prepareDirectory, start } from './service.mjs';
 
 const STARTS = Number(process.env.LOAD_STARTS ?? 5);
 const REQUESTS = Number(process.env.LOAD_REQUESTS ?? 50_000);
 const IDLE_SECONDS = 10;
-const body = JSON.stringify({
-  template: 'load-token',
-  parameters: { region: 'emea' },
-  purpose: 'measure',
-  ttlSeconds: 900,
-});
+const body = JSON.stringify(bodyOf('load-token-1', 1));
 
 /** Starts the service and has it issue one token. `firstTokenMs` leaves out the tool that makes the identity token. */
 async function firstToken(prepared) {

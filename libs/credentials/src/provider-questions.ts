@@ -1,5 +1,6 @@
 import type { Json } from '@mayfly/kernel';
 import type { ScopeRemark } from './authoring.js';
+import { parseOnce } from './parse-once.js';
 import type { AnyProvider, EffectiveTraits } from './provider.js';
 import type {
   Attending,
@@ -63,7 +64,7 @@ export function secretsIn(provider: AnyProvider, config: Json): readonly string[
  */
 export function resourceServersOf(provider: AnyProvider, declared: Json): readonly ResourceServer[] {
   const introspectable = having(provider, 'resourceServersOf');
-  const config = introspectable?.schemas.config.safeParse(declared);
+  const config = introspectable && parseOnce(introspectable.schemas.config, declared);
   return config?.success === true ? (introspectable?.resourceServersOf(config.data) ?? []) : [];
 }
 
@@ -83,6 +84,6 @@ export function objectionsTo(provider: AnyProvider, config: unknown, scope: unkn
  */
 export function connectionsOf(provider: AnyProvider, scope: Json): readonly string[] {
   const related = having(provider, 'connectionsOf');
-  const parsed = related?.schemas.scope.safeParse(scope);
+  const parsed = related && parseOnce(related.schemas.scope, scope);
   return parsed?.success === true ? (related?.connectionsOf(parsed.data) ?? []) : [];
 }

@@ -46,7 +46,7 @@ export async function resolveSecrets(
       'provider_rejected',
       `the configuration has a secret reference at \`${stray}\`; write a plain value there`,
     );
-  return replaceReferences(config, source, '', secretMembers);
+  return secretMembers.length === 0 ? config : replaceReferences(config, source, '', secretMembers);
 }
 
 async function replaceReferences(

@@ -3,7 +3,13 @@ import { newId, Problem } from '@mayfly/kernel';
 import { type DynamicModule, StandardSchemaValidationPipe } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { FastifyAdapter, type NestFastifyApplication } from '@nestjs/platform-fastify';
-import { LogController, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import {
+  LogController,
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import type { Logger } from 'pino';
 import { useBodyLimits } from './body-limits.js';
 import { useStrictBodies } from './body-parsers.js';
@@ -42,6 +48,8 @@ export async function createHttpApp(parts: HttpAppParts): Promise<NestFastifyApp
     // The bounded server answers client errors itself, on each address of `localhost`.
     clientErrorHandler: () => undefined,
     loggerInstance: parts.log,
+    // A logger for each request costs more than the few lines that name their request themselves.
+    childLoggerFactory: (logger: FastifyBaseLogger) => logger,
     logController: new LogController({ disableRequestLogging: true }),
     bodyLimit: BODY_LIMIT_BYTES,
     genReqId: () => newId('req'),

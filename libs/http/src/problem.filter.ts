@@ -86,9 +86,9 @@ const logged = new WeakSet<Problem>();
  * is logged elsewhere within a limit, since anybody can cause any number of them.
  */
 function log(request: FastifyRequest, problem: Problem | undefined, error: unknown, status: number): void {
-  if (problem === undefined) request.log.error({ err: error }, 'unexpected error');
+  if (problem === undefined) request.log.error({ err: error, reqId: request.id }, 'unexpected error');
   else if (status >= 500 && !logged.has(problem) && refusedIdentity(problem) === undefined) {
     logged.add(problem);
-    request.log.warn({ err: problem }, 'request failed');
+    request.log.warn({ err: problem, reqId: request.id }, 'request failed');
   }
 }

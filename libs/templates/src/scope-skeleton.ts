@@ -56,9 +56,11 @@ export class ScopeSkeleton {
     // INVARIANT: I9, only values that passed the rule of their hole are used after this line
     const values = this.accept(parameters);
     const key = JSON.stringify(values);
-    const { text, digest } = this.recent.get(key) ?? this.serialise(values);
+    const known = this.recent.get(key);
+    if (known !== undefined) return { scope: JSON.parse(known.text) as JsonObject, digest: known.digest };
+    const { text, scope, digest } = this.serialise(values);
     this.recent.set(key, { text, digest });
-    return { scope: JSON.parse(text) as JsonObject, digest };
+    return { scope, digest };
   }
 
   private accept(parameters: JsonObject): HoleValues {
@@ -73,7 +75,7 @@ export class ScopeSkeleton {
     throw new Problem('invalid_parameters', 'a parameter does not fit its place in the scope; change it', { errors });
   }
 
-  private serialise(values: HoleValues): SerialisedScope {
+  private serialise(values: HoleValues): SerialisedScope & RenderedScope {
     const text = JSON.stringify(fill(this.root, values));
     const bytes = Buffer.byteLength(text);
     if (bytes > MAX_SCOPE_BYTES) {
@@ -83,10 +85,10 @@ export class ScopeSkeleton {
         `the scope has ${String(bytes)} bytes; use shorter parameters, for at most ${most}`,
       );
     }
-    const scope = JSON.parse(text) as Json;
+    const scope = JSON.parse(text) as JsonObject;
     if (!isFilled(this.root, scope, values))
       throw new Problem('internal', 'the rendered scope does not match the structure of the template');
-    return { text, digest: digestOf(scope) };
+    return { text, scope, digest: digestOf(scope) };
   }
 }
 

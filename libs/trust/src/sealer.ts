@@ -1,4 +1,4 @@
-import { createHmac, createSecretKey, hkdfSync, randomBytes, type KeyObject } from 'node:crypto';
+import { createHmac, createSecretKey, hkdfSync, randomBytes, randomFillSync, type KeyObject } from 'node:crypto';
 import { Problem } from '@mayfly/kernel';
 import { decrypt, encryptUnder, NONCE_BYTES, recordKey, TAG_BYTES } from './xaes-256-gcm.js';
 
@@ -24,6 +24,7 @@ const HALF_NONCE_BYTES = NONCE_BYTES / 2;
  * NIST SP 800-38D §8.3 allows 2^32 such values for one key.
  */
 const VALUES_PER_DERIVED_KEY = 4_096;
+const NONCES_PER_DRAW = 256;
 const FINGERPRINT_BYTES = 16;
 
 /**
@@ -36,6 +37,9 @@ export class Sealer {
   private readonly all: readonly SealingKey[];
   private readonly fingerprintKey: KeyObject;
   private derived: { readonly half: Buffer; readonly key: Buffer; values: number } | undefined;
+  private readonly drawn = Buffer.alloc(HALF_NONCE_BYTES * NONCES_PER_DRAW);
+  /** the bytes of `drawn` that are used; all of them before the first draw */
+  private taken = this.drawn.length;
 
   /** Throws `internal` when a key is not 32 bytes; the message contains no key. */
   constructor(keys: SealingKeys) {
@@ -51,10 +55,20 @@ export class Sealer {
    */
   seal(plain: Uint8Array | string, context: string): Buffer {
     const { half, key } = this.derivedKey();
-    const nonce = Buffer.concat([half, randomBytes(HALF_NONCE_BYTES)]);
+    const nonce = Buffer.concat([half, this.unused()]);
     const bytes = typeof plain === 'string' ? Buffer.from(plain) : plain;
     const sealed = encryptUnder(key, nonce, bytes, Buffer.from(context));
     return Buffer.concat([Buffer.from([this.current.id]), nonce, sealed]);
+  }
+
+  /** Returns random bytes that no nonce has had. One draw for many nonces: a draw costs as much as a cipher. */
+  private unused(): Buffer {
+    if (this.taken === this.drawn.length) {
+      randomFillSync(this.drawn);
+      this.taken = 0;
+    }
+    this.taken += HALF_NONCE_BYTES;
+    return this.drawn.subarray(this.taken - HALF_NONCE_BYTES, this.taken);
   }
 
   /** Derives a key for many values: to derive one costs two of the three ciphers of a sealing. */

@@ -2,11 +2,15 @@ import type { Connection } from '../connection.js';
 import type { AnyProvider, EffectiveTraits, RelatedConnections } from '../provider.js';
 import type { ScopeRemark } from '../authoring.js';
 import { connectionsOf, objectionsTo, remarksOn, traitsOf } from '../provider-questions.js';
+import { parseOnce } from '../parse-once.js';
 import type { ProviderRegistry } from '../registry.js';
 import { schemaFault, type SchemaFault } from '../schema-fault.js';
 import { resolveSecrets, type SecretSource } from '../secret-reference.js';
 import { type Json, Problem } from '@mayfly/kernel';
 import type { ConnectionSource, DeclaredRelated, Target } from './target.js';
+
+/** The configuration of a credential without a connection: one object, so that each provider parses it once. */
+const NO_CONFIG: Json = Object.freeze({});
 
 /** Turns the name of a connection into a provider and its configuration. */
 export class Targets {
@@ -25,16 +29,15 @@ export class Targets {
     const provider = this.providers.get(kind);
     const related = this.declaredRelated(provider, scope);
     const own = connection === undefined ? {} : { connection };
-    const config = connection === undefined ? {} : this.usable(connection, kind).spec.config;
+    const config = connection === undefined ? NO_CONFIG : this.usable(connection, kind).spec.config;
     return { ...(await this.targetOf(provider, config, related, this.relatedOf(related))), ...own };
   }
 
   /** Returns the traits of a credential of this kind, connection and scope. Reads no secret. */
   traits(kind: string, connection: string | undefined, scope?: Json): EffectiveTraits {
     const provider = this.providers.get(kind);
-    const declared = connection === undefined ? {} : this.connections.find(connection)?.spec.config;
-    const config = provider.schemas.config.safeParse(declared);
-    const parsed: unknown = scope === undefined ? undefined : provider.schemas.scope.safeParse(scope).data;
+    const config = parseOnce(provider.schemas.config, this.declaredConfig(connection));
+    const parsed: unknown = scope === undefined ? undefined : parseOnce(provider.schemas.scope, scope).data;
     return config.success ? traitsOf(provider, config.data, parsed) : provider.traits;
   }
 
@@ -45,10 +48,9 @@ export class Targets {
     // INVARIANT: I9, the linter's rule on wide texts also applies to the values of a request.
     const fault = schemaFault(provider.schemas.scope, scope) ?? faultFrom(tooWide);
     if (fault !== undefined) return fault;
-    const declared = connection === undefined ? {} : this.connections.find(connection)?.spec.config;
-    const config = provider.schemas.config.safeParse(declared);
+    const config = parseOnce(provider.schemas.config, this.declaredConfig(connection));
     if (!config.success) return undefined; // `resolve` and the probe report faults of a connection
-    const error = objectionsTo(provider, config.data, provider.schemas.scope.parse(scope)).find(
+    const error = objectionsTo(provider, config.data, parseOnce(provider.schemas.scope, scope).data).find(
       ({ severity }) => severity === 'error',
     );
     return error === undefined ? undefined : { path: [], detail: error.detail };
@@ -66,6 +68,10 @@ export class Targets {
   requireEnabled(connection: string | undefined): void {
     if (connection !== undefined && this.connections.find(connection)?.disabled === true)
       throw disabledProblem(connection);
+  }
+
+  private declaredConfig(connection: string | undefined): Json | undefined {
+    return connection === undefined ? NO_CONFIG : this.connections.find(connection)?.spec.config;
   }
 
   private usable(name: string, kind: string): Connection {
@@ -115,7 +121,7 @@ export class Targets {
 
   private async configOf(provider: AnyProvider, declared: Json): Promise<unknown> {
     const resolved = await resolveSecrets(declared, this.secrets, provider.secretMembers);
-    const parsed = provider.schemas.config.safeParse(resolved);
+    const parsed = parseOnce(provider.schemas.config, resolved);
     if (parsed.success) return parsed.data;
     const places = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ');
     throw new Problem(

@@ -1,5 +1,6 @@
+import { isDeepStrictEqual } from 'node:util';
 import type { Minted } from '@mayfly/credentials';
-import { canonicalJson, type Json, type JsonObject } from '@mayfly/kernel';
+import type { Json, JsonObject } from '@mayfly/kernel';
 import type { SignedTokenOrder } from './signed-token.provider.js';
 import type { SignedTokenHandle } from './signed-token.schemas.js';
 
@@ -44,9 +45,9 @@ function wrongExpiry(exp: Json | undefined, order: SignedTokenOrder, minted: Min
 }
 
 function isSame(actual: Json | undefined, allowed: Json | undefined): boolean {
-  // compares texts and numbers, which most claims are, without a canonical form: this runs for every token
+  // most claims are texts and numbers
   if (typeof allowed !== 'object') return actual === allowed;
-  return canonicalJson(actual ?? null) === canonicalJson(allowed);
+  return isDeepStrictEqual(actual, allowed);
 }
 
 function payloadOf(token: Json | undefined): JsonObject | undefined {
