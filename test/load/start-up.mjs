@@ -3,6 +3,7 @@
 import autocannon from 'autocannon';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { postgresMs, processMs } from './processor-time.mjs';
+import { report } from './report.mjs';
 import { bodyOf } from './requests.mjs';
 import { median, prepareDirectory, start } from './service.mjs';
 
@@ -84,11 +85,17 @@ try {
   const idleMiB = service.rssMiB();
   await load(service, headers);
   await sleep(10_000);
-  console.table([
-    { what: 'RSS idle, MiB', value: idleMiB.toFixed(0) },
-    { what: `RSS after ${REQUESTS} requests, MiB`, value: service.rssMiB().toFixed(0) },
-    { what: 'idle: processor time of the service, ms a second', value: own.toFixed(1) },
-    { what: 'idle: processor time of PostgreSQL, ms a second', value: postgres.toFixed(1) },
+  const first = (starts) => seconds(median(starts.map(({ firstTokenMs }) => firstTokenMs)));
+  report([
+    { what: 'start to the first token: empty data directory, s', measured: first(cold), aim: '≤ 2' },
+    { what: 'start to the first token: warm, s', measured: first(warm), aim: '≤ 1.0 (Node 24), ≤ 1.3 (Node 20)' },
+    { what: 'RSS idle, MiB', measured: idleMiB.toFixed(0), aim: '≤ 210' },
+    { what: `RSS after ${REQUESTS} requests, MiB`, measured: service.rssMiB().toFixed(0), aim: '≤ 250' },
+    {
+      what: 'idle: processor time of the service + PostgreSQL, ms a second',
+      measured: `${own.toFixed(1)} + ${postgres.toFixed(1)}`,
+      aim: '≤ 10',
+    },
   ]);
   await service.stop();
 } finally {
