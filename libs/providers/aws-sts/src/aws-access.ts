@@ -83,7 +83,7 @@ export class AwsAccess {
     const { accessKeyId } = await this.sts.config.credentials();
     if (this.owner?.accessKeyId === accessKeyId) return this.owner.account;
     const { Account: account } = await this.sts.send(new GetCallerIdentityCommand({}), options);
-    if (account === undefined || account === '') return undefined;
+    if (account === undefined || !/^\d{12}$/.test(account)) return undefined;
     this.owner = { accessKeyId, account };
     return account;
   }

@@ -92,6 +92,25 @@ describe('classify', () => {
     expect(detailFor(classify(answer('NoSuchEntity', 404)))).toMatch(/`roleArn`.*`policyArns`/);
   });
 
+  it.each([
+    'wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY12',
+    'canarysecretofplainletters',
+    'AKIACANARYCANARYXYZ1',
+    `Canary${'Word'.repeat(12)}`,
+  ])('classify shows no secret that a server says as its code: %s', (secret) => {
+    expect(classify(answer(secret, 400))).toMatchObject({ code: 'Unknown' });
+    expect(classify(broken(secret))).toMatchObject({ code: 'Error' });
+    const message = `not authorized to perform: canarysecret:Canary on ${secret}`;
+    expect(classify(answer('AccessDenied', 403, message)).action).toBeUndefined();
+  });
+
+  it.each(['NoSuchThingException', 'ERR_TLS_CERT_ALTNAME_INVALID', 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY'])(
+    'classify shows the code %s, which it does not know',
+    (code) => {
+      expect(classify(Object.assign(new Error('canary'), { name: code }))).toMatchObject({ code });
+    },
+  );
+
   it.each([answer('AccessDenied', 403), answer('Unknown', 500), broken('ECONNRESET'), broken('canary with a space')])(
     'classify keeps nothing of an error that may hold a secret (%#)',
     (error) => {

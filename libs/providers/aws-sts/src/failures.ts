@@ -23,7 +23,7 @@ export type AwsReason =
   | 'address-refused'
   | 'unknown-outcome';
 
-/** A classified answer of AWS. It keeps only words that cannot hold a secret. */
+/** A classified answer of AWS. It keeps only texts of a shape that secrets do not have. */
 export interface AwsFailure {
   readonly reason: AwsReason;
   /** the code of AWS or of the system; a few letters and digits */
@@ -111,7 +111,14 @@ export function classify(error: unknown): AwsFailure {
   return { reason: 'unknown-outcome', code: code ?? name, certain: false };
 }
 
-const WordSchema = z.string().regex(/^\w{1,64}$/);
+/**
+ * A code of AWS (`AccessDeniedException`) or of the system (`ECONNREFUSED`, `ERR_TLS_CERT_ALTNAME_INVALID`): a few words.
+ * A server may say any text as its code, so longer words and digits among letters do not pass.
+ */
+const WordSchema = z
+  .string()
+  .max(48)
+  .regex(/^(?:(?:[A-Z]{0,3}[A-Z][a-z]{1,15}){1,8}|[A-Z0-9]{2,14}(?:_[A-Z0-9]{1,14}){0,6})$/);
 const ErrorSchema = z.object({
   name: WordSchema.catch('Unknown'),
   code: WordSchema.optional().catch(undefined),
@@ -131,6 +138,10 @@ function readError(error: unknown): {
   return { ...rest, code, status: $metadata?.httpStatusCode };
 }
 
+/** The actions that Mayfly needs; any other word of a message may be a secret. */
+const ACTION =
+  /perform:? (sts:(?:AssumeRole(?:WithWebIdentity)?|TagSession|SetSourceIdentity|GetCallerIdentity)|iam:(?:GetRole|(?:Get|Put|Delete)RolePolicy))\b/;
+
 /** Returns a more exact reason, and the missing right, from the text of AWS's error. */
 function refined(reason: AwsReason, message: string): Pick<AwsFailure, 'reason' | 'action'> {
   if (reason === 'broker-credentials' && /signature (expired|not yet current)/i.test(message))
@@ -139,7 +150,7 @@ function refined(reason: AwsReason, message: string): Pick<AwsFailure, 'reason' 
     return { reason: 'expired-credentials' };
   }
   if (reason === 'invalid-request' && /DurationSeconds exceeds/i.test(message)) return { reason: 'session-length' };
-  const action = /perform:? ([a-z0-9-]{2,32}:[A-Za-z]{2,64})/.exec(message)?.[1];
+  const action = ACTION.exec(message)?.[1];
   return { reason, ...(action === undefined ? {} : { action }) };
 }
 

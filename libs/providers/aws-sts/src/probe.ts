@@ -13,6 +13,8 @@ import { detailFor } from './failures.js';
 /** The policy of a probe's sessions, which denies everything. */
 const NOTHING = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}';
 const SESSION_NAME = 'mayfly-probe';
+/** The ARN of a user, a session or an account. */
+const CALLER = /^arn:aws[a-z-]{0,10}:(?:iam|sts)::(?:\d{12})?:[\w+=,.@/-]{1,200}$/;
 const FOREIGN =
   'the role has an inline policy of this name that Mayfly did not write; use another `revocation.policyName`';
 
@@ -65,7 +67,7 @@ export class Probe {
   private async caller(): Promise<ProbeCheck> {
     const answer = await this.call(({ sts }, options) => sts.send(new GetCallerIdentityCommand({}), options));
     const name = 'sts:GetCallerIdentity';
-    if ('value' in answer) return { name, outcome: 'ok', detail: `as ${answer.value.Arn ?? 'somebody'}` };
+    if ('value' in answer) return { name, outcome: 'ok', detail: `as ${callerIn(answer.value.Arn)}` };
     // an engine without this call says so; the other checks still run
     return answer.failure.reason === 'refused'
       ? { name, outcome: 'skipped', detail: 'not known here' }
@@ -212,4 +214,8 @@ function checkOf(name: string, answer: AwsAnswer<unknown>): ProbeCheck {
 
 function problemOf(error: unknown): Problem {
   return error instanceof Problem ? error : new Problem('provider_unavailable', 'the check could not run');
+}
+
+function callerIn(arn: string | undefined): string {
+  return arn !== undefined && CALLER.test(arn) ? arn : 'somebody';
 }

@@ -34,7 +34,14 @@ describe('problemFrom', () => {
   });
 
   it('problemFrom shows nothing of the error but its code', () => {
-    for (const code of ['42501', '42P01', 'XX000', 'canary, which is too long to be a code', undefined]) {
+    for (const code of [
+      '42501',
+      '42P01',
+      'XX000',
+      'canary, which is too long to be a code',
+      'canarycanary',
+      undefined,
+    ]) {
       expect(inspect(problemFrom(failing(code)), { depth: 9, showHidden: true })).not.toContain('canary');
     }
   });
@@ -62,6 +69,9 @@ describe('codeOf', () => {
     [failing('two words'), 'unexpected'],
     [new Error('canary'), 'unexpected'],
     ['canary', 'unexpected'],
+    [{ code: 'ERR_TLS_CERT_ALTNAME_INVALID' }, 'ERR_TLS_CERT_ALTNAME_INVALID'],
+    [{ code: 'pLain4SecretOf20Chars' }, 'unexpected'],
+    [{ code: 'AKIACANARYCANARYXYZ1' }, 'unexpected'],
   ])('codeOf of %s is %s', (error, code) => {
     expect(codeOf(error)).toBe(code);
   });

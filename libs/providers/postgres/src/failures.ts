@@ -162,12 +162,16 @@ export function isTlsFailure(error: unknown): boolean {
   );
 }
 
+/** `28P01`, `ECONNREFUSED`, `ERR_TLS_CERT_ALTNAME_INVALID` */
+const CODE = /^(?:[0-9A-Z]{5}|[A-Z]{2,14}(?:_[A-Z0-9]{1,14}){0,6})$/;
+
 /**
- * Returns the SQLSTATE or system code of an error, or `unexpected`: a few letters and digits that cannot hold a secret.
+ * Returns the SQLSTATE or system code of an error, or `unexpected`. A server may say any text as its code, so longer words
+ * do not pass.
  */
 export function codeOf(error: unknown): string {
   const code = systemCodeOf(error);
-  return code !== undefined && /^\w{1,32}$/.test(code) ? code : 'unexpected';
+  return code !== undefined && CODE.test(code) ? code : 'unexpected';
 }
 
 /**

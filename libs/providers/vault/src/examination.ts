@@ -14,6 +14,7 @@ export async function examineScope(server: Server, scope: VaultScope): Promise<r
     if (answer.status !== 200) return [`Mayfly could not find the engine of \`${path}\`; try again`];
     const type = textOf(answer, 'type');
     const mount = textOf(answer, 'path').replace(/\/$/, '');
+    if (!path.startsWith(`${mount}/`)) return [`Mayfly could not find the engine of \`${path}\`; try again`];
     if (isStatic(type))
       return [
         `\`${path}\` is in a \`${type}\` engine, whose secrets cannot be revoked, so every mint is refused; use another engine`,

@@ -86,7 +86,7 @@ async function healthOf(server: Server, clock: Clock): Promise<{ readonly detail
   if (sealed === true) throw new VaultFailure('sealed');
   if (initialized !== true) throw new VaultFailure('bad-answer');
   const middle = answer.date === undefined ? {} : { offset: (answer.date.getTime() - clock.now().getTime()) / 1000 };
-  const words = /^[\w.+-]{1,64}$/.test(String(version)) ? `version ${String(version)}` : 'version unknown';
+  const words = VERSION.test(String(version)) ? `version ${String(version)}` : 'version unknown';
   return { detail: standby === true ? `${words}, a standby that forwards requests` : words, ...middle };
 }
 
@@ -100,6 +100,9 @@ async function roleFault(server: Server, tokenRole: string): Promise<{ readonly 
   if (faults.length > 0) throw new VaultFailure('refused', faults.join('; '));
   return {};
 }
+
+/** A version in a few characters, such as `1.15.0+ent.hsm`. */
+const VERSION = /^v?\d{1,3}(\.\d{1,4}){1,3}([+-][a-z0-9.-]{1,15})?$/;
 
 type TokenRole = NonNullable<Envelope['data']>;
 
@@ -155,8 +158,14 @@ async function engineCheck(server: Server, mount: string): Promise<ProbeCheck> {
   const type = textOf(answer, 'type');
   if (isStatic(type))
     return { name, outcome: 'failed', detail: `\`${type}\` keeps static secrets, which cannot be revoked` };
-  return { name, outcome: 'ok', detail: `\`${type}\`` };
+  return { name, outcome: 'ok', detail: DYNAMIC.includes(type) ? `\`${type}\`` : 'another dynamic engine' };
 }
+
+/** The dynamic engines that Vault and OpenBao ship; a server may say any other word as a type. */
+const DYNAMIC = [
+  ...['ad', 'alicloud', 'aws', 'azure', 'consul', 'database', 'gcp', 'kubernetes', 'ldap', 'mongodbatlas', 'nomad'],
+  ...['openldap', 'pki', 'rabbitmq', 'ssh', 'terraform'],
+];
 
 /** Returns a member of an answer's data that is text, or an empty text. */
 export function textOf({ body }: VaultAnswer, member: string): string {

@@ -18,6 +18,8 @@ describe('words of a server', () => {
     ['token hvs.CAESIJ9fakefakefake and s.r2eHBC0EjHQ5ekEdUwS1YMAs', ['token', 'and'], ['hvs.', 's.r2']],
     ['postgresql://admin:pass@db.internal:5432/crm is wrong', ['is wrong'], ['admin', 'pass', 'internal']],
     ['password authentication failed for user postgres', ['failed'], ['user postgres']],
+    ['login with correcthorse failed, tried Battery-Staple', ['login with', 'failed, tried'], ['correct', 'Battery']],
+    ['secretSQLSTATE is wrong, secretSQLSTATE AB123', ['is wrong'], ['secretSQL', 'AB123']],
   ])('words of a server keep what failed and lose who and where: %s', (text, kept, lost) => {
     const told = redact(text);
     for (const words of kept) expect(told).toContain(words);
