@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { AgentPrincipal, Principal, Role } from '@mayfly/identity';
 import { type JsonObject, newId, Problem, type TaskId } from '@mayfly/kernel';
-import { FakeTaskStores, IssuanceService } from '@mayfly/testing';
+import { FakeTaskStores, IssuanceService, templateOf } from '@mayfly/testing';
 import type { KeyHolds } from './key-holds.js';
 import { Tasks } from './tasks.js';
 
@@ -16,7 +16,8 @@ describe('Tasks', () => {
     service = new IssuanceService(stores);
     await service.publish();
     const { issuance, renewal, ending } = service;
-    tasks = new Tasks({ issuance, renewal, ending, tasks: stores.tasks, keyHolds: {} as KeyHolds });
+    const redact = (text: string): string => text.replace('hunter2', '[redacted]');
+    tasks = new Tasks({ issuance, renewal, ending, tasks: stores.tasks, keyHolds: {} as KeyHolds, redact });
     taskId = (await service.issue()).plan.task.id;
   });
 
@@ -91,6 +92,18 @@ describe('Tasks', () => {
     expect(service.dummy.live()).toEqual([]);
     const entry = stores.scene.audit.find(({ type }) => type === 'task.ending');
     expect(JSON.parse(entry?.body ?? '{}')).toMatchObject({ actor: { kind: 'person', subject: 'one-operator' } });
+  });
+
+  it('Tasks stores no secret that an agent quotes in a purpose or a reason', async () => {
+    const asked = {
+      template: templateOf().version.name,
+      parameters: { region: 'emea' },
+      purpose: 'log in with hunter2',
+    };
+    const { id } = (await tasks.create(owner(), asked, undefined)) as { id: TaskId };
+    const ended = await tasks.end(owner(), id, 'failed', 'hunter2 was refused');
+    expect(ended).toMatchObject({ purpose: 'log in with [redacted]', endReason: '[redacted] was refused' });
+    expect(JSON.stringify([stores.scene.tasks.get(id), stores.scene.audit])).not.toContain('hunter2');
   });
 
   it('Tasks returns the new secret of a renewal', async () => {

@@ -17,6 +17,8 @@ export interface TasksParts {
   readonly ending: TaskEnder;
   readonly tasks: TaskStore;
   readonly keyHolds: KeyHolds;
+  /** replaces what looks like a secret */
+  readonly redact: (text: string) => string;
 }
 
 /** The request for a task as the agent sends it. */
@@ -27,7 +29,10 @@ export interface AskedTask {
   readonly ttlSeconds?: number | undefined;
 }
 
-/** Creates, reads, renews and ends tasks for the routes. */
+/**
+ * Creates, reads, renews and ends tasks for the routes. INVARIANT: I10, the texts that an agent writes are redacted
+ * before they are stored: an agent may quote an error that holds its credential.
+ */
 export class Tasks {
   constructor(private readonly parts: TasksParts) {}
 
@@ -46,7 +51,7 @@ export class Tasks {
    * `quota_exceeded`) is part of the answer; for any other problem it throws what `create` would throw.
    */
   async dryRun(agent: AgentPrincipal, request: AskedTask): Promise<JsonObject> {
-    const preview = await this.parts.issuance.preview(requesterOf(agent), asked(request));
+    const preview = await this.parts.issuance.preview(requesterOf(agent), this.asked(request));
     if (preview.decision.permitted) return previewView(preview);
     const problem = problemOf(preview.decision);
     if (problem.code === 'policy_denied' || problem.code === 'quota_exceeded') return previewView(preview);
@@ -64,7 +69,8 @@ export class Tasks {
    */
   async end(caller: Principal, taskId: TaskId, cause: TaskEndCause, reason?: string): Promise<JsonObject> {
     await this.requireOwn(caller, taskId);
-    await this.parts.ending.end({ taskId, cause, actor: actorOf(caller), ...(reason === undefined ? {} : { reason }) });
+    const told = reason === undefined ? {} : { reason: this.parts.redact(reason) };
+    await this.parts.ending.end({ taskId, cause, actor: actorOf(caller), ...told });
     return this.view(caller, taskId);
   }
 
@@ -88,13 +94,13 @@ export class Tasks {
   }
 
   private async grant(agent: AgentPrincipal, request: AskedTask, keyHold?: KeyHold): Promise<KeyedAnswer> {
-    const asking = { ...asked(request), ...(keyHold === undefined ? {} : { keyHold }) };
+    const asking = { ...this.asked(request), ...(keyHold === undefined ? {} : { keyHold }) };
     const grant = await this.parts.issuance.issue(requesterOf(agent), asking);
     const { id, expiresAt } = grant.plan.task;
     return { taskId: id, expiresAt, body: grantView(grant) };
   }
-}
 
-function asked({ ttlSeconds, ...request }: AskedTask) {
-  return { ...request, ...(ttlSeconds === undefined ? {} : { ttlSeconds }) };
+  private asked({ ttlSeconds, purpose, ...request }: AskedTask) {
+    return { ...request, purpose: this.parts.redact(purpose), ...(ttlSeconds === undefined ? {} : { ttlSeconds }) };
+  }
 }

@@ -8,6 +8,7 @@ import { type CompiledTemplate, lintTemplate } from '@mayfly/templates';
 import { FakeTaskStores, IssuanceService, templateOf } from '@mayfly/testing';
 import fc from 'fast-check';
 import { CONNECTIONS, providersWithoutTargets } from '../../../test/support/providers-without-targets.js';
+import { redactText } from './redaction.js';
 
 interface Refusal {
   readonly code: string;
@@ -33,7 +34,11 @@ describe('a dry run', () => {
   beforeEach(() => {
     const stores = new FakeTaskStores();
     service = new IssuanceService(stores, undefined, more);
-    tasks = new Tasks({ issuance: service.issuance, issuanceStore: stores.issuance } as unknown as TasksParts);
+    tasks = new Tasks({
+      issuance: service.issuance,
+      issuanceStore: stores.issuance,
+      redact: redactText,
+    } as unknown as TasksParts);
   });
 
   const facts = () =>

@@ -29,6 +29,7 @@ import { TokenVerifier } from '@mayfly/trust';
 import { buildProviders } from './build-providers.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
 import { buildIssuance } from './issuance.js';
+import { redactText } from './redaction.js';
 
 /** All parts of the running service. `startService` builds them, once per process. */
 export type Services = Awaited<ReturnType<typeof buildServices>>;
@@ -85,7 +86,7 @@ function buildAgentSide(parts: Parts) {
     ending,
     refusals,
   });
-  return { keyHoldStore, tasks: new Tasks({ ...parts, tasks: taskStore, keyHolds }), accessTokens };
+  return { keyHoldStore, tasks: new Tasks({ ...parts, tasks: taskStore, keyHolds, redact: redactText }), accessTokens };
 }
 
 /** Builds the services behind the routes of platform teams, operators and auditors. */
