@@ -18,6 +18,7 @@ async function main(): Promise<void> {
     setTimeout(() => process.exit(1), LAST_RESORT_SECONDS * 1000).unref();
     starting.then((broker) => broker.stop()).then(() => process.exit(0), fail);
   };
+  process.on('uncaughtException', crash);
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   const broker = await starting;
@@ -31,6 +32,13 @@ function fail(error: unknown): void {
   for (const { pointer, detail } of error instanceof Problem ? (error.extensions.errors ?? []) : []) {
     process.stderr.write(`  ${pointer}: ${detail}\n`);
   }
+  process.exit(1);
+}
+
+/** Ends the process like Node, without the members of the error: drivers keep requests and parameters there (I10). */
+function crash(error: unknown): void {
+  const text = error instanceof Error ? (error.stack ?? error.message) : 'something other than an error was thrown';
+  process.stderr.write(`mayfly: ${redactText(text)}\n`);
   process.exit(1);
 }
 
