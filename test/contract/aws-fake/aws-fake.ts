@@ -17,11 +17,28 @@ export type Fault =
   | { readonly kind: 'refuse'; readonly code: string; readonly status?: number; readonly message?: string }
   | { readonly kind: 'hang' | 'reset' | 'error' };
 
+/** A call with its answer, as the wire has them. */
+export interface Exchange {
+  readonly call: Call;
+  readonly token: string | undefined;
+  readonly status: number;
+  readonly text: string;
+}
+
+/** What a broken server sends: any status, and a text that need not be XML. */
+export interface RawAnswer {
+  readonly status: number;
+  readonly text: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 const SKEW_SECONDS = 300;
 
 /** An AWS account behind one address: an enforcing STS, IAM and object store, with faults on demand. */
 export class AwsFake {
   readonly account = new Account();
+  /** set: sees every exchange after the work, and may replace the answer */
+  intercept: ((exchange: Exchange) => RawAnswer | undefined) | undefined;
   /** number of completed calls by action */
   readonly done = new Map<string, number>();
   readonly admin = this.account.addUser(
@@ -85,11 +102,20 @@ export class AwsFake {
     try {
       const answer = await this.carryOut(call, signature, body);
       this.done.set(call.action, (this.done.get(call.action) ?? 0) + 1);
-      this.send(response, answer, this.takeFault(call.action, 'after'));
+      const exchange = { call, token: signature?.token, status: 200, text: answer.body.toString() };
+      if (!this.replaced(response, exchange)) this.send(response, answer, this.takeFault(call.action, 'after'));
     } catch (error) {
       const refusal = error instanceof AwsError ? error : new AwsError('InternalFailure', 500, String(error));
-      response.writeHead(refusal.status, { 'content-type': 'text/xml' }).end(errorXml(call.service, refusal));
+      const text = errorXml(call.service, refusal);
+      if (this.replaced(response, { call, token: signature?.token, status: refusal.status, text })) return;
+      response.writeHead(refusal.status, { 'content-type': 'text/xml' }).end(text);
     }
+  }
+
+  private replaced(response: ServerResponse, exchange: Exchange): boolean {
+    const raw = this.intercept?.(exchange);
+    if (raw !== undefined) response.writeHead(raw.status, raw.headers).end(raw.text);
+    return raw !== undefined;
   }
 
   private send(

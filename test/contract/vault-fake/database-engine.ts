@@ -16,13 +16,14 @@ export interface MadeUser {
 export class DatabaseEngine {
   /** true: the database seems unreachable */
   isDown = false;
+  newPassword = (): string => randomBytes(15).toString('hex').slice(0, 20);
   private queue: Promise<unknown> = Promise.resolve();
 
   async create(url: string, name: string, role: DatabaseRole, display: string, expiresAt: number): Promise<MadeUser> {
     const random = randomBytes(15).toString('base64url').replace(/[-_]/g, 'x').slice(0, 20);
     const stamp = String(Math.floor(Date.now() / 1000));
     const username = `v-${display.slice(0, 8)}-${name.slice(0, 8)}-${random}-${stamp}`;
-    const password = randomBytes(15).toString('hex').slice(0, 20);
+    const password = this.newPassword();
     const values = { name: username, username, password, expiration: instant(expiresAt) };
     await this.run(url, role.creation, values);
     return { username, password };

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import type { IncomingMessage } from 'node:http';
 import { failure, success, type Answer, type Fields } from './answers.js';
 import type { DatabaseEngine } from './database-engine.js';
@@ -23,7 +24,7 @@ export async function askEngine(call: EngineCall, database: DatabaseEngine, leas
     case 'database/creds':
       return readUser(call, role ?? '', database, leases);
     case 'pki/issue':
-      return sign(call, { private_key: 'a private key', certificate: 'a certificate' });
+      return sign(call, { private_key: privateKey(), certificate: 'a certificate' });
     case 'ssh/sign':
       return sign(call, { signed_key: 'a signed key' });
     default:
@@ -61,6 +62,11 @@ async function readUser(call: EngineCall, name: string, database: DatabaseEngine
 function readSecret({ token, path }: EngineCall): Answer {
   const data = token.namespace.secrets.get(path);
   return data === undefined ? failure(404) : success({ data: { data, metadata: { version: 1 } } });
+}
+
+/** Returns a text in the form of a private key. */
+function privateKey(): string {
+  return `-----BEGIN PRIVATE KEY-----\n${randomBytes(48).toString('base64')}\n-----END PRIVATE KEY-----`;
 }
 
 /** Signs; the server stores nothing of it. */

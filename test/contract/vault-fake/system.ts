@@ -192,6 +192,14 @@ function setUpRoutes(namespaces: Map<string, Namespace>): [RegExp, Handler][] {
       ({ namespace }, [, name]) => success({ data: { secret_id: namespace.appRoles.get(name!)?.secretId } }),
     ],
     [
+      /^auth\/approle\/role\/([\w-]+)\/custom-secret-id$/,
+      ({ namespace, fields }, [, name]) => {
+        const role = namespace.appRoles.get(name!);
+        if (role === undefined) return failure(404);
+        return kept(namespace.appRoles, name!, { ...role, secretId: textOf(fields.secret_id) });
+      },
+    ],
+    [
       /^database\/config\/([\w-]+)$/,
       ({ namespace, fields }, [, name]) => kept(namespace.databases, name!, urlIn(fields)),
     ],

@@ -20,6 +20,21 @@ const CAPABILITY: Readonly<Record<string, readonly string[]>> = {
   DELETE: ['delete'],
 };
 
+/** A call with its answer, as the wire has them. */
+export interface Exchange {
+  readonly path: string;
+  readonly fields: Fields;
+  readonly token: string;
+  readonly answer: Answer;
+}
+
+/** What a broken server sends: any status, and a text that need not be JSON. */
+export interface RawAnswer {
+  readonly status: number;
+  readonly text: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
 export const ROOT_TOKEN = 'root-of-the-fake';
 
 /**
@@ -35,6 +50,8 @@ export class VaultFake {
   rateLimited = 0;
   /** set: every request waits for it, as at a stopped process */
   frozen: Promise<void> | undefined;
+  /** set: sees every exchange after the work, and may replace the answer */
+  intercept: ((exchange: Exchange) => RawAnswer | undefined) | undefined;
   /** every request that passed, in order */
   readonly calls: string[] = [];
   readonly database = new DatabaseEngine();
@@ -98,7 +115,10 @@ export class VaultFake {
       response.writeHead(502, { 'Content-Type': 'text/html' }).end('<h1>Bad Gateway</h1>');
       return;
     }
-    send(response, fault === '500' ? failure(500, 'internal error') : answer);
+    const { path, fields, headers } = call;
+    const raw = this.intercept?.({ path, fields, token: headers.token, answer });
+    if (raw !== undefined) response.writeHead(raw.status, raw.headers).end(raw.text);
+    else send(response, fault === '500' ? failure(500, 'internal error') : answer);
   }
 
   private takeInterruption(path: string): Interruption | undefined {
