@@ -107,6 +107,8 @@ export async function start({ directory, configDir }) {
       stdio: ['ignore', 'ignore', 'inherit'],
     },
   );
+  // A measurement that fails leaves no service behind.
+  process.once('exit', () => child.kill('SIGTERM'));
   const url = `http://127.0.0.1:${port}`;
   while (
     !(await fetch(`${url}/readyz`).then(
