@@ -1,9 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { newId } from '@mayfly/kernel';
+import { newId, Problem } from '@mayfly/kernel';
+import { accountOf } from './aws-accounts.js';
 import { FakeAwsTarget } from './aws-fake-target.js';
 import type { AwsFake } from './aws-fake/aws-fake.js';
 import { readPolicy } from './aws-fake/policy.js';
-import { documentOf, nameOf, patience, type AwsTarget } from './aws-target.js';
+import { AwsTarget, documentOf, nameOf, patience } from './aws-target.js';
 
 describe('an AWS connection', () => {
   let scene: FakeAwsTarget;
@@ -97,6 +98,19 @@ describe('an AWS connection', () => {
       expect(checks.filter(({ outcome }) => outcome === 'missing').map(({ name }) => name)).toEqual([
         `${missing} on role/${nameOf(own)}`,
       ]);
+    });
+
+    it('the test of an AWS connection says that Mayfly has no identity token, and does not blame the login', async () => {
+      const detail = 'no signing key is ready; try again later';
+      const identityTokens = {
+        issuer: 'https://mayfly.example',
+        issue: () => Promise.reject(new Problem('unavailable', detail)),
+      };
+      const keyless = await AwsTarget.open(accountOf(fake), identityTokens);
+      const auth = { method: 'web-identity', roleArn: role, audience: 'sts.amazonaws.com' };
+      const { checks } = await keyless.provider.probe(keyless.config({ auth, roles: [role] }), patience());
+      expect(checks[0]).toEqual({ name: 'log in', outcome: 'failed', detail: `${detail} (unavailable)` });
+      await keyless.close();
     });
 
     it.each([

@@ -241,7 +241,14 @@ describe('failures of vault', () => {
     await target.root('POST', 'auth/token/roles/mayfly', { ...role, orphan: false });
     expect(await failureOf(target.orderFor())).toMatchObject({
       code: 'provider_rejected',
+      detail: expect.stringMatching(/^the token role gives tokens that are not orphans .*; correct it/),
       extensions: { reason: 'bad-answer' },
+    });
+    const { checks } = await target.provider.probe(target.configFor(), AbortSignal.timeout(20_000));
+    expect(checks).toContainEqual({
+      name: 'token role mayfly',
+      outcome: 'failed',
+      detail: expect.stringMatching(/^`orphan` is not true: .*; correct the token role$/),
     });
     await target.root('POST', 'auth/token/roles/mayfly', { ...role, orphan: true });
   });

@@ -34,6 +34,8 @@ export interface AwsFailure {
   readonly action?: string;
   /** the accounts of the login and of the role, when they differ */
   readonly accounts?: { readonly login: string; readonly role: string };
+  /** Mayfly's own text, when Mayfly failed before it called AWS; it replaces the text of the reason */
+  readonly ownDetail?: string;
 }
 
 /**
@@ -194,8 +196,9 @@ export function problemFor(failure: AwsFailure, hint?: string): Problem {
   return new Problem(problemCode, `${hint ?? detailFor(failure)} (${code})`, { reason, ...retry });
 }
 
-/** Returns the failure in words, with the missing right when AWS names it, or the two accounts when they differ. */
-export function detailFor({ reason, action, accounts }: AwsFailure): string {
+/** Returns the failure as a text, with the missing right when AWS names it, or the two accounts when they differ. */
+export function detailFor({ reason, action, accounts, ownDetail }: AwsFailure): string {
+  if (ownDetail !== undefined) return ownDetail;
   if (accounts !== undefined) {
     const where = `the connection's login is in account ${accounts.login}, the role in ${accounts.role}`;
     return `${where}; ${DETAILS[reason]}`;

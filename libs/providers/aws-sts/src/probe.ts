@@ -67,10 +67,10 @@ export class Probe {
   private async caller(): Promise<ProbeCheck> {
     const answer = await this.call(({ sts }, options) => sts.send(new GetCallerIdentityCommand({}), options));
     const name = 'sts:GetCallerIdentity';
-    if ('value' in answer) return { name, outcome: 'ok', detail: `as ${callerIn(answer.value.Arn)}` };
+    if ('value' in answer) return { name, outcome: 'ok', detail: callerText(answer.value.Arn) };
     // an engine without this call says so; the other checks still run
     return answer.failure.reason === 'refused'
-      ? { name, outcome: 'skipped', detail: 'not known here' }
+      ? { name, outcome: 'skipped', detail: 'the engine does not have this call' }
       : checkOf(name, answer);
   }
 
@@ -186,9 +186,10 @@ export class Probe {
   ): Promise<AwsAnswer<T>> {
     try {
       return await this.parts.accesses.call(this.config, this.bounds, send);
-    } catch {
-      // our own problem: no identity token, or no time left
-      return { failure: { reason: 'no-credentials', code: 'unavailable', certain: true } };
+    } catch (error) {
+      // Mayfly failed before the call: it has no identity token, or no time left
+      const { code, detail } = problemOf(error);
+      return { failure: { reason: 'no-credentials', code, certain: true, ownDetail: detail } };
     }
   }
 }
@@ -196,6 +197,10 @@ export class Probe {
 /** Returns true when the role has a policy of this name that Mayfly did not write, or that was edited. */
 function isForeign(found: AwsAnswer<string | undefined>): boolean {
   return 'value' in found && found.value !== undefined && readDenials(found.value) === undefined;
+}
+
+function callerText(arn: string | undefined): string {
+  return arn !== undefined && CALLER.test(arn) ? `as ${arn}` : 'the engine names no caller';
 }
 
 function ok(name: string): ProbeCheck {
@@ -213,9 +218,8 @@ function checkOf(name: string, answer: AwsAnswer<unknown>): ProbeCheck {
 }
 
 function problemOf(error: unknown): Problem {
-  return error instanceof Problem ? error : new Problem('provider_unavailable', 'the check could not run');
+  return error instanceof Problem
+    ? error
+    : new Problem('provider_unavailable', 'Mayfly failed during the test; try again');
 }
 
-function callerIn(arn: string | undefined): string {
-  return arn !== undefined && CALLER.test(arn) ? arn : 'somebody';
-}

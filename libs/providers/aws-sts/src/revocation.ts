@@ -9,6 +9,8 @@ export type AwsRevocation = RevocationOrder<AwsConfig, AwsHandle>;
 
 const ELSEWHERE = 'the connection names another IAM than the one that made the session; set `endpoints` back';
 
+const UNEXPECTED = 'Mayfly failed while it wrote or read the deny policy; wait, Mayfly tries again';
+
 /** Seconds after a session's deadline at which it counts as ended, for clocks that differ. */
 const AFTER_DEADLINE_SECONDS = 1;
 
@@ -79,5 +81,5 @@ function propagating(effectiveAt: Date, now: Date): RevocationOutcome {
 
 /** Returns the outcome of a revocation that threw: it proves nothing. */
 export function unknownFrom(error: unknown): RevocationOutcome {
-  return { kind: 'unknown', detail: error instanceof Problem ? error.detail : 'unexpected' };
+  return { kind: 'unknown', detail: error instanceof Problem ? error.detail : UNEXPECTED };
 }

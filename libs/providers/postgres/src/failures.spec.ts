@@ -63,6 +63,16 @@ describe('explain', () => {
   );
 });
 
+describe('explain', () => {
+  it.each([
+    ['54000', 'the database answered SQLSTATE 54000; look for the reason in its log'],
+    ['EPIPE', /^the call to the database failed before an answer came \(EPIPE\); check/],
+    [undefined, /^the call to the database failed before an answer came \(unexpected\); check/],
+  ])('explain shows the code %s as an answer of the database only when the database sent it', (code, text) => {
+    expect(explain(failing(code))).toMatch(text);
+  });
+});
+
 describe('codeOf', () => {
   it.each([
     [failing('42501'), '42501'],

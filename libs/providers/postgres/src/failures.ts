@@ -134,7 +134,17 @@ export function explain(error: unknown, retry: Retry = 'try again later'): strin
   const passing = PASSING[code];
   if (passing !== undefined) return `${passing}; ${retry} (${code})`;
   const words = DETAILS[code] ?? UNREACHED[code];
-  return words === undefined ? `the database answered ${code}; look for the reason in its log` : `${words} (${code})`;
+  return words === undefined ? otherFault(code) : `${words} (${code})`;
+}
+
+/** SQLSTATEs have five characters, as have some codes of the operating system; those begin with E, and no class does. */
+const SQLSTATE = /^(?!E)[0-9A-Z]{5}$/;
+
+/** Returns the text for a code that Mayfly has no own text for. Only an SQLSTATE is an answer of the database. */
+function otherFault(code: string): string {
+  return SQLSTATE.test(code)
+    ? `the database answered SQLSTATE ${code}; look for the reason in its log`
+    : `the call to the database failed before an answer came (${code}); check \`url\`, the network and the database`;
 }
 
 function faultSaid(cause: unknown): string | undefined {

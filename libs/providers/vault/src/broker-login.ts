@@ -1,6 +1,6 @@
 import type { IdentityTokens } from '@mayfly/credentials';
 import { addSeconds, type Clock } from '@mayfly/kernel';
-import { failureFrom, failureOf, VaultFailure } from './failures.js';
+import { failureFrom, failureOf, VaultFailure, withReason } from './failures.js';
 import type { Envelope, Method, VaultAnswer, VaultClient } from './vault-client.js';
 import type { VaultConfig } from './vault.schemas.js';
 
@@ -154,7 +154,7 @@ async function giveBack({ client }: Login): Promise<void> {
 /** Converts the refusal of a login: Vault answers 400 or 403 for every cause. */
 function loginFailure(failure: VaultFailure): VaultFailure {
   const isRefusal = ['refused', 'permission-denied', 'not-found'].includes(failure.reason);
-  return isRefusal ? new VaultFailure('login-lost', failure.words) : failure;
+  return isRefusal ? withReason(failure, 'login-lost') : failure;
 }
 
 /** Returns the body of a successful answer (200, 204). Throws `VaultFailure`. */

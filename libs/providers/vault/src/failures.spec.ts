@@ -1,6 +1,8 @@
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
+import { Problem } from '@mayfly/kernel';
 import { failureFrom, failureOf, problemFrom, VaultFailure } from './failures.js';
+import { refuseClamped } from './lifetime.js';
 import { NoAnswer } from './transport.js';
 
 describe('answers of vault that are no success', () => {
@@ -44,6 +46,22 @@ describe('answers of vault that are no success', () => {
     expect(problemFrom(new VaultFailure('clamped-lifetime'), true).code).toBe('provider_unavailable');
   });
 
+  it('a failure of vault shows as the words of vault what the server sent, and nothing else', () => {
+    const sent = failureOf({ status: 400, body: { errors: ['the engine is busy'] } });
+    expect(sent.detail).toMatch(/; check the scope and the connection \(vault says: the engine is busy\)$/);
+    const own = [
+      thrownBy(() => refuseClamped(300, 60, ['TTL is capped'])),
+      new NoAnswer('certificate', false),
+      new Problem('unavailable', 'no signing key is ready; try again later'),
+      new VaultFailure('refused', { detail: 'the token role is wrong; correct it' }),
+    ];
+    for (const error of own) expect(failureFrom(error).detail).not.toContain('vault says');
+    expect(failureFrom(own[0]).detail).toBe(
+      'vault granted 60 s of the 300 s that Mayfly asked for; raise the maximum there or ask for less',
+    );
+    expect(failureFrom(own[2]).detail).toBe('no signing key is ready; try again later');
+  });
+
   it('answers of vault that are no success keep to the pause that the server asks for', () => {
     expect(problemFrom(failureOf({ status: 429, body: {}, retryAfterSeconds: 42 })).retryAfterSeconds).toBe(42);
   });
@@ -53,3 +71,12 @@ describe('answers of vault that are no success', () => {
     expect(inspect(problemFrom(error), { showHidden: true, depth: 9 })).not.toContain('canary');
   });
 });
+
+function thrownBy(act: () => void): unknown {
+  try {
+    act();
+  } catch (error) {
+    return error;
+  }
+  return undefined;
+}

@@ -59,34 +59,42 @@ const MEANINGS: Readonly<Record<VaultReason, Meaning>> = {
   },
 };
 
+interface FailureOptions {
+  /** Mayfly's text for this case, with the fact and the change; it replaces the text of the reason */
+  readonly detail?: string;
+  /** words that the server sent, already redacted; they are shown as the server's */
+  readonly serverWords?: string | undefined;
+  readonly retryAfterSeconds?: number | undefined;
+  /** the server may have acted on the call */
+  readonly uncertain?: boolean;
+  /** the answer says that the token is unknown, expired or revoked */
+  readonly tokenDead?: boolean;
+}
+
 /** A failure inside the provider: its reason, and whether the server may have acted. */
 export class VaultFailure extends Error {
   constructor(
     readonly reason: VaultReason,
-    /** the server's own words, already redacted */
-    readonly words = '',
-    readonly options: {
-      readonly retryAfterSeconds?: number | undefined;
-      /** the server may have acted on the call */
-      readonly uncertain?: boolean;
-      /** the answer says that the token is unknown, expired or revoked */
-      readonly tokenDead?: boolean;
-      /** the words that replace those of the reason */
-      readonly detail?: string;
-    } = {},
+    readonly options: FailureOptions = {},
   ) {
     super(reason);
   }
 
-  /** Mayfly's own words, then Vault's. Names no value of the configuration. */
+  /** Mayfly's text, then the words that the server sent, if any. Names no value of the configuration. */
   get detail(): string {
     const detail = this.options.detail ?? MEANINGS[this.reason].detail;
-    return this.words === '' ? detail : `${detail} (vault says: ${this.words})`;
+    const { serverWords = '' } = this.options;
+    return serverWords === '' ? detail : `${detail} (vault says: ${serverWords})`;
   }
 
   get retryAfterSeconds(): number | undefined {
     return this.options.retryAfterSeconds ?? MEANINGS[this.reason].retryAfterSeconds;
   }
+}
+
+/** Returns a failure for another reason that keeps only the words of the server. */
+export function withReason({ options: { serverWords } }: VaultFailure, reason: VaultReason): VaultFailure {
+  return new VaultFailure(reason, { serverWords });
 }
 
 /** Vault's exact answer to a token that is unknown, expired or revoked; a policy that denies has other words. */
@@ -111,9 +119,10 @@ const isUncertain = (reason: VaultReason, status: number): boolean => reason ===
 export function failureOf({ status, body, retryAfterSeconds }: VaultAnswer): VaultFailure {
   const text = (body.errors ?? []).join('; ');
   const reason = reasonOf(status, text);
-  const words = ['refused', 'engine-unavailable'].includes(reason) ? redact(text) : '';
+  const serverWords = ['refused', 'engine-unavailable'].includes(reason) ? redact(text) : '';
   const uncertain = isUncertain(reason, status) && reason !== 'sealed';
-  return new VaultFailure(reason, words, {
+  return new VaultFailure(reason, {
+    serverWords,
     retryAfterSeconds,
     uncertain,
     tokenDead: status === 403 && text === DEAD_TOKEN,
@@ -136,6 +145,9 @@ function reasonOf(status: number, text: string): VaultReason {
   return status >= 400 ? 'refused' : 'bad-answer';
 }
 
+const UNTRUSTED =
+  'Mayfly does not trust the certificate of vault; check `address`, `tls.ca` and the dates of the certificate';
+
 const BY_SILENCE: Readonly<Record<NoAnswer['why'], VaultReason>> = {
   timeout: 'timeout',
   'bad-answer': 'bad-answer',
@@ -149,10 +161,10 @@ const BY_SILENCE: Readonly<Record<NoAnswer['why'], VaultReason>> = {
 export function failureFrom(error: unknown): VaultFailure {
   if (error instanceof VaultFailure) return error;
   if (error instanceof Problem)
-    return new VaultFailure('login-lost', '', { retryAfterSeconds: error.retryAfterSeconds });
-  if (!(error instanceof NoAnswer)) return new VaultFailure('bad-answer', '', { uncertain: true });
-  const words = error.why === 'certificate' ? "the server's certificate is not trusted" : '';
-  return new VaultFailure(BY_SILENCE[error.why], words, { uncertain: error.sent });
+    return new VaultFailure('login-lost', { detail: error.detail, retryAfterSeconds: error.retryAfterSeconds });
+  if (!(error instanceof NoAnswer)) return new VaultFailure('bad-answer', { uncertain: true });
+  const detail = error.why === 'certificate' ? { detail: UNTRUSTED } : {};
+  return new VaultFailure(BY_SILENCE[error.why], { ...detail, uncertain: error.sent });
 }
 
 const TEMPORARY: readonly VaultReason[] = [

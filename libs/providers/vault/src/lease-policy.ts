@@ -55,12 +55,14 @@ export class LeasePolicies {
     if (!(await isAs(login, name, text))) {
       const answer = await login.ask('write', `sys/policies/acl/${name}`, { policy: text });
       if (answer.status === 403)
-        throw new VaultFailure(
-          'permission-denied',
-          `Mayfly cannot write the policy ${name}; allow it in the broker's policy`,
-        );
+        throw new VaultFailure('permission-denied', {
+          detail: `vault does not let Mayfly write the policy \`${name}\`; allow it in the broker's policy`,
+        });
       succeeded(answer);
-      if (!(await isAs(login, name, text))) throw new VaultFailure('bad-answer');
+      if (!(await isAs(login, name, text)))
+        throw new VaultFailure('bad-answer', {
+          detail: `the policy \`${name}\` at vault differs from the one that Mayfly wrote; let nobody else write it`,
+        });
     }
     this.goodUntil.set(name, addSeconds(this.clock.now(), TRUST_SECONDS));
   }

@@ -20,7 +20,8 @@ export function refuseClamped(
 ): void {
   const isWarned = (warnings ?? []).some((warning) => /capped|exceeded the effective/i.test(warning));
   if (granted !== undefined && granted >= asked - ROUNDING_SECONDS && !isWarned) return;
-  throw new VaultFailure('clamped-lifetime', `asked for ${String(asked)} s, granted ${String(granted ?? 0)} s`);
+  const fact = `vault granted ${String(granted ?? 0)} s of the ${String(asked)} s that Mayfly asked for`;
+  throw new VaultFailure('clamped-lifetime', { detail: `${fact}; raise the maximum there or ask for less` });
 }
 
 /** Throws `VaultFailure` (`too-late`) at or after `mintBy`. */

@@ -25,14 +25,19 @@ export function quietFrom(mintBy: Date, quietSeconds: number): string {
   return addSeconds(mintBy, quietSeconds).toISOString();
 }
 
+const NO_SECRET = 'the engine answered without a credential; change `path` of the scope to one that gives a credential';
+const ENDS_NOW = 'the task ends in less than 1 s, so Mayfly made no token for it; ask for a new task';
+const WRONG_TOKEN =
+  'the token role gives tokens that are not orphans or have further policies; correct it (docs/connect-vault.md)';
+const NO_DATABASE_USER =
+  '`endSessions` needs an engine that makes database users, and the connection to their database; correct the scope';
 const TOO_LONG = 'the engine gives leases that outlive the task and cannot be renewed; lower the TTL of its role';
 
 /** Refuses AWS sessions: AWS accepts them until they expire, whatever Vault does with its lease. */
 function unrevocable(): VaultFailure {
-  return new VaultFailure(
-    'refused',
-    'the engine gives AWS sessions, which Vault cannot revoke; use `aws-sts` for them',
-  );
+  return new VaultFailure('refused', {
+    detail: 'the engine gives AWS sessions, which Vault cannot revoke; use `aws-sts` for them',
+  });
 }
 
 interface Token {
@@ -84,7 +89,7 @@ export class LeaseMint {
     await this.keep({ accessor: token.accessor });
     const body = await this.ask(token.client);
     const { lease_id: leaseId, data } = body;
-    if (!data || typeof data !== 'object') throw new VaultFailure('bad-answer', '', { uncertain: true });
+    if (!data || typeof data !== 'object') throw new VaultFailure('bad-answer', { detail: NO_SECRET, uncertain: true });
     if (data.security_token || data.session_token) throw unrevocable();
     const facts = factsOf(body);
     if (leaseId !== undefined && leaseId !== '') {
@@ -123,7 +128,7 @@ export class LeaseMint {
     this.refuseToBegin(now);
     const ttl = secondsUntil(order.expiresAt, now);
     const furthest = Math.max(ttl, secondsUntil(order.maxExpiresAt ?? order.expiresAt, now));
-    if (ttl < 1) throw new VaultFailure('too-late');
+    if (ttl < 1) throw new VaultFailure('too-late', { detail: ENDS_NOW });
     const policy = policyName(order.scope);
     const body = await server.login.call('write', `auth/token/create/${order.config.tokenRole}`, {
       policies: [policy],
@@ -144,10 +149,7 @@ export class LeaseMint {
     try {
       refuseClamped(ttl, auth.lease_duration, body.warnings);
       if (auth.orphan !== true || auth.policies?.join() !== policy || auth.lease_duration > ttl || auth.accessor === '')
-        throw new VaultFailure(
-          'bad-answer',
-          'the token role gives tokens that are not orphans or have further policies; correct it (docs/connect-vault.md)',
-        );
+        throw new VaultFailure('bad-answer', { detail: WRONG_TOKEN });
     } catch (error) {
       await endToken(server.login, token.accessor).catch(() => false);
       throw error;
@@ -193,7 +195,7 @@ export class LeaseMint {
     const wanted = secondsUntil(this.order.expiresAt, now);
     const granted = body.lease_duration ?? 0;
     // a lease that cannot be renewed often cannot be shortened either: its duration is its real end
-    if (granted > wanted && body.renewable !== true) throw new VaultFailure('refused', TOO_LONG);
+    if (granted > wanted && body.renewable !== true) throw new VaultFailure('refused', { detail: TOO_LONG });
     if (granted >= wanted) return addSeconds(now, granted);
     if (body.renewable !== true) refuseClamped(wanted, granted, body.warnings);
     const renewed = await this.server.login.call('write', 'sys/leases/renew', { lease_id: leaseId, increment: wanted });
@@ -205,11 +207,10 @@ export class LeaseMint {
     if (typeof data.expiration !== 'number') return otherwise;
     const endsAt = new Date(data.expiration * 1000);
     if (endsAt > addSeconds(this.order.expiresAt, 1))
-      throw new VaultFailure(
-        'bad-answer',
-        'the signed credential outlives the lease; lower the TTL of the role of the engine',
-        { uncertain: true },
-      );
+      throw new VaultFailure('bad-answer', {
+        detail: 'the signed credential outlives the lease; lower the TTL of the role of the engine',
+        uncertain: true,
+      });
     return endsAt;
   }
 
@@ -219,13 +220,12 @@ export class LeaseMint {
     if (endSessions === undefined) return;
     const related = this.order.related?.[endSessions];
     if (username === undefined || related === undefined)
-      throw new VaultFailure('refused', '`endSessions` needs an engine that makes database users, and its connection');
+      throw new VaultFailure('refused', { detail: NO_DATABASE_USER });
     const oid = await this.parts.sessions.userOid(related.config, username, AbortSignal.timeout(15_000));
     if (oid === undefined)
-      throw new VaultFailure(
-        'refused',
-        'the connection in `endSessions` names another database than the engine; correct it',
-      );
+      throw new VaultFailure('refused', {
+        detail: 'the connection in `endSessions` names another database than the engine; correct it',
+      });
     await this.keep({ userOid: oid });
   }
 
@@ -245,7 +245,7 @@ export class LeaseMint {
   private async keep(known: Partial<VaultHandle>): Promise<void> {
     this.handle = { ...this.handle, ...known };
     if (await this.record(this.handle)) return;
-    throw new VaultFailure('too-late', '', { detail: 'the task ended during the mint; ask for a new task' });
+    throw new VaultFailure('too-late', { detail: 'the task ended during the mint; ask for a new task' });
   }
 
   /** Commits facts about a failed mint, if it can; without them revocation is slower and as certain. */

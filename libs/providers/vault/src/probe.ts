@@ -84,7 +84,8 @@ async function healthOf(server: Server, clock: Clock): Promise<{ readonly detail
   const answer = await server.clientFor(undefined).call('read', 'sys/health');
   const { sealed, initialized, standby, version } = answer.body as Record<string, unknown>;
   if (sealed === true) throw new VaultFailure('sealed');
-  if (initialized !== true) throw new VaultFailure('bad-answer');
+  if (initialized !== true)
+    throw new VaultFailure('bad-answer', { detail: 'vault is not initialized; initialize it, or check `address`' });
   const middle = answer.date === undefined ? {} : { offset: (answer.date.getTime() - clock.now().getTime()) / 1000 };
   const words = VERSION.test(String(version)) ? `version ${String(version)}` : 'version unknown';
   return { detail: standby === true ? `${words}, a standby that forwards requests` : words, ...middle };
@@ -93,11 +94,14 @@ async function healthOf(server: Server, clock: Clock): Promise<{ readonly detail
 async function roleFault(server: Server, tokenRole: string): Promise<{ readonly detail?: string }> {
   const answer = await server.login.ask('read', `auth/token/roles/${tokenRole}`);
   if (answer.status === 403)
-    throw new VaultFailure('permission-denied', 'Mayfly cannot read the token role, so it did not check it');
-  if (answer.status === 404) throw new VaultFailure('not-found', 'vault does not have the token role; create it');
+    throw new VaultFailure('permission-denied', {
+      detail: "vault does not let Mayfly read the token role, so it is unchecked; allow `read` in the broker's policy",
+    });
+  if (answer.status === 404)
+    throw new VaultFailure('not-found', { detail: 'vault does not have the token role; create it' });
   const role = succeeded(answer).data ?? {};
   const faults = ROLE_FAULTS.flatMap(([isWrong, fault]) => (isWrong(role) ? [fault] : []));
-  if (faults.length > 0) throw new VaultFailure('refused', faults.join('; '));
+  if (faults.length > 0) throw new VaultFailure('refused', { detail: `${faults.join('; ')}; correct the token role` });
   return {};
 }
 

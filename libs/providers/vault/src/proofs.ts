@@ -1,5 +1,5 @@
 import type { BrokerLogin } from './broker-login.js';
-import { failureOf, VaultFailure } from './failures.js';
+import { failureOf, withReason } from './failures.js';
 import { redact } from './redaction.js';
 import type { VaultAnswer } from './vault-client.js';
 
@@ -20,7 +20,7 @@ export async function endLease(login: BrokerLogin, leaseId: string): Promise<Vau
   const refusal = isDone(answer) ? undefined : failureOf(answer);
   const state = await lookUpLease(login, leaseId);
   if (refusal === undefined || state.gone || state.irrevocable !== undefined) return state;
-  throw refusal.reason === 'refused' ? new VaultFailure('engine-unavailable', refusal.words) : refusal;
+  throw refusal.reason === 'refused' ? withReason(refusal, 'engine-unavailable') : refusal;
 }
 
 async function lookUpLease(login: BrokerLogin, leaseId: string): Promise<VaultLeaseState> {

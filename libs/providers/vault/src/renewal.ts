@@ -18,12 +18,11 @@ export async function renewLease(
 ): Promise<Omit<Minted<VaultHandle>, 'secret'>> {
   const { accessor, leaseId } = handle;
   if (accessor === undefined || leaseId === undefined)
-    throw new VaultFailure('refused', 'a signed credential cannot be renewed; ask for a new task');
+    throw new VaultFailure('refused', { detail: 'a signed credential cannot be renewed; ask for a new task' });
   if (order.expiresAt > new Date(handle.furthest))
-    throw new VaultFailure(
-      'clamped-lifetime',
-      'the token has an explicit maximum TTL and cannot be renewed; ask for a new task',
-    );
+    throw new VaultFailure('clamped-lifetime', {
+      detail: 'the token of the credential ends earlier, by its explicit maximum TTL; ask for a new task',
+    });
   const now = clock.now();
   refuseLate(order, now);
   const seconds = secondsUntil(order.expiresAt, now);

@@ -250,5 +250,5 @@ export class VaultProvider
 
 /** Returns the failure for a call that outlived its caller's deadline; its outcome is unknown. */
 function late(): VaultFailure {
-  return new VaultFailure('timeout', '', { uncertain: true });
+  return new VaultFailure('timeout', { uncertain: true });
 }
