@@ -7,12 +7,13 @@ import type { Hole, ScopeMember } from '@mayfly/templates';
  * - `below`: the wildcard matches everything below one named thing;
  * - `too-wide`: the wildcard matches more than a template may grant; a request with it is refused too;
  * - `unbound`: the text is a right without the condition that usually bounds it.
+ * `detail` names the change for the author.
  */
-export interface ScopeRemark {
-  readonly path: readonly (string | number)[];
-  readonly kind: 'narrowest' | 'below' | 'too-wide' | 'unbound';
-  readonly detail?: string;
-}
+export type ScopeRemark = { readonly path: readonly (string | number)[] } & (
+  | { readonly kind: 'narrowest' | 'below' }
+  | { readonly kind: 'too-wide'; readonly detail: string }
+  | { readonly kind: 'unbound'; readonly detail: string }
+);
 
 /** A provider's rules for authors of templates. All members are pure. */
 export interface Authoring {

@@ -18,7 +18,7 @@ import { dottedPath, pathOf } from './document-path.js';
 import { inApplyOrder, ofKind, type Declaration, type DeclarationOf } from './document.schema.js';
 import { findIssuerFaults } from './issuer-faults.js';
 import { lintFactsOf } from './lint-facts.js';
-import { invalidDeclaration } from './invalid-declaration.js';
+import { refuseInvalid } from './invalid-declaration.js';
 
 /** The facts of the service that declarations are checked against. */
 export interface DeclarationContext {
@@ -60,7 +60,7 @@ export function checkDeclarations(
     ...checkAgents(agents, all),
     ...lint.filter(({ isError }) => isError).map(({ error }) => error),
   ];
-  if (errors.length > 0) throw invalidDeclaration(errors);
+  refuseInvalid(errors);
   const warnings = [...issuers.warnings, ...warnOfAgents(agents, all), ...lint.map(({ error }) => error)];
   return { ordered: inApplyOrder(all), warnings };
 }

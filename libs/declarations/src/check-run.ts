@@ -2,7 +2,7 @@ import { problemThrownBy, type FieldError, type Problem } from '@mayfly/kernel';
 import { CompiledTemplate, lintTemplate, refuseErrors, type Finding } from '@mayfly/templates';
 import { checkDeclarations, type DeclarationContext } from './check-declarations.js';
 import { inApplyOrder, ofKind, type Declaration, type DeclarationOf } from './document.schema.js';
-import { invalidDeclaration } from './invalid-declaration.js';
+import { refuseInvalid } from './invalid-declaration.js';
 import { lintFactsOf } from './lint-facts.js';
 
 /** The result of checking one document of a run. */
@@ -38,7 +38,10 @@ export function* checkRun(
     const errors = errorsIn(state, context, [...refused, declared]).filter(({ detail }) => !told.has(detail));
     for (const { detail } of errors) told.add(detail);
     if (errors.length > 0) refused.push(declared); // checked as changed again, so that its faults keep their texts
-    yield { declared, findings: [], ...(errors.length === 0 ? {} : { refusal: invalidDeclaration(errors) }) };
+    const refusal = problemThrownBy(() => {
+      refuseInvalid(errors);
+    });
+    yield { declared, findings: [], ...(refusal === undefined ? {} : { refusal }) };
   }
 }
 

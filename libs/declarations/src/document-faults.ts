@@ -13,8 +13,11 @@ export interface DocumentFault {
   readonly detail: string;
 }
 
+type Faults = readonly [DocumentFault, ...DocumentFault[]];
+
+/** A document without faults, or its faults: at least one. */
 export type ReadDocument =
-  { readonly declaration: Declaration; readonly faults?: undefined } | { readonly faults: readonly DocumentFault[] };
+  { readonly declaration: Declaration; readonly faults?: undefined } | { readonly faults: Faults };
 
 /** Reads one document by the schema of its kind, or returns all of its faults. */
 export function readDocument(value: Json): ReadDocument {
@@ -25,7 +28,8 @@ export function readDocument(value: Json): ReadDocument {
   const schema: z.ZodType<Declaration> = DOCUMENT_SCHEMAS[kind];
   const parsed = schema.safeParse(value);
   if (parsed.success) return { declaration: parsed.data };
-  return { faults: parsed.error.issues.flatMap((issue) => describeIssue(issue, schema, value)) };
+  // a failed parse has at least one issue, and each issue is at least one fault
+  return { faults: parsed.error.issues.flatMap((issue) => describeIssue(issue, schema, value)) as unknown as Faults };
 }
 
 function isKind(kind: Json | undefined): kind is DeclarationKind {

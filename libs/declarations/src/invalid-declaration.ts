@@ -2,17 +2,15 @@ import { Problem, type FieldError } from '@mayfly/kernel';
 
 const MAX_ERRORS = 50;
 
-/**
- * Returns `invalid_declaration` with the first error and the number of the others in its detail, and at most 50 errors.
- */
-export function invalidDeclaration(errors: readonly FieldError[]): Problem {
-  const [first] = errors;
-  const more = errors.length > 1 ? ` (and ${String(errors.length - 1)} more)` : '';
-  return new Problem(
-    'invalid_declaration',
-    `${first?.detail ?? 'the declaration is wrong; correct the places in `errors`'}${more}`,
-    {
-      errors: errors.slice(0, MAX_ERRORS),
-    },
-  );
+/** Returns `invalid_declaration` with the first error and the number of the others in its detail; lists at most 50. */
+export function invalidDeclaration(first: FieldError, others: readonly FieldError[] = []): Problem {
+  const more = others.length > 0 ? ` (and ${String(others.length)} more; correct all of them)` : '';
+  return new Problem('invalid_declaration', `${first.detail}${more}`, {
+    errors: [first, ...others].slice(0, MAX_ERRORS),
+  });
+}
+
+/** Throws `invalid_declaration` when there is an error. */
+export function refuseInvalid([first, ...others]: readonly FieldError[]): void {
+  if (first !== undefined) throw invalidDeclaration(first, others);
 }

@@ -129,8 +129,8 @@ describe('parseDeclarations', () => {
     ],
     ['a stray bracket', '}', 'config/a.yaml:1: unexpected flow-map-end token in YAML document'],
     ['brackets without end', '['.repeat(100_000), expect.stringMatching(/^config\/a\.yaml:1: /) as unknown as string],
-    ['a text over 256 KiB', `# ${'x'.repeat(262_144)}`, 'config/a.yaml:1: over 262144 bytes; split the file'],
-    ['201 documents', 'kind: A\n---\n'.repeat(201), 'config/a.yaml:1: over 200 documents; split the file'],
+    ['a text over 256 KiB', `# ${'x'.repeat(262_144)}`, 'config/a.yaml:1: over 262144 bytes; use several files'],
+    ['201 documents', 'kind: A\n---\n'.repeat(201), 'config/a.yaml:1: over 200 documents; use several files'],
   ])('parseDeclarations refuses %s with file, line and path', (_, text, detail) => {
     expect(refusals(text)).toContainEqual(detail);
   });
@@ -142,7 +142,7 @@ describe('parseDeclarations', () => {
     expect(errors.map(({ pointer }) => pointer)).toEqual(
       expect.arrayContaining(['/spec/owner', '/spec/backupOwner', '/spec/identities', '/spec/ownr']),
     );
-    expect(detail).toMatch(/^config\/a\.yaml:5\d: .* \(and \d more\)$/);
+    expect(detail).toMatch(/^config\/a\.yaml:5\d: .* \(and \d more; correct all of them\)$/);
   });
 
   it.each([

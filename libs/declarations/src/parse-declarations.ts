@@ -1,8 +1,8 @@
 import type { FieldError, Json } from '@mayfly/kernel';
-import { readDocument } from './document-faults.js';
+import { readDocument, type DocumentFault } from './document-faults.js';
 import { dottedPath, pointerOf } from './document-path.js';
 import type { Declaration, DeclarationKind } from './document.schema.js';
-import { invalidDeclaration } from './invalid-declaration.js';
+import { invalidDeclaration, refuseInvalid } from './invalid-declaration.js';
 import { readYaml, type YamlDocument } from './yaml-reader.js';
 
 const MAX_BYTES = 262_144;
@@ -13,13 +13,15 @@ const MAX_DOCUMENTS = 200;
  * into its document, and a detail that starts with `file:line: path:`. Never quotes a value.
  */
 export function parseDeclarations(file: string, text: string): Declaration[] {
-  if (Buffer.byteLength(text) > MAX_BYTES) refuse([at(file, 1, `over ${String(MAX_BYTES)} bytes; split the file`)]);
+  if (Buffer.byteLength(text) > MAX_BYTES) {
+    throw invalidDeclaration(at(file, 1, `over ${String(MAX_BYTES)} bytes; use several files`));
+  }
   const documents = readYaml(text);
   if (documents.length > MAX_DOCUMENTS) {
-    refuse([at(file, 1, `over ${String(MAX_DOCUMENTS)} documents; split the file`)]);
+    throw invalidDeclaration(at(file, 1, `over ${String(MAX_DOCUMENTS)} documents; use several files`));
   }
   const read = documents.map((document) => readOne(file, document));
-  refuse(read.flatMap(({ errors }) => errors));
+  refuseInvalid(read.flatMap(({ errors }) => errors));
   return read.flatMap(({ declarations }) => declarations);
 }
 
@@ -31,9 +33,14 @@ export function parseDocument(value: Json, kind?: DeclarationKind): Declaration 
   const read = readDocument(value);
   if (read.faults === undefined) {
     if (kind === undefined || read.declaration.kind === kind) return read.declaration;
-    throw invalidDeclaration([{ pointer: '/kind', detail: `use \`${kind}\` here` }]);
+    throw invalidDeclaration({ pointer: '/kind', detail: `use \`${kind}\` here` });
   }
-  throw invalidDeclaration(read.faults.map(({ path, detail }) => ({ pointer: pointerOf(path), detail })));
+  const [first, ...others] = read.faults;
+  throw invalidDeclaration(pointed(first), others.map(pointed));
+}
+
+function pointed({ path, detail }: DocumentFault): FieldError {
+  return { pointer: pointerOf(path), detail };
 }
 
 function readOne(file: string, document: YamlDocument) {
@@ -51,8 +58,4 @@ function place(file: string, line: number, path: readonly (string | number)[], d
 
 function at(file: string, line: number, detail: string, pointer = ''): FieldError {
   return { pointer, detail: `${file}:${String(line)}: ${detail}` };
-}
-
-function refuse(errors: readonly FieldError[]): void {
-  if (errors.length > 0) throw invalidDeclaration(errors);
 }

@@ -26,7 +26,7 @@ export const ProblemSchema = z
   })
   .meta({ id: 'Problem' });
 
-const MEANINGS: Readonly<Record<number, string>> = {
+const MEANINGS = {
   400: 'the request does not have the documented shape',
   401: 'no identity was proven, or it was refused; for a proven token, `reason` says why',
   403: 'not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent',
@@ -40,21 +40,22 @@ const MEANINGS: Readonly<Record<number, string>> = {
 };
 
 /** Statuses of some routes only. */
-const SPECIAL_MEANINGS: Readonly<Record<number, string>> = {
+const SPECIAL_MEANINGS = {
   412: '`If-Match` names an older version, or `If-None-Match: *` finds an existing one',
   428: 'the change needs `If-Match` with the `ETag` that was read',
 };
 
+const ALL_MEANINGS = { ...MEANINGS, ...SPECIAL_MEANINGS };
+type ProblemStatus = keyof typeof ALL_MEANINGS;
+
 /** Adds the problem responses of any route, or only those with the given statuses, to the OpenAPI document. */
-export function ApiProblems(...statuses: readonly number[]) {
-  const wanted = statuses.length === 0 ? Object.keys(MEANINGS).map(Number) : statuses;
+export function ApiProblems(...statuses: readonly ProblemStatus[]) {
+  const meanings = Object.entries(ALL_MEANINGS).filter(([status]) =>
+    statuses.length === 0 ? status in MEANINGS : statuses.some((wanted) => String(wanted) === status),
+  );
   return applyDecorators(
-    ...wanted.map((status) =>
-      ApiResponse({
-        status,
-        description: MEANINGS[status] ?? SPECIAL_MEANINGS[status] ?? 'a problem',
-        standardSchema: ProblemSchema,
-      }),
+    ...meanings.map(([status, description]) =>
+      ApiResponse({ status: Number(status), description, standardSchema: ProblemSchema }),
     ),
   );
 }

@@ -69,7 +69,7 @@ describe('applying a directory', () => {
 
   it('applyDirectory refuses a file that is too large', async () => {
     await writeFile(join(directory, 'a.yaml'), `# ${'x'.repeat(262_144)}`);
-    await expect(applyDirectory(store, directory)).rejects.toThrow('split the file');
+    await expect(applyDirectory(store, directory)).rejects.toThrow('use several files');
   });
 
   it('applyDirectory refuses a wrong document that comes from elsewhere', async () => {

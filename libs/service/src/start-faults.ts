@@ -119,8 +119,9 @@ export async function namingAddress<T>(listen: () => Promise<T>): Promise<T> {
   try {
     return await listen();
   } catch (cause) {
-    const [variable, fact] = LISTEN_FAULTS.get(codeOf(cause)) ?? [undefined, ''];
-    if (variable === undefined) throw cause;
+    const known = LISTEN_FAULTS.get(codeOf(cause));
+    if (known === undefined) throw cause;
+    const [variable, fact] = known;
     throw new Problem('unavailable', `${variable}: ${fact} (${codeOf(cause)})`, { cause });
   }
 }

@@ -26,11 +26,11 @@ export interface ScopeObjectionFact {
 }
 
 /** A provider's remark on one text of a rendered scope; `ScopeRemark` in `credentials` explains the kinds. */
-export interface ScopeRemarkFact {
-  readonly path: readonly (string | number)[];
-  readonly kind: 'narrowest' | 'below' | 'too-wide' | 'unbound';
-  readonly detail?: string;
-}
+export type ScopeRemarkFact = { readonly path: readonly (string | number)[] } & (
+  | { readonly kind: 'narrowest' | 'below' }
+  | { readonly kind: 'too-wide'; readonly detail: string }
+  | { readonly kind: 'unbound'; readonly detail: string }
+);
 
 /** Port: the facts about providers and connections that the linter needs. */
 export interface LintFacts {

@@ -162,7 +162,9 @@ describe('lintTemplate', () => {
 
   it("lintTemplate prefers the provider's judgement on a wildcard to its own rule", () => {
     const remarks = (kind: 'narrowest' | 'below' | 'too-wide') => ({
-      readScope: () => [{ path: ['a', 0], kind, detail: 'name the queue' }],
+      readScope: () => [
+        kind === 'too-wide' ? { path: ['a', 0], kind, detail: 'name the queue' } : { path: ['a', 0], kind },
+      ],
     });
     const found = (text: string, kind: 'narrowest' | 'below' | 'too-wide') =>
       lint({ spec: withScope({ a: [text] }), facts: remarks(kind) })

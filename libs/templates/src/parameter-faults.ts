@@ -37,8 +37,9 @@ function describe(error: ErrorObject): FieldError {
       return { pointer, detail: `use one of ${quoted(params.allowedValues)}` };
     case 'const':
       return { pointer, detail: `use ${quoted([params.allowedValue])}` };
+    // ajv gives every error a message: only the option `messages: false` switches that off
     default:
-      return { pointer, detail: (error.message ?? 'not accepted').replaceAll('"', '`') };
+      return { pointer, detail: String(error.message).replaceAll('"', '`') };
   }
 }
 

@@ -12,6 +12,9 @@ import { isObject } from './tree-bounds.js';
 const WILDCARD = /[*?]|(^|\/)\+(\/|$)/;
 const FINAL_WILDCARD = /^[^*?+]*[^*?+/:]\/\*$/;
 
+const EVERYTHING_BELOW = 'this wildcard grants everything below it; name the resources if you can';
+const UNNAMED = 'name the resource; a wildcard may only end a text, as `/*` after a fixed name';
+
 /**
  * Rules MF207 to MF209, MF212, MF306, MF307, MF309 and MF310: checks the rendered scope for every combination of listed
  * values (a sample when there are more than 64). `root` was parsed without an error.
@@ -55,10 +58,10 @@ function objectionsTo(scope: Json, connection: string | undefined, facts: LintFa
 
 function checkTexts(scope: Json, remarks: readonly ScopeRemarkFact[], pointer: string): Finding[] {
   const byPointer = new Map(remarks.map((remark) => [remark.path.reduce(below, pointer), remark]));
-  const unbound = remarks.filter(({ kind }) => kind === 'unbound');
+  const unbound = remarks.filter((remark) => remark.kind === 'unbound');
   return [
     ...findWildcards(scope, byPointer, pointer),
-    ...unbound.map(({ path, detail }) => finding('MF212', path.reduce(below, pointer), detail ?? 'bind it')),
+    ...unbound.map(({ path, detail }) => finding('MF212', path.reduce(below, pointer), detail)),
   ];
 }
 
@@ -77,11 +80,20 @@ function findWildcards(value: Json | undefined, remarks: Remarks, pointer: strin
 }
 
 function checkText(text: string, pointer: string, remark?: ScopeRemarkFact): Finding[] {
-  if (!WILDCARD.test(text) || remark?.kind === 'narrowest') return [];
-  if (remark?.kind === 'below' || (remark === undefined && FINAL_WILDCARD.test(text)))
-    return [finding('MF208', pointer, 'this wildcard grants everything below it; name the resources if you can')];
-  const detail = remark?.detail ?? 'name the resource; a wildcard may only end a text, as `/*` after a fixed name';
-  return [finding('MF207', pointer, detail)];
+  if (!WILDCARD.test(text)) return [];
+  switch (remark?.kind) {
+    case 'narrowest':
+      return [];
+    case 'below':
+      return [finding('MF208', pointer, EVERYTHING_BELOW)];
+    case 'too-wide':
+    case 'unbound':
+      return [finding('MF207', pointer, remark.detail)];
+    case undefined:
+      return [
+        FINAL_WILDCARD.test(text) ? finding('MF208', pointer, EVERYTHING_BELOW) : finding('MF207', pointer, UNNAMED),
+      ];
+  }
 }
 
 function distinct(findings: readonly Finding[]): Finding[] {

@@ -55,9 +55,9 @@ function addBodyProblems({ requestBody, responses }: Operation): void {
   }
 }
 
-/** Fills empty descriptions, and gives problems their own media type (RFC 9457 §3); the generator uses JSON for all. */
+/** Fills empty descriptions of the statuses in `MEANINGS`, and gives problems their own media type (RFC 9457 §3); the generator uses JSON for all. */
 function finishResponse(status: string, response: Response): void {
-  if (response.description === '') response.description = MEANINGS[status] ?? 'an answer';
+  if (response.description === '') response.description = MEANINGS[status] ?? '';
   const json = response.content?.['application/json'];
   if (json?.schema !== undefined && '$ref' in json.schema && json.schema.$ref === PROBLEM) {
     response.content = { 'application/problem+json': json };

@@ -55,7 +55,7 @@ describe('a refusal', () => {
     const message = (errors: object[], detail: string) =>
       wordsFor(422, { type: 'urn:mayfly:problem:invalid_declaration', detail, errors }).message;
     expect(message([first], first.detail)).toBe('Issuer/a: spec.issuer: declare it once');
-    expect(message([first, second], `${first.detail} (and 1 more)`)).toBe(
+    expect(message([first, second], `${first.detail} (and 1 more; correct all of them)`)).toBe(
       'Issuer/a: spec.issuer: declare it once\n  Issuer/a: spec.keys: use https',
     );
   });

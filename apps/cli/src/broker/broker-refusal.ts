@@ -28,7 +28,7 @@ function sentenceOf(status: number, { detail, control, reason, errors = [], inst
 /** Removes the count of further errors from the detail, because all errors are listed. */
 function withoutCount(detail: string, errors: readonly FieldFault[]): string {
   const [first] = errors;
-  return first !== undefined && detail === `${first.detail} (and ${String(errors.length - 1)} more)`
+  return first !== undefined && detail.startsWith(`${first.detail} (and ${String(errors.length - 1)} more`)
     ? first.detail
     : detail;
 }

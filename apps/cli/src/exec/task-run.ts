@@ -80,7 +80,7 @@ export class TaskRun {
       if (running.pid !== undefined) guard.watch(running.pid);
       this.relay.passTo(running);
       const end = await this.kept(granted, ttlSeconds, delivery, running.ended);
-      if (running.pid === undefined) this.parts.notices.warn(end.reason ?? 'the command was not started');
+      if (running.pid === undefined && end.reason !== undefined) this.parts.notices.warn(end.reason);
       return end;
     } finally {
       this.relay.passTo(undefined);

@@ -1,6 +1,5 @@
 import type { Connection } from '../connection.js';
 import type { AnyProvider, EffectiveTraits, RelatedConnections } from '../provider.js';
-import type { ScopeRemark } from '../authoring.js';
 import { connectionsOf, objectionsTo, remarksOn, traitsOf } from '../provider-questions.js';
 import { parseOnce } from '../parse-once.js';
 import type { ProviderRegistry } from '../registry.js';
@@ -44,9 +43,9 @@ export class Targets {
   /** Returns the fault that the provider, or the declared connection, finds in a rendered scope, or undefined. */
   scopeFault(kind: string, connection: string | undefined, scope: Json): SchemaFault | undefined {
     const provider = this.providers.get(kind);
-    const tooWide = remarksOn(provider, scope).find(({ kind: remark }) => remark === 'too-wide');
+    const tooWide = remarksOn(provider, scope).find((remark) => remark.kind === 'too-wide');
     // INVARIANT: I9, the linter's rule on wide texts also applies to the values of a request.
-    const fault = schemaFault(provider.schemas.scope, scope) ?? faultFrom(tooWide);
+    const fault = schemaFault(provider.schemas.scope, scope) ?? tooWide;
     if (fault !== undefined) return fault;
     const config = parseOnce(provider.schemas.config, this.declaredConfig(connection));
     if (!config.success) return undefined; // `resolve` and the probe report faults of a connection
@@ -123,16 +122,12 @@ export class Targets {
     const resolved = await resolveSecrets(declared, this.secrets, provider.secretMembers);
     const parsed = parseOnce(provider.schemas.config, resolved);
     if (parsed.success) return parsed.data;
-    const places = parsed.error.issues.map((issue) => issue.path.join('.')).join(', ');
+    const places = parsed.error.issues.map((issue) => issue.path.join('.') || 'its shape').join(', ');
     throw new Problem(
       'provider_rejected',
       `the configuration of a connection of \`${provider.kind}\` is wrong; correct ${places}`,
     );
   }
-}
-
-function faultFrom(remark: ScopeRemark | undefined): SchemaFault | undefined {
-  return remark === undefined ? undefined : { path: remark.path, detail: remark.detail ?? 'name the thing' };
 }
 
 /** The denial of a request that would mint through a disabled connection. */

@@ -14,17 +14,18 @@ export class TargetExamination {
    */
   async about(spec: TaskTemplateSpec, unsettled: ReadonlySet<string> = new Set()): Promise<readonly Finding[]> {
     const found = await Promise.all(
-      sampleScopes(spec).map(async (sample) =>
-        unsettled.has(sample.credential.connection ?? '') ? [notAsked(sample)] : await this.ask(sample),
-      ),
+      sampleScopes(spec).map(async (sample) => {
+        const { connection } = sample.credential;
+        if (connection === undefined) return [];
+        return unsettled.has(connection) ? [notAsked(connection, sample)] : await this.ask(connection, sample);
+      }),
     );
     return found.flat();
   }
 
-  private async ask({ credential, scope, pointer }: SampleScope): Promise<Finding[]> {
-    if (credential.connection === undefined) return [];
+  private async ask(connection: string, { credential, scope, pointer }: SampleScope): Promise<Finding[]> {
     try {
-      const { provider, config } = await this.targets.resolve(credential.provider, credential.connection, scope);
+      const { provider, config } = await this.targets.resolve(credential.provider, connection, scope);
       const parsed = provider.schemas.scope.safeParse(scope);
       const examiner = examining(provider);
       if (examiner === undefined || !parsed.success) return [];
@@ -32,12 +33,12 @@ export class TargetExamination {
       return remarks.map((remark) => finding('MF310', pointer, remark));
     } catch (error) {
       const reason = error instanceof Problem ? error.detail : 'the examination failed in an unexpected way';
-      return [finding('MF310', pointer, `connection \`${credential.connection}\` could not be examined: ${reason}`)];
+      return [finding('MF310', pointer, `connection \`${connection}\` could not be examined: ${reason}`)];
     }
   }
 }
 
-function notAsked({ credential, pointer }: SampleScope): Finding {
-  const connection = `connection \`${credential.connection ?? ''}\``;
-  return finding('MF310', pointer, `${connection} is new or changed here; Mayfly examines its target at publication`);
+function notAsked(connection: string, { pointer }: SampleScope): Finding {
+  const detail = `connection \`${connection}\` is new or changed here; Mayfly examines its target at publication`;
+  return finding('MF310', pointer, detail);
 }
