@@ -53,7 +53,9 @@ export class ConnectionAttendance {
     } catch (error) {
       this.parts.alarm.failed(
         name,
-        error instanceof Problem ? error.detail : 'the provider failed unexpectedly; try again later',
+        error instanceof Problem
+          ? error.detail
+          : 'the provider failed with an unknown error; look for it in the log of Mayfly',
       );
       if (!(error instanceof Problem)) throw error;
     }

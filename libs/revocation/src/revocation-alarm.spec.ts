@@ -4,7 +4,12 @@ import { Problem } from '@mayfly/kernel';
 import { FakeTaskStores, IssuanceService, templateOf } from '@mayfly/testing';
 import { ConnectionAttendance } from './connection-attendance.js';
 
-const UNREACHED = { kind: 'unknown', detail: 'the database refused the login (28P01)', unreached: true } as const;
+const UNREACHED = {
+  kind: 'unknown',
+  unreached: true,
+  detail: 'the database refused the login of the connection; change its `url` (28P01)',
+} as const;
+const STARTING = 'the database is starting or shutting down; wait, Mayfly tries again (57P03)';
 const REFUSED = { code: 'provider_unavailable', extensions: { reason: 'revocation-failing' } };
 
 describe('the alarm for revocations that fail', () => {
@@ -35,7 +40,7 @@ describe('the alarm for revocations that fail', () => {
     await service.ending.end({ taskId: plan.task.id, cause: 'completed', actor: MAYFLY });
     await expect(service.issue()).rejects.toMatchObject(REFUSED);
     expect(entries()).toMatchObject([
-      { type: 'connection.revocation-failing', body: expect.stringContaining('refused the login (28P01)') },
+      { type: 'connection.revocation-failing', body: expect.stringContaining('(28P01)') },
     ]);
     expect(service.told).toMatchObject([{ connection: 'crm', reason: UNREACHED.detail }]);
     expect(service.alarm.counts()).toEqual(new Map([['crm', 1]]));
@@ -50,6 +55,18 @@ describe('the alarm for revocations that fail', () => {
     ]);
     expect(service.alarm.counts()).toEqual(new Map());
   });
+
+  it.each([UNREACHED.detail, STARTING])(
+    'the refusal of a connection whose revocations fail ends with the reason and adds no other change: %s',
+    async (detail) => {
+      jest.spyOn(service.dummy, 'revoke').mockResolvedValue({ ...UNREACHED, detail });
+      await end();
+      await expect(service.issue()).rejects.toMatchObject({
+        ...REFUSED,
+        detail: `connection \`crm\` grants no lease while Mayfly cannot log in there to revoke: ${detail}`,
+      });
+    },
+  );
 
   it('the alarm for revocations that fail leaves the connection open where one lease alone cannot be ended', async () => {
     jest.spyOn(service.dummy, 'revoke').mockResolvedValue({ kind: 'unknown', detail: 'its sessions do not end' });

@@ -19,26 +19,35 @@ export class RevocationAlarm {
 
   constructor(private readonly parts: AlarmParts) {}
 
-  /** Records a failed login. `reason` must contain no secret. */
+  /** Records a failed login. `reason` names the fact and the change, and contains no secret. */
   failed(connection: string, reason: string): void {
     const isNew = !this.failing.has(connection);
     this.failing.set(connection, reason);
     if (isNew)
-      this.note('connection.revocation-failing', 'Mayfly cannot revoke leases at a connection', { connection, reason });
+      this.note('connection.revocation-failing', 'Mayfly cannot log in to revoke leases at a connection', {
+        connection,
+        reason,
+      });
   }
 
+  /** Records that a revocation or a login worked. */
   worked(connection: string): void {
     if (!this.failing.delete(connection)) return;
-    this.note('connection.revocation-restored', 'Mayfly can revoke leases at a connection again', { connection });
+    this.note('connection.revocation-restored', 'Mayfly can log in to revoke leases at a connection again', {
+      connection,
+    });
   }
 
-  /** Throws `provider_unavailable` (reason `revocation-failing`) while revocation fails at the connection. */
+  /**
+   * Throws `provider_unavailable` (reason `revocation-failing`) while revocation fails at the connection. The detail
+   * ends with the recorded reason, which names the change or says that Mayfly tries again.
+   */
   requireWorking(connection: string): void {
     const reason = this.failing.get(connection);
     if (reason === undefined) return;
     throw new Problem(
       'provider_unavailable',
-      `connection \`${connection}\` grants nothing while Mayfly cannot revoke its leases; its owner has to correct this: ${reason}`,
+      `connection \`${connection}\` grants no lease while Mayfly cannot log in there to revoke: ${reason}`,
       { reason: 'revocation-failing', retryAfterSeconds: 10, nothingMinted: true },
     );
   }

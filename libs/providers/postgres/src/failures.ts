@@ -29,11 +29,9 @@ const NOTHING_DONE = /^(0A|0L|22|23|28|3D|42|MF)/;
  */
 const ROLLED_BACK: readonly string[] = [...IN_THE_WAY, DEPENDENT_OBJECTS, OUT_OF_LOCKS];
 
-/**
- * The detail for a pooler that changes server sessions between transactions: Mayfly's session settings would not hold.
- */
+/** The detail for a pooler in transaction or statement mode. */
 export const SHARED_SESSIONS =
-  'a pooler between Mayfly and the database shares sessions between transactions, with the settings that Mayfly made; use a pooler in session mode, or connect directly';
+  'a pooler between Mayfly and the database can change the session after each transaction, so the settings that Mayfly made do not hold; use a pooler in session mode, or connect directly';
 
 const FUNCTIONS_GONE =
   'the database no longer has the functions of Mayfly, or has other ones; run docs/postgres-functions.sql there again';
@@ -111,7 +109,7 @@ const SAID = [
   {
     said: /^unsupported startup parameter/,
     words:
-      'a pooler between Mayfly and the database refuses the settings of a session (08P01): connect directly, or use a pooler in session mode that ignores the startup parameter `options` (PgBouncer: ignore_startup_parameters)',
+      'a pooler between Mayfly and the database refuses the settings of a session (08P01); connect directly, or use a pooler in session mode that ignores the startup parameter `options` (PgBouncer: ignore_startup_parameters)',
   },
   {
     said: /^The server does not support SSL connections$/,
