@@ -26,6 +26,7 @@ import {
 export class TasksController {
   constructor(private readonly tasks: Tasks) {}
 
+  /** Runs through `create-task.route.ts`, without Nest's pipeline, because agents wait for this request most often. */
   @Post()
   @Permits(['agent'])
   @ApiOperation({ summary: 'Request a task and get its credentials, once' })
