@@ -10,7 +10,7 @@ import {
 import { providerConformanceSuite, type ProviderSubject } from '@mayfly/testing';
 import { AWS_ACCOUNTS, type StartAccount } from './aws-accounts.js';
 import { AwsTarget, type AwsOrder, type Secret } from './aws-target.js';
-import type { MemoryDenials } from './memory-denials.js';
+import type { MemoryDenyPolicies } from './memory-deny-policies.js';
 import { secretText } from './crm-database.js';
 
 const abilities = { remote: true, renewable: true, refusesScopes: true, stalls: true, keepsRecord: false };
@@ -25,7 +25,7 @@ class RememberingProvider extends AwsStsProvider {
 
   constructor(
     parts: AwsStsParts,
-    private readonly database: MemoryDenials,
+    private readonly database: MemoryDenyPolicies,
   ) {
     super(parts);
   }
@@ -49,10 +49,10 @@ async function awsSubject(start: StartAccount): Promise<ProviderSubject<AwsConfi
   const { aws, freeze, stop } = await start();
   const target = await AwsTarget.open(aws);
   const [role, untrusting] = [await target.createRole(), await target.createRole({ trust: [distrust(aws.user)] })];
-  const { identityTokens, denials } = target;
+  const { identityTokens, denyPolicies } = target;
   const provider = new RememberingProvider(
-    { clock: aws.clock, denials, identityTokens, allowPlainHttp: true },
-    denials,
+    { clock: aws.clock, denyPolicies, identityTokens, allowPlainHttp: true },
+    denyPolicies,
   );
   const canary = 'canary-secret-access-key';
   return {

@@ -46,11 +46,11 @@ describe('denials of AWS sessions', () => {
       const { effectiveAt } = (await target.revoke(order)) as { effectiveAt: Date };
       await target.removeDocument(own);
       await pause(effectiveAt.getTime() - Date.now() + 5);
-      const before = target.denials.repairs.length;
+      const before = target.denyPolicies.repairs.length;
       const again = await target.revoke(order, target.provider, effectiveAt);
       expect(again).toMatchObject({ kind: 'not_yet', effectiveAt: expect.any(Date) });
       expect((again as { effectiveAt: Date }).effectiveAt.getTime()).toBeGreaterThan(effectiveAt.getTime());
-      expect(target.denials.repairs.slice(before)).toEqual(['removed']);
+      expect(target.denyPolicies.repairs.slice(before)).toEqual(['removed']);
       expect(scene.usable(order)).toBe(0);
     });
   });
@@ -89,12 +89,12 @@ describe('denials of AWS sessions', () => {
 
     it('a shared deny policy is not reported as edited by a process that reads it before the last write', async () => {
       const { own, orders, documents } = await revokedTogether();
-      const before = target.denials.repairs.length;
+      const before = target.denyPolicies.repairs.length;
       await target.writeDocument(own, documents[0]!);
       const another = target.anotherProvider();
       await another.maintain(target.config(slow), target.revocationPointOf(own), patience());
       await another.close();
-      expect(target.denials.repairs.slice(before)).toEqual([]);
+      expect(target.denyPolicies.repairs.slice(before)).toEqual([]);
       expect(await target.document(own)).toContain(orders[1]!.leaseId);
     });
   });
@@ -158,7 +158,7 @@ describe('denials of AWS sessions', () => {
       const place = target.revocationPointOf(order.scope.roleArn);
       fake.fail('PutRolePolicy', { kind: 'reset' });
       expect(await target.revoke(order)).toMatchObject({ kind: 'unknown' });
-      expect(await target.denials.claim(place, 30)).toBeUndefined();
+      expect(await target.denyPolicies.claim(place, 30)).toBeUndefined();
     });
 
     it.each<[string, Fault]>([
@@ -176,11 +176,11 @@ describe('denials of AWS sessions', () => {
     ])('a write to IAM that %s proves nothing, and is made again', async (_, fault) => {
       const order = target.orderFor(await target.createRole());
       await target.mint(order);
-      target.denials.longestClaimSeconds = 1;
+      target.denyPolicies.longestClaimSeconds = 1;
       fake.fail('PutRolePolicy', fault);
       expect(await target.revoke(order)).toMatchObject({ kind: 'unknown' });
       expect((await scene.untilRevoked(order)).kind).toBe('revoked');
-      target.denials.longestClaimSeconds = Infinity;
+      target.denyPolicies.longestClaimSeconds = Infinity;
       expect(scene.usable(order)).toBe(0);
     });
 

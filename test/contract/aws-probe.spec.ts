@@ -69,7 +69,7 @@ describe('an AWS connection', () => {
       const now = Date.now();
       for (let made = 0; made < 300; made += 1) {
         const session = { leaseId: newId('lse'), issuedBy: new Date(now - 60_000), expiresAt: new Date(now + 600_000) };
-        target.denials.revoke(place, session);
+        target.denyPolicies.revoke(place, session);
       }
       const { checks } = await target.provider.probe(target.config({ roles: [own] }), patience());
       expect(checks.slice(-2).map(({ outcome }) => outcome)).toEqual(['skipped', 'skipped']);

@@ -89,10 +89,10 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       const role = await target.createRole();
       const leases = await leasesOf(role, 300);
       const ended = leases.filter((_lease, index) => (index * 7919) % 300 < 150);
-      const writes = target.denials.writes;
+      const writes = target.denyPolicies.writes;
       const outcomes = await Promise.all(ended.map(({ order }) => target.revoke(order)));
       expect(new Set(outcomes.map(({ kind }) => kind))).toEqual(new Set(['revoked']));
-      expect(target.denials.writes - writes).toBeLessThan(10);
+      expect(target.denyPolicies.writes - writes).toBeLessThan(10);
       expect(await readAll(leases)).toEqual(leases.map((lease) => !ended.includes(lease)));
     });
 
@@ -120,14 +120,16 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       const config = target.config({ revocation });
       const leases = await leasesOf(role, 30, { config });
       const innocent = await leaseOf(role, { config });
-      target.denials.living(target.revocationPointOf(role), innocent.order.expiresAt);
+      target.denyPolicies.living(target.revocationPointOf(role), innocent.order.expiresAt);
       await pause(1_100);
       // as if they had been issued a minute ago: by then no clock can be so far off
       const old = addSeconds(account.aws.clock.now(), -60);
       const outcomes = await Promise.all(leases.map(({ order }) => target.revoke({ ...order, mintBy: old })));
       expect(new Set(outcomes.map(({ kind }) => kind))).toEqual(new Set(['revoked']));
       expect(await readAll([...leases, innocent])).toEqual([...leases, innocent].map(() => false));
-      expect(target.denials.cutOffs.at(-1)!.until.getTime()).toBeGreaterThanOrEqual(innocent.order.expiresAt.getTime());
+      expect(target.denyPolicies.cutOffs.at(-1)!.until.getTime()).toBeGreaterThanOrEqual(
+        innocent.order.expiresAt.getTime(),
+      );
       const renewed = await target.provider.renew(innocent.order, target.handleOf(innocent.order), patience());
       expect(await target.isAlive(renewed.secret)).toBe(true);
       const next = await leaseOf(role, { config });
@@ -147,7 +149,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
     });
   });
 
-  describe('the document of denials', () => {
+  describe('the deny policy of a role', () => {
     it.each([
       ['removed', (role: string) => target.removeDocument(role)],
       [
@@ -175,10 +177,10 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
         expect(await read()).toBe(false);
         await spoil(role);
         expect(await read()).toBe(true);
-        const before = target.denials.repairs.length;
+        const before = target.denyPolicies.repairs.length;
         await target.provider.maintain(target.config(), target.revocationPointOf(role), patience());
         expect(await read()).toBe(false);
-        expect(target.denials.repairs.slice(before)).toEqual([how]);
+        expect(target.denyPolicies.repairs.slice(before)).toEqual([how]);
       },
     );
 
@@ -190,10 +192,10 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       await target.revoke(second.order);
       await target.writeDocument(role, older!);
       expect([await first.read(), await second.read()]).toEqual([false, true]);
-      const before = target.denials.repairs.length;
+      const before = target.denyPolicies.repairs.length;
       await target.provider.maintain(target.config(), target.revocationPointOf(role), patience());
       expect([await first.read(), await second.read()]).toEqual([false, false]);
-      expect(target.denials.repairs.slice(before)).toEqual(['edited']);
+      expect(target.denyPolicies.repairs.slice(before)).toEqual(['edited']);
     });
 
     it('the deny policy is written again by a process that never saw it, after two checks', async () => {
@@ -201,11 +203,11 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       const { order, read } = await leaseOf(role);
       await target.revoke(order);
       await target.removeDocument(role);
-      const before = target.denials.repairs.length;
+      const before = target.denyPolicies.repairs.length;
       const other = target.anotherProvider();
       await other.maintain(target.config(), target.revocationPointOf(role), patience());
       expect(await read()).toBe(false);
-      expect(target.denials.repairs.slice(before)).toEqual(['removed']);
+      expect(target.denyPolicies.repairs.slice(before)).toEqual(['removed']);
       await other.close();
     });
 
@@ -216,10 +218,10 @@ describe.each(AWS_ACCOUNTS)('AWS sessions on %s', (_, start) => {
       await target.revoke(order);
       expect(await target.document(role)).toContain(order.leaseId);
       await pause(2_100);
-      const before = target.denials.repairs.length;
+      const before = target.denyPolicies.repairs.length;
       await target.provider.maintain(target.config(), target.revocationPointOf(role), patience());
       expect(await target.document(role)).toBeUndefined();
-      expect(target.denials.repairs.length).toBe(before);
+      expect(target.denyPolicies.repairs.length).toBe(before);
     });
   });
 

@@ -12,7 +12,7 @@ import { type Clock } from '@mayfly/kernel';
 import { mintOrder } from '@mayfly/testing';
 import { AwsStsProvider, type AwsConfig, type AwsHandle, type AwsScope } from '@mayfly/provider-aws-sts';
 import { secretText } from './crm-database.js';
-import { MemoryDenials } from './memory-denials.js';
+import { MemoryDenyPolicies } from './memory-deny-policies.js';
 
 export type AwsOrder = MintOrder<AwsConfig, AwsScope>;
 export type Secret = Minted<AwsHandle>['secret'];
@@ -52,7 +52,7 @@ const NO_TOKENS: IdentityTokens = {
 /** A bucket with the objects `reports/1` and `private/1`, roles for it, and a provider with leases on it. */
 export class AwsTarget {
   readonly bucket = `crm-${randomUUID().slice(0, 8)}`;
-  readonly denials: MemoryDenials;
+  readonly denyPolicies: MemoryDenyPolicies;
   readonly provider: AwsStsProvider;
   readonly iam: IAMClient;
   private readonly clients: S3Client[] = [];
@@ -61,7 +61,7 @@ export class AwsTarget {
     readonly aws: AwsAccount,
     readonly identityTokens: IdentityTokens,
   ) {
-    this.denials = new MemoryDenials(aws.clock);
+    this.denyPolicies = new MemoryDenyPolicies(aws.clock);
     this.provider = this.anotherProvider();
     this.iam = new IAMClient({ ...this.base(aws) });
   }
@@ -78,8 +78,8 @@ export class AwsTarget {
 
   /** Returns the provider of another process on the same database. */
   anotherProvider(): AwsStsProvider {
-    const { identityTokens, denials } = this;
-    return new AwsStsProvider({ clock: this.aws.clock, denials, identityTokens, allowPlainHttp: true });
+    const { identityTokens, denyPolicies } = this;
+    return new AwsStsProvider({ clock: this.aws.clock, denyPolicies, identityTokens, allowPlainHttp: true });
   }
 
   config(overrides: object = {}): AwsConfig {
@@ -147,7 +147,7 @@ export class AwsTarget {
     const handle = this.handleOf(order);
     const { leaseId, expiresAt, mintBy } = order;
     const place = provider.revocationPointOf(handle, order.config);
-    if (place !== undefined) this.denials.revoke(place, { leaseId, expiresAt, issuedBy: mintBy });
+    if (place !== undefined) this.denyPolicies.revoke(place, { leaseId, expiresAt, issuedBy: mintBy });
     return provider.revoke({ ...order, handle, ...(effectiveAt === undefined ? {} : { effectiveAt }) }, patience());
   }
 

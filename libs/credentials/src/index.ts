@@ -51,7 +51,7 @@ export {
   type SecretFault,
   type SecretSource,
 } from './secret-reference.js';
-export type { DenialClaim, DenialWrite, DeniedSession, DenialDocuments } from './denial-documents.js';
+export type { DenyPolicyClaim, DenyPolicyWrite, DeniedSession, DenyPolicies } from './deny-policies.js';
 export { clientLibrary } from './client-library.js';
 export { ConnectionGates } from './targets/connection-gates.js';
 export { handleOf, openHandle, sealHandle } from './targets/lease-handle.js';

@@ -16,7 +16,7 @@ export { PgDeclarationStore } from './declarations/declaration.store.js';
 export { PgSigningKeyStore } from './keys/signing-key.store.js';
 export { AgentEndings } from './tasks/agent-endings.js';
 export { PgClosingStore } from './tasks/closing.store.js';
-export { PgDenialStore } from './tasks/denial.store.js';
+export { PgDenyPolicyStore } from './tasks/deny-policy.store.js';
 export { HistoryReader } from './tasks/history.reader.js';
 export { IdentityUseStore } from './tasks/identity-use.store.js';
 export { PgIssuanceStore } from './tasks/issuance.store.js';

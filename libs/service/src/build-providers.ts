@@ -1,5 +1,5 @@
 import { ProviderRegistry } from '@mayfly/credentials';
-import { PgDenialStore } from '@mayfly/persistence';
+import { PgDenyPolicyStore } from '@mayfly/persistence';
 import { DatabaseSessions } from '@mayfly/provider-postgres';
 import { TokenSigner } from '@mayfly/trust';
 import { SigningWorker } from './signing-worker.js';
@@ -18,7 +18,7 @@ export function buildProviders({ settings, database, keyRing, federationTokens, 
       publicUrl,
       sessions,
     },
-    ...{ denials: new PgDenialStore(database.pool, clock) },
+    ...{ denyPolicies: new PgDenyPolicyStore(database.pool, clock) },
     ...{ allowPlainHttp: !settings.production, allowTokenAuth: !settings.production },
   };
   const providers = new ProviderRegistry(PROVIDERS.map((entry) => entry.build(parts)));

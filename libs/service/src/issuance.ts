@@ -16,7 +16,7 @@ import {
   LeaseHandlesReader,
   LivingConnectionsReader,
   PgClosingStore,
-  PgDenialStore,
+  PgDenyPolicyStore,
   PgIssuanceStore,
   PgTaskStore,
 } from '@mayfly/persistence';
@@ -61,7 +61,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   });
   countByConnection(metrics, { orphans, gates, alarm });
   const upkeep = new RevocationUpkeep({
-    store: new PgDenialStore(database.pool, clock),
+    store: new PgDenyPolicyStore(database.pool, clock),
     ...{ targets, sealing: sealer, report },
   });
   const ending = new TaskEnding(closingStore, closing);

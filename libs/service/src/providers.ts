@@ -1,4 +1,4 @@
-import type { DenialDocuments, IdentityTokens, ProviderEntry } from '@mayfly/credentials';
+import type { DenyPolicies, IdentityTokens, ProviderEntry } from '@mayfly/credentials';
 import type { Clock } from '@mayfly/kernel';
 import { AWS_REDACTION, AwsStsProvider } from '@mayfly/provider-aws-sts';
 import { type DatabaseSessions, POSTGRES_REDACTION, PostgresProvider } from '@mayfly/provider-postgres';
@@ -13,7 +13,7 @@ export interface ProviderParts {
   readonly signer: TokenSigner;
   readonly publicUrl: string;
   readonly sessions: DatabaseSessions;
-  readonly denials: DenialDocuments;
+  readonly denyPolicies: DenyPolicies;
   /** for development only: production turns both off */
   readonly allowPlainHttp: boolean;
   readonly allowTokenAuth: boolean;

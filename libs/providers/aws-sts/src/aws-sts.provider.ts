@@ -12,15 +12,15 @@ import {
   type RevocationOutcome,
   type ScopeObjection,
   type SharedRevocation,
-  type DenialDocuments,
+  type DenyPolicies,
 } from '@mayfly/credentials';
 import { addSeconds, Problem, type Clock } from '@mayfly/kernel';
 import type { ZodType } from 'zod';
 import type { Accesses } from './accesses.js';
 import { AWS_AUTHORING } from './authoring.js';
 import { awsConfigSchema, listCharacters, type AwsConfig } from './config.schema.js';
-import type { RoundParts } from './denial-round.js';
-import { DenialWriter, type DenialReport, type DenialWish } from './denial-writer.js';
+import type { RoundParts } from './deny-policy-round.js';
+import { DenyPolicyWriter, type DenyPolicyReport, type DenyPolicyWish } from './deny-policy-writer.js';
 import { detailFor, problemFor } from './failures.js';
 import { AwsHandleSchema, iamOf, readRevocationPoint, revocationPointName, type AwsHandle } from './handle.schema.js';
 import { inspectScope } from './inspect-scope.js';
@@ -33,7 +33,7 @@ import { AWS_TRAITS, refuseLifetime, effectiveTraitsOf } from './traits.js';
 
 export interface AwsStsParts {
   readonly clock: Clock;
-  readonly denials: DenialDocuments;
+  readonly denyPolicies: DenyPolicies;
   readonly identityTokens: IdentityTokens;
   /** allows http endpoints; for use outside production */
   readonly allowPlainHttp: boolean;
@@ -47,7 +47,7 @@ type Loaded = typeof Remote & { readonly accesses: Accesses };
 /**
  * Mints one session of a role for each lease, named after the lease, with a part of the role's rights (ADR 0008). AWS
  * cannot revoke a session: the session's own policy denies everything from the granted deadline on, and before that a
- * denial document at the role denies it by name.
+ * deny policy at the role denies it by name.
  */
 export class AwsStsProvider
   implements
@@ -63,7 +63,7 @@ export class AwsStsProvider
   readonly traits = AWS_TRAITS;
   readonly authoring = AWS_AUTHORING;
   private loading: Promise<Loaded> | undefined;
-  private readonly writers = new Map<string, DenialWriter>();
+  private readonly writers = new Map<string, DenyPolicyWriter>();
 
   constructor(private readonly parts: AwsStsParts) {
     this.schemas = { config: awsConfigSchema(parts.allowPlainHttp), scope: AwsScopeSchema, handle: AwsHandleSchema };
@@ -157,7 +157,7 @@ export class AwsStsProvider
     (await this.loading)?.accesses.close();
   }
 
-  private async ask(point: string, config: AwsConfig, wish: DenialWish): Promise<DenialReport> {
+  private async ask(point: string, config: AwsConfig, wish: DenyPolicyWish): Promise<DenyPolicyReport> {
     const parts = this.roundParts(await this.remote(), point, config);
     return this.writerOf(point).ask(wish, parts);
   }
@@ -170,9 +170,9 @@ export class AwsStsProvider
     return this.loading;
   }
 
-  private writerOf(point: string): DenialWriter {
+  private writerOf(point: string): DenyPolicyWriter {
     for (const [other, writer] of this.writers) if (other !== point && writer.isIdle) this.writers.delete(other);
-    const writer = this.writers.get(point) ?? new DenialWriter(point);
+    const writer = this.writers.get(point) ?? new DenyPolicyWriter(point);
     this.writers.set(point, writer);
     return writer;
   }

@@ -104,7 +104,7 @@ export function awsConfigSchema(allowPlainHttp: boolean): z.ZodType<AwsConfig> {
     });
 }
 
-/** Returns the maximum size of the denial document, in characters without white space. */
+/** Returns the maximum size of the deny policy, in characters without white space. */
 export function listCharacters(revocation: { budgetCharacters: number; reservedCharacters: number }): number {
   return revocation.budgetCharacters - revocation.reservedCharacters;
 }

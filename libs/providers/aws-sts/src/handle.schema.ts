@@ -19,7 +19,7 @@ export function iamOf(config: Pick<AwsConfig, 'endpoints'>): string {
   return config.endpoints.iam === undefined ? 'iam' : new URL(config.endpoints.iam).origin;
 }
 
-/** Returns the name of a revocation point: one role at one IAM, with one denial document. */
+/** Returns the name of a revocation point: one role at one IAM, with one deny policy. */
 export function revocationPointName({ roleArn, iam }: Pick<AwsHandle, 'roleArn' | 'iam'>): string {
   return `${roleArn}${SEPARATOR}${iam}`;
 }

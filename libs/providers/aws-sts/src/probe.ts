@@ -1,13 +1,13 @@
 import { AssumeRoleCommand, AssumeRoleWithWebIdentityCommand, GetCallerIdentityCommand } from '@aws-sdk/client-sts';
-import type { DenialClaim, IdentityTokens, ProbeCheck, ProbeReport } from '@mayfly/credentials';
+import type { DenyPolicyClaim, IdentityTokens, ProbeCheck, ProbeReport } from '@mayfly/credentials';
 import { addSeconds, earliest, Problem } from '@mayfly/kernel';
 import type { Accesses, AwsAnswer, CallBounds } from './accesses.js';
 import { roleOf } from './arn.js';
 import type { AwsAccess } from './aws-access.js';
 import { FLOOR_SECONDS, type AwsConfig } from './config.schema.js';
-import { readDenials, renderDenials } from './denial-document.js';
-import { planDenials } from './denial-plan.js';
-import { CALLS_SECONDS, type RoundParts } from './denial-round.js';
+import { readDenyPolicy, renderDenyPolicy } from './deny-policy.js';
+import { planDenyPolicy } from './deny-policy-plan.js';
+import { CALLS_SECONDS, type RoundParts } from './deny-policy-round.js';
 import { detailFor } from './failures.js';
 
 /** The policy of a probe's sessions, which denies everything. */
@@ -22,9 +22,12 @@ export interface ProbeParts {
   readonly accesses: Accesses;
   readonly identityTokens: IdentityTokens;
   /**
-   * Runs `work` under a claim of the role's denial document. Returns undefined while another process holds the claim.
+   * Runs `work` under a claim of the role's deny policy. Returns undefined while another process holds the claim.
    */
-  exclusively<T>(roleArn: string, work: (claim: DenialClaim, parts: RoundParts) => Promise<T>): Promise<T | undefined>;
+  exclusively<T>(
+    roleArn: string,
+    work: (claim: DenyPolicyClaim, parts: RoundParts) => Promise<T>,
+  ): Promise<T | undefined>;
 }
 
 /** Tests a connection: its login, and on each of its `roles` every right that sessions and denials need. */
@@ -142,7 +145,7 @@ export class Probe {
    * fit, writes nothing: a cut-off that nobody recorded would deny other sessions too.
    */
   private async tryDocument(
-    claim: DenialClaim,
+    claim: DenyPolicyClaim,
     parts: RoundParts,
     names: readonly string[],
   ): Promise<readonly ProbeCheck[]> {
@@ -155,7 +158,7 @@ export class Probe {
     };
     const place = await policy.locate(bounds);
     if ('failure' in place) return names.map((name) => checkOf(name, place));
-    const { denials, cutOff } = planDenials(claim, clock.now(), maxCharacters);
+    const { denials, cutOff } = planDenyPolicy(claim, clock.now(), maxCharacters);
     const found = await policy.read(bounds);
     const read = checkOf(get, found);
     if (denials === undefined && isForeign(found)) return [{ name: get, outcome: 'failed', detail: FOREIGN }];
@@ -163,7 +166,7 @@ export class Probe {
       const detail = 'not tested while the deny policy has a cut-off';
       return [read, ...[put, remove].map((name): ProbeCheck => ({ name, outcome: 'skipped', detail }))];
     }
-    const document = renderDenials(denials ?? { names: [] }, claim.revision);
+    const document = renderDenyPolicy(denials ?? { names: [] }, claim.revision);
     return [read, ...(await this.tryWriting(policy, document, denials !== undefined, [put, remove], bounds))];
   }
 
@@ -196,7 +199,7 @@ export class Probe {
 
 /** Returns true when the role has a policy of this name that Mayfly did not write, or that was edited. */
 function isForeign(found: AwsAnswer<string | undefined>): boolean {
-  return 'value' in found && found.value !== undefined && readDenials(found.value) === undefined;
+  return 'value' in found && found.value !== undefined && readDenyPolicy(found.value) === undefined;
 }
 
 function callerText(arn: string | undefined): string {

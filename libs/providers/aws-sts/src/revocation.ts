@@ -1,7 +1,7 @@
 import type { RevocationOrder, RevocationOutcome } from '@mayfly/credentials';
 import { addSeconds, Problem, type Clock } from '@mayfly/kernel';
 import type { AwsConfig } from './config.schema.js';
-import type { DenialReport } from './denial-writer.js';
+import type { DenyPolicyReport } from './deny-policy-writer.js';
 import { detailFor, type AwsFailure } from './failures.js';
 import { iamOf, type AwsHandle } from './handle.schema.js';
 
@@ -15,7 +15,7 @@ const UNEXPECTED = 'Mayfly failed while it wrote or read the deny policy; wait, 
 const AFTER_DEADLINE_SECONDS = 1;
 
 /**
- * Returns the outcome of a revocation that needs no IAM, or undefined when the denial document must be written or read.
+ * Returns the outcome of a revocation that needs no IAM, or undefined when the deny policy must be written or read.
  */
 export function withoutIam(
   { config, handle, expiresAt, effectiveAt }: AwsRevocation,
@@ -32,7 +32,7 @@ export function withoutIam(
 }
 
 /** Converts the report of a round to the outcome for one lease. */
-export function outcomeOf(report: DenialReport, order: AwsRevocation, clock: Clock): RevocationOutcome {
+export function outcomeOf(report: DenyPolicyReport, order: AwsRevocation, clock: Clock): RevocationOutcome {
   switch (report.kind) {
     case 'role-gone':
       return { kind: 'already_gone' };
@@ -57,7 +57,7 @@ function failed(failure: AwsFailure): RevocationOutcome {
 }
 
 function standing(
-  report: Extract<DenialReport, { kind: 'standing' }>,
+  report: Extract<DenyPolicyReport, { kind: 'standing' }>,
   { config, leaseId, effectiveAt }: AwsRevocation,
   now: Date,
 ): RevocationOutcome {

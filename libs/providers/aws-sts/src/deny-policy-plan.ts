@@ -1,6 +1,6 @@
-import type { DenialClaim, DenialWrite } from '@mayfly/credentials';
+import type { DenyPolicyClaim, DenyPolicyWrite } from '@mayfly/credentials';
 import { addSeconds } from '@mayfly/kernel';
-import { countedCharacters, renderDenials, type Denials } from './denial-document.js';
+import { countedCharacters, renderDenyPolicy, type Denials } from './deny-policy.js';
 import { policyInstant } from './session-policy.js';
 
 /**
@@ -10,11 +10,11 @@ import { policyInstant } from './session-policy.js';
 const CLOCK_SLACK_SECONDS = 10;
 
 /** The denials that must be in force at a role. */
-export interface DenialPlan {
+export interface DenyPolicyPlan {
   /** undefined when nothing is left to deny */
   readonly denials?: Denials;
   /** a cut-off that this plan adds, to be recorded */
-  readonly cutOff?: NonNullable<DenialWrite['cutOff']>;
+  readonly cutOff?: NonNullable<DenyPolicyWrite['cutOff']>;
 }
 
 /**
@@ -23,16 +23,21 @@ export interface DenialPlan {
  * When even that is too long, the cut-off moves to after the last session, and the role issues nothing usable until
  * then. `isCrowded` forces the cut-off: IAM had no room for the list.
  */
-export function planDenials(claim: DenialClaim, now: Date, maxCharacters: number, isCrowded = false): DenialPlan {
+export function planDenyPolicy(
+  claim: DenyPolicyClaim,
+  now: Date,
+  maxCharacters: number,
+  isCrowded = false,
+): DenyPolicyPlan {
   const standing = claim.cutOff;
   if (standing !== undefined && standing.until <= now)
-    return planDenials(without(claim), now, maxCharacters, isCrowded);
+    return planDenyPolicy(without(claim), now, maxCharacters, isCrowded);
   const listed = denialsOf(claim, standing?.at);
   if (listed.names.length === 0 && standing === undefined) return {};
   return !isCrowded && fits(listed, maxCharacters) ? { denials: listed } : cutOffPlan(claim, now, maxCharacters);
 }
 
-function cutOffPlan(claim: DenialClaim, now: Date, maxCharacters: number): DenialPlan {
+function cutOffPlan(claim: DenyPolicyClaim, now: Date, maxCharacters: number): DenyPolicyPlan {
   const { cutOff: standing } = claim;
   const until = latest(
     [...claim.sessions.map(({ expiresAt }) => expiresAt), claim.lastExpiresAt, standing?.until],
@@ -50,11 +55,11 @@ function cutOffPlan(claim: DenialClaim, now: Date, maxCharacters: number): Denia
 }
 
 /** Returns the claim without its cut-off, once every session that the cut-off denies has expired. */
-function without({ cutOff: _, ...claim }: DenialClaim): DenialClaim {
+function without({ cutOff: _, ...claim }: DenyPolicyClaim): DenyPolicyClaim {
   return claim;
 }
 
-function denialsOf({ sessions }: DenialClaim, cutOff: Date | undefined): Denials {
+function denialsOf({ sessions }: DenyPolicyClaim, cutOff: Date | undefined): Denials {
   const names = sessions.filter(({ issuedBy }) => !covers(cutOff, issuedBy)).map(({ leaseId }) => leaseId);
   return { names, ...(cutOff === undefined ? {} : { cutOff }) };
 }
@@ -72,5 +77,5 @@ export function covers(cutOff: Date | undefined, issuedBy: Date): boolean {
 
 /** Measures the document with the longest possible revision, so that the size does not depend on it. */
 function fits(denials: Denials, maxCharacters: number): boolean {
-  return countedCharacters(renderDenials(denials, Number.MAX_SAFE_INTEGER)) <= maxCharacters;
+  return countedCharacters(renderDenyPolicy(denials, Number.MAX_SAFE_INTEGER)) <= maxCharacters;
 }

@@ -1,4 +1,4 @@
-import type { DenialClaim, DeniedSession, DenialWrite, DenialDocuments } from '@mayfly/credentials';
+import type { DenyPolicyClaim, DeniedSession, DenyPolicyWrite, DenyPolicies } from '@mayfly/credentials';
 import type { Clock } from '@mayfly/kernel';
 
 interface Place {
@@ -7,15 +7,15 @@ interface Place {
   claimedUntil: number;
   writtenAt?: number;
   repairedAt?: number;
-  cutOff?: NonNullable<DenialWrite['cutOff']>;
+  cutOff?: NonNullable<DenyPolicyWrite['cutOff']>;
   readonly revoked: Map<string, DeniedSession>;
   lastExpiresAt?: Date;
 }
 
-/** In-memory `DenialDocuments` with the promises of the PostgreSQL store; `revoke` replaces the end of a lease. */
-export class MemoryDenials implements DenialDocuments {
+/** In-memory `DenyPolicies` with the promises of the PostgreSQL store; `revoke` replaces the end of a lease. */
+export class MemoryDenyPolicies implements DenyPolicies {
   readonly repairs: ('edited' | 'removed')[] = [];
-  readonly cutOffs: NonNullable<DenialWrite['cutOff']>[] = [];
+  readonly cutOffs: NonNullable<DenyPolicyWrite['cutOff']>[] = [];
   writes = 0;
   /** the longest duration of a claim, so that a test need not wait for its lapse */
   longestClaimSeconds = Infinity;
@@ -34,7 +34,7 @@ export class MemoryDenials implements DenialDocuments {
     if (place.lastExpiresAt === undefined || expiresAt > place.lastExpiresAt) place.lastExpiresAt = expiresAt;
   }
 
-  async claim(point: string, seconds: number): Promise<DenialClaim | undefined> {
+  async claim(point: string, seconds: number): Promise<DenyPolicyClaim | undefined> {
     const place = this.place(point);
     const now = this.clock.now().getTime();
     if (place.claimedUntil > now) return undefined;
@@ -52,7 +52,7 @@ export class MemoryDenials implements DenialDocuments {
     };
   }
 
-  async settle(claim: DenialClaim, { written, repaired, cutOff }: DenialWrite): Promise<boolean> {
+  async settle(claim: DenyPolicyClaim, { written, repaired, cutOff }: DenyPolicyWrite): Promise<boolean> {
     const place = this.place(claim.revocationPoint);
     if (place.version !== claim.version || place.claimedUntil === 0) return false;
     place.claimedUntil = 0;
@@ -71,7 +71,7 @@ export class MemoryDenials implements DenialDocuments {
     return true;
   }
 
-  async release({ revocationPoint: point, version }: DenialClaim): Promise<void> {
+  async release({ revocationPoint: point, version }: DenyPolicyClaim): Promise<void> {
     const place = this.place(point);
     if (place.version === version) place.claimedUntil = 0;
   }

@@ -7,7 +7,7 @@ import { addSeconds } from '@mayfly/kernel';
 import { activationOf, declareFor, type IntentOptions, TaskDatabase, taskIntent } from '@mayfly/testing';
 import { PgClosingStore } from './closing.store.js';
 import { Database } from '../database/database.js';
-import { PgDenialStore } from './denial.store.js';
+import { PgDenyPolicyStore } from './deny-policy.store.js';
 import { PgIssuanceStore } from './issuance.store.js';
 import { PgTaskStore } from './task.store.js';
 
@@ -16,7 +16,7 @@ const ROLE = 'arn:aws:iam::123456789012:role/crm';
 describe('what has to stand at a shared revocation point, on PostgreSQL', () => {
   let scene: TaskDatabase;
   let database: Database;
-  let denials: PgDenialStore;
+  let denials: PgDenyPolicyStore;
   let issuance: PgIssuanceStore;
   let closing: PgClosingStore;
   let tasks: PgTaskStore;
@@ -24,7 +24,7 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
   beforeAll(async () => {
     scene = await TaskDatabase.start();
     database = new Database({ url: scene.url, searchPath: scene.searchPath, onConnectionLost: () => undefined });
-    denials = new PgDenialStore(database.pool, scene.clock);
+    denials = new PgDenyPolicyStore(database.pool, scene.clock);
     issuance = new PgIssuanceStore(database.pool);
     closing = new PgClosingStore(database.pool, scene.clock);
     tasks = new PgTaskStore(database.pool);

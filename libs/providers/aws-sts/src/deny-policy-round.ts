@@ -1,8 +1,8 @@
-import type { DenialClaim, DenialWrite, DenialDocuments } from '@mayfly/credentials';
+import type { DenyPolicyClaim, DenyPolicyWrite, DenyPolicies } from '@mayfly/credentials';
 import { addSeconds, type Clock, type LeaseId } from '@mayfly/kernel';
 import type { AwsAnswer, CallBounds } from './accesses.js';
-import { readDenials, renderDenials, saySame, type Denials } from './denial-document.js';
-import { covers, planDenials, type DenialPlan } from './denial-plan.js';
+import { readDenyPolicy, renderDenyPolicy, saySame, type Denials } from './deny-policy.js';
+import { covers, planDenyPolicy, type DenyPolicyPlan } from './deny-policy-plan.js';
 import type { AwsFailure } from './failures.js';
 import type { RolePolicy } from './role-policy.js';
 
@@ -10,8 +10,8 @@ import type { RolePolicy } from './role-policy.js';
 export const CLAIM_SECONDS = 30;
 export const CALLS_SECONDS = 15;
 
-/** The state of a denial document, as this process wrote or read it last. */
-export interface DocumentState {
+/** The state of a deny policy, as this process wrote or read it last. */
+export interface DenyPolicyState {
   readonly revision: number;
   /** when IAM acknowledged the denial of each lease */
   readonly since: ReadonlyMap<LeaseId, Date>;
@@ -28,14 +28,14 @@ export interface RoundWish {
 }
 
 export type RoundReport =
-  | { readonly kind: 'standing'; readonly standing: DocumentState; readonly confirmed: ReadonlySet<LeaseId> }
+  | { readonly kind: 'standing'; readonly standing: DenyPolicyState; readonly confirmed: ReadonlySet<LeaseId> }
   /** `unclear`: the document is missing, and it is unknown whether it ever existed, so it must be read again */
   | { readonly kind: 'unclear' | 'lapsed' | 'role-gone' }
   | { readonly kind: 'failed'; readonly failure: AwsFailure };
 
 export interface RoundParts {
   readonly clock: Clock;
-  readonly denials: DenialDocuments;
+  readonly denyPolicies: DenyPolicies;
   readonly policy: RolePolicy;
   readonly maxCharacters: number;
   /** how long after a write IAM may answer with the earlier document */
@@ -43,18 +43,18 @@ export interface RoundParts {
 }
 
 /**
- * One claim of one revocation point: reads the denial document, compares it, writes all of it, records the result.
+ * One claim of one revocation point: reads the deny policy, compares it, writes all of it, records the result.
  * Releases the claim unless it is settled or the outcome of a write is unknown.
  */
-export class DenialRound {
+export class DenyPolicyRound {
   private readonly bounds: CallBounds;
   /** true when the claim must not be released: it is settled, or a write may still be on its way to IAM */
   private keepsClaim = false;
 
   constructor(
     private readonly parts: RoundParts,
-    private readonly claim: DenialClaim,
-    private readonly known: DocumentState | undefined,
+    private readonly claim: DenyPolicyClaim,
+    private readonly known: DenyPolicyState | undefined,
   ) {
     this.bounds = {
       signal: AbortSignal.timeout(CALLS_SECONDS * 1000),
@@ -67,7 +67,7 @@ export class DenialRound {
     try {
       return await this.bring(wish, isSecondLook);
     } finally {
-      if (!this.keepsClaim) await this.parts.denials.release(this.claim);
+      if (!this.keepsClaim) await this.parts.denyPolicies.release(this.claim);
     }
   }
 
@@ -82,7 +82,7 @@ export class DenialRound {
 
   private async compare(
     wish: RoundWish,
-    known: DocumentState | undefined,
+    known: DenyPolicyState | undefined,
     isSecondLook: boolean,
   ): Promise<RoundReport> {
     const plan = this.plan();
@@ -93,7 +93,7 @@ export class DenialRound {
     return this.compareMissing(plan, wish, isSecondLook || this.hasStood(wish, known));
   }
 
-  private async compareMissing(plan: DenialPlan, wish: RoundWish, hasStood: boolean): Promise<RoundReport> {
+  private async compareMissing(plan: DenyPolicyPlan, wish: RoundWish, hasStood: boolean): Promise<RoundReport> {
     if (this.claim.revision > 0 && hasStood) {
       const isSeenTooSoon = wish.confirm.size === 0 && this.wasJustWritten();
       return this.write(plan, isSeenTooSoon ? 'unclear' : 'removed', NOBODY);
@@ -102,8 +102,8 @@ export class DenialRound {
     return isFirst ? this.write(plan, undefined, NOBODY) : { kind: 'unclear' };
   }
 
-  private compareFound(text: string, plan: DenialPlan, wish: RoundWish): Promise<RoundReport> {
-    const read = readDenials(text);
+  private compareFound(text: string, plan: DenyPolicyPlan, wish: RoundWish): Promise<RoundReport> {
+    const read = readDenyPolicy(text);
     const isOld = read !== undefined && read.revision < this.claim.revision && !this.wasJustWritten();
     if (read === undefined || isOld) return this.write(plan, 'edited', NOBODY);
     const isSpread = (this.claim.repairedSecondsAgo ?? Infinity) >= this.parts.staleSeconds;
@@ -115,7 +115,7 @@ export class DenialRound {
   }
 
   /** Returns true when a document with denials is known to have existed. */
-  private hasStood(wish: RoundWish, known: DocumentState | undefined): boolean {
+  private hasStood(wish: RoundWish, known: DenyPolicyState | undefined): boolean {
     return wish.confirm.size > 0 || (known !== undefined && known.since.size > 0 && !this.wasJustWritten());
   }
 
@@ -124,13 +124,13 @@ export class DenialRound {
     return (this.claim.writtenSecondsAgo ?? Infinity) < this.parts.staleSeconds;
   }
 
-  private plan(isCrowded = false): DenialPlan {
-    return planDenials(this.claim, this.parts.clock.now(), this.parts.maxCharacters, isCrowded);
+  private plan(isCrowded = false): DenyPolicyPlan {
+    return planDenyPolicy(this.claim, this.parts.clock.now(), this.parts.maxCharacters, isCrowded);
   }
 
   private async write(
-    plan: DenialPlan,
-    repaired: DenialWrite['repaired'],
+    plan: DenyPolicyPlan,
+    repaired: DenyPolicyWrite['repaired'],
     confirmed: ReadonlySet<LeaseId>,
   ): Promise<RoundReport> {
     const answer = await this.put(plan.denials);
@@ -151,17 +151,17 @@ export class DenialRound {
 
   private put(denials: Denials | undefined): Promise<AwsAnswer<true>> {
     if (denials === undefined) return this.parts.policy.remove(this.bounds);
-    return this.parts.policy.write(renderDenials(denials, this.claim.revision + 1), this.bounds);
+    return this.parts.policy.write(renderDenyPolicy(denials, this.claim.revision + 1), this.bounds);
   }
 
   /** Settles the claim without a write. */
-  private async keep(standing: DocumentState, confirmed: ReadonlySet<LeaseId>): Promise<RoundReport> {
+  private async keep(standing: DenyPolicyState, confirmed: ReadonlySet<LeaseId>): Promise<RoundReport> {
     const isRecorded = await this.settle({ written: false });
     return isRecorded ? { kind: 'standing', standing, confirmed } : { kind: 'lapsed' };
   }
 
-  private async settle(write: DenialWrite): Promise<boolean> {
-    const isRecorded = await this.parts.denials.settle(this.claim, write);
+  private async settle(write: DenyPolicyWrite): Promise<boolean> {
+    const isRecorded = await this.parts.denyPolicies.settle(this.claim, write);
     this.keepsClaim = true;
     return isRecorded;
   }
@@ -176,7 +176,7 @@ export class DenialRound {
    * acknowledged them. After a write of another process the acknowledgements start anew, because that write may have
    * been a repair.
    */
-  private standing({ denials }: DenialPlan, isUnbroken: boolean, isWritten: boolean): DocumentState {
+  private standing({ denials }: DenyPolicyPlan, isUnbroken: boolean, isWritten: boolean): DenyPolicyState {
     const now = this.parts.clock.now();
     const before = isUnbroken && this.known?.revision === this.claim.revision ? this.known.since : undefined;
     const denied = this.claim.sessions.filter(({ leaseId }) => denials !== undefined && this.denies(denials, leaseId));

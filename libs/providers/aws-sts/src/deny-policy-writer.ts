@@ -1,14 +1,14 @@
 import { setTimeout as pause } from 'node:timers/promises';
-import type { DenialClaim } from '@mayfly/credentials';
+import type { DenyPolicyClaim } from '@mayfly/credentials';
 import type { LeaseId } from '@mayfly/kernel';
 import {
   CLAIM_SECONDS,
-  DenialRound,
+  DenyPolicyRound,
   type RoundParts,
   type RoundReport,
   type RoundWish,
-  type DocumentState,
-} from './denial-round.js';
+  type DenyPolicyState,
+} from './deny-policy-round.js';
 
 /** Pause between two writes at one role: IAM's rate limit applies to the whole account. */
 const PAUSE_MILLISECONDS = 500;
@@ -16,10 +16,10 @@ const PAUSE_MILLISECONDS = 500;
 const PATIENCE_MILLISECONDS = 2_000;
 const LOOK_AGAIN_MILLISECONDS = 1_000;
 
-export type DenialReport = RoundReport | { readonly kind: 'held' };
+export type DenyPolicyReport = RoundReport | { readonly kind: 'held' };
 
-/** One caller's wish for the denial document of a revocation point. */
-export interface DenialWish {
+/** One caller's wish for the deny policy of a revocation point. */
+export interface DenyPolicyWish {
   /** the lease that must be denied */
   readonly lease?: LeaseId;
   /** true when an earlier call reported the lease as denied */
@@ -27,9 +27,9 @@ export interface DenialWish {
 }
 
 interface Waiting {
-  readonly wish: DenialWish;
+  readonly wish: DenyPolicyWish;
   readonly parts: RoundParts;
-  readonly done: (report: DenialReport | Promise<DenialReport>) => void;
+  readonly done: (report: DenyPolicyReport | Promise<DenyPolicyReport>) => void;
 }
 
 /**
@@ -37,11 +37,11 @@ interface Waiting {
  * that the number of writes depends on the duration of a write, and not on the number of tasks that end. It holds no
  * timer when idle.
  */
-export class DenialWriter {
+export class DenyPolicyWriter {
   private waiting: Waiting[] = [];
   private isRunning = false;
   private wroteAt = -Infinity;
-  private standing: DocumentState | undefined;
+  private standing: DenyPolicyState | undefined;
 
   constructor(private readonly point: string) {}
 
@@ -51,8 +51,8 @@ export class DenialWriter {
   }
 
   /** Resolves with the report of the round that took up the wish. Rejects with `unavailable` when the database does. */
-  ask(wish: DenialWish, parts: RoundParts): Promise<DenialReport> {
-    const report = new Promise<DenialReport>((resolve) => {
+  ask(wish: DenyPolicyWish, parts: RoundParts): Promise<DenyPolicyReport> {
+    const report = new Promise<DenyPolicyReport>((resolve) => {
       this.waiting.push({ wish, parts, done: resolve });
     });
     if (!this.isRunning) void this.run();
@@ -63,13 +63,13 @@ export class DenialWriter {
    * Runs `work` under a claim of the revocation point, so never during a round. Returns undefined while another process
    * holds the claim.
    */
-  async exclusively<T>(parts: RoundParts, work: (claim: DenialClaim) => Promise<T>): Promise<T | undefined> {
+  async exclusively<T>(parts: RoundParts, work: (claim: DenyPolicyClaim) => Promise<T>): Promise<T | undefined> {
     const claim = await this.claimPatiently(parts);
     if (claim === undefined) return undefined;
     try {
       return await work(claim);
     } finally {
-      await parts.denials.release(claim);
+      await parts.denyPolicies.release(claim);
     }
   }
 
@@ -87,7 +87,7 @@ export class DenialWriter {
     this.isRunning = false;
   }
 
-  private async round(parts: RoundParts, batch: readonly Waiting[]): Promise<DenialReport> {
+  private async round(parts: RoundParts, batch: readonly Waiting[]): Promise<DenyPolicyReport> {
     const wish = gathered(batch);
     const before = this.standing?.revision;
     const first = await this.claimAndRun(parts, wish);
@@ -99,28 +99,28 @@ export class DenialWriter {
     return report;
   }
 
-  private async claimAndRun(parts: RoundParts, wish: RoundWish, missingAt?: number): Promise<DenialReport> {
+  private async claimAndRun(parts: RoundParts, wish: RoundWish, missingAt?: number): Promise<DenyPolicyReport> {
     const claim = await this.claimPatiently(parts);
     if (claim === undefined) return { kind: 'held' };
-    return new DenialRound(parts, claim, this.standing).run(wish, claim.revision === missingAt);
+    return new DenyPolicyRound(parts, claim, this.standing).run(wish, claim.revision === missingAt);
   }
 
   /**
    * Runs the round again after a pause. The document was missing, and this process does not know whether it existed: a
    * first write that was on its way has arrived by now.
    */
-  private async lookAgain(parts: RoundParts, wish: RoundWish): Promise<DenialReport> {
+  private async lookAgain(parts: RoundParts, wish: RoundWish): Promise<DenyPolicyReport> {
     const claim = await this.claimPatiently(parts);
     if (claim === undefined) return { kind: 'held' };
-    await parts.denials.release(claim);
+    await parts.denyPolicies.release(claim);
     await pause(LOOK_AGAIN_MILLISECONDS);
     const report = await this.claimAndRun(parts, wish, claim.revision);
     return report.kind === 'unclear' ? { kind: 'held' } : report;
   }
 
-  private async claimPatiently({ denials }: RoundParts): Promise<DenialClaim | undefined> {
+  private async claimPatiently({ denyPolicies }: RoundParts): Promise<DenyPolicyClaim | undefined> {
     for (const end = performance.now() + PATIENCE_MILLISECONDS; ;) {
-      const claim = await denials.claim(this.point, CLAIM_SECONDS);
+      const claim = await denyPolicies.claim(this.point, CLAIM_SECONDS);
       if (claim !== undefined || performance.now() > end) return claim;
       await pause(50 + Math.random() * 100);
     }

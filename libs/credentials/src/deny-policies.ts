@@ -9,9 +9,9 @@ export interface DeniedSession {
 }
 
 /**
- * The right to write the denial document of a revocation point, with the current data that the document has to hold.
+ * The right to write the deny policy of a revocation point, with the current data that the document has to hold.
  */
-export interface DenialClaim {
+export interface DenyPolicyClaim {
   readonly revocationPoint: string;
   /** the fence: a claim that lapsed records nothing */
   readonly version: number;
@@ -30,7 +30,7 @@ export interface DenialClaim {
 }
 
 /** The result of the work under one claim. */
-export interface DenialWrite {
+export interface DenyPolicyWrite {
   /** true when the document was written, false when it was correct already */
   readonly written: boolean;
   /**
@@ -46,17 +46,17 @@ export interface DenialWrite {
  * Port: who may write the deny policy of a shared revocation point (`SharedRevocation`), and the leases to render it
  * from. Only `aws-sts` uses it: AWS has no call that revokes one session, so a policy at the role has to deny it.
  */
-export interface DenialDocuments {
+export interface DenyPolicies {
   /**
    * Claims a revocation point for some seconds. Resolves to undefined while another process has it. Throws
    * `unavailable`.
    */
-  claim(revocationPoint: string, seconds: number): Promise<DenialClaim | undefined>;
+  claim(revocationPoint: string, seconds: number): Promise<DenyPolicyClaim | undefined>;
   /**
    * Records the result and releases the claim. Audits new cut-offs and all repairs but `unclear` ones, and marks every lease that a
    * cut-off affects for renewal. Resolves to false when the claim had lapsed; nothing is recorded then.
    */
-  settle(claim: DenialClaim, write: DenialWrite): Promise<boolean>;
+  settle(claim: DenyPolicyClaim, write: DenyPolicyWrite): Promise<boolean>;
   /** Releases the claim without a result. */
-  release(claim: DenialClaim): Promise<void>;
+  release(claim: DenyPolicyClaim): Promise<void>;
 }

@@ -1,5 +1,5 @@
 import { auditEntry, MAYFLY } from '@mayfly/audit';
-import type { DenialClaim, DenialWrite, DeniedSession, DenialDocuments } from '@mayfly/credentials';
+import type { DenyPolicyClaim, DenyPolicyWrite, DeniedSession, DenyPolicies } from '@mayfly/credentials';
 import type { UpkeepStore } from '@mayfly/revocation';
 import type { Clock, LeaseId, TaskId } from '@mayfly/kernel';
 import type { ClientBase, Pool } from 'pg';
@@ -7,7 +7,7 @@ import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
 
-/** The interval between two checks of a denial document. */
+/** The interval between two checks of a deny policy. */
 const CHECK_SECONDS = 30;
 /**
  * The time after the last lease or cut-off ended for which checks continue, to remove denials that are no longer
@@ -77,16 +77,16 @@ UPDATE public.denial_document d SET checked_at = due.at FROM due WHERE d.target 
 RETURNING due.target, due.id, due.provider, due.sealed_handle AS "sealedHandle"`;
 
 /**
- * The denial documents of shared revocation points on PostgreSQL, rendered from the leases. A fenced claim gives one
+ * The deny policies of shared revocation points on PostgreSQL, rendered from the leases. A fenced claim gives one
  * writer at a time the right to write. Only the provider `aws-sts` uses it.
  */
-export class PgDenialStore implements DenialDocuments, UpkeepStore {
+export class PgDenyPolicyStore implements DenyPolicies, UpkeepStore {
   constructor(
     private readonly pool: Pool,
     private readonly clock: Clock,
   ) {}
 
-  claim(point: string, seconds: number): Promise<DenialClaim | undefined> {
+  claim(point: string, seconds: number): Promise<DenyPolicyClaim | undefined> {
     return inTransaction(this.pool, async (client) => {
       await client.query(ADD, [point]);
       const [document] = (await client.query<DocumentRow>(CLAIM, [point, seconds])).rows;
@@ -104,7 +104,7 @@ export class PgDenialStore implements DenialDocuments, UpkeepStore {
     }).catch(databaseProblem);
   }
 
-  settle(claim: DenialClaim, write: DenialWrite): Promise<boolean> {
+  settle(claim: DenyPolicyClaim, write: DenyPolicyWrite): Promise<boolean> {
     return inTransaction(this.pool, async (client) => {
       const cutOff = write.cutOff ?? claim.cutOff;
       const { rowCount } = await client.query(
@@ -128,7 +128,7 @@ export class PgDenialStore implements DenialDocuments, UpkeepStore {
     }).catch(databaseProblem);
   }
 
-  async release({ revocationPoint: point, version }: DenialClaim): Promise<void> {
+  async release({ revocationPoint: point, version }: DenyPolicyClaim): Promise<void> {
     await this.pool
       .query('UPDATE public.denial_document SET claimed_until = NULL WHERE target = $1 AND version = $2', [
         point,
@@ -144,7 +144,7 @@ export class PgDenialStore implements DenialDocuments, UpkeepStore {
     return rows.map(({ target: revocationPoint, ...lease }) => ({ revocationPoint, lease }));
   }
 
-  private async repaired(client: ClientBase, point: string, found: DenialWrite['repaired']): Promise<void> {
+  private async repaired(client: ClientBase, point: string, found: DenyPolicyWrite['repaired']): Promise<void> {
     if (found === 'edited' || found === 'removed') await this.note(client, 'target.repaired', point, { found });
   }
 
@@ -152,7 +152,7 @@ export class PgDenialStore implements DenialDocuments, UpkeepStore {
    * Audits a cut-off, once for the revocation point and once for each affected lease, and marks these leases for
    * renewal.
    */
-  private async cutOff(client: ClientBase, point: string, { at, until }: NonNullable<DenialWrite['cutOff']>) {
+  private async cutOff(client: ClientBase, point: string, { at, until }: NonNullable<DenyPolicyWrite['cutOff']>) {
     await client.query(LOCK_TASKS, [point, at]);
     const { rows } = await client.query<{ id: LeaseId; taskId: TaskId; agent: string }>(INNOCENT, [point, at]);
     const facts = { cutOffAt: at.toISOString(), cutOffUntil: until.toISOString() };
@@ -181,7 +181,7 @@ function claimOf(
   { version, revision, cutOffAt, cutOffUntil, writtenSecondsAgo, repairedSecondsAgo }: DocumentRow,
   sessions: readonly DeniedSession[],
   lastExpiresAt: Date | undefined,
-): DenialClaim {
+): DenyPolicyClaim {
   return {
     revocationPoint,
     version,

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals';
-import type { DenialClaim, DeniedSession } from '@mayfly/credentials';
+import type { DenyPolicyClaim, DeniedSession } from '@mayfly/credentials';
 import { addSeconds, newId } from '@mayfly/kernel';
 import fc from 'fast-check';
-import { countedCharacters, readDenials, renderDenials, saySame } from './denial-document.js';
-import { planDenials } from './denial-plan.js';
+import { countedCharacters, readDenyPolicy, renderDenyPolicy, saySame } from './deny-policy.js';
+import { planDenyPolicy } from './deny-policy-plan.js';
 
 const now = new Date('2030-01-01T00:00:00.700Z');
 const sessionAt = (issued: number, expires = 600): DeniedSession => ({
@@ -11,7 +11,7 @@ const sessionAt = (issued: number, expires = 600): DeniedSession => ({
   issuedBy: addSeconds(now, issued),
   expiresAt: addSeconds(now, expires),
 });
-const claimOf = (sessions: readonly DeniedSession[], more: Partial<DenialClaim> = {}): DenialClaim => ({
+const claimOf = (sessions: readonly DeniedSession[], more: Partial<DenyPolicyClaim> = {}): DenyPolicyClaim => ({
   revocationPoint: 'role',
   version: 1,
   revision: 3,
@@ -19,45 +19,45 @@ const claimOf = (sessions: readonly DeniedSession[], more: Partial<DenialClaim> 
   ...more,
 });
 
-describe('planDenials', () => {
-  it('planDenials gives no denial without a revoked session', () => {
-    expect(planDenials(claimOf([]), now, 8192)).toEqual({});
+describe('planDenyPolicy', () => {
+  it('planDenyPolicy gives no denial without a revoked session', () => {
+    expect(planDenyPolicy(claimOf([]), now, 8192)).toEqual({});
   });
 
-  it('planDenials names every session while the list fits', () => {
+  it('planDenyPolicy names every session while the list fits', () => {
     const sessions = [sessionAt(-60), sessionAt(-5), sessionAt(20)];
-    expect(planDenials(claimOf(sessions), now, 8192)).toEqual({
+    expect(planDenyPolicy(claimOf(sessions), now, 8192)).toEqual({
       denials: { names: sessions.map(({ leaseId }) => leaseId) },
     });
   });
 
-  it('planDenials cuts old sessions off when the list does not fit, and lists the newer ones', () => {
+  it('planDenyPolicy cuts old sessions off when the list does not fit, and lists the newer ones', () => {
     const old = Array.from({ length: 40 }, () => sessionAt(-60, 500));
     const young = sessionAt(-3);
     const lastExpiresAt = addSeconds(now, 3_000);
-    const { denials, cutOff } = planDenials(claimOf([...old, young], { lastExpiresAt }), now, 1024);
+    const { denials, cutOff } = planDenyPolicy(claimOf([...old, young], { lastExpiresAt }), now, 1024);
     expect(cutOff).toEqual({ at: new Date('2030-01-01T00:00:00Z'), until: lastExpiresAt });
     expect(denials).toEqual({ names: [young.leaseId], cutOff: cutOff?.at });
   });
 
-  it('planDenials moves the cut-off later when even the newer sessions do not fit', () => {
+  it('planDenyPolicy moves the cut-off later when even the newer sessions do not fit', () => {
     const sessions = Array.from({ length: 40 }, (_none, index) => sessionAt(index));
-    const { denials, cutOff } = planDenials(claimOf(sessions), now, 1024);
+    const { denials, cutOff } = planDenyPolicy(claimOf(sessions), now, 1024);
     expect(denials?.names).toEqual([]);
     expect(cutOff!.at.getTime()).toBeGreaterThan(addSeconds(now, 39 + 10).getTime());
   });
 
-  it('planDenials keeps a cut-off that counts, and forgets one that does not', () => {
+  it('planDenyPolicy keeps a cut-off that counts, and forgets one that does not', () => {
     const cutOff = { at: addSeconds(now, -30), until: addSeconds(now, 60) };
     const [covered, later] = [sessionAt(-60), sessionAt(-5)];
-    expect(planDenials(claimOf([covered, later], { cutOff }), now, 8192)).toEqual({
+    expect(planDenyPolicy(claimOf([covered, later], { cutOff }), now, 8192)).toEqual({
       denials: { names: [later.leaseId], cutOff: cutOff.at },
     });
     const over = { ...cutOff, until: addSeconds(now, -1) };
-    expect(planDenials(claimOf([], { cutOff: over }), now, 8192)).toEqual({});
+    expect(planDenyPolicy(claimOf([], { cutOff: over }), now, 8192)).toEqual({});
   });
 
-  it('planDenials denies every session by its name or by a cut-off well after it, within the budget, whatever there is', () => {
+  it('planDenyPolicy denies every session by its name or by a cut-off well after it, within the budget, whatever there is', () => {
     const seconds = fc.integer({ min: -3_600, max: 120 });
     fc.assert(
       fc.property(
@@ -66,13 +66,13 @@ describe('planDenials', () => {
         fc.boolean(),
         (issued, budget, isCrowded) => {
           const sessions = issued.map((at) => sessionAt(at));
-          const { denials, cutOff } = planDenials(claimOf(sessions), now, budget, isCrowded);
+          const { denials, cutOff } = planDenyPolicy(claimOf(sessions), now, budget, isCrowded);
           for (const { leaseId, issuedBy } of sessions) {
             const isCut = denials?.cutOff !== undefined && addSeconds(issuedBy, 10) < denials.cutOff;
             expect(isCut || denials?.names.includes(leaseId)).toBe(true);
           }
           expect(denials?.cutOff).toEqual(cutOff?.at);
-          expect(countedCharacters(renderDenials(denials!, 4))).toBeLessThanOrEqual(budget);
+          expect(countedCharacters(renderDenyPolicy(denials!, 4))).toBeLessThanOrEqual(budget);
         },
       ),
     );
@@ -89,15 +89,15 @@ describe('the document of denials', () => {
     fc.assert(
       fc.property(names, cutOff, fc.nat(), (list, cut, revision) => {
         const denials = { names: list, ...(cut === undefined ? {} : { cutOff: cut }) };
-        const text = renderDenials(denials, revision);
-        expect(readDenials(text)).toEqual({ ...denials, revision });
-        expect(readDenials(encodeURIComponent(text))).toEqual({ ...denials, revision });
-        expect(saySame(readDenials(text)!, denials)).toBe(true);
+        const text = renderDenyPolicy(denials, revision);
+        expect(readDenyPolicy(text)).toEqual({ ...denials, revision });
+        expect(readDenyPolicy(encodeURIComponent(text))).toEqual({ ...denials, revision });
+        expect(saySame(readDenyPolicy(text)!, denials)).toBe(true);
       }),
     );
   });
 
-  const text = renderDenials({ names: ['lse_a', 'lse_b'], cutOff: new Date('2030-01-01T00:00:05Z') }, 7);
+  const text = renderDenyPolicy({ names: ['lse_a', 'lse_b'], cutOff: new Date('2030-01-01T00:00:05Z') }, 7);
   it.each<[string, string]>([
     ['a name less', text.replace(',"*:lse_b"', '')],
     ['another name', text.replace('lse_b', 'lse_c')],
@@ -110,7 +110,7 @@ describe('the document of denials', () => {
     ['a broken encoding', '%7'],
     ['nothing', '{}'],
   ])('the document of denials is not ours with %s', (_, edited) => {
-    expect(readDenials(edited)).toBeUndefined();
+    expect(readDenyPolicy(edited)).toBeUndefined();
   });
 
   it('the document of denials is counted as IAM counts: without white space', () => {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import { policyTime } from './session-policy.js';
 
-/** The content of a denial document. */
+/** The content of a deny policy. */
 export interface Denials {
   /** ids of the leases whose sessions are denied */
   readonly names: readonly string[];
@@ -13,12 +13,12 @@ export interface Denials {
 const LIST_SID = /^MayflyRevision(\d{1,15})x([0-9a-f]{16})$/;
 
 /**
- * Returns the whole denial document of a role, as compact JSON. Its first `Sid` holds the revision and a digest of the
+ * Returns the whole deny policy of a role, as compact JSON. Its first `Sid` holds the revision and a digest of the
  * content, so that an edited document, or an older one that was put back, differs from the one that Mayfly wrote last.
  * `aws:userid` of a role's session is `<role id>:<session name>`; the patterns have `*` for the unique role id, which
  * Mayfly need not know.
  */
-export function renderDenials(denials: Denials, revision: number): string {
+export function renderDenyPolicy(denials: Denials, revision: number): string {
   const sid = `MayflyRevision${String(revision)}x${digestOf(denials)}`;
   const list = { Sid: sid, ...DENY_ALL, Condition: { StringLike: { 'aws:userid': patternsOf(denials) } } };
   const cutOff =
@@ -51,8 +51,8 @@ function digestOf(denials: Denials): string {
     .slice(0, 16);
 }
 
-/** A denial document as read from IAM. */
-export interface FoundDenials extends Denials {
+/** A deny policy as read from IAM. */
+export interface FoundDenyPolicy extends Denials {
   readonly revision: number;
 }
 
@@ -73,7 +73,7 @@ const FoundSchema = z.object({
  * Reads a document that Mayfly wrote. Returns undefined when Mayfly did not write it, or when it was edited. `text` may
  * be URL-encoded, as IAM answers.
  */
-export function readDenials(text: string): FoundDenials | undefined {
+export function readDenyPolicy(text: string): FoundDenyPolicy | undefined {
   const parsed = parse(text);
   const found = FoundSchema.safeParse(parsed);
   if (!found.success) return undefined;
@@ -83,7 +83,7 @@ export function readDenials(text: string): FoundDenials | undefined {
   const names = patterns.map((pattern) => pattern.slice('*:'.length));
   const denials =
     cut === undefined ? { names } : { names, cutOff: new Date(cut.Condition.DateLessThan['aws:TokenIssueTime']) };
-  return renderDenials(denials, revision) === JSON.stringify(parsed) ? { ...denials, revision } : undefined;
+  return renderDenyPolicy(denials, revision) === JSON.stringify(parsed) ? { ...denials, revision } : undefined;
 }
 
 function parse(text: string): unknown {
