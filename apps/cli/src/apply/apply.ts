@@ -1,7 +1,7 @@
 import { CommandFailure, usageFailure } from '../command-failure.js';
 import type { GlobalOptions } from '../config.js';
 import { EXIT } from '../exit-codes.js';
-import { openSession, type Session } from '../session.js';
+import { openContext, type CommandContext } from '../command-context.js';
 import { applySteps, outcomeWords, type Applied } from './application.js';
 import { checkAsJson, checkWords, refusedWords } from './check-words.js';
 import { DeclarationsClient, type Checked, type Found } from './declarations.client.js';
@@ -20,14 +20,14 @@ export interface ApplyOptions extends GlobalOptions {
 export async function apply(options: ApplyOptions): Promise<number> {
   if (options.exitCode && !options.dryRun) throw usageFailure('--exit-code needs --dry-run; add it');
   const documents = await readDeclared(options.filename);
-  const session = openSession(options);
-  const client = new DeclarationsClient(session.broker);
+  const context = openContext(options);
+  const client = new DeclarationsClient(context.broker);
   const steps = stepsOf(documents, await findAll(client, documents), options.publish);
-  session.output.say(stepWords(steps));
-  if (options.dryRun) return rehearse(session, client, steps, options);
-  const applied = await applySteps(client, steps, (one) => tell(session, one));
-  if (!session.output.isForPeople) session.output.show({ dryRun: false, documents: applied.map(asJson) }, () => '');
-  return endApply(session, applied);
+  context.output.say(stepWords(steps));
+  if (options.dryRun) return rehearse(context, client, steps, options);
+  const applied = await applySteps(client, steps, (one) => tell(context, one));
+  if (!context.output.isForPeople) context.output.show({ dryRun: false, documents: applied.map(asJson) }, () => '');
+  return endApply(context, applied);
 }
 
 async function findAll(client: DeclarationsClient, documents: readonly DeclaredInFile[]): Promise<Map<string, Found>> {
@@ -41,7 +41,7 @@ async function findAll(client: DeclarationsClient, documents: readonly DeclaredI
 
 /** The dry run: the broker checks all changed documents together. Throws `CommandFailure` when it refuses one. */
 async function rehearse(
-  { output, notices }: Session,
+  { output, notices }: CommandContext,
   client: DeclarationsClient,
   steps: readonly ApplyStep[],
   { publish, exitCode }: ApplyOptions,
@@ -61,7 +61,7 @@ async function rehearse(
   throw new CommandFailure(status, words);
 }
 
-function tell({ output, notices }: Session, applied: Applied): void {
+function tell({ output, notices }: CommandContext, applied: Applied): void {
   const words = outcomeWords(applied);
   if (words === undefined) return;
   if (applied.failure === undefined) output.say(words);
@@ -69,7 +69,7 @@ function tell({ output, notices }: Session, applied: Applied): void {
 }
 
 /** Prints the totals. After a failure, the same command continues from there. */
-function endApply({ output }: Session, applied: readonly Applied[]): number {
+function endApply({ output }: CommandContext, applied: readonly Applied[]): number {
   const count = (wanted: (one: Applied) => boolean): string => String(applied.filter(wanted).length);
   const failed = applied.filter(({ failure }) => failure !== undefined);
   const done = `${count(({ outcome }) => outcome === 'applied' || outcome === 'published')} changed, ${count(({ outcome }) => outcome === 'unchanged')} unchanged`;

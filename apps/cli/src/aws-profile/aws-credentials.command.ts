@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import { CommandFailure, usageFailure } from '../command-failure.js';
 import type { GlobalOptions } from '../config.js';
 import { EXIT } from '../exit-codes.js';
-import { openSession, type Session } from '../session.js';
+import { openContext, type CommandContext } from '../command-context.js';
 import { taskRequest, withTaskOptions, type TaskOptions } from '../task-options.js';
 import { KeptFile, profileKey } from './kept.js';
 import { PrivateDirectory } from './private-directory.js';
@@ -43,22 +43,22 @@ export function addAwsCredentialsCommand(program: Command): void {
 }
 
 async function run(options: AwsCredentialsOptions): Promise<void> {
-  const session = openSession(options);
+  const context = openContext(options);
   if (options.end === true) {
     if (!options.cache) throw usageFailure('--end and --no-cache exclude each other: without a cache no task is known');
-    return end(session, options);
+    return end(context, options);
   }
-  return options.cache ? printKept(session, options) : printOwn(session, options);
+  return options.cache ? printKept(context, options) : printOwn(context, options);
 }
 
 /** Prints the session of the profile's task. If the reader has gone, the session stays for the next call. */
-async function printKept(session: Session, options: AwsCredentialsOptions): Promise<void> {
-  const obtained = profileSession(session, options, ANSWER_MS).then((profile) => profile.obtain());
+async function printKept(context: CommandContext, options: AwsCredentialsOptions): Promise<void> {
+  const obtained = profileSession(context, options, ANSWER_MS).then((profile) => profile.obtain());
   await print(await inTime(obtained, NO_SESSION, 'the next call asks for the same task'));
 }
 
 /** Prints the session of a new task. Ends the task when the session cannot be used. */
-async function printOwn({ tasks, notices }: Session, options: AwsCredentialsOptions): Promise<void> {
+async function printOwn({ tasks, notices }: CommandContext, options: AwsCredentialsOptions): Promise<void> {
   const asked = tasks.request(requestOf(options), { forMs: Math.max(ANSWER_MS - systemTimer.now(), 1) });
   const { task } = await inTime(asked, NO_SESSION, 'a task that the broker may have opened ends at its deadline');
   try {
@@ -71,14 +71,14 @@ async function printOwn({ tasks, notices }: Session, options: AwsCredentialsOpti
   }
 }
 
-async function end(session: Session, options: AwsCredentialsOptions): Promise<void> {
-  const ending = profileSession(session, options, ANSWER_MS).then((profile) => profile.end());
+async function end(context: CommandContext, options: AwsCredentialsOptions): Promise<void> {
+  const ending = profileSession(context, options, ANSWER_MS).then((profile) => profile.end());
   const taskId = await inTime(ending, 'the broker did not end the task within 5 s', 'run the same command again');
-  session.notices.note(taskId === undefined ? 'no task is cached for these options' : `task ${taskId} has ended`);
+  context.notices.note(taskId === undefined ? 'no task is cached for these options' : `task ${taskId} has ended`);
 }
 
-async function profileSession(session: Session, options: AwsCredentialsOptions, until: number) {
-  const { config, identity, tasks, notices } = session;
+async function profileSession(context: CommandContext, options: AwsCredentialsOptions, until: number) {
+  const { config, identity, tasks, notices } = context;
   const request = requestOf(options);
   const directory = await PrivateDirectory.openOne(config.cacheDirs);
   await directory.sweep(new Date());

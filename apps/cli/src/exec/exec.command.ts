@@ -4,7 +4,7 @@ import { known } from '@mayfly/sdk';
 import type { Command } from 'commander';
 import { usageFailure } from '../command-failure.js';
 import { environment, type GlobalOptions } from '../config.js';
-import { openSession } from '../session.js';
+import { openContext } from '../command-context.js';
 import { taskRequest, withTaskOptions, type TaskOptions } from '../task-options.js';
 import type { DeliveryOptions } from './delivery.js';
 import { TaskRun } from './task-run.js';
@@ -34,7 +34,7 @@ export function addExecCommand(program: Command): void {
 async function exec(command: readonly string[], options: ExecOptions): Promise<number> {
   const [file = ''] = command;
   if (file === '') throw usageFailure('the command is empty', 'put it after `--`');
-  const { config, identity, tasks, notices } = openSession(options);
+  const { config, identity, tasks, notices } = openContext(options);
   const run = new TaskRun({
     tasks,
     timer: systemTimer,

@@ -1,7 +1,7 @@
 import { answerOf } from '@mayfly/client';
 import type { Command } from 'commander';
 import type { GlobalOptions } from '../config.js';
-import { openSession } from '../session.js';
+import { openContext } from '../command-context.js';
 
 const STEPS = [
   ['activate', 'activate a registered or suspended agent'],
@@ -18,7 +18,7 @@ export function addAgentsCommand(program: Command): void {
       .description(description)
       .argument('<name>', 'name of the agent')
       .action(async (name: string, _options: unknown, self: Command) => {
-        const { broker, output } = openSession(self.optsWithGlobals<GlobalOptions>());
+        const { broker, output } = openContext(self.optsWithGlobals<GlobalOptions>());
         const { body } = await answerOf(broker.calls.POST(`/agents/{name}/${step}`, { params: { path: { name } } }));
         output.show(body, ({ state }) => `agent ${name} is ${state}\n`);
       });

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import type { GlobalOptions } from '../config.js';
 import { EXIT } from '../exit-codes.js';
 import { table } from '../output/table.js';
-import { openSession } from '../session.js';
+import { openContext } from '../command-context.js';
 
 /** Long, because the broker tests every server and every right, one after the other. */
 const TEST_TIMEOUT_MS = 60_000;
@@ -16,7 +16,7 @@ export function addConnectionsCommand(program: Command): void {
     .description('test a connection with the least harm; exits with 1 when a check fails')
     .argument('<name>', 'name of the connection')
     .action(async (name: string, _options: unknown, self: Command) => {
-      const { broker, output } = openSession(self.optsWithGlobals<GlobalOptions>());
+      const { broker, output } = openContext(self.optsWithGlobals<GlobalOptions>());
       const calls = broker.within(TEST_TIMEOUT_MS);
       const { body } = await answerOf(calls.POST('/connections/{name}/test', { params: { path: { name } } }));
       output.show(body, testWords);
@@ -32,7 +32,7 @@ function addStep(connections: Command, step: 'disable' | 'enable', description: 
     .description(description)
     .argument('<name>', 'name of the connection')
     .action(async (name: string, _options: unknown, self: Command) => {
-      const { broker, output } = openSession(self.optsWithGlobals<GlobalOptions>());
+      const { broker, output } = openContext(self.optsWithGlobals<GlobalOptions>());
       const { body } = await answerOf(broker.calls.POST(`/connections/{name}/${step}`, { params: { path: { name } } }));
       output.show(body, () => `connection ${name} is ${step}d\n`);
     });

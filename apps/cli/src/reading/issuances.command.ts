@@ -2,7 +2,7 @@ import type { Issuance, IssuancePage } from '@mayfly/client';
 import type { Command } from 'commander';
 import type { GlobalOptions } from '../config.js';
 import { table } from '../output/table.js';
-import { openSession } from '../session.js';
+import { openContext } from '../command-context.js';
 import { shortInstant } from './instants.js';
 import { filterOf, withIssuanceOptions, type IssuanceOptions } from './issuance-options.js';
 import { allIssuances, issuancePage } from './issuance-pages.js';
@@ -20,7 +20,7 @@ export function addIssuancesCommand(program: Command): void {
     .option('--all', 'print every page; as JSON, one object per line', false)
     .action(async (_options: unknown, self: Command) => {
       const options = self.optsWithGlobals<Options>();
-      const { broker, output } = openSession(options);
+      const { broker, output } = openContext(options);
       const filter = filterOf(options);
       if (!options.all) output.show(await issuancePage(broker, filter, options), words);
       else if (output.isForPeople) output.show(await gathered(allIssuances(broker, filter)), issuanceTable);

@@ -5,7 +5,7 @@ import { usageFailure } from '../command-failure.js';
 import type { GlobalOptions } from '../config.js';
 import { EXIT } from '../exit-codes.js';
 import { table } from '../output/table.js';
-import { openSession } from '../session.js';
+import { openContext } from '../command-context.js';
 
 /** Long, because the broker fetches the discovery document and the keys, one after the other. */
 const TEST_TIMEOUT_MS = 30_000;
@@ -23,7 +23,7 @@ export function addIssuersCommand(program: Command): void {
       'file of a token to check, `-` for standard input; the token is not stored and gives no access',
     )
     .action(async (name: string, { judgeFile }: { readonly judgeFile?: string }, self: Command) => {
-      const { broker, output } = openSession(self.optsWithGlobals<GlobalOptions>());
+      const { broker, output } = openContext(self.optsWithGlobals<GlobalOptions>());
       const body = judgeFile === undefined ? {} : { token: tokenIn(judgeFile) };
       const calls = broker.within(TEST_TIMEOUT_MS);
       const answer = await answerOf(calls.POST('/issuers/{name}/test', { params: { path: { name } }, body }));

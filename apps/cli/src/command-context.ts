@@ -6,8 +6,8 @@ import { identityToken } from './identity/identity-token.js';
 import { Notices } from './output/notices.js';
 import { Output } from './output/output.js';
 
-/** The settings and clients of one command. */
-export interface Session {
+/** The settings, the clients and the output of one command. */
+export interface CommandContext {
   readonly config: CliConfig;
   readonly identity: IdentityToken;
   readonly broker: Broker;
@@ -17,7 +17,7 @@ export interface Session {
 }
 
 /** Reads settings and finds the identity token; sends nothing. Throws a usage failure when something is missing. */
-export function openSession(options: GlobalOptions): Session {
+export function openContext(options: GlobalOptions): CommandContext {
   const config = readConfig(options, environment);
   const identity = identityToken(config.identity);
   const broker = new Broker({ url: config.url, token: identity });
