@@ -1,4 +1,4 @@
-import { createHmac, hkdfSync, randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import { inspect } from 'node:util';
 import { describe, expect, it } from '@jest/globals';
 import { Problem } from '@mayfly/kernel';
@@ -123,22 +123,5 @@ describe('Sealer', () => {
       );
       expect(shown).not.toContain(secret.toString('base64').slice(0, 16));
     }
-  });
-});
-
-describe('a fingerprint', () => {
-  const key = newKey();
-  const sealer = new Sealer({ current: key });
-
-  it('a fingerprint is 16 bytes of HMAC-SHA-256 under a key of its own', () => {
-    const derived = hkdfSync('sha256', Buffer.from(key, 'base64'), Buffer.alloc(0), 'mayfly/fingerprint/v1', 32);
-    const digest = createHmac('sha256', Buffer.from(derived)).update('canary').digest();
-    expect(sealer.fingerprint('canary')).toBe(digest.subarray(0, 16).toString('base64url'));
-  });
-
-  it('a fingerprint is the same for the same secret and differs for another secret or another key', () => {
-    expect(sealer.fingerprint('a')).toBe(new Sealer({ current: key }).fingerprint('a'));
-    expect(sealer.fingerprint('a')).not.toBe(sealer.fingerprint('b'));
-    expect(sealer.fingerprint('a')).not.toBe(new Sealer({ current: newKey() }).fingerprint('a'));
   });
 });

@@ -1,10 +1,10 @@
-import { createHmac, createSecretKey, hkdfSync, randomBytes, randomFillSync, type KeyObject } from 'node:crypto';
+import { createSecretKey, hkdfSync, randomBytes, randomFillSync, type KeyObject } from 'node:crypto';
 import { Problem } from '@mayfly/kernel';
 import { decrypt, encryptUnder, NONCE_BYTES, recordKey, TAG_BYTES } from './xaes-256-gcm.js';
 
 /** Sealing keys. Each is 32 random bytes, as 64 hexadecimal digits or as base64 (either alphabet, padding optional). */
 export interface SealingKeys {
-  /** the key that seals, opens and fingerprints */
+  /** the key that seals and opens */
   readonly current: string;
   /** keys that only open values sealed before the last key change */
   readonly previous?: readonly string[];
@@ -25,7 +25,6 @@ const HALF_NONCE_BYTES = NONCE_BYTES / 2;
  */
 const VALUES_PER_DERIVED_KEY = 4_096;
 const NONCES_PER_DRAW = 256;
-const FINGERPRINT_BYTES = 16;
 
 /**
  * Seals values that are stored and must not be readable in the database (I10). A sealed value is key id (1 byte) ‖
@@ -35,7 +34,6 @@ const FINGERPRINT_BYTES = 16;
 export class Sealer {
   private readonly current: SealingKey;
   private readonly all: readonly SealingKey[];
-  private readonly fingerprintKey: KeyObject;
   private derived: { readonly half: Buffer; readonly key: Buffer; values: number } | undefined;
   private readonly drawn = Buffer.alloc(HALF_NONCE_BYTES * NONCES_PER_DRAW);
   /** the bytes of `drawn` that are used; all of them before the first draw */
@@ -43,10 +41,8 @@ export class Sealer {
 
   /** Throws `internal` when a key is not 32 bytes; the message contains no key. */
   constructor(keys: SealingKeys) {
-    const material = parseKey(keys.current);
-    this.current = sealingKey(material);
+    this.current = sealingKey(parseKey(keys.current));
     this.all = [this.current, ...(keys.previous ?? []).map((text) => sealingKey(parseKey(text)))];
-    this.fingerprintKey = createSecretKey(derive(material, 'mayfly/fingerprint/v1'));
   }
 
   /**
@@ -96,15 +92,6 @@ export class Sealer {
       'internal',
       'a sealed value cannot be opened: its sealing key is missing, or the value was altered; add the key to `MAYFLY_SEALING_KEY_PREVIOUS`',
     );
-  }
-
-  /**
-   * Returns a keyed fingerprint (HMAC-SHA-256, 16 bytes, base64url, 22 characters), which tells two secrets apart in
-   * the audit without revealing them. It uses the current key; fingerprints under different keys cannot be compared.
-   */
-  fingerprint(secret: string): string {
-    const digest = createHmac('sha256', this.fingerprintKey).update(secret).digest();
-    return digest.subarray(0, FINGERPRINT_BYTES).toString('base64url');
   }
 }
 

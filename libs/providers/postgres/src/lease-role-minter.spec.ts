@@ -52,7 +52,7 @@ function targetsWith(answer: (roles: readonly string[]) => Error | undefined) {
     facts: () => Promise.resolve(FACTS),
     use: (_: AbortSignal, work: (given: typeof session) => Promise<unknown>) => work(session),
   } as unknown as DatabaseTarget;
-  return { targets: { lane: target, alone: target }, messages };
+  return { targets: { grouped: target, alone: target }, messages };
 }
 
 const failing = (code: string): Error => Object.assign(new Error(code), { code });
@@ -103,12 +103,12 @@ describe('LeaseRoleMinter', () => {
       await held;
       return alone.use(...given);
     };
-    const lane = Object.assign(Object.create(alone) as typeof alone, { use });
+    const grouped = Object.assign(Object.create(alone) as typeof alone, { use });
     const minter = new LeaseRoleMinter();
-    const first = minter.create({ lane, alone }, leaseOrder('a'), patience());
+    const first = minter.create({ grouped, alone }, leaseOrder('a'), patience());
     await new Promise(setImmediate);
     const caller = new AbortController();
-    const second = minter.create({ lane, alone }, leaseOrder('b'), caller.signal);
+    const second = minter.create({ grouped, alone }, leaseOrder('b'), caller.signal);
     caller.abort();
     await expect(second).rejects.toBeInstanceOf(NotConnected);
     release?.();

@@ -30,8 +30,8 @@ export interface Made {
 
 /** The connections of one target for mints. */
 export interface MintTargets {
-  /** for groups: one connection, and the scope roles that were verified */
-  readonly lane: DatabaseTarget;
+  /** for groups: one session, and the scope roles that were verified */
+  readonly grouped: DatabaseTarget;
   /** for a role that cannot be created in a group, and for scope roles */
   readonly alone: DatabaseTarget;
 }
@@ -47,7 +47,7 @@ interface Waiting {
 class LeftGroup extends Error {}
 
 const GROUP = { maxItems: 32, maxRunning: 1, maxWaiting: 100_000, isOfOneItem: () => false };
-/** Lease roles that one creator makes before a lane takes the next one. */
+/** Lease roles that one creator makes before a session for groups takes the next creator. */
 const ROLES_IN_TURN = 256;
 /** Lock timeout of a group. A role that waits longer waits alone, so that it delays no other mint. */
 const GROUP_PATIENCE_MS = 250;
@@ -61,7 +61,7 @@ const GROUP_DEADLINE_MS = 10_000;
 export class LeaseRoleMinter {
   /** starts anywhere, so that several processes do not take the same creator */
   private turn = Math.floor(Math.random() * 1_000);
-  /** the creators that sessions of lanes work as */
+  /** the creators that the sessions for groups work as */
   private readonly working = new WeakMap<Session, { readonly creator: string; made: number }>();
   private readonly capacities = new Map<string, ConnectionCapacity>();
   private readonly groups = new WeakMap<DatabaseTarget, GroupCommit<Waiting, Made>>();
@@ -74,7 +74,7 @@ export class LeaseRoleMinter {
     await this.ensureScope(targets, lease, signal);
     const waiting: Waiting = { lease, signal, isSent: false };
     try {
-      return await unlessAborted(signal, this.groupAt(targets.lane).submit(waiting));
+      return await unlessAborted(signal, this.groupAt(targets.grouped).submit(waiting));
     } catch (error) {
       if (signal.aborted && !waiting.isSent) throw new NotConnected(error);
       if (!(error instanceof LeftGroup)) throw error;
@@ -82,22 +82,22 @@ export class LeaseRoleMinter {
     return this.createAlone(targets, lease, signal);
   }
 
-  private groupAt(lane: DatabaseTarget): GroupCommit<Waiting, Made> {
-    const known = this.groups.get(lane);
+  private groupAt(grouped: DatabaseTarget): GroupCommit<Waiting, Made> {
+    const known = this.groups.get(grouped);
     if (known !== undefined) return known;
-    const group = new GroupCommit<Waiting, Made>((items) => this.createGroup(lane, items), GROUP);
-    this.groups.set(lane, group);
+    const group = new GroupCommit<Waiting, Made>((items) => this.createGroup(grouped, items), GROUP);
+    this.groups.set(grouped, group);
     return group;
   }
 
-  private async createGroup(lane: DatabaseTarget, items: readonly Waiting[]): Promise<readonly Made[]> {
+  private async createGroup(grouped: DatabaseTarget, items: readonly Waiting[]): Promise<readonly Made[]> {
     const wanted = items.filter(({ signal }) => !signal.aborted);
     for (const one of wanted) one.isSent = true;
     if (wanted.length === 0) throw new Error('no caller waits for the group');
     const leases = wanted.map(({ lease }) => lease);
     try {
-      const made = await lane.use(AbortSignal.timeout(GROUP_DEADLINE_MS), (session) =>
-        this.createIn(lane, session, leases, GROUP_PATIENCE_MS),
+      const made = await grouped.use(AbortSignal.timeout(GROUP_DEADLINE_MS), (session) =>
+        this.createIn(grouped, session, leases, GROUP_PATIENCE_MS),
       );
       return items.map(() => made);
     } catch (error) {
@@ -115,21 +115,21 @@ export class LeaseRoleMinter {
       if (codeOf(error) !== UNDEFINED_OBJECT) throw error;
     }
     // the scope role was dropped; the server rolled back the whole message, so a retry is still one effect
-    targets.lane.verifiedScopes.delete(lease.handle.scopeRole);
+    targets.grouped.verifiedScopes.delete(lease.handle.scopeRole);
     await this.ensureScope(targets, lease, signal);
     return create();
   }
 
   private async ensureScope(
-    { lane, alone }: MintTargets,
+    { grouped, alone }: MintTargets,
     { order, handle: { scopeRole }, wanted }: LeaseRoleOrder,
     signal: AbortSignal,
   ): Promise<void> {
-    if (lane.verifiedScopes.has(scopeRole)) return;
+    if (grouped.verifiedScopes.has(scopeRole)) return;
     await alone.use(signal, async (session) => {
       const facts = await alone.facts(session);
       refusePreparedTransactions(order.config, facts);
-      await ensureScopeRole(lane.verifiedScopes, session, scopeRole, wanted, facts);
+      await ensureScopeRole(grouped.verifiedScopes, session, scopeRole, wanted, facts);
     });
   }
 
@@ -145,8 +145,8 @@ export class LeaseRoleMinter {
     for (const config of configs) refusePreparedTransactions(config, facts);
     const limit = configs.reduce((sum, { maxConnections }) => sum + maxConnections, 0);
     const capacity = Math.min(...configs.map((config) => capacityOf(config, facts)));
-    const isLane = lockTimeoutMillis !== undefined;
-    const creator = await this.creatorFor(isLane, session, leases.length, facts);
+    const isGroup = lockTimeoutMillis !== undefined;
+    const creator = await this.creatorFor(isGroup, session, leases.length, facts);
     const made = { isDone: false };
     try {
       await this.capacityAt(facts.identity).within(session, limit, capacity, async (counting) => {
@@ -154,7 +154,7 @@ export class LeaseRoleMinter {
           createMessage(leases.map(roleOf), {
             facts,
             creator,
-            isCreator: isLane,
+            isCreator: isGroup,
             capacity: counting,
             lockTimeoutMillis,
           }),
@@ -170,11 +170,11 @@ export class LeaseRoleMinter {
   }
 
   /**
-   * Takes the creators in turn, because each change of a role costs the server as much as its creator has roles. A lane
-   * keeps its creator for a while: to change it costs as much as all creators have roles.
+   * Takes the creators in turn, because each change of a role costs the server as much as its creator has roles. A
+   * session for groups keeps its creator for a while: to change it costs as much as all creators have roles.
    */
   private async creatorFor(
-    isLane: boolean,
+    isGroup: boolean,
     session: Session,
     count: number,
     facts: ServerFacts,
@@ -188,7 +188,7 @@ export class LeaseRoleMinter {
     }
     this.turn += 1;
     const creator = creators[this.turn % creators.length];
-    if (!isLane || creator === undefined) return creator;
+    if (!isGroup || creator === undefined) return creator;
     await session.query(`SET ROLE ${escapeIdentifier(creator)}`);
     this.working.set(session, { creator, made: count });
     return creator;

@@ -74,7 +74,7 @@ export class PostgresProvider
   readonly findSecretsIn = passwordParametersIn;
   private readonly targets = new DatabaseTargets(4);
   /** one connection for each target, for mints in groups */
-  private readonly lanes = new DatabaseTargets(1);
+  private readonly groupedTargets = new DatabaseTargets(1);
   /** separate sessions, so that revocations and mints do not delay each other */
   private readonly attendance = new Attendance();
   private readonly minter = new LeaseRoleMinter();
@@ -97,7 +97,7 @@ export class PostgresProvider
     const password = randomBytes(PASSWORD_BYTES).toString('base64url');
     const verifier = await scramVerifier(password, order.config.scramIterations);
     const at = targetOf(order.config);
-    const targets = { lane: this.lanes.at(at), alone: this.targets.at(at) };
+    const targets = { grouped: this.groupedTargets.at(at), alone: this.targets.at(at) };
     const { facts, creator } = await orProblem(() =>
       this.minter.create(targets, { order, handle: planned, wanted: wantedBy(order), verifier }, signal),
     );
@@ -189,7 +189,7 @@ export class PostgresProvider
 
   /** Closes all connections after their current work ends. */
   async close(): Promise<void> {
-    await Promise.all([this.targets.close(), this.lanes.close(), this.attendance.close()]);
+    await Promise.all([this.targets.close(), this.groupedTargets.close(), this.attendance.close()]);
   }
 
   private attendTo(order: Order): ReturnType<Attendance['at']> {

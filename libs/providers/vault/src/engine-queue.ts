@@ -3,20 +3,20 @@
  * one call at a time, and a call that waits there uses up its timeout.
  */
 export class EngineQueue {
-  private readonly lanes = new Map<string, { busy: number; readonly waiting: (() => void)[] }>();
+  private readonly byEngine = new Map<string, { busy: number; readonly waiting: (() => void)[] }>();
 
   async run<T>(engine: string, width: number, call: () => Promise<T>): Promise<T> {
-    const lane = this.lanes.get(engine) ?? { busy: 0, waiting: [] };
-    this.lanes.set(engine, lane);
+    const calls = this.byEngine.get(engine) ?? { busy: 0, waiting: [] };
+    this.byEngine.set(engine, calls);
     // a finished call hands its slot to the next waiting call, so that no new call can take it
-    if (lane.busy < width) lane.busy += 1;
-    else await new Promise<void>((resume) => lane.waiting.push(resume));
+    if (calls.busy < width) calls.busy += 1;
+    else await new Promise<void>((resume) => calls.waiting.push(resume));
     try {
       return await call();
     } finally {
-      const next = lane.waiting.shift();
+      const next = calls.waiting.shift();
       if (next !== undefined) next();
-      else if ((lane.busy -= 1) === 0) this.lanes.delete(engine);
+      else if ((calls.busy -= 1) === 0) this.byEngine.delete(engine);
     }
   }
 }

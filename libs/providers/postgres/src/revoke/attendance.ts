@@ -56,7 +56,7 @@ export class AttendedTarget {
    */
   async ready(signal: AbortSignal): Promise<void> {
     if (this.lastFailure !== undefined) throw this.lastFailure;
-    if (this.watch.isOpen && this.desk.lane.isConnected) return;
+    if (this.watch.isOpen && this.desk.grouped.isConnected) return;
     this.opening ??= this.open(signal).finally(() => {
       this.opening = undefined;
     });
@@ -88,7 +88,7 @@ export class AttendedTarget {
   private async open(signal: AbortSignal): Promise<void> {
     if (!this.watch.isOpen) await this.logIn(signal);
     try {
-      await this.desk.lane.use(signal, (session) => this.desk.lane.facts(session));
+      await this.desk.grouped.use(signal, (session) => this.desk.grouped.facts(session));
     } catch (error) {
       throw problemFrom(error);
     }

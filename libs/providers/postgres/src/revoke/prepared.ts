@@ -11,12 +11,14 @@ import type { Watch } from './watch.js';
 /** Maximum number of characters shown of a transaction's name, which an agent chose. */
 const SHOWN_CHARACTERS = 64;
 
+const OTHER_SERVER = '`url` of the connection leads to another server than before; set it back';
+
 /** Rolls back prepared transactions of leases in any database of the server. */
 export class PreparedEnding {
   constructor(
     private readonly address: TargetAddress,
     private readonly watch: Pick<Watch, 'facts'>,
-    private readonly lane: DatabaseTarget,
+    private readonly grouped: DatabaseTarget,
   ) {}
 
   /**
@@ -26,14 +28,14 @@ export class PreparedEnding {
     try {
       const facts = await this.watch.facts(signal);
       const { database, identity } = facts;
-      if (facts.functions) await this.lane.use(signal, (session) => joinByFunction(session, one, facts));
+      if (facts.functions) await this.grouped.use(signal, (session) => joinByFunction(session, one, facts));
       if (one.database === database) {
-        await this.lane.use(signal, (session) => rollBackPrepared(session, one, facts));
+        await this.grouped.use(signal, (session) => rollBackPrepared(session, one, facts));
         return;
       }
       await this.inDatabase(one.database, signal, async (target, session) => {
         const found = await target.facts(session);
-        if (serverOf(found.identity) !== serverOf(identity)) throw new Error('another server');
+        if (serverOf(found.identity) !== serverOf(identity)) throw new Problem('provider_unavailable', OTHER_SERVER);
         await rollBackPrepared(session, one, facts);
       });
     } catch (error) {

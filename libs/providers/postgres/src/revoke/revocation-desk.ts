@@ -38,8 +38,9 @@ const ELSEWHERE = 'the connection names another server than the one that has the
  * continues alone, over separate connections, so that it delays no other role.
  */
 export class RevocationDesk {
-  /** for groups; kept open while leases live at the target */
-  readonly lane: DatabaseTarget;
+  /** the sessions for groups; kept open while leases live at the target */
+  readonly grouped: DatabaseTarget;
+  /** the sessions for a role that leaves its group */
   private readonly alone: DatabaseTarget;
   readonly obstacles: Obstacles;
   private readonly prepared: PreparedEnding;
@@ -52,10 +53,10 @@ export class RevocationDesk {
     private readonly address: TargetAddress,
     private readonly watch: Watch,
   ) {
-    this.lane = new DatabaseTarget(address, 2, { idleSeconds: 0 });
+    this.grouped = new DatabaseTarget(address, 2, { idleSeconds: 0 });
     this.alone = new DatabaseTarget(address, 4);
     this.sessions = new SessionEnding(watch);
-    this.prepared = new PreparedEnding(address, watch, this.lane);
+    this.prepared = new PreparedEnding(address, watch, this.grouped);
     this.obstacles = new Obstacles(watch, this.prepared);
     this.finding = new GroupCommit((names) => this.findAll(names), { ...GROUP, isOfOneItem: () => false });
     this.barring = this.group(barStatements);
@@ -84,7 +85,7 @@ export class RevocationDesk {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.lane.close(), this.alone.close()]);
+    await Promise.all([this.grouped.close(), this.alone.close()]);
   }
 
   /**
@@ -189,7 +190,7 @@ export class RevocationDesk {
 
   private group(statements: (roles: readonly FoundRole[]) => readonly string[]): GroupCommit<FoundRole, true> {
     const commit = (roles: readonly FoundRole[]): Promise<readonly true[]> =>
-      this.use(this.lane, AbortSignal.timeout(GROUP_DEADLINE_MS), async (session) => {
+      this.use(this.grouped, AbortSignal.timeout(GROUP_DEADLINE_MS), async (session) => {
         await session.query(message(GROUP_PATIENCE_MS, statements(roles)));
         return roles.map(() => true as const);
       });
@@ -232,7 +233,7 @@ export class RevocationDesk {
     work: (session: Session, facts: ServerFacts) => Promise<T>,
   ): Promise<T> {
     try {
-      if (target === this.lane) return await this.useOnce(target, signal, work);
+      if (target === this.grouped) return await this.useOnce(target, signal, work);
       return await this.obstacles.clearedDuring(signal, () => this.useOnce(target, signal, work));
     } catch (error) {
       if (!(error instanceof Problem) || error.detail !== ELSEWHERE) throw error;
@@ -242,7 +243,7 @@ export class RevocationDesk {
     }
   }
 
-  /** Falls back to a session of the lane when no other connection can be opened. */
+  /** Falls back to a session for groups when no other connection can be opened. */
   private async useOnce<T>(
     target: DatabaseTarget,
     signal: AbortSignal,
@@ -257,8 +258,8 @@ export class RevocationDesk {
     try {
       return await target.use(signal, checked(target));
     } catch (error) {
-      if (target === this.lane || !(error instanceof NotConnected)) throw error;
-      return this.lane.use(signal, checked(this.lane));
+      if (target === this.grouped || !(error instanceof NotConnected)) throw error;
+      return this.grouped.use(signal, checked(this.grouped));
     }
   }
 }
