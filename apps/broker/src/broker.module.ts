@@ -57,6 +57,7 @@ function controllersFor({ api, docs }: RouteChoice) {
 /** The HTTP side of the broker, over the services of `libs/service`. */
 @Module({})
 export class BrokerModule {
+  /** Returns the module over built services. Controllers get them by class, or by the tokens of `tokens.ts`. */
   static over(services: Services, guard: IdentityGuard, choice: RouteChoice): DynamicModule {
     return {
       module: BrokerModule,

@@ -1,7 +1,7 @@
 import * as module from 'node:module';
 import { fileURLToPath } from 'node:url';
 
-/** From Node 22.8 on; see `module.enableCompileCache` in Node's documentation. */
+/** The part of `node:module` that Node has from 22.8 on (Node's documentation of `module.enableCompileCache`). */
 interface CompileCache {
   readonly enableCompileCache?: (directory: string) => unknown;
 }

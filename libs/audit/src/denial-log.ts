@@ -5,11 +5,15 @@ import { EntryWindows, type Attempt, type Suppressed } from './entry-windows.js'
 
 const WINDOWS = { seconds: 60, maxGroups: 5_000, maxMembers: 10_000 };
 
-/** Entries a minute and reason: for one declared caller, for all unknown callers together, and for one of these. */
+/**
+ * The most entries in one minute for one reason: of one declared caller (`perCaller`), of all unknown callers together
+ * (`strangers`), and of one unknown caller (`perStranger`).
+ */
 export const DENIAL_LIMITS = { perCaller: 100, strangers: 50, perStranger: 10 };
 
 /** Port: writes entries of events that change no state. */
 export interface EntrySink {
+  /** Writes the entries in one commit. Throws `unavailable`. */
   record(entries: readonly AuditEntry[]): Promise<void>;
 }
 

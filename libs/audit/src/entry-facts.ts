@@ -141,10 +141,10 @@ export const ENTRY_FACTS = {
   'template.published': z.strictObject({
     name: z.string(),
     version: z.int(),
-    /** of a draft: its first author, and everybody who changed it */
+    /** present when a draft was published: its first author, and everybody who changed it */
     author: z.string().optional(),
     editors: z.array(z.string()).optional(),
-    /** of a file */
+    /** present when a file was applied: the kind and the change of its document */
     kind: z.string().optional(),
     change: z.enum(['create', 'update']).optional(),
     ...Places,

@@ -116,7 +116,7 @@ export class EntryWindows {
   }
 }
 
-/** Callers choose the other members; the code alone bounds the type. */
+/** Returns the group that counts when memory is full: the type alone, because callers choose the other members. */
 function overflowOf({ type = '' }: Group): Group {
   return { type };
 }

@@ -24,6 +24,7 @@ export interface AuditEntry {
   readonly body: string;
 }
 
+/** The task, the lease and the agent that an entry is about, as far as it has them. */
 export interface AuditSubject {
   readonly taskId?: TaskId;
   readonly leaseId?: LeaseId;

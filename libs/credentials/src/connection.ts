@@ -14,6 +14,7 @@ export const ConnectionSpecSchema = z.strictObject({
 });
 export type ConnectionSpec = z.infer<typeof ConnectionSpecSchema>;
 
+/** A declared connection by its name. */
 export interface Connection {
   readonly name: string;
   readonly spec: ConnectionSpec;

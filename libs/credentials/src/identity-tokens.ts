@@ -1,5 +1,6 @@
 import type { JsonObject } from '@mayfly/kernel';
 
+/** The token to issue. */
 export interface IdentityTokenOrder {
   /** the one audience, such as `sts.amazonaws.com` */
   readonly audience: string;

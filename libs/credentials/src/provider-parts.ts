@@ -26,6 +26,7 @@ export interface ProbeCheck {
   readonly detail?: string;
 }
 
+/** The results of a probe, one for each requirement. */
 export interface ProbeReport {
   readonly checks: readonly ProbeCheck[];
   /** the target's clock minus ours */
@@ -36,6 +37,7 @@ export interface ProbeReport {
 
 /** A provider that can test a connection with the least harm. Reports every fault in `ProbeReport`; never throws. */
 export interface Probeable<Config> {
+  /** Tests login and rights at the target, and leaves nothing there that lasts. */
   probe(config: Config, signal: AbortSignal): Promise<ProbeReport>;
 }
 
@@ -105,6 +107,7 @@ export interface ConnectionAware<Config, Scope> {
  * unsealed.
  */
 export interface SharedRevocation<Config, Handle> {
+  /** Returns the revocation point of a lease with this handle; undefined when it has none. Pure. */
   revocationPointOf(handle: Handle, config: Config): string | undefined;
   /** Checks the revocation point and repairs it. Rejects with a `Problem` when either fails. */
   maintain(config: Config, revocationPoint: string, signal: AbortSignal): Promise<void>;

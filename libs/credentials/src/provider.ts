@@ -10,6 +10,7 @@ import type { ZodType } from 'zod';
  */
 export type RevocationClass = 'immediate' | 'propagating' | 'expiry-only';
 
+/** The fixed facts of a provider about its credentials. Lifetimes are in seconds. */
 export interface ProviderTraits {
   readonly revocation: RevocationClass;
   readonly minTtlSeconds: number;
@@ -57,6 +58,7 @@ export interface MintOrder<Config, Scope> {
   readonly mintBy: Date;
 }
 
+/** The result of a mint or a renewal. */
 export interface Minted<Handle> {
   /** The input of revocation. Equals the planned handle, except for members that only the provider could know. */
   readonly handle: Handle;

@@ -22,6 +22,7 @@ export interface ProviderEntry<Parts> {
    * the fixed part are bounded, so that no text makes the match slow.
    */
   readonly redaction?: readonly RegExp[];
+  /** Builds the provider, once for each start. Calls no target. */
   build(parts: Parts): RegisteredProvider;
 }
 
@@ -33,10 +34,12 @@ export class ProviderRegistry {
     this.byKind = new Map(entries.map((entry) => [entry.provider.kind, entry]));
   }
 
+  /** All providers, in the order of the list. */
   get all(): readonly AnyProvider[] {
     return [...this.byKind.values()].map(({ provider }) => provider);
   }
 
+  /** Returns the provider of this kind, or undefined. */
   find(kind: string): AnyProvider | undefined {
     return this.byKind.get(kind)?.provider;
   }

@@ -5,6 +5,7 @@ import { Problem, type Json } from '@mayfly/kernel';
  * a value.
  */
 export interface SecretSource {
+  /** Returns the secret behind a reference, read anew at each call. */
   read(reference: string): Promise<string>;
 }
 

@@ -69,7 +69,8 @@ interface TemplateInForce {
 
 /**
  * Declared state in memory, so that requests need no query. It can be slightly old, so the store checks agent and
- * template again in the commit of a grant. When it was not compared with the store for 30 s, `current` and `bindingOf` throw `unavailable`.
+ * template again in the commit of a grant. When it was not compared with the store for 30 s, `current` and `bindingOf`
+ * throw `unavailable`.
  */
 export class Catalog {
   private loaded: Loaded = {
@@ -110,8 +111,9 @@ export class Catalog {
   }
 
   /**
-   * Compares the revision in memory with the stored one, and reads everything when they differ. True when it did. A change
-   * that was stored before the call is in force once it resolves. Rejects, and changes nothing, as `refresh` does.
+   * Compares the revision in memory with the stored one, and reads everything when they differ. True when it did. A
+   * change that was stored before the call is in force once it resolves. Rejects, and changes nothing, as `refresh`
+   * does.
    */
   async follow(): Promise<boolean> {
     const at = this.clock.now();
@@ -185,7 +187,7 @@ export class Catalog {
     return binding && agent && { agent, runtime: binding.runtime };
   }
 
-  /** See `BindingIndex.claimOfOtherType`. */
+  /** Returns a bound claim that the identity has with the same text but another type: `"42"` is not `42`. */
   claimOfOtherType(identity: VerifiedIdentity): ReturnType<BindingIndex['claimOfOtherType']> {
     return this.loaded.bindings.claimOfOtherType(identity);
   }

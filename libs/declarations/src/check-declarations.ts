@@ -29,6 +29,7 @@ export interface DeclarationContext {
   readonly secretFault: SecretFault;
 }
 
+/** The result of a check without errors. */
 export interface CheckedDeclarations {
   /** the same documents in the order of applying */
   readonly ordered: readonly Declaration[];

@@ -37,7 +37,8 @@ export function* checkRun(
     state = [...state.filter((other) => !isSame(other, declared)), declared];
     const errors = errorsIn(state, context, [...refused, declared]).filter(({ detail }) => !told.has(detail));
     for (const { detail } of errors) told.add(detail);
-    if (errors.length > 0) refused.push(declared); // checked as changed again, so that its faults keep their texts
+    // counts as changed in the later checks too: a fault has another text in a document that the run does not change
+    if (errors.length > 0) refused.push(declared);
     const refusal = problemThrownBy(() => {
       refuseInvalid(errors);
     });

@@ -11,10 +11,11 @@ export interface YamlFault {
   readonly detail: string;
 }
 
-/** One YAML document as JSON. `lineOf` returns the line of a value, or of its nearest ancestor with a known line. */
+/** One YAML document as JSON. */
 export interface YamlDocument {
   readonly value: Json;
   readonly faults: readonly YamlFault[];
+  /** Returns the line of a value, or of its nearest ancestor with a known line. Lines count from 1. */
   lineOf(path: DocumentPath): number;
 }
 

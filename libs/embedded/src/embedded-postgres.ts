@@ -8,6 +8,7 @@ import { provisionService } from './postgres/roles.js';
 import { type RunningServer, runServer, stopServer } from './postgres/server.js';
 import type { SecretFile } from './secret-file.js';
 
+/** Where the embedded server keeps its files, and how it reports. */
 export interface EmbeddedPostgresOptions {
   /** the data directory; the server's files are in its folder `postgres/`; created when missing */
   readonly dataDir: string;

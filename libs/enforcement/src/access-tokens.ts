@@ -25,7 +25,7 @@ export class AccessTokens {
   constructor(private readonly parts: AccessTokensParts) {}
 
   /**
-   * RFC 7662: returns the claims of an active token. A token is inactive from the commit that records its task's end.
+   * Returns the claims of an active token (RFC 7662 §2.2). It is inactive from the commit that records its task's end.
    * INVARIANT: I7, throws `unavailable` when the lease cannot be read; no token is active on a guess.
    */
   async introspect(caller: Principal, token: string): Promise<JsonObject> {
@@ -37,9 +37,9 @@ export class AccessTokens {
   }
 
   /**
-   * RFC 7009. A token lives exactly as long as its task, so revoking the token ends the task with cause `revoked` and
-   * revokes all of its credentials. An unknown or dead token, or a token of another agent, changes nothing, and all of
-   * them get the same answer.
+   * Revokes a token (RFC 7009 §2). A token lives exactly as long as its task, so this ends the task with cause
+   * `revoked` and revokes all of its credentials. An unknown or dead token, or a token of another agent, changes
+   * nothing, and all of them get the same answer.
    */
   async revoke(caller: Principal, token: string): Promise<void> {
     const claims = await this.claimsOf(token);

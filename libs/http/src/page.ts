@@ -20,11 +20,15 @@ export function pageSchema(item: z.ZodType, id: string) {
 
 /** The form in which a route answers with a list: the positions in its cursors, and its items. */
 export interface ListForm<Item, Position extends Json> {
+  /** the schema of the position that a cursor of this list holds */
   readonly position: z.ZodType<Position>;
+  /** Returns one item of the answer. */
   readonly view: (item: Item) => JsonObject;
 }
 
-/** Reads the page that a query asks for and returns the answer. Throws `invalid_request` for a cursor of another list. */
+/**
+ * Reads the page that a query asks for and returns the answer. Throws `invalid_request` for a cursor of another list.
+ */
 export async function answerPage<Item, Position extends Json>(
   { limit, cursor }: PageQuery,
   { position, view }: ListForm<Item, Position>,

@@ -4,34 +4,36 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { map, type Observable } from 'rxjs';
 import { sendEtag } from './preconditions.js';
 
-/** The form in which routes answer with a thing that has revisions. */
-export interface RevisedForm<Thing> {
-  readonly revision: (thing: Thing) => number;
-  readonly view: (thing: Thing) => JsonObject;
+/** The form of answers with a stored document that counts its revisions, such as an agent or a template. */
+export interface RevisedForm<Shown> {
+  /** Returns the revision that `ETag` and `If-Match` name. */
+  readonly revision: (shown: Shown) => number;
+  /** Returns the body of the answer. */
+  readonly view: (shown: Shown) => JsonObject;
 }
 
-/** Sets what an answer has beside its `ETag`, such as `Location`. */
-export type Announcement<Thing> = (reply: FastifyReply, thing: Thing, request: FastifyRequest) => void;
+/** Sets the status or headers that an answer has besides its `ETag`, such as `Location`. */
+export type Announcement<Shown> = (reply: FastifyReply, shown: Shown, request: FastifyRequest) => void;
 
-/** Answers with the view of the thing that the method returns, and with the `ETag` of its revision. */
-export function AnswersRevised<Thing>(form: RevisedForm<Thing>, announce?: Announcement<Thing>) {
+/** Makes the answer of a route from the document that its method returns: its view, and the `ETag` of its revision. */
+export function AnswersRevised<Shown>(form: RevisedForm<Shown>, announce?: Announcement<Shown>) {
   return UseInterceptors(new RevisedAnswer(form, announce));
 }
 
-class RevisedAnswer<Thing> implements NestInterceptor<Thing, JsonObject> {
+class RevisedAnswer<Shown> implements NestInterceptor<Shown, JsonObject> {
   constructor(
-    private readonly form: RevisedForm<Thing>,
-    private readonly announce?: Announcement<Thing>,
+    private readonly form: RevisedForm<Shown>,
+    private readonly announce?: Announcement<Shown>,
   ) {}
 
-  intercept(context: ExecutionContext, next: CallHandler<Thing>): Observable<JsonObject> {
+  intercept(context: ExecutionContext, next: CallHandler<Shown>): Observable<JsonObject> {
     const http = context.switchToHttp();
     return next.handle().pipe(
-      map((thing) => {
+      map((shown) => {
         const reply = http.getResponse<FastifyReply>();
-        this.announce?.(reply, thing, http.getRequest<FastifyRequest>());
-        sendEtag(reply, this.form.revision(thing));
-        return this.form.view(thing);
+        this.announce?.(reply, shown, http.getRequest<FastifyRequest>());
+        sendEtag(reply, this.form.revision(shown));
+        return this.form.view(shown);
       }),
     );
   }

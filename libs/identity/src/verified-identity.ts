@@ -80,8 +80,8 @@ export function toVerifiedIdentity(proven: ProvenToken): VerifiedIdentity {
 }
 
 /**
- * A group lists documents with roles first. Only the operator declares those, so nobody else can change a person's
- * name.
+ * Returns the name of the document that names the identity. For a person it is the lead of the group, which has roles
+ * when any document has: only the operator declares such documents, so nobody else can change a person's name.
  */
 function nameFor(kind: VerifiedIdentity['kind'], { group, accepting }: ProvenToken): string {
   const workloads = accepting.find(({ spec }) => spec.roles === undefined) ?? accepting[0];

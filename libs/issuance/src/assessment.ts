@@ -21,6 +21,7 @@ export interface PermittedRequest {
   readonly at: Date;
 }
 
+/** The result of steps 3 to 6 for a denied request: its decision names the control. */
 export interface DeniedRequest {
   readonly permitted: false;
   readonly decision: Decision;

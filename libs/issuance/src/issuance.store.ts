@@ -58,8 +58,11 @@ export interface TaskActivation {
   readonly wakeUps: readonly WakeUp[];
 }
 
-/** The two commits of the path. Each call is atomic and resolves only after its commit (I2). */
+/**
+ * Port: the two commits of the path. Each call is atomic and resolves only after its commit (I2). Throws `unavailable`.
+ */
 export interface IssuanceStore {
+  /** Step 9: writes all rows of the intent, or none; the verdict says why none. */
   open(intent: TaskIntent): Promise<OpenVerdict>;
   /**
    * Replaces the recorded handle of a lease that is being minted, to add members that only the provider knows. True
@@ -69,6 +72,7 @@ export interface IssuanceStore {
   recordHandle(leaseId: LeaseId, sealedHandle: Buffer): Promise<boolean>;
   /** True when all leases became active; false when the task was ended meanwhile: then nothing was written. */
   activate(activation: TaskActivation): Promise<boolean>;
+  /** Reads the quota that is left in a scope now. Takes none of it. */
   quotaLeft(scope: string, limits: QuotaLimits): Promise<QuotaLeft>;
   /** Writes audit entries without a change of state, such as denials. */
   record(entries: readonly AuditEntry[]): Promise<void>;

@@ -12,6 +12,7 @@ export interface LifetimeBounds {
 
 export type LifetimeLimit = 'request' | 'template' | 'identity' | `provider ${string}`;
 
+/** The lifetime that step 6 grants, in whole seconds. */
 export interface GrantedLifetime {
   readonly grantedSeconds: number;
   /** the bound that was the smallest */

@@ -209,7 +209,10 @@ export function wakeUps(plan: Pick<Plan, 'leases'>, due: Date): readonly WakeUp[
     .map(({ id }) => ({ leaseId: id, reason: 'due', runAt: due }));
 }
 
-/** With `minted`, the entry tells also what was issued: one commit, one entry. */
+/**
+ * Returns the entry `task.granted`. With `minted` it also tells what was issued: a local plan has one commit and one
+ * entry.
+ */
 function grantedEntry(
   { task, requester, request, assessment, leases }: Plan,
   minted: readonly Minted<unknown>[] | undefined,

@@ -17,6 +17,7 @@ export interface Requester {
   readonly requestId?: string;
 }
 
+/** The request for a task, as step 3 gets it. */
 export interface TaskRequest {
   readonly template: string;
   readonly parameters: Json;

@@ -5,6 +5,7 @@ import type { Requester } from './request.js';
 
 /** Port: audits a refused identity, under the route and the id of its request. */
 export interface IdentityRefusals {
+  /** Audits the refusal that `problem` states. Throws `unavailable` when the audit cannot be written. */
   identity(problem: Problem, call: { readonly route: string; readonly requestId: string }): Promise<void>;
 }
 

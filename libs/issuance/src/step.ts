@@ -16,7 +16,8 @@ export const STEPS = [
 
 export type Step = (typeof STEPS)[number];
 
-/** Called after each step. Crash tests stop the process here. */
+/** Port: is told the steps of the path. Crash tests stop the process here. */
 export interface StepObserver {
+  /** Called when the step is done, and its commit if it has one. */
   reached(step: Step): void;
 }

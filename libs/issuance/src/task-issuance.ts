@@ -36,6 +36,7 @@ export interface Preview {
 
 /** Port: ends a task and revokes its credentials. `revocation` implements it. */
 export interface TaskEnder {
+  /** Records the end once, and revokes what can be revoked now; a worker revokes the rest. */
   end(request: EndRequest): Promise<void>;
 }
 

@@ -3,6 +3,7 @@ import type { LeaseId, TaskId } from '@mayfly/kernel';
 import type { Lease, Task } from '@mayfly/tasks';
 import type { WakeUp } from './issuance.store.js';
 
+/** The new deadline of a task and of its leases. */
 export interface Renewal {
   readonly taskId: TaskId;
   readonly expiresAt: Date;

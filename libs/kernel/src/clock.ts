@@ -3,6 +3,7 @@
  * clock by hand.
  */
 export interface Clock {
+  /** Returns the present instant, to the millisecond. */
   now(): Date;
 }
 

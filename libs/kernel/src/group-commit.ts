@@ -59,6 +59,7 @@ function overloaded(): Problem {
   });
 }
 
+/** The limits of a group commit: items in one batch, batches at once, and items that wait. */
 export interface GroupCommitOptions {
   readonly maxItems: number;
   readonly maxRunning: number;

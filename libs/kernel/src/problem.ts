@@ -51,6 +51,7 @@ export interface ProblemExtensions {
   readonly identity?: { readonly issuer: string; readonly subject: string };
 }
 
+/** The members of a problem besides code and detail, and facts that the caller does not read. */
 export interface ProblemOptions extends ProblemExtensions {
   readonly retryAfterSeconds?: number;
   /** true when the provider proved that it minted nothing; default: true for `provider_rejected`, else false */

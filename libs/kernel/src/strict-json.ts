@@ -2,6 +2,7 @@ import type { Json } from './json.js';
 
 export type JsonFault = 'not_json' | 'too_deep' | 'duplicate_member';
 
+/** The rules of one reader of strict JSON. */
 export interface StrictJsonRules {
   /** the greatest number of objects and arrays within each other */
   readonly maxDepth: number;

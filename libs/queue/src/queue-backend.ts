@@ -26,6 +26,7 @@ interface Closable {
 
 /** The end of a queue that accepts jobs. */
 export interface JobSink extends Closable {
+  /** Writes all jobs in one call. A job whose id is known already is not added again. */
   addBulk(jobs: { name: string; data: LeaseJobPayload; opts: JobsOptions }[]): Promise<unknown>;
 }
 
@@ -39,7 +40,9 @@ export type JobProcessor = (job: { readonly data: unknown }) => Promise<void>;
  * with the first end: a process without jobs does not need them.
  */
 export interface QueueBackend {
+  /** Opens an end for adding jobs. */
   sink(): Promise<JobSink>;
+  /** Opens an end that calls `process` for each due job, `concurrency` at a time. */
   source(process: JobProcessor, concurrency: number): Promise<JobSource>;
 }
 

@@ -9,7 +9,9 @@ export interface LeaseJob {
   readonly reason: string;
 }
 
+/** Port: the log of the service. */
 export interface QueueLog {
+  /** Writes a line of the level `warn`. */
   warn(members: object, message: string): void;
 }
 
@@ -41,9 +43,9 @@ export class LeaseQueue {
   ) {}
 
   /**
-   * Adds the jobs in one call. A job with the same reason, lease and second is added once. Never rejects. The first call
-   * loads and opens the queue, in 2 s at most. Later calls return within half a second, and at once during the second
-   * after a failure.
+   * Adds the jobs in one call. A job with the same reason, lease and second is added once. Never rejects. The first
+   * call loads and opens the queue, in 2 s at most. Later calls return within half a second, and at once during the
+   * second after a failure.
    */
   async add(jobs: readonly LeaseJob[]): Promise<void> {
     const now = this.clock.now().getTime();

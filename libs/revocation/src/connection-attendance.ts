@@ -10,6 +10,7 @@ export interface LivingConnections {
 
 const ATTEND_DEADLINE_SECONDS = 15;
 
+/** The parts that the attendance works with. */
 export interface AttendanceParts {
   readonly store: LivingConnections;
   readonly connections: ConnectionSource;

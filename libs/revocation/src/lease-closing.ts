@@ -17,9 +17,11 @@ const MAX_AT_CONNECTION = 1_024;
 
 /** Port: the duration of each provider call. */
 export interface RevocationMetrics {
+  /** Records the duration of one call of `revoke`. */
   providerAnswered(provider: string, operation: 'revoke', seconds: number): void;
 }
 
+/** The parts that closing works with. */
 export interface ClosingParts {
   readonly store: ClosingStore;
   readonly targets: Targets;

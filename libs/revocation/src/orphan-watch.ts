@@ -32,6 +32,7 @@ const LOOK_DEADLINE_SECONDS = 20;
 /** The number of names in one audit entry. Its `total` counts all orphans. */
 const MAX_NAMES = 50;
 
+/** The parts that the orphan watch works with. */
 export interface OrphanWatchParts {
   /** the pairs to scan, from the templates in force */
   readonly places: () => readonly OrphanPlace[];

@@ -1,6 +1,7 @@
 import { auditEntry, MAYFLY, type AuditEntryType, type EntryFacts, type EntrySink } from '@mayfly/audit';
 import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
 
+/** The parts that the alarm works with. */
 export interface AlarmParts {
   readonly audit: EntrySink;
   readonly clock: Clock;

@@ -9,6 +9,7 @@ import {
 
 /** Port: the revocation points that are due for a check, each with a lease whose handle leads to it. */
 export interface UpkeepStore {
+  /** Takes at most `limit` due points, so that no two workers check one point. Throws `unavailable`. */
   due(limit: number): Promise<
     readonly {
       readonly revocationPoint: string;
@@ -19,6 +20,7 @@ export interface UpkeepStore {
 
 const UPKEEP_DEADLINE_SECONDS = 15;
 
+/** The parts that the upkeep works with. */
 export interface UpkeepParts {
   readonly store: UpkeepStore;
   readonly targets: Targets;

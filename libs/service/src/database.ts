@@ -23,6 +23,7 @@ export interface Backing {
   readonly embedded?: { readonly issuer: DevelopmentIssuer; readonly secrets: Readonly<Record<string, string>> };
   /** logged at start for the operator */
   readonly warnings: readonly string[];
+  /** Stops the embedded PostgreSQL; does nothing for a database of the operator. */
   stop(): Promise<void>;
 }
 

@@ -21,6 +21,7 @@ import { ProcessSecretSource, type SecretVariables } from './secret-source.js';
 import type { ServiceSettings } from './settings.js';
 import { namingDatabase } from './start-faults.js';
 
+/** The settings and the opened database that the service is built from. */
 export interface ServiceInputs {
   readonly settings: ServiceSettings;
   readonly backing: Backing;
@@ -32,6 +33,7 @@ export interface ServiceInputs {
 /** The parts that all others need: database, clock, keys, identity verifier, catalog, egress, metrics. */
 export type Foundation = Awaited<ReturnType<typeof buildFoundation>>;
 
+/** Builds the foundation, and proves that the database keeps history. Throws `unavailable` or `invalid_declaration`. */
 export async function buildFoundation({ settings, backing, publicUrl, log, variables }: ServiceInputs) {
   const report = (error: unknown): void => {
     log.error({ err: error }, 'background work failed');

@@ -34,6 +34,7 @@ import { redactText } from './redaction.js';
 /** All parts of the running service. `startService` builds them, once per process. */
 export type Services = Awaited<ReturnType<typeof buildServices>>;
 
+/** Builds all services. Starts no loop and takes no call. */
 export async function buildServices(inputs: ServiceInputs) {
   const foundation = await buildFoundation(inputs);
   const { providers, closeProviders } = buildProviders(foundation);

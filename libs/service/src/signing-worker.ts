@@ -16,7 +16,7 @@ interface Order {
   readonly inputs: readonly string[];
 }
 
-/** The number of requests that may wait for the thread, as for a commit. */
+/** The number of tokens that may wait for the thread: as many as the requests that may wait for a commit. */
 const MAX_WAITING = 4_096;
 /** The thread holds one program of a few lines; its heap needs no more. */
 const LIMITS = { maxOldGenerationSizeMb: 16, maxYoungGenerationSizeMb: 8 };
@@ -46,7 +46,7 @@ export class SigningWorker {
   private async signAll(items: readonly Item[]): Promise<readonly Buffer[]> {
     const thread = (this.thread ??= this.start());
     const signatures: Buffer[] = [];
-    for (const run of runsOfOneKey(items)) signatures.push(...(await thread.sign(run)));
+    for (const group of groupsByKey(items)) signatures.push(...(await thread.sign(group)));
     return signatures;
   }
 
@@ -59,15 +59,18 @@ export class SigningWorker {
   }
 }
 
-/** Cuts items where the key changes: in the batch during which a new key begins to sign. */
-function runsOfOneKey(items: readonly Item[]): Item[][] {
-  const runs: Item[][] = [];
+/**
+ * Returns the items in groups of neighbours with one key, in their order: an order to the thread has one key. A batch
+ * has more than one group only when a new key begins to sign during it.
+ */
+function groupsByKey(items: readonly Item[]): Item[][] {
+  const groups: Item[][] = [];
   for (const item of items) {
-    const run = runs.at(-1);
-    if (run?.[0]?.key === item.key) run.push(item);
-    else runs.push([item]);
+    const group = groups.at(-1);
+    if (group?.[0]?.key === item.key) group.push(item);
+    else groups.push([item]);
   }
-  return runs;
+  return groups;
 }
 
 /** One thread, with at most one order under way. */

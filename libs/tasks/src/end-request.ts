@@ -2,6 +2,7 @@ import type { Actor } from '@mayfly/audit';
 import type { LeaseId, TaskId } from '@mayfly/kernel';
 import type { TaskEndCause } from './task.js';
 
+/** The request to end a task, with its cause and its author. */
 export interface EndRequest {
   readonly taskId: TaskId;
   readonly cause: TaskEndCause;

@@ -16,6 +16,7 @@ const NEXT: Readonly<Record<LeaseState, readonly LeaseState[]>> = {
   abandoned: [],
 };
 
+/** True when a lease in state `from` may move to `to`. */
 export function canMove(from: LeaseState, to: LeaseState): boolean {
   return NEXT[from].includes(to);
 }

@@ -2,6 +2,7 @@ import type { Json, JsonObject } from '@mayfly/kernel';
 import type { HoleRule } from './hole.js';
 import { isObject } from './tree-bounds.js';
 
+/** A place in a scope that one parameter fills. */
 export interface Hole {
   readonly kind: 'hole';
   readonly parameter: string;

@@ -1,6 +1,7 @@
 import type { FieldError, Json } from '@mayfly/kernel';
 import { below } from './json-pointer.js';
 
+/** The bounds of a tree that a caller sends. */
 export interface TreeBounds {
   /** levels of objects and lists; the root is the first */
   readonly maxDepth: number;

@@ -4,9 +4,10 @@ import { signJws } from './jws.js';
 import type { KeyRing } from './key-ring.js';
 
 const LONGEST_LIFETIME_SECONDS = 3_600;
-/** RFC 7519 §4.1 */
+/** The registered claims (RFC 7519 §4.1), which an order cannot set. */
 const REGISTERED_CLAIMS: ReadonlySet<string> = new Set(['iss', 'sub', 'aud', 'exp', 'nbf', 'iat', 'jti']);
 
+/** The token to issue. */
 export interface FederationTokenOrder {
   /** the single audience, such as `sts.amazonaws.com` */
   readonly audience: string;

@@ -60,8 +60,8 @@ export function isVerified(algorithm: SigningAlgorithm): algorithm is VerifiedAl
 }
 
 /**
- * Returns the parts of a JWS in compact form; undefined for malformed text, or for a signature without the length of a
- * verified algorithm. Accepts only the canonical base64url spelling.
+ * Returns the parts of a JWS in compact form (RFC 7515 §7.1); undefined for malformed text, or for a signature without
+ * the length of a verified algorithm. Accepts only the canonical base64url spelling.
  */
 export function decodeJws(text: string): DecodedJws | undefined {
   const [head, body, seal, ...rest] = text.split('.');
@@ -73,7 +73,10 @@ export function decodeJws(text: string): DecodedJws | undefined {
   return { header: members, payload, signingInput: Buffer.from(`${head}.${body}`), signature };
 }
 
-/** True when `key` made the signature under this algorithm. The caller chooses both; the header has no influence. */
+/**
+ * True when `key` made the signature under this algorithm (RFC 7515 §5.2). The caller chooses both; the header has no
+ * influence (RFC 8725 §3.1).
+ */
 export async function verifyJws(jws: DecodedJws, algorithm: VerifiedAlgorithm, key: KeyObject): Promise<boolean> {
   return verifyOnPool(DIGESTS[algorithm], jws.signingInput, { key, dsaEncoding: 'ieee-p1363' }, jws.signature);
 }

@@ -11,6 +11,7 @@ import {
   type SigningKey,
 } from './signing-key.js';
 
+/** The times of a key ring, in seconds, and the algorithm of its new keys. */
 export interface KeyRingOptions {
   /** the algorithm of new keys, by default the first one of the purpose; existing keys keep theirs */
   readonly algorithm: SigningAlgorithm;
@@ -26,6 +27,9 @@ export interface KeyRingOptions {
   readonly skewSeconds: number;
 }
 
+/**
+ * The times of a key ring when its caller states none: a key signs for 30 days, and tokens live for an hour at most.
+ */
 export const KEY_RING_DEFAULTS: Omit<KeyRingOptions, 'algorithm'> = {
   rotateAfterSeconds: 30 * 86_400,
   cacheSeconds: 600,
@@ -38,7 +42,7 @@ export const KEY_RING_DEFAULTS: Omit<KeyRingOptions, 'algorithm'> = {
  * The signing keys of this service for one purpose; all replicas share them through the store. A new key is published
  * before it signs, for the cache time of the JWKS plus one reload of the slowest replica. After its successor starts to
  * sign, a key stays published until its last token has expired. So every cached JWKS verifies every token during the
- * token's lifetime. The first key signs at once, since no older JWKS exists.
+ * token's lifetime (OpenID Connect Core §10.1.1). The first key signs at once, since no older JWKS exists.
  */
 export class KeyRing {
   /** the published keys, earliest `activeFrom` first */

@@ -25,8 +25,9 @@ export class TokenSigner {
   }
 
   /**
-   * Returns a JWT in compact form with the header members `alg`, `typ` (such as `at+jwt`) and `kid`. Throws
-   * `unavailable` when no key is ready, and `internal` for a token that would outlive the publication of its key.
+   * Returns a JWT in compact form (RFC 7515 §7.1) with the header members `alg`, `typ` (such as `at+jwt`) and `kid`.
+   * Throws `unavailable` when no key is ready, and `internal` for a token that would outlive the publication of its
+   * key.
    */
   async sign(typ: string, claims: TokenClaims): Promise<string> {
     const { longestTokenSeconds, skewSeconds } = this.ring.options;

@@ -11,6 +11,7 @@ interface VerificationKey {
   readonly key: KeyObject;
 }
 
+/** The type, the issuer and the audience that a token must have (RFC 8725 §3.8, §3.9, §3.11). */
 export interface TokenExpectations {
   readonly typ: string;
   readonly issuer: string;
@@ -32,8 +33,8 @@ export class TokenVerifier {
 
   /**
    * Returns the claims of a token that a published key signed, with the expected type, issuer and audience, and that is
-   * valid now. There is no leeway, since this service's clock also signs. Returns undefined for any other token (RFC
-   * 7662 §2.2 wants no reason); never throws for a bad token.
+   * valid now (RFC 9068 §4). There is no leeway, since this service's clock also signs. Returns undefined for any other
+   * token (RFC 7662 §2.2 wants no reason); never throws for a bad token.
    */
   async verify(token: string, expected: TokenExpectations): Promise<TokenClaims | undefined> {
     const jws = token.length <= LONGEST_TOKEN_CHARACTERS ? decodeJws(token) : undefined;
@@ -46,7 +47,10 @@ export class TokenVerifier {
       : undefined;
   }
 
-  /** Finds the key by the header's kid among our own keys. The header's algorithm must be the key's (RFC 8725 §3.1). */
+  /**
+   * Finds the key by the header's kid among our own keys. The header's algorithm must be the key's (RFC 8725 §3.1), and
+   * no extension may be critical (RFC 7515 §4.1.11).
+   */
   private keyFor({ header }: DecodedJws, typ: string): VerificationKey | undefined {
     if (header.typ !== typ || header.crit !== undefined || typeof header.kid !== 'string') return undefined;
     const { algorithm, publicKey } = this.ring.find(header.kid) ?? {};
@@ -55,6 +59,7 @@ export class TokenVerifier {
   }
 }
 
+/** True between `nbf`, if the token has it, and `exp` (RFC 7519 §4.1.4, §4.1.5). */
 function isAlive(claims: Readonly<Record<string, unknown>>, now: Date): claims is TokenClaims {
   const seconds = now.getTime() / 1000;
   const { exp, nbf = 0 } = claims;

@@ -15,6 +15,7 @@ const SENDABLE = /^[\x21-\x7e]+$/;
 
 /** Source of the bearer token. The client reads it before every request, so it always sends the current token. */
 export interface TokenSource {
+  /** Returns the token to send, without a scheme. */
   read(): Promise<string>;
 }
 

@@ -13,6 +13,7 @@ export interface Exchange {
   readonly timeoutMs: number;
 }
 
+/** The complete answer to one request. */
 export interface Exchanged {
   readonly status: number;
   readonly text: string;

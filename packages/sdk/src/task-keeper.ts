@@ -12,13 +12,17 @@ const CUT_OFF_BY = 'aws-sts';
 
 /** Port: the broker's calls for a running task. */
 export interface KeptTasks {
+  /** Renews the task; the answer has the secrets that were issued again. */
   renew(id: string, ttlSeconds: number | undefined): Promise<Task>;
+  /** Sends a heartbeat. */
   heartbeat(id: string): Promise<Task>;
+  /** Reads the task, without secrets. */
   view(id: string): Promise<Task>;
 }
 
 /** Port: receives the events of a task during its work. */
 export interface KeeperListener {
+  /** the task was renewed: deliver its new secrets */
   renewed(task: Task): Promise<void>;
   /** renewal has stopped: the first credential ends at `at` */
   notRenewed(at: string, why: string): void;

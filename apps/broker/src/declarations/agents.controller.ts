@@ -20,6 +20,7 @@ const agentRoutes = declaredRoutes({
   ...{ view: AgentViewSchema, page: AgentPageSchema },
 });
 
+/** Agents: their documents, for platform teams, and the steps of their lifecycle. */
 @ApiTags('agents')
 @ApiBearerAuth()
 @ApiProblems()

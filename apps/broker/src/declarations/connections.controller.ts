@@ -22,6 +22,7 @@ const connectionRoutes = declaredRoutes({
   ...{ view: RecordViewSchema, page: RecordPageSchema },
 });
 
+/** Connections: their documents, their tests and their state, for platform teams and operators. */
 @ApiTags('connections')
 @ApiBearerAuth()
 @ApiProblems()

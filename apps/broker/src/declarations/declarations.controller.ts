@@ -7,6 +7,7 @@ import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swa
 import { type CheckRun, CheckRunSchema, DeclarationCheckSchema } from './declaration-check.schema.js';
 import { predictedView } from './predicted.view.js';
 
+/** The check of a run of documents, as `mayfly apply --dry-run` asks for it. Writes nothing. */
 @ApiTags('declarations')
 @ApiBearerAuth()
 @ApiProblems()

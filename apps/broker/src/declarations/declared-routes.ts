@@ -6,12 +6,12 @@ import { ApiCreatedResponse, ApiNoContentResponse, ApiOkResponse, ApiOperation }
 import type { z } from 'zod';
 import { ApiDocument } from './declared.view.js';
 
-/** The answers of one declared kind. */
-export interface DeclaredAnswers<Thing> {
+/** The answers of one declared kind. `Shown` is what the methods of its controller return. */
+export interface DeclaredAnswers<Shown> {
   readonly kind: DeclarationKind;
   /** the address of the list, without a slash */
   readonly path: string;
-  readonly form: RevisedForm<Thing> & { readonly name: (thing: Thing) => string };
+  readonly form: RevisedForm<Shown> & { readonly name: (shown: Shown) => string };
   /** the schema of `form.view` */
   readonly view: z.ZodType;
   readonly page: z.ZodType;
@@ -24,36 +24,41 @@ export const Name = () => Param('name', { schema: NameSchema });
  * Returns the decorators for the routes of one declared kind: one decorator a route, which describes the route in the
  * OpenAPI document and completes its answer. Method, address and permission stay at the route.
  */
-export function declaredRoutes<Thing>({ kind, path, form, view, page }: DeclaredAnswers<Thing>) {
+export function declaredRoutes<Shown>({ kind, path, form, view, page }: DeclaredAnswers<Shown>) {
   const ok = () => ApiOkResponse({ standardSchema: view });
   const created = () => ApiCreatedResponse({ standardSchema: view });
   return {
-    /** Answers with a page of the list. */
+    /** For a method that returns one page of the list. */
     list: (summary: string) => applyDecorators(ApiOperation({ summary }), ApiOkResponse({ standardSchema: page })),
-    /** Answers with the thing that the method returns. */
+    /** For a method that returns one document. The answer is its view, with the `ETag` of its revision. */
     read: (summary: string) => applyDecorators(ApiOperation({ summary }), ok(), AnswersRevised(form)),
-    /** Takes a document; answers with the thing and its `Location`. */
+    /**
+     * For a method that creates a document from the body. The answer is as for `read`, with status 201 and `Location`.
+     */
     create: (summary: string) =>
       applyDecorators(
         ...[ApiOperation({ summary }), ApiDocument(kind), created()],
-        AnswersRevised(form, (reply, thing) => {
-          reply.header('location', `/${path}/${form.name(thing)}`);
+        AnswersRevised(form, (reply, shown) => {
+          reply.header('location', `/${path}/${form.name(shown)}`);
         }),
       ),
-    /** Takes a document with `If-Match` or `If-None-Match: *`; answers with 201 if it may only create. */
+    /**
+     * For a PUT with `If-Match` or `If-None-Match: *`. The answer is as for `read`; a PUT that may only create gets
+     * 201.
+     */
     put: (summary: string) =>
       applyDecorators(
         ...[ApiOperation({ summary }), ApiDocument(kind), ApiIfMatchOrNew(), ok(), created()],
-        AnswersRevised(form, (reply, _thing, { headers }) => {
+        AnswersRevised(form, (reply, _shown, { headers }) => {
           if (isCreation(headers)) reply.code(201);
         }),
       ),
-    /** Takes a document with `If-Match`; answers with the thing. */
+    /** For a method that changes a document with `If-Match`. The answer is as for `read`. */
     edit: (summary: string) =>
       applyDecorators(ApiOperation({ summary }), ApiDocument(kind), ApiIfMatch(), ok(), AnswersRevised(form)),
-    /** Takes a step of the life cycle; answers with the thing. */
+    /** For a method that changes the state of a document. The answer is as for `read`. */
     step: (summary: string) => applyDecorators(HttpCode(200), ApiOperation({ summary }), ok(), AnswersRevised(form)),
-    /** Deletes with `If-Match`; answers with 204. */
+    /** For a method that deletes a document with `If-Match`. The answer has status 204 and no body. */
     remove: (summary: string, description: string) =>
       applyDecorators(HttpCode(204), ApiOperation({ summary }), ApiIfMatch(), ApiNoContentResponse({ description })),
   };

@@ -53,7 +53,9 @@ function declaredView({ agent, connection, createdAt, updatedAt, spec, ...record
   };
 }
 
-/** An issuer out of force has the contradiction. */
+/**
+ * A record to answer with. `contradiction` says why an issuer is out of force; it is undefined for any other record.
+ */
 export type ShownRecord = DeclaredRecord & { readonly contradiction?: string | undefined };
 
 /** The form of an answer with a record. */

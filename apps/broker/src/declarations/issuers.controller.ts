@@ -23,6 +23,7 @@ const issuerRoutes = declaredRoutes({
   ...{ view: RecordViewSchema, page: RecordPageSchema },
 });
 
+/** Issuers: their documents and their tests, for platform teams. */
 @ApiTags('issuers')
 @ApiBearerAuth()
 @ApiProblems()

@@ -11,6 +11,7 @@ export interface GrantedTask {
   }[];
 }
 
+/** The members of an audit entry that the demo prints. */
 export interface TimelineEntry {
   readonly at: string;
   readonly type: string;
@@ -21,16 +22,19 @@ export interface TimelineEntry {
 export class BrokerClient {
   constructor(private readonly url: string) {}
 
+  /** Requests a task of the starter template for one region. Returns a refusal too, by its status. */
   async requestTask(token: string, purpose: string): Promise<{ readonly status: number; readonly task: GrantedTask }> {
     const body = { template: 'support-read-cases', parameters: { region: 'emea' }, purpose, ttlSeconds: 300 };
     const response = await this.call('POST', '/tasks', token, JSON.stringify(body));
     return { status: response.status, task: (await response.json()) as GrantedTask };
   }
 
+  /** Completes the task and returns the states of its leases. */
   async complete(token: string, taskId: string): Promise<GrantedTask> {
     return (await (await this.call('POST', `/tasks/${taskId}/complete`, token)).json()) as GrantedTask;
   }
 
+  /** Introspects a token, as its agent may. */
   async isActive(token: string, credential: string): Promise<boolean> {
     const response = await this.send('/oauth/introspect', {
       method: 'POST',
@@ -41,6 +45,7 @@ export class BrokerClient {
     return ((await response.json()) as { active: boolean }).active;
   }
 
+  /** Returns the audit entries of the task, oldest first. */
   async timeline(token: string, taskId: string): Promise<readonly TimelineEntry[]> {
     const response = await this.call('GET', `/tasks/${taskId}/timeline`, token);
     return ((await response.json()) as { items: readonly TimelineEntry[] }).items;

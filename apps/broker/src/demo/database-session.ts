@@ -16,6 +16,7 @@ export class DatabaseSession {
     this.ended = new Promise((resolve) => client.once('end', resolve));
   }
 
+  /** Logs in. Rejects with the error of the driver. */
   static async open(url: string): Promise<DatabaseSession> {
     const client = createClient(url, SESSION);
     const session = new DatabaseSession(client);
@@ -23,6 +24,7 @@ export class DatabaseSession {
     return session;
   }
 
+  /** Returns the number of rows of a table. Rejects when the target refuses. */
   async count(table: string): Promise<number> {
     const { rows } = await this.client.query<{ count: number }>(`SELECT count(*)::int AS count FROM ${table}`);
     return rows[0]?.count ?? 0;
@@ -36,6 +38,7 @@ export class DatabaseSession {
     );
   }
 
+  /** True when the target has a role of this name. */
   async roleExists(name: string): Promise<boolean> {
     return (await this.client.query('SELECT FROM pg_roles WHERE rolname = $1', [name])).rowCount === 1;
   }

@@ -19,6 +19,7 @@ import {
   TimelineSchema,
 } from './history.schemas.js';
 
+/** The history for auditors and operators: issuances, the timeline of a task, refused identities and audit entries. */
 @ApiTags('history')
 @ApiBearerAuth()
 @ApiProblems(400, 401, 403, 404, 500, 503)

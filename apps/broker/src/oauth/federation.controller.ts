@@ -9,7 +9,10 @@ import { SERVICES } from '../tokens.js';
 import { openIdConfiguration } from './metadata.view.js';
 import { JwksSchema, OpenIdConfigurationSchema } from './oauth.schemas.js';
 
-/** OpenID Provider metadata and keys for targets that trust Mayfly. Agents never get the tokens of these keys. */
+/**
+ * OpenID Provider metadata (OpenID Connect Discovery 1.0 §4) and keys (RFC 7517 §5) for targets that trust Mayfly.
+ * Agents never get the tokens of these keys.
+ */
 @ApiTags('oauth')
 @ApiProblems(500, 503)
 @Controller('federation')

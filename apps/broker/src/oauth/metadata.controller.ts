@@ -10,7 +10,7 @@ import { ROUTE_CHOICE, SERVICES } from '../tokens.js';
 import { serverMetadata } from './metadata.view.js';
 import { JwksSchema, MetadataSchema } from './oauth.schemas.js';
 
-/** Metadata and keys that resource servers read to verify access tokens. */
+/** Metadata (RFC 8414 §3) and keys (RFC 7517 §5) that resource servers read to verify access tokens. */
 @ApiTags('oauth')
 @ApiProblems(500, 503)
 @Controller('.well-known')

@@ -1,6 +1,6 @@
 import type { JsonObject } from '@mayfly/kernel';
 
-/** Returns the authorization server metadata (RFC 8414) of the issuer at `publicUrl`. */
+/** Returns the authorization server metadata (RFC 8414 §2) of the issuer at `publicUrl`. */
 export function serverMetadata(publicUrl: string, hasDocs: boolean): JsonObject {
   return {
     issuer: publicUrl,

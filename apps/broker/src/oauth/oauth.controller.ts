@@ -7,6 +7,7 @@ import { ApiBearerAuth, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from
 import { ApiOAuthErrors } from './api-oauth-errors.js';
 import { IntrospectionSchema, type TokenForm, TokenFormSchema } from './oauth.schemas.js';
 
+/** OAuth endpoints for the access tokens of agents: introspection (RFC 7662 §2) and revocation (RFC 7009 §2). */
 @ApiTags('oauth')
 @ApiBearerAuth()
 @ApiOAuthErrors()

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 
-/** Form of RFC 7662 §2.1 and RFC 7009 §2.1. Both require to ignore a wrong or unknown hint. */
+/** The form of both endpoints (RFC 7662 §2.1, RFC 7009 §2.1). A hint is ignored, as both require for a wrong one. */
 export const TokenFormSchema = z
   .strictObject({
     token: z.string().min(1).max(8_192).meta({ description: 'a token that this service issued' }),
@@ -13,7 +13,7 @@ export const TokenFormSchema = z
   .meta({ id: 'TokenForm' });
 export type TokenForm = z.infer<typeof TokenFormSchema>;
 
-/** RFC 7662 §2.2. */
+/** The answer of introspection (RFC 7662 §2.2): only `active` for a token that the caller may not see. */
 export const IntrospectionSchema = z
   .union([
     z.strictObject({ active: z.literal(false) }),
@@ -39,12 +39,12 @@ export const OAuthErrorSchema = z
   .strictObject({ error: z.string(), error_description: z.string() })
   .meta({ id: 'OAuthError' });
 
-/** RFC 7517 §5. */
+/** A set of public keys (RFC 7517 §5). */
 export const JwksSchema = z
   .strictObject({ keys: z.array(z.looseObject({ kty: z.string(), kid: z.string(), alg: z.string() })) })
   .meta({ id: 'Jwks' });
 
-/** OpenID Connect Discovery 1.0 §3, without login endpoints: Mayfly offers no login. */
+/** OpenID Provider metadata (OpenID Connect Discovery 1.0 §3), without login endpoints: Mayfly offers no login. */
 export const OpenIdConfigurationSchema = z
   .strictObject({
     issuer: z.url(),
@@ -56,7 +56,7 @@ export const OpenIdConfigurationSchema = z
   })
   .meta({ id: 'OpenIdConfiguration' });
 
-/** RFC 8414 §2. */
+/** Authorization server metadata (RFC 8414 §2). */
 export const MetadataSchema = z
   .strictObject({
     issuer: z.url(),

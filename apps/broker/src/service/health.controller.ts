@@ -9,6 +9,7 @@ import { SERVICES } from '../tokens.js';
 const HealthSchema = z.strictObject({ status: z.literal('ok') });
 const ReadinessSchema = z.strictObject({ status: z.literal('ready') });
 
+/** Health, readiness and metrics for the platform on which the service runs. They name no task and no agent. */
 @ApiTags('service')
 @Controller()
 export class HealthController {

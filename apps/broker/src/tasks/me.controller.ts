@@ -7,6 +7,7 @@ import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swa
 import { MeSchema } from './me.schema.js';
 import { meView } from './me.view.js';
 
+/** The view that an agent has of itself. */
 @ApiTags('tasks')
 @ApiBearerAuth()
 @ApiProblems()

@@ -22,7 +22,10 @@ function isText(value: unknown, longest: number): value is string {
   return typeof value === 'string' && value.length > 0 && value.length <= longest;
 }
 
-/** The schema treats `__proto__` in its own way. */
+/**
+ * True for a name that the schema keeps unchanged. It drops `__proto__`, so a body with that name is left to the
+ * schema.
+ */
 function isParameterName(name: string): boolean {
   return name.length <= LIMITS.parameterName && name !== '__proto__';
 }

@@ -31,11 +31,13 @@ export const CreateTaskSchema = z
   .meta({ id: 'CreateTask' });
 export type CreateTask = z.infer<typeof CreateTaskSchema>;
 
+/** Query of `POST /tasks`. */
 export const CreateTaskQuerySchema = z.strictObject({
   dryRun: z.enum(['true', 'false']).optional().meta({ description: 'decide and answer, but mint nothing' }),
 });
 export type CreateTaskQuery = z.infer<typeof CreateTaskQuerySchema>;
 
+/** The id of a task in a path. */
 export const TaskIdSchema = z.string().refine((text) => isId('tsk', text), 'use the id of a task, `tsk_…`');
 
 /** Body of `POST /tasks/:id/fail`. */

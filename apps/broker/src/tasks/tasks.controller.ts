@@ -19,6 +19,7 @@ import {
   TaskViewSchema,
 } from './task.schemas.js';
 
+/** Tasks: agents request, renew and end their own; operators and auditors read all, and operators revoke. */
 @ApiTags('tasks')
 @ApiBearerAuth()
 @ApiProblems()

@@ -18,6 +18,7 @@ import {
   VersionViewSchema,
 } from './template.view.js';
 
+/** The draft and the published versions of one template, and their differences. */
 @ApiTags('templates')
 @ApiBearerAuth()
 @ApiProblems()

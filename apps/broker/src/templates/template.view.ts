@@ -7,6 +7,7 @@ import { pageSchema } from '@mayfly/http';
 /** A version number in a path or a query. */
 export const VersionNumberSchema = z.coerce.number().int().min(1).max(2_147_483_647);
 
+/** View of a published version. */
 export const VersionViewSchema = z
   .strictObject({
     name: NameSchema,
@@ -41,6 +42,7 @@ const templateShape = {
 const TemplateSummarySchema = z.strictObject(templateShape).meta({ id: 'TemplateSummary' });
 export const TemplatePageSchema = pageSchema(TemplateSummarySchema, 'TemplatePage');
 
+/** One finding of the linter, with a pointer into the document. */
 export const FindingSchema = z
   .strictObject({
     rule: z.string().meta({ description: 'a rule of docs/template-rules.md', examples: ['MF104'] }),
@@ -50,7 +52,10 @@ export const FindingSchema = z
   })
   .meta({ id: 'TemplateFinding' });
 
-/** A template with the version in force (null for a draft or a retired template). The answer to a publication also has its warnings. */
+/**
+ * A template with the version in force (null for a draft or a retired template). The answer to a publication also has
+ * its warnings.
+ */
 export const TemplateViewSchema = z
   .strictObject({
     ...templateShape,
@@ -62,6 +67,7 @@ export const TemplateViewSchema = z
   })
   .meta({ id: 'Template' });
 
+/** View of a draft. */
 export const DraftViewSchema = z
   .strictObject({
     name: NameSchema,
@@ -73,12 +79,14 @@ export const DraftViewSchema = z
   })
   .meta({ id: 'TemplateDraft' });
 
+/** Query of `GET /templates/:name/diff`: two versions, or a version and the draft. */
 export const DiffQuerySchema = z.strictObject({
   from: VersionNumberSchema.meta({ description: 'a version number' }),
   to: z.union([z.literal('draft'), VersionNumberSchema]).meta({ description: 'a version number, or `draft`' }),
 });
 export type DiffQuery = z.infer<typeof DiffQuerySchema>;
 
+/** Answer of `GET /templates/:name/diff`. */
 export const DiffViewSchema = z
   .strictObject({
     from: z.int(),
@@ -89,16 +97,20 @@ export const DiffViewSchema = z
   })
   .meta({ id: 'TemplateDiff' });
 
+/** Answer of `POST /templates/lint`. */
 export const FindingsSchema = z.strictObject({ findings: z.array(FindingSchema) }).meta({ id: 'TemplateFindings' });
 
+/** Returns findings with pointers into the document, whose spec is at `/spec`. */
 export function findingsView(findings: readonly Finding[]): JsonObject[] {
   return findings.map((found) => ({ ...found, pointer: `/spec${found.pointer}` }));
 }
 
+/** Returns a published version. */
 export function versionView({ publishedAt, spec, ...version }: PublishedVersion): JsonObject {
   return { ...version, spec: spec, publishedAt: publishedAt.toISOString() };
 }
 
+/** Returns a template without the content of its draft and versions. */
 export function templateView({ draft, createdAt, updatedAt, currentVersion, ...template }: TemplateRecord): JsonObject {
   return {
     ...template,
@@ -114,7 +126,7 @@ function standingView({ template, inForce }: StandingTemplate): JsonObject {
   return { ...templateView(template), inForce: inForce === undefined ? null : versionView(inForce) };
 }
 
-/** The answer that publishes has warnings. */
+/** A template to answer with. Only the answer to a publication has `warnings`, those of the linter. */
 export type ShownTemplate = StandingTemplate & { readonly warnings?: readonly Finding[] };
 
 /** The form of an answer with a template. */

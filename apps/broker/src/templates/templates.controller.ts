@@ -33,6 +33,7 @@ const templateRoutes = declaredRoutes({
   ...{ view: TemplateViewSchema, page: TemplatePageSchema },
 });
 
+/** Task templates: their drafts, their publication and their retirement. */
 @ApiTags('templates')
 @ApiBearerAuth()
 @ApiProblems()

@@ -30,7 +30,7 @@ const KeptSchema = z.discriminatedUnion('state', [
 export type Kept = z.infer<typeof KeptSchema>;
 export type OpenTask = Extract<Kept, { state: 'open' }>;
 
-/** The inputs that identify a profile. A different member means a different task. */
+/** The inputs that identify a profile. Two profiles that differ in a member have two tasks. */
 export interface Profile {
   readonly brokerUrl: string;
   readonly request: CreateTask;

@@ -9,6 +9,7 @@ export interface CommandEnd {
   readonly reason?: string;
 }
 
+/** A started command; `pid` is undefined when it could not be started. */
 export interface RunningCommand {
   readonly pid: number | undefined;
   readonly ended: Promise<CommandEnd>;

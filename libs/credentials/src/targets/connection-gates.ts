@@ -25,6 +25,7 @@ const WAITING_PART = 0.5;
  * Port: throws `provider_unavailable` (reason `revocation-failing`) while leases of the connection cannot be revoked.
  */
 export interface RevocationHealth {
+  /** Throws while Mayfly cannot log in at the connection to revoke; does nothing otherwise. */
   requireWorking(connection: string): void;
 }
 

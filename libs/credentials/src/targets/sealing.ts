@@ -1,8 +1,13 @@
 import type { LeaseId } from '@mayfly/kernel';
 
-/** Encrypts data at rest and binds it to a context. Only the same context opens it. */
+/** Port: encrypts data at rest and binds it to a context, such as `lease:<id>`. `Sealer` in `trust` implements it. */
 export interface Sealing {
+  /** Encrypts text. Two calls with one text give different bytes. */
   seal(plain: string, context: string): Buffer;
+  /**
+   * Decrypts. Throws `internal` when the bytes were altered, or were sealed for another context or under a missing
+   * key.
+   */
   open(sealed: Uint8Array, context: string): Buffer;
 }
 

@@ -5,6 +5,7 @@ import type { Json } from '@mayfly/kernel';
 
 /** Port: the declared connections. */
 export interface ConnectionSource {
+  /** Returns the connection in force with this name, or undefined. */
   find(name: string): Connection | undefined;
 }
 

@@ -37,8 +37,9 @@ export interface AgentMove {
   readonly ends?: TaskEndCause;
 }
 
-/** An agent that no request and no other change can move while `work` runs; undefined when there is none. */
+/** The locked row of an agent: while `work` runs, no request and no other change can move it. */
 export interface LockedAgent {
+  /** undefined when no agent has the name */
   readonly record: DeclaredRecord | undefined;
   /** Stores the state, its audit entry and the order to end the tasks. Returns the agent as it is now. */
   move(move: AgentMove): Promise<DeclaredRecord | undefined>;
@@ -59,6 +60,7 @@ export interface AgentLifecycleStore {
 /** The most due leases, of any agent, that the sweep after a step claims. Later sweeps claim the others. */
 const SWEEP_LIMIT = 200;
 
+/** The parts that the use case works with. */
 export interface AgentLifecycleParts {
   readonly store: AgentLifecycleStore;
   readonly closing: { sweep(limit: number): Promise<unknown> };
@@ -74,8 +76,8 @@ export class AgentLifecycle {
 
   /**
    * Takes one step. When it stops the agent, the end of each of its tasks is recorded and the revocation of its
-   * credentials has begun before this resolves. Does nothing when the agent is already in the target state. Throws `not_found`, and `conflict` for a step
-   * that the agent's state does not allow.
+   * credentials has begun before this resolves. Does nothing when the agent is already in the target state. Throws
+   * `not_found`, and `conflict` for a step that the agent's state does not allow.
    */
   async take(step: LifecycleStep, name: string, by: Declarer): Promise<DeclaredRecord> {
     const { store, catalog, closing, report } = this.parts;

@@ -19,8 +19,9 @@ export interface ConnectionMove {
   readonly entry: AuditEntry;
 }
 
-/** A connection that no request and no other change can use while `work` runs; undefined when there is none. */
+/** The locked row of a connection: while `work` runs, no request and no other change can use it. */
 export interface LockedConnection {
+  /** undefined when no connection has the name */
   readonly record: DeclaredRecord | undefined;
   /** Stores the state and its audit entry, and returns the connection as it is now. */
   move(move: ConnectionMove): Promise<DeclaredRecord | undefined>;
@@ -43,6 +44,7 @@ export interface ConnectionTest {
   readonly loginAgeSeconds?: number | undefined;
 }
 
+/** The parts that the use case works with. */
 export interface ConnectionLifecycleParts {
   readonly store: ConnectionLifecycleStore;
   readonly records: Pick<RecordReader, 'find'>;

@@ -21,6 +21,7 @@ export interface AppliedDeclarations {
   readonly warnings: readonly string[];
 }
 
+/** The parts and the settings that the use case works with. */
 export interface DeclarationsParts {
   readonly store: DeclarationStore;
   readonly context: DeclarationContext;
@@ -77,8 +78,8 @@ export class Declarations {
   }
 
   /**
-   * Deletes an unused record. Throws `not_found`, `policy_denied` (`issuer-roles`), the problem of the precondition, and
-   * `conflict` naming the users.
+   * Deletes an unused record. Throws `not_found`, `policy_denied` (`issuer-roles`), the problem of the precondition,
+   * and `conflict` naming the users.
    */
   async remove(kind: RemovableKind, name: string, precondition: Precondition, by: Declarer): Promise<void> {
     const { store, context, clock, rolesOverApi } = this.parts;

@@ -14,6 +14,7 @@ import { changedFacts, differencesOf, editedBy, refuseRetired } from './template
 import { fourEyesRefusal, lintDraft, nextVersionOf } from './template-publication.js';
 import type { EditedDraft, PublishedVersion, TemplateRecord } from './template-record.js';
 
+/** The parts and the settings that the use case works with. */
 export interface TemplatesParts {
   readonly store: DeclarationStore;
   readonly catalog: Pick<Catalog, 'refresh' | 'connections'>;
@@ -26,7 +27,9 @@ export interface TemplatesParts {
   readonly report: (error: unknown) => void;
 }
 
-/** A template with the version that requests get; without one as a draft, and once it is retired. */
+/**
+ * A template with the version that requests get. A template that was never published, or is retired, has no `inForce`.
+ */
 export interface StandingTemplate {
   readonly template: TemplateRecord;
   readonly inForce?: PublishedVersion;

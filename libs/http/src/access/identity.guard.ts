@@ -101,6 +101,7 @@ export class IdentityGuard implements CanActivate {
   }
 }
 
+/** Returns the bearer token (RFC 6750 §2.1). The scheme may have any case (RFC 9110 §11.1). */
 function bearerToken(header: string | undefined): string {
   const match = /^Bearer ([^\s]+)$/i.exec(header ?? '');
   if (match?.[1] === undefined) throw tokenMissing();

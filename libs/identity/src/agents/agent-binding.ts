@@ -26,6 +26,7 @@ export interface CompiledBinding {
   readonly pattern: SubjectPattern | undefined;
 }
 
+/** Parses the pattern of a binding, once for all look-ups. */
 export function compileBinding(binding: AgentBinding): CompiledBinding {
   return { binding, pattern: binding.subject === undefined ? undefined : SubjectPattern.of(binding.subject) };
 }

@@ -70,7 +70,8 @@ export class BindingIndex {
   }
 
   /**
-   * For a token that matches a role, checks the agents of all documents of the issuer, whatever the token's audience.
+   * Throws `person_and_agent` when an identity with a role is also bound to an agent. Looks at the bindings of all
+   * documents of the issuer, whatever the audience of the token.
    */
   private refuseAgent(identity: VerifiedIdentity): void {
     const [match] = this.bestMatches(identity, identity.issuerNames);

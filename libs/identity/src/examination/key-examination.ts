@@ -4,6 +4,7 @@ import type { IssuerKeySource } from '../keys/issuer.key-source.js';
 import type { KeySet } from '../keys/key-set.js';
 import { quoted, type IssuerCheck } from './issuer-check.js';
 
+/** The steps of fetching the keys, with their outcomes, and the keys. */
 export interface KeyExamination {
   readonly checks: readonly IssuerCheck[];
   /** absent when the keys could not be fetched */

@@ -15,6 +15,7 @@ import { readCompactToken, type IdentityClaims, type UnprovenToken } from '../to
 import { acceptsType, checkLifetime } from '../token/token-checks.js';
 import { issuerCheck, quoted, reasonOf, type IssuerCheck } from './issuer-check.js';
 
+/** The issuer, its keys and the instant that a token is examined against. */
 export interface TokenExaminationInput {
   readonly issuer: TrustedIssuer;
   /** the keys, just fetched; undefined when they could not be fetched */

@@ -35,7 +35,10 @@ export function issuerKey({ profile, issuer }: IssuerSpec): string {
   return profile === 'spiffe-jwt' ? trustDomainKey(issuer) : issuer;
 }
 
-/** Never equal to an `issuer` of another profile, which is a URL or a URN. */
+/**
+ * Returns the key of the trust domain in a SPIFFE ID; empty for any other text. The key never equals an `issuer` of
+ * another profile, which is a URL or a URN.
+ */
 export function trustDomainKey(id: string): string {
   const parsed = parseSpiffeId(id);
   return parsed === undefined ? '' : `spiffe://${parsed.trustDomain}`;
@@ -83,12 +86,12 @@ function membersOf(left: IssuerSpec, right: IssuerSpec): (keyof IssuerSpec)[] {
   return [...members] as (keyof IssuerSpec)[];
 }
 
-/** A default that is written out equals one that is left out. */
+/** Returns a term as text to compare. A document that states the default equals one that leaves the member out. */
 function termOf(spec: IssuerSpec, member: keyof IssuerSpec): string {
   return textOf(member === 'replay' ? isSingleUse(spec) : spec[member]);
 }
 
-/** Ignores the order of algorithms. */
+/** Returns a value as canonical text; lists of algorithms in another order give the same text. */
 function textOf(value: unknown): string {
   if (Array.isArray(value)) return canonicalJson([...(value as string[])].sort());
   return value === undefined ? '' : canonicalJson(value as Json);

@@ -2,9 +2,11 @@ import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
 
 export const MAX_KEYS = 50;
+/** RFC 7518 §3.3 and §3.5 require 2048 bits or more; longer keys than the maximum would make each verification slow. */
 const MIN_RSA_BITS = 2048;
 const MAX_RSA_BITS = 8192;
 const CURVES: readonly (string | undefined)[] = ['prime256v1', 'secp384r1'];
+/** The members of private and symmetric keys (RFC 7518 §6.2.2, §6.3.2, §6.4.1; RFC 8037 §2). */
 const PRIVATE_MEMBERS = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k'];
 
 /** One public key of a JWKS (RFC 7517 §4). Ignores members that Mayfly does not use. */

@@ -24,7 +24,10 @@ const KEPT_CLAIMS = [
   'enterprise_id',
 ];
 
-/** An OIDC token of a GitHub Actions job. It must have the ids of repository and owner, the event and the run. */
+/**
+ * An OIDC token of a GitHub Actions job (GitHub, "OpenID Connect reference"). It must have the ids of repository and
+ * owner, the event and the run.
+ */
 export const githubActionsProfile: ProfileRules = {
   types: ['jwt'],
   // GitHub adds a certificate's thumbprint. Mayfly does not use it.

@@ -12,8 +12,9 @@ const BoundTokenSchema = z.looseObject({
 type BoundToken = z.infer<typeof BoundTokenSchema>;
 
 /**
- * A projected service account token: `sub` and the `kubernetes.io` claim must agree. Legacy secret tokens lack that
- * claim. Keeps for bindings: `namespace`, `serviceaccount_name`, `serviceaccount_uid`, `pod_name`, `pod_uid`.
+ * A projected service account token (Kubernetes, "Managing Service Accounts"): `sub` and the `kubernetes.io` claim must
+ * agree. Legacy secret tokens lack that claim. Keeps for bindings: `namespace`, `serviceaccount_name`,
+ * `serviceaccount_uid`, `pod_name`, `pod_uid`.
  */
 export const kubernetesProfile: ProfileRules = {
   types: ['jwt'],

@@ -24,6 +24,7 @@ export interface ProfileRules {
   readonly accept: (claims: IdentityClaims, spec: IssuerSpec, boundNames: ReadonlySet<string>) => AcceptedClaims;
 }
 
+/** The result of a profile for accepted claims. */
 export interface AcceptedClaims {
   readonly subject: string;
   readonly kept: KeptClaims;

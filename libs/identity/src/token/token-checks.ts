@@ -16,8 +16,8 @@ import type { IdentityClaims, TokenHeader } from './compact-token.js';
 const USED_HEADERS = ['alg', 'kid', 'typ'];
 
 /**
- * Returns the algorithm of the key to find: one of this issuer's, from a header without extensions (RFC 7515 §4.1.11).
- * Throws `unauthenticated`.
+ * Returns the algorithm of the key to find: one of this issuer's (RFC 8725 §3.1), from a header without extensions (RFC
+ * 7515 §4.1.11). Throws `unauthenticated`.
  */
 export function checkAlgorithm(header: TokenHeader, spec: IssuerSpec): IdentityAlgorithm {
   if ('crit' in header || 'b64' in header) throw identityRefused('critical_header');
@@ -34,6 +34,7 @@ export function acceptsType({ profile, tokenTypes }: IssuerSpec, header: TokenHe
   return (tokenTypes ?? profileRules[profile].types).some((accepted) => accepted === typeOf(header));
 }
 
+/** Returns the type without `application/`, in lower case (RFC 7515 §4.1.9). */
 function typeOf({ typ }: TokenHeader): string {
   return typ?.toLowerCase().replace(/^application\//, '') ?? 'jwt';
 }
@@ -73,8 +74,9 @@ export function checkHeader(header: TokenHeader, { lead: { spec }, documents }: 
 }
 
 /**
- * Returns the documents that accept a proven token: they have its type and one of its audiences, and allow its other
- * audiences. Throws `unauthenticated` when there is none: `token_type` when an audience fits, otherwise `audience`.
+ * Returns the documents that accept a proven token: they have its type and one of its audiences (RFC 7519 §4.1.3, RFC
+ * 8725 §3.9), and allow its other audiences. Throws `unauthenticated` when there is none: `token_type` when an audience
+ * fits, otherwise `audience`.
  */
 export function acceptingDocuments(
   header: TokenHeader,
@@ -95,8 +97,8 @@ export function acceptingDocuments(
 }
 
 /**
- * Returns the times of a proven token. Refuses a token from the future, and one that lives longer than this issuer
- * allows. Throws `unauthenticated`.
+ * Returns the times of a proven token (`exp` and `iat`, RFC 7519 §4.1.4 and §4.1.6). Refuses a token from the future,
+ * and one that lives longer than this issuer allows. Throws `unauthenticated`.
  */
 export function checkLifetime(
   { exp, iat }: IdentityClaims,

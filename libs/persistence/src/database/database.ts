@@ -1,6 +1,7 @@
 import { CATALOG_ONLY, createPool, type SessionOptions } from '@mayfly/postgres';
 import type pg from 'pg';
 
+/** The address of the database and the settings of its sessions. */
 export interface DatabaseOptions {
   readonly url: string;
   /** called when an idle connection breaks */

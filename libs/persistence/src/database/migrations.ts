@@ -5,6 +5,7 @@ import { Problem } from '@mayfly/kernel';
 
 /** One database session, such as a connected client of `pg`. A text without values may hold many statements. */
 export interface MigrationClient {
+  /** Runs SQL. Returns the rows of a single statement. */
   query(text: string, values?: unknown[]): Promise<{ rows: unknown[] }>;
 }
 

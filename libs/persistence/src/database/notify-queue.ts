@@ -6,7 +6,9 @@ const ALARM_AT = 0.5;
 
 /** Port: the log of the service. */
 export interface WatchLog {
+  /** Writes a line of the level `warn` with these facts. */
   warn(facts: object, text: string): void;
+  /** Writes a line of the level `error` with these facts. */
   error(facts: object, text: string): void;
 }
 

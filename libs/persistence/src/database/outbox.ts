@@ -2,6 +2,7 @@ import type { LeaseId } from '@mayfly/kernel';
 import type { Pool } from 'pg';
 import { inTransaction } from './transaction.js';
 
+/** A wake-up that waits for the queue. */
 export interface OutboxJob {
   readonly leaseId: LeaseId;
   readonly reason: string;

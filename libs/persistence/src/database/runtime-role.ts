@@ -2,7 +2,7 @@ import { CATALOG_ONLY, createClient, STORE_SCHEMA, type SessionOptions } from '@
 import { escapeIdentifier, type ClientBase } from 'pg';
 import { refuseForeignNames } from './foreign-names.js';
 
-/** Migrations have no time limit. */
+/** The sessions of the table owner. They have no time limit, because a migration of a large table takes long. */
 const SESSION: SessionOptions = {
   applicationName: 'mayfly migrations',
   searchPath: CATALOG_ONLY,

@@ -47,6 +47,7 @@ const DELETE: Readonly<Record<RemovableKind, string>> = {
   Connection: 'DELETE FROM public.connection WHERE name = $1',
 };
 
+/** Deletes the record, in the caller's transaction. */
 export async function deleteRecord(client: ClientBase, kind: RemovableKind, name: string): Promise<void> {
   await client.query(DELETE[kind], [name]);
 }

@@ -2,7 +2,7 @@ import type { EditedDraft, NewVersion } from '@mayfly/declarations';
 import type { ClientBase } from 'pg';
 import { jsonText } from '../database/columns.js';
 
-/** Stores the draft in place of the old one, and the template with it when there is none. */
+/** Replaces the draft of a template, in the caller's transaction. Creates the template when it does not exist. */
 export async function upsertDraft(
   client: ClientBase,
   name: string,
@@ -41,6 +41,7 @@ export async function insertVersion(client: ClientBase, next: NewVersion): Promi
   );
 }
 
+/** Retires the template, in the caller's transaction. */
 export async function retireTemplate(client: ClientBase, name: string): Promise<void> {
   await client.query(
     `UPDATE public.template SET state = 'retired', revision = revision + 1, updated_at = moment.at

@@ -108,7 +108,9 @@ export class PgClosingStore implements ClosingStore {
     return results.map(() => true);
   }
 
-  /** Each claim goes to the first request of its task. */
+  /**
+   * Ends the tasks of all requests. Returns the claims by request; when two name one task, the first gets its claims.
+   */
   private async endTogether(requests: readonly EndRequest[]): Promise<(readonly LeaseClaim[])[]> {
     const claims = await inTransaction(this.pool, (client) => this.endTasks(client, requests, CLAIM_SECONDS));
     const first = new Map(requests.toReversed().map((request) => [request.taskId, request]));

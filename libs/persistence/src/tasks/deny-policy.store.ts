@@ -40,7 +40,7 @@ FROM free WHERE d.target = free.target
 RETURNING d.version, d.revision, d.cut_off_at AS "cutOffAt", d.cut_off_until AS "cutOffUntil",
   free.written_seconds_ago AS "writtenSecondsAgo", free.repaired_seconds_ago AS "repairedSecondsAgo"`;
 
-/** Skips leases that ended by expiry: the session's own policy denies them. */
+/** Reads the sessions to deny. Skips leases that ended by expiry: the session's own policy denies those. */
 const SESSIONS = `
 SELECT id AS "leaseId", coalesce(issued_by, mint_by) AS "issuedBy", expires_at AS "expiresAt" FROM public.lease
 WHERE target = $1 AND expires_at > now() - make_interval(secs => ${String(SLACK_SECONDS)})

@@ -20,6 +20,7 @@ export interface ClaimedRow {
   readonly was: string;
 }
 
+/** Returns the claim that a claimed row stands for. */
 export function claimOf(row: ClaimedRow): LeaseClaim {
   return {
     id: row.id,

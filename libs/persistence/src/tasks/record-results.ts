@@ -134,7 +134,7 @@ async function endTasks(client: ClientBase, closed: readonly ClosedLease[]): Pro
 
 const ENTRY_TYPE = { revoked: 'lease.revoked', expired: 'lease.expired', failed: 'lease.failed' } as const;
 
-/** A lease that was never minted has no cause of its own before it fails. */
+/** Returns the end cause of a closed lease. A lease that failed gets it here: its claim has none of its own. */
 function causeOf({ claim, state }: ClosedLease): TaskEndCause {
   return state === 'failed' ? 'issuance_failed' : claim.cause;
 }

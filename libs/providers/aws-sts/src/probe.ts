@@ -18,6 +18,7 @@ const CALLER = /^arn:aws[a-z-]{0,10}:(?:iam|sts)::(?:\d{12})?:[\w+=,.@/-]{1,200}
 const FOREIGN =
   'the role has an inline policy of this name that Mayfly did not write; use another `revocation.policyName`';
 
+/** The parts that a probe works with. */
 export interface ProbeParts {
   readonly accesses: Accesses;
   readonly identityTokens: IdentityTokens;

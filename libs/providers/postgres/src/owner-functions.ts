@@ -41,14 +41,17 @@ export type LeasesFunction = 'bar_leases' | 'drop_leases';
 /** Functions that change one lease role or scope role. */
 export type RoleFunction = 'await_mint' | 'join_lease' | 'strip_lease' | 'make_scope';
 
+/** Returns the call that changes these lease roles. */
 export function callForLeases(name: LeasesFunction, roles: readonly string[]): string {
   return `SELECT mayfly.${name}(${arrayOf(roles, 'text')})`;
 }
 
+/** Returns the call that changes this role. */
 export function callForRole(name: RoleFunction, role: string): string {
   return `SELECT mayfly.${name}(${escapeLiteral(role)})`;
 }
 
+/** Returns the call that creates these lease roles with their memberships. */
 export function mintCall(leases: readonly NewRole[]): string {
   const columns = [
     arrayOf(
@@ -75,6 +78,7 @@ export function mintCall(leases: readonly NewRole[]): string {
   return `SELECT mayfly.mint_leases(${columns.join(', ')})`;
 }
 
+/** Returns the call that moves the expiry of a lease role. */
 export function renewCall(role: string, expiresAt: Date): string {
   return `SELECT mayfly.renew_lease(${escapeLiteral(role)}, ${escapeLiteral(expiresAt.toISOString())}::timestamptz)`;
 }

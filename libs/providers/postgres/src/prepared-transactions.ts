@@ -27,6 +27,7 @@ export function refusePreparedTransactions({ acceptPreparedTransactions }: Confi
   throw new Problem('provider_rejected', fault, { nothingMinted: true });
 }
 
+/** Returns the check of a probe: `warning` when the connection accepts prepared transactions. */
 export function preparedTransactionsCheck({ acceptPreparedTransactions }: Config, facts: Facts): ProbeCheck {
   const detail = faultOf(facts);
   if (detail === undefined) return { name: NAME, outcome: 'ok' };

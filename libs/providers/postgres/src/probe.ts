@@ -30,6 +30,7 @@ const CLOCK = 'SELECT extract(epoch FROM clock_timestamp())::float AS seconds';
 export interface ProbeContext {
   readonly config: PostgresConfig;
   readonly clock?: Clock | undefined;
+  /** Detects a pooler; `process` is the server process of the session that probes. */
   readonly pooling: (process: number) => Promise<Pooling>;
 }
 

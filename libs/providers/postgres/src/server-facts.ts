@@ -70,6 +70,7 @@ export function makersIn({ role, creators }: Pick<ServerFacts, 'role' | 'creator
   return [role, ...creators];
 }
 
+/** Reads the facts over the session. Throws the driver's errors. */
 export async function factsOf(session: Session): Promise<ServerFacts> {
   const [row] = (await session.query<FactsRow & Record<string, unknown>>(FACTS)).rows;
   if (row === undefined) throw new Error('the server did not report its version');

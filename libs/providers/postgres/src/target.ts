@@ -15,7 +15,7 @@ export interface TargetAddress {
   readonly sslRootCert?: string | undefined;
 }
 
-/** The server's own timeouts end statements whose client has gone. */
+/** The settings of the sessions. The timeouts make the server end a statement whose client has gone. */
 const SESSION: SessionOptions = {
   applicationName: 'mayfly',
   searchPath: CATALOG_ONLY,

@@ -16,7 +16,9 @@ export function checkSignedToken(order: SignedTokenOrder, minted: Minted<SignedT
   return wrongClaim(claims, allowedClaims(order)) ?? wrongExpiry(claims.exp, order, minted);
 }
 
-/** Returns the required value of each claim. Only `iss` and `exp` may vary, and no other claim is allowed. */
+/**
+ * Returns the required value of each claim (RFC 9068 §2.2). Only `iss` and `exp` may vary; no other claim is allowed.
+ */
 function allowedClaims({ agent, leaseId, taskId, template, scope, issuedAt }: SignedTokenOrder): JsonObject {
   return {
     sub: agent.id,

@@ -46,6 +46,7 @@ export async function endToken(login: BrokerLogin, accessor: string): Promise<bo
 /** Result of the search at one path for leases that Vault is still revoking, issued within a span of time. */
 export type PendingLook = 'none' | 'some' | 'no-right' | 'too-many' | { readonly irrevocable: string };
 
+/** A span of time in which a lease was issued. */
 export interface IssueSpan {
   readonly from: Date;
   readonly to: Date;

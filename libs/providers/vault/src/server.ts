@@ -15,6 +15,7 @@ export interface Server {
   /** mints and revocations have separate slots, so that they do not delay each other */
   readonly mints: EngineQueue;
   readonly revocations: EngineQueue;
+  /** Returns a client that carries the token, or none. */
   clientFor(token: string | undefined): VaultClient;
 }
 

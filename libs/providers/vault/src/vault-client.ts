@@ -9,6 +9,7 @@ import { NoAnswer, type Transport, type TransportCall } from './transport.js';
 const CALL_MS = 30_000;
 export const MINT_MS = 60_000;
 
+/** An answer of any status. */
 export interface VaultAnswer {
   readonly status: number;
   /** the response envelope; members that the server left out are absent */

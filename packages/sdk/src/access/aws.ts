@@ -61,7 +61,10 @@ export function awsEndpointVariables(session: AwsSession, endpoint: { url: strin
   };
 }
 
-/** The region, and no fallback to the machine's own identity when the session has ended. */
+/**
+ * Returns the variables of every session: its region, and the switch that keeps SDKs from using the machine's own
+ * identity after the session has ended.
+ */
 function places({ region }: AwsSession) {
   return { AWS_REGION: region, AWS_DEFAULT_REGION: region, AWS_EC2_METADATA_DISABLED: 'true' };
 }

@@ -33,6 +33,7 @@ export interface LoginFiles {
   readonly authority?: string;
 }
 
+/** Returns libpq's variables for one login. The password is in a file, never in a variable. */
 export function postgresVariables(login: PostgresLogin, files: LoginFiles): ToolVariables {
   const replaced = known({ PGSSLMODE: login.sslmode, PGSSLROOTCERT: files.authority });
   return {

@@ -43,6 +43,7 @@ export type AccessOf = (secret: Secret, context: AccessContext) => ToolAccess | 
 /** Variables that a command gets, and a test for those that it must not inherit. */
 export interface ToolVariables {
   readonly set: Readonly<Record<string, string>>;
+  /** True for a variable that the command must not inherit. */
   readonly withholds: (name: string) => boolean;
 }
 

@@ -16,7 +16,10 @@ function awsEngine(secret: Secret, { expiresAt }: AccessContext): ToolAccess | u
   };
 }
 
-/** The database engine says neither which database nor of which kind: it is PostgreSQL when the caller says where. */
+/**
+ * Converts a secret of the database engine. The secret names neither the database nor its kind, so it counts as a login
+ * at PostgreSQL only when the caller names a host or a database.
+ */
 function databaseEngine(secret: Secret, { pgHost, pgPort, pgDatabase }: AccessContext): ToolAccess | undefined {
   const [username, password] = [textIn(secret, 'username'), textIn(secret, 'password')];
   if (username === undefined || password === undefined) return undefined;

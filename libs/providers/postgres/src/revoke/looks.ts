@@ -42,8 +42,8 @@ export function findRoles(names: readonly string[], makers: readonly string[]): 
 }
 
 /**
- * Returns a role with the way to change it. Each change sets its role, the connection's `role` where no maker is known: a
- * pooler may have handed the session to another client.
+ * Returns a role with the way to change it. Each change sets its role, the connection's `role` where no maker is known:
+ * a pooler may have handed the session to another client.
  */
 export function foundRole({ name, oid, maker }: RoleRow, role: string | undefined, facts: ServerFacts): FoundRole {
   return { name, oid, maker: maker ?? role ?? null, byFunctions: maker === null && facts.functions };
@@ -84,6 +84,7 @@ export const PREPARED = `
   SELECT gid, database::text AS database, owner::text AS owner, transaction::text AS xid FROM pg_prepared_xacts
    WHERE owner ~ '^mayfly_([0-9a-z]{26}|scope_[0-9a-f]{40})$'`;
 
+/** A prepared transaction as the server reports it. */
 export interface PreparedTransaction {
   readonly gid: string;
   readonly database: string;

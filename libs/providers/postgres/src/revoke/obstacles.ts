@@ -23,7 +23,7 @@ export class Obstacles {
     await this.watch.run(`SELECT pg_stat_clear_snapshot();\n${END_CATALOG_LOCKERS}`, signal);
   }
 
-  /** Runs once for all concurrent callers. */
+  /** Ends the blockers. Concurrent callers share one run. */
   private clear(signal: AbortSignal): Promise<void> {
     this.clearing ??= this.clearNow(signal).finally(() => {
       this.clearing = undefined;

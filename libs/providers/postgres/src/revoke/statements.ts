@@ -12,6 +12,7 @@ export function barStatements(roles: readonly FoundRole[]): readonly string[] {
   return forEach(roles, 'bar_leases', (name) => `ALTER ROLE ${name} NOLOGIN PASSWORD NULL`);
 }
 
+/** Returns the statements that drop the roles. */
 export function dropStatements(roles: readonly FoundRole[]): readonly string[] {
   return forEach(roles, 'drop_leases', (name) => `DROP ROLE IF EXISTS ${name}`);
 }
