@@ -16,7 +16,7 @@ function rowsWith(agent: string): CatalogRows {
   return { ...NOTHING, agents: [row], connections: [connection] };
 }
 
-/** A load that is answered by hand. */
+/** A load that the test answers. */
 interface Load {
   /** true when it has to read every document again */
   readonly all: boolean;
@@ -24,7 +24,7 @@ interface Load {
   fail(error: Error): void;
 }
 
-/** A catalog whose loads and issuers a test answers for. */
+/** A catalog over a store and issuers that answer when the test says so. */
 function scene() {
   const clock = new TestClock();
   const loads: Load[] = [];
@@ -56,7 +56,7 @@ function scene() {
   return scene;
 }
 
-/** Lets everything run that waits for nothing. */
+/** Runs all pending callbacks. */
 const settle = () => new Promise((resolve) => setImmediate(resolve));
 
 async function refreshed(it: ReturnType<typeof scene>, rows: CatalogRows): Promise<void> {

@@ -6,7 +6,7 @@ import { checkRun } from './check-run.js';
 import { parseDeclarations } from './parse-declarations.js';
 import { SUPPORT_YAML } from './support.fixture.js';
 
-/** Says what it takes: nothing is minted here. */
+/** A provider with schemas and traits only; it cannot mint. */
 const provider = {
   kind: 'database',
   secretMembers: ['/url'],

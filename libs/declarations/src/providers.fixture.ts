@@ -1,7 +1,7 @@
 import type { AnyProvider, ProviderTraits } from '@mayfly/credentials';
 import { z } from 'zod';
 
-/** A provider that only says what it takes: nothing is minted here. */
+/** A provider with schemas and traits only; it cannot mint. */
 function provider(kind: string, schemas: object, traits: Partial<ProviderTraits> = {}): AnyProvider {
   const bounds = { revocation: 'immediate', minTtlSeconds: 1, maxTtlSeconds: 43_200, remote: true, ...traits };
   const secretMembers = ['/url'];

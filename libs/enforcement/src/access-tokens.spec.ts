@@ -25,7 +25,7 @@ const connections = [
   },
 ];
 
-// What the fakes of a test hold and hear.
+// The state of the fakes, and the calls that they got.
 let live: Set<string>;
 let databaseIsDown: boolean;
 let ended: EndRequest[];

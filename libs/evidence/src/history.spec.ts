@@ -15,7 +15,7 @@ const issuance: Issuance = {
   ...{ createdAt: AT, expiresAt: AT, endCause: 'completed', revokeEffectiveAt: AT },
 };
 
-/** A store of one page: what it was asked for, and what it answers. */
+/** A store with one page. It records the queries that it gets. */
 class OnePage<Item, Position> {
   readonly asked: { filter: unknown; limit: number; after?: unknown }[] = [];
 

@@ -3,7 +3,7 @@ import { newId } from '@mayfly/kernel';
 import { IssuancePositionSchema, SequenceSchema, StoryPositionSchema } from './positions.js';
 
 describe('a position in the history', () => {
-  // What the database would stumble over must not get there.
+  // The database holds no such position, and its statement would fail: the schema refuses them first.
   it.each([
     [IssuancePositionSchema, { createdAt: '2026-11-22T00:00:00Z', leaseId: newId('lse') }],
     [IssuancePositionSchema, { createdAt: '2026-11-22T00:00:00.000000Z', leaseId: newId('tsk') }],

@@ -5,7 +5,7 @@ import { afterEach, describe, expect, it } from '@jest/globals';
 import { ConnectionDrain, type DrainBounds } from './connection-drain.js';
 
 const FOREVER = 3_600_000;
-/** Nothing but the bound of the case may end its connection. */
+/** Bounds that no case reaches, so that only the bound that a case sets ends its connection. */
 const UNBOUNDED: DrainBounds = { unfinishedMs: FOREVER, unreadMs: FOREVER, answerMs: FOREVER };
 
 let server: Server;

@@ -224,7 +224,7 @@ describe('identity attacks', () => {
   });
 });
 
-/** All of a refusal that an answer is made of. */
+/** The members of a refusal that its answer shows. */
 function shown(refusal: unknown): unknown {
   const { code, detail, extensions, retryAfterSeconds } = refusal as Problem;
   return { code, detail, extensions, retryAfterSeconds };

@@ -32,7 +32,7 @@ describe('minting', () => {
     jest.restoreAllMocks();
   });
 
-  /** The plan with one way of minting for each lease; the last one is that of all further leases. */
+  /** Returns the plan with `mints` as the `mint` of its leases, in order; further leases use the last one. */
   function planned(...mints: readonly Mint[]): RemotePlan {
     const leases = plan.leases.map((lease, index) => {
       const { kind, traits } = lease.target.provider;

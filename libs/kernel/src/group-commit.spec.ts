@@ -20,7 +20,7 @@ function heldCommit() {
   return { batches, held, commit, answer };
 }
 
-/** As the store tells it: SQLSTATE classes 22 and 23. */
+/** The rule of the stores: SQLSTATE classes 22 and 23. */
 const isOfOneItem = (error: unknown) => error instanceof Error && 'code' in error && /^2[23]/.test(String(error.code));
 
 /** SQLSTATE errors as the driver throws them. */

@@ -24,7 +24,7 @@ const ACTIONS = [
 interface Step {
   readonly action: (typeof ACTIONS)[number];
   readonly replica: 0 | 1;
-  /** which of the tasks so far */
+  /** the index of the task among those opened so far */
   readonly task: number;
 }
 
@@ -44,7 +44,7 @@ const round: fc.Arbitrary<Round> = fc.record({
   lostRevocations: fc.constantFrom(0, 0, 1, 3),
 });
 
-/** Sentences that no row may make true; each query finds the rows that do. */
+/** Invariants by name. Each query finds the rows that break one. */
 const FORBIDDEN: readonly (readonly [string, string])[] = [
   [
     'a lease that is not terminal has no due time (I3)',
@@ -147,7 +147,7 @@ describe('tasks under two replicas that race', () => {
 
 type Replica = IssuanceService<TaskStores>;
 
-/** Two replicas, their tasks, and the workers that froze with claims in their hands. */
+/** Two replicas, their tasks, and the workers that stopped while they held claims. */
 class World {
   private readonly tasks: TaskId[] = [];
   private readonly frozen: (() => Promise<void>)[] = [];
@@ -172,7 +172,7 @@ class World {
     this.replicas[0].dummy.switches.loseRevocations(times);
   }
 
-  /** Thaws everybody and lets time pass until nothing is left to do. */
+  /** Resumes the stopped workers and lets time pass until no work is left. */
   async comesToRest(): Promise<void> {
     this.replicas[0].dummy.switches.reset();
     for (const thaw of this.frozen.splice(0)) await thaw();

@@ -14,7 +14,7 @@ const SESSION: SessionOptions = {
   idleInTransactionMillis: 30_000,
 };
 
-/** Each setting as a session has to have it, and what somebody else has set it to. */
+/** Each setting: its name, the value that a session must have, and the value that its role or database sets. */
 const SETTINGS: readonly (readonly [name: string, stated: string, hostile: string])[] = [
   ['TimeZone', 'UTC', 'America/New_York'],
   ['DateStyle', 'ISO, YMD', 'German, DMY'],
@@ -40,10 +40,10 @@ const SETTINGS: readonly (readonly [name: string, stated: string, hostile: strin
   ['password_encryption', 'scram-sha-256', 'md5'],
 ];
 
-/** node-postgres says it itself, to servers that let it. */
+/** node-postgres itself sends this setting. */
 const ENCODING = ['client_encoding', 'UTF8', 'LATIN1'] as const;
 
-/** Those that the startup packet cannot carry to each version of the server. */
+/** The settings that the startup packet cannot carry to every version of the server. */
 const AFTER_CONNECTING: typeof SETTINGS = [
   ['createrole_self_grant', '', 'set'],
   ['transaction_timeout', '0', '20s'],

@@ -5,7 +5,7 @@ import { type Running, stop } from './stop.js';
 const log = createLogger({ level: 'silent', redact: (text) => text });
 const NEVER = new Promise<never>(() => undefined);
 
-/** A service of which each step notes that it was tried, and does what the case says instead of ending. */
+/** A running service whose steps record their call, and then do what the case says. */
 function runningWith(steps: Readonly<Record<string, () => Promise<void>>>) {
   const tried: string[] = [];
   const step = (name: string) => (): Promise<void> => {

@@ -12,7 +12,7 @@ async function lines(metrics: Metrics, name: string): Promise<string[]> {
   return body.split('\n').filter((line) => line.startsWith(name));
 }
 
-/** How many label sets a metric has; of a histogram, counted once each. */
+/** Returns the number of label sets of a metric; a histogram counts once for each set. */
 async function series(metrics: Metrics, name: string): Promise<number> {
   return (await lines(metrics, name)).length;
 }

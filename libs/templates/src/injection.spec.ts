@@ -7,7 +7,7 @@ import { compileScope } from './scope-skeleton.js';
 import { supportReadCases } from './support-read-cases.fixture.js';
 import type { TaskTemplateSpec } from './task-template.schema.js';
 
-/** A template as an author might write it who trusts the renderer: `tenant` is bounded by its length alone. */
+/** A template whose author trusts the renderer: only the length of `tenant` is bounded. */
 const scope = {
   statement: [
     {
@@ -34,7 +34,7 @@ const spec = supportReadCases({ parameters, credentials: [{ name: 'bucket', prov
 const template = new CompiledTemplate({ name: 't', version: 1, spec, digest: 'd', labels: {} });
 const harmless = { tenant: 'acme', verb: 's3:GetObject', rows: 10 };
 
-/** What the whole pipeline makes of a request; undefined when it is refused as invalid parameters. */
+/** Returns the scope that is rendered for a request; undefined when its parameters are refused. */
 function render(request: Json): JsonObject | undefined {
   try {
     return template.renderScopes(template.validate(request))[0]?.scope;

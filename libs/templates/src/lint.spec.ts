@@ -114,7 +114,7 @@ const cases: readonly Case[] = [
   { breaks: 'MF310', facts: says('warning', 'open sessions are not ended'), at: '/credentials/0/scope' },
 ];
 
-/** A connection that says the same against every scope. */
+/** A connection with the same objection to every scope. */
 function says(severity: 'error' | 'warning', detail: string): Partial<LintFacts> {
   return { inspectScope: () => [{ severity, detail }] };
 }

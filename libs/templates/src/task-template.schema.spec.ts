@@ -4,7 +4,7 @@ import { TaskTemplateSpecSchema } from './task-template.schema.js';
 
 const credential = { name: 'api', provider: 'signed-token', scope: { audience: 'https://cases.example' } };
 
-/** The places that the schema refuses when `changes` are laid over a good spec. */
+/** The places that the schema refuses when `changes` replace members of a valid spec. */
 function refusedPlaces(changes: object): string[] {
   const parsed = TaskTemplateSpecSchema.safeParse({ ...supportReadCases(), ...changes });
   return parsed.success ? [] : parsed.error.issues.map(({ path }) => path.join('.'));

@@ -31,7 +31,7 @@ beforeAll(async () => {
   await ring.rotateIfDue();
 });
 
-/** A token that the ring's key signs under whatever header. */
+/** A token with any header, signed by the key of the ring. */
 const signed = (header: object, claims: object = CLAIMS): Promise<string> => {
   const { kid, privateKey } = ring.signer();
   return signJws({ alg: 'EdDSA', typ: 'at+jwt', kid, ...header }, JSON.stringify(claims), privateKey);

@@ -4,7 +4,7 @@ import { BrokerUnreachable } from './broker-unreachable.js';
 import { retrying } from './retrying.js';
 import type { Timer } from './timer.js';
 
-/** Time that passes as it is waited for. */
+/** A timer whose waits end at once and move its clock. */
 function hasty() {
   const waits: number[] = [];
   const now = () => waits.reduce((sum, one) => sum + one, 0);

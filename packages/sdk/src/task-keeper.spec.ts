@@ -4,7 +4,7 @@ import { TaskKeeper } from './task-keeper.js';
 import { taskAnswer } from './task.fixture.js';
 import { VirtualTimer } from './timer.fixture.js';
 
-/** The broker's clock is an hour and more away from this machine's, and stands where the virtual one stands. */
+/** The broker's time when the virtual timer starts: more than an hour away from the clock of this machine. */
 const EPOCH = Date.parse('2026-11-22T14:00:00Z');
 const LIFE_SECONDS = 90;
 const at = (seconds: number): string => new Date(EPOCH + seconds * 1000).toISOString();
@@ -25,7 +25,7 @@ function taskAt(expires: number, heartbeat?: number): Task {
   });
 }
 
-/** A broker that renews for the life asked for, as long as nothing is wrong. */
+/** Keeps a task at a broker that renews for the requested lifetime, unless `fault` is set. */
 function keep(heartbeat?: number, wordsOf?: (error: unknown) => string): Promise<void> {
   const answer = (what: string): Task => {
     const now = timer.now() / 1000;

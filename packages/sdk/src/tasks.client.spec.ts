@@ -7,7 +7,7 @@ import { TasksClient } from './tasks.client.js';
 
 const TASK = taskAnswer();
 const REQUEST = { template: 't', parameters: {}, purpose: 'p' };
-/** Time that passes as it is waited for, so that patience is spent in no time. */
+/** A timer whose waits end at once and move its clock. */
 const hasty = (): Timer => {
   let waited = 0;
   return { now: () => waited, wait: async (milliseconds) => void (waited += milliseconds) };

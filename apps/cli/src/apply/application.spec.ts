@@ -17,7 +17,7 @@ const step = (name: string, change: ApplyStep['change'], more: Partial<ApplyStep
 const PUBLISH = { publication: { differences: [] } };
 const fourEyes = new CommandFailure(EXIT.refused, 'not the author', 'ask another member');
 
-/** A broker that counts revisions and fails as it is told. */
+/** A fake broker: it counts revisions, and fails with the errors in `faults`. */
 function broker(faults: Readonly<Record<string, Error>> = {}) {
   const asked: string[] = [];
   const act = (what: string) => {

@@ -4,7 +4,7 @@ import type { Found } from './declarations.client.js';
 import { isEffective, stepsOf } from './steps.js';
 import { stepWords } from './step-words.js';
 
-/** As a file would give it, as far as steps look into it. */
+/** A declaration with only the members that the steps read. */
 function declared(kind: Declaration['kind'], name: string, spec: object, labels?: Record<string, string>) {
   const metadata = labels === undefined ? { name } : { name, labels };
   return { file: 'x.yaml', declared: { kind, metadata, spec } as unknown as Declaration };

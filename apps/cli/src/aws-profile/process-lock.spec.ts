@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { systemTimer, type Timer } from '@mayfly/client';
 import { underLock } from './process-lock.js';
 
-/** Time that passes as it is waited for. */
+/** A timer whose waits end at once and move its clock. */
 const hasty = (): Timer => {
   let waited = 0;
   return { now: () => waited, wait: async (milliseconds) => void (waited += milliseconds) };

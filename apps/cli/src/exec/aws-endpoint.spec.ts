@@ -10,7 +10,7 @@ beforeEach(async () => {
 });
 afterEach(() => endpoint.stop());
 
-/** Headers as they are given, `Host` included. */
+/** Sends a request with exactly these headers, `Host` included. */
 function ask(headers: Record<string, string>, { path = '/credentials', method = 'GET' } = {}) {
   const { hostname, port } = new URL(endpoint.url);
   return new Promise<{ status: number | undefined; body: unknown }>((resolve, reject) => {

@@ -16,7 +16,7 @@ interface Author {
   readonly actor: typeof MAYFLY;
 }
 
-/** A provider that only says what it takes: nothing is minted here. */
+/** A provider with schemas and traits only; it cannot mint. */
 const token = {
   kind: 'token',
   secretMembers: [],

@@ -20,7 +20,7 @@ const guard = new IdentityGuard(
   { identity: async () => undefined } as unknown as RefusalRecorder,
 );
 
-/** True when the guard has decided by the time that everything but a timer has happened. */
+/** True when the guard has decided after all pending work but timers is done. */
 async function isAnswered(token: string): Promise<() => boolean> {
   const request = { headers: { authorization: `Bearer ${token}` }, routeOptions: {}, id: 'req_1' };
   const context = { switchToHttp: () => ({ getRequest: () => request }), getHandler: () => 0, getClass: () => 0 };

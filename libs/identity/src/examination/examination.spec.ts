@@ -25,7 +25,7 @@ const source = new IssuerKeySource(
 const remote = (spec: object = {}): TrustedIssuer =>
   ci.trusted('ci', { keys: { jwksUri: 'https://ci.example/keys' }, ...spec });
 
-/** The checks that are not ok, by name, with what they say. */
+/** The checks that are not ok: their names and details. */
 const wrongIn = (checks: readonly IssuerCheck[]) =>
   Object.fromEntries(
     checks

@@ -31,7 +31,7 @@ describe('TrustedIssuers', () => {
     [{ iss: 'urn:mayfly:development' }, 'development'],
     [{ sub: 'spiffe://prod.example/agent' }, 'mesh'],
     [{ iss: 'https://spire.example', sub: 'spiffe://PROD.example/agent' }, 'mesh'],
-    // Who signs for `ci` may call itself what it likes: it stays an identity of `ci`.
+    // A token with the `iss` of `ci` belongs to `ci`, whatever its `sub` looks like.
     [{ iss: 'https://ci.example', sub: 'spiffe://prod.example/agent' }, 'ci'],
     [{ iss: 'spiffe://prod.example', sub: 'agent' }, 'unknown_issuer'],
     [{ iss: 'https://ci.example.evil' }, 'unknown_issuer'],

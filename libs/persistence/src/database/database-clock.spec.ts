@@ -4,7 +4,7 @@ import { DatabaseClock } from './database-clock.js';
 
 const DATABASE_TIME_MS = 1_900_000_000_000;
 
-/** A database whose answers take these many milliseconds; it looks at its clock half way. */
+/** A database whose round trips take these milliseconds; it reads its clock at their midpoint. */
 function poolWith(roundTripsMs: readonly number[]) {
   let monotonicMs = 5_000;
   jest.spyOn(performance, 'now').mockImplementation(() => monotonicMs);
@@ -40,7 +40,7 @@ describe('DatabaseClock', () => {
   it('DatabaseClock trusts the quickest of three answers', async () => {
     const { pool } = poolWith([400, 2, 90]);
     let round = 0;
-    // The slow answers were held up on their way back: their half way is wrong.
+    // The slow answers were delayed on the way back only, so the midpoint of their round trip is wrong.
     const skewed = {
       query: async () => {
         const { rows } = await (pool.query('') as unknown as Promise<{ rows: { ms: string }[] }>);

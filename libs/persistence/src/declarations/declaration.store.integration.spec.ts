@@ -15,7 +15,7 @@ const clock = { now: () => new Date() };
 
 const secretFault = () => undefined;
 
-/** A provider that only says what it takes: nothing is minted here. */
+/** A provider with schemas and traits only; it cannot mint. */
 const token = {
   kind: 'token',
   secretMembers: [],

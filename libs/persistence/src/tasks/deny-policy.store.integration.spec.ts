@@ -173,7 +173,7 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
     await scene.advance(31);
     const [due] = await denials.due(10);
     expect(due).toMatchObject({ revocationPoint: ROLE, lease: { id: intent.leases[0]!.id, provider: 'dummy' } });
-    // whether the look came to anything or not
+    // the check counts as made, whatever its outcome
     expect(await denials.due(10)).toEqual([]);
     await scene.advance(31);
     const taken = await Promise.all([denials.due(10), denials.due(10)]);

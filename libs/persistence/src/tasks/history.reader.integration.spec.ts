@@ -27,7 +27,7 @@ ANALYZE task; ANALYZE lease;`;
 
 const RARE = 299;
 
-// What is asked, by which index it has to be read, and how many leases there are.
+// Each case: its name, the filter, the index that must serve it, and the number of leases.
 const FILTERS: readonly (readonly [string, IssuanceFilter, string, number])[] = [
   ['nothing', {}, 'created_at', LEASES],
   ['a busy agent', { agent: 'agent-7' }, 'created_at', LEASES / 20 - 15],

@@ -65,7 +65,7 @@ describe('a store that takes writes', () => {
 });
 
 describe('a store that takes no writes', () => {
-  /** what is undone after a test, the last thing first */
+  /** the steps that undo a test, in reverse order */
   const undo: (() => Promise<unknown>)[] = [];
   afterEach(async () => {
     for (const step of undo.splice(0).reverse()) await step();
