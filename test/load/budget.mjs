@@ -14,7 +14,7 @@ import { inTurn, startBare } from './rounds.mjs';
 import { median, prepareDirectory, start } from './service.mjs';
 import { closeTarget, cycleCost, inFlight, sceneOf } from './target.mjs';
 
-/** What each operation cost when the budget was set. */
+/** The cost of each operation when the budget was set. */
 const REACHED = {
   'grant of a signed token, in bare inserts': 4.5,
   'grant of a database role, in bare inserts': 20,

@@ -42,7 +42,7 @@ export type {
   RevocationOutcome,
 } from './provider.js';
 export { ProviderRegistry, type ProviderEntry, type RegisteredProvider } from './registry.js';
-export { parseOnce } from './parse-once.js';
+export { parsedValue } from './parsed-value.js';
 export { faultText, schemaFault } from './schema-fault.js';
 export {
   isSecretReference,

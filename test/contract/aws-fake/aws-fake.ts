@@ -25,7 +25,7 @@ export interface Exchange {
   readonly text: string;
 }
 
-/** What a broken server sends: any status, and a text that need not be XML. */
+/** The answer of a broken server: any status, and a text that need not be XML. */
 export interface RawAnswer {
   readonly status: number;
   readonly text: string;

@@ -28,7 +28,7 @@ export interface Exchange {
   readonly answer: Answer;
 }
 
-/** What a broken server sends: any status, and a text that need not be JSON. */
+/** The answer of a broken server: any status, and a text that need not be JSON. */
 export interface RawAnswer {
   readonly status: number;
   readonly text: string;

@@ -226,4 +226,3 @@ function problemOf(error: unknown): Problem {
     ? error
     : new Problem('provider_unavailable', 'Mayfly failed during the test; try again');
 }
-
