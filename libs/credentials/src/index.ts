@@ -42,7 +42,7 @@ export type {
   RevocationOutcome,
 } from './provider.js';
 export { ProviderRegistry, type ProviderEntry, type RegisteredProvider } from './registry.js';
-export { parsedValue } from './parsed-value.js';
+export { parseValue } from './parse-value.js';
 export { faultText, schemaFault } from './schema-fault.js';
 export {
   isSecretReference,

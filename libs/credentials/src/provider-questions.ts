@@ -1,6 +1,6 @@
 import type { Json } from '@mayfly/kernel';
 import type { ScopeRemark } from './authoring.js';
-import { parsedValue } from './parsed-value.js';
+import { parseValue } from './parse-value.js';
 import type { AnyProvider, EffectiveTraits } from './provider.js';
 import type {
   Attending,
@@ -64,7 +64,7 @@ export function secretsIn(provider: AnyProvider, config: Json): readonly string[
  */
 export function resourceServersOf(provider: AnyProvider, declared: Json): readonly ResourceServer[] {
   const introspectable = having(provider, 'resourceServersOf');
-  const config = introspectable && parsedValue(introspectable.schemas.config, declared);
+  const config = introspectable && parseValue(introspectable.schemas.config, declared);
   return config?.success === true ? (introspectable?.resourceServersOf(config.data) ?? []) : [];
 }
 
@@ -84,6 +84,6 @@ export function objectionsTo(provider: AnyProvider, config: unknown, scope: unkn
  */
 export function connectionsOf(provider: AnyProvider, scope: Json): readonly string[] {
   const related = having(provider, 'connectionsOf');
-  const parsed = related && parsedValue(related.schemas.scope, scope);
+  const parsed = related && parseValue(related.schemas.scope, scope);
   return parsed?.success === true ? (related?.connectionsOf(parsed.data) ?? []) : [];
 }

@@ -1,5 +1,5 @@
 import type { core, ZodType } from 'zod';
-import { parsedValue } from './parsed-value.js';
+import { parseValue } from './parse-value.js';
 
 /** The first fault that a schema finds in a value. */
 export interface SchemaFault {
@@ -13,7 +13,7 @@ export interface SchemaFault {
  * best.
  */
 export function schemaFault(schema: ZodType, value: unknown): SchemaFault | undefined {
-  const issue = parsedValue(schema, value).error?.issues[0];
+  const issue = parseValue(schema, value).error?.issues[0];
   if (issue === undefined) return undefined;
   const { path, message } = innermost(issue);
   return {

@@ -4,7 +4,7 @@ import {
   type EffectiveTraits,
   type Minted,
   type MintOrder,
-  parsedValue,
+  parseValue,
   sealHandle,
   sharedRevocation,
   type Sealing,
@@ -127,7 +127,7 @@ export function orderOf(
   scope: Json,
   mintBy: Date,
 ): MintOrder<unknown, Json> {
-  const parsed = parsedValue(target.provider.schemas.scope, scope);
+  const parsed = parseValue(target.provider.schemas.scope, scope);
   if (!parsed.success) {
     throw new Problem('provider_rejected', `provider \`${target.provider.kind}\` no longer accepts the granted scope`, {
       help: 'complete this task and ask for a new one',

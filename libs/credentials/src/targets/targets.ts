@@ -1,7 +1,7 @@
 import type { Connection } from '../connection.js';
 import type { AnyProvider, EffectiveTraits, RelatedConnections } from '../provider.js';
 import { connectionsOf, objectionsTo, remarksOn, traitsOf } from '../provider-questions.js';
-import { parsedValue } from '../parsed-value.js';
+import { parseValue } from '../parse-value.js';
 import type { ProviderRegistry } from '../registry.js';
 import { schemaFault, type SchemaFault } from '../schema-fault.js';
 import { resolveSecrets, type SecretSource } from '../secret-reference.js';
@@ -35,8 +35,8 @@ export class Targets {
   /** Returns the traits of a credential of this kind, connection and scope. Reads no secret. */
   traits(kind: string, connection: string | undefined, scope?: Json): EffectiveTraits {
     const provider = this.providers.get(kind);
-    const config = parsedValue(provider.schemas.config, this.declaredConfig(connection));
-    const parsed: unknown = scope === undefined ? undefined : parsedValue(provider.schemas.scope, scope).data;
+    const config = parseValue(provider.schemas.config, this.declaredConfig(connection));
+    const parsed: unknown = scope === undefined ? undefined : parseValue(provider.schemas.scope, scope).data;
     return config.success ? traitsOf(provider, config.data, parsed) : provider.traits;
   }
 
@@ -47,9 +47,9 @@ export class Targets {
     // INVARIANT: I9, the linter's rule on wide texts also applies to the values of a request.
     const fault = schemaFault(provider.schemas.scope, scope) ?? tooWide;
     if (fault !== undefined) return fault;
-    const config = parsedValue(provider.schemas.config, this.declaredConfig(connection));
+    const config = parseValue(provider.schemas.config, this.declaredConfig(connection));
     if (!config.success) return undefined; // `resolve` and the probe report faults of a connection
-    const error = objectionsTo(provider, config.data, parsedValue(provider.schemas.scope, scope).data).find(
+    const error = objectionsTo(provider, config.data, parseValue(provider.schemas.scope, scope).data).find(
       ({ severity }) => severity === 'error',
     );
     return error === undefined ? undefined : { path: [], detail: error.detail };
@@ -120,7 +120,7 @@ export class Targets {
 
   private async configOf(provider: AnyProvider, declared: Json): Promise<unknown> {
     const resolved = await resolveSecrets(declared, this.secrets, provider.secretMembers);
-    const parsed = parsedValue(provider.schemas.config, resolved);
+    const parsed = parseValue(provider.schemas.config, resolved);
     if (parsed.success) return parsed.data;
     const places = parsed.error.issues.map((issue) => issue.path.join('.') || 'its shape').join(', ');
     throw new Problem(
