@@ -19,7 +19,8 @@ export class FakeTaskStore implements TaskStore {
   async renew({ taskId, expiresAt, dueAt, audit, wakeUps }: Renewal): Promise<boolean> {
     const task = this.living(taskId);
     if (task === undefined) return false;
-    const beat = task.heartbeatTimeoutSeconds === undefined ? {} : { heartbeatAt: this.rows.clock.now() };
+    const now = this.rows.clock.now();
+    const beat = task.heartbeatTimeoutSeconds === undefined ? {} : { heartbeatAt: later(task.heartbeatAt ?? now, now) };
     this.rows.commit({
       tasks: [{ ...task, ...beat, expiresAt: later(task.expiresAt, expiresAt) }],
       leases: this.activeLeases(taskId).map((lease) => ({

@@ -46,15 +46,17 @@ export async function recordResults(
   ]);
 }
 
+/** Returns the results that were written: one for each lease, also when several results of a batch are about it. */
 async function closeLeases(client: ClientBase, results: readonly ClosedLease[]): Promise<ClosedLease[]> {
   if (results.length === 0) return [];
-  const { rows } = await client.query<{ id: string }>({
+  const { rows } = await client.query<{ place: number }>({
     name: 'close-leases',
     text: `UPDATE public.lease l SET state = r.state, version = l.version + 1, due_at = NULL, claimed_until = NULL, last_error = NULL,
          revoke_effective_at = r.effective_at, ended_at = r.at, end_cause = coalesce(l.end_cause, r.cause)
-     FROM (SELECT *, now() AS at FROM unnest($1::text[], $2::int[], $3::text[], $4::timestamptz[], $5::text[])
-       AS r(id, version, state, effective_at, cause)) AS r
-     WHERE l.id = r.id AND l.version = r.version RETURNING l.id`,
+     FROM (SELECT id, version, state, effective_at, cause, place::int, now() AS at
+       FROM unnest($1::text[], $2::int[], $3::text[], $4::timestamptz[], $5::text[]) WITH ORDINALITY
+       AS r(id, version, state, effective_at, cause, place)) AS r
+     WHERE l.id = r.id AND l.version = r.version RETURNING r.place`,
     values: [
       ...columnsOf(results, [
         ({ claim }) => claim.id,
@@ -65,8 +67,8 @@ async function closeLeases(client: ClientBase, results: readonly ClosedLease[]):
       ]),
     ],
   });
-  const written = new Set(rows.map(({ id }) => id));
-  return results.filter(({ claim }) => written.has(claim.id));
+  const written = new Set(rows.map(({ place }) => place));
+  return results.filter((_, index) => written.has(index + 1));
 }
 
 async function postponeLeases(
@@ -147,7 +149,8 @@ function closedEntry(closed: ClosedLease, now: Date): AuditEntry {
     effectiveAt: effectiveAt.toISOString(),
     ...(remains === undefined ? {} : { remains }),
   };
-  return auditEntry(ENTRY_TYPE[state], now, MAYFLY, { taskId: claim.taskId, leaseId: claim.id }, facts);
+  const subject = { taskId: claim.taskId, leaseId: claim.id, agent: claim.agent };
+  return auditEntry(ENTRY_TYPE[state], now, MAYFLY, subject, facts);
 }
 
 function endedEntry(task: EndedTask, now: Date): AuditEntry {

@@ -14,9 +14,9 @@ import { insertWakeUps, type WakeUpOptions, WITH_WAKE_UPS } from './wake-ups.js'
 const LIVING = `SELECT id, now() AS at FROM public.task
   WHERE id = $1 AND state = 'active' AND end_cause IS NULL AND expires_at > now() FOR UPDATE`;
 
-/** Locks the task of an active lease, unless the task is ending or has ended. `at` is an instant under the lock. */
+/** Locks the task of an active lease, unless the task is ending, has ended or is past its deadline. `at` is an instant under the lock. */
 const LIVING_LEASE = `WITH locked AS (SELECT id FROM public.task WHERE id = (SELECT task_id FROM public.lease WHERE id = $1)
-  AND state = 'active' AND end_cause IS NULL FOR UPDATE),
+  AND state = 'active' AND end_cause IS NULL AND expires_at > now() FOR UPDATE),
 living AS MATERIALIZED (SELECT id, clock_timestamp() AS at FROM locked)`;
 const OF_LIVING = `FROM living WHERE l.id = $1 AND l.task_id = living.id AND l.state = 'active'`;
 
@@ -41,7 +41,7 @@ export class PgTaskStore implements TaskStore {
       const { rowCount } = await client.query(
         `WITH living AS (${LIVING})
          UPDATE public.task t SET expires_at = greatest(expires_at, $2),
-           heartbeat_at = CASE WHEN heartbeat_timeout_seconds IS NOT NULL THEN living.at END
+           heartbeat_at = CASE WHEN heartbeat_timeout_seconds IS NULL THEN heartbeat_at ELSE greatest(heartbeat_at, living.at) END
          FROM living WHERE t.id = living.id`,
         [taskId, expiresAt],
       );

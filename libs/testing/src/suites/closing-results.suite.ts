@@ -130,6 +130,24 @@ export function closingResultsSuite(make: () => TaskStores | Promise<TaskStores>
         expect(types.filter((type) => type === 'lease.revoked')).toHaveLength(1);
       });
 
+      it('a closing store counts a result once that is repeated in one call, or follows the result of a lapsed claim in it', async () => {
+        const intent = await active({ connections: ['crm', 'files', 'mail'] });
+        const [stale] = await end(intent);
+        await stores.scene.advance(CLAIM_SECONDS + 1);
+        const fresh = (await stores.closing.claimDue({ limit: 10 })).find(({ id }) => id === stale?.id);
+        await stores.closing.record([proof(stale!), proof(fresh!), proof(fresh!)]);
+        expect(await stores.scene.task(intent.task.id)).toMatchObject({ state: 'active', liveLeases: 2 });
+        expect((await auditOf(intent)).filter((type) => type === 'lease.revoked')).toHaveLength(1);
+      });
+
+      it('a closing store names the agent of each closed lease in the audit', async () => {
+        const intent = await active();
+        await stores.closing.record((await end(intent)).map((claim) => proof(claim)));
+        const entries = (await stores.scene.auditBodies()).map((body) => JSON.parse(body) as { type: string });
+        const { name: agent } = intent.task.agent;
+        expect(entries).toContainEqual(expect.objectContaining({ type: 'lease.revoked', agent }));
+      });
+
       it('a closing store gives the quota back once when the last two leases end at the same time', async () => {
         const intent = await active({ connections: ['crm', 'files'] });
         await active();

@@ -111,6 +111,16 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         expect(await stores.issuance.open(await intend(options))).toBe('quota');
       });
 
+      it('an issuance store takes and gives back nothing when a new version allows fewer tasks than run', async () => {
+        const { scope } = (await opened()).quota;
+        await opened();
+        const refused = await intend({ quota: { concurrentTasks: 1, tasksPerMinute: 1 } });
+        expect(await stores.issuance.open(refused)).toBe('quota');
+        await expectNothing(refused, 2);
+        const limits = { tasksPerMinute: 5, concurrentTasks: 5 };
+        expect(await stores.issuance.quotaLeft(scope, limits)).toEqual({ tasksThisMinute: 3, concurrentTasks: 3 });
+      });
+
       it('an issuance store counts each scope by itself, and all versions of a template together', async () => {
         const quota = { concurrentTasks: 1 };
         await opened({ quota });
@@ -169,6 +179,26 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         await stores.closing.claimDue({ limit: 10 });
         expect(await stores.issuance.activate(activationOf(intent))).toBe(false);
         expect(await stores.scene.leases(intent.task.id)).toMatchObject([{ state: 'revoking' }]);
+      });
+
+      it('an activation that is repeated changes and writes nothing', async () => {
+        const intent = await opened();
+        const { id } = intent.leases[0]!;
+        expect(await stores.issuance.activate(activationOf(intent))).toBe(true);
+        expect(await stores.issuance.activate(activationOf(intent))).toBe(false);
+        expect(await stores.scene.auditTypes(intent.task.id)).toEqual(['task.granted', 'lease.issued']);
+        expect(await stores.scene.wakeUps(id)).toHaveLength(1);
+      });
+
+      it('an activation changes nothing of a task of which one mint was taken for lost, also not the other leases', async () => {
+        const intent = await intend({ connections: ['crm', 'files'] });
+        const [first, second] = [intent.leases[0]!, intent.leases[1]!];
+        const slow = { ...second, mintBy: addSeconds(second.mintBy, 60), dueAt: addSeconds(second.dueAt, 60) };
+        expect(await stores.issuance.open({ ...intent, leases: [first, slow] })).toBe('opened');
+        await stores.scene.advance(13);
+        expect(await stores.closing.claimDue({ limit: 10 })).toHaveLength(1);
+        expect(await stores.issuance.activate(activationOf(intent))).toBe(false);
+        expect(await stores.scene.leases(intent.task.id)).toMatchObject([{ state: 'revoking' }, { state: 'minting' }]);
       });
 
       it('an activation knows nothing of a task that was never opened', async () => {

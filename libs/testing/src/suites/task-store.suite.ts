@@ -94,6 +94,16 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
         expect(Math.abs(heartbeatAt!.getTime() - stores.scene.clock.now().getTime())).toBeLessThan(2_000);
       });
 
+      it('a renewal in a task store moves no heartbeat back, and keeps that of a task without a timeout', async () => {
+        for (const options of [{ heartbeatTimeoutSeconds: 30 }, {}]) {
+          const intent = await active(options);
+          const ahead = addSeconds(stores.scene.clock.now(), 3);
+          await stores.tasks.heartbeat(intent.task.id, ahead, addSeconds(ahead, 30));
+          await stores.tasks.renew(renewalOf(intent, addSeconds(intent.task.expiresAt, 60)));
+          expect(await stores.tasks.find(intent.task.id)).toMatchObject({ heartbeatAt: ahead });
+        }
+      });
+
       it.each(WAYS)('a renewal in a task store refuses a task that is %s, and writes nothing', async (way) => {
         const intent = await ending(way);
         const before = [await stores.scene.leases(intent.task.id), await stores.scene.auditTypes(intent.task.id)];
@@ -156,8 +166,9 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
       it.each([
         ['active', true],
         ['ending', false],
+        ['past its deadline', false],
       ] as const)('a reissue in a task store is allowed while the task is %s: %s', async (state, allowed) => {
-        const intent = state === 'active' ? await active() : await ending('ending');
+        const intent = state === 'active' ? await active() : await ending(state);
         const until = addSeconds(stores.scene.clock.now(), 10);
         expect(await stores.tasks.reissuing(intent.leases[0]!.id, until)).toBe(allowed);
       });
@@ -169,6 +180,13 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
         const later = addSeconds(intent.task.expiresAt, 300);
         await stores.tasks.renewedAtProvider(intent.leases[0]!.id, later);
         expect(await stores.scene.leases(intent.task.id)).toMatchObject([{ providerExpiresAt: later }]);
+      });
+
+      it.each(WAYS)('a task store notes no new expiry of a lease whose task is %s', async (way) => {
+        const intent = await ending(way);
+        const later = addSeconds(intent.task.expiresAt, 300);
+        expect(await stores.tasks.renewedAtProvider(intent.leases[0]!.id, later)).toBe(false);
+        expect(await stores.scene.leases(intent.task.id)).toMatchObject([{ providerExpiresAt: intent.task.expiresAt }]);
       });
 
       it('a task store leaves a lease alone that is on its way out', async () => {
