@@ -2,22 +2,26 @@ import { afterAll, beforeAll, describe } from '@jest/globals';
 import {
   closingResultsSuite,
   closingStoreSuite,
+  identityUsesSuite,
   issuanceStoreSuite,
+  keyHoldStoreSuite,
+  type RequestStores,
   signingKeyStoreSuite,
   TaskDatabase,
-  type TaskStores,
   taskStoreSuite,
 } from '@mayfly/testing';
 import { PgClosingStore } from './tasks/closing.store.js';
 import { Database } from './database/database.js';
+import { IdentityUseStore } from './tasks/identity-use.store.js';
 import { PgIssuanceStore } from './tasks/issuance.store.js';
+import { PgKeyHoldStore } from './tasks/key-hold.store.js';
 import { PgSigningKeyStore } from './keys/signing-key.store.js';
 import { PgTaskStore } from './tasks/task.store.js';
 
 describe('on PostgreSQL', () => {
   let scene: TaskDatabase;
   let database: Database;
-  let stores: TaskStores;
+  let stores: RequestStores;
 
   beforeAll(async () => {
     scene = await TaskDatabase.start();
@@ -28,6 +32,8 @@ describe('on PostgreSQL', () => {
       issuance: new PgIssuanceStore(pool),
       closing: new PgClosingStore(pool, scene.clock),
       tasks: new PgTaskStore(pool),
+      keyHolds: new PgKeyHoldStore(pool),
+      identityUses: new IdentityUseStore(pool),
     };
   });
 
@@ -36,7 +42,7 @@ describe('on PostgreSQL', () => {
     await scene.stop();
   });
 
-  const emptied = async (): Promise<TaskStores> => {
+  const emptied = async (): Promise<RequestStores> => {
     await scene.empty();
     return stores;
   };
@@ -45,6 +51,8 @@ describe('on PostgreSQL', () => {
   closingStoreSuite(emptied);
   closingResultsSuite(emptied);
   taskStoreSuite(emptied);
+  keyHoldStoreSuite(emptied);
+  identityUsesSuite(emptied);
   signingKeyStoreSuite(async () => {
     await scene.empty();
     return (purpose) => new PgSigningKeyStore(database.pool, scene.clock, purpose);

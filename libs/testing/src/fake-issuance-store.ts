@@ -1,5 +1,5 @@
 import type { AuditEntry } from '@mayfly/audit';
-import type { IssuanceStore, OpenVerdict, TaskActivation, TaskIntent } from '@mayfly/issuance';
+import type { IssuanceStore, KeyHold, OpenVerdict, TaskActivation, TaskIntent } from '@mayfly/issuance';
 import type { LeaseId } from '@mayfly/kernel';
 import type { QuotaLeft, QuotaLimits } from '@mayfly/tasks';
 import type { FakeTaskRows } from './fake-task-rows.js';
@@ -27,6 +27,7 @@ export class FakeIssuanceStore implements IssuanceStore {
       wakeUps: intent.wakeUps,
     });
     this.rows.takeQuota(intent.quota.scope);
+    this.bind(intent);
     return 'opened';
   }
 
@@ -63,12 +64,23 @@ export class FakeIssuanceStore implements IssuanceStore {
     this.rows.commit({ audit: entries });
   }
 
-  private objectionTo({ task, leases, quota }: TaskIntent): Exclude<OpenVerdict, 'opened'> | undefined {
+  private bind({ task, keyHold }: TaskIntent): void {
+    const key = keyHold === undefined ? undefined : this.rows.key(keyHold);
+    if (keyHold !== undefined && key !== undefined) this.rows.setKey(keyHold, { ...key, taskId: task.id });
+  }
+
+  private isHeld(hold: KeyHold): boolean {
+    const key = this.rows.key(hold);
+    return key?.taskId === undefined && key?.claimedAt.toISOString() === hold.heldAt;
+  }
+
+  private objectionTo({ task, leases, quota, keyHold }: TaskIntent): Exclude<OpenVerdict, 'opened'> | undefined {
     this.rows.answer();
     if (Math.abs(this.rows.clock.now().getTime() - task.createdAt.getTime()) > MAX_SKEW_MS) return 'clock';
     if (this.rows.agents.get(task.agent.id) !== 'active') return 'agent';
     if (this.rows.templates.get(task.template.name) !== task.template.version) return 'template';
     if (leases.some(({ connection = '' }) => this.rows.disabledConnections.has(connection))) return 'connection';
+    if (keyHold !== undefined && !this.isHeld(keyHold)) return 'key';
     const left = this.rows.quotaLeft(quota.scope, quota.limits);
     return left.tasksThisMinute < 1 || left.concurrentTasks < 1 ? 'quota' : undefined;
   }

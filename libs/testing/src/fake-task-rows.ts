@@ -1,5 +1,5 @@
 import type { AuditEntry } from '@mayfly/audit';
-import type { LeaseIntent, WakeUp } from '@mayfly/issuance';
+import type { KeyHold, LeaseIntent, WakeUp } from '@mayfly/issuance';
 import { type AgentId, type LeaseId, Problem, type TaskId } from '@mayfly/kernel';
 import { isTerminal, type QuotaLeft, type QuotaLimits, type Task } from '@mayfly/tasks';
 import type { LeaseView, TaskScene, TaskView } from './task-stores.js';
@@ -10,6 +10,18 @@ export interface FakeLease extends Omit<LeaseIntent, 'dueAt'> {
   readonly dueAt: Date | undefined;
   readonly claimedUntil: Date | undefined;
 }
+
+/** One key. `taskId` is undefined until the commit of step 9 binds the key. */
+export interface FakeKey {
+  readonly fingerprint: string;
+  readonly claimedAt: Date;
+  readonly taskId?: TaskId;
+  readonly sealedAnswer?: Buffer;
+  readonly replayUntil?: Date;
+}
+
+/** A key of one owner. */
+type KeyName = Omit<KeyHold, 'heldAt'>;
 
 /** The writes of one transaction of a fake store, all or nothing. */
 export interface FakeChange {
@@ -35,6 +47,7 @@ export class FakeTaskRows implements TaskScene {
   /** The seconds at which each scope granted a task, for the per-minute limit. */
   private readonly grants = new Map<string, number[]>();
   private readonly running = new Map<string, number>();
+  private readonly keys = new Map<string, FakeKey>();
   /** When true, every call rejects as with a database that is down. */
   down = false;
   /** When true, every transaction with an audit entry fails. */
@@ -84,6 +97,16 @@ export class FakeTaskRows implements TaskScene {
 
   giveQuotaBack(scope: string): void {
     this.running.set(scope, (this.running.get(scope) ?? 0) - 1);
+  }
+
+  key(name: KeyName): FakeKey | undefined {
+    return this.keys.get(rowOf(name));
+  }
+
+  /** Writes the row of a key; without one, deletes it. */
+  setKey(name: KeyName, key: FakeKey | undefined): void {
+    if (key === undefined) this.keys.delete(rowOf(name));
+    else this.keys.set(rowOf(name), key);
   }
 
   async advance(seconds: number): Promise<void> {
@@ -147,4 +170,8 @@ export class FakeTaskRows implements TaskScene {
     if (before === undefined || !isTerminal(before) || before === state) return;
     throw new Error(`lease ${id} is ${before}, which is final`);
   }
+}
+
+function rowOf({ agentId, runtime, issuer, subject, key }: KeyName): string {
+  return JSON.stringify([agentId, runtime, issuer, subject, key]);
 }

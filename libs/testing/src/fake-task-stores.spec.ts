@@ -3,7 +3,9 @@ import { activationOf, declareFor, taskIntent } from './builders.js';
 import { FakeTaskStores } from './fake-task-stores.js';
 import { closingResultsSuite } from './suites/closing-results.suite.js';
 import { closingStoreSuite } from './suites/closing-store.suite.js';
+import { identityUsesSuite } from './suites/identity-uses.suite.js';
 import { issuanceStoreSuite } from './suites/issuance-store.suite.js';
+import { keyHoldStoreSuite } from './suites/key-hold-store.suite.js';
 import { taskStoreSuite } from './suites/task-store.suite.js';
 
 describe('the fakes', () => {
@@ -11,6 +13,8 @@ describe('the fakes', () => {
   closingStoreSuite(() => new FakeTaskStores());
   closingResultsSuite(() => new FakeTaskStores());
   taskStoreSuite(() => new FakeTaskStores());
+  keyHoldStoreSuite(() => new FakeTaskStores());
+  identityUsesSuite(() => new FakeTaskStores());
 });
 
 describe('FakeTaskStores', () => {

@@ -1,13 +1,17 @@
 import { FakeClosingStore } from './fake-closing-store.js';
+import { FakeIdentityUses } from './fake-identity-uses.js';
 import { FakeIssuanceStore } from './fake-issuance-store.js';
+import { FakeKeyHoldStore } from './fake-key-hold-store.js';
 import { FakeTaskRows } from './fake-task-rows.js';
 import { FakeTaskStore } from './fake-task-store.js';
-import type { TaskStores } from './task-stores.js';
+import type { RequestStores } from './task-stores.js';
 
-/** The three fake stores over their own shared rows. */
-export class FakeTaskStores implements TaskStores {
+/** The fake stores over their own shared rows. */
+export class FakeTaskStores implements RequestStores {
   readonly scene = new FakeTaskRows();
   readonly issuance = new FakeIssuanceStore(this.scene);
   readonly closing = new FakeClosingStore(this.scene);
   readonly tasks = new FakeTaskStore(this.scene);
+  readonly keyHolds = new FakeKeyHoldStore(this.scene);
+  readonly identityUses = new FakeIdentityUses(this.scene);
 }

@@ -1,4 +1,5 @@
-import type { IssuanceStore, TaskStore, WakeUp } from '@mayfly/issuance';
+import type { IdentityUses } from '@mayfly/identity';
+import type { IssuanceStore, KeyHoldStore, TaskStore, WakeUp } from '@mayfly/issuance';
 import type { ClosingStore } from '@mayfly/revocation';
 import type { AgentId, Clock, LeaseId, TaskId } from '@mayfly/kernel';
 import type { LeaseState, TaskEndCause, TaskState } from '@mayfly/tasks';
@@ -55,4 +56,10 @@ export interface TaskStores {
   readonly closing: ClosingStore;
   readonly tasks: TaskStore;
   readonly scene: TaskScene;
+}
+
+/** All stores of a request for a task, over the same rows. */
+export interface RequestStores extends TaskStores {
+  readonly keyHolds: KeyHoldStore;
+  readonly identityUses: IdentityUses;
 }

@@ -59,7 +59,6 @@ describe('wiping', () => {
   });
 
   it('wiping takes used tokens in bounded batches', async () => {
-    await scene.query('DELETE FROM identity_use');
     const store = new IdentityUseStore(pool);
     for (let n = 0; n < 5; n += 1) await store.consume('ci', `jti-${String(n)}`, scene.clock.now());
     expect(await store.wipe(2)).toBe(false);
@@ -70,7 +69,6 @@ describe('wiping', () => {
   });
 
   it('shares the work of two workers and waits for no row that another one holds', async () => {
-    await scene.query('DELETE FROM identity_use');
     const store = new IdentityUseStore(pool);
     for (let n = 0; n < 4; n += 1) await store.consume('ci', `jti-${String(n)}`, scene.clock.now());
     await scene.advance(121);
