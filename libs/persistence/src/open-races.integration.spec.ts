@@ -1,11 +1,14 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { MAYFLY } from '@mayfly/audit';
+import type { KeyHold } from '@mayfly/issuance';
+import { newId } from '@mayfly/kernel';
 import { declareFor, type IntentOptions, TaskDatabase, taskIntent } from '@mayfly/testing';
 import fc from 'fast-check';
 import type { Pool } from 'pg';
 import { AgentEndings } from './tasks/agent-endings.js';
 import { PgClosingStore } from './tasks/closing.store.js';
 import { PgIssuanceStore } from './tasks/issuance.store.js';
+import { PgKeyHoldStore } from './tasks/key-hold.store.js';
 
 describe('two replicas', () => {
   let scene: TaskDatabase;
@@ -37,8 +40,10 @@ describe('two replicas', () => {
     ['agent', `UPDATE public.agent SET state = 'suspended'`],
     ['template', `UPDATE public.template SET current_version = 2`],
     ['template', `UPDATE public.template SET state = 'retired'`],
+    ['connection', `UPDATE public.connection SET state = 'disabled'`],
   ] as const)('two replicas wait for a change of the %s that is under way: %s', async (verdict, change) => {
     const intent = await intend();
+    await scene.query(`INSERT INTO connection (name, spec, updated_by) VALUES ('crm', '{}', 'test')`);
     const session = await scene.session();
     await session.query(`BEGIN; ${change}`);
     const answer = replicas[0].open(intent);
@@ -46,6 +51,30 @@ describe('two replicas', () => {
     await session.query('COMMIT');
     expect(await answer).toBe(verdict);
     expect(await scene.task(intent.task.id)).toBeUndefined();
+  });
+
+  it('two replicas open nothing for a request that waited for its locks until its instants are more than 5 s old', async () => {
+    const intent = await intend();
+    const session = await scene.session();
+    await session.query('BEGIN; SELECT FROM public.agent FOR UPDATE');
+    const answer = replicas[0].open(intent);
+    await scene.untilBlocked();
+    await scene.advance(6);
+    await session.query('COMMIT');
+    expect(await answer).toBe('clock');
+  });
+
+  it('two replicas wait for a request that takes over a lapsed key, and open nothing under the lapsed hold', async () => {
+    const owner = { agentId: newId('agt'), runtime: 'ci', issuer: 'ci', subject: 'one' };
+    const lapsed = (await new PgKeyHoldStore(pools[0]).hold(owner, 'key', 'body')) as KeyHold;
+    const intent = { ...(await intend()), keyHold: lapsed };
+    const successor = await scene.session();
+    await successor.query(`BEGIN; SELECT public.hold_key('${owner.agentId}', 'ci', 'ci', 'one', 'key', 'body', -60)`);
+    const answer = replicas[0].open(intent);
+    await Promise.race([scene.untilBlocked(), answer]);
+    await successor.query('COMMIT');
+    expect(await answer).toBe('key');
+    expect(await scene.query('SELECT task_id FROM idempotency_key')).toEqual([{ task_id: '' }]);
   });
 
   it('two replicas leave no living task of an agent that is suspended while it asks', async () => {
@@ -104,6 +133,38 @@ describe('two replicas', () => {
     await other.query('COMMIT');
     expect(await answer).toBe('quota');
     expect(await scene.runningTasks(intent.quota.scope)).toBe(50);
+  });
+
+  it('two replicas grant no more than a scope allows when its first tasks arrive together', async () => {
+    const first = await scene.session();
+    const sessions = await Promise.all(Array.from({ length: 12 }, () => scene.session()));
+    for (let round = 0; round < 10; round += 1) {
+      const take = (wanted: number) =>
+        `SELECT public.quota_take('scope-${String(round)}', ${String(wanted)}, 9, 1) AS granted`;
+      await first.query(`BEGIN; ${take(0)}`);
+      const takes = sessions.map((session) => session.query<{ granted: number }>(take(1)));
+      await scene.untilBlocked(sessions.length);
+      await first.query('COMMIT');
+      const granted = (await Promise.all(takes)).map(({ rows }) => rows[0]!.granted);
+      expect(granted.reduce((sum, one) => sum + one)).toBe(1);
+    }
+  });
+
+  it('two replicas take quota scopes in the order of their names, not of their requests', async () => {
+    const [later, sooner] = [
+      await intend({ template: { name: 'b', version: 1 } }),
+      await intend({ template: { name: 'a', version: 1 } }),
+    ];
+    for (const { quota } of [later, sooner]) await scene.query('SELECT public.quota_take($1, 0, 9, 9)', [quota.scope]);
+    const [holder, other] = [await scene.session(), await scene.session()];
+    await holder.query(`BEGIN; SELECT FROM quota_counter WHERE scope = '${sooner.quota.scope}' FOR UPDATE`);
+    const answers = Promise.all([later, sooner].map((intent) => replicas[0].open(intent)));
+    await scene.untilBlocked();
+    const lock = `SELECT FROM quota_counter WHERE scope = '${later.quota.scope}' FOR UPDATE NOWAIT`;
+    const free = await other.query(lock).catch((error: unknown) => error);
+    await holder.query('COMMIT');
+    expect(await answers).toEqual(['opened', 'opened']);
+    expect(free).toMatchObject({ rowCount: 1 });
   });
 
   it('two replicas do not lock each other out, whatever the order of the scopes', async () => {

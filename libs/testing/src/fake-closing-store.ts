@@ -6,6 +6,12 @@ import type { FakeLease, FakeTaskRows } from './fake-task-rows.js';
 
 type Closed = Exclude<ClosingResult, { readonly state: 'revoking' }>;
 
+interface Marking {
+  readonly minted: ReadonlySet<LeaseId>;
+  readonly actor: Actor;
+  readonly claimSeconds: number;
+}
+
 /** The store of revocation, in memory. */
 export class FakeClosingStore implements ClosingStore {
   /** Called before results are written: a test can freeze a worker here. */
@@ -14,6 +20,15 @@ export class FakeClosingStore implements ClosingStore {
   constructor(private readonly rows: FakeTaskRows) {}
 
   async requestEnd(request: EndRequest): Promise<readonly LeaseClaim[]> {
+    return this.end(request, CLAIM_SECONDS);
+  }
+
+  /** Ends these tasks as the change of an agent does. Claims nothing: a worker closes the leases. */
+  async endUnclaimed(requests: readonly EndRequest[]): Promise<void> {
+    for (const request of requests) this.end(request, 0);
+  }
+
+  private end(request: EndRequest, claimSeconds: number): readonly LeaseClaim[] {
     this.rows.answer();
     const task = this.rows.tasks.get(request.taskId);
     if (task?.state !== 'active') return [];
@@ -23,7 +38,7 @@ export class FakeClosingStore implements ClosingStore {
       if (failed) this.close(lease, 'failed', this.rows.clock.now(), 'issuance_failed');
     }
     const minted = new Set(request.minted);
-    return this.mark(this.rows.leasesOf(task.id), ending, minted, request.actor);
+    return this.mark(this.rows.leasesOf(task.id), ending, { minted, actor: request.actor, claimSeconds });
   }
 
   async claimDue(options: Parameters<ClosingStore['claimDue']>[0]): Promise<readonly LeaseClaim[]> {
@@ -49,7 +64,8 @@ export class FakeClosingStore implements ClosingStore {
     return due.flatMap((lease) => {
       const task = this.rows.tasks.get(lease.taskId);
       if (task === undefined) return [];
-      return this.mark([lease], this.endWith(task, this.causeOf(task), MAYFLY), new Set(), MAYFLY);
+      const ending = this.endWith(task, this.causeOf(task), MAYFLY);
+      return this.mark([lease], ending, { minted: new Set(), actor: MAYFLY, claimSeconds: CLAIM_SECONDS });
     });
   }
 
@@ -60,7 +76,7 @@ export class FakeClosingStore implements ClosingStore {
       const lease = this.rows.leaseRows.get(result.claim.id);
       if (lease?.version !== result.claim.version) continue;
       if (result.state === 'revoking') this.postpone(lease, result.retryAt, result.error, result.effectiveAt);
-      else this.close(lease, result.state, result.effectiveAt, result.claim.cause);
+      else this.close(lease, result.state, result.effectiveAt, result.claim.cause, result.remains);
     }
   }
 
@@ -81,12 +97,13 @@ export class FakeClosingStore implements ClosingStore {
     return this.rows.leasesOf(task.id).some(({ state }) => state === 'minting') ? 'issuance_failed' : 'heartbeat_lost';
   }
 
-  private mark(leases: readonly FakeLease[], task: Task, minted: ReadonlySet<LeaseId>, actor: Actor): LeaseClaim[] {
+  private mark(leases: readonly FakeLease[], task: Task, { minted, actor, claimSeconds }: Marking): LeaseClaim[] {
     return leases
       .filter((lease) => !isTerminal(lease.state) && !this.isClaimed(lease))
       .flatMap((lease) => {
         const closable = minted.has(lease.id) || this.isClosable(lease);
-        const marked = closable ? this.claimed(this.revoking(lease, task)) : this.revoking(lease, task);
+        const revoking = this.revoking(lease, task);
+        const marked = closable ? this.claimed(revoking, claimSeconds) : revoking;
         const audit =
           lease.state === 'revoking'
             ? []
@@ -114,9 +131,9 @@ export class FakeClosingStore implements ClosingStore {
     };
   }
 
-  private claimed(lease: FakeLease): FakeLease {
+  private claimed(lease: FakeLease, claimSeconds: number): FakeLease {
     const now = this.rows.clock.now();
-    return { ...lease, dueAt: now, claimedUntil: addSeconds(now, CLAIM_SECONDS), attempts: lease.attempts + 1 };
+    return { ...lease, dueAt: now, claimedUntil: addSeconds(now, claimSeconds), attempts: lease.attempts + 1 };
   }
 
   private close(
@@ -124,18 +141,20 @@ export class FakeClosingStore implements ClosingStore {
     state: Closed['state'] | 'failed',
     revokeEffectiveAt: Date,
     cause: TaskEndCause,
+    remains?: string,
   ): void {
     const task = this.rows.tasks.get(lease.taskId);
     if (task === undefined) return;
     const { lastError: _, ...rest } = lease;
     const gone = { dueAt: undefined, claimedUntil: undefined, endedAt: this.rows.clock.now(), revokeEffectiveAt };
     const closed = { ...rest, ...gone, state, version: lease.version + 1, endCause: lease.endCause ?? cause };
-    const facts = { provider: lease.provider, cause: closed.endCause, effectiveAt: revokeEffectiveAt.toISOString() };
+    const effectiveAt = revokeEffectiveAt.toISOString();
+    const facts = { provider: lease.provider, cause: closed.endCause, effectiveAt, ...present({ remains }) };
     this.rows.commit({ leases: [closed], audit: [this.entry(`lease.${state}`, facts, task, MAYFLY, lease.id)] });
-    if (this.rows.leasesOf(task.id).every((other) => isTerminal(other.state))) this.end(task);
+    if (this.rows.leasesOf(task.id).every((other) => isTerminal(other.state))) this.finish(task);
   }
 
-  private end(task: Task): void {
+  private finish(task: Task): void {
     const cause = task.endCause ?? 'revoked';
     const ended = { ...task, state: TERMINAL_STATE[cause], endedAt: this.rows.clock.now() };
     const facts = { state: ended.state, cause };

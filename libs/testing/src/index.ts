@@ -12,6 +12,9 @@ export { activationOf, declareFor, requesterAt, taskIntent, templateOf, type Int
 export { FakeDeclarationStore } from './fake-declaration-store.js';
 export { declarationStoreSuite } from './suites/declaration-store.suite.js';
 export { factFaults } from './fact-faults.js';
+export { StoreRun, type EndOfAgent } from './comparison/store-run.js';
+export { storeStories, type StoreStory } from './comparison/store-steps.js';
+export { StoryReader } from './comparison/story-reader.js';
 export { FakeTaskStores } from './fake-task-stores.js';
 export { closingResultsSuite } from './suites/closing-results.suite.js';
 export { closingStoreSuite } from './suites/closing-store.suite.js';

@@ -1,32 +1,37 @@
 import type { WakeUp } from '@mayfly/issuance';
-import type { AgentId, Clock, LeaseId, TaskId } from '@mayfly/kernel';
+import { addSeconds, type AgentId, type Clock, type LeaseId, type TaskId } from '@mayfly/kernel';
 import pg from 'pg';
 import { createMigratedDatabase } from './migrated-database.js';
 import type { TestDatabase } from './test-database.js';
 import type { LeaseView, TaskScene, TaskView } from './task-stores.js';
 
 /**
- * The search path and schema that replace `now()` and `clock_timestamp()` in every session and move them by the seconds
- * in a table.
+ * The search path and schema that replace `now()` and `clock_timestamp()` in every session. Each row moves the clock from an
+ * instant of the server on: a transaction that began before keeps its `now()`. With `frozen_at`, time passes only when a
+ * test moves the clock.
  */
 const SEARCH_PATH = 'test_clock,pg_catalog';
 const CLOCK = `
 CREATE SCHEMA test_clock;
-CREATE TABLE test_clock.skew AS SELECT 0::float AS seconds;
+CREATE TABLE test_clock.moves AS SELECT '-infinity'::timestamptz AS at, 0::float AS seconds, NULL::timestamptz AS frozen_at;
+CREATE INDEX ON test_clock.moves (at);
+CREATE FUNCTION test_clock.moved(at timestamptz) RETURNS timestamptz LANGUAGE sql STABLE AS
+  'SELECT coalesce(frozen_at, $1) + make_interval(secs => seconds) FROM test_clock.moves WHERE at <= $1 ORDER BY at DESC LIMIT 1';
 CREATE FUNCTION test_clock.now() RETURNS timestamptz LANGUAGE sql STABLE AS
-  'SELECT pg_catalog.now() + make_interval(secs => (SELECT seconds FROM test_clock.skew))';
+  'SELECT test_clock.moved(pg_catalog.now())';
 CREATE FUNCTION test_clock.clock_timestamp() RETURNS timestamptz LANGUAGE sql VOLATILE AS
-  'SELECT pg_catalog.clock_timestamp() + make_interval(secs => (SELECT seconds FROM test_clock.skew))';
+  'SELECT test_clock.moved(pg_catalog.clock_timestamp())';
 GRANT USAGE ON SCHEMA test_clock TO mayfly_app;
-GRANT SELECT ON test_clock.skew TO mayfly_app`;
+GRANT SELECT ON test_clock.moves TO mayfly_app`;
 
 const TABLES =
-  'agent, connection, template, task, lease, quota_counter, audit_entry, audit_pending, audit_seal, outbox, agent_ending, idempotency_key, signing_key, denial_document';
+  'agent, connection, template, task, lease, quota_counter, audit_entry, audit_pending, audit_seal, outbox, agent_ending, idempotency_key, identity_use, signing_key, denial_document';
 
 /** A migrated PostgreSQL database whose clock a test sets, with direct access to its rows. */
 export class TaskDatabase implements TaskScene {
-  readonly clock: Clock = { now: () => new Date(Date.now() + this.skewSeconds * 1000) };
+  readonly clock: Clock = { now: () => addSeconds(this.frozenAt ?? new Date(), this.skewSeconds) };
   private skewSeconds = 0;
+  private frozenAt: Date | undefined;
   private readonly pools: pg.Pool[] = [];
   private readonly sessions: pg.Client[] = [];
 
@@ -81,10 +86,10 @@ export class TaskDatabase implements TaskScene {
     await this.query(`BEGIN; SET LOCAL session_replication_role = replica; TRUNCATE ${TABLES} CASCADE; COMMIT`);
   }
 
-  /** Resolves once another session waits for a lock. */
-  async untilBlocked(): Promise<void> {
+  /** Resolves once so many other sessions wait for a lock. */
+  async untilBlocked(sessions = 1): Promise<void> {
     const blocked = `SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'`;
-    while ((await this.query(blocked)).length === 0);
+    while ((await this.query(blocked)).length < sessions);
   }
 
   async stop(): Promise<void> {
@@ -92,9 +97,15 @@ export class TaskDatabase implements TaskScene {
     await this.database.drop();
   }
 
+  /** Sets the clock to `at`. From then on only `advance` moves it. */
+  async freeze(at: Date): Promise<void> {
+    [this.frozenAt, this.skewSeconds] = [at, 0];
+    await this.move();
+  }
+
   async advance(seconds: number): Promise<void> {
-    await this.query('UPDATE test_clock.skew SET seconds = seconds + $1', [seconds]);
     this.skewSeconds += seconds;
+    await this.move();
   }
 
   async setAgent(id: AgentId, state: 'active' | 'suspended'): Promise<void> {
@@ -162,6 +173,13 @@ export class TaskDatabase implements TaskScene {
   async runningTasks(scope: string): Promise<number> {
     const [row] = await this.query<{ active: number }>('SELECT active FROM quota_counter WHERE scope = $1', [scope]);
     return row?.active ?? 0;
+  }
+
+  private async move(): Promise<void> {
+    await this.query(`INSERT INTO test_clock.moves VALUES (pg_catalog.clock_timestamp(), $1, $2)`, [
+      this.skewSeconds,
+      this.frozenAt ?? null,
+    ]);
   }
 }
 

@@ -93,6 +93,18 @@ describe('the sealer', () => {
     expect(bodies).toEqual([second.body, first.body]);
   });
 
+  it('the sealer seals nothing and does not wait while another one works', async () => {
+    await insertAudit(pool, [entry(1)]);
+    const [other, waiting] = [new pg.Client(database.url), new pg.Client(database.url)];
+    await Promise.all([other.connect(), waiting.connect()]);
+    await other.query('BEGIN; SELECT FROM public.audit_log FOR UPDATE');
+    await waiting.query(`SET lock_timeout = '1s'`);
+    const { rows } = await waiting.query('SELECT public.seal_audit(7, clock_timestamp()) AS sealed');
+    expect(rows).toEqual([{ sealed: 0 }]);
+    await Promise.all([other.end(), waiting.end()]);
+    expect(await sealAll()).toBe(1);
+  });
+
   it('the sealer keeps the order of the changes of each task, which a lock on the task gives', async () => {
     const TASKS = 5;
     await owner(`CREATE TABLE locked AS SELECT g AS task, 0 AS changes FROM generate_series(0, ${String(TASKS - 1)}) g;

@@ -35,8 +35,8 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
   });
   beforeEach(() => scene.empty());
 
-  /** A task with one active lease at the role. */
-  async function session(options: IntentOptions & { readonly revocationPoint?: string } = {}): Promise<TaskIntent> {
+  /** A task with one lease at the role that is being minted. */
+  async function minting(options: IntentOptions & { readonly revocationPoint?: string } = {}): Promise<TaskIntent> {
     const plain = taskIntent(scene.clock, options);
     const intent = {
       ...plain,
@@ -44,6 +44,12 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
     };
     await declareFor(scene, intent);
     expect(await issuance.open(intent)).toBe('opened');
+    return intent;
+  }
+
+  /** A task with one active lease at the role. */
+  async function session(options?: Parameters<typeof minting>[0]): Promise<TaskIntent> {
+    const intent = await minting(options);
     expect(await issuance.activate(activationOf(intent))).toBe(true);
     return intent;
   }
@@ -104,6 +110,16 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
     await end(intent);
     expect((await claim()).sessions).toMatchObject([{ leaseId: id, issuedBy: until }]);
     expect(until.getTime()).toBeGreaterThan(minted.getTime());
+  });
+
+  it('the denial store expects the issue of a session that is being minted until its mint deadline, and no later than its activation', async () => {
+    const [unfinished, active] = [await minting(), await session()];
+    const activated = scene.clock.now();
+    await end(unfinished);
+    await end(active);
+    const { sessions } = await claim();
+    expect(sessions[0]?.issuedBy).toEqual(unfinished.leases[0]!.mintBy);
+    expect(Math.abs(sessions[1]!.issuedBy.getTime() - activated.getTime())).toBeLessThan(2_000);
   });
 
   it('a cut-off is in the audit of each affected task, marks their leases for renewal, and is forgotten after it', async () => {
