@@ -86,7 +86,7 @@ describe('the environment', () => {
   it.each([{ DATABASE_URL: DATABASE }, { DATABASE_URL: DATABASE, MAYFLY_WORKER: 'off' }])(
     'the environment is refused when replicas would have different issuers: %j',
     (variables) => {
-      expect(() => readConfig(variables)).toThrow(/set MAYFLY_PUBLIC_URL/);
+      expect(() => readConfig(variables)).toThrow(/MAYFLY_PUBLIC_URL is not set: .*; set it/);
       const publicUrl = 'https://broker.example';
       expect(readConfig({ ...variables, MAYFLY_PUBLIC_URL: publicUrl })).toMatchObject({ publicUrl });
     },

@@ -141,7 +141,7 @@ function refuseInAnyMode(data: Environment): void {
   if (data.MAYFLY_API && data.DATABASE_URL !== undefined && data.MAYFLY_PUBLIC_URL === undefined)
     throw new Problem(
       'invalid_declaration',
-      'with DATABASE_URL, set MAYFLY_PUBLIC_URL to the address by which callers reach the service: it is the issuer of tokens, the same for all replicas',
+      'MAYFLY_PUBLIC_URL is not set: with DATABASE_URL, it is the issuer of tokens for all replicas; set it to the address by which callers reach the service',
     );
   if (!data.MAYFLY_API && !data.MAYFLY_WORKER)
     throw new Problem('invalid_declaration', 'MAYFLY_API and MAYFLY_WORKER are both off; set one of them to on');

@@ -76,7 +76,9 @@ export async function withDeadline<T>(seconds: number, call: (signal: AbortSigna
   const signal = AbortSignal.timeout(seconds * 1000);
   const late = new Promise<never>((_, reject) => {
     signal.addEventListener('abort', () => {
-      reject(new Problem('provider_unavailable', `the provider did not answer within ${String(seconds)} s`));
+      reject(
+        new Problem('provider_unavailable', `the provider did not answer within ${String(seconds)} s; try again later`),
+      );
     });
   });
   // The promise turns a synchronous throw of `call` into a rejection, so that `late` always has a listener.

@@ -115,7 +115,7 @@ describe('parseDeclarations', () => {
     [
       'a reserved key',
       connection('  config:\n    __proto__: { a: 1 }'),
-      'config/a.yaml:7: spec.config.__proto__: `__proto__` is a reserved key',
+      'config/a.yaml:7: spec.config.__proto__: `__proto__` is a reserved key; use another',
     ],
     [
       'NUL in a text',
@@ -125,7 +125,7 @@ describe('parseDeclarations', () => {
     [
       'deep nesting',
       connection(`  config: ${'{ a: '.repeat(40)}1${' }'.repeat(40)}`),
-      expect.stringMatching(/:6: spec\.config.*: nested too deeply$/) as unknown as string,
+      expect.stringMatching(/:6: spec\.config.*: nested too deeply; use at most 32 levels$/) as unknown as string,
     ],
     ['a stray bracket', '}', 'config/a.yaml:1: unexpected flow-map-end token in YAML document'],
     ['brackets without end', '['.repeat(100_000), expect.stringMatching(/^config\/a\.yaml:1: /) as unknown as string],
@@ -175,7 +175,7 @@ describe('parseDocument', () => {
   });
 
   it.each<[string, Json, string, string]>([
-    ['another kind', document, '/kind', 'use `Agent` here'],
+    ['another kind', document, '/kind', 'this route takes another kind; use `Agent`'],
     [
       'an unknown key',
       { ...document, kind: 'Agent', metadata: { name: 'a', label: {} } },
@@ -186,7 +186,7 @@ describe('parseDocument', () => {
       'a reserved key',
       JSON.parse('{"kind":"Agent","__proto__":{}}') as Json,
       '/__proto__',
-      '`__proto__` is a reserved key',
+      '`__proto__` is a reserved key; use another',
     ],
     ['null', null, '/kind', 'use one of Issuer, Connection, Agent, TaskTemplate'],
   ])('parseDocument refuses %s by JSON pointer', (_, value, pointer, detail) => {

@@ -33,7 +33,7 @@ export function parseDocument(value: Json, kind?: DeclarationKind): Declaration 
   const read = readDocument(value);
   if (read.faults === undefined) {
     if (kind === undefined || read.declaration.kind === kind) return read.declaration;
-    throw invalidDeclaration({ pointer: '/kind', detail: `use \`${kind}\` here` });
+    throw invalidDeclaration({ pointer: '/kind', detail: `this route takes another kind; use \`${kind}\`` });
   }
   const [first, ...others] = read.faults;
   throw invalidDeclaration(pointed(first), others.map(pointed));

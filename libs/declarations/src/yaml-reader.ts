@@ -39,7 +39,7 @@ export function readYaml(text: string): YamlDocument[] {
     return [...documents].filter(hasContent).map((document) => new YamlReader(lines).read(document));
   } catch {
     // The parser recurses, so a text of brackets alone overflows the stack.
-    const fault = { line: 1, path: [], detail: 'nested too deeply or not YAML' };
+    const fault = { line: 1, path: [], detail: 'nested too deeply or not YAML; correct it' };
     return [{ value: null, faults: [fault], lineOf: () => 1 }];
   }
 }
@@ -67,7 +67,8 @@ class YamlReader {
   }
 
   private readNode(node: unknown, path: DocumentPath): Json {
-    if (path.length > MAX_DEPTH) return this.refuse(node, path, 'nested too deeply');
+    if (path.length > MAX_DEPTH)
+      return this.refuse(node, path, `nested too deeply; use at most ${String(MAX_DEPTH)} levels`);
     if (isAlias(node)) return this.refuse(node, path, 'write the value out; YAML aliases are refused');
     if (isMap(node)) return this.readMap(node.items, path);
     if (isSeq(node)) {

@@ -53,7 +53,7 @@ describe('parseJsonBody', () => {
   it.each([nested(17, '[', ']'), nested(17, '{"a":', '}'), nested(30_000, '[', ']')])(
     'parseJsonBody refuses nesting deeper than 16',
     (text) => {
-      expect(refusal(text)).toBe('nest the body at most 16 deep');
+      expect(refusal(text)).toBe('the body nests deeper than 16 levels; nest it less');
     },
   );
 

@@ -5,7 +5,7 @@ const RESERVED_NAMES: ReadonlySet<string> = new Set(['__proto__', 'constructor']
 
 const FAULTS: Readonly<Record<JsonFault, string>> = {
   not_json: 'the body is not valid JSON; correct it',
-  too_deep: `nest the body at most ${String(MAX_DEPTH)} deep`,
+  too_deep: `the body nests deeper than ${String(MAX_DEPTH)} levels; nest it less`,
   duplicate_member: 'an object has one field twice; keep one',
 };
 

@@ -20,7 +20,10 @@ export function sendEtag(reply: FastifyReply, revision: number): void {
 export function mustMatch(headers: RequestHeaders): Precondition {
   const wanted = headers['if-match'];
   if (wanted === undefined) {
-    throw new Problem('precondition_required', 'send `If-Match` with the `ETag` of the version that you read');
+    throw new Problem(
+      'precondition_required',
+      'the request has no `If-Match`; send it with the `ETag` of the version that you read',
+    );
   }
   const tags = wanted.split(',').map((tag) => tag.trim());
   return { must: 'match', revisions: tags.includes('*') ? 'any' : tags.flatMap(revisionsIn) };

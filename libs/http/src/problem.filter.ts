@@ -10,7 +10,7 @@ import { renderErrorAt } from './problem-table.js';
  */
 const BY_STATUS: ReadonlyMap<number, readonly [ProblemCode, string]> = new Map([
   [400, ['invalid_request', 'the request is not valid HTTP; correct the client']],
-  [401, ['unauthenticated', 'send a bearer token']],
+  [401, ['unauthenticated', 'the request has no bearer token; send one']],
   [403, ['forbidden', 'the caller lacks the permission for this route; use another identity']],
   [404, ['not_found', 'no route has this address; compare it with `/openapi.json`']],
   [405, ['method_not_allowed', 'this route has no such method; use one that `Allow` names']],

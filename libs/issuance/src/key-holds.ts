@@ -76,7 +76,10 @@ export class KeyHolds {
     first: (hold: KeyHold) => Promise<KeyedAnswer>,
   ): Promise<JsonObject> {
     if (!IDEMPOTENCY_KEY.test(key)) {
-      throw new Problem('invalid_request', 'use 1 to 255 printable ASCII characters as `Idempotency-Key`');
+      throw new Problem(
+        'invalid_request',
+        '`Idempotency-Key` is not 1 to 255 printable ASCII characters; use such a key',
+      );
     }
     const fingerprint = digestOf(request);
     const held = await this.parts.store.hold(owner, key, fingerprint); //                          2

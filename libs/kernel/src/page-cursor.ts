@@ -6,7 +6,11 @@ import { Problem } from './problem.js';
 export function positionOf<Position>(cursor: string | undefined, schema: z.ZodType<Position>): Position | undefined {
   if (cursor === undefined) return undefined;
   const read = schema.safeParse(readCursor(cursor));
-  if (!read.success) throw new Problem('invalid_request', 'use a `nextCursor` of this list as `cursor`');
+  if (!read.success)
+    throw new Problem(
+      'invalid_request',
+      '`cursor` is not of this list; use a `nextCursor` of it, under the same filters',
+    );
   return read.data;
 }
 

@@ -12,7 +12,7 @@ export function databaseIn(url: string): string | undefined {
   } catch {
     throw new Problem(
       'invalid_declaration',
-      'the URL of the PostgreSQL has a `%` without two hexadecimal digits in the name of its database; write %25 for the character itself',
+      'the URL of PostgreSQL has a `%` without two hexadecimal digits in the name of its database; write %25 for the character itself',
     );
   }
 }

@@ -123,7 +123,7 @@ function nameOfProcessUser(): string {
   try {
     return userInfo().username;
   } catch (cause) {
-    throw new Problem('invalid_declaration', 'the URL of the PostgreSQL names no user: add one', { cause });
+    throw new Problem('invalid_declaration', 'the URL of PostgreSQL names no user; add one', { cause });
   }
 }
 

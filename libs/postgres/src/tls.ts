@@ -32,7 +32,7 @@ function readable(url: string): Parts {
   if (/[?&]uselibpqcompat=true\b/.test(url) && /[?&]sslmode=verify-ca\b/.test(url) && !/[?&]sslrootcert=/.test(url)) {
     throw new Problem(
       'invalid_declaration',
-      'the URL of the PostgreSQL has sslmode=verify-ca without a certificate of an authority; add one',
+      'the URL of PostgreSQL has sslmode=verify-ca without a certificate of an authority; add one',
     );
   }
   return parseIntoClientConfig(url);

@@ -91,6 +91,9 @@ function sealingKeyFile(dataDir: string): string {
 function sealingKeyFrom(url: string): string {
   const { password } = new URL(url);
   if (password === '')
-    throw new Problem('invalid_declaration', 'set MAYFLY_SEALING_KEY: DATABASE_URL has no password to derive it from');
+    throw new Problem(
+      'invalid_declaration',
+      'MAYFLY_SEALING_KEY is not set, and DATABASE_URL has no password to derive it from; set it',
+    );
   return Buffer.from(hkdfSync('sha256', password, 'mayfly', 'sealing key', 32)).toString('hex');
 }

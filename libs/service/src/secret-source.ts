@@ -29,10 +29,11 @@ export class ProcessSecretSource implements SecretSource {
       return this.variables.isReserved(place)
         ? `\`${place}\` is a setting of the service; use another variable`
         : undefined;
-    if (!isAbsolute(place)) return 'give the absolute path of the file';
-    if (SYSTEM.some((directory) => isBelow(directory, resolve(place)))) return 'name a file that holds a secret';
+    if (!isAbsolute(place)) return 'its path is not absolute; give the absolute path';
+    if (SYSTEM.some((directory) => isBelow(directory, resolve(place))))
+      return 'the system itself makes that file; name a file that holds a secret';
     if (this.secretsDir === undefined || isBelow(this.secretsDir, resolve(place))) return undefined;
-    return 'name a file in the directory of MAYFLY_SECRETS_DIR';
+    return 'the file is outside of the directory of MAYFLY_SECRETS_DIR; name a file in it';
   }
 
   async read(reference: string): Promise<string> {

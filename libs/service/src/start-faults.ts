@@ -7,9 +7,9 @@ const DATABASE_FAULTS: ReadonlyMap<string, string> = new Map([
   ['28P01', 'the server refuses its user or its password; correct them'],
   ['28000', 'the server refuses its user; correct it, or add a rule to pg_hba.conf'],
   ['3D000', 'the server has no database of that name; create it or correct the name'],
-  ['42501', 'its user lacks a right (docs/deploy.md has the statements)'],
+  ['42501', 'its user lacks a right; grant it as docs/deploy.md says'],
   ['53300', 'the server has no free connection; raise max_connections'],
-  ['57P03', 'the server is starting or stopping, try again'],
+  ['57P03', 'the server is starting or stopping; try again'],
   ['ECONNREFUSED', 'no server listens at its host and port; start it or correct them'],
   ['ENOTFOUND', 'its host name is not known; correct it'],
   ['EAI_AGAIN', 'its host name cannot be looked up now; check the DNS'],
@@ -61,9 +61,10 @@ export async function namingDatabase<T>(variable: string, work: () => Promise<T>
 
 function databaseFault(cause: unknown): string {
   const code = codeOf(cause);
-  if (code !== '') return `${DATABASE_FAULTS.get(code) ?? 'the database cannot be used'} (${code})`;
+  if (code !== '')
+    return `${DATABASE_FAULTS.get(code) ?? 'the database cannot be used; look for the reason in its log'} (${code})`;
   if (isTimeout(cause)) return 'its host does not answer; check the network';
-  return `the database cannot be used (${redactText(cause instanceof Error ? cause.message : String(cause))})`;
+  return `the database cannot be used (${redactText(cause instanceof Error ? cause.message : String(cause))}); correct that`;
 }
 
 /** Runs the first use of the sealing keys. Throws `conflict` when none of them sealed the signing keys in the database. */

@@ -49,8 +49,12 @@ export async function stop({ backing, services, app, background, listener }: Run
   const inTime = await within(ORDERLY_MS, orderly());
   await backing.stop();
   if (!inTime)
-    throw new Problem('unavailable', `the stop took longer than ${String(ORDERLY_MS / 1000)} s, at the step ${step}`);
-  if (failed.length > 0) throw new Problem('unavailable', `the stop failed at: ${failed.join(', ')}`);
+    throw new Problem(
+      'unavailable',
+      `the stop took longer than ${String(ORDERLY_MS / 1000)} s at the step ${step}; start Mayfly again, which revokes the leases that are due`,
+    );
+  if (failed.length > 0)
+    throw new Problem('unavailable', `the stop failed at: ${failed.join(', ')}; look for each error in the log`);
 }
 
 async function within(ms: number, work: Promise<void>): Promise<boolean> {

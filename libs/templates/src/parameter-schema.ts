@@ -4,7 +4,7 @@ import { anchoredPatterns } from './anchored-pattern.js';
 import { isMultiple } from './decimal.js';
 import { describeFaults, inRequest } from './parameter-faults.js';
 import { checkParameterSchema } from './parameter-rules.js';
-import { finding, refuseErrors, type Finding } from './rule.js';
+import { finding, invalidTemplate, type Finding } from './rule.js';
 import { findUnsafe, isObject } from './tree-bounds.js';
 
 // bounding the tree first keeps `allErrors` cheap for any input
@@ -82,8 +82,8 @@ export class ParameterSchema {
 /** Compiling takes a millisecond, and linter, catalog and samples compile the schema of the same version. */
 const compiled = new WeakMap<object, ParameterSchema>();
 
-/** Returns the compiled schema, or its faults; their pointers start at `pointer`. */
-export function readParameters(schema: Json, pointer = ''): ParameterSchema | readonly Finding[] {
+/** Returns the compiled schema, or its errors; their pointers start at `pointer`. */
+export function readParameters(schema: Json, pointer = ''): ParameterSchema | Errors {
   const known = isObject(schema) ? compiled.get(schema) : undefined;
   if (known !== undefined) return known;
   const read = compile(schema, pointer);
@@ -91,9 +91,11 @@ export function readParameters(schema: Json, pointer = ''): ParameterSchema | re
   return read;
 }
 
-function compile(schema: Json, pointer: string): ParameterSchema | readonly Finding[] {
-  const found = checkParameterSchema(schema, pointer);
-  if (found.length > 0) return found;
+type Errors = readonly [Finding, ...Finding[]];
+
+function compile(schema: Json, pointer: string): ParameterSchema | Errors {
+  const [first, ...others] = checkParameterSchema(schema, pointer);
+  if (first !== undefined) return [first, ...others];
   try {
     return new ParameterSchema(schema as JsonObject, ajv.compile(schema as object));
   } catch (error) {
@@ -108,6 +110,5 @@ function compile(schema: Json, pointer: string): ParameterSchema | readonly Find
 export function compileParameters(schema: Json): ParameterSchema {
   const read = readParameters(schema);
   if (read instanceof ParameterSchema) return read;
-  refuseErrors(read);
-  throw new Problem('internal', 'parameters were refused without a reason');
+  throw invalidTemplate(read);
 }

@@ -58,10 +58,14 @@ export function finding(rule: RuleId, pointer: string, detail: string): Finding 
  * part in the caller's document: `/spec` for a whole template.
  */
 export function refuseErrors(findings: readonly Finding[], root = ''): void {
-  const errors = findings.filter((found) => found.severity === 'error');
+  const [first, ...others] = findings.filter((found) => found.severity === 'error');
+  if (first !== undefined) throw invalidTemplate([first, ...others], root);
+}
+
+/** Returns `invalid_template` for these errors, as `refuseErrors` throws it. */
+export function invalidTemplate(errors: readonly [Finding, ...Finding[]], root = ''): Problem {
   const [first] = errors;
-  if (first === undefined) return;
-  throw new Problem('invalid_template', `the template breaks rule ${first.rule}: ${first.detail}`, {
+  return new Problem('invalid_template', `the template breaks rule ${first.rule}: ${first.detail}`, {
     errors: errors
       .slice(0, 50)
       .map(({ rule, pointer, detail }) => ({ pointer: `${root}${pointer}`, detail: `${rule}: ${detail}` })),

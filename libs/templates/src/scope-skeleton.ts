@@ -87,7 +87,10 @@ export class ScopeSkeleton {
     }
     const scope = JSON.parse(text) as JsonObject;
     if (!isFilled(this.root, scope, values))
-      throw new Problem('internal', 'the rendered scope does not match the structure of the template');
+      throw new Problem(
+        'internal',
+        'the rendered scope does not match the structure of the template; report this fault of Mayfly',
+      );
     return { text, scope, digest: digestOf(scope) };
   }
 }

@@ -34,23 +34,24 @@ class TreeWalk {
   visit(value: unknown, pointer: string, depth: number): FieldError | undefined {
     this.nodes += 1;
     if (this.nodes > this.bounds.maxNodes) {
-      return { pointer, detail: `too many values; at most ${String(this.bounds.maxNodes)} are allowed` };
+      return { pointer, detail: `too many values; use at most ${String(this.bounds.maxNodes)}` };
     }
     if (typeof value === 'object' && value !== null) return this.visitInside(value, pointer, depth + 1);
     if (typeof value === 'string' && !isStorable(value))
       return { pointer, detail: 'leave out NUL and lone surrogates' };
     const plain = value === null || typeof value === 'string' || typeof value === 'boolean' || Number.isFinite(value);
-    return plain ? undefined : { pointer, detail: 'not a JSON value' };
+    return plain ? undefined : { pointer, detail: 'not a JSON value; use one' };
   }
 
   private visitInside(value: object, pointer: string, depth: number): FieldError | undefined {
     if (depth > this.bounds.maxDepth) {
-      return { pointer, detail: `nested too deeply; at most ${String(this.bounds.maxDepth)} levels are allowed` };
+      return { pointer, detail: `nested too deeply; use at most ${String(this.bounds.maxDepth)} levels` };
     }
-    if (!isPlain(value)) return { pointer, detail: 'not a JSON value' };
+    if (!isPlain(value)) return { pointer, detail: 'not a JSON value; use one' };
     for (const [key, member] of Object.entries(value)) {
       if (!isStorable(key)) return { pointer, detail: 'leave out NUL and lone surrogates' };
-      if (RESERVED_KEYS.has(key)) return { pointer: below(pointer, key), detail: `\`${key}\` is a reserved key` };
+      if (RESERVED_KEYS.has(key))
+        return { pointer: below(pointer, key), detail: `\`${key}\` is a reserved key; use another` };
       const unsafe = this.visit(member, below(pointer, key), depth);
       if (unsafe !== undefined) return unsafe;
     }

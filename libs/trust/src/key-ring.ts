@@ -130,7 +130,10 @@ export class KeyRing {
   /** Throws `internal` when the keys are for another purpose, which only an error of composition can cause. */
   mustBeFor(purpose: SigningKeyPurpose): void {
     if (this.store.purpose !== purpose) {
-      throw new Problem('internal', `these signing keys are for ${this.store.purpose}, not for ${purpose}`);
+      throw new Problem(
+        'internal',
+        `these signing keys are for ${this.store.purpose}, not for ${purpose}; use the keys of that purpose`,
+      );
     }
   }
 

@@ -118,5 +118,5 @@ function derive(material: Buffer, purpose: string): Buffer {
 function parseKey(text: string): Buffer {
   if (/^[0-9a-f]{64}$/i.test(text)) return Buffer.from(text, 'hex');
   if (/^[\w+/-]{43}=?$/.test(text)) return Buffer.from(text, 'base64');
-  throw new Problem('internal', 'a sealing key is 32 bytes, written as 64 hexadecimal digits or as base64');
+  throw new Problem('internal', 'a sealing key does not have 32 bytes; write it as 64 hexadecimal digits or as base64');
 }

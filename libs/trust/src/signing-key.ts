@@ -78,7 +78,7 @@ export function openSigningKey(sealer: Sealer, purpose: SigningKeyPurpose, row: 
   const publicKey = createPublicKey(privateKey);
   const publicJwk = describePublicKey(publicKey, row.algorithm);
   if (!fitsPurpose(row.algorithm, purpose) || !isOfKind(publicJwk, row.algorithm)) {
-    throw new Problem('internal', `signing key \`${row.kid}\` does not fit the algorithm in its row`);
+    throw new Problem('internal', `signing key \`${row.kid}\` does not fit the algorithm in its row; restore the row`);
   }
   return { kid: row.kid, algorithm: row.algorithm, publicJwk, privateKey, publicKey, activeFrom: row.activeFrom };
 }

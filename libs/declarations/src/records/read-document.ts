@@ -10,6 +10,6 @@ export function readDocument<Kind extends DeclarationKind>(
 ): DeclarationOf<Kind> {
   const declared = parseDocument(body ?? null, kind) as DeclarationOf<Kind>;
   if (name === undefined || declared.metadata.name === name) return declared;
-  const detail = `use \`${name}\`, the name in the address`;
+  const detail = `\`metadata.name\` differs from the name in the address; use \`${name}\``;
   throw new Problem('invalid_declaration', detail, { errors: [{ pointer: '/metadata/name', detail }] });
 }

@@ -73,7 +73,10 @@ describe('a draft', () => {
   });
 
   it('a draft is not replaced by a document of another name', async () => {
-    const refusal = { code: 'invalid_declaration', detail: 'use `write`, the name in the address' };
+    const refusal = {
+      code: 'invalid_declaration',
+      detail: '`metadata.name` differs from the name in the address; use `write`',
+    };
     await expect(async () => templates.replaceDraft('write', document(), ANY, ANN)).rejects.toMatchObject(refusal);
   });
 

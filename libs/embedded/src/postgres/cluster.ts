@@ -70,7 +70,11 @@ export async function initialiseOnce(cluster: Cluster, binaries: Binaries, platf
 function initdbProblem(error: ExecFileException, platform: string): Problem {
   if (error.code === 'ENOENT') return noBinary(platform, error);
   const said = (error.stderr ?? '').trim().split('\n').at(-1) ?? '';
-  return new Problem('unavailable', `the embedded PostgreSQL could not create its data directory: \`${said}\``, {
-    cause: error,
-  });
+  return new Problem(
+    'unavailable',
+    `the embedded PostgreSQL could not create its data directory (\`${said}\`); correct that and start again`,
+    {
+      cause: error,
+    },
+  );
 }

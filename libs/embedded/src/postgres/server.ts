@@ -163,6 +163,6 @@ function notStarted(said: string): Problem {
   const last = said.trim().split('\n').at(-1) ?? '';
   return new Problem(
     'unavailable',
-    `the embedded PostgreSQL did not start (\`${last}\`): see postgres/server.log in the data directory`,
+    `the embedded PostgreSQL did not start (\`${last}\`); look for the reason in postgres/server.log of the data directory`,
   );
 }

@@ -6,7 +6,7 @@ const BY_SQLSTATE: ReadonlyMap<string, readonly [reason: string, fact: string]> 
   ['53100', ['disk-full', 'its disk is full; make room']],
   ['53200', ['lock-table-full', 'its lock table or its memory is full; raise max_locks_per_transaction']],
   ['53300', ['connections-full', 'it has no free connection; raise max_connections']],
-  ['42501', ['right-missing', 'the role of DATABASE_URL lacks a right; docs/deploy.md has the statements']],
+  ['42501', ['right-missing', 'the role of DATABASE_URL lacks a right; grant it as docs/deploy.md says']],
   ['42P01', ['not-migrated', 'a table is missing; start one process with MAYFLY_MIGRATION_URL']],
   ['28P01', ['login-refused', 'it refuses the login of DATABASE_URL; correct that']],
   ['28000', ['login-refused', 'it refuses the login of DATABASE_URL; correct that']],
@@ -14,8 +14,8 @@ const BY_SQLSTATE: ReadonlyMap<string, readonly [reason: string, fact: string]> 
   ['57014', ['too-slow', 'it does not write in time; check its load']],
 ]);
 
-const UNREACHABLE = ['unreachable', 'it does not answer in time'] as const;
-const REFUSED = ['write-refused', 'it refuses to write'] as const;
+const UNREACHABLE = ['unreachable', 'it does not answer in time; check it and the network'] as const;
+const REFUSED = ['write-refused', 'it refuses to write; look for the reason in its log'] as const;
 
 /**
  * Turns an error of a write into `unavailable`. `reason` is one of our codes; the detail names the fact and the

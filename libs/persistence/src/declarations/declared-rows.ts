@@ -84,7 +84,11 @@ interface RevisionRow {
 }
 
 function revisionOf([row]: readonly RevisionRow[]): string {
-  if (row === undefined) throw new Problem('unavailable', 'the database has lost the revision of declared state');
+  if (row === undefined)
+    throw new Problem(
+      'unavailable',
+      'the database has lost the revision of declared state; restore the row of `declared_revision`',
+    );
   return row.revision;
 }
 

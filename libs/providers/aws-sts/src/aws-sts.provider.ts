@@ -193,5 +193,7 @@ export class AwsStsProvider
 
 /** Returns the problem for a caller whose deadline passed. The round continues for the callers that share it. */
 function late(): Problem {
-  return new Problem('provider_unavailable', 'IAM did not answer in time', { reason: 'unknown-outcome' });
+  return new Problem('provider_unavailable', 'IAM did not answer in time; wait, Mayfly tries again', {
+    reason: 'unknown-outcome',
+  });
 }

@@ -204,16 +204,19 @@ export function detailFor({ reason, action, accounts, ownDetail }: AwsFailure): 
     return `${where}; ${DETAILS[reason]}`;
   }
   if (reason !== 'access-denied' || action === undefined) return DETAILS[reason];
-  const remedy = Object.hasOwn(TRUSTED, action) ? TRUSTED[action] : undefined;
-  if (remedy === undefined) return `AWS refuses \`${action}\`; allow it in Mayfly's policy (docs/connect-aws.md)`;
-  return `AWS refuses \`${action}\`; ${remedy}`;
+  return `AWS refuses \`${action}\`; ${REMEDIES.get(action) ?? "allow it in Mayfly's policy (docs/connect-aws.md)"}`;
 }
 
-const TRUSTED: Readonly<Record<string, string>> = {
-  'sts:AssumeRole':
+/** The remedies for rights that the role's trust policy must give too. */
+const REMEDIES: ReadonlyMap<string, string> = new Map([
+  [
+    'sts:AssumeRole',
     "name Mayfly in the role's trust policy, allow `sts:AssumeRole` in Mayfly's policy, and check `externalId`",
-  'sts:AssumeRoleWithWebIdentity': "allow it in the role's trust policy, for Mayfly's issuer, audience and subject",
-  'sts:TagSession': "allow it in the role's trust policy and in Mayfly's policy, or set `trusted.tags` to `false`",
-  'sts:SetSourceIdentity':
+  ],
+  ['sts:AssumeRoleWithWebIdentity', "allow it in the role's trust policy, for Mayfly's issuer, audience and subject"],
+  ['sts:TagSession', "allow it in the role's trust policy and in Mayfly's policy, or set `trusted.tags` to `false`"],
+  [
+    'sts:SetSourceIdentity',
     "allow it in the role's trust policy and in Mayfly's policy, or set `trusted.sourceIdentity` to `false`",
-};
+  ],
+]);
