@@ -45,21 +45,28 @@ const unknown = unread.filter((place) => !PASSED_ON.has(place));
 if (unknown.length > 0)
   fail(`the text of these problems cannot be read; state it, or list them in PASSED_ON:\n${unknown.join('\n')}`);
 
-const byCode = new Map(Object.keys(PROBLEM_TABLE).map((code) => [code, new Map()]));
+/** Each text once, with all codes and controls that the sources allow for it. */
+const byText = new Map();
 for (const { codes, controls, text, help } of found) {
   // The usage of a command line is no problem that the API gives.
   if (text.includes(';  ') || text.startsWith('usage:')) continue;
   const known = controls.filter((name) => name in CONTROL_FACTS);
   const all = codes.length > 0 ? codes : known.map((name) => CONTROL_FACTS[name].problem);
-  for (const code of all)
-    byCode.get(code)?.set(shown(text), { text: shown(text), controls: known, help: helpOf(text, help) });
+  const before = byText.get(shown(text)) ?? { text: shown(text), codes: new Set(), controls: new Set(), help: '' };
+  all.filter((code) => code in PROBLEM_TABLE).forEach((code) => before.codes.add(code));
+  known.forEach((name) => before.controls.add(name));
+  byText.set(shown(text), { ...before, help: before.help || helpOf(text, help) });
 }
+const texts = [...byText.values()]
+  .filter(({ codes }) => codes.size > 0)
+  .sort((one, other) => (one.text < other.text ? -1 : 1));
 
-const changeless = [...byCode].flatMap(([code, texts]) =>
-  [...texts.values()]
-    .filter(({ text, help }) => !CHANGE_IN_TABLE.has(code) && help === '' && !CHANGE.test(text))
-    .map(({ text }) => `${code}: ${text}`),
-);
+const changeless = texts
+  .filter(
+    ({ text, codes, help }) =>
+      ![...codes].every((code) => CHANGE_IN_TABLE.has(code)) && help === '' && !CHANGE.test(text),
+  )
+  .map(({ text, codes }) => `${[...codes].join(', ')}: ${text}`);
 if (changeless.length > 0) fail(`these texts name no change; add it, or a \`help\`:\n${changeless.join('\n')}`);
 
 const formatted = await format(page(), { ...(await resolveConfig(PAGE)), filepath: PAGE });
@@ -80,29 +87,44 @@ function helpOf(text, help) {
 }
 
 function page() {
-  const sections = [...byCode].map(([code, texts]) => section(code, [...texts.values()]));
+  const sections = Object.keys(PROBLEM_TABLE).map((code) =>
+    section(
+      code,
+      texts.filter(({ codes }) => codes.size === 1 && codes.has(code)),
+    ),
+  );
+  const several = texts.filter(({ codes }) => codes.size > 1);
   return `<!-- Written by \`node tools/write-problems.mjs\` from the sources. -->
 
 # Texts of problems
 
-The texts of \`detail\`, by code, with their \`help\`. \`{name}\` stands for an inserted value. The page is made from the sources: a text that is put
-together from parts stands here with every part and code that the sources allow, also where a run never joins them. [problems.md](problems.md) explains
-the codes, and the sentence under each code names the change for texts that name none. Details in \`errors\` are not listed here: they name the place and the
-change, and [template-rules.md](template-rules.md) lists the rules of templates.
+The texts of \`detail\` with their \`help\`, by code. \`{name}\` stands for an inserted value. Where a cell has several values, one of them is in the
+answer. A text that comes with several codes is in the last table. [problems.md](problems.md) explains the codes, and the sentence under each code names
+the change for texts that name none. Details in \`errors\` are not listed here: they name the place and the change, and
+[template-rules.md](template-rules.md) lists the rules of templates.
 
-${sections.join('\n')}`;
+${sections.join('\n')}
+## Several codes
+
+The code depends on the cause, which the text states: a wrong request, a refusal or an outage of a back end.
+
+${table('detail | code | control | help', several, ({ text, codes, controls, help }) => [text, names(codes), names(controls), help])}`;
 }
 
-function section(code, texts) {
+function section(code, own) {
   const { status, description } = PROBLEM_TABLE[code];
-  const rows = texts
-    .sort((one, other) => (one.text < other.text ? -1 : 1))
-    .map(
-      ({ text, controls, help }) =>
-        `| ${[text, controls.map((name) => `\`${name}\``).join(', '), help].map(escaped).join(' | ')} |`,
-    );
-  const table = rows.length === 0 ? '' : `| detail | control | help |\n| --- | --- | --- |\n${rows.join('\n')}\n`;
-  return `## \`${code}\` (${status})\n\n${description.replace(' See below.', '')}\n\n${table}`;
+  const rows = table('detail | control | help', own, ({ text, controls, help }) => [text, names(controls), help]);
+  return `## \`${code}\` (${status})\n\n${description.replace(' See below.', '')}\n\n${rows}`;
+}
+
+function table(columns, rows, cellsOf) {
+  if (rows.length === 0) return '';
+  const lines = rows.map((row) => `| ${cellsOf(row).map(escaped).join(' | ')} |`);
+  return `| ${columns} |\n|${' --- |'.repeat(columns.split('|').length)}\n${lines.join('\n')}\n`;
+}
+
+function names(set) {
+  return [...set].map((name) => `\`${name}\``).join(', ');
 }
 
 function escaped(cell) {
