@@ -13,9 +13,13 @@ const [table, ordinary = ''] = readFileSync(PAGE, 'utf8').split(/^## Ordinary wo
 const defined = wordsIn([...table.matchAll(/^\| ([^|]+)\|/gm)].map(([, cell]) => cell).join(' '));
 const listed = wordsIn([...ordinary.matchAll(/^- [^:]+:([^]*?)\.$/gm)].map(([, words]) => words).join(' '));
 
-const names = execFileSync('git', ['ls-files', 'libs/*/src/index.ts', 'libs/providers/*/src/index.ts'], {
-  encoding: 'utf8',
-})
+const names = execFileSync(
+  'git',
+  ['ls-files', 'libs/*/src/index.ts', 'libs/providers/*/src/index.ts', 'packages/*/src/index.ts'],
+  {
+    encoding: 'utf8',
+  },
+)
   .trim()
   .split('\n')
   .flatMap(exportedNames);
