@@ -2,9 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import type { Role } from '@mayfly/identity';
 import type { TestAnswer, TestCall } from './broker.js';
-import { type BrokerProcess, type DatabaseScene, openDatabaseScene, unusedPort } from './broker-process.js';
+import { type BrokerProcess, type DatabaseScene, type Exit, openDatabaseScene, unusedPort } from './broker-process.js';
 import { Canaries } from './canaries.js';
-import { CanaryBackEnds } from './canary-back-ends.js';
+import { CanaryBackEnds, lettersOf } from './canary-back-ends.js';
 import { canaryDocuments } from './canary-documents.js';
 import { type CanaryRedis, openCanaryRedis } from './canary-redis.js';
 import { everyRow } from './every-row.js';
@@ -19,6 +19,18 @@ export const MARKER = 'a purpose that must be found';
 
 export function bodyFor(template: string, more: object = {}): object {
   return { template, parameters: {}, purpose: MARKER, ...more };
+}
+
+/** The signal at which the service throws. */
+const CRASH = 'SIGUSR2';
+
+/** Returns variables with which a process throws at a signal: a secret in the text, and where drivers keep requests. */
+function crashingAt(signal: NodeJS.Signals, canaries: Canaries): Readonly<Record<string, string>> {
+  const UNCAUGHT = lettersOf('uncaught');
+  canaries.plant('secret in an uncaught error', UNCAUGHT);
+  const error = 'Object.assign(new Error(`postgresql://crm:${UNCAUGHT}@crm`), { request: { headers: [UNCAUGHT] } })';
+  const script = `const { UNCAUGHT } = process.env; process.once('${signal}', () => { throw ${error}; })`;
+  return { UNCAUGHT, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` };
 }
 
 interface CanaryParts {
@@ -62,7 +74,8 @@ export class CanaryScene {
       ...{ ...environment, ...(redis === undefined ? {} : { REDIS_URL: redis.url }) },
     };
     const parts = { canaries, backEnds, scene, redis, secretsDir, settings };
-    const opened = new CanaryScene(parts, await scene.start(settings));
+    const crashing = crashingAt(CRASH, canaries);
+    const opened = new CanaryScene(parts, await scene.start({ ...settings, ...crashing }));
     await opened.trustMayfly(publicUrl);
     return opened;
   }
@@ -122,6 +135,14 @@ export class CanaryScene {
     if (answer.status !== 201) throw new Error(`${template}: ${JSON.stringify(task)}`);
     if (this.canaries.findIn(JSON.stringify(task)).length === 0) throw new Error(`${template}: nothing was planted`);
     return task;
+  }
+
+  /** Ends the service by an error that nobody catches and that holds a secret. Keeps its output. */
+  async crash(): Promise<Exit> {
+    this.broker.signal(CRASH);
+    const exit = await this.broker.exited;
+    this.keepOutput(this.broker);
+    return exit;
   }
 
   async close(): Promise<void> {
