@@ -146,29 +146,42 @@ describe('the stores of one task', () => {
       await expect(scene.query(`TRUNCATE ${table} CASCADE`)).rejects.toMatchObject({ code: '42501' });
     });
 
-    it('rows do not leave a terminal state', async () => {
-      const { task } = await active();
-      const claims = await closing.requestEnd({ taskId: task.id, cause: 'completed', actor: MAYFLY });
-      const effectiveAt = scene.clock.now();
-      await closing.record(claims.map((claim) => ({ claim, state: 'revoked', effectiveAt })));
-      const revive = [
-        `UPDATE public.lease SET state = 'active', due_at = now()`,
-        `UPDATE public.task SET state = 'active'`,
-      ];
-      for (const text of revive) {
-        await expect(database.pool.query(text)).rejects.toMatchObject({ code: '42501' });
-        await expect(scene.query(text)).rejects.toMatchObject({ code: '42501' });
-      }
-    });
+    it.each(['revoked', 'expired', 'failed', 'abandoned'])(
+      'the row of a lease does not leave the state %s',
+      async (state) => {
+        await active();
+        await scene.query('UPDATE lease SET state = $1, due_at = NULL', [state]);
+        await expectRefused(`UPDATE public.lease SET state = 'active', due_at = now()`);
+      },
+    );
+
+    it.each(['completed', 'expired', 'revoked', 'failed'])(
+      'the row of a task does not leave the state %s',
+      async (state) => {
+        await active();
+        await scene.query('UPDATE task SET state = $1', [state]);
+        await expectRefused(`UPDATE public.task SET state = 'active'`);
+      },
+    );
+
+    async function expectRefused(text: string): Promise<void> {
+      await expect(database.pool.query(text)).rejects.toMatchObject({ code: '42501' });
+      await expect(scene.query(text)).rejects.toMatchObject({ code: '42501' });
+    }
 
     it('the rows of audit entries never change', async () => {
       await active();
       await expect(scene.query(`UPDATE public.audit_entry SET body = '{}'`)).rejects.toMatchObject({ code: '42501' });
     });
 
-    it('the rows of living leases have a due time, and those of ended leases have none', async () => {
+    it.each(['minting', 'active', 'revoking'])('the row of a lease that is %s has a due time', async (state) => {
       await active();
-      await expect(scene.query('UPDATE public.lease SET due_at = NULL')).rejects.toMatchObject({ code: '23514' });
+      await scene.query('UPDATE lease SET state = $1', [state]);
+      await expect(scene.query('UPDATE lease SET due_at = NULL')).rejects.toMatchObject({ code: '23514' });
+    });
+
+    it('the rows of ended leases have no due time', async () => {
+      await active();
       await expect(scene.query(`UPDATE public.lease SET state = 'revoked'`)).rejects.toMatchObject({ code: '23514' });
     });
   });
