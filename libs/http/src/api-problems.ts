@@ -36,7 +36,7 @@ const MEANINGS = {
   429: 'a quota is used up',
   500: 'a fault of the service',
   502: 'a back end refused',
-  503: 'a required part does not answer; nothing was granted',
+  503: 'the service or a target does not answer; the caller got no credential',
 };
 
 /** Statuses of some routes only. */

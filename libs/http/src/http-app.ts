@@ -87,7 +87,10 @@ export async function createHttpApp(parts: HttpAppParts): Promise<NestFastifyApp
 
 /** Answers an address that Fastify refuses before routing. Fastify's own answer would repeat the address. */
 function refuseAddress(_error: Error, request: FastifyRequest, reply: FastifyReply): void {
-  const problem = new Problem('invalid_request', 'the address is too long or has wrong percent encoding; correct it');
+  const problem = new Problem(
+    'invalid_request',
+    'the URL of the request is too long or has wrong percent encoding; correct it',
+  );
   void refuse(reply, renderErrorAt(request.url, problem, request.id));
 }
 

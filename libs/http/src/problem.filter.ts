@@ -14,7 +14,7 @@ const BY_STATUS: ReadonlyMap<number, readonly [ProblemCode, string]> = new Map([
   [403, ['forbidden', 'the caller lacks the permission for this route; use another identity']],
   [404, ['not_found', 'no route has this address; compare it with `/openapi.json`']],
   [405, ['method_not_allowed', 'this route has no such method; use one that `Allow` names']],
-  [414, ['invalid_request', 'the address is too long; shorten it']],
+  [414, ['invalid_request', 'the URL of the request is too long; shorten it']],
   [
     415,
     ['unsupported_media_type', 'this `Content-Type` is not supported; send `application/json`, or a form at `/oauth/`'],

@@ -82,8 +82,8 @@ export function createClient(url: string, options: SessionOptions): pg.Client {
 }
 
 /**
- * Returns a configuration in which node-postgres takes nothing from `PG*` variables, the shell's user or `~/.pgpass`.
- * From the URL it uses the server, the login, TLS and `options`; ours follow these options and override them. Throws
+ * Returns a configuration in which node-postgres takes nothing from `PG*` variables, `$USER` or `~/.pgpass`. A URL
+ * without a user means the operating system's user of this process. From the URL it uses the server, the login, TLS and `options`; ours follow these options and override them. Throws
  * Problem `invalid_declaration` when neither the URL nor the process has a user, and as `databaseIn` and `partsOf` do.
  */
 export function sessionConfig(url: string, options: SessionOptions): SessionConfig {

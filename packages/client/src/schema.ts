@@ -1570,7 +1570,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -1683,7 +1683,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -1796,7 +1796,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -1909,7 +1909,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2049,7 +2049,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2162,7 +2162,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2302,7 +2302,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2412,7 +2412,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2526,7 +2526,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2773,7 +2773,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -2886,7 +2886,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3157,7 +3157,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3404,7 +3404,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3538,7 +3538,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3651,7 +3651,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3764,7 +3764,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3881,7 +3881,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -3996,7 +3996,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4114,7 +4114,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4228,7 +4228,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4403,7 +4403,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4516,7 +4516,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4726,7 +4726,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4839,7 +4839,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -4952,7 +4952,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5065,7 +5065,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5179,7 +5179,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5400,7 +5400,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5513,7 +5513,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5769,7 +5769,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -5901,7 +5901,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6041,7 +6041,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6155,7 +6155,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6325,7 +6325,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6438,7 +6438,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6643,7 +6643,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6775,7 +6775,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -6888,7 +6888,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7001,7 +7001,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7114,7 +7114,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7319,7 +7319,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7539,7 +7539,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7577,7 +7577,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7615,7 +7615,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7653,7 +7653,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7753,7 +7753,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7834,7 +7834,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -7943,7 +7943,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -8028,7 +8028,7 @@ export interface operations {
           'application/problem+json': components['schemas']['Problem'];
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;
@@ -8083,7 +8083,7 @@ export interface operations {
           };
         };
       };
-      /** @description a required part does not answer; nothing was granted */
+      /** @description the service or a target does not answer; the caller got no credential */
       503: {
         headers: {
           [name: string]: unknown;

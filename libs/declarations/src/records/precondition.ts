@@ -10,7 +10,8 @@ export const MUST_BE_NEW: Precondition = { must: 'be-new', otherwise: 'conflict'
 
 const TAKEN = {
   conflict: 'this name is taken; change it with PUT',
-  precondition_failed: 'this name is taken; leave `If-None-Match` out, or use another name',
+  precondition_failed:
+    'this name is taken; to replace it, send `If-Match` with its `ETag` in place of `If-None-Match`; or use another name',
 };
 
 /**

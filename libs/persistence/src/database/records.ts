@@ -1,6 +1,6 @@
 import type { ClientBase, Pool } from 'pg';
 
-/** The values of one row, by the names of the columns of its type. An instant is a `Date`; JSON is text. */
+/** Takes the value of one column from a row that is to be sent. An instant is a `Date`; JSON is text. */
 export type Column<Row> = (row: Row) => string | number | boolean | Date | Uint8Array | null | undefined;
 
 /** One column of a composite type, as the database has it. */

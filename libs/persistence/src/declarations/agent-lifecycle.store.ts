@@ -43,9 +43,13 @@ export class PgAgentLifecycleStore implements AgentLifecycleStore {
   ): Promise<DeclaredRecord | undefined> {
     const id = record?.agent?.id;
     if (to === 'active' && id !== undefined && (await this.endings.isPending(client, id)))
-      throw new Problem('unavailable', `the tasks of agent \`${name}\` are being ended; try again`, {
-        retryAfterSeconds: 1,
-      });
+      throw new Problem(
+        'unavailable',
+        `agent \`${name}\` cannot be activated while its earlier tasks are being ended; try again`,
+        {
+          retryAfterSeconds: 1,
+        },
+      );
     await client.query(
       `UPDATE public.agent SET state = $2, revision = revision + 1, updated_at = moment.at, updated_by = $3
        FROM (SELECT now() AS at) AS moment WHERE name = $1`,

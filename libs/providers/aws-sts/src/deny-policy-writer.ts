@@ -22,7 +22,7 @@ export type DenyPolicyReport = RoundReport | { readonly kind: 'held' };
 export interface DenyPolicyWish {
   /** the lease that must be denied */
   readonly lease?: LeaseId;
-  /** true when an earlier call reported the lease as denied */
+  /** asks for a fresh read that proves the denial: an earlier call reported that the denial was written */
   readonly confirm: boolean;
 }
 

@@ -176,7 +176,7 @@ const DETAILS: Readonly<Record<AwsReason, string>> = {
     "AWS refuses Mayfly's identity token; check the OpenID Provider in IAM (docs/connect-aws.md)",
   'invalid-request': 'AWS refuses the request as invalid; check the scope and the connection',
   'session-length':
-    'the role allows no session of this length; lower `maxSessionSeconds` (a session of a session lives at most 3,600 s)',
+    'the role allows no session of this length; lower `maxSessionSeconds` of the connection (to 3,600 s or less when its login is itself a session)',
   refused: 'AWS refused the request; check the connection',
   unreachable: 'AWS cannot be reached; try again later',
   'address-refused':
@@ -199,9 +199,9 @@ export function problemFor(failure: AwsFailure, hint?: string): Problem {
 /** Returns the failure as a text, with the missing right when AWS names it, or the two accounts when they differ. */
 export function detailFor({ reason, action, accounts, ownDetail }: AwsFailure): string {
   if (ownDetail !== undefined) return ownDetail;
-  if (accounts !== undefined) {
+  if (reason === 'other-account' && accounts !== undefined) {
     const where = `the connection's login is in account ${accounts.login}, the role in ${accounts.role}`;
-    return `${where}; ${DETAILS[reason]}`;
+    return `${where}; ${DETAILS['other-account']}`;
   }
   if (reason !== 'access-denied' || action === undefined) return DETAILS[reason];
   return `AWS refuses \`${action}\`; ${REMEDIES.get(action) ?? "allow it in Mayfly's policy (docs/connect-aws.md)"}`;
@@ -214,9 +214,12 @@ const REMEDIES: ReadonlyMap<string, string> = new Map([
     "name Mayfly in the role's trust policy, allow `sts:AssumeRole` in Mayfly's policy, and check `externalId`",
   ],
   ['sts:AssumeRoleWithWebIdentity', "allow it in the role's trust policy, for Mayfly's issuer, audience and subject"],
-  ['sts:TagSession', "allow it in the role's trust policy and in Mayfly's policy, or set `trusted.tags` to `false`"],
+  [
+    'sts:TagSession',
+    "allow it in the role's trust policy and in Mayfly's policy, or set `trusted.tags` of the connection to `false`",
+  ],
   [
     'sts:SetSourceIdentity',
-    "allow it in the role's trust policy and in Mayfly's policy, or set `trusted.sourceIdentity` to `false`",
+    "allow it in the role's trust policy and in Mayfly's policy, or set `trusted.sourceIdentity` of the connection to `false`",
   ],
 ]);

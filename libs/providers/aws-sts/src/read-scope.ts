@@ -19,8 +19,9 @@ const SECRET = new RegExp(`^${ARN}:secretsmanager:[\\w-]*:\\d*:secret:[^*?:]+-\\
 const BELOW_COLON = new RegExp(`^${ARN}:[\\w-]+:[\\w-]*:\\d*:[^*?:/]+[:/][^*?]+:\\*$`);
 
 /**
- * Returns the remarks on wildcards in the Allow statements of a rendered policy, and on `iam:PassRole`. Reads scopes
- * that do not parse too, as far as they have the form. Leaves Deny statements to the linter's own rules.
+ * Judges each wildcard in the Allow statements of a rendered policy (too wide, the narrowest possible, below one resource),
+ * and finds `iam:PassRole` without a named service. Reads what it can of a scope that does not parse. Leaves Deny statements
+ * to the linter's own rules.
  */
 export function readAwsScope(scope: Json): readonly ScopeRemark[] {
   const policy = memberOf(scope, 'policy');

@@ -93,7 +93,7 @@ describe('explain', () => {
     new Error('Connection terminated due to connection timeout'),
     new DOMException('canary', 'TimeoutError'),
   ])('explain says of a database that never answers that it did not answer in time (%s)', (cause) => {
-    expect(explain(new NotConnected(cause))).toMatch(/^the database did not answer in time/);
+    expect(explain(new NotConnected(cause))).toMatch(/^the database of the connection did not answer in time/);
     expect(problemFrom(new NotConnected(cause))).toMatchObject({ code: 'provider_unavailable' });
   });
 });

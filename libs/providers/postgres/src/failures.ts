@@ -37,11 +37,12 @@ const FUNCTIONS_GONE =
   'the database no longer has the functions of Mayfly, or has other ones; run docs/postgres-functions.sql there again';
 
 const DETAILS: Readonly<Record<string, string>> = {
-  [TOO_LATE]: 'the request reached the database after its deadline, and nothing was minted; try again',
+  [TOO_LATE]: 'the database was reached or became free only after the deadline, and nothing was changed; try again',
   [NOT_ALIVE]: 'the credential has ended and cannot be renewed; ask for a new task',
   [CLOCK_BEHIND]: 'the clocks of the database and of Mayfly differ by more than 2 s; correct the wrong clock',
   [UNPINNED]: SHARED_SESSIONS,
-  [UNDEFINED_OBJECT]: 'the database no longer has the role; ask for a new task',
+  [UNDEFINED_OBJECT]:
+    'the database lacks a role or a setting that Mayfly named; check `options` in the `url` of the connection, or ask for a new task',
   '42883': FUNCTIONS_GONE,
   '3F000': FUNCTIONS_GONE,
   '28P01': 'the database refused the login of the connection; change its `url`',
@@ -57,7 +58,7 @@ const BROKEN_OFF = 'ECONNRESET';
 const TIMED_OUT =
   /^(timeout expired|timeout exceeded when trying to connect|Connection terminated due to connection timeout)$/;
 const TERMINATED = /^Connection terminated( unexpectedly)?$/;
-const NO_ANSWER = 'the database did not answer in time';
+const NO_ANSWER = 'the database of the connection did not answer in time';
 
 /** OpenSSL's codes for a certificate chain without a trusted root. */
 const UNTRUSTED = Object.fromEntries(

@@ -49,7 +49,10 @@ class LeftGroup extends Error {}
 const GROUP = { maxItems: 32, maxRunning: 1, maxWaiting: 100_000, isOfOneItem: () => false };
 /** Lease roles that one creator makes before a session for groups takes the next creator. */
 const ROLES_IN_TURN = 256;
-/** Lock timeout of a group. A role that waits longer waits alone, so that it delays no other mint. */
+/**
+ * Lock timeout of a group. A group that waits longer is rolled back and each of its roles is made alone, so that a role that
+ * must wait delays no other.
+ */
 const GROUP_PATIENCE_MS = 250;
 const GROUP_DEADLINE_MS = 10_000;
 

@@ -30,7 +30,7 @@ export class BrokerLogin {
   private renewing = false;
 
   constructor(
-    /** the latest configuration; its `file:` references may have led to another token since */
+    /** the latest configuration; since this login was made, only its service account token (`auth.jwt`) can have changed */
     public config: VaultConfig,
     private readonly clientFor: ClientFor,
     private readonly identityTokens: IdentityTokens,
