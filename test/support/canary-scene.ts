@@ -42,6 +42,13 @@ interface CanaryParts {
   readonly settings: Readonly<Record<string, string>>;
 }
 
+async function closeAll({ scene, backEnds, redis, secretsDir }: CanaryParts): Promise<void> {
+  await scene.close();
+  await backEnds.close();
+  await redis?.close();
+  rmSync(secretsDir, { recursive: true, force: true });
+}
+
 /**
  * A service at its most verbose, with back ends that plant every secret, on a PostgreSQL and, if there is one, a Redis.
  * It keeps every text that the service writes or answers, by place.
@@ -74,10 +81,14 @@ export class CanaryScene {
       ...{ ...environment, ...(redis === undefined ? {} : { REDIS_URL: redis.url }) },
     };
     const parts = { canaries, backEnds, scene, redis, secretsDir, settings };
-    const crashing = crashingAt(CRASH, canaries);
-    const opened = new CanaryScene(parts, await scene.start({ ...settings, ...crashing }));
-    await opened.trustMayfly(publicUrl);
-    return opened;
+    try {
+      const opened = new CanaryScene(parts, await scene.start({ ...settings, ...crashingAt(CRASH, canaries) }));
+      await opened.trustMayfly(publicUrl);
+      return opened;
+    } catch (error) {
+      await closeAll(parts);
+      throw error;
+    }
   }
 
   get database(): DatabaseScene['database'] {
@@ -146,10 +157,7 @@ export class CanaryScene {
   }
 
   async close(): Promise<void> {
-    await this.parts.scene.close();
-    await this.backEnds.close();
-    await this.parts.redis?.close();
-    rmSync(this.parts.secretsDir, { recursive: true, force: true });
+    await closeAll(this.parts);
   }
 
   private planted(token: string): string {
