@@ -16,11 +16,11 @@ import { closeTarget, cycleCost, inFlight, sceneOf } from './target.mjs';
 
 /** The cost of each operation when the budget was set. */
 const REACHED = {
-  'grant of a signed token, in bare inserts': 4.5,
-  'grant of a database role, in bare inserts': 20,
-  'end of a database role, in bare inserts': 30,
-  'empty round of the sealer at 200,000 entries, in rounds at 1,000': 1,
-  'mint at a target with 1,500 live roles, in mints with none': 1.2,
+  'grant of a signed token, in bare inserts': 2.6,
+  'grant of a database role, in bare inserts': 22,
+  'end of a database role, in bare inserts': 20,
+  'empty round of the sealer at 200,000 entries, in rounds at 1,000': 1.05,
+  'mint at a target with 1,500 live roles, in mints with none': 1.1,
 };
 const TOLERANCE = 1.15;
 const ATTEMPTS = 3;
