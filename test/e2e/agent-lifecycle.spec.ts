@@ -131,10 +131,14 @@ describe('an agent that is stopped', () => {
     await untilNoLeaseLives(name);
     const states = await rowsOf(
       broker.database.adminUrl,
-      'SELECT DISTINCT state, end_cause FROM task WHERE agent_name = $1',
+      'SELECT DISTINCT state, end_cause FROM task WHERE agent_name = $1 ORDER BY state',
       [name],
     );
-    expect(states).toEqual([{ state: 'revoked', end_cause: 'agent_suspended' }]);
+    // On a busy machine the target may not answer a request in time: that task has failed, and its request was answered so.
+    const failed = answers.some(({ status }) => status >= 500)
+      ? [{ state: 'failed', end_cause: 'issuance_failed' }]
+      : [];
+    expect(states).toEqual([...failed, { state: 'revoked', end_cause: 'agent_suspended' }]);
     expect(await ask(name)).toMatchObject({ status: 403 });
   });
 

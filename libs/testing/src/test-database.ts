@@ -50,9 +50,18 @@ async function createDatabase(server: EmbeddedPostgres): Promise<TestDatabase> {
     name,
     url: server.url(name),
     adminUrl: server.url(name, 'postgres'),
-    drop: () => run(`DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
+    // A pool that has ended may still be closing its sessions; to end them by force would be an error in the pool.
+    drop: () => run(UNTIL_LEFT.replace('?', name), `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`),
   };
 }
+
+/** Waits until nobody has a session in the database, for half a second at most. */
+const UNTIL_LEFT = `DO $$ BEGIN
+  FOR n IN 1..10 LOOP
+    EXIT WHEN NOT EXISTS (SELECT FROM pg_stat_activity WHERE datname = '?' AND backend_type = 'client backend');
+    PERFORM pg_sleep(0.05), pg_stat_clear_snapshot();
+  END LOOP;
+END $$`;
 
 async function runAll(url: string, statements: readonly string[]): Promise<void> {
   const client = new pg.Client({ connectionString: url });
