@@ -18,7 +18,10 @@ export interface CrmDatabase {
   drop(): Promise<void>;
 }
 
-/** The ways in which lease roles can be made, best last, with the SQL that sets each up besides the documented first blocks. */
+/**
+ * The ways in which lease roles can be made, best last, with the SQL that sets each up besides the documented first
+ * blocks.
+ */
 export const WAYS = {
   login: [],
   creators: [documented('CREATE ROLE mayfly_lessor_%s')],

@@ -35,7 +35,10 @@ interface Ran {
   readonly stderr: string;
 }
 
-/** A place for files of one suite, with the broker's address and the agent's token in the environment of what runs there. */
+/**
+ * A place for files of one suite, with the broker's address and the agent's token in the environment of what runs
+ * there.
+ */
 class Shell {
   readonly home = mkdtempSync(join(tmpdir(), 'mayfly-shell-'));
 

@@ -3,8 +3,8 @@ const FRAGMENT = 16;
 const STRIDE = 4;
 
 /**
- * Planted secrets by name, and the search for them in texts. It finds every whole secret, and of a longer one every part
- * of 19 characters, which a cut or a quote leaves over.
+ * Planted secrets by name, and the search for them in texts. It finds every whole secret, and of a longer one every
+ * part of 19 characters, which a cut or a quote leaves over.
  */
 export class Canaries {
   private readonly planted = new Map<string, string>();

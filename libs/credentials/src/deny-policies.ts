@@ -53,8 +53,8 @@ export interface DenyPolicies {
    */
   claim(revocationPoint: string, seconds: number): Promise<DenyPolicyClaim | undefined>;
   /**
-   * Records the result and releases the claim. Audits new cut-offs and all repairs but `unclear` ones, and marks every lease that a
-   * cut-off affects for renewal. Resolves to false when the claim had lapsed; nothing is recorded then.
+   * Records the result and releases the claim. Audits new cut-offs and all repairs but `unclear` ones, and marks every
+   * lease that a cut-off affects for renewal. Resolves to false when the claim had lapsed; nothing is recorded then.
    */
   settle(claim: DenyPolicyClaim, write: DenyPolicyWrite): Promise<boolean>;
   /** Releases the claim without a result. */

@@ -36,8 +36,8 @@ export interface CatalogSource {
   /** Returns the number of the last committed change of declared state or signing keys, with one small read. */
   revision(): Promise<string>;
   /**
-   * Returns everything, as it was at one revision. A document that did not change since the last call is the same object. `all`
-   * reads every document again; otherwise the source may read those alone that changed.
+   * Returns everything, as it was at one revision. A document that did not change since the last call is the same
+   * object. `all` reads every document again; otherwise the source may read those alone that changed.
    */
   load(all: boolean): Promise<CatalogRows>;
 }
@@ -45,7 +45,10 @@ export interface CatalogSource {
 /** The longest time since the state in memory was known to be the stored one. */
 const MAX_AGE_SECONDS = 30;
 
-/** After this time without a look, everything is read again: a backup may have been restored meanwhile. */
+/**
+ * If the stored revision was not looked at for this long, every document is read again: a backup may have been restored
+ * meanwhile.
+ */
 const GAP_SECONDS = 10;
 
 interface Loaded {

@@ -38,10 +38,10 @@ export interface CheckedDeclarations {
 }
 
 /**
- * Checks new documents, and the documents that depend on them, against each other and the rest. `all` is the whole future
- * state: the declared documents that stay, and the new ones. `changed` are the new ones, and `differing` those of them that
- * are not the same as the declared ones. A check of one document costs little however many stay. Throws `invalid_declaration`; each detail starts with `Kind/name: path:`, and each pointer
- * points into that document.
+ * Checks new documents, and the documents that depend on them, against each other and the rest. `all` is the whole
+ * future state: the declared documents that stay, and the new ones. `changed` are the new ones, and `differing` those
+ * of them that are not the same as the declared ones. A check of one document costs little however many stay. Throws
+ * `invalid_declaration`; each detail starts with `Kind/name: path:`, and each pointer points into that document.
  */
 export function checkDeclarations(
   all: readonly Declaration[],
@@ -88,7 +88,9 @@ function affectedAgents(
   return ofKind('Agent', all).filter((agent) => isNew.has(agent) || isAffected(agent));
 }
 
-/** Returns the new templates, and those that mention a connection that differs: in a scope, or as a parameter of one. */
+/**
+ * Returns the new templates, and those that mention a connection that differs: in a scope, or as a parameter of one.
+ */
 function affectedTemplates(
   all: readonly Declaration[],
   changed: readonly Declaration[],

@@ -2,7 +2,10 @@ import { describe, expect, it } from '@jest/globals';
 import { egressRuleOf, isAlwaysRefused } from './address-rules.js';
 import { connectionAddressFault, connectionHostFault } from './connection-egress.js';
 
-/** Every spelling of 169.254.169.254 and of the other metadata addresses that some socket, gateway or tunnel understands. */
+/**
+ * Every spelling of 169.254.169.254 and of the other metadata addresses that some socket, gateway or tunnel
+ * understands.
+ */
 const METADATA = [
   '169.254.169.254',
   '169.254.170.2',

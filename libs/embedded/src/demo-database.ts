@@ -81,8 +81,8 @@ const NOT_FOR_PUBLIC = `
 /**
  * Prepares the database `crm` of the starter templates: schemas `emea` and `apac` with `customers`, `cases` and
  * `case_notes`, and `hr.salaries`. Returns the URL for the connection `crm`, as the role `mayfly_crm`: it owns the
- * database, may create roles and end sessions, and is no superuser. PUBLIC may not even connect. `functions` is the text
- * of docs/postgres-functions.sql; without it, creator roles make lease roles. Safe to repeat.
+ * database, may create roles and end sessions, and is no superuser. PUBLIC may not even connect. `functions` is the
+ * text of docs/postgres-functions.sql; without it, creator roles make lease roles. Safe to repeat.
  */
 export async function prepareDemoDatabase(embedded: EmbeddedPostgres, functions?: string): Promise<string> {
   await withSetUpSession(embedded.url('postgres', 'postgres'), async (client) => {

@@ -40,8 +40,8 @@ function tooLarge(bodyLimit: number | undefined): string {
 }
 
 /**
- * Nest's exceptions have `getStatus` and `getResponse`; Fastify's errors have a code `FST_…`. Other errors with a `statusCode` come from
- * neither.
+ * Nest's exceptions have `getStatus` and `getResponse`; Fastify's errors have a code `FST_…`. Other errors with a
+ * `statusCode` come from neither.
  */
 function statusOf(error: unknown): number | undefined {
   if (!(error instanceof Error)) return undefined;

@@ -31,7 +31,9 @@ const payload = (issuer: FakeIssuer = ci): JsonObject => ({
   exp: now + 300,
 });
 
-/** HS256 with the bytes of a public key as the secret: what a verifier does that lets the token choose the algorithm. */
+/**
+ * HS256 with the bytes of a public key as the secret: what a verifier does that lets the token choose the algorithm.
+ */
 function signedWithPublicKey(issuer: FakeIssuer, format: 'pem' | 'jwk'): string {
   const secret =
     format === 'pem' ? issuer.publicKey.export({ format, type: 'spki' }) : JSON.stringify(issuer.jwks().keys[0]);

@@ -11,6 +11,7 @@ import type { TaskRenewal } from './task-renewal.js';
 import type { TaskStore } from './task.store.js';
 import { grantView, previewView, taskView } from './task.view.js';
 
+/** What `Tasks` calls. */
 export interface TasksParts {
   readonly issuance: TaskIssuance;
   readonly renewal: TaskRenewal;
@@ -85,7 +86,9 @@ export class Tasks {
     return taskView(await this.requireOwn(agent, taskId), renewed);
   }
 
-  /** Returns the task. Throws `not_found` when there is none, or when the caller is an agent and it is another agent's. */
+  /**
+   * Returns the task. Throws `not_found` when there is none, or when the caller is an agent and it is another agent's.
+   */
   private async requireOwn(caller: Principal, taskId: TaskId) {
     const task = await this.parts.tasks.find(taskId);
     const isHidden = caller.kind === 'agent' && task?.agent.id !== caller.agent.id;

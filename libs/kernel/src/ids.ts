@@ -1,8 +1,8 @@
 import { randomFillSync } from 'node:crypto';
 
 /**
- * Prefixes of Mayfly's ids. An id is a TypeID: prefix, `_`, and a UUID (RFC 9562) as 26 characters of Crockford's base 32
- * in lower case. The UUID starts with the time in milliseconds.
+ * Prefixes of Mayfly's ids. An id is a TypeID: prefix, `_`, and a UUID (RFC 9562) as 26 characters of Crockford's base
+ * 32 in lower case. The UUID starts with the time in milliseconds.
  */
 export type IdPrefix = 'tsk' | 'lse' | 'agt' | 'aud' | 'req';
 
@@ -25,8 +25,8 @@ const VERSION_7 = 7;
 const VERSION_8 = 8;
 
 /**
- * Returns a new id. Later ids of one process sort after earlier ones. An id of a task or a lease is a UUID of version 8:
- * time (48 bits), cell (12), counter and random bits (62). Any other id is of version 7.
+ * Returns a new id. Later ids of one process sort after earlier ones. An id of a task or a lease is a UUID of version
+ * 8: time (48 bits), cell (12), counter and random bits (62). Any other id is of version 7.
  */
 export function newId<Prefix extends IdPrefix>(prefix: Prefix): Id<Prefix> {
   const carriesCell = prefix === 'tsk' || prefix === 'lse';

@@ -9,7 +9,9 @@ import { Database } from './database/database.js';
 import { PgIssuanceStore } from './tasks/issuance.store.js';
 import { PgTaskStore } from './tasks/task.store.js';
 
-/** Sessions named `frozen` stop in the middle of a statement that reads leases: after its snapshot, before its locks. */
+/**
+ * Sessions named `frozen` stop in the middle of a statement that reads leases: after its snapshot, before its locks.
+ */
 const FREEZER = `
 CREATE FUNCTION test_clock.freeze() RETURNS boolean LANGUAGE plpgsql VOLATILE AS $$ BEGIN
   IF current_setting('application_name') = 'frozen' THEN PERFORM pg_advisory_xact_lock_shared(42); END IF;

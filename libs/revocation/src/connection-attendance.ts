@@ -18,6 +18,7 @@ export interface AttendanceParts {
   /** the connections at which this process has minted */
   readonly used: () => readonly string[];
   readonly alarm: Pick<RevocationAlarm, 'failed' | 'worked'>;
+  /** logs an error that must not stop the round */
   readonly report: (error: unknown) => void;
 }
 

@@ -42,6 +42,7 @@ export interface OrphanWatchParts {
   readonly sealing: Sealing;
   readonly audit: EntrySink;
   readonly clock: Clock;
+  /** logs an error that must not stop the round */
   readonly report: (error: unknown) => void;
 }
 

@@ -67,7 +67,9 @@ function databaseFault(cause: unknown): string {
   return `the database cannot be used (${redactText(cause instanceof Error ? cause.message : String(cause))}); correct that`;
 }
 
-/** Runs the first use of the sealing keys. Throws `conflict` when none of them sealed the signing keys in the database. */
+/**
+ * Runs the first use of the sealing keys. Throws `conflict` when none of them sealed the signing keys in the database.
+ */
 export async function namingSealingKey<T>(open: () => Promise<T>): Promise<T> {
   try {
     return await open();

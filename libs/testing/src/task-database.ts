@@ -6,9 +6,9 @@ import type { TestDatabase } from './test-database.js';
 import type { LeaseView, TaskScene, TaskView } from './task-stores.js';
 
 /**
- * The search path and schema that replace `now()` and `clock_timestamp()` in every session. Each row moves the clock from an
- * instant of the server on: a transaction that began before keeps its `now()`. With `frozen_at`, time passes only when a
- * test moves the clock.
+ * The search path and schema that replace `now()` and `clock_timestamp()` in every session. Each row moves the clock
+ * from an instant of the server on: a transaction that began before keeps its `now()`. With `frozen_at`, time passes
+ * only when a test moves the clock.
  */
 const SEARCH_PATH = 'test_clock,pg_catalog';
 const CLOCK = `

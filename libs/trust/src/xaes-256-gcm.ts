@@ -29,7 +29,10 @@ export function decrypt(key: KeyObject, nonce: Buffer, sealed: Buffer, associate
   return Buffer.concat([decipher.update(sealed.subarray(0, sealed.length - TAG_BYTES)), decipher.final()]);
 }
 
-/** Derives the record's key from the first half of the nonce, by NIST SP 800-108r1 in counter mode with CMAC: three AES calls for two blocks. */
+/**
+ * Derives the record's key from the first half of the nonce, by NIST SP 800-108r1 in counter mode with CMAC: three AES
+ * calls for two blocks.
+ */
 export function recordKey(key: KeyObject, nonce: Buffer): Buffer {
   const aes = createCipheriv('aes-256-ecb', key, null).setAutoPadding(false);
   const mask = doubled(aes.update(Buffer.alloc(16)));

@@ -55,7 +55,10 @@ function addBodyProblems({ requestBody, responses }: Operation): void {
   }
 }
 
-/** Fills empty descriptions of the statuses in `MEANINGS`, and gives problems their own media type (RFC 9457 §3); the generator uses JSON for all. */
+/**
+ * Fills empty descriptions of the statuses in `MEANINGS`, and gives problems their own media type (RFC 9457 §3); the
+ * generator uses JSON for all.
+ */
 function finishResponse(status: string, response: Response): void {
   if (response.description === '') response.description = MEANINGS[status] ?? '';
   const json = response.content?.['application/json'];

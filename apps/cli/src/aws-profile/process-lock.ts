@@ -17,6 +17,7 @@ interface Holder {
   readonly space: string;
 }
 
+/** How long a process waits for the lock, and what makes the lock unnecessary meanwhile. */
 export interface Waiting<T> {
   readonly timer: Timer;
   /** deadline for getting the lock (`Timer.now()`) */

@@ -13,6 +13,7 @@ export interface CommandEnd {
 export interface RunningCommand {
   readonly pid: number | undefined;
   readonly ended: Promise<CommandEnd>;
+  /** Sends `signal` to the command; false if the command had ended. */
   kill(signal: NodeJS.Signals): boolean;
 }
 

@@ -12,7 +12,10 @@ export function databaseProblem(error: unknown): never {
   });
 }
 
-/** Rethrows a `Problem`; throws `unavailable` for any other error of a read. INVARIANT: I7, nothing is granted without the read. */
+/**
+ * Rethrows a `Problem`; throws `unavailable` for any other error of a read. INVARIANT: I7, nothing is granted without
+ * the read.
+ */
 export function databaseUnread(error: unknown): never {
   if (error instanceof Problem) throw error;
   throw new Problem('unavailable', 'the database does not answer; try again later', {

@@ -108,7 +108,10 @@ describe('a schema of the tables that others may create things in', () => {
   });
 });
 
-/** Each takes exactly what our statements pass, and so beats the server's own, which takes any array; it counts its calls. */
+/**
+ * Each takes exactly what our statements pass, and so beats the server's own, which takes any array; it counts its
+ * calls.
+ */
 const SHADOWS = ['text', 'timestamptz', 'int']
   .map(
     (type) => `CREATE FUNCTION public.unnest(${type}[]) RETURNS SETOF ${type} LANGUAGE plpgsql AS $$ BEGIN

@@ -20,14 +20,17 @@ const LOCK_TIMEOUT = '200ms';
 const INSUFFICIENT_PRIVILEGE = '42501';
 /** `lock_not_available`, and `deadlock_detected`: two starts try the same table at once */
 const HELD = ['55P03', '40P01'];
-/** Classes of errors that say nothing about the table: connection, resources, intervention of an operator, system, defect */
+/**
+ * Classes of errors that say nothing about the table: connection, resources, intervention of an operator, system,
+ * defect
+ */
 const NO_ANSWER = /^(08|53|57|58|XX)/;
 
 /**
- * INVARIANT: I5, history is kept from every role. Tries to change, delete and truncate each history table in a transaction
- * that is rolled back, with rows made for it. Throws Problem `invalid_declaration` that names the table and the cure
- * when an attempt is not refused. `client` is any session of the owner or of the serving role. When requests or a backup
- * hold a table, the trigger against TRUNCATE is read from the catalog instead.
+ * INVARIANT: I5, history is kept from every role. Tries to change, delete and truncate each history table in a
+ * transaction that is rolled back, with rows made for it. Throws Problem `invalid_declaration` that names the table and
+ * the cure when an attempt is not refused. `client` is any session of the owner or of the serving role. When requests
+ * or a backup hold a table, the trigger against TRUNCATE is read from the catalog instead.
  */
 export async function proveHistoryKept(client: ClientBase): Promise<void> {
   await client.query('BEGIN');
@@ -81,7 +84,10 @@ async function notRefused(client: ClientBase, { table, operation, trigger }: Att
   );
 }
 
-/** Inserts one row into each history table, and returns the changes that must be refused. Keys are random: starts do not wait for each other. */
+/**
+ * Inserts one row into each history table, and returns the changes that must be refused. Keys are random: starts do not
+ * wait for each other.
+ */
 async function makeAttempts(client: ClientBase): Promise<readonly Attempt[]> {
   const [taskId, bareTaskId, leaseId] = [newId('tsk'), newId('tsk'), newId('lse')];
   const batch = -randomInt(1, 2 ** 47);

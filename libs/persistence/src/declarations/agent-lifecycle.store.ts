@@ -16,8 +16,8 @@ export class PgAgentLifecycleStore implements AgentLifecycleStore {
   ) {}
 
   /**
-   * Waits for requests that are being granted, since they hold the agent's row. The leases of tasks that a move ends are
-   * `revoking` when this resolves. An earlier move that a crash interrupted is completed first.
+   * Waits for requests that are being granted, since they hold the agent's row. The leases of tasks that a move ends
+   * are `revoking` when this resolves. An earlier move that a crash interrupted is completed first.
    */
   async underLock<T>(name: string, work: (agent: LockedAgent) => Promise<T>): Promise<T> {
     await this.finishEnding(name);

@@ -8,8 +8,8 @@ import { databaseUnread } from '../database/database-problem.js';
 import type { DeclaredRows, RecordRow, TemplateRow } from './declared-rows.js';
 
 /**
- * Parses declared state again, since rows may be malformed; a row that did not change is parsed once. A row that does not
- * parse is not in force and is reported once; all other rows stay in force.
+ * Parses declared state again, since rows may be malformed; a row that did not change is parsed once. A row that does
+ * not parse is not in force and is reported once; all other rows stay in force.
  */
 export class PgCatalogSource implements CatalogSource {
   /** the result of parsing each row */

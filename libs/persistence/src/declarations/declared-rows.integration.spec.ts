@@ -25,7 +25,7 @@ const PUBLISH = (version: number) => `
     VALUES ('t', ${String(version)}, '{}', '{"v": ${String(version)}}', 'd${String(version)}', 'test', 'test');
   UPDATE public.template SET state = 'published', current_version = ${String(version)}`;
 
-/** Reads everything with a reader that knows nothing. */
+/** Reads every document with a new reader, which has no rows from an earlier read. */
 const everything = () => new DeclaredRows(scene.pool()).read();
 const sorted = ({ records, templates }: DeclaredSnapshot) =>
   [records.Issuer, records.Connection, records.Agent, templates].map((kind) =>

@@ -10,9 +10,9 @@ export interface RecordRow {
   readonly name: string;
   readonly labels: Labels;
   readonly spec: Json;
-  /** of agents */
+  /** only agents have it */
   readonly id?: AgentId;
-  /** of agents and connections */
+  /** only agents and connections have it */
   readonly state?: string;
 }
 
@@ -26,7 +26,9 @@ export interface TemplateRow {
   readonly digest: string | null;
 }
 
-/** Declared state at one revision, each kind by name. A row that did not change since the last read is the same object. */
+/**
+ * Declared state at one revision, each kind by name. A row that did not change since the last read is the same object.
+ */
 export interface DeclaredSnapshot {
   readonly revision: string;
   readonly records: Readonly<Record<RecordKind, ReadonlyMap<string, RecordRow>>>;
@@ -46,8 +48,9 @@ const TEMPLATES = `SELECT t.name, t.state, v.version, v.labels, v.spec, v.digest
 const NAMED = 'name = ANY($1::text[])';
 
 /**
- * Declared state in memory, brought up to date from PostgreSQL. With 25,000 documents, reading all of them takes a second
- * and reading those that changed a millisecond. The revision tells whether something changed, and `declared_change` what.
+ * Declared state in memory, brought up to date from PostgreSQL. With 25,000 documents, reading all of them takes a
+ * second and reading those that changed a millisecond. The revision tells whether something changed, and
+ * `declared_change` what.
  */
 export class DeclaredRows {
   private known: DeclaredSnapshot | undefined;
@@ -67,7 +70,9 @@ export class DeclaredRows {
     }).catch(databaseUnread);
   }
 
-  /** Reads the state in the caller's transaction, which must hold the lock of declared state and have changed nothing. */
+  /**
+   * Reads the state in the caller's transaction, which must hold the lock of declared state and have changed nothing.
+   */
   async readIn(client: ClientBase, all = false): Promise<DeclaredSnapshot> {
     const revision = revisionOf((await client.query<RevisionRow>(REVISION)).rows);
     const { known } = this;

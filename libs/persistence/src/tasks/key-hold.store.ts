@@ -81,7 +81,9 @@ UPDATE public.idempotency_key SET sealed_answer = NULL WHERE (${KEY}) IN (
   ORDER BY replay_until LIMIT $1 FOR UPDATE SKIP LOCKED
 )`;
 
-/** An answer is replayed for minutes, so the keys of a day ago are among those replayed for the last time 23 hours ago. */
+/**
+ * An answer is replayed for minutes, so the keys of a day ago are among those replayed for the last time 23 hours ago.
+ */
 const FORGET_KEYS = `
 DELETE FROM public.idempotency_key WHERE (${KEY}) IN (
   SELECT ${KEY} FROM public.idempotency_key

@@ -32,7 +32,10 @@ export class LeaseStatistics {
     return rows[0]?.tasks ?? 0;
   }
 
-  /** Returns the seconds since the oldest unclosed lease fell due; 0 when none is overdue. Reads the first entries of two indexes. */
+  /**
+   * Returns the seconds since the oldest unclosed lease fell due; 0 when none is overdue. Reads the first entries of
+   * two indexes.
+   */
   async oldestOverdueSeconds(): Promise<number> {
     const { rows } = await this.pool.query<{ seconds: number }>(
       `SELECT greatest(0, extract(epoch FROM now() - least(

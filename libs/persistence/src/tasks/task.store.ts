@@ -14,7 +14,10 @@ import { insertWakeUps, type WakeUpOptions, WITH_WAKE_UPS } from './wake-ups.js'
 const LIVING = `SELECT id, now() AS at FROM public.task
   WHERE id = $1 AND state = 'active' AND end_cause IS NULL AND expires_at > now() FOR UPDATE`;
 
-/** Locks the task of an active lease, unless the task is ending, has ended or is past its deadline. `at` is an instant under the lock. */
+/**
+ * Locks the task of an active lease, unless the task is ending, has ended or is past its deadline. `at` is an instant
+ * under the lock.
+ */
 const LIVING_LEASE = `WITH locked AS (SELECT id FROM public.task WHERE id = (SELECT task_id FROM public.lease WHERE id = $1)
   AND state = 'active' AND end_cause IS NULL AND expires_at > now() FOR UPDATE),
 living AS MATERIALIZED (SELECT id, clock_timestamp() AS at FROM locked)`;

@@ -114,8 +114,8 @@ export function classify(error: unknown): AwsFailure {
 }
 
 /**
- * A code of AWS (`AccessDeniedException`) or of the system (`ECONNREFUSED`, `ERR_TLS_CERT_ALTNAME_INVALID`): a few words.
- * A server may say any text as its code, so longer words and digits among letters do not pass.
+ * A code of AWS (`AccessDeniedException`) or of the system (`ECONNREFUSED`, `ERR_TLS_CERT_ALTNAME_INVALID`): a few
+ * words. A server may say any text as its code, so longer words and digits among letters do not pass.
  */
 const WordSchema = z
   .string()

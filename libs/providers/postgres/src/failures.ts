@@ -136,7 +136,9 @@ export function explain(error: unknown, retry: Retry = 'try again later'): strin
   return words === undefined ? otherFault(code) : `${words} (${code})`;
 }
 
-/** SQLSTATEs have five characters, as have some codes of the operating system; those begin with E, and no class does. */
+/**
+ * SQLSTATEs have five characters, as have some codes of the operating system; those begin with E, and no class does.
+ */
 const SQLSTATE = /^(?!E)[0-9A-Z]{5}$/;
 
 /** Returns the text for a code that Mayfly has no own text for. Only an SQLSTATE is an answer of the database. */
@@ -175,8 +177,8 @@ export function isTlsFailure(error: unknown): boolean {
 const CODE = /^(?:[0-9A-Z]{5}|[A-Z]{2,14}(?:_[A-Z0-9]{1,14}){0,6})$/;
 
 /**
- * Returns the SQLSTATE or system code of an error, or `unexpected`. A server may say any text as its code, so longer words
- * do not pass.
+ * Returns the SQLSTATE or system code of an error, or `unexpected`. A server may say any text as its code, so longer
+ * words do not pass.
  */
 export function codeOf(error: unknown): string {
   const code = systemCodeOf(error);
@@ -184,8 +186,8 @@ export function codeOf(error: unknown): string {
 }
 
 /**
- * True when the error proves that its message, and so each of its statements, has no effect. A session that broke off or
- * was ended proves nothing: it may have committed before.
+ * True when the error proves that its message, and so each of its statements, has no effect. A session that broke off
+ * or was ended proves nothing: it may have committed before.
  */
 export function provesRollback(error: unknown): boolean {
   if (error instanceof Problem) return error.nothingMinted;

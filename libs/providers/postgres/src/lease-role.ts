@@ -70,9 +70,9 @@ function createOne({ role, maxConnections, verifier, expiresAt }: LeaseRole): st
 }
 
 /**
- * Grants each scope role once, to all its new members: the server checks the right to grant once for each statement. The
- * statements follow the creation of all roles, because a GRANT keeps other grants of its scope role waiting until the
- * commit. They are sorted, so that the messages of two processes cannot deadlock.
+ * Grants each scope role once, to all its new members: the server checks the right to grant once for each statement.
+ * The statements follow the creation of all roles, because a GRANT keeps other grants of its scope role waiting until
+ * the commit. They are sorted, so that the messages of two processes cannot deadlock.
  */
 function grantStatements(leases: readonly LeaseRole[], { version }: Creation['facts']): readonly string[] {
   return [...grouped(leases, ({ scopeRole }) => scopeRole)].map(([scopeRole, members]) => {

@@ -41,7 +41,9 @@ const DEAD = `
 
 const NAME = 'no old snapshot at the server';
 
-/** Says who holds back the removal of dead rows from the catalogs of roles, or how many there are if it may not see who. */
+/**
+ * Says who holds back the removal of dead rows from the catalogs of roles, or how many there are if it may not see who.
+ */
 export async function snapshotCheck(session: Session, { functions, isSuperuser }: ServerFacts): Promise<ProbeCheck> {
   const from = functions ? 'SELECT * FROM mayfly.snapshots()' : HOLDERS;
   const statement = `SELECT * FROM (${from}) AS holder ORDER BY transactions DESC`;

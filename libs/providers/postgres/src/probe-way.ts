@@ -23,8 +23,8 @@ async function livingRoles(session: Session, facts: ServerFacts): Promise<number
 }
 
 /**
- * Says in which way the connection makes lease roles, how many live, what they cost, and what the other ways would save.
- * Needs PostgreSQL 16: before, no way costs more than another.
+ * Says in which way the connection makes lease roles, how many live, what they cost, and what the other ways would
+ * save. Needs PostgreSQL 16: before, no way costs more than another.
  */
 export async function wayCheck(session: Session, facts: ServerFacts): Promise<ProbeCheck> {
   const living = await livingRoles(session, facts);

@@ -38,8 +38,8 @@ export const SignedTokenConnectionSchema = z.strictObject({
 });
 
 /**
- * The configuration of a mint: that of the connection, or empty when the template names no connection. `inspect` refuses
- * a scope with another audience than the connection's.
+ * The configuration of a mint: that of the connection, or empty when the template names no connection. `inspect`
+ * refuses a scope with another audience than the connection's.
  */
 export const SignedTokenConfigSchema = SignedTokenConnectionSchema.partial().refine(
   ({ audience, resourceServers }) => (audience === undefined) === (resourceServers === undefined),

@@ -13,8 +13,9 @@ const MAX_CHARACTERS = 200;
 
 /**
  * Returns a server's own words without anything that could be an address, a name, a number or a secret: errors of
- * database engines quote their driver, which names the database user and the host. Only words that such errors are known
- * to be made of remain, because a secret of letters looks like a word. They let an operator recognise the failure.
+ * database engines quote their driver, which names the database user and the host. Only words that such errors are
+ * known to be made of remain, because a secret of letters looks like a word. They let an operator recognise the
+ * failure.
  */
 export function redact(text: string): string {
   const unquoted = text.replace(/"[^"]*"|`[^`]*`|'[^']*'/g, '…').replace(/\s+/g, ' ');

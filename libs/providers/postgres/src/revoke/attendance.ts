@@ -128,8 +128,8 @@ export class AttendedTarget {
   }
 
   /**
-   * Closes the watch session when an administrator waits for a shared catalog, and returns true then; a later tick opens it
-   * again.
+   * Closes the watch session when an administrator waits for a shared catalog, and returns true then; a later tick
+   * opens it again.
    */
   private async gaveWay(signal: AbortSignal): Promise<boolean> {
     this.nextYield = performance.now() + YIELD_MS;

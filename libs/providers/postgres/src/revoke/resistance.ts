@@ -10,7 +10,8 @@ const PAUSE_MS = 5;
 
 /**
  * Runs statements on a role that agents block by an uncommitted change to their own role or grant to this one. Ends
- * those sessions in the same message, so that the next statement is first in the queue. `Obstacles` ends all other blockers.
+ * those sessions in the same message, so that the next statement is first in the queue. `Obstacles` ends all other
+ * blockers.
  */
 export async function insist(
   session: Session,
