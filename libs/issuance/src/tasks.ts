@@ -11,7 +11,7 @@ import type { TaskRenewal } from './task-renewal.js';
 import type { TaskStore } from './task.store.js';
 import { grantView, previewView, taskView } from './task.view.js';
 
-/** What `Tasks` calls. */
+/** The ports that `Tasks` calls. */
 export interface TasksParts {
   readonly issuance: TaskIssuance;
   readonly renewal: TaskRenewal;
