@@ -210,8 +210,9 @@ export class Catalog {
   }
 }
 
+/** False before the first look: the start has just read everything to check its files, and does not read it twice. */
 function isGap(known: Date | undefined, at: Date): boolean {
-  return known === undefined || at > addSeconds(known, GAP_SECONDS);
+  return known !== undefined && at > addSeconds(known, GAP_SECONDS);
 }
 
 function onFirstCall<Value>(make: () => Value): () => Value {

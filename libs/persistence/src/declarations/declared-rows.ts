@@ -101,11 +101,7 @@ async function everything(client: ClientBase, revision: string): Promise<Declare
   const records = async (kind: RecordKind) => byName((await client.query<RecordRow>(RECORDS[kind])).rows);
   return {
     revision,
-    records: {
-      Issuer: await records('Issuer'),
-      Connection: await records('Connection'),
-      Agent: await records('Agent'),
-    },
+    records: await ofEachKind(records),
     templates: byName((await client.query<TemplateRow>(TEMPLATES)).rows),
   };
 }
@@ -120,13 +116,16 @@ async function changed(client: ClientBase, known: DeclaredSnapshot, revision: st
   const records = (kind: RecordKind) => read(kind, `${RECORDS[kind]} WHERE ${NAMED}`, known.records[kind]);
   return {
     revision,
-    records: {
-      Issuer: await records('Issuer'),
-      Connection: await records('Connection'),
-      Agent: await records('Agent'),
-    },
+    records: await ofEachKind(records),
     templates: await read('TaskTemplate', `${TEMPLATES} WHERE t.${NAMED}`, known.templates),
   };
+}
+
+/** Reads one kind after the other: they share a connection. */
+async function ofEachKind(
+  read: (kind: RecordKind) => Promise<ReadonlyMap<string, RecordRow>>,
+): Promise<DeclaredSnapshot['records']> {
+  return { Issuer: await read('Issuer'), Connection: await read('Connection'), Agent: await read('Agent') };
 }
 
 interface Named {
