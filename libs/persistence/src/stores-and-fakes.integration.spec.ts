@@ -13,12 +13,9 @@ import {
 import fc from 'fast-check';
 import type { Pool } from 'pg';
 import { Database } from './database/database.js';
+import { requestStoresOn } from './request-stores.fixture.js';
 import { AgentEndings } from './tasks/agent-endings.js';
-import { PgClosingStore } from './tasks/closing.store.js';
-import { IdentityUseStore } from './tasks/identity-use.store.js';
-import { PgIssuanceStore } from './tasks/issuance.store.js';
-import { PgKeyHoldStore } from './tasks/key-hold.store.js';
-import { PgTaskStore } from './tasks/task.store.js';
+import { type PgClosingStore } from './tasks/closing.store.js';
 
 /** The tasks of an agent that one transaction ends; a story has more. */
 const BATCH = 2;
@@ -31,15 +28,7 @@ describe('the stores on PostgreSQL', () => {
   beforeAll(async () => {
     scene = await TaskDatabase.start();
     database = new Database({ url: scene.url, searchPath: scene.searchPath, onConnectionLost: () => undefined });
-    const { pool } = database;
-    real = {
-      scene,
-      issuance: new PgIssuanceStore(pool),
-      closing: new PgClosingStore(pool, scene.clock),
-      tasks: new PgTaskStore(pool),
-      keyHolds: new PgKeyHoldStore(pool),
-      identityUses: new IdentityUseStore(pool),
-    };
+    real = requestStoresOn(scene, database.pool);
   });
 
   afterAll(async () => {

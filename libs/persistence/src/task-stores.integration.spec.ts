@@ -10,13 +10,9 @@ import {
   TaskDatabase,
   taskStoreSuite,
 } from '@mayfly/testing';
-import { PgClosingStore } from './tasks/closing.store.js';
 import { Database } from './database/database.js';
-import { IdentityUseStore } from './tasks/identity-use.store.js';
-import { PgIssuanceStore } from './tasks/issuance.store.js';
-import { PgKeyHoldStore } from './tasks/key-hold.store.js';
+import { requestStoresOn } from './request-stores.fixture.js';
 import { PgSigningKeyStore } from './keys/signing-key.store.js';
-import { PgTaskStore } from './tasks/task.store.js';
 
 describe('on PostgreSQL', () => {
   let scene: TaskDatabase;
@@ -26,15 +22,7 @@ describe('on PostgreSQL', () => {
   beforeAll(async () => {
     scene = await TaskDatabase.start();
     database = new Database({ url: scene.url, searchPath: scene.searchPath, onConnectionLost: () => undefined });
-    const { pool } = database;
-    stores = {
-      scene,
-      issuance: new PgIssuanceStore(pool),
-      closing: new PgClosingStore(pool, scene.clock),
-      tasks: new PgTaskStore(pool),
-      keyHolds: new PgKeyHoldStore(pool),
-      identityUses: new IdentityUseStore(pool),
-    };
+    stores = requestStoresOn(scene, database.pool);
   });
 
   afterAll(async () => {

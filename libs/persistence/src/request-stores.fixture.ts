@@ -1,0 +1,19 @@
+import type { TaskDatabase } from '@mayfly/testing';
+import type { Pool } from 'pg';
+import { PgClosingStore } from './tasks/closing.store.js';
+import { IdentityUseStore } from './tasks/identity-use.store.js';
+import { PgIssuanceStore } from './tasks/issuance.store.js';
+import { PgKeyHoldStore } from './tasks/key-hold.store.js';
+import { PgTaskStore } from './tasks/task.store.js';
+
+/** For specs: the stores that serve a request, on the PostgreSQL of a scene. */
+export function requestStoresOn(scene: TaskDatabase, pool: Pool) {
+  return {
+    scene,
+    issuance: new PgIssuanceStore(pool),
+    closing: new PgClosingStore(pool, scene.clock),
+    tasks: new PgTaskStore(pool),
+    keyHolds: new PgKeyHoldStore(pool),
+    identityUses: new IdentityUseStore(pool),
+  };
+}
