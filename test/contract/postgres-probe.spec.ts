@@ -4,6 +4,7 @@ import { PostgresConfigSchema } from '@mayfly/provider-postgres';
 import { WAYS, type Way } from './crm-database.js';
 import { openPostgresTarget, patience, type PostgresTarget } from './postgres-target.js';
 import { openSession, run } from './sql.js';
+import { until } from '../support/until.js';
 import { TARGET_SERVERS } from './target-server.js';
 
 const [, startCurrent] = TARGET_SERVERS[0]!;
@@ -51,6 +52,7 @@ describe.each(Object.keys(WAYS) as Way[])('the connection test of a PostgreSQL, 
       detail: expect.stringContaining(`session \`${String(reader?.pid)}\` in database \`template1\``),
     });
     await client.end();
-    expect(await checkNamed('no old snapshot at the server')).toMatchObject({ outcome: 'ok' });
+    const isGone = async () => (await checkNamed('no old snapshot at the server'))?.outcome === 'ok';
+    await until('the session and its snapshot are gone', 15, isGone);
   });
 });

@@ -25,10 +25,9 @@ const member = (right: fc.Arbitrary<unknown>) =>
       -0,
     ),
   );
-const names = fc.oneof(
-  fc.string(),
-  fc.constantFrom('region', '__proto__', 'constructor', 'x'.repeat(64), 'x'.repeat(65)),
-);
+const names = fc.oneof(fc.string(), fc.constantFrom('region', 'x'.repeat(64), 'x'.repeat(65)));
+/** False for a text with a reserved name, at any depth: the service refuses it before either reading. */
+const isReceived = (text: string): boolean => !text.includes('"__proto__"') && !text.includes('"constructor"');
 const bodies = fc
   .record({
     template: member(fc.string({ minLength: 1, maxLength: 63 })),
@@ -37,14 +36,18 @@ const bodies = fc
     ttlSeconds: member(fc.oneof(fc.constant(fault), fc.integer({ min: 1, max: 43_200 }))),
     other: fc.oneof({ weight: 6, arbitrary: fc.constant(fault) }, fc.jsonValue()),
   })
-  .map((body) => Object.fromEntries(Object.entries(body).filter(([, value]) => value !== fault)))
-  .map((body) => JSON.parse(JSON.stringify(body)) as unknown);
+  .map((body) => Object.fromEntries(Object.entries(body).filter(([, value]) => value !== fault)));
+const received = fc
+  .oneof({ weight: 20, arbitrary: bodies }, fc.jsonValue())
+  .map((body) => JSON.stringify(body))
+  .filter(isReceived)
+  .map((text) => JSON.parse(text) as unknown);
 
 describe('the plain reading of a task request', () => {
   it('the plain reading takes only what the schema takes, and reads the same from it', () => {
     let taken = 0;
     fc.assert(
-      fc.property(fc.oneof({ weight: 20, arbitrary: bodies }, fc.jsonValue()), (body) => {
+      fc.property(received, (body) => {
         const read = readCreateTask(body);
         if (read === undefined) return;
         taken += 1;
