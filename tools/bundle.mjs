@@ -54,7 +54,7 @@ const shortMapsOfPackages = {
 const { metafile } = await build({
   entryPoints: { start: join(COMPILED, 'start.js'), warm: join(COMPILED, 'warm.js') },
   ...{ outdir: BUNDLE, outExtension: { '.js': '.mjs' }, banner: { js: REQUIRE } },
-  ...{ bundle: true, splitting: true, format: 'esm', platform: 'node', target: 'node20', keepNames: true },
+  ...{ bundle: true, splitting: true, format: 'esm', platform: 'node', target: 'node20' },
   ...{ sourcemap: 'linked', sourcesContent: false, legalComments: 'linked', metafile: true, logLevel: 'warning' },
   ...{
     external: [...OPTIONAL, ...LOADED_LATER].flatMap((name) => [name, `${name}/*`]),

@@ -161,7 +161,7 @@ beforeAll(async () => {
   await endAndRead();
   await scene.keepStores();
   expect(await scene.crash()).toEqual({ code: 1, signal: null });
-}, 180_000);
+}, 300_000);
 
 afterAll(() => scene.close());
 

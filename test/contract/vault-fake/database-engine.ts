@@ -39,6 +39,12 @@ export class DatabaseEngine {
     return this.run(url, [statement], { name: username, expiration: instant(expiresAt) });
   }
 
+  /** Waits for the calls that were made. The timers of leases may call later; nothing is done for them. */
+  async stop(): Promise<void> {
+    this.isDown = true;
+    await this.queue;
+  }
+
   private run(url: string, statements: readonly string[], values: Record<string, string>): Promise<void> {
     const turn = this.queue.then(() => this.execute(url, statements, values));
     this.queue = turn.catch(() => undefined);

@@ -87,6 +87,7 @@ export class VaultFake {
     this.cutConnections();
     this.server.close();
     await once(this.server, 'close');
+    await this.database.stop();
   }
 
   /** Gives the next answer to a path with this prefix the fault. */
