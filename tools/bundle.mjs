@@ -41,6 +41,20 @@ const require = __createRequire(import.meta.url);`;
  */
 const FIRST_LINE = `\n//# sourceMappingURL=data:application/json;base64,${Buffer.from('{"version":3,"sources":[""],"mappings":"AAAA"}').toString('base64')}`;
 
+/**
+ * TypeScript compiles a decorated class to `let X = class X`. The bundle would rename the inner one, whose name is the name of
+ * the class, for instance in the OpenAPI document. esbuild's `keepNames` would cost a call for each function that a request makes.
+ */
+const namesOfClasses = {
+  name: 'names-of-classes',
+  setup: ({ onLoad }) => {
+    onLoad({ filter: /[/\\]dist[/\\]apps[/\\].*\.js$/ }, ({ path }) => ({
+      contents: readFileSync(path, 'utf8').replaceAll(/^let (\w+) = (\w+ = )?class \1 /gm, 'let $1 = $2class '),
+      loader: 'js',
+    }));
+  },
+};
+
 const shortMapsOfPackages = {
   name: 'short-maps-of-packages',
   setup: ({ onLoad }) => {
@@ -58,7 +72,7 @@ const { metafile } = await build({
   ...{ sourcemap: 'linked', sourcesContent: false, legalComments: 'linked', metafile: true, logLevel: 'warning' },
   ...{
     external: [...OPTIONAL, ...LOADED_LATER].flatMap((name) => [name, `${name}/*`]),
-    plugins: [shortMapsOfPackages],
+    plugins: [namesOfClasses, shortMapsOfPackages],
   },
 });
 

@@ -46,6 +46,12 @@ describe('the README', () => {
     expect(JSON.parse(stdout)).toMatchObject({ state: 'active', credentials: [{ name: 'db' }, { name: 'api' }] });
   });
 
+  it('the service that the README starts describes its routes as `openapi.json` does', async () => {
+    const document = await (await fetch(`${broker.url}/openapi.json`)).json();
+    const { info, paths, components } = JSON.parse(readFileSync('openapi.json', 'utf8')) as Record<string, unknown>;
+    expect(document).toMatchObject({ info, paths, components });
+  });
+
   it('the service prints a request at its start that works in a terminal where no variable is set', async () => {
     const printed = /^ {2}curl[^]*?\n\n/m.exec(broker.output())?.[0] ?? 'false';
     const { PATH, HOME } = process.env;

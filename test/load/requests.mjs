@@ -10,7 +10,7 @@ export function bodyOf(template, n) {
   return { template, parameters, purpose: 'measure', ttlSeconds: 900 };
 }
 
-/** Returns `take(kind)`, which returns the next request for a template of the kind `load-token` or `load-database`. */
+/** Returns `take(kind)`: the next request for a template of the kind `load-token`, `load-database` or `load-quick`. */
 export async function requestsOf({ directory }) {
   const issuer = await developmentIssuer(directory, { production: false });
   const tokens = await Promise.all(numbered('load-agent', AGENTS).map((agent) => issuer.issueToken({ agent })));

@@ -42,12 +42,12 @@ const token = (name) =>
       provider: signed-token
       scope: { audience: 'https://cases.example', operations: [{ $join: ['cases.read.', { $param: region }, '.', { $param: case }] }] }`,
   );
-const database = (name) =>
+const database = (name, connection = 'crm') =>
   template(
     name,
     { region },
     `
-    - { name: db, provider: postgres, connection: crm, scope: { grants: [{ schema: { $param: region }, tables: [customers, cases, case_notes], verbs: [select] }] } }`,
+    - { name: db, provider: postgres, connection: ${connection}, scope: { grants: [{ schema: { $param: region }, tables: [customers, cases, case_notes], verbs: [select] }] } }`,
   );
 
 const agent = (name) => `
@@ -56,15 +56,19 @@ metadata: { name: ${name}, labels: { duty: load } }
 spec: { owner: measuring, backupOwner: platform, identities: [{ issuer: development, subject: ${name}, runtime: developer-laptop }] }
 ---`;
 
-const DECLARED = [
-  `
+const connection = (name, more = '') => `
 kind: Connection
-metadata: { name: crm }
-spec: { provider: postgres, owner: measuring, config: { url: 'env:CRM_DATABASE_URL', connectionCapacity: 1000000 } }
----`,
+metadata: { name: ${name} }
+spec: { provider: postgres, owner: measuring, config: { url: 'env:CRM_DATABASE_URL', connectionCapacity: 1000000${more} } }
+---`;
+
+const DECLARED = [
+  connection('crm'),
+  connection('crm-quick', ', scramIterations: 1'),
   ...numbered('load-agent', AGENTS).map(agent),
   ...numbered('load-token', TEMPLATES).map(token),
-  ...numbered('load-database', TEMPLATES).map(database),
+  ...numbered('load-database', TEMPLATES).map((name) => database(name)),
+  ...numbered('load-quick', TEMPLATES).map((name) => database(name, 'crm-quick')),
 ].join('');
 
 export function freePort() {
