@@ -6,6 +6,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 const MAIN = 'dist/broker/start.mjs';
+/** The bounds of V8's heap that `npm start` sets. */
+const BOUNDS = /--max-semi-space-size=\d+ --max-old-space-size=\d+/.exec(readFileSync('package.json', 'utf8'))[0];
 const TOKEN = 'dist/apps/broker/apps/broker/src/token.js';
 
 export const AGENTS = 50;
@@ -105,7 +107,7 @@ export async function start({ directory, configDir }) {
   const began = performance.now();
   const child = spawn(
     process.execPath,
-    ['--enable-source-maps', ...(process.env.LOAD_NODE_OPTIONS?.split(' ') ?? []), MAIN],
+    ['--enable-source-maps', ...(process.env.LOAD_NODE_OPTIONS ?? BOUNDS).split(' '), MAIN],
     {
       env: environment,
       stdio: ['ignore', 'ignore', 'inherit'],

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import canonicalize from 'canonicalize';
 
 export type Json = null | boolean | number | string | readonly Json[] | JsonObject;
@@ -15,5 +15,5 @@ export function canonicalJson(value: Json): string {
 
 /** Returns the SHA-256 of the canonical JSON of `value`, as base64url without padding (43 characters). */
 export function digestOf(value: Json): string {
-  return createHash('sha256').update(canonicalJson(value)).digest('base64url');
+  return hash('sha256', canonicalJson(value), 'base64url');
 }
