@@ -20,7 +20,7 @@ CREATE TRIGGER "audit_entry_append_only" BEFORE UPDATE OR DELETE ON "audit_entry
 CREATE TRIGGER "audit_entry_not_truncated" BEFORE TRUNCATE ON "audit_entry" FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- The batch numbers of a partition (ADR 0016).
-CREATE FUNCTION public.audit_partition_width() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 10000000::bigint';
+CREATE FUNCTION public.audit_partition_width() RETURNS bigint LANGUAGE sql IMMUTABLE AS 'SELECT 50000000::bigint';
 
 -- Leaves to no role but the owner a right to write to a partition: what a role may write, it may write through the parent.
 -- The right to read stays, for backups.

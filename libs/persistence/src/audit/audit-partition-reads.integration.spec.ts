@@ -6,7 +6,7 @@ import pg from 'pg';
 import { insertAudit } from './audit-rows.js';
 import { AuditReader } from './audit.reader.js';
 
-const WIDTH = 10_000_000;
+const WIDTH = 50_000_000;
 
 let database: TestDatabase;
 let owner: pg.Client;

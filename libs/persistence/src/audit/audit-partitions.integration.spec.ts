@@ -10,7 +10,7 @@ import { insertAudit } from './audit-rows.js';
 import { AuditSealer } from './audit-sealer.js';
 import { AuditReader } from './audit.reader.js';
 
-const WIDTH = 10_000_000;
+const WIDTH = 50_000_000;
 
 let database: TestDatabase;
 let owner: pg.Client;

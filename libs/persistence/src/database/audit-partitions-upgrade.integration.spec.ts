@@ -82,24 +82,24 @@ describe('the upgrade to a partitioned audit', () => {
       [4, 4],
     ]);
     expect(await bounds()).toEqual([
-      "audit_entry_1 FOR VALUES FROM ('10000000') TO ('20000000')",
-      "audit_entry_2 FOR VALUES FROM ('20000000') TO ('30000000')",
+      "audit_entry_1 FOR VALUES FROM ('50000000') TO ('100000000')",
+      "audit_entry_2 FOR VALUES FROM ('100000000') TO ('150000000')",
       'audit_entry_default DEFAULT',
-      "audit_entry_first FOR VALUES FROM (MINVALUE) TO ('10000000')",
+      "audit_entry_first FOR VALUES FROM (MINVALUE) TO ('50000000')",
     ]);
   });
 
   it('the upgrade to a partitioned audit ends the first partition after the last batch, however high its number', async () => {
-    await owner.query(`SELECT setval('audit_batch', 39999999)`);
+    await owner.query(`SELECT setval('audit_batch', 199999999)`);
     await write(1);
     await upgrade();
     await write(2);
     expect(await valuesOf('SELECT DISTINCT tableoid::regclass::text FROM audit_entry')).toEqual(['audit_entry_first']);
     expect(await bounds()).toEqual([
-      "audit_entry_5 FOR VALUES FROM ('50000000') TO ('60000000')",
-      "audit_entry_6 FOR VALUES FROM ('60000000') TO ('70000000')",
+      "audit_entry_5 FOR VALUES FROM ('250000000') TO ('300000000')",
+      "audit_entry_6 FOR VALUES FROM ('300000000') TO ('350000000')",
       'audit_entry_default DEFAULT',
-      "audit_entry_first FOR VALUES FROM (MINVALUE) TO ('50000000')",
+      "audit_entry_first FOR VALUES FROM (MINVALUE) TO ('250000000')",
     ]);
   });
 
@@ -133,7 +133,7 @@ describe('the upgrade to a partitioned audit', () => {
     await owner.query('SET ROLE plain_owner');
     await upgrade();
     await owner.query('RESET ROLE');
-    await owner.query(`SELECT setval('audit_batch', 10000000)`);
+    await owner.query(`SELECT setval('audit_batch', 50000000)`);
     const service = new pg.Client({ connectionString: database.url });
     await service.connect();
     expect((await service.query('SELECT public.prepare_audit_partitions() AS made')).rows).toEqual([{ made: 1 }]);
