@@ -33,7 +33,7 @@ BEGIN
     FROM pg_class c CROSS JOIN LATERAL aclexplode(c.relacl) AS a
     WHERE c.oid = p_partition AND a.grantee <> c.relowner AND a.privilege_type <> 'SELECT'
   LOOP
-    EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON %s FROM %s', p_partition, grantee);
+    EXECUTE format('REVOKE INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER ON %s FROM %s CASCADE', p_partition, grantee);
   END LOOP;
 END $$;
 
@@ -86,8 +86,8 @@ BEGIN
   PERFORM public.prepare_audit_partitions();
 END $$;
 
--- As before, and the round reads the partitions of its batches alone: PostgreSQL takes a list of numbers for a reason to
--- leave partitions out only when it knows the list while it plans.
+-- The function of before, with the least and the greatest batch of the round: a cached plan leaves partitions out for a
+-- comparison with a number, and not for a list.
 CREATE OR REPLACE FUNCTION public.seal_audit(p_batches int, p_at timestamptz) RETURNS int LANGUAGE plpgsql AS $$
 DECLARE
   round bigint[];

@@ -109,7 +109,7 @@ describe('the partitions of the audit', () => {
     expect(await placesOfEntries()).toEqual(['audit_entry_2', 'audit_entry_3']);
   });
 
-  it('the default partition takes entries whose range has no partition, and later ranges are made all the same', async () => {
+  it('the default partition takes entries whose range has no partition, and the ranges after the sequence are made', async () => {
     const task = newId('tsk');
     await continueAt(50 * WIDTH);
     await write(task, 1);
