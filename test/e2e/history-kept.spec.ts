@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startTestBroker, type TestBroker } from '../support/broker.js';
 import { agentDocument, templateDocument, yamlOf } from '../support/documents.js';
 import { rowsOf } from '../support/rows.js';
+import { until } from '../support/until.js';
 
 const documents = yamlOf(agentDocument('first'), templateDocument('read'));
 let first: TestBroker;
@@ -36,6 +37,24 @@ describe('a start on a database whose history is not protected', () => {
     expect(await sql(`SELECT FROM audit_entry WHERE type = 'probe'`)).toEqual([]);
     expect(await sql('SELECT FROM audit_seal WHERE first_seq < 1')).toEqual([]);
     expect(await sql(`SELECT FROM template WHERE name LIKE 'probe-%'`)).toEqual([]);
+  });
+});
+
+describe('a start on a database whose batches come near the end of a range', () => {
+  it('a start on a database whose batches come near the end of a range makes the partition after the next one, and proves it at the next start', async () => {
+    await sql(`SELECT setval('audit_batch', 50000000)`);
+    const second = await start();
+    await until('the partition', 10, async () => {
+      const [row] = await sql(`SELECT to_regclass('public.audit_entry_3') IS NOT NULL AS made`);
+      return row!.made as boolean;
+    });
+    await second.stop();
+    const alter = (word: string) => sql(`ALTER TABLE audit_entry_3 ${word} TRIGGER audit_entry_not_truncated`);
+    await alter('DISABLE');
+    await expect(start()).rejects.toMatchObject({
+      detail: expect.stringContaining('does not refuse TRUNCATE on the history table `audit_entry_3`') as unknown,
+    });
+    await alter('ENABLE');
   });
 });
 

@@ -1,3 +1,4 @@
+export { AuditPartitions } from './audit/audit-partitions.js';
 export { AuditSealer } from './audit/audit-sealer.js';
 export { AuditReader } from './audit/audit.reader.js';
 export { DatabaseClock } from './database/database-clock.js';

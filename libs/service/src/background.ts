@@ -131,6 +131,7 @@ export function startBackground(services: Services, worker: boolean): Background
   // Every process that mints has its own sessions at targets.
   every('attendance', 10_000, () => services.attendance.round());
   poll(background, 'audit sealing', FULL_ROUND, () => services.auditSealer.seal());
+  every('audit partitions', 60_000, () => services.auditPartitions.prepare());
   if (!worker) return background;
   const { closing, keyHoldStore, identityUses, orphans, agentEndings, upkeep } = services;
   poll(background, 'sweep', SWEEP_LIMIT, () => closing.sweep(SWEEP_LIMIT));

@@ -13,6 +13,7 @@ import { History } from '@mayfly/evidence';
 import { KeyHolds, Tasks, taskView } from '@mayfly/issuance';
 import {
   AgentEndings,
+  AuditPartitions,
   AuditReader,
   AuditSealer,
   HistoryReader,
@@ -126,6 +127,7 @@ function buildWorkerSide({ settings, database, clock, log }: Foundation, { backi
   return {
     outbox: new Outbox(database.pool),
     auditSealer: new AuditSealer(database.pool),
+    auditPartitions: new AuditPartitions(database.pool),
     queue: settings.queue ? new LeaseQueue(backend, clock, log) : undefined,
   };
 }

@@ -190,6 +190,8 @@ describe('refused identities', () => {
       `EXPLAIN SELECT id FROM audit_entry WHERE type = 'identity.refused' ORDER BY at DESC, id DESC LIMIT 50`,
     );
     await owner.end();
-    expect(rows.map((row) => row['QUERY PLAN']).join('\n')).toContain('Backward using audit_entry_refusals_idx');
+    const scans = rows.map((row) => row['QUERY PLAN']).filter((line) => line.includes('Scan'));
+    expect(scans.length).toBeGreaterThan(1);
+    for (const scan of scans) expect(scan).toMatch(/Backward using audit_entry_(first_refusals|\w+_at_id)_idx on/);
   });
 });

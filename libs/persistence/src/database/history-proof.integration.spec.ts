@@ -20,7 +20,9 @@ afterAll(async () => {
 const HISTORY = ['audit_entry', 'audit_seal', 'template_version', 'task', 'lease'];
 const TRIGGERS = [
   ['audit_entry', 'audit_entry_append_only', 'UPDATE'],
-  ['audit_entry', 'audit_entry_not_truncated', 'TRUNCATE'],
+  // Without the parent's own trigger, those of the partitions refuse a TRUNCATE of the parent.
+  ['audit_entry_first', 'audit_entry_not_truncated', 'TRUNCATE'],
+  ['audit_entry_default', 'audit_entry_not_truncated', 'TRUNCATE'],
   ['audit_seal', 'audit_seal_append_only', 'UPDATE'],
   ['audit_seal', 'audit_seal_not_truncated', 'TRUNCATE'],
   ['template_version', 'template_version_immutable', 'UPDATE'],
@@ -80,6 +82,34 @@ describe('the proof that history is kept', () => {
       trigger('UPDATE'),
       () => expect(proveHistoryKept(owner)).rejects.toMatchObject(refusal('audit_entry', 'DELETE')),
       trigger('UPDATE OR DELETE'),
+    );
+  });
+
+  it('fails for a partition that was made later, when its triggers are missing or disabled, and names the cure, which works', async () => {
+    await owner.query(`SELECT setval('audit_batch', 350000000)`);
+    await owner.query('SELECT prepare_audit_partitions()');
+    await proveHistoryKept(owner);
+    await proveHistoryKept(service);
+    for (const [change, table, operation] of [
+      ['DISABLE TRIGGER audit_entry_append_only', 'audit_entry', 'UPDATE'],
+      ['DISABLE TRIGGER audit_entry_not_truncated', 'audit_entry_8', 'TRUNCATE'],
+    ] as const) {
+      await owner.query(`ALTER TABLE audit_entry_8 ${change}`);
+      const fault = await proveHistoryKept(owner).catch((error: unknown) => error as { detail: string });
+      expect(fault).toMatchObject(refusal(table, operation));
+      await owner.query(/run `([^`]+)` there/.exec((fault as { detail: string }).detail)![1]!);
+      await proveHistoryKept(owner);
+    }
+  });
+
+  it('fails for a service that may change a partition whose trigger is disabled', async () => {
+    await owner.query('ALTER TABLE audit_entry_first DISABLE TRIGGER audit_entry_append_only');
+    await proveHistoryKept(service);
+    await during(
+      'GRANT SELECT, UPDATE ON audit_entry_first TO mayfly_app',
+      () =>
+        expect(proveHistoryKept(service)).rejects.toMatchObject(refusal('audit_entry_first', 'UPDATE', 'mayfly_app')),
+      'REVOKE ALL ON audit_entry_first FROM mayfly_app; ALTER TABLE audit_entry_first ENABLE TRIGGER audit_entry_append_only',
     );
   });
 

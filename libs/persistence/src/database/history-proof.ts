@@ -12,10 +12,20 @@ interface Attempt {
   readonly values: readonly unknown[];
   /** the trigger that refuses it */
   readonly trigger: string;
+  /** the table that has the trigger, when `table` has a copy of it */
+  readonly parent?: string;
+}
+
+/** A partition of `audit_entry`, with a batch number in its range. */
+interface AuditPartition {
+  readonly name: string;
+  readonly batch: string;
 }
 
 /** The time that a TRUNCATE waits for its table. Requests wait behind it, so it is short. */
 const LOCK_TIMEOUT = '200ms';
+/** Partitions may be many. One that is in use is not worth the wait, since its trigger is in the catalog. */
+const PARTITION_LOCK_TIMEOUT = '10ms';
 /** SQLSTATEs of PostgreSQL, appendix A */
 const INSUFFICIENT_PRIVILEGE = '42501';
 /** `lock_not_available`, and `deadlock_detected`: two starts try the same table at once */
@@ -28,7 +38,8 @@ const NO_ANSWER = /^(08|53|57|58|XX)/;
 
 /**
  * INVARIANT: I5, history is kept from every role. Tries to change, delete and truncate each history table in a
- * transaction that is rolled back, with rows made for it. Throws Problem `invalid_declaration` that names the table and
+ * transaction that is rolled back, with rows made for it; `audit_entry` also in each of its partitions, through the
+ * table and by the name of the partition. Throws Problem `invalid_declaration` that names the table and
  * the cure when an attempt is not refused. `client` is any session of the owner or of the serving role. When requests
  * or a backup hold a table, the trigger against TRUNCATE is read from the catalog instead.
  */
@@ -54,7 +65,7 @@ async function isRefused(client: ClientBase, { text, values, table }: Attempt): 
   } catch (error) {
     if (!(error instanceof DatabaseError) || NO_ANSWER.test(error.code ?? '')) throw error;
     if (HELD.includes(error.code ?? '')) return undefined;
-    // The trigger names its table, or a shard of it. A missing right names no table.
+    // The trigger names its table, or a shard or partition of it. A missing right names no table.
     return error.code === INSUFFICIENT_PRIVILEGE && (error.table ?? table).startsWith(table);
   }
 }
@@ -71,16 +82,17 @@ async function hasTrigger(client: ClientBase, { table, trigger }: Attempt): Prom
   return rowCount === 1;
 }
 
-async function notRefused(client: ClientBase, { table, operation, trigger }: Attempt): Promise<Problem> {
+async function notRefused(client: ClientBase, attempt: Attempt): Promise<Problem> {
+  const { table, operation, trigger, parent = table } = attempt;
   const { rows } = await client.query<{ role: string }>('SELECT current_user::text AS role');
   const role = rows[0]?.role ?? '';
   const kind =
     operation === 'TRUNCATE' ? 'TRUNCATE' : table === 'task' || table === 'lease' ? 'DELETE' : 'UPDATE OR DELETE';
   const rowOrStatement = operation === 'TRUNCATE' ? 'STATEMENT' : 'ROW';
-  const create = `CREATE OR REPLACE TRIGGER ${trigger} BEFORE ${kind} ON public.${table} FOR EACH ${rowOrStatement} EXECUTE FUNCTION public.refuse_change()`;
+  const create = `CREATE OR REPLACE TRIGGER ${trigger} BEFORE ${kind} ON public.${parent} FOR EACH ${rowOrStatement} EXECUTE FUNCTION public.refuse_change()`;
   return new Problem(
     'invalid_declaration',
-    `the database does not refuse ${operation} on the history table \`${table}\` to the role \`${role}\`: run \`${create}; ALTER TABLE public.${table} ENABLE TRIGGER ${trigger}\` there as the owner of the tables, then start again`,
+    `the database does not refuse ${operation} on the history table \`${table}\` to the role \`${role}\`: run \`${create}; ALTER TABLE public.${parent} ENABLE TRIGGER ${trigger}\` there as the owner of the tables, then start again`,
   );
 }
 
@@ -90,14 +102,12 @@ async function notRefused(client: ClientBase, { table, operation, trigger }: Att
  */
 async function makeAttempts(client: ClientBase): Promise<readonly Attempt[]> {
   const [taskId, bareTaskId, leaseId] = [newId('tsk'), newId('tsk'), newId('lse')];
-  const batch = -randomInt(1, 2 ** 47);
+  const [batch, place] = [-randomInt(1, 2 ** 47), -randomInt(1, 2 ** 31)];
   const name = `probe-${taskId}`;
   for (const id of [taskId, bareTaskId]) await client.query(TASK, [id, name]);
   await client.query(LEASE, [leaseId, taskId, name]);
-  await client.query(
-    `INSERT INTO public.audit_entry (batch, place, id, at, type, body) VALUES ($1, 0, $2, now(), 'probe', '{}')`,
-    [batch, name],
-  );
+  const { rows: partitions } = await client.query<AuditPartition>(PARTITIONS);
+  for (const partition of partitions) await client.query(ENTRY, [partition.batch, place, name]);
   await client.query(
     `INSERT INTO public.audit_seal (batch, first_seq, entries, leaf_hashes, sealed_at) VALUES ($1, $1, 1, $2, now())`,
     [batch, Buffer.alloc(32)],
@@ -108,7 +118,8 @@ async function makeAttempts(client: ClientBase): Promise<readonly Attempt[]> {
     [name],
   );
   return [
-    ...appendOnly('audit_entry', 'audit_entry_append_only', 'batch', batch),
+    ...partitions.flatMap((partition) => entryAttempts(partition, place)),
+    truncate('audit_entry'),
     ...appendOnly('audit_seal', 'audit_seal_append_only', 'batch', batch),
     ...appendOnly('template_version', 'template_version_immutable', 'name', name),
     // A task without a lease: the foreign key of a lease would refuse the DELETE too.
@@ -117,19 +128,50 @@ async function makeAttempts(client: ClientBase): Promise<readonly Attempt[]> {
   ];
 }
 
+/** The service's rights refuse a change by the name of a partition, so the table is tried with a row of each as well. */
+function entryAttempts({ name, batch }: AuditPartition, place: number): readonly Attempt[] {
+  const [trigger, parent] = ['audit_entry_append_only', 'audit_entry'];
+  const rows = [parent, name].flatMap((table) => {
+    const attempt = { table, trigger, parent, values: [batch, place] };
+    return [
+      {
+        ...attempt,
+        operation: 'UPDATE',
+        text: `UPDATE public.${table} SET batch = batch WHERE ${THIS_ENTRY}`,
+      } as const,
+      { ...attempt, operation: 'DELETE', text: `DELETE FROM public.${table} WHERE ${THIS_ENTRY}` } as const,
+    ];
+  });
+  return [...rows, truncate(name, parent, PARTITION_LOCK_TIMEOUT)];
+}
+
 function appendOnly(table: string, trigger: string, key: string, value: unknown): readonly Attempt[] {
   const text = `UPDATE public.${table} SET ${key} = ${key} WHERE ${key} = $1`;
   return [{ table, trigger, operation: 'UPDATE', text, values: [value] }, ...kept(table, trigger, key, value)];
 }
 
 function kept(table: string, trigger: string, key: string, value: unknown): readonly Attempt[] {
-  const truncate = `SET LOCAL lock_timeout = '${LOCK_TIMEOUT}'; TRUNCATE public.${table} CASCADE`;
-  return [
-    { table, trigger, operation: 'DELETE', text: `DELETE FROM public.${table} WHERE ${key} = $1`, values: [value] },
-    { table, trigger: `${table}_not_truncated`, operation: 'TRUNCATE', text: truncate, values: [] },
-  ];
+  const text = `DELETE FROM public.${table} WHERE ${key} = $1`;
+  return [{ table, trigger, operation: 'DELETE', text, values: [value] }, truncate(table)];
 }
 
+/** A partition has its own trigger of this kind, with the name of the parent's. */
+function truncate(table: string, parent = table, lockTimeout = LOCK_TIMEOUT): Attempt {
+  const text = `SET LOCAL lock_timeout = '${lockTimeout}'; TRUNCATE public.${table} CASCADE`;
+  return { table, trigger: `${parent}_not_truncated`, operation: 'TRUNCATE', text, values: [] };
+}
+
+/**
+ * The lower bound of each partition is in it. The first one has none and contains all negative numbers; the default one
+ * contains the last number.
+ */
+const PARTITIONS = `SELECT c.relname AS name, CASE bound WHEN 'DEFAULT' THEN '9223372036854775807'
+    ELSE coalesce(substring(bound FROM 'FROM \\(''?(-?[0-9]+)'), '-1') END AS batch
+  FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid CROSS JOIN LATERAL pg_get_expr(c.relpartbound, c.oid) AS bound
+  WHERE i.inhparent = 'public.audit_entry'::regclass ORDER BY c.relname`;
+/** No entry of the service has a negative place. */
+const ENTRY = `INSERT INTO public.audit_entry (batch, place, id, at, type, body) VALUES ($1, $2, $3, now(), 'probe', '{}')`;
+const THIS_ENTRY = 'batch = $1 AND place = $2';
 const TASK = `INSERT INTO public.task (id, state, agent_id, agent_name, runtime, issuer, subject, template_name, template_version,
     parameters, purpose, created_at, expires_at, max_expires_at, live_leases)
   VALUES ($1, 'active', '', $2, '', '', '', $2, 1, '{}', 'probe', now(), now(), now(), 1)`;

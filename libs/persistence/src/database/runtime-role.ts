@@ -25,6 +25,10 @@ const GRANTS: readonly (readonly [string, readonly string[]])[] = [
   ],
 ];
 
+/** A role writes to a partition through the parent alone. */
+const CLOSE_PARTITIONS = `SELECT public.close_audit_partition(i.inhrelid) FROM pg_inherits i
+  WHERE i.inhparent = 'public.audit_entry'::regclass ORDER BY i.inhrelid`;
+
 /**
  * Grants the serving role its rights on the owner's tables, and revokes all other rights on them. Safe to repeat, also
  * while another replica does the same: the statements run as one transaction under one lock.
@@ -38,7 +42,9 @@ export async function grantRuntimeRole(owner: ClientBase, role: string): Promise
   const statements = [
     `SELECT pg_advisory_xact_lock(hashtext('mayfly runtime role'))`,
     `GRANT USAGE ON SCHEMA public TO ${name}; GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO ${name}`,
+    `GRANT EXECUTE ON FUNCTION public.prepare_audit_partitions() TO ${name}`,
     ...tables,
+    CLOSE_PARTITIONS,
   ];
   await owner.query(statements.join(';\n'));
 }
