@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
+import { setTimeout as pause } from 'node:timers/promises';
 import type { Role } from '@mayfly/identity';
 import type { TestAnswer, TestCall } from './broker.js';
 import { type BrokerProcess, type DatabaseScene, type Exit, openDatabaseScene, unusedPort } from './broker-process.js';
@@ -32,6 +33,11 @@ function crashingAt(signal: NodeJS.Signals, canaries: Canaries): Readonly<Record
   const script = `const { UNCAUGHT } = process.env; process.once('${signal}', () => { throw ${error}; })`;
   return { UNCAUGHT, NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(script)}` };
 }
+
+/** The tries of a grant, a second apart, at a connection that is paused. */
+const PATIENT_TRIES = 60;
+const isPaused = ({ status, body }: TestAnswer): boolean =>
+  status === 503 && (body.reason === 'revocation-failing' || body.reason === 'paused');
 
 interface CanaryParts {
   readonly canaries: Canaries;
@@ -139,9 +145,17 @@ export class CanaryScene {
     return answer;
   }
 
-  /** Requests a task of the agent. Throws unless it is granted with a secret that the back ends planted. */
+  /**
+   * Requests a task of the agent. Waits for a connection whose leases could not be revoked while its answers broke.
+   * Throws unless the task is granted with a secret that the back ends planted.
+   */
   async grant(template: string, more: object = {}, call: TestCall = {}): Promise<TaskBody> {
-    const answer = await this.ask('POST /tasks', await this.agent(), { body: bodyFor(template, more), ...call });
+    const body = bodyFor(template, more);
+    let answer = await this.ask('POST /tasks', await this.agent(), { body, ...call });
+    for (let tries = 1; isPaused(answer) && tries < PATIENT_TRIES; tries += 1) {
+      await pause(1_000);
+      answer = await this.ask('POST /tasks', await this.agent(), { body, ...call });
+    }
     const task = taskIn(answer);
     if (answer.status !== 201) throw new Error(`${template}: ${JSON.stringify(task)}`);
     if (this.canaries.findIn(JSON.stringify(task)).length === 0) throw new Error(`${template}: nothing was planted`);
