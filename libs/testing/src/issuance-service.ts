@@ -65,17 +65,18 @@ export class IssuanceService<Stores extends TaskStores> {
     const connections = { find: (name: string) => this.connections.get(name) };
     const observer = { reached: (step: Step) => void this.steps.push(step) };
     this.targets = new Targets(providers, connections, { read: async (reference) => `value of ${reference}` });
+    const tell = (text: string, facts: JsonObject): void => void this.told.push({ text, ...facts });
     this.alarm = new RevocationAlarm({
       audit: stores.issuance,
       clock,
-      tell: (text, facts) => void this.told.push({ text, ...facts }),
+      tell,
       report: (error) => void this.reports.push(error),
     });
     this.gates = new ConnectionGates(connections, this.alarm);
     const { gates, targets } = this;
     const parts = { clock, metrics: this.metrics, sealing: this.sealer, targets, gates, observer };
     const report = (error: unknown): void => void this.reports.push(error);
-    this.closing = new LeaseClosing({ ...parts, store: stores.closing, alarm: this.alarm, report });
+    this.closing = new LeaseClosing({ ...parts, store: stores.closing, alarm: this.alarm, tell, report });
     this.ending = new TaskEnding(stores.closing, this.closing);
     this.issuance = new TaskIssuance({
       ...parts,
