@@ -48,6 +48,8 @@ export class IssuanceService<Stores extends TaskStores> {
   readonly identityUses: string[] = [];
   /** the alarms in the operator's log */
   readonly told: object[] = [];
+  /** log lines about leases whose revocation failed */
+  readonly failures: object[] = [];
   private readonly published = new Map<string, CompiledTemplate>();
   private readonly connections = new Map<string, Connection>();
 
@@ -65,18 +67,20 @@ export class IssuanceService<Stores extends TaskStores> {
     const connections = { find: (name: string) => this.connections.get(name) };
     const observer = { reached: (step: Step) => void this.steps.push(step) };
     this.targets = new Targets(providers, connections, { read: async (reference) => `value of ${reference}` });
-    const tell = (text: string, facts: JsonObject): void => void this.told.push({ text, ...facts });
     this.alarm = new RevocationAlarm({
       audit: stores.issuance,
       clock,
-      tell,
+      tell: (text, facts) => void this.told.push({ text, ...facts }),
       report: (error) => void this.reports.push(error),
     });
     this.gates = new ConnectionGates(connections, this.alarm);
     const { gates, targets } = this;
     const parts = { clock, metrics: this.metrics, sealing: this.sealer, targets, gates, observer };
     const report = (error: unknown): void => void this.reports.push(error);
-    this.closing = new LeaseClosing({ ...parts, store: stores.closing, alarm: this.alarm, tell, report });
+    this.closing = new LeaseClosing({
+      ...{ ...parts, store: stores.closing, alarm: this.alarm, report },
+      tell: (text, facts) => void this.failures.push({ text, ...facts }),
+    });
     this.ending = new TaskEnding(stores.closing, this.closing);
     this.issuance = new TaskIssuance({
       ...parts,
