@@ -79,12 +79,15 @@ describe('GET /leases', () => {
     expect(idsOf(await listed(`limit=2&cursor=${body.nextCursor as string}`))).toEqual(leaseIds.slice(2));
   });
 
-  it.each(['', '?overdue=false', '?overdue=true&abandoned=false', '?overdue=true&state=revoking', '?overdue=true&limit=0'])(
-    'GET /leases%s answers 400',
-    async (query) => {
-      expect((await as('operator', `GET /leases${query}`)).status).toBe(400);
-    },
-  );
+  it.each([
+    '',
+    '?overdue=false',
+    '?overdue=true&abandoned=false',
+    '?overdue=true&state=revoking',
+    '?overdue=true&limit=0',
+  ])('GET /leases%s answers 400', async (query) => {
+    expect((await as('operator', `GET /leases${query}`)).status).toBe(400);
+  });
 
   it('GET /leases without `overdue` names the route that lists all leases', async () => {
     expect((await as('operator', 'GET /leases')).body).toMatchObject({
@@ -102,7 +105,12 @@ describe('POST /leases/:id/abandon', () => {
     expect(JSON.stringify(answer.body)).not.toContain('hunter2');
     expect(idsOf(await listed(''))).not.toContain(leaseId);
     const [item] = await listed('abandoned=true');
-    expect(item).toMatchObject({ leaseId, state: 'abandoned', lastError: 'no answer', endedAt: answer.body.abandonedAt });
+    expect(item).toMatchObject({
+      leaseId,
+      state: 'abandoned',
+      lastError: 'no answer',
+      endedAt: answer.body.abandonedAt,
+    });
     expect(item).not.toHaveProperty('nextTryAt');
     const history = await as('auditor', 'GET /issuances?state=abandoned');
     expect(history.body.items).toMatchObject([{ leaseId, state: 'abandoned' }]);

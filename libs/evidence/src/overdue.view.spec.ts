@@ -36,7 +36,11 @@ describe('the help of an overdue lease', () => {
       { ...lease, lastError: 'on its way', revokeEffectiveAt: AT },
       'wait for the next try at 2030-01-01T00:00:00.000Z: the target says that it refuses the credential from 2030-01-01T00:00:00.000Z on',
     ],
-    ['is due and unclaimed', { ...lease, state: 'active' }, 'check that a worker runs: the lease is due, and no worker has claimed it'],
+    [
+      'is due and unclaimed',
+      { ...lease, state: 'active' },
+      'check that a worker runs: the lease is due, and no worker has claimed it',
+    ],
     [
       'is abandoned',
       { ...untried, state: 'abandoned' },

@@ -76,7 +76,7 @@ export interface ClosingStore {
   /** Writes results whose claim still holds. Ends tasks whose last lease is terminal, and releases their quota. */
   record(results: readonly ClosingResult[]): Promise<void>;
   /**
-   * Makes a lease `abandoned` if the rule of `mayBeAbandoned` allows it, as `record` makes it `revoked`, with the entry
+   * Makes a lease `abandoned` if the rule of `isAbandonable` allows it, as `record` makes it `revoked`, with the entry
    * `lease.abandoned`. A claim on it no longer holds. Returns undefined when there is no such lease.
    */
   abandon(request: AbandonRequest): Promise<AbandonResult | undefined>;

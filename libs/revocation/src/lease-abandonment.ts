@@ -48,9 +48,13 @@ function refusal(leaseId: LeaseId, { state, taskId }: AbandonResult['found']): P
       });
     case 'minting':
     case 'active':
-      return new Problem('conflict', `lease \`${leaseId}\` is \`${state}\`, and only a revoking lease can be abandoned`, {
-        ...{ help: 'revoke its task first, with `DELETE /tasks/:id`', taskId },
-      });
+      return new Problem(
+        'conflict',
+        `lease \`${leaseId}\` is \`${state}\`, and only a revoking lease can be abandoned`,
+        {
+          ...{ help: 'revoke its task first, with `DELETE /tasks/:id`', taskId },
+        },
+      );
     default:
       return new Problem('conflict', `lease \`${leaseId}\` is \`${state}\`, which is final`, {
         ...{ help: 'do nothing: the credential is dead', taskId },

@@ -120,7 +120,11 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
     leaseAbandonment: new LeaseAbandonment({ store: closingStore, redact: redactText }),
     issuerTests: new IssuerTests({ ...parts, records, audit: parts.issuanceStore }),
     templates: new Templates({ store, providers: providers.all, examination, fourEyes, ...after }),
-    history: new History(new HistoryReader(database.pool), new AuditReader(database.pool), new OverdueReader(database.pool)),
+    history: new History(
+      new HistoryReader(database.pool),
+      new AuditReader(database.pool),
+      new OverdueReader(database.pool),
+    ),
   };
 }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { canMove, isTerminal, type LeaseState, mayBeAbandoned } from './lease.js';
+import { canMove, isTerminal, type LeaseState, isAbandonable } from './lease.js';
 
 const STATES: readonly LeaseState[] = ['minting', 'active', 'revoking', 'revoked', 'expired', 'failed', 'abandoned'];
 const MOVES = [
@@ -25,19 +25,19 @@ describe('the states of a lease', () => {
   });
 });
 
-describe('mayBeAbandoned', () => {
+describe('isAbandonable', () => {
   const NOW = new Date('2030-01-01T00:00:00Z');
   const LATER = new Date('2030-01-01T00:00:01Z');
 
   it.each(STATES)('a lease that is %s may be abandoned only if it is revoking', (state) => {
-    expect(mayBeAbandoned({ state, expiresAt: NOW, lastError: 'no answer' }, NOW)).toBe(state === 'revoking');
+    expect(isAbandonable({ state, expiresAt: NOW, lastError: 'no answer' }, NOW)).toBe(state === 'revoking');
   });
 
   it.each([
     ['whose deadline has passed', { expiresAt: NOW }, true],
     ['of which a try failed', { expiresAt: LATER, lastError: 'no answer' }, true],
     ['that waits for its first try before its deadline', { expiresAt: LATER }, false],
-  ])('whether a revoking lease %s may be abandoned', (_, lease, allowed) => {
-    expect(mayBeAbandoned({ state: 'revoking', ...lease }, NOW)).toBe(allowed);
+  ])('a revoking lease %s is judged by its deadline and its last error', (_, lease, allowed) => {
+    expect(isAbandonable({ state: 'revoking', ...lease }, NOW)).toBe(allowed);
   });
 });

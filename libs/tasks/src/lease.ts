@@ -30,7 +30,7 @@ export function isTerminal(state: LeaseState): boolean {
  * True when an operator may give up on the revocation of a lease: it is `revoking`, and its deadline has passed or a
  * try to revoke it ended without proof.
  */
-export function mayBeAbandoned(lease: Pick<Lease, 'state' | 'expiresAt' | 'lastError'>, now: Date): boolean {
+export function isAbandonable(lease: Pick<Lease, 'state' | 'expiresAt' | 'lastError'>, now: Date): boolean {
   return canMove(lease.state, 'abandoned') && (lease.expiresAt <= now || lease.lastError !== undefined);
 }
 

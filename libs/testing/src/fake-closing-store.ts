@@ -7,7 +7,15 @@ import {
   type ClosingStore,
   type LeaseClaim,
 } from '@mayfly/revocation';
-import { type EndRequest, isTerminal, mayBeAbandoned, quotaScope, type Task, type TaskEndCause, TERMINAL_STATE } from '@mayfly/tasks';
+import {
+  type EndRequest,
+  isTerminal,
+  isAbandonable,
+  quotaScope,
+  type Task,
+  type TaskEndCause,
+  TERMINAL_STATE,
+} from '@mayfly/tasks';
 import { addSeconds, present, type LeaseId } from '@mayfly/kernel';
 import type { FakeLease, FakeTaskRows } from './fake-task-rows.js';
 
@@ -95,7 +103,7 @@ export class FakeClosingStore implements ClosingStore {
     const { taskId, state, expiresAt, lastError, provider } = lease;
     const found = { taskId, state, expiresAt, ...present({ lastError }) };
     const now = this.rows.clock.now();
-    if (!mayBeAbandoned(found, now)) return { found };
+    if (!isAbandonable(found, now)) return { found };
     const gone = { dueAt: undefined, claimedUntil: undefined, endedAt: now, version: lease.version + 1 };
     const facts = { provider, cause: lease.endCause ?? '', reason, expiresAt: expiresAt.toISOString() };
     this.rows.commit({

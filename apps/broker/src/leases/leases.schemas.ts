@@ -32,7 +32,10 @@ export const AbandonLeaseSchema = z
       .string()
       .max(500)
       .refine((text) => text.trim() !== '', 'state why nobody can revoke the credential')
-      .meta({ description: 'why nobody can revoke the credential; the audit keeps it', examples: ['the server is gone'] }),
+      .meta({
+        description: 'why nobody can revoke the credential; the audit keeps it',
+        examples: ['the server is gone'],
+      }),
   })
   .meta({ id: 'AbandonLease' });
 export type AbandonLease = z.infer<typeof AbandonLeaseSchema>;

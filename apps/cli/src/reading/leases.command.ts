@@ -66,7 +66,17 @@ function queryOf(options: ListOptions): OverdueFilter {
 
 function words({ items, nextCursor }: OverduePage): string {
   if (items.length === 0) return 'none\n';
-  const headings = ['OVERDUE SINCE', 'AGENT', 'CREDENTIAL', 'CONNECTION', 'STATE', 'TRIES', 'NEXT TRY', 'LEASE', 'ERROR'];
+  const headings = [
+    'OVERDUE SINCE',
+    'AGENT',
+    'CREDENTIAL',
+    'CONNECTION',
+    'STATE',
+    'TRIES',
+    'NEXT TRY',
+    'LEASE',
+    'ERROR',
+  ];
   return table(headings, items.map(rowOf)) + (nextCursor === null ? '' : `more: --cursor ${nextCursor}\n`);
 }
 

@@ -1,7 +1,7 @@
 import { auditEntry, type AuditEntry } from '@mayfly/audit';
 import { present, type TaskId } from '@mayfly/kernel';
 import type { AbandonRequest, AbandonResult } from '@mayfly/revocation';
-import { type Lease, mayBeAbandoned } from '@mayfly/tasks';
+import { type Lease, isAbandonable } from '@mayfly/tasks';
 import type { ClientBase } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { endedEntry, endTasks } from './record-results.js';
@@ -34,7 +34,7 @@ export async function abandonLease(
     ...{ taskId: row.task_id, state: row.state, expiresAt: row.expires_at },
     ...present({ lastError: row.last_error }),
   };
-  if (!mayBeAbandoned(found, row.at)) return { found };
+  if (!isAbandonable(found, row.at)) return { found };
   await client.query({
     text: `UPDATE public.lease SET state = 'abandoned', version = version + 1, due_at = NULL, claimed_until = NULL,
              ended_at = $2 WHERE id = $1`,
@@ -46,10 +46,9 @@ export async function abandonLease(
 }
 
 async function lockedLease(client: ClientBase, { leaseId }: AbandonRequest): Promise<LeaseRow | undefined> {
-  await client.query(
-    'SELECT FROM public.task WHERE id = (SELECT task_id FROM public.lease WHERE id = $1) FOR UPDATE',
-    [leaseId],
-  );
+  await client.query('SELECT FROM public.task WHERE id = (SELECT task_id FROM public.lease WHERE id = $1) FOR UPDATE', [
+    leaseId,
+  ]);
   const { rows } = await client.query<LeaseRow>(
     `SELECT task_id, agent_name, provider, state, end_cause, expires_at, last_error, now() AS at
      FROM public.lease WHERE id = $1 FOR UPDATE`,

@@ -119,15 +119,18 @@ describe('the list of overdue leases', () => {
     expect(found.every(({ state, nextTryAt }) => state === 'abandoned' && nextTryAt === undefined)).toBe(true);
   });
 
-  it.each(FILTERS)('the list of overdue leases with %s has its leases, and scans no table', async (_, filter, count) => {
-    expect(await readAll('overdue', filter, 200)).toHaveLength(count);
-    for (const plan of await plansOf(filter)) {
-      expect(plan).not.toContain('Seq Scan on lease');
-      expect(plan).not.toContain('Seq Scan on task');
-      // For an agent without a lease the planner takes the index over agents, which has no entry for it.
-      if (count > 0) expect(plan).toMatch(/lease_(overdue|abandoned)_idx/);
-    }
-  });
+  it.each(FILTERS)(
+    'the list of overdue leases with %s has its leases, and scans no table',
+    async (_, filter, count) => {
+      expect(await readAll('overdue', filter, 200)).toHaveLength(count);
+      for (const plan of await plansOf(filter)) {
+        expect(plan).not.toContain('Seq Scan on lease');
+        expect(plan).not.toContain('Seq Scan on task');
+        // For an agent without a lease the planner takes the index over agents, which has no entry for it.
+        if (count > 0) expect(plan).toMatch(/lease_(overdue|abandoned)_idx/);
+      }
+    },
+  );
 });
 
 /** The plans of the very statements that the reader sends, for a first page and a later one of both lists. */
