@@ -47,9 +47,10 @@ export class OverdueReader implements OverdueLeases {
     filter: OverdueFilter,
     { limit, after }: PageRequest<OverduePosition>,
   ): Promise<Page<OverdueLease, OverduePosition>> {
-    const values = [after?.since, after?.leaseId, limit + 1];
     const conditions = new Conditions();
-    const [since, id, most] = values.map((value) => conditions.parameter(value));
+    const position = `(coalesce(${conditions.parameter(after?.since)}::timestamptz, '-infinity'),
+          coalesce(${conditions.parameter(after?.leaseId)}, ''))`;
+    const most = conditions.parameter(limit + 1);
     conditions
       .add('l.agent_name = ?', filter.agent)
       .add('l.template_name = ?', filter.template)
@@ -58,11 +59,11 @@ export class OverdueReader implements OverdueLeases {
     const found = sources.map(
       (source) => `(SELECT l.id, ${source.since} AS since FROM public.lease l
         ${conditions.where === '' ? 'WHERE' : `${conditions.where} AND`} ${source.where}
-          AND (${source.since}, l.id) > (coalesce(${since!}::timestamptz, '-infinity'), coalesce(${id!}, ''))
-        ORDER BY ${source.since}, l.id LIMIT ${most!})`,
+          AND (${source.since}, l.id) > ${position}
+        ORDER BY ${source.since}, l.id LIMIT ${most})`,
     );
     const text = `WITH found AS MATERIALIZED (
-        SELECT * FROM (${found.join(' UNION ALL ')}) AS source ORDER BY since, id LIMIT ${most!}
+        SELECT * FROM (${found.join(' UNION ALL ')}) AS source ORDER BY since, id LIMIT ${most}
       )
       SELECT ${ISSUANCE_COLUMNS}, l.revocation, l.attempts, l.last_error, l.due_at, found.since,
         ${positionText('found.since')}
