@@ -8290,12 +8290,18 @@ export interface operations {
       query?: never;
       header?: never;
       path: {
+        /** @example lse_01kansx8g0fmbv0xs40yaz3ag6 */
         id: string;
       };
       cookie?: never;
     };
     requestBody: {
       content: {
+        /**
+         * @example {
+         *       "reason": "the server of the connection is gone"
+         *     }
+         */
         'application/json': components['schemas']['AbandonLease'];
       };
     };
