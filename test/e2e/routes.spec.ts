@@ -21,6 +21,8 @@ const TABLE: Readonly<Record<string, readonly Permission[]>> = {
   'POST /tasks/:id/renew': ['agent'],
   'GET /tasks/:id/timeline': ['operator', 'auditor'],
   'GET /me': ['agent'],
+  'GET /leases': ['operator', 'auditor'],
+  'POST /leases/:id/abandon': ['operator'],
   'GET /issuances': ['operator', 'auditor'],
   'GET /refusals': ['platform'],
   'GET /audit/entries': ['auditor'],

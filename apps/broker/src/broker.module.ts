@@ -11,6 +11,7 @@ import { AccessTokens } from '@mayfly/enforcement';
 import { History } from '@mayfly/evidence';
 import { type IdentityGuard, ProblemFilter, RefusalRecorder } from '@mayfly/http';
 import { Tasks } from '@mayfly/issuance';
+import { LeaseAbandonment } from '@mayfly/revocation';
 import type { Services } from '@mayfly/service';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
@@ -20,6 +21,7 @@ import { ConnectionsController } from './declarations/connections.controller.js'
 import { DeclarationsController } from './declarations/declarations.controller.js';
 import { IssuersController } from './declarations/issuers.controller.js';
 import { HistoryController } from './history/history.controller.js';
+import { LeasesController } from './leases/leases.controller.js';
 import { FederationController } from './oauth/federation.controller.js';
 import { MetadataController } from './oauth/metadata.controller.js';
 import { OAuthController } from './oauth/oauth.controller.js';
@@ -46,6 +48,7 @@ const API = [
   MetadataController,
   FederationController,
   HistoryController,
+  LeasesController,
 ];
 
 /** Returns the controllers of this process. A worker-only process serves health and metrics, and no API. */
@@ -75,6 +78,7 @@ export class BrokerModule {
         { provide: Templates, useValue: services.templates },
         { provide: RefusalRecorder, useValue: services.refusals },
         { provide: AccessTokens, useValue: services.accessTokens },
+        { provide: LeaseAbandonment, useValue: services.leaseAbandonment },
         { provide: History, useValue: services.history },
         { provide: APP_GUARD, useValue: guard },
         OpenApi,

@@ -6,6 +6,7 @@ import { addAgentsCommand } from './reading/agents.command.js';
 import { addConnectionsCommand } from './reading/connections.command.js';
 import { addIssuersCommand } from './reading/issuers.command.js';
 import { addIssuancesCommand } from './reading/issuances.command.js';
+import { addLeasesCommand } from './reading/leases.command.js';
 import { addTasksCommand } from './reading/tasks.command.js';
 import { version } from './version.js';
 
@@ -14,6 +15,7 @@ const COMMANDS = [
   addAwsCredentialsCommand,
   addTasksCommand,
   addIssuancesCommand,
+  addLeasesCommand,
   addApplyCommand,
   addAgentsCommand,
   addConnectionsCommand,

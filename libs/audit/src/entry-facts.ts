@@ -108,6 +108,14 @@ export const ENTRY_FACTS = {
     effectiveAt: Instant,
     remains: z.string().optional(),
   }),
+  'lease.abandoned': z.strictObject({
+    provider: z.string(),
+    cause: z.string(),
+    reason: z.string(),
+    /** the credential may work until here */
+    expiresAt: Instant,
+    lastError: z.string().optional(),
+  }),
   'lease.cut-off': z.strictObject({ target: z.string(), cutOffAt: Instant, cutOffUntil: Instant }),
   'target.cut-off': z.strictObject({
     target: z.string(),

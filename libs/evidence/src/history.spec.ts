@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
 import { MAYFLY, type SealedEntry, type StoryEntry } from '@mayfly/audit';
 import { canonicalJson, type JsonObject, newId } from '@mayfly/kernel';
-import type { Issuance } from '@mayfly/tasks';
+import type { Issuance, OverdueLease } from '@mayfly/tasks';
 import { bareEntry } from '@mayfly/testing';
 import { History } from './history.js';
 
@@ -35,15 +35,19 @@ function serviceOver(pages: {
   story?: OnePage<StoryEntry, { batch: string; place: number }>;
   entries?: OnePage<SealedEntry, number>;
   refusals?: OnePage<string, { at: string; id: string }>;
+  overdue?: OnePage<OverdueLease, { since: string; leaseId: string }>;
+  abandoned?: OnePage<OverdueLease, { since: string; leaseId: string }>;
 }): History {
   const {
     issuances = new OnePage([]),
     story = new OnePage([]),
     entries = new OnePage([]),
     refusals = new OnePage([]),
+    overdue = new OnePage([]),
+    abandoned = new OnePage([]),
   } = pages;
   const audit = { story: story.read, entries: entries.read, refusals: refusals.read };
-  return new History({ issuances: issuances.read }, audit);
+  return new History({ issuances: issuances.read }, audit, { overdue: overdue.read, abandoned: abandoned.read });
 }
 
 const cursorOf = (page: JsonObject) => page.nextCursor as string;
@@ -78,6 +82,26 @@ describe('the history', () => {
       code: 'invalid_request',
     });
     await expect(service.entries({ limit: 1, cursor })).rejects.toMatchObject({ code: 'invalid_request' });
+  });
+
+  it('the list of overdue leases continues where a page stopped, and its cursor fits no other list', async () => {
+    const lease: OverdueLease = {
+      ...{ ...issuance, state: 'revoking', revocation: 'immediate', attempts: 3, overdueSince: AT },
+      ...{ connection: 'crm', lastError: 'no answer', nextTryAt: AT },
+    };
+    const next = { since: '2030-01-01T00:00:00.000001Z', leaseId: newId('lse') };
+    const pages = new OnePage([lease], next);
+    const service = serviceOver({ overdue: pages });
+    const page = await service.overdue({ limit: 1, abandoned: false, connection: 'crm' });
+    expect(page.items).toMatchObject([
+      { state: 'revoking', attempts: 3, lastError: 'no answer', nextTryAt: AT.toISOString() },
+    ]);
+    const cursor = cursorOf(page);
+    await service.overdue({ limit: 1, abandoned: false, connection: 'crm', cursor });
+    expect(pages.asked.at(-1)).toEqual({ filter: { connection: 'crm' }, limit: 1, after: next });
+    for (const other of [{ abandoned: true, connection: 'crm' }, { abandoned: false }]) {
+      await expect(service.overdue({ limit: 1, ...other, cursor })).rejects.toMatchObject({ code: 'invalid_request' });
+    }
   });
 
   it('the timeline of a task has all recorded facts and the number in the log, if there is one', async () => {

@@ -1,14 +1,24 @@
 import type { AuditFilter, AuditHistory, RefusalFilter } from '@mayfly/audit';
 import { type JsonObject, pageView, Problem, type TaskId } from '@mayfly/kernel';
-import type { IssuanceFilter, IssuanceHistory } from '@mayfly/tasks';
+import type { IssuanceFilter, IssuanceHistory, OverdueFilter, OverdueLeases } from '@mayfly/tasks';
 import { FilterCursor } from './filter-cursor.js';
 import { issuanceView, refusalView, sealedView, storyView } from './history.view.js';
-import { IssuancePositionSchema, RefusalPositionSchema, SequenceSchema, StoryPositionSchema } from './positions.js';
+import { overdueView } from './overdue.view.js';
+import {
+  IssuancePositionSchema,
+  OverduePositionSchema,
+  RefusalPositionSchema,
+  SequenceSchema,
+  StoryPositionSchema,
+} from './positions.js';
 
 /** The request for a page of a list; `cursor` is the `nextCursor` of the page before. */
 interface PageQuery {
   readonly limit: number;
   readonly cursor?: string | undefined;
+}
+interface Choice {
+  readonly abandoned: boolean;
 }
 type ListQuery<Filter> = PageQuery & Filter;
 
@@ -20,6 +30,7 @@ export class History {
   constructor(
     private readonly history: IssuanceHistory,
     private readonly audit: AuditHistory,
+    private readonly leases: OverdueLeases,
   ) {}
 
   /** Lists leases, newest first. */
@@ -27,6 +38,17 @@ export class History {
     const cursors = new FilterCursor('issuances', filter, IssuancePositionSchema);
     const page = await this.history.issuances(filter, { limit, after: cursors.read(cursor) });
     return pageView(page.items.map(issuanceView), cursors.next(page.next && { ...page.next }));
+  }
+
+  /**
+   * Lists leases that should be dead and are not proven dead, longest overdue first: those that Mayfly still tries to
+   * revoke, or with `abandoned` those that an operator gave up.
+   */
+  async overdue({ limit, cursor, abandoned, ...filter }: ListQuery<OverdueFilter & Choice>): Promise<JsonObject> {
+    const list = abandoned ? 'abandoned' : 'overdue';
+    const cursors = new FilterCursor(list, filter, OverduePositionSchema);
+    const page = await this.leases[list](filter, { limit, after: cursors.read(cursor) });
+    return pageView(page.items.map(overdueView), cursors.next(page.next && { ...page.next }));
   }
 
   /** Reads all audit entries of a task. Throws `not_found`. */

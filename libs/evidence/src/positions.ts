@@ -1,9 +1,13 @@
 import { isId } from '@mayfly/kernel';
 import { z } from 'zod';
 
-/** Cursor positions of the four lists. */
+/** Cursor positions of the lists. */
 export const IssuancePositionSchema = z.strictObject({
   createdAt: z.iso.datetime({ precision: 6 }),
+  leaseId: z.string().refine((text) => isId('lse', text)),
+});
+export const OverduePositionSchema = z.strictObject({
+  since: z.iso.datetime({ precision: 6 }),
   leaseId: z.string().refine((text) => isId('lse', text)),
 });
 export const StoryPositionSchema = z.strictObject({

@@ -23,6 +23,7 @@ export { IdentityUseStore } from './tasks/identity-use.store.js';
 export { PgIssuanceStore } from './tasks/issuance.store.js';
 export { PgKeyHoldStore } from './tasks/key-hold.store.js';
 export { LeaseHandlesReader } from './tasks/lease-handles.reader.js';
+export { OverdueReader } from './tasks/overdue.reader.js';
 export { LeaseStatistics } from './tasks/lease-statistics.js';
 export { LeaseReader } from './tasks/lease.reader.js';
 export { LivingConnectionsReader } from './tasks/living-connections.reader.js';

@@ -111,6 +111,71 @@ describe('the stores of one task', () => {
     expect(await scene.leases(task.id)).toMatchObject([{ state: 'revoked' }]);
   });
 
+  describe('between an operator who abandons a lease and the proof of a worker', () => {
+    const actor = { kind: 'person', issuer: 'staff', subject: 'olivia' } as const;
+
+    /** A lease whose first try failed and whose second try is at the provider. */
+    async function claimedAgain(): Promise<{ task: TaskIntent['task']; claim: LeaseClaim }> {
+      const { task } = await active();
+      const [first] = await closing.requestEnd({ taskId: task.id, cause: 'completed', actor: MAYFLY });
+      const retryAt = addSeconds(scene.clock.now(), -5);
+      await closing.record([{ claim: first!, state: 'revoking', retryAt, error: 'no answer' }]);
+      const [claim] = await closing.claimDue({ limit: 1, leaseId: first!.id });
+      return { task, claim: claim! };
+    }
+
+    it('the first commit wins, and the audit tells only that one', async () => {
+      const races = [];
+      for (let n = 0; n < 12; n += 1) races.push(await claimedAgain());
+      const others = new PgClosingStore(scene.pool('operator'), scene.clock);
+      const results = await Promise.all(
+        races.map(async ({ claim }, place) => {
+          const prove = () => closing.record([{ claim, state: 'revoked', effectiveAt: scene.clock.now() }]);
+          const abandon = () => others.abandon({ leaseId: claim.id, reason: 'gone', actor });
+          if (place % 2 === 0) return (await Promise.all([abandon(), prove()]))[0];
+          return (await Promise.all([prove(), abandon()]))[1];
+        }),
+      );
+      for (const [place, { task }] of races.entries()) {
+        const end = results[place]?.abandonedAt === undefined ? 'revoked' : 'abandoned';
+        expect(await scene.leases(task.id)).toMatchObject([{ state: end }]);
+        expect((await scene.auditTypes(task.id)).slice(-2)).toEqual([`lease.${end}`, 'task.ended']);
+        expect(await scene.task(task.id)).toMatchObject({ state: 'completed', liveLeases: 0 });
+      }
+      expect(await scene.runningTasks('template/read-cases')).toBe(0);
+    });
+
+    it('a request that waited for the commit of a proof abandons nothing', async () => {
+      const { task, claim } = await claimedAgain();
+      const other = await scene.session();
+      await other.query('BEGIN; SELECT FROM public.task FOR UPDATE');
+      const recording = closing.record([{ claim, state: 'revoked', effectiveAt: scene.clock.now() }]);
+      await scene.untilBlocked();
+      const abandoning = closing.abandon({ leaseId: claim.id, reason: 'gone', actor });
+      await scene.untilBlocked(2);
+      await other.query('COMMIT');
+      await recording;
+      expect(await abandoning).toMatchObject({ found: { state: 'revoked' } });
+      expect(await scene.leases(task.id)).toMatchObject([{ state: 'revoked' }]);
+      expect(await scene.auditTypes(task.id)).not.toContain('lease.abandoned');
+    });
+
+    it('a proof that waited for the commit of an abandonment revokes nothing', async () => {
+      const { task, claim } = await claimedAgain();
+      const other = await scene.session();
+      await other.query('BEGIN; SELECT FROM public.task FOR UPDATE');
+      const abandoning = closing.abandon({ leaseId: claim.id, reason: 'gone', actor });
+      await scene.untilBlocked();
+      const recording = closing.record([{ claim, state: 'revoked', effectiveAt: scene.clock.now() }]);
+      await scene.untilBlocked(2);
+      await other.query('COMMIT');
+      expect(await abandoning).toMatchObject({ abandonedAt: expect.any(Date) });
+      await recording;
+      expect(await scene.leases(task.id)).toMatchObject([{ state: 'abandoned' }]);
+      expect(await scene.auditTypes(task.id)).not.toContain('lease.revoked');
+    });
+  });
+
   it('the stores of one task do not revoke a task that a heartbeat has just kept', async () => {
     const { task } = await active({ heartbeatTimeoutSeconds: 30 });
     await scene.advance(30);

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe } from '@jest/globals';
 import {
+  abandonmentSuite,
   closingResultsSuite,
   closingStoreSuite,
   identityUsesSuite,
@@ -38,6 +39,7 @@ describe('on PostgreSQL', () => {
   issuanceStoreSuite(emptied);
   closingStoreSuite(emptied);
   closingResultsSuite(emptied);
+  abandonmentSuite(emptied);
   taskStoreSuite(emptied);
   keyHoldStoreSuite(emptied);
   identityUsesSuite(emptied);

@@ -1,4 +1,5 @@
-import type { EndRequest, TaskEndCause } from '@mayfly/tasks';
+import type { Actor } from '@mayfly/audit';
+import type { EndRequest, Lease, TaskEndCause } from '@mayfly/tasks';
 import type { LeaseId, TaskId } from '@mayfly/kernel';
 
 /** The right of this process to close one lease, for `claimSeconds`. `version` fences late results. */
@@ -14,6 +15,8 @@ export interface LeaseClaim {
   readonly cause: TaskEndCause;
   readonly expiresAt: Date;
   readonly attempts: number;
+  /** why an earlier try ended without proof */
+  readonly lastError?: string;
   /** the instant from which the target refuses the credential, as an earlier call reported; not confirmed yet */
   readonly effectiveAt?: Date;
 }
@@ -42,6 +45,19 @@ export type ClosingResult =
       readonly effectiveAt?: Date;
     };
 
+/** The request of an operator to give up on the revocation of one lease. */
+export interface AbandonRequest {
+  readonly leaseId: LeaseId;
+  readonly reason: string;
+  readonly actor: Actor;
+}
+
+/** A lease as a request to abandon it found it under its lock, and whether the request abandoned it. */
+export interface AbandonResult {
+  readonly found: Pick<Lease, 'taskId' | 'state' | 'expiresAt' | 'lastError'>;
+  readonly abandonedAt?: Date;
+}
+
 /** Port: the store of revocation. Every method locks the task row first, which orders the transitions of one task. */
 export interface ClosingStore {
   /**
@@ -59,4 +75,9 @@ export interface ClosingStore {
   }): Promise<readonly LeaseClaim[]>;
   /** Writes results whose claim still holds. Ends tasks whose last lease is terminal, and releases their quota. */
   record(results: readonly ClosingResult[]): Promise<void>;
+  /**
+   * Makes a lease `abandoned` if the rule of `isAbandonable` allows it, as `record` makes it `revoked`, with the entry
+   * `lease.abandoned`. A claim on it no longer holds. Returns undefined when there is no such lease.
+   */
+  abandon(request: AbandonRequest): Promise<AbandonResult | undefined>;
 }

@@ -1,5 +1,6 @@
-export type { ClosingResult, ClosingStore, LeaseClaim } from './closing.store.js';
+export type { AbandonRequest, AbandonResult, ClosingResult, ClosingStore, LeaseClaim } from './closing.store.js';
 export { ConnectionAttendance, type LivingConnections } from './connection-attendance.js';
+export { LeaseAbandonment } from './lease-abandonment.js';
 export { CLAIM_SECONDS, LeaseClosing } from './lease-closing.js';
 export { OrphanWatch, type OrphanPlace, type OrphanStore } from './orphan-watch.js';
 export { RevocationAlarm } from './revocation-alarm.js';

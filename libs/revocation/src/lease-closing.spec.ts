@@ -132,6 +132,25 @@ describe('LeaseClosing', () => {
     expect(await leasesOf(grant)).toMatchObject([{ state: 'revoking' }]);
   });
 
+  it('LeaseClosing logs the first failure of a lease, and none of those that follow', async () => {
+    const grant = await service.issue();
+    const [{ id: leaseId }] = grant.plan.leases as [(typeof grant.plan.leases)[0]];
+    jest.spyOn(service.dummy, 'revoke').mockResolvedValue({ kind: 'unknown', detail: 'no answer' });
+    await end(grant);
+    for (let n = 0; n < 3; n += 1) {
+      await stores.scene.advance(60);
+      await sweep();
+    }
+    expect(await leasesOf(grant)).toMatchObject([{ attempts: 4 }]);
+    expect(service.failures).toEqual([
+      {
+        text: 'the revocation of a lease failed; Mayfly tries again',
+        ...{ leaseId, taskId: grant.plan.task.id, agent: 'support-agent', provider: 'dummy', connection: 'crm' },
+        error: 'no answer',
+      },
+    ]);
+  });
+
   it('LeaseClosing backs off to a minute, and never stops', async () => {
     const grant = await service.issue();
     answerRevocationsWith({ kind: 'unknown', detail: 'no answer' });

@@ -1,5 +1,5 @@
 import { openHandle, type RevocationOutcome, type Sealing, type Targets, withDeadline } from '@mayfly/credentials';
-import { addSeconds, type Clock, type LeaseId, Problem } from '@mayfly/kernel';
+import { addSeconds, type Clock, type JsonObject, type LeaseId, present, Problem } from '@mayfly/kernel';
 import type { ClosingResult, ClosingStore, Lane, LeaseClaim } from './closing.store.js';
 import type { RevocationAlarm } from './revocation-alarm.js';
 
@@ -29,6 +29,8 @@ export interface ClosingParts {
   readonly metrics: RevocationMetrics;
   readonly clock: Clock;
   readonly alarm: Pick<RevocationAlarm, 'failed' | 'worked'>;
+  /** writes the log line of the first failed try of each lease */
+  readonly tell: (text: string, facts: JsonObject) => void;
   /** called when results could not be written; the claims then lapse and a later sweep closes the leases */
   readonly report: (error: unknown) => void;
 }
@@ -94,6 +96,7 @@ export class LeaseClosing {
     });
     this.parts.metrics.providerAnswered(claim.provider, 'revoke', (performance.now() - started) / 1000);
     this.tellAlarm(claim, outcome);
+    this.tellFirstFailure(claim, outcome);
     return this.resultOf(claim, outcome);
   }
 
@@ -154,6 +157,16 @@ export class LeaseClosing {
     if (connection === undefined) return;
     if (outcome.kind === 'unknown' && outcome.unreached === true) this.parts.alarm.failed(connection, outcome.detail);
     if (outcome.kind === 'revoked' || outcome.kind === 'already_gone') this.parts.alarm.worked(connection);
+  }
+
+  /** Logs the first failure of a lease. The tries after it only change its `lastError` (`GET /leases?overdue=true`). */
+  private tellFirstFailure(claim: LeaseClaim, outcome: RevocationOutcome): void {
+    if (outcome.kind !== 'unknown' || claim.lastError !== undefined) return;
+    const { id, taskId, agent, provider, connection } = claim;
+    this.parts.tell('the revocation of a lease failed; Mayfly tries again', {
+      ...{ leaseId: id, taskId, agent, provider, error: outcome.detail },
+      ...present({ connection }),
+    });
   }
 
   private count({ connection, agent }: LeaseClaim, change: number): void {

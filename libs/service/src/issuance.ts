@@ -48,7 +48,12 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   };
   const alarm = new RevocationAlarm({ audit: issuanceStore, clock, tell, report });
   const gates = new ConnectionGates(catalog, alarm);
-  const closing = new LeaseClosing({ store: closingStore, targets, sealing: sealer, metrics, clock, alarm, report });
+  const closing = new LeaseClosing({
+    ...{ store: closingStore, targets, sealing: sealer, metrics, clock, alarm, report },
+    tell: (text, facts) => {
+      log.warn(facts, text);
+    },
+  });
   const attendance = new ConnectionAttendance({
     store: new LivingConnectionsReader(database.pool),
     used: () => gates.used(),

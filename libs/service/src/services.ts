@@ -19,6 +19,7 @@ import {
   HistoryReader,
   LeaseReader,
   Outbox,
+  OverdueReader,
   PgAgentLifecycleStore,
   PgConnectionLifecycleStore,
   PgDeclarationStore,
@@ -26,6 +27,7 @@ import {
   WriteProbe,
 } from '@mayfly/persistence';
 import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/queue';
+import { LeaseAbandonment } from '@mayfly/revocation';
 import { TokenVerifier } from '@mayfly/trust';
 import { buildProviders } from './build-providers.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
@@ -115,9 +117,14 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
     }),
     declarations: new Declarations({ store, context, rolesOverApi, ...after }),
     declarationChecks: new DeclarationChecks({ store, context, examination, ...rules }),
+    leaseAbandonment: new LeaseAbandonment({ store: closingStore, redact: redactText }),
     issuerTests: new IssuerTests({ ...parts, records, audit: parts.issuanceStore }),
     templates: new Templates({ store, providers: providers.all, examination, fourEyes, ...after }),
-    history: new History(new HistoryReader(database.pool), new AuditReader(database.pool)),
+    history: new History(
+      new HistoryReader(database.pool),
+      new AuditReader(database.pool),
+      new OverdueReader(database.pool),
+    ),
   };
 }
 

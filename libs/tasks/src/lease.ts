@@ -26,6 +26,14 @@ export function isTerminal(state: LeaseState): boolean {
   return NEXT[state].length === 0;
 }
 
+/**
+ * True when an operator may give up on the revocation of a lease: it is `revoking`, and its deadline has passed or a
+ * try to revoke it ended without proof.
+ */
+export function isAbandonable(lease: Pick<Lease, 'state' | 'expiresAt' | 'lastError'>, now: Date): boolean {
+  return canMove(lease.state, 'abandoned') && (lease.expiresAt <= now || lease.lastError !== undefined);
+}
+
 /** The time-boxed record of one credential. It never holds the credential. */
 export interface Lease {
   readonly id: LeaseId;

@@ -4,6 +4,7 @@ import { Metrics, type MetricSources } from './metrics.js';
 const quiet: MetricSources = {
   leases: async () => new Map(),
   runningTasks: async () => 0,
+  overdue: async () => [],
   oldestOverdueSeconds: async () => 0,
 };
 
@@ -58,12 +59,27 @@ describe('Metrics', () => {
     expect(await lines(metrics, 'mayfly_orphans')).toEqual([]);
   });
 
+  it('Metrics counts overdue leases by provider and connection, and forgets those that are gone', async () => {
+    let counts = [
+      { provider: 'postgres', connection: 'crm', count: 2 },
+      { provider: 'signed-token', connection: 'none', count: 1 },
+    ];
+    const metrics = new Metrics({ ...quiet, overdue: async () => counts });
+    expect(await lines(metrics, 'mayfly_overdue_leases')).toEqual([
+      'mayfly_overdue_leases{provider="postgres",connection="crm"} 2',
+      'mayfly_overdue_leases{provider="signed-token",connection="none"} 1',
+    ]);
+    counts = [];
+    expect(await lines(metrics, 'mayfly_overdue_leases')).toEqual([]);
+  });
+
   it('Metrics asks for leases and the oldest overdue one at each scrape', async () => {
     let active = 1;
     let overdue = 0;
     const metrics = new Metrics({
       runningTasks: async () => active,
       leases: async () => new Map(active > 0 ? [['active', active]] : [['revoked', 3]]),
+      overdue: async () => [],
       oldestOverdueSeconds: async () => overdue,
     });
     expect(await lines(metrics, 'mayfly_leases')).toEqual(['mayfly_leases{state="active"} 1']);
@@ -93,6 +109,7 @@ describe('Metrics', () => {
     const metrics = new Metrics({
       leases: () => read(new Map([['active', 1]])),
       runningTasks: () => read(1),
+      overdue: () => read([]),
       oldestOverdueSeconds: () => read(4),
     });
     metrics.denied('runtime');

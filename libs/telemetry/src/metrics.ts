@@ -6,6 +6,8 @@ export interface MetricSources {
   leases(): Promise<ReadonlyMap<string, number>>;
   /** the number of running tasks */
   runningTasks(): Promise<number>;
+  /** the number of overdue leases by provider and connection */
+  overdue(): Promise<readonly { readonly provider: string; readonly connection: string; readonly count: number }[]>;
   /** the age of the oldest lease past its `dueAt`, in seconds; 0 when none is overdue */
   oldestOverdueSeconds(): Promise<number>;
 }
@@ -61,6 +63,12 @@ export class Metrics {
     });
     this.collected('mayfly_running_tasks', 'Tasks that run', [], async (gauge) => {
       gauge.set(await sources.runningTasks());
+    });
+    const overdue = 'Leases that should be dead and are not proven dead, counted up to 10,000';
+    this.collected('mayfly_overdue_leases', overdue, ['provider', 'connection'], async (gauge) => {
+      for (const { provider, connection, count } of await sources.overdue()) {
+        gauge.inc({ provider: this.providers(provider), connection: this.connections(connection) }, count);
+      }
     });
     this.collected('mayfly_oldest_overdue_seconds', 'Age of the oldest overdue lease', [], async (gauge) => {
       gauge.set(await sources.oldestOverdueSeconds());

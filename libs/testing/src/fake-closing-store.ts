@@ -1,6 +1,21 @@
 import { type Actor, auditEntry, type AuditEntry, type AuditEntryType, type EntryFacts, MAYFLY } from '@mayfly/audit';
-import { CLAIM_SECONDS, type ClosingResult, type ClosingStore, type LeaseClaim } from '@mayfly/revocation';
-import { type EndRequest, isTerminal, quotaScope, type Task, type TaskEndCause, TERMINAL_STATE } from '@mayfly/tasks';
+import {
+  type AbandonRequest,
+  type AbandonResult,
+  CLAIM_SECONDS,
+  type ClosingResult,
+  type ClosingStore,
+  type LeaseClaim,
+} from '@mayfly/revocation';
+import {
+  type EndRequest,
+  isTerminal,
+  isAbandonable,
+  quotaScope,
+  type Task,
+  type TaskEndCause,
+  TERMINAL_STATE,
+} from '@mayfly/tasks';
 import { addSeconds, present, type LeaseId } from '@mayfly/kernel';
 import type { FakeLease, FakeTaskRows } from './fake-task-rows.js';
 
@@ -80,6 +95,25 @@ export class FakeClosingStore implements ClosingStore {
     }
   }
 
+  async abandon({ leaseId, reason, actor }: AbandonRequest): Promise<AbandonResult | undefined> {
+    this.rows.answer();
+    const lease = this.rows.leaseRows.get(leaseId);
+    const task = lease === undefined ? undefined : this.rows.tasks.get(lease.taskId);
+    if (lease === undefined || task === undefined) return undefined;
+    const { taskId, state, expiresAt, lastError, provider } = lease;
+    const found = { taskId, state, expiresAt, ...present({ lastError }) };
+    const now = this.rows.clock.now();
+    if (!isAbandonable(found, now)) return { found };
+    const gone = { dueAt: undefined, claimedUntil: undefined, endedAt: now, version: lease.version + 1 };
+    const facts = { provider, cause: lease.endCause ?? '', reason, expiresAt: expiresAt.toISOString() };
+    this.rows.commit({
+      leases: [{ ...lease, ...gone, state: 'abandoned' }],
+      audit: [this.entry('lease.abandoned', { ...facts, ...present({ lastError }) }, task, actor, leaseId)],
+    });
+    this.finishIfLast(task);
+    return { found, abandonedAt: now };
+  }
+
   /** Returns the task with its end recorded; an earlier end keeps its cause. */
   private endWith(task: Task, endCause: TaskEndCause, actor: Actor, endReason?: string): Task {
     if (task.endCause !== undefined) return task;
@@ -151,10 +185,12 @@ export class FakeClosingStore implements ClosingStore {
     const effectiveAt = revokeEffectiveAt.toISOString();
     const facts = { provider: lease.provider, cause: closed.endCause, effectiveAt, ...present({ remains }) };
     this.rows.commit({ leases: [closed], audit: [this.entry(`lease.${state}`, facts, task, MAYFLY, lease.id)] });
-    if (this.rows.leasesOf(task.id).every((other) => isTerminal(other.state))) this.finish(task);
+    this.finishIfLast(task);
   }
 
-  private finish(task: Task): void {
+  /** Ends the task when its last lease is terminal. */
+  private finishIfLast(task: Task): void {
+    if (!this.rows.leasesOf(task.id).every((other) => isTerminal(other.state))) return;
     const cause = task.endCause ?? 'revoked';
     const ended = { ...task, state: TERMINAL_STATE[cause], endedAt: this.rows.clock.now() };
     const facts = { state: ended.state, cause };
@@ -204,6 +240,7 @@ function claimOf(lease: FakeLease, agent: string): LeaseClaim {
   return {
     ...{ id, taskId, agent, provider, sealedHandle, version, cause, expiresAt, attempts },
     ...(connection === undefined ? {} : { connection }),
+    ...(lease.lastError === undefined ? {} : { lastError: lease.lastError }),
     ...(lease.revokeEffectiveAt === undefined ? {} : { effectiveAt: lease.revokeEffectiveAt }),
   };
 }

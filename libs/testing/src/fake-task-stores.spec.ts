@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
 import { activationOf, declareFor, taskIntent } from './builders.js';
 import { FakeTaskStores } from './fake-task-stores.js';
+import { abandonmentSuite } from './suites/abandonment.suite.js';
 import { closingResultsSuite } from './suites/closing-results.suite.js';
 import { closingStoreSuite } from './suites/closing-store.suite.js';
 import { identityUsesSuite } from './suites/identity-uses.suite.js';
@@ -12,6 +13,7 @@ describe('the fakes', () => {
   issuanceStoreSuite(() => new FakeTaskStores());
   closingStoreSuite(() => new FakeTaskStores());
   closingResultsSuite(() => new FakeTaskStores());
+  abandonmentSuite(() => new FakeTaskStores());
   taskStoreSuite(() => new FakeTaskStores());
   keyHoldStoreSuite(() => new FakeTaskStores());
   identityUsesSuite(() => new FakeTaskStores());

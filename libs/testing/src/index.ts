@@ -16,6 +16,7 @@ export { StoreRun, type EndOfAgent } from './comparison/store-run.js';
 export { storeStories, type StoreStory } from './comparison/store-steps.js';
 export { StoryReader } from './comparison/story-reader.js';
 export { FakeTaskStores } from './fake-task-stores.js';
+export { abandonmentSuite } from './suites/abandonment.suite.js';
 export { closingResultsSuite } from './suites/closing-results.suite.js';
 export { closingStoreSuite } from './suites/closing-store.suite.js';
 export { identityUsesSuite } from './suites/identity-uses.suite.js';

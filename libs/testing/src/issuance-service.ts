@@ -48,6 +48,8 @@ export class IssuanceService<Stores extends TaskStores> {
   readonly identityUses: string[] = [];
   /** the alarms in the operator's log */
   readonly told: object[] = [];
+  /** log lines about leases whose revocation failed */
+  readonly failures: object[] = [];
   private readonly published = new Map<string, CompiledTemplate>();
   private readonly connections = new Map<string, Connection>();
 
@@ -75,7 +77,10 @@ export class IssuanceService<Stores extends TaskStores> {
     const { gates, targets } = this;
     const parts = { clock, metrics: this.metrics, sealing: this.sealer, targets, gates, observer };
     const report = (error: unknown): void => void this.reports.push(error);
-    this.closing = new LeaseClosing({ ...parts, store: stores.closing, alarm: this.alarm, report });
+    this.closing = new LeaseClosing({
+      ...{ ...parts, store: stores.closing, alarm: this.alarm, report },
+      tell: (text, facts) => void this.failures.push({ text, ...facts }),
+    });
     this.ending = new TaskEnding(stores.closing, this.closing);
     this.issuance = new TaskIssuance({
       ...parts,

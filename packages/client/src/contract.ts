@@ -18,6 +18,11 @@ export type IssuanceFilter = Omit<
   NonNullable<operations['History.issuances']['parameters']['query']>,
   'limit' | 'cursor'
 >;
+/** A lease that should be dead and is not proven dead. */
+export type OverdueLease = Schemas['OverdueLease'];
+export type OverduePage = Schemas['OverdueLeases'];
+/** The query of `GET /leases`. */
+export type OverdueFilter = NonNullable<operations['Leases.list']['parameters']['query']>;
 /** The request body that declares an issuer, connection, agent or task template. */
 export type DeclarationDocument = BodyOf<
   'Issuers.create' | 'Connections.create' | 'Agents.create' | 'Templates.create'

@@ -12,6 +12,9 @@ export type {
   IssuanceFilter,
   IssuancePage,
   IssuerTest,
+  OverdueFilter,
+  OverdueLease,
+  OverduePage,
   Task,
 } from './contract.js';
 export { exchange, type Exchange, type Exchanged } from './exchange.js';

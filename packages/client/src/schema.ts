@@ -697,6 +697,40 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/leases': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** List leases that should be dead and are not proven dead, longest overdue first */
+    get: operations['Leases.list'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/leases/{id}/abandon': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Give up on a lease whose revocation cannot be proven; it never becomes `revoked` */
+    post: operations['Leases.abandon'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/healthz': {
     parameters: {
       query?: never;
@@ -1414,6 +1448,92 @@ export interface components {
       agent?: string;
     } & {
       [key: string]: unknown;
+    };
+    OverdueLeases: {
+      items: components['schemas']['OverdueLease'][];
+      /** @description cursor of the next page; null on the last page */
+      nextCursor: string | null;
+    };
+    OverdueLease: {
+      leaseId: string;
+      taskId: string;
+      /** @enum {string} */
+      state: 'minting' | 'active' | 'revoking' | 'revoked' | 'expired' | 'failed' | 'abandoned';
+      /** @description name of the credential in the template */
+      name: string;
+      provider: string;
+      connection?: string;
+      agent: string;
+      template: {
+        name: string;
+        version: number;
+      };
+      runtime: string;
+      purpose: string;
+      /** @description the rendered scope of the credential */
+      scope: components['schemas']['Json'];
+      /** Format: date-time */
+      createdAt: string;
+      /**
+       * Format: date-time
+       * @description the granted deadline
+       */
+      expiresAt: string;
+      /**
+       * Format: date-time
+       * @description the expiry that the provider enforces
+       */
+      providerExpiresAt?: string;
+      /** Format: date-time */
+      revokeRequestedAt?: string;
+      /**
+       * Format: date-time
+       * @description the instant from which the target refuses the credential
+       */
+      revokeEffectiveAt?: string;
+      /** Format: date-time */
+      endedAt?: string;
+      cause?: string;
+      /** @enum {string} */
+      revocation: 'immediate' | 'propagating' | 'expiry-only';
+      /** @description number of tries to revoke the credential */
+      attempts: number;
+      /** @description why the last try ended without proof */
+      lastError?: string;
+      /**
+       * Format: date-time
+       * @description the instant from which a worker tries again; absent when nobody does
+       */
+      nextTryAt?: string;
+      /**
+       * Format: date-time
+       * @description the instant at which the end was requested or the deadline passed, whichever was first
+       */
+      overdueSince: string;
+      /** @description what somebody can do */
+      help: string;
+    };
+    AbandonLease: {
+      /**
+       * @description why nobody can revoke the credential; the audit keeps it
+       * @example the server is gone
+       */
+      reason: string;
+    };
+    AbandonedLease: {
+      leaseId: string;
+      taskId: string;
+      /** @enum {string} */
+      state: 'abandoned';
+      /** @description the reason as it is recorded: without what looks like a secret */
+      reason: string;
+      /** Format: date-time */
+      abandonedAt: string;
+      /**
+       * Format: date-time
+       * @description the granted deadline: the credential may work until then
+       */
+      expiresAt: string;
     };
   };
   responses: never;
@@ -8021,6 +8141,272 @@ export interface operations {
       };
       /** @description a fault of the service */
       500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Leases.list': {
+    parameters: {
+      query: {
+        limit?: number;
+        /** @description `nextCursor` of the previous page */
+        cursor?: string;
+        /** @description required: the list has only leases that should be dead and are not proven dead */
+        overdue: 'true';
+        /** @description lists the leases that an operator abandoned, in place of those that Mayfly still tries */
+        abandoned?: 'true';
+        /** @description name of an agent */
+        agent?: string;
+        /** @description name of a task template */
+        template?: string;
+        /** @description kind of provider */
+        provider?: string;
+        /** @description name of a connection */
+        connection?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['OverdueLeases'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Leases.abandon': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @example lse_01kansx8g0fmbv0xs40yaz3ag6 */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "reason": "the server of the connection is gone"
+         *     }
+         */
+        'application/json': components['schemas']['AbandonLease'];
+      };
+    };
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['AbandonedLease'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
         headers: {
           [name: string]: unknown;
         };

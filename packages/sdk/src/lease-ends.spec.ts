@@ -24,6 +24,10 @@ describe('how a credential ended', () => {
       { revokeEffectiveAt: '2026-11-22T14:59:00.000Z', endedAt: '2026-11-22T14:00:00.050Z', revocation: 'propagating' },
       'revoked, accepted until 2026-11-22T14:59:00.000Z by resource servers that do not introspect it',
     ],
+    [
+      { state: 'abandoned', lastError: 'the target does not answer' },
+      'abandoned without proof of its revocation, may be usable until 2026-11-22T15:00:00.000Z (the target does not answer)',
+    ],
     [{ state: 'revoking', lastError: 'the target does not answer' }, 'being revoked (the target does not answer)'],
     [
       { state: 'revoking', revokeEffectiveAt: '2026-11-22T14:01:00.000Z' },
@@ -38,5 +42,6 @@ describe('how a credential ended', () => {
   it('the report calls a credential closed when no step is left', () => {
     expect(isClosed(ended({}))).toBe(true);
     expect(isClosed(ended({ state: 'revoking' }))).toBe(false);
+    expect(isClosed(ended({ state: 'abandoned' }))).toBe(false);
   });
 });

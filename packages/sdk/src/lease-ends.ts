@@ -10,7 +10,7 @@ export function leaseEnds({ credentials }: Task): string[] {
 
 /** True when the broker has proof that no credential of the task can be used. */
 export function isClosed({ credentials }: Task): boolean {
-  return credentials.every(({ state }) => ['revoked', 'expired', 'failed', 'abandoned'].includes(state));
+  return credentials.every(({ state }) => ['revoked', 'expired', 'failed'].includes(state));
 }
 
 function endOfLease(credential: Credential): string {
@@ -20,6 +20,7 @@ function endOfLease(credential: Credential): string {
     return `being revoked${revokeEffectiveAt === undefined ? '' : `, refused from ${revokeEffectiveAt} on`}${why}`;
   }
   if (state === 'revoked') return `revoked${refusal(credential)}`;
+  if (state === 'abandoned') return `abandoned without proof of its revocation, may be usable until ${expiresAt}${why}`;
   return `${state}${revocation === 'expiry-only' ? `, usable until ${expiresAt}` : ''}`;
 }
 

@@ -66,7 +66,8 @@ export const RefusalsQuerySchema = PageQuerySchema.extend({
 });
 export type RefusalsQuery = z.infer<typeof RefusalsQuerySchema>;
 
-const IssuanceSchema = z
+/** One lease of the history. */
+export const IssuanceSchema = z
   .strictObject({
     leaseId: z.string(),
     taskId: z.string(),

@@ -33,7 +33,8 @@ export function filterOf(options: IssuanceOptions): IssuanceFilter {
   return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
 }
 
-function readLimit(text: string): number {
+/** Reads the value of `--limit`. */
+export function readLimit(text: string): number {
   const limit = Number(text);
   if (/^\d{1,3}$/.test(text) && limit >= 1 && limit <= LARGEST_PAGE) return limit;
   throw usageFailure(`use 1 to ${String(LARGEST_PAGE)} as --limit`);

@@ -140,6 +140,22 @@ describe('the metrics of leases', () => {
     expect(await overdue()).toBe(30);
   });
 
+  it('the metrics of leases count the overdue ones by connection, up to the bound, and none that is not overdue', async () => {
+    const overdue = (bound?: number) => new LeaseStatistics(pool, bound).overdue();
+    const [first, second, third] = await open(4);
+    expect(await overdue()).toEqual([]);
+    const closing = new PgClosingStore(pool, scene.clock);
+    for (const { task } of [first!, second!])
+      await closing.requestEnd({ taskId: task.id, cause: 'completed', actor: MAYFLY });
+    await scene.query('UPDATE lease SET due_at = now(), connection = NULL WHERE id = $1', [third!.leases[0]!.id]);
+    const counts = [
+      { provider: 'dummy', connection: 'crm', count: 2 },
+      { provider: 'dummy', connection: 'none', count: 1 },
+    ];
+    expect((await overdue()).toSorted((a, b) => b.count - a.count)).toEqual(counts);
+    expect((await overdue(1)).map(({ count: counted }) => counted)).toEqual([1, 1]);
+  });
+
   it('scan no table of leases, however many have ended', async () => {
     await open(1);
     await scene.query(`INSERT INTO lease SELECT (jsonb_populate_record(l, jsonb_build_object('id', 'lse_' || n,
@@ -155,8 +171,9 @@ describe('the metrics of leases', () => {
     const statistics = new LeaseStatistics(spy as never);
     await statistics.leases();
     await statistics.oldestOverdueSeconds();
+    await statistics.overdue();
     for (const [text, values] of asked) expect(await plansOf(text, values)).not.toContain('Seq Scan');
-    expect(asked).toHaveLength(2);
+    expect(asked).toHaveLength(3);
   });
 });
 

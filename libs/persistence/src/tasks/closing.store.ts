@@ -1,10 +1,18 @@
 import { type Actor, auditEntry, type AuditEntry, MAYFLY } from '@mayfly/audit';
-import { CLAIM_SECONDS, type ClosingResult, type ClosingStore, type LeaseClaim } from '@mayfly/revocation';
+import {
+  type AbandonRequest,
+  type AbandonResult,
+  CLAIM_SECONDS,
+  type ClosingResult,
+  type ClosingStore,
+  type LeaseClaim,
+} from '@mayfly/revocation';
 import type { EndRequest, TaskEndCause } from '@mayfly/tasks';
 import { type Clock, GroupCommit, type LeaseId, type TaskId } from '@mayfly/kernel';
 import type { ClientBase, Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem, isRefusedData } from '../database/database-problem.js';
+import { abandonLease } from './abandon-lease.js';
 import { type ClaimedRow, claimOf } from './lease-rows.js';
 import { recordResults } from './record-results.js';
 import { inTransaction } from '../database/transaction.js';
@@ -101,6 +109,10 @@ export class PgClosingStore implements ClosingStore {
 
   async record(results: readonly ClosingResult[]): Promise<void> {
     if (results.length > 0) await this.recording.submit(results).catch(databaseProblem);
+  }
+
+  async abandon(request: AbandonRequest): Promise<AbandonResult | undefined> {
+    return inTransaction(this.pool, (client) => abandonLease(client, request, this.clock.now())).catch(databaseProblem);
   }
 
   private async recordTogether(results: readonly (readonly ClosingResult[])[]): Promise<true[]> {

@@ -77,6 +77,17 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
     expect(lastExpiresAt!.getTime()).toBeGreaterThanOrEqual(living.task.expiresAt.getTime());
   });
 
+  it('the denial store still lists the session of a lease that an operator abandoned', async () => {
+    const intent = await session();
+    const [claimed] = await end(intent);
+    const failed = { claim: claimed!, state: 'revoking', retryAt: scene.clock.now(), error: 'no answer' } as const;
+    await closing.record([failed]);
+    const { id: leaseId } = intent.leases[0]!;
+    await closing.abandon({ leaseId, reason: 'no way in', actor: MAYFLY });
+    expect(await scene.leases(intent.task.id)).toMatchObject([{ state: 'abandoned' }]);
+    expect((await claim()).sessions.map((one) => one.leaseId)).toEqual([leaseId]);
+  });
+
   it('the denial store lists no session that has expired', async () => {
     await end(await session({ lifetimeSeconds: 60 }));
     await scene.advance(66);

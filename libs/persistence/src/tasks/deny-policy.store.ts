@@ -40,11 +40,11 @@ FROM free WHERE d.target = free.target
 RETURNING d.version, d.revision, d.cut_off_at AS "cutOffAt", d.cut_off_until AS "cutOffUntil",
   free.written_seconds_ago AS "writtenSecondsAgo", free.repaired_seconds_ago AS "repairedSecondsAgo"`;
 
-/** Reads the sessions to deny. Skips leases that ended by expiry: the session's own policy denies those. */
+/** Reads the sessions to deny. An abandoned lease stays denied: nobody proved that its session is dead. Skips leases that ended by expiry: the session's own policy denies those. */
 const SESSIONS = `
 SELECT id AS "leaseId", coalesce(issued_by, mint_by) AS "issuedBy", expires_at AS "expiresAt" FROM public.lease
 WHERE target = $1 AND expires_at > now() - make_interval(secs => ${String(SLACK_SECONDS)})
-  AND revoke_requested_at IS NOT NULL AND state IN ('revoking', 'revoked') AND end_cause <> 'expired'
+  AND revoke_requested_at IS NOT NULL AND state IN ('revoking', 'revoked', 'abandoned') AND end_cause <> 'expired'
 ORDER BY revoke_requested_at, id`;
 
 /** Locks the tasks, as every statement does before it locks leases. */

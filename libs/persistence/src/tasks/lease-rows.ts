@@ -15,6 +15,7 @@ export interface ClaimedRow {
   readonly end_cause: TaskEndCause;
   readonly expires_at: Date;
   readonly attempts: number;
+  readonly last_error: string | null;
   readonly revoke_effective_at: Date | null;
   /** the state before this transaction */
   readonly was: string;
@@ -33,6 +34,7 @@ export function claimOf(row: ClaimedRow): LeaseClaim {
     cause: row.end_cause,
     expiresAt: row.expires_at,
     attempts: row.attempts,
+    ...(row.last_error === null ? {} : { lastError: row.last_error }),
     ...(row.revoke_effective_at === null ? {} : { effectiveAt: row.revoke_effective_at }),
   };
 }

@@ -39,7 +39,10 @@ export async function recordResults(
     results.filter((result) => result.state === 'revoking'),
     options,
   );
-  const ended = await endTasks(client, closed);
+  const ended = await endTasks(
+    client,
+    closed.map(({ claim }) => claim.taskId),
+  );
   await insertAudit(client, [
     ...closed.map((lease) => closedEntry(lease, now)),
     ...ended.map((task) => endedEntry(task, now)),
@@ -108,9 +111,12 @@ interface EndedTask {
   readonly end_cause: TaskEndCause;
 }
 
-/** Subtracts closed leases from their tasks; ends a task whose last lease is terminal and releases its quota once. */
-async function endTasks(client: ClientBase, closed: readonly ClosedLease[]): Promise<EndedTask[]> {
-  if (closed.length === 0) return [];
+/**
+ * Subtracts one lease for each of `taskIds` from its task, in the caller's transaction, which locked the tasks. Ends a
+ * task whose last lease is terminal and releases its quota once.
+ */
+export async function endTasks(client: ClientBase, taskIds: readonly TaskId[]): Promise<EndedTask[]> {
+  if (taskIds.length === 0) return [];
   const { rows } = await client.query<EndedTask>({
     name: 'close-tasks',
     text: `WITH closed AS (SELECT id, count(*)::int AS leases, now() AS at FROM unnest($1::text[]) AS c(id) GROUP BY id)
@@ -119,7 +125,7 @@ async function endTasks(client: ClientBase, closed: readonly ClosedLease[]): Pro
          ended_at = CASE WHEN t.live_leases = closed.leases THEN closed.at END
        FROM closed WHERE t.id = closed.id
        RETURNING t.id, t.agent_name, t.template_name, t.state, t.end_cause`,
-    values: [closed.map(({ claim }) => claim.taskId), JSON.stringify(TERMINAL_STATE)],
+    values: [taskIds, JSON.stringify(TERMINAL_STATE)],
   });
   const ended = rows.filter(({ state }) => state !== 'active');
   if (ended.length === 0) return [];
@@ -153,7 +159,8 @@ function closedEntry(closed: ClosedLease, now: Date): AuditEntry {
   return auditEntry(ENTRY_TYPE[state], now, MAYFLY, subject, facts);
 }
 
-function endedEntry(task: EndedTask, now: Date): AuditEntry {
+/** Returns the audit entry of a task that ended. */
+export function endedEntry(task: EndedTask, now: Date): AuditEntry {
   const facts = { state: task.state, cause: task.end_cause };
   return auditEntry('task.ended', now, MAYFLY, { taskId: task.id, agent: task.agent_name }, facts);
 }

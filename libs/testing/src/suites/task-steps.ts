@@ -9,7 +9,7 @@ import { activationOf, declareFor, type IntentOptions, taskIntent } from '../bui
 import type { TaskStores } from '../task-stores.js';
 
 /** The types whose entries the store composes; the callers of the store compose the others. */
-const COMPOSED = /"type":"(task\.end|lease\.(revok|expired|failed))/;
+const COMPOSED = /"type":"(task\.end|lease\.(revok|expired|failed|abandoned))/;
 
 /** Fails when an entry that the store composed has other facts than the schema of its type. */
 export async function expectRightFacts({ scene }: TaskStores): Promise<void> {
