@@ -156,7 +156,7 @@ async function measureVault() {
   const dead = [];
   for (let round = 0; round < 30; round += 1) {
     const task = await ask('warehouse');
-    const url = new URL(target.crm.url);
+    const url = new URL(target.crm.loginUrl);
     Object.assign(url, {
       username: task.credentials[0].secret.username,
       password: task.credentials[0].secret.password,
