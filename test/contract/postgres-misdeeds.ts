@@ -101,8 +101,20 @@ function queueBehind(held: string, wanted: string): Misdeed<PostgresHandle>['com
   };
 }
 
-/** Actions of an agent against a server that is set up as documented, with the limits of the specs. */
-export const POSTGRES_MISDEEDS: readonly Misdeed<PostgresHandle>[] = [
+/** The misdeed, which is over early when Mayfly's watch ends a session of the agent before it has done everything. */
+function endedEarly({ name, commit }: Misdeed<PostgresHandle>): Misdeed<PostgresHandle> {
+  return {
+    name,
+    commit: (culprit, victim) =>
+      commit(culprit, victim).catch((error: unknown) => {
+        const { code, message } = error as Error & { readonly code?: string };
+        if (code !== '57P01' && !/^Connection terminated|^Client .* not queryable$/.test(message)) throw error;
+        return () => Promise.resolve();
+      }),
+  };
+}
+
+const MISDEEDS: readonly Misdeed<PostgresHandle>[] = [
   {
     name: 'fills the lock table of the server and keeps it full',
     commit: async (culprit) => {
@@ -232,6 +244,9 @@ export const POSTGRES_MISDEEDS: readonly Misdeed<PostgresHandle>[] = [
   { name: 'logs in again whenever its session is ended', commit: keepDoing(8, () => Promise.resolve()) },
   { name: 'opens every connection that it may', commit: keepAll(20) },
 ];
+
+/** Actions of an agent against a server that is set up as documented, with the limits of the specs. */
+export const POSTGRES_MISDEEDS = MISDEEDS.map(endedEarly);
 
 function keepAll(connections: number): Misdeed<PostgresHandle>['commit'] {
   return async (culprit) => {

@@ -9,15 +9,19 @@ const SESSION: SessionOptions = {
   statementTimeoutMillis: 0,
   idleInTransactionMillis: 0,
 };
-/** The pause of a worker after a server failure; BullMQ's default of 15 s would also delay a shutdown. */
-const runRetryDelay = 1000;
+/**
+ * `runRetryDelay`: the pause of a worker after a server failure, in ms; BullMQ's default of 15 s would also delay a
+ * shutdown. `autorun`: by default a worker takes jobs before all its connections are open.
+ */
+const WORKER = { runRetryDelay: 1000, autorun: false };
 
 /** The payload of a job: the lease to check. The handler reads everything else from the database. */
 export interface LeaseJobPayload {
   readonly leaseId: string;
 }
 
-interface Closable {
+/** One end of a queue. */
+export interface QueueEnd {
   waitUntilReady(): Promise<unknown>;
   /** Waits for running work. With `force` it gives up a server that was never reached. */
   close(force?: boolean): Promise<void>;
@@ -25,13 +29,16 @@ interface Closable {
 }
 
 /** The end of a queue that accepts jobs. */
-export interface JobSink extends Closable {
+export interface JobSink extends QueueEnd {
   /** Writes all jobs in one call. A job whose id is known already is not added again. */
   addBulk(jobs: { name: string; data: LeaseJobPayload; opts: JobsOptions }[]): Promise<unknown>;
 }
 
-/** The end of a queue that runs jobs, from its creation until it is closed. */
-export type JobSource = Closable;
+/** The end of a queue that runs jobs, from `run` until it is closed. */
+export interface JobSource extends QueueEnd {
+  /** Starts to run jobs. Resolves when the end is closed. */
+  run(): Promise<unknown>;
+}
 
 export type JobProcessor = (job: { readonly data: unknown }) => Promise<void>;
 
@@ -42,7 +49,7 @@ export type JobProcessor = (job: { readonly data: unknown }) => Promise<void>;
 export interface QueueBackend {
   /** Opens an end for adding jobs. */
   sink(): Promise<JobSink>;
-  /** Opens an end that calls `process` for each due job, `concurrency` at a time. */
+  /** Opens an end that calls `process` for each due job, `concurrency` at a time, once it is told to run. */
   source(process: JobProcessor, concurrency: number): Promise<JobSource>;
 }
 
@@ -66,7 +73,7 @@ export function postgresBackend(url: string): QueueBackend {
     },
     source: async (process, concurrency) => {
       const { Worker } = await classes();
-      return new Worker<LeaseJobPayload>(QUEUE, process, { connection, concurrency, runRetryDelay });
+      return new Worker<LeaseJobPayload>(QUEUE, process, { connection, concurrency, ...WORKER });
     },
   };
 }
@@ -81,7 +88,7 @@ export function redisBackend(url: string): QueueBackend {
     },
     source: async (process, concurrency) => {
       const { Worker } = await import('bullmq');
-      return new Worker<LeaseJobPayload>(QUEUE, process, { connection: { url }, concurrency, runRetryDelay });
+      return new Worker<LeaseJobPayload>(QUEUE, process, { connection: { url }, concurrency, ...WORKER });
     },
   };
 }

@@ -1,6 +1,6 @@
 import { newId, type LeaseId } from '@mayfly/kernel';
 import { describe, expect, it } from '@jest/globals';
-import type { JobProcessor, JobSink, JobSource, QueueBackend } from './queue-backend.js';
+import type { JobProcessor, JobSink, JobSource, QueueBackend, QueueEnd } from './queue-backend.js';
 import { LeaseQueue } from './queue.js';
 
 type Written = Parameters<JobSink['addBulk']>[0];
@@ -12,6 +12,7 @@ class FakeBackend implements QueueBackend {
   opened = 0;
   closed = 0;
   adding: () => Promise<void> = async () => undefined;
+  readyTakes: Promise<void> = Promise.resolve();
   closingTakes: Promise<void> = Promise.resolve();
   process: JobProcessor | undefined;
   report: (error: Error) => void = () => undefined;
@@ -27,15 +28,19 @@ class FakeBackend implements QueueBackend {
   }
 
   async source(process: JobProcessor): Promise<JobSource> {
-    if (this.reachable) this.process = process;
-    return this.end();
+    return {
+      ...this.end(),
+      run: async () => {
+        this.process = process;
+      },
+    };
   }
 
-  private end(): JobSource {
+  private end(): QueueEnd {
     this.opened += 1;
     const ready = this.reachable ? Promise.resolve() : Promise.reject(new Error('connection refused'));
     return {
-      waitUntilReady: () => ready,
+      waitUntilReady: () => this.readyTakes.then(() => ready),
       close: async () => {
         await this.closingTakes;
         this.closed += 1;
@@ -187,6 +192,18 @@ describe('LeaseQueue.work', () => {
     await settled();
     await expect(backend.process?.({ data: { leaseId } })).resolves.toBeUndefined();
     expect(warnings).toHaveLength(1);
+  });
+
+  it('LeaseQueue.work runs no job before every connection is open, so that closing waits for each job', async () => {
+    const backend = new FakeBackend();
+    let open: () => void = () => undefined;
+    backend.readyTakes = new Promise((resolve) => (open = resolve));
+    queueOn(backend).queue.work(async () => undefined, 4);
+    await settled();
+    expect(backend.process).toBeUndefined();
+    open();
+    await settled();
+    expect(backend.process).toBeDefined();
   });
 
   it('LeaseQueue.work does not stop the service from starting or closing while the queue is away', async () => {

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isId, type Clock, type LeaseId } from '@mayfly/kernel';
-import type { JobSink, JobSource, LeaseJobPayload, QueueBackend } from './queue-backend.js';
+import type { JobSink, JobSource, LeaseJobPayload, QueueBackend, QueueEnd } from './queue-backend.js';
 
 /** A job: check this lease at this time. `reason` is part of the job's id and contains no `:`. */
 export interface LeaseJob {
@@ -106,7 +106,9 @@ export class LeaseQueue {
     };
     while (!this.closing.signal.aborted) {
       try {
-        return await this.open(() => this.backend.source(process, concurrency));
+        const source = await this.open(() => this.backend.source(process, concurrency));
+        source.run().catch(this.failed);
+        return source;
       } catch (error) {
         this.failed(error);
         await sleep(RETRY_MS, undefined, { signal: this.closing.signal }).catch(() => undefined);
@@ -115,7 +117,7 @@ export class LeaseQueue {
     return undefined;
   }
 
-  private async open<End extends JobSource>(make: () => Promise<End>): Promise<End> {
+  private async open<End extends QueueEnd>(make: () => Promise<End>): Promise<End> {
     const end = await make();
     end.on('error', this.failed);
     try {
@@ -128,7 +130,7 @@ export class LeaseQueue {
   }
 
   /** Closes an end that was never reached. Its connections may still be opening, so `close` waits for this. */
-  private abandon(end: JobSource): void {
+  private abandon(end: QueueEnd): void {
     const gone: Promise<void> = end
       .close(true)
       .catch(() => undefined)
