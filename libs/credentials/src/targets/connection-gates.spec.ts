@@ -21,6 +21,7 @@ async function outages(gates: ConnectionGates, count: number, connection = 'dead
 describe('the gate of a connection', () => {
   afterEach(() => {
     jest.useRealTimers();
+    jest.restoreAllMocks();
   });
 
   it('the gate of a connection pauses after five outages in a row: calls are not made, requests are refused, others pass', async () => {
@@ -111,6 +112,19 @@ describe('the gate of a connection', () => {
     expect(await gates.run('crm', 10, answer)).toBe('minted');
     expect(call).not.toHaveBeenCalled();
     gates.requireOpen('crm');
+  });
+
+  it('the gate of a connection makes no call after its deadline, also when its turn was not taken from it in time', async () => {
+    const gates = gatesWith(1);
+    let release = (): void => undefined;
+    const held = gates.run('crm', 10, () => new Promise<void>((resolve) => (release = resolve)));
+    const call = jest.fn(answer);
+    jest.spyOn(AbortSignal, 'timeout').mockImplementationOnce(() => new AbortController().signal);
+    await expect(gates.run('crm', 0.02, call)).rejects.toMatchObject({ extensions: { reason: 'busy' } });
+    release();
+    await held;
+    expect(await gates.run('crm', 10, answer)).toBe('minted');
+    expect(call).not.toHaveBeenCalled();
   });
 
   it('the gate of a connection counts a call that began and did not answer in time', async () => {

@@ -72,6 +72,8 @@ export class ConnectionGates {
     const turn = AbortSignal.timeout(seconds * 1000 * WAITING_PART);
     const made = { hasBegun: false };
     const begin = (signal: AbortSignal): Promise<T> => {
+      // Its caller was told that the call was not made.
+      signal.throwIfAborted();
       made.hasBegun = true;
       return breaker.execute(() => call(signal));
     };
