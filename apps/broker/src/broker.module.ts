@@ -11,7 +11,7 @@ import { AccessTokens } from '@mayfly/enforcement';
 import { History } from '@mayfly/evidence';
 import { type IdentityGuard, ProblemFilter, RefusalRecorder } from '@mayfly/http';
 import { Tasks } from '@mayfly/issuance';
-import { LeaseAbandonment } from '@mayfly/revocation';
+import { LeaseAbandonment, Lockdowns } from '@mayfly/revocation';
 import type { Services } from '@mayfly/service';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
@@ -22,6 +22,7 @@ import { DeclarationsController } from './declarations/declarations.controller.j
 import { IssuersController } from './declarations/issuers.controller.js';
 import { HistoryController } from './history/history.controller.js';
 import { LeasesController } from './leases/leases.controller.js';
+import { LockdownsController } from './lockdowns/lockdowns.controller.js';
 import { FederationController } from './oauth/federation.controller.js';
 import { MetadataController } from './oauth/metadata.controller.js';
 import { OAuthController } from './oauth/oauth.controller.js';
@@ -49,6 +50,7 @@ const API = [
   FederationController,
   HistoryController,
   LeasesController,
+  LockdownsController,
 ];
 
 /** Returns the controllers of this process. A worker-only process serves health and metrics, and no API. */
@@ -79,6 +81,7 @@ export class BrokerModule {
         { provide: RefusalRecorder, useValue: services.refusals },
         { provide: AccessTokens, useValue: services.accessTokens },
         { provide: LeaseAbandonment, useValue: services.leaseAbandonment },
+        { provide: Lockdowns, useValue: services.lockdowns },
         { provide: History, useValue: services.history },
         { provide: APP_GUARD, useValue: guard },
         OpenApi,

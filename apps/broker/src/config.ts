@@ -76,6 +76,7 @@ const EnvironmentSchema = z.object({
   MAYFLY_WORKER: flag('on'),
   MAYFLY_QUEUE: flag('on'),
   MAYFLY_DOCS: flag('on'),
+  MAYFLY_LOCKDOWN_AGE_SECONDS: z.coerce.number().int().min(1).max(30).default(5),
   MAYFLY_FAILPOINT: z.string().optional(),
 });
 
@@ -132,6 +133,7 @@ export function readConfig(variables = environment): BrokerConfig {
     worker: data.MAYFLY_WORKER,
     queue: data.MAYFLY_QUEUE,
     docs: data.MAYFLY_DOCS,
+    lockdownAgeSeconds: data.MAYFLY_LOCKDOWN_AGE_SECONDS,
     failpoint: data.MAYFLY_FAILPOINT,
   });
 }

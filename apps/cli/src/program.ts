@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { addAwsCredentialsCommand } from './aws-profile/aws-credentials.command.js';
 import { addApplyCommand } from './apply/apply.command.js';
 import { addExecCommand } from './exec/exec.command.js';
+import { addLockdownCommand } from './lockdown/lockdown.command.js';
 import { addAgentsCommand } from './reading/agents.command.js';
 import { addConnectionsCommand } from './reading/connections.command.js';
 import { addIssuersCommand } from './reading/issuers.command.js';
@@ -16,6 +17,7 @@ const COMMANDS = [
   addTasksCommand,
   addIssuancesCommand,
   addLeasesCommand,
+  addLockdownCommand,
   addApplyCommand,
   addAgentsCommand,
   addConnectionsCommand,

@@ -48,6 +48,8 @@ const TaskDenied = z.strictObject({
   requestId: z.string().optional(),
 });
 
+const LockdownScope = z.strictObject({ kind: z.string(), name: z.string() });
+
 const GrantedLease = z.strictObject({
   id: z.string(),
   name: z.string(),
@@ -117,6 +119,15 @@ export const ENTRY_FACTS = {
     lastError: z.string().optional(),
   }),
   'lease.cut-off': z.strictObject({ target: z.string(), cutOffAt: Instant, cutOffUntil: Instant }),
+  'lockdown.engaged': z.strictObject({ lockdown: z.string(), scope: LockdownScope, reason: z.string() }),
+  'lockdown.release-requested': z.strictObject({ lockdown: z.string(), scope: LockdownScope, reason: z.string() }),
+  'lockdown.released': z.strictObject({ lockdown: z.string(), scope: LockdownScope, reason: z.string() }),
+  'lockdown.refused': z.strictObject({
+    control: z.string(),
+    detail: z.string(),
+    scope: LockdownScope,
+    lockdown: z.string().optional(),
+  }),
   'target.cut-off': z.strictObject({
     target: z.string(),
     cutOffAt: Instant,

@@ -5,7 +5,7 @@ import type { TemplateVersion } from '@mayfly/templates';
 import { templateOf, TestClock } from '@mayfly/testing';
 import { Catalog, type CatalogRows, type RegisteredAgent } from './catalog.js';
 
-const NOTHING: CatalogRows = { revision: '1', issuers: [], agents: [], connections: [], templates: [] };
+const NOTHING: CatalogRows = { revision: '1', issuers: [], agents: [], connections: [], templates: [], lockdowns: [] };
 const names = { issuer: 'ci', acceptedBy: ['ci'], issuerNames: ['ci'] };
 const identity = { kind: 'workload', ...names, subject: 'one', claims: {} } as unknown as VerifiedIdentity;
 
@@ -272,5 +272,49 @@ describe('templates in the catalog', () => {
     for (let request = 0; request < 2; request += 1) expect(it.catalog.current('broken')).toBeUndefined();
     expect(it.reported).toEqual([expect.objectContaining({ code: 'invalid_template' })]);
     expect(it.catalog.current(version.name)).toBeDefined();
+  });
+});
+
+describe('lockdowns in the catalog', () => {
+  const task = {
+    agent: 'first',
+    template: 'read',
+    owners: ['c'],
+    runtime: 'laptop',
+    issuer: 'ci',
+    connections: ['first'],
+  };
+  const under = (kind: 'agent' | 'owner', name: string): CatalogRows => ({
+    ...rowsWith('first'),
+    lockdowns: [{ id: 'lkd_x', scope: { kind, name } }],
+  });
+
+  it.each([
+    ['agent', 'first', true],
+    ['agent', 'second', false],
+    ['owner', 'a', true],
+    ['owner', 'c', true],
+    ['owner', 'b', false],
+  ] as const)('a lockdown of %s %s in the catalog covers the task: %s', async (kind, name, covered) => {
+    const it = scene();
+    await refreshed(it, under(kind, name));
+    expect(it.catalog.lockdownOf(task)?.id).toBe(covered ? 'lkd_x' : undefined);
+  });
+
+  it('a lockdown in the catalog covers by the owner of the connection', async () => {
+    const it = scene();
+    await refreshed(it, under('owner', 'a'));
+    expect(it.catalog.lockdownOf({ ...task, agent: 'second' })?.id).toBe('lkd_x');
+    expect(it.catalog.lockdownOf({ ...task, agent: 'second', connections: [] })).toBeUndefined();
+  });
+
+  it('a catalog that was not compared with the store for 5 s tells of no lockdown, and throws', async () => {
+    const it = scene();
+    expect(() => it.catalog.lockdownOf(task)).toThrow('may have missed a lockdown');
+    await refreshed(it, rowsWith('first'));
+    it.clock.advance(5);
+    expect(it.catalog.lockdownOf(task)).toBeUndefined();
+    it.clock.advance(0.001);
+    expect(() => it.catalog.lockdownOf(task)).toThrow('may have missed a lockdown');
   });
 });

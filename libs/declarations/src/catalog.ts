@@ -9,6 +9,7 @@ import {
   type VerifiedIdentity,
 } from '@mayfly/identity';
 import { addSeconds, Problem, type AgentId, type Clock, type Labels } from '@mayfly/kernel';
+import { covers, type EngagedLockdown, type LockdownSubject } from '@mayfly/tasks';
 import { CompiledTemplate, type TemplateVersion } from '@mayfly/templates';
 
 /** A registered agent in any state. */
@@ -29,6 +30,7 @@ export interface CatalogRows {
   readonly connections: readonly Connection[];
   /** the version in force of each published template */
   readonly templates: readonly TemplateVersion[];
+  readonly lockdowns: readonly EngagedLockdown[];
 }
 
 /** Port: declared state in the store. Both methods throw `unavailable`. */
@@ -44,6 +46,9 @@ export interface CatalogSource {
 
 /** The longest time since the state in memory was known to be the stored one. */
 const MAX_AGE_SECONDS = 30;
+
+/** The same for lockdowns, when the service does not set it: a replica that may have missed one denies. */
+const LOCKDOWN_AGE_SECONDS = 5;
 
 /**
  * If the stored revision was not looked at for this long, every document is read again: a backup may have been restored
@@ -61,6 +66,7 @@ interface Loaded {
   readonly connectionList: readonly Connection[];
   readonly templates: ReadonlyMap<string, TemplateInForce>;
   readonly templateList: readonly TemplateVersion[];
+  readonly lockdowns: readonly EngagedLockdown[];
 }
 
 /** A version in force. It is compiled when it is first requested: compiling 5,000 of them takes seconds. */
@@ -83,6 +89,7 @@ export class Catalog {
     connectionList: [],
     templates: new Map(),
     templateList: [],
+    lockdowns: [],
   };
   /** settles with the refresh that was requested last */
   private last: Promise<void> = Promise.resolve();
@@ -95,6 +102,7 @@ export class Catalog {
     private readonly clock: Clock,
     /** receives the error of a stored template that no longer compiles; such a template is out of force */
     private readonly report: (error: unknown) => void,
+    private readonly lockdownAgeSeconds = LOCKDOWN_AGE_SECONDS,
   ) {}
 
   /**
@@ -143,6 +151,7 @@ export class Catalog {
       connectionList: rows.connections,
       templates: new Map(rows.templates.map((version) => [version.name, this.inForce(version)])),
       templateList: rows.templates,
+      lockdowns: rows.lockdowns,
     };
     this.verifier.replaceIssuers(rows.issuers, boundClaimsOf(bindings));
     this.loaded = loaded;
@@ -150,11 +159,31 @@ export class Catalog {
 
   /** Throws `unavailable` when the state in memory is too old or was never read. */
   requireFresh(): void {
-    const { at } = this.loaded;
-    if (at !== undefined && this.clock.now() <= addSeconds(at, MAX_AGE_SECONDS)) return;
+    if (this.isKnown(MAX_AGE_SECONDS)) return;
     throw new Problem('unavailable', 'the declarations could not be read for 30 s; try again', {
       ...{ reason: 'declarations-unread', retryAfterSeconds: 5 },
     });
+  }
+
+  /**
+   * Returns a lockdown in force that covers a requested task, or undefined. Adds the owners of its agent and of its
+   * connections. Throws `unavailable` when this replica may have missed a lockdown.
+   */
+  lockdownOf(task: LockdownSubject): EngagedLockdown | undefined {
+    if (!this.isKnown(this.lockdownAgeSeconds))
+      throw new Problem('unavailable', 'this replica may have missed a lockdown; try again', {
+        ...{ reason: 'declarations-unread', retryAfterSeconds: 1 },
+      });
+    const { lockdowns, agents, connections } = this.loaded;
+    if (lockdowns.length === 0) return undefined;
+    const owned = [agents.get(task.agent), ...task.connections.map((name) => connections.get(name))];
+    const subject = { ...task, owners: [...task.owners, ...owned.flatMap((one) => one?.spec.owner ?? [])] };
+    return lockdowns.find(({ scope }) => covers(scope, subject));
+  }
+
+  private isKnown(withinSeconds: number): boolean {
+    const { at } = this.loaded;
+    return at !== undefined && this.clock.now() <= addSeconds(at, withinSeconds);
   }
 
   /** Returns the template version in force, or undefined. Throws `unavailable` when the state in memory is too old. */

@@ -3,6 +3,7 @@ import type { Clock, JsonObject } from '@mayfly/kernel';
 import { Decision, deny, judgeRequester, permit, type Judgement } from '@mayfly/policy';
 import type { CompiledTemplate, RenderedCredential } from '@mayfly/templates';
 import { judged } from './judged.js';
+import { judgeLockdown, type LockdownSource } from './lockdown-control.js';
 import { narrowLifetime, type GrantedLifetime } from './narrowing.js';
 import { renderScopes } from './rendered-scopes.js';
 import type { Requester, TaskRequest } from './request.js';
@@ -35,7 +36,7 @@ const AT_THE_DOOR: readonly Judgement[] = [permit('identity'), permit('permissio
 /** Steps 3 to 6 of the path: load, validate, decide, narrow. Has no effect, so dry runs and renewals use it too. */
 export class Assessor {
   constructor(
-    private readonly templates: TemplateSource,
+    private readonly templates: TemplateSource & LockdownSource,
     private readonly targets: Pick<Targets, 'traits' | 'scopeFault' | 'requireEnabled'>,
     private readonly clock: Clock,
     private readonly observer: StepObserver,
@@ -52,7 +53,8 @@ export class Assessor {
     const rendered = this.after('validate', this.validate(template, request)); //                  4
     const requesting = this.after('decide', this.decide(requester, template)); //                  5
     const narrowed = this.after('narrow', this.narrow(requester, template, request, at)); //       6
-    const judgements = [...AT_THE_DOOR, permit('template-lifecycle'), rendered.judgement, ...requesting];
+    const lockdown = this.lockdown(requester, template);
+    const judgements = [...AT_THE_DOOR, lockdown, permit('template-lifecycle'), rendered.judgement, ...requesting];
     const decision = Decision.of([...judgements, narrowed.judgement, this.connectionState(template)]);
     if (!decision.permitted || !('value' in rendered) || !('value' in narrowed)) return { permitted: false, decision };
     return { permitted: true, decision, template, ...rendered.value, lifetime: narrowed.value, at };
@@ -70,6 +72,13 @@ export class Assessor {
       agent: requester.agent,
       runtime: requester.runtime,
       template: { name, version, requesters: spec.requesters },
+    });
+  }
+
+  private lockdown({ agent, runtime, issuer }: Requester, { version: { name, spec } }: CompiledTemplate): Judgement {
+    return judgeLockdown(this.templates, {
+      ...{ agent: agent.name, runtime, issuer, template: name, owners: [spec.owner] },
+      connections: spec.credentials.flatMap(({ connection }) => connection ?? []),
     });
   }
 

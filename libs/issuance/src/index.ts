@@ -20,4 +20,4 @@ export { taskView } from './task.view.js';
 export { TaskIssuance, type Grant, type Preview } from './task-issuance.js';
 export { TaskRenewal, type Renewed } from './task-renewal.js';
 export { Tasks, type AskedTask, type TasksParts } from './tasks.js';
-export type { LivingLease, Renewal, TaskStore } from './task.store.js';
+export type { LivingLease, Renewal, StoredTask, TaskStore } from './task.store.js';

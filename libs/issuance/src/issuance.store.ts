@@ -34,12 +34,13 @@ export interface TaskIntent {
 /**
  * - `opened`: all rows are committed;
  * - `quota`: the quota scope is exhausted; nothing was written;
+ * - `lockdown`: a lockdown in force covers the task; nothing was written;
  * - `agent` or `template`: the agent is not active, or the template version is not in force; nothing was written;
  * - `connection`: a connection of the task is disabled; nothing was written;
  * - `key`: the hold on the idempotency key lapsed and another request took it; nothing was written;
  * - `clock`: this replica's clock differs from the database's by more than 5 s; nothing was written.
  */
-export type OpenVerdict = 'opened' | 'quota' | 'agent' | 'template' | 'connection' | 'key' | 'clock';
+export type OpenVerdict = 'opened' | 'quota' | 'lockdown' | 'agent' | 'template' | 'connection' | 'key' | 'clock';
 
 /** A lease whose credential was minted and checked. */
 export interface ActivatedLease {
@@ -70,7 +71,10 @@ export interface IssuanceStore {
    * is false.
    */
   recordHandle(leaseId: LeaseId, sealedHandle: Buffer): Promise<boolean>;
-  /** True when all leases became active; false when the task was ended meanwhile: then nothing was written. */
+  /**
+   * True when all leases became active; false when the task was ended meanwhile or a lockdown covers it: then nothing
+   * was written.
+   */
   activate(activation: TaskActivation): Promise<boolean>;
   /** Reads the quota that is left in a scope now. Takes none of it. */
   quotaLeft(scope: string, limits: QuotaLimits): Promise<QuotaLeft>;

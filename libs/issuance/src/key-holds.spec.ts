@@ -78,6 +78,7 @@ describe('KeyHolds', () => {
   it.each([
     ['is ending', { state: 'active', endCause: 'revoked' }],
     ['has ended', { state: 'completed' }],
+    ['is under a lockdown', { state: 'active', lockdown: newId('lkd') }],
   ])('KeyHolds replays no secret of a task that %s', async (_, present) => {
     await once();
     view = present;

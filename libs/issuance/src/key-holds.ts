@@ -124,8 +124,9 @@ export class KeyHolds {
       );
     }
     const present = await this.parts.tasks.view(used.taskId);
-    // A task that ends returns its current view: its secrets are useless, and the first answer would say `active`.
-    const isOver = present.state !== 'active' || present.endCause !== undefined;
+    // A task that ends, or that a lockdown covers, returns its current view: its secrets are useless, and the first answer
+    // would say `active`.
+    const isOver = present.state !== 'active' || present.endCause !== undefined || present.lockdown !== undefined;
     if (isOver || used.sealedAnswer === undefined) return present;
     return JSON.parse(this.parts.sealing.open(used.sealedAnswer, contextOf(owner, key)).toString('utf8')) as JsonObject;
   }

@@ -3,6 +3,7 @@ import { Problem } from '@mayfly/kernel';
 import { deny, type Judgement } from '@mayfly/policy';
 import { quotaScope } from '@mayfly/tasks';
 import type { IssuanceStore, OpenVerdict } from './issuance.store.js';
+import { lockdownDenial } from './lockdown-control.js';
 import { intentOf, type LocalPlan, type Plan, type RemotePlan } from './plan.js';
 import { judgeRefusedQuota } from './quota-control.js';
 
@@ -55,6 +56,8 @@ export class Opening {
 
 function objectionOf(verdict: Exclude<OpenVerdict, 'opened' | 'quota'>, agent: string, template: string): OpenRefused {
   switch (verdict) {
+    case 'lockdown':
+      return new OpenRefused([lockdownDenial(undefined)]);
     case 'agent':
       return new OpenRefused([
         deny('agent-lifecycle', `agent \`${agent}\` is not active`, { help: 'ask an operator to activate the agent' }),

@@ -48,6 +48,15 @@ describe('TaskRenewal.heartbeat', () => {
     });
   });
 
+  it('a heartbeat is denied and audited under a lockdown, also when its end is recorded already', async () => {
+    const id = await stores.scene.lockDown({ kind: 'task', name: grant.plan.task.id });
+    const denied = { code: 'policy_denied', extensions: { control: 'lockdown' }, detail: expect.stringContaining(id) };
+    await expect(beat()).rejects.toMatchObject(denied);
+    await service.ending.end({ taskId: grant.plan.task.id, cause: 'lockdown', actor: MAYFLY });
+    await expect(beat()).rejects.toMatchObject(denied);
+    expect(stores.scene.audit.filter(({ type }) => type === 'task.denied')).toHaveLength(2);
+  });
+
   it('a heartbeat is refused for a task that is ending', async () => {
     await service.ending.end({ taskId: grant.plan.task.id, cause: 'completed', actor: MAYFLY });
     await expect(beat()).rejects.toMatchObject({ code: 'conflict' });

@@ -48,6 +48,7 @@ describe('a request that is refused', () => {
     expect(entry?.controls.map(({ control, outcome }) => `${control} ${outcome}`)).toEqual([
       'identity permit',
       'permission permit',
+      'lockdown permit',
       'template-lifecycle permit',
       'parameters deny',
       'agent-lifecycle deny',

@@ -1,7 +1,7 @@
 import { inspect } from 'node:util';
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { MAYFLY } from '@mayfly/audit';
-import { addSeconds, CONTROL_NAMES, type JsonObject, Problem, type TaskId } from '@mayfly/kernel';
+import { addSeconds, CONTROL_NAMES, type JsonObject, newId, Problem, type TaskId } from '@mayfly/kernel';
 import { CONTROL_FACTS, permit, type Verdict } from '@mayfly/policy';
 import { FakeTaskStores, holdDeadlines, IssuanceService, templateOf } from '@mayfly/testing';
 import { openHandle } from '@mayfly/credentials';
@@ -115,6 +115,37 @@ describe('TaskIssuance', () => {
       expect(service.dummy.live()).toEqual([]);
       expect(await stores.scene.task(taskIdOf(problem))).toMatchObject({ state: 'revoked', endCause: 'revoked' });
       expect(auditTypes()).not.toContain('lease.issued');
+    });
+
+    it('issuance delivers nothing when a lockdown is engaged during the mint, and revokes what was minted', async () => {
+      stores.issuance.before.activate = async () => {
+        await stores.scene.lockDown({ kind: 'connection', name: 'crm' });
+      };
+      const problem = await problemOf(service.issue());
+      expect(problem).toMatchObject({ code: 'policy_denied', extensions: { control: 'lockdown' } });
+      expect(service.dummy.live()).toEqual([]);
+      expect(auditTypes()).toContain('task.denied');
+      expect(auditTypes()).not.toContain('lease.issued');
+    });
+
+    it('issuance mints nothing when a lockdown is engaged after the decision', async () => {
+      stores.issuance.before.open = async () => {
+        await stores.scene.lockDown({ kind: 'agent', name: 'support-agent' });
+      };
+      const problem = await problemOf(service.issue());
+      expect(problem).toMatchObject({ code: 'policy_denied', extensions: { control: 'lockdown' } });
+      expect(service.steps).not.toContain('mint');
+      expect(stores.scene.tasks.size).toBe(0);
+    });
+
+    it('issuance denies under a lockdown that this replica knows, with its id', async () => {
+      const id = newId('lkd');
+      service.lockdown = { id, scope: { kind: 'owner', name: 'support-platform' } };
+      const detail = `lockdown \`${id}\` covers owner \`support-platform\``;
+      expect(await problemOf(service.issue())).toMatchObject({
+        ...{ code: 'policy_denied', detail },
+        extensions: { control: 'lockdown' },
+      });
     });
 
     it('issuance revokes credentials at once when the audit of their activation fails', async () => {

@@ -7,6 +7,7 @@ import type { Assessment, Assessor, PermittedRequest } from './assessment.js';
 import type { IdentityUse } from './identity-use.js';
 import type { IssuanceMetrics } from './issuance-metrics.js';
 import type { IssuanceStore } from './issuance.store.js';
+import { lockdownDenial } from './lockdown-control.js';
 import { checkMinted, MintFailure, type Minter } from './minting.js';
 import { Opening, OpenRefused } from './opening.js';
 import {
@@ -21,6 +22,7 @@ import {
 import { judgeQuota } from './quota-control.js';
 import type { Requester, TaskRequest } from './request.js';
 import type { Step, StepObserver } from './step.js';
+import type { TaskStore } from './task.store.js';
 
 /** The result of `POST /tasks`. Secrets exist in memory and in the answer only. */
 export interface Grant {
@@ -45,6 +47,7 @@ export interface IssuanceParts {
   readonly planner: Planner;
   readonly minter: Minter;
   readonly store: IssuanceStore;
+  readonly tasks: Pick<TaskStore, 'find'>;
   readonly identities: IdentityUse;
   readonly denials: Pick<DenialLog, 'record'>;
   readonly sealing: Sealing;
@@ -201,8 +204,17 @@ export class TaskIssuance {
       this.parts.observer.reached('activate');
       return;
     }
+    throw allMinted(plan, await this.endedMeanwhile(plan));
+  }
+
+  /** Returns the problem of a task that the commit did not activate: a lockdown covers it, or it was ended. */
+  private async endedMeanwhile({ task, requester, request, assessment }: Plan): Promise<Problem> {
+    // The credentials are revoked whatever this look finds.
+    const stored = await this.parts.tasks.find(task.id).catch(() => undefined);
+    if (stored?.lockdownId !== undefined)
+      return this.refusal(requester, request, assessment.decision.with(lockdownDenial(stored.lockdownId)));
     const ended = 'the task ended while Mayfly minted its credentials; ask for a new task';
-    throw allMinted(plan, new Problem('conflict', ended, { taskId: plan.task.id }));
+    return new Problem('conflict', ended, { taskId: task.id });
   }
 
   /** The commit may have succeeded: ends the task to release its quota (best effort). */

@@ -33,6 +33,14 @@ describe('TaskRenewal', () => {
   const anotherAgent = (): Partial<Requester> => ({ agent: { ...service.requester().agent, id: newId('agt') } });
 
   describe('renew', () => {
+    it('a renewal is denied under a lockdown that only the store knows, and moves nothing', async () => {
+      const before = [await taskNow(), await leaseNow()];
+      await stores.scene.lockDown({ kind: 'runtime', name: 'cluster' });
+      await expect(renew()).rejects.toMatchObject({ code: 'policy_denied', extensions: { control: 'lockdown' } });
+      expect([await taskNow(), await leaseNow()]).toEqual(before);
+      expect(denials()).toBe(1);
+    });
+
     it('a renewal moves the deadline of the task, of its leases and of the credential', async () => {
       await stores.scene.advance(300);
       const lifetime = { requestedSeconds: 600, grantedSeconds: 600, limitedBy: 'request' };

@@ -20,13 +20,14 @@ import {
   type TaskId,
 } from '@mayfly/kernel';
 import { dueAt, type Task, type TaskEndCause } from '@mayfly/tasks';
-import { deny, type Judgement } from '@mayfly/policy';
+import { Decision, deny, type Judgement } from '@mayfly/policy';
 import type { Assessment, PermittedRequest } from './assessment.js';
 import { judged } from './judged.js';
 import { actorOfRequester, MINT_DEADLINE_SECONDS, orderOf } from './plan.js';
 import type { LifetimeLimit } from './narrowing.js';
 import type { IssuanceMetrics } from './issuance-metrics.js';
-import type { LivingLease, TaskStore } from './task.store.js';
+import { lockdownDenial } from './lockdown-control.js';
+import type { LivingLease, StoredTask, TaskStore } from './task.store.js';
 import type { Requester } from './request.js';
 import type { TaskIssuance } from './task-issuance.js';
 
@@ -62,7 +63,8 @@ export class TaskRenewal {
   constructor(private readonly parts: RenewalParts) {}
 
   /**
-   * Records a heartbeat. Throws `not_found` for another agent's task, `conflict` when the task is ending or has ended.
+   * Records a heartbeat. Throws `not_found` for another agent's task, `policy_denied` under a lockdown, and `conflict` when
+   * the task is ending or has ended.
    */
   async heartbeat(requester: Requester, taskId: TaskId): Promise<void> {
     const task = await this.livingTask(requester, taskId);
@@ -92,18 +94,25 @@ export class TaskRenewal {
     };
   }
 
-  /** Returns the task while it lives. A task past its deadline counts as ended, even before a worker closes it. */
+  /** Returns the task while it lives and no lockdown covers it. A task past its deadline counts as ended, even before a worker closes it. */
   private async livingTask(requester: Requester, taskId: TaskId) {
     const task = await this.parts.tasks.find(taskId);
     if (task?.agent.id !== requester.agent.id) throw new Problem('not_found', `there is no task \`${taskId}\``);
+    if (task.lockdownId !== undefined) throw await this.lockedDown(requester, task);
     if (task.endCause !== undefined || task.state !== 'active') throw ended(taskId, task.endCause);
     if (task.expiresAt <= this.parts.clock.now()) throw ended(taskId, 'expired');
     return task;
   }
 
+  /** Returns the refusal of a task that the store shows under a lockdown, which this replica may not know of yet. */
+  private lockedDown(requester: Requester, { template, parameters, purpose, lockdownId }: StoredTask) {
+    const decision = Decision.of([lockdownDenial(lockdownId)]);
+    return this.parts.issuance.refusal(requester, { template: template.name, parameters, purpose }, decision);
+  }
+
   private async decideAgain(
     requester: Requester,
-    task: Task & { readonly leases: readonly LivingLease[] },
+    task: StoredTask,
     ttlSeconds: number | undefined,
   ): Promise<PermittedRequest> {
     const { template, parameters, purpose } = task;

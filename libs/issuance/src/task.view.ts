@@ -2,7 +2,7 @@ import type { JsonObject } from '@mayfly/kernel';
 import type { Lease, Task } from '@mayfly/tasks';
 import type { Grant, Preview } from './task-issuance.js';
 import type { Renewed } from './task-renewal.js';
-import type { LivingLease } from './task.store.js';
+import type { StoredTask } from './task.store.js';
 
 /** Step 12: returns the answer to a granted request, with the secrets. */
 export function grantView({ plan, minted }: Grant): JsonObject {
@@ -30,9 +30,10 @@ export function grantView({ plan, minted }: Grant): JsonObject {
 }
 
 /** Returns a task without secrets; with `renewed`, its new lifetime and the secrets that were issued again. */
-export function taskView(task: Task & { readonly leases: readonly LivingLease[] }, renewed?: Renewed): JsonObject {
+export function taskView(task: StoredTask, renewed?: Renewed): JsonObject {
   return {
     ...taskMembers(task),
+    lockdown: task.lockdownId,
     ...(renewed === undefined ? {} : { lifetime: renewed.lifetime }),
     credentials: task.leases.map((lease) => ({ ...leaseMembers(lease), secret: renewed?.secrets.get(lease.id) })),
   };

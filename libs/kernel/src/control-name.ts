@@ -5,6 +5,7 @@
 export const CONTROL_NAMES = [
   'identity',
   'permission',
+  'lockdown',
   'template-lifecycle',
   'parameters',
   'agent-lifecycle',
@@ -16,6 +17,8 @@ export const CONTROL_NAMES = [
   'quota-tasks-per-minute',
   'connection-capacity',
   'four-eyes',
+  'lockdown-release',
+  'lockdown-of-oneself',
   'issuer-roles',
 ] as const;
 

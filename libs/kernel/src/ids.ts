@@ -4,12 +4,13 @@ import { randomFillSync } from 'node:crypto';
  * Prefixes of Mayfly's ids. An id is a TypeID: prefix, `_`, and a UUID (RFC 9562) as 26 characters of Crockford's base
  * 32 in lower case. The UUID starts with the time in milliseconds.
  */
-export type IdPrefix = 'tsk' | 'lse' | 'agt' | 'aud' | 'req';
+export type IdPrefix = 'tsk' | 'lse' | 'agt' | 'aud' | 'req' | 'lkd';
 
 export type Id<Prefix extends IdPrefix> = `${Prefix}_${string}`;
 export type TaskId = Id<'tsk'>;
 export type LeaseId = Id<'lse'>;
 export type AgentId = Id<'agt'>;
+export type LockdownId = Id<'lkd'>;
 export type AuditEntryId = Id<'aud'>;
 
 /**

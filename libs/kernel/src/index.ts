@@ -9,6 +9,7 @@ export {
   type Id,
   type IdPrefix,
   type LeaseId,
+  type LockdownId,
   type TaskId,
 } from './ids.js';
 export { canonicalJson, digestOf, type Json, type JsonObject } from './json.js';

@@ -5,7 +5,8 @@ import { newId } from '@mayfly/kernel';
 import { declareFor, type IntentOptions, TaskDatabase, taskIntent } from '@mayfly/testing';
 import fc from 'fast-check';
 import type { Pool } from 'pg';
-import { AgentEndings } from './tasks/agent-endings.js';
+import { suspensionOf } from './request-stores.fixture.js';
+import { TaskEndings } from './tasks/task-endings.js';
 import { PgClosingStore } from './tasks/closing.store.js';
 import { PgIssuanceStore } from './tasks/issuance.store.js';
 import { PgKeyHoldStore } from './tasks/key-hold.store.js';
@@ -15,14 +16,14 @@ describe('two replicas', () => {
   let pools: readonly [Pool, Pool];
   let replicas: readonly [PgIssuanceStore, PgIssuanceStore];
   let closing: PgClosingStore;
-  let endings: AgentEndings;
+  let endings: TaskEndings;
 
   beforeAll(async () => {
     scene = await TaskDatabase.start();
     pools = [scene.pool(), scene.pool()];
     replicas = [new PgIssuanceStore(pools[0]), new PgIssuanceStore(pools[1])];
     closing = new PgClosingStore(pools[0], scene.clock);
-    endings = new AgentEndings(pools[0], closing);
+    endings = new TaskEndings(pools[0], closing);
   });
 
   beforeEach(() => scene.empty());
@@ -84,7 +85,7 @@ describe('two replicas', () => {
       const session = await scene.session();
       const suspend = async (): Promise<void> => {
         await session.query(`BEGIN; UPDATE public.agent SET state = 'suspended'`);
-        await endings.request(session, agentId, 'agent_suspended', MAYFLY);
+        await endings.request(session, suspensionOf(agentId));
         await session.query('COMMIT');
         await endings.finish(agentId);
       };
@@ -98,7 +99,7 @@ describe('two replicas', () => {
     const intent = await intend({ leaseState: 'active', connections: ['crm', 'files'] });
     await replicas[0].open(intent);
     const session = await scene.session();
-    await endings.request(session, intent.task.agent.id, 'agent_suspended', MAYFLY);
+    await endings.request(session, suspensionOf(intent.task.agent.id));
     await endings.finish(intent.task.agent.id);
     const claims = await closing.claimDue({ limit: 10 });
     expect(claims.map(({ cause }) => cause)).toEqual(['agent_suspended', 'agent_suspended']);

@@ -13,8 +13,8 @@ import {
 import fc from 'fast-check';
 import type { Pool } from 'pg';
 import { Database } from './database/database.js';
-import { requestStoresOn } from './request-stores.fixture.js';
-import { AgentEndings } from './tasks/agent-endings.js';
+import { requestStoresOn, suspensionOf } from './request-stores.fixture.js';
+import { TaskEndings } from './tasks/task-endings.js';
 import { type PgClosingStore } from './tasks/closing.store.js';
 
 /** The tasks of an agent that one transaction ends; a story has more. */
@@ -65,10 +65,10 @@ describe('the stores on PostgreSQL', () => {
   }
 
   function endOfAgent(pool: Pool): EndOfAgent {
-    const endings = new AgentEndings(pool, real.closing, BATCH);
+    const endings = new TaskEndings(pool, real.closing, BATCH);
     return async (agentId) => {
       const client = await pool.connect();
-      await endings.request(client, agentId, 'agent_suspended', MAYFLY);
+      await endings.request(client, suspensionOf(agentId));
       client.release();
       await endings.finish(agentId);
     };

@@ -26,6 +26,12 @@ export const CONTROL_FACTS: Readonly<Record<ControlName, ControlFacts>> = {
     problem: 'forbidden',
     inTrace: true,
   },
+  lockdown: {
+    permits: 'No lockdown in force covers the task: not at the decision, and not at the commit that delivers.',
+    help: 'Two operators release the lockdown, when the incident is over.',
+    problem: 'policy_denied',
+    inTrace: true,
+  },
   'template-lifecycle': {
     permits: 'The template has a version in force, and the same version is in force when the task is recorded.',
     help: 'The platform team publishes the template. After a change, the caller sends the request again.',
@@ -89,6 +95,18 @@ export const CONTROL_FACTS: Readonly<Record<ControlName, ControlFacts>> = {
   'four-eyes': {
     permits: 'The person who publishes a template version did not change its draft.',
     help: 'Another member of the platform team publishes the draft.',
+    problem: 'policy_denied',
+    inTrace: false,
+  },
+  'lockdown-release': {
+    permits: 'The operator who releases a lockdown is not the one who asked for its release.',
+    help: 'Another operator releases it.',
+    problem: 'policy_denied',
+    inTrace: false,
+  },
+  'lockdown-of-oneself': {
+    permits: 'The issuer under a lockdown is not the one that vouches for the operator who engages it.',
+    help: 'An operator of another issuer engages it, or the caller engages one of kind `all`.',
     problem: 'policy_denied',
     inTrace: false,
   },

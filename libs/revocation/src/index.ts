@@ -2,6 +2,15 @@ export type { AbandonRequest, AbandonResult, ClosingResult, ClosingStore, LeaseC
 export { ConnectionAttendance, type LivingConnections } from './connection-attendance.js';
 export { LeaseAbandonment } from './lease-abandonment.js';
 export { CLAIM_SECONDS, LeaseClosing } from './lease-closing.js';
+export type {
+  Lockdown,
+  LockdownAct,
+  LockdownReach,
+  LockdownStore,
+  LockedLockdown,
+  NewLockdown,
+} from './lockdowns/lockdown.store.js';
+export { Lockdowns } from './lockdowns/lockdowns.js';
 export { OrphanWatch, type OrphanPlace, type OrphanStore } from './orphan-watch.js';
 export { RevocationAlarm } from './revocation-alarm.js';
 export { RevocationUpkeep, type UpkeepStore } from './revocation-upkeep.js';

@@ -133,13 +133,13 @@ export function startBackground(services: Services, worker: boolean): Background
   poll(background, 'audit sealing', FULL_ROUND, () => services.auditSealer.seal());
   every('audit partitions', 60_000, () => services.auditPartitions.prepare());
   if (!worker) return background;
-  const { closing, keyHoldStore, identityUses, orphans, agentEndings, upkeep } = services;
+  const { closing, keyHoldStore, identityUses, orphans, taskEndings, upkeep } = services;
   poll(background, 'sweep', SWEEP_LIMIT, () => closing.sweep(SWEEP_LIMIT));
   background.repeat('wiping', { pauseMs: 5_000, idleMs: 5_000 }, async () =>
     (await Promise.all([keyHoldStore.wipe(), identityUses.wipe()])).includes(true) ? 'more' : 'nothing',
   );
-  background.repeat('endings of agents', { pauseMs: 1_000, idleMs: 1_000 }, async () =>
-    (await agentEndings.round()) ? 'more' : 'nothing',
+  background.repeat('endings of tasks', { pauseMs: 1_000, idleMs: 1_000 }, async () =>
+    (await taskEndings.round()) ? 'more' : 'nothing',
   );
   every('orphans', 60_000, () => orphans.round());
   poll(background, 'upkeep', UPKEEP_LIMIT, () => upkeep.round(UPKEEP_LIMIT));

@@ -52,7 +52,8 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
   const keySource = new IssuerKeySource({ fetchJson, readFile: (path) => secrets.read(`file:${path}`) }, clock);
   const verifier = new IdentityVerifier(keySource, clock);
   const declaredRows = new DeclaredRows(database.pool);
-  const catalog = new Catalog(new PgCatalogSource(declaredRows, report), verifier, clock, report);
+  const source = new PgCatalogSource(declaredRows, report);
+  const catalog = new Catalog(source, verifier, clock, report, settings.lockdownAgeSeconds);
   const metrics = new Metrics(new LeaseStatistics(database.pool));
   const notifyQueue = new NotifyQueueWatch(database.pool, log);
   const usage = 'The part of the notification queue of PostgreSQL that is in use';

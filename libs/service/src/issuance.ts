@@ -77,7 +77,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     planner: new Planner(targets, sealer, gates),
     minter: new Minter(metrics, gates, issuanceStore, sealer),
     identities: new SingleUse(identityUses, refusals),
-    ...{ store: issuanceStore, denials, sealing: sealer, ending, metrics, observer, clock },
+    ...{ store: issuanceStore, tasks: taskStore, denials, sealing: sealer, ending, metrics, observer, clock },
   });
   const renewal = new TaskRenewal({ issuance, tasks: taskStore, targets, sealing: sealer, gates, metrics, clock });
   const path = { issuanceStore, denials, closingStore, taskStore, targets, gates, closing, ending, issuance, renewal };

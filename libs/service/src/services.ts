@@ -12,7 +12,7 @@ import { AccessTokens, ResourceServers } from '@mayfly/enforcement';
 import { History } from '@mayfly/evidence';
 import { KeyHolds, Tasks, taskView } from '@mayfly/issuance';
 import {
-  AgentEndings,
+  TaskEndings,
   AuditPartitions,
   AuditReader,
   AuditSealer,
@@ -24,10 +24,11 @@ import {
   PgConnectionLifecycleStore,
   PgDeclarationStore,
   PgKeyHoldStore,
+  PgLockdownStore,
   WriteProbe,
 } from '@mayfly/persistence';
 import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/queue';
-import { LeaseAbandonment } from '@mayfly/revocation';
+import { LeaseAbandonment, Lockdowns } from '@mayfly/revocation';
 import { TokenVerifier } from '@mayfly/trust';
 import { buildProviders } from './build-providers.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
@@ -104,11 +105,11 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   const rules = { rolesOverApi: backing.embedded !== undefined, fourEyes: backing.embedded === undefined };
   const { rolesOverApi, fourEyes } = rules;
   const after = { catalog, clock, report };
-  const agentEndings = new AgentEndings(database.pool, closingStore);
+  const taskEndings = new TaskEndings(database.pool, closingStore);
   return {
-    agentEndings,
+    taskEndings,
     agentLifecycle: new AgentLifecycle({
-      store: new PgAgentLifecycleStore(database.pool, agentEndings),
+      store: new PgAgentLifecycleStore(database.pool, taskEndings),
       ...{ closing, ...after },
     }),
     connectionLifecycle: new ConnectionLifecycle({
@@ -117,6 +118,10 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
     }),
     declarations: new Declarations({ store, context, rolesOverApi, ...after }),
     declarationChecks: new DeclarationChecks({ store, context, examination, ...rules }),
+    lockdowns: new Lockdowns({
+      store: new PgLockdownStore(database.pool, taskEndings),
+      ...{ catalog, closing, audit: parts.issuanceStore, clock, redact: redactText, report },
+    }),
     leaseAbandonment: new LeaseAbandonment({ store: closingStore, redact: redactText }),
     issuerTests: new IssuerTests({ ...parts, records, audit: parts.issuanceStore }),
     templates: new Templates({ store, providers: providers.all, examination, fourEyes, ...after }),

@@ -23,6 +23,8 @@ export interface ServiceSettings {
   /** revokes at deadlines and runs the other worker loops */
   readonly worker: boolean;
   readonly queue: boolean;
+  /** the longest time for which a replica grants without having looked for a new lockdown */
+  readonly lockdownAgeSeconds: number;
   /** kills the process with SIGKILL after this issuance step; for crash tests, never in production */
   readonly failpoint: string | undefined;
 }

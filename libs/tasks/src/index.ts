@@ -1,6 +1,15 @@
 export type { EndRequest } from './end-request.js';
 export type { Issuance, IssuanceFilter, IssuanceHistory, IssuancePosition } from './issuance-history.js';
 export { isTerminal, type Lease, type LeaseState, isAbandonable } from './lease.js';
+export {
+  covers,
+  LOCKDOWN_KINDS,
+  type EngagedLockdown,
+  type LockdownKind,
+  type LockdownScope,
+  type LockdownSubject,
+  scopeWords,
+} from './lockdown.js';
 export type { OverdueFilter, OverdueLease, OverdueLeases, OverduePosition } from './overdue-leases.js';
 export { exhaustedLimit, quotaScope, type QuotaLeft, type QuotaLimits } from './quota.js';
 export { dueAt, TERMINAL_STATE, type Task, type TaskEndCause, type TaskState } from './task.js';

@@ -11,6 +11,7 @@ export type TaskEndCause =
   | 'heartbeat_lost'
   | 'agent_suspended'
   | 'agent_retired'
+  | 'lockdown'
   | 'issuance_failed';
 
 /** The final state of a task by its end cause, once its last lease is terminal. */
@@ -22,6 +23,7 @@ export const TERMINAL_STATE: Readonly<Record<TaskEndCause, Exclude<TaskState, 'a
   heartbeat_lost: 'revoked',
   agent_suspended: 'revoked',
   agent_retired: 'revoked',
+  lockdown: 'revoked',
   issuance_failed: 'failed',
 };
 

@@ -26,6 +26,7 @@ export class FakeIssuanceStore implements IssuanceStore {
       audit: intent.audit,
       wakeUps: intent.wakeUps,
     });
+    this.rows.issuers.set(intent.task.id, intent.issuer);
     this.rows.takeQuota(intent.quota.scope);
     this.bind(intent);
     return 'opened';
@@ -44,6 +45,7 @@ export class FakeIssuanceStore implements IssuanceStore {
     this.rows.answer();
     const task = this.rows.tasks.get(taskId);
     if (task?.state !== 'active' || task.endCause !== undefined) return false;
+    if (this.rows.lockdownOf(task) !== undefined) return false;
     const active = leases.flatMap(({ id, ...activated }) => {
       const lease = this.rows.leaseRows.get(id);
       if (lease?.state !== 'minting') return [];
@@ -74,9 +76,16 @@ export class FakeIssuanceStore implements IssuanceStore {
     return key?.taskId === undefined && key?.claimedAt.toISOString() === hold.heldAt;
   }
 
-  private objectionTo({ task, leases, quota, keyHold }: TaskIntent): Exclude<OpenVerdict, 'opened'> | undefined {
+  private objectionTo({
+    task,
+    issuer,
+    leases,
+    quota,
+    keyHold,
+  }: TaskIntent): Exclude<OpenVerdict, 'opened'> | undefined {
     this.rows.answer();
     if (Math.abs(this.rows.clock.now().getTime() - task.createdAt.getTime()) > MAX_SKEW_MS) return 'clock';
+    if (this.rows.lockdownOver(task, issuer, leases) !== undefined) return 'lockdown';
     if (this.rows.agents.get(task.agent.id) !== 'active') return 'agent';
     if (this.rows.templates.get(task.template.name) !== task.template.version) return 'template';
     if (leases.some(({ connection = '' }) => this.rows.disabledConnections.has(connection))) return 'connection';

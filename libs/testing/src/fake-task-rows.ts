@@ -1,7 +1,15 @@
 import type { AuditEntry } from '@mayfly/audit';
 import type { KeyHold, LeaseIntent, WakeUp } from '@mayfly/issuance';
-import { type AgentId, type LeaseId, Problem, type TaskId } from '@mayfly/kernel';
-import { isTerminal, type QuotaLeft, type QuotaLimits, type Task } from '@mayfly/tasks';
+import { type AgentId, type LeaseId, type LockdownId, newId, Problem, type TaskId } from '@mayfly/kernel';
+import {
+  covers,
+  isTerminal,
+  type EngagedLockdown,
+  type LockdownScope,
+  type QuotaLeft,
+  type QuotaLimits,
+  type Task,
+} from '@mayfly/tasks';
 import type { LeaseView, TaskScene, TaskView } from './task-stores.js';
 import { TestClock } from './test-clock.js';
 
@@ -44,6 +52,9 @@ export class FakeTaskRows implements TaskScene {
   readonly agents = new Map<AgentId, string>();
   readonly templates = new Map<string, number>();
   readonly disabledConnections = new Set<string>();
+  readonly lockdowns: EngagedLockdown[] = [];
+  /** the issuer that vouched for the agent of each task */
+  readonly issuers = new Map<TaskId, string>();
   /** The seconds at which each scope granted a task, for the per-minute limit. */
   private readonly grants = new Map<string, number[]>();
   private readonly running = new Map<string, number>();
@@ -111,6 +122,25 @@ export class FakeTaskRows implements TaskScene {
 
   async advance(seconds: number): Promise<void> {
     this.clock.advance(seconds);
+  }
+
+  async lockDown(scope: LockdownScope): Promise<LockdownId> {
+    const id = newId('lkd');
+    this.lockdowns.push({ id, scope });
+    return id;
+  }
+
+  /** Returns a lockdown in force that covers a stored task. */
+  lockdownOf(task: Task): LockdownId | undefined {
+    return this.lockdownOver(task, this.issuers.get(task.id) ?? '', this.leasesOf(task.id));
+  }
+
+  /** Returns a lockdown in force that covers a task with these leases. Owners are not kept here. */
+  lockdownOver(task: Task, issuer: string, leases: readonly Pick<LeaseIntent, 'connection'>[]): LockdownId | undefined {
+    const { id: taskId, agent, template, runtime } = task;
+    const connections = leases.flatMap(({ connection }) => connection ?? []);
+    const subject = { taskId, agent: agent.name, template: template.name, runtime, issuer, connections, owners: [] };
+    return this.lockdowns.find(({ scope }) => covers(scope, subject))?.id;
   }
 
   async disableConnection(name: string): Promise<void> {

@@ -1,5 +1,5 @@
-import type { LivingLease, Renewal, TaskStore } from '@mayfly/issuance';
-import type { LeaseId, TaskId } from '@mayfly/kernel';
+import type { Renewal, StoredTask, TaskStore } from '@mayfly/issuance';
+import { type LeaseId, present, type TaskId } from '@mayfly/kernel';
 import type { Task } from '@mayfly/tasks';
 import type { FakeLease, FakeTaskRows } from './fake-task-rows.js';
 
@@ -10,10 +10,12 @@ export class FakeTaskStore implements TaskStore {
 
   constructor(private readonly rows: FakeTaskRows) {}
 
-  async find(taskId: TaskId): Promise<(Task & { readonly leases: readonly LivingLease[] }) | undefined> {
+  async find(taskId: TaskId): Promise<StoredTask | undefined> {
     this.rows.answer();
     const task = this.rows.tasks.get(taskId);
-    return task === undefined ? undefined : { ...task, leases: this.rows.leasesOf(taskId) };
+    if (task === undefined) return undefined;
+    const leases = this.rows.leasesOf(taskId);
+    return { ...task, leases, ...present({ lockdownId: this.rows.lockdownOf(task) }) };
   }
 
   async renew({ taskId, expiresAt, dueAt, audit, wakeUps }: Renewal): Promise<boolean> {
@@ -55,12 +57,13 @@ export class FakeTaskStore implements TaskStore {
     return true;
   }
 
-  /** Returns the task, unless it is ending, has ended, or is past its deadline. */
+  /** Returns the task, unless it is ending, has ended, is past its deadline, or a lockdown covers it. */
   private living(taskId: TaskId): Task | undefined {
     this.rows.answer();
     const task = this.rows.tasks.get(taskId);
     if (task?.state !== 'active' || task.endCause !== undefined) return undefined;
-    return task.expiresAt > this.rows.clock.now() ? task : undefined;
+    const isOver = task.expiresAt <= this.rows.clock.now() || this.rows.lockdownOf(task) !== undefined;
+    return isOver ? undefined : task;
   }
 
   private activeLeases(taskId: TaskId): readonly FakeLease[] {

@@ -20,6 +20,7 @@ import {
 } from '@mayfly/issuance';
 import { LeaseClosing, RevocationAlarm, TaskEnding } from '@mayfly/revocation';
 import { DummyProvider } from '@mayfly/provider-dummy';
+import type { EngagedLockdown } from '@mayfly/tasks';
 import type { CompiledTemplate } from '@mayfly/templates';
 import { Sealer } from '@mayfly/trust';
 import { requesterAt, templateOf } from './builders.js';
@@ -50,6 +51,8 @@ export class IssuanceService<Stores extends TaskStores> {
   readonly told: object[] = [];
   /** log lines about leases whose revocation failed */
   readonly failures: object[] = [];
+  /** a lockdown that this replica knows to cover every request */
+  lockdown: EngagedLockdown | undefined;
   private readonly published = new Map<string, CompiledTemplate>();
   private readonly connections = new Map<string, Connection>();
 
@@ -63,7 +66,7 @@ export class IssuanceService<Stores extends TaskStores> {
     this.dummy = peer?.dummy ?? new DummyProvider(clock);
     this.sealer = peer?.sealer ?? new Sealer({ current: randomBytes(32).toString('hex') });
     const providers = new ProviderRegistry([{ provider: this.dummy }, { provider: this.local }, ...more]);
-    const templates = { current: (name: string) => this.published.get(name) };
+    const templates = { current: (name: string) => this.published.get(name), lockdownOf: () => this.lockdown };
     const connections = { find: (name: string) => this.connections.get(name) };
     const observer = { reached: (step: Step) => void this.steps.push(step) };
     this.targets = new Targets(providers, connections, { read: async (reference) => `value of ${reference}` });
@@ -88,6 +91,7 @@ export class IssuanceService<Stores extends TaskStores> {
       planner: new Planner(targets, this.sealer, gates),
       minter: new Minter(this.metrics, gates, stores.issuance, this.sealer),
       store: stores.issuance,
+      tasks: stores.tasks,
       denials: new DenialLog(stores.issuance, clock),
       identities: {
         consume: async () => void this.identityUses.push('consumed'),

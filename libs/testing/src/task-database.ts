@@ -1,5 +1,14 @@
 import type { WakeUp } from '@mayfly/issuance';
-import { addSeconds, type AgentId, type Clock, type LeaseId, type TaskId } from '@mayfly/kernel';
+import {
+  addSeconds,
+  type AgentId,
+  type Clock,
+  type LeaseId,
+  type LockdownId,
+  newId,
+  type TaskId,
+} from '@mayfly/kernel';
+import type { LockdownScope } from '@mayfly/tasks';
 import pg from 'pg';
 import { createMigratedDatabase } from './migrated-database.js';
 import type { TestDatabase } from './test-database.js';
@@ -25,7 +34,7 @@ GRANT USAGE ON SCHEMA test_clock TO mayfly_app;
 GRANT SELECT ON test_clock.moves TO mayfly_app`;
 
 const TABLES =
-  'agent, connection, template, task, lease, quota_counter, audit_entry, audit_pending, audit_seal, outbox, agent_ending, idempotency_key, identity_use, signing_key, denial_document';
+  'agent, connection, template, task, lease, quota_counter, audit_entry, audit_pending, audit_seal, outbox, task_ending, lockdown, idempotency_key, identity_use, signing_key, denial_document';
 
 /** A migrated PostgreSQL database whose clock a test sets, with direct access to its rows. */
 export class TaskDatabase implements TaskScene {
@@ -83,7 +92,8 @@ export class TaskDatabase implements TaskScene {
 
   /** Empties the tables of `TABLES`. The triggers that protect history are off meanwhile. */
   async empty(): Promise<void> {
-    await this.query(`BEGIN; SET LOCAL session_replication_role = replica; TRUNCATE ${TABLES} CASCADE; COMMIT`);
+    await this.query(`BEGIN; SET LOCAL session_replication_role = replica; TRUNCATE ${TABLES} CASCADE;
+      DELETE FROM guard WHERE kind <> 'all'; UPDATE guard SET lockdown_id = NULL; COMMIT`);
   }
 
   /** Resolves once so many other sessions wait for a lock. */
@@ -122,6 +132,16 @@ export class TaskDatabase implements TaskScene {
        ON CONFLICT (name) DO UPDATE SET state = $2, current_version = $3`,
       [name, version === undefined ? 'retired' : 'published', version ?? null],
     );
+  }
+
+  async lockDown({ kind, name }: LockdownScope): Promise<LockdownId> {
+    const id = newId('lkd');
+    await this.query(
+      `INSERT INTO guard (kind, name, lockdown_id) VALUES ($1, $2, $3)
+       ON CONFLICT (kind, name) DO UPDATE SET lockdown_id = excluded.lockdown_id`,
+      [kind, name, id],
+    );
+    return id;
   }
 
   async disableConnection(name: string): Promise<void> {

@@ -1,8 +1,8 @@
 import type { IdentityUses } from '@mayfly/identity';
 import type { IssuanceStore, KeyHoldStore, TaskStore, WakeUp } from '@mayfly/issuance';
 import type { ClosingStore } from '@mayfly/revocation';
-import type { AgentId, Clock, LeaseId, TaskId } from '@mayfly/kernel';
-import type { LeaseState, TaskEndCause, TaskState } from '@mayfly/tasks';
+import type { AgentId, Clock, LeaseId, LockdownId, TaskId } from '@mayfly/kernel';
+import type { LeaseState, LockdownScope, TaskEndCause, TaskState } from '@mayfly/tasks';
 
 /** The columns of a stored lease that suites may read. */
 export interface LeaseView {
@@ -36,6 +36,8 @@ export interface TaskScene {
   setAgent(id: AgentId, state: 'active' | 'suspended'): Promise<void>;
   /** Puts this version in force; without one, retires the template. */
   setTemplate(name: string, version: number | undefined): Promise<void>;
+  /** Engages a lockdown. Ends no task. */
+  lockDown(scope: LockdownScope): Promise<LockdownId>;
   /** Disables a connection. */
   disableConnection(name: string): Promise<void>;
   task(taskId: TaskId): Promise<TaskView | undefined>;

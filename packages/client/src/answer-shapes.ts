@@ -87,6 +87,7 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
       heartbeatAt: { types: ['string'], isInstant: true },
       heartbeatTimeoutSeconds: { types: ['integer'] },
       endCause: { types: ['string'] },
+      lockdown: { types: ['string'] },
       endReason: { types: ['string'] },
       endedAt: { types: ['string'], isInstant: true },
       lifetime: {
@@ -733,6 +734,84 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
       expiresAt: { types: ['string'], isInstant: true },
     },
   },
+  LockdownNotEngaged: { anyOf: [{ ref: 'LockdownReach' }, { ref: 'Lockdown' }] },
+  LockdownReach: {
+    types: ['object'],
+    required: ['dryRun', 'scope', 'tasks', 'matched', 'connections'],
+    members: {
+      dryRun: { types: ['boolean'] },
+      scope: { ref: 'LockdownScope' },
+      tasks: { types: ['integer'] },
+      matched: { types: ['integer'] },
+      connections: {
+        types: ['array'],
+        items: {
+          types: ['object'],
+          required: ['name', 'leases'],
+          members: { name: { types: ['string'] }, leases: { types: ['integer'] } },
+        },
+      },
+    },
+  },
+  LockdownScope: {
+    types: ['object'],
+    required: ['kind'],
+    members: { kind: { types: ['string'] }, name: { types: ['string'] } },
+  },
+  Lockdown: {
+    types: ['object'],
+    required: ['id', 'scope', 'state', 'reason', 'engagedAt', 'engagedBy', 'progress'],
+    members: {
+      id: { types: ['string'] },
+      scope: { ref: 'LockdownScope' },
+      state: { types: ['string'] },
+      reason: { types: ['string'] },
+      engagedAt: { types: ['string'], isInstant: true },
+      engagedBy: {
+        types: ['object'],
+        required: ['kind'],
+        members: { kind: { types: ['string'] }, issuer: { types: ['string'] }, subject: { types: ['string'] } },
+        values: {},
+      },
+      releaseRequested: {
+        types: ['object'],
+        required: ['at', 'by', 'reason'],
+        members: {
+          at: { types: ['string'], isInstant: true },
+          by: {
+            types: ['object'],
+            required: ['kind'],
+            members: { kind: { types: ['string'] }, issuer: { types: ['string'] }, subject: { types: ['string'] } },
+            values: {},
+          },
+          reason: { types: ['string'] },
+        },
+      },
+      releasedAt: { types: ['string'], isInstant: true },
+      releasedBy: {
+        types: ['object'],
+        required: ['kind'],
+        members: { kind: { types: ['string'] }, issuer: { types: ['string'] }, subject: { types: ['string'] } },
+        values: {},
+      },
+      progress: {
+        types: ['object'],
+        required: ['matched', 'revoked', 'revoking', 'abandoned', 'oldestSeconds'],
+        members: {
+          matched: { types: ['integer'] },
+          revoked: { types: ['integer'] },
+          revoking: { types: ['integer'] },
+          abandoned: { types: ['integer'] },
+          oldestSeconds: { types: ['integer', 'null'] },
+        },
+      },
+    },
+  },
+  Lockdowns: {
+    types: ['object'],
+    required: ['items', 'nextCursor'],
+    members: { items: { types: ['array'], items: { ref: 'Lockdown' } }, nextCursor: { types: ['string', 'null'] } },
+  },
 };
 
 /** The shape of each successful answer, by method, path and status; none where the answer is not JSON. */
@@ -794,6 +873,12 @@ export const ANSWERS: Readonly<Record<string, Shape>> = {
   'GET /audit/entries 200': { ref: 'SealedEntries' },
   'GET /leases 200': { ref: 'OverdueLeases' },
   'POST /leases/{id}/abandon 200': { ref: 'AbandonedLease' },
+  'POST /lockdowns 200': { ref: 'LockdownNotEngaged' },
+  'POST /lockdowns 201': { ref: 'Lockdown' },
+  'GET /lockdowns 200': { ref: 'Lockdowns' },
+  'GET /lockdowns/{id} 200': { ref: 'Lockdown' },
+  'POST /lockdowns/{id}/release 200': { ref: 'Lockdown' },
+  'POST /lockdowns/{id}/release 202': { ref: 'Lockdown' },
   'GET /healthz 200': { types: ['object'], required: ['status'], members: { status: { types: ['string'] } } },
   'GET /readyz 200': { types: ['object'], required: ['status'], members: { status: { types: ['string'] } } },
   'GET /metrics 200': {},

@@ -19,6 +19,9 @@ export type IssuanceFilter = Omit<
   'limit' | 'cursor'
 >;
 /** A lease that should be dead and is not proven dead. */
+export type Lockdown = Schemas['Lockdown'];
+export type LockdownPage = Schemas['Lockdowns'];
+export type LockdownReach = Schemas['LockdownReach'];
 export type OverdueLease = Schemas['OverdueLease'];
 export type OverduePage = Schemas['OverdueLeases'];
 /** The query of `GET /leases`. */

@@ -731,6 +731,64 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/lockdowns': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** List lockdowns, the newest first */
+    get: operations['Lockdowns.list'];
+    put?: never;
+    /**
+     * Engage a lockdown: deny everything under a scope, and end its tasks
+     * @description Answers 201 when every replica denies: no later grant, renewal or introspection passes. The credentials are revoked meanwhile; `progress` shows how many are proven dead. A lockdown of the same scope that is in force is returned with 200. A dry run answers 200 with what would end.
+     */
+    post: operations['Lockdowns.engage'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/lockdowns/{id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Read a lockdown and its progress */
+    get: operations['Lockdowns.view'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/lockdowns/{id}/release': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Release a lockdown: one operator asks, another one releases
+     * @description The first call answers 202, and the lockdown still denies. The call of another operator releases it and answers 200.
+     */
+    post: operations['Lockdowns.release'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/healthz': {
     parameters: {
       query?: never;
@@ -854,6 +912,7 @@ export interface components {
         control:
           | 'identity'
           | 'permission'
+          | 'lockdown'
           | 'template-lifecycle'
           | 'parameters'
           | 'agent-lifecycle'
@@ -865,6 +924,8 @@ export interface components {
           | 'quota-tasks-per-minute'
           | 'connection-capacity'
           | 'four-eyes'
+          | 'lockdown-release'
+          | 'lockdown-of-oneself'
           | 'issuer-roles';
         /** @enum {string} */
         outcome: 'permit' | 'deny' | 'not_evaluated';
@@ -909,6 +970,8 @@ export interface components {
       /** @description the template requires a heartbeat: the task is revoked after this time without one */
       heartbeatTimeoutSeconds?: number;
       endCause?: string;
+      /** @description the lockdown in force that covers the task */
+      lockdown?: string;
       endReason?: string;
       /** Format: date-time */
       endedAt?: string;
@@ -1534,6 +1597,105 @@ export interface components {
        * @description the granted deadline: the credential may work until then
        */
       expiresAt: string;
+    };
+    EngageLockdown: {
+      scope: components['schemas']['LockdownScope'];
+      /**
+       * @description the audit keeps it
+       * @example a token of the agent was seen in a public log
+       */
+      reason: string;
+    };
+    LockdownScope: {
+      /**
+       * @description what the lockdown covers
+       * @enum {string}
+       */
+      kind: 'task' | 'agent' | 'template' | 'owner' | 'runtime' | 'issuer' | 'connection' | 'all';
+      /**
+       * @description the name, or the id of a task; left out for `all`
+       * @example support-agent
+       */
+      name?: string;
+    };
+    LockdownNotEngaged: components['schemas']['LockdownReach'] | components['schemas']['Lockdown'];
+    LockdownReach: {
+      /** @enum {boolean} */
+      dryRun: true;
+      scope: components['schemas']['LockdownScope'];
+      /** @description tasks that run and would end */
+      tasks: number;
+      /** @description their leases */
+      matched: number;
+      /** @description leases at each connection, the most first; at most 20 connections */
+      connections: {
+        name: string;
+        leases: number;
+      }[];
+    };
+    Lockdown: {
+      id: string;
+      scope: components['schemas']['LockdownScope'];
+      /**
+       * @description a lockdown denies in every state but `released`; while it is `engaging`, the ends of its tasks are being recorded
+       * @enum {string}
+       */
+      state: 'engaging' | 'engaged' | 'release_requested' | 'released';
+      reason: string;
+      /** Format: date-time */
+      engagedAt: string;
+      engagedBy: {
+        kind: string;
+        issuer?: string;
+        subject?: string;
+      } & {
+        [key: string]: unknown;
+      };
+      releaseRequested?: {
+        /** Format: date-time */
+        at: string;
+        by: {
+          kind: string;
+          issuer?: string;
+          subject?: string;
+        } & {
+          [key: string]: unknown;
+        };
+        reason: string;
+      };
+      /** Format: date-time */
+      releasedAt?: string;
+      releasedBy?: {
+        kind: string;
+        issuer?: string;
+        subject?: string;
+      } & {
+        [key: string]: unknown;
+      };
+      progress: {
+        /** @description number of leases under the lockdown: `revoked` + `revoking` + `abandoned` */
+        matched: number;
+        /** @description leases that are proven dead */
+        revoked: number;
+        /** @description leases that are not proven dead; a worker tries without limit */
+        revoking: number;
+        /** @description leases that an operator gave up: they are never proven dead */
+        abandoned: number;
+        /** @description age of the oldest revocation that is not proven; null when there is none */
+        oldestSeconds: number | null;
+      };
+    };
+    Lockdowns: {
+      items: components['schemas']['Lockdown'][];
+      /** @description cursor of the next page; null on the last page */
+      nextCursor: string | null;
+    };
+    ReleaseLockdown: {
+      /**
+       * @description the audit keeps it
+       * @example a token of the agent was seen in a public log
+       */
+      reason: string;
     };
   };
   responses: never;
@@ -7806,6 +7968,7 @@ export interface operations {
           | 'heartbeat_lost'
           | 'agent_suspended'
           | 'agent_retired'
+          | 'lockdown'
           | 'issuance_failed';
         taskId?: string;
         /** @description from this instant on, RFC 3339 */
@@ -8313,6 +8476,520 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['AbandonedLease'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Lockdowns.list': {
+    parameters: {
+      query?: {
+        limit?: number;
+        /** @description `nextCursor` of the previous page */
+        cursor?: string;
+        /** @description `true` leaves out released lockdowns */
+        inForce?: 'true' | 'false';
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Lockdowns'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Lockdowns.engage': {
+    parameters: {
+      query?: {
+        /** @description `true` counts what the lockdown would end, and engages nothing */
+        dryRun?: 'true' | 'false';
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['EngageLockdown'];
+      };
+    };
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['LockdownNotEngaged'];
+        };
+      };
+      /** @description created */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Lockdown'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Lockdowns.view': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Lockdown'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Lockdowns.release': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['ReleaseLockdown'];
+      };
+    };
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Lockdown'];
+        };
+      };
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Lockdown'];
         };
       };
       /** @description the request does not have the documented shape */

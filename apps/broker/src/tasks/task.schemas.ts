@@ -96,6 +96,7 @@ export const TaskViewSchema = z
       description: 'the template requires a heartbeat: the task is revoked after this time without one',
     }),
     endCause: z.string().optional(),
+    lockdown: z.string().optional().meta({ description: 'the lockdown in force that covers the task' }),
     endReason: z.string().optional(),
     endedAt: Instant.optional(),
     lifetime: z

@@ -17,11 +17,11 @@ const GRANTS: readonly (readonly [string, readonly string[]])[] = [
   ['SELECT, UPDATE', ['audit_log', 'declared_revision']],
   [
     'SELECT, INSERT, UPDATE',
-    ['task', 'lease', 'agent', 'template', 'quota_counter', 'denial_document', 'declared_change'],
+    ['task', 'lease', 'agent', 'template', 'quota_counter', 'denial_document', 'declared_change', 'guard', 'lockdown'],
   ],
   [
     'SELECT, INSERT, UPDATE, DELETE',
-    ['issuer', 'connection', 'idempotency_key', 'identity_use', 'outbox', 'agent_ending'],
+    ['issuer', 'connection', 'idempotency_key', 'identity_use', 'outbox', 'task_ending'],
   ],
 ];
 

@@ -4,7 +4,7 @@ import type { ClientBase, Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem, databaseUnread } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
-import type { AgentEndings } from '../tasks/agent-endings.js';
+import type { TaskEndings } from '../tasks/task-endings.js';
 import { hintChange } from './change-hint.js';
 import { findRecord } from './declaration-rows.js';
 
@@ -12,7 +12,7 @@ import { findRecord } from './declaration-rows.js';
 export class PgAgentLifecycleStore implements AgentLifecycleStore {
   constructor(
     private readonly pool: Pool,
-    private readonly endings: AgentEndings,
+    private readonly endings: TaskEndings,
   ) {}
 
   /**
@@ -56,7 +56,8 @@ export class PgAgentLifecycleStore implements AgentLifecycleStore {
       [name, to, by.name],
     );
     await insertAudit(client, [entry]);
-    if (ends !== undefined && id !== undefined) await this.endings.request(client, id, ends, by.actor);
+    if (ends !== undefined && id !== undefined)
+      await this.endings.request(client, { id, scope: { kind: 'agent-id', name: id }, cause: ends, actor: by.actor });
     return findRecord(client, 'Agent', name);
   }
 }

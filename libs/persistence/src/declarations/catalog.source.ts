@@ -26,7 +26,7 @@ export class PgCatalogSource implements CatalogSource {
   }
 
   async load(all: boolean): Promise<CatalogRows> {
-    const { revision, records, templates } = await this.rows.read(all);
+    const { revision, records, templates, lockdowns } = await this.rows.read(all);
     const faults: string[] = [];
     const parse = <Row extends Named, Value>(
       kind: string,
@@ -40,6 +40,7 @@ export class PgCatalogSource implements CatalogSource {
       });
     const parsed = {
       revision,
+      lockdowns,
       issuers: parse('issuer', records.Issuer, ({ name, spec }) => ({ name, spec: IssuerSpecSchema.parse(spec) })),
       agents: parse('agent', records.Agent, agentOf),
       connections: parse('connection', records.Connection, ({ name, spec, state }) => ({

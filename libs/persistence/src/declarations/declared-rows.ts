@@ -1,6 +1,7 @@
 import type { RecordKind } from '@mayfly/declarations';
 import type { AgentId, Json, Labels } from '@mayfly/kernel';
 import { Problem } from '@mayfly/kernel';
+import type { EngagedLockdown, LockdownScope } from '@mayfly/tasks';
 import type { ClientBase, Pool } from 'pg';
 import { databaseUnread } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
@@ -33,6 +34,8 @@ export interface DeclaredSnapshot {
   readonly revision: string;
   readonly records: Readonly<Record<RecordKind, ReadonlyMap<string, RecordRow>>>;
   readonly templates: ReadonlyMap<string, TemplateRow>;
+  /** the oldest first */
+  readonly lockdowns: readonly EngagedLockdown[];
 }
 
 const REVISION = 'SELECT revision FROM public.declared_revision WHERE id = 0';
@@ -45,6 +48,8 @@ const RECORDS: Readonly<Record<RecordKind, string>> = {
 };
 const TEMPLATES = `SELECT t.name, t.state, v.version, v.labels, v.spec, v.digest FROM public.template t
   LEFT JOIN public.template_version v ON v.name = t.name AND v.version = t.current_version`;
+const LOCKDOWNS =
+  'SELECT kind, name, lockdown_id AS id FROM public.guard WHERE lockdown_id IS NOT NULL ORDER BY lockdown_id';
 const NAMED = 'name = ANY($1::text[])';
 
 /**
@@ -103,6 +108,7 @@ async function everything(client: ClientBase, revision: string): Promise<Declare
     revision,
     records: await ofEachKind(records),
     templates: byName((await client.query<TemplateRow>(TEMPLATES)).rows),
+    lockdowns: await lockdownsInForce(client),
   };
 }
 
@@ -118,7 +124,14 @@ async function changed(client: ClientBase, known: DeclaredSnapshot, revision: st
     revision,
     records: await ofEachKind(records),
     templates: await read('TaskTemplate', `${TEMPLATES} WHERE t.${NAMED}`, known.templates),
+    // Few are in force at a time, so all are read.
+    lockdowns: changes.some(({ kind }) => kind === 'Guard') ? await lockdownsInForce(client) : known.lockdowns,
   };
+}
+
+async function lockdownsInForce(client: ClientBase): Promise<readonly EngagedLockdown[]> {
+  const { rows } = await client.query<LockdownScope & Pick<EngagedLockdown, 'id'>>(LOCKDOWNS);
+  return rows.map(({ id, kind, name }) => ({ id, scope: { kind, name } }));
 }
 
 /** Reads one kind after the other: they share a connection. */

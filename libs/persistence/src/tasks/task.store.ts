@@ -1,4 +1,4 @@
-import type { LivingLease, Renewal, TaskStore } from '@mayfly/issuance';
+import type { LivingLease, Renewal, StoredTask, TaskStore } from '@mayfly/issuance';
 import type { LeaseId, TaskId } from '@mayfly/kernel';
 import type { Task } from '@mayfly/tasks';
 import type { Pool } from 'pg';
@@ -8,18 +8,19 @@ import { inTransaction } from '../database/transaction.js';
 import { insertWakeUps, type WakeUpOptions, WITH_WAKE_UPS } from './wake-ups.js';
 
 /**
- * Locks a task that is neither ending nor past its deadline: an expired task is never revived, even before the sweeper
- * closes it.
+ * Locks a task that is neither ending nor past its deadline, and that no lockdown covers: an expired task is never
+ * revived, even before the sweeper closes it.
  */
 const LIVING = `SELECT id, now() AS at FROM public.task
-  WHERE id = $1 AND state = 'active' AND end_cause IS NULL AND expires_at > now() FOR UPDATE`;
+  WHERE id = $1 AND state = 'active' AND end_cause IS NULL AND expires_at > now() AND public.lockdown_of(id) IS NULL FOR UPDATE`;
 
 /**
- * Locks the task of an active lease, unless the task is ending, has ended or is past its deadline. `at` is an instant
- * under the lock.
+ * Locks the task of an active lease, unless the task is ending, has ended or is past its deadline, or a lockdown covers
+ * it. `at` is an instant under the lock. `locked_down` makes an engagement wait for this statement: what it permits to
+ * deliver was delivered before the engagement.
  */
 const LIVING_LEASE = `WITH locked AS (SELECT id FROM public.task WHERE id = (SELECT task_id FROM public.lease WHERE id = $1)
-  AND state = 'active' AND end_cause IS NULL AND expires_at > now() FOR UPDATE),
+  AND state = 'active' AND end_cause IS NULL AND expires_at > now() AND id <> ALL (public.locked_down(ARRAY[id])) FOR UPDATE),
 living AS MATERIALIZED (SELECT id, clock_timestamp() AS at FROM locked)`;
 const OF_LIVING = `FROM living WHERE l.id = $1 AND l.task_id = living.id AND l.state = 'active'`;
 
@@ -30,7 +31,7 @@ export class PgTaskStore implements TaskStore {
     private readonly options: WakeUpOptions = WITH_WAKE_UPS,
   ) {}
 
-  async find(taskId: TaskId): Promise<(Task & { readonly leases: readonly LivingLease[] }) | undefined> {
+  async find(taskId: TaskId): Promise<StoredTask | undefined> {
     const [tasks, leases] = await Promise.all([
       this.pool.query<TaskRow>({ name: 'find-task', text: FIND_TASK, values: [taskId] }),
       this.pool.query<LeaseRow>({ name: 'find-leases', text: FIND_LEASES, values: [taskId] }),
@@ -99,7 +100,8 @@ export class PgTaskStore implements TaskStore {
 }
 
 /** A row of `task`: every column that is NULL is left out of the task. */
-type TaskRow = { readonly [Member in keyof Required<Omit<Task, 'agent' | 'template'>>]: Task[Member] | null } & {
+type Stored = Omit<StoredTask, 'agent' | 'template' | 'leases'>;
+type TaskRow = { readonly [Member in keyof Required<Stored>]: Stored[Member] | null } & {
   readonly agentId: Task['agent']['id'];
   readonly agentName: string;
   readonly templateName: string;
@@ -111,7 +113,8 @@ const FIND_TASK = `
 SELECT id, state, agent_id AS "agentId", agent_name AS "agentName", runtime, template_name AS "templateName",
   template_version AS "templateVersion", parameters, purpose, created_at AS "createdAt", expires_at AS "expiresAt",
   max_expires_at AS "maxExpiresAt", heartbeat_timeout_seconds AS "heartbeatTimeoutSeconds", heartbeat_at AS "heartbeatAt",
-  end_cause AS "endCause", end_reason AS "endReason", end_requested_at AS "endRequestedAt", ended_at AS "endedAt"
+  end_cause AS "endCause", end_reason AS "endReason", end_requested_at AS "endRequestedAt", ended_at AS "endedAt",
+  public.lockdown_of(id) AS "lockdownId"
 FROM public.task WHERE id = $1`;
 
 const FIND_LEASES = `
@@ -122,9 +125,9 @@ SELECT id, task_id AS "taskId", name, provider, connection, revocation, revocati
   last_error AS "lastError", sealed_handle AS "sealedHandle"
 FROM public.lease WHERE task_id = $1 ORDER BY id`;
 
-function taskOf({ agentId, agentName, templateName, templateVersion, ...row }: TaskRow): Task {
+function taskOf({ agentId, agentName, templateName, templateVersion, ...row }: TaskRow): Omit<StoredTask, 'leases'> {
   const agent = { id: agentId, name: agentName };
-  return { agent, template: { name: templateName, version: templateVersion }, ...withoutNulls(row) } as Task;
+  return { agent, template: { name: templateName, version: templateVersion }, ...withoutNulls(row) } as StoredTask;
 }
 
 function leaseOf(row: LeaseRow): LivingLease {

@@ -3,8 +3,30 @@ import { MAYFLY } from '@mayfly/audit';
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { addSeconds, newId } from '@mayfly/kernel';
 import { activationOf, declareFor, taskIntent, type IntentOptions } from '../builders.js';
+import type { LockdownScope } from '@mayfly/tasks';
 import type { TaskStores } from '../task-stores.js';
 import { expectRightFacts } from './task-steps.js';
+
+const OTHER_TEMPLATE = { name: 'write-cases', version: 1 };
+
+/** Lockdowns that cover the tasks of the suite, and lockdowns that do not. */
+const LOCKDOWNS: readonly LockdownScope[] = [
+  { kind: 'all', name: '' },
+  { kind: 'agent', name: 'support-agent' },
+  { kind: 'template', name: 'read-cases' },
+  { kind: 'runtime', name: 'cluster' },
+  { kind: 'issuer', name: 'cluster' },
+  { kind: 'connection', name: 'crm' },
+];
+const OTHER_LOCKDOWNS: readonly LockdownScope[] = [
+  { kind: 'agent', name: 'read-cases' },
+  { kind: 'template', name: 'support-agent' },
+  { kind: 'runtime', name: 'developer-laptop' },
+  { kind: 'issuer', name: 'github' },
+  { kind: 'connection', name: 'cr' },
+  { kind: 'owner', name: 'support-agent' },
+  { kind: 'task', name: 'support-agent' },
+];
 
 /** Tests that every `IssuanceStore` must pass. `make` returns stores without rows. */
 export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>): void {
@@ -74,6 +96,31 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
         expect(await stores.issuance.open(intent)).toBe('connection');
         await expectNothing(intent);
         await opened({ connections: ['files'] });
+      });
+
+      it.each(LOCKDOWNS)('an issuance store writes nothing under a lockdown of %j', async (scope) => {
+        const intent = await intend({ connections: ['files', 'crm'] });
+        await stores.scene.lockDown(scope);
+        expect(await stores.issuance.open(intent)).toBe('lockdown');
+        await expectNothing(intent);
+      });
+
+      it.each(OTHER_LOCKDOWNS)('an issuance store grants beside a lockdown of %j', async (scope) => {
+        await stores.scene.lockDown(scope);
+        await opened({ connections: ['files', 'crm'] });
+      });
+
+      it('an issuance store gives a request under a lockdown its own verdict, and opens those beside it', async () => {
+        const [under, beside] = [
+          await intend({ connections: ['files', 'crm'] }),
+          await intend({ connections: ['files'] }),
+        ];
+        await stores.scene.lockDown({ kind: 'connection', name: 'crm' });
+        expect(await Promise.all([under, beside].map((intent) => stores.issuance.open(intent)))).toEqual([
+          'lockdown',
+          'opened',
+        ]);
+        await expectNothing(under, 1);
       });
 
       it.each([-6, 6])(
@@ -149,6 +196,18 @@ export function issuanceStoreSuite(make: () => TaskStores | Promise<TaskStores>)
     });
 
     describe('activate', () => {
+      it.each([...LOCKDOWNS, 'task' as const])(
+        'an issuance store activates no lease under a lockdown of %j that came after the intent, and delivers nothing',
+        async (scope) => {
+          const [intent, beside] = [await opened({ connections: ['crm'] }), await opened({ template: OTHER_TEMPLATE })];
+          await stores.scene.lockDown(scope === 'task' ? { kind: 'task', name: intent.task.id } : scope);
+          expect(await stores.issuance.activate(activationOf(intent))).toBe(false);
+          expect(await stores.scene.leases(intent.task.id)).toMatchObject([{ state: 'minting' }]);
+          expect(await stores.scene.auditTypes(intent.task.id)).toEqual(['task.granted']);
+          if (scope === 'task') expect(await stores.issuance.activate(activationOf(beside))).toBe(true);
+        },
+      );
+
       it('an activation makes all leases of the task active, with their audit entries and wake-ups', async () => {
         const intent = await opened({ connections: ['crm', 'files'], heartbeatTimeoutSeconds: 30 });
         expect(await stores.issuance.activate(activationOf(intent))).toBe(true);

@@ -28,10 +28,11 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
       };
     }
 
-    /** Makes a task that is ending, has ended or is past its deadline. */
+    /** Makes a task that is ending, has ended or is past its deadline, or that a lockdown covers. */
     async function ending(way: string): Promise<TaskIntent> {
       const intent = await active({ heartbeatTimeoutSeconds: 1_000 });
       if (way === 'past its deadline') await stores.scene.advance(601);
+      else if (way === 'under a lockdown') await stores.scene.lockDown({ kind: 'connection', name: 'crm' });
       else {
         const claims = await stores.closing.requestEnd({ taskId: intent.task.id, cause: 'completed', actor: MAYFLY });
         const effectiveAt = stores.scene.clock.now();
@@ -41,7 +42,7 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
       }
       return intent;
     }
-    const WAYS = ['ending', 'ended', 'past its deadline'];
+    const WAYS = ['ending', 'ended', 'past its deadline', 'under a lockdown'];
 
     describe('find', () => {
       it('a task store gives a task back as it was opened, with its leases', async () => {
@@ -67,6 +68,14 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
         const found = await stores.tasks.find((await ending('ended')).task.id);
         expect(found).toMatchObject({ state: 'completed', endCause: 'completed', leases: [{ state: 'revoked' }] });
         expect(found?.endedAt).toBeInstanceOf(Date);
+      });
+
+      it('a task store tells the lockdown that covers a task, and no other', async () => {
+        const [intent, beside] = [await active({ connections: ['crm'] }), await active({ connections: ['files'] })];
+        expect(await stores.tasks.find(intent.task.id)).not.toHaveProperty('lockdownId');
+        const id = await stores.scene.lockDown({ kind: 'connection', name: 'crm' });
+        expect(await stores.tasks.find(intent.task.id)).toMatchObject({ lockdownId: id });
+        expect(await stores.tasks.find(beside.task.id)).not.toHaveProperty('lockdownId');
       });
 
       it('a task store does not find another task', async () => {
@@ -167,6 +176,7 @@ export function taskStoreSuite(make: () => TaskStores | Promise<TaskStores>): vo
         ['active', true],
         ['ending', false],
         ['past its deadline', false],
+        ['under a lockdown', false],
       ] as const)('a reissue in a task store is allowed while the task is %s: %s', async (state, allowed) => {
         const intent = state === 'active' ? await active() : await ending(state);
         const until = addSeconds(stores.scene.clock.now(), 10);

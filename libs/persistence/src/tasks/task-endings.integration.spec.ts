@@ -3,14 +3,15 @@ import { auditEntry, MAYFLY } from '@mayfly/audit';
 import { declareFor, TaskDatabase, taskIntent } from '@mayfly/testing';
 import type { Pool } from 'pg';
 import { PgAgentLifecycleStore } from '../declarations/agent-lifecycle.store.js';
-import { AgentEndings } from './agent-endings.js';
+import { suspensionOf } from '../request-stores.fixture.js';
+import { TaskEndings } from './task-endings.js';
 import { PgClosingStore } from './closing.store.js';
 import { PgIssuanceStore } from './issuance.store.js';
 
 const TASKS = 10;
 const BATCH = 3;
-/** The batches of ten tasks: three full ones and a last one. */
-const BATCHES = 4;
+/** The batches of ten tasks at a connection: three full ones, a last one, and an empty one for the other tasks. */
+const BATCHES = 5;
 
 let scene: TaskDatabase;
 let pool: Pool;
@@ -32,17 +33,17 @@ beforeEach(async () => {
 afterAll(() => scene.stop());
 
 /** Ends tasks as the stores do, and fails like a process that dies in the transaction after `batches` batches. */
-function endingsThatDieAfter(batches: number): AgentEndings {
+function endingsThatDieAfter(batches: number): TaskEndings {
   let ended = 0;
   const endInTransaction: PgClosingStore['endInTransaction'] = async (client, requests) => {
     await closing.endInTransaction(client, requests);
     ended += 1;
     if (ended > batches) throw new Error('the process died');
   };
-  return new AgentEndings(pool, { endInTransaction }, BATCH);
+  return new TaskEndings(pool, { endInTransaction }, BATCH);
 }
 
-function move(endings: AgentEndings, to: 'active' | 'suspended'): Promise<unknown> {
+function move(endings: TaskEndings, to: 'active' | 'suspended'): Promise<unknown> {
   const type = to === 'active' ? 'agent.activated' : 'agent.suspended';
   return new PgAgentLifecycleStore(pool, endings).underLock(name, (agent) =>
     agent.move({
@@ -60,11 +61,11 @@ const ended = async (): Promise<number> => {
   return row!.count;
 };
 const stateOfAgent = () => scene.query('SELECT state FROM agent');
-const pending = () => scene.query('SELECT ended_to FROM agent_ending');
+const pending = () => scene.query('SELECT to_task FROM task_ending');
 
 describe('a suspension of an agent with more tasks than a batch', () => {
   it('a suspension of an agent with more tasks than a batch has ended every task, and revokes every lease, when it is answered', async () => {
-    await move(new AgentEndings(pool, closing, BATCH), 'suspended');
+    await move(new TaskEndings(pool, closing, BATCH), 'suspended');
     expect(await ended()).toBe(TASKS);
     expect(await pending()).toEqual([]);
     expect(await scene.query('SELECT DISTINCT state, end_cause FROM lease')).toEqual([
@@ -85,7 +86,7 @@ describe('a suspension of an agent with more tasks than a batch', () => {
     async (batches) => {
       await expect(move(endingsThatDieAfter(batches), 'suspended')).rejects.toMatchObject({ code: 'unavailable' });
       expect(await ended()).toBe(batches * BATCH);
-      const worker = new AgentEndings(scene.pool(), closing, BATCH);
+      const worker = new TaskEndings(scene.pool(), closing, BATCH);
       let rounds = 0;
       while (await worker.round()) rounds += 1;
       expect(rounds).toBe(BATCHES - batches);
@@ -100,7 +101,7 @@ describe('a suspension of an agent with more tasks than a batch', () => {
 
   it('a suspension of an agent with more tasks than a batch that died is completed by its repetition, before that is answered', async () => {
     await expect(move(endingsThatDieAfter(1), 'suspended')).rejects.toMatchObject({ code: 'unavailable' });
-    const store = new PgAgentLifecycleStore(pool, new AgentEndings(pool, closing, BATCH));
+    const store = new PgAgentLifecycleStore(pool, new TaskEndings(pool, closing, BATCH));
     await store.underLock(name, async ({ record }) => expect(record?.agent?.state).toBe('suspended'));
     expect(await ended()).toBe(TASKS);
   });
@@ -109,17 +110,17 @@ describe('a suspension of an agent with more tasks than a batch', () => {
     await expect(move(endingsThatDieAfter(1), 'suspended')).rejects.toMatchObject({ code: 'unavailable' });
     await expect(move(endingsThatDieAfter(0), 'active')).rejects.toMatchObject({ code: 'unavailable' });
     expect(await stateOfAgent()).toEqual([{ state: 'suspended' }]);
-    await move(new AgentEndings(pool, closing, BATCH), 'active');
+    await move(new TaskEndings(pool, closing, BATCH), 'active');
     const later = taskIntent(scene.clock);
     expect(await new PgIssuanceStore(pool).open(later)).toBe('opened');
-    expect(await new AgentEndings(pool, closing, BATCH).round()).toBe(false);
+    expect(await new TaskEndings(pool, closing, BATCH).round()).toBe(false);
     expect((await scene.task(later.task.id))?.endCause).toBeUndefined();
   });
 
   it('a suspension of an agent with more tasks than a batch cannot be overtaken by an activation that read the agent before', async () => {
-    const endings = new AgentEndings(pool, closing, BATCH);
+    const endings = new TaskEndings(pool, closing, BATCH);
     const slow = new PgAgentLifecycleStore(pool, endings).underLock(name, async (agent) => {
-      await endings.request(await held(), name, 'agent_suspended', MAYFLY);
+      await endings.request(await held(), suspensionOf(name));
       return agent.move({
         ...{ to: 'active' as const, by: { name: 'operator', actor: MAYFLY } },
         entry: auditEntry('agent.activated', scene.clock.now(), MAYFLY, { agent: name }, { to: 'active' }),
@@ -131,7 +132,7 @@ describe('a suspension of an agent with more tasks than a batch', () => {
   it('a suspension of an agent with more tasks than a batch is shared by two workers without an end that is recorded twice', async () => {
     await expect(move(endingsThatDieAfter(0), 'suspended')).rejects.toMatchObject({ code: 'unavailable' });
     const drain = async (): Promise<void> => {
-      const worker = new AgentEndings(scene.pool(), closing, BATCH);
+      const worker = new TaskEndings(scene.pool(), closing, BATCH);
       while (await worker.round());
     };
     await Promise.all([drain(), drain()]);

@@ -1,0 +1,58 @@
+import type { LockdownId, TaskId } from '@mayfly/kernel';
+
+/**
+ * The kinds of things that a lockdown can cover. `owner` covers the agents, templates and connections that a team owns, `runtime` and `issuer`
+ * the tasks whose agent proved its identity there.
+ */
+export const LOCKDOWN_KINDS = ['task', 'agent', 'template', 'owner', 'runtime', 'issuer', 'connection', 'all'] as const;
+
+export type LockdownKind = (typeof LOCKDOWN_KINDS)[number];
+
+/** The tasks that a lockdown covers. The kind `all` has the empty name. */
+export interface LockdownScope {
+  readonly kind: LockdownKind;
+  readonly name: string;
+}
+
+/** A lockdown that denies now. */
+export interface EngagedLockdown {
+  readonly id: LockdownId;
+  readonly scope: LockdownScope;
+}
+
+/** The members of a task, stored or requested, that a lockdown may name. */
+export interface LockdownSubject {
+  /** absent while the task is only requested */
+  readonly taskId?: TaskId;
+  readonly agent: string;
+  readonly template: string;
+  /** the owners of the agent, of the template and of the connections */
+  readonly owners: readonly string[];
+  readonly runtime: string;
+  readonly issuer: string;
+  readonly connections: readonly string[];
+}
+
+/** True when a lockdown of the scope covers the task. The function `guards_of` in the database has the same rule. */
+export function covers({ kind, name }: LockdownScope, subject: LockdownSubject): boolean {
+  switch (kind) {
+    case 'all':
+      return true;
+    case 'task':
+      return subject.taskId === name;
+    case 'agent':
+    case 'template':
+    case 'runtime':
+    case 'issuer':
+      return subject[kind] === name;
+    case 'owner':
+      return subject.owners.includes(name);
+    case 'connection':
+      return subject.connections.includes(name);
+  }
+}
+
+/** Returns the scope in words, as denials and lists say it. */
+export function scopeWords({ kind, name }: LockdownScope): string {
+  return kind === 'all' ? 'everything' : `${kind} \`${name}\``;
+}
