@@ -8716,6 +8716,15 @@ export interface operations {
     };
     requestBody: {
       content: {
+        /**
+         * @example {
+         *       "scope": {
+         *         "kind": "agent",
+         *         "name": "billing-agent"
+         *       },
+         *       "reason": "a token of the agent was seen in a public log"
+         *     }
+         */
         'application/json': components['schemas']['EngageLockdown'];
       };
     };
@@ -8853,6 +8862,7 @@ export interface operations {
       query?: never;
       header?: never;
       path: {
+        /** @example lkd_01kansx8g0fmbv0xs40yaz3ag7 */
         id: string;
       };
       cookie?: never;
@@ -8965,12 +8975,18 @@ export interface operations {
       query?: never;
       header?: never;
       path: {
+        /** @example lkd_01kansx8g0fmbv0xs40yaz3ag7 */
         id: string;
       };
       cookie?: never;
     };
     requestBody: {
       content: {
+        /**
+         * @example {
+         *       "reason": "the agent has new keys"
+         *     }
+         */
         'application/json': components['schemas']['ReleaseLockdown'];
       };
     };
@@ -8984,6 +9000,7 @@ export interface operations {
           'application/json': components['schemas']['Lockdown'];
         };
       };
+      /** @description asked for; the lockdown still denies */
       202: {
         headers: {
           [name: string]: unknown;

@@ -84,7 +84,7 @@ export class LockdownsController {
     description:
       'The first call answers 202, and the lockdown still denies. The call of another operator releases it and answers 200.',
   })
-  @ApiAcceptedResponse({ standardSchema: LockdownSchema })
+  @ApiAcceptedResponse({ standardSchema: LockdownSchema, description: 'asked for; the lockdown still denies' })
   @ApiOkResponse({ standardSchema: LockdownSchema })
   async release(
     @Caller() caller: Principal,

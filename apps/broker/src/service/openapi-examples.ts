@@ -77,6 +77,11 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'Tasks.renew': { ttlSeconds: 900 },
   'Tasks.fail': { reason: 'the ticket was withdrawn' },
   'Leases.abandon': { reason: 'the server of the connection is gone' },
+  'Lockdowns.engage': {
+    scope: { kind: 'agent', name: 'billing-agent' },
+    reason: 'a token of the agent was seen in a public log',
+  },
+  'Lockdowns.release': { reason: 'the agent has new keys' },
   'Issuers.create': ISSUER,
   'Issuers.replace': ISSUER,
   'Issuers.test': { token: 'eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJkZXBsb3kifQ.c2lnbmF0dXJl' },
@@ -92,7 +97,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'OAuth.revoke': { token: 'eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJqdGkiOiJsc2VfIn0.c2lnbmF0dXJl' },
 };
 
-/** Example values of `{name}` and of the `{id}` of a task or a lease, by the first segment of the path. */
+/** Example values of `{name}` and of the `{id}` of a task, a lease or a lockdown, by the first segment of the path. */
 export const PATH_EXAMPLES: Readonly<Record<string, string>> = {
   issuers: 'deploy',
   connections: 'billing-api',
@@ -100,4 +105,5 @@ export const PATH_EXAMPLES: Readonly<Record<string, string>> = {
   templates: 'billing-read-invoices',
   tasks: 'tsk_01kansx8g0fmbv0xs40yaz3ag5',
   leases: 'lse_01kansx8g0fmbv0xs40yaz3ag6',
+  lockdowns: 'lkd_01kansx8g0fmbv0xs40yaz3ag7',
 };
