@@ -9,10 +9,10 @@ import { AuditSealer, PgIssuanceStore } from '@mayfly/persistence';
 import { bareEntry, createMigratedDatabase } from '@mayfly/testing';
 import { postgresMs, processMs } from './processor-time.mjs';
 import { report } from './report.mjs';
-import { requestsOf } from './requests.mjs';
+import { inFlight, requestsOf } from './requests.mjs';
 import { inTurn, startBare } from './rounds.mjs';
 import { median, prepareDirectory, start } from './service.mjs';
-import { closeTarget, cycleCost, inFlight, sceneOf } from './target.mjs';
+import { closeTarget, cycleCost, sceneOf } from './target.mjs';
 
 /** The cost of each operation when the budget was set: the most of several quiet machines, which differ by a tenth. */
 const REACHED = {

@@ -5,7 +5,18 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { cpus, tmpdir } from 'node:os';
 import { join } from 'node:path';
 
-const SCRIPTS = ['start-up', 'issuance', 'expiry', 'roles', 'openbao', 'leases', 'catalog', 'back-ends', 'budget'];
+const SCRIPTS = [
+  'start-up',
+  'issuance',
+  'expiry',
+  'lockdown',
+  'roles',
+  'openbao',
+  'leases',
+  'catalog',
+  'back-ends',
+  'budget',
+];
 
 const wanted = process.argv.slice(2);
 const unknown = wanted.filter((name) => !SCRIPTS.includes(name));

@@ -21,3 +21,14 @@ export async function requestsOf({ directory }) {
     return { method: 'POST', headers, body: JSON.stringify(bodyOf(`${kind}-${(n % TEMPLATES) + 1}`, n)) };
   };
 }
+
+/** Makes `count` calls, at most `size` at a time, and returns their results. */
+export async function inFlight(size, count, call) {
+  let begun = 0;
+  const results = [];
+  const worker = async () => {
+    while (begun++ < count) results.push(await call());
+  };
+  await Promise.all(Array.from({ length: Math.min(size, count) }, worker));
+  return results;
+}

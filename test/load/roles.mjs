@@ -8,7 +8,8 @@ import pg from 'pg';
 import { WAYS } from '../contract/crm-database.js';
 import { report } from './report.mjs';
 import { median, percentile } from './service.mjs';
-import { closeTarget, cycleCost, inFlight, own, root, sceneOf, serverCpu } from './target.mjs';
+import { inFlight } from './requests.mjs';
+import { closeTarget, cycleCost, own, root, sceneOf, serverCpu } from './target.mjs';
 
 const PARTS = process.argv.slice(2);
 const LIVE = (process.env.LOAD_LIVE ?? '0,500,1500,5000,20000').split(',').map(Number);

@@ -82,16 +82,6 @@ async function fill({ superuserUrl, admin }, way, scopeRole, from, to) {
   await client.end();
 }
 
-export async function inFlight(size, count, call) {
-  let begun = 0;
-  const results = [];
-  const worker = async () => {
-    while (begun++ < count) results.push(await call());
-  };
-  await Promise.all(Array.from({ length: Math.min(size, count) }, worker));
-  return results;
-}
-
 /** Runs all calls together and returns CPU of the server and wall time, in milliseconds a call. */
 async function costOf(calls) {
   const [cpu, began] = [await serverCpu(), performance.now()];
