@@ -4,7 +4,17 @@ import type { LockdownId, TaskId } from '@mayfly/kernel';
  * The kinds of things that a lockdown can cover. `owner` covers the agents, templates and connections that a team owns, `runtime` and `issuer`
  * the tasks whose agent proved its identity there.
  */
-export const LOCKDOWN_KINDS = ['task', 'agent', 'template', 'owner', 'runtime', 'issuer', 'connection', 'all'] as const;
+export const LOCKDOWN_KINDS = [
+  'task',
+  'tree',
+  'agent',
+  'template',
+  'owner',
+  'runtime',
+  'issuer',
+  'connection',
+  'all',
+] as const;
 
 export type LockdownKind = (typeof LOCKDOWN_KINDS)[number];
 
@@ -24,6 +34,8 @@ export interface EngagedLockdown {
 export interface LockdownSubject {
   /** absent while the task is only requested */
   readonly taskId?: TaskId;
+  /** the root of its tree: the task itself, if nobody handed it on */
+  readonly rootId?: TaskId;
   readonly agent: string;
   readonly template: string;
   /** the owners of the agent, of the template and of the connections */
@@ -40,6 +52,8 @@ export function covers({ kind, name }: LockdownScope, subject: LockdownSubject):
       return true;
     case 'task':
       return subject.taskId === name;
+    case 'tree':
+      return (subject.rootId ?? subject.taskId) === name;
     case 'agent':
     case 'template':
     case 'runtime':

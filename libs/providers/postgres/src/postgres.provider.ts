@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type {
+  Attenuable,
   Attending,
   ConnectionAware,
   CredentialProvider,
@@ -17,6 +18,7 @@ import type {
 import { Problem, type Clock } from '@mayfly/kernel';
 import { addressOf, leaseUrl, makerIn } from './address.js';
 import { agentLogin } from './agent-login.js';
+import { isScopeWithin } from './attenuation.js';
 import { StepFailure } from './errors.js';
 import { examineScope, roundsRemark } from './examine-scope.js';
 import { explain, MAYFLY_RETRIES, problemFrom } from './failures.js';
@@ -59,6 +61,7 @@ export class PostgresProvider
     Probeable<PostgresConfig>,
     Attending<PostgresConfig>,
     ConnectionAware<PostgresConfig, PostgresScope>,
+    Attenuable<PostgresScope>,
     SecretFinding
 {
   readonly kind = 'postgres';
@@ -81,6 +84,10 @@ export class PostgresProvider
 
   /** With `clock`, a probe reports the offset of the server's clock from it. */
   constructor(private readonly clock?: Clock) {}
+
+  isWithin(scope: PostgresScope, parent: PostgresScope): boolean {
+    return isScopeWithin(scope, parent);
+  }
 
   plan(order: Order): PostgresHandle {
     return {
