@@ -16,7 +16,7 @@ export interface Renewable<Config, Scope, Handle> {
 
 /** A provider that can compare scopes. Of others, a child task gets only the same scope as its parent. */
 export interface Attenuable<Scope> {
-  /** True when whoever has `parent` can do everything that `scope` allows, at one connection. Pure. */
+  /** True when `parent` allows everything that `scope` allows, at one connection. Pure. */
   isWithin(scope: Scope, parent: Scope): boolean;
 }
 

@@ -30,7 +30,7 @@ export interface TaskRequest {
   readonly child?: ChildRequest;
 }
 
-/** What bounds a task that was handed on. */
+/** The bounds of a task that was handed on. */
 export interface ChildRequest {
   readonly taskId: TaskId;
   readonly origin: TaskOrigin;

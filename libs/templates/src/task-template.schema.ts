@@ -51,8 +51,8 @@ const CredentialsSchema = z
   });
 
 /**
- * What a task of the template may hand on: tasks of these templates, `maxDepth` levels below it, and at most `maxChildren`
- * at a time, waiting and running together.
+ * The rule for what a task of the template may hand on: tasks of these templates, `maxDepth` levels below it, and at most
+ * `maxChildren` at a time, waiting and running together.
  */
 const DelegationSchema = z.strictObject({
   templates: z.array(NameSchema).min(1).max(32),

@@ -7,6 +7,7 @@ export type {
   Credential,
   DeclarationCheck,
   DeclarationDocument,
+  Delegation,
   Finding,
   Issuance,
   IssuanceFilter,
@@ -19,6 +20,7 @@ export type {
   OverdueLease,
   OverduePage,
   Task,
+  TaskTree,
 } from './contract.js';
 export { exchange, type Exchange, type Exchanged } from './exchange.js';
 export { isPassing, retrying, type Patience } from './retrying.js';

@@ -2,7 +2,7 @@ import type { AuditEntry } from '@mayfly/audit';
 import type { JsonObject, TaskId } from '@mayfly/kernel';
 import type { TaskState } from '@mayfly/tasks';
 
-/** What the version of a task lets it hand on (`TaskTemplate.spec.delegation`). */
+/** The rule of a version for what its tasks hand on (`TaskTemplate.spec.delegation`). */
 export interface DelegationRule {
   readonly templates: readonly string[];
   readonly maxDepth: number;

@@ -144,7 +144,7 @@ export class PgClosingStore implements ClosingStore {
       inTransaction(this.pool, (client) => this.endTasks(client, requests, CLAIM_SECONDS)),
     );
     const first = new Map(requests.toReversed().map((request) => [request.taskId, request]));
-    // Somebody has to close what is below the tasks of the requests; whoever came first does.
+    // What is below the tasks of the requests is closed by the caller that came first.
     const below = claims.filter(({ taskId }) => !first.has(taskId));
     return requests.map((request, place) => [
       ...(first.get(request.taskId) === request ? claims.filter(({ taskId }) => taskId === request.taskId) : []),
