@@ -21,8 +21,8 @@ export interface ReconciliationRecords {
   /** Returns a page, newest first. A position is the id of the last reconciliation before it. */
   list(
     filter: { readonly connection?: string | undefined },
-    page: PageRequest<string>,
-  ): Promise<Page<Reconciliation, string>>;
+    page: PageRequest<ReconciliationId>,
+  ): Promise<Page<Reconciliation, ReconciliationId>>;
 }
 
 /** The right of this process to compare one connection, until it lapses. `version` fences late results. */

@@ -41,7 +41,7 @@ export class Reconciliations {
   }
 
   /** Returns a page, newest first. */
-  list(filter: { connection?: string | undefined }, page: PageRequest<string>): Promise<Page<Reconciliation, string>> {
+  list(filter: { connection?: string | undefined }, page: PageRequest<ReconciliationId>): Promise<Page<Reconciliation, ReconciliationId>> {
     return this.parts.records.list(filter, page);
   }
 

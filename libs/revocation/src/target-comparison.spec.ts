@@ -19,7 +19,9 @@ describe('the comparison of a target with the leases', () => {
   const order: string[] = [];
 
   beforeEach(() => {
-    [there, leases, isComplete, seenElsewhere, meanwhile] = [[], new Map(), true, [], () => undefined];
+    [there, isComplete, seenElsewhere] = [[], true, []];
+    leases = new Map();
+    meanwhile = () => undefined;
     order.length = 0;
   });
 

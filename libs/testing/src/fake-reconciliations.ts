@@ -40,8 +40,8 @@ export class FakeReconciliations implements ReconciliationRecords, Reconciliatio
 
   async list(
     { connection }: Parameters<ReconciliationRecords['list']>[0],
-    { limit, after }: PageRequest<string>,
-  ): Promise<Page<Reconciliation, string>> {
+    { limit, after }: PageRequest<ReconciliationId>,
+  ): Promise<Page<Reconciliation, ReconciliationId>> {
     const all = this.newestFirst().filter(
       (row) => (connection ?? row.connection) === row.connection && (after === undefined || row.id < after),
     );

@@ -102,8 +102,8 @@ export class PgReconciliationStore implements ReconciliationRecords, Reconciliat
 
   async list(
     { connection }: Parameters<ReconciliationRecords['list']>[0],
-    { limit, after }: PageRequest<string>,
-  ): Promise<Page<Reconciliation, string>> {
+    { limit, after }: PageRequest<ReconciliationId>,
+  ): Promise<Page<Reconciliation, ReconciliationId>> {
     const conditions = new Conditions().add('connection = ?', connection).add('id < ?', after);
     const most = conditions.parameter(limit + 1);
     const text = `SELECT ${COLUMNS} FROM public.reconciliation ${conditions.where} ORDER BY id DESC LIMIT ${most}`;
