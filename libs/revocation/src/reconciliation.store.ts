@@ -52,7 +52,7 @@ export interface ReconciliationTurns {
    * process died: its turn has lapsed. Returns undefined when there is none.
    */
   takeRequested(seconds: number): Promise<ReconciliationTurn | undefined>;
-  /** Takes the turn for a scheduled comparison; undefined while another process has it. */
+  /** Takes the turn for a scheduled comparison; undefined while another process has it, or a request waits for it. */
   take(connection: string, seconds: number): Promise<ReconciliationTurn | undefined>;
   /** Commits entries while the turn holds. Resolves to false when it has lapsed; nothing is committed then. */
   note(turn: ReconciliationTurn, entries: readonly AuditEntry[]): Promise<boolean>;

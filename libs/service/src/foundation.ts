@@ -43,7 +43,9 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
   await namingDatabase('DATABASE_URL', () => clock.measure());
   await namingDatabase('DATABASE_URL', () => database.withClient(proveHistoryKept));
   const sealingKeys = { current: backing.sealingKey, previous: settings.previousSealingKeys };
-  const [sealer, marks] = [new Sealer(sealingKeys), new LeaseMarker(sealingKeys)];
+  const sealer = new Sealer(sealingKeys);
+  // A key that two installations share proves nothing: each would end the leases of the other.
+  const marks = backing.isKeyDerived ? undefined : new LeaseMarker(sealingKeys);
   const keyRing = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'access'), sealer, clock);
   const federationKeys = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'federation'), sealer, clock);
   const federationTokens: IdentityTokens = new FederationTokens(federationKeys, clock, `${publicUrl}/federation`);

@@ -9,7 +9,8 @@ import type { TokenSigner } from '@mayfly/trust';
 /** The dependencies that the service offers to providers. */
 export interface ProviderParts {
   readonly clock: Clock;
-  readonly marks: LeaseMarks;
+  /** absent without a sealing key of its own: no object is then proven to be ours */
+  readonly marks: LeaseMarks | undefined;
   readonly identityTokens: IdentityTokens;
   readonly signer: TokenSigner;
   readonly publicUrl: string;

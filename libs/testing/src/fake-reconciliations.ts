@@ -54,7 +54,7 @@ export class FakeReconciliations implements ReconciliationRecords, Reconciliatio
     const next = this.newestFirst()
       .toReversed()
       .find(({ state, connection }) => state === 'running' && this.isFree(connection));
-    const turn = next && (await this.take(next.connection, seconds));
+    const turn = next && this.claim(next.connection, seconds);
     if (next === undefined || turn === undefined) return undefined;
     const attempts = next.attempts + 1;
     this.rows.set(next.id, { ...next, startedAt: next.startedAt ?? this.clock.now(), attempts });
@@ -62,11 +62,8 @@ export class FakeReconciliations implements ReconciliationRecords, Reconciliatio
   }
 
   async take(connection: string, seconds: number): Promise<ReconciliationTurn | undefined> {
-    if (!this.isFree(connection)) return undefined;
-    const { version, seen } = this.turns.get(connection) ?? { version: 0, seen: '' };
-    const claimedUntil = addSeconds(this.clock.now(), seconds);
-    this.turns.set(connection, { version: version + 1, seen, claimedUntil });
-    return { connection, version: version + 1, seen };
+    const isAsked = this.newestFirst().some((row) => row.connection === connection && row.state === 'running');
+    return isAsked ? undefined : this.claim(connection, seconds);
   }
 
   async note(turn: ReconciliationTurn, entries: readonly AuditEntry[]): Promise<boolean> {
@@ -81,6 +78,14 @@ export class FakeReconciliations implements ReconciliationRecords, Reconciliatio
     this.audit.push(...entries);
     if (row !== undefined) this.finish(turn, row);
     return true;
+  }
+
+  private claim(connection: string, seconds: number): ReconciliationTurn | undefined {
+    if (!this.isFree(connection)) return undefined;
+    const { version, seen } = this.turns.get(connection) ?? { version: 0, seen: '' };
+    const claimedUntil = addSeconds(this.clock.now(), seconds);
+    this.turns.set(connection, { version: version + 1, seen, claimedUntil });
+    return { connection, version: version + 1, seen };
   }
 
   private finish({ connection }: ReconciliationTurn, row: NonNullable<TurnResult['row']>): void {

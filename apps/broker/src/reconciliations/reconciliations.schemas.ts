@@ -31,7 +31,8 @@ const DifferenceSchema = z
         '`unknown_lease`, `ended_lease`: an object with the mark of this installation and no living lease; `unmarked`, `other_mark`: an object of no living lease without this mark; `orphan`: only another connection shows the object; `missing`: an active lease without its object; `not_compared`: a part of the comparison was not possible',
     }),
     action: z.enum(ACTIONS).meta({
-      description: '`ended`: its end is proven; `not_ended`: the next reconciliation tries again; `reported`: unchanged',
+      description:
+        '`ended`: its end is proven; `not_ended`: the next reconciliation tries again; `reported`: unchanged',
     }),
     object: z.string().optional().meta({ description: 'name of the object at the target' }),
     leaseId: z.string().optional(),

@@ -30,7 +30,7 @@ export function addReconcileCommand(program: Command): void {
 
 async function finished({ broker }: CommandContext, asked: Reconciliation): Promise<Reconciliation> {
   const path = { id: asked.id };
-  for (let seen = asked; ; ) {
+  for (let seen = asked; ;) {
     if (seen.state !== 'running') return seen;
     await systemTimer.wait(LOOK_AGAIN_MS);
     seen = (await answerOf(broker.calls.GET('/reconciliations/{id}', { params: { path } }))).body;

@@ -126,7 +126,10 @@ export class PgReconciliationStore implements ReconciliationRecords, Reconciliat
   }
 
   async take(connection: string, seconds: number): Promise<ReconciliationTurn | undefined> {
-    return inTransaction(this.pool, (client) => claim(client, connection, seconds)).catch(databaseProblem);
+    return inTransaction(this.pool, async (client) => {
+      const { rowCount } = await client.query(RUNNING, [connection]);
+      return rowCount === 0 ? claim(client, connection, seconds) : undefined;
+    }).catch(databaseProblem);
   }
 
   async note(turn: ReconciliationTurn, entries: readonly AuditEntry[]): Promise<boolean> {

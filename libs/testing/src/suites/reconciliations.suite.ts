@@ -83,7 +83,10 @@ export function reconciliationsSuite(make: () => ReconciliationScene | Promise<R
       const [waiting, other] = [await request(), await request('other')];
       expect((await taken()).requested!.id).toBe(other.id);
       expect(await scene.store.takeRequested(SECONDS)).toBeUndefined();
+      expect(await scene.store.take('crm', SECONDS)).toBeUndefined();
       await scene.store.settle(scheduled!, { seen: '', entries: [] });
+      // no scheduled comparison overtakes the request
+      expect(await scene.store.take('crm', SECONDS)).toBeUndefined();
       expect((await taken()).requested!.id).toBe(waiting.id);
     });
 
