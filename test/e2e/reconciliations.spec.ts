@@ -60,7 +60,8 @@ beforeAll(async () => {
   mayfly = await startOn(database);
   outlived = await granted();
   await mayfly.stop();
-  await atTarget(`CREATE ROLE ${STRANGE} LOGIN`);
+  // made with the login of the connection, which could therefore end it
+  await rowsOf(starter.environment.CRM_DATABASE_URL, `CREATE ROLE ${STRANGE} LOGIN`);
   mayfly = await startOn(restored);
 });
 afterAll(async () => {
