@@ -142,8 +142,8 @@ export interface TargetObject {
 /** The objects that a target showed. */
 export interface TargetObjects {
   readonly objects: readonly TargetObject[];
-  /** false when the target has more objects than one call reads: an object that is not listed may then exist */
-  readonly isComplete: boolean;
+  /** why objects may exist that are not listed, with the change to make; absent when the list is complete */
+  readonly unseen?: string;
 }
 
 /** A provider that can list the credentials at a target, and end one that no lease explains. */

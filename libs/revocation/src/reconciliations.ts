@@ -41,7 +41,10 @@ export class Reconciliations {
   }
 
   /** Returns a page, newest first. */
-  list(filter: { connection?: string | undefined }, page: PageRequest<ReconciliationId>): Promise<Page<Reconciliation, ReconciliationId>> {
+  list(
+    filter: { connection?: string | undefined },
+    page: PageRequest<ReconciliationId>,
+  ): Promise<Page<Reconciliation, ReconciliationId>> {
     return this.parts.records.list(filter, page);
   }
 

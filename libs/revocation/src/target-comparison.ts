@@ -68,9 +68,9 @@ export class TargetComparison {
   private async missing(
     connection: Connection,
     leaseIds: readonly LeaseId[],
-    { objects, isComplete }: TargetObjects,
+    { objects, unseen }: TargetObjects,
   ): Promise<readonly Difference[]> {
-    if (!isComplete) return [{ finding: 'not_compared', action: 'reported', detail: TOO_MANY }];
+    if (unseen !== undefined) return [{ finding: 'not_compared', action: 'reported', detail: unseen }];
     const listed = new Set(objects.map(({ leaseId }) => leaseId));
     const leases = await this.parts.leases.stillActive(leaseIds.filter((id) => !listed.has(id)));
     const here = leases.filter((lease) => this.isHere(connection, lease));
@@ -87,7 +87,6 @@ export class TargetComparison {
 }
 
 const GONE = 'the lease is active, and its object is gone; revoke its task, unless the agent can do without it';
-const TOO_MANY = 'the target has more objects than one list can hold; active leases without an object are not found';
 const ELSEWHERE =
   'active leases were planned before the connection changed, and the target does not show their objects; they are not compared';
 

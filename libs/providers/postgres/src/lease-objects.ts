@@ -28,8 +28,10 @@ const LIST = `
 export async function leaseObjects(session: Session, marks: LeaseMarks | undefined): Promise<TargetObjects> {
   const { rows } = await session.query<FoundRow>(LIST);
   const objects = rows.slice(0, MAX_ROLES).map((row) => objectOf(row, marks));
-  return { objects, isComplete: rows.length <= MAX_ROLES };
+  return rows.length <= MAX_ROLES ? { objects } : { objects, unseen: TOO_MANY };
 }
+
+const TOO_MANY = `the server has more than ${String(MAX_ROLES)} lease roles, and only the first of them were compared; remove those that nobody needs`;
 
 function objectOf({ name, comment }: FoundRow, marks: LeaseMarks | undefined): TargetObject {
   const leaseId: LeaseId = `lse_${name.slice('mayfly_'.length)}`;
