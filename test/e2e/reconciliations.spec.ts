@@ -125,18 +125,18 @@ describe('a reconciliation after a backup was restored', () => {
 
     const differences = await reconciled();
     expect(about(differences, outlived)).toEqual([
-      { finding: 'unknown_lease', action: 'ended', object: outlived.role, leaseId: outlived.leaseId },
+      { kind: 'unknown_lease', action: 'ended', object: outlived.role, leaseId: outlived.leaseId },
     ]);
     expect(await ended).toBeInstanceOf(Error);
     expect(await rolesNamed(outlived.role)).toBe(0);
     expect(differences).toContainEqual(
-      expect.objectContaining({ finding: 'unmarked', action: 'reported', object: STRANGE }),
+      expect.objectContaining({ kind: 'unmarked', action: 'reported', object: STRANGE }),
     );
     expect(await rolesNamed(STRANGE)).toBe(1);
     expect(about(differences, kept)).toEqual([]);
     expect(await rowsOf(kept.url, 'SELECT count(*)::int AS cases FROM emea.cases')).toHaveLength(1);
     expect(about(differences, dropped)).toMatchObject([
-      { finding: 'missing', action: 'reported', leaseId: dropped.leaseId },
+      { kind: 'missing', action: 'reported', leaseId: dropped.leaseId },
     ]);
     const { body } = await as('operator', `GET /tasks/${dropped.taskId}`);
     expect(body).toMatchObject({ state: 'active' });
@@ -198,7 +198,7 @@ describe('a reconciliation after a backup was restored', () => {
     await atTarget(`CREATE ROLE ${role} LOGIN`);
     await rowsOf(mayfly.database.adminUrl, 'SELECT pg_sleep(0.01)');
     expect(about(await reconciled(), { role, leaseId })).toMatchObject([
-      { finding: 'unmarked', action: 'reported', object: role, leaseId },
+      { kind: 'unmarked', action: 'reported', object: role, leaseId },
     ]);
     await atTarget(`DROP ROLE ${role}`);
   });

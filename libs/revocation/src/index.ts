@@ -14,7 +14,13 @@ export { Lockdowns } from './lockdowns/lockdowns.js';
 export { OrphanEnding } from './orphan-ending.js';
 export { OrphanWatch, type OrphanPlace, type OrphanStore } from './orphan-watch.js';
 export { Reconciler } from './reconciler.js';
-export { ACTIONS, FINDINGS, reconciliationView, type Difference, type Reconciliation } from './reconciliation.js';
+export {
+  ACTIONS,
+  DIFFERENCE_KINDS,
+  reconciliationView,
+  type Difference,
+  type Reconciliation,
+} from './reconciliation.js';
 export type {
   ComparedLeases,
   LeaseStanding,

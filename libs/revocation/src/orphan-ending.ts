@@ -62,9 +62,9 @@ export class OrphanEnding {
     const now = this.parts.clock.now();
     const { effectiveAt = now, remains } = outcome;
     const facts = { ...factsOf(connection, orphan), effectiveAt: effectiveAt.toISOString(), ...present({ remains }) };
-    const { finding, object, leaseId } = orphan;
+    const { kind, object, leaseId } = orphan;
     return {
-      difference: { finding, action: 'ended', object, leaseId, detail: remains },
+      difference: { kind, action: 'ended', object, leaseId, detail: remains },
       entry: auditEntry('orphan.ended', now, MAYFLY, { leaseId }, facts),
     };
   }
@@ -91,12 +91,12 @@ const LAPSED = 'the comparison took too long, and another process may compare th
 const FAILED = 'the provider failed unexpectedly; the next reconciliation tries again';
 const LATER = 'there was no time to end it; the next reconciliation ends it';
 
-function factsOf({ name: connection }: Connection, { object, finding: cause }: OwnOrphan) {
+function factsOf({ name: connection }: Connection, { object, kind: cause }: OwnOrphan) {
   return { connection, object, cause };
 }
 
-function notEnded({ finding, object, leaseId }: OwnOrphan, detail: string): Ending {
-  return { difference: { finding, action: 'not_ended', object, leaseId, detail } };
+function notEnded({ kind, object, leaseId }: OwnOrphan, detail: string): Ending {
+  return { difference: { kind, action: 'not_ended', object, leaseId, detail } };
 }
 
 function postponed(orphan: OwnOrphan): Ending {

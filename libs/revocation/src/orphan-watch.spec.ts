@@ -40,9 +40,7 @@ describe('the orphan watch', () => {
   });
 
   const look = async (connection = 'crm', seconds = 60) => {
-    const names = (await watch.look(connection)).flatMap(({ finding, object }) =>
-      finding === 'orphan' ? object! : [],
-    );
+    const names = (await watch.look(connection)).flatMap(({ kind, object }) => (kind === 'orphan' ? object! : []));
     await service.stores.scene.advance(seconds);
     return names;
   };
@@ -105,8 +103,8 @@ describe('the orphan watch', () => {
     await look();
     orphans.mockRejectedValueOnce(new Problem('provider_unavailable', 'the database does not answer'));
     expect(await watch.look('crm')).toMatchObject([
-      { finding: 'orphan', object: 'v-left-behind' },
-      { finding: 'not_compared', detail: expect.stringContaining('`database`') },
+      { kind: 'orphan', object: 'v-left-behind' },
+      { kind: 'not_compared', detail: expect.stringContaining('`database`') },
     ]);
     expect(reports).toHaveLength(1);
   });

@@ -77,7 +77,7 @@ export class OrphanWatch {
 
   /**
    * Scans each pair of a connection once, and returns its orphans. A failed scan is reported, keeps the last findings
-   * and is a finding itself; a pair that no template names any more is forgotten.
+   * and is a difference itself; a pair that no template names any more is forgotten.
    */
   async look(connection: string): Promise<readonly Difference[]> {
     const places = this.parts.places();
@@ -95,7 +95,7 @@ export class OrphanWatch {
     );
     const orphans = this.found.get(keyOf(place))?.orphans ?? [];
     return [
-      ...orphans.map((object): Difference => ({ finding: 'orphan', action: 'reported', object, detail })),
+      ...orphans.map((object): Difference => ({ kind: 'orphan', action: 'reported', object, detail })),
       ...failure,
     ];
   }
@@ -103,7 +103,7 @@ export class OrphanWatch {
   private notScanned({ related }: OrphanPlace, error: unknown): Difference {
     this.parts.report(error);
     const detail = `connection \`${related}\` could not be searched for orphans; test it`;
-    return { finding: 'not_compared', action: 'reported', detail };
+    return { kind: 'not_compared', action: 'reported', detail };
   }
 
   private async scan(place: OrphanPlace): Promise<void> {

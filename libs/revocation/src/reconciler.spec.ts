@@ -15,9 +15,9 @@ const connectionOf = (name: string, more: Partial<Connection> = {}): Connection 
 });
 const own = (): OwnOrphan => {
   const leaseId = newId('lse');
-  return { object: `mayfly_${leaseId.slice(4)}`, leaseId, finding: 'unknown_lease' };
+  return { object: `mayfly_${leaseId.slice(4)}`, leaseId, kind: 'unknown_lease' };
 };
-const STRANGE: Difference = { finding: 'unmarked', action: 'reported', object: 'mayfly_strange' };
+const STRANGE: Difference = { kind: 'unmarked', action: 'reported', object: 'mayfly_strange' };
 
 describe('the reconciler', () => {
   let clock: TestClock;
@@ -175,13 +175,13 @@ describe('the reconciler', () => {
   });
 
   it('a scheduled comparison records what it ended, and does not record the objects of other installations by themselves', async () => {
-    found.reported = [{ finding: 'other_mark', action: 'reported', object: 'mayfly_theirs' }];
+    found.reported = [{ kind: 'other_mark', action: 'reported', object: 'mayfly_theirs' }];
     await reconciler.round();
     expect(await rows()).toEqual([]);
     expect(reconciler.counts()).toEqual(new Map([['crm', 0]]));
     found.ownOrphans = [own()];
     await reconciler.round();
-    expect(await rows()).toMatchObject([{ differences: [{ action: 'ended' }, { finding: 'other_mark' }] }]);
+    expect(await rows()).toMatchObject([{ differences: [{ action: 'ended' }, { kind: 'other_mark' }] }]);
   });
 
   it('a scheduled round skips disabled connections, providers that cannot list, and connections that another process compares', async () => {

@@ -152,13 +152,13 @@ const DIED = 'the process stopped during each attempt; read its log, then ask ag
 const FAILED = 'Mayfly failed during the comparison; read its log, then ask again';
 
 /** True for an object at the target that no lease explains, that was not ended, and that is not another installation's. */
-function isLeft({ finding, action }: Difference): boolean {
-  return action === 'not_ended' || finding === 'unmarked' || finding === 'orphan';
+function isLeft({ kind, action }: Difference): boolean {
+  return action === 'not_ended' || kind === 'unmarked' || kind === 'orphan';
 }
 
 /** `OrphanWatch` audits the orphans that only another connection shows. */
-function isReportedHere({ finding }: Difference): boolean {
-  return finding === 'unmarked' || finding === 'other_mark';
+function isReportedHere({ kind }: Difference): boolean {
+  return kind === 'unmarked' || kind === 'other_mark';
 }
 
 /**
@@ -167,8 +167,8 @@ function isReportedHere({ finding }: Difference): boolean {
  */
 function seenIn(differences: readonly Difference[]): string {
   const known = differences
-    .filter(({ finding, action }) => finding !== 'other_mark' && action !== 'ended')
-    .map(({ finding, object = null, leaseId = null }) => [finding, object, leaseId]);
+    .filter(({ kind, action }) => kind !== 'other_mark' && action !== 'ended')
+    .map(({ kind, object = null, leaseId = null }) => [kind, object, leaseId]);
   return known.length === 0 ? '' : digestOf(known);
 }
 

@@ -3,7 +3,7 @@ import type { JsonObject, LeaseId, ReconciliationId } from '@mayfly/kernel';
 import { present } from '@mayfly/kernel';
 
 /** Reasons why an object at a target, or a lease, is a difference between the target and the database. */
-export const FINDINGS = [
+export const DIFFERENCE_KINDS = [
   /** the object carries the mark of this installation, and the database does not know its lease */
   'unknown_lease',
   /** the object carries the mark of this installation, and its lease has ended */
@@ -19,14 +19,14 @@ export const FINDINGS = [
   /** a part of the comparison was not possible */
   'not_compared',
 ] as const;
-export type Finding = (typeof FINDINGS)[number];
+export type DifferenceKind = (typeof DIFFERENCE_KINDS)[number];
 
 /** The actions of a reconciliation: only an object that carries the mark of this installation is ended. */
 export const ACTIONS = ['ended', 'not_ended', 'reported'] as const;
 
 /** One difference between a target and the database. */
 export interface Difference {
-  readonly finding: Finding;
+  readonly kind: DifferenceKind;
   /** `not_ended`: its end is not proven yet; the next reconciliation tries again */
   readonly action: (typeof ACTIONS)[number];
   /** the name of the object at the target */

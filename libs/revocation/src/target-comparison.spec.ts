@@ -74,8 +74,8 @@ describe('the comparison of a target with the leases', () => {
     leases.set(ended.leaseId, { standing: 'ended' });
     const { ownOrphans, reported } = await comparison.compare(CRM);
     expect(ownOrphans).toEqual([
-      { object: unknown.name, leaseId: unknown.leaseId, finding: 'unknown_lease' },
-      { object: ended.name, leaseId: ended.leaseId, finding: 'ended_lease' },
+      { object: unknown.name, leaseId: unknown.leaseId, kind: 'unknown_lease' },
+      { object: ended.name, leaseId: ended.leaseId, kind: 'ended_lease' },
     ]);
     expect(reported).toEqual([]);
   });
@@ -87,10 +87,10 @@ describe('the comparison of a target with the leases', () => {
     const { ownOrphans, reported } = await comparison.compare(CRM);
     expect(ownOrphans).toEqual([]);
     expect(reported).toMatchObject([
-      { finding: 'unmarked', action: 'reported', object: unmarked.name },
-      { finding: 'other_mark', action: 'reported', object: other.name },
-      { finding: 'unmarked', action: 'reported', object: ended.name, leaseId: ended.leaseId },
-      { finding: 'unmarked', action: 'reported', object: 'without-a-lease' },
+      { kind: 'unmarked', action: 'reported', object: unmarked.name },
+      { kind: 'other_mark', action: 'reported', object: other.name },
+      { kind: 'unmarked', action: 'reported', object: ended.name, leaseId: ended.leaseId },
+      { kind: 'unmarked', action: 'reported', object: 'without-a-lease' },
     ]);
   });
 
@@ -109,25 +109,25 @@ describe('the comparison of a target with the leases', () => {
       leases.set(issued, { standing: 'living', isActive: true });
     };
     const { reported } = await comparison.compare(CRM);
-    expect(reported).toMatchObject([{ finding: 'missing', action: 'reported', leaseId: gone }]);
+    expect(reported).toMatchObject([{ kind: 'missing', action: 'reported', leaseId: gone }]);
   });
 
   it('an active lease that was planned before the connection changed is not called missing', async () => {
     const config = { url: 'env:EARLIER' };
     leases.set(newId('lse'), { standing: 'living', isActive: true, config });
     const { reported } = await comparison.compare(CRM);
-    expect(reported).toMatchObject([{ finding: 'not_compared', detail: expect.stringMatching(/^1 active leases/) }]);
+    expect(reported).toMatchObject([{ kind: 'not_compared', detail: expect.stringMatching(/^1 active leases/) }]);
   });
 
   it('a list that is not complete proves no lease to be without its object', async () => {
     unseen = { unseen: 'there are more objects; remove some' };
     leases.set(newId('lse'), { standing: 'living', isActive: true });
     const { reported } = await comparison.compare(CRM);
-    expect(reported).toMatchObject([{ finding: 'not_compared', detail: 'there are more objects; remove some' }]);
+    expect(reported).toMatchObject([{ kind: 'not_compared', detail: 'there are more objects; remove some' }]);
   });
 
   it('the orphans that another connection shows are among the differences', async () => {
-    seenElsewhere = [{ finding: 'orphan', action: 'reported', object: 'v-left-behind' }];
+    seenElsewhere = [{ kind: 'orphan', action: 'reported', object: 'v-left-behind' }];
     expect((await comparison.compare(CRM)).reported).toEqual(seenElsewhere);
   });
 });

@@ -20,7 +20,7 @@ const LIST_DEADLINE_SECONDS = 30;
 export interface OwnOrphan {
   readonly object: string;
   readonly leaseId: LeaseId;
-  readonly finding: 'unknown_lease' | 'ended_lease';
+  readonly kind: 'unknown_lease' | 'ended_lease';
 }
 
 /** The differences between a target and the database. */
@@ -70,14 +70,14 @@ export class TargetComparison {
     leaseIds: readonly LeaseId[],
     { objects, unseen }: TargetObjects,
   ): Promise<readonly Difference[]> {
-    if (unseen !== undefined) return [{ finding: 'not_compared', action: 'reported', detail: unseen }];
+    if (unseen !== undefined) return [{ kind: 'not_compared', action: 'reported', detail: unseen }];
     const listed = new Set(objects.map(({ leaseId }) => leaseId));
     const leases = await this.parts.leases.stillActive(leaseIds.filter((id) => !listed.has(id)));
     const here = leases.filter((lease) => this.isHere(connection, lease));
-    const gone = here.map(({ id }) => ({ finding: 'missing', action: 'reported', leaseId: id, detail: GONE }) as const);
+    const gone = here.map(({ id }) => ({ kind: 'missing', action: 'reported', leaseId: id, detail: GONE }) as const);
     if (here.length === leases.length) return gone;
     const detail = `${String(leases.length - here.length)} ${ELSEWHERE}`;
-    return [...gone, { finding: 'not_compared', action: 'reported', detail }];
+    return [...gone, { kind: 'not_compared', action: 'reported', detail }];
   }
 
   /** True when the lease was planned with the connection as it is declared now, so that its object is at this target. */
@@ -94,7 +94,7 @@ const ELSEWHERE =
 function ownOrphan(object: TargetObject, standings: ReadonlyMap<LeaseId, LeaseStanding>): readonly OwnOrphan[] {
   const { name, leaseId, mark } = object;
   if (mark !== 'ours' || leaseId === undefined || isExplained(object, standings)) return [];
-  return [{ object: name, leaseId, finding: standings.has(leaseId) ? 'ended_lease' : 'unknown_lease' }];
+  return [{ object: name, leaseId, kind: standings.has(leaseId) ? 'ended_lease' : 'unknown_lease' }];
 }
 
 function strangeObject(object: TargetObject, standings: ReadonlyMap<LeaseId, LeaseStanding>): readonly Difference[] {
@@ -103,7 +103,7 @@ function strangeObject(object: TargetObject, standings: ReadonlyMap<LeaseId, Lea
   const isOther = mark === 'other';
   return [
     {
-      ...{ finding: isOther ? 'other_mark' : 'unmarked', action: 'reported', object: name },
+      ...{ kind: isOther ? 'other_mark' : 'unmarked', action: 'reported', object: name },
       ...(leaseId === undefined || !standings.has(leaseId) ? {} : { leaseId }),
       detail: isOther ? OTHER_MARK : UNMARKED,
     },

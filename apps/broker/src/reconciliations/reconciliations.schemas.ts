@@ -1,6 +1,6 @@
 import { PageQuerySchema, pageSchema } from '@mayfly/http';
 import { isId, NameSchema } from '@mayfly/kernel';
-import { ACTIONS, FINDINGS } from '@mayfly/revocation';
+import { ACTIONS, DIFFERENCE_KINDS } from '@mayfly/revocation';
 import { z } from 'zod';
 
 const Instant = z.iso.datetime();
@@ -26,7 +26,7 @@ export const ReconciliationIdSchema = z
 
 const DifferenceSchema = z
   .strictObject({
-    finding: z.enum(FINDINGS).meta({
+    kind: z.enum(DIFFERENCE_KINDS).meta({
       description:
         '`unknown_lease`, `ended_lease`: an object with the mark of this installation and no living lease; `unmarked`, `other_mark`: an object of no living lease without this mark; `orphan`: only another connection shows the object; `missing`: an active lease without its object; `not_compared`: a part of the comparison was not possible',
     }),

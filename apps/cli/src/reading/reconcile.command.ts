@@ -45,9 +45,9 @@ function words({ id, connection, state, differences, leftOut, error }: Reconcili
   if (state === 'running') return `reconciliation ${id} of connection ${connection} is running\n`;
   if (state === 'failed') return `reconciliation ${id} of connection ${connection} failed: ${error ?? ''}\n`;
   if (differences.length === 0) return `connection ${connection} has no differences\n`;
-  const rows = differences.map(({ action, finding, object = '', leaseId = '', detail = '' }) => [
-    ...[action, finding, object, leaseId, detail],
+  const rows = differences.map(({ action, kind, object = '', leaseId = '', detail = '' }) => [
+    ...[action, kind, object, leaseId, detail],
   ]);
   const rest = leftOut === 0 ? '' : `${String(leftOut)} more differences are not shown\n`;
-  return table(['ACTION', 'FINDING', 'OBJECT', 'LEASE', ''], rows) + rest;
+  return table(['ACTION', 'KIND', 'OBJECT', 'LEASE', ''], rows) + rest;
 }

@@ -17,7 +17,7 @@ export interface ReconciliationScene {
 }
 
 const ACTOR = { kind: 'person', issuer: 'https://id.example', subject: 'one-operator' } as const;
-const FOUND: Difference = { finding: 'unmarked', action: 'reported', object: 'mayfly_left' };
+const FOUND: Difference = { kind: 'unmarked', action: 'reported', object: 'mayfly_left' };
 const SECONDS = 60;
 
 /** Tests that every `ReconciliationRecords` with `ReconciliationTurns` must pass. */
