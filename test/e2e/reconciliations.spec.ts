@@ -43,7 +43,9 @@ async function backUp(): Promise<TestDatabase> {
   const name = `restored_${randomUUID().replaceAll('-', '')}`;
   const root = server.url('postgres', 'postgres');
   await rowsOf(root, `CREATE DATABASE ${name} TEMPLATE ${database.name} OWNER mayfly_app`);
-  const drop = async () => void (await rowsOf(root, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`));
+  const drop = async (): Promise<void> => {
+    await rowsOf(root, `DROP DATABASE IF EXISTS ${name} WITH (FORCE)`);
+  };
   return { name, url: server.url(name), adminUrl: server.url(name, 'postgres'), drop };
 }
 
@@ -172,15 +174,15 @@ describe('a reconciliation after a backup was restored', () => {
   it('no lease that is issued while comparisons run is ended or reported', async () => {
     const { reconciler } = mayfly.broker.services;
     const before = await entriesOf('orphan.ending');
-    let isIssuing = true;
+    const issuing = { isOver: false };
     const comparing = (async () => {
-      while (isIssuing) await reconciler.round();
+      while (!issuing.isOver) await reconciler.round();
     })();
     const leases: Granted[] = [];
     try {
       for (let wave = 0; wave < 6; wave++) leases.push(...(await Promise.all(Array.from({ length: 4 }, granted))));
     } finally {
-      isIssuing = false;
+      issuing.isOver = true;
       await comparing;
     }
     const differences = await reconciled();

@@ -1,10 +1,16 @@
 import type { LeaseMarks, RevocationOutcome, TargetObject, TargetObjects } from '@mayfly/credentials';
-import { isId } from '@mayfly/kernel';
+import { isId, present } from '@mayfly/kernel';
 import type { BrokerLogin } from './broker-login.js';
 import { failureFrom, failureOf } from './failures.js';
+import type { Order } from './lifetime.js';
 import { endToken, findToken } from './proofs.js';
 import type { Server } from './server.js';
 import type { VaultConfig } from './vault.schemas.js';
+
+/** Returns the metadata of the token of a lease: what it is for, and the mark that proves that Mayfly made it. */
+export function metadataOf({ leaseId, taskId, agent, template }: Order, mark: string | undefined) {
+  return { lease: leaseId, task: taskId, agent: agent.name, template: template.name, ...present({ mark }) };
+}
 
 /** The most tokens that one call looks up. Later calls look up the others, and look up no token twice. */
 const MAX_LOOKS = 1_000;

@@ -3,6 +3,7 @@ import { addSeconds, earliest, type Clock, type Json, type JsonObject } from '@m
 import { succeeded } from './broker-login.js';
 import { failureOf, problemFrom, VaultFailure } from './failures.js';
 import { policyName } from './lease-policy.js';
+import { metadataOf } from './lease-tokens.js';
 import { refuseClamped, refuseLate, secondsUntil, type Order } from './lifetime.js';
 import { endLease, endToken } from './proofs.js';
 import { redact } from './redaction.js';
@@ -50,7 +51,6 @@ interface MintParts {
   readonly clock: Clock;
   readonly sessions: SessionEnding;
   readonly quietSeconds: number;
-  /** the mark of the lease, for the metadata of its token */
   readonly mark: string | undefined;
 }
 
@@ -145,10 +145,7 @@ export class LeaseMint {
       explicit_max_ttl: `${String(furthest)}s`,
       renewable: furthest > ttl,
       display_name: 'mayfly',
-      meta: {
-        ...{ lease: order.leaseId, task: order.taskId, agent: order.agent.name, template: order.template.name },
-        ...(this.parts.mark === undefined ? {} : { mark: this.parts.mark }),
-      },
+      meta: metadataOf(order, this.parts.mark),
     });
     const { auth } = body;
     if (!auth) throw new VaultFailure('bad-answer');
