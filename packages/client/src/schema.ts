@@ -9341,6 +9341,7 @@ export interface operations {
       };
     };
     responses: {
+      /** @description accepted */
       202: {
         headers: {
           [name: string]: unknown;
