@@ -5,6 +5,7 @@ import type { AnyProvider, EffectiveTraits } from './provider.js';
 import type {
   Attending,
   ConnectionAware,
+  Enumerable,
   Introspectable,
   Probeable,
   Reconcilable,
@@ -23,6 +24,7 @@ type Parts = Partial<
     ConnectionAware<unknown, unknown> &
     SharedRevocation<unknown, unknown> &
     Reconcilable<unknown> &
+    Enumerable<unknown> &
     SecretFinding &
     Introspectable<unknown>
 >;
@@ -46,6 +48,7 @@ export const probeable = (provider: AnyProvider) => having(provider, 'probe');
 export const attending = (provider: AnyProvider) => having(provider, 'attend');
 export const examining = (provider: AnyProvider) => having(provider, 'examine');
 export const reconcilable = (provider: AnyProvider) => having(provider, 'orphans');
+export const enumerable = (provider: AnyProvider) => having(provider, 'objects', 'endObject');
 export const sharedRevocation = (provider: AnyProvider) => having(provider, 'maintain', 'revocationPointOf');
 
 /** Returns the provider's remarks on texts in a rendered scope. */

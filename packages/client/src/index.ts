@@ -18,6 +18,7 @@ export type {
   OverdueFilter,
   OverdueLease,
   OverduePage,
+  Reconciliation,
   Task,
 } from './contract.js';
 export { exchange, type Exchange, type Exchanged } from './exchange.js';

@@ -17,7 +17,10 @@ const GRANTS: readonly (readonly [string, readonly string[]])[] = [
   ['SELECT, UPDATE', ['audit_log', 'declared_revision']],
   [
     'SELECT, INSERT, UPDATE',
-    ['task', 'lease', 'agent', 'template', 'quota_counter', 'denial_document', 'declared_change', 'guard', 'lockdown'],
+    [
+      ...['task', 'lease', 'agent', 'template', 'quota_counter', 'denial_document', 'declared_change'],
+      ...['guard', 'lockdown', 'reconciliation', 'reconciliation_turn'],
+    ],
   ],
   [
     'SELECT, INSERT, UPDATE, DELETE',
