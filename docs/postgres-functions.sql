@@ -5,7 +5,7 @@
 -- The functions run with the rights of a superuser, so each of them checks its arguments itself. A caller can only
 -- - create login roles whose names match the pattern of lease roles, without any attribute, that expire within 13 hours,
 --   as members of a scope role that the same caller registered;
--- - change and drop such roles, and no other ones;
+-- - change, mark and drop such roles, and no other ones;
 -- - create roles that cannot log in and have no right. Only the caller itself can then grant such a role something, and
 --   PostgreSQL lets the caller grant only what it was given WITH GRANT OPTION.
 -- No argument becomes SQL text except through format(%I) and format(%L), after its check.
@@ -151,6 +151,22 @@ BEGIN
   END LOOP;
 END $$;
 
+-- Writes the marks of lease roles as their comments; Mayfly knows its own roles by them when its database has lost a lease.
+CREATE OR REPLACE FUNCTION mayfly.mark_leases(names text[], marks text[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+  one record;
+BEGIN
+  PERFORM mayfly.require_leases(names);
+  FOR one IN SELECT * FROM unnest(names, marks) AS lease (name, mark) LOOP
+    IF (one.mark COLLATE "C" ~ '^[A-Za-z0-9_-]{22}$') IS NOT TRUE THEN
+      RAISE insufficient_privilege USING MESSAGE = 'the mark is not that of a lease';
+    END IF;
+    EXECUTE format('COMMENT ON ROLE %I IS %L', one.name, 'mayfly lease ' || one.mark);
+  END LOOP;
+END $$;
+
 -- Moves the expiry of a lease role; never lets a role log in that may not.
 CREATE OR REPLACE FUNCTION mayfly.renew_lease(lease_name text, expiry timestamptz) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -241,5 +257,5 @@ GRANT USAGE ON SCHEMA mayfly TO mayfly_lessor;
 GRANT EXECUTE ON FUNCTION mayfly.version(), mayfly.snapshots(), mayfly.has_scope(text), mayfly.make_scope(text),
   mayfly.mint_leases(text[], text[], text[], int[], timestamptz[]), mayfly.renew_lease(text, timestamptz),
   mayfly.bar_leases(text[]), mayfly.drop_leases(text[]), mayfly.await_mint(text), mayfly.join_lease(text),
-  mayfly.strip_lease(text) TO mayfly_lessor;
+  mayfly.strip_lease(text), mayfly.mark_leases(text[], text[]) TO mayfly_lessor;
 COMMIT;

@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import type { IdentityTokens, Minted, MintOrder, RevocationOutcome } from '@mayfly/credentials';
+import type { IdentityTokens, LeaseMarks, Minted, MintOrder, RevocationOutcome } from '@mayfly/credentials';
 import { type Clock } from '@mayfly/kernel';
 import { DatabaseSessions } from '@mayfly/provider-postgres';
 import { VaultProvider, type VaultConfig, type VaultHandle, type VaultScope } from '@mayfly/provider-vault';
@@ -65,7 +65,7 @@ export class VaultTarget {
   }
 
   /** Creates a provider with short `quietSeconds`, so that it closes lost credentials soon. */
-  newProvider(overrides: { quietSeconds?: number } = { quietSeconds: 3 }): VaultProvider {
+  newProvider(overrides: { quietSeconds?: number; marks?: LeaseMarks } = { quietSeconds: 3 }): VaultProvider {
     const identityTokens: IdentityTokens = {
       issuer: this.issuer.issuer,
       issue: async ({ audience, subject }) => this.issuer.sign({ aud: audience, sub: subject }),

@@ -11,6 +11,9 @@ const page = readFileSync('docs/cli.md', 'utf8');
 const hasPsql = spawnSync('psql', ['--version']).error === undefined;
 if (!hasPsql) console.warn('SKIPPED SUITE the command with psql in docs/cli.md: psql is not installed');
 
+/** The subcommands with options of their own that the page names. */
+const STEPS = ['tasks end', 'issuers test', 'leases list', 'leases abandon', 'lockdown engage', 'lockdown list'];
+
 interface Example {
   readonly commands: string;
   /** what the page says that they print, where it does */
@@ -72,9 +75,7 @@ describe('docs/cli.md', () => {
     const options = (await Promise.all([[], ...commands.map((name) => [name])].map((args) => help(...args)))).join(
       '\n',
     );
-    const steps = ['tasks end', 'issuers test', 'leases list', 'leases abandon'].map((step) =>
-      help(...step.split(' ')),
-    );
+    const steps = STEPS.map((step) => help(...step.split(' ')));
     const all = [options, ...(await Promise.all(steps))].join('\n');
     const named = [...page.matchAll(/(?<![\w-])(--[a-z][a-z-]+)/g)].map(([, option = '']) => option);
     const foreign = ['--agent', '--role', '--help', '--exit-code'];

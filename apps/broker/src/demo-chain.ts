@@ -68,7 +68,7 @@ async function declare({ platform }: Cast): Promise<void> {
 async function handOn(from: Call, parent: string, to: Call, agent: string, template: string): Promise<JsonObject> {
   const asked = { agent, template, parameters: {}, purpose: PURPOSE };
   const { body } = await from(`POST /tasks/${parent}/delegate`, asked);
-  return (await to(`POST /tasks/${String(body.id as string)}/accept`)).body;
+  return (await to(`POST /tasks/${body.id as string}/accept`)).body;
 }
 
 function tokenOf(task: JsonObject): string {

@@ -149,6 +149,25 @@ export const ENTRY_FACTS = {
     total: z.int(),
     names: z.array(z.string()),
   }),
+  /** Mayfly is about to end an object that it made and that no lease explains */
+  'orphan.ending': z.strictObject({ connection: z.string(), object: z.string(), cause: z.string() }),
+  'orphan.ended': z.strictObject({
+    connection: z.string(),
+    object: z.string(),
+    cause: z.string(),
+    effectiveAt: Instant,
+    remains: z.string().optional(),
+  }),
+  'reconciliation.requested': z.strictObject({ reconciliation: z.string(), connection: z.string() }),
+  'reconciliation.finished': z.strictObject({
+    reconciliation: z.string(),
+    connection: z.string(),
+    state: z.enum(['done', 'failed']),
+    ended: z.int(),
+    notEnded: z.int(),
+    reported: z.int(),
+    error: z.string().optional(),
+  }),
   'target.repaired': z.strictObject({ target: z.string() }),
   'declaration.changed': z.strictObject({
     kind: z.string(),

@@ -5,6 +5,7 @@ export type {
   Attending,
   Attenuable,
   ConnectionAware,
+  Enumerable,
   Introspectable,
   Probeable,
   ProbeCheck,
@@ -15,10 +16,13 @@ export type {
   ScopeObjection,
   SecretFinding,
   SharedRevocation,
+  TargetObject,
+  TargetObjects,
 } from './provider-parts.js';
 export {
   attending,
   connectionsOf,
+  enumerable,
   examining,
   objectionsTo,
   probeable,
@@ -53,9 +57,10 @@ export {
   type SecretSource,
 } from './secret-reference.js';
 export type { DenyPolicyClaim, DenyPolicyWrite, DeniedSession, DenyPolicies } from './deny-policies.js';
+export type { LeaseMarks } from './lease-marks.js';
 export { clientLibrary } from './client-library.js';
 export { ConnectionGates } from './targets/connection-gates.js';
-export { handleOf, openHandle, sealHandle } from './targets/lease-handle.js';
+export { configOf, handleOf, openHandle, sealHandle } from './targets/lease-handle.js';
 export type { SealedLease, Sealing } from './targets/sealing.js';
 export type { ConnectionSource, Target } from './targets/target.js';
 export { Targets } from './targets/targets.js';

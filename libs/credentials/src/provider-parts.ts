@@ -1,5 +1,5 @@
-import type { Json } from '@mayfly/kernel';
-import type { EffectiveTraits, Minted, MintOrder, RelatedConnection } from './provider.js';
+import type { Json, LeaseId } from '@mayfly/kernel';
+import type { EffectiveTraits, Minted, MintOrder, RelatedConnection, RevocationOutcome } from './provider.js';
 
 /** A provider that can move the expiry of a living credential. */
 export interface Renewable<Config, Scope, Handle> {
@@ -129,4 +129,39 @@ export interface Reconcilable<Handle> {
    * names. Changes nothing. Rejects with a `Problem`.
    */
   orphans(related: RelatedConnection, handles: readonly Handle[], signal: AbortSignal): Promise<readonly string[]>;
+}
+
+/** An object at a target that looks like the credential of a lease. */
+export interface TargetObject {
+  /** the name of the object at the target, such as a role or the accessor of a token; no secret */
+  readonly name: string;
+  /** the lease that the object names */
+  readonly leaseId?: LeaseId;
+  /**
+   * - `ours`: it carries the mark of this installation for this lease (`LeaseMarks`), so Mayfly made it;
+   * - `other`: it carries a mark of another installation, or one of a sealing key that is gone;
+   * - `none`: it carries no mark.
+   */
+  readonly mark: 'ours' | 'other' | 'none';
+}
+
+/** The objects that a target showed. */
+export interface TargetObjects {
+  readonly objects: readonly TargetObject[];
+  /** why objects may exist that are not listed, with the change to make; absent when the list is complete */
+  readonly unseen?: string;
+}
+
+/** A provider that can list the credentials at a target, and end one that no lease explains. */
+export interface Enumerable<Config> {
+  /**
+   * Lists every object at the target that looks like the credential of a lease and still gives access. An object that
+   * existed before the call and still exists after it is in a complete list. Changes nothing. Rejects with a `Problem`.
+   */
+  objects(config: Config, signal: AbortSignal): Promise<TargetObjects>;
+  /**
+   * Ends the object with this name, as `revoke` does. The caller has proof that Mayfly made it and that no lease lives
+   * by it. Safe to repeat. Never throws.
+   */
+  endObject(config: Config, name: string, signal: AbortSignal): Promise<RevocationOutcome>;
 }

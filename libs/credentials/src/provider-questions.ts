@@ -6,6 +6,7 @@ import type {
   Attending,
   Attenuable,
   ConnectionAware,
+  Enumerable,
   Introspectable,
   Probeable,
   Reconcilable,
@@ -25,6 +26,7 @@ type Parts = Partial<
     ConnectionAware<unknown, unknown> &
     SharedRevocation<unknown, unknown> &
     Reconcilable<unknown> &
+    Enumerable<unknown> &
     SecretFinding &
     Introspectable<unknown>
 >;
@@ -49,6 +51,7 @@ export const probeable = (provider: AnyProvider) => having(provider, 'probe');
 export const attending = (provider: AnyProvider) => having(provider, 'attend');
 export const examining = (provider: AnyProvider) => having(provider, 'examine');
 export const reconcilable = (provider: AnyProvider) => having(provider, 'orphans');
+export const enumerable = (provider: AnyProvider) => having(provider, 'objects', 'endObject');
 export const sharedRevocation = (provider: AnyProvider) => having(provider, 'maintain', 'revocationPointOf');
 
 /** Returns the provider's remarks on texts in a rendered scope. */

@@ -134,8 +134,7 @@ export class TaskRenewal {
   private async childOf({ id, origin }: StoredTask): Promise<ChildRequest | undefined> {
     if (origin === undefined) return undefined;
     const parent = await this.parts.tasks.find(origin.parentId);
-    if (parent === undefined || parent.state !== 'active' || parent.endCause !== undefined)
-      throw ended(id, 'parent_ended');
+    if (parent?.state !== 'active' || parent.endCause !== undefined) throw ended(id, 'parent_ended');
     const { expiresAt, maxExpiresAt, leases } = parent;
     return { taskId: id, origin, expiresAt, maxExpiresAt, held: leases };
   }

@@ -10,6 +10,7 @@ export {
   type IdPrefix,
   type LeaseId,
   type LockdownId,
+  type ReconciliationId,
   type TaskId,
 } from './ids.js';
 export { canonicalJson, digestOf, type Json, type JsonObject } from './json.js';

@@ -11,7 +11,27 @@ export type {
   NewLockdown,
 } from './lockdowns/lockdown.store.js';
 export { Lockdowns } from './lockdowns/lockdowns.js';
+export { OrphanEnding } from './orphan-ending.js';
 export { OrphanWatch, type OrphanPlace, type OrphanStore } from './orphan-watch.js';
+export { Reconciler } from './reconciler.js';
+export {
+  ACTIONS,
+  DIFFERENCE_KINDS,
+  reconciliationView,
+  type Difference,
+  type Reconciliation,
+} from './reconciliation.js';
+export type {
+  ComparedLeases,
+  LeaseStanding,
+  ReconciliationRecords,
+  ReconciliationRequest,
+  ReconciliationTurn,
+  ReconciliationTurns,
+  TurnResult,
+} from './reconciliation.store.js';
+export { Reconciliations } from './reconciliations.js';
 export { RevocationAlarm } from './revocation-alarm.js';
 export { RevocationUpkeep, type UpkeepStore } from './revocation-upkeep.js';
+export { TargetComparison } from './target-comparison.js';
 export { TaskEnding } from './task-ending.js';

@@ -5,7 +5,7 @@ import { type OrphanPlace, OrphanWatch } from './orphan-watch.js';
 
 type Orphans = (related: unknown, handles: readonly Json[]) => Promise<readonly string[]>;
 
-describe('the watch over orphans', () => {
+describe('the orphan watch', () => {
   let service: IssuanceService<FakeTaskStores>;
   let watch: OrphanWatch;
   let there: string[];
@@ -39,51 +39,73 @@ describe('the watch over orphans', () => {
     });
   });
 
+  const look = async (connection = 'crm', seconds = 60) => {
+    const names = (await watch.look(connection)).flatMap(({ kind, object }) => (kind === 'orphan' ? object! : []));
+    await service.stores.scene.advance(seconds);
+    return names;
+  };
+
   it('the orphan watch reports no object that a lease knows', async () => {
     const { plan } = await service.issue();
     there = [plan.leases[0]!.handle.id as string];
-    await watch.round();
-    await watch.round();
+    expect([await look(), await look()]).toEqual([[], []]);
     expect(told()).toEqual([]);
-    expect(watch.counts()).toEqual(new Map([['crm', 0]]));
   });
 
-  it('the orphan watch reports an orphan once, after two scans, and counts it until it is gone', async () => {
+  it('the orphan watch audits an orphan once, and reports it from the second scan on until it is gone', async () => {
     there = ['v-left-behind'];
-    await watch.round();
+    expect(await look()).toEqual([]);
     expect(told()).toEqual([]);
-    await watch.round();
-    await watch.round();
+    expect([await look(), await look()]).toEqual([there, there]);
     expect(told().map(({ body }) => JSON.parse(body) as Json)).toMatchObject([
       { connection: 'crm', seenThrough: 'database', total: 1, names: ['v-left-behind'] },
     ]);
-    expect(watch.counts().get('crm')).toBe(1);
     there = [];
-    await watch.round();
-    expect(watch.counts().get('crm')).toBe(0);
+    expect(await look()).toEqual([]);
   });
 
-  it('the watch over orphans keeps what it sees through one database apart from what it sees through another, and forgets one that is not looked at any more', async () => {
+  it('the orphan watch calls no object an orphan that a mint may have made a moment ago, however often it is seen', async () => {
+    there = ['v-being-made'];
+    for (let scan = 0; scan < 10; scan++) expect(await look('crm', 5)).toEqual([]);
+    expect(told()).toEqual([]);
+    await service.stores.scene.advance(10);
+    expect(await look()).toEqual(there);
+  });
+
+  it('the orphan watch keeps orphans of one database apart from those of another, and forgets a pair that no template names', async () => {
     service.connect('archive', 'dummy');
-    places = ['database', 'archive'].map((related) => ({ provider: 'dummy', connection: 'crm', related }));
-    for (let round = 0; round < 3; round++) {
+    const pairs = ['database', 'archive'].map((related) => ({ provider: 'dummy', connection: 'crm', related }));
+    places = pairs;
+    const scan = () => {
       orphans.mockResolvedValueOnce(['v-here']).mockResolvedValueOnce(['v-there', 'v-there-too']);
-      await watch.round();
-    }
+      return look();
+    };
+    await scan();
+    expect([await scan(), await scan()]).toEqual(Array(2).fill(['v-here', 'v-there', 'v-there-too']));
     expect(told()).toHaveLength(2);
-    expect(watch.counts()).toEqual(new Map([['crm', 3]]));
+    expect([...watch.connections]).toEqual(['crm']);
     places = [];
-    await watch.round();
-    expect(watch.counts()).toEqual(new Map());
+    expect(await look()).toEqual([]);
+    expect([...watch.connections]).toEqual([]);
+    places = pairs;
+    expect(await scan()).toEqual([]);
   });
 
-  it('the watch over orphans reports a place that it cannot look at, and keeps what it knew', async () => {
+  it('the orphan watch scans the pairs of the given connection only', async () => {
+    orphans.mockClear();
+    expect(await look('another')).toEqual([]);
+    expect(orphans).not.toHaveBeenCalled();
+  });
+
+  it('the orphan watch reports a pair that it cannot scan, and keeps its orphans', async () => {
     there = ['v-left-behind'];
-    await watch.round();
-    await watch.round();
+    await look();
+    await look();
     orphans.mockRejectedValueOnce(new Problem('provider_unavailable', 'the database does not answer'));
-    await watch.round();
+    expect(await watch.look('crm')).toMatchObject([
+      { kind: 'orphan', object: 'v-left-behind' },
+      { kind: 'not_compared', detail: expect.stringContaining('`database`') },
+    ]);
     expect(reports).toHaveLength(1);
-    expect(watch.counts().get('crm')).toBe(1);
   });
 });

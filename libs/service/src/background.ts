@@ -10,6 +10,8 @@ type Found = 'more' | 'some' | 'nothing';
 interface Pace {
   readonly pauseMs: number;
   readonly idleMs: number;
+  /** the pause before the first round; default: none */
+  readonly firstMs?: number;
 }
 
 /** Repeats background work until the service stops. A loop starts a round only after its previous round has ended. */
@@ -39,8 +41,9 @@ export class Background {
     await Promise.all(this.loops);
   }
 
-  private async loop(name: string, { pauseMs, idleMs }: Pace, round: () => Promise<Found>): Promise<void> {
+  private async loop(name: string, { pauseMs, idleMs, firstMs }: Pace, round: () => Promise<Found>): Promise<void> {
     const { signal } = this.stopping;
+    if (firstMs !== undefined) await this.pause(name, firstMs, firstMs);
     let failures = 0;
     let nextMs = pauseMs;
     while (!signal.aborted) {
@@ -102,6 +105,7 @@ const PACES = {
   sweep: { pauseMs: 100, idleMs: 500 },
   upkeep: { pauseMs: 1_000, idleMs: 5_000 },
   outbox: { pauseMs: 50, idleMs: 1_000 },
+  reconciliation: { pauseMs: 250, idleMs: 1_000 },
 } as const satisfies Record<string, Pace>;
 
 /** A change of declared state is in force at every replica within a second, also when no notification arrives. */
@@ -112,7 +116,10 @@ export async function followDeclaredState({ catalog, keyRing, federationKeys }: 
   if (await catalog.follow()) await Promise.all([keyRing.rotateIfDue(), federationKeys.rotateIfDue()]);
 }
 
-/** Starts the loops of every process and, with `worker`, sweep, wiping, orphan watch, upkeep and outbox. */
+/** Every target is compared with the leases once a minute. A process that has just started does not log in everywhere. */
+const RECONCILE: Pace = { pauseMs: 60_000, idleMs: 60_000, firstMs: 60_000 };
+
+/** Starts the loops of every process and, with `worker`, sweep, wiping, reconciliation, upkeep and outbox. */
 export function startBackground(services: Services, worker: boolean): Background {
   const background = new Background(services.log);
   const { keyRing, federationKeys } = services;
@@ -133,7 +140,7 @@ export function startBackground(services: Services, worker: boolean): Background
   poll(background, 'audit sealing', FULL_ROUND, () => services.auditSealer.seal());
   every('audit partitions', 60_000, () => services.auditPartitions.prepare());
   if (!worker) return background;
-  const { closing, keyHoldStore, identityUses, orphans, taskEndings, upkeep } = services;
+  const { closing, keyHoldStore, identityUses, reconciler, taskEndings, upkeep } = services;
   poll(background, 'sweep', SWEEP_LIMIT, () => closing.sweep(SWEEP_LIMIT));
   background.repeat('wiping', { pauseMs: 5_000, idleMs: 5_000 }, async () =>
     (await Promise.all([keyHoldStore.wipe(), identityUses.wipe()])).includes(true) ? 'more' : 'nothing',
@@ -141,7 +148,13 @@ export function startBackground(services: Services, worker: boolean): Background
   background.repeat('endings of tasks', { pauseMs: 1_000, idleMs: 1_000 }, async () =>
     (await taskEndings.round()) ? 'more' : 'nothing',
   );
-  every('orphans', 60_000, () => orphans.round());
+  background.repeat('requested reconciliations', PACES.reconciliation, async () =>
+    (await reconciler.runRequested()) ? 'more' : 'nothing',
+  );
+  background.repeat('reconciliation', RECONCILE, async () => {
+    await reconciler.round();
+    return 'nothing';
+  });
   poll(background, 'upkeep', UPKEEP_LIMIT, () => upkeep.round(UPKEEP_LIMIT));
   deliverWakeUps(background, services);
   return background;

@@ -7,12 +7,13 @@ import type { Foundation } from './foundation.js';
 import { PROVIDERS } from './providers.js';
 
 /** Builds the providers of `PROVIDERS`. `closeProviders` ends their sessions at targets. */
-export function buildProviders({ settings, database, keyRing, federationTokens, clock, publicUrl }: Foundation) {
+export function buildProviders({ settings, database, keyRing, federationTokens, clock, marks, publicUrl }: Foundation) {
   const sessions = new DatabaseSessions();
   const signing = new SigningWorker();
   const parts = {
     ...{
       clock,
+      marks,
       identityTokens: federationTokens,
       signer: new TokenSigner(keyRing, clock, signing.sign),
       publicUrl,

@@ -19,6 +19,8 @@ export interface Backing {
   readonly url: string;
   /** 32 bytes, hexadecimal */
   readonly sealingKey: string;
+  /** true when the key follows from the password of the database, which another installation may have too */
+  readonly isKeyDerived: boolean;
   /** only with the embedded PostgreSQL */
   readonly embedded?: { readonly issuer: DevelopmentIssuer; readonly secrets: Readonly<Record<string, string>> };
   /** logged at start for the operator */
@@ -43,6 +45,7 @@ async function embedded(settings: ServiceSettings, log: (message: string) => voi
     return {
       url: server.url('mayfly'),
       sealingKey: settings.sealingKey ?? sealingKeyFile(settings.dataDir),
+      isKeyDerived: false,
       embedded: { issuer, secrets: { CRM_DATABASE_URL: demoUrl } },
       warnings: [
         'the development issuer is on: every process that can read the data directory can impersonate any agent and any person',
@@ -64,12 +67,14 @@ async function external(settings: ServiceSettings, url: string): Promise<Backing
   }
   if (settings.sealingKey === undefined) {
     warnings.push(
-      'MAYFLY_SEALING_KEY is not set: Mayfly derives the key from the password in DATABASE_URL, and loses it when that password changes; set it',
+      'MAYFLY_SEALING_KEY is not set: Mayfly derives the key from the password in DATABASE_URL, loses it when that password changes, and ends no object that it finds at a target; set it',
     );
   }
   const owner = settings.migrationUrl === undefined ? 'DATABASE_URL' : 'MAYFLY_MIGRATION_URL';
   await namingDatabase(owner, () => migrate(settings.migrationUrl ?? url, url));
-  return { url, sealingKey: settings.sealingKey ?? sealingKeyFrom(url), warnings, stop: () => Promise.resolve() };
+  const isKeyDerived = settings.sealingKey === undefined;
+  const sealingKey = settings.sealingKey ?? sealingKeyFrom(url);
+  return { url, sealingKey, isKeyDerived, warnings, stop: () => Promise.resolve() };
 }
 
 /** Applies migrations as the owner, then grants the serving role its rights when it is another role. */

@@ -14,7 +14,7 @@ import {
   proveHistoryKept,
 } from '@mayfly/persistence';
 import { Metrics } from '@mayfly/telemetry';
-import { FederationTokens, KeyRing, Sealer } from '@mayfly/trust';
+import { FederationTokens, KeyRing, LeaseMarker, Sealer } from '@mayfly/trust';
 import type { Logger } from 'pino';
 import type { Backing } from './database.js';
 import { ProcessSecretSource, type SecretVariables } from './secret-source.js';
@@ -42,7 +42,10 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
   const clock = new DatabaseClock(database.pool);
   await namingDatabase('DATABASE_URL', () => clock.measure());
   await namingDatabase('DATABASE_URL', () => database.withClient(proveHistoryKept));
-  const sealer = new Sealer({ current: backing.sealingKey, previous: settings.previousSealingKeys });
+  const sealingKeys = { current: backing.sealingKey, previous: settings.previousSealingKeys };
+  const sealer = new Sealer(sealingKeys);
+  // A key that two installations share proves nothing: each would end the leases of the other.
+  const marks = backing.isKeyDerived ? undefined : new LeaseMarker(sealingKeys);
   const keyRing = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'access'), sealer, clock);
   const federationKeys = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'federation'), sealer, clock);
   const federationTokens: IdentityTokens = new FederationTokens(federationKeys, clock, `${publicUrl}/federation`);
@@ -59,7 +62,21 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
   const usage = 'The part of the notification queue of PostgreSQL that is in use';
   metrics.gauge('mayfly_notify_queue_usage', usage, () => notifyQueue.usage);
   return {
-    ...{ settings, publicUrl, log, report, database, clock, sealer, egress, verifier, catalog, metrics, notifyQueue },
+    ...{
+      settings,
+      publicUrl,
+      log,
+      report,
+      database,
+      clock,
+      sealer,
+      marks,
+      egress,
+      verifier,
+      catalog,
+      metrics,
+      notifyQueue,
+    },
     ...{ secrets, declaredRows, keySource, keyRing, federationKeys, federationTokens },
   };
 }

@@ -12,21 +12,26 @@ import { RefusalRecorder } from '@mayfly/http';
 import { Assessor, Minter, Planner, SingleUse, type StepObserver, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
 import type { JsonObject } from '@mayfly/kernel';
 import {
+  ComparedLeasesReader,
   IdentityUseStore,
   LeaseHandlesReader,
   LivingConnectionsReader,
   PgClosingStore,
   PgDenyPolicyStore,
   PgIssuanceStore,
+  PgReconciliationStore,
   PgTaskStore,
 } from '@mayfly/persistence';
 import {
   ConnectionAttendance,
   LeaseClosing,
+  OrphanEnding,
   type OrphanPlace,
   OrphanWatch,
+  Reconciler,
   RevocationAlarm,
   RevocationUpkeep,
+  TargetComparison,
   TaskEnding,
 } from '@mayfly/revocation';
 import { sampleScopes, type TemplateVersion } from '@mayfly/templates';
@@ -64,7 +69,8 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     ...{ store: new LeaseHandlesReader(database.pool), connections: catalog, targets, sealing: sealer },
     ...{ audit: issuanceStore, clock, report },
   });
-  countByConnection(metrics, { orphans, gates, alarm });
+  const { reconciler, reconciliationStore } = buildReconciler(foundation, { providers, targets, orphans });
+  countByConnection(metrics, { reconciler, gates, alarm });
   const upkeep = new RevocationUpkeep({
     store: new PgDenyPolicyStore(database.pool, clock),
     ...{ targets, sealing: sealer, report },
@@ -81,18 +87,35 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   });
   const renewal = new TaskRenewal({ issuance, tasks: taskStore, targets, sealing: sealer, gates, metrics, clock });
   const path = { issuanceStore, denials, closingStore, taskStore, targets, gates, closing, ending, issuance, renewal };
-  return { ...path, observer, refusals, identityUses, upkeep, orphans, attendance };
+  return { ...path, observer, refusals, identityUses, upkeep, reconciler, reconciliationStore, attendance };
+}
+
+/** Builds the comparison of targets with the leases. Requests and the schedule share it. */
+function buildReconciler(
+  { database, clock, sealer, catalog, report }: Foundation,
+  { providers, targets, orphans }: { providers: ProviderRegistry; targets: Targets; orphans: OrphanWatch },
+) {
+  const reconciliationStore = new PgReconciliationStore(database.pool, clock);
+  const turns = reconciliationStore;
+  const leases = new ComparedLeasesReader(database.pool);
+  const reconciler = new Reconciler({
+    ...{ turns, providers, orphans, clock, report },
+    comparison: new TargetComparison({ leases, targets, sealing: sealer, orphans }),
+    ending: new OrphanEnding({ turns, targets, clock }),
+    connections: () => catalog.connections,
+  });
+  return { reconciler, reconciliationStore };
 }
 
 /** Registers the metrics that have one value per connection. */
 function countByConnection(
   metrics: Foundation['metrics'],
-  { orphans, gates, alarm }: { orphans: OrphanWatch; gates: ConnectionGates; alarm: RevocationAlarm },
+  { reconciler, gates, alarm }: { reconciler: Reconciler; gates: ConnectionGates; alarm: RevocationAlarm },
 ): void {
   metrics.byConnection(
     'mayfly_orphans',
-    'Objects that a back end made for Mayfly and that belong to no lease (orphans)',
-    () => orphans.counts(),
+    'Objects at a target that look like ones of Mayfly, belong to no living lease, and were not ended (orphans)',
+    () => reconciler.counts(),
   );
   metrics.byConnection(
     'mayfly_connection_paused',

@@ -29,7 +29,7 @@ import {
   WriteProbe,
 } from '@mayfly/persistence';
 import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/queue';
-import { LeaseAbandonment, Lockdowns } from '@mayfly/revocation';
+import { LeaseAbandonment, Lockdowns, Reconciliations } from '@mayfly/revocation';
 import { TokenVerifier } from '@mayfly/trust';
 import { buildProviders } from './build-providers.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
@@ -129,6 +129,7 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
       ...{ catalog, closing, audit: parts.issuanceStore, clock, redact: redactText, report },
     }),
     leaseAbandonment: new LeaseAbandonment({ store: closingStore, redact: redactText }),
+    reconciliations: new Reconciliations({ records: parts.reconciliationStore, connections: catalog, providers }),
     issuerTests: new IssuerTests({ ...parts, records, audit: parts.issuanceStore }),
     templates: new Templates({ store, providers: providers.all, examination, fourEyes, ...after }),
     history: new History(

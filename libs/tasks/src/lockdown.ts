@@ -47,24 +47,20 @@ export interface LockdownSubject {
 
 /** True when a lockdown of the scope covers the task. The function `guards_of` in the database has the same rule. */
 export function covers({ kind, name }: LockdownScope, subject: LockdownSubject): boolean {
-  switch (kind) {
-    case 'all':
-      return true;
-    case 'task':
-      return subject.taskId === name;
-    case 'tree':
-      return (subject.rootId ?? subject.taskId) === name;
-    case 'agent':
-    case 'template':
-    case 'runtime':
-    case 'issuer':
-      return subject[kind] === name;
-    case 'owner':
-      return subject.owners.includes(name);
-    case 'connection':
-      return subject.connections.includes(name);
-  }
+  return kind === 'all' || MEMBERS[kind](subject).includes(name);
 }
+
+/** The names in a task that a lockdown of each kind may have. */
+const MEMBERS: Readonly<Record<Exclude<LockdownKind, 'all'>, (subject: LockdownSubject) => readonly string[]>> = {
+  task: ({ taskId = '' }) => [taskId],
+  tree: ({ rootId, taskId = '' }) => [rootId ?? taskId],
+  agent: ({ agent }) => [agent],
+  template: ({ template }) => [template],
+  owner: ({ owners }) => owners,
+  runtime: ({ runtime }) => [runtime],
+  issuer: ({ issuer }) => [issuer],
+  connection: ({ connections }) => connections,
+};
 
 /** Returns the scope in words, as denials and lists say it. */
 export function scopeWords({ kind, name }: LockdownScope): string {

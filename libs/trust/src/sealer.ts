@@ -1,14 +1,7 @@
-import { createSecretKey, hkdfSync, randomBytes, randomFillSync, type KeyObject } from 'node:crypto';
+import { createSecretKey, randomBytes, randomFillSync, type KeyObject } from 'node:crypto';
 import { Problem } from '@mayfly/kernel';
+import { derive, parseKey, type SealingKeys } from './sealing-key.js';
 import { decrypt, encryptUnder, NONCE_BYTES, recordKey, TAG_BYTES } from './xaes-256-gcm.js';
-
-/** Sealing keys. Each is 32 random bytes, as 64 hexadecimal digits or as base64 (either alphabet, padding optional). */
-export interface SealingKeys {
-  /** the key that seals and opens */
-  readonly current: string;
-  /** keys that only open values sealed before the last key change */
-  readonly previous?: readonly string[];
-}
 
 /** A parsed key; a `KeyObject` shows no bytes when printed. */
 interface SealingKey {
@@ -108,15 +101,4 @@ function sealingKey(material: Buffer): SealingKey {
     id: derive(material, 'mayfly/key-id/v1').readUInt8(0),
     key: createSecretKey(derive(material, 'mayfly/seal/v1')),
   };
-}
-
-/** HKDF-SHA-256 (RFC 5869): derives a separate key for each purpose. */
-function derive(material: Buffer, purpose: string): Buffer {
-  return Buffer.from(hkdfSync('sha256', material, Buffer.alloc(0), purpose, 32));
-}
-
-function parseKey(text: string): Buffer {
-  if (/^[0-9a-f]{64}$/i.test(text)) return Buffer.from(text, 'hex');
-  if (/^[\w+/-]{43}=?$/.test(text)) return Buffer.from(text, 'base64');
-  throw new Problem('internal', 'a sealing key does not have 32 bytes; write it as 64 hexadecimal digits or as base64');
 }

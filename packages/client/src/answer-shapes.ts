@@ -858,6 +858,41 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
     required: ['items', 'nextCursor'],
     members: { items: { types: ['array'], items: { ref: 'Lockdown' } }, nextCursor: { types: ['string', 'null'] } },
   },
+  Reconciliation: {
+    types: ['object'],
+    required: ['id', 'connection', 'state', 'actor', 'requestedAt', 'differences', 'leftOut'],
+    members: {
+      id: { types: ['string'] },
+      connection: { types: ['string'] },
+      state: { types: ['string'] },
+      actor: { types: ['object'], required: ['kind'], members: { kind: { types: ['string'] } }, values: {} },
+      requestedAt: { types: ['string'], isInstant: true },
+      startedAt: { types: ['string'], isInstant: true },
+      finishedAt: { types: ['string'], isInstant: true },
+      differences: { types: ['array'], items: { ref: 'ReconciliationDifference' } },
+      leftOut: { types: ['integer'] },
+      error: { types: ['string'] },
+    },
+  },
+  ReconciliationDifference: {
+    types: ['object'],
+    required: ['kind', 'action'],
+    members: {
+      kind: { types: ['string'] },
+      action: { types: ['string'] },
+      object: { types: ['string'] },
+      leaseId: { types: ['string'] },
+      detail: { types: ['string'] },
+    },
+  },
+  Reconciliations: {
+    types: ['object'],
+    required: ['items', 'nextCursor'],
+    members: {
+      items: { types: ['array'], items: { ref: 'Reconciliation' } },
+      nextCursor: { types: ['string', 'null'] },
+    },
+  },
 };
 
 /** The shape of each successful answer, by method, path and status; none where the answer is not JSON. */
@@ -928,6 +963,9 @@ export const ANSWERS: Readonly<Record<string, Shape>> = {
   'GET /lockdowns/{id} 200': { ref: 'Lockdown' },
   'POST /lockdowns/{id}/release 200': { ref: 'Lockdown' },
   'POST /lockdowns/{id}/release 202': { ref: 'Lockdown' },
+  'POST /reconciliations 202': { ref: 'Reconciliation' },
+  'GET /reconciliations 200': { ref: 'Reconciliations' },
+  'GET /reconciliations/{id} 200': { ref: 'Reconciliation' },
   'GET /healthz 200': { types: ['object'], required: ['status'], members: { status: { types: ['string'] } } },
   'GET /readyz 200': { types: ['object'], required: ['status'], members: { status: { types: ['string'] } } },
   'GET /metrics 200': {},

@@ -28,6 +28,8 @@ export type OverdueLease = Schemas['OverdueLease'];
 export type OverduePage = Schemas['OverdueLeases'];
 /** The query of `GET /leases`. */
 export type OverdueFilter = NonNullable<operations['Leases.list']['parameters']['query']>;
+/** A comparison of a connection with the leases. */
+export type Reconciliation = Schemas['Reconciliation'];
 /** The request body that declares an issuer, connection, agent or task template. */
 export type DeclarationDocument = BodyOf<
   'Issuers.create' | 'Connections.create' | 'Agents.create' | 'Templates.create'

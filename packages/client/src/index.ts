@@ -19,6 +19,7 @@ export type {
   OverdueFilter,
   OverdueLease,
   OverduePage,
+  Reconciliation,
   Task,
   TaskTree,
 } from './contract.js';

@@ -161,8 +161,8 @@ export class VaultFake {
     if (has.has('deny')) return false;
     // Anyone with a capability in a mount may read the mounts; the route itself checks it.
     if (path.startsWith('sys/internal/ui/mounts/')) return true;
-    const isListOfLeases = path.startsWith('sys/leases/lookup/');
-    return (CAPABILITY[method] ?? []).some((need) => has.has(need)) && (!isListOfLeases || has.has('sudo'));
+    const needsSudo = path.startsWith('sys/leases/lookup/') || path === 'auth/token/accessors';
+    return (CAPABILITY[method] ?? []).some((need) => has.has(need)) && (!needsSudo || has.has('sudo'));
   }
 
   private health(): Answer {

@@ -88,6 +88,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
     scope: { kind: 'agent', name: 'billing-agent' },
     reason: 'a token of the agent was seen in a public log',
   },
+  'Reconciliations.request': { connection: 'crm' },
   'Lockdowns.release': { reason: 'the agent has new keys' },
   'Issuers.create': ISSUER,
   'Issuers.replace': ISSUER,
@@ -104,7 +105,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'OAuth.revoke': { token: 'eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJqdGkiOiJsc2VfIn0.c2lnbmF0dXJl' },
 };
 
-/** Example values of `{name}` and of the `{id}` of a task, a lease or a lockdown, by the first segment of the path. */
+/** Example values of `{name}` and of the `{id}` of a task, a lease, a lockdown or a reconciliation, by the first segment of the path. */
 export const PATH_EXAMPLES: Readonly<Record<string, string>> = {
   issuers: 'deploy',
   connections: 'billing-api',
@@ -112,5 +113,6 @@ export const PATH_EXAMPLES: Readonly<Record<string, string>> = {
   templates: 'billing-read-invoices',
   tasks: 'tsk_01kansx8g0fmbv0xs40yaz3ag5',
   leases: 'lse_01kansx8g0fmbv0xs40yaz3ag6',
+  reconciliations: 'rcn_01kansx8g0fmbv0xs40yaz3ag7',
   lockdowns: 'lkd_01kansx8g0fmbv0xs40yaz3ag7',
 };

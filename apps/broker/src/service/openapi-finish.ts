@@ -5,7 +5,7 @@ import { withComponents } from './openapi-schema.js';
 const PROBLEM = '#/components/schemas/Problem';
 const METHODS = ['get', 'put', 'post', 'delete', 'patch'] as const;
 
-const MEANINGS: Readonly<Record<string, string>> = { 200: 'as asked', 201: 'created', 204: 'done' };
+const MEANINGS: Readonly<Record<string, string>> = { 200: 'as asked', 201: 'created', 202: 'accepted', 204: 'done' };
 
 const BODY_PROBLEMS = [
   ['413', 'the body is too long; `detail` names the limit'],

@@ -25,6 +25,11 @@ export function handleOf(sealing: Sealing, lease: Pick<SealedLease, 'id' | 'seal
   return recordedIn(sealing, lease).handle;
 }
 
+/** Returns the connection's declared configuration from when the lease was planned; its secrets are references. */
+export function configOf(sealing: Sealing, lease: Pick<SealedLease, 'id' | 'sealedHandle'>): Json {
+  return recordedIn(sealing, lease).config;
+}
+
 /** Returns the handle and the target of a lease from its own row. Throws as `Targets.restore` does. */
 export async function openHandle(
   sealing: Sealing,

@@ -8,6 +8,7 @@ import {
   earliest,
   type JsonObject,
   newId,
+  present,
   Problem,
   type TaskId,
 } from '@mayfly/kernel';
@@ -24,7 +25,7 @@ import type { StoredTask, TaskStore } from '../task.store.js';
 import { grantView } from '../task.view.js';
 import type { TemplateSource } from '../template-source.js';
 import { judgeAttenuation, parentDenial, pendingDenial } from './delegation-controls.js';
-import type { Ancestor, Delegation, DelegationStore } from './delegation.store.js';
+import type { Ancestor, Delegated, Delegation, DelegationStore } from './delegation.store.js';
 import { delegationView, treeView } from './delegation.view.js';
 
 /** The longest time in which a delegation may be taken up. It ends earlier with its parent. */
@@ -70,8 +71,8 @@ export class Delegations {
   async delegate(agent: AgentPrincipal, parentId: TaskId, asked: AskedDelegation, key?: string): Promise<JsonObject> {
     const parent = await this.requireOwn(agent, parentId);
     const ancestors = await this.parts.store.ancestors(parentId);
-    const denial = this.judge(parent, ancestors, asked);
-    if (denial !== undefined) throw await this.refuse(agent, asked, denial);
+    const objection = this.judge(parent, ancestors, asked);
+    if (objection !== undefined) throw await this.refuse(agent, asked, objection);
     const delegation = this.delegationOf(parent, asked);
     const { id, template, parameters, purpose, acceptBy } = delegation;
     const facts = {
@@ -84,22 +85,15 @@ export class Delegations {
     };
     const requester = requesterOf(agent);
     const subject = { taskId: parentId, agent: agent.agent.name };
+    const fingerprint = digestOf({ ...asked });
     const delegated = await this.parts.store.delegate({
-      ...{ delegation, maxChildren: ancestors[0]?.rule?.maxChildren ?? 0, fingerprint: digestOf({ ...asked }) },
-      ...(key === undefined ? {} : { idempotencyKey: key }),
+      ...{ delegation, maxChildren: maxChildrenOf(ancestors), fingerprint, ...present({ idempotencyKey: key }) },
       entry: auditEntry('task.delegated', delegation.createdAt, actorOfRequester(requester), subject, facts),
     });
-    switch (delegated.verdict) {
-      case 'delegated':
-        return delegationView(delegation);
-      case 'known':
-        if (delegated.fingerprint === digestOf({ ...asked })) return delegationView(delegated.delegation);
-        throw new Problem('idempotency_key_reused', 'this `Idempotency-Key` belongs to another request; use a new key');
-      case 'parent':
-        throw await this.refuse(agent, asked, parentDenial());
-      case 'children':
-        throw await this.refuse(agent, asked, tooManyChildren(parent));
-    }
+    if (delegated.verdict === 'delegated') return delegationView(delegation);
+    if (delegated.verdict === 'known') return knownView(delegated, fingerprint);
+    const denial = delegated.verdict === 'parent' ? parentDenial() : tooManyChildren(parent);
+    throw await this.refuse(agent, asked, denial);
   }
 
   /**
@@ -160,14 +154,18 @@ export class Delegations {
       return deny('delegation-depth', 'no more levels are allowed below this task (`delegation.maxDepth`)', {
         help: 'do this part of the work in this task',
       });
-    const agent = asked.agent ?? parent.agent.name;
+    return this.judgeAgent(asked.agent ?? parent.agent.name, ancestors, asked) ?? this.judgeExtent(parent, asked);
+  }
+
+  /** Judges who takes the work up. */
+  private judgeAgent(agent: string, ancestors: readonly Ancestor[], asked: AskedDelegation): Judgement | undefined {
     if (!this.parts.agents.knows(agent))
       return deny('delegation-acceptor', `there is no agent \`${agent}\``, { help: 'name a registered agent' });
     if (ancestors.some((one) => one.agent === agent && one.template === asked.template))
       return deny('delegation-cycle', `agent \`${agent}\` has \`${asked.template}\` in this task or above it`, {
         help: 'hand on to another agent, or as another template',
       });
-    return this.judgeExtent(parent, asked);
+    return undefined;
   }
 
   /** Judges lifetime, parameters and scopes. */
@@ -220,6 +218,16 @@ function childOf({ id, parentId, rootId, depth }: Delegation, parent: StoredTask
   const actors = [...(parent.origin?.actors ?? []), parent.agent.id];
   const { expiresAt, maxExpiresAt, leases } = parent;
   return { taskId: id, origin: { parentId, rootId, depth, actors }, expiresAt, maxExpiresAt, held: leases };
+}
+
+/** Returns the delegation that an earlier request under the same key made. Throws for another request. */
+function knownView(known: Extract<Delegated, { readonly verdict: 'known' }>, fingerprint: string): JsonObject {
+  if (known.fingerprint === fingerprint) return delegationView(known.delegation);
+  throw new Problem('idempotency_key_reused', 'this `Idempotency-Key` belongs to another request; use a new key');
+}
+
+function maxChildrenOf([own]: readonly Ancestor[]): number {
+  return own?.rule?.maxChildren ?? 0;
 }
 
 /** The levels that may follow below the first task: each task above it bounds them too. */

@@ -18,16 +18,8 @@ const GRANTS: readonly (readonly [string, readonly string[]])[] = [
   [
     'SELECT, INSERT, UPDATE',
     [
-      'task',
-      'lease',
-      'agent',
-      'template',
-      'quota_counter',
-      'denial_document',
-      'declared_change',
-      'guard',
-      'lockdown',
-      'delegation',
+      ...['task', 'lease', 'agent', 'template', 'quota_counter', 'denial_document', 'declared_change'],
+      ...['guard', 'lockdown', 'delegation', 'reconciliation', 'reconciliation_turn'],
     ],
   ],
   [

@@ -14,6 +14,7 @@ const FACTS: ServerFacts = {
   role: 'mayfly_lessor',
   creators: [],
   functions: false,
+  marksByFunction: false,
   isSuperuser: false,
   preparedTransactions: 0,
   connections: 100,

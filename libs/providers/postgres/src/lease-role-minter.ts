@@ -20,6 +20,8 @@ export interface LeaseRoleOrder {
   readonly handle: PostgresHandle;
   readonly wanted: readonly Privilege[];
   readonly verifier: string;
+  /** the mark of the lease, when the provider was built with marks */
+  readonly mark?: string | undefined;
 }
 
 /** The server of a lease role, and the role that created it; no creator where the session's role or a function did. */
@@ -206,10 +208,10 @@ export class LeaseRoleMinter {
   }
 }
 
-function roleOf({ order, handle, verifier }: LeaseRoleOrder): LeaseRole {
+function roleOf({ order, handle, verifier, mark }: LeaseRoleOrder): LeaseRole {
   const { expiresAt, issuedAt, mintBy, config } = order;
   const { role, scopeRole } = handle;
-  return { role, scopeRole, verifier, maxConnections: config.maxConnections, expiresAt, issuedAt, mintBy };
+  return { role, scopeRole, verifier, maxConnections: config.maxConnections, expiresAt, issuedAt, mintBy, mark };
 }
 
 /** Drops the roles again. Throws an error without a code when that fails: the roles may then exist. */

@@ -29,6 +29,24 @@ describe('createMessage', () => {
     expect(rest).toEqual([]);
   });
 
+  it('createMessage comments on each role with its mark, after its creation and before its grant', () => {
+    const [, create, comment, grant] = statementsOf([{ ...LEASE, mark: 'a-mark' }], { facts: FACTS });
+    expect([create, grant]).toEqual([
+      expect.stringContaining('CREATE ROLE "mayfly_x"'),
+      expect.stringContaining('GRANT "mayfly_scope_y"'),
+    ]);
+    expect(comment).toBe(`COMMENT ON ROLE "mayfly_x" IS 'mayfly lease a-mark'`);
+  });
+
+  it.each([
+    [true, 1],
+    [false, 0],
+  ])('createMessage lets functions mark roles only when they can (%p)', (marksByFunction, calls) => {
+    const facts = { ...FACTS, functions: true, marksByFunction };
+    const text = createMessage([{ ...LEASE, mark: 'a-mark' }], { facts });
+    expect([text.split('mayfly.mark_leases(').length - 1, text.includes('COMMENT ON')]).toEqual([calls, false]);
+  });
+
   it.each([140_000, 150_018])(
     'createMessage grants plainly on version %i, which has no membership options',
     (version) => {

@@ -2,18 +2,20 @@ import { addSeconds } from '@mayfly/kernel';
 import { CATALOG_ONLY } from '@mayfly/postgres';
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import { CLOCK_BEHIND, NO_CAPACITY, NOT_ALIVE, TOO_LATE, UNPINNED } from './failures.js';
-import { mintCall, renewCall, type NewRole } from './owner-functions.js';
+import { markCall, mintCall, renewCall, type NewRole } from './owner-functions.js';
 import type { ServerFacts } from './server-facts.js';
 
 /** One lease role to create. */
 export interface LeaseRole extends NewRole {
   readonly issuedAt: Date;
   readonly mintBy: Date;
+  /** the mark of the lease, for the comment of the role (`LeaseMarks`) */
+  readonly mark?: string | undefined;
 }
 
 /** Facts and limits of the message that creates lease roles. */
 export interface Creation {
-  readonly facts: Pick<ServerFacts, 'version' | 'functions'>;
+  readonly facts: Pick<ServerFacts, 'version' | 'functions'> & Partial<Pick<ServerFacts, 'marksByFunction'>>;
   /** the role that creates the lease roles; without it, the session's role creates them */
   readonly creator?: string | undefined;
   /** true when the session works as the creator already */
@@ -43,8 +45,13 @@ export function createMessage(leases: readonly LeaseRole[], creation: Creation):
     RAISE_UNLESS_PINNED,
     ...(creation.lockTimeoutMillis === undefined ? [] : [waitAtMost(creation.lockTimeoutMillis)]),
     ...(creation.facts.functions
-      ? [mintCall(leases)]
-      : [...takeCreator(creation), ...leases.map(createOne), ...grantStatements(leases, creation.facts)]),
+      ? [mintCall(leases), ...markCalls(leases, creation.facts)]
+      : [
+          ...takeCreator(creation),
+          ...leases.map(createOne),
+          ...leases.flatMap(commentOn),
+          ...grantStatements(leases, creation.facts),
+        ]),
     ...(creation.capacity === undefined
       ? []
       : [raiseIf([`${HANDED_OUT} > ${String(creation.capacity)}`, NO_CAPACITY])]),
@@ -67,6 +74,23 @@ function createOne({ role, maxConnections, verifier, expiresAt }: LeaseRole): st
     `CREATE ROLE ${escapeIdentifier(role)} LOGIN INHERIT CONNECTION LIMIT ${String(maxConnections)}` +
     ` PASSWORD ${escapeLiteral(verifier)} VALID UNTIL ${instant(expiresAt)}`
   );
+}
+
+/** The text before the mark in the comment of a lease role. */
+export const MARK_PREFIX = 'mayfly lease ';
+
+/**
+ * Writes the mark of the lease as the comment of its role, in the transaction that creates the role: no role is ever
+ * seen without its mark. The server drops the comment with the role.
+ */
+function commentOn({ role, mark }: LeaseRole): readonly string[] {
+  if (mark === undefined) return [];
+  return [`COMMENT ON ROLE ${escapeIdentifier(role)} IS ${escapeLiteral(MARK_PREFIX + mark)}`];
+}
+
+function markCalls(leases: readonly LeaseRole[], { marksByFunction }: Creation['facts']): readonly string[] {
+  const marks = leases.flatMap(({ role, mark }) => (mark === undefined ? [] : [{ role, mark }]));
+  return marksByFunction === true && marks.length > 0 ? [markCall(marks)] : [];
 }
 
 /**

@@ -36,6 +36,13 @@ export async function hasOwnerFunctions(session: Session): Promise<boolean> {
   return row?.version === VERSION;
 }
 
+/** True when the functions can mark lease roles; those of an earlier file cannot. Needs `hasOwnerFunctions`. */
+export async function canOwnerFunctionsMark(session: Session): Promise<boolean> {
+  const statement = `SELECT to_regprocedure('mayfly.mark_leases(text[],text[])') IS NOT NULL AS "canMark"`;
+  const [row] = (await session.query<{ canMark: boolean }>(statement)).rows;
+  return row?.canMark === true;
+}
+
 /** Functions that change lease roles, each for an array of names. */
 export type LeasesFunction = 'bar_leases' | 'drop_leases';
 /** Functions that change one lease role or scope role. */
@@ -76,6 +83,15 @@ export function mintCall(leases: readonly NewRole[]): string {
     ),
   ];
   return `SELECT mayfly.mint_leases(${columns.join(', ')})`;
+}
+
+/** Returns the call that writes the marks of these lease roles. */
+export function markCall(marks: readonly { readonly role: string; readonly mark: string }[]): string {
+  const names = marks.map(({ role }) => role);
+  return `SELECT mayfly.mark_leases(${arrayOf(names, 'text')}, ${arrayOf(
+    marks.map(({ mark }) => mark),
+    'text',
+  )})`;
 }
 
 /** Returns the call that moves the expiry of a lease role. */

@@ -4,6 +4,8 @@ import type {
   Attending,
   ConnectionAware,
   CredentialProvider,
+  Enumerable,
+  LeaseMarks,
   Minted,
   MintOrder,
   Probeable,
@@ -14,6 +16,7 @@ import type {
   RevocationOutcome,
   ScopeObjection,
   SecretFinding,
+  TargetObjects,
 } from '@mayfly/credentials';
 import { Problem, type Clock } from '@mayfly/kernel';
 import { addressOf, leaseUrl, makerIn } from './address.js';
@@ -22,6 +25,7 @@ import { isScopeWithin } from './attenuation.js';
 import { StepFailure } from './errors.js';
 import { examineScope, roundsRemark } from './examine-scope.js';
 import { explain, MAYFLY_RETRIES, problemFrom } from './failures.js';
+import { leaseObjects, scopeRoleOf } from './lease-objects.js';
 import { renewStatement } from './lease-role.js';
 import { LeaseRoleMinter } from './lease-role-minter.js';
 import {
@@ -39,6 +43,7 @@ import { privilegesOf, scopeRoleName, type Privilege } from './scope-privileges.
 import { scramVerifier } from './scram-verifier.js';
 import { Attendance } from './revoke/attendance.js';
 import { findRoles, foundRole, type RoleRow } from './revoke/looks.js';
+import type { EndedHandle } from './revoke/revocation-desk.js';
 import { makersIn } from './server-facts.js';
 import { DatabaseTarget, DatabaseTargets, type TargetAddress } from './target.js';
 
@@ -62,6 +67,7 @@ export class PostgresProvider
     Attending<PostgresConfig>,
     ConnectionAware<PostgresConfig, PostgresScope>,
     Attenuable<PostgresScope>,
+    Enumerable<PostgresConfig>,
     SecretFinding
 {
   readonly kind = 'postgres';
@@ -82,8 +88,14 @@ export class PostgresProvider
   private readonly attendance = new Attendance();
   private readonly minter = new LeaseRoleMinter();
 
-  /** With `clock`, a probe reports the offset of the server's clock from it. */
-  constructor(private readonly clock?: Clock) {}
+  /**
+   * With `clock`, a probe reports the offset of the server's clock from it. Without `marks`, no role gets a comment and
+   * none is proven to be ours.
+   */
+  constructor(
+    private readonly clock?: Clock,
+    private readonly marks?: LeaseMarks,
+  ) {}
 
   isWithin(scope: PostgresScope, parent: PostgresScope): boolean {
     return isScopeWithin(scope, parent);
@@ -106,7 +118,11 @@ export class PostgresProvider
     const at = targetOf(order.config);
     const targets = { grouped: this.groupedTargets.at(at), alone: this.targets.at(at) };
     const { facts, creator } = await orProblem(() =>
-      this.minter.create(targets, { order, handle: planned, wanted: wantedBy(order), verifier }, signal),
+      this.minter.create(
+        targets,
+        { order, handle: planned, wanted: wantedBy(order), verifier, mark: this.marks?.markOf(order.leaseId) },
+        signal,
+      ),
     );
     const url = leaseUrl({ ...address, sslmode }, planned.role, password);
     return {
@@ -141,13 +157,25 @@ export class PostgresProvider
     order: RevocationOrder<PostgresConfig, PostgresHandle>,
     signal: AbortSignal,
   ): Promise<RevocationOutcome> {
+    return this.end(order.config, order.handle, signal);
+  }
+
+  /** Lists the lease roles of the whole server, so also those that another connection to it made. */
+  async objects(config: PostgresConfig, signal: AbortSignal): Promise<TargetObjects> {
+    return orProblem(() =>
+      this.targets.at(targetOf(config)).use(signal, (session) => leaseObjects(session, this.marks)),
+    );
+  }
+
+  async endObject(config: PostgresConfig, name: string, signal: AbortSignal): Promise<RevocationOutcome> {
+    const handle = PostgresHandleSchema.pick({ role: true }).safeParse({ role: name });
+    if (!handle.success)
+      return { kind: 'unknown', detail: 'the name is not that of a lease role; end the role by hand' };
     try {
-      const attended = this.attendance.at(targetOf(order.config));
-      attended.attendFor(ATTEND_SECONDS);
-      return await attended.desk.end(order.handle, signal);
+      const scopeRole = await this.targets.at(targetOf(config)).use(signal, (session) => scopeRoleOf(session, name));
+      return await this.end(config, { role: name, ...(scopeRole === undefined ? {} : { scopeRole }) }, signal);
     } catch (error) {
-      const unreached = error instanceof StepFailure && error.isUnreached;
-      return { kind: 'unknown', detail: explain(error, MAYFLY_RETRIES), ...(unreached ? { unreached } : {}) };
+      return { kind: 'unknown', detail: explain(error, MAYFLY_RETRIES) };
     }
   }
 
@@ -197,6 +225,17 @@ export class PostgresProvider
   /** Closes all connections after their current work ends. */
   async close(): Promise<void> {
     await Promise.all([this.targets.close(), this.groupedTargets.close(), this.attendance.close()]);
+  }
+
+  private async end(config: PostgresConfig, handle: EndedHandle, signal: AbortSignal): Promise<RevocationOutcome> {
+    try {
+      const attended = this.attendance.at(targetOf(config));
+      attended.attendFor(ATTEND_SECONDS);
+      return await attended.desk.end(handle, signal);
+    } catch (error) {
+      const unreached = error instanceof StepFailure && error.isUnreached;
+      return { kind: 'unknown', detail: explain(error, MAYFLY_RETRIES), ...(unreached ? { unreached } : {}) };
+    }
   }
 
   private attendTo(order: Order): ReturnType<Attendance['at']> {

@@ -1,4 +1,4 @@
-import { hasOwnerFunctions } from './owner-functions.js';
+import { canOwnerFunctionsMark, hasOwnerFunctions } from './owner-functions.js';
 import type { Session } from './session.js';
 
 /** The facts that a session read about its server and about its current role. */
@@ -17,6 +17,8 @@ export interface ServerFacts {
   readonly creators: readonly string[];
   /** true when functions of the target's owner create and end lease roles (ADR 0004) */
   readonly functions: boolean;
+  /** true when those functions can also mark lease roles */
+  readonly marksByFunction: boolean;
   /** true when the session's role may change every role of the server */
   readonly isSuperuser: boolean;
   /** `max_prepared_transactions` */
@@ -76,13 +78,15 @@ export async function factsOf(session: Session): Promise<ServerFacts> {
   if (row === undefined) throw new Error('the server did not report its version');
   const { version, database, role, isSuperuser, preparedTransactions, connections, process } = row;
   const creators = version < 160_000 ? [] : (await session.query<{ name: string }>(CREATORS)).rows;
+  const functions = version >= 160_000 && (await hasOwnerFunctions(session));
   return {
     version,
     identity: await identityOf(session, row),
     database,
     role,
     creators: creators.map(({ name }) => name),
-    functions: version >= 160_000 && (await hasOwnerFunctions(session)),
+    functions,
+    marksByFunction: functions && (await canOwnerFunctionsMark(session)),
     isSuperuser,
     preparedTransactions,
     connections,

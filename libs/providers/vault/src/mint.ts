@@ -3,6 +3,7 @@ import { addSeconds, earliest, type Clock, type Json, type JsonObject } from '@m
 import { succeeded } from './broker-login.js';
 import { failureOf, problemFrom, VaultFailure } from './failures.js';
 import { policyName } from './lease-policy.js';
+import { metadataOf } from './lease-tokens.js';
 import { refuseClamped, refuseLate, secondsUntil, type Order } from './lifetime.js';
 import { endLease, endToken } from './proofs.js';
 import { redact } from './redaction.js';
@@ -46,6 +47,13 @@ interface Token {
   readonly expiresAt: Date;
 }
 
+interface MintParts {
+  readonly clock: Clock;
+  readonly sessions: SessionEnding;
+  readonly quietSeconds: number;
+  readonly mark: string | undefined;
+}
+
 /**
  * One mint, which runs to its end even when its caller has gone: a client that aborts half-way leaves database users
  * without a lease, and leases with an unknown id.
@@ -61,7 +69,7 @@ export class LeaseMint {
     private readonly order: Order,
     planned: VaultHandle,
     private readonly record: RecordHandle<VaultHandle>,
-    private readonly parts: { readonly clock: Clock; readonly sessions: SessionEnding; readonly quietSeconds: number },
+    private readonly parts: MintParts,
   ) {
     this.handle = planned;
   }
@@ -137,7 +145,7 @@ export class LeaseMint {
       explicit_max_ttl: `${String(furthest)}s`,
       renewable: furthest > ttl,
       display_name: 'mayfly',
-      meta: { lease: order.leaseId, task: order.taskId, agent: order.agent.name, template: order.template.name },
+      meta: metadataOf(order, this.parts.mark),
     });
     const { auth } = body;
     if (!auth) throw new VaultFailure('bad-answer');

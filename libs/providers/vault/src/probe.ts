@@ -34,6 +34,11 @@ function rightsOf({ tokenRole, engines }: VaultConfig): readonly Right[] {
       needs: ['create', 'update'],
       optional: 'another process has to write the policies of leases',
     },
+    {
+      path: 'auth/token/accessors',
+      needs: ['list', 'sudo'],
+      optional: 'Mayfly cannot find tokens that it made and that its database does not know',
+    },
     ...lists.map((path) => ({
       path,
       needs: ['list', 'sudo'] as const,

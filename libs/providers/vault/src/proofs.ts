@@ -43,6 +43,17 @@ export async function endToken(login: BrokerLogin, accessor: string): Promise<bo
   return false;
 }
 
+/** Returns the facts of a token, or undefined when it is proven gone. Throws `VaultFailure`. */
+export async function findToken(
+  login: BrokerLogin,
+  accessor: string,
+): Promise<Readonly<Record<string, unknown>> | undefined> {
+  const lookup = await login.ask('write', 'auth/token/lookup-accessor', { accessor });
+  if (saysExactly(lookup, [400, 403, 404], 'invalid accessor')) return undefined;
+  if (lookup.status !== 200) throw failureOf(lookup);
+  return lookup.body.data ?? {};
+}
+
 /** Result of the search at one path for leases that Vault is still revoking, issued within a span of time. */
 export type PendingLook = 'none' | 'some' | 'no-right' | 'too-many' | { readonly irrevocable: string };
 

@@ -3,7 +3,9 @@ import {
   type ConnectionAware,
   type CredentialProvider,
   type EffectiveTraits,
+  type Enumerable,
   type IdentityTokens,
+  type LeaseMarks,
   type Minted,
   type Probeable,
   type ProbeReport,
@@ -15,11 +17,13 @@ import {
   type RevocationOrder,
   type RevocationOutcome,
   type ScopeObjection,
+  type TargetObjects,
 } from '@mayfly/credentials';
 import { Problem, type Clock, type LeaseId } from '@mayfly/kernel';
 import { examineScope } from './examination.js';
 import { failureFrom, problemFrom, VaultFailure } from './failures.js';
 import { policyName } from './lease-policy.js';
+import { endLeaseToken, LeaseTokens } from './lease-tokens.js';
 import { type Order } from './lifetime.js';
 import { LeaseMint, QUIET_SECONDS, quietFrom } from './mint.js';
 import { unknownUsers } from './orphans.js';
@@ -44,6 +48,8 @@ export interface VaultParts extends VaultAllowances {
   readonly identityTokens: IdentityTokens;
   /** ends sessions at the databases behind engines, over the connections to those databases */
   readonly sessions: SessionEnding;
+  /** marks the tokens of leases; without it, no token is proven to be ours */
+  readonly marks?: LeaseMarks | undefined;
   /** longest time in seconds that a server works on a mint whose answer was lost; default 95 */
   readonly quietSeconds?: number;
 }
@@ -73,6 +79,7 @@ export class VaultProvider
     Renewable<VaultConfig, VaultScope, VaultHandle>,
     Probeable<VaultConfig>,
     ConnectionAware<VaultConfig, VaultScope>,
+    Enumerable<VaultConfig>,
     Reconcilable<VaultHandle>
 {
   readonly kind = 'vault';
@@ -88,12 +95,14 @@ export class VaultProvider
     recordsFirst: true,
   };
   private readonly servers: Servers;
+  private readonly tokens: LeaseTokens;
   private readonly begun = new Set<LeaseId>();
   private readonly underWay = new Set<Promise<unknown>>();
 
   constructor(private readonly parts: VaultParts) {
     this.schemas = { config: vaultConfigSchema(parts), scope: VaultScopeSchema, handle: VaultHandleSchema };
     this.servers = new Servers(parts.identityTokens, parts.clock);
+    this.tokens = new LeaseTokens(parts.marks);
   }
 
   plan({ leaseId: lease, config, scope, mintBy, issuedAt, expiresAt, maxExpiresAt }: Order): VaultHandle {
@@ -124,11 +133,12 @@ export class VaultProvider
         reason: 'timeout',
       });
     this.begin(order.leaseId);
-    const { clock, sessions } = this.parts;
+    const { clock, sessions, marks } = this.parts;
     const mint = new LeaseMint(this.servers.at(order.config), order, planned, record, {
       clock,
       sessions,
       quietSeconds: this.quietSeconds,
+      mark: marks?.markOf(order.leaseId),
     });
     const run = this.goingOn(mint.run());
     try {
@@ -208,6 +218,19 @@ export class VaultProvider
   ): Promise<readonly string[]> {
     const known = new Set(handles.flatMap(({ username }) => username ?? []));
     return unknownUsers(this.parts.sessions, related.config, known, signal);
+  }
+
+  /** Lists the tokens that were made with the token role of the connection, by their accessors. */
+  async objects(config: VaultConfig, signal: AbortSignal): Promise<TargetObjects> {
+    try {
+      return await unlessAborted(signal, this.tokens.list(this.servers.at(config), config, signal), late);
+    } catch (error) {
+      throw problemFrom(error);
+    }
+  }
+
+  endObject(config: VaultConfig, name: string): Promise<RevocationOutcome> {
+    return endLeaseToken(this.servers.at(config), name);
   }
 
   /** Waits at most 10 s for calls that must not be aborted, revokes the logins and closes all connections. */

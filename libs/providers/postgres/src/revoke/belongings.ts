@@ -63,7 +63,7 @@ async function lastRows(session: Session, text: string): Promise<readonly unknow
  * Revokes the memberships of a role that cannot be dropped. Returns the databases where objects still depend on it, in
  * words. Throws `provider_unavailable` when the role is still a member of another role; revoke that membership.
  */
-export async function strip(session: Session, role: FoundRole, scopeRole: string): Promise<string> {
+export async function strip(session: Session, role: FoundRole, scopeRole: string | undefined): Promise<string> {
   for (const statement of stripStatements(role, scopeRole))
     await unlessState([UNDEFINED_OBJECT, INSUFFICIENT_PRIVILEGE], () => session.query(statement));
   const { rows } = await session.query<{ place: string; memberships: number }>(

@@ -33,6 +33,9 @@ const GROUP = { maxItems: 64, maxRunning: 1, maxWaiting: 100_000 };
 
 const ELSEWHERE = 'the connection names another server than the one that has the credential; set its `url` back';
 
+/** The handle of a role to end. The scope role of an object that no lease explains may be unknown. */
+export type EndedHandle = Pick<PostgresHandle, 'role' | 'target'> & Partial<Pick<PostgresHandle, 'scopeRole'>>;
+
 /**
  * Ends lease roles at one target, and groups concurrent calls. A role that an agent blocks leaves its group and
  * continues alone, over separate connections, so that it delays no other role.
@@ -70,7 +73,7 @@ export class RevocationDesk {
    * that is in progress, and for nothing that an agent can hold. `already_gone` proves that the role does not exist
    * now; a mint that is still in transit can create it until its `mintBy`. Throws `StepFailure`.
    */
-  async end(handle: PostgresHandle, signal: AbortSignal): Promise<RevocationOutcome> {
+  async end(handle: EndedHandle, signal: AbortSignal): Promise<RevocationOutcome> {
     const facts = await inStep(STEPS.find, () => this.watch.facts(signal));
     if (handle.target !== undefined && handle.target !== facts.identity) return { kind: 'unknown', detail: ELSEWHERE };
     const role = await inStep(STEPS.find, () => this.find(handle.role, signal));
@@ -138,7 +141,7 @@ export class RevocationDesk {
    */
   private async drop(
     role: FoundRole,
-    { scopeRole }: PostgresHandle,
+    { scopeRole }: EndedHandle,
     facts: ServerFacts,
     signal: AbortSignal,
   ): Promise<string | undefined> {
@@ -161,7 +164,7 @@ export class RevocationDesk {
    */
   private async rollBack(
     role: FoundRole,
-    { scopeRole }: PostgresHandle,
+    { scopeRole }: EndedHandle,
     facts: ServerFacts,
     signal: AbortSignal,
   ): Promise<void> {

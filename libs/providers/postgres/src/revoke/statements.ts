@@ -34,8 +34,9 @@ export function joinStatements(role: FoundRole, member: string, serverVersion: n
  * Returns the messages that take the scope role away from the lease role, each to be tried. Only the role that granted
  * it can revoke it (PostgreSQL 16 and newer): the role of the connection, or the creator.
  */
-export function stripStatements(role: FoundRole, scopeRole: string): readonly string[] {
+export function stripStatements(role: FoundRole, scopeRole: string | undefined): readonly string[] {
   if (role.byFunctions) return [callForRole('strip_lease', role.name)];
+  if (scopeRole === undefined) return [];
   const revoke = `REVOKE ${escapeIdentifier(scopeRole)} FROM ${escapeIdentifier(role.name)}`;
   return [revoke, `${workAs(role.maker)};\n${revoke}`];
 }
