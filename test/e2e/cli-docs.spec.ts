@@ -12,7 +12,15 @@ const hasPsql = spawnSync('psql', ['--version']).error === undefined;
 if (!hasPsql) console.warn('SKIPPED SUITE the command with psql in docs/cli.md: psql is not installed');
 
 /** The subcommands with options of their own that the page names. */
-const STEPS = ['tasks end', 'issuers test', 'leases list', 'leases abandon', 'lockdown engage', 'lockdown list'];
+const STEPS = [
+  'tasks end',
+  'issuers test',
+  'leases list',
+  'leases abandon',
+  'lockdown engage',
+  'lockdown list',
+  'tasks delegate',
+];
 
 interface Example {
   readonly commands: string;

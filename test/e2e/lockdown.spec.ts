@@ -243,6 +243,6 @@ describe('the command line', () => {
   it('the command line says which kinds there are', async () => {
     const { code, stderr } = await mayfly('ada', 'lockdown', 'engage', 'planet', 'x', '--reason', REASON);
     expect(code).not.toBe(0);
-    expect(stderr).toContain('use one of task, agent, template, owner, runtime, issuer, connection, all');
+    expect(stderr).toContain('use one of task, tree, agent, template, owner, runtime, issuer, connection, all');
   });
 });

@@ -207,6 +207,7 @@ describe('the answers', () => {
   it.each<[string, () => Promise<TestAnswer>]>([
     ['Task', () => mayfly.send(`GET /tasks/${taskId}`, { token: auditor() })],
     ['Task', () => mayfly.send('POST /tasks', { token: mayfly.agentToken('research-agent'), body })],
+    ['TaskTree', () => mayfly.send(`GET /tasks/${taskId}/tree`, { token: auditor() })],
     ['DryRun', () => mayfly.send('POST /tasks?dryRun=true', { token: mayfly.agentToken('research-agent'), body })],
     ['DryRun', () => mayfly.send('POST /tasks?dryRun=true', { token: agent(), body })],
     ['Me', () => mayfly.send('GET /me', { token: agent() })],

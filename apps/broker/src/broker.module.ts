@@ -10,7 +10,7 @@ import {
 import { AccessTokens } from '@mayfly/enforcement';
 import { History } from '@mayfly/evidence';
 import { type IdentityGuard, ProblemFilter, RefusalRecorder } from '@mayfly/http';
-import { Tasks } from '@mayfly/issuance';
+import { Delegations, Tasks } from '@mayfly/issuance';
 import { LeaseAbandonment, Lockdowns, Reconciliations } from '@mayfly/revocation';
 import type { Services } from '@mayfly/service';
 import { type DynamicModule, Module } from '@nestjs/common';
@@ -31,6 +31,7 @@ import { HealthController } from './service/health.controller.js';
 import { OpenApiController } from './service/openapi.controller.js';
 import { OpenApi } from './service/openapi.js';
 import { MeController } from './tasks/me.controller.js';
+import { DelegationsController } from './tasks/delegations.controller.js';
 import { TasksController } from './tasks/tasks.controller.js';
 import { TemplateVersionsController } from './templates/template-versions.controller.js';
 import { TemplatesController } from './templates/templates.controller.js';
@@ -39,6 +40,7 @@ import { ROUTE_CHOICE, SERVICES } from './tokens.js';
 /** All API controllers. A test checks that each method states a permission. */
 const API = [
   TasksController,
+  DelegationsController,
   MeController,
   TemplatesController,
   TemplateVersionsController,
@@ -74,6 +76,7 @@ export class BrokerModule {
         { provide: ROUTE_CHOICE, useValue: choice },
         { provide: Catalog, useValue: services.catalog },
         { provide: Tasks, useValue: services.tasks },
+        { provide: Delegations, useValue: services.delegations },
         { provide: AgentLifecycle, useValue: services.agentLifecycle },
         { provide: ConnectionLifecycle, useValue: services.connectionLifecycle },
         { provide: IssuerTests, useValue: services.issuerTests },

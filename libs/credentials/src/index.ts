@@ -3,6 +3,7 @@ export type { IdentityTokenOrder, IdentityTokens } from './identity-tokens.js';
 export type { Authoring, ScopeRemark } from './authoring.js';
 export type {
   Attending,
+  Attenuable,
   ConnectionAware,
   Enumerable,
   Introspectable,

@@ -14,6 +14,12 @@ export interface Renewable<Config, Scope, Handle> {
   ): Promise<Omit<Minted<Handle>, 'secret'> & { readonly secret?: Minted<Handle>['secret'] }>;
 }
 
+/** A provider that can compare scopes. Of others, a child task gets only the same scope as its parent. */
+export interface Attenuable<Scope> {
+  /** True when `parent` allows everything that `scope` allows, at one connection. Pure. */
+  isWithin(scope: Scope, parent: Scope): boolean;
+}
+
 /** One requirement of a connection and its result. Its texts hold no secret and no configuration value. */
 export interface ProbeCheck {
   /** the tested action, such as `log in` or `iam:PutRolePolicy on role/crm-export` */

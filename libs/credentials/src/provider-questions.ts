@@ -4,6 +4,7 @@ import { parseValue } from './parse-value.js';
 import type { AnyProvider, EffectiveTraits } from './provider.js';
 import type {
   Attending,
+  Attenuable,
   ConnectionAware,
   Enumerable,
   Introspectable,
@@ -21,6 +22,7 @@ type Parts = Partial<
   Renewable<unknown, unknown, unknown> &
     Probeable<unknown> &
     Attending<unknown> &
+    Attenuable<unknown> &
     ConnectionAware<unknown, unknown> &
     SharedRevocation<unknown, unknown> &
     Reconcilable<unknown> &
@@ -43,6 +45,7 @@ function having<Part extends keyof Parts>(
   return known[first] === undefined ? undefined : (known as Having<Part>);
 }
 
+export const attenuable = (provider: AnyProvider) => having(provider, 'isWithin');
 export const renewable = (provider: AnyProvider) => having(provider, 'renew');
 export const probeable = (provider: AnyProvider) => having(provider, 'probe');
 export const attending = (provider: AnyProvider) => having(provider, 'attend');

@@ -45,6 +45,8 @@ export interface MintOrder<Config, Scope> {
   readonly leaseId: LeaseId;
   readonly taskId: TaskId;
   readonly agent: { readonly id: AgentId; readonly name: string };
+  /** the agents that handed the work on, the root's first; absent for a root */
+  readonly actors?: readonly AgentId[];
   readonly template: { readonly name: string; readonly version: number };
   readonly config: Config;
   readonly scope: Scope;

@@ -197,6 +197,11 @@ export class Catalog {
     return this.loaded.templateList;
   }
 
+  /** True for the name of a registered agent, in any state. */
+  knows(agent: string): boolean {
+    return this.loaded.agents.has(agent);
+  }
+
   /** Returns the connection of this name, or undefined. */
   find(name: string): Connection | undefined {
     return this.loaded.connections.get(name);

@@ -56,17 +56,19 @@ export class AccessTokens {
 
   private mayIntrospect(caller: Principal, claims: TokenClaims): boolean {
     if (caller.kind === 'person') return caller.roles.includes('operator') || caller.roles.includes('auditor');
-    if (caller.kind === 'agent' && caller.agent.id === claims.sub) return true;
+    if (caller.kind === 'agent' && caller.agent.id === claims.client_id) return true;
     return typeof claims.aud === 'string' && this.parts.resourceServers.serves(caller.identity, claims.aud);
   }
 }
 
 function mayRevoke(caller: Principal, claims: TokenClaims): boolean {
   if (caller.kind === 'person') return caller.roles.includes('operator');
-  return caller.kind === 'agent' && caller.agent.id === claims.sub;
+  return caller.kind === 'agent' && caller.agent.id === claims.client_id;
 }
 
-/** Returns the members of RFC 7662 §2.2 and RFC 9396 §9.2, and the task id; it discloses no other claim. */
-function disclosed({ scope, client_id, sub, aud, iss, exp, iat, jti, task_id, authorization_details }: TokenClaims) {
-  return { scope, client_id, sub, aud, iss, exp, iat, jti, token_type: 'Bearer', task_id, authorization_details };
+/** Returns the members of RFC 7662 §2.2 and RFC 9396 §9.2, `act` (RFC 8693 §4.1), and the task id; it discloses no other claim. */
+function disclosed(claims: TokenClaims) {
+  const { scope, client_id, sub, act, aud, iss, exp, iat, jti, task_id, authorization_details } = claims;
+  const members = { scope, client_id, sub, act, aud, iss, exp, iat, jti };
+  return { ...members, token_type: 'Bearer', task_id, authorization_details };
 }

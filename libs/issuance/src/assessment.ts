@@ -4,6 +4,7 @@ import { Decision, deny, judgeRequester, permit, type Judgement } from '@mayfly/
 import type { CompiledTemplate, RenderedCredential } from '@mayfly/templates';
 import { judged } from './judged.js';
 import { judgeLockdown, type LockdownSource } from './lockdown-control.js';
+import { judgeAttenuation } from './delegations/delegation-controls.js';
 import { narrowLifetime, type GrantedLifetime } from './narrowing.js';
 import { renderScopes } from './rendered-scopes.js';
 import type { Requester, TaskRequest } from './request.js';
@@ -37,7 +38,7 @@ const AT_THE_DOOR: readonly Judgement[] = [permit('identity'), permit('permissio
 export class Assessor {
   constructor(
     private readonly templates: TemplateSource & LockdownSource,
-    private readonly targets: Pick<Targets, 'traits' | 'scopeFault' | 'requireEnabled'>,
+    private readonly targets: Pick<Targets, 'traits' | 'scopeFault' | 'requireEnabled' | 'isWithin'>,
     private readonly clock: Clock,
     private readonly observer: StepObserver,
   ) {}
@@ -55,7 +56,10 @@ export class Assessor {
     const narrowed = this.after('narrow', this.narrow(requester, template, request, at)); //       6
     const lockdown = this.lockdown(requester, template);
     const judgements = [...AT_THE_DOOR, lockdown, permit('template-lifecycle'), rendered.judgement, ...requesting];
-    const decision = Decision.of([...judgements, narrowed.judgement, this.connectionState(template)]);
+    const decision = Decision.of([
+      ...[...judgements, narrowed.judgement, this.connectionState(template)],
+      ...this.attenuation(request, 'value' in rendered ? rendered.value.scopes : []),
+    ]);
     if (!decision.permitted || !('value' in rendered) || !('value' in narrowed)) return { permitted: false, decision };
     return { permitted: true, decision, template, ...rendered.value, lifetime: narrowed.value, at };
   }
@@ -88,12 +92,20 @@ export class Assessor {
         ...(request.ttlSeconds === undefined ? {} : { requestedSeconds: request.ttlSeconds }),
         template: template.version.spec.lifetime,
         identitySeconds: (requester.identityExpiresAt.getTime() - at.getTime()) / 1000,
+        ...(request.child === undefined
+          ? {}
+          : { parentSeconds: (request.child.expiresAt.getTime() - at.getTime()) / 1000 }),
         providers: template.version.spec.credentials.map(({ provider, connection }) => ({
           kind: provider,
           traits: this.targets.traits(provider, connection),
         })),
       }),
     );
+  }
+
+  /** Judges whether the credentials of a child are within those of its parent. */
+  private attenuation({ child }: TaskRequest, scopes: readonly RenderedCredential[]): readonly Judgement[] {
+    return child === undefined ? [] : [judgeAttenuation(scopes, child.held, this.targets)];
   }
 
   private connectionState({ version }: CompiledTemplate): Judgement {

@@ -1,3 +1,13 @@
+export type {
+  Ancestor,
+  Delegated,
+  Delegation,
+  DelegationRule,
+  DelegationStore,
+  NewDelegation,
+  TreeNode,
+} from './delegations/delegation.store.js';
+export { Delegations } from './delegations/delegations.js';
 export { Assessor } from './assessment.js';
 export type { IssuanceMetrics } from './issuance-metrics.js';
 export type {

@@ -38,9 +38,12 @@ export interface TaskIntent {
  * - `agent` or `template`: the agent is not active, or the template version is not in force; nothing was written;
  * - `connection`: a connection of the task is disabled; nothing was written;
  * - `key`: the hold on the idempotency key lapsed and another request took it; nothing was written;
+ * - `delegation`: the delegation was accepted or has lapsed; nothing was written;
+ * - `parent`: the parent ends, has ended, or would end before the child; nothing was written;
  * - `clock`: this replica's clock differs from the database's by more than 5 s; nothing was written.
  */
-export type OpenVerdict = 'opened' | 'quota' | 'lockdown' | 'agent' | 'template' | 'connection' | 'key' | 'clock';
+export type OpenVerdict =
+  'opened' | 'quota' | 'lockdown' | 'agent' | 'template' | 'connection' | 'key' | 'delegation' | 'parent' | 'clock';
 
 /** A lease whose credential was minted and checked. */
 export interface ActivatedLease {

@@ -7,10 +7,12 @@ export interface LifetimeBounds {
   readonly template: { readonly defaultSeconds: number; readonly maxSeconds: number };
   /** the remaining lifetime of the identity token */
   readonly identitySeconds: number;
+  /** what is left of the parent, for a task that was handed on */
+  readonly parentSeconds?: number;
   readonly providers: readonly { readonly kind: string; readonly traits: ProviderTraits }[];
 }
 
-export type LifetimeLimit = 'request' | 'template' | 'identity' | `provider ${string}`;
+export type LifetimeLimit = 'request' | 'template' | 'identity' | 'parent' | `provider ${string}`;
 
 /** The lifetime that step 6 grants, in whole seconds. */
 export interface GrantedLifetime {
@@ -20,7 +22,8 @@ export interface GrantedLifetime {
 }
 
 /**
- * Step 6: the smallest of the lifetimes of request, template, identity and providers (I8). Throws `policy_denied`,
+ * Step 6: the smallest of the lifetimes of request, template, identity and providers and what is
+ * left of the parent (I8). Throws `policy_denied`,
  * naming the floor, when it is below the largest minimum of the providers; never raises it.
  */
 export function narrowLifetime(bounds: LifetimeBounds): GrantedLifetime {
@@ -30,6 +33,7 @@ export function narrowLifetime(bounds: LifetimeBounds): GrantedLifetime {
       : ['request', bounds.requestedSeconds],
     ['template', bounds.template.maxSeconds],
     ['identity', Math.floor(bounds.identitySeconds)],
+    ...(bounds.parentSeconds === undefined ? [] : [['parent', Math.floor(bounds.parentSeconds)] as const]),
     ...bounds.providers.map(({ kind, traits }) => [`provider ${kind}`, traits.maxTtlSeconds] as const),
   ];
   const [limitedBy, grantedSeconds] = limits.reduce((least, limit) => (limit[1] < least[1] ? limit : least));

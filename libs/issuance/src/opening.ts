@@ -3,6 +3,7 @@ import { Problem } from '@mayfly/kernel';
 import { deny, type Judgement } from '@mayfly/policy';
 import { quotaScope } from '@mayfly/tasks';
 import type { IssuanceStore, OpenVerdict } from './issuance.store.js';
+import { parentDenial, pendingDenial } from './delegations/delegation-controls.js';
 import { lockdownDenial } from './lockdown-control.js';
 import { intentOf, type LocalPlan, type Plan, type RemotePlan } from './plan.js';
 import { judgeRefusedQuota } from './quota-control.js';
@@ -74,6 +75,10 @@ function objectionOf(verdict: Exclude<OpenVerdict, 'opened' | 'quota'>, agent: s
           help: 'ask its owner to enable it',
         }),
       ]);
+    case 'delegation':
+      return new OpenRefused([pendingDenial()]);
+    case 'parent':
+      return new OpenRefused([parentDenial()]);
     case 'clock':
       return new OpenRefused(
         [],

@@ -78,7 +78,7 @@ export class Planner {
    * `provider_unavailable` while it is paused.
    */
   async plan(requester: Requester, request: TaskRequest, assessment: PermittedRequest): Promise<Plan> {
-    const task = taskOf(newId('tsk'), requester, request, assessment);
+    const task = taskOf(request.child?.taskId ?? newId('tsk'), requester, request, assessment);
     const leases = await Promise.all(assessment.scopes.map((rendered) => this.planOne(task, rendered)));
     const planned = { task, requester, request, assessment, leases };
     return leases.some(({ traits }) => traits.remote) ? { ...planned, remote: true } : { ...planned, remote: false };
@@ -100,6 +100,8 @@ export class Planner {
 
 function taskOf(id: TaskId, requester: Requester, request: TaskRequest, assessment: PermittedRequest): Task {
   const { template, at, lifetime, parameters } = assessment;
+  const { child } = request;
+  const longest = addSeconds(at, template.version.spec.lifetime.maxSeconds);
   const heartbeat = template.version.spec.heartbeat;
   return {
     id,
@@ -111,7 +113,9 @@ function taskOf(id: TaskId, requester: Requester, request: TaskRequest, assessme
     purpose: request.purpose,
     createdAt: at,
     expiresAt: addSeconds(at, lifetime.grantedSeconds),
-    maxExpiresAt: addSeconds(at, template.version.spec.lifetime.maxSeconds),
+    // A child never outlives its parent, whatever the parent's own renewals are.
+    maxExpiresAt: child === undefined ? longest : earliest(longest, child.maxExpiresAt),
+    ...(child === undefined ? {} : { origin: child.origin }),
     ...(heartbeat === undefined ? {} : { heartbeatTimeoutSeconds: heartbeat.timeoutSeconds, heartbeatAt: at }),
   };
 }
@@ -138,6 +142,7 @@ export function orderOf(
     leaseId,
     taskId: task.id,
     agent: task.agent,
+    ...(task.origin === undefined ? {} : { actors: task.origin.actors }),
     template: task.template,
     config: target.config,
     scope: parsed.data as Json,
@@ -167,9 +172,20 @@ export function intentOf(plan: Plan, minted?: readonly Minted<unknown>[]): TaskI
     ...(request.keyHold === undefined ? {} : { keyHold: request.keyHold }),
     leases: plan.leases.map((lease, index) => leaseIntent(plan, lease, due, minted?.[index])),
     quota: { scope: quotaScope(name), limits: spec.quota },
-    audit: [grantedEntry(plan, minted)],
+    audit: [grantedEntry(plan, minted), ...acceptedEntries(plan)],
     wakeUps: minted === undefined ? [] : wakeUps(plan, due),
   };
+}
+
+/** The entry `task.accepted` of a task that was handed on. */
+function acceptedEntries({ task, requester }: Plan): readonly AuditEntry[] {
+  const { origin } = task;
+  if (origin === undefined) return [];
+  const { parentId, rootId, depth } = origin;
+  const subject = { taskId: task.id, agent: task.agent.name };
+  return [
+    auditEntry('task.accepted', task.createdAt, actorOfRequester(requester), subject, { parentId, rootId, depth }),
+  ];
 }
 
 function leaseIntent(plan: Plan, lease: PlannedLease, due: Date, minted: Minted<unknown> | undefined): LeaseIntent {

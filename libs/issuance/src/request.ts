@@ -1,5 +1,6 @@
 import type { VerifiedIdentity } from '@mayfly/identity';
-import type { AgentId, Json, Labels } from '@mayfly/kernel';
+import type { AgentId, Json, Labels, TaskId } from '@mayfly/kernel';
+import type { TaskOrigin } from '@mayfly/tasks';
 
 /**
  * The agent that sends the request, from its proven workload identity. The caller states none of these values itself.
@@ -25,6 +26,26 @@ export interface TaskRequest {
   readonly ttlSeconds?: number;
   /** the hold on the `Idempotency-Key`; the commit that opens the task binds the key to it */
   readonly keyHold?: KeyHold;
+  /** present when the task was handed on */
+  readonly child?: ChildRequest;
+}
+
+/** The bounds of a task that was handed on. */
+export interface ChildRequest {
+  readonly taskId: TaskId;
+  readonly origin: TaskOrigin;
+  /** the deadline that the parent has now, and the latest one that it can have */
+  readonly expiresAt: Date;
+  readonly maxExpiresAt: Date;
+  /** the credentials of the parent, which those of the child are within */
+  readonly held: readonly HeldScope[];
+}
+
+/** The scope of one credential of a parent. */
+export interface HeldScope {
+  readonly provider: string;
+  readonly connection?: string | undefined;
+  readonly scope: Json;
 }
 
 /** The sender of a key. The same key from another agent, runtime or identity is another key. */

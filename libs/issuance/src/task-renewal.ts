@@ -28,7 +28,7 @@ import type { LifetimeLimit } from './narrowing.js';
 import type { IssuanceMetrics } from './issuance-metrics.js';
 import { lockdownDenial } from './lockdown-control.js';
 import type { LivingLease, StoredTask, TaskStore } from './task.store.js';
-import type { Requester } from './request.js';
+import type { ChildRequest, Requester } from './request.js';
 import type { TaskIssuance } from './task-issuance.js';
 
 type Secret = Minted<unknown>['secret'];
@@ -117,7 +117,8 @@ export class TaskRenewal {
   ): Promise<PermittedRequest> {
     const { template, parameters, purpose } = task;
     const ttl = ttlSeconds === undefined ? {} : { ttlSeconds };
-    const request = { template: template.name, parameters, purpose, ...ttl };
+    const child = await this.childOf(task);
+    const request = { template: template.name, parameters, purpose, ...ttl, ...(child === undefined ? {} : { child }) };
     const { issuance } = this.parts;
     const assessment = issuance.assess(requester, request);
     const decision = assessment.decision.with(
@@ -127,6 +128,15 @@ export class TaskRenewal {
     );
     if (assessment.permitted && decision.permitted) return { ...assessment, decision };
     throw await issuance.refusal(requester, request, decision);
+  }
+
+  /** Returns what bounds a task that was handed on: the parent as it is now. */
+  private async childOf({ id, origin }: StoredTask): Promise<ChildRequest | undefined> {
+    if (origin === undefined) return undefined;
+    const parent = await this.parts.tasks.find(origin.parentId);
+    if (parent?.state !== 'active' || parent.endCause !== undefined) throw ended(id, 'parent_ended');
+    const { expiresAt, maxExpiresAt, leases } = parent;
+    return { taskId: id, origin, expiresAt, maxExpiresAt, held: leases };
   }
 
   /** Denies when a connection of a lease is disabled. The template in force may name other connections. */

@@ -70,6 +70,8 @@ function taskMembers(task: Task): JsonObject {
     createdAt: task.createdAt.toISOString(),
     expiresAt: task.expiresAt.toISOString(),
     maxExpiresAt: task.maxExpiresAt.toISOString(),
+    parentId: task.origin?.parentId,
+    rootId: task.origin?.rootId,
     heartbeatAt: task.heartbeatAt?.toISOString(),
     heartbeatTimeoutSeconds: task.heartbeatTimeoutSeconds,
     endCause: task.endCause,

@@ -10,7 +10,7 @@ import {
 } from '@mayfly/declarations';
 import { AccessTokens, ResourceServers } from '@mayfly/enforcement';
 import { History } from '@mayfly/evidence';
-import { KeyHolds, Tasks, taskView } from '@mayfly/issuance';
+import { Delegations, KeyHolds, Tasks, taskView } from '@mayfly/issuance';
 import {
   TaskEndings,
   AuditPartitions,
@@ -22,6 +22,7 @@ import {
   OverdueReader,
   PgAgentLifecycleStore,
   PgConnectionLifecycleStore,
+  PgDelegationStore,
   PgDeclarationStore,
   PgKeyHoldStore,
   PgLockdownStore,
@@ -91,7 +92,12 @@ function buildAgentSide(parts: Parts) {
     ending,
     refusals,
   });
-  return { keyHoldStore, tasks: new Tasks({ ...parts, tasks: taskStore, keyHolds, redact: redactText }), accessTokens };
+  const delegations = new Delegations({
+    ...{ store: new PgDelegationStore(database.pool), tasks: taskStore, issuance: parts.issuance, templates: catalog },
+    ...{ agents: catalog, targets: parts.targets, keyHolds, clock, redact: redactText },
+  });
+  const tasks = new Tasks({ ...parts, tasks: taskStore, keyHolds, redact: redactText });
+  return { keyHoldStore, tasks, delegations, accessTokens };
 }
 
 /** Builds the services behind the routes of platform teams, operators and auditors. */

@@ -12,4 +12,4 @@ export {
 } from './lockdown.js';
 export type { OverdueFilter, OverdueLease, OverdueLeases, OverduePosition } from './overdue-leases.js';
 export { exhaustedLimit, quotaScope, type QuotaLeft, type QuotaLimits } from './quota.js';
-export { dueAt, TERMINAL_STATE, type Task, type TaskEndCause, type TaskState } from './task.js';
+export { dueAt, TERMINAL_STATE, type Task, type TaskEndCause, type TaskOrigin, type TaskState } from './task.js';

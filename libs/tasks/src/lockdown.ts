@@ -4,7 +4,17 @@ import type { LockdownId, TaskId } from '@mayfly/kernel';
  * The kinds of things that a lockdown can cover. `owner` covers the agents, templates and connections that a team owns, `runtime` and `issuer`
  * the tasks whose agent proved its identity there.
  */
-export const LOCKDOWN_KINDS = ['task', 'agent', 'template', 'owner', 'runtime', 'issuer', 'connection', 'all'] as const;
+export const LOCKDOWN_KINDS = [
+  'task',
+  'tree',
+  'agent',
+  'template',
+  'owner',
+  'runtime',
+  'issuer',
+  'connection',
+  'all',
+] as const;
 
 export type LockdownKind = (typeof LOCKDOWN_KINDS)[number];
 
@@ -24,6 +34,8 @@ export interface EngagedLockdown {
 export interface LockdownSubject {
   /** absent while the task is only requested */
   readonly taskId?: TaskId;
+  /** the root of its tree: the task itself, if nobody handed it on */
+  readonly rootId?: TaskId;
   readonly agent: string;
   readonly template: string;
   /** the owners of the agent, of the template and of the connections */
@@ -35,22 +47,20 @@ export interface LockdownSubject {
 
 /** True when a lockdown of the scope covers the task. The function `guards_of` in the database has the same rule. */
 export function covers({ kind, name }: LockdownScope, subject: LockdownSubject): boolean {
-  switch (kind) {
-    case 'all':
-      return true;
-    case 'task':
-      return subject.taskId === name;
-    case 'agent':
-    case 'template':
-    case 'runtime':
-    case 'issuer':
-      return subject[kind] === name;
-    case 'owner':
-      return subject.owners.includes(name);
-    case 'connection':
-      return subject.connections.includes(name);
-  }
+  return kind === 'all' || MEMBERS[kind](subject).includes(name);
 }
+
+/** The names in a task that a lockdown of each kind may have. */
+const MEMBERS: Readonly<Record<Exclude<LockdownKind, 'all'>, (subject: LockdownSubject) => readonly string[]>> = {
+  task: ({ taskId = '' }) => [taskId],
+  tree: ({ rootId, taskId = '' }) => [rootId ?? taskId],
+  agent: ({ agent }) => [agent],
+  template: ({ template }) => [template],
+  owner: ({ owners }) => owners,
+  runtime: ({ runtime }) => [runtime],
+  issuer: ({ issuer }) => [issuer],
+  connection: ({ connections }) => connections,
+};
 
 /** Returns the scope in words, as denials and lists say it. */
 export function scopeWords({ kind, name }: LockdownScope): string {

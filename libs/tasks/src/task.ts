@@ -12,6 +12,7 @@ export type TaskEndCause =
   | 'agent_suspended'
   | 'agent_retired'
   | 'lockdown'
+  | 'parent_ended'
   | 'issuance_failed';
 
 /** The final state of a task by its end cause, once its last lease is terminal. */
@@ -24,8 +25,19 @@ export const TERMINAL_STATE: Readonly<Record<TaskEndCause, Exclude<TaskState, 'a
   agent_suspended: 'revoked',
   agent_retired: 'revoked',
   lockdown: 'revoked',
+  parent_ended: 'revoked',
   issuance_failed: 'failed',
 };
+
+/** The place of a task that was handed on in its tree. */
+export interface TaskOrigin {
+  readonly parentId: TaskId;
+  readonly rootId: TaskId;
+  /** 1 for a child of the root */
+  readonly depth: number;
+  /** the agents that handed the work on, the root's first */
+  readonly actors: readonly AgentId[];
+}
 
 /** One piece of work of one agent; it bounds the lifetime of every credential granted for it. */
 export interface Task {
@@ -42,6 +54,8 @@ export interface Task {
   readonly maxExpiresAt: Date;
   readonly heartbeatTimeoutSeconds?: number;
   readonly heartbeatAt?: Date;
+  /** absent for a root */
+  readonly origin?: TaskOrigin;
   readonly endCause?: TaskEndCause;
   readonly endReason?: string;
   readonly endRequestedAt?: Date;

@@ -51,6 +51,16 @@ const CredentialsSchema = z
   });
 
 /**
+ * The rule for what a task of the template may hand on: tasks of these templates, `maxDepth` levels below it, and at most
+ * `maxChildren` at a time, waiting and running together.
+ */
+const DelegationSchema = z.strictObject({
+  templates: z.array(NameSchema).min(1).max(32),
+  maxDepth: between(1, 5),
+  maxChildren: between(1, 1_000),
+});
+
+/**
  * `TaskTemplate.spec`: the limits of a task of this kind. Lifetimes are in seconds, quotas are counts. This schema
  * checks the shape; `compileParameters`, `compileScope` and the linter check the content of parameters and scopes.
  */
@@ -65,6 +75,7 @@ export const TaskTemplateSpecSchema = z
     lifetime: LifetimeSchema,
     quota: QuotaSchema,
     heartbeat: z.strictObject({ timeoutSeconds: between(5, 3_600) }).optional(),
+    delegation: DelegationSchema.optional(),
     credentials: CredentialsSchema,
   })
   .refine((spec) => spec.owner !== spec.backupOwner, {

@@ -19,6 +19,8 @@ export type IssuanceFilter = Omit<
   'limit' | 'cursor'
 >;
 /** A lease that should be dead and is not proven dead. */
+export type Delegation = Schemas['Delegation'];
+export type TaskTree = Schemas['TaskTree'];
 export type Lockdown = Schemas['Lockdown'];
 export type LockdownPage = Schemas['Lockdowns'];
 export type LockdownReach = Schemas['LockdownReach'];

@@ -7,6 +7,7 @@ export type {
   Credential,
   DeclarationCheck,
   DeclarationDocument,
+  Delegation,
   Finding,
   Issuance,
   IssuanceFilter,
@@ -20,6 +21,7 @@ export type {
   OverduePage,
   Reconciliation,
   Task,
+  TaskTree,
 } from './contract.js';
 export { exchange, type Exchange, type Exchanged } from './exchange.js';
 export { isPassing, retrying, type Patience } from './retrying.js';

@@ -103,6 +103,60 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/tasks/{id}/delegate': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Hand a part of a task on to an agent, which takes it up with its own identity
+     * @description The version of the parent names the templates. The child is within the parent in credentials, lifetime and depth, and ends with it. Nothing is minted until it is taken up.
+     */
+    post: operations['Delegations.delegate'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/tasks/{id}/accept': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Take a delegation up and get its credentials, once */
+    post: operations['Delegations.accept'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/tasks/{id}/tree': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Read the whole tree that a task is in */
+    get: operations['Delegations.tree'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/me': {
     parameters: {
       query?: never;
@@ -958,6 +1012,15 @@ export interface components {
           | 'quota-concurrent-tasks'
           | 'quota-tasks-per-minute'
           | 'connection-capacity'
+          | 'delegation-parent'
+          | 'delegation-template'
+          | 'delegation-depth'
+          | 'delegation-children'
+          | 'delegation-cycle'
+          | 'delegation-scope'
+          | 'delegation-lifetime'
+          | 'delegation-acceptor'
+          | 'delegation-pending'
           | 'four-eyes'
           | 'lockdown-release'
           | 'lockdown-of-oneself'
@@ -1005,6 +1068,9 @@ export interface components {
       /** @description the template requires a heartbeat: the task is revoked after this time without one */
       heartbeatTimeoutSeconds?: number;
       endCause?: string;
+      /** @description of a task that was handed on */
+      parentId?: string;
+      rootId?: string;
       /** @description the lockdown in force that covers the task */
       lockdown?: string;
       endReason?: string;
@@ -1064,6 +1130,69 @@ export interface components {
     };
     RenewTask: {
       ttlSeconds?: number;
+    };
+    DelegateTask: {
+      /**
+       * @description name of a published task template
+       * @example support-read-cases
+       */
+      template: string;
+      /**
+       * @default {}
+       * @example {
+       *       "region": "emea"
+       *     }
+       */
+      parameters?: {
+        [key: string]: components['schemas']['Json'];
+      };
+      /** @description why the agent needs the task, in its own words; it never widens the grant */
+      purpose: string;
+      /** @description requested lifetime; the granted one may be shorter */
+      ttlSeconds?: number;
+      /** @description the agent that takes it up; the same agent, if absent */
+      agent?: string;
+    };
+    Delegation: {
+      /** @description the id of the task, once it is taken up */
+      id: string;
+      /** @enum {string} */
+      state: 'pending_acceptance' | 'accepted';
+      parentId: string;
+      rootId: string;
+      depth: number;
+      agent: string;
+      template: string;
+      parameters: {
+        [key: string]: unknown;
+      };
+      purpose: string;
+      ttlSeconds?: number;
+      /**
+       * Format: date-time
+       * @description the delegation lapses then, and earlier when its parent ends
+       */
+      acceptBy: string;
+    };
+    TaskTree: {
+      rootId: string;
+      /** @description parents before children */
+      nodes: {
+        id: string;
+        parentId?: string;
+        depth: number;
+        agent: string;
+        template: string;
+        /** @description of the task; `pending_acceptance` or `lapsed` for a delegation */
+        state: string;
+        endCause?: string;
+        /** Format: date-time */
+        expiresAt?: string;
+        /** Format: date-time */
+        acceptBy?: string;
+      }[];
+      /** @description true when the tree has more than 1,000 nodes */
+      truncated: boolean;
     };
     Me: {
       agent: {
@@ -1356,7 +1485,14 @@ export interface components {
           active: true;
           scope: string;
           client_id: string;
+          /** @description the agent; in a task that was handed on, the agent of its root */
           sub: string;
+          /** @description who acts, and who handed the work on (RFC 8693 §4.1); only the outermost may decide access */
+          act?: {
+            sub: string;
+          } & {
+            [key: string]: unknown;
+          };
           aud: string;
           iss: string;
           exp: number;
@@ -1646,7 +1782,7 @@ export interface components {
        * @description what the lockdown covers
        * @enum {string}
        */
-      kind: 'task' | 'agent' | 'template' | 'owner' | 'runtime' | 'issuer' | 'connection' | 'all';
+      kind: 'task' | 'tree' | 'agent' | 'template' | 'owner' | 'runtime' | 'issuer' | 'connection' | 'all';
       /**
        * @description the name, or the id of a task; left out for `all`
        * @example support-agent
@@ -2683,6 +2819,384 @@ export interface operations {
       };
     };
   };
+  'Delegations.delegate': {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description the same key with the same request returns the same result */
+        'Idempotency-Key'?: string;
+      };
+      path: {
+        /** @example tsk_01kansx8g0fmbv0xs40yaz3ag5 */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "agent": "support-agent",
+         *       "template": "support-read-cases",
+         *       "parameters": {
+         *         "region": "emea"
+         *       },
+         *       "purpose": "answer ticket 4711",
+         *       "ttlSeconds": 300
+         *     }
+         */
+        'application/json': components['schemas']['DelegateTask'];
+      };
+    };
+    responses: {
+      /** @description created */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Delegation'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Delegations.accept': {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description the same key with the same request returns the same result */
+        'Idempotency-Key'?: string;
+      };
+      path: {
+        /** @example tsk_01kansx8g0fmbv0xs40yaz3ag5 */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description created */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Task'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Delegations.tree': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @example tsk_01kansx8g0fmbv0xs40yaz3ag5 */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['TaskTree'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
   'Me.me': {
     parameters: {
       query?: never;
@@ -3021,6 +3535,11 @@ export interface operations {
             };
             heartbeat?: {
               timeoutSeconds: number;
+            };
+            delegation?: {
+              templates: string[];
+              maxDepth: number;
+              maxChildren: number;
             };
             credentials: {
               name: string;
@@ -3388,6 +3907,11 @@ export interface operations {
             heartbeat?: {
               timeoutSeconds: number;
             };
+            delegation?: {
+              templates: string[];
+              maxDepth: number;
+              maxChildren: number;
+            };
             credentials: {
               name: string;
               provider: string;
@@ -3652,6 +4176,11 @@ export interface operations {
             };
             heartbeat?: {
               timeoutSeconds: number;
+            };
+            delegation?: {
+              templates: string[];
+              maxDepth: number;
+              maxChildren: number;
             };
             credentials: {
               name: string;
@@ -8057,6 +8586,7 @@ export interface operations {
           | 'agent_suspended'
           | 'agent_retired'
           | 'lockdown'
+          | 'parent_ended'
           | 'issuance_failed';
         taskId?: string;
         /** @description from this instant on, RFC 3339 */

@@ -21,7 +21,10 @@ export const IntrospectionSchema = z
       active: z.literal(true),
       scope: z.string(),
       client_id: z.string(),
-      sub: z.string(),
+      sub: z.string().meta({ description: 'the agent; in a task that was handed on, the agent of its root' }),
+      act: z.looseObject({ sub: z.string() }).optional().meta({
+        description: 'who acts, and who handed the work on (RFC 8693 §4.1); only the outermost may decide access',
+      }),
       aud: z.string(),
       iss: z.string(),
       exp: z.int(),

@@ -74,6 +74,13 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
     purpose: 'answer ticket 4711',
     ttlSeconds: 900,
   },
+  'Delegations.delegate': {
+    agent: 'support-agent',
+    template: 'support-read-cases',
+    parameters: { region: 'emea' },
+    purpose: 'answer ticket 4711',
+    ttlSeconds: 300,
+  },
   'Tasks.renew': { ttlSeconds: 900 },
   'Tasks.fail': { reason: 'the ticket was withdrawn' },
   'Leases.abandon': { reason: 'the server of the connection is gone' },

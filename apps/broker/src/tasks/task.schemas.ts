@@ -96,6 +96,8 @@ export const TaskViewSchema = z
       description: 'the template requires a heartbeat: the task is revoked after this time without one',
     }),
     endCause: z.string().optional(),
+    parentId: z.string().optional().meta({ description: 'of a task that was handed on' }),
+    rootId: z.string().optional(),
     lockdown: z.string().optional().meta({ description: 'the lockdown in force that covers the task' }),
     endReason: z.string().optional(),
     endedAt: Instant.optional(),

@@ -19,7 +19,7 @@ interface ListOptions extends GlobalOptions {
   readonly cursor?: string;
 }
 
-const KINDS = ['task', 'agent', 'template', 'owner', 'runtime', 'issuer', 'connection', 'all'] as const;
+const KINDS = ['task', 'tree', 'agent', 'template', 'owner', 'runtime', 'issuer', 'connection', 'all'] as const;
 type Kind = (typeof KINDS)[number];
 
 const WATCH_PAUSE_MS = 1_000;

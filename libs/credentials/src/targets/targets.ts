@@ -1,11 +1,11 @@
 import type { Connection } from '../connection.js';
 import type { AnyProvider, EffectiveTraits, RelatedConnections } from '../provider.js';
-import { connectionsOf, objectionsTo, remarksOn, traitsOf } from '../provider-questions.js';
+import { attenuable, connectionsOf, objectionsTo, remarksOn, traitsOf } from '../provider-questions.js';
 import { parseValue } from '../parse-value.js';
 import type { ProviderRegistry } from '../registry.js';
 import { schemaFault, type SchemaFault } from '../schema-fault.js';
 import { resolveSecrets, type SecretSource } from '../secret-reference.js';
-import { type Json, Problem } from '@mayfly/kernel';
+import { digestOf, type Json, Problem } from '@mayfly/kernel';
 import type { ConnectionSource, DeclaredRelated, Target } from './target.js';
 
 /** The configuration of a credential without a connection: one object, so that each provider parses it once. */
@@ -53,6 +53,18 @@ export class Targets {
       ({ severity }) => severity === 'error',
     );
     return error === undefined ? undefined : { path: [], detail: error.detail };
+  }
+
+  /**
+   * True when the scope of a child is within that of its parent, both of one provider and one connection. INVARIANT: I8,
+   * a scope that cannot be compared must be the same.
+   */
+  isWithin(kind: string, scope: Json, parent: Json): boolean {
+    if (digestOf(scope) === digestOf(parent)) return true;
+    const provider = this.providers.get(kind);
+    const [own, above] = [scope, parent].map((one) => parseValue(provider.schemas.scope, one));
+    if (own?.success !== true || above?.success !== true) return false;
+    return attenuable(provider)?.isWithin(own.data, above.data) === true;
   }
 
   /**

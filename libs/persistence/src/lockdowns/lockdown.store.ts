@@ -21,6 +21,7 @@ const STOP_GRANTS = `SELECT FROM public.guard WHERE kind = 'all' AND name = '' F
 /** Finds whether a name exists under its kind: declared now, or as a task. */
 const KNOWN: Readonly<Record<Exclude<LockdownScope['kind'], 'all'>, string>> = {
   task: 'SELECT FROM public.task WHERE id = $1',
+  tree: 'SELECT FROM public.task WHERE id = $1 AND root_id IS NULL',
   agent: 'SELECT FROM public.agent WHERE name = $1',
   template: 'SELECT FROM public.template WHERE name = $1',
   connection: 'SELECT FROM public.connection WHERE name = $1',

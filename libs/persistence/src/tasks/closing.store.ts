@@ -62,6 +62,13 @@ UPDATE public.task t SET end_cause = request.cause, end_reason = request.reason,
 FROM living JOIN request ON request.task_id = living.id WHERE t.id = living.id AND t.end_cause IS NULL
 RETURNING t.id, t.agent_name`;
 
+/**
+ * The running children of tasks whose end is recorded. Their parents are locked, and a child opens under a lock on its
+ * parent, so none is missing.
+ */
+const BELOW = `SELECT c.id, c.parent_id FROM public.task c JOIN public.task p ON p.id = c.parent_id
+  WHERE c.parent_id = ANY($1::text[]) AND p.end_cause IS NOT NULL AND c.state = 'active' AND c.end_cause IS NULL ORDER BY c.id`;
+
 /** The limits of group commit, as for the commits of the path. */
 const BATCH = { maxItems: 256, maxRunning: 2, maxWaiting: 16_384, isOfOneItem: isRefusedData };
 
@@ -92,6 +99,10 @@ export class PgClosingStore implements ClosingStore {
   }
 
   async claimDue(options: Parameters<ClosingStore['claimDue']>[0]): Promise<readonly LeaseClaim[]> {
+    return afterDeadlock(() => this.claimTogether(options)).catch(databaseProblem);
+  }
+
+  private claimTogether(options: Parameters<ClosingStore['claimDue']>[0]): Promise<readonly LeaseClaim[]> {
     return inTransaction(this.pool, async (client) => {
       const due = await dueLeases(client, options);
       if (due.length === 0) return [];
@@ -103,8 +114,13 @@ export class PgClosingStore implements ClosingStore {
         CLAIM_SECONDS,
       );
       await insertAudit(client, [...ended, ...this.revokingEntries(claimed, MAYFLY)]);
-      return claimed.map(claimOf);
-    }).catch(databaseProblem);
+      const below = await this.endBelow(
+        client,
+        taskIds.map((taskId) => ({ taskId, actor: MAYFLY })),
+        CLAIM_SECONDS,
+      );
+      return [...claimed.map(claimOf), ...below];
+    });
   }
 
   async record(results: readonly ClosingResult[]): Promise<void> {
@@ -124,11 +140,16 @@ export class PgClosingStore implements ClosingStore {
    * Ends the tasks of all requests. Returns the claims by request; when two name one task, the first gets its claims.
    */
   private async endTogether(requests: readonly EndRequest[]): Promise<(readonly LeaseClaim[])[]> {
-    const claims = await inTransaction(this.pool, (client) => this.endTasks(client, requests, CLAIM_SECONDS));
-    const first = new Map(requests.toReversed().map((request) => [request.taskId, request]));
-    return requests.map((request) =>
-      first.get(request.taskId) === request ? claims.filter(({ taskId }) => taskId === request.taskId) : [],
+    const claims = await afterDeadlock(() =>
+      inTransaction(this.pool, (client) => this.endTasks(client, requests, CLAIM_SECONDS)),
     );
+    const first = new Map(requests.toReversed().map((request) => [request.taskId, request]));
+    // What is below the tasks of the requests is closed by the caller that came first.
+    const below = claims.filter(({ taskId }) => !first.has(taskId));
+    return requests.map((request, place) => [
+      ...(first.get(request.taskId) === request ? claims.filter(({ taskId }) => taskId === request.taskId) : []),
+      ...(place === 0 ? below : []),
+    ]);
   }
 
   private async endTasks(
@@ -161,7 +182,28 @@ export class PgClosingStore implements ClosingStore {
     const marked = await this.mark(client, { taskIds: [...firstOf.keys()], minted }, claimSeconds);
     const revoking = marked.flatMap((row) => this.revokingEntries([row], firstOf.get(row.task_id)?.actor ?? MAYFLY));
     await insertAudit(client, [...entries, ...revoking]);
-    return claimSeconds === 0 ? [] : marked.filter(({ closable }) => closable).map(claimOf);
+    const below = await this.endBelow(client, requests, claimSeconds);
+    return claimSeconds === 0 ? [] : [...marked.filter(({ closable }) => closable).map(claimOf), ...below];
+  }
+
+  /** Ends what these tasks handed on, in the same transaction: nothing below a task outlives the record of its end. */
+  private async endBelow(
+    client: ClientBase,
+    above: readonly Pick<EndRequest, 'taskId' | 'actor'>[],
+    claimSeconds: number,
+  ): Promise<readonly LeaseClaim[]> {
+    const { rows } = await client.query<{ id: TaskId; parent_id: TaskId }>({
+      name: 'tasks-below',
+      text: BELOW,
+      values: [above.map(({ taskId }) => taskId)],
+    });
+    if (rows.length === 0) return [];
+    const actorOf = new Map(above.map(({ taskId, actor }) => [taskId, actor]));
+    const requests = rows.map(({ id, parent_id }) => ({
+      ...{ taskId: id, cause: 'parent_ended' as const, reason: `task ${parent_id} ended` },
+      actor: actorOf.get(parent_id) ?? MAYFLY,
+    }));
+    return this.endTasks(client, requests, claimSeconds);
   }
 
   private async failNeverMinted(client: ClientBase, neverMinted: readonly LeaseId[]): Promise<void> {
@@ -232,6 +274,21 @@ export class PgClosingStore implements ClosingStore {
           { name: row.name, provider: row.provider, cause: row.end_cause },
         ),
       );
+  }
+}
+
+const DEADLOCK = '40P01';
+
+/**
+ * Repeats a transaction that the server chose to end a deadlock: two endings in one tree can lock a task and what is
+ * below it in different orders.
+ */
+async function afterDeadlock<T>(work: () => Promise<T>, tries = 3): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (tries === 1 || (error as { code?: string }).code !== DEADLOCK) throw error;
+    return afterDeadlock(work, tries - 1);
   }
 }
 

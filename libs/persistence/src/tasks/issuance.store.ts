@@ -6,7 +6,7 @@ import type { Pool } from 'pg';
 import { activateTasks } from './activate-tasks.statement.js';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem, isRefusedData } from '../database/database-problem.js';
-import { openTasks } from './open-tasks.statement.js';
+import { openChild, openTasks } from './open-tasks.statement.js';
 import { type WakeUpOptions, WITH_WAKE_UPS } from './wake-ups.js';
 
 /** The limits of group commit for each kind: requests in one statement, statements at once, and requests that wait. */
@@ -20,7 +20,7 @@ export class PgIssuanceStore implements IssuanceStore {
 
   constructor(
     private readonly pool: Pool,
-    options: WakeUpOptions = WITH_WAKE_UPS,
+    private readonly options: WakeUpOptions = WITH_WAKE_UPS,
   ) {
     this.opening = new GroupCommit((intents) => openTasks(pool, intents, options), BATCH);
     this.activating = new GroupCommit((activations) => activateTasks(pool, activations, options), BATCH);
@@ -31,6 +31,8 @@ export class PgIssuanceStore implements IssuanceStore {
   }
 
   open(intent: TaskIntent): Promise<OpenVerdict> {
+    const { origin } = intent.task;
+    if (origin !== undefined) return openChild(this.pool, intent, origin, this.options).catch(databaseProblem);
     return this.opening.submit(intent).catch(databaseProblem);
   }
 

@@ -1,4 +1,5 @@
 import type { LeaseIntent, OpenVerdict, TaskIntent } from '@mayfly/issuance';
+import type { TaskOrigin } from '@mayfly/tasks';
 import type { ClientBase, Pool } from 'pg';
 import { AUDIT_RECORDS } from '../audit/audit-rows.js';
 import { RecordType } from '../database/records.js';
@@ -67,6 +68,30 @@ export async function openTasks(
   intents: readonly TaskIntent[],
   options: WakeUpOptions = WITH_WAKE_UPS,
 ): Promise<OpenVerdict[]> {
+  const { rows } = await client.query<{ verdicts: OpenVerdict[] }>({
+    name: 'open-tasks',
+    text: 'SELECT public.open_tasks($1, $2, $3, $4, $5, $6, $7, $8) AS verdicts',
+    values: await argumentsOf(client, intents, options),
+  });
+  return rows[0]?.verdicts ?? [];
+}
+
+/** Opens the task of a delegation, as one call of the function `open_child`. */
+export async function openChild(
+  client: ClientBase | Pool,
+  intent: TaskIntent,
+  { actors }: TaskOrigin,
+  options: WakeUpOptions = WITH_WAKE_UPS,
+): Promise<OpenVerdict> {
+  const { rows } = await client.query<{ verdict: OpenVerdict }>({
+    name: 'open-child',
+    text: 'SELECT public.open_child($1, $2, $3, $4, $5, $6, $7, $8, $9) AS verdict',
+    values: [...(await argumentsOf(client, [intent], options)), actors],
+  });
+  return rows[0]?.verdict ?? 'delegation';
+}
+
+async function argumentsOf(client: ClientBase | Pool, intents: readonly TaskIntent[], options: WakeUpOptions) {
   const leases = intents.flatMap(({ task, leases }) => leases.map((lease) => ({ ...lease, task })));
   const holds = intents.flatMap(({ task, keyHold }) =>
     keyHold === undefined ? [] : [{ taskId: task.id, ...keyHold }],
@@ -74,24 +99,19 @@ export async function openTasks(
   const wakeUps = options.wakeUps
     ? intents.flatMap(({ task, wakeUps }) => wakeUps.map((wakeUp) => ({ taskId: task.id, ...wakeUp })))
     : [];
-  const { rows } = await client.query<{ verdicts: OpenVerdict[] }>({
-    name: 'open-tasks',
-    text: 'SELECT public.open_tasks($1, $2, $3, $4, $5, $6, $7, $8) AS verdicts',
-    values: [
-      distinct(intents.map(({ task }) => task.agent.id)),
-      distinct(intents.map(({ task }) => task.template.name)),
-      distinct(leases.flatMap(({ connection }) => connection ?? [])),
-      await TASKS.encode(client, intents),
-      await LEASES.encode(client, leases),
-      await KEY_HOLDS.encode(client, holds),
-      await AUDIT_RECORDS.encode(
-        client,
-        intents.flatMap(({ audit }) => audit),
-      ),
-      await WAKE_UPS.encode(client, wakeUps),
-    ],
-  });
-  return rows[0]?.verdicts ?? [];
+  return [
+    distinct(intents.map(({ task }) => task.agent.id)),
+    distinct(intents.map(({ task }) => task.template.name)),
+    distinct(leases.flatMap(({ connection }) => connection ?? [])),
+    await TASKS.encode(client, intents),
+    await LEASES.encode(client, leases),
+    await KEY_HOLDS.encode(client, holds),
+    await AUDIT_RECORDS.encode(
+      client,
+      intents.flatMap(({ audit }) => audit),
+    ),
+    await WAKE_UPS.encode(client, wakeUps),
+  ];
 }
 
 function distinct(names: readonly string[]): string[] {

@@ -120,7 +120,7 @@ export class TaskEndings {
     const after = values.length + 1;
     const { rows } = await client.query<{ id: TaskId; agent_id: string; covered: boolean }>(
       `WITH t AS MATERIALIZED (
-         SELECT id, agent_id, agent_name, template_name, template_version, runtime, issuer, end_cause
+         SELECT id, agent_id, agent_name, template_name, template_version, runtime, issuer, end_cause, root_id
            FROM public.task WHERE state = 'active' AND (agent_id, id) > ($${String(after)}, $${String(after + 1)})
            ${row.kind === 'agent-id' ? 'AND agent_id = $1' : ''}
          ORDER BY agent_id, id LIMIT ${String(READ)})

@@ -19,6 +19,7 @@ const OWNED = `(
 
 const CONDITIONS: Readonly<Record<Exclude<EndingScope['kind'], 'all'>, string>> = {
   task: 't.id = $1',
+  tree: 'coalesce(t.root_id, t.id) = $1',
   agent: 't.agent_name = $1',
   'agent-id': 't.agent_id = $1',
   template: 't.template_name = $1',

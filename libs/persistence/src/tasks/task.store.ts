@@ -1,5 +1,5 @@
 import type { LivingLease, Renewal, StoredTask, TaskStore } from '@mayfly/issuance';
-import type { LeaseId, TaskId } from '@mayfly/kernel';
+import type { AgentId, LeaseId, TaskId } from '@mayfly/kernel';
 import type { Task } from '@mayfly/tasks';
 import type { Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
@@ -100,12 +100,16 @@ export class PgTaskStore implements TaskStore {
 }
 
 /** A row of `task`: every column that is NULL is left out of the task. */
-type Stored = Omit<StoredTask, 'agent' | 'template' | 'leases'>;
+type Stored = Omit<StoredTask, 'agent' | 'template' | 'leases' | 'origin'>;
 type TaskRow = { readonly [Member in keyof Required<Stored>]: Stored[Member] | null } & {
   readonly agentId: Task['agent']['id'];
   readonly agentName: string;
   readonly templateName: string;
   readonly templateVersion: number;
+  readonly parentId: TaskId | null;
+  readonly rootId: TaskId | null;
+  readonly depth: number;
+  readonly actors: readonly AgentId[];
 };
 type LeaseRow = { readonly [Member in keyof Required<LivingLease>]: LivingLease[Member] | null };
 
@@ -114,7 +118,7 @@ SELECT id, state, agent_id AS "agentId", agent_name AS "agentName", runtime, tem
   template_version AS "templateVersion", parameters, purpose, created_at AS "createdAt", expires_at AS "expiresAt",
   max_expires_at AS "maxExpiresAt", heartbeat_timeout_seconds AS "heartbeatTimeoutSeconds", heartbeat_at AS "heartbeatAt",
   end_cause AS "endCause", end_reason AS "endReason", end_requested_at AS "endRequestedAt", ended_at AS "endedAt",
-  public.lockdown_of(id) AS "lockdownId"
+  public.lockdown_of(id) AS "lockdownId", parent_id AS "parentId", root_id AS "rootId", depth, actors
 FROM public.task WHERE id = $1`;
 
 const FIND_LEASES = `
@@ -125,9 +129,15 @@ SELECT id, task_id AS "taskId", name, provider, connection, revocation, revocati
   last_error AS "lastError", sealed_handle AS "sealedHandle"
 FROM public.lease WHERE task_id = $1 ORDER BY id`;
 
-function taskOf({ agentId, agentName, templateName, templateVersion, ...row }: TaskRow): Omit<StoredTask, 'leases'> {
+function taskOf(row: TaskRow): Omit<StoredTask, 'leases'> {
+  const { agentId, agentName, templateName, templateVersion, parentId, rootId, depth, actors, ...rest } = row;
   const agent = { id: agentId, name: agentName };
-  return { agent, template: { name: templateName, version: templateVersion }, ...withoutNulls(row) } as StoredTask;
+  const origin = parentId === null || rootId === null ? {} : { origin: { parentId, rootId, depth, actors } };
+  return {
+    ...{ agent, template: { name: templateName, version: templateVersion } },
+    ...(withoutNulls(rest) as Omit<StoredTask, 'agent' | 'template' | 'leases' | 'origin'>),
+    ...origin,
+  };
 }
 
 function leaseOf(row: LeaseRow): LivingLease {

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type {
+  Attenuable,
   Attending,
   ConnectionAware,
   CredentialProvider,
@@ -20,6 +21,7 @@ import type {
 import { Problem, type Clock } from '@mayfly/kernel';
 import { addressOf, leaseUrl, makerIn } from './address.js';
 import { agentLogin } from './agent-login.js';
+import { isScopeWithin } from './attenuation.js';
 import { StepFailure } from './errors.js';
 import { examineScope, roundsRemark } from './examine-scope.js';
 import { explain, MAYFLY_RETRIES, problemFrom } from './failures.js';
@@ -64,6 +66,7 @@ export class PostgresProvider
     Probeable<PostgresConfig>,
     Attending<PostgresConfig>,
     ConnectionAware<PostgresConfig, PostgresScope>,
+    Attenuable<PostgresScope>,
     Enumerable<PostgresConfig>,
     SecretFinding
 {
@@ -93,6 +96,10 @@ export class PostgresProvider
     private readonly clock?: Clock,
     private readonly marks?: LeaseMarks,
   ) {}
+
+  isWithin(scope: PostgresScope, parent: PostgresScope): boolean {
+    return isScopeWithin(scope, parent);
+  }
 
   plan(order: Order): PostgresHandle {
     return {

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import type { Minted } from '@mayfly/credentials';
 import type { Json, JsonObject } from '@mayfly/kernel';
+import { partiesOf } from './parties.js';
 import type { SignedTokenOrder } from './signed-token.provider.js';
 import type { SignedTokenHandle } from './signed-token.schemas.js';
 
@@ -19,9 +20,10 @@ export function checkSignedToken(order: SignedTokenOrder, minted: Minted<SignedT
 /**
  * Returns the required value of each claim (RFC 9068 §2.2). Only `iss` and `exp` may vary; no other claim is allowed.
  */
-function allowedClaims({ agent, leaseId, taskId, template, scope, issuedAt }: SignedTokenOrder): JsonObject {
+function allowedClaims(order: SignedTokenOrder): JsonObject {
+  const { agent, leaseId, taskId, template, scope, issuedAt } = order;
   return {
-    sub: agent.id,
+    ...partiesOf(order),
     client_id: agent.id,
     aud: scope.audience,
     jti: leaseId,

@@ -1,4 +1,5 @@
 import type {
+  Attenuable,
   ConnectionAware,
   CredentialProvider,
   Introspectable,
@@ -13,6 +14,7 @@ import type {
 } from '@mayfly/credentials';
 import { Problem } from '@mayfly/kernel';
 import { ACCESS_TOKEN_TYPE, type TokenClaims, type TokenSigner } from '@mayfly/trust';
+import { partiesOf } from './parties.js';
 import {
   SignedTokenConfigSchema,
   SignedTokenHandleSchema,
@@ -33,7 +35,8 @@ export class SignedTokenProvider
     CredentialProvider<SignedTokenConfig, SignedTokenScope, SignedTokenHandle>,
     Renewable<SignedTokenConfig, SignedTokenScope, SignedTokenHandle>,
     ConnectionAware<SignedTokenConfig, SignedTokenScope>,
-    Introspectable<SignedTokenConfig>
+    Introspectable<SignedTokenConfig>,
+    Attenuable<SignedTokenScope>
 {
   readonly kind = 'signed-token';
   readonly schemas = {
@@ -68,6 +71,11 @@ export class SignedTokenProvider
 
   resourceServersOf({ audience, resourceServers = [] }: SignedTokenConfig): readonly ResourceServer[] {
     return audience === undefined ? [] : resourceServers.map((server) => ({ audience, ...server }));
+  }
+
+  isWithin(scope: SignedTokenScope, parent: SignedTokenScope): boolean {
+    const allowed = new Set(parent.operations);
+    return scope.audience === parent.audience && scope.operations.every((operation) => allowed.has(operation));
   }
 
   plan({ leaseId, config, scope }: SignedTokenOrder): SignedTokenHandle {
@@ -137,7 +145,7 @@ export class SignedTokenProvider
     const { audience, operations } = order.scope;
     return {
       iss: this.issuer,
-      sub: order.agent.id,
+      ...partiesOf(order),
       client_id: order.agent.id,
       aud: audience,
       iat: Math.floor(order.issuedAt.getTime() / 1000),
