@@ -3,7 +3,7 @@ import type { AgentId } from '@mayfly/kernel';
 import { partiesOf } from './parties.js';
 
 const agent = { id: 'agt_writer' as AgentId, name: 'writer' };
-const actors = (...names: string[]) => names.map((name) => `agt_${name}`);
+const actors = (...names: string[]): AgentId[] => names.map((name) => `agt_${name}` as const);
 
 describe('partiesOf', () => {
   it('partiesOf names the agent alone in a task that nobody handed on', () => {
