@@ -54,7 +54,7 @@ export class Assessor {
     const rendered = this.after('validate', this.validate(template, request)); //                  4
     const requesting = this.after('decide', this.decide(requester, template)); //                  5
     const narrowed = this.after('narrow', this.narrow(requester, template, request, at)); //       6
-    const lockdown = this.lockdown(requester, template);
+    const lockdown = this.lockdown(requester, template, request);
     const judgements = [...AT_THE_DOOR, lockdown, permit('template-lifecycle'), rendered.judgement, ...requesting];
     const decision = Decision.of([
       ...[...judgements, narrowed.judgement, this.connectionState(template)],
@@ -79,8 +79,13 @@ export class Assessor {
     });
   }
 
-  private lockdown({ agent, runtime, issuer }: Requester, { version: { name, spec } }: CompiledTemplate): Judgement {
+  private lockdown(
+    { agent, runtime, issuer }: Requester,
+    { version: { name, spec } }: CompiledTemplate,
+    { child }: TaskRequest,
+  ): Judgement {
     return judgeLockdown(this.templates, {
+      ...(child === undefined ? {} : { taskId: child.taskId, rootId: child.origin.rootId }),
       ...{ agent: agent.name, runtime, issuer, template: name, owners: [spec.owner] },
       connections: spec.credentials.flatMap(({ connection }) => connection ?? []),
     });
