@@ -75,7 +75,10 @@ describe('the stores on PostgreSQL', () => {
   }
 });
 
-function endOfFakeAgent({ closing }: FakeTaskStores): EndOfAgent {
-  return (_, taskIds) =>
-    closing.endUnclaimed(taskIds.map((taskId) => ({ taskId, cause: 'agent_suspended', actor: MAYFLY })));
+/** Ends the tasks whose end is not recorded yet, as the endings on PostgreSQL do. */
+function endOfFakeAgent({ closing, scene }: FakeTaskStores): EndOfAgent {
+  return (_, taskIds) => {
+    const running = taskIds.filter((taskId) => scene.tasks.get(taskId)?.endCause === undefined);
+    return closing.endUnclaimed(running.map((taskId) => ({ taskId, cause: 'agent_suspended', actor: MAYFLY })));
+  };
 }
