@@ -18,6 +18,8 @@ beforeAll(async () => {
   replicas = [one, await startTestBroker({ beside: one })];
 });
 afterAll(async () => {
+  // Other specs need the connections that the roles of these tasks may open.
+  await untilDead((await engage({ kind: 'all' })).body.id);
   for (const replica of [...replicas].reverse()) await replica.stop();
 });
 

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type JsonObject, newId } from '@mayfly/kernel';
 import { startTestBroker, type TestAnswer, type TestBroker } from '../support/broker.js';
 import { agentDocument, templateDocument } from '../support/documents.js';
@@ -59,11 +59,22 @@ beforeAll(async () => {
 });
 afterAll(() => mayfly.stop());
 
+const roots: string[] = [];
+// Other specs need the connections that the roles of these tasks may open.
+afterEach(async () => {
+  const token = mayfly.personToken('operator');
+  for (const id of roots.splice(0)) await mayfly.send(`DELETE /tasks/${id}`, { token });
+});
+
 const PURPOSE = 'answer ticket 4711';
 const as = (agent: string, route: string, body?: unknown, headers = {}): Promise<TestAnswer> =>
   mayfly.send(route, { token: mayfly.agentToken(agent), headers, ...(body === undefined ? {} : { body }) });
-const root = (agent = 'searcher', template = 'search') =>
-  grant(mayfly, mayfly.agentToken(agent), { template, parameters: {}, purpose: PURPOSE });
+const rootOf = async (agent: string, body: object) => {
+  const granted = await grant(mayfly, mayfly.agentToken(agent), { parameters: {}, purpose: PURPOSE, ...body });
+  roots.push(granted.id);
+  return granted;
+};
+const root = (agent = 'searcher', template = 'search') => rootOf(agent, { template });
 const delegate = (agent: string, parent: string, to: string, template: string, more = {}, headers = {}) =>
   as(
     agent,
@@ -178,7 +189,7 @@ describe('a tree of three tasks', () => {
 
 describe('what a child cannot be', () => {
   let top: { id: string };
-  beforeAll(async () => {
+  beforeEach(async () => {
     top = await root();
   });
 
@@ -233,9 +244,7 @@ describe('what a child cannot be', () => {
   });
 
   it('a child lives no longer than its parent, whatever its template allows, and is renewed up to it', async () => {
-    const short = await grant(mayfly, mayfly.agentToken('searcher'), {
-      ...{ template: 'search', parameters: {}, purpose: PURPOSE, ttlSeconds: 60 },
-    });
+    const short = await rootOf('searcher', { template: 'search', ttlSeconds: 60 });
     const taken = await child('searcher', short.id, 'analyst', 'analyse');
     expect(Date.parse(taken.expiresAt as string)).toBeLessThanOrEqual(Date.parse(short.expiresAt));
     expect(taken).toMatchObject({ lifetime: { limitedBy: 'parent' } });
