@@ -12,8 +12,17 @@ import type { TaskEndings } from '../tasks/task-endings.js';
 import { taskSelector } from '../tasks/task-selector.js';
 import { LOCKDOWN_COLUMNS, type LockdownRow, lockdownOf } from './lockdown-rows.js';
 
-/** The longest wait of an engagement for the commits of grants under way; each takes milliseconds. */
-const ENGAGEMENT_WAIT = "SET LOCAL lock_timeout = '5s'";
+/**
+ * The longest wait of an engagement for the commits of grants under way, each of which takes milliseconds. The second
+ * limit is for a replica that is frozen in the middle of an engagement: no other one could engage anything, or grant.
+ */
+const ENGAGEMENT_LIMITS = `SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '3s'`;
+
+/**
+ * Makes later grants wait for this engagement. The row lock alone would not: grants share it, so that an engagement waits
+ * for a moment without any.
+ */
+const HOLD_LATER_GRANTS = 'LOCK TABLE public.guard IN EXCLUSIVE MODE';
 
 /** The order of grants and engagements: grants hold the row FOR SHARE until their commit. */
 const STOP_GRANTS = `SELECT FROM public.guard WHERE kind = 'all' AND name = '' FOR UPDATE`;
@@ -68,7 +77,8 @@ export class PgLockdownStore implements LockdownStore {
 
   async engage({ id, scope, reason, actor, entry }: NewLockdown): Promise<LockdownId> {
     const engaged = await inTransaction(this.pool, async (client) => {
-      await client.query(ENGAGEMENT_WAIT);
+      await client.query(ENGAGEMENT_LIMITS);
+      await client.query(HOLD_LATER_GRANTS);
       if ((await client.query(STOP_GRANTS)).rowCount !== 1) throw guardLost();
       const inForce = await this.lockGuard(client, scope);
       if (inForce !== undefined) return inForce;
