@@ -10,7 +10,7 @@ import { inTransaction } from '../database/transaction.js';
 import { hintChange } from '../declarations/change-hint.js';
 import type { TaskEndings } from '../tasks/task-endings.js';
 import { taskSelector } from '../tasks/task-selector.js';
-import { LOCKDOWN_COLUMNS, type LockdownRow, lockdownOf } from './lockdown-rows.js';
+import { LOCKDOWN_COLUMNS, type LivingLeases, type LockdownRow, lockdownOf } from './lockdown-rows.js';
 
 /**
  * The longest wait of an engagement for the commits of grants under way, each of which takes milliseconds. The second
@@ -133,7 +133,7 @@ export class PgLockdownStore implements LockdownStore {
         `SELECT ${LOCKDOWN_COLUMNS} FROM public.lockdown k WHERE k.id = $1 FOR UPDATE OF k`,
         [id],
       );
-      return work(rows[0] && this.locked(client, lockdownOf(rows[0], 0)));
+      return work(rows[0] && this.locked(client, lockdownOf(rows[0])));
     }).catch(databaseProblem);
     hintChange(this.pool);
     return done;
@@ -162,9 +162,20 @@ export class PgLockdownStore implements LockdownStore {
     };
   }
 
-  /** Adds the leases whose tasks are still to be ended: a lockdown denies them already. */
+  /** Adds the leases that are not dead, and whose tasks have not ended yet or ended for another reason. */
   private async complete(row: LockdownRow): Promise<Lockdown> {
-    return lockdownOf(row, row.is_ending ? (await this.reach({ kind: row.kind, name: row.name })).leases : 0);
+    if (row.released_at !== null) return lockdownOf(row);
+    const { where, values } = taskSelector(row);
+    const { rows } = await this.pool
+      .query<LivingLeases>(
+        `SELECT count(*)::int AS leases, floor(extract(epoch FROM now() - min(l.revoke_requested_at)))::int AS seconds
+         FROM public.lease l JOIN public.task t ON t.id = l.task_id
+         WHERE ${row.is_ending ? 'l.ended_at IS NULL' : `l.state = 'revoking'`} AND ${where}
+           AND t.lockdown_id IS DISTINCT FROM $${String(values.length + 1)}`,
+        [...values, row.id],
+      )
+      .catch(databaseUnread);
+    return lockdownOf(row, rows[0]);
   }
 
   /** Locks the guard of a scope, and returns the lockdown of it that is in force. */

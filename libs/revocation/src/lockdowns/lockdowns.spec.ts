@@ -98,6 +98,15 @@ describe('Lockdowns.engage', () => {
     expect(types()).toEqual(['lockdown.engaged']);
   });
 
+  it('Lockdowns.engage ends the tasks of an earlier engagement that are still to be ended', async () => {
+    const id = await engaged();
+    await settled();
+    [store.isEnding, done.length] = [true, 0];
+    expect(await lockdowns.engage(grace, AGENT, 'again')).toMatchObject({ isDone: false, body: { id } });
+    await settled();
+    expect(done).toEqual(['refreshed', 'swept']);
+  });
+
   it('Lockdowns.engage reports what fails after the commit, which stands', async () => {
     store.ending = () => Promise.reject(new Error('no database'));
     expect((await lockdowns.engage(ada, AGENT, 'incident')).isDone).toBe(true);
@@ -140,6 +149,15 @@ describe('Lockdowns.release', () => {
     });
     expect(refused).toHaveLength(1);
     expect((await lockdowns.release(person('ada', 'partners'), id, 'over')).isDone).toBe(true);
+  });
+
+  it('Lockdowns.release refuses two callers of whom one is no person: they are not proven different', async () => {
+    const id = await engaged();
+    await lockdowns.release(ada, id, 'over');
+    const agent = { kind: 'agent', identity: { issuer: 'ci', subject: 'x' }, agent: { name: 'x' }, runtime: 'ci' };
+    await expect(lockdowns.release(agent as unknown as Principal, id, 'over')).rejects.toMatchObject({
+      extensions: { control: 'lockdown-release' },
+    });
   });
 
   it('Lockdowns.release refuses while tasks are being ended', async () => {

@@ -67,8 +67,10 @@ export class Lockdowns {
     const entry = auditEntry('lockdown.engaged', clock.now(), actor, {}, facts);
     const engaged = await store.engage({ id, scope, reason: told, actor, entry });
     await catalog.refresh().catch(report);
-    if (engaged === id) void this.endTasks(id);
-    return { body: lockdownView(await this.require(engaged)), isDone: engaged === id };
+    const lockdown = await this.require(engaged);
+    // Also for an earlier engagement: its caller may have got no answer, and its process may be gone.
+    if (engaged === id || lockdown.isEnding) void this.endTasks(engaged);
+    return { body: lockdownView(lockdown), isDone: engaged === id };
   }
 
   /** Returns a lockdown with its progress. Throws `not_found`. */
@@ -188,8 +190,8 @@ function unknown(id: LockdownId): Problem {
   return new Problem('not_found', `there is no lockdown \`${id}\``);
 }
 
-/** True for one person: the same subject of the same issuer. */
+/** True for one person: the same subject of the same issuer. Two callers are not proven different without both. */
 function isSame(one: Actor, other: Actor): boolean {
-  if (!('subject' in one) || !('subject' in other)) return false;
+  if (!('subject' in one) || !('subject' in other)) return true;
   return one.issuer === other.issuer && one.subject === other.subject;
 }
