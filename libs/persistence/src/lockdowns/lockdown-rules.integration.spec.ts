@@ -56,8 +56,8 @@ describe('the rows of guards', () => {
       await session.query(`BEGIN ISOLATION LEVEL ${level}; SELECT FROM guard`);
       await lockDown({ kind: 'agent', name: 'support-agent' });
       const answer = await session.query('SELECT public.engaged_guards_locked()').catch((error: unknown) => error);
-    await session.query('ROLLBACK');
-    expect(answer).toMatchObject({ message: expect.stringContaining('isolation level') });
+      await session.query('ROLLBACK');
+      expect(answer).toMatchObject({ message: expect.stringContaining('isolation level') });
     },
   );
 
@@ -98,5 +98,24 @@ describe('the progress of a lockdown', () => {
     ];
     expect((await store.find(under))!.progress).toMatchObject({ matched: 1, revoking: 1 });
     expect((await store.find(beside))!.progress).toMatchObject({ matched: 0, revoking: 0 });
+  });
+});
+
+describe('a request for a release', () => {
+  it('a request for a release that is withdrawn leaves no trace but its entries', async () => {
+    const id = await lockDown({ kind: 'all', name: '' });
+    const entry = (type: 'lockdown.engaged' | 'lockdown.release-requested') =>
+      auditEntry(
+        type,
+        scene.clock.now(),
+        OPERATOR,
+        {},
+        { lockdown: id, scope: { kind: 'all', name: '' }, reason: 'x' },
+      );
+    await store.underLock(id, (locked) => locked!.requestRelease(OPERATOR, 'x', entry('lockdown.release-requested')));
+    expect(await store.find(id)).toMatchObject({ releaseRequested: { reason: 'x' } });
+    await store.underLock(id, (locked) => locked!.withdrawRelease(entry('lockdown.engaged')));
+    expect(await store.find(id)).not.toHaveProperty('releaseRequested');
+    expect(await scene.query(`SELECT FROM audit_entry WHERE type LIKE 'lockdown.%'`)).toHaveLength(3);
   });
 });

@@ -150,6 +150,14 @@ export class PgLockdownStore implements LockdownStore {
         );
         await insertAudit(client, [entry]);
       },
+      withdrawRelease: async (entry) => {
+        await client.query(
+          `UPDATE public.lockdown SET release_requested_at = NULL, release_requested_by = NULL, release_reason = NULL
+           WHERE id = $1`,
+          [lockdown.id],
+        );
+        await insertAudit(client, [entry]);
+      },
       release: async (by: Actor, entry) => {
         await client.query(
           `UPDATE public.lockdown SET released_at = moment.at, released_by = $2

@@ -47,6 +47,11 @@ class LockdownsInMemory implements LockdownStore {
           this.rows.set(id, { ...lockdown, releaseRequested: { at: AT, by, reason } });
           this.entries.push(entry);
         },
+        withdrawRelease: async (entry) => {
+          const { releaseRequested: _, ...kept } = lockdown;
+          this.rows.set(id, kept);
+          this.entries.push(entry);
+        },
         release: async (by, entry) => {
           this.rows.set(id, { ...lockdown, released: { at: AT, by } });
           this.entries.push(entry);
@@ -105,6 +110,28 @@ describe('Lockdowns.engage', () => {
     expect(await lockdowns.engage(grace, AGENT, 'again')).toMatchObject({ isDone: false, body: { id } });
     await settled();
     expect(done).toEqual(['refreshed', 'swept']);
+  });
+
+  it('Lockdowns.engage withdraws the request for a release, so that it takes two persons again', async () => {
+    const id = await engaged();
+    await lockdowns.release(ada, id, 'over');
+    expect(await lockdowns.engage(grace, AGENT, 'not over')).toMatchObject({ body: { id, state: 'engaged' } });
+    expect(types().at(-1)).toBe('lockdown.engaged');
+    expect(JSON.stringify(store.entries.at(-1))).toContain('not over');
+    expect(await lockdowns.release(person('linus'), id, 'over')).toMatchObject({ isDone: false });
+  });
+
+  it('Lockdowns.engage engages anew when the lockdown in force is released meanwhile', async () => {
+    const id = await engaged();
+    const engageIn = store.engage.bind(store);
+    store.engage = async (lockdown) => {
+      const found = await engageIn(lockdown);
+      if (found === id) store.rows.set(id, { ...(await store.find(id))!, released: { at: AT, by: lockdown.actor } });
+      return found;
+    };
+    const { body, isDone } = await lockdowns.engage(grace, AGENT, 'again');
+    expect({ isDone, state: body.state }).toEqual({ isDone: true, state: 'engaged' });
+    expect(body.id).not.toBe(id);
   });
 
   it('Lockdowns.engage reports what fails after the commit, which stands', async () => {
