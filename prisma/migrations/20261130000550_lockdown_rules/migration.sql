@@ -1,6 +1,6 @@
 -- A guard of an unknown kind, or of everything under a name, would deny nothing.
 ALTER TABLE "guard" ADD CONSTRAINT "guard_scope" CHECK (
-  "kind" IN ('task', 'agent', 'template', 'owner', 'runtime', 'issuer', 'connection', 'all') AND ("kind" = 'all') = ("name" = ''));
+  "kind" IN ('task', 'agent', 'template', 'owner', 'runtime', 'issuer', 'connection', 'tree', 'all') AND ("kind" = 'all') = ("name" = ''));
 
 -- As before; computes the guards of the task once, and not for each lockdown in force.
 CREATE OR REPLACE FUNCTION public.lockdown_of(p_task text) RETURNS text LANGUAGE plpgsql STABLE AS $$

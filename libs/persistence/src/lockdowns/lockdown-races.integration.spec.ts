@@ -37,7 +37,8 @@ const calls = fc.record({
   steps: fc.array(fc.constantFrom(...STEPS), { maxLength: 4 }),
 });
 const stories = fc.record({
-  kind: fc.constantFrom(...LOCKDOWN_KINDS),
+  // A tree is locked down by its root, which is open before: `knows` refuses other names.
+  kind: fc.constantFrom(...LOCKDOWN_KINDS.filter((kind) => kind !== 'tree')),
   engagesAfter: delays,
   tasks: fc.array(calls, { minLength: 6, maxLength: 24 }),
 });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { auditEntry, MAYFLY, type Actor } from '@mayfly/audit';
 import { type LockdownId, newId } from '@mayfly/kernel';
-import type { LockdownScope } from '@mayfly/tasks';
+import { LOCKDOWN_KINDS, type LockdownScope } from '@mayfly/tasks';
 import { declareFor, TaskDatabase, taskIntent } from '@mayfly/testing';
 import { requestStoresOn } from '../request-stores.fixture.js';
 import { LeaseReader } from '../tasks/lease.reader.js';
@@ -47,6 +47,12 @@ describe('the rows of guards', () => {
   ])('a guard that would deny nothing is not stored: %s `%s`', async (kind, name) => {
     const insert = scene.query('INSERT INTO guard (kind, name) VALUES ($1, $2)', [kind, name]);
     await expect(insert).rejects.toMatchObject({ constraint: 'guard_scope' });
+  });
+
+  it.each(LOCKDOWN_KINDS)('a guard of the kind %s is stored', async (kind) => {
+    await scene.query('INSERT INTO guard (kind, name) VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+      ...[kind, kind === 'all' ? '' : 'x'],
+    ]);
   });
 
   it.each(['repeatable read', 'serializable'])(
