@@ -53,6 +53,7 @@ export interface EmbeddedScene extends Scene {
 
 /** A scene on a database of the test process's PostgreSQL. */
 export interface DatabaseScene extends Scene {
+  personToken(role: Role, subject?: string): Promise<string>;
   readonly database: TestDatabase;
   /** the demo database, as the superuser of its server */
   readonly targetUrl: string;
@@ -102,7 +103,8 @@ export async function openDatabaseScene(documents?: string): Promise<DatabaseSce
     targetUrl: server.url('crm', 'postgres'),
     agentToken: (sub) => Promise.resolve(workload(sub)),
     resourceServerToken: (name) => Promise.resolve(workload(`resource-server/${name}`)),
-    personToken: (role) => Promise.resolve(issuers.staff.sign({ sub: `one-${role}`, roles: [role] })),
+    personToken: (role, subject = `one-${role}`) =>
+      Promise.resolve(issuers.staff.sign({ sub: subject, roles: [role] })),
     start: (more) => start({ ...environment, ...more }),
     close: async () => {
       await endAll();

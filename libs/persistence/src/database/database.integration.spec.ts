@@ -43,6 +43,13 @@ describe('a connection that breaks', () => {
   });
 });
 
+describe('a session that is silent', () => {
+  it('a session that is silent for 30 s in a transaction is ended by the server, with its locks', async () => {
+    const { rows } = await database.pool.query('SHOW idle_in_transaction_session_timeout');
+    expect(rows).toEqual([{ idle_in_transaction_session_timeout: '30s' }]);
+  });
+});
+
 describe('a schema of the tables that others may create things in', () => {
   const other = `other_${randomUUID().slice(0, 8)}`;
   let tables: TestDatabase;

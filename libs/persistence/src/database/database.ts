@@ -17,7 +17,9 @@ const SESSION: SessionOptions = {
   searchPath: CATALOG_ONLY,
   // After this time the answer is too late for every caller.
   statementTimeoutMillis: 15_000,
-  idleInTransactionMillis: 0,
+  // A replica that is frozen or cut off in the middle of a transaction would hold its locks: a lockdown could not end the
+  // task that it was renewing, nor any task after it.
+  idleInTransactionMillis: 30_000,
 };
 
 const LIMITS = {

@@ -1,5 +1,5 @@
 import type { Actor } from '@mayfly/audit';
-import { type LockdownId, present } from '@mayfly/kernel';
+import type { LockdownId } from '@mayfly/kernel';
 import type { Lockdown } from '@mayfly/revocation';
 import type { LockdownKind } from '@mayfly/tasks';
 
@@ -32,21 +32,25 @@ export const LOCKDOWN_COLUMNS = `k.*, EXISTS (SELECT FROM public.task_ending e W
   (SELECT count(*)::int ${OF_LEASES} AND l.state = 'abandoned') AS abandoned,
   (SELECT floor(extract(epoch FROM now() - min(l.revoke_requested_at)))::int ${OF_LEASES} AND l.ended_at IS NULL) AS oldest_seconds`;
 
-/** Returns the lockdown of a row. `waiting` is the number of leases whose tasks are still to be ended. */
-export function lockdownOf(row: LockdownRow, waiting: number): Lockdown {
+/** Leases under a lockdown that are not dead, and that its own endings do not count. */
+export interface LivingLeases {
+  readonly leases: number;
+  /** the age of the oldest request to revoke one of them */
+  readonly seconds: number | null;
+}
+
+/** Returns the lockdown of a row. `others` are the living leases whose tasks the lockdown has not ended. */
+export function lockdownOf(row: LockdownRow, others: LivingLeases = { leases: 0, seconds: null }): Lockdown {
   const { matched, revoking, abandoned } = row;
+  const ages = [row.oldest_seconds, others.seconds].filter((age) => age !== null);
   return {
     ...{ id: row.id, scope: { kind: row.kind, name: row.name }, isEnding: row.is_ending },
     engaged: { at: row.engaged_at, by: row.engaged_by, reason: row.reason },
     ...releaseOf(row),
     progress: {
-      ...{
-        matched: matched + waiting,
-        revoked: matched - revoking - abandoned,
-        revoking: revoking + waiting,
-        abandoned,
-      },
-      ...present({ oldestSeconds: row.oldest_seconds }),
+      ...{ matched: matched + others.leases, revoked: matched - revoking - abandoned },
+      ...{ revoking: revoking + others.leases, abandoned },
+      ...(ages.length === 0 ? {} : { oldestSeconds: Math.max(...ages) }),
     },
   };
 }

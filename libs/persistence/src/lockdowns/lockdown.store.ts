@@ -10,10 +10,19 @@ import { inTransaction } from '../database/transaction.js';
 import { hintChange } from '../declarations/change-hint.js';
 import type { TaskEndings } from '../tasks/task-endings.js';
 import { taskSelector } from '../tasks/task-selector.js';
-import { LOCKDOWN_COLUMNS, type LockdownRow, lockdownOf } from './lockdown-rows.js';
+import { LOCKDOWN_COLUMNS, type LivingLeases, type LockdownRow, lockdownOf } from './lockdown-rows.js';
 
-/** The longest wait of an engagement for the commits of grants under way; each takes milliseconds. */
-const ENGAGEMENT_WAIT = "SET LOCAL lock_timeout = '5s'";
+/**
+ * The longest wait of an engagement for the commits of grants under way, each of which takes milliseconds. The second
+ * limit is for a replica that is frozen in the middle of an engagement: no other one could engage anything, or grant.
+ */
+const ENGAGEMENT_LIMITS = `SET LOCAL lock_timeout = '5s'; SET LOCAL idle_in_transaction_session_timeout = '3s'`;
+
+/**
+ * Makes later grants wait for this engagement. The row lock alone would not: grants share it, so that an engagement waits
+ * for a moment without any.
+ */
+const HOLD_LATER_GRANTS = 'LOCK TABLE public.guard IN EXCLUSIVE MODE';
 
 /** The order of grants and engagements: grants hold the row FOR SHARE until their commit. */
 const STOP_GRANTS = `SELECT FROM public.guard WHERE kind = 'all' AND name = '' FOR UPDATE`;
@@ -68,7 +77,8 @@ export class PgLockdownStore implements LockdownStore {
 
   async engage({ id, scope, reason, actor, entry }: NewLockdown): Promise<LockdownId> {
     const engaged = await inTransaction(this.pool, async (client) => {
-      await client.query(ENGAGEMENT_WAIT);
+      await client.query(ENGAGEMENT_LIMITS);
+      await client.query(HOLD_LATER_GRANTS);
       if ((await client.query(STOP_GRANTS)).rowCount !== 1) throw guardLost();
       const inForce = await this.lockGuard(client, scope);
       if (inForce !== undefined) return inForce;
@@ -123,7 +133,7 @@ export class PgLockdownStore implements LockdownStore {
         `SELECT ${LOCKDOWN_COLUMNS} FROM public.lockdown k WHERE k.id = $1 FOR UPDATE OF k`,
         [id],
       );
-      return work(rows[0] && this.locked(client, lockdownOf(rows[0], 0)));
+      return work(rows[0] && this.locked(client, lockdownOf(rows[0])));
     }).catch(databaseProblem);
     hintChange(this.pool);
     return done;
@@ -140,6 +150,14 @@ export class PgLockdownStore implements LockdownStore {
         );
         await insertAudit(client, [entry]);
       },
+      withdrawRelease: async (entry) => {
+        await client.query(
+          `UPDATE public.lockdown SET release_requested_at = NULL, release_requested_by = NULL, release_reason = NULL
+           WHERE id = $1`,
+          [lockdown.id],
+        );
+        await insertAudit(client, [entry]);
+      },
       release: async (by: Actor, entry) => {
         await client.query(
           `UPDATE public.lockdown SET released_at = moment.at, released_by = $2
@@ -152,9 +170,20 @@ export class PgLockdownStore implements LockdownStore {
     };
   }
 
-  /** Adds the leases whose tasks are still to be ended: a lockdown denies them already. */
+  /** Adds the leases that are not dead, and whose tasks have not ended yet or ended for another reason. */
   private async complete(row: LockdownRow): Promise<Lockdown> {
-    return lockdownOf(row, row.is_ending ? (await this.reach({ kind: row.kind, name: row.name })).leases : 0);
+    if (row.released_at !== null) return lockdownOf(row);
+    const { where, values } = taskSelector(row);
+    const { rows } = await this.pool
+      .query<LivingLeases>(
+        `SELECT count(*)::int AS leases, floor(extract(epoch FROM now() - min(l.revoke_requested_at)))::int AS seconds
+         FROM public.lease l JOIN public.task t ON t.id = l.task_id
+         WHERE ${row.is_ending ? 'l.ended_at IS NULL' : `l.state = 'revoking'`} AND ${where}
+           AND t.lockdown_id IS DISTINCT FROM $${String(values.length + 1)}`,
+        [...values, row.id],
+      )
+      .catch(databaseUnread);
+    return lockdownOf(row, rows[0]);
   }
 
   /** Locks the guard of a scope, and returns the lockdown of it that is in force. */

@@ -57,6 +57,8 @@ export interface LockedLockdown {
   readonly lockdown: Lockdown;
   /** Stores the request for a release, with its entry. */
   requestRelease(by: Actor, reason: string, entry: AuditEntry): Promise<void>;
+  /** Takes the request for a release back, with an entry. */
+  withdrawRelease(entry: AuditEntry): Promise<void>;
   /** Stores the release, with its entry. The lockdown denies nothing once the work is committed. */
   release(by: Actor, entry: AuditEntry): Promise<void>;
 }

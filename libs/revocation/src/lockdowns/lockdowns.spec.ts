@@ -47,6 +47,11 @@ class LockdownsInMemory implements LockdownStore {
           this.rows.set(id, { ...lockdown, releaseRequested: { at: AT, by, reason } });
           this.entries.push(entry);
         },
+        withdrawRelease: async (entry) => {
+          const { releaseRequested: _, ...kept } = lockdown;
+          this.rows.set(id, kept);
+          this.entries.push(entry);
+        },
         release: async (by, entry) => {
           this.rows.set(id, { ...lockdown, released: { at: AT, by } });
           this.entries.push(entry);
@@ -98,6 +103,37 @@ describe('Lockdowns.engage', () => {
     expect(types()).toEqual(['lockdown.engaged']);
   });
 
+  it('Lockdowns.engage ends the tasks of an earlier engagement that are still to be ended', async () => {
+    const id = await engaged();
+    await settled();
+    [store.isEnding, done.length] = [true, 0];
+    expect(await lockdowns.engage(grace, AGENT, 'again')).toMatchObject({ isDone: false, body: { id } });
+    await settled();
+    expect(done).toEqual(['refreshed', 'swept']);
+  });
+
+  it('Lockdowns.engage withdraws the request for a release, so that it takes two persons again', async () => {
+    const id = await engaged();
+    await lockdowns.release(ada, id, 'over');
+    expect(await lockdowns.engage(grace, AGENT, 'not over')).toMatchObject({ body: { id, state: 'engaged' } });
+    expect(types().at(-1)).toBe('lockdown.engaged');
+    expect(JSON.stringify(store.entries.at(-1))).toContain('not over');
+    expect(await lockdowns.release(person('linus'), id, 'over')).toMatchObject({ isDone: false });
+  });
+
+  it('Lockdowns.engage engages anew when the lockdown in force is released meanwhile', async () => {
+    const id = await engaged();
+    const engageIn = store.engage.bind(store);
+    store.engage = async (lockdown) => {
+      const found = await engageIn(lockdown);
+      if (found === id) store.rows.set(id, { ...(await store.find(id))!, released: { at: AT, by: lockdown.actor } });
+      return found;
+    };
+    const { body, isDone } = await lockdowns.engage(grace, AGENT, 'again');
+    expect({ isDone, state: body.state }).toEqual({ isDone: true, state: 'engaged' });
+    expect(body.id).not.toBe(id);
+  });
+
   it('Lockdowns.engage reports what fails after the commit, which stands', async () => {
     store.ending = () => Promise.reject(new Error('no database'));
     expect((await lockdowns.engage(ada, AGENT, 'incident')).isDone).toBe(true);
@@ -140,6 +176,15 @@ describe('Lockdowns.release', () => {
     });
     expect(refused).toHaveLength(1);
     expect((await lockdowns.release(person('ada', 'partners'), id, 'over')).isDone).toBe(true);
+  });
+
+  it('Lockdowns.release refuses two callers of whom one is no person: they are not proven different', async () => {
+    const id = await engaged();
+    await lockdowns.release(ada, id, 'over');
+    const agent = { kind: 'agent', identity: { issuer: 'ci', subject: 'x' }, agent: { name: 'x' }, runtime: 'ci' };
+    await expect(lockdowns.release(agent as unknown as Principal, id, 'over')).rejects.toMatchObject({
+      extensions: { control: 'lockdown-release' },
+    });
   });
 
   it('Lockdowns.release refuses while tasks are being ended', async () => {

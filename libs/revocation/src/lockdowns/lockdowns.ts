@@ -1,4 +1,4 @@
-import { type Actor, actorOf, auditEntry, type EntrySink } from '@mayfly/audit';
+import { type Actor, actorOf, auditEntry, type AuditEntry, type EntrySink } from '@mayfly/audit';
 import type { Principal } from '@mayfly/identity';
 import {
   type Clock,
@@ -55,20 +55,24 @@ export class Lockdowns {
   }
 
   /**
-   * Engages a lockdown and returns it, or the one of the same scope that is in force (`isDone` is false then). Resolves
-   * after the commit; the tasks end meanwhile and after that. Throws `not_found` for a scope that names nothing, and
-   * `policy_denied` for the issuer of the caller.
+   * Engages a lockdown and returns it, or the one of the same scope that is in force (`isDone` is false then); a request
+   * for the release of that one is withdrawn. Resolves after the commit; the tasks end meanwhile and after that. Throws
+   * `not_found` for a scope that names nothing, and `policy_denied` for the issuer of the caller.
    */
   async engage(caller: Principal, scope: LockdownScope, reason: string): Promise<LockdownAnswer> {
     await this.requireAllowed(caller, scope);
     const { store, catalog, clock, redact, report } = this.parts;
     const [id, told, actor] = [newId('lkd'), redact(reason), actorOf(caller)];
-    const facts = { lockdown: id, scope: { ...scope }, reason: told };
-    const entry = auditEntry('lockdown.engaged', clock.now(), actor, {}, facts);
-    const engaged = await store.engage({ id, scope, reason: told, actor, entry });
+    const entryOf = (lockdown: LockdownId) =>
+      auditEntry('lockdown.engaged', clock.now(), actor, {}, { lockdown, scope: { ...scope }, reason: told });
+    const engaged = await store.engage({ id, scope, reason: told, actor, entry: entryOf(id) });
+    // Another operator may have released the lockdown in force meanwhile.
+    if (engaged !== id && !(await this.keep(engaged, entryOf(engaged)))) return this.engage(caller, scope, reason);
     await catalog.refresh().catch(report);
-    if (engaged === id) void this.endTasks(id);
-    return { body: lockdownView(await this.require(engaged)), isDone: engaged === id };
+    const lockdown = await this.require(engaged);
+    // Also for an earlier engagement: its caller may have got no answer, and its process may be gone.
+    if (engaged === id || lockdown.isEnding) void this.endTasks(engaged);
+    return { body: lockdownView(lockdown), isDone: engaged === id };
   }
 
   /** Returns a lockdown with its progress. Throws `not_found`. */
@@ -94,6 +98,15 @@ export class Lockdowns {
     if (outcome instanceof Refused) throw await this.refuse(actor, outcome);
     if (outcome === 'released') await this.parts.catalog.refresh().catch(this.parts.report);
     return { body: await this.view(id), isDone: outcome === 'released' };
+  }
+
+  /** Withdraws a request for the release of a lockdown: one person asked for it who did not know of the new reason. */
+  private keep(id: LockdownId, entry: AuditEntry): Promise<boolean> {
+    return this.parts.store.underLock(id, async (locked) => {
+      if (locked === undefined || locked.lockdown.released !== undefined) return false;
+      if (locked.lockdown.releaseRequested !== undefined) await locked.withdrawRelease(entry);
+      return true;
+    });
   }
 
   private async takeStep(
@@ -188,8 +201,8 @@ function unknown(id: LockdownId): Problem {
   return new Problem('not_found', `there is no lockdown \`${id}\``);
 }
 
-/** True for one person: the same subject of the same issuer. */
+/** True for one person: the same subject of the same issuer. Two callers are not proven different without both. */
 function isSame(one: Actor, other: Actor): boolean {
-  if (!('subject' in one) || !('subject' in other)) return false;
+  if (!('subject' in one) || !('subject' in other)) return true;
   return one.issuer === other.issuer && one.subject === other.subject;
 }
