@@ -81,9 +81,9 @@ export class TaskEndings {
     while (await this.endBatch('WHERE id = $1 FOR UPDATE', [id]).catch(databaseProblem));
   }
 
-  /** Ends one batch of an order that nobody works on. True when there may be more to do. */
+  /** Ends one batch of any order that nobody works on: one that fails delays no other. True when there may be more. */
   round(): Promise<boolean> {
-    return this.endBatch('ORDER BY id LIMIT 1 FOR UPDATE SKIP LOCKED', []);
+    return this.endBatch('ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED', []);
   }
 
   private endBatch(which: string, values: readonly string[]): Promise<boolean> {
