@@ -127,6 +127,18 @@ describe('the gate of a connection', () => {
     expect(call).not.toHaveBeenCalled();
   });
 
+  it('the gate of a connection begins a call as soon as there is room, also behind calls whose time has passed', async () => {
+    const gates = gatesWith(1);
+    let release = (): void => undefined;
+    const held = gates.run('crm', 10, () => new Promise<void>((resolve) => (release = resolve)));
+    const late = Array.from({ length: 3 }, () => gates.run('crm', 0.02, answer));
+    const patient = gates.run('crm', 4, answer);
+    await Promise.allSettled(late);
+    release();
+    await held;
+    expect(await patient).toBe('minted');
+  });
+
   it('the gate of a connection counts a call that began and did not answer in time', async () => {
     const gates = gatesWith();
     const silent = () => new Promise<never>(() => undefined);

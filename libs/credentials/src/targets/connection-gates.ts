@@ -71,14 +71,15 @@ export class ConnectionGates {
     const { breaker, bulkhead } = this.gateOf(connection);
     const turn = AbortSignal.timeout(seconds * 1000 * WAITING_PART);
     const made = { hasBegun: false };
-    const begin = (signal: AbortSignal): Promise<T> => {
-      // Its caller was told that the call was not made.
-      signal.throwIfAborted();
+    // The bulkhead gets no signal: it starts no other call after one that it cancelled, until a running call ends.
+    const begin = async (signal: AbortSignal): Promise<T> => {
+      // The caller of such a call is told that it was not made.
+      if (turn.aborted || signal.aborted) throw busy(connection);
       made.hasBegun = true;
       return breaker.execute(() => call(signal));
     };
     try {
-      return await withDeadline(seconds, (signal) => bulkhead.execute(() => begin(signal), turn));
+      return await withDeadline(seconds, (signal) => bulkhead.execute(() => begin(signal)));
     } catch (error) {
       if (isBrokenCircuitError(error)) throw paused('provider_rejected', connection);
       if (!made.hasBegun) throw busy(connection);
