@@ -41,10 +41,15 @@ const audited = async (type: string) =>
   ).map(({ body }) => JSON.parse(body) as Record<string, unknown>);
 
 async function untilDead(id: unknown): Promise<TestAnswer> {
-  return until('every lease of the lockdown is dead', 30, async () => {
+  const dead = until('every lease of the lockdown is dead', 45, async () => {
     const answer = await view(id);
     const { state, progress } = answer.body as { state: string; progress: { revoking: number } };
     return state !== 'engaging' && progress.revoking === 0 ? answer : undefined;
+  });
+  return dead.catch(async (cause: unknown) => {
+    const token = replicas[1].personToken('auditor');
+    const { body } = await replicas[1].send('GET /leases?overdue=true', { token });
+    throw new Error(`still alive: ${JSON.stringify(body)}`, { cause });
   });
 }
 
@@ -134,6 +139,21 @@ describe('other scopes', () => {
     });
     await releaseByTwo(body.id);
     await until('the replica grants again', 5, async () => (await ask(replicas[1])).status === 201);
+  });
+
+  it('a lockdown of an owner cannot be left by a change of the owner', async () => {
+    const { body } = await engage({ kind: 'owner', name: 'support-platform' });
+    const token = replicas[0].personToken('platform');
+    const { name, labels, spec } = (await replicas[0].send(`GET /agents/${AGENT}`, { token })).body as unknown as {
+      readonly name: string;
+      readonly labels: object;
+      readonly spec: object;
+    };
+    const moved = { kind: 'Agent', metadata: { name, labels }, spec: { ...spec, owner: 'another-team' } };
+    const headers = { 'if-match': '*' };
+    expect(await replicas[0].send(`PUT /agents/${AGENT}`, { token, headers, body: moved })).toMatchObject(denial);
+    expect(await ask(replicas[1])).toMatchObject(denial);
+    await releaseByTwo(body.id);
   });
 
   it('a lockdown of one task leaves the others alone', async () => {
@@ -229,6 +249,7 @@ describe('the command line', () => {
     expect(shown(dry.stdout)).toMatchObject({ dryRun: true });
     const engaged = await mayfly('ada', 'lockdown', 'engage', ...scope, '--reason', REASON);
     const id = shown(engaged.stdout).id as string;
+    await untilDead(id);
     const watched = await mayfly('ada', 'lockdown', 'watch', id);
     expect(shown(watched.stdout)).toMatchObject({ id, state: 'engaged', progress: { revoking: 0 } });
     const listed = await mayfly('ada', 'lockdown', 'list', '--in-force');

@@ -10,6 +10,9 @@ import type { DeclaredRows } from './declared-rows.js';
 import { PgLockedState } from './locked-state.js';
 import { findTemplate, findVersion, listTemplates, listVersions } from './template-rows.js';
 
+/** Makes changes of declared state wait for each other, until the end of the transaction. */
+export const LOCK_DECLARED_STATE = `SELECT pg_advisory_xact_lock(hashtext('mayfly declared state'))`;
+
 /** Declared state on PostgreSQL. */
 export class PgDeclarationStore implements DeclarationStore {
   readonly records: RecordReader;
@@ -34,7 +37,7 @@ export class PgDeclarationStore implements DeclarationStore {
 
   async underLock<T>(work: (state: LockedState) => Promise<T>): Promise<T> {
     const done = await inTransaction(this.pool, async (client) => {
-      await client.query(`SELECT pg_advisory_xact_lock(hashtext('mayfly declared state'))`);
+      await client.query(LOCK_DECLARED_STATE);
       return work(new PgLockedState(client, this.rows));
     }).catch(databaseProblem);
     hintChange(this.pool);

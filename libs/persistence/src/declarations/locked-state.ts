@@ -19,6 +19,7 @@ import { insertAudit } from '../audit/audit-rows.js';
 import { declaredStateOf, findRecord } from './declaration-rows.js';
 import type { DeclaredRows } from './declared-rows.js';
 import { deleteRecord, writeDocuments } from './declaration-writes.js';
+import { refuseOwnerEscape } from './owner-lockdowns.js';
 import { findTemplate, findVersion } from './template-rows.js';
 import { insertVersion, nextVersion, retireTemplate, upsertDraft } from './template-writes.js';
 
@@ -63,6 +64,7 @@ export class PgLockedState implements LockedState {
   }
 
   async write(writes: readonly (RecordWrite | VersionWrite)[], entries: readonly AuditEntry[]): Promise<void> {
+    await refuseOwnerEscape(this.client, writes);
     await writeDocuments(this.client, writes);
     await insertAudit(this.client, entries);
   }
@@ -78,6 +80,7 @@ export class PgLockedState implements LockedState {
   }
 
   async publishDraft(version: NewVersion, entry: AuditEntry): Promise<void> {
+    await refuseOwnerEscape(this.client, [{ kind: 'TaskTemplate', ...version }]);
     await insertVersion(this.client, version);
     await this.client.query(
       `UPDATE public.template SET draft = NULL, draft_author = NULL, draft_editors = '{}' WHERE name = $1`,

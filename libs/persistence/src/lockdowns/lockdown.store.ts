@@ -8,6 +8,7 @@ import { databaseProblem, databaseUnread } from '../database/database-problem.js
 import { pageOf } from '../database/history-page.js';
 import { inTransaction } from '../database/transaction.js';
 import { hintChange } from '../declarations/change-hint.js';
+import { LOCK_DECLARED_STATE } from '../declarations/declaration.store.js';
 import type { TaskEndings } from '../tasks/task-endings.js';
 import { taskSelector } from '../tasks/task-selector.js';
 import { LOCKDOWN_COLUMNS, type LivingLeases, type LockdownRow, lockdownOf } from './lockdown-rows.js';
@@ -78,6 +79,8 @@ export class PgLockdownStore implements LockdownStore {
   async engage({ id, scope, reason, actor, entry }: NewLockdown): Promise<LockdownId> {
     const engaged = await inTransaction(this.pool, async (client) => {
       await client.query(ENGAGEMENT_LIMITS);
+      // A change of an owner is committed before this lockdown, or sees it.
+      if (scope.kind === 'owner') await client.query(LOCK_DECLARED_STATE);
       await client.query(HOLD_LATER_GRANTS);
       if ((await client.query(STOP_GRANTS)).rowCount !== 1) throw guardLost();
       const inForce = await this.lockGuard(client, scope);
