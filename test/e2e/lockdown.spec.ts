@@ -3,6 +3,7 @@ import { newId } from '@mayfly/kernel';
 import { startTestBroker, type TestAnswer, type TestBroker } from '../support/broker.js';
 import { runCli } from '../support/cli.js';
 import { postForm } from '../support/form.js';
+import { giveBack } from '../support/give-back.js';
 import { rowsOf } from '../support/rows.js';
 import { openTransaction } from '../support/target.js';
 import { grant, READ_EMEA, secretOf } from '../support/tasks.js';
@@ -18,8 +19,7 @@ beforeAll(async () => {
   replicas = [one, await startTestBroker({ beside: one })];
 });
 afterAll(async () => {
-  // Other specs need the connections that the roles of these tasks may open.
-  await untilDead((await engage({ kind: 'all' })).body.id);
+  await giveBack(replicas[0]);
   for (const replica of [...replicas].reverse()) await replica.stop();
 });
 

@@ -6,6 +6,7 @@ import pg from 'pg';
 import { newTestIssuers, startTestBroker, type TestAnswer, type TestBroker } from '../support/broker.js';
 import { runCli } from '../support/cli.js';
 import { connectionDocument, templateDocument } from '../support/documents.js';
+import { giveBack } from '../support/give-back.js';
 import { rowsOf } from '../support/rows.js';
 import { READ_CASES, type Starter, starterWith } from '../support/starter.js';
 import { until } from '../support/until.js';
@@ -67,6 +68,7 @@ beforeAll(async () => {
   mayfly = await startOn(restored);
 });
 afterAll(async () => {
+  await giveBack(mayfly);
   await mayfly.stop();
   await atTarget(`DROP ROLE IF EXISTS ${STRANGE}`);
   await Promise.all([database.drop(), restored.drop()]);

@@ -3,6 +3,7 @@ import { type JsonObject, newId } from '@mayfly/kernel';
 import { startTestBroker, type TestAnswer, type TestBroker } from '../support/broker.js';
 import { agentDocument, templateDocument } from '../support/documents.js';
 import { postForm } from '../support/form.js';
+import { giveBack } from '../support/give-back.js';
 import { rowsOf } from '../support/rows.js';
 import { starterWith } from '../support/starter.js';
 import { openTransaction } from '../support/target.js';
@@ -57,18 +58,20 @@ beforeAll(async () => {
   const { documents, environment } = await starterWith(...DOCUMENTS);
   mayfly = await startTestBroker({ documents, environment });
 });
-afterAll(() => mayfly.stop());
-
-const roots: string[] = [];
-// Other specs need the connections that the roles of these tasks may open.
-afterEach(async () => {
-  const token = mayfly.personToken('operator');
-  for (const id of roots.splice(0)) await mayfly.send(`DELETE /tasks/${id}`, { token });
+afterAll(async () => {
+  await giveBack(mayfly);
+  await mayfly.stop();
 });
 
 const PURPOSE = 'answer ticket 4711';
 const as = (agent: string, route: string, body?: unknown, headers = {}): Promise<TestAnswer> =>
   mayfly.send(route, { token: mayfly.agentToken(agent), headers, ...(body === undefined ? {} : { body }) });
+/** The roots of a test, which end with it: their roles would use up the connections of the target. */
+const roots: string[] = [];
+afterEach(async () => {
+  const token = mayfly.personToken('operator');
+  for (const id of roots.splice(0)) await mayfly.send(`DELETE /tasks/${id}`, { token });
+});
 const rootOf = async (agent: string, body: object) => {
   const granted = await grant(mayfly, mayfly.agentToken(agent), { parameters: {}, purpose: PURPOSE, ...body });
   roots.push(granted.id);

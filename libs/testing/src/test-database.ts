@@ -39,8 +39,23 @@ async function start(): Promise<TestPostgres> {
   const dataDir = join(tmpdir(), `mayfly-test-${String(process.pid)}`);
   if (!existsSync(dataDir)) cleanUpAfterThisProcess(dataDir);
   const server = await startEmbeddedPostgres({ dataDir });
+  await runAll(server.url('postgres', 'postgres'), [DROP_LEASE_ROLES]);
   return { server, createDatabase: () => createDatabase(server) };
 }
+
+/**
+ * Drops the lease roles that earlier spec files of this process left: files run one after the other, and the roles would use
+ * up the connections that leases may open at the server.
+ */
+const DROP_LEASE_ROLES = `DO $$ DECLARE one record; BEGIN
+  FOR one IN SELECT oid, rolname FROM pg_roles WHERE rolname ~ '^mayfly_[0-9a-z]{26}$' LOOP
+    BEGIN
+      PERFORM pg_terminate_backend(pid) FROM pg_stat_activity WHERE usesysid = one.oid;
+      EXECUTE format('DROP ROLE %I', one.rolname);
+    EXCEPTION WHEN OTHERS THEN NULL; -- it has something in a database that a spec keeps
+    END;
+  END LOOP;
+END $$`;
 
 async function createDatabase(server: EmbeddedPostgres): Promise<TestDatabase> {
   const name = `test_${randomUUID().replaceAll('-', '')}`;
