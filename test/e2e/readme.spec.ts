@@ -91,6 +91,13 @@ describe('the README', () => {
     expect(stdout).toContain('Every check passed.');
   });
 
+  it('`npm run demo:chain` proves each claim that it prints, also the second time', async () => {
+    for (let round = 0; round < 2; round += 1) {
+      const { stdout } = await run('npm', ['run', '-s', 'demo:chain'], { env: environment });
+      expect(stdout).toContain('Every check passed.');
+    }
+  });
+
   it('a service started with `npm start` stops when npm gets SIGTERM, and both leave with status 0', async () => {
     const directory = join(scene.directory, 'another');
     const started = spawn('npm', ['start'], { env: { ...environment, MAYFLY_DATA_DIR: directory, PORT: '0' } });
