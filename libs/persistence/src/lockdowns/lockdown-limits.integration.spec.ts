@@ -1,14 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { auditEntry, type Actor } from '@mayfly/audit';
-import { type LockdownId, newId } from '@mayfly/kernel';
+import type { LockdownId } from '@mayfly/kernel';
 import type { LockdownScope } from '@mayfly/tasks';
 import { declareFor, TaskDatabase, taskIntent } from '@mayfly/testing';
 import type { Pool } from 'pg';
 import { requestStoresOn } from '../request-stores.fixture.js';
 import { TaskEndings } from '../tasks/task-endings.js';
+import { newLockdown } from './lockdown.fixture.js';
 import { PgLockdownStore } from './lockdown.store.js';
-
-const OPERATOR: Actor = { kind: 'person', issuer: 'staff', subject: 'ada' };
 
 let scene: TaskDatabase;
 let pool: Pool;
@@ -23,12 +21,7 @@ beforeAll(async () => {
 beforeEach(() => scene.empty());
 afterAll(() => scene.stop());
 
-async function engage(scope: LockdownScope): Promise<LockdownId> {
-  const id = newId('lkd');
-  const facts = { lockdown: id, scope: { ...scope }, reason: 'x' };
-  const entry = auditEntry('lockdown.engaged', scene.clock.now(), OPERATOR, {}, facts);
-  return store.engage({ id, scope, reason: 'x', actor: OPERATOR, entry });
-}
+const engage = (scope: LockdownScope): Promise<LockdownId> => store.engage(newLockdown(scene.clock, scope));
 
 async function opened() {
   const intent = taskIntent(scene.clock, { leaseState: 'active' });

@@ -1,6 +1,5 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { auditEntry, type Actor } from '@mayfly/audit';
 import type { TaskIntent } from '@mayfly/issuance';
 import { type AgentId, newId } from '@mayfly/kernel';
 import { covers, LOCKDOWN_KINDS, type LockdownKind, type LockdownScope, type LockdownSubject } from '@mayfly/tasks';
@@ -8,9 +7,9 @@ import { activationOf, TaskDatabase, taskIntent } from '@mayfly/testing';
 import fc from 'fast-check';
 import { requestStoresOn } from '../request-stores.fixture.js';
 import { TaskEndings } from '../tasks/task-endings.js';
+import { newLockdown, OPERATOR } from './lockdown.fixture.js';
 import { PgLockdownStore } from './lockdown.store.js';
 
-const OPERATOR: Actor = { kind: 'person', issuer: 'staff', subject: 'ada' };
 /** 20 is the size for a long run: `LOAD_SCALE=20`. */
 const SCALE = Number(process.env.LOAD_SCALE ?? 1);
 const STORIES = 400 * SCALE;
@@ -175,11 +174,8 @@ interface Engaged {
 /** Engages, and ends the tasks at once: grants under way then must not commit any more. */
 async function engageAfter(delay: number, scope: LockdownScope): Promise<Engaged> {
   await pause(delay);
-  const id = newId('lkd');
-  const facts = { lockdown: id, scope: { ...scope }, reason: 'incident 1' };
-  const entry = auditEntry('lockdown.engaged', scene.clock.now(), OPERATOR, {}, facts);
   const startedAt = performance.now();
-  await store.engage({ id, scope, reason: 'incident 1', actor: OPERATOR, entry });
+  const id = await store.engage(newLockdown(scene.clock, scope));
   const endedAt = performance.now();
   await store.endTasks(id);
   return { startedAt, endedAt };

@@ -1,14 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { auditEntry, MAYFLY, type Actor } from '@mayfly/audit';
-import { type LockdownId, newId } from '@mayfly/kernel';
+import { auditEntry, MAYFLY } from '@mayfly/audit';
+import type { LockdownId } from '@mayfly/kernel';
 import { LOCKDOWN_KINDS, type LockdownScope } from '@mayfly/tasks';
 import { declareFor, TaskDatabase, taskIntent } from '@mayfly/testing';
 import { requestStoresOn } from '../request-stores.fixture.js';
 import { LeaseReader } from '../tasks/lease.reader.js';
 import { TaskEndings } from '../tasks/task-endings.js';
+import { newLockdown, OPERATOR } from './lockdown.fixture.js';
 import { PgLockdownStore } from './lockdown.store.js';
-
-const OPERATOR: Actor = { kind: 'person', issuer: 'staff', subject: 'ada' };
 
 let scene: TaskDatabase;
 let stores: ReturnType<typeof requestStoresOn>;
@@ -23,10 +22,7 @@ beforeEach(() => scene.empty());
 afterAll(() => scene.stop());
 
 async function lockDown(scope: LockdownScope): Promise<LockdownId> {
-  const id = newId('lkd');
-  const facts = { lockdown: id, scope: { ...scope }, reason: 'x' };
-  const entry = auditEntry('lockdown.engaged', scene.clock.now(), OPERATOR, {}, facts);
-  await store.engage({ id, scope, reason: 'x', actor: OPERATOR, entry });
+  const id = await store.engage(newLockdown(scene.clock, scope));
   await store.endTasks(id);
   return id;
 }

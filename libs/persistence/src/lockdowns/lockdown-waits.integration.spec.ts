@@ -1,13 +1,11 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { auditEntry, type Actor } from '@mayfly/audit';
-import { type LockdownId, newId } from '@mayfly/kernel';
+import type { LockdownId } from '@mayfly/kernel';
 import { declareFor, TaskDatabase, taskIntent } from '@mayfly/testing';
 import type { Pool } from 'pg';
 import { requestStoresOn } from '../request-stores.fixture.js';
 import { TaskEndings } from '../tasks/task-endings.js';
+import { newLockdown } from './lockdown.fixture.js';
 import { PgLockdownStore } from './lockdown.store.js';
-
-const OPERATOR: Actor = { kind: 'person', issuer: 'staff', subject: 'ada' };
 
 let scene: TaskDatabase;
 let pool: Pool;
@@ -24,10 +22,7 @@ afterAll(() => scene.stop());
 function engage(agent: string, request?: TaskEndings['request']): Promise<LockdownId> {
   const endings = new TaskEndings(pool, stores.closing);
   if (request !== undefined) endings.request = request;
-  const scope = { kind: 'agent', name: agent } as const;
-  const id = newId('lkd');
-  const entry = auditEntry('lockdown.engaged', scene.clock.now(), OPERATOR, {}, { lockdown: id, scope, reason: 'x' });
-  return new PgLockdownStore(pool, endings).engage({ id, scope, reason: 'x', actor: OPERATOR, entry });
+  return new PgLockdownStore(pool, endings).engage(newLockdown(scene.clock, { kind: 'agent', name: agent }));
 }
 
 describe('the waits of an engagement', () => {

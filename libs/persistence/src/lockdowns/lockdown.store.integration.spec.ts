@@ -8,9 +8,9 @@ import { requestStoresOn } from '../request-stores.fixture.js';
 import { LeaseReader } from '../tasks/lease.reader.js';
 import { TaskEndings } from '../tasks/task-endings.js';
 import { taskSelector } from '../tasks/task-selector.js';
+import { newLockdown, OPERATOR } from './lockdown.fixture.js';
 import { PgLockdownStore } from './lockdown.store.js';
 
-const OPERATOR: Actor = { kind: 'person', issuer: 'staff', subject: 'ada' };
 const SECOND: Actor = { kind: 'person', issuer: 'staff', subject: 'grace' };
 
 let scene: TaskDatabase;
@@ -38,12 +38,7 @@ function storeWith(batches = Infinity, batch = 3): PgLockdownStore {
   return new PgLockdownStore(pool, new TaskEndings(pool, closing, batch));
 }
 
-async function engage(scope: LockdownScope, by = store): Promise<LockdownId> {
-  const id = newId('lkd');
-  const facts = { lockdown: id, scope: { ...scope }, reason: 'incident 1' };
-  const entry = auditEntry('lockdown.engaged', scene.clock.now(), OPERATOR, {}, facts);
-  return by.engage({ id, scope, reason: 'incident 1', actor: OPERATOR, entry });
-}
+const engage = (scope: LockdownScope): Promise<LockdownId> => store.engage(newLockdown(scene.clock, scope));
 
 async function opened(options: IntentOptions = {}) {
   const intent = taskIntent(scene.clock, options);
