@@ -821,7 +821,7 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
       },
       releaseRequested: {
         types: ['object'],
-        required: ['at', 'by', 'reason'],
+        required: ['at', 'by', 'reason', 'lapsesAt'],
         members: {
           at: { types: ['string'], isInstant: true },
           by: {
@@ -831,6 +831,7 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
             values: {},
           },
           reason: { types: ['string'] },
+          lapsesAt: { types: ['string'], isInstant: true },
         },
       },
       releasedAt: { types: ['string'], isInstant: true },

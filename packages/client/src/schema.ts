@@ -1833,6 +1833,11 @@ export interface components {
           [key: string]: unknown;
         };
         reason: string;
+        /**
+         * Format: date-time
+         * @description from then on the request counts no longer; ask again
+         */
+        lapsesAt: string;
       };
       /** Format: date-time */
       releasedAt?: string;

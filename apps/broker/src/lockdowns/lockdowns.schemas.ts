@@ -83,7 +83,12 @@ export const LockdownSchema = z
     reason: z.string(),
     engagedAt: Instant,
     engagedBy: PersonSchema,
-    releaseRequested: z.strictObject({ at: Instant, by: PersonSchema, reason: z.string() }).optional(),
+    releaseRequested: z
+      .strictObject({
+        ...{ at: Instant, by: PersonSchema, reason: z.string() },
+        lapsesAt: Instant.meta({ description: 'from then on the request counts no longer; ask again' }),
+      })
+      .optional(),
     releasedAt: Instant.optional(),
     releasedBy: PersonSchema.optional(),
     progress: ProgressSchema,

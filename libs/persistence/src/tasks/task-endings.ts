@@ -25,6 +25,7 @@ interface EndingRow {
   readonly reason: string | null;
   readonly actor: Actor;
   readonly pass: number;
+  readonly passed_over: boolean;
   readonly to_agent: string;
   readonly to_task: string;
 }
@@ -40,12 +41,23 @@ interface Batch {
   readonly next: Position | undefined;
 }
 
+/** One step of an order: how many tasks it found and ended. No step is left when the order is done. */
+interface Step {
+  readonly found: number;
+  readonly ended: number;
+  readonly isLast: boolean;
+}
+
 /** The most tasks that one transaction ends, and the most that it reads to find them. */
 const BATCH = 200;
 const READ = 2_000;
 
-/** Pass 0 ends the tasks with a credential at a connection, whose end takes longest; pass 1 the others. */
+/**
+ * Pass 0 ends the tasks with a credential at a connection, whose end takes longest; pass 1 the others. Both pass over
+ * tasks whose rows another session holds. Pass 2 ends those; it follows itself until none is left.
+ */
 const LAST_PASS = 1;
+const PASS_OF_THE_HELD = 2;
 const AT_A_CONNECTION = 'EXISTS (SELECT FROM public.lease l WHERE l.task_id = t.id AND l.connection IS NOT NULL)';
 
 /**
@@ -76,25 +88,42 @@ export class TaskEndings {
     return rowCount === 1;
   }
 
-  /** Ends every task of an order. Throws `unavailable`; a worker then ends the rest. */
+  /**
+   * Ends every task of an order; waits for rows that other sessions hold only when every other task has its end. Throws
+   * `unavailable`; a worker then ends the rest.
+   */
   async finish(id: string): Promise<void> {
-    while (await this.endBatch('WHERE id = $1 FOR UPDATE', [id]).catch(databaseProblem));
+    const own = { which: 'WHERE id = $1 FOR UPDATE', values: [id], waits: true };
+    for (;;) if ((await this.endBatch(own).catch(databaseProblem)).isLast) return;
   }
 
-  /** Ends one batch of any order that nobody works on: one that fails delays no other. True when there may be more. */
-  round(): Promise<boolean> {
-    return this.endBatch('ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED', []);
+  /**
+   * Ends one batch of any order that nobody works on: one that fails delays no other. Waits for no row. True when there
+   * may be more to end now.
+   */
+  async round(): Promise<boolean> {
+    const { isLast, found, ended } = await this.endBatch({
+      which: 'ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED',
+      values: [],
+      waits: false,
+    });
+    return !isLast && (ended > 0 || found === 0);
   }
 
-  private endBatch(which: string, values: readonly string[]): Promise<boolean> {
+  private endBatch(order: { which: string; values: readonly string[]; waits: boolean }): Promise<Step> {
     return inTransaction(this.pool, async (client) => {
-      const { rows } = await client.query<EndingRow>(`SELECT * FROM public.task_ending ${which}`, [...values]);
+      const { rows } = await client.query<EndingRow>(`SELECT * FROM public.task_ending ${order.which}`, [
+        ...order.values,
+      ]);
       const [row] = rows;
-      if (row === undefined) return false;
+      if (row === undefined) return { found: 0, ended: 0, isLast: true };
       const { taskIds, next } = await this.nextTasks(client, row);
-      if (taskIds.length > 0) await this.end(client, row, taskIds);
-      await moveOn(client, row, next);
-      return true;
+      const waits = order.waits && row.pass === PASS_OF_THE_HELD;
+      const free = waits || taskIds.length === 0 ? taskIds : await freeTasks(client, taskIds);
+      if (free.length > 0) await this.end(client, row, free);
+      const passedOver = row.passed_over || free.length < taskIds.length;
+      await moveOn(client, { ...row, passed_over: passedOver }, next);
+      return { found: taskIds.length, ended: free.length, isLast: false };
     });
   }
 
@@ -116,7 +145,7 @@ export class TaskEndings {
   /** Reads the tasks after the position. One statement reads a bounded number of tasks, also when few are covered. */
   private async nextTasks(client: ClientBase, row: EndingRow): Promise<Batch> {
     const { where, values } = taskSelector(row);
-    const pass = row.pass === LAST_PASS ? '' : `AND ${AT_A_CONNECTION}`;
+    const pass = row.pass === 0 ? `AND ${AT_A_CONNECTION}` : '';
     const after = values.length + 1;
     const { rows } = await client.query<{ id: TaskId; agent_id: string; covered: boolean }>(
       `WITH t AS MATERIALIZED (
@@ -137,14 +166,39 @@ export class TaskEndings {
   }
 }
 
-/** Moves an order to its next position or pass; deletes it after the last one. */
-async function moveOn(client: ClientBase, { id, pass }: EndingRow, next: Position | undefined): Promise<void> {
-  if (next === undefined && pass === LAST_PASS) {
-    await client.query('DELETE FROM public.task_ending WHERE id = $1', [id]);
-    return;
-  }
-  await client.query('UPDATE public.task_ending SET pass = $2, to_agent = $3, to_task = $4 WHERE id = $1', [
-    ...[id, next === undefined ? pass + 1 : pass],
-    ...[next?.agent ?? '', next?.task ?? ''],
-  ]);
+/**
+ * Returns the tasks of which no other session holds the row, nor that of a task in the same tree: an end goes down a
+ * tree. Locks all of them.
+ */
+async function freeTasks(client: ClientBase, taskIds: readonly TaskId[]): Promise<TaskId[]> {
+  const { rows } = await client.query<{ id: TaskId }>(
+    `WITH wanted AS (
+       SELECT id, coalesce(root_id, id) AS root FROM public.task WHERE id = ANY($1::text[])
+     ), trees AS MATERIALIZED (
+       SELECT t.id, wanted.root FROM wanted JOIN public.task t ON t.id = wanted.root WHERE t.state = 'active'
+       UNION SELECT t.id, t.root_id FROM wanted JOIN public.task t ON t.root_id = wanted.root WHERE t.state = 'active'
+     ), free AS MATERIALIZED (
+       SELECT id FROM public.task WHERE id IN (SELECT id FROM trees) ORDER BY id FOR UPDATE SKIP LOCKED
+     )
+     SELECT id FROM wanted WHERE root NOT IN (SELECT root FROM trees WHERE id NOT IN (SELECT id FROM free))`,
+    [taskIds],
+  );
+  return rows.map(({ id }) => id);
+}
+
+/** Moves an order to its next position or pass; deletes it when no task is left. */
+async function moveOn(client: ClientBase, row: EndingRow, next: Position | undefined): Promise<void> {
+  const { id, pass } = row;
+  if (next !== undefined) return update(client, { ...row, to_agent: next.agent, to_task: next.task });
+  const start = { ...row, to_agent: '', to_task: '' };
+  if (pass < LAST_PASS) return update(client, { ...start, pass: pass + 1 });
+  if (row.passed_over) return update(client, { ...start, pass: PASS_OF_THE_HELD, passed_over: false });
+  await client.query('DELETE FROM public.task_ending WHERE id = $1', [id]);
+}
+
+async function update(client: ClientBase, row: EndingRow): Promise<void> {
+  await client.query(
+    'UPDATE public.task_ending SET pass = $2, to_agent = $3, to_task = $4, passed_over = $5 WHERE id = $1',
+    [row.id, row.pass, row.to_agent, row.to_task, row.passed_over],
+  );
 }

@@ -1,7 +1,15 @@
 import type { Actor } from '@mayfly/audit';
-import type { JsonObject } from '@mayfly/kernel';
+import { addSeconds, type JsonObject } from '@mayfly/kernel';
 import type { LockdownScope } from '@mayfly/tasks';
 import type { Lockdown, LockdownAct, LockdownReach } from './lockdown.store.js';
+
+/** A request for a release counts this long: what an operator asked for at one incident releases nothing at the next. */
+const RELEASE_REQUEST_SECONDS = 24 * 3_600;
+
+/** Returns the instant from which a request for a release counts no longer. */
+export function lapsesAt({ at }: LockdownAct): Date {
+  return addSeconds(at, RELEASE_REQUEST_SECONDS);
+}
 
 /** Returns a lockdown as the API shows it. */
 export function lockdownView(lockdown: Lockdown): JsonObject {
@@ -9,7 +17,7 @@ export function lockdownView(lockdown: Lockdown): JsonObject {
   return {
     ...{ id, scope: scopeView(scope), state: stateOf(lockdown), reason: engaged.reason },
     ...{ engagedAt: engaged.at.toISOString(), engagedBy: personView(engaged.by) },
-    releaseRequested: releaseRequested && actView(releaseRequested),
+    releaseRequested: releaseRequested && requestView(releaseRequested),
     releasedAt: released?.at.toISOString(),
     releasedBy: released && personView(released.by),
     progress: { ...progress, oldestSeconds: progress.oldestSeconds ?? null },
@@ -35,8 +43,9 @@ function scopeView({ kind, name }: LockdownScope): JsonObject {
   return kind === 'all' ? { kind } : { kind, name };
 }
 
-function actView({ at, by, reason }: LockdownAct): JsonObject {
-  return { at: at.toISOString(), by: personView(by), reason };
+function requestView(act: LockdownAct): JsonObject {
+  const { at, by, reason } = act;
+  return { at: at.toISOString(), by: personView(by), reason, lapsesAt: lapsesAt(act).toISOString() };
 }
 
 function personView(by: Actor): JsonObject {

@@ -65,15 +65,24 @@ let store: LockdownsInMemory;
 let lockdowns: Lockdowns;
 let done: string[];
 let refused: AuditEntry[];
+/** the number of leases that each sweep finds */
+let due: number[];
+let now: Date;
 beforeEach(() => {
   store = new LockdownsInMemory();
-  [done, refused] = [[], []];
+  [done, refused, due, now] = [[], [], [], AT];
   lockdowns = new Lockdowns({
     store,
     catalog: { refresh: async () => void done.push('refreshed') },
-    closing: { sweep: async () => void done.push('swept') },
+    closing: {
+      sweep: async () => {
+        done.push('swept');
+        return due.shift() ?? 0;
+      },
+      settled: async () => void done.push('settled'),
+    },
     audit: { record: async (entries) => void refused.push(...entries) },
-    clock: { now: () => AT },
+    clock: { now: () => now },
     redact: (text) => text.replace('hunter2', '…'),
     report: (error) => done.push(`reported ${String(error)}`),
   });
@@ -95,6 +104,13 @@ describe('Lockdowns.engage', () => {
     expect(JSON.stringify(store.entries)).not.toContain('hunter2');
     await settled();
     expect(done).toEqual(['refreshed', 'swept']);
+  });
+
+  it('Lockdowns.engage revokes until no lease is due, so that it needs no worker', async () => {
+    due = [200, 200, 1];
+    await engaged();
+    await settled();
+    expect(done).toEqual(['refreshed', 'swept', 'settled', 'swept', 'settled', 'swept', 'settled', 'swept']);
   });
 
   it('Lockdowns.engage returns the engaged lockdown of the same scope, and does nothing', async () => {
@@ -176,6 +192,15 @@ describe('Lockdowns.release', () => {
     });
     expect(refused).toHaveLength(1);
     expect((await lockdowns.release(person('ada', 'partners'), id, 'over')).isDone).toBe(true);
+  });
+
+  it('Lockdowns.release does not count a request of more than 24 hours ago', async () => {
+    const id = await engaged();
+    const { body } = await lockdowns.release(ada, id, 'over');
+    expect(body.releaseRequested).toMatchObject({ lapsesAt: '2030-01-02T00:00:00.000Z' });
+    now = new Date('2030-01-02T00:00:00Z');
+    expect((await lockdowns.release(grace, id, 'over')).isDone).toBe(false);
+    expect(types()).toEqual(['lockdown.engaged', 'lockdown.release-requested', 'lockdown.release-requested']);
   });
 
   it('Lockdowns.release refuses two callers of whom one is no person: they are not proven different', async () => {

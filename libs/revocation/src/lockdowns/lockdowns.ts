@@ -13,9 +13,9 @@ import {
 import { type LockdownScope, scopeWords } from '@mayfly/tasks';
 import { z } from 'zod';
 import type { Lockdown, LockdownStore, LockedLockdown } from './lockdown.store.js';
-import { lockdownView, reachView } from './lockdown.view.js';
+import { lapsesAt, lockdownView, reachView } from './lockdown.view.js';
 
-/** The most due leases that the sweep after an engagement claims. Later sweeps claim the others. */
+/** The most due leases that one sweep after an engagement claims. */
 const SWEEP_LIMIT = 200;
 
 const PositionSchema = z.string().refine((text): text is LockdownId => isId('lkd', text));
@@ -25,7 +25,7 @@ export interface LockdownsParts {
   readonly store: LockdownStore;
   /** the declared state in memory, which holds the lockdowns in force */
   readonly catalog: { refresh(): Promise<void> };
-  readonly closing: { sweep(limit: number): Promise<unknown> };
+  readonly closing: { sweep(limit: number): Promise<number>; settled(): Promise<void> };
   /** takes the entries of refused calls */
   readonly audit: EntrySink;
   readonly clock: Clock;
@@ -88,7 +88,8 @@ export class Lockdowns {
   }
 
   /**
-   * Asks for a release (`isDone` is false then), or releases the lockdown when another operator asked before. Throws
+   * Asks for a release (`isDone` is false then), or releases the lockdown when another operator asked in the last 24
+   * hours. Throws
    * `not_found`; `policy_denied` for the operator who asked; `conflict` while its tasks are being ended, and when it is
    * released.
    */
@@ -129,7 +130,7 @@ export class Lockdowns {
     const told = this.parts.redact(reason);
     const facts = { lockdown: id, scope: { ...scope }, reason: told };
     const at = this.parts.clock.now();
-    if (releaseRequested === undefined) {
+    if (releaseRequested === undefined || lapsesAt(releaseRequested) <= at) {
       await locked.requestRelease(actor, told, auditEntry('lockdown.release-requested', at, actor, {}, facts));
       return 'requested';
     }
@@ -176,7 +177,8 @@ export class Lockdowns {
     const { store, closing, report } = this.parts;
     try {
       await store.endTasks(id);
-      await closing.sweep(SWEEP_LIMIT);
+      // This process closes all of them when no worker runs anywhere.
+      while ((await closing.sweep(SWEEP_LIMIT)) > 0) await closing.settled();
     } catch (error) {
       report(error);
     }
