@@ -22,7 +22,7 @@ import { createCrmDatabase, secretText, SERVERS_AND_WAYS, type Way } from './crm
 import { openSession, rows } from './sql.js';
 import type { TargetServer } from './target-server.js';
 
-const ALL_ABILITIES = { remote: true, renewable: true, refusesScopes: true, stalls: true };
+const ALL_ABILITIES = { remote: true, renewable: true, refusesScopes: true, stalls: true, usable: true };
 
 providerConformanceSuite('dummy', { ...ALL_ABILITIES, refusesScopes: false }, dummySubject);
 

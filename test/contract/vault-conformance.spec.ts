@@ -7,7 +7,7 @@ import { vaultServers, type VaultServer } from './vault-server.js';
 import { DATABASE_CONNECTION, VaultTarget } from './vault-target.js';
 
 describe.each(vaultServers())('vault on %s', (_, start) => {
-  const abilities = { remote: true, renewable: true, refusesScopes: true, stalls: true };
+  const abilities = { remote: true, renewable: true, refusesScopes: true, stalls: true, usable: true };
   providerConformanceSuite('vault', abilities, () => subjectAt(start));
 });
 
@@ -47,7 +47,7 @@ function withRelated(target: VaultTarget, related: object | undefined): VaultTar
     get(provider, name) {
       const member: unknown = Reflect.get(provider, name);
       if (typeof member !== 'function') return member;
-      if (!['mint', 'revoke'].includes(String(name))) return member.bind(provider) as unknown;
+      if (!['mint', 'revoke', 'use'].includes(String(name))) return member.bind(provider) as unknown;
       return (order: object, ...rest: unknown[]): unknown =>
         member.call(provider, { ...order, related }, ...rest) as unknown;
     },

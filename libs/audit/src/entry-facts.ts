@@ -127,6 +127,12 @@ export const ENTRY_FACTS = {
     expiresAt: Instant,
     lastError: z.string().optional(),
   }),
+  /** a death probe: the target refused the credential */
+  'lease.confirmed-dead': z.strictObject({ provider: z.string(), confirmedDeadAt: Instant, attempts: z.int() }),
+  /** a death probe, the first time: the target accepted the credential after the proof of its end */
+  'lease.still-accepted': z.strictObject({ provider: z.string(), at: Instant }),
+  /** the death probes of a lease stopped without an answer that proves anything */
+  'lease.not-confirmed': z.strictObject({ provider: z.string(), attempts: z.int(), lastError: z.string() }),
   'lease.cut-off': z.strictObject({ target: z.string(), cutOffAt: Instant, cutOffUntil: Instant }),
   'lockdown.engaged': z.strictObject({ lockdown: z.string(), scope: LockdownScope, reason: z.string() }),
   'lockdown.release-requested': z.strictObject({ lockdown: z.string(), scope: LockdownScope, reason: z.string() }),

@@ -18,8 +18,12 @@ export type {
   SharedRevocation,
   TargetObject,
   TargetObjects,
+  Usable,
+  UseOrder,
+  UseOutcome,
 } from './provider-parts.js';
 export {
+  canUse,
   attending,
   connectionsOf,
   enumerable,
@@ -33,6 +37,7 @@ export {
   secretsIn,
   sharedRevocation,
   traitsOf,
+  usable,
 } from './provider-questions.js';
 export type {
   AnyProvider,
@@ -60,6 +65,7 @@ export type { DenyPolicyClaim, DenyPolicyWrite, DeniedSession, DenyPolicies } fr
 export type { LeaseMarks } from './lease-marks.js';
 export { clientLibrary } from './client-library.js';
 export { ConnectionGates } from './targets/connection-gates.js';
+export { openMaterial, sealMaterial } from './targets/kept-material.js';
 export { configOf, handleOf, openHandle, sealHandle } from './targets/lease-handle.js';
 export type { SealedLease, Sealing } from './targets/sealing.js';
 export type { ConnectionSource, Target } from './targets/target.js';

@@ -1,5 +1,12 @@
-import type { Json, LeaseId } from '@mayfly/kernel';
-import type { EffectiveTraits, Minted, MintOrder, RelatedConnection, RevocationOutcome } from './provider.js';
+import type { Json, JsonObject, LeaseId } from '@mayfly/kernel';
+import type {
+  EffectiveTraits,
+  Minted,
+  MintOrder,
+  RelatedConnection,
+  RelatedConnections,
+  RevocationOutcome,
+} from './provider.js';
 
 /** A provider that can move the expiry of a living credential. */
 export interface Renewable<Config, Scope, Handle> {
@@ -45,6 +52,36 @@ export interface ProbeReport {
 export interface Probeable<Config> {
   /** Tests login and rights at the target, and leaves nothing there that lasts. */
   probe(config: Config, signal: AbortSignal): Promise<ProbeReport>;
+}
+
+/**
+ * The answer of a target to the use of a credential:
+ * - `refused`: the target knows the credential no longer, which only its end explains;
+ * - `accepted`: the credential works;
+ * - `unknown`: the answer proves neither.
+ */
+export type UseOutcome =
+  | { readonly kind: 'refused' }
+  | { readonly kind: 'accepted' }
+  | { readonly kind: 'unknown'; readonly detail: string };
+
+/** Input of `use`. */
+export interface UseOrder<Config, Handle> {
+  readonly config: Config;
+  readonly handle: Handle;
+  readonly related?: RelatedConnections;
+  /** the result of `materialOf` */
+  readonly material: Json;
+}
+
+/** A provider that can use a credential as its agent does, over the address that agents use, to show that it is dead. */
+export interface Usable<Config, Handle> {
+  /** True when Mayfly can reach the target of such a scope. The scope may still have its holes. Pure. */
+  canUse(scope: JsonObject): boolean;
+  /** Returns the part of a secret that `use` needs; undefined when the secret has none. Pure. */
+  materialOf(secret: Readonly<Record<string, Json>>): JsonObject | undefined;
+  /** Uses the credential once, in the least way, and changes nothing at the target. Never throws. */
+  use(order: UseOrder<Config, Handle>, signal: AbortSignal): Promise<UseOutcome>;
 }
 
 /** A provider that keeps sessions open at a target while leases live there, so that it can always revoke them. */

@@ -1,4 +1,4 @@
-import type { Json } from '@mayfly/kernel';
+import type { Json, JsonObject } from '@mayfly/kernel';
 import type { ScopeRemark } from './authoring.js';
 import { parseValue } from './parse-value.js';
 import type { AnyProvider, EffectiveTraits } from './provider.js';
@@ -15,6 +15,7 @@ import type {
   ScopeObjection,
   SecretFinding,
   SharedRevocation,
+  Usable,
 } from './provider-parts.js';
 
 /** Every optional part of the contract. The provider's own schemas check the types. */
@@ -28,6 +29,7 @@ type Parts = Partial<
     Reconcilable<unknown> &
     Enumerable<unknown> &
     SecretFinding &
+    Usable<unknown, unknown> &
     Introspectable<unknown>
 >;
 
@@ -52,11 +54,18 @@ export const attending = (provider: AnyProvider) => having(provider, 'attend');
 export const examining = (provider: AnyProvider) => having(provider, 'examine');
 export const reconcilable = (provider: AnyProvider) => having(provider, 'orphans');
 export const enumerable = (provider: AnyProvider) => having(provider, 'objects', 'endObject');
+export const usable = (provider: AnyProvider) => having(provider, 'use', 'canUse', 'materialOf');
 export const sharedRevocation = (provider: AnyProvider) => having(provider, 'maintain', 'revocationPointOf');
 
 /** Returns the provider's remarks on texts in a rendered scope. */
 export function remarksOn(provider: AnyProvider, scope: Json): readonly ScopeRemark[] {
   return provider.authoring?.readScope?.(scope) ?? [];
+}
+
+/** True when the provider can use a credential of this scope as an agent does. */
+export function canUse(provider: AnyProvider, scope: Json): boolean {
+  if (typeof scope !== 'object' || scope === null || Array.isArray(scope)) return false;
+  return usable(provider)?.canUse(scope as JsonObject) === true;
 }
 
 /** Returns JSON Pointers to the secrets that only the provider's grammar reveals in a declared configuration. */

@@ -1,4 +1,5 @@
 import {
+  canUse,
   connectionsOf,
   faultText,
   objectionsTo,
@@ -30,6 +31,10 @@ export function lintFactsOf(providers: readonly AnyProvider[], connections: read
       provider: spec.provider,
       ...effectiveTraits(byKind.get(spec.provider), spec.config),
     })),
+    canUse: (kind, scope) => {
+      const provider = byKind.get(kind);
+      return provider !== undefined && canUse(provider, scope);
+    },
     validateScope: (kind, scope) => firstFault(byKind.get(kind)?.schemas.scope, scope),
     isAuthored: (kind, key, members) => byKind.get(kind)?.authoring?.isAuthored?.(key, members) ?? false,
     faultsOfText: (parts) => providers.flatMap(({ authoring }) => authoring?.faultsOfText?.(parts) ?? []),

@@ -23,6 +23,7 @@ export function issuanceView(issuance: Issuance): JsonObject {
     revokeRequestedAt: revokeRequestedAt?.toISOString(),
     revokeEffectiveAt: revokeEffectiveAt?.toISOString(),
     endedAt: endedAt?.toISOString(),
+    confirmedDeadAt: issuance.confirmedDeadAt?.toISOString(),
     cause: endCause,
   };
 }

@@ -18,6 +18,7 @@ export type {
   TaskActivation,
   TaskIntent,
   WakeUp,
+  KeptMaterial,
 } from './issuance.store.js';
 export { KeyHolds, type KeyedAnswer, type KeyHoldStore, type UsedKey } from './key-holds.js';
 export { Minter } from './minting.js';

@@ -54,6 +54,12 @@ export interface ActivatedLease {
   readonly dueAt: Date;
 }
 
+/** The sealed material of a credential that Mayfly uses after its end, to show that it is dead. */
+export interface KeptMaterial {
+  readonly leaseId: LeaseId;
+  readonly sealedMaterial: Buffer;
+}
+
 /** Step 11: the activated leases of one task, with their audit entries and wake-ups. */
 export interface TaskActivation {
   readonly taskId: TaskId;
@@ -74,6 +80,11 @@ export interface IssuanceStore {
    * is false.
    */
   recordHandle(leaseId: LeaseId, sealedHandle: Buffer): Promise<boolean>;
+  /**
+   * Keeps the material of credentials whose death Mayfly will show, before their activation: also a lease that never
+   * becomes active is then shown to be dead.
+   */
+  keepMaterial(kept: readonly KeptMaterial[]): Promise<void>;
   /**
    * True when all leases became active; false when the task was ended meanwhile or a lockdown covers it: then nothing
    * was written.

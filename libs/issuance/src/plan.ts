@@ -46,6 +46,8 @@ export interface PlannedLease {
   readonly order: MintOrder<unknown, Json>;
   readonly handle: JsonObject;
   readonly sealedHandle: Buffer;
+  /** true when Mayfly uses the credential after its end, to show that it is dead */
+  readonly probe?: true;
 }
 
 interface PlannedTask {
@@ -86,7 +88,7 @@ export class Planner {
 
   private async planOne(task: Task, rendered: RenderedCredential): Promise<PlannedLease> {
     const leaseId = newId('lse'); // taken before the first `await`, so that ids follow the template's order
-    const { name, provider, connection, scope, digest } = rendered;
+    const { name, provider, connection, scope, digest, probe } = rendered;
     const traits = this.targets.traits(provider, connection, scope);
     const mintBy = earliest(addSeconds(task.createdAt, traits.mintSeconds ?? MINT_DEADLINE_SECONDS), task.expiresAt);
     this.gates.requireOpen(connection);
@@ -94,7 +96,10 @@ export class Planner {
     const order = orderOf(leaseId, task, target, scope, mintBy);
     const handle = target.provider.plan(order) as JsonObject;
     const sealedHandle = sealHandle(this.sealing, leaseId, target, handle);
-    return { id: leaseId, name, connection, scope, scopeDigest: digest, target, traits, order, handle, sealedHandle };
+    return {
+      ...{ id: leaseId, name, connection, scope, scopeDigest: digest, target, traits, order, handle, sealedHandle },
+      ...(probe === undefined ? {} : { probe }),
+    };
   }
 }
 

@@ -1,5 +1,5 @@
 import { DENIAL_LIMITS, MAYFLY, type DenialLog } from '@mayfly/audit';
-import { sealHandle, type Minted, type Sealing } from '@mayfly/credentials';
+import { sealHandle, sealMaterial, usable, type Minted, type Sealing } from '@mayfly/credentials';
 import { Problem, type Clock, type Json } from '@mayfly/kernel';
 import { problemOf, type Decision } from '@mayfly/policy';
 import { dueAt, quotaScope, type EndRequest } from '@mayfly/tasks';
@@ -132,6 +132,7 @@ export class TaskIssuance {
     try {
       minted = this.after('mint', await this.parts.minter.mint(opened)); //                         10
       this.check(plan, minted); //                                                                 11
+      await this.keepMaterial(plan, minted);
       await this.activate(plan, minted);
       return this.answer(plan, minted); //                                                         12
     } catch (error) {
@@ -184,6 +185,20 @@ export class TaskIssuance {
   private after<T>(step: Step, result: T): T {
     this.parts.observer.reached(step);
     return result;
+  }
+
+  /** INVARIANT: I10, keeps sealed material only where the template says `probe`, until its target refuses it. */
+  private async keepMaterial(plan: Plan, minted: readonly Minted<unknown>[]): Promise<void> {
+    const kept = plan.leases.flatMap(({ id, probe, target }, index) => {
+      const secret = minted[index]?.secret;
+      const material = probe && secret ? usable(target.provider)?.materialOf(secret) : undefined;
+      if (material === undefined) return [];
+      return [{ leaseId: id, sealedMaterial: sealMaterial(this.parts.sealing, id, material) }];
+    });
+    if (kept.length === 0) return;
+    await this.parts.store.keepMaterial(kept).catch((error: unknown) => {
+      throw error instanceof Problem ? allMinted(plan, error) : error;
+    });
   }
 
   private async activate(plan: Plan, minted: readonly Minted<unknown>[]): Promise<void> {

@@ -96,6 +96,7 @@ function leaseMembers(lease: Lease): JsonObject {
     revokeRequestedAt: lease.revokeRequestedAt?.toISOString(),
     revokeEffectiveAt: lease.revokeEffectiveAt?.toISOString(),
     endedAt: lease.endedAt?.toISOString(),
+    confirmedDeadAt: lease.confirmedDeadAt?.toISOString(),
     lastError: lease.lastError,
     renewRequestedAt: lease.renewRequestedAt?.toISOString(),
   };

@@ -22,6 +22,7 @@ export { PgClosingStore } from './tasks/closing.store.js';
 export { ComparedLeasesReader } from './tasks/compared-leases.reader.js';
 export { PgDenyPolicyStore } from './tasks/deny-policy.store.js';
 export { HistoryReader } from './tasks/history.reader.js';
+export { PgDeathProbeStore } from './tasks/death-probe.store.js';
 export { IdentityUseStore } from './tasks/identity-use.store.js';
 export { PgIssuanceStore } from './tasks/issuance.store.js';
 export { PgKeyHoldStore } from './tasks/key-hold.store.js';

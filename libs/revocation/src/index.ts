@@ -11,6 +11,8 @@ export type {
   NewLockdown,
 } from './lockdowns/lockdown.store.js';
 export { Lockdowns } from './lockdowns/lockdowns.js';
+export type { DeathProbeClaim, DeathProbeResult, DeathProbeStore } from './death-probe.store.js';
+export { DeathProbes, PROBE_CLAIM_SECONDS } from './death-probes.js';
 export { OrphanEnding } from './orphan-ending.js';
 export { OrphanWatch, type OrphanPlace, type OrphanStore } from './orphan-watch.js';
 export { Reconciler } from './reconciler.js';

@@ -91,6 +91,8 @@ const SWEEP_LIMIT = 200;
 const FULL_ROUND = 2_000;
 /** The most revocation points that one upkeep round checks. */
 const UPKEEP_LIMIT = 16;
+/** The most ended credentials that one round uses at once. */
+const PROBE_LIMIT = 16;
 const OUTBOX_LIMIT = 500;
 /** The most leases that the queue's worker closes at once in one process. */
 const JOB_CONCURRENCY = 8;
@@ -104,6 +106,7 @@ const PACES = {
   'audit sealing': { pauseMs: 250, idleMs: 1_000 },
   sweep: { pauseMs: 100, idleMs: 500 },
   upkeep: { pauseMs: 1_000, idleMs: 5_000 },
+  'death probes': { pauseMs: 250, idleMs: 1_000 },
   outbox: { pauseMs: 50, idleMs: 1_000 },
   reconciliation: { pauseMs: 250, idleMs: 1_000 },
 } as const satisfies Record<string, Pace>;
@@ -119,7 +122,7 @@ export async function followDeclaredState({ catalog, keyRing, federationKeys }: 
 /** Every target is compared with the leases once a minute. A process that has just started does not log in everywhere. */
 const RECONCILE: Pace = { pauseMs: 60_000, idleMs: 60_000, firstMs: 60_000 };
 
-/** Starts the loops of every process and, with `worker`, sweep, wiping, reconciliation, upkeep and outbox. */
+/** Starts the loops of every process and, with `worker`, sweep, wiping, reconciliation, upkeep, death probes and outbox. */
 export function startBackground(services: Services, worker: boolean): Background {
   const background = new Background(services.log);
   const { keyRing, federationKeys } = services;
@@ -140,7 +143,7 @@ export function startBackground(services: Services, worker: boolean): Background
   poll(background, 'audit sealing', FULL_ROUND, () => services.auditSealer.seal());
   every('audit partitions', 60_000, () => services.auditPartitions.prepare());
   if (!worker) return background;
-  const { closing, keyHoldStore, identityUses, reconciler, taskEndings, upkeep } = services;
+  const { closing, keyHoldStore, identityUses, deathProbes, reconciler, taskEndings, upkeep } = services;
   poll(background, 'sweep', SWEEP_LIMIT, () => closing.sweep(SWEEP_LIMIT));
   background.repeat('wiping', { pauseMs: 5_000, idleMs: 5_000 }, async () =>
     (await Promise.all([keyHoldStore.wipe(), identityUses.wipe()])).includes(true) ? 'more' : 'nothing',
@@ -156,6 +159,7 @@ export function startBackground(services: Services, worker: boolean): Background
     return 'nothing';
   });
   poll(background, 'upkeep', UPKEEP_LIMIT, () => upkeep.round(UPKEEP_LIMIT));
+  poll(background, 'death probes', PROBE_LIMIT, () => deathProbes.round(PROBE_LIMIT));
   deliverWakeUps(background, services);
   return background;
 }

@@ -17,6 +17,7 @@ import {
   LeaseHandlesReader,
   LivingConnectionsReader,
   PgClosingStore,
+  PgDeathProbeStore,
   PgDenyPolicyStore,
   PgIssuanceStore,
   PgReconciliationStore,
@@ -24,6 +25,7 @@ import {
 } from '@mayfly/persistence';
 import {
   ConnectionAttendance,
+  DeathProbes,
   LeaseClosing,
   OrphanEnding,
   type OrphanPlace,
@@ -71,10 +73,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   });
   const { reconciler, reconciliationStore } = buildReconciler(foundation, { providers, targets, orphans });
   countByConnection(metrics, { reconciler, gates, alarm });
-  const upkeep = new RevocationUpkeep({
-    store: new PgDenyPolicyStore(database.pool, clock),
-    ...{ targets, sealing: sealer, report },
-  });
+  const afterRevocation = buildAfterRevocation(foundation, targets, tell);
   const ending = new TaskEnding(closingStore, closing);
   const refusals = new RefusalRecorder({ ...foundation, denials, redact: redactText });
   const identityUses = new IdentityUseStore(database.pool);
@@ -87,7 +86,24 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   });
   const renewal = new TaskRenewal({ issuance, tasks: taskStore, targets, sealing: sealer, gates, metrics, clock });
   const path = { issuanceStore, denials, closingStore, taskStore, targets, gates, closing, ending, issuance, renewal };
-  return { ...path, observer, refusals, identityUses, upkeep, reconciler, reconciliationStore, attendance };
+  return { ...path, ...afterRevocation, observer, refusals, identityUses, reconciler, reconciliationStore, attendance };
+}
+
+/** Builds the parts that look after what was revoked: deny policies, and credentials that a template has probed. */
+function buildAfterRevocation(
+  { database, clock, sealer, metrics, report }: Foundation,
+  targets: Targets,
+  tell: (text: string, facts: JsonObject) => void,
+) {
+  const upkeep = new RevocationUpkeep({
+    store: new PgDenyPolicyStore(database.pool, clock),
+    ...{ targets, sealing: sealer, report },
+  });
+  const deathProbes = new DeathProbes({
+    store: new PgDeathProbeStore(database.pool),
+    ...{ targets, sealing: sealer, metrics, clock, tell, report },
+  });
+  return { upkeep, deathProbes };
 }
 
 /** Builds the comparison of targets with the leases. Requests and the schedule share it. */

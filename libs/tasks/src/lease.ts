@@ -59,6 +59,8 @@ export interface Lease {
   /** The instant from which the target refuses: the provider's proof, or its acknowledgement plus its window. */
   readonly revokeEffectiveAt?: Date;
   readonly endedAt?: Date;
+  /** The instant at which the target refused the credential that Mayfly used after its end (`probe` of the template). */
+  readonly confirmedDeadAt?: Date;
   /** A cut-off that was aimed at other sessions disabled this credential; a renewal replaces it. */
   readonly renewRequestedAt?: Date;
   readonly attempts: number;

@@ -41,6 +41,12 @@ export class Metrics {
     'Identities refused, by reason (docs/problems.md)',
     'reason',
   );
+  private readonly deathProbes = this.counter(
+    'mayfly_death_probes_total',
+    'Uses of ended credentials, by the answer of the target: refused, accepted, unknown',
+    'provider',
+    'outcome',
+  );
   private readonly providerSeconds = this.histogram(
     'mayfly_provider_seconds',
     'Time of calls to providers',
@@ -92,6 +98,10 @@ export class Metrics {
 
   issuanceEnded(provider: string, outcome: IssuanceOutcome): void {
     this.issuance.inc({ provider: this.providers(provider), outcome });
+  }
+
+  credentialUsed(provider: string, outcome: 'refused' | 'accepted' | 'unknown'): void {
+    this.deathProbes.inc({ provider: this.providers(provider), outcome });
   }
 
   denied(control: string): void {

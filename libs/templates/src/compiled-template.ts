@@ -17,6 +17,8 @@ export interface RenderedCredential extends RenderedScope {
   readonly name: string;
   readonly provider: string;
   readonly connection?: string;
+  /** true when Mayfly uses the credential after its end, to show that it is dead */
+  readonly probe?: true;
 }
 
 /** A template version whose parameters and scopes are compiled once, ready for requests. */
@@ -49,10 +51,11 @@ export class CompiledTemplate {
    * `invalid_parameters`.
    */
   renderScopes(parameters: JsonObject): RenderedCredential[] {
-    return this.credentials.map(({ declared: { name, provider, connection }, skeleton }) => ({
+    return this.credentials.map(({ declared: { name, provider, connection, probe }, skeleton }) => ({
       name,
       provider,
       ...(connection === undefined ? {} : { connection }),
+      ...(probe === true ? { probe } : {}),
       ...skeleton.render(parameters),
     }));
   }

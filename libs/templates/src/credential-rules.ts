@@ -3,7 +3,7 @@ import type { LintFacts, ProviderFact } from './lint-facts.js';
 import { finding, type Finding } from './rule.js';
 import type { TaskTemplateSpec, TemplateCredential } from './task-template.schema.js';
 
-/** Rules MF30x: provider and connection exist and match, and the provider supports the template's lifetimes. */
+/** Rules MF30x and MF311: provider and connection exist and match, and the provider supports the template's lifetimes. */
 export function checkCredential(
   credential: TemplateCredential,
   lifetime: TaskTemplateSpec['lifetime'],
@@ -21,6 +21,7 @@ export function checkCredential(
   return [
     ...checkConnection(credential, provider, facts, below(pointer, 'connection')),
     ...checkLifetime(lifetime, effective),
+    ...checkProbe(credential, facts, below(pointer, 'probe')),
     ...(effective.revocation === 'expiry-only'
       ? [
           finding(
@@ -31,6 +32,12 @@ export function checkCredential(
         ]
       : []),
   ];
+}
+
+function checkProbe({ probe, provider, scope }: TemplateCredential, facts: LintFacts, pointer: string): Finding[] {
+  if (probe !== true || facts.canUse(provider, scope)) return [];
+  const detail = `Mayfly cannot use such a credential of \`${provider}\` itself, so it cannot show that it is dead; leave \`probe\` out`;
+  return [finding('MF311', pointer, detail)];
 }
 
 function checkConnection(

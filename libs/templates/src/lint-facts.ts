@@ -45,6 +45,8 @@ export interface LintFacts {
   isAuthored(provider: string, key: string, members: readonly ScopeMember[]): boolean;
   /** Returns the providers' faults of the holes in one text, when a provider knows its grammar. */
   faultsOfText(parts: readonly (string | Hole)[]): readonly string[];
+  /** True when the provider can use a credential of this scope as an agent does. The scope may have holes. */
+  canUse(provider: string, scope: Json): boolean;
   /** Returns the provider's remarks on texts of a rendered scope; they override the rules on wildcards. */
   readScope(provider: string, scope: Json): readonly ScopeRemarkFact[];
   /**

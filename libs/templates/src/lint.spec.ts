@@ -112,6 +112,12 @@ const cases: readonly Case[] = [
   { breaks: 'MF308', facts: providers({ revocation: 'expiry-only' }), at: '/credentials/0/provider' },
   { breaks: 'MF309', facts: says('error', 'the role is not on its list'), at: '/credentials/0/scope' },
   { breaks: 'MF310', facts: says('warning', 'open sessions are not ended'), at: '/credentials/0/scope' },
+  {
+    breaks: 'MF311',
+    spec: { credentials: [{ ...base.credentials[0]!, probe: true }] },
+    facts: { canUse: () => false },
+    at: '/credentials/0/probe',
+  },
 ];
 
 /** A connection with the same objection to every scope. */

@@ -38,6 +38,7 @@ export const RULES = {
   MF308: 'warning',
   MF309: 'error',
   MF310: 'warning',
+  MF311: 'error',
 } as const satisfies Record<string, Severity>;
 
 export type RuleId = keyof typeof RULES;

@@ -41,6 +41,7 @@ export function lintFacts(changes: Partial<LintFacts> = {}): LintFacts {
       { name: 'tokens', provider: 'signed-token' },
     ],
     validateScope: () => undefined,
+    canUse: () => true,
     isAuthored: () => false,
     faultsOfText: () => [],
     readScope: () => [],

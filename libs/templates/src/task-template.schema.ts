@@ -37,6 +37,8 @@ const CredentialSchema = z.strictObject({
   provider: NameSchema,
   connection: NameSchema.optional(),
   scope: JsonObjectSchema,
+  /** after its end, Mayfly uses the credential until its target refuses it (`confirmedDeadAt`) */
+  probe: z.boolean().optional(),
 });
 
 const CredentialsSchema = z

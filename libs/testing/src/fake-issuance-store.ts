@@ -1,5 +1,5 @@
 import type { AuditEntry } from '@mayfly/audit';
-import type { IssuanceStore, KeyHold, OpenVerdict, TaskActivation, TaskIntent } from '@mayfly/issuance';
+import type { IssuanceStore, KeptMaterial, KeyHold, OpenVerdict, TaskActivation, TaskIntent } from '@mayfly/issuance';
 import type { LeaseId } from '@mayfly/kernel';
 import type { QuotaLeft, QuotaLimits } from '@mayfly/tasks';
 import type { FakeTaskRows } from './fake-task-rows.js';
@@ -13,6 +13,9 @@ export class FakeIssuanceStore implements IssuanceStore {
   before: { open?: () => Promise<void>; activate?: () => Promise<void> } = {};
   /** Called after an activation was committed: a test can lose the answer here. */
   afterActivation: () => Promise<void> = async () => undefined;
+
+  /** the material of the credentials with `probe` */
+  readonly keptMaterial: KeptMaterial[] = [];
 
   constructor(private readonly rows: FakeTaskRows) {}
 
@@ -38,6 +41,11 @@ export class FakeIssuanceStore implements IssuanceStore {
     if (lease?.state !== 'minting' && lease?.state !== 'revoking') return false;
     this.rows.commit({ leases: [{ ...lease, sealedHandle }] });
     return lease.state === 'minting';
+  }
+
+  async keepMaterial(kept: readonly KeptMaterial[]): Promise<void> {
+    this.rows.answer();
+    this.keptMaterial.push(...kept);
   }
 
   async activate({ taskId, leases, audit, wakeUps }: TaskActivation): Promise<boolean> {

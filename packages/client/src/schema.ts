@@ -1109,6 +1109,11 @@ export interface components {
         revokeEffectiveAt?: string;
         /** Format: date-time */
         endedAt?: string;
+        /**
+         * Format: date-time
+         * @description the instant at which the target refused the credential when Mayfly used it (`probe` of the template)
+         */
+        confirmedDeadAt?: string;
         lastError?: string;
         /**
          * Format: date-time
@@ -1588,6 +1593,11 @@ export interface components {
       revokeEffectiveAt?: string;
       /** Format: date-time */
       endedAt?: string;
+      /**
+       * Format: date-time
+       * @description the instant at which the target refused the credential when Mayfly used it (`probe` of the template)
+       */
+      confirmedDeadAt?: string;
       cause?: string;
     };
     Timeline: {
@@ -1727,6 +1737,11 @@ export interface components {
       revokeEffectiveAt?: string;
       /** Format: date-time */
       endedAt?: string;
+      /**
+       * Format: date-time
+       * @description the instant at which the target refused the credential when Mayfly used it (`probe` of the template)
+       */
+      confirmedDeadAt?: string;
       cause?: string;
       /** @enum {string} */
       revocation: 'immediate' | 'propagating' | 'expiry-only';
@@ -3553,6 +3568,7 @@ export interface operations {
               scope: {
                 [key: string]: components['schemas']['Json'];
               };
+              probe?: boolean;
             }[];
           };
         };
@@ -3924,6 +3940,7 @@ export interface operations {
               scope: {
                 [key: string]: components['schemas']['Json'];
               };
+              probe?: boolean;
             }[];
           };
         };
@@ -4194,6 +4211,7 @@ export interface operations {
               scope: {
                 [key: string]: components['schemas']['Json'];
               };
+              probe?: boolean;
             }[];
           };
         };

@@ -88,6 +88,10 @@ export const IssuanceSchema = z
       description: 'the instant from which the target refuses the credential',
     }),
     endedAt: Instant.optional(),
+    confirmedDeadAt: Instant.optional().meta({
+      description:
+        'the instant at which the target refused the credential when Mayfly used it (`probe` of the template)',
+    }),
     cause: z.string().optional(),
   })
   .meta({ id: 'Issuance' });

@@ -68,6 +68,9 @@ const LeaseViewSchema = z.strictObject({
     description: 'the instant from which the target refuses the credential',
   }),
   endedAt: Instant.optional(),
+  confirmedDeadAt: Instant.optional().meta({
+    description: 'the instant at which the target refused the credential when Mayfly used it (`probe` of the template)',
+  }),
   lastError: z.string().optional(),
   renewRequestedAt: Instant.optional().meta({
     description: 'the target no longer accepts the credential; renew the task to replace it',

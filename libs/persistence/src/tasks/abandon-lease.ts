@@ -4,7 +4,7 @@ import type { AbandonRequest, AbandonResult } from '@mayfly/revocation';
 import { type Lease, isAbandonable } from '@mayfly/tasks';
 import type { ClientBase } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
-import { endedEntry, endTasks } from './record-results.js';
+import { endedEntry, endTasks, scheduleDeathProbes } from './record-results.js';
 
 interface LeaseRow {
   readonly task_id: TaskId;
@@ -40,6 +40,7 @@ export async function abandonLease(
              ended_at = $2 WHERE id = $1`,
     values: [request.leaseId, row.at],
   });
+  await scheduleDeathProbes(client, [request.leaseId]);
   const ended = await endTasks(client, [row.task_id]);
   await insertAudit(client, [abandonedEntry(request, row, now), ...ended.map((task) => endedEntry(task, now))]);
   return { found, abandonedAt: row.at };

@@ -21,13 +21,14 @@ export interface IssuanceRow {
   readonly revoke_requested_at: Date | null;
   readonly revoke_effective_at: Date | null;
   readonly ended_at: Date | null;
+  readonly confirmed_dead_at: Date | null;
   readonly end_cause: string | null;
 }
 
 /** The columns of `IssuanceRow`, of `lease l` and `task t`. */
 export const ISSUANCE_COLUMNS = `l.id, l.task_id, l.state, l.name, l.provider, l.connection, l.agent_name, l.template_name,
   t.template_version, t.runtime, t.purpose, l.scope, l.created_at, l.expires_at, l.provider_expires_at,
-  l.revoke_requested_at, l.revoke_effective_at, l.ended_at, l.end_cause`;
+  l.revoke_requested_at, l.revoke_effective_at, l.ended_at, l.confirmed_dead_at, l.end_cause`;
 
 /** An instant as text in UTC with microseconds, which a cursor keeps. */
 export function positionText(expression: string): string {
@@ -55,6 +56,7 @@ export function issuanceOf(row: IssuanceRow): Issuance {
       revokeRequestedAt: row.revoke_requested_at,
       revokeEffectiveAt: row.revoke_effective_at,
       endedAt: row.ended_at,
+      confirmedDeadAt: row.confirmed_dead_at,
       endCause: row.end_cause,
     }),
   };

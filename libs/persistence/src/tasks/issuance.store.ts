@@ -1,5 +1,5 @@
 import type { AuditEntry } from '@mayfly/audit';
-import type { IssuanceStore, OpenVerdict, TaskActivation, TaskIntent } from '@mayfly/issuance';
+import type { IssuanceStore, KeptMaterial, OpenVerdict, TaskActivation, TaskIntent } from '@mayfly/issuance';
 import { GroupCommit, type LeaseId } from '@mayfly/kernel';
 import type { QuotaLeft, QuotaLimits } from '@mayfly/tasks';
 import type { Pool } from 'pg';
@@ -45,6 +45,17 @@ export class PgIssuanceStore implements IssuanceStore {
       })
       .catch(databaseProblem);
     return rows[0]?.state === 'minting';
+  }
+
+  async keepMaterial(kept: readonly KeptMaterial[]): Promise<void> {
+    await this.pool
+      .query({
+        name: 'keep-material',
+        text: `INSERT INTO public.death_probe (lease_id, sealed_material)
+               SELECT k.lease_id, k.material FROM unnest($1::text[], $2::bytea[]) AS k(lease_id, material)`,
+        values: [kept.map(({ leaseId }) => leaseId), kept.map(({ sealedMaterial }) => sealedMaterial)],
+      })
+      .catch(databaseProblem);
   }
 
   activate(activation: TaskActivation): Promise<boolean> {

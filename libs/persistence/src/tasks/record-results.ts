@@ -39,6 +39,10 @@ export async function recordResults(
     results.filter((result) => result.state === 'revoking'),
     options,
   );
+  await scheduleDeathProbes(
+    client,
+    closed.map(({ claim }) => claim.id),
+  );
   const ended = await endTasks(
     client,
     closed.map(({ claim }) => claim.taskId),
@@ -47,6 +51,21 @@ export async function recordResults(
     ...closed.map((lease) => closedEntry(lease, now)),
     ...ended.map((task) => endedEntry(task, now)),
   ]);
+}
+
+/** The time after the end of a lease in which Mayfly tries to show that its credential is dead. */
+const PROBE_HOURS = 1;
+
+/** Makes the death probes of ended leases due, in the transaction of their end. */
+export async function scheduleDeathProbes(client: ClientBase, leaseIds: readonly LeaseId[]): Promise<void> {
+  if (leaseIds.length === 0) return;
+  await client.query({
+    name: 'schedule-death-probes',
+    text: `UPDATE public.death_probe p SET next_at = moment.at, give_up_at = moment.last
+           FROM (SELECT now() AS at, now() + make_interval(hours => $2) AS last) AS moment
+           WHERE p.lease_id = ANY($1::text[]) AND p.give_up_at IS NULL`,
+    values: [leaseIds, PROBE_HOURS],
+  });
 }
 
 /** Returns the results that were written: one for each lease, also when several results of a batch are about it. */

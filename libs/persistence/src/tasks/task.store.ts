@@ -125,7 +125,8 @@ const FIND_LEASES = `
 SELECT id, task_id AS "taskId", name, provider, connection, revocation, revocation_note AS "revocationNote",
   target AS "revocationPoint", state, scope, created_at AS "createdAt", expires_at AS "expiresAt",
   provider_expires_at AS "providerExpiresAt", end_cause AS "endCause", revoke_requested_at AS "revokeRequestedAt",
-  revoke_effective_at AS "revokeEffectiveAt", ended_at AS "endedAt", renew_requested_at AS "renewRequestedAt", attempts,
+  revoke_effective_at AS "revokeEffectiveAt", ended_at AS "endedAt",
+  confirmed_dead_at AS "confirmedDeadAt", renew_requested_at AS "renewRequestedAt", attempts,
   last_error AS "lastError", sealed_handle AS "sealedHandle"
 FROM public.lease WHERE task_id = $1 ORDER BY id`;
 

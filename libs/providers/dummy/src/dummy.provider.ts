@@ -10,8 +10,11 @@ import type {
   Renewable,
   RevocationOrder,
   RevocationOutcome,
+  Usable,
+  UseOrder,
+  UseOutcome,
 } from '@mayfly/credentials';
-import { Problem, type Clock, type LeaseId } from '@mayfly/kernel';
+import { Problem, type Clock, type JsonObject, type LeaseId } from '@mayfly/kernel';
 import { DummySwitches } from './dummy-switches.js';
 import {
   DummyConfigSchema,
@@ -41,7 +44,8 @@ export class DummyProvider
   implements
     CredentialProvider<DummyConfig, DummyScope, DummyHandle>,
     Renewable<DummyConfig, DummyScope, DummyHandle>,
-    Probeable<DummyConfig>
+    Probeable<DummyConfig>,
+    Usable<DummyConfig, DummyHandle>
 {
   readonly kind = 'dummy';
   readonly schemas = { config: DummyConfigSchema, scope: DummyScopeSchema, handle: DummyHandleSchema };
@@ -85,6 +89,20 @@ export class DummyProvider
     const name = 'reach';
     if (!this.switches.down) return { checks: [{ name, outcome: 'ok' }] };
     return { checks: [{ name, outcome: 'failed', detail: 'the dummy target is switched off' }] };
+  }
+
+  canUse(): boolean {
+    return true;
+  }
+
+  materialOf({ token }: Minted<DummyHandle>['secret']): JsonObject | undefined {
+    return token === undefined ? undefined : { token };
+  }
+
+  async use({ material }: UseOrder<DummyConfig, DummyHandle>): Promise<UseOutcome> {
+    if (this.switches.down) return { kind: 'unknown', detail: 'the dummy target is switched off' };
+    const { token } = material as { token: string };
+    return { kind: this.live().some((credential) => credential.token === token) ? 'accepted' : 'refused' };
   }
 
   /** Returns the credentials that are valid now, oldest first. */

@@ -1,6 +1,8 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { escapeLiteral, type QueryResult } from 'pg';
+import type { UseOutcome } from '@mayfly/credentials';
 import { problemFrom } from './failures.js';
+import { type Login, tryLogin } from './lease-login.js';
 import { PostgresConfigSchema } from './postgres.schemas.js';
 import { Attendance } from './revoke/attendance.js';
 import type { Watch } from './revoke/watch.js';
@@ -54,6 +56,11 @@ export class DatabaseSessions {
       const { rows } = await watch.run<{ name: string }>(statement, signal);
       return rows.map(({ name }) => name);
     });
+  }
+
+  /** Logs in once as a user, at the address that agents use. Never throws. */
+  logIn(config: unknown, login: Login, signal: AbortSignal): Promise<UseOutcome> {
+    return tryLogin(PostgresConfigSchema.parse(config), login, signal);
   }
 
   /** Closes all connections after their current work ends. */

@@ -17,8 +17,11 @@ import type {
   ScopeObjection,
   SecretFinding,
   TargetObjects,
+  Usable,
+  UseOrder,
+  UseOutcome,
 } from '@mayfly/credentials';
-import { Problem, type Clock } from '@mayfly/kernel';
+import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
 import { addressOf, leaseUrl, makerIn } from './address.js';
 import { agentLogin } from './agent-login.js';
 import { isScopeWithin } from './attenuation.js';
@@ -27,6 +30,7 @@ import { examineScope, roundsRemark } from './examine-scope.js';
 import { explain, MAYFLY_RETRIES, problemFrom } from './failures.js';
 import { leaseObjects, scopeRoleOf } from './lease-objects.js';
 import { renewStatement } from './lease-role.js';
+import { type Login, tryLogin } from './lease-login.js';
 import { LeaseRoleMinter } from './lease-role-minter.js';
 import {
   PostgresConfigSchema,
@@ -68,6 +72,7 @@ export class PostgresProvider
     ConnectionAware<PostgresConfig, PostgresScope>,
     Attenuable<PostgresScope>,
     Enumerable<PostgresConfig>,
+    Usable<PostgresConfig, PostgresHandle>,
     SecretFinding
 {
   readonly kind = 'postgres';
@@ -177,6 +182,18 @@ export class PostgresProvider
     } catch (error) {
       return { kind: 'unknown', detail: explain(error, MAYFLY_RETRIES) };
     }
+  }
+
+  canUse(): boolean {
+    return true;
+  }
+
+  materialOf({ username, password }: Minted<PostgresHandle>['secret']): JsonObject | undefined {
+    return username === undefined || password === undefined ? undefined : { username, password };
+  }
+
+  use({ config, material }: UseOrder<PostgresConfig, PostgresHandle>, signal: AbortSignal): Promise<UseOutcome> {
+    return tryLogin(config, material as unknown as Login, signal);
   }
 
   async attend(config: PostgresConfig, signal: AbortSignal): Promise<void> {

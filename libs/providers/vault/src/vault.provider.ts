@@ -18,8 +18,11 @@ import {
   type RevocationOutcome,
   type ScopeObjection,
   type TargetObjects,
+  type Usable,
+  type UseOrder,
+  type UseOutcome,
 } from '@mayfly/credentials';
-import { Problem, type Clock, type LeaseId } from '@mayfly/kernel';
+import { Problem, type Clock, type JsonObject, type LeaseId } from '@mayfly/kernel';
 import { examineScope } from './examination.js';
 import { failureFrom, problemFrom, VaultFailure } from './failures.js';
 import { policyName } from './lease-policy.js';
@@ -63,6 +66,9 @@ const SESSIONS_STAY =
   'name the `postgres` connection of that database in `endSessions`, or declare `endsSessions` of the engine';
 const SIGNED_STAYS = 'the engine keeps no lease for a signed credential, so it is valid until its expiry';
 
+const UNREADABLE =
+  'Mayfly cannot read the connection in `endSessions`, over which it would use the secret; check its secret and its configuration';
+
 const CLOSE_MS = 10_000;
 
 /** Maximum number of begun mints that are remembered, so that none begins twice. */
@@ -80,6 +86,7 @@ export class VaultProvider
     Probeable<VaultConfig>,
     ConnectionAware<VaultConfig, VaultScope>,
     Enumerable<VaultConfig>,
+    Usable<VaultConfig, VaultHandle>,
     Reconcilable<VaultHandle>
 {
   readonly kind = 'vault';
@@ -197,6 +204,24 @@ export class VaultProvider
 
   connectionsOf({ endSessions }: VaultScope): readonly string[] {
     return endSessions === undefined ? [] : [endSessions];
+  }
+
+  /** Mayfly knows the database of a secret only where the scope names the connection to it. */
+  canUse(scope: JsonObject): boolean {
+    return scope.endSessions !== undefined;
+  }
+
+  materialOf({ username, password }: Minted<VaultHandle>['secret']): JsonObject | undefined {
+    return username === undefined || password === undefined ? undefined : { username, password };
+  }
+
+  async use(
+    { handle, related, material }: UseOrder<VaultConfig, VaultHandle>,
+    signal: AbortSignal,
+  ): Promise<UseOutcome> {
+    const connection = related?.[handle.endSessions ?? ''];
+    if (connection === undefined) return { kind: 'unknown', detail: UNREADABLE };
+    return this.parts.sessions.logIn(connection.config, material as { username: string; password: string }, signal);
   }
 
   async examine(config: VaultConfig, scope: VaultScope, signal: AbortSignal): Promise<readonly string[]> {

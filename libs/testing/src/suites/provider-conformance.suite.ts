@@ -1,13 +1,15 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
-import type { CredentialProvider, Minted, MintOrder, Renewable, RevocationOutcome } from '@mayfly/credentials';
-import { addSeconds, Problem, type LeaseId } from '@mayfly/kernel';
+import type { CredentialProvider, Minted, MintOrder, Renewable, RevocationOutcome, Usable } from '@mayfly/credentials';
+import { addSeconds, type JsonObject, Problem, type LeaseId } from '@mayfly/kernel';
 import { mintOrder } from '../mint-order.js';
 
 /** A provider with a target that answers calls. */
 export interface ProviderSubject<Config, Scope, Handle> {
-  readonly provider: CredentialProvider<Config, Scope, Handle> & Partial<Renewable<Config, Scope, Handle>>;
+  readonly provider: CredentialProvider<Config, Scope, Handle> &
+    Partial<Renewable<Config, Scope, Handle>> &
+    Partial<Usable<Config, Handle>>;
   readonly config: Config;
   readonly scope: Scope;
   /** the target's time */
@@ -46,6 +48,8 @@ export interface Abilities {
   readonly renewable: boolean;
   readonly refusesScopes: boolean;
   readonly stalls: boolean;
+  /** True when the provider can use a credential of the subject's scope itself. */
+  readonly usable?: boolean;
   /**
    * True when the target records each credential, so that it can prove that none exists and refuse a second one of the
    * same name. The default is true.
@@ -71,6 +75,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
     // without a remote effect there is nothing to test at a target: the lease decides
     const whenRemoteAndRenewable = abilities.remote && abilities.renewable ? it : it.skip;
     const whenRefusing = abilities.refusesScopes ? it : it.skip;
+    const whenUsable = abilities.usable === true ? it : it.skip;
     const whenStalling = abilities.stalls ? it : it.skip;
 
     beforeAll(async () => {
@@ -116,6 +121,7 @@ export function providerConformanceSuite<Config, Scope, Handle>(
     it('the provider has the traits that the suite was given', () => {
       expect(subject.provider.traits.remote).toBe(abilities.remote);
       expect(subject.provider.renew !== undefined).toBe(abilities.renewable);
+      expect(subject.provider.canUse?.(subject.scope as JsonObject) ?? false).toBe(abilities.usable ?? false);
       expect(subject.refusedScope !== undefined).toBe(abilities.refusesScopes);
       expect(subject.stall !== undefined).toBe(abilities.stalls);
       expect(subject.isPresent !== undefined).toBe(abilities.remote);
@@ -163,6 +169,22 @@ export function providerConformanceSuite<Config, Scope, Handle>(
       expect(outcome.kind).toBe('revoked');
       expect(await isAliveAfter(outcome, secret)).toBe(false);
       await expectPresence(handle, false);
+    });
+
+    whenUsable('the provider uses a credential: it is accepted while it lives, and refused after its end', async () => {
+      const order = orderFor();
+      const { handle, secret } = await mint(order);
+      const material = subject.provider.materialOf!(secret)!;
+      const use = async (config = subject.config): Promise<string> => {
+        const using = { config, handle, material, ...(order.related === undefined ? {} : { related: order.related }) };
+        return (await subject.provider.use!(using, AbortSignal.timeout(20_000))).kind;
+      };
+      expect(await use()).toBe('accepted');
+      expect(await subject.isAlive(secret)).toBe(true);
+      expect((await revoke(order)).kind).toBe('revoked');
+      expect(await use()).toBe('refused');
+      expect(await use()).toBe('refused');
+      expect(subject.provider.materialOf!({})).toBeUndefined();
     });
 
     it('the provider revokes twice as well as once, also at the same time', async () => {
