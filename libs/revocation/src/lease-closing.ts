@@ -1,7 +1,15 @@
-import { openHandle, type RevocationOutcome, type Sealing, type Targets, withDeadline } from '@mayfly/credentials';
+import {
+  attending,
+  openHandle,
+  type RevocationOutcome,
+  type Sealing,
+  type Targets,
+  withDeadline,
+} from '@mayfly/credentials';
 import { addSeconds, type Clock, type JsonObject, type LeaseId, present, Problem } from '@mayfly/kernel';
 import type { ClosingResult, ClosingStore, Lane, LeaseClaim } from './closing.store.js';
 import type { RevocationAlarm } from './revocation-alarm.js';
+import { TargetOutages } from './target-outages.js';
 
 /** The deadline of one provider call. A claim lasts longer, so that no two workers close one lease at once. */
 const REVOKE_DEADLINE_SECONDS = 10;
@@ -28,6 +36,8 @@ export interface ClosingParts {
   readonly sealing: Sealing;
   readonly metrics: RevocationMetrics;
   readonly clock: Clock;
+  /** a monotonic clock in milliseconds, for pauses; default: the process's own */
+  readonly monotonic?: () => number;
   readonly alarm: Pick<RevocationAlarm, 'failed' | 'worked'>;
   /** writes the log line of the first failed try of each lease */
   readonly tell: (text: string, facts: JsonObject) => void;
@@ -39,8 +49,11 @@ export interface ClosingParts {
 export class LeaseClosing {
   private readonly inLanes = new Map<string, { readonly lane: Lane; readonly count: number }>();
   private readonly running = new Set<Promise<void>>();
+  private readonly outages: TargetOutages;
 
-  constructor(private readonly parts: ClosingParts) {}
+  constructor(private readonly parts: ClosingParts) {
+    this.outages = new TargetOutages(parts.monotonic ?? (() => performance.now()));
+  }
 
   /**
    * Claims at most `limit` due leases, starts to close them, and returns their number. It does not wait for the
@@ -95,7 +108,6 @@ export class LeaseClosing {
       return { kind: 'unknown', detail };
     });
     this.parts.metrics.providerAnswered(claim.provider, 'revoke', (performance.now() - started) / 1000);
-    this.tellAlarm(claim, outcome);
     this.tellFirstFailure(claim, outcome);
     return this.resultOf(claim, outcome);
   }
@@ -111,7 +123,12 @@ export class LeaseClosing {
       ...(target.related === undefined ? {} : { related: target.related }),
       ...(claim.effectiveAt === undefined ? {} : { effectiveAt: claim.effectiveAt }),
     };
-    return withDeadline(REVOKE_DEADLINE_SECONDS, (signal) => provider.revoke(order, signal));
+    const call = () => withDeadline(REVOKE_DEADLINE_SECONDS, (signal) => provider.revoke(order, signal));
+    if (claim.connection === undefined) return call();
+    // A lease keeps the configuration of its grant, so one connection can have several targets.
+    const outcome = await this.outages.ask(`${claim.connection} ${JSON.stringify(target.declared)}`, call);
+    this.tellAlarm(claim.connection, outcome, attending(provider) !== undefined);
+    return outcome;
   }
 
   /** INVARIANT: I4, only the provider's proof makes a lease `revoked`; without it the lease stays `revoking`. */
@@ -153,9 +170,10 @@ export class LeaseClosing {
     };
   }
 
-  private tellAlarm({ connection }: LeaseClaim, outcome: RevocationOutcome): void {
-    if (connection === undefined) return;
-    if (outcome.kind === 'unknown' && outcome.unreached === true) this.parts.alarm.failed(connection, outcome.detail);
+  /** The fresh logins of an attended connection end its alarm; without them, only a revocation would. */
+  private tellAlarm(connection: string, outcome: RevocationOutcome, isAttended: boolean): void {
+    if (isAttended && outcome.kind === 'unknown' && outcome.unreached === true)
+      this.parts.alarm.failed(connection, outcome.detail);
     if (outcome.kind === 'revoked' || outcome.kind === 'already_gone') this.parts.alarm.worked(connection);
   }
 

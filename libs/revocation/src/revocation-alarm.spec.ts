@@ -19,6 +19,8 @@ describe('the alarm for revocations that fail', () => {
   beforeEach(async () => {
     stores = new FakeTaskStores();
     service = new IssuanceService(stores);
+    // the fresh logins of an attended connection end its alarm
+    Object.assign(service.dummy, { attend: () => Promise.resolve() });
     await service.publish(
       templateOf({
         credentials: [{ name: 'crm', provider: 'dummy', connection: 'crm', scope: { permissions: ['x'] } }],
@@ -67,6 +69,14 @@ describe('the alarm for revocations that fail', () => {
       });
     },
   );
+
+  it('the alarm for revocations that fail leaves the connection open whose logins nothing renews: only a revocation would end it', async () => {
+    Object.assign(service.dummy, { attend: undefined });
+    jest.spyOn(service.dummy, 'revoke').mockResolvedValue(UNREACHED);
+    await end();
+    await service.issue();
+    expect([entries(), service.told]).toEqual([[], []]);
+  });
 
   it('the alarm for revocations that fail leaves the connection open where one lease alone cannot be ended', async () => {
     jest.spyOn(service.dummy, 'revoke').mockResolvedValue({ kind: 'unknown', detail: 'its sessions do not end' });

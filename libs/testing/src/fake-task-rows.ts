@@ -57,6 +57,8 @@ export class FakeTaskRows implements TaskScene {
   readonly issuers = new Map<TaskId, string>();
   /** The seconds at which each scope granted a task, for the per-minute limit. */
   private readonly grants = new Map<string, number[]>();
+  /** the leases of each task */
+  private readonly leaseIds = new Map<TaskId, Set<LeaseId>>();
   private readonly running = new Map<string, number>();
   private readonly keys = new Map<string, FakeKey>();
   /** When true, every call rejects as with a database that is down. */
@@ -80,14 +82,17 @@ export class FakeTaskRows implements TaskScene {
     leases.forEach((lease) => {
       this.refuseToLeaveTerminal(lease);
     });
-    for (const lease of leases) this.leaseRows.set(lease.id, lease);
+    for (const lease of leases) {
+      this.leaseRows.set(lease.id, lease);
+      this.leaseIds.set(lease.taskId, (this.leaseIds.get(lease.taskId) ?? new Set()).add(lease.id));
+    }
     for (const task of tasks) this.tasks.set(task.id, task);
     this.audit.push(...audit);
     this.outbox.push(...wakeUps);
   }
 
   leasesOf(taskId: TaskId): readonly FakeLease[] {
-    return [...this.leaseRows.values()].filter((lease) => lease.taskId === taskId);
+    return [...(this.leaseIds.get(taskId) ?? [])].flatMap((id) => this.leaseRows.get(id) ?? []);
   }
 
   /** Returns the quota left now. A grant counts for 61 whole seconds, so that it bounds every sliding minute. */

@@ -82,6 +82,7 @@ export class IssuanceService<Stores extends TaskStores> {
     const report = (error: unknown): void => void this.reports.push(error);
     this.closing = new LeaseClosing({
       ...{ ...parts, store: stores.closing, alarm: this.alarm, report },
+      monotonic: () => clock.now().getTime(),
       tell: (text, facts) => void this.failures.push({ text, ...facts }),
     });
     this.ending = new TaskEnding(stores.closing, this.closing);

@@ -1,6 +1,6 @@
 import type { RevocationOrder, RevocationOutcome } from '@mayfly/credentials';
 import { addSeconds, Problem, type Clock } from '@mayfly/kernel';
-import { failureFrom } from './failures.js';
+import { failureFrom, type VaultReason } from './failures.js';
 import { endLease, endToken, lookForPending } from './proofs.js';
 import type { Server } from './server.js';
 import type { SessionEnding } from './session-ending.js';
@@ -53,10 +53,17 @@ export async function revokeHandle(
   }
 }
 
+/** Failures of the whole server or of the login: no other lease can be ended there either. */
+const UNREACHED: readonly VaultReason[] = ['sealed', 'standby', 'unreachable', 'login-lost'];
+
 function unknown(error: unknown): RevocationOutcome {
   if (error instanceof Problem) return { kind: 'unknown', detail: error.detail };
-  const { detail, retryAfterSeconds } = failureFrom(error);
-  return { kind: 'unknown', detail, ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }) };
+  const { detail, reason, retryAfterSeconds } = failureFrom(error);
+  return {
+    ...{ kind: 'unknown', detail },
+    ...(retryAfterSeconds === undefined ? {} : { retryAfterSeconds }),
+    ...(UNREACHED.includes(reason) ? { unreached: true } : {}),
+  };
 }
 
 function endAll(call: Call): Promise<RevocationOutcome> {
