@@ -10,6 +10,7 @@ const SCRIPTS = [
   'issuance',
   'expiry',
   'lockdown',
+  'revocation',
   'roles',
   'openbao',
   'leases',
