@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { type JsonObject, newId } from '@mayfly/kernel';
 import { startTestBroker, type TestAnswer, type TestBroker } from '../support/broker.js';
+import { runCli } from '../support/cli.js';
 import { agentDocument, templateDocument } from '../support/documents.js';
 import { postForm } from '../support/form.js';
 import { giveBack } from '../support/give-back.js';
@@ -103,6 +104,30 @@ async function child(agent: string, parent: string, to: string, template: string
   expect(taken).toMatchObject({ status: 201, body: { id: handed.body.id, state: 'active' } });
   return taken.body;
 }
+
+describe('mayfly exec --accept', () => {
+  const cli = (agent: string, ...args: readonly string[]) =>
+    runCli({ MAYFLY_URL: mayfly.url, MAYFLY_TOKEN: mayfly.agentToken(agent) }, ...args);
+  const PRINT_ID = ['--', 'sh', '-c', 'test -n "$MAYFLY_TOKEN_API" && echo $MAYFLY_TASK_ID'];
+
+  it('mayfly exec --accept takes up a task that was handed on, and runs the command under it', async () => {
+    const top = await root();
+    const { body } = await delegate('searcher', top.id, 'analyst', 'analyse');
+    const id = body.id as string;
+    expect(await cli('analyst', 'exec', '--accept', id, ...PRINT_ID)).toMatchObject({ code: 0, stdout: `${id}\n` });
+    expect(await as('analyst', `GET /tasks/${id}`)).toMatchObject({ status: 200, body: { state: 'completed' } });
+    const again = await cli('analyst', 'exec', '--accept', id, ...PRINT_ID);
+    expect(again).toMatchObject({ stdout: '', stderr: expect.stringContaining('delegation-pending') });
+    expect(again.code).not.toBe(0);
+  });
+
+  it('mayfly exec --accept refuses a request beside it, and exec without either says what to give', async () => {
+    const both = await cli('analyst', 'exec', '--accept', newId('tsk'), '--template', 'search', '--', 'true');
+    expect(both).toMatchObject({ code: 2, stderr: expect.stringContaining('--template') });
+    const neither = await cli('analyst', 'exec', '--', 'true');
+    expect(neither).toMatchObject({ code: 2, stderr: expect.stringContaining('--accept TASK') });
+  });
+});
 
 describe('a tree of three tasks', () => {
   it('a tree of three tasks grows by identity, says who acts for whom, and is dead after one call', async () => {

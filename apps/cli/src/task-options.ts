@@ -19,8 +19,21 @@ const LONGEST_LIFE_SECONDS = 43_200;
 
 /** Adds the options of a task request to a command. */
 export function withTaskOptions(command: Command): Command {
+  return withRequestOptions(command.requiredOption(...TEMPLATE));
+}
+
+const TEMPLATE = ['-t, --template <name>', 'name of the task template'] as const;
+
+/** Adds the options of a command that requests a task, or takes up one that another agent handed on. */
+export function withTaskOrDelegationOptions(command: Command): Command {
+  const accept = new Option('--accept <task>', 'take up the task with this id, which another agent handed on');
+  return withRequestOptions(
+    command.option(...TEMPLATE).addOption(accept.conflicts(['template', 'param', 'paramsJson', 'purpose'])),
+  );
+}
+
+function withRequestOptions(command: Command): Command {
   return command
-    .requiredOption('-t, --template <name>', 'name of the task template')
     .option('-p, --param <name=value>', 'a parameter of type string; may be repeated', collect, [])
     .option('--params-json <object>', 'parameters of any type, as a JSON object')
     .option('--purpose <text>', 'purpose of the task, for the audit')

@@ -94,6 +94,15 @@ describe('asking for a task', () => {
   });
 });
 
+describe('taking up a task', () => {
+  it('the call that takes a task up is one call however often the connection breaks: the key stays', async () => {
+    answers = [cut, problem(503, 'unavailable'), json(201, TASK)];
+    expect((await client().accept('tsk_1')).task.id).toBe('tsk_1');
+    expect(asked.map(({ url: path }) => path)).toEqual(Array.from({ length: 3 }, () => '/tasks/tsk_1/accept'));
+    expect(new Set(asked.map(({ headers }) => headers['idempotency-key'])).size).toBe(1);
+  });
+});
+
 describe('ending a task', () => {
   it('the call that ends a task is repeated until it is answered', async () => {
     answers = [cut, problem(503, 'unavailable'), problem(500, 'internal')];

@@ -44,16 +44,22 @@ export class TasksClient {
    * Requests a task. Retries a broken connection under the same `Idempotency-Key`, so that at most one task is granted.
    * The task may have failed or lost its secrets in between: check `state` and `secret`.
    */
-  async request(request: CreateTask, { signal, idempotencyKey, forMs }: Asking = {}): Promise<Granted> {
-    const askedAt = this.timer.now();
-    const call = { params: { header: { 'Idempotency-Key': idempotencyKey ?? randomUUID() } }, body: request };
-    const patience = { timer: this.timer, forMs: forMs ?? ASK_MS, ...(signal === undefined ? {} : { signal }) };
-    const ask = () => {
-      const calls = forMs === undefined ? this.broker.calls : this.broker.within(askedAt + forMs - this.timer.now());
-      return answerOf(calls.POST('/tasks', call));
-    };
-    const { body } = await retrying(patience, ask, mayAskAgain);
+  async request(request: CreateTask, asking: Asking = {}): Promise<Granted> {
+    const key = { 'Idempotency-Key': asking.idempotencyKey ?? randomUUID() };
+    const granted = await this.asked(asking, (calls) =>
+      answerOf(calls.POST('/tasks', { params: { header: key }, body: request })),
+    );
+    const { body } = granted;
     if ('dryRun' in body) throw new UnexpectedAnswer('id');
+    return { task: body, askedAt: granted.askedAt };
+  }
+
+  /** Takes up a task that another agent handed on (a delegation), and gets its credentials. Retries as `request` does. */
+  async accept(id: string, asking: Asking = {}): Promise<Granted> {
+    const key = { 'Idempotency-Key': asking.idempotencyKey ?? randomUUID() };
+    const { body, askedAt } = await this.asked(asking, (calls) =>
+      answerOf(calls.POST('/tasks/{id}/accept', { params: { header: key, path: { id } } })),
+    );
     return { task: body, askedAt };
   }
 
@@ -87,6 +93,19 @@ export class TasksClient {
   /** Revokes a task, as an operator. */
   async revoke(id: string): Promise<Task> {
     return (await answerOf(this.broker.calls.DELETE('/tasks/{id}', of(id)))).body;
+  }
+
+  /** Repeats a call that grants, within the time of `asking`. */
+  private async asked<Body>(
+    { signal, forMs }: Asking,
+    call: (calls: Calls) => Promise<{ readonly body: Body }>,
+  ): Promise<{ readonly body: Body; readonly askedAt: number }> {
+    const askedAt = this.timer.now();
+    const patience = { timer: this.timer, forMs: forMs ?? ASK_MS, ...(signal === undefined ? {} : { signal }) };
+    const ask = () =>
+      call(forMs === undefined ? this.broker.calls : this.broker.within(askedAt + forMs - this.timer.now()));
+    const { body } = await retrying(patience, ask, mayAskAgain);
+    return { body, askedAt };
   }
 
   private soon(forMs = SIGN_OF_LIFE_MS): Calls {

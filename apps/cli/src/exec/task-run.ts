@@ -1,5 +1,5 @@
 import { constants } from 'node:os';
-import type { CreateTask, Task, Timer } from '@mayfly/client';
+import type { Task, Timer } from '@mayfly/client';
 import { isClosed, leaseEnds, TaskKeeper, type Granted, type TasksClient } from '@mayfly/sdk';
 import { CommandFailure } from '../command-failure.js';
 import type { Variables } from '../config.js';
@@ -21,14 +21,25 @@ export interface TaskRunParts {
   readonly runtimeDir: string;
 }
 
+/** Requests a task, or takes up one that was handed on. */
+export type AskForTask = (asking: { readonly signal: AbortSignal }) => Promise<Granted>;
+
 /** Runs a command under a task: requests the task first, keeps it alive meanwhile, and ends it in every case. */
 export class TaskRun {
   private readonly relay = new SignalRelay();
 
   constructor(private readonly parts: TaskRunParts) {}
 
-  /** Returns the exit code, the command's own once it runs. Throws a `CommandFailure` without a usable task. */
-  async run(request: CreateTask, command: readonly string[], options: DeliveryOptions): Promise<number> {
+  /**
+   * Gets a task by `ask` and runs the command under it; `ttlSeconds` is the lifetime that renewals request. Returns the
+   * exit code, the command's own once it runs. Throws a `CommandFailure` without a usable task.
+   */
+  async run(
+    ask: AskForTask,
+    ttlSeconds: number | undefined,
+    command: readonly string[],
+    options: DeliveryOptions,
+  ): Promise<number> {
     this.relay.start();
     this.relay.onInsistence(() => {
       this.parts.notices.warn(
@@ -37,8 +48,8 @@ export class TaskRun {
       process.exit(this.interruption());
     });
     try {
-      const granted = await this.parts.tasks.request(request, { signal: this.relay.interrupted });
-      return await this.under(granted, request, command, options);
+      const granted = await ask({ signal: this.relay.interrupted });
+      return await this.under(granted, ttlSeconds, command, options);
     } catch (error) {
       if (this.relay.interruptedBy !== undefined) return this.interruption();
       throw error;
@@ -47,7 +58,12 @@ export class TaskRun {
     }
   }
 
-  private async under(granted: Granted, request: CreateTask, command: readonly string[], options: DeliveryOptions) {
+  private async under(
+    granted: Granted,
+    ttlSeconds: number | undefined,
+    command: readonly string[],
+    options: DeliveryOptions,
+  ): Promise<number> {
     const { task } = granted;
     let end: CommandEnd = { exitCode: EXIT.no, reason: 'the command was not started' };
     try {
@@ -56,7 +72,7 @@ export class TaskRun {
         end = { exitCode: this.interruption(), reason: 'interrupted before the command began' };
         return end.exitCode;
       }
-      end = await this.supply(granted, request.ttlSeconds, command, options);
+      end = await this.supply(granted, ttlSeconds, command, options);
       return end.exitCode;
     } finally {
       await this.finish(task, end);
