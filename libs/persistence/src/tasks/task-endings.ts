@@ -1,6 +1,6 @@
 import type { Actor } from '@mayfly/audit';
 import type { TaskId } from '@mayfly/kernel';
-import type { TaskEndCause } from '@mayfly/tasks';
+import { type StepObserver, type TaskEndCause, UNOBSERVED } from '@mayfly/tasks';
 import type { ClientBase, Pool } from 'pg';
 import { databaseProblem } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
@@ -59,6 +59,7 @@ export class TaskEndings {
     private readonly pool: Pool,
     private readonly closing: Pick<PgClosingStore, 'endInTransaction'>,
     private readonly batch = BATCH,
+    private readonly observer: StepObserver = UNOBSERVED,
   ) {}
 
   /** Records that tasks must end, in the caller's transaction. An ending under way keeps its cause. */
@@ -86,8 +87,8 @@ export class TaskEndings {
     return this.endBatch('ORDER BY random() LIMIT 1 FOR UPDATE SKIP LOCKED', []);
   }
 
-  private endBatch(which: string, values: readonly string[]): Promise<boolean> {
-    return inTransaction(this.pool, async (client) => {
+  private async endBatch(which: string, values: readonly string[]): Promise<boolean> {
+    const wasOpen = await inTransaction(this.pool, async (client) => {
       const { rows } = await client.query<EndingRow>(`SELECT * FROM public.task_ending ${which}`, [...values]);
       const [row] = rows;
       if (row === undefined) return false;
@@ -96,6 +97,8 @@ export class TaskEndings {
       await moveOn(client, row, next);
       return true;
     });
+    if (wasOpen) await this.observer.reached('end-batch');
+    return wasOpen;
   }
 
   private async end(client: ClientBase, row: EndingRow, taskIds: readonly TaskId[]): Promise<void> {
