@@ -129,13 +129,14 @@ describe('three replicas, of which one is cut off, and a fourth that dies', () =
     await Promise.all(clients.map((one) => untilDenying(one)));
     const calls = await Promise.all(clients.map((one) => one.stop()));
     calls.forEach((ofGround, place) => judge(ofGround, (engaged[place] ?? engaged[0])!.at));
+    await expectInactive(calls.flat());
     countOwnDenials(calls.flat(), { from: cut.at, until: restoredAt, isFrozen: round.cut === 'frozen' });
     seen.rounds += 1;
     seen.interleavings += engaged.length;
     await buried(dying);
     // The end of the round before this one, whose grounds the next one uses.
     await ending;
-    ending = settle(grounds, engaged, calls.flat());
+    ending = settle(grounds, engaged);
     if (round.isBroad) await ending;
   }
 
@@ -226,7 +227,7 @@ async function untilDenying(clients: Clients): Promise<void> {
 }
 
 /** Waits until the credentials of the lockdowns are dead, at the database server too, and releases the lockdowns. */
-async function settle(grounds: readonly Ground[], engaged: readonly Engaged[], calls: readonly Call[]): Promise<void> {
+async function settle(grounds: readonly Ground[], engaged: readonly Engaged[]): Promise<void> {
   for (const { id } of engaged) await untilDrained(id);
   const leases = await rowsOf<{ id: string }>(
     scene.database.adminUrl,
@@ -235,7 +236,6 @@ async function settle(grounds: readonly Ground[], engaged: readonly Engaged[], c
   );
   const alive = await leaseRoles(scene.rolesUrl);
   expect(leases.map(({ id }) => roleOf(id)).filter((role) => alive.includes(role))).toEqual([]);
-  await expectInactive(calls);
   await Promise.all(engaged.map((one) => release(one)));
 }
 

@@ -200,39 +200,39 @@ describe('the processes that live on', () => {
     expect(await recoverWhole(scene, survivor, 60)).toEqual([]);
   }, 90_000);
 
-  it.each(ROUNDS)(
-    'providers and database agree after kills at random moments (%s)',
-    async (round) => {
-      const random = fc.sample(randomKills(round), { seed: SEED + ROUNDS.indexOf(round), numRuns: 1 })[0]!;
-      const inRound = new CrashScript(scene, survivor, round);
-      const deaths = await inTurns(AT_ONCE, random, (kill) => inRound.play(kill));
-      expect(await recoverWhole(scene, survivor, RECOVERY_SECONDS)).toEqual([]);
-      const there = deaths.filter(({ diedThere }) => diedThere).length;
-      console.log(
-        `${round} of LOAD_SEED=${String(SEED)}: ${String(deaths.length)} kills, ${String(there)} at their step`,
-      );
-      await endAll();
-      expect(await recoverWhole(scene, survivor, RECOVERY_SECONDS)).toEqual([]);
-    },
-    600_000,
-  );
-
   it('one lockdown ends everything', async () => {
     await endAll();
     expect(await recoverWhole(scene, survivor, 90)).toEqual([]);
     const alive = await rowsOf(scene.database.adminUrl, `SELECT FROM lease WHERE state = 'active'`);
     expect(alive).toEqual([]);
   }, 120_000);
+});
 
-  (ROUNDS.length === 0 ? it.skip : it)(
-    'no lease is outstanding in the end',
+const inLongRuns = ROUNDS.length === 0 ? describe.skip : describe;
+inLongRuns('kills at random moments, in a long run', () => {
+  it(
+    'providers and database agree after each round of them',
     async () => {
-      const seconds = OUTSTANDING_SECONDS;
-      await until('the last lease has ended', seconds, async () => (await outstanding()).length === 0);
-      expect(await recoverWhole(scene, survivor, 60)).toEqual([]);
+      for (const [place, round] of ROUNDS.entries()) {
+        const random = fc.sample(randomKills(round), { seed: SEED + place, numRuns: 1 })[0]!;
+        const inRound = new CrashScript(scene, survivor, round);
+        const deaths = await inTurns(AT_ONCE, random, (kill) => inRound.play(kill));
+        expect(await recoverWhole(scene, survivor, RECOVERY_SECONDS)).toEqual([]);
+        const there = deaths.filter(({ diedThere }) => diedThere).length;
+        console.log(
+          `${round} of LOAD_SEED=${String(SEED)}: ${String(deaths.length)} kills, ${String(there)} at their step`,
+        );
+        await endAll();
+        expect(await recoverWhole(scene, survivor, RECOVERY_SECONDS)).toEqual([]);
+      }
     },
-    330_000,
+    600_000 * (ROUNDS.length + 1),
   );
+
+  it('no lease is outstanding in the end', async () => {
+    await until('the last lease has ended', OUTSTANDING_SECONDS, async () => (await outstanding()).length === 0);
+    expect(await recoverWhole(scene, survivor, 60)).toEqual([]);
+  }, 330_000);
 });
 
 /** Ends every task, and lets the next round be granted again. */
