@@ -44,6 +44,15 @@ async function entriesOf(leaseId: string): Promise<readonly string[]> {
   return rows.map(({ type }) => type);
 }
 
+/** Starts a worker that dies at the failpoint, often before it says that it is ready. */
+async function dieAt(step: string): Promise<void> {
+  const died = await startWorker({ MAYFLY_FAILPOINT: step }).then(
+    async ({ exited }) => JSON.stringify(await exited),
+    (error: unknown) => String(error),
+  );
+  expect(died).toContain('"signal":"SIGKILL"');
+}
+
 /** Lets the claim of a dead or frozen process lapse now: it lasts 30 s. */
 const lapse = (leaseId: string) =>
   ask(
@@ -73,9 +82,8 @@ describe('workers that fail', () => {
   it('a job that killed three workers is done by the fourth, once', async () => {
     const { task, leaseId } = await completedByNobody();
     for (const step of ['claim', 'revoke', 'revoke']) {
-      const worker = await startWorker({ MAYFLY_FAILPOINT: step });
       for (const { leaseId: id } of task.credentials) await lapse(id);
-      expect((await worker.exited).signal).toBe('SIGKILL');
+      await dieAt(step);
       expect(await leaseOf(leaseId)).toMatchObject({ state: 'revoking', claimed: true });
     }
     const worker = await startWorker();

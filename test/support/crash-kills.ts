@@ -6,7 +6,7 @@ import { FAMILY, PROVIDERS, type BackEndsScene, type ProviderName } from './back
 import type { BrokerProcess } from './broker-process.js';
 import { grant, type Door, type TaskBody } from './tasks.js';
 
-/** What is under way at the process when it is killed. */
+/** The requests that are under way at the process when it is killed. */
 export type Action = 'mint and accept' | 'renew' | 'complete' | 'lockdown' | 'delegate';
 
 /** One kill of one process: an agent of its own has its requests at the step. */

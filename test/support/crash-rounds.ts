@@ -2,13 +2,13 @@ import type { Failpoint } from '@mayfly/tasks';
 import fc from 'fast-check';
 import { everyKill, type Kill, type Sent } from './crash-kills.js';
 
-/** What a request leaves that was not answered; `any` of an action that the failpoint does not stop. */
+/** The state of the task of a request that was not answered; `any` when the failpoint does not stop the request. */
 type Left = 'nothing' | 'failed' | 'active' | 'completed' | 'revoked' | 'any';
 
 /** The state of every lease of a task; a task that is not there has none. */
 export const LEASES = { active: 'active', failed: 'revoked', completed: 'revoked', revoked: 'revoked' } as const;
 
-/** What the actions on a task that exists leave. */
+/** The state that each action on an existing task leaves. */
 const LEFT_BY_ACTION: Partial<Record<Sent['kind'], Left>> = {
   ...{ renew: 'active', complete: 'completed', lockdown: 'revoked', delegate: 'any' },
 };

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type AnyProvider, ConnectionGates, type Minted } from '@mayfly/credentials';
 import { addSeconds, Problem } from '@mayfly/kernel';
-import { UNOBSERVED } from '@mayfly/tasks';
+import { NO_OBSERVER } from '@mayfly/tasks';
 import { FakeIssuanceMetrics, FakeTaskStores, holdDeadlines, IssuanceService, templateOf } from '@mayfly/testing';
 import { checkMinted, Minter, MintFailure } from './minting.js';
 import { Opening, type Opened } from './opening.js';
@@ -56,7 +56,7 @@ describe('minting', () => {
       new ConnectionGates({ find: () => undefined }, service.alarm),
       service.stores.issuance,
       service.sealer,
-      UNOBSERVED,
+      NO_OBSERVER,
     );
 
   /** The mint of a plan whose intent was committed. */

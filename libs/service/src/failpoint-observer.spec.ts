@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
-import { UNOBSERVED } from '@mayfly/tasks';
+import { NO_OBSERVER } from '@mayfly/tasks';
 import { observerOf } from './failpoint-observer.js';
 
 describe('observerOf', () => {
-  it('without a failpoint, nothing is held and nothing is killed', () => {
-    expect(observerOf(undefined)).toBe(UNOBSERVED);
-    expect(UNOBSERVED.reached('open')).toBeUndefined();
+  it('the observer without a failpoint holds nothing and kills nothing', () => {
+    expect(observerOf(undefined)).toBe(NO_OBSERVER);
+    expect(NO_OBSERVER.reached('open')).toBeUndefined();
   });
 
   it('a failpoint holds what reaches its step, lets other steps go on, and kills at the count', async () => {

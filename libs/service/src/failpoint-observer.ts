@@ -1,4 +1,4 @@
-import { type Failpoint, type StepObserver, UNOBSERVED } from '@mayfly/tasks';
+import { type Failpoint, type StepObserver, NO_OBSERVER } from '@mayfly/tasks';
 
 /** A step, and the number of requests or leases that must reach it before the process is killed there. */
 export interface Arrivals {
@@ -7,11 +7,11 @@ export interface Arrivals {
 }
 
 /**
- * For crash tests: holds whatever reaches the step, and kills the process with SIGKILL when as many as asked are there. So
+ * For crash tests: holds everything that reaches the step, and kills the process with SIGKILL when as many as asked are there. So
  * one kill leaves several tasks at the same step.
  */
 export function observerOf(failpoint: Arrivals | undefined, kill = killThisProcess): StepObserver {
-  if (failpoint === undefined) return UNOBSERVED;
+  if (failpoint === undefined) return NO_OBSERVER;
   let arrived = 0;
   return {
     reached: (step) => {

@@ -30,7 +30,7 @@ export const FAILPOINTS = [
   ...(['delegate', 'accept'] as const),
   // POST /tasks/:id/renew
   ...(['renew', 'reissue', 'renew-at-provider', 'record-renewal'] as const),
-  // the end of leases, whoever asks for it
+  // the end of leases, for every cause
   ...(['claim', 'revoke', 'close'] as const),
   // POST /lockdowns, and every other end of many tasks
   ...(['engage', 'end-batch'] as const),
@@ -48,4 +48,4 @@ export interface StepObserver {
 }
 
 /** The observer outside crash tests. */
-export const UNOBSERVED: StepObserver = { reached: () => undefined };
+export const NO_OBSERVER: StepObserver = { reached: () => undefined };

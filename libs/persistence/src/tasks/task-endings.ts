@@ -1,6 +1,6 @@
 import type { Actor } from '@mayfly/audit';
 import type { TaskId } from '@mayfly/kernel';
-import { type StepObserver, type TaskEndCause, UNOBSERVED } from '@mayfly/tasks';
+import { type StepObserver, type TaskEndCause, NO_OBSERVER } from '@mayfly/tasks';
 import type { ClientBase, Pool } from 'pg';
 import { databaseProblem } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
@@ -59,7 +59,7 @@ export class TaskEndings {
     private readonly pool: Pool,
     private readonly closing: Pick<PgClosingStore, 'endInTransaction'>,
     private readonly batch = BATCH,
-    private readonly observer: StepObserver = UNOBSERVED,
+    private readonly observer: StepObserver = NO_OBSERVER,
   ) {}
 
   /** Records that tasks must end, in the caller's transaction. An ending under way keeps its cause. */

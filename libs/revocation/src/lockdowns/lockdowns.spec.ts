@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { AuditEntry } from '@mayfly/audit';
 import type { Principal } from '@mayfly/identity';
 import { type LockdownId, newId } from '@mayfly/kernel';
-import { type LockdownScope, UNOBSERVED } from '@mayfly/tasks';
+import { type LockdownScope, NO_OBSERVER } from '@mayfly/tasks';
 import type { Lockdown, LockdownStore, LockedLockdown } from './lockdown.store.js';
 import { Lockdowns } from './lockdowns.js';
 
@@ -73,7 +73,7 @@ beforeEach(() => {
     catalog: { refresh: async () => void done.push('refreshed') },
     closing: { sweep: async () => void done.push('swept') },
     audit: { record: async (entries) => void refused.push(...entries) },
-    observer: UNOBSERVED,
+    observer: NO_OBSERVER,
     clock: { now: () => AT },
     redact: (text) => text.replace('hunter2', '…'),
     report: (error) => done.push(`reported ${String(error)}`),
