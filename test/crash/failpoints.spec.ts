@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { STEPS, type Step } from '@mayfly/issuance';
+import { type Step, STEPS } from '@mayfly/tasks';
 import { openDatabaseScene, type BrokerProcess, type DatabaseScene } from '../support/broker-process.js';
 import { templateDocument } from '../support/documents.js';
 import { recovered, type Census } from '../support/recovery.js';

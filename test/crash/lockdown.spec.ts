@@ -1,233 +1,269 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { prepareDemoDatabase } from '@mayfly/embedded';
 import fc from 'fast-check';
-import { starterFiles, type TestAnswer } from '../support/broker.js';
-import { openDatabaseScene, type BrokerProcess, type DatabaseScene } from '../support/broker-process.js';
-import { startFaultyDoor, type FaultyDoor } from '../support/faulty-door.js';
+import type { BrokerProcess } from '../support/broker-process.js';
 import { postForm } from '../support/form.js';
-import { type OwnPostgres, startOwnPostgres } from '../support/own-postgres.js';
-import { leaseRoles } from '../support/target.js';
-import { READ_EMEA, secretOf, taskIn } from '../support/tasks.js';
+import {
+  type Call,
+  Clients,
+  isDelivered,
+  isDenied,
+  isUnable,
+  mayBeUnable,
+  tokensIn,
+} from '../support/lockdown-clients.js';
+import {
+  type Ground,
+  groundsOf,
+  type LockdownScene,
+  openLockdownScene,
+  type Scope,
+  VICTIM,
+  VICTIM_AGE_SECONDS,
+} from '../support/lockdown-scene.js';
+import { rowsOf } from '../support/rows.js';
+import { leaseRoles, roleOf } from '../support/target.js';
 import { until } from '../support/until.js';
 
-/** 10 is the size for a long run: `LOAD_SCALE=10`. */
+/** 25 is the size for a long run (`npm run test:deep`); `LOAD_SEED` repeats a run. */
 const SCALE = Number(process.env.LOAD_SCALE ?? 1);
-const ROUNDS = 10 * SCALE;
-const ROUNDS_TIME_MS = 30_000 * SCALE;
-const AGENT = 'support-agent';
-const CLIENTS_OF_EACH = 3;
+const SEED = Number(process.env.LOAD_SEED ?? Date.now() % 2 ** 31);
+/** An interleaving is one lockdown among requests of its own at every replica. A round plays several at once. */
+const INTERLEAVINGS = 20 * SCALE;
+const TIME_MS = 60_000 * SCALE;
+const IN_A_ROUND = 10;
 /** The longest time until the replica that was cut off denies with the lockdown again. */
-const BACK_SECONDS = 15;
-const DRAIN_SECONDS = 60;
+const BACK_SECONDS = 20;
+const DRAIN_SECONDS = 90;
+/** Added to the bound of the replica that is cut off, since the machine of the test is busy. */
+const BUSY_MS = 2_000;
 
-/** Each covers every task of the agent. */
-const SCOPES = [
-  { kind: 'all' },
-  { kind: 'agent', name: AGENT },
-  { kind: 'template', name: 'support-read-cases' },
-  { kind: 'owner', name: 'support-platform' },
-  { kind: 'runtime', name: 'developer-laptop' },
-  { kind: 'issuer', name: 'development' },
-  { kind: 'connection', name: 'crm' },
+/** While a process dies at one of these, the engagement or requests are under way in it. */
+const FAILPOINTS = [
+  ...['engage', 'end-batch', 'claim', 'revoke', 'close'],
+  ...['plan', 'open', 'open:3', 'mint', 'mint:2', 'activate', 'answer', 'record-renewal', 'renew:2'],
 ];
 
 const rounds = fc.record({
-  scope: fc.constantFrom(...SCOPES),
+  /** one lockdown of everything instead of one for each ground */
+  isBroad: fc.constantFrom(true, ...Array.from({ length: 11 }, () => false)),
+  broad: fc.constantFrom<Scope>({ kind: 'all' }, { kind: 'issuer', name: 'development' }),
   /** the process is stopped, the database refuses it, or its answers are lost */
   cut: fc.constantFrom('frozen', 'refused', 'silent'),
   cutAfter: fc.nat({ max: 400 }),
-  engageAfter: fc.nat({ max: 400 }),
-  engagedBy: fc.constantFrom(0, 2),
-  cutFor: fc.integer({ min: 300, max: 1_500 }),
+  cutFor: fc.integer({ min: 300, max: VICTIM_AGE_SECONDS * 1000 + 1_500 }),
+  stories: fc.array(
+    fc.record({
+      engageAfter: fc.nat({ max: 700 }),
+      engagedBy: fc.constantFrom<0 | 2 | 'dying'>(0, 2, 0, 2, 'dying'),
+      pauseMs: fc.integer({ min: 10, max: 60 }),
+    }),
+    { minLength: IN_A_ROUND, maxLength: IN_A_ROUND },
+  ),
 });
 type Round = typeof rounds extends fc.Arbitrary<infer T> ? T : never;
+type Story = Round['stories'][number];
 
-interface Call {
-  readonly replica: number;
-  readonly sentAt: number;
-  readonly arrivedAt: number;
-  readonly answer: TestAnswer | undefined;
+interface Engaged {
+  readonly id: string;
+  readonly at: number;
+  readonly scope: Scope;
 }
 
-const VICTIM = 1;
-let scene: DatabaseScene;
-/** a target of its own: the tasks of this spec may open more connections than the shared server has for all specs */
-let target: OwnPostgres;
-let door: FaultyDoor;
-let replicas: readonly BrokerProcess[];
+/** Two halves: while the leases of one round end, the next round uses the other half. */
+const GROUNDS = groundsOf(2 * IN_A_ROUND);
+const HALVES = [GROUNDS.slice(0, IN_A_ROUND), GROUNDS.slice(IN_A_ROUND)] as const;
 
+/** Of the processes that die, in their order; each starts while the round before it is played. */
+const DEATHS = fc.sample(fc.constantFrom(...FAILPOINTS), { seed: SEED, numRuns: INTERLEAVINGS });
+
+let scene: LockdownScene;
+let nextDying: Promise<BrokerProcess>;
 beforeAll(async () => {
-  target = await startOwnPostgres();
-  const CRM_DATABASE_URL = await prepareDemoDatabase(target.server);
-  scene = await openDatabaseScene(await withoutQuota());
-  door = await startFaultyDoor(scene.database.url);
-  const behindDoor = new URL(scene.database.url);
-  behindDoor.port = new URL(door.url).port;
-  const start = (more = {}) => scene.start({ CRM_DATABASE_URL, ...more });
-  const first = await start();
-  replicas = [first, ...(await Promise.all([start({ DATABASE_URL: behindDoor.href }), start()]))];
+  scene = await openLockdownScene(GROUNDS);
+  nextDying = scene.startDying(DEATHS[0]!);
 }, 180_000);
-afterAll(async () => {
-  await scene.close();
-  await door.stop();
-  await target.remove();
-});
+afterAll(() => scene.close());
 
-describe('three replicas, of which one is cut off', () => {
-  const seen = { rounds: 0, calls: 0, granted: 0, grantedInFlight: 0, deniedAfter: 0, deniedByVictim: 0, slowest: 0 };
+describe('three replicas, of which one is cut off, and a fourth that dies', () => {
+  const seen = {
+    ...{ interleavings: 0, rounds: 0, calls: 0, granted: 0, arrivedLate: 0, after: 0, deliveredAfter: 0 },
+    ...{ deniedByVictim: 0, deniedByItself: 0, firstOwnDenialMs: 0, killed: 0, seconds: 0 },
+  };
+  let ending: Promise<void> = Promise.resolve();
 
   it(
-    'three replicas, of which one is cut off, deliver nothing that was asked for after the answer of a lockdown',
+    'the replicas deliver nothing that was asked for after the answer of a lockdown',
     async () => {
-      const endsAt = performance.now() + ROUNDS_TIME_MS;
+      const endsAt = performance.now() + TIME_MS;
       const property = fc.asyncProperty(rounds, async (round) => {
-        if (performance.now() < endsAt) await play(round);
+        if (seen.interleavings < INTERLEAVINGS && performance.now() < endsAt) await play(round);
       });
-      // A failure prints the seed. A shorter round would be another race.
-      await fc.assert(property, { numRuns: ROUNDS, endOnFailure: true });
-      console.log(`lockdowns of three replicas: ${JSON.stringify(seen)}`);
-      expect(seen.granted).toBeGreaterThan(seen.rounds);
+      console.log(`lockdowns among three processes: LOAD_SEED=${String(SEED)}`);
+      // A shorter round would be another race, so a failure is not shrunk.
+      await fc.assert(property, { seed: SEED, numRuns: INTERLEAVINGS, endOnFailure: true });
+      await ending;
+      seen.seconds = Math.round((performance.now() - endsAt + TIME_MS) / 1000);
+      console.log(`lockdowns among three processes: ${JSON.stringify(seen)}`);
+      expect(seen.deliveredAfter).toBe(0);
+      expect(seen.granted).toBeGreaterThan(seen.interleavings);
       expect(seen.deniedByVictim).toBeGreaterThan(0);
     },
-    ROUNDS_TIME_MS * 3,
+    TIME_MS * 3 + 120_000,
   );
 
   async function play(round: Round): Promise<void> {
-    const clients = startClients();
-    await pause(200);
-    const [engaged, restore] = await Promise.all([engageAfter(round), cutAfter(round)]);
-    await expectInactive(clients.calls, replicas[round.engagedBy]!);
+    const grounds = HALVES[seen.rounds % 2]!;
+    const dying = await nextDying;
+    nextDying = scene.startDying(DEATHS[seen.rounds + 1]!);
+    const clients = grounds.map(
+      (ground, place) => new Clients(scene, ground, round.stories[place]!.pauseMs, place < 4 ? dying : undefined),
+    );
+    await until('each replica grants', BACK_SECONDS, () => Promise.resolve(clients.every((one) => one.isGranted)));
+    const cutting = cutAfter(round);
+    const engaged = await engageAll(round, grounds, dying);
+    const cut = await cutting;
     await pause(round.cutFor);
-    restore();
-    await untilDenying();
-    const calls = await clients.stop();
-    judge(calls, engaged.at);
-    await untilDrained(engaged.id);
-    await expectInactive(calls, replicas[0]!);
-    expect(await leaseRoles(target.server.url('crm', 'postgres'))).toEqual([]);
-    await release(engaged.id);
+    const restoredAt = performance.now();
+    cut.restore();
+    await Promise.all(clients.map((one) => untilDenying(one)));
+    const calls = await Promise.all(clients.map((one) => one.stop()));
+    calls.forEach((ofGround, place) => judge(ofGround, (engaged[place] ?? engaged[0])!.at));
+    await expectInactive(calls.flat());
+    countOwnDenials(calls.flat(), { from: cut.at, until: restoredAt, isFrozen: round.cut === 'frozen' });
+    seen.rounds += 1;
+    seen.interleavings += engaged.length;
+    await buried(dying);
+    // The end of the round before this one, whose grounds the next one uses.
+    await ending;
+    ending = settle(grounds, engaged);
+    if (round.isBroad) await ending;
   }
 
+  /** A grant or a renewal that was sent after the answer must be denied, or not answered by who cannot know. */
   function judge(calls: readonly Call[], engagedAt: number): void {
     const after = calls.filter(({ sentAt }) => sentAt > engagedAt);
-    const wrong = after.filter(({ replica, answer }) => !isDenied(answer) && !(replica === VICTIM && isUnable(answer)));
-    expect(wrong.map(({ replica, answer }) => ({ replica, status: answer?.status }))).toEqual([]);
-    const granted = calls.filter(({ answer }) => answer?.status === 201);
-    const byVictim = after.filter(({ replica }) => replica === VICTIM);
-    seen.rounds += 1;
+    const delivered = after.filter(isDelivered);
+    const wrong = after.filter((call) => !isDenied(call) && !(mayBeUnable(call) && isUnable(call)));
+    expect(wrong.map(({ replica, answer }) => ({ replica, status: answer?.status, body: answer?.body }))).toEqual([]);
+    const granted = calls.filter(isDelivered);
     seen.calls += calls.length;
     seen.granted += granted.length;
-    seen.grantedInFlight += granted.filter(({ arrivedAt }) => arrivedAt > engagedAt).length;
-    seen.deniedAfter += after.length;
-    seen.deniedByVictim += byVictim.length;
-    seen.slowest = Math.max(seen.slowest, ...after.map(({ sentAt, arrivedAt }) => Math.round(arrivedAt - sentAt)));
+    seen.arrivedLate += granted.filter(({ arrivedAt }) => arrivedAt > engagedAt).length;
+    seen.after += after.length;
+    seen.deliveredAfter += delivered.length;
+    seen.deniedByVictim += after.filter((call) => call.replica === VICTIM && isDenied(call)).length;
+  }
+
+  /** A replica that is cut off for longer than its bound denies by itself: it answers, and delivers nothing. */
+  function countOwnDenials(calls: readonly Call[], cut: { from: number; until: number; isFrozen: boolean }): void {
+    if (cut.isFrozen) return;
+    const bound = cut.from + VICTIM_AGE_SECONDS * 1000;
+    const meanwhile = calls.filter(
+      ({ replica, sentAt }) => replica === VICTIM && sentAt > cut.from && sentAt < cut.until,
+    );
+    const past = meanwhile.filter(({ sentAt }) => sentAt > bound + BUSY_MS);
+    expect(past.filter((call) => !isUnable(call) && !isDenied(call))).toEqual([]);
+    const own = meanwhile.filter(({ answer, arrivedAt }) => answer?.status === 503 && arrivedAt < cut.until);
+    seen.deniedByItself += own.length;
+    const first = Math.min(...own.filter(({ sentAt }) => sentAt > bound).map(({ arrivedAt }) => arrivedAt - cut.from));
+    if (Number.isFinite(first)) seen.firstOwnDenialMs = Math.max(seen.firstOwnDenialMs, Math.round(first));
+  }
+
+  async function buried(dying: BrokerProcess): Promise<void> {
+    const exit = await Promise.race([dying.exited, pause(0)]);
+    if (exit?.signal === 'SIGKILL') seen.killed += 1;
+    else await dying.kill();
   }
 });
 
-function isDenied(answer: TestAnswer | undefined): boolean {
-  return answer?.status === 403 && answer.body.control === 'lockdown';
+/** Engages a lockdown of each ground, or one of everything. */
+function engageAll({ isBroad, broad, stories }: Round, grounds: readonly Ground[], dying: BrokerProcess) {
+  if (isBroad) return engageAfter(stories[0]!, broad, dying).then((one) => [one]);
+  return Promise.all(grounds.map(({ scope }, place) => engageAfter(stories[place]!, scope, dying)));
 }
 
-/** The replica cannot decide, or its caller gets no answer. */
-function isUnable(answer: TestAnswer | undefined): boolean {
-  return answer === undefined || answer.status === 503;
-}
-
-async function ask(replica: number): Promise<Call> {
-  const token = await scene.agentToken(AGENT);
-  const sentAt = performance.now();
-  const answer = await replicas[replica]!.send('POST /tasks', { token, body: READ_EMEA }).catch(() => undefined);
-  return { replica, sentAt, arrivedAt: performance.now(), answer };
-}
-
-/** Asks every replica for tasks, without end. */
-function startClients(): { readonly calls: readonly Call[]; stop(): Promise<readonly Call[]> } {
-  const calls: Call[] = [];
-  let isOver = false;
-  const client = async (replica: number): Promise<void> => {
-    while (!isOver) {
-      calls.push(await ask(replica));
-      await pause(5);
-    }
-  };
-  const clients = replicas.flatMap((_, place) => Array.from({ length: CLIENTS_OF_EACH }, () => client(place)));
-  const stop = async (): Promise<readonly Call[]> => {
-    isOver = true;
-    await Promise.all(clients);
-    return calls;
-  };
-  return { calls, stop };
-}
-
-async function engageAfter({ engageAfter: delay, engagedBy, scope }: Round): Promise<{ id: string; at: number }> {
+/** Engages by a replica. When it dies meanwhile, or too many grants are under way, the operator asks another one again. */
+async function engageAfter(
+  { engageAfter: delay, engagedBy }: Story,
+  scope: Scope,
+  dying: BrokerProcess,
+): Promise<Engaged> {
   await pause(delay);
   const token = await scene.personToken('operator', 'ada');
-  const answer = await replicas[engagedBy]!.send('POST /lockdowns', { token, body: { scope, reason: 'incident 1' } });
-  expect(answer).toMatchObject({ status: 201 });
-  return { id: answer.body.id as string, at: performance.now() };
+  const body = { scope, reason: 'incident 1' };
+  const first = engagedBy === 'dying' ? dying : scene.replicas[engagedBy]!;
+  return until('the lockdown is engaged', BACK_SECONDS, async () => {
+    for (const replica of [first, scene.replicas[0]!]) {
+      const answer = await replica.send('POST /lockdowns', { token, body }).catch(() => undefined);
+      if (answer === undefined || answer.status === 503) continue;
+      expect([200, 201]).toContain(answer.status);
+      return { id: answer.body.id as string, at: performance.now(), scope };
+    }
+    return undefined;
+  });
 }
 
 /** Cuts one replica off, and returns the function that ends this. */
-async function cutAfter({ cutAfter: delay, cut }: Round): Promise<() => void> {
+async function cutAfter({ cutAfter: delay, cut }: Round): Promise<{ readonly at: number; restore(): void }> {
   await pause(delay);
+  const { door } = scene;
+  const victim = scene.replicas[VICTIM]!;
   if (cut === 'refused') door.close();
   else if (cut === 'silent') door.holdAnswers(true);
-  else replicas[VICTIM]!.signal('SIGSTOP');
-  return () => {
+  else victim.signal('SIGSTOP');
+  const restore = (): void => {
     door.open();
     if (cut === 'silent') door.holdAnswers(false);
-    if (cut === 'frozen') replicas[VICTIM]!.signal('SIGCONT');
+    if (cut === 'frozen') victim.signal('SIGCONT');
   };
+  return { at: performance.now(), restore };
 }
 
-/** Expects that no token of the calls is active. */
-async function expectInactive(calls: readonly Call[], { url }: BrokerProcess): Promise<void> {
-  const operator = await scene.personToken('operator', 'ada');
-  const tokens = calls.flatMap(({ answer }) =>
-    answer?.status === 201 ? [secretOf(taskIn(answer), 'api', 'token')] : [],
-  );
-  for (const token of tokens)
-    expect(JSON.parse((await postForm(`${url}/oauth/introspect`, operator, { token })).text)).toEqual({
-      active: false,
-    });
-}
-
-async function untilDenying(): Promise<void> {
+async function untilDenying(clients: Clients): Promise<void> {
   await until('the replica that was cut off denies with the lockdown', BACK_SECONDS, async () =>
-    isDenied((await ask(VICTIM)).answer),
+    isDenied(await clients.ask(scene.replicas[VICTIM]!, VICTIM)),
   );
+}
+
+/** Waits until the credentials of the lockdowns are dead, at the database server too, and releases the lockdowns. */
+async function settle(grounds: readonly Ground[], engaged: readonly Engaged[]): Promise<void> {
+  for (const { id } of engaged) await untilDrained(id);
+  const leases = await rowsOf<{ id: string }>(
+    scene.database.adminUrl,
+    `SELECT id FROM lease WHERE provider = 'postgres' AND template_name = ANY ($1::text[])`,
+    [grounds.map(({ name }) => name)],
+  );
+  const alive = await leaseRoles(scene.rolesUrl);
+  expect(leases.map(({ id }) => roleOf(id)).filter((role) => alive.includes(role))).toEqual([]);
+  await Promise.all(engaged.map((one) => release(one)));
 }
 
 async function untilDrained(id: string): Promise<void> {
   const token = await scene.personToken('auditor');
   await until('every lease of the lockdown is dead', DRAIN_SECONDS, async () => {
-    const { body } = await replicas[0]!.send(`GET /lockdowns/${id}`, { token });
+    const { body } = await scene.replicas[0]!.send(`GET /lockdowns/${id}`, { token });
     return body.state === 'engaged' && (body.progress as { revoking: number }).revoking === 0;
   });
 }
 
-async function release(id: string): Promise<void> {
-  for (const name of ['ada', 'grace']) {
-    const token = await scene.personToken('operator', name);
-    const { status } = await replicas[2]!.send(`POST /lockdowns/${id}/release`, {
-      token,
-      body: { reason: 'it is over' },
-    });
-    expect(status).toBe(name === 'ada' ? 202 : 200);
+/** Expects that no token of the calls is active, whichever replica is asked: of each replica, the latest ones. */
+async function expectInactive(calls: readonly Call[]): Promise<void> {
+  const operator = await scene.personToken('operator', 'ada');
+  for (const [place, { url }] of scene.replicas.entries()) {
+    const tokens = tokensIn(calls.filter(({ replica }) => replica === place)).slice(-10);
+    for (const token of tokens)
+      expect(JSON.parse((await postForm(`${url}/oauth/introspect`, operator, { token })).text)).toEqual({
+        active: false,
+      });
   }
-  await until('every replica grants again', BACK_SECONDS, async () =>
-    (await Promise.all(replicas.map((_, place) => ask(place)))).every(({ answer }) => answer?.status === 201),
-  );
 }
 
-/** The starter files, with a template that grants as often as it is asked. */
-async function withoutQuota(): Promise<string> {
-  const files = (await starterFiles()).map((file) => readFileSync(join('config', file), 'utf8'));
-  const limits = 'tasksPerMinute: 600, concurrentTasks: 50';
-  const documents = files.join('\n---\n');
-  expect(documents).toContain(limits);
-  return documents.replace(limits, 'tasksPerMinute: 100000, concurrentTasks: 100000');
+async function release({ id }: Engaged): Promise<void> {
+  for (const name of ['ada', 'grace']) {
+    const token = await scene.personToken('operator', name);
+    const body = { reason: 'it is over' };
+    const { status } = await scene.replicas[2]!.send(`POST /lockdowns/${id}/release`, { token, body });
+    expect(status).toBe(name === 'ada' ? 202 : 200);
+  }
 }

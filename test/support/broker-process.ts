@@ -13,6 +13,7 @@ import { until } from './until.js';
 const MAIN = 'dist/broker/start.mjs';
 const START_SECONDS = 60;
 const STOP_SECONDS = 25;
+const IDENTITY_SECONDS = 3_000;
 
 export interface Exit {
   readonly code: number | null;
@@ -86,7 +87,9 @@ export async function openDatabaseScene(documents?: string): Promise<DatabaseSce
   const [database, crmUrl] = [await postgres.createDatabase(), await prepareDemoDatabase(server)];
   const { directory, start, endAll } = openPlace();
   const issuers = newTestIssuers();
-  const workload = (sub: string): string => issuers.workloads.sign({ sub, jti: randomUUID() });
+  // A task lives no longer than the identity token of its request.
+  const exp = () => Math.floor(Date.now() / 1000) + IDENTITY_SECONDS;
+  const workload = (sub: string): string => issuers.workloads.sign({ sub, jti: randomUUID(), exp: exp() });
   const configDir = join(directory, 'config');
   mkdirSync(configDir);
   await writeDocuments(configDir, issuers, documents);

@@ -114,6 +114,14 @@ describe('the environment', () => {
     expect(() => readConfig({ ...production, ...variables })).toThrow(detail);
   });
 
+  it('the environment takes a failpoint with the number of arrivals that kills, and refuses an unknown one', () => {
+    expect(readConfig({ MAYFLY_FAILPOINT: 'open' }).failpoint).toEqual({ step: 'open', count: 1 });
+    expect(readConfig({ MAYFLY_FAILPOINT: 'close:8' }).failpoint).toEqual({ step: 'close', count: 8 });
+    expect(readConfig({}).failpoint).toBeUndefined();
+    for (const wrong of ['opened', 'open:0', 'open:', 'open:x'])
+      expect(() => readConfig({ MAYFLY_FAILPOINT: wrong })).toThrow(/MAYFLY_FAILPOINT \(use a failpoint/);
+  });
+
   it('the error about a wrong environment names the variables, never their values', () => {
     const act = () => readConfig({ MAYFLY_SEALING_KEY: 'canary', PORT: '99999999' });
     expect(act).toThrow(/MAYFLY_SEALING_KEY.*/);

@@ -3,6 +3,7 @@ import { suggestKey } from '@mayfly/declarations';
 import { AllowList, InvalidAllowList } from '@mayfly/egress';
 import { Problem } from '@mayfly/kernel';
 import type { ServiceSettings } from '@mayfly/service';
+import { FAILPOINTS } from '@mayfly/tasks';
 import { z } from 'zod';
 
 const flag = (fallback: 'on' | 'off') =>
@@ -55,6 +56,15 @@ const previousSealingKeys = z
     error: 'use 64 hexadecimal digits (32 bytes) for each key, and commas between keys',
   });
 
+/** A step of docs/issuance.md, and the number of arrivals there that kills the process: `open`, or `open:8`. */
+const failpoint = z.string().transform((text, context) => {
+  const [name, count = '1'] = text.split(':', 2);
+  const step = FAILPOINTS.find((one) => one === name);
+  if (step !== undefined && /^[1-9]\d*$/.test(count)) return { step, count: Number(count) };
+  context.addIssue({ code: 'custom', message: 'use a failpoint of docs/issuance.md, such as `open` or `open:8`' });
+  return z.NEVER;
+});
+
 /** All environment variables that the broker reads (docs/configuration.md). No other file reads them. */
 const EnvironmentSchema = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
@@ -77,7 +87,7 @@ const EnvironmentSchema = z.object({
   MAYFLY_QUEUE: flag('on'),
   MAYFLY_DOCS: flag('on'),
   MAYFLY_LOCKDOWN_AGE_SECONDS: z.coerce.number().int().min(1).max(30).default(5),
-  MAYFLY_FAILPOINT: z.string().optional(),
+  MAYFLY_FAILPOINT: failpoint.optional(),
 });
 
 /** The broker's settings, frozen: those of the service, and those of its HTTP side. */

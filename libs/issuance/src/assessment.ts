@@ -1,6 +1,7 @@
 import type { Targets } from '@mayfly/credentials';
 import type { Clock, JsonObject } from '@mayfly/kernel';
 import { Decision, deny, judgeRequester, permit, type Judgement } from '@mayfly/policy';
+import type { StepObserver } from '@mayfly/tasks';
 import type { CompiledTemplate, RenderedCredential } from '@mayfly/templates';
 import { judged } from './judged.js';
 import { judgeLockdown, type LockdownSource } from './lockdown-control.js';
@@ -8,7 +9,6 @@ import { judgeAttenuation } from './delegations/delegation-controls.js';
 import { narrowLifetime, type GrantedLifetime } from './narrowing.js';
 import { renderScopes } from './rendered-scopes.js';
 import type { Requester, TaskRequest } from './request.js';
-import type { StepObserver } from './step.js';
 import type { TemplateSource } from './template-source.js';
 
 /** The result of steps 3 to 6 for a permitted request: the decision, and the limits of the grant. */
@@ -120,7 +120,7 @@ export class Assessor {
   }
 
   private after<T>(step: 'load' | 'validate' | 'decide' | 'narrow', result: T): T {
-    this.observer.reached(step);
+    void this.observer.reached(step);
     return result;
   }
 }

@@ -26,7 +26,6 @@ export { Planner } from './plan.js';
 export type { KeyHold, KeyOwner, Requester, TaskRequest } from './request.js';
 export { requesterOf } from './requester.js';
 export { SingleUse } from './single-use.js';
-export { STEPS, type Step, type StepObserver } from './step.js';
 export { taskView } from './task.view.js';
 export { TaskIssuance, type Grant, type Preview } from './task-issuance.js';
 export { TaskRenewal, type Renewed } from './task-renewal.js';

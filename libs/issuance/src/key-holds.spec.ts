@@ -5,7 +5,7 @@ import { declareFor, FakeTaskStores, taskIntent } from '@mayfly/testing';
 import { Sealer } from '@mayfly/trust';
 import { type KeyedAnswer, KeyHolds } from './key-holds.js';
 import type { KeyHold, KeyOwner } from './request.js';
-import type { Step } from './step.js';
+import type { Failpoint } from '@mayfly/tasks';
 
 const OWNER: KeyOwner = { agentId: newId('agt'), runtime: 'cluster', issuer: 'cluster', subject: 'support' };
 const REQUEST = { template: 'read-cases', purpose: 'answer ticket 4711' };
@@ -13,7 +13,7 @@ const REQUEST = { template: 'read-cases', purpose: 'answer ticket 4711' };
 describe('KeyHolds', () => {
   let stores: FakeTaskStores;
   let keyHolds: KeyHolds;
-  let steps: Step[];
+  let steps: Failpoint[];
   let view: JsonObject;
   let ended: string[];
   let answers: KeyedAnswer[];
@@ -26,7 +26,7 @@ describe('KeyHolds', () => {
       store: stores.keyHolds,
       sealing: new Sealer({ current: randomBytes(32).toString('hex') }),
       clock: stores.scene.clock,
-      observer: { reached: (step) => void steps.push(step) },
+      observer: { reached: (step) => (steps.push(step), undefined) },
       tasks: { view: async () => view, endUndelivered: async (taskId) => void ended.push(taskId) },
     });
   });
@@ -51,6 +51,7 @@ describe('KeyHolds', () => {
       return grant(hold);
     });
     expect(body).toEqual(answers[0]?.body);
+    expect(steps).toEqual(['hold', 'settle']);
   });
 
   it.each(['', ' ', 'two words', 'é', 'x'.repeat(256)])('KeyHolds refuses %j, which is no key', async (key) => {

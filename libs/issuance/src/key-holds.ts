@@ -1,7 +1,7 @@
 import type { KeyHold, KeyOwner } from './request.js';
-import type { StepObserver } from './step.js';
 import { addSeconds, type Clock, digestOf, earliest, type JsonObject, Problem, type TaskId } from '@mayfly/kernel';
 import type { Sealing } from '@mayfly/credentials';
+import type { StepObserver } from '@mayfly/tasks';
 
 /** The longest time that an answer may be replayed, secrets included; the task's expiry ends the replay earlier. */
 const REPLAY_SECONDS = 300;
@@ -84,9 +84,10 @@ export class KeyHolds {
     const fingerprint = digestOf(request);
     const held = await this.parts.store.hold(owner, key, fingerprint); //                          2
     if (!('heldAt' in held)) return this.replay(owner, key, fingerprint, held);
-    this.parts.observer.reached('hold');
+    await this.parts.observer.reached('hold');
     const answer = await first(held).catch((error: unknown) => this.letGo(held, error));
     await this.settle(held, answer);
+    await this.parts.observer.reached('settle');
     return answer.body;
   }
 

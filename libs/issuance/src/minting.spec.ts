@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { type AnyProvider, ConnectionGates, type Minted } from '@mayfly/credentials';
 import { addSeconds, Problem } from '@mayfly/kernel';
+import { NO_OBSERVER } from '@mayfly/tasks';
 import { FakeIssuanceMetrics, FakeTaskStores, holdDeadlines, IssuanceService, templateOf } from '@mayfly/testing';
 import { checkMinted, Minter, MintFailure } from './minting.js';
 import { Opening, type Opened } from './opening.js';
@@ -55,6 +56,7 @@ describe('minting', () => {
       new ConnectionGates({ find: () => undefined }, service.alarm),
       service.stores.issuance,
       service.sealer,
+      NO_OBSERVER,
     );
 
   /** The mint of a plan whose intent was committed. */

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { type ConnectionGates, type Minted, sealHandle, type Sealing } from '@mayfly/credentials';
 import { type Json, type JsonObject, type LeaseId, Problem } from '@mayfly/kernel';
+import type { StepObserver } from '@mayfly/tasks';
 import type { IssuanceMetrics } from './issuance-metrics.js';
 import type { IssuanceStore } from './issuance.store.js';
 import type { Opened } from './opening.js';
@@ -34,6 +35,7 @@ export class Minter {
     private readonly gates: ConnectionGates,
     private readonly store: Pick<IssuanceStore, 'recordHandle'>,
     private readonly sealing: Sealing,
+    private readonly observer: StepObserver,
   ) {}
 
   /**
@@ -115,9 +117,12 @@ export class Minter {
     const { target, traits, order, handle, connection } = lease;
     const { provider } = target;
     // INVARIANT: I1, a handle that revocation depends on is saved before the mint continues.
-    const record = (known: unknown): Promise<boolean> => {
+    const record = async (known: unknown): Promise<boolean> => {
+      await this.observer.reached('handle');
       this.recorded.add(lease);
-      return this.record(lease, known as Json);
+      const goesOn = await this.record(lease, known as Json);
+      await this.observer.reached('record-handle');
+      return goesOn;
     };
     if (!traits.remote) return provider.mint(order, handle, NEVER_ABORTED, record);
     return this.gates.run(connection, MINT_DEADLINE_SECONDS, (signal) => provider.mint(order, handle, signal, record));

@@ -2,7 +2,7 @@ import { DENIAL_LIMITS, MAYFLY, type DenialLog } from '@mayfly/audit';
 import { sealHandle, sealMaterial, usable, type Minted, type Sealing } from '@mayfly/credentials';
 import { Problem, type Clock, type Json } from '@mayfly/kernel';
 import { problemOf, type Decision } from '@mayfly/policy';
-import { dueAt, quotaScope, type EndRequest } from '@mayfly/tasks';
+import { dueAt, quotaScope, type EndRequest, type Step, type StepObserver } from '@mayfly/tasks';
 import type { Assessment, Assessor, PermittedRequest } from './assessment.js';
 import type { IdentityUse } from './identity-use.js';
 import type { IssuanceMetrics } from './issuance-metrics.js';
@@ -21,7 +21,6 @@ import {
 } from './plan.js';
 import { judgeQuota } from './quota-control.js';
 import type { Requester, TaskRequest } from './request.js';
-import type { Step, StepObserver } from './step.js';
 import type { TaskStore } from './task.store.js';
 
 /** The result of `POST /tasks`. Secrets exist in memory and in the answer only. */
@@ -114,7 +113,7 @@ export class TaskIssuance {
 
   private async plan(requester: Requester, request: TaskRequest, permitted: PermittedRequest): Promise<Plan> {
     try {
-      return this.after('plan', await this.parts.planner.plan(requester, request, permitted));
+      return await this.after('plan', await this.parts.planner.plan(requester, request, permitted));
     } catch (error) {
       if (error instanceof Problem) await this.recordDenial(requester, request, error, permitted.decision);
       throw error;
@@ -123,18 +122,18 @@ export class TaskIssuance {
 
   private async consume(requester: Requester): Promise<void> {
     await this.parts.identities.consume(requester);
-    this.parts.observer.reached('consume');
+    await this.parts.observer.reached('consume');
   }
 
   private async inTwoCommits(plan: RemotePlan): Promise<Grant> {
     let minted: readonly Minted<unknown>[] = [];
-    const opened = this.after('open', await this.opened(plan, () => this.opening.open(plan))); //   9
+    const opened = await this.after('open', await this.opened(plan, () => this.opening.open(plan))); //   9
     try {
-      minted = this.after('mint', await this.parts.minter.mint(opened)); //                         10
-      this.check(plan, minted); //                                                                 11
+      minted = await this.after('mint', await this.parts.minter.mint(opened)); //                   10
+      await this.check(plan, minted); //                                                           11
       await this.keepMaterial(plan, minted);
       await this.activate(plan, minted);
-      return this.answer(plan, minted); //                                                         12
+      return await this.answer(plan, minted); //                                                   12
     } catch (error) {
       if (!(error instanceof MintFailure)) throw error;
       await this.parts.minter.keepHandles(plan, minted);
@@ -145,11 +144,11 @@ export class TaskIssuance {
   /** Commits intent and activation together, since the mint leaves nothing at a target. */
   private async inOneCommit(plan: LocalPlan): Promise<Grant> {
     try {
-      const minted = this.after('mint', await this.parts.minter.mintLocal(plan)); //                10
-      this.check(plan, minted); //                                                                 11
+      const minted = await this.after('mint', await this.parts.minter.mintLocal(plan)); //          10
+      await this.check(plan, minted); //                                                           11
       await this.opened(plan, () => this.opening.openActive(plan, minted)); //                      9 and 11
-      this.parts.observer.reached('open');
-      return this.answer(plan, minted); //                                                         12
+      await this.parts.observer.reached('open');
+      return await this.answer(plan, minted); //                                                   12
     } catch (error) {
       if (error instanceof Problem && error.code === 'unavailable') await this.endIfOpened(plan);
       if (!(error instanceof MintFailure)) throw error;
@@ -173,17 +172,17 @@ export class TaskIssuance {
     }
   }
 
-  private check(plan: Plan, minted: readonly Minted<unknown>[]): void {
+  private async check(plan: Plan, minted: readonly Minted<unknown>[]): Promise<void> {
     checkMinted(plan, minted);
-    this.parts.observer.reached('check');
+    await this.parts.observer.reached('check');
   }
 
-  private answer(plan: Plan, minted: readonly Minted<unknown>[]): Grant {
+  private answer(plan: Plan, minted: readonly Minted<unknown>[]): Promise<Grant> {
     return this.after('answer', { plan, minted });
   }
 
-  private after<T>(step: Step, result: T): T {
-    this.parts.observer.reached(step);
+  private async after<T>(step: Step, result: T): Promise<T> {
+    await this.parts.observer.reached(step);
     return result;
   }
 
@@ -216,7 +215,7 @@ export class TaskIssuance {
       throw error instanceof Problem ? allMinted(plan, error) : error;
     });
     if (active) {
-      this.parts.observer.reached('activate');
+      await this.parts.observer.reached('activate');
       return;
     }
     throw allMinted(plan, await this.endedMeanwhile(plan));

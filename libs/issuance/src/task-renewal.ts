@@ -19,7 +19,7 @@ import {
   Problem,
   type TaskId,
 } from '@mayfly/kernel';
-import { dueAt, type Task, type TaskEndCause } from '@mayfly/tasks';
+import { dueAt, type StepObserver, type Task, type TaskEndCause } from '@mayfly/tasks';
 import { Decision, deny, type Judgement } from '@mayfly/policy';
 import type { Assessment, PermittedRequest } from './assessment.js';
 import { judged } from './judged.js';
@@ -55,6 +55,7 @@ export interface RenewalParts {
   readonly sealing: Sealing;
   readonly gates: ConnectionGates;
   readonly metrics: IssuanceMetrics;
+  readonly observer: StepObserver;
   readonly clock: Clock;
 }
 
@@ -86,6 +87,7 @@ export class TaskRenewal {
     const moves = deadline.expiresAt > task.expiresAt;
     const renewed = { ...task, expiresAt: deadline.expiresAt };
     if (moves) await this.commit(requester, renewed, assessment.at);
+    await this.parts.observer.reached('renew');
     const secrets = await this.renewAtProviders(renewed, moves ? task.leases : task.leases.filter(needsRenewal));
     const grantedSeconds = Math.floor((renewed.expiresAt.getTime() - assessment.at.getTime()) / 1000);
     return {
@@ -189,15 +191,18 @@ export class TaskRenewal {
     const mintBy = addSeconds(this.parts.clock.now(), MINT_DEADLINE_SECONDS);
     const order = { ...orderOf(lease.id, task, target, lease.scope, mintBy), issuedAt: this.parts.clock.now() };
     // A deny policy at a revocation point may match sessions by issue time, so the issue is recorded before it happens.
-    if (lease.revocationPoint !== undefined && !(await this.parts.tasks.reissuing(lease.id, mintBy)))
-      throw ended(task.id);
+    if (lease.revocationPoint !== undefined) {
+      if (!(await this.parts.tasks.reissuing(lease.id, mintBy))) throw ended(task.id);
+      await this.parts.observer.reached('reissue');
+    }
     const renewed = await this.parts.gates.run(lease.connection, MINT_DEADLINE_SECONDS, (signal) =>
       this.renewAt(target, order, handle, signal),
     );
-    const providerExpiresAt = renewed.providerExpiresAt;
-    const alive = await this.parts.tasks.renewedAtProvider(lease.id, providerExpiresAt);
+    await this.parts.observer.reached('renew-at-provider');
+    const alive = await this.parts.tasks.renewedAtProvider(lease.id, renewed.providerExpiresAt);
     // INVARIANT: I2, a credential renewed after its task's end was recorded is given to nobody.
     if (!alive) throw ended(task.id);
+    await this.parts.observer.reached('record-renewal');
     return renewed.secret;
   }
 

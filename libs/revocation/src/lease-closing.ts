@@ -7,6 +7,7 @@ import {
   withDeadline,
 } from '@mayfly/credentials';
 import { addSeconds, type Clock, type JsonObject, type LeaseId, present, Problem } from '@mayfly/kernel';
+import type { StepObserver } from '@mayfly/tasks';
 import type { ClosingResult, ClosingStore, Lane, LeaseClaim } from './closing.store.js';
 import type { RevocationAlarm } from './revocation-alarm.js';
 import { TargetOutages } from './target-outages.js';
@@ -35,6 +36,7 @@ export interface ClosingParts {
   readonly targets: Targets;
   readonly sealing: Sealing;
   readonly metrics: RevocationMetrics;
+  readonly observer: StepObserver;
   readonly clock: Clock;
   /** a monotonic clock in milliseconds, for pauses; default: the process's own */
   readonly monotonic?: () => number;
@@ -81,6 +83,7 @@ export class LeaseClosing {
 
   /** Revokes each claimed lease and records the results. Connections do not wait for each other. */
   async close(claims: readonly LeaseClaim[]): Promise<void> {
+    if (claims.length > 0) await this.parts.observer.reached('claim');
     const connections = new Set(claims.map(({ connection }) => connection));
     const groups = [...connections].map((name) => claims.filter(({ connection }) => connection === name));
     await everySettled(groups.map((group) => this.closeGroup(group)));
@@ -96,6 +99,7 @@ export class LeaseClosing {
   private async closeAndRecord(claims: readonly LeaseClaim[]): Promise<void> {
     try {
       await this.parts.store.record(await Promise.all(claims.map((claim) => this.closeOne(claim))));
+      await this.parts.observer.reached('close');
     } finally {
       for (const claim of claims) this.count(claim, -1);
     }
@@ -108,6 +112,7 @@ export class LeaseClosing {
       return { kind: 'unknown', detail };
     });
     this.parts.metrics.providerAnswered(claim.provider, 'revoke', (performance.now() - started) / 1000);
+    await this.parts.observer.reached('revoke');
     this.tellFirstFailure(claim, outcome);
     return this.resultOf(claim, outcome);
   }

@@ -9,7 +9,7 @@ import {
 } from '@mayfly/credentials';
 import type { Catalog } from '@mayfly/declarations';
 import { RefusalRecorder } from '@mayfly/http';
-import { Assessor, Minter, Planner, SingleUse, type StepObserver, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
+import { Assessor, Minter, Planner, SingleUse, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
 import type { JsonObject } from '@mayfly/kernel';
 import {
   ComparedLeasesReader,
@@ -38,13 +38,15 @@ import {
 } from '@mayfly/revocation';
 import { sampleScopes, type TemplateVersion } from '@mayfly/templates';
 import type { Foundation } from './foundation.js';
+import { observerOf } from './failpoint-observer.js';
 import { redactText } from './redaction.js';
 
 /** Builds the parts that grant tasks (`POST /tasks`), renew them and revoke their credentials. */
 export function buildIssuance(foundation: Foundation, providers: ProviderRegistry, secrets: SecretSource) {
   const { settings, database, clock, sealer, catalog, metrics, log, report } = foundation;
-  const observer = stepObserver(settings.failpoint);
+  const observer = observerOf(settings.failpoint);
   const targets = new Targets(providers, catalog, secrets);
+  const common = { targets, sealing: sealer, metrics, observer, clock };
   const wakeUps = { wakeUps: settings.queue };
   const issuanceStore = new PgIssuanceStore(database.pool, wakeUps);
   const denials = denialLog(issuanceStore, foundation);
@@ -56,7 +58,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const alarm = new RevocationAlarm({ audit: issuanceStore, clock, tell, report });
   const gates = new ConnectionGates(catalog, alarm);
   const closing = new LeaseClosing({
-    ...{ store: closingStore, targets, sealing: sealer, metrics, clock, alarm, report },
+    ...{ ...common, store: closingStore, alarm, report },
     tell: (text, facts) => {
       log.warn(facts, text);
     },
@@ -80,11 +82,11 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const issuance = new TaskIssuance({
     assessor: new Assessor(catalog, targets, clock, observer),
     planner: new Planner(targets, sealer, gates),
-    minter: new Minter(metrics, gates, issuanceStore, sealer),
+    minter: new Minter(metrics, gates, issuanceStore, sealer, observer),
     identities: new SingleUse(identityUses, refusals),
-    ...{ store: issuanceStore, tasks: taskStore, denials, sealing: sealer, ending, metrics, observer, clock },
+    ...{ ...common, store: issuanceStore, tasks: taskStore, denials, ending },
   });
-  const renewal = new TaskRenewal({ issuance, tasks: taskStore, targets, sealing: sealer, gates, metrics, clock });
+  const renewal = new TaskRenewal({ ...common, issuance, tasks: taskStore, gates });
   const path = { issuanceStore, denials, closingStore, taskStore, targets, gates, closing, ending, issuance, renewal };
   return { ...path, ...afterRevocation, observer, refusals, identityUses, reconciler, reconciliationStore, attendance };
 }
@@ -175,14 +177,4 @@ function placesOf({ spec }: TemplateVersion, providers: ProviderRegistry): reado
     if (watched === undefined || connection === undefined) return [];
     return connectionsOf(watched, scope).map((related) => ({ provider, connection, related }));
   });
-}
-
-/** For crash tests: kills the process with SIGKILL right after the step that `failpoint` names. */
-function stepObserver(failpoint: string | undefined): StepObserver {
-  if (failpoint === undefined) return { reached: () => undefined };
-  return {
-    reached: (step) => {
-      if (step === failpoint) process.kill(process.pid, 'SIGKILL');
-    },
-  };
 }

@@ -94,7 +94,8 @@ function buildAgentSide(parts: Parts) {
   });
   const delegations = new Delegations({
     ...{ store: new PgDelegationStore(database.pool), tasks: taskStore, issuance: parts.issuance, templates: catalog },
-    ...{ agents: catalog, targets: parts.targets, keyHolds, clock, redact: redactText },
+    ...{ agents: catalog, targets: parts.targets, keyHolds, observer, clock },
+    redact: redactText,
   });
   const tasks = new Tasks({ ...parts, tasks: taskStore, keyHolds, redact: redactText });
   return { keyHoldStore, tasks, delegations, accessTokens };
@@ -102,8 +103,8 @@ function buildAgentSide(parts: Parts) {
 
 /** Builds the services behind the routes of platform teams, operators and auditors. */
 function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
-  const { database, declaredRows, clock, providers, egress, secrets, targets, closingStore, closing, catalog, report } =
-    parts;
+  const { database, declaredRows, clock, providers, egress, secrets, targets, observer } = parts;
+  const { closingStore, closing, catalog, report } = parts;
   const store = new PgDeclarationStore(database.pool, declaredRows);
   const { records } = store;
   const context = { providers: providers.all, egress, secretFault: secrets.faultOf.bind(secrets) };
@@ -111,7 +112,7 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   const rules = { rolesOverApi: backing.embedded !== undefined, fourEyes: backing.embedded === undefined };
   const { rolesOverApi, fourEyes } = rules;
   const after = { catalog, clock, report };
-  const taskEndings = new TaskEndings(database.pool, closingStore);
+  const taskEndings = new TaskEndings(database.pool, closingStore, undefined, observer);
   return {
     taskEndings,
     agentLifecycle: new AgentLifecycle({
@@ -126,7 +127,7 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
     declarationChecks: new DeclarationChecks({ store, context, examination, ...rules }),
     lockdowns: new Lockdowns({
       store: new PgLockdownStore(database.pool, taskEndings),
-      ...{ catalog, closing, audit: parts.issuanceStore, clock, redact: redactText, report },
+      ...{ catalog, closing, audit: parts.issuanceStore, observer, clock, redact: redactText, report },
     }),
     leaseAbandonment: new LeaseAbandonment({ store: closingStore, redact: redactText }),
     reconciliations: new Reconciliations({ records: parts.reconciliationStore, connections: catalog, providers }),

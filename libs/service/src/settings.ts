@@ -1,4 +1,5 @@
 import type { AllowList } from '@mayfly/egress';
+import type { Arrivals } from './failpoint-observer.js';
 
 /** The settings of the service, from the app that starts it. A setting that is not given is `undefined`. */
 export interface ServiceSettings {
@@ -25,6 +26,6 @@ export interface ServiceSettings {
   readonly queue: boolean;
   /** the longest time for which a replica grants without having looked for a new lockdown */
   readonly lockdownAgeSeconds: number;
-  /** kills the process with SIGKILL after this issuance step; for crash tests, never in production */
-  readonly failpoint: string | undefined;
+  /** kills the process with SIGKILL after a step; for crash tests, never in production */
+  readonly failpoint: Arrivals | undefined;
 }

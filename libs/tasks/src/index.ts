@@ -11,5 +11,6 @@ export {
   scopeWords,
 } from './lockdown.js';
 export type { OverdueFilter, OverdueLease, OverdueLeases, OverduePosition } from './overdue-leases.js';
+export { FAILPOINTS, type Failpoint, type Step, STEPS, type StepObserver, NO_OBSERVER } from './step.js';
 export { exhaustedLimit, quotaScope, type QuotaLeft, type QuotaLimits } from './quota.js';
 export { dueAt, TERMINAL_STATE, type Task, type TaskEndCause, type TaskOrigin, type TaskState } from './task.js';

@@ -13,14 +13,13 @@ import {
   Minter,
   Planner,
   type Requester,
-  type Step,
   TaskIssuance,
   TaskRenewal,
   type TaskRequest,
 } from '@mayfly/issuance';
 import { LeaseClosing, RevocationAlarm, TaskEnding } from '@mayfly/revocation';
 import { DummyProvider } from '@mayfly/provider-dummy';
-import type { EngagedLockdown } from '@mayfly/tasks';
+import { type EngagedLockdown, type Failpoint, type Step, STEPS } from '@mayfly/tasks';
 import type { CompiledTemplate } from '@mayfly/templates';
 import { Sealer } from '@mayfly/trust';
 import { requesterAt, templateOf } from './builders.js';
@@ -68,7 +67,7 @@ export class IssuanceService<Stores extends TaskStores> {
     const providers = new ProviderRegistry([{ provider: this.dummy }, { provider: this.local }, ...more]);
     const templates = { current: (name: string) => this.published.get(name), lockdownOf: () => this.lockdown };
     const connections = { find: (name: string) => this.connections.get(name) };
-    const observer = { reached: (step: Step) => void this.steps.push(step) };
+    const observer = { reached: (step: Failpoint) => this.note(step) };
     this.targets = new Targets(providers, connections, { read: async (reference) => `value of ${reference}` });
     this.alarm = new RevocationAlarm({
       audit: stores.issuance,
@@ -90,7 +89,7 @@ export class IssuanceService<Stores extends TaskStores> {
       ...parts,
       assessor: new Assessor(templates, targets, clock, observer),
       planner: new Planner(targets, this.sealer, gates),
-      minter: new Minter(this.metrics, gates, stores.issuance, this.sealer),
+      minter: new Minter(this.metrics, gates, stores.issuance, this.sealer, observer),
       store: stores.issuance,
       tasks: stores.tasks,
       denials: new DenialLog(stores.issuance, clock),
@@ -101,6 +100,12 @@ export class IssuanceService<Stores extends TaskStores> {
       ending: this.ending,
     });
     this.renewal = new TaskRenewal({ ...parts, issuance: this.issuance, tasks: stores.tasks });
+  }
+
+  /** Keeps the steps of `POST /tasks`. */
+  private note(step: Failpoint): undefined {
+    const known = STEPS.find((one) => one === step);
+    if (known !== undefined) this.steps.push(known);
   }
 
   /** Puts a template in force, with its connections and the agent of the tests. */

@@ -13,6 +13,7 @@ import {
   type TaskId,
 } from '@mayfly/kernel';
 import { Decision, deny, type Judgement } from '@mayfly/policy';
+import type { StepObserver } from '@mayfly/tasks';
 import { judged } from '../judged.js';
 import type { KeyedAnswer, KeyHolds } from '../key-holds.js';
 import { lockdownDenial } from '../lockdown-control.js';
@@ -42,6 +43,7 @@ export interface DelegationsParts {
   readonly agents: { knows(name: string): boolean };
   readonly targets: Pick<Targets, 'scopeFault' | 'isWithin'>;
   readonly keyHolds: KeyHolds;
+  readonly observer: StepObserver;
   readonly clock: Clock;
   /** replaces what looks like a secret */
   readonly redact: (text: string) => string;
@@ -90,6 +92,7 @@ export class Delegations {
       ...{ delegation, maxChildren: maxChildrenOf(ancestors), fingerprint, ...present({ idempotencyKey: key }) },
       entry: auditEntry('task.delegated', delegation.createdAt, actorOfRequester(requester), subject, facts),
     });
+    await this.parts.observer.reached('delegate');
     if (delegated.verdict === 'delegated') return delegationView(delegation);
     if (delegated.verdict === 'known') return knownView(delegated, fingerprint);
     const denial = delegated.verdict === 'parent' ? parentDenial() : tooManyChildren(parent);
@@ -132,6 +135,7 @@ export class Delegations {
       ...{ ...asked, child: childOf(delegation, parent) },
       ...(keyHold === undefined ? {} : { keyHold }),
     };
+    await this.parts.observer.reached('accept');
     const grant = await this.parts.issuance.issue(requesterOf(agent), request);
     return { taskId: id, expiresAt: grant.plan.task.expiresAt, body: grantView(grant) };
   }

@@ -1,19 +1,21 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import type { TaskIntent } from '@mayfly/issuance';
-import { type AgentId, newId } from '@mayfly/kernel';
+import { type AgentId, type LockdownId, newId } from '@mayfly/kernel';
 import { covers, LOCKDOWN_KINDS, type LockdownKind, type LockdownScope, type LockdownSubject } from '@mayfly/tasks';
 import { activationOf, TaskDatabase, taskIntent } from '@mayfly/testing';
 import fc from 'fast-check';
+import type { Pool } from 'pg';
 import { requestStoresOn } from '../request-stores.fixture.js';
 import { TaskEndings } from '../tasks/task-endings.js';
 import { newLockdown, OPERATOR } from './lockdown.fixture.js';
 import { PgLockdownStore } from './lockdown.store.js';
 
-/** 20 is the size for a long run: `LOAD_SCALE=20`. */
+/** 25 is the size for a long run (`npm run test:deep`), 10,000 stories; `LOAD_SEED` repeats a run. */
 const SCALE = Number(process.env.LOAD_SCALE ?? 1);
+const SEED = Number(process.env.LOAD_SEED ?? Date.now() % 2 ** 31);
 const STORIES = 400 * SCALE;
-const STORY_TIME_MS = 25_000 * SCALE;
+const STORY_TIME_MS = SCALE === 1 ? 25_000 : 60_000 * SCALE;
 const REPLICAS = 3;
 /** Old rows slow down the search for tasks to end. */
 const STORIES_BETWEEN_EMPTYINGS = 50;
@@ -39,6 +41,8 @@ const stories = fc.record({
   // A tree is locked down by its root, which is open before: `knows` refuses other names.
   kind: fc.constantFrom(...LOCKDOWN_KINDS.filter((kind) => kind !== 'tree')),
   engagesAfter: delays,
+  /** the replica that engages dies: after the commit without an answer, or after this many batches of endings */
+  diesAt: fc.constantFrom(undefined, 'engage', 1, 2, 3),
   tasks: fc.array(calls, { minLength: 6, maxLength: 24 }),
 });
 type Call = typeof calls extends fc.Arbitrary<infer T> ? T : never;
@@ -61,17 +65,21 @@ interface Run {
 let scene: TaskDatabase;
 let replicas: readonly ReturnType<typeof requestStoresOn>[];
 let store: PgLockdownStore;
+let endings: TaskEndings;
+let dyingPool: Pool;
 beforeAll(async () => {
   scene = await TaskDatabase.start();
   await scene.query(SLOW_WRITES);
   replicas = Array.from({ length: REPLICAS }, () => requestStoresOn(scene, scene.pool()));
   const pool = scene.pool();
-  store = new PgLockdownStore(pool, new TaskEndings(pool, replicas[0]!.closing, 4));
+  endings = new TaskEndings(pool, replicas[0]!.closing, 4);
+  dyingPool = scene.pool();
+  store = new PgLockdownStore(pool, endings);
 });
 afterAll(() => scene.stop());
 
 describe('an engagement among grants', () => {
-  const seen = { stories: 0, calls: 0, during: 0, grantedDuring: 0, after: 0 };
+  const seen = { stories: 0, deaths: 0, calls: 0, during: 0, grantedDuring: 0, after: 0, grantedAfter: 0 };
 
   /** A failure prints the seed and the shortest story that was found; `{ seed, path }` as options repeat it. */
   it(
@@ -81,7 +89,8 @@ describe('an engagement among grants', () => {
       const property = fc.asyncProperty(stories, async (story) => {
         if (performance.now() < endsAt) await tell(story);
       });
-      await fc.assert(property, { numRuns: STORIES });
+      console.log(`engagements among grants: LOAD_SEED=${String(SEED)}`);
+      await fc.assert(property, { seed: SEED, numRuns: STORIES });
       console.log(`engagements among grants: ${JSON.stringify(seen)}`);
       // The test proves nothing unless calls of both outcomes overlapped engagements.
       expect(seen.grantedDuring).toBeGreaterThan(50);
@@ -98,10 +107,11 @@ describe('an engagement among grants', () => {
     const scope = scopeOf(story.kind, names.under.name, intents);
     const runs = intents.map((intent) => ({ intent, isUnder: covers(scope, subjectOf(intent)), answers: [] }));
     const [engaged] = await Promise.all([
-      engageAfter(story.engagesAfter, scope),
+      engageAfter(story, scope),
       ...story.tasks.map((call, place) => play(call, runs[place]!)),
     ]);
     const stored = await storedOf(runs);
+    seen.deaths += engaged.isDead ? 1 : 0;
     for (const run of runs) {
       count(run, engaged);
       refusedAfter(run, engaged.endedAt);
@@ -116,7 +126,9 @@ describe('an engagement among grants', () => {
     if (!isUnder) return;
     seen.during += during.length;
     seen.grantedDuring += during.filter(({ isGranted }) => isGranted).length;
-    seen.after += answers.filter((answer) => answer.startedAt > endedAt).length;
+    const after = answers.filter((answer) => answer.startedAt > endedAt);
+    seen.after += after.length;
+    seen.grantedAfter += after.filter(({ isGranted }) => isGranted).length;
   }
 });
 
@@ -169,16 +181,37 @@ function scopeOf(kind: LockdownKind, name: string, [first]: readonly TaskIntent[
 interface Engaged {
   readonly startedAt: number;
   readonly endedAt: number;
+  readonly isDead: boolean;
 }
 
-/** Engages, and ends the tasks at once: grants under way then must not commit any more. */
-async function engageAfter(delay: number, scope: LockdownScope): Promise<Engaged> {
-  await pause(delay);
+/**
+ * Engages, and ends the tasks at once: grants under way then must not commit any more. When the replica dies meanwhile,
+ * the operator engages again by another one, and workers end the rest.
+ */
+async function engageAfter({ engagesAfter, diesAt }: Story, scope: LockdownScope): Promise<Engaged> {
+  await pause(engagesAfter);
   const startedAt = performance.now();
-  const id = await store.engage(newLockdown(scene.clock, scope));
+  const engagement = newLockdown(scene.clock, scope);
+  let id = await store.engage(engagement);
+  // The answer of the first engagement was lost; the second one finds it in force.
+  if (diesAt === 'engage') id = await store.engage(newLockdown(scene.clock, scope));
+  expect(id).toBe(engagement.id);
   const endedAt = performance.now();
-  await store.endTasks(id);
-  return { startedAt, endedAt };
+  const isDead = typeof diesAt === 'number' && (await endTasksUntilDeath(id, diesAt));
+  if (diesAt === undefined) await store.endTasks(id);
+  else while (await endings.round());
+  return { startedAt, endedAt, isDead: isDead || diesAt === 'engage' };
+}
+
+/** True when the replica died before its last batch. */
+async function endTasksUntilDeath(id: LockdownId, batches: number): Promise<boolean> {
+  let left = batches;
+  const dies = () => (--left === 0 ? Promise.reject(new Error('the replica died')) : undefined);
+  const dying = new TaskEndings(dyingPool, replicas[0]!.closing, 4, { reached: dies });
+  return dying.finish(id).then(
+    () => false,
+    () => true,
+  );
 }
 
 /** Makes the calls of one task, one after the other. */

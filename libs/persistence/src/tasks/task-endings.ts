@@ -1,6 +1,6 @@
 import type { Actor } from '@mayfly/audit';
 import type { TaskId } from '@mayfly/kernel';
-import type { TaskEndCause } from '@mayfly/tasks';
+import { type StepObserver, type TaskEndCause, NO_OBSERVER } from '@mayfly/tasks';
 import type { ClientBase, Pool } from 'pg';
 import { databaseProblem } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
@@ -41,8 +41,8 @@ interface Batch {
   readonly next: Position | undefined;
 }
 
-/** One step of an order: how many tasks it found and ended. No step is left when the order is done. */
-interface Step {
+/** One batch of an order: how many tasks it found and ended. `isLast` when the order is done. */
+interface Progress {
   readonly found: number;
   readonly ended: number;
   readonly isLast: boolean;
@@ -71,6 +71,7 @@ export class TaskEndings {
     private readonly pool: Pool,
     private readonly closing: Pick<PgClosingStore, 'endInTransaction'>,
     private readonly batch = BATCH,
+    private readonly observer: StepObserver = NO_OBSERVER,
   ) {}
 
   /** Records that tasks must end, in the caller's transaction. An ending under way keeps its cause. */
@@ -110,8 +111,8 @@ export class TaskEndings {
     return !isLast && (ended > 0 || found === 0);
   }
 
-  private endBatch(order: { which: string; values: readonly string[]; waits: boolean }): Promise<Step> {
-    return inTransaction(this.pool, async (client) => {
+  private async endBatch(order: { which: string; values: readonly string[]; waits: boolean }): Promise<Progress> {
+    const progress = await inTransaction(this.pool, async (client): Promise<Progress> => {
       const { rows } = await client.query<EndingRow>(`SELECT * FROM public.task_ending ${order.which}`, [
         ...order.values,
       ]);
@@ -125,6 +126,8 @@ export class TaskEndings {
       await moveOn(client, { ...row, passed_over: passedOver }, next);
       return { found: taskIds.length, ended: free.length, isLast: false };
     });
+    if (!progress.isLast) await this.observer.reached('end-batch');
+    return progress;
   }
 
   private async end(client: ClientBase, row: EndingRow, taskIds: readonly TaskId[]): Promise<void> {

@@ -2,7 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals';
 import type { AuditEntry } from '@mayfly/audit';
 import type { Principal } from '@mayfly/identity';
 import { type LockdownId, newId } from '@mayfly/kernel';
-import type { LockdownScope } from '@mayfly/tasks';
+import { type LockdownScope, NO_OBSERVER } from '@mayfly/tasks';
 import type { Lockdown, LockdownStore, LockedLockdown } from './lockdown.store.js';
 import { Lockdowns } from './lockdowns.js';
 
@@ -82,6 +82,7 @@ beforeEach(() => {
       settled: async () => void done.push('settled'),
     },
     audit: { record: async (entries) => void refused.push(...entries) },
+    observer: NO_OBSERVER,
     clock: { now: () => now },
     redact: (text) => text.replace('hunter2', '…'),
     report: (error) => done.push(`reported ${String(error)}`),

@@ -10,7 +10,7 @@ import {
   positionOf,
   Problem,
 } from '@mayfly/kernel';
-import { type LockdownScope, scopeWords } from '@mayfly/tasks';
+import { type LockdownScope, scopeWords, type StepObserver } from '@mayfly/tasks';
 import { z } from 'zod';
 import type { Lockdown, LockdownStore, LockedLockdown } from './lockdown.store.js';
 import { lapsesAt, lockdownView, reachView } from './lockdown.view.js';
@@ -28,6 +28,7 @@ export interface LockdownsParts {
   readonly closing: { sweep(limit: number): Promise<number>; settled(): Promise<void> };
   /** takes the entries of refused calls */
   readonly audit: EntrySink;
+  readonly observer: StepObserver;
   readonly clock: Clock;
   /** replaces what looks like a secret */
   readonly redact: (text: string) => string;
@@ -66,6 +67,7 @@ export class Lockdowns {
     const entryOf = (lockdown: LockdownId) =>
       auditEntry('lockdown.engaged', clock.now(), actor, {}, { lockdown, scope: { ...scope }, reason: told });
     const engaged = await store.engage({ id, scope, reason: told, actor, entry: entryOf(id) });
+    await this.parts.observer.reached('engage');
     // Another operator may have released the lockdown in force meanwhile.
     if (engaged !== id && !(await this.keep(engaged, entryOf(engaged)))) return this.engage(caller, scope, reason);
     await catalog.refresh().catch(report);
