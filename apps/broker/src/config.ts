@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { suggestKey } from '@mayfly/declarations';
 import { AllowList, InvalidAllowList } from '@mayfly/egress';
 import { Problem } from '@mayfly/kernel';
-import type { ServiceSettings } from '@mayfly/service';
+import { epochUrlFault, type ServiceSettings } from '@mayfly/service';
 import { z } from 'zod';
 
 const flag = (fallback: 'on' | 'off') =>
@@ -55,6 +55,11 @@ const previousSealingKeys = z
     error: 'use 64 hexadecimal digits (32 bytes) for each key, and commas between keys',
   });
 
+const epochUrl = z.string().superRefine((text, context) => {
+  const fault = epochUrlFault(text);
+  if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
+});
+
 /** All environment variables that the broker reads (docs/configuration.md). No other file reads them. */
 const EnvironmentSchema = z.object({
   NODE_ENV: z.enum(['development', 'production', 'test']).default('development'),
@@ -70,6 +75,7 @@ const EnvironmentSchema = z.object({
   MAYFLY_PUBLIC_URL: publicUrl.optional(),
   MAYFLY_SEALING_KEY: z.string().regex(SEALING_KEY, 'use 64 hexadecimal digits (32 bytes)').optional(),
   MAYFLY_SEALING_KEY_PREVIOUS: previousSealingKeys.default([]),
+  MAYFLY_EPOCH_URL: epochUrl.optional(),
   MAYFLY_EGRESS_ALLOW: egressAllow.default(''),
   MAYFLY_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   MAYFLY_API: flag('on'),
@@ -127,6 +133,7 @@ export function readConfig(variables = environment): BrokerConfig {
     publicUrl: data.MAYFLY_PUBLIC_URL,
     sealingKey: data.MAYFLY_SEALING_KEY,
     previousSealingKeys: data.MAYFLY_SEALING_KEY_PREVIOUS,
+    epochUrl: data.MAYFLY_EPOCH_URL,
     egressAllow: AllowList.read(production ? data.MAYFLY_EGRESS_ALLOW : `${data.MAYFLY_EGRESS_ALLOW},${OWN_MACHINE}`),
     logLevel: data.MAYFLY_LOG_LEVEL,
     api: data.MAYFLY_API,

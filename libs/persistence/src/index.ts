@@ -3,6 +3,7 @@ export { AuditSealer } from './audit/audit-sealer.js';
 export { AuditReader } from './audit/audit.reader.js';
 export { DatabaseClock } from './database/database-clock.js';
 export { Database } from './database/database.js';
+export { PgEpochRows } from './database/epoch.rows.js';
 export { proveHistoryKept } from './database/history-proof.js';
 export { applyMigrations } from './database/migrations.js';
 export { NotifyQueueWatch } from './database/notify-queue.js';

@@ -13,6 +13,16 @@ export type {
 export { Lockdowns } from './lockdowns/lockdowns.js';
 export { OrphanEnding } from './orphan-ending.js';
 export { OrphanWatch, type OrphanPlace, type OrphanStore } from './orphan-watch.js';
+export {
+  compareEpochs,
+  QUARANTINE_CAUSES,
+  type Epoch,
+  type QuarantineCause,
+  type StoredEpoch,
+} from './quarantine/epoch.js';
+export type { EnteredQuarantine, EpochRows, EpochStore, OutsideEpoch } from './quarantine/epoch.store.js';
+export { QuarantineDesk } from './quarantine/quarantine-desk.js';
+export { Quarantine } from './quarantine/quarantine.js';
 export { Reconciler } from './reconciler.js';
 export {
   ACTIONS,

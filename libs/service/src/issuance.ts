@@ -1,12 +1,5 @@
 import { DenialLog, type EntrySink } from '@mayfly/audit';
-import {
-  ConnectionGates,
-  connectionsOf,
-  type ProviderRegistry,
-  reconcilable,
-  type SecretSource,
-  Targets,
-} from '@mayfly/credentials';
+import { ConnectionGates, connectionsOf, type ProviderRegistry, reconcilable, Targets } from '@mayfly/credentials';
 import type { Catalog } from '@mayfly/declarations';
 import { RefusalRecorder } from '@mayfly/http';
 import { Assessor, Minter, Planner, SingleUse, type StepObserver, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
@@ -29,6 +22,7 @@ import {
   type OrphanPlace,
   OrphanWatch,
   Reconciler,
+  type Quarantine,
   RevocationAlarm,
   RevocationUpkeep,
   TargetComparison,
@@ -39,8 +33,8 @@ import type { Foundation } from './foundation.js';
 import { redactText } from './redaction.js';
 
 /** Builds the parts that grant tasks (`POST /tasks`), renew them and revoke their credentials. */
-export function buildIssuance(foundation: Foundation, providers: ProviderRegistry, secrets: SecretSource) {
-  const { settings, database, clock, sealer, catalog, metrics, log, report } = foundation;
+export function buildIssuance(foundation: Foundation, providers: ProviderRegistry, quarantine: Quarantine) {
+  const { settings, database, clock, sealer, catalog, metrics, log, report, secrets } = foundation;
   const observer = stepObserver(settings.failpoint);
   const targets = new Targets(providers, catalog, secrets);
   const wakeUps = { wakeUps: settings.queue };
@@ -69,7 +63,9 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     ...{ store: new LeaseHandlesReader(database.pool), connections: catalog, targets, sealing: sealer },
     ...{ audit: issuanceStore, clock, report },
   });
-  const { reconciler, reconciliationStore } = buildReconciler(foundation, { providers, targets, orphans });
+  const { reconciler, reconciliationStore } = buildReconciler(foundation, {
+    ...{ providers, targets, orphans, quarantine },
+  });
   countByConnection(metrics, { reconciler, gates, alarm });
   const upkeep = new RevocationUpkeep({
     store: new PgDenyPolicyStore(database.pool, clock),
@@ -79,6 +75,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const refusals = new RefusalRecorder({ ...foundation, denials, redact: redactText });
   const identityUses = new IdentityUseStore(database.pool);
   const issuance = new TaskIssuance({
+    gate: quarantine,
     assessor: new Assessor(catalog, targets, clock, observer),
     planner: new Planner(targets, sealer, gates),
     minter: new Minter(metrics, gates, issuanceStore, sealer),
@@ -93,7 +90,12 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
 /** Builds the comparison of targets with the leases. Requests and the schedule share it. */
 function buildReconciler(
   { database, clock, sealer, catalog, report }: Foundation,
-  { providers, targets, orphans }: { providers: ProviderRegistry; targets: Targets; orphans: OrphanWatch },
+  {
+    providers,
+    targets,
+    orphans,
+    quarantine,
+  }: { providers: ProviderRegistry; targets: Targets; orphans: OrphanWatch; quarantine: Quarantine },
 ) {
   const reconciliationStore = new PgReconciliationStore(database.pool, clock);
   const turns = reconciliationStore;
@@ -103,6 +105,7 @@ function buildReconciler(
     comparison: new TargetComparison({ leases, targets, sealing: sealer, orphans }),
     ending: new OrphanEnding({ turns, targets, clock }),
     connections: () => catalog.connections,
+    mayEndUnknown: () => quarantine.mayEndUnknown(),
   });
   return { reconciler, reconciliationStore };
 }

@@ -55,6 +55,7 @@ export async function startService({ createServer, ...inputs }: StartInputs): Pr
 
 async function serve(services: Services, running: Running, createServer: StartInputs['createServer']): Promise<void> {
   const { settings } = services;
+  await services.quarantine.round();
   await namingSealingKey(() => services.keyRing.rotateIfDue());
   await applyDeclared(services, running.backing);
   await services.catalog.refresh();

@@ -17,6 +17,8 @@ export interface ServiceSettings {
   readonly sealingKey: string | undefined;
   /** older sealing keys, 64 hexadecimal digits each, which only open what they sealed */
   readonly previousSealingKeys: readonly string[];
+  /** the place of the epoch outside of the database: `file:///…` or `s3://bucket/key?region=…` */
+  readonly epochUrl: string | undefined;
   /** addresses that egress may reach although they are not public */
   readonly egressAllow: AllowList;
   readonly logLevel: string;
