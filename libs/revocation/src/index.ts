@@ -17,6 +17,7 @@ export {
   compareEpochs,
   QUARANTINE_CAUSES,
   type Epoch,
+  type LogPosition,
   type QuarantineCause,
   type StoredEpoch,
 } from './quarantine/epoch.js';

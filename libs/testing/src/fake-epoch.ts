@@ -54,9 +54,9 @@ export class FakeEpochRows implements EpochRows {
     if (this.row.lineage === lineage) this.row = { ...this.row, isWritten: true };
   }
 
-  async enter({ cause, expected, lineage, at }: EnteredQuarantine, entry: AuditEntry): Promise<boolean> {
+  async enter({ lineage, ...quarantine }: EnteredQuarantine, entry: AuditEntry): Promise<boolean> {
     if (this.row.quarantine !== undefined || this.row.lineage !== lineage) return false;
-    this.row = { ...this.row, quarantine: { cause, expected, since: at } };
+    this.row = { ...this.row, quarantine };
     this.append(entry);
     return true;
   }

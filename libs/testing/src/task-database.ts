@@ -94,7 +94,7 @@ export class TaskDatabase implements TaskScene {
   async empty(): Promise<void> {
     await this.query(`BEGIN; SET LOCAL session_replication_role = replica; TRUNCATE ${TABLES} CASCADE;
       DELETE FROM guard WHERE kind <> 'all'; UPDATE guard SET lockdown_id = NULL;
-      UPDATE store_epoch SET lineage = NULL, is_written = false, superseded = NULL, quarantined_at = NULL, cause = NULL, seen = NULL; COMMIT`);
+      UPDATE store_epoch SET lineage = NULL, is_written = false, superseded = NULL, quarantined_at = NULL, cause = NULL, expected = NULL, found = NULL; COMMIT`);
   }
 
   /** Resolves once so many other sessions wait for a lock. */

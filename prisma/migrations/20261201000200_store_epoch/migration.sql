@@ -7,7 +7,8 @@ CREATE TABLE "store_epoch" (
     "superseded" JSONB,
     "quarantined_at" TIMESTAMPTZ(6),
     "cause" TEXT,
-    "seen" JSONB,
+    "expected" JSONB,
+    "found" JSONB,
 
     CONSTRAINT "store_epoch_pkey" PRIMARY KEY ("id"),
     CONSTRAINT "store_epoch_id_check" CHECK ("id" = 0),

@@ -1,5 +1,12 @@
 import type { AuditEntry } from '@mayfly/audit';
-import type { Epoch, EpochRows, QuarantineCause, StoredEpoch } from '@mayfly/revocation';
+import type {
+  EnteredQuarantine,
+  Epoch,
+  EpochRows,
+  LogPosition,
+  QuarantineCause,
+  StoredEpoch,
+} from '@mayfly/revocation';
 import type { Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem, databaseUnread } from './database-problem.js';
@@ -11,7 +18,8 @@ interface Row {
   readonly superseded: Epoch | null;
   readonly quarantined_at: Date | null;
   readonly cause: QuarantineCause | null;
-  readonly seen: Epoch | null;
+  readonly expected: Epoch | null;
+  readonly found: LogPosition | null;
   readonly sequence: string | null;
   readonly leaf: Buffer | null;
   readonly leaf_at: Buffer | null;
@@ -19,7 +27,7 @@ interface Row {
 
 /** Reads the last sealed entry, and the leaf hash of entry `$1`, by the index on `first_seq`. */
 const READ = `
-SELECT e.lineage, e.is_written, e.superseded, e.quarantined_at, e.cause, e.seen,
+SELECT e.lineage, e.is_written, e.superseded, e.quarantined_at, e.cause, e.expected, e.found,
   h.first_seq + h.entries - 1 AS sequence, substring(h.leaf_hashes FROM 32 * (h.entries - 1) + 1 FOR 32) AS leaf,
   substring(a.leaf_hashes FROM 32 * ($1::bigint - a.first_seq)::int + 1 FOR 32) AS leaf_at
 FROM public.store_epoch e
@@ -35,12 +43,12 @@ const ADOPT = `UPDATE public.store_epoch SET lineage = $1 WHERE id = 0 AND linea
 const NOTE_WRITTEN = `UPDATE public.store_epoch SET is_written = true WHERE id = 0 AND lineage = $1`;
 
 const ENTER = `
-UPDATE public.store_epoch SET quarantined_at = $1, cause = $2, seen = $3::jsonb
-WHERE id = 0 AND quarantined_at IS NULL AND lineage IS NOT DISTINCT FROM $4`;
+UPDATE public.store_epoch SET quarantined_at = $1, cause = $2, expected = $3::jsonb, found = $4::jsonb
+WHERE id = 0 AND quarantined_at IS NULL AND lineage IS NOT DISTINCT FROM $5`;
 
 const CONFIRM = `
 UPDATE public.store_epoch
-SET quarantined_at = NULL, cause = NULL, seen = NULL, lineage = $1, superseded = $2::jsonb, is_written = false
+SET quarantined_at = NULL, cause = NULL, expected = NULL, found = NULL, lineage = $1, superseded = $2::jsonb, is_written = false
 WHERE id = 0 AND quarantined_at IS NOT NULL`;
 
 /** The half of the epoch inside of the database, on PostgreSQL. */
@@ -63,11 +71,8 @@ export class PgEpochRows implements EpochRows {
     await this.pool.query(NOTE_WRITTEN, [lineage]).catch(databaseProblem);
   }
 
-  async enter(
-    { cause, expected, at, lineage }: Parameters<EpochRows['enter']>[0],
-    entry: AuditEntry,
-  ): Promise<boolean> {
-    return this.change(ENTER, [at, cause, jsonOf(expected), lineage ?? null], entry);
+  async enter({ cause, expected, found, since, lineage }: EnteredQuarantine, entry: AuditEntry): Promise<boolean> {
+    return this.change(ENTER, [since, cause, jsonOf(expected), JSON.stringify(found), lineage ?? null], entry);
   }
 
   async confirm({ lineage, replaced }: Parameters<EpochRows['confirm']>[0], entry: AuditEntry): Promise<boolean> {
@@ -94,9 +99,11 @@ function storedOf(row: Row | undefined): StoredEpoch {
     head: { sequence: Number(row?.sequence ?? 0), leaf: row?.leaf?.toString('base64url') ?? '' },
     leafAt: row?.leaf_at?.toString('base64url') ?? '',
     superseded: row?.superseded ?? undefined,
-    quarantine:
-      row?.quarantined_at && row.cause
-        ? { since: row.quarantined_at, cause: row.cause, expected: row.seen ?? undefined }
-        : undefined,
+    quarantine: row === undefined ? undefined : quarantineOf(row),
   };
+}
+
+function quarantineOf({ quarantined_at: since, cause, expected, found }: Row): StoredEpoch['quarantine'] {
+  if (since === null || cause === null || found === null) return undefined;
+  return { since, cause, expected: expected ?? undefined, found };
 }

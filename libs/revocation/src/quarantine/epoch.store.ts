@@ -1,5 +1,5 @@
 import type { AuditEntry } from '@mayfly/audit';
-import type { Epoch, QuarantineCause, StoredEpoch } from './epoch.js';
+import type { Epoch, QuarantineRecord, StoredEpoch } from './epoch.js';
 
 /** The outside epoch, with the version that `write` replaces. */
 export interface OutsideEpoch {
@@ -21,11 +21,8 @@ export interface EpochStore {
 }
 
 /** A quarantine to record, with the lineage of the database that was compared. */
-export interface EnteredQuarantine {
-  readonly cause: QuarantineCause;
-  readonly expected: Epoch | undefined;
+export interface EnteredQuarantine extends QuarantineRecord {
   readonly lineage: string | undefined;
-  readonly at: Date;
 }
 
 /** Port: the half of the epoch inside of the database. All methods throw `unavailable`. */

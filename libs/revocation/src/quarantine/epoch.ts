@@ -1,11 +1,15 @@
-/** A position in the audit log of one database: the lineage of the database, and an entry that it has sealed. */
-export interface Epoch {
-  /** a random id; a confirmation gives the database a new one */
-  readonly lineage: string;
+/** An entry that a database has sealed. */
+export interface LogPosition {
   /** the number of the entry; 0 before the first one */
   readonly sequence: number;
   /** the leaf hash of the entry, in base64url; empty before the first one */
   readonly leaf: string;
+}
+
+/** A position in the audit log of one database: the lineage of the database, and the last entry that was seen. */
+export interface Epoch extends LogPosition {
+  /** a random id; a confirmation gives the database a new one */
+  readonly lineage: string;
 }
 
 /** The epoch as the database has it. */
@@ -14,7 +18,7 @@ export interface StoredEpoch {
   readonly lineage: string | undefined;
   /** true when an epoch of this lineage was written outside */
   readonly isWritten: boolean;
-  readonly head: Omit<Epoch, 'lineage'>;
+  readonly head: LogPosition;
   /** the leaf hash of the entry that the reader asked for; empty when the database has no such entry */
   readonly leafAt: string;
   /** the outside epoch that the last confirmation replaces */
@@ -41,6 +45,8 @@ export interface QuarantineRecord {
   readonly cause: QuarantineCause;
   /** the outside epoch that the database did not match; undefined when it was gone */
   readonly expected: Epoch | undefined;
+  /** the last entry that the database had then */
+  readonly found: LogPosition;
 }
 
 /** The result of a comparison. `write`: the database has this epoch, and the outside half should follow it. */

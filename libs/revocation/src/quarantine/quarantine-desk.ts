@@ -35,7 +35,7 @@ export class QuarantineDesk {
       state,
       ...present({ cause: record?.cause, since: record?.since.toISOString() }),
       ...(expected === undefined ? {} : { expected: { ...expected } }),
-      found: { lineage: stored.lineage ?? null, ...stored.head },
+      found: { lineage: stored.lineage ?? null, ...(record?.found ?? stored.head) },
       reconciliations: (await this.since(standing)).map(linkOf),
     };
   }

@@ -112,7 +112,7 @@ export class Quarantine {
     if (outside === undefined) return { state: 'off', ...epochs };
     const verdict = compareEpochs(seen?.epoch, stored);
     if (verdict.kind === 'quarantine') {
-      const record = { cause: verdict.cause, expected: seen?.epoch, since: clock.now() };
+      const record = { cause: verdict.cause, expected: seen?.epoch, found: stored.head, since: clock.now() };
       await this.enter(record, stored);
       return { state: 'quarantined', record, ...epochs };
     }
@@ -123,10 +123,11 @@ export class Quarantine {
     return { state: 'open', ...epochs };
   }
 
-  private async enter({ cause, expected, since }: QuarantineRecord, { lineage, head }: StoredEpoch): Promise<void> {
-    const facts = { cause, found: { lineage: lineage ?? null, ...head }, ...present({ expected }) };
+  private async enter(record: QuarantineRecord, { lineage }: StoredEpoch): Promise<void> {
+    const { cause, expected, found, since } = record;
+    const facts = { cause, found: { lineage: lineage ?? null, ...found }, ...present({ expected }) };
     const entry = auditEntry('quarantine.entered', since, MAYFLY, {}, facts);
-    await this.parts.inside.enter({ cause, expected, lineage, at: since }, entry);
+    await this.parts.inside.enter({ ...record, lineage }, entry);
   }
 
   /** An epoch of another lineage is replaced at once; one of this lineage follows at a bounded rate. */
@@ -149,7 +150,11 @@ export class Quarantine {
     if (state === 'quarantined' && !this.told)
       this.parts.tell(
         'quarantine: the database is older than what this installation has seen; Mayfly issues nothing until an operator confirms (mayfly quarantine show)',
-        { cause: record?.cause ?? '', found: stored.head.sequence, expected: outside?.sequence ?? 0 },
+        {
+          cause: record?.cause ?? '',
+          found: (record?.found ?? stored.head).sequence,
+          expected: outside?.sequence ?? 0,
+        },
       );
     if (state !== 'quarantined' && this.told) this.parts.tell('quarantine: an operator confirmed the database', {});
     this.told = state === 'quarantined';

@@ -3,6 +3,7 @@ import { auditEntry, MAYFLY } from '@mayfly/audit';
 import type { Epoch, EpochRows, EpochStore } from '@mayfly/revocation';
 
 const epoch = (sequence: number): Epoch => ({ lineage: 'one', sequence, leaf: `leaf-${String(sequence)}` });
+const FOUND = { sequence: 4, leaf: 'leaf-4' };
 const AT = new Date('2026-11-30T10:00:00.000Z');
 
 /** Tests that every `EpochStore` must pass. `make` returns two stores at one place that is empty. */
@@ -58,7 +59,7 @@ export function epochRowsSuite(make: () => Promise<EpochScene>): void {
     const entered = (lineage: string | undefined, expected?: Epoch) => {
       const facts = { cause: 'older', found: { lineage: lineage ?? null, sequence: 0, leaf: '' } };
       const entry = auditEntry('quarantine.entered', AT, MAYFLY, {}, facts);
-      return scene.rows.enter({ cause: 'older', expected, lineage, at: AT }, entry);
+      return scene.rows.enter({ cause: 'older', expected, found: FOUND, lineage, since: AT }, entry);
     };
     const confirmed = (lineage: string, replaced?: Epoch) => {
       const entry = auditEntry('quarantine.confirmed', AT, MAYFLY, {}, { lineage, reason: 'test' });
@@ -91,7 +92,7 @@ export function epochRowsSuite(make: () => Promise<EpochScene>): void {
       expect(await entered('two')).toBe(false);
       expect([await entered('one', epoch(9)), await entered('one')]).toEqual([true, false]);
       expect(await scene.rows.read(0)).toMatchObject({
-        quarantine: { since: AT, cause: 'older', expected: epoch(9) },
+        quarantine: { since: AT, cause: 'older', expected: epoch(9), found: FOUND },
       });
       expect(await scene.auditTypes()).toEqual(['quarantine.entered']);
     });
