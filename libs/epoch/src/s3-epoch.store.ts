@@ -1,4 +1,11 @@
-import { GetObjectCommand, NoSuchKey, PutObjectCommand, S3Client, S3ServiceException } from '@aws-sdk/client-s3';
+import {
+  GetObjectCommand,
+  NoSuchKey,
+  PutObjectCommand,
+  type PutObjectCommandInput,
+  S3Client,
+  S3ServiceException,
+} from '@aws-sdk/client-s3';
 import { Problem } from '@mayfly/kernel';
 import type { Epoch, EpochStore, OutsideEpoch } from '@mayfly/revocation';
 import { epochIn, textOf } from './epoch-text.js';
@@ -50,8 +57,19 @@ export class S3EpochStore implements EpochStore {
   }
 
   async write(epoch: Epoch, at: Date, version: string | undefined): Promise<boolean> {
+    if (version === undefined) return this.put(epoch, at, { IfNoneMatch: '*' });
+    if (await this.put(epoch, at, { IfMatch: version })) return true;
+    // Ceph compares the tag without its quotes (RFC 9110 §8.8.3 has them), and so refuses every quoted one.
+    const plain = version.replaceAll('"', '');
+    return plain !== version && (await this.read())?.version === version && this.put(epoch, at, { IfMatch: plain });
+  }
+
+  private async put(
+    epoch: Epoch,
+    at: Date,
+    condition: Pick<PutObjectCommandInput, 'IfMatch' | 'IfNoneMatch'>,
+  ): Promise<boolean> {
     const { bucket: Bucket, key: Key } = this.place;
-    const condition = version === undefined ? { IfNoneMatch: '*' } : { IfMatch: version };
     const object = { Bucket, Key, Body: textOf(epoch, at), ContentType: 'application/json' };
     try {
       await this.client.send(new PutObjectCommand({ ...object, ...condition }));

@@ -15,6 +15,7 @@ export { PgCatalogSource } from './declarations/catalog.source.js';
 export { DeclaredRows } from './declarations/declared-rows.js';
 export { PgConnectionLifecycleStore } from './declarations/connection-lifecycle.store.js';
 export { PgDeclarationStore } from './declarations/declaration.store.js';
+export { SealedValuesReader } from './keys/sealed-values.reader.js';
 export { PgSigningKeyStore } from './keys/signing-key.store.js';
 export { PgDelegationStore } from './tasks/delegation.store.js';
 export { PgLockdownStore } from './lockdowns/lockdown.store.js';

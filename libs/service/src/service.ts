@@ -1,5 +1,5 @@
 import type { AppliedDeclarations } from '@mayfly/declarations';
-import { CatalogListener } from '@mayfly/persistence';
+import { CatalogListener, SealedValuesReader } from '@mayfly/persistence';
 import { createLogger } from '@mayfly/telemetry';
 import type { AppServer } from './app-server.js';
 import { applyDirectory } from './apply-directory.js';
@@ -9,6 +9,7 @@ import { type Backing, openBacking } from './database.js';
 import type { ServiceInputs } from './foundation.js';
 import { redactText } from './redaction.js';
 import { buildServices, type Services } from './services.js';
+import { requireSealingKeys } from './sealing-keys.js';
 import { namingSealingKey, requireDirectory } from './start-faults.js';
 import { type Running, stop } from './stop.js';
 
@@ -57,6 +58,7 @@ async function serve(services: Services, running: Running, createServer: StartIn
   const { settings } = services;
   await services.quarantine.round();
   await namingSealingKey(() => services.keyRing.rotateIfDue());
+  await requireSealingKeys(services.sealer, new SealedValuesReader(services.database.pool), services.log);
   await applyDeclared(services, running.backing);
   await services.catalog.refresh();
   const app = (running.app = await createServer(services));
