@@ -39,7 +39,7 @@ const EPOCH = { lineage: 'one', sequence: 1, leaf: 'leaf' };
     return [await open(key), await open(key)];
   });
 
-  it('of several first writes at once exactly one succeeds', async () => {
+  it('one of several first writes at once succeeds, and the others write nothing', async () => {
     const key = randomUUID();
     const writes = [1, 2, 3, 4].map(async () => (await open(key)).write(EPOCH, new Date(), undefined));
     expect((await Promise.all(writes)).filter(Boolean)).toHaveLength(1);

@@ -185,7 +185,7 @@ describe('a change of the sealing key on two replicas under traffic', () => {
     );
   }, 120_000);
 
-  it('without the old key everything works, and marks of the old key are reported and not ended', async () => {
+  it('a service without the old key works, and reports objects with marks of the old key without ending them', async () => {
     for (const task of [database!, secret!]) await expectRevocation(task);
     await forget(late!);
     await rowsOf(scene.database.adminUrl, 'UPDATE idempotency_key SET replay_until = now()');

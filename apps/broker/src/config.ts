@@ -40,7 +40,9 @@ const publicUrl = z
   // RFC 8414 §3 appends paths to it without a second slash.
   .transform((url) => url.replace(/\/+$/, ''));
 
-const SEALING_KEY = /^[0-9a-f]{64}$/;
+/** A key, or the ciphertext of one that a transit engine made. */
+const SEALING_KEY = /^([0-9a-f]{64}|vault:v\d{1,9}:[A-Za-z0-9+/]{40,}={0,2})$/;
+const SEALING_KEY_FORM = 'use 64 hexadecimal digits (32 bytes), or a ciphertext of Vault';
 
 /** Sealing keys, separated by commas. */
 const previousSealingKeys = z
@@ -52,7 +54,7 @@ const previousSealingKeys = z
       .filter((key) => key !== ''),
   )
   .refine((keys) => keys.every((key) => SEALING_KEY.test(key)), {
-    error: 'use 64 hexadecimal digits (32 bytes) for each key, and commas between keys',
+    error: `${SEALING_KEY_FORM}, for each key, and commas between keys`,
   });
 
 const epochUrl = z.string().superRefine((text, context) => {
@@ -73,7 +75,8 @@ const EnvironmentSchema = z.object({
   MAYFLY_SECRETS_DIR: z.string().min(1).optional(),
   MAYFLY_BOOTSTRAP_ISSUER: z.string().min(1).optional(),
   MAYFLY_PUBLIC_URL: publicUrl.optional(),
-  MAYFLY_SEALING_KEY: z.string().regex(SEALING_KEY, 'use 64 hexadecimal digits (32 bytes)').optional(),
+  MAYFLY_SEALING_KEY: z.string().regex(SEALING_KEY, SEALING_KEY_FORM).optional(),
+  MAYFLY_SEALING_VAULT_FILE: z.string().min(1).optional(),
   MAYFLY_SEALING_KEY_PREVIOUS: previousSealingKeys.default([]),
   MAYFLY_EPOCH_URL: epochUrl.optional(),
   MAYFLY_EGRESS_ALLOW: egressAllow.default(''),
@@ -132,6 +135,7 @@ export function readConfig(variables = environment): BrokerConfig {
     bootstrapIssuer: data.MAYFLY_BOOTSTRAP_ISSUER && resolve(data.MAYFLY_BOOTSTRAP_ISSUER),
     publicUrl: data.MAYFLY_PUBLIC_URL,
     sealingKey: data.MAYFLY_SEALING_KEY,
+    sealingVaultFile: data.MAYFLY_SEALING_VAULT_FILE && resolve(data.MAYFLY_SEALING_VAULT_FILE),
     previousSealingKeys: data.MAYFLY_SEALING_KEY_PREVIOUS,
     epochUrl: data.MAYFLY_EPOCH_URL,
     egressAllow: AllowList.read(production ? data.MAYFLY_EGRESS_ALLOW : `${data.MAYFLY_EGRESS_ALLOW},${OWN_MACHINE}`),
@@ -151,6 +155,12 @@ function refuseInAnyMode(data: Environment): void {
     throw new Problem(
       'invalid_declaration',
       'MAYFLY_PUBLIC_URL is not set: with DATABASE_URL, it is the issuer of tokens for all replicas; set it to the address by which callers reach the service',
+    );
+  const keys = [data.MAYFLY_SEALING_KEY ?? '', ...data.MAYFLY_SEALING_KEY_PREVIOUS];
+  if (keys.some((key) => key.startsWith('vault:')) && data.MAYFLY_SEALING_VAULT_FILE === undefined)
+    throw new Problem(
+      'invalid_declaration',
+      'MAYFLY_SEALING_VAULT_FILE is not set: a sealing key is wrapped by Vault; set it to the file that names the key there',
     );
   if (!data.MAYFLY_API && !data.MAYFLY_WORKER)
     throw new Problem('invalid_declaration', 'MAYFLY_API and MAYFLY_WORKER are both off; set one of them to on');

@@ -27,7 +27,7 @@ describe('a file with the epoch', () => {
     expect(await readdir(directories.at(-1)!)).toEqual(['epoch.json']);
   });
 
-  it('of two first writes at once exactly one succeeds', async () => {
+  it('one of several first writes at once succeeds, and the others write nothing', async () => {
     const results = await Promise.all([1, 2, 3, 4].map(async () => (await open()).write(EPOCH, new Date(), undefined)));
     expect(results.filter(Boolean)).toHaveLength(1);
   });

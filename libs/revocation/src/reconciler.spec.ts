@@ -54,7 +54,7 @@ describe('the reconciler', () => {
   const rows = async () => (await store.list({}, { limit: 10 })).items;
   const entries = () => store.audit.map(({ type, body }) => ({ ...(JSON.parse(body) as JsonObject), type }));
 
-  it('in quarantine a reconciliation ends nothing and reports our orphans, and the next one after it ends them', async () => {
+  it('a reconciliation in quarantine ends nothing and reports our orphans, and the next one after it ends them', async () => {
     const orphan = own();
     found = { ownOrphans: [orphan], reported: [STRANGE] };
     mayEnd = false;

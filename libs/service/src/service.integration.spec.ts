@@ -15,6 +15,7 @@ beforeAll(async () => {
     ...{
       sealingKey: '0f'.repeat(32),
       epochUrl: undefined,
+      sealingVaultFile: undefined,
       previousSealingKeys: [],
       egressAllow: AllowList.read(''),
       logLevel: 'silent',

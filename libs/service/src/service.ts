@@ -12,6 +12,7 @@ import { buildServices, type Services } from './services.js';
 import { requireSealingKeys } from './sealing-keys.js';
 import { namingSealingKey, requireDirectory } from './start-faults.js';
 import { type Running, stop } from './stop.js';
+import { unwrapSealingKeys } from './wrapped-keys.js';
 
 /** The inputs that an app starts the service with. */
 export interface StartInputs extends Pick<ServiceInputs, 'settings' | 'publicUrl' | 'variables'> {
@@ -31,8 +32,9 @@ export interface Service {
  * Starts database, services, declared state, background work and the app's server, in this order; stops all if a step
  * fails.
  */
-export async function startService({ createServer, ...inputs }: StartInputs): Promise<Service> {
-  const { settings } = inputs;
+export async function startService({ createServer, ...given }: StartInputs): Promise<Service> {
+  const settings = await unwrapSealingKeys(given.settings, given.variables);
+  const inputs = { ...given, settings };
   const log = createLogger({ level: settings.logLevel, redact: redactText });
   if (settings.secretsDir !== undefined)
     await requireDirectory('MAYFLY_SECRETS_DIR', settings.secretsDir, 'the directory of the secrets');

@@ -53,7 +53,7 @@ describe('the comparison of the epochs', () => {
       stored({ leafAt: '' }),
       'write',
     ],
-  ] as const)('%s', (_, outside, inside, result) => {
+  ] as const)('the comparison says that %s', (_, outside, inside, result) => {
     const verdict = compareEpochs(outside, inside);
     expect(verdict.kind === 'quarantine' ? verdict.cause : verdict.kind).toBe(result);
   });
