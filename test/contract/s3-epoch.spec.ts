@@ -1,8 +1,8 @@
 import { randomUUID } from 'node:crypto';
 import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { openEpochStore } from '@mayfly/epoch';
 import { epochStoreSuite } from '@mayfly/testing';
-import { openEpochStore } from '../../libs/epoch/src/epoch-url.js';
 import { rgwAbsence, type RgwServer, startRgw } from './rgw-server.js';
 
 const absence = rgwAbsence();
@@ -11,7 +11,7 @@ const EPOCH = { lineage: 'one', sequence: 1, leaf: 'leaf' };
 
 (absence === undefined ? describe : describe.skip)("the epoch in S3, on Ceph's gateway", () => {
   const bucket = `epochs-${randomUUID()}`;
-  const login = { AWS_ACCESS_KEY_ID: '', AWS_SECRET_ACCESS_KEY: '' };
+  const environment = { ...process.env };
   let server: RgwServer;
   const open = (key: string, at = bucket) => openEpochStore(`s3://${at}/${key}?endpoint=${server.endpoint}`);
 
@@ -24,14 +24,10 @@ const EPOCH = { lineage: 'one', sequence: 1, leaf: 'leaf' };
     });
     await client.send(new CreateBucketCommand({ Bucket: bucket }));
     client.destroy();
-    for (const name of Object.keys(login) as (keyof typeof login)[]) login[name] = process.env[name] ?? '';
     Object.assign(process.env, { AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey });
   }, 60_000);
   afterAll(() => {
-    for (const [name, value] of Object.entries(login)) {
-      if (value === '') delete process.env[name];
-      else process.env[name] = value;
-    }
+    process.env = environment;
   });
 
   epochStoreSuite(async () => {

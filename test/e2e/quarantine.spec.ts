@@ -69,7 +69,7 @@ const QUARANTINED = { status: 503, body: { type: 'urn:mayfly:problem:quarantined
 /** Hands a part of a task on, and takes it up. */
 async function childOf(above: TaskBody, at: TestBroker): Promise<TaskBody> {
   const handed = await as('searcher', `POST /tasks/${above.id}/delegate`, { ...READ, agent: 'writer' }, at);
-  const taken = await as('writer', `POST /tasks/${String(handed.body.id)}/accept`, undefined, at);
+  const taken = await as('writer', `POST /tasks/${handed.body.id as string}/accept`, undefined, at);
   expect([handed.status, taken.status]).toEqual([201, 201]);
   return taskIn(taken);
 }
@@ -171,7 +171,7 @@ describe('an older database that is restored under two running replicas', () => 
     expect(expected!.sequence).toBeGreaterThan(found!.sequence);
     const links = view.reconciliations as unknown as readonly JsonObject[];
     const { id } = links.find(({ connection }) => connection === 'crm')!;
-    const { body } = await person('operator', `GET /reconciliations/${String(id)}`);
+    const { body } = await person('operator', `GET /reconciliations/${id as string}`);
     const differences = body.differences as unknown as readonly JsonObject[];
     for (const one of [outlived, child])
       expect(differences).toContainEqual({

@@ -110,7 +110,7 @@ function traffic(): { stop(): Promise<{ rounds: number; faults: readonly unknown
 async function compared(connection: string, leaseId: string): Promise<readonly JsonObject[]> {
   const { body } = await operator('POST /reconciliations', { connection });
   const done = await until('the reconciliation ends', 30, async () => {
-    const seen = (await operator(`GET /reconciliations/${String(body.id)}`)).body;
+    const seen = (await operator(`GET /reconciliations/${body.id as string}`)).body;
     return seen.state !== 'running' && seen;
   });
   expect(done).toMatchObject({ state: 'done' });

@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import type { JsonObject } from '@mayfly/kernel';
 import { startTestPostgres, type TestDatabase } from '@mayfly/testing';
 import { newTestIssuers, type TestAnswer, type TestBroker, startTestBroker } from '../support/broker.js';
 import { agentDocument, templateDocument } from '../support/documents.js';
@@ -61,7 +60,7 @@ const entries = (type: string, taskId: string) =>
 const newest = async (): Promise<string> =>
   (await rowsOf<{ id: string }>(database.adminUrl, 'SELECT id FROM task ORDER BY id DESC LIMIT 1'))[0]!.id;
 const stateOf = async (id: string) => taskIn(await operator(`GET /tasks/${id}`));
-const problem = ({ status, body }: TestAnswer) => [status, String(body.type).replace('urn:mayfly:problem:', '')];
+const problem = ({ status, body }: TestAnswer) => [status, (body.type as string).replace('urn:mayfly:problem:', '')];
 
 /** The call whose commit is lost, and what proves afterwards that its outcome was read and not guessed. */
 interface Case {
@@ -279,7 +278,7 @@ const CASES: Readonly<Record<string, Case>> = {
         expect(problem(answer)).toEqual([503, 'unavailable']);
         await until('the agent is refused', 10, async () => (await as('analyst', 'POST /tasks', TOKEN)).status === 403);
         const { status, body } = await operator('POST /agents/analyst/suspend');
-        expect([status, (body as JsonObject).state ?? 'suspended']).toEqual([200, 'suspended']);
+        expect([status, body.state ?? 'suspended']).toEqual([200, 'suspended']);
       },
     }),
   },

@@ -51,7 +51,7 @@ beforeAll(async () => {
     })
   )
     .json()
-    .then((body: { data: { role_id: string } }) => body.data);
+    .then((body) => (body as { data: { role_id: string } }).data);
   const { secret_id: secretId } = await root('auth/approle/role/mayfly-sealing/secret-id');
   login = { roleId, secretId: secretId! };
 }, 60_000);

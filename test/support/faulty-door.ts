@@ -54,7 +54,8 @@ export async function startFaultyDoor(target: string): Promise<FaultyDoor> {
       if (holds) return;
       if (own !== undefined && isSent) {
         client.destroy();
-        return own.done();
+        own.done();
+        return;
       }
       if (!loses) client.write(part);
       else {

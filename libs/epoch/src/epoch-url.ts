@@ -9,8 +9,12 @@ import { FileEpochStore } from './file-epoch.store.js';
 export function epochUrlFault(text: string): string | undefined {
   if (!URL.canParse(text)) return FORM;
   const url = new URL(text);
-  if (url.protocol === 'file:') return url.host === '' && url.pathname.length > 1 ? undefined : FORM;
-  if (url.protocol !== 's3:' || url.host === '' || url.pathname.length < 2) return FORM;
+  if (url.pathname.length < 2) return FORM;
+  if (url.protocol === 'file:') return url.host === '' ? undefined : FORM;
+  return url.protocol === 's3:' && url.host !== '' ? s3Fault(url) : FORM;
+}
+
+function s3Fault(url: URL): string | undefined {
   if (url.username + url.password !== '') return 'leave the login out; the AWS SDK finds it';
   const unknown = [...url.searchParams.keys()].find((name) => name !== 'region' && name !== 'endpoint');
   if (unknown !== undefined) return `leave \`${unknown}\` out; it takes \`region\` and \`endpoint\``;

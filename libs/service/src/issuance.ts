@@ -42,9 +42,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const denials = denialLog(issuanceStore, foundation);
   const closingStore = new PgClosingStore(database.pool, clock, wakeUps);
   const taskStore = new PgTaskStore(database.pool, wakeUps);
-  const tell = (text: string, facts: JsonObject): void => {
-    log.error(facts, text);
-  };
+  const tell = (text: string, facts: JsonObject): void => void log.error(facts, text);
   const alarm = new RevocationAlarm({ audit: issuanceStore, clock, tell, report });
   const gates = new ConnectionGates(catalog, alarm);
   const closing = new LeaseClosing({
@@ -63,9 +61,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     ...{ store: new LeaseHandlesReader(database.pool), connections: catalog, targets, sealing: sealer },
     ...{ audit: issuanceStore, clock, report },
   });
-  const { reconciler, reconciliationStore } = buildReconciler(foundation, {
-    ...{ providers, targets, orphans, quarantine },
-  });
+  const { reconciler, reconciliationStore } = buildReconciler(foundation, { providers, targets, orphans, quarantine });
   countByConnection(metrics, { reconciler, gates, alarm });
   const upkeep = new RevocationUpkeep({
     store: new PgDenyPolicyStore(database.pool, clock),

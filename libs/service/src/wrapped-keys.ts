@@ -8,10 +8,12 @@ import type { ServiceSettings } from './settings.js';
 import { unreadableFile } from './start-faults.js';
 
 const KEY_BYTES = 32;
+/** The clock of the process: the database, whose clock counts elsewhere, is not open yet. */
+const PROCESS_CLOCK = { now: () => new Date(performance.timeOrigin + performance.now()) };
 const FILE = 'MAYFLY_SEALING_VAULT_FILE';
 
 /** True for the ciphertext of a transit engine, in place of a key. */
-export const isWrapped = (key: string): boolean => key.startsWith('vault:');
+const isWrapped = (key: string): boolean => key.startsWith('vault:');
 
 /**
  * Returns the settings with each wrapped sealing key in plain text: the transit engine of Vault unwraps it, once, at the
@@ -25,7 +27,7 @@ export async function unwrapSealingKeys(
   if (sealingVaultFile === undefined) return settings;
   const secrets = new ProcessSecretSource(variables, {}, settings.secretsDir);
   const config = await readConfig(sealingVaultFile, !settings.production, secrets);
-  const key = new TransitKey(config, { now: () => new Date() });
+  const key = new TransitKey(config, PROCESS_CLOCK);
   try {
     const current = sealingKey === undefined ? undefined : await unwrap(key, 'MAYFLY_SEALING_KEY', sealingKey);
     const previous: string[] = [];
@@ -69,5 +71,5 @@ async function resolved(value: unknown, secrets: SecretSource): Promise<unknown>
   }
   if (value === null || typeof value !== 'object') return value;
   const members = Object.entries(value).map(async ([name, one]) => [name, await resolved(one, secrets)] as const);
-  return Object.fromEntries(await Promise.all(members)) as unknown;
+  return Object.fromEntries(await Promise.all(members));
 }

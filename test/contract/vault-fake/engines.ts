@@ -22,9 +22,8 @@ export async function askEngine(call: EngineCall, database: DatabaseEngine, leas
   if (mount === undefined || type === undefined)
     return failure(404, `no handler for route "${call.path}". route entry not found.`);
   const [kind, role] = call.path.slice(mount.length + 1).split('/');
-  if (type === 'kv') return readSecret(call);
-  if (type === 'transit')
-    return transitOf(namespace, mount).answer(call.method, call.path.slice(mount.length + 1), call.fields);
+  const whole = askWhole(call, type, mount);
+  if (whole !== undefined) return whole;
   switch (`${type}/${kind ?? ''}`) {
     case 'database/creds':
       return readUser(call, role ?? '', database, leases);
@@ -35,6 +34,13 @@ export async function askEngine(call: EngineCall, database: DatabaseEngine, leas
     default:
       return failure(404, 'unsupported path');
   }
+}
+
+/** Asks the engines that have one answer for a whole mount. */
+function askWhole(call: EngineCall, type: string, mount: string): Answer | undefined {
+  if (type === 'kv') return readSecret(call);
+  if (type !== 'transit') return undefined;
+  return transitOf(call.token.namespace, mount).answer(call.method, call.path.slice(mount.length + 1), call.fields);
 }
 
 async function readUser(call: EngineCall, name: string, database: DatabaseEngine, leases: Leases): Promise<Answer> {

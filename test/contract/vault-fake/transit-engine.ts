@@ -20,10 +20,13 @@ export class TransitEngine {
     if (verb === 'keys') return this.keyRoute(method, rest, fields);
     if (method !== 'POST') return failure(405, 'unsupported operation');
     const name = rest.at(-1) ?? '';
-    const key = this.keys.get(name);
-    if (verb === 'datakey') return key === undefined ? UNKNOWN : this.dataKey(key, rest[0] ?? '');
     if (verb === 'encrypt') return this.encrypt(this.keys.get(name) ?? this.create(name), textOf(fields.plaintext));
+    const key = this.keys.get(name);
     if (key === undefined) return UNKNOWN;
+    return verb === 'datakey' ? this.dataKey(key, rest[0]) : this.opened(key, verb, fields);
+  }
+
+  private opened(key: TransitKeyState, verb: string, fields: Fields): Answer {
     const opened = open(key, textOf(fields.ciphertext));
     if (typeof opened === 'string') return failure(400, opened);
     if (verb === 'decrypt') return success({ data: { plaintext: opened.toString('base64') } });
@@ -44,7 +47,7 @@ export class TransitEngine {
     return key;
   }
 
-  private dataKey(key: TransitKeyState, kind: string): Answer {
+  private dataKey(key: TransitKeyState, kind: string | undefined): Answer {
     const plain = randomBytes(32);
     const answer = sealed(key, plain);
     if (kind === 'wrapped') return answer;

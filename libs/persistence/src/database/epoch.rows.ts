@@ -7,6 +7,7 @@ import type {
   QuarantineCause,
   StoredEpoch,
 } from '@mayfly/revocation';
+import { Problem } from '@mayfly/kernel';
 import type { Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem, databaseUnread } from './database-problem.js';
@@ -93,14 +94,19 @@ function jsonOf(epoch: Epoch | undefined): string | null {
 }
 
 function storedOf(row: Row | undefined): StoredEpoch {
+  if (row === undefined) throw new Problem('unavailable', 'the row of the epoch is gone; restore the database');
   return {
-    lineage: row?.lineage ?? undefined,
-    isWritten: row?.is_written ?? false,
-    head: { sequence: Number(row?.sequence ?? 0), leaf: row?.leaf?.toString('base64url') ?? '' },
-    leafAt: row?.leaf_at?.toString('base64url') ?? '',
-    superseded: row?.superseded ?? undefined,
-    quarantine: row === undefined ? undefined : quarantineOf(row),
+    lineage: row.lineage ?? undefined,
+    isWritten: row.is_written,
+    head: { sequence: Number(row.sequence ?? 0), leaf: textOf(row.leaf) },
+    leafAt: textOf(row.leaf_at),
+    superseded: row.superseded ?? undefined,
+    quarantine: quarantineOf(row),
   };
+}
+
+function textOf(leaf: Buffer | null): string {
+  return leaf === null ? '' : leaf.toString('base64url');
 }
 
 function quarantineOf({ quarantined_at: since, cause, expected, found }: Row): StoredEpoch['quarantine'] {

@@ -116,11 +116,20 @@ export class Quarantine {
       await this.enter(record, stored);
       return { state: 'quarantined', record, ...epochs };
     }
-    if (verdict.kind === 'write' && this.isDue(seen)) await this.write(outside, seen?.version, stored);
-    // A process may have died between its write and the note of it.
+    await this.follow(outside, verdict.kind === 'write' && this.isDue(seen), seen, stored);
+    return { state: 'open', ...epochs };
+  }
+
+  /** Writes the outside epoch, or notes a write whose process died before it could note it. */
+  private async follow(
+    outside: EpochStore,
+    isDue: boolean,
+    seen: OutsideEpoch | undefined,
+    stored: StoredEpoch,
+  ): Promise<void> {
+    if (isDue) await this.write(outside, seen?.version, stored);
     else if (seen !== undefined && seen.epoch.lineage === stored.lineage)
       await this.noteWritten(stored.lineage, stored);
-    return { state: 'open', ...epochs };
   }
 
   private async enter(record: QuarantineRecord, { lineage }: StoredEpoch): Promise<void> {
@@ -146,23 +155,24 @@ export class Quarantine {
     if (!isWritten) await this.parts.inside.noteWritten(lineage);
   }
 
-  private tellOnce({ state, record, stored, outside }: QuarantineStanding): void {
-    if (state === 'quarantined' && !this.told)
-      this.parts.tell(
-        'quarantine: the database is older than what this installation has seen; Mayfly issues nothing until an operator confirms (mayfly quarantine show)',
-        {
-          cause: record?.cause ?? '',
-          found: (record?.found ?? stored.head).sequence,
-          expected: outside?.sequence ?? 0,
-        },
-      );
-    if (state !== 'quarantined' && this.told) this.parts.tell('quarantine: an operator confirmed the database', {});
-    this.told = state === 'quarantined';
+  private tellOnce({ state, record }: QuarantineStanding): void {
+    const isQuarantined = state === 'quarantined';
+    if (isQuarantined === this.told) return;
+    this.told = isQuarantined;
+    if (record === undefined) this.parts.tell('quarantine: an operator confirmed the database', {});
+    else this.parts.tell(QUARANTINE_LINE, factsOf(record));
   }
 
   private nowMs(): number {
     return (this.parts.monotonicMs ?? (() => performance.now()))();
   }
+}
+
+const QUARANTINE_LINE =
+  'quarantine: the database is older than what this installation has seen; Mayfly issues nothing until an operator confirms (mayfly quarantine show)';
+
+function factsOf({ cause, found, expected }: QuarantineRecord): Readonly<Record<string, string | number>> {
+  return { cause, found: found.sequence, ...present({ expected: expected?.sequence }) };
 }
 
 function quarantined(): Problem {
