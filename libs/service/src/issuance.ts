@@ -42,8 +42,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const denials = denialLog(issuanceStore, foundation);
   const closingStore = new PgClosingStore(database.pool, clock, wakeUps);
   const taskStore = new PgTaskStore(database.pool, wakeUps);
-  const tell = (text: string, facts: JsonObject): void => void log.error(facts, text);
-  const alarm = new RevocationAlarm({ audit: issuanceStore, clock, tell, report });
+  const alarm = buildAlarm(foundation, issuanceStore);
   const gates = new ConnectionGates(catalog, alarm);
   const closing = new LeaseClosing({
     ...{ store: closingStore, targets, sealing: sealer, metrics, clock, alarm, report },
@@ -81,6 +80,13 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const renewal = new TaskRenewal({ issuance, tasks: taskStore, targets, sealing: sealer, gates, metrics, clock });
   const path = { issuanceStore, denials, closingStore, taskStore, targets, gates, closing, ending, issuance, renewal };
   return { ...path, observer, refusals, identityUses, upkeep, reconciler, reconciliationStore, attendance };
+}
+
+function buildAlarm({ clock, log, report }: Foundation, audit: EntrySink): RevocationAlarm {
+  const tell = (text: string, facts: JsonObject): void => {
+    log.error(facts, text);
+  };
+  return new RevocationAlarm({ audit, clock, tell, report });
 }
 
 /** Builds the comparison of targets with the leases. Requests and the schedule share it. */
