@@ -7,7 +7,7 @@ const TIERS = [
   ['tasks', 'credentials'],
   ['issuance', 'revocation', 'declarations', 'enforcement', 'evidence'],
   ['postgres'],
-  ['persistence', 'providers/[^/]+', 'http', 'telemetry', 'queue', 'fetch', 'embedded'],
+  ['persistence', 'providers/[^/]+', 'http', 'telemetry', 'queue', 'fetch', 'embedded', 'epoch'],
   ['service'],
 ];
 
@@ -162,7 +162,7 @@ const rules = [
     name: 'apps-know-the-service-not-its-adapters',
     severity: 'error',
     from: { path: '^apps/' },
-    to: { path: rooms(['persistence', 'providers/[^/]+', 'queue', 'fetch']) },
+    to: { path: rooms(['persistence', 'providers/[^/]+', 'queue', 'fetch', 'epoch']) },
   },
   {
     name: 'testing-is-for-tests',

@@ -27,6 +27,7 @@ const PASSED_ON = new Set([
   'failures.ts: cause.message',
   'scope-roles.ts: `${fault} (docs/connect-postgres.md)`',
   'vault.provider.ts: objection.detail',
+  'wrapped-keys.ts: `${FILE}: ${cause.detail}`',
   'start-faults.ts: `${variable}: ${fact} (${codeOf(cause)})`',
 ]);
 

@@ -30,6 +30,8 @@ const TABLE: Readonly<Record<string, readonly Permission[]>> = {
   'GET /lockdowns/:id': ['operator', 'auditor'],
   'POST /lockdowns': ['operator'],
   'POST /lockdowns/:id/release': ['operator'],
+  'GET /quarantine': ['operator', 'auditor'],
+  'POST /quarantine/confirm': ['operator'],
   'POST /reconciliations': ['operator'],
   'GET /reconciliations': ['operator', 'auditor'],
   'GET /reconciliations/:id': ['operator', 'auditor'],

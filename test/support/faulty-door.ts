@@ -8,9 +8,20 @@ export interface FaultyDoor {
   open(): void;
   /** Loses the next answer: cuts the connection at its first byte. */
   loseNextAnswer(): void;
+  /**
+   * Loses the answer to one commit: on the first connection whose caller sends `statement`, cuts the connection at the
+   * first byte of the answer to `commit`, which is sent then or later. Resolves when it is lost.
+   */
+  loseAnswerTo(statement: string, commit?: string): Promise<void>;
   /** `true` drops all answers while requests pass; `false` ends this and cuts the open connections. */
   holdAnswers(isHolding: boolean): void;
   stop(): Promise<void>;
+}
+
+interface Loss {
+  readonly statement: string;
+  readonly commit: string;
+  readonly done: () => void;
 }
 
 export async function startFaultyDoor(target: string): Promise<FaultyDoor> {
@@ -18,6 +29,7 @@ export async function startFaultyDoor(target: string): Promise<FaultyDoor> {
   const sockets = new Set<Socket>();
   let isClosed = false;
   let [loses, holds] = [false, false];
+  let planned: Loss | undefined;
   const server = createServer((client) => {
     if (isClosed) return client.destroy();
     const service = connect(Number(port), hostname);
@@ -31,9 +43,20 @@ export async function startFaultyDoor(target: string): Promise<FaultyDoor> {
           sockets.delete(socket);
         });
     }
+    /** the loss that this connection will have, and true once its commit was sent */
+    let [own, isSent]: [Loss | undefined, boolean] = [undefined, false];
+    client.on('data', (part: Buffer) => {
+      if (planned !== undefined && part.includes(planned.statement)) [own, planned] = [planned, undefined];
+      if (own !== undefined && part.includes(own.commit)) isSent = true;
+    });
     client.pipe(service);
     service.on('data', (part: Buffer) => {
       if (holds) return;
+      if (own !== undefined && isSent) {
+        client.destroy();
+        own.done();
+        return;
+      }
       if (!loses) client.write(part);
       else {
         loses = false;
@@ -53,6 +76,7 @@ export async function startFaultyDoor(target: string): Promise<FaultyDoor> {
     },
     open: () => void (isClosed = false),
     loseNextAnswer: () => void (loses = true),
+    loseAnswerTo: (statement, commit = statement) => new Promise((done) => (planned = { statement, commit, done })),
     holdAnswers: (isHolding) => {
       holds = isHolding;
       if (!isHolding) cut();

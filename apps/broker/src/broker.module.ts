@@ -11,7 +11,7 @@ import { AccessTokens } from '@mayfly/enforcement';
 import { History } from '@mayfly/evidence';
 import { type IdentityGuard, ProblemFilter, RefusalRecorder } from '@mayfly/http';
 import { Delegations, Tasks } from '@mayfly/issuance';
-import { LeaseAbandonment, Lockdowns, Reconciliations } from '@mayfly/revocation';
+import { LeaseAbandonment, Lockdowns, QuarantineDesk, Reconciliations } from '@mayfly/revocation';
 import type { Services } from '@mayfly/service';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
@@ -26,6 +26,7 @@ import { LockdownsController } from './lockdowns/lockdowns.controller.js';
 import { FederationController } from './oauth/federation.controller.js';
 import { MetadataController } from './oauth/metadata.controller.js';
 import { OAuthController } from './oauth/oauth.controller.js';
+import { QuarantineController } from './quarantine/quarantine.controller.js';
 import { ReconciliationsController } from './reconciliations/reconciliations.controller.js';
 import { HealthController } from './service/health.controller.js';
 import { OpenApiController } from './service/openapi.controller.js';
@@ -55,6 +56,7 @@ const API = [
   LeasesController,
   LockdownsController,
   ReconciliationsController,
+  QuarantineController,
 ];
 
 /** Returns the controllers of this process. A worker-only process serves health and metrics, and no API. */
@@ -87,6 +89,7 @@ export class BrokerModule {
         { provide: AccessTokens, useValue: services.accessTokens },
         { provide: LeaseAbandonment, useValue: services.leaseAbandonment },
         { provide: Lockdowns, useValue: services.lockdowns },
+        { provide: QuarantineDesk, useValue: services.quarantineDesk },
         { provide: Reconciliations, useValue: services.reconciliations },
         { provide: History, useValue: services.history },
         { provide: APP_GUARD, useValue: guard },

@@ -2,7 +2,7 @@ import { resolve } from 'node:path';
 import { suggestKey } from '@mayfly/declarations';
 import { AllowList, InvalidAllowList } from '@mayfly/egress';
 import { Problem } from '@mayfly/kernel';
-import type { ServiceSettings } from '@mayfly/service';
+import { epochUrlFault, type ServiceSettings } from '@mayfly/service';
 import { FAILPOINTS } from '@mayfly/tasks';
 import { z } from 'zod';
 
@@ -41,7 +41,9 @@ const publicUrl = z
   // RFC 8414 §3 appends paths to it without a second slash.
   .transform((url) => url.replace(/\/+$/, ''));
 
-const SEALING_KEY = /^[0-9a-f]{64}$/;
+/** A key, or the ciphertext of one that a transit engine made. */
+const SEALING_KEY = /^([0-9a-f]{64}|vault:v\d{1,9}:[A-Za-z0-9+/]{40,}={0,2})$/;
+const SEALING_KEY_FORM = 'use 64 hexadecimal digits (32 bytes), or a ciphertext of Vault';
 
 /** Sealing keys, separated by commas. */
 const previousSealingKeys = z
@@ -53,7 +55,7 @@ const previousSealingKeys = z
       .filter((key) => key !== ''),
   )
   .refine((keys) => keys.every((key) => SEALING_KEY.test(key)), {
-    error: 'use 64 hexadecimal digits (32 bytes) for each key, and commas between keys',
+    error: `${SEALING_KEY_FORM}, for each key, and commas between keys`,
   });
 
 /** A step of docs/issuance.md, and the number of arrivals there that kills the process: `open`, or `open:8`. */
@@ -63,6 +65,11 @@ const failpoint = z.string().transform((text, context) => {
   if (step !== undefined && /^[1-9]\d*$/.test(count)) return { step, count: Number(count) };
   context.addIssue({ code: 'custom', message: 'use a failpoint of docs/issuance.md, such as `open` or `open:8`' });
   return z.NEVER;
+});
+
+const epochUrl = z.string().superRefine((text, context) => {
+  const fault = epochUrlFault(text);
+  if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
 });
 
 /** All environment variables that the broker reads (docs/configuration.md). No other file reads them. */
@@ -78,8 +85,10 @@ const EnvironmentSchema = z.object({
   MAYFLY_SECRETS_DIR: z.string().min(1).optional(),
   MAYFLY_BOOTSTRAP_ISSUER: z.string().min(1).optional(),
   MAYFLY_PUBLIC_URL: publicUrl.optional(),
-  MAYFLY_SEALING_KEY: z.string().regex(SEALING_KEY, 'use 64 hexadecimal digits (32 bytes)').optional(),
+  MAYFLY_SEALING_KEY: z.string().regex(SEALING_KEY, SEALING_KEY_FORM).optional(),
+  MAYFLY_SEALING_VAULT_FILE: z.string().min(1).optional(),
   MAYFLY_SEALING_KEY_PREVIOUS: previousSealingKeys.default([]),
+  MAYFLY_EPOCH_URL: epochUrl.optional(),
   MAYFLY_EGRESS_ALLOW: egressAllow.default(''),
   MAYFLY_LOG_LEVEL: z.enum(['trace', 'debug', 'info', 'warn', 'error', 'silent']).default('info'),
   MAYFLY_API: flag('on'),
@@ -136,7 +145,9 @@ export function readConfig(variables = environment): BrokerConfig {
     bootstrapIssuer: data.MAYFLY_BOOTSTRAP_ISSUER && resolve(data.MAYFLY_BOOTSTRAP_ISSUER),
     publicUrl: data.MAYFLY_PUBLIC_URL,
     sealingKey: data.MAYFLY_SEALING_KEY,
+    sealingVaultFile: data.MAYFLY_SEALING_VAULT_FILE && resolve(data.MAYFLY_SEALING_VAULT_FILE),
     previousSealingKeys: data.MAYFLY_SEALING_KEY_PREVIOUS,
+    epochUrl: data.MAYFLY_EPOCH_URL,
     egressAllow: AllowList.read(production ? data.MAYFLY_EGRESS_ALLOW : `${data.MAYFLY_EGRESS_ALLOW},${OWN_MACHINE}`),
     logLevel: data.MAYFLY_LOG_LEVEL,
     api: data.MAYFLY_API,
@@ -154,6 +165,12 @@ function refuseInAnyMode(data: Environment): void {
     throw new Problem(
       'invalid_declaration',
       'MAYFLY_PUBLIC_URL is not set: with DATABASE_URL, it is the issuer of tokens for all replicas; set it to the address by which callers reach the service',
+    );
+  const keys = [data.MAYFLY_SEALING_KEY ?? '', ...data.MAYFLY_SEALING_KEY_PREVIOUS];
+  if (keys.some((key) => key.startsWith('vault:')) && data.MAYFLY_SEALING_VAULT_FILE === undefined)
+    throw new Problem(
+      'invalid_declaration',
+      'MAYFLY_SEALING_VAULT_FILE is not set: a sealing key is wrapped by Vault; set it to the file that names the key there',
     );
   if (!data.MAYFLY_API && !data.MAYFLY_WORKER)
     throw new Problem('invalid_declaration', 'MAYFLY_API and MAYFLY_WORKER are both off; set one of them to on');

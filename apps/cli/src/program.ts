@@ -8,6 +8,7 @@ import { addConnectionsCommand } from './reading/connections.command.js';
 import { addIssuersCommand } from './reading/issuers.command.js';
 import { addIssuancesCommand } from './reading/issuances.command.js';
 import { addLeasesCommand } from './reading/leases.command.js';
+import { addQuarantineCommand } from './quarantine/quarantine.command.js';
 import { addReconcileCommand } from './reading/reconcile.command.js';
 import { addTasksCommand } from './reading/tasks.command.js';
 import { version } from './version.js';
@@ -19,6 +20,7 @@ const COMMANDS = [
   addIssuancesCommand,
   addLeasesCommand,
   addLockdownCommand,
+  addQuarantineCommand,
   addReconcileCommand,
   addApplyCommand,
   addAgentsCommand,

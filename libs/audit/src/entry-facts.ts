@@ -50,6 +50,9 @@ const TaskDenied = z.strictObject({
 
 const LockdownScope = z.strictObject({ kind: z.string(), name: z.string() });
 
+/** A position in the audit log: the lineage of the database, and the number and the hash of an entry. */
+const Epoch = z.strictObject({ lineage: z.string().nullable(), sequence: z.int(), leaf: z.string() });
+
 const GrantedLease = z.strictObject({
   id: z.string(),
   name: z.string(),
@@ -174,6 +177,8 @@ export const ENTRY_FACTS = {
     reported: z.int(),
     error: z.string().optional(),
   }),
+  'quarantine.entered': z.strictObject({ cause: z.string(), expected: Epoch.optional(), found: Epoch }),
+  'quarantine.confirmed': z.strictObject({ lineage: z.string(), reason: z.string(), replaced: Epoch.optional() }),
   'target.repaired': z.strictObject({ target: z.string() }),
   'declaration.changed': z.strictObject({
     kind: z.string(),

@@ -153,6 +153,14 @@ export const PROBLEM_TABLE: Readonly<Record<ProblemCode, ProblemKind>> = {
     description: 'The outcome is unknown; Mayfly revokes any credential that the target made. Try again later.',
     oauth: 'temporarily_unavailable',
   },
+  quarantined: {
+    status: 503,
+    title: 'The service is in quarantine',
+    description:
+      'The database is older than what this installation has seen, so Mayfly issues nothing; an operator has to confirm it.',
+    oauth: 'temporarily_unavailable',
+    retryAfterSeconds: 60,
+  },
   unavailable: {
     status: 503,
     title: 'The service cannot decide now',

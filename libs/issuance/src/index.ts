@@ -27,7 +27,7 @@ export type { KeyHold, KeyOwner, Requester, TaskRequest } from './request.js';
 export { requesterOf } from './requester.js';
 export { SingleUse } from './single-use.js';
 export { taskView } from './task.view.js';
-export { TaskIssuance, type Grant, type Preview } from './task-issuance.js';
+export { TaskIssuance, type Grant, type IssuanceGate, type Preview } from './task-issuance.js';
 export { TaskRenewal, type Renewed } from './task-renewal.js';
 export { Tasks, type AskedTask, type TasksParts } from './tasks.js';
 export type { LivingLease, Renewal, StoredTask, TaskStore } from './task.store.js';

@@ -16,6 +16,10 @@ const TWO = {
   })),
 };
 
+const closed = (): never => {
+  throw new Problem('quarantined', 'the database is older; confirm it');
+};
+
 describe('TaskIssuance', () => {
   let stores: FakeTaskStores;
   let service: IssuanceService<FakeTaskStores>;
@@ -54,6 +58,22 @@ describe('TaskIssuance', () => {
       ]);
       expect(stores.scene.outbox).toEqual([{ leaseId: plan.leases[0]?.id, reason: 'due', runAt: due }]);
       expect(service.metrics.issuances).toEqual(['dummy issued']);
+    });
+
+    it('a gate that closes after the task was opened calls no provider, and the task ends as never minted', async () => {
+      const answers = [() => undefined, closed];
+      service.gate = () => answers.shift()?.();
+      const problem = await problemOf(service.issue());
+      expect(problem).toMatchObject({ code: 'quarantined', extensions: { taskId: onlyTask().id } });
+      expect(service.steps.at(-1)).toBe('open');
+      expect(onlyTask()).toMatchObject({ state: 'failed', endCause: 'issuance_failed' });
+      expect(await stores.scene.leases(onlyTask().id)).toMatchObject([{ state: 'failed' }]);
+    });
+
+    it('a closed gate opens no task', async () => {
+      service.gate = closed;
+      expect((await problemOf(service.issue())).code).toBe('quarantined');
+      expect([stores.scene.tasks.size, service.steps]).toEqual([0, []]);
     });
 
     it('a granted task has a permit of every control of a task in its audit entry, so that no control is forgotten', async () => {
@@ -253,6 +273,14 @@ describe('TaskIssuance', () => {
   describe('with a provider that has no remote effect', () => {
     beforeEach(async () => {
       await service.publish(templateOf(LOCAL));
+    });
+
+    it('a gate that closes after a local task was committed ends the task, and no secret leaves', async () => {
+      const answers = [() => undefined, closed];
+      service.gate = () => answers.shift()?.();
+      expect((await problemOf(service.issue())).code).toBe('quarantined');
+      expect(onlyTask()).toMatchObject({ endCause: 'issuance_failed' });
+      expect(service.steps).not.toContain('answer');
     });
 
     it('issuance by a local provider writes everything with one commit, after the mint', async () => {

@@ -41,7 +41,14 @@ export interface TaskEnder {
   end(request: EndRequest): Promise<void>;
 }
 
+/** Port: the gate that every grant and renewal passes. `revocation` implements it. */
+export interface IssuanceGate {
+  /** Throws `quarantined` or `unavailable` while nothing may be issued. */
+  pass(): Promise<void>;
+}
+
 export interface IssuanceParts {
+  readonly gate: IssuanceGate;
   readonly assessor: Assessor;
   readonly planner: Planner;
   readonly minter: Minter;
@@ -66,14 +73,21 @@ export class TaskIssuance {
 
   /**
    * Grants a task or throws `not_found`, `invalid_parameters`, `policy_denied` (with `control`), `quota_exceeded`,
-   * `unauthenticated`, `conflict`, `request_in_flight`, `provider_rejected`, `provider_unavailable` or `unavailable`.
+   * `unauthenticated`, `conflict`, `request_in_flight`, `provider_rejected`, `provider_unavailable`, `quarantined` or
+   * `unavailable`.
    * After a failure this call or the worker revokes every credential that may exist.
    */
   async issue(requester: Requester, request: TaskRequest): Promise<Grant> {
+    await this.admit();
     const permitted = await this.permit(requester, request); //          3 to 6
     const plan = await this.plan(requester, request, permitted); //      7
     await this.consume(requester); //                                    8
     return plan.remote ? await this.inTwoCommits(plan) : await this.inOneCommit(plan);
+  }
+
+  /** Throws `quarantined` or `unavailable` while nothing may be issued, renewed or handed on. */
+  admit(): Promise<void> {
+    return this.parts.gate.pass();
   }
 
   /** Steps 3 to 6: decides the request. Changes and writes nothing. */
@@ -129,6 +143,7 @@ export class TaskIssuance {
     let minted: readonly Minted<unknown>[] = [];
     const opened = await this.after('open', await this.opened(plan, () => this.opening.open(plan))); //   9
     try {
+      await this.admitOpened(plan);
       minted = await this.after('mint', await this.parts.minter.mint(opened)); //                   10
       await this.check(plan, minted); //                                                           11
       await this.keepMaterial(plan, minted);
@@ -141,6 +156,14 @@ export class TaskIssuance {
     }
   }
 
+  /** The commit may have reached a database that was restored meanwhile. Then no provider is called. */
+  private async admitOpened(plan: RemotePlan): Promise<void> {
+    const everyLease = plan.leases.map(({ id }) => id);
+    await this.admit().catch((error: unknown) => {
+      throw error instanceof Problem ? new MintFailure(error, [], everyLease) : error;
+    });
+  }
+
   /** Commits intent and activation together, since the mint leaves nothing at a target. */
   private async inOneCommit(plan: LocalPlan): Promise<Grant> {
     try {
@@ -148,9 +171,10 @@ export class TaskIssuance {
       await this.check(plan, minted); //                                                           11
       await this.opened(plan, () => this.opening.openActive(plan, minted)); //                      9 and 11
       await this.parts.observer.reached('open');
+      await this.admit();
       return await this.answer(plan, minted); //                                                   12
     } catch (error) {
-      if (error instanceof Problem && error.code === 'unavailable') await this.endIfOpened(plan);
+      if (error instanceof Problem && MAY_BE_OPEN.has(error.code)) await this.endIfOpened(plan);
       if (!(error instanceof MintFailure)) throw error;
       await this.parts.identities.giveBack(plan.requester);
       throw error.problem;
@@ -277,6 +301,9 @@ export class TaskIssuance {
     });
   }
 }
+
+/** Problems of a local plan after which its task may be committed. */
+const MAY_BE_OPEN: ReadonlySet<string> = new Set(['unavailable', 'quarantined']);
 
 /** All credentials exist, and none may be used. */
 function allMinted(plan: Plan, problem: Problem): MintFailure {

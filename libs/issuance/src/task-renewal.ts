@@ -80,6 +80,7 @@ export class TaskRenewal {
    * granted deadline is committed before any provider's.
    */
   async renew(requester: Requester, taskId: TaskId, ttlSeconds: number | undefined): Promise<Renewed> {
+    await this.parts.issuance.admit();
     const task = await this.livingTask(requester, taskId);
     if (task.leases.some(({ state }) => state !== 'active')) throw notActive(taskId);
     const assessment = await this.decideAgain(requester, task, ttlSeconds);
@@ -88,6 +89,7 @@ export class TaskRenewal {
     const renewed = { ...task, expiresAt: deadline.expiresAt };
     if (moves) await this.commit(requester, renewed, assessment.at);
     await this.parts.observer.reached('renew');
+    await this.parts.issuance.admit();
     const secrets = await this.renewAtProviders(renewed, moves ? task.leases : task.leases.filter(needsRenewal));
     const grantedSeconds = Math.floor((renewed.expiresAt.getTime() - assessment.at.getTime()) / 1000);
     return {

@@ -26,6 +26,7 @@ export type ProblemCode =
   | 'quota_exceeded'
   | 'provider_rejected'
   | 'provider_unavailable'
+  | 'quarantined'
   | 'unavailable'
   | 'internal';
 

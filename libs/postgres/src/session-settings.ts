@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net';
-import { escapeLiteral } from 'pg';
+import { type Client, escapeLiteral } from 'pg';
 
 /** The settings that differ between kinds of sessions. */
 export interface SessionOptions {
@@ -11,6 +11,8 @@ export interface SessionOptions {
   readonly statementTimeoutMillis: number;
   /** the server ends a session that leaves a transaction open for longer; 0 is no limit */
   readonly idleInTransactionMillis: number;
+  /** called with each session after its settings, before anyone uses it; a rejection ends the session */
+  readonly onOpen?: (client: Client) => Promise<void>;
   /** the role that the session assumes; without it, the login's own role or the role configured for it */
   readonly role?: string;
   /** makes the socket of each connection, where addresses are checked; without it, node-postgres makes it */

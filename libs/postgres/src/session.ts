@@ -15,6 +15,7 @@ export type PoolLimits = Pick<
 export interface SessionConfig extends Omit<PoolConfig, 'connectionString'> {
   /** the statements that a client runs before anyone uses its session */
   readonly opening: string;
+  readonly onOpen?: SessionOptions['onOpen'];
 }
 
 const CONNECT_TIMEOUT_MILLIS = 10_000;
@@ -22,10 +23,12 @@ const CONNECT_TIMEOUT_MILLIS = 10_000;
 /** A client that applies its settings before it counts as connected. */
 class SessionClient extends pg.Client {
   private readonly opening: string;
+  private readonly onOpen: SessionOptions['onOpen'];
 
   constructor(config?: string | ClientConfig) {
     super(config);
     this.opening = (config as SessionConfig).opening;
+    this.onOpen = (config as SessionConfig).onOpen;
     this.sendNoReplication();
     // Without a listener, an error of an idle connection would end the process. Running queries reject in any case.
     this.on('error', () => undefined);
@@ -61,6 +64,7 @@ class SessionClient extends pg.Client {
     try {
       await super.connect();
       await this.query(this.opening);
+      await this.onOpen?.(this);
       return this;
     } catch (error) {
       // Closes the socket, which node-postgres leaves open when the failure is not the server's. Does not wait for a
@@ -107,6 +111,7 @@ export function sessionConfig(url: string, options: SessionOptions): SessionConf
     ...(options.openSocket === undefined ? {} : { stream: options.openSocket }),
     Client: SessionClient,
     opening: settingStatements(options),
+    ...(options.onOpen === undefined ? {} : { onOpen: options.onOpen }),
   };
 }
 

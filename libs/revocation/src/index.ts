@@ -15,6 +15,17 @@ export type { DeathProbeClaim, DeathProbeResult, DeathProbeStore } from './death
 export { DeathProbes, PROBE_CLAIM_SECONDS } from './death-probes.js';
 export { OrphanEnding } from './orphan-ending.js';
 export { OrphanWatch, type OrphanPlace, type OrphanStore } from './orphan-watch.js';
+export {
+  compareEpochs,
+  QUARANTINE_CAUSES,
+  type Epoch,
+  type LogPosition,
+  type QuarantineCause,
+  type StoredEpoch,
+} from './quarantine/epoch.js';
+export type { EnteredQuarantine, EpochRows, EpochStore, OutsideEpoch } from './quarantine/epoch.store.js';
+export { QuarantineDesk } from './quarantine/quarantine-desk.js';
+export { Quarantine } from './quarantine/quarantine.js';
 export { Reconciler } from './reconciler.js';
 export {
   ACTIONS,

@@ -26,6 +26,7 @@ describe('the reconciler', () => {
   let found: { ownOrphans: OwnOrphan[]; reported: Difference[] };
   let connections: Connection[];
   const reports: unknown[] = [];
+  let mayEnd: boolean;
   const compare = jest.fn<(connection: Connection) => Promise<Comparison>>();
   const endObject = jest.fn<(config: unknown, name: string) => Promise<RevocationOutcome>>();
 
@@ -33,7 +34,7 @@ describe('the reconciler', () => {
     clock = new TestClock();
     store = new FakeReconciliations(clock);
     [connections, found] = [[connectionOf('crm')], { ownOrphans: [], reported: [] }];
-    reports.length = 0;
+    [reports.length, mayEnd] = [0, true];
     compare.mockReset().mockImplementation(async () => ({ ...found }));
     endObject.mockReset().mockResolvedValue({ kind: 'revoked' });
     const provider = { kind: 'postgres', objects: jest.fn(), endObject } as never;
@@ -44,6 +45,7 @@ describe('the reconciler', () => {
       connections: () => connections,
       providers: { find: (kind) => (kind === 'postgres' ? provider : ({ kind } as never)) },
       orphans: { connections: new Set(['vault-main']) },
+      mayEndUnknown: async () => mayEnd,
       report: (error) => void reports.push(error),
     });
   });
@@ -51,6 +53,21 @@ describe('the reconciler', () => {
   const request = () => store.request({ id: newId('rcn'), connection: 'crm', actor: MAYFLY });
   const rows = async () => (await store.list({}, { limit: 10 })).items;
   const entries = () => store.audit.map(({ type, body }) => ({ ...(JSON.parse(body) as JsonObject), type }));
+
+  it('a reconciliation in quarantine ends nothing and reports our orphans, and the next one after it ends them', async () => {
+    const orphan = own();
+    found = { ownOrphans: [orphan], reported: [STRANGE] };
+    mayEnd = false;
+    const { id } = await request();
+    await reconciler.runRequested();
+    expect((await store.find(id))?.differences).toMatchObject([{ ...orphan, action: 'reported' }, STRANGE]);
+    expect(endObject).not.toHaveBeenCalled();
+    expect(entries().map(({ type }) => type)).not.toContain('orphan.ending');
+    expect(reconciler.counts().get('crm')).toBe(2);
+    mayEnd = true;
+    await reconciler.round();
+    expect(endObject.mock.calls.map(([, name]) => name)).toEqual([orphan.object]);
+  });
 
   it('a requested reconciliation ends our orphans, reports the others, and says so in row and audit', async () => {
     const orphan = own();

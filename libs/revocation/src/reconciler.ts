@@ -1,11 +1,11 @@
 import { auditEntry, type AuditEntry, MAYFLY } from '@mayfly/audit';
 import { type Connection, enumerable, type ProviderRegistry } from '@mayfly/credentials';
 import { type Clock, digestOf, newId, present, Problem } from '@mayfly/kernel';
-import type { OrphanEnding } from './orphan-ending.js';
+import type { Endings, OrphanEnding } from './orphan-ending.js';
 import type { OrphanWatch } from './orphan-watch.js';
 import type { Difference } from './reconciliation.js';
 import type { ReconciliationTurn, ReconciliationTurns, TurnResult } from './reconciliation.store.js';
-import type { TargetComparison } from './target-comparison.js';
+import type { OwnOrphan, TargetComparison } from './target-comparison.js';
 
 /** A turn outlasts the list, the endings and the commit, so that no two processes compare one connection at once. */
 const TURN_SECONDS = 180;
@@ -27,6 +27,8 @@ export interface ReconcilerParts {
   readonly providers: Pick<ProviderRegistry, 'find'>;
   readonly ending: Pick<OrphanEnding, 'endAll'>;
   readonly orphans: Pick<OrphanWatch, 'connections'>;
+  /** false in quarantine: an object that the database does not know may belong to a lease that it has lost */
+  readonly mayEndUnknown: () => Promise<boolean>;
   readonly clock: Clock;
   /** logs an error that must not stop the round */
   readonly report: (error: unknown) => void;
@@ -68,7 +70,8 @@ export class Reconciler {
     return new Map(this.left);
   }
 
-  private comparable(): readonly Connection[] {
+  /** Returns the enabled connections whose objects can be compared with the leases. */
+  comparable(): readonly Connection[] {
     const { orphans, providers } = this.parts;
     const scanned = orphans.connections;
     return this.parts.connections().filter(({ name, spec, disabled }) => {
@@ -107,7 +110,7 @@ export class Reconciler {
 
   private async compareIn(turn: ReconciliationTurn, connection: Connection): Promise<TurnResult> {
     const { ownOrphans, reported } = await this.parts.comparison.compare(connection);
-    const { differences: endings, entries } = await this.parts.ending.endAll(turn, connection, ownOrphans);
+    const { differences: endings, entries } = await this.endOrHold(turn, connection, ownOrphans);
     const differences = [...endings, ...reported];
     this.left.set(connection.name, differences.filter(isLeft).length);
     const seen = seenIn(differences);
@@ -120,6 +123,17 @@ export class Reconciler {
       row,
       entries: [...entries, ...this.reports(connection.name, differences), this.finished(turn, row, differences)],
     };
+  }
+
+  /** Ends the orphans; in quarantine only reports them. Asks after the comparison, which may have read a restored database. */
+  private async endOrHold(
+    turn: ReconciliationTurn,
+    connection: Connection,
+    orphans: readonly OwnOrphan[],
+  ): Promise<Endings> {
+    if (orphans.length === 0 || (await this.parts.mayEndUnknown()))
+      return this.parts.ending.endAll(turn, connection, orphans);
+    return { differences: orphans.map((one) => ({ ...one, action: 'reported', detail: HELD })), entries: [] };
   }
 
   private failed(turn: ReconciliationTurn, error: string): TurnResult {
@@ -147,13 +161,16 @@ export class Reconciler {
   }
 }
 
+const HELD = 'the service is in quarantine, or cannot tell; after the confirmation the next reconciliation ends it';
 const NOT_ENABLED = 'the connection was deleted or disabled; declare or enable it';
 const DIED = 'the process stopped during each attempt; read its log, then ask again';
 const FAILED = 'Mayfly failed during the comparison; read its log, then ask again';
 
+const LEFT: ReadonlySet<Difference['kind']> = new Set(['unmarked', 'orphan', 'unknown_lease', 'ended_lease']);
+
 /** True for an object at the target that no lease explains, that was not ended, and that is not another installation's. */
 function isLeft({ kind, action }: Difference): boolean {
-  return action === 'not_ended' || kind === 'unmarked' || kind === 'orphan';
+  return action === 'not_ended' || (action === 'reported' && LEFT.has(kind));
 }
 
 /** `OrphanWatch` audits the orphans that only another connection shows. */

@@ -114,6 +114,9 @@ const PACES = {
 /** A change of declared state is in force at every replica within a second, also when no notification arrives. */
 const FOLLOW_MS = 400;
 
+/** The lag of the outside epoch, and the time in which each process notices a restore that kept its sessions. */
+const EPOCH_MS = 1_000;
+
 /** Reads what another replica changed. The revision counts changes of signing keys too. */
 export async function followDeclaredState({ catalog, keyRing, federationKeys }: Services): Promise<void> {
   if (await catalog.follow()) await Promise.all([keyRing.rotateIfDue(), federationKeys.rotateIfDue()]);
@@ -141,9 +144,10 @@ export function startBackground(services: Services, worker: boolean): Background
   // Every process that mints has its own sessions at targets.
   every('attendance', 10_000, () => services.attendance.round());
   poll(background, 'audit sealing', FULL_ROUND, () => services.auditSealer.seal());
+  every('epoch', EPOCH_MS, () => services.quarantine.round());
   every('audit partitions', 60_000, () => services.auditPartitions.prepare());
   if (!worker) return background;
-  const { closing, keyHoldStore, identityUses, deathProbes, reconciler, taskEndings, upkeep } = services;
+  const { closing, keyHoldStore, identityUses, deathProbes, reconciler, taskEndings, upkeep, quarantine } = services;
   poll(background, 'sweep', SWEEP_LIMIT, () => closing.sweep(SWEEP_LIMIT));
   background.repeat('wiping', { pauseMs: 5_000, idleMs: 5_000 }, async () =>
     (await Promise.all([keyHoldStore.wipe(), identityUses.wipe()])).includes(true) ? 'more' : 'nothing',
@@ -158,7 +162,9 @@ export function startBackground(services: Services, worker: boolean): Background
     await reconciler.round();
     return 'nothing';
   });
-  poll(background, 'upkeep', UPKEEP_LIMIT, () => upkeep.round(UPKEEP_LIMIT));
+  // A repair would drop what a restored database does not know.
+  poll(background, 'upkeep', UPKEEP_LIMIT, async () => (quarantine.isQuarantined ? 0 : upkeep.round(UPKEEP_LIMIT)));
+  every('differences in quarantine', 2_000, () => services.quarantineDesk.report());
   poll(background, 'death probes', PROBE_LIMIT, () => deathProbes.round(PROBE_LIMIT));
   deliverWakeUps(background, services);
   return background;

@@ -70,6 +70,11 @@ async function external(settings: ServiceSettings, url: string): Promise<Backing
       'MAYFLY_SEALING_KEY is not set: Mayfly derives the key from the password in DATABASE_URL, loses it when that password changes, and ends no object that it finds at a target; set it',
     );
   }
+  if (settings.epochUrl === undefined) {
+    warnings.push(
+      'MAYFLY_EPOCH_URL is not set: Mayfly does not notice that an older copy of the database was restored; set it to a file or an object of S3 outside of the database',
+    );
+  }
   const owner = settings.migrationUrl === undefined ? 'DATABASE_URL' : 'MAYFLY_MIGRATION_URL';
   await namingDatabase(owner, () => migrate(settings.migrationUrl ?? url, url));
   const isKeyDerived = settings.sealingKey === undefined;

@@ -1,3 +1,4 @@
+export { epochUrlFault } from '@mayfly/epoch';
 export { projectFile } from './project-file.js';
 export { PROVIDERS, type ProviderParts } from './providers.js';
 export { redactText } from './redaction.js';

@@ -1,12 +1,5 @@
 import { DenialLog, type EntrySink } from '@mayfly/audit';
-import {
-  ConnectionGates,
-  connectionsOf,
-  type ProviderRegistry,
-  reconcilable,
-  type SecretSource,
-  Targets,
-} from '@mayfly/credentials';
+import { ConnectionGates, connectionsOf, type ProviderRegistry, reconcilable, Targets } from '@mayfly/credentials';
 import type { Catalog } from '@mayfly/declarations';
 import { RefusalRecorder } from '@mayfly/http';
 import { Assessor, Minter, Planner, SingleUse, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
@@ -31,6 +24,7 @@ import {
   type OrphanPlace,
   OrphanWatch,
   Reconciler,
+  type Quarantine,
   RevocationAlarm,
   RevocationUpkeep,
   TargetComparison,
@@ -42,8 +36,8 @@ import { observerOf } from './failpoint-observer.js';
 import { redactText } from './redaction.js';
 
 /** Builds the parts that grant tasks (`POST /tasks`), renew them and revoke their credentials. */
-export function buildIssuance(foundation: Foundation, providers: ProviderRegistry, secrets: SecretSource) {
-  const { settings, database, clock, sealer, catalog, metrics, log, report } = foundation;
+export function buildIssuance(foundation: Foundation, providers: ProviderRegistry, quarantine: Quarantine) {
+  const { settings, database, clock, sealer, catalog, metrics, log, report, secrets } = foundation;
   const observer = observerOf(settings.failpoint);
   const targets = new Targets(providers, catalog, secrets);
   const common = { targets, sealing: sealer, metrics, observer, clock };
@@ -52,10 +46,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const denials = denialLog(issuanceStore, foundation);
   const closingStore = new PgClosingStore(database.pool, clock, wakeUps);
   const taskStore = new PgTaskStore(database.pool, wakeUps);
-  const tell = (text: string, facts: JsonObject): void => {
-    log.error(facts, text);
-  };
-  const alarm = new RevocationAlarm({ audit: issuanceStore, clock, tell, report });
+  const alarm = buildAlarm(foundation, issuanceStore);
   const gates = new ConnectionGates(catalog, alarm);
   const closing = new LeaseClosing({
     ...{ ...common, store: closingStore, alarm, report },
@@ -73,13 +64,14 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     ...{ store: new LeaseHandlesReader(database.pool), connections: catalog, targets, sealing: sealer },
     ...{ audit: issuanceStore, clock, report },
   });
-  const { reconciler, reconciliationStore } = buildReconciler(foundation, { providers, targets, orphans });
+  const { reconciler, reconciliationStore } = buildReconciler(foundation, { providers, targets, orphans, quarantine });
   countByConnection(metrics, { reconciler, gates, alarm });
-  const afterRevocation = buildAfterRevocation(foundation, targets, tell);
+  const afterRevocation = buildAfterRevocation(foundation, targets);
   const ending = new TaskEnding(closingStore, closing);
   const refusals = new RefusalRecorder({ ...foundation, denials, redact: redactText });
   const identityUses = new IdentityUseStore(database.pool);
   const issuance = new TaskIssuance({
+    gate: quarantine,
     assessor: new Assessor(catalog, targets, clock, observer),
     planner: new Planner(targets, sealer, gates),
     minter: new Minter(metrics, gates, issuanceStore, sealer, observer),
@@ -92,11 +84,10 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
 }
 
 /** Builds the parts that look after what was revoked: deny policies, and credentials that a template has probed. */
-function buildAfterRevocation(
-  { database, clock, sealer, metrics, report }: Foundation,
-  targets: Targets,
-  tell: (text: string, facts: JsonObject) => void,
-) {
+function buildAfterRevocation({ database, clock, sealer, metrics, log, report }: Foundation, targets: Targets) {
+  const tell = (text: string, facts: JsonObject): void => {
+    log.error(facts, text);
+  };
   const upkeep = new RevocationUpkeep({
     store: new PgDenyPolicyStore(database.pool, clock),
     ...{ targets, sealing: sealer, report },
@@ -108,10 +99,22 @@ function buildAfterRevocation(
   return { upkeep, deathProbes };
 }
 
+function buildAlarm({ clock, log, report }: Foundation, audit: EntrySink): RevocationAlarm {
+  const tell = (text: string, facts: JsonObject): void => {
+    log.error(facts, text);
+  };
+  return new RevocationAlarm({ audit, clock, tell, report });
+}
+
 /** Builds the comparison of targets with the leases. Requests and the schedule share it. */
 function buildReconciler(
   { database, clock, sealer, catalog, report }: Foundation,
-  { providers, targets, orphans }: { providers: ProviderRegistry; targets: Targets; orphans: OrphanWatch },
+  {
+    providers,
+    targets,
+    orphans,
+    quarantine,
+  }: { providers: ProviderRegistry; targets: Targets; orphans: OrphanWatch; quarantine: Quarantine },
 ) {
   const reconciliationStore = new PgReconciliationStore(database.pool, clock);
   const turns = reconciliationStore;
@@ -121,6 +124,7 @@ function buildReconciler(
     comparison: new TargetComparison({ leases, targets, sealing: sealer, orphans }),
     ending: new OrphanEnding({ turns, targets, clock }),
     connections: () => catalog.connections,
+    mayEndUnknown: () => quarantine.mayEndUnknown(),
   });
   return { reconciler, reconciliationStore };
 }

@@ -12,7 +12,14 @@ beforeAll(async () => {
   settings = {
     ...{ production: false, databaseUrl: database.url, migrationUrl: database.adminUrl, redisUrl: undefined },
     ...{ dataDir: '/nowhere', configDir: undefined, secretsDir: undefined, bootstrapIssuer: undefined },
-    ...{ sealingKey: '0f'.repeat(32), previousSealingKeys: [], egressAllow: AllowList.read(''), logLevel: 'silent' },
+    ...{
+      sealingKey: '0f'.repeat(32),
+      epochUrl: undefined,
+      sealingVaultFile: undefined,
+      previousSealingKeys: [],
+      egressAllow: AllowList.read(''),
+      logLevel: 'silent',
+    },
     ...{ worker: true, queue: false, lockdownAgeSeconds: 5, failpoint: undefined },
   };
 });

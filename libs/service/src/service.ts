@@ -1,5 +1,5 @@
 import type { AppliedDeclarations } from '@mayfly/declarations';
-import { CatalogListener } from '@mayfly/persistence';
+import { CatalogListener, SealedValuesReader } from '@mayfly/persistence';
 import { createLogger } from '@mayfly/telemetry';
 import type { AppServer } from './app-server.js';
 import { applyDirectory } from './apply-directory.js';
@@ -9,8 +9,10 @@ import { type Backing, openBacking } from './database.js';
 import type { ServiceInputs } from './foundation.js';
 import { redactText } from './redaction.js';
 import { buildServices, type Services } from './services.js';
+import { requireSealingKeys } from './sealing-keys.js';
 import { namingSealingKey, requireDirectory } from './start-faults.js';
 import { type Running, stop } from './stop.js';
+import { unwrapSealingKeys } from './wrapped-keys.js';
 
 /** The inputs that an app starts the service with. */
 export interface StartInputs extends Pick<ServiceInputs, 'settings' | 'publicUrl' | 'variables'> {
@@ -30,8 +32,9 @@ export interface Service {
  * Starts database, services, declared state, background work and the app's server, in this order; stops all if a step
  * fails.
  */
-export async function startService({ createServer, ...inputs }: StartInputs): Promise<Service> {
-  const { settings } = inputs;
+export async function startService({ createServer, ...given }: StartInputs): Promise<Service> {
+  const settings = await unwrapSealingKeys(given.settings, given.variables);
+  const inputs = { ...given, settings };
   const log = createLogger({ level: settings.logLevel, redact: redactText });
   if (settings.secretsDir !== undefined)
     await requireDirectory('MAYFLY_SECRETS_DIR', settings.secretsDir, 'the directory of the secrets');
@@ -55,7 +58,9 @@ export async function startService({ createServer, ...inputs }: StartInputs): Pr
 
 async function serve(services: Services, running: Running, createServer: StartInputs['createServer']): Promise<void> {
   const { settings } = services;
+  await services.quarantine.round();
   await namingSealingKey(() => services.keyRing.rotateIfDue());
+  await requireSealingKeys(services.sealer, new SealedValuesReader(services.database.pool), services.log);
   await applyDeclared(services, running.backing);
   await services.catalog.refresh();
   const app = (running.app = await createServer(services));

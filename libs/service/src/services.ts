@@ -34,6 +34,7 @@ import { TokenVerifier } from '@mayfly/trust';
 import { buildProviders } from './build-providers.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
 import { buildIssuance } from './issuance.js';
+import { buildQuarantine, buildQuarantineDesk } from './quarantine.js';
 import { redactText } from './redaction.js';
 
 /** All parts of the running service. `startService` builds them, once per process. */
@@ -43,23 +44,27 @@ export type Services = Awaited<ReturnType<typeof buildServices>>;
 export async function buildServices(inputs: ServiceInputs) {
   const foundation = await buildFoundation(inputs);
   const { providers, closeProviders } = buildProviders(foundation);
-  const path = buildIssuance(foundation, providers, foundation.secrets);
+  const held = await buildQuarantine(foundation, inputs.backing);
+  const path = buildIssuance(foundation, providers, held.quarantine);
   const writeProbe = new WriteProbe(foundation.database.pool);
   const parts = { ...foundation, ...path, providers };
   return {
     ...parts,
+    quarantine: held.quarantine,
+    quarantineDesk: buildQuarantineDesk(foundation, held, path),
     closeProviders,
     ...buildAgentSide(parts),
     ...buildPlatformSide(parts, inputs),
     ...buildWorkerSide(foundation, inputs),
     /**
      * Resolves when the service can grant and revoke: the database takes writes, the catalog is fresh and a signing key
-     * exists. Throws `unavailable` otherwise.
+     * exists; says whether it is in quarantine. Throws `unavailable` otherwise.
      */
-    ready: async (): Promise<void> => {
+    ready: async (): Promise<{ readonly isQuarantined: boolean }> => {
       await writeProbe.check();
       foundation.catalog.requireFresh();
       foundation.keyRing.signer();
+      return { isQuarantined: held.quarantine.isQuarantined };
     },
   };
 }

@@ -14,10 +14,14 @@ export interface ServiceSettings {
   readonly secretsDir: string | undefined;
   /** path of the file with issuers that have roles, applied at start in every mode */
   readonly bootstrapIssuer: string | undefined;
-  /** 64 hexadecimal digits */
+  /** 64 hexadecimal digits, or a ciphertext of `sealingVaultFile` */
   readonly sealingKey: string | undefined;
-  /** older sealing keys, 64 hexadecimal digits each, which only open what they sealed */
+  /** the file that says which key of a transit engine unwraps sealing keys */
+  readonly sealingVaultFile: string | undefined;
+  /** older sealing keys of the same forms, which only open what they sealed */
   readonly previousSealingKeys: readonly string[];
+  /** the place of the epoch outside of the database: `file:///…` or `s3://bucket/key?region=…` */
+  readonly epochUrl: string | undefined;
   /** addresses that egress may reach although they are not public */
   readonly egressAllow: AllowList;
   readonly logLevel: string;

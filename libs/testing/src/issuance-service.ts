@@ -52,6 +52,8 @@ export class IssuanceService<Stores extends TaskStores> {
   readonly failures: object[] = [];
   /** a lockdown that this replica knows to cover every request */
   lockdown: EngagedLockdown | undefined;
+  /** throws to close the gate of issuance */
+  gate: () => void = () => undefined;
   private readonly published = new Map<string, CompiledTemplate>();
   private readonly connections = new Map<string, Connection>();
 
@@ -87,6 +89,7 @@ export class IssuanceService<Stores extends TaskStores> {
     this.ending = new TaskEnding(stores.closing, this.closing);
     this.issuance = new TaskIssuance({
       ...parts,
+      gate: { pass: async () => this.gate() },
       assessor: new Assessor(templates, targets, clock, observer),
       planner: new Planner(targets, this.sealer, gates),
       minter: new Minter(this.metrics, gates, stores.issuance, this.sealer, observer),

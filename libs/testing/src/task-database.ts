@@ -93,7 +93,8 @@ export class TaskDatabase implements TaskScene {
   /** Empties the tables of `TABLES`. The triggers that protect history are off meanwhile. */
   async empty(): Promise<void> {
     await this.query(`BEGIN; SET LOCAL session_replication_role = replica; TRUNCATE ${TABLES} CASCADE;
-      DELETE FROM guard WHERE kind <> 'all'; UPDATE guard SET lockdown_id = NULL; COMMIT`);
+      DELETE FROM guard WHERE kind <> 'all'; UPDATE guard SET lockdown_id = NULL;
+      UPDATE store_epoch SET lineage = NULL, is_written = false, superseded = NULL, quarantined_at = NULL, cause = NULL, expected = NULL, found = NULL; COMMIT`);
   }
 
   /** Resolves once so many other sessions wait for a lock. */

@@ -73,6 +73,12 @@ describe('Sealer', () => {
     expect(refusal(() => new Sealer({ current: next }).open(sealed, 'x')).code).toBe('internal');
   });
 
+  it('Sealer says which first byte belongs to the current key, and which to previous ones', () => {
+    const before = new Sealer({ current: key });
+    const after = new Sealer({ current: newKey(), previous: [key] });
+    expect(after.keyIds).toEqual({ current: after.seal('', 'a')[0], previous: [before.seal('', 'a')[0]] });
+  });
+
   it('Sealer seals under the current key only', () => {
     const next = newKey();
     const sealed = new Sealer({ current: next, previous: [key] }).seal('canary-4711', 'x');

@@ -38,6 +38,11 @@ export class Sealer {
     this.all = [this.current, ...(keys.previous ?? []).map((text) => sealingKey(parseKey(text)))];
   }
 
+  /** The first bytes of sealed values, by key. Two keys may share one. */
+  get keyIds(): { readonly current: number; readonly previous: readonly number[] } {
+    return { current: this.current.id, previous: this.all.slice(1).map(({ id }) => id) };
+  }
+
   /**
    * Seals text (as UTF-8) or bytes for one context, such as `signing-key:<kid>`. Two calls with the same input give
    * different results.

@@ -897,6 +897,42 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
       nextCursor: { types: ['string', 'null'] },
     },
   },
+  Quarantine: {
+    types: ['object'],
+    required: ['state', 'found', 'reconciliations'],
+    members: {
+      state: { types: ['string'] },
+      cause: { types: ['string'] },
+      since: { types: ['string'], isInstant: true },
+      expected: {
+        types: ['object'],
+        required: ['lineage', 'sequence', 'leaf'],
+        members: { lineage: { types: ['string'] }, sequence: { types: ['integer'] }, leaf: { types: ['string'] } },
+      },
+      found: {
+        types: ['object'],
+        required: ['lineage', 'sequence', 'leaf'],
+        members: {
+          lineage: { types: ['string', 'null'] },
+          sequence: { types: ['integer'] },
+          leaf: { types: ['string'] },
+        },
+      },
+      reconciliations: {
+        types: ['array'],
+        items: {
+          types: ['object'],
+          required: ['id', 'connection', 'state', 'differences'],
+          members: {
+            id: { types: ['string'] },
+            connection: { types: ['string'] },
+            state: { types: ['string'] },
+            differences: { types: ['integer'] },
+          },
+        },
+      },
+    },
+  },
 };
 
 /** The shape of each successful answer, by method, path and status; none where the answer is not JSON. */
@@ -970,6 +1006,8 @@ export const ANSWERS: Readonly<Record<string, Shape>> = {
   'POST /reconciliations 202': { ref: 'Reconciliation' },
   'GET /reconciliations 200': { ref: 'Reconciliations' },
   'GET /reconciliations/{id} 200': { ref: 'Reconciliation' },
+  'GET /quarantine 200': { ref: 'Quarantine' },
+  'POST /quarantine/confirm 200': { ref: 'Quarantine' },
   'GET /healthz 200': { types: ['object'], required: ['status'], members: { status: { types: ['string'] } } },
   'GET /readyz 200': { types: ['object'], required: ['status'], members: { status: { types: ['string'] } } },
   'GET /metrics 200': {},

@@ -29,6 +29,7 @@ export type OverduePage = Schemas['OverdueLeases'];
 /** The query of `GET /leases`. */
 export type OverdueFilter = NonNullable<operations['Leases.list']['parameters']['query']>;
 /** A comparison of a connection with the leases. */
+export type QuarantineState = Schemas['Quarantine'];
 export type Reconciliation = Schemas['Reconciliation'];
 /** The request body that declares an issuer, connection, agent or task template. */
 export type DeclarationDocument = BodyOf<

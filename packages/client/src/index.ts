@@ -19,6 +19,7 @@ export type {
   OverdueFilter,
   OverdueLease,
   OverduePage,
+  QuarantineState,
   Reconciliation,
   Task,
   TaskTree,

@@ -3,10 +3,13 @@ import type { IncomingMessage } from 'node:http';
 import { failure, success, type Answer, type Fields } from './answers.js';
 import type { DatabaseEngine } from './database-engine.js';
 import type { Leases } from './leases.js';
+import type { Namespace } from './namespace.js';
 import type { Token } from './tokens.js';
+import { TransitEngine } from './transit-engine.js';
 
 export interface EngineCall {
   readonly token: Token;
+  readonly method: string;
   readonly path: string;
   readonly fields: Fields;
   readonly request: IncomingMessage;
@@ -19,7 +22,8 @@ export async function askEngine(call: EngineCall, database: DatabaseEngine, leas
   if (mount === undefined || type === undefined)
     return failure(404, `no handler for route "${call.path}". route entry not found.`);
   const [kind, role] = call.path.slice(mount.length + 1).split('/');
-  if (type === 'kv') return readSecret(call);
+  const whole = askWhole(call, type, mount);
+  if (whole !== undefined) return whole;
   switch (`${type}/${kind ?? ''}`) {
     case 'database/creds':
       return readUser(call, role ?? '', database, leases);
@@ -30,6 +34,13 @@ export async function askEngine(call: EngineCall, database: DatabaseEngine, leas
     default:
       return failure(404, 'unsupported path');
   }
+}
+
+/** Asks the engines that have one answer for a whole mount. */
+function askWhole(call: EngineCall, type: string, mount: string): Answer | undefined {
+  if (type === 'kv') return readSecret(call);
+  if (type !== 'transit') return undefined;
+  return transitOf(call.token.namespace, mount).answer(call.method, call.path.slice(mount.length + 1), call.fields);
 }
 
 async function readUser(call: EngineCall, name: string, database: DatabaseEngine, leases: Leases): Promise<Answer> {
@@ -56,6 +67,12 @@ async function readUser(call: EngineCall, name: string, database: DatabaseEngine
     stretch: (until) => database.stretch(url, user, until),
   });
   return success({ lease_id: lease.id, renewable: true, lease_duration: role.defaultSeconds, data: { ...user } });
+}
+
+function transitOf({ transit }: Namespace, mount: string): TransitEngine {
+  const engine = transit.get(mount) ?? new TransitEngine();
+  transit.set(mount, engine);
+  return engine;
 }
 
 /** Reads a static secret: no lease, and the same for every caller. */

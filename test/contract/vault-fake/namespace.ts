@@ -1,3 +1,5 @@
+import type { TransitEngine } from './transit-engine.js';
+
 export interface TokenRole {
   readonly orphan: boolean;
   readonly renewable: boolean;
@@ -34,6 +36,8 @@ export interface AppRole {
 
 /** The state of one namespace, invisible to others. */
 export class Namespace {
+  /** by mount */
+  readonly transit = new Map<string, TransitEngine>();
   readonly policies = new Map<string, string>();
   readonly tokenRoles = new Map<string, TokenRole>();
   /** by mount, such as `database` */

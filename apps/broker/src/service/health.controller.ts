@@ -7,7 +7,12 @@ import { z } from 'zod';
 import { SERVICES } from '../tokens.js';
 
 const HealthSchema = z.strictObject({ status: z.literal('ok') });
-const ReadinessSchema = z.strictObject({ status: z.literal('ready') });
+const ReadinessSchema = z.strictObject({
+  status: z.enum(['ready', 'quarantined']).meta({
+    description:
+      '`quarantined`: the service answers and ends tasks, and issues nothing until an operator confirms the database',
+  }),
+});
 
 /** Health, readiness and metrics for the platform on which the service runs. They name no task and no agent. */
 @ApiTags('service')
@@ -33,8 +38,8 @@ export class HealthController {
   @ApiOkResponse({ standardSchema: ReadinessSchema })
   @ApiProblems(503)
   async ready(): Promise<JsonObject> {
-    await this.services.ready();
-    return { status: 'ready' };
+    const { isQuarantined } = await this.services.ready();
+    return { status: isQuarantined ? 'quarantined' : 'ready' };
   }
 
   @Get('metrics')

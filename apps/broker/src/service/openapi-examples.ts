@@ -88,6 +88,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
     scope: { kind: 'agent', name: 'billing-agent' },
     reason: 'a token of the agent was seen in a public log',
   },
+  'Quarantine.confirm': { reason: 'the backup of 03:00 was restored, and its differences are known' },
   'Reconciliations.request': { connection: 'crm' },
   'Lockdowns.release': { reason: 'the agent has new keys' },
   'Issuers.create': ISSUER,

@@ -71,6 +71,7 @@ export class Delegations {
    * for each way in which the child would be more than the parent allows.
    */
   async delegate(agent: AgentPrincipal, parentId: TaskId, asked: AskedDelegation, key?: string): Promise<JsonObject> {
+    await this.parts.issuance.admit();
     const parent = await this.requireOwn(agent, parentId);
     const ancestors = await this.parts.store.ancestors(parentId);
     const objection = this.judge(parent, ancestors, asked);
@@ -122,6 +123,7 @@ export class Delegations {
   }
 
   private async take(agent: AgentPrincipal, id: TaskId, keyHold?: KeyHold): Promise<KeyedAnswer> {
+    await this.parts.issuance.admit();
     const delegation = await this.parts.store.find(id);
     if (delegation === undefined) throw unknown(id);
     const { template, parameters, purpose, ttlSeconds } = delegation;

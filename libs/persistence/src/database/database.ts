@@ -30,14 +30,33 @@ const LIMITS = {
   query_timeout: 16_000,
 };
 
+/** A database keeps its oid, and a server the instant of its start, for as long as a session can live. */
+const INCARNATION = `SELECT d.oid::text || ' ' || extract(epoch FROM pg_postmaster_start_time())::text AS incarnation
+  FROM pg_catalog.pg_database d WHERE d.datname = current_database()`;
+
 /** The connections to PostgreSQL: one pool for all statements. */
 export class Database {
   readonly pool: pg.Pool;
+  private newest = '';
 
   constructor(options: DatabaseOptions) {
-    this.pool = createPool(options.url, { ...SESSION, searchPath: options.searchPath ?? CATALOG_ONLY }, LIMITS);
+    const session = {
+      ...SESSION,
+      searchPath: options.searchPath ?? CATALOG_ONLY,
+      onOpen: async (client: pg.Client): Promise<void> => {
+        const { rows } = await client.query<{ incarnation: string }>(INCARNATION);
+        this.newest = rows[0]?.incarnation ?? '';
+      },
+    };
+    this.pool = createPool(options.url, session, LIMITS);
     this.pool.on('error', options.onConnectionLost);
   }
+
+  /**
+   * Names the server run and the database of the newest session. It changes when another database has taken the place of
+   * this one, before a statement can reach it. Empty before the first session.
+   */
+  readonly incarnation = (): string => this.newest;
 
   /** Runs `work` on one connection of the pool. */
   async withClient<T>(work: (client: pg.PoolClient) => Promise<T>): Promise<T> {

@@ -14,7 +14,7 @@ const SESSION: SessionOptions = {
 const GRANTS: readonly (readonly [string, readonly string[]])[] = [
   ['SELECT, INSERT', ['audit_entry', 'audit_seal', 'template_version', 'signing_key']],
   ['SELECT, INSERT, DELETE', ['audit_pending']],
-  ['SELECT, UPDATE', ['audit_log', 'declared_revision']],
+  ['SELECT, UPDATE', ['audit_log', 'declared_revision', 'store_epoch']],
   [
     'SELECT, INSERT, UPDATE',
     [

@@ -3,8 +3,8 @@ import { z } from 'zod';
 import { addressFault } from './address.js';
 import { isSigningPath, pathFault } from './vault-path.js';
 
-const RoleSchema = z.string().regex(/^[A-Za-z0-9_.-]{1,128}$/, 'use letters, digits, `_`, `.` and `-`');
-const MountSchema = z
+export const RoleSchema = z.string().regex(/^[A-Za-z0-9_.-]{1,128}$/, 'use letters, digits, `_`, `.` and `-`');
+export const MountSchema = z
   .string()
   .regex(
     /^[A-Za-z0-9_-]{1,64}(\/[A-Za-z0-9_-]{1,64})*$/,

@@ -1,0 +1,1 @@
+export { epochUrlFault, openEpochStore } from './epoch-url.js';
