@@ -56,7 +56,14 @@ export {
   type SecretFault,
   type SecretSource,
 } from './secret-reference.js';
-export type { DenyPolicyClaim, DenyPolicyWrite, DeniedSession, DenyPolicies } from './deny-policies.js';
+export type {
+  DenialFindings,
+  DeniedSession,
+  DenyPolicies,
+  DenyPolicyClaim,
+  DenyPolicyWrite,
+  FoundDenials,
+} from './deny-policies.js';
 export type { LeaseMarks } from './lease-marks.js';
 export { clientLibrary } from './client-library.js';
 export { ConnectionGates } from './targets/connection-gates.js';

@@ -1,4 +1,5 @@
 import type { Json, LeaseId } from '@mayfly/kernel';
+import type { DenialFindings } from './deny-policies.js';
 import type { EffectiveTraits, Minted, MintOrder, RelatedConnection, RevocationOutcome } from './provider.js';
 
 /** A provider that can move the expiry of a living credential. */
@@ -115,8 +116,13 @@ export interface ConnectionAware<Config, Scope> {
 export interface SharedRevocation<Config, Handle> {
   /** Returns the revocation point of a lease with this handle; undefined when it has none. Pure. */
   revocationPointOf(handle: Handle, config: Config): string | undefined;
-  /** Checks the revocation point and repairs it. Rejects with a `Problem` when either fails. */
-  maintain(config: Config, revocationPoint: string, signal: AbortSignal): Promise<void>;
+  /** Returns the revocation points that the configuration itself names, with or without leases. Pure. */
+  revocationPointsIn(config: Config): readonly string[];
+  /**
+   * Checks the revocation point, repairs it, and returns the differences that it found. Resolves to undefined while
+   * another process is at it. Rejects with a `Problem` when the check or the repair fails.
+   */
+  maintain(config: Config, revocationPoint: string, signal: AbortSignal): Promise<DenialFindings | undefined>;
 }
 
 /**

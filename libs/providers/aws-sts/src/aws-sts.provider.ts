@@ -12,6 +12,7 @@ import {
   type RevocationOutcome,
   type ScopeObjection,
   type SharedRevocation,
+  type DenialFindings,
   type DenyPolicies,
 } from '@mayfly/credentials';
 import { addSeconds, Problem, type Clock } from '@mayfly/kernel';
@@ -40,6 +41,7 @@ export interface AwsStsParts {
 }
 
 const PROBE_SECONDS = 60;
+const NOTHING_FOUND: DenialFindings = { missing: [], kept: [] };
 
 /** The code that calls AWS, with the clients of all connections. */
 type Loaded = typeof Remote & { readonly accesses: Accesses };
@@ -125,8 +127,14 @@ export class AwsStsProvider
     return revocation.mode === 'none' ? undefined : revocationPointName(handle);
   }
 
-  async maintain(config: AwsConfig, point: string, signal: AbortSignal): Promise<void> {
-    if (config.revocation.mode === 'none') return;
+  /** The roles that the connection lists: their denials count also when the database has lost every lease at them. */
+  revocationPointsIn(config: AwsConfig): readonly string[] {
+    if (config.revocation.mode === 'none') return [];
+    return (config.roles ?? []).map((roleArn) => revocationPointName({ roleArn, iam: iamOf(config) }));
+  }
+
+  async maintain(config: AwsConfig, point: string, signal: AbortSignal): Promise<DenialFindings | undefined> {
+    if (config.revocation.mode === 'none') return NOTHING_FOUND;
     if (readRevocationPoint(point).iam !== iamOf(config)) {
       throw new Problem(
         'provider_unavailable',
@@ -137,6 +145,8 @@ export class AwsStsProvider
     if (report.kind === 'failed') {
       throw new Problem('provider_unavailable', detailFor(report.failure), { reason: report.failure.reason });
     }
+    if (report.kind === 'role-gone') return NOTHING_FOUND;
+    return report.kind === 'standing' ? report.findings : undefined;
   }
 
   async probe(config: AwsConfig, signal: AbortSignal): Promise<ProbeReport> {
