@@ -164,6 +164,8 @@ export const ENTRY_FACTS = {
     connection: z.string(),
     state: z.enum(['done', 'failed']),
     ended: z.int(),
+    /** the denials that were missing and were written again */
+    repaired: z.int().optional(),
     notEnded: z.int(),
     reported: z.int(),
     error: z.string().optional(),

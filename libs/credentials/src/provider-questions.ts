@@ -52,7 +52,8 @@ export const attending = (provider: AnyProvider) => having(provider, 'attend');
 export const examining = (provider: AnyProvider) => having(provider, 'examine');
 export const reconcilable = (provider: AnyProvider) => having(provider, 'orphans');
 export const enumerable = (provider: AnyProvider) => having(provider, 'objects', 'endObject');
-export const sharedRevocation = (provider: AnyProvider) => having(provider, 'maintain', 'revocationPointOf');
+export const sharedRevocation = (provider: AnyProvider) =>
+  having(provider, 'maintain', 'revocationPointOf', 'revocationPointsIn');
 
 /** Returns the provider's remarks on texts in a rendered scope. */
 export function remarksOn(provider: AnyProvider, scope: Json): readonly ScopeRemark[] {
