@@ -4,6 +4,7 @@ export type { Authoring, ScopeRemark } from './authoring.js';
 export type {
   Attending,
   Attenuable,
+  ClockReporting,
   ConnectionAware,
   Enumerable,
   Introspectable,
@@ -21,6 +22,7 @@ export type {
 } from './provider-parts.js';
 export {
   attending,
+  clockAt,
   connectionsOf,
   enumerable,
   examining,
@@ -67,6 +69,7 @@ export type {
 export type { LeaseMarks } from './lease-marks.js';
 export { clientLibrary } from './client-library.js';
 export { ConnectionGates } from './targets/connection-gates.js';
+export { TargetClocks } from './targets/target-clocks.js';
 export { configOf, handleOf, openHandle, sealHandle } from './targets/lease-handle.js';
 export type { SealedLease, Sealing } from './targets/sealing.js';
 export type { ConnectionSource, Target } from './targets/target.js';

@@ -1,4 +1,4 @@
-import type { Json, LeaseId } from '@mayfly/kernel';
+import type { ClockReading, Json, LeaseId } from '@mayfly/kernel';
 import type { DenialFindings } from './deny-policies.js';
 import type { EffectiveTraits, Minted, MintOrder, RelatedConnection, RevocationOutcome } from './provider.js';
 
@@ -46,6 +46,12 @@ export interface ProbeReport {
 export interface Probeable<Config> {
   /** Tests login and rights at the target, and leaves nothing there that lasts. */
   probe(config: Config, signal: AbortSignal): Promise<ProbeReport>;
+}
+
+/** A provider that reads the clock of its target from the target's answers. */
+export interface ClockReporting<Config> {
+  /** Returns the latest reading of this process; undefined before the first answer. Calls nothing. */
+  clockAt(config: Config): ClockReading | undefined;
 }
 
 /** A provider that keeps sessions open at a target while leases live there, so that it can always revoke them. */

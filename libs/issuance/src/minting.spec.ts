@@ -52,7 +52,7 @@ describe('minting', () => {
   const minter = (): Minter =>
     new Minter(
       metrics,
-      new ConnectionGates({ find: () => undefined }, service.alarm),
+      new ConnectionGates({ find: () => undefined }, service.alarm, service.clocks),
       service.stores.issuance,
       service.sealer,
     );

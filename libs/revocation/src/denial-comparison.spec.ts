@@ -49,7 +49,12 @@ describe('the comparison of denials with the database', () => {
   });
 
   it('a point that cannot be checked is a difference, and the others are checked', async () => {
-    there = { ...there, crm: undefined, listed: new Problem('provider_unavailable', 'IAM did not answer'), old: new Error() };
+    there = {
+      ...there,
+      crm: undefined,
+      listed: new Problem('provider_unavailable', 'IAM did not answer'),
+      old: new Error(),
+    };
     expect(await comparison.compare(AWS, provider, {})).toMatchObject([
       { kind: 'not_compared', object: 'crm', detail: expect.stringContaining('another process') },
       { kind: 'not_compared', object: 'listed', detail: 'IAM did not answer' },

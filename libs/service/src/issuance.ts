@@ -5,6 +5,7 @@ import {
   type ProviderRegistry,
   reconcilable,
   type SecretSource,
+  TargetClocks,
   Targets,
 } from '@mayfly/credentials';
 import type { Catalog } from '@mayfly/declarations';
@@ -52,7 +53,8 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     log.error(facts, text);
   };
   const alarm = new RevocationAlarm({ audit: issuanceStore, clock, tell, report });
-  const gates = new ConnectionGates(catalog, alarm);
+  const clocks = new TargetClocks(settings.clockToleranceSeconds, clock);
+  const gates = new ConnectionGates(catalog, alarm, clocks);
   const closing = new LeaseClosing({
     ...{ store: closingStore, targets, sealing: sealer, metrics, clock, alarm, report },
     tell: (text, facts) => {
@@ -62,7 +64,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const attendance = new ConnectionAttendance({
     store: new LivingConnectionsReader(database.pool),
     used: () => gates.used(),
-    ...{ connections: catalog, targets, alarm, report },
+    ...{ connections: catalog, targets, alarm, clocks, report },
   });
   const orphans = new OrphanWatch({
     places: orphanPlaces(catalog, providers),
@@ -70,7 +72,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     ...{ audit: issuanceStore, clock, report },
   });
   const { reconciler, reconciliationStore } = buildReconciler(foundation, { providers, targets, orphans });
-  countByConnection(metrics, { reconciler, gates, alarm });
+  countByConnection(metrics, { reconciler, gates, alarm, clocks });
   const upkeep = new RevocationUpkeep({
     store: new PgDenyPolicyStore(database.pool, clock),
     ...{ targets, sealing: sealer, report },
@@ -86,7 +88,19 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     ...{ store: issuanceStore, tasks: taskStore, denials, sealing: sealer, ending, metrics, observer, clock },
   });
   const renewal = new TaskRenewal({ issuance, tasks: taskStore, targets, sealing: sealer, gates, metrics, clock });
-  const path = { issuanceStore, denials, closingStore, taskStore, targets, gates, closing, ending, issuance, renewal };
+  const path = {
+    issuanceStore,
+    denials,
+    closingStore,
+    taskStore,
+    targets,
+    gates,
+    clocks,
+    closing,
+    ending,
+    issuance,
+    renewal,
+  };
   return { ...path, observer, refusals, identityUses, upkeep, reconciler, reconciliationStore, attendance };
 }
 
@@ -107,11 +121,15 @@ function buildReconciler(
   return { reconciler, reconciliationStore };
 }
 
+interface CountedParts {
+  readonly reconciler: Reconciler;
+  readonly gates: ConnectionGates;
+  readonly alarm: RevocationAlarm;
+  readonly clocks: TargetClocks;
+}
+
 /** Registers the metrics that have one value per connection. */
-function countByConnection(
-  metrics: Foundation['metrics'],
-  { reconciler, gates, alarm }: { reconciler: Reconciler; gates: ConnectionGates; alarm: RevocationAlarm },
-): void {
+function countByConnection(metrics: Foundation['metrics'], { reconciler, gates, alarm, clocks }: CountedParts): void {
   metrics.byConnection(
     'mayfly_orphans',
     'Objects at a target that look like ones of Mayfly, belong to no living lease, and were not ended (orphans)',
@@ -126,6 +144,11 @@ function countByConnection(
     'mayfly_revocation_failing',
     '1 while Mayfly cannot log in at the connection to revoke leases',
     () => alarm.counts(),
+  );
+  metrics.byConnection(
+    'mayfly_clock_offset_seconds',
+    'The clock of the target minus that of the database of Mayfly, as this process read it last',
+    () => clocks.offsets(),
   );
 }
 

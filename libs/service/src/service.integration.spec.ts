@@ -13,7 +13,7 @@ beforeAll(async () => {
     ...{ production: false, databaseUrl: database.url, migrationUrl: database.adminUrl, redisUrl: undefined },
     ...{ dataDir: '/nowhere', configDir: undefined, secretsDir: undefined, bootstrapIssuer: undefined },
     ...{ sealingKey: '0f'.repeat(32), previousSealingKeys: [], egressAllow: AllowList.read(''), logLevel: 'silent' },
-    ...{ worker: true, queue: false, lockdownAgeSeconds: 5, failpoint: undefined },
+    ...{ worker: true, queue: false, lockdownAgeSeconds: 5, clockToleranceSeconds: 5, failpoint: undefined },
   };
 });
 afterAll(() => database.drop());

@@ -1,6 +1,7 @@
 import {
   clientLibrary,
   unlessAborted,
+  type ClockReporting,
   type ConnectionAware,
   type CredentialProvider,
   type EffectiveTraits,
@@ -15,7 +16,7 @@ import {
   type DenialFindings,
   type DenyPolicies,
 } from '@mayfly/credentials';
-import { addSeconds, Problem, type Clock } from '@mayfly/kernel';
+import { addSeconds, Problem, type Clock, type ClockReading } from '@mayfly/kernel';
 import type { ZodType } from 'zod';
 import type { Accesses } from './accesses.js';
 import { AWS_AUTHORING } from './authoring.js';
@@ -57,7 +58,8 @@ export class AwsStsProvider
     Renewable<AwsConfig, AwsScope, AwsHandle>,
     Probeable<AwsConfig>,
     ConnectionAware<AwsConfig, AwsScope>,
-    SharedRevocation<AwsConfig, AwsHandle>
+    SharedRevocation<AwsConfig, AwsHandle>,
+    ClockReporting<AwsConfig>
 {
   readonly kind = 'aws-sts';
   readonly schemas: { config: ZodType<AwsConfig>; scope: ZodType<AwsScope>; handle: ZodType<AwsHandle> };
@@ -65,6 +67,7 @@ export class AwsStsProvider
   readonly traits = AWS_TRAITS;
   readonly authoring = AWS_AUTHORING;
   private loading: Promise<Loaded> | undefined;
+  private loaded: Loaded | undefined;
   private readonly writers = new Map<string, DenyPolicyWriter>();
 
   constructor(private readonly parts: AwsStsParts) {
@@ -123,6 +126,10 @@ export class AwsStsProvider
     }
   }
 
+  clockAt(config: AwsConfig): ClockReading | undefined {
+    return this.loaded?.accesses.at(config).clock;
+  }
+
   revocationPointOf(handle: AwsHandle, { revocation }: AwsConfig): string | undefined {
     return revocation.mode === 'none' ? undefined : revocationPointName(handle);
   }
@@ -177,6 +184,10 @@ export class AwsStsProvider
       ...remote,
       accesses: new remote.Accesses(this.parts),
     }));
+    void this.loading.then(
+      (loaded) => (this.loaded = loaded),
+      () => undefined,
+    );
     return this.loading;
   }
 

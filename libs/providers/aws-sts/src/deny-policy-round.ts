@@ -91,7 +91,9 @@ export class DenyPolicyRound {
     const claim = await keepUnknown(this.parts.denyPolicies, this.claim, found?.value);
     if (claim === undefined) return { kind: 'lapsed' };
     this.claim = claim;
-    return wish.look ? this.compare(found?.value, wish, known, isSecondLook) : this.write(this.plan(), undefined, NOBODY);
+    return wish.look
+      ? this.compare(found?.value, wish, known, isSecondLook)
+      : this.write(this.plan(), undefined, NOBODY);
   }
 
   private async compare(

@@ -183,8 +183,7 @@ export class Probe {
     bounds: CallBounds,
   ): Promise<readonly ProbeCheck[]> {
     const written = checkOf(put, await policy.write(document, bounds));
-    if (hasToStand)
-      return [written, skippedFor(remove, 'not tested while the deny policy has denials')];
+    if (hasToStand) return [written, skippedFor(remove, 'not tested while the deny policy has denials')];
     if (written.outcome !== 'ok') return [written, { name: remove, outcome: 'skipped' }];
     return [written, checkOf(remove, await policy.remove(bounds))];
   }
