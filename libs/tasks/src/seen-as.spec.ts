@@ -11,6 +11,7 @@ describe('the lease that a log shows', () => {
     ['a quoted database role', `"${role}"`],
     ['the name of an AWS session, the id in the metadata of a Vault token, and the `jti` of a token', lease],
     ['the ARN of an AWS session', `arn:aws:sts::123456789012:assumed-role/crm-export/${lease}`],
+    ['a database user whose name Vault makes of the display name', `v-token-mayfly-${lease.slice(4)}-Hx3a`],
     ['the `userid` of an AWS session', `AROAEXAMPLE:${lease}`],
   ])('the lease that a log shows is found by %s', (_, name) => {
     expect(leaseSeenAs(name)).toBe(lease);

@@ -3,7 +3,7 @@ import { readDenyPolicy, type Denials } from './deny-policy.js';
 import { policyInstant } from './session-policy.js';
 
 /** No session of STS lives longer, whatever the role and the connection say (STS API reference, AssumeRole). */
-export const LONGEST_SESSION_SECONDS = 43_200;
+const LONGEST_SESSION_SECONDS = 43_200;
 
 /**
  * Keeps what a document of Mayfly's denies and the claim does not: the database is older than the document, as after a
