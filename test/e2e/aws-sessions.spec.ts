@@ -186,7 +186,7 @@ describe.each(AWS_ACCOUNTS)('AWS sessions through the whole service, on %s', (_,
     });
     expect(asked.status).toBe(202);
     const found = await until('the reconciliation is done', 20, async () => {
-      const path = `GET /reconciliations/${String(asked.body.id)}`;
+      const path = `GET /reconciliations/${asked.body.id as string}`;
       const { body } = await broker.send(path, { token: broker.personToken('operator') });
       return body.state === 'done' && body;
     });

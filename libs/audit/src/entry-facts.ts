@@ -172,7 +172,12 @@ export const ENTRY_FACTS = {
   }),
   'target.repaired': z.strictObject({ target: z.string() }),
   /** the deny policy denied sessions that no ended lease explains; Mayfly keeps these denials */
-  'target.denials-kept': z.strictObject({ target: z.string(), total: z.int(), names: z.array(z.string()), until: Instant }),
+  'target.denials-kept': z.strictObject({
+    target: z.string(),
+    total: z.int(),
+    names: z.array(z.string()),
+    until: Instant,
+  }),
   'declaration.changed': z.strictObject({
     kind: z.string(),
     name: z.string(),

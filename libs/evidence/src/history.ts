@@ -1,6 +1,12 @@
 import type { AuditFilter, AuditHistory, RefusalFilter } from '@mayfly/audit';
 import { type JsonObject, pageView, present, Problem, type TaskId } from '@mayfly/kernel';
-import { type IssuanceFilter, type IssuanceHistory, leaseSeenAs, type OverdueFilter, type OverdueLeases } from '@mayfly/tasks';
+import {
+  type IssuanceFilter,
+  type IssuanceHistory,
+  leaseSeenAs,
+  type OverdueFilter,
+  type OverdueLeases,
+} from '@mayfly/tasks';
 import { FilterCursor } from './filter-cursor.js';
 import { issuanceView, refusalView, sealedView, storyView } from './history.view.js';
 import { overdueView } from './overdue.view.js';

@@ -49,10 +49,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const denials = denialLog(issuanceStore, foundation);
   const closingStore = new PgClosingStore(database.pool, clock, wakeUps);
   const taskStore = new PgTaskStore(database.pool, wakeUps);
-  const tell = (text: string, facts: JsonObject): void => {
-    log.error(facts, text);
-  };
-  const alarm = new RevocationAlarm({ audit: issuanceStore, clock, tell, report });
+  const alarm = alarmOf(issuanceStore, foundation);
   const clocks = new TargetClocks(settings.clockToleranceSeconds, clock);
   const gates = new ConnectionGates(catalog, alarm, clocks);
   const closing = new LeaseClosing({
@@ -88,20 +85,16 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     ...{ store: issuanceStore, tasks: taskStore, denials, sealing: sealer, ending, metrics, observer, clock },
   });
   const renewal = new TaskRenewal({ issuance, tasks: taskStore, targets, sealing: sealer, gates, metrics, clock });
-  const path = {
-    issuanceStore,
-    denials,
-    closingStore,
-    taskStore,
-    targets,
-    gates,
-    clocks,
-    closing,
-    ending,
-    issuance,
-    renewal,
+  const stores = { issuanceStore, closingStore, taskStore, reconciliationStore };
+  const path = { ...stores, denials, targets, gates, clocks, closing, ending, issuance, renewal };
+  return { ...path, observer, refusals, identityUses, upkeep, reconciler, attendance };
+}
+
+function alarmOf(audit: EntrySink, { clock, log, report }: Foundation): RevocationAlarm {
+  const tell = (text: string, facts: JsonObject): void => {
+    log.error(facts, text);
   };
-  return { ...path, observer, refusals, identityUses, upkeep, reconciler, reconciliationStore, attendance };
+  return new RevocationAlarm({ audit, clock, tell, report });
 }
 
 /** Builds the comparison of targets with the leases. Requests and the schedule share it. */

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals';
-import { addSeconds, type ClockReading, Problem } from '@mayfly/kernel';
+import { addSeconds, type ClockReading, type Problem } from '@mayfly/kernel';
 import { TargetClocks } from './target-clocks.js';
 
 describe('the clocks of targets', () => {

@@ -83,17 +83,20 @@ export class DenyPolicyRound {
     const place = await this.parts.policy.locate(this.bounds);
     if ('failure' in place) return { kind: 'failed', failure: place.failure };
     const known = this.known?.revision === this.claim.revision ? this.known : undefined;
-    const hasAll = [...wish.leases].every((lease) => known?.since.has(lease) === true);
-    if (!wish.look && known !== undefined && hasAll) return this.keep(known, NOBODY);
+    if (!wish.look && known !== undefined) return this.deny(wish, known);
     // INVARIANT: I4, this process knows what the document denies before it writes another one.
-    const found = wish.look || known === undefined ? await this.parts.policy.read(this.bounds) : undefined;
-    if (found !== undefined && 'failure' in found) return this.failed(found.failure);
-    const claim = await keepUnknown(this.parts.denyPolicies, this.claim, found?.value);
+    const found = await this.parts.policy.read(this.bounds);
+    if ('failure' in found) return this.failed(found.failure);
+    const claim = await keepUnknown(this.parts.denyPolicies, this.claim, found.value);
     if (claim === undefined) return { kind: 'lapsed' };
     this.claim = claim;
-    return wish.look
-      ? this.compare(found?.value, wish, known, isSecondLook)
-      : this.write(this.plan(), undefined, NOBODY);
+    return wish.look ? this.compare(found.value, wish, known, isSecondLook) : this.deny(wish, undefined);
+  }
+
+  /** Writes the document, unless it is known to deny every wished lease. */
+  private deny({ leases }: RoundWish, known: DenyPolicyState | undefined): Promise<RoundReport> {
+    const hasAll = [...leases].every((lease) => known?.since.has(lease) === true);
+    return known !== undefined && hasAll ? this.keep(known, NOBODY) : this.write(this.plan(), undefined, NOBODY);
   }
 
   private async compare(

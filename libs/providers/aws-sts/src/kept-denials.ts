@@ -27,5 +27,5 @@ function unknownTo({ sessions, cutOff }: DenyPolicyClaim, found: Denials): Found
   const names = found.names.filter((name) => !known.has(name));
   const isLater = found.cutOff !== undefined && (cutOff === undefined || policyInstant(cutOff.at) < found.cutOff);
   if (names.length === 0 && !isLater) return undefined;
-  return { names, ...(isLater && found.cutOff !== undefined ? { cutOff: found.cutOff } : {}) };
+  return { names, ...(isLater ? { cutOff: found.cutOff } : {}) };
 }

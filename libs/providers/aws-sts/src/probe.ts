@@ -6,7 +6,7 @@ import { roleOf } from './arn.js';
 import type { AwsAccess } from './aws-access.js';
 import { FLOOR_SECONDS, type AwsConfig } from './config.schema.js';
 import { readDenyPolicy, renderDenyPolicy } from './deny-policy.js';
-import { planDenyPolicy } from './deny-policy-plan.js';
+import { planDenyPolicy, type DenyPolicyPlan } from './deny-policy-plan.js';
 import { CALLS_SECONDS, type RoundParts } from './deny-policy-round.js';
 import { detailFor } from './failures.js';
 import { keepUnknown } from './kept-denials.js';
@@ -168,11 +168,22 @@ export class Probe {
     if ('failure' in found) return [read, ...[put, remove].map((name) => skippedFor(name, UNREAD))];
     const known = await keepUnknown(denyPolicies, claim, found.value);
     if (known === undefined) return names.map((name) => ({ name, outcome: 'failed', detail: SLOW }));
-    const { denials, cutOff } = planDenyPolicy(known, clock.now(), maxCharacters);
-    if (denials === undefined && isForeign(found.value)) return [{ name: get, outcome: 'failed', detail: FOREIGN }];
-    if (cutOff !== undefined) return [read, ...[put, remove].map((name) => skippedFor(name, CUT_OFF))];
-    const document = renderDenyPolicy(denials ?? { names: [] }, claim.revision);
-    return [read, ...(await this.tryWriting(policy, document, denials !== undefined, [put, remove], bounds))];
+    const plan = planDenyPolicy(known, clock.now(), maxCharacters);
+    if (plan.denials === undefined && isForeign(found.value))
+      return [{ name: get, outcome: 'failed', detail: FOREIGN }];
+    return [read, ...(await this.tryPlan(plan, parts, known, [put, remove], bounds))];
+  }
+
+  private async tryPlan(
+    { denials, cutOff }: DenyPolicyPlan,
+    { policy }: RoundParts,
+    { revision }: DenyPolicyClaim,
+    [put, remove]: readonly [string, string],
+    bounds: CallBounds,
+  ): Promise<readonly ProbeCheck[]> {
+    if (cutOff !== undefined) return [put, remove].map((name) => skippedFor(name, CUT_OFF));
+    const document = renderDenyPolicy(denials ?? { names: [] }, revision);
+    return this.tryWriting(policy, document, denials !== undefined, [put, remove], bounds);
   }
 
   private async tryWriting(
