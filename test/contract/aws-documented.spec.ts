@@ -50,7 +50,7 @@ describe('the policies of docs/connect-aws.md', () => {
     expect(await scene.failureOf(orderAs(other))).toMatchObject({ extensions: { reason: 'access-denied' } });
     expect(await scene.target.revoke(orderAs(other))).toMatchObject({
       kind: 'unknown',
-      detail: expect.stringContaining('iam:PutRolePolicy'),
+      detail: expect.stringContaining('iam:GetRolePolicy'),
     });
   });
 

@@ -77,8 +77,8 @@ export class AwsTarget {
   }
 
   /** Returns the provider of another process on the same database. */
-  anotherProvider(): AwsStsProvider {
-    const { identityTokens, denyPolicies } = this;
+  anotherProvider(denyPolicies = this.denyPolicies): AwsStsProvider {
+    const { identityTokens } = this;
     return new AwsStsProvider({ clock: this.aws.clock, denyPolicies, identityTokens, allowPlainHttp: true });
   }
 
@@ -143,11 +143,16 @@ export class AwsTarget {
   }
 
   /** Records the end of the lease as the database would, then lets the provider revoke it. */
-  async revoke(order: AwsOrder, provider = this.provider, effectiveAt?: Date): Promise<RevocationOutcome> {
+  async revoke(
+    order: AwsOrder,
+    provider = this.provider,
+    effectiveAt?: Date,
+    denyPolicies = this.denyPolicies,
+  ): Promise<RevocationOutcome> {
     const handle = this.handleOf(order);
     const { leaseId, expiresAt, mintBy } = order;
     const place = provider.revocationPointOf(handle, order.config);
-    if (place !== undefined) this.denyPolicies.revoke(place, { leaseId, expiresAt, issuedBy: mintBy });
+    if (place !== undefined) denyPolicies.revoke(place, { leaseId, expiresAt, issuedBy: mintBy });
     return provider.revoke({ ...order, handle, ...(effectiveAt === undefined ? {} : { effectiveAt }) }, patience());
   }
 

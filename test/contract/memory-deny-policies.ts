@@ -1,5 +1,5 @@
-import type { DenyPolicyClaim, DeniedSession, DenyPolicyWrite, DenyPolicies } from '@mayfly/credentials';
-import type { Clock } from '@mayfly/kernel';
+import type { DenyPolicyClaim, DeniedSession, DenyPolicyWrite, DenyPolicies, FoundDenials } from '@mayfly/credentials';
+import { addSeconds, type Clock, type LeaseId } from '@mayfly/kernel';
 
 interface Place {
   version: number;
@@ -28,6 +28,19 @@ export class MemoryDenyPolicies implements DenyPolicies {
     this.place(point).revoked.set(session.leaseId, session);
   }
 
+  /** Returns the same revocation points as an older backup of the database has them: without any ended lease. */
+  restored(): MemoryDenyPolicies {
+    const older = new MemoryDenyPolicies(this.clock);
+    for (const point of this.places.keys()) older.place(point);
+    return older;
+  }
+
+  /** Records that the target has acknowledged the denial of a session. */
+  acknowledge(point: string, leaseId: LeaseId): void {
+    const session = this.place(point).revoked.get(leaseId);
+    if (session !== undefined) this.revoke(point, { ...session, acknowledged: true });
+  }
+
   /** Records that a lease at the revocation point lives until `expiresAt`. */
   living(point: string, expiresAt: Date): void {
     const place = this.place(point);
@@ -50,6 +63,21 @@ export class MemoryDenyPolicies implements DenyPolicies {
       ...(place.cutOff === undefined ? {} : { cutOff: place.cutOff }),
       ...(place.lastExpiresAt === undefined ? {} : { lastExpiresAt: place.lastExpiresAt }),
     };
+  }
+
+  async keep(claim: DenyPolicyClaim, { names, cutOff }: FoundDenials, seconds: number) {
+    const place = this.place(claim.revocationPoint);
+    if (place.version !== claim.version || place.claimedUntil === 0) return undefined;
+    const now = this.clock.now();
+    for (const name of names) {
+      const leaseId = name as LeaseId;
+      if (place.revoked.has(name)) continue;
+      const expiresAt = addSeconds(now, seconds);
+      place.revoked.set(name, { leaseId, issuedBy: now, expiresAt, acknowledged: true, kept: true });
+    }
+    if (cutOff !== undefined) place.cutOff = { at: cutOff, until: addSeconds(cutOff, seconds) };
+    const sessions = [...place.revoked.values()].filter(({ expiresAt }) => expiresAt > now);
+    return { ...claim, sessions, ...(place.cutOff === undefined ? {} : { cutOff: place.cutOff }) };
   }
 
   async settle(claim: DenyPolicyClaim, { written, repaired, cutOff }: DenyPolicyWrite): Promise<boolean> {

@@ -168,4 +168,31 @@ describe.each(AWS_ACCOUNTS)('AWS sessions through the whole service, on %s', (_,
     await complete(id);
     expect([await target.isAlive(lease.secret), await target.isAlive(fresh)]).toEqual([false, false]);
   });
+
+  it('the service keeps a denial that its database does not know, and a reconciliation reports it', async () => {
+    const strange = target.orderFor(role);
+    const alive = target.readerOf(await target.mint(strange));
+    await target.revoke(strange);
+    expect(await alive()).toBe(false);
+    // as an older backup has it, so that no running process takes the document for its own
+    await broker.broker.services.database.pool.query('UPDATE public.denial_document SET revision = 0');
+    const { id } = await ask();
+    await complete(id);
+    await untilState(id, 'revoked');
+    expect(await alive()).toBe(false);
+    const asked = await broker.send('POST /reconciliations', {
+      token: broker.personToken('operator'),
+      body: { connection: 'aws-crm' },
+    });
+    expect(asked.status).toBe(202);
+    const found = await until('the reconciliation is done', 20, async () => {
+      const path = `GET /reconciliations/${asked.body.id as string}`;
+      const { body } = await broker.send(path, { token: broker.personToken('operator') });
+      return body.state === 'done' && body;
+    });
+    expect(found.differences).toMatchObject([
+      { kind: 'unknown_denial', action: 'reported', object: strange.leaseId, leaseId: strange.leaseId },
+    ]);
+    expect(await audited('target.denials-kept')).toBe(1);
+  });
 });

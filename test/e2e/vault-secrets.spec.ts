@@ -86,6 +86,26 @@ describe.each(vaultServers())('Vault secrets through the whole service, on %s', 
     await expect(rows(url, 'SELECT 1')).rejects.toMatchObject({ code: '28P01' });
   });
 
+  it('the token of each lease names lease and task in its metadata, and the lease in its display name, as the log of the server shows them', async () => {
+    const { id } = await ask('warehouse-read');
+    const { body: list } = await target.root('GET', 'auth/token/accessors?list=true');
+    const accessors = (list as { data: { keys: string[] } }).data.keys;
+    const tokens = await Promise.all(
+      accessors.map(async (accessor) => {
+        const { body } = await target.root('POST', 'auth/token/lookup-accessor', { accessor });
+        return (body as { data?: { display_name: string; meta: Record<string, string> | null } }).data;
+      }),
+    );
+    const token = tokens.find((one) => one?.meta?.task === id);
+    expect(token?.meta).toMatchObject({ task: id, agent: 'support-agent', template: 'warehouse-read' });
+    for (const seenAs of [token!.meta!.lease!, token!.display_name, `v-${token!.display_name}-reader`]) {
+      const route = `GET /issuances?seenAs=${seenAs}`;
+      const { body } = await broker.send(route, { token: broker.personToken('auditor') });
+      expect(body.items).toMatchObject([{ taskId: id }]);
+    }
+    await send(`POST /tasks/${id}/complete`);
+  });
+
   it('the service warns at publication of a role whose statements end no session', async () => {
     const document = warehouseTemplate('warehouse-linted', 'reader');
     const linted = await broker.send('POST /templates/lint', { token: broker.personToken('platform'), body: document });

@@ -96,6 +96,7 @@ const EnvironmentSchema = z.object({
   MAYFLY_QUEUE: flag('on'),
   MAYFLY_DOCS: flag('on'),
   MAYFLY_LOCKDOWN_AGE_SECONDS: z.coerce.number().int().min(1).max(30).default(5),
+  MAYFLY_CLOCK_TOLERANCE_SECONDS: z.coerce.number().int().min(1).max(60).default(5),
   MAYFLY_FAILPOINT: failpoint.optional(),
 });
 
@@ -155,6 +156,7 @@ export function readConfig(variables = environment): BrokerConfig {
     queue: data.MAYFLY_QUEUE,
     docs: data.MAYFLY_DOCS,
     lockdownAgeSeconds: data.MAYFLY_LOCKDOWN_AGE_SECONDS,
+    clockToleranceSeconds: data.MAYFLY_CLOCK_TOLERANCE_SECONDS,
     failpoint: data.MAYFLY_FAILPOINT,
   });
 }

@@ -173,6 +173,8 @@ export const ENTRY_FACTS = {
     connection: z.string(),
     state: z.enum(['done', 'failed']),
     ended: z.int(),
+    /** the denials that were missing and were written again */
+    repaired: z.int().optional(),
     notEnded: z.int(),
     reported: z.int(),
     error: z.string().optional(),
@@ -180,6 +182,13 @@ export const ENTRY_FACTS = {
   'quarantine.entered': z.strictObject({ cause: z.string(), expected: Epoch.optional(), found: Epoch }),
   'quarantine.confirmed': z.strictObject({ lineage: z.string(), reason: z.string(), replaced: Epoch.optional() }),
   'target.repaired': z.strictObject({ target: z.string() }),
+  /** the deny policy denied sessions that no ended lease explains; Mayfly keeps these denials */
+  'target.denials-kept': z.strictObject({
+    target: z.string(),
+    total: z.int(),
+    names: z.array(z.string()),
+    until: Instant,
+  }),
   'declaration.changed': z.strictObject({
     kind: z.string(),
     name: z.string(),

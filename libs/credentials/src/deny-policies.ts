@@ -6,6 +6,26 @@ export interface DeniedSession {
   /** no session of this lease was issued after this instant */
   readonly issuedBy: Date;
   readonly expiresAt: Date;
+  /** the target has acknowledged the denial before */
+  readonly acknowledged?: boolean;
+  /** the document had the denial, and no ended lease explains it: a kept denial */
+  readonly kept?: boolean;
+}
+
+/** The content of a document at the target that the database may not know. */
+export interface FoundDenials {
+  /** the names of the denied sessions */
+  readonly names: readonly string[];
+  /** the document denies every session issued before this instant */
+  readonly cutOff?: Date;
+}
+
+/** The differences between a document and the database, found in one check of a revocation point. */
+export interface DenialFindings {
+  /** the leases whose denial the target had acknowledged, and that the document did not deny; they are denied again */
+  readonly missing: readonly LeaseId[];
+  /** the denials that no ended lease explains; Mayfly keeps each until its `expiresAt` */
+  readonly kept: readonly DeniedSession[];
 }
 
 /**
@@ -52,6 +72,13 @@ export interface DenyPolicies {
    * `unavailable`.
    */
   claim(revocationPoint: string, seconds: number): Promise<DenyPolicyClaim | undefined>;
+  /**
+   * Keeps what the document denies and the claim does not: each name of which the database does not know that its lease
+   * has expired, and a later cut-off. Each stays for `seconds`, in which every session that exists now expires. Commits
+   * before the document is written, audits it, and returns the claim with the kept denials. Resolves to undefined when
+   * the claim had lapsed; nothing is recorded then.
+   */
+  keep(claim: DenyPolicyClaim, found: FoundDenials, seconds: number): Promise<DenyPolicyClaim | undefined>;
   /**
    * Records the result and releases the claim. Audits new cut-offs and all repairs but `unclear` ones, and marks every
    * lease that a cut-off affects for renewal. Resolves to false when the claim had lapsed; nothing is recorded then.

@@ -4,6 +4,7 @@ export type { Authoring, ScopeRemark } from './authoring.js';
 export type {
   Attending,
   Attenuable,
+  ClockReporting,
   ConnectionAware,
   Enumerable,
   Introspectable,
@@ -25,6 +26,7 @@ export type {
 export {
   canUse,
   attending,
+  clockAt,
   connectionsOf,
   enumerable,
   examining,
@@ -61,11 +63,19 @@ export {
   type SecretFault,
   type SecretSource,
 } from './secret-reference.js';
-export type { DenyPolicyClaim, DenyPolicyWrite, DeniedSession, DenyPolicies } from './deny-policies.js';
+export type {
+  DenialFindings,
+  DeniedSession,
+  DenyPolicies,
+  DenyPolicyClaim,
+  DenyPolicyWrite,
+  FoundDenials,
+} from './deny-policies.js';
 export type { LeaseMarks } from './lease-marks.js';
 export { clientLibrary } from './client-library.js';
 export { ConnectionGates } from './targets/connection-gates.js';
 export { openMaterial, sealMaterial } from './targets/kept-material.js';
+export { TargetClocks } from './targets/target-clocks.js';
 export { configOf, handleOf, openHandle, sealHandle } from './targets/lease-handle.js';
 export type { SealedLease, Sealing } from './targets/sealing.js';
 export type { ConnectionSource, Target } from './targets/target.js';

@@ -1,4 +1,5 @@
-import type { Json, JsonObject, LeaseId } from '@mayfly/kernel';
+import type { ClockReading, Json, JsonObject, LeaseId } from '@mayfly/kernel';
+import type { DenialFindings } from './deny-policies.js';
 import type {
   EffectiveTraits,
   Minted,
@@ -61,9 +62,7 @@ export interface Probeable<Config> {
  * - `unknown`: the answer proves neither.
  */
 export type UseOutcome =
-  | { readonly kind: 'refused' }
-  | { readonly kind: 'accepted' }
-  | { readonly kind: 'unknown'; readonly detail: string };
+  { readonly kind: 'refused' } | { readonly kind: 'accepted' } | { readonly kind: 'unknown'; readonly detail: string };
 
 /** Input of `use`. */
 export interface UseOrder<Config, Handle> {
@@ -82,6 +81,12 @@ export interface Usable<Config, Handle> {
   materialOf(secret: Readonly<Record<string, Json>>): JsonObject | undefined;
   /** Uses the credential once, in the least way, and changes nothing at the target. Never throws. */
   use(order: UseOrder<Config, Handle>, signal: AbortSignal): Promise<UseOutcome>;
+}
+
+/** A provider that reads the clock of its target from the target's answers. */
+export interface ClockReporting<Config> {
+  /** Returns the latest reading of this process; undefined before the first answer. Calls nothing. */
+  clockAt(config: Config): ClockReading | undefined;
 }
 
 /** A provider that keeps sessions open at a target while leases live there, so that it can always revoke them. */
@@ -152,8 +157,13 @@ export interface ConnectionAware<Config, Scope> {
 export interface SharedRevocation<Config, Handle> {
   /** Returns the revocation point of a lease with this handle; undefined when it has none. Pure. */
   revocationPointOf(handle: Handle, config: Config): string | undefined;
-  /** Checks the revocation point and repairs it. Rejects with a `Problem` when either fails. */
-  maintain(config: Config, revocationPoint: string, signal: AbortSignal): Promise<void>;
+  /** Returns the revocation points that the configuration itself names, with or without leases. Pure. */
+  revocationPointsIn(config: Config): readonly string[];
+  /**
+   * Checks the revocation point, repairs it, and returns the differences that it found. Resolves to undefined while
+   * another process is at it. Rejects with a `Problem` when the check or the repair fails.
+   */
+  maintain(config: Config, revocationPoint: string, signal: AbortSignal): Promise<DenialFindings | undefined>;
 }
 
 /**

@@ -1,10 +1,11 @@
-import type { Json, JsonObject } from '@mayfly/kernel';
+import type { ClockReading, Json, JsonObject } from '@mayfly/kernel';
 import type { ScopeRemark } from './authoring.js';
 import { parseValue } from './parse-value.js';
 import type { AnyProvider, EffectiveTraits } from './provider.js';
 import type {
   Attending,
   Attenuable,
+  ClockReporting,
   ConnectionAware,
   Enumerable,
   Introspectable,
@@ -23,6 +24,7 @@ type Parts = Partial<
   Renewable<unknown, unknown, unknown> &
     Probeable<unknown> &
     Attending<unknown> &
+    ClockReporting<unknown> &
     Attenuable<unknown> &
     ConnectionAware<unknown, unknown> &
     SharedRevocation<unknown, unknown> &
@@ -55,7 +57,13 @@ export const examining = (provider: AnyProvider) => having(provider, 'examine');
 export const reconcilable = (provider: AnyProvider) => having(provider, 'orphans');
 export const enumerable = (provider: AnyProvider) => having(provider, 'objects', 'endObject');
 export const usable = (provider: AnyProvider) => having(provider, 'use', 'canUse', 'materialOf');
-export const sharedRevocation = (provider: AnyProvider) => having(provider, 'maintain', 'revocationPointOf');
+export const sharedRevocation = (provider: AnyProvider) =>
+  having(provider, 'maintain', 'revocationPointOf', 'revocationPointsIn');
+
+/** Returns the latest reading of the target's clock; undefined when the provider has none. */
+export function clockAt(provider: AnyProvider, config: unknown): ClockReading | undefined {
+  return having(provider, 'clockAt')?.clockAt(config);
+}
 
 /** Returns the provider's remarks on texts in a rendered scope. */
 export function remarksOn(provider: AnyProvider, scope: Json): readonly ScopeRemark[] {

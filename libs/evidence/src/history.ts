@@ -1,6 +1,12 @@
 import type { AuditFilter, AuditHistory, RefusalFilter } from '@mayfly/audit';
-import { type JsonObject, pageView, Problem, type TaskId } from '@mayfly/kernel';
-import type { IssuanceFilter, IssuanceHistory, OverdueFilter, OverdueLeases } from '@mayfly/tasks';
+import { type JsonObject, pageView, present, Problem, type TaskId } from '@mayfly/kernel';
+import {
+  type IssuanceFilter,
+  type IssuanceHistory,
+  leaseSeenAs,
+  type OverdueFilter,
+  type OverdueLeases,
+} from '@mayfly/tasks';
 import { FilterCursor } from './filter-cursor.js';
 import { issuanceView, refusalView, sealedView, storyView } from './history.view.js';
 import { overdueView } from './overdue.view.js';
@@ -20,6 +26,9 @@ interface PageQuery {
 interface Choice {
   readonly abandoned: boolean;
 }
+interface SeenAs {
+  readonly seenAs?: string | undefined;
+}
 type ListQuery<Filter> = PageQuery & Filter;
 
 /**
@@ -33,8 +42,11 @@ export class History {
     private readonly leases: OverdueLeases,
   ) {}
 
-  /** Lists leases, newest first. */
-  async issuances({ limit, cursor, ...filter }: ListQuery<IssuanceFilter>): Promise<JsonObject> {
+  /** Lists leases, newest first. `seenAs` is the name of a credential in the log of its target (`leaseSeenAs`). */
+  async issuances({ limit, cursor, seenAs, ...rest }: ListQuery<IssuanceFilter & SeenAs>): Promise<JsonObject> {
+    const leaseId = seenAs === undefined ? undefined : leaseSeenAs(seenAs);
+    if (seenAs !== undefined && leaseId === undefined) throw new Problem('invalid_request', NAMES_NO_LEASE);
+    const filter = { ...rest, ...present({ leaseId }) };
     const cursors = new FilterCursor('issuances', filter, IssuancePositionSchema);
     const page = await this.history.issuances(filter, { limit, after: cursors.read(cursor) });
     return pageView(page.items.map(issuanceView), cursors.next(page.next && { ...page.next }));
@@ -76,3 +88,6 @@ export class History {
     return pageView(page.items.map(sealedView), cursors.next(page.next));
   }
 }
+
+const NAMES_NO_LEASE =
+  '`seenAs` names no lease; use a database role `mayfly_…`, the name or ARN of an AWS session, or the `jti` of a token';

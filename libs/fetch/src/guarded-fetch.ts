@@ -29,12 +29,14 @@ const MAX_BYTES = 256 * 1024;
  */
 export function createGuardedFetch(options: GuardedFetchOptions): FetchJson {
   const { egress, timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES } = options;
-  return async (url, trust = {}) => {
+  return async (url, trust = {}, onDate = () => undefined) => {
     const refusal = egress.refusalOf(url);
     if (refusal !== undefined) throw refusal;
     const signal = AbortSignal.timeout(timeoutMs);
     try {
       const response = await answerOf(url, { ...options, trust, signal });
+      const stated = statedTime(response);
+      if (stated !== undefined) onDate(stated);
       return JSON.parse(await readBody(response, maxBytes)) as unknown;
     } catch (error) {
       throw FetchFailed.from(signal.aborted ? signal.reason : error);
@@ -78,6 +80,13 @@ function tlsOptions({ authorities, spiffeId }: ServerTrust): ConnectionOptions {
           checkServerIdentity: (_host: string, { raw }: { readonly raw: Buffer }) => spiffeIdentityFault(raw, spiffeId),
         }),
   };
+}
+
+/** A cache answers with the `Date` of the origin; `Age` says for how long it has had the answer (RFC 9111 §5.1). */
+function statedTime({ headers: { date, age } }: IncomingMessage): Date | undefined {
+  const stated = Date.parse(date ?? '');
+  const seconds = /^\d{1,10}$/.test(age ?? '') ? Number(age) : 0;
+  return Number.isNaN(stated) ? undefined : new Date(stated + seconds * 1000);
 }
 
 async function readBody(response: IncomingMessage, maxBytes: number): Promise<string> {

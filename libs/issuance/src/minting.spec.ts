@@ -53,7 +53,7 @@ describe('minting', () => {
   const minter = (): Minter =>
     new Minter(
       metrics,
-      new ConnectionGates({ find: () => undefined }, service.alarm),
+      new ConnectionGates({ find: () => undefined }, service.alarm, service.clocks),
       service.stores.issuance,
       service.sealer,
       NO_OBSERVER,
@@ -91,6 +91,22 @@ describe('minting', () => {
       const mint = jest.fn<Mint>().mockImplementation(unavailable);
       await failureOf(minted(planned(mint)));
       expect(mint).toHaveBeenCalledTimes(3);
+    });
+
+    it('the minter gives out nothing from a target whose clock is wrong, and the next request is refused before a mint', async () => {
+      const offset = { offsetSeconds: 12, uncertaintySeconds: 0.5, at: service.stores.scene.clock.now() };
+      const { leases } = planned(mintedFor);
+      const wrong = leases.map((lease) => {
+        const provider = { ...lease.target.provider, clockAt: () => offset } as AnyProvider;
+        return { ...lease, connection: 'crm', target: { ...lease.target, provider } };
+      });
+      const failure = await failureOf(minted({ ...plan, leases: wrong }));
+      expect(failure).toMatchObject({ minted: ids(), neverMinted: [] });
+      expect(failure.problem).toMatchObject({ extensions: { reason: 'clock-difference' } });
+      expect(() => {
+        service.gates.requireOpen('crm');
+      }).toThrow('12 s ahead');
+      service.clocks.note('crm', { ...offset, offsetSeconds: 0 });
     });
 
     it('the minter separates minted, provably unminted and unknown leases', async () => {

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { type ConnectionGates, type Minted, sealHandle, type Sealing } from '@mayfly/credentials';
+import { clockAt, type ConnectionGates, type Minted, sealHandle, type Sealing } from '@mayfly/credentials';
 import { type Json, type JsonObject, type LeaseId, Problem } from '@mayfly/kernel';
 import type { StepObserver } from '@mayfly/tasks';
 import type { IssuanceMetrics } from './issuance-metrics.js';
@@ -71,7 +71,26 @@ export class Minter {
         certain.map(({ id }) => id),
       );
     }
+    this.compareClocks(plan);
     return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+  }
+
+  /**
+   * Compares the clocks that the mints read. The target's clock ends the credential: when it is wrong, nothing may leave
+   * Mayfly. Throws `MintFailure` with all leases as `minted`.
+   */
+  private compareClocks({ leases }: Plan): void {
+    try {
+      for (const { connection, target } of leases) {
+        if (connection !== undefined) this.gates.noteClock(connection, clockAt(target.provider, target.config));
+      }
+    } catch (error) {
+      throw new MintFailure(
+        asProblem(error),
+        leases.map(({ id }) => id),
+        [],
+      );
+    }
   }
 
   /**

@@ -84,7 +84,7 @@ function objectionOf(verdict: Exclude<OpenVerdict, 'opened' | 'quota'>, agent: s
         [],
         new Problem(
           'unavailable',
-          'the clocks of this replica and its database differ too much; correct them and try again',
+          'the request took more than 5 s between its plan and its commit, or the clock of this replica differs from that of its database by as much; try again, and look for a slow database if it happens often',
           { retryAfterSeconds: 5 },
         ),
       );

@@ -1,5 +1,6 @@
 export { CONTROL_NAMES, type ControlName } from './control-name.js';
 export { addSeconds, earliest, type Clock } from './clock.js';
+export { type ClockReading, clockReading, HEADER_SECONDS } from './clock-reading.js';
 export { GroupCommit, type GroupCommitOptions } from './group-commit.js';
 export {
   isId,

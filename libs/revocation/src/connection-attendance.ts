@@ -1,4 +1,11 @@
-import { attending, type ConnectionSource, type Targets, withDeadline } from '@mayfly/credentials';
+import {
+  attending,
+  clockAt,
+  type ConnectionSource,
+  type TargetClocks,
+  type Targets,
+  withDeadline,
+} from '@mayfly/credentials';
 import { Problem } from '@mayfly/kernel';
 import type { RevocationAlarm } from './revocation-alarm.js';
 
@@ -18,6 +25,7 @@ export interface AttendanceParts {
   /** the connections at which this process has minted */
   readonly used: () => readonly string[];
   readonly alarm: Pick<RevocationAlarm, 'failed' | 'worked'>;
+  readonly clocks: Pick<TargetClocks, 'note'>;
   /** logs an error that must not stop the round */
   readonly report: (error: unknown) => void;
 }
@@ -52,6 +60,7 @@ export class ConnectionAttendance {
       if (attendant === undefined) return;
       await withDeadline(ATTEND_DEADLINE_SECONDS, (signal) => attendant.attend(config, signal));
       this.parts.alarm.worked(name);
+      this.parts.clocks.note(name, clockAt(provider, config));
     } catch (error) {
       this.parts.alarm.failed(
         name,

@@ -85,7 +85,15 @@ describe('the reconciler', () => {
       { type: 'orphan.ending', object: orphan.object, leaseId: orphan.leaseId, cause: 'unknown_lease' },
       { type: 'orphan.ended', object: orphan.object, leaseId: orphan.leaseId, cause: 'unknown_lease' },
       { type: 'target.orphaned', names: ['mayfly_strange'], total: 1 },
-      { type: 'reconciliation.finished', reconciliation: id, state: 'done', ended: 1, notEnded: 0, reported: 1 },
+      {
+        type: 'reconciliation.finished',
+        reconciliation: id,
+        state: 'done',
+        ended: 1,
+        repaired: 0,
+        notEnded: 0,
+        reported: 1,
+      },
     ]);
     expect(await reconciler.runRequested()).toBe(false);
   });

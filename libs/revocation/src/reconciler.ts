@@ -114,7 +114,7 @@ export class Reconciler {
     const differences = [...endings, ...reported];
     this.left.set(connection.name, differences.filter(isLeft).length);
     const seen = seenIn(differences);
-    const isNews = endings.some(({ action }) => action === 'ended') || (seen !== '' && seen !== turn.seen);
+    const isNews = differences.some(isChange) || (seen !== '' && seen !== turn.seen);
     if (turn.requested === undefined && !isNews) return { seen, entries };
     const id = turn.requested?.id ?? newId('rcn');
     const row = { id, state: 'done', ...bounded(differences) } as const;
@@ -155,7 +155,8 @@ export class Reconciler {
     differences: readonly Difference[],
   ): AuditEntry {
     const count = (action: Difference['action']): number => differences.filter((one) => one.action === action).length;
-    const counts = { ended: count('ended'), notEnded: count('not_ended'), reported: count('reported') };
+    const changed = { ended: count('ended'), repaired: count('repaired') };
+    const counts = { ...changed, notEnded: count('not_ended'), reported: count('reported') };
     const facts = { reconciliation, connection, state, ...counts, ...present({ error }) };
     return auditEntry('reconciliation.finished', this.parts.clock.now(), MAYFLY, {}, facts);
   }
@@ -173,6 +174,11 @@ function isLeft({ kind, action }: Difference): boolean {
   return action === 'not_ended' || (action === 'reported' && LEFT.has(kind));
 }
 
+/** True for a difference that the reconciliation removed: it is news each time. */
+function isChange({ action }: Difference): boolean {
+  return action === 'ended' || action === 'repaired';
+}
+
 /** `OrphanWatch` audits the orphans that only another connection shows. */
 function isReportedHere({ kind }: Difference): boolean {
   return kind === 'unmarked' || kind === 'other_mark';
@@ -184,7 +190,7 @@ function isReportedHere({ kind }: Difference): boolean {
  */
 function seenIn(differences: readonly Difference[]): string {
   const known = differences
-    .filter(({ kind, action }) => kind !== 'other_mark' && action !== 'ended')
+    .filter((difference) => difference.kind !== 'other_mark' && !isChange(difference))
     .map(({ kind, object = null, leaseId = null }) => [kind, object, leaseId]);
   return known.length === 0 ? '' : digestOf(known);
 }

@@ -71,4 +71,6 @@ export interface ComparedLeases {
   standings(leaseIds: readonly LeaseId[], since: Date): Promise<ReadonlyMap<LeaseId, LeaseStanding>>;
   /** Returns those of these leases that are active still and do not end within a minute. */
   stillActive(leaseIds: readonly LeaseId[]): Promise<readonly SealedLease[]>;
+  /** Returns the shared revocation points at which leases of this connection were made. */
+  revocationPoints(connection: string): Promise<readonly string[]>;
 }

@@ -16,13 +16,20 @@ export const DIFFERENCE_KINDS = [
   'orphan',
   /** the lease is active, and the target does not show its object */
   'missing',
+  /** a deny policy denies a session that no ended lease explains; the denial stays until the session is dead */
+  'unknown_denial',
+  /** a deny policy did not deny a session that it has to deny */
+  'missing_denial',
   /** a part of the comparison was not possible */
   'not_compared',
 ] as const;
 export type DifferenceKind = (typeof DIFFERENCE_KINDS)[number];
 
-/** The actions of a reconciliation: only an object that carries the mark of this installation is ended. */
-export const ACTIONS = ['ended', 'not_ended', 'reported'] as const;
+/**
+ * The actions of a reconciliation: only an object that carries the mark of this installation is ended, and only a missing
+ * denial is repaired.
+ */
+export const ACTIONS = ['ended', 'not_ended', 'repaired', 'reported'] as const;
 
 /** One difference between a target and the database. */
 export interface Difference {

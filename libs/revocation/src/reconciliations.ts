@@ -1,5 +1,12 @@
 import { actorOf } from '@mayfly/audit';
-import { type ConnectionSource, enumerable, type ProviderRegistry, reconcilable } from '@mayfly/credentials';
+import {
+  type AnyProvider,
+  type ConnectionSource,
+  enumerable,
+  type ProviderRegistry,
+  reconcilable,
+  sharedRevocation,
+} from '@mayfly/credentials';
 import type { Principal } from '@mayfly/identity';
 import { type JsonObject, newId, type Page, type PageRequest, Problem, type ReconciliationId } from '@mayfly/kernel';
 import { type Reconciliation, reconciliationView } from './reconciliation.js';
@@ -19,14 +26,13 @@ export class Reconciliations {
   /**
    * Records a request that a worker carries out, and returns it. While one runs for the connection, returns that one.
    * Throws `not_found`, `conflict` for a disabled connection, and `invalid_request` when the provider of the connection
-   * cannot list its objects.
+   * can list neither objects nor denials.
    */
   async request(caller: Principal, name: string): Promise<JsonObject> {
     const connection = this.parts.connections.find(name);
     if (connection === undefined) throw new Problem('not_found', `there is no connection \`${name}\``);
     const provider = this.parts.providers.find(connection.spec.provider);
-    const canBeCompared = provider !== undefined && (enumerable(provider) ?? reconcilable(provider)) !== undefined;
-    if (!canBeCompared) throw this.cannotList(connection.spec.provider);
+    if (provider === undefined || !canBeCompared(provider)) throw this.cannotList(connection.spec.provider);
     if (connection.disabled === true)
       throw new Problem('conflict', `connection \`${name}\` is disabled; enable it, then ask again`);
     const request = { id: newId('rcn'), connection: name, actor: actorOf(caller) };
@@ -49,10 +55,13 @@ export class Reconciliations {
   }
 
   private cannotList(kind: string): Problem {
-    const able = this.parts.providers.all
-      .filter((provider) => (enumerable(provider) ?? reconcilable(provider)) !== undefined)
-      .map((provider) => `\`${provider.kind}\``);
+    const able = this.parts.providers.all.filter(canBeCompared).map((provider) => `\`${provider.kind}\``);
     const detail = `provider \`${kind}\` cannot list its objects; name a connection of ${able.join(' or ')}`;
     return new Problem('invalid_request', detail, { errors: [{ pointer: '/connection', detail }] });
   }
+}
+
+/** True for a provider that can list its objects or its denials. */
+function canBeCompared(provider: AnyProvider): boolean {
+  return (enumerable(provider) ?? reconcilable(provider) ?? sharedRevocation(provider)) !== undefined;
 }

@@ -95,6 +95,7 @@ describe('the alarm for revocations that fail', () => {
         find: (name) => (name === 'crm' ? { name, spec: { provider: 'dummy', owner: 'o', config: {} } } : undefined),
       },
       targets: service.targets,
+      clocks: { note: () => undefined },
       used: () => ['crm'],
       alarm: service.alarm,
       report: (error) => void service.reports.push(error),

@@ -38,6 +38,7 @@ describe('the comparison of a target with the leases', () => {
     sealing: { seal: () => Buffer.from(''), open: (sealed) => Buffer.from(sealed) },
     orphans: { look: async () => seenElsewhere },
     leases: {
+      revocationPoints: async () => [],
       active: async () => {
         order.push('active');
         return { at: AT, leaseIds: [...leases].filter(([, { isActive }]) => isActive).map(([id]) => id) };

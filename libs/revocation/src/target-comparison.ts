@@ -10,6 +10,7 @@ import {
   withDeadline,
 } from '@mayfly/credentials';
 import { canonicalJson, type LeaseId } from '@mayfly/kernel';
+import { DenialComparison } from './denial-comparison.js';
 import type { OrphanWatch } from './orphan-watch.js';
 import type { Difference } from './reconciliation.js';
 import type { ComparedLeases, LeaseStanding } from './reconciliation.store.js';
@@ -38,9 +39,16 @@ export interface ComparisonParts {
   readonly orphans: Pick<OrphanWatch, 'look'>;
 }
 
-/** Compares the objects at the target of a connection with the leases, both ways. Changes nothing. */
+/**
+ * Compares the objects and the denials at the target of a connection with the leases, both ways. Changes no object;
+ * writes missing denials again.
+ */
 export class TargetComparison {
-  constructor(private readonly parts: ComparisonParts) {}
+  private readonly denials: DenialComparison;
+
+  constructor(private readonly parts: ComparisonParts) {
+    this.denials = new DenialComparison(parts);
+  }
 
   /**
    * Returns the differences. Throws `Problem` when the target or the database cannot be read.
@@ -52,8 +60,9 @@ export class TargetComparison {
   async compare(connection: Connection): Promise<Comparison> {
     const seenElsewhere = await this.parts.orphans.look(connection.name);
     const { provider, config } = await this.parts.targets.restore(connection.spec.provider, connection.spec.config);
+    const seen = [...seenElsewhere, ...(await this.denials.compare(connection, provider, config))];
     const listing = enumerable(provider);
-    if (listing === undefined) return { ownOrphans: [], reported: seenElsewhere };
+    if (listing === undefined) return { ownOrphans: [], reported: seen };
     const before = await this.parts.leases.active(connection.name);
     const list = await withDeadline(LIST_DEADLINE_SECONDS, (signal) => listing.objects(config, signal));
     const named = list.objects.flatMap(({ leaseId }) => leaseId ?? []);
@@ -61,7 +70,7 @@ export class TargetComparison {
     const missing = await this.missing(connection, before.leaseIds, list);
     return {
       ownOrphans: list.objects.flatMap((object) => ownOrphan(object, standings)),
-      reported: [...list.objects.flatMap((object) => strangeObject(object, standings)), ...missing, ...seenElsewhere],
+      reported: [...list.objects.flatMap((object) => strangeObject(object, standings)), ...missing, ...seen],
     };
   }
 

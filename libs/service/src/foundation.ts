@@ -58,6 +58,9 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
   const source = new PgCatalogSource(declaredRows, report);
   const catalog = new Catalog(source, verifier, clock, report, settings.lockdownAgeSeconds);
   const metrics = new Metrics(new LeaseStatistics(database.pool));
+  const issuerClock =
+    'The clock of the server of an issuer minus that of the database of Mayfly, as its keys were fetched last';
+  metrics.byIssuer('mayfly_issuer_clock_offset_seconds', issuerClock, () => keySource.clockOffsets());
   const notifyQueue = new NotifyQueueWatch(database.pool, log);
   const usage = 'The part of the notification queue of PostgreSQL that is in use';
   metrics.gauge('mayfly_notify_queue_usage', usage, () => notifyQueue.usage);

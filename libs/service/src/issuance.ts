@@ -1,5 +1,12 @@
 import { DenialLog, type EntrySink } from '@mayfly/audit';
-import { ConnectionGates, connectionsOf, type ProviderRegistry, reconcilable, Targets } from '@mayfly/credentials';
+import {
+  ConnectionGates,
+  connectionsOf,
+  type ProviderRegistry,
+  reconcilable,
+  TargetClocks,
+  Targets,
+} from '@mayfly/credentials';
 import type { Catalog } from '@mayfly/declarations';
 import { RefusalRecorder } from '@mayfly/http';
 import { Assessor, Minter, Planner, SingleUse, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
@@ -47,7 +54,8 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const closingStore = new PgClosingStore(database.pool, clock, wakeUps);
   const taskStore = new PgTaskStore(database.pool, wakeUps);
   const alarm = buildAlarm(foundation, issuanceStore);
-  const gates = new ConnectionGates(catalog, alarm);
+  const clocks = new TargetClocks(settings.clockToleranceSeconds, clock);
+  const gates = new ConnectionGates(catalog, alarm, clocks);
   const closing = new LeaseClosing({
     ...{ ...common, store: closingStore, alarm, report },
     tell: (text, facts) => {
@@ -57,7 +65,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const attendance = new ConnectionAttendance({
     store: new LivingConnectionsReader(database.pool),
     used: () => gates.used(),
-    ...{ connections: catalog, targets, alarm, report },
+    ...{ connections: catalog, targets, alarm, clocks, report },
   });
   const orphans = new OrphanWatch({
     places: orphanPlaces(catalog, providers),
@@ -65,7 +73,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     ...{ audit: issuanceStore, clock, report },
   });
   const { reconciler, reconciliationStore } = buildReconciler(foundation, { providers, targets, orphans, quarantine });
-  countByConnection(metrics, { reconciler, gates, alarm });
+  countByConnection(metrics, { reconciler, gates, alarm, clocks });
   const afterRevocation = buildAfterRevocation(foundation, targets);
   const ending = new TaskEnding(closingStore, closing);
   const refusals = new RefusalRecorder({ ...foundation, denials, redact: redactText });
@@ -79,8 +87,9 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     ...{ ...common, store: issuanceStore, tasks: taskStore, denials, ending },
   });
   const renewal = new TaskRenewal({ ...common, issuance, tasks: taskStore, gates });
-  const path = { issuanceStore, denials, closingStore, taskStore, targets, gates, closing, ending, issuance, renewal };
-  return { ...path, ...afterRevocation, observer, refusals, identityUses, reconciler, reconciliationStore, attendance };
+  const stores = { issuanceStore, closingStore, taskStore, reconciliationStore };
+  const path = { ...stores, denials, targets, gates, clocks, closing, ending, issuance, renewal };
+  return { ...path, ...afterRevocation, observer, refusals, identityUses, reconciler, attendance };
 }
 
 /** Builds the parts that look after what was revoked: deny policies, and credentials that a template has probed. */
@@ -129,11 +138,15 @@ function buildReconciler(
   return { reconciler, reconciliationStore };
 }
 
+interface CountedParts {
+  readonly reconciler: Reconciler;
+  readonly gates: ConnectionGates;
+  readonly alarm: RevocationAlarm;
+  readonly clocks: TargetClocks;
+}
+
 /** Registers the metrics that have one value per connection. */
-function countByConnection(
-  metrics: Foundation['metrics'],
-  { reconciler, gates, alarm }: { reconciler: Reconciler; gates: ConnectionGates; alarm: RevocationAlarm },
-): void {
+function countByConnection(metrics: Foundation['metrics'], { reconciler, gates, alarm, clocks }: CountedParts): void {
   metrics.byConnection(
     'mayfly_orphans',
     'Objects at a target that look like ones of Mayfly, belong to no living lease, and were not ended (orphans)',
@@ -148,6 +161,11 @@ function countByConnection(
     'mayfly_revocation_failing',
     '1 while Mayfly cannot log in at the connection to revoke leases',
     () => alarm.counts(),
+  );
+  metrics.byConnection(
+    'mayfly_clock_offset_seconds',
+    'The clock of the target minus that of the database of Mayfly, as this process read it last',
+    () => clocks.offsets(),
   );
 }
 

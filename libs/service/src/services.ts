@@ -126,7 +126,7 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
     }),
     connectionLifecycle: new ConnectionLifecycle({
       store: new PgConnectionLifecycleStore(database.pool),
-      ...{ records, targets, ...after },
+      ...{ records, targets, clocks: parts.clocks, ...after },
     }),
     declarations: new Declarations({ store, context, rolesOverApi, ...after }),
     declarationChecks: new DeclarationChecks({ store, context, examination, ...rules }),

@@ -30,6 +30,8 @@ export interface ServiceSettings {
   readonly queue: boolean;
   /** the longest time for which a replica grants without having looked for a new lockdown */
   readonly lockdownAgeSeconds: number;
+  /** the largest difference between the clocks of a target and of the database at which Mayfly mints */
+  readonly clockToleranceSeconds: number;
   /** kills the process with SIGKILL after a step; for crash tests, never in production */
   readonly failpoint: Arrivals | undefined;
 }

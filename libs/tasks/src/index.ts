@@ -1,4 +1,5 @@
 export type { EndRequest } from './end-request.js';
+export { leaseSeenAs } from './seen-as.js';
 export type { Issuance, IssuanceFilter, IssuanceHistory, IssuancePosition } from './issuance-history.js';
 export { isTerminal, type Lease, type LeaseState, isAbandonable } from './lease.js';
 export {

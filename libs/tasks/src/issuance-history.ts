@@ -10,6 +10,7 @@ export interface IssuanceFilter {
   /** the end cause of the lease */
   readonly cause?: string | undefined;
   readonly taskId?: string | undefined;
+  readonly leaseId?: LeaseId | undefined;
   readonly from?: string | undefined;
   readonly to?: string | undefined;
 }

@@ -23,6 +23,7 @@ export class Metrics {
   private readonly registry = new Registry();
   private readonly providers = boundedLabel(32);
   private readonly connections = boundedLabel(256);
+  private readonly issuers = boundedLabel(256);
   private readonly controls = boundedLabel(64);
   private readonly routes = boundedLabel(128);
   private readonly issuance = this.counter(
@@ -85,6 +86,13 @@ export class Metrics {
   byConnection(name: string, help: string, read: () => ReadonlyMap<string, number>): void {
     this.collected(name, help, ['connection'], async (gauge) => {
       for (const [connection, value] of read()) gauge.set({ connection: this.connections(connection) }, value);
+    });
+  }
+
+  /** Adds a gauge with one value for each issuer, by its URL, in `read()`. */
+  byIssuer(name: string, help: string, read: () => ReadonlyMap<string, number>): void {
+    this.collected(name, help, ['issuer'], async (gauge) => {
+      for (const [issuer, value] of read()) gauge.set({ issuer: this.issuers(issuer) }, value);
     });
   }
 

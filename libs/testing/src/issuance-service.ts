@@ -6,6 +6,7 @@ import {
   ProviderRegistry,
   type RegisteredProvider,
   Targets,
+  TargetClocks,
 } from '@mayfly/credentials';
 import {
   Assessor,
@@ -39,6 +40,7 @@ export class IssuanceService<Stores extends TaskStores> {
   readonly reports: unknown[] = [];
   readonly targets: Targets;
   readonly gates: ConnectionGates;
+  readonly clocks: TargetClocks;
   readonly closing: LeaseClosing;
   readonly ending: TaskEnding;
   readonly issuance: TaskIssuance;
@@ -77,7 +79,8 @@ export class IssuanceService<Stores extends TaskStores> {
       tell: (text, facts) => void this.told.push({ text, ...facts }),
       report: (error) => void this.reports.push(error),
     });
-    this.gates = new ConnectionGates(connections, this.alarm);
+    this.clocks = new TargetClocks(5, clock);
+    this.gates = new ConnectionGates(connections, this.alarm, this.clocks);
     const { gates, targets } = this;
     const parts = { clock, metrics: this.metrics, sealing: this.sealer, targets, gates, observer };
     const report = (error: unknown): void => void this.reports.push(error);

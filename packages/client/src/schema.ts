@@ -1955,15 +1955,24 @@ export interface components {
     };
     ReconciliationDifference: {
       /**
-       * @description `unknown_lease`, `ended_lease`: an object with the mark of this installation and no living lease; `unmarked`, `other_mark`: an object of no living lease without this mark; `orphan`: only another connection shows the object; `missing`: an active lease without its object; `not_compared`: a part of the comparison was not possible
+       * @description `unknown_lease`, `ended_lease`: an object with the mark of this installation and no living lease; `unmarked`, `other_mark`: an object of no living lease without this mark; `orphan`: only another connection shows the object; `missing`: an active lease without its object; `unknown_denial`: a deny policy denies a session that no ended lease explains; `missing_denial`: a deny policy did not deny a session that has to be denied; `not_compared`: a part of the comparison was not possible
        * @enum {string}
        */
-      kind: 'unknown_lease' | 'ended_lease' | 'unmarked' | 'other_mark' | 'orphan' | 'missing' | 'not_compared';
+      kind:
+        | 'unknown_lease'
+        | 'ended_lease'
+        | 'unmarked'
+        | 'other_mark'
+        | 'orphan'
+        | 'missing'
+        | 'unknown_denial'
+        | 'missing_denial'
+        | 'not_compared';
       /**
-       * @description `ended`: its end is proven; `not_ended`: the next reconciliation tries again; `reported`: unchanged
+       * @description `ended`: its end is proven; `not_ended`: the next reconciliation tries again; `repaired`: the denial was written again; `reported`: unchanged
        * @enum {string}
        */
-      action: 'ended' | 'not_ended' | 'reported';
+      action: 'ended' | 'not_ended' | 'repaired' | 'reported';
       /** @description name of the object at the target */
       object?: string;
       leaseId?: string;
@@ -8689,6 +8698,8 @@ export interface operations {
           | 'parent_ended'
           | 'issuance_failed';
         taskId?: string;
+        /** @description name of the credential in the log of its target: a database role `mayfly_…`, the name or ARN of an AWS session, the `lease` of a Vault token, the `jti` of a signed token */
+        seenAs?: string;
         /** @description from this instant on, RFC 3339 */
         from?: string;
         /** @description before this instant, RFC 3339 */

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as pause } from 'node:timers/promises';
-import { Account, type Principal } from './account.js';
+import { Account, ACCOUNT, type Principal } from './account.js';
 import { AwsError, errorXml, type Call } from './answers.js';
 import { Iam } from './iam.js';
 import { readPolicy } from './policy.js';
@@ -41,6 +41,8 @@ export class AwsFake {
   intercept: ((exchange: Exchange) => RawAnswer | undefined) | undefined;
   /** number of completed calls by action */
   readonly done = new Map<string, number>();
+  /** the calls with a session, as CloudTrail records them: who called, and for which source identity */
+  readonly trail: { readonly path: string; readonly arn: string; readonly sourceIdentity: string | undefined }[] = [];
   readonly admin = this.account.addUser(
     'admin',
     readPolicy('{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"*","Resource":"*"}]}'),
@@ -140,9 +142,17 @@ export class AwsFake {
     if (fault?.kind === 'refuse')
       throw new AwsError(fault.code, fault.status ?? 400, fault.message ?? 'refused by the test');
     const caller = this.authenticate(call, signature, body);
+    this.record(call, caller);
     if (call.service === 'sts') return { body: await this.sts.answer(call, caller) };
     if (caller === undefined) throw new AwsError('AccessDenied', 403, 'Access Denied');
     return call.service === 'iam' ? { body: this.iam.answer(call, caller) } : this.s3.answer(call, caller);
+  }
+
+  private record({ path }: Call, caller: Principal | undefined): void {
+    if (caller?.session === undefined) return;
+    const { role, name, sourceIdentity } = caller.session;
+    const arn = `arn:aws:sts::${ACCOUNT}:assumed-role/${role.name}/${name}`;
+    this.trail.push({ path, arn, sourceIdentity });
   }
 
   private authenticate({ service }: Call, signature: Signature | undefined, body: Buffer): Principal | undefined {

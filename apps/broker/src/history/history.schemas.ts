@@ -27,6 +27,16 @@ export const IssuancesQuerySchema = PageQuerySchema.extend({
   state: LeaseStateSchema.optional(),
   cause: z.enum(CAUSES).optional().meta({ description: 'why the lease ended' }),
   taskId: TaskIdSchema.optional(),
+  seenAs: z
+    .string()
+    .min(1)
+    .max(512)
+    .optional()
+    .meta({
+      description:
+        'name of the credential in the log of its target: a database role `mayfly_…`, the name or ARN of an AWS session, the `lease` of a Vault token, the `jti` of a signed token',
+      examples: ['mayfly_01m8nzgbshf9ft1bgg1h57h1hz'],
+    }),
   from,
   to,
 });

@@ -28,11 +28,11 @@ const DifferenceSchema = z
   .strictObject({
     kind: z.enum(DIFFERENCE_KINDS).meta({
       description:
-        '`unknown_lease`, `ended_lease`: an object with the mark of this installation and no living lease; `unmarked`, `other_mark`: an object of no living lease without this mark; `orphan`: only another connection shows the object; `missing`: an active lease without its object; `not_compared`: a part of the comparison was not possible',
+        '`unknown_lease`, `ended_lease`: an object with the mark of this installation and no living lease; `unmarked`, `other_mark`: an object of no living lease without this mark; `orphan`: only another connection shows the object; `missing`: an active lease without its object; `unknown_denial`: a deny policy denies a session that no ended lease explains; `missing_denial`: a deny policy did not deny a session that has to be denied; `not_compared`: a part of the comparison was not possible',
     }),
     action: z.enum(ACTIONS).meta({
       description:
-        '`ended`: its end is proven; `not_ended`: the next reconciliation tries again; `reported`: unchanged',
+        '`ended`: its end is proven; `not_ended`: the next reconciliation tries again; `repaired`: the denial was written again; `reported`: unchanged',
     }),
     object: z.string().optional().meta({ description: 'name of the object at the target' }),
     leaseId: z.string().optional(),

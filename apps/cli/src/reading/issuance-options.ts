@@ -7,6 +7,7 @@ const LARGEST_PAGE = 200;
 /** Filter options of issuances. */
 export interface IssuanceOptions extends IssuanceFilter {
   readonly task?: string;
+  readonly seenAs?: string;
   readonly limit: number;
 }
 
@@ -28,8 +29,8 @@ export function withIssuanceOptions(command: Command): Command {
 
 /** Converts options to the broker's filter. */
 export function filterOf(options: IssuanceOptions): IssuanceFilter {
-  const { agent, template, provider, state, cause, from, to, task } = options;
-  const filter = { agent, template, provider, state, cause, from, to, taskId: task };
+  const { agent, template, provider, state, cause, from, to, task, seenAs } = options;
+  const filter = { agent, template, provider, state, cause, from, to, taskId: task, seenAs };
   return Object.fromEntries(Object.entries(filter).filter(([, value]) => value !== undefined));
 }
 

@@ -16,6 +16,7 @@ interface Options extends IssuanceOptions, GlobalOptions {
 export function addIssuancesCommand(program: Command): void {
   withIssuanceOptions(program.command('issuances').description('list issuances, one line per lease, newest first'))
     .option('--task <id>', 'only leases of this task')
+    .option('--seen-as <name>', 'the lease whose credential the log of a target shows under this name')
     .option('--cursor <cursor>', '`nextCursor` of the previous page')
     .option('--all', 'print every page; as JSON, one object per line', false)
     .action(async (_options: unknown, self: Command) => {

@@ -10,6 +10,8 @@ interface ReconcileOptions extends GlobalOptions {
 }
 
 const LOOK_AGAIN_MS = 1_000;
+/** the actions that leave no difference */
+const CLEAN: ReadonlySet<string> = new Set(['ended', 'repaired']);
 
 /** Adds `mayfly reconcile`, for operators. */
 export function addReconcileCommand(program: Command): void {
@@ -38,7 +40,7 @@ async function finished({ broker }: CommandContext, asked: Reconciliation): Prom
 }
 
 function isClean({ state, differences, leftOut }: Reconciliation): boolean {
-  return state === 'done' && leftOut === 0 && differences.every(({ action }) => action === 'ended');
+  return state === 'done' && leftOut === 0 && differences.every(({ action }) => CLEAN.has(action));
 }
 
 function words({ id, connection, state, differences, leftOut, error }: Reconciliation): string {

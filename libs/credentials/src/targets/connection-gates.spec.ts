@@ -11,6 +11,7 @@ function gatesWith(maxConcurrentCalls?: number): ConnectionGates {
   return new ConnectionGates(
     { find: (name) => ({ name, spec: { provider: 'dummy', owner: 'me', config: {}, ...limits } }) },
     { requireWorking: () => undefined },
+    { note: () => undefined, requireAgreement: () => undefined },
   );
 }
 

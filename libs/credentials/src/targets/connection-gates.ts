@@ -1,5 +1,5 @@
 import { withDeadline } from '../secret-reference.js';
-import { Problem } from '@mayfly/kernel';
+import { type ClockReading, Problem } from '@mayfly/kernel';
 import {
   bulkhead,
   CircuitState,
@@ -11,6 +11,7 @@ import {
   type CircuitBreakerPolicy,
 } from 'cockatiel';
 import type { ConnectionSource } from './target.js';
+import type { TargetClocks } from './target-clocks.js';
 
 /** This many outages in a row pause a connection. */
 const OUTAGES = 5;
@@ -48,17 +49,28 @@ export class ConnectionGates {
   constructor(
     private readonly connections: ConnectionSource,
     private readonly alarm: RevocationHealth,
+    private readonly clocks: Pick<TargetClocks, 'note' | 'requireAgreement'>,
   ) {}
 
   /**
    * Throws `provider_unavailable` while the connection is paused (reason `paused`) or its leases cannot be revoked
-   * (reason `revocation-failing`). Called before a lease is recorded.
+   * (reason `revocation-failing`), or its clock differs too much (reason `clock-difference`). Called before a lease is recorded.
    */
   requireOpen(connection: string | undefined): void {
     const gate = connection === undefined ? undefined : this.gates.get(connection);
     if (connection === undefined) return;
     this.alarm.requireWorking(connection);
+    this.clocks.requireAgreement(connection);
     if (gate !== undefined && isPaused(gate)) throw paused('provider_unavailable', connection);
+  }
+
+  /**
+   * Keeps the reading of a target's clock. Throws `provider_unavailable` (reason `clock-difference`) when it shows too
+   * large a difference.
+   */
+  noteClock(connection: string, reading: ClockReading | undefined): void {
+    this.clocks.note(connection, reading);
+    this.clocks.requireAgreement(connection);
   }
 
   /**

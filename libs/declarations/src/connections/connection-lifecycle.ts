@@ -1,6 +1,13 @@
 import { auditEntry, type AuditEntry, type AuditEntryType, type EntrySink } from '@mayfly/audit';
-import { probeable, withDeadline, type ProbeCheck, type ProbeReport, type Targets } from '@mayfly/credentials';
-import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
+import {
+  probeable,
+  type ProbeCheck,
+  type ProbeReport,
+  type TargetClocks,
+  type Targets,
+  withDeadline,
+} from '@mayfly/credentials';
+import { Problem, type Clock, type JsonObject, HEADER_SECONDS } from '@mayfly/kernel';
 import type { Catalog } from '../catalog.js';
 import type { RecordReader } from '../declaration.store.js';
 import { existing, type ConnectionState, type DeclaredRecord, type Declarer } from '../records/declared-record.js';
@@ -51,6 +58,7 @@ export interface ConnectionLifecycleParts {
   readonly targets: Pick<Targets, 'restore'>;
   readonly catalog: Pick<Catalog, 'refresh'>;
   readonly clock: Clock;
+  readonly clocks: Pick<TargetClocks, 'check' | 'note'>;
   /** receives errors after the commit of a change; the background loops retry that work */
   readonly report: (error: unknown) => void;
 }
@@ -79,11 +87,21 @@ export class ConnectionLifecycle {
     const { store, records, clock } = this.parts;
     const { spec } = existing(await records.find('Connection', name), 'Connection', name);
     const { provider: kind, config } = spec as { readonly provider: string; readonly config: JsonObject };
-    const { checks, clockOffsetSeconds, loginAgeSeconds } = await this.probe(kind, config);
+    const { checks: probed, clockOffsetSeconds, loginAgeSeconds } = await this.probe(kind, config);
+    const checks = [...probed, ...this.clockChecks(name, clockOffsetSeconds)];
     const wrong = checks.filter(({ outcome }) => outcome === 'missing' || outcome === 'failed');
     const facts = { name, ok: wrong.length === 0, wrong: wrong.map((check) => check.name) };
     await store.record([auditEntry('connection.tested', clock.now(), by.actor, {}, facts)]);
     return { ok: wrong.length === 0, checks, clockOffsetSeconds, loginAgeSeconds };
+  }
+
+  /** Compares the clocks, and keeps the reading: a clock that was corrected is granted at once again. */
+  private clockChecks(name: string, offsetSeconds: number | undefined): readonly ProbeCheck[] {
+    if (offsetSeconds === undefined) return [];
+    const { clock, clocks } = this.parts;
+    const reading = { offsetSeconds, uncertaintySeconds: HEADER_SECONDS, at: clock.now() };
+    clocks.note(name, reading);
+    return [clocks.check(reading)];
   }
 
   private async probe(kind: string, declared: JsonObject): Promise<ProbeReport> {

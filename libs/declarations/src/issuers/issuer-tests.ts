@@ -20,7 +20,7 @@ const TEST_SECONDS = 20;
 
 export interface IssuerTestsParts {
   readonly records: Pick<RecordReader, 'find'>;
-  readonly keySource: Pick<IssuerKeySource, 'fetchNow'>;
+  readonly keySource: Pick<IssuerKeySource, 'fetchNow' | 'clockOf'>;
   readonly verifier: Pick<IdentityVerifier, 'judge' | 'contradictionOf'>;
   readonly catalog: Pick<Catalog, 'bindingOf' | 'claimOfOtherType'>;
   readonly identityUses: Pick<IdentityUses, 'isUsed'>;

@@ -18,8 +18,16 @@ let answer: () => unknown;
 beforeEach(() => {
   answer = () => ci.jwks();
 });
+/** the clock of the server of the keys minus ours */
+let serverAheadSeconds = 0;
 const source = new IssuerKeySource(
-  { fetchJson: async () => answer(), readFile: () => Promise.reject(new Error('no file')) },
+  {
+    fetchJson: async (_url, _trust, onDate) => {
+      onDate?.(new Date(clock.now().getTime() + serverAheadSeconds * 1000));
+      return answer();
+    },
+    readFile: () => Promise.reject(new Error('no file')),
+  },
   clock,
 );
 const remote = (spec: object = {}): TrustedIssuer =>
@@ -45,9 +53,28 @@ describe('the examination of keys', () => {
     expect(checks.map(({ name, outcome }) => [name, outcome])).toEqual([
       ['fetch the keys', 'ok'],
       ['read the keys', 'ok'],
+      ['the clocks agree', 'ok'],
     ]);
-    expect(checks.at(-1)?.detail).toMatch(/\(ES256\); skipped: 1/);
+    expect(checks.at(-2)?.detail).toMatch(/\(ES256\); skipped: 1/);
     expect(keys).toBeDefined();
+  });
+
+  it.each([
+    [90, /90 s ahead of/],
+    [-90, /90 s behind/],
+  ])('the examination of keys fails when the clock of their server is %s s off, and says so', async (ahead, words) => {
+    serverAheadSeconds = ahead;
+    answer = () => ci.jwks();
+    const { checks, keys } = await examineKeys(source, remote());
+    serverAheadSeconds = 0;
+    expect(checks.at(-1)).toMatchObject({
+      name: 'the clocks agree',
+      outcome: 'failed',
+      detail: expect.stringMatching(words),
+    });
+    expect(keys).toBeDefined();
+    const offset = source.clockOffsets().get(ci.issuer)!;
+    expect(Math.abs(offset - ahead)).toBeLessThanOrEqual(1);
   });
 
   it.each<[string, () => unknown, string, RegExp]>([

@@ -1,4 +1,4 @@
-import { canonicalJson, type Clock } from '@mayfly/kernel';
+import { canonicalJson, type Clock, type ClockReading } from '@mayfly/kernel';
 import { LRUCache } from 'lru-cache';
 import type { IssuerSpec, TrustedIssuer } from '../issuers/issuer-spec.js';
 import { KeyLoader, type KeyAccess, type LoadStep } from './key-loader.js';
@@ -20,6 +20,7 @@ interface Remote {
 export class IssuerKeySource implements KeySource {
   private readonly pinned = new WeakMap<IssuerSpec, KeySet>();
   private readonly remote = new LRUCache<string, Remote>({ max: MAX_REMOTE_SETS });
+  private readonly clocks = new LRUCache<string, ClockReading>({ max: MAX_REMOTE_SETS });
 
   constructor(
     private readonly access: KeyAccess,
@@ -45,6 +46,16 @@ export class IssuerKeySource implements KeySource {
     return KeySet.read(spec.keys.jwks, spec.profile);
   }
 
+  /** Returns the clock of an issuer minus Mayfly's, as the last fetch of its keys read it; undefined before. */
+  clockOf({ spec }: Pick<TrustedIssuer, 'spec'>): ClockReading | undefined {
+    return this.clocks.get(spec.issuer);
+  }
+
+  /** Returns the offset of each issuer whose keys this process has fetched, in seconds, by the URL of the issuer. */
+  clockOffsets(): ReadonlyMap<string, number> {
+    return new Map([...this.clocks].map(([issuer, { offsetSeconds }]) => [issuer, offsetSeconds]));
+  }
+
   private pinnedKeys(spec: IssuerSpec): KeySet {
     const known = this.pinned.get(spec);
     if (known !== undefined) return known;
@@ -58,7 +69,7 @@ export class IssuerKeySource implements KeySource {
     const id = canonicalJson([issuer, profile, JSON.stringify(keys), caFile ?? null, staleKeysSeconds]);
     const known = this.remote.get(id);
     if (known !== undefined) return known;
-    const loader = new KeyLoader(spec, this.access);
+    const loader = new KeyLoader(spec, this.access, this.clock, (reading) => void this.clocks.set(issuer, reading));
     const remote = { loader, keys: new RemoteKeys(() => loader.load(), staleKeysSeconds, this.clock) };
     this.remote.set(id, remote);
     return remote;

@@ -1,4 +1,4 @@
-import { canonicalJson, Problem } from '@mayfly/kernel';
+import { canonicalJson, type Clock, type ClockReading, clockReading, HEADER_SECONDS, Problem } from '@mayfly/kernel';
 import { z } from 'zod';
 import type { IssuerSpec } from '../issuers/issuer-spec.js';
 import type { BundleEndpoint } from '../issuers/key-location.js';
@@ -21,6 +21,9 @@ export interface KeyAccess {
   readonly readFile: ReadFile;
 }
 
+/** Called when the keys are fetched: keeps the clock of the issuer. */
+export type NoteClock = (reading: ClockReading) => void;
+
 /**
  * Fetches the keys of one issuer as its document says. Follows the bundle that authenticates an `https_spiffe`
  * endpoint.
@@ -32,6 +35,8 @@ export class KeyLoader {
   constructor(
     private readonly spec: IssuerSpec,
     private readonly access: KeyAccess,
+    private readonly clock: Clock,
+    private readonly noteClock: NoteClock,
   ) {}
 
   /** Throws `Error`, such as `EgressRefused` or `IssuerMismatch`. The text holds no URL. */
@@ -45,7 +50,10 @@ export class KeyLoader {
       url = await this.discover(issuer, trust);
     }
     onStep('fetch the keys');
-    const document = await this.access.fetchJson(url, trust);
+    const sentAt = this.clock.now();
+    const document = await this.access.fetchJson(url, trust, (stated) => {
+      this.noteClock(clockReading(sentAt, this.clock.now(), stated, HEADER_SECONDS));
+    });
     onStep('read the keys');
     const set = KeySet.read(document, profile);
     this.follow(document, given);

@@ -17,11 +17,14 @@ export interface ServerTrust {
   readonly spiffeId?: string;
 }
 
+/** Called with the time that a server states in its answer: its `Date` and, from a cache, its `Age` (RFC 9111 §5.1). */
+export type OnDate = (stated: Date) => void;
+
 /**
  * Port: fetches the JSON at a URL. Rejects on anything but a 200 with bounded JSON, and with `EgressRefused` when the
- * guard refuses the URL. See `createGuardedFetch` in `libs/fetch`.
+ * guard refuses the URL. Calls `onDate` before the body is read. See `createGuardedFetch` in `libs/fetch`.
  */
-export type FetchJson = (url: string, trust?: ServerTrust) => Promise<unknown>;
+export type FetchJson = (url: string, trust?: ServerTrust, onDate?: OnDate) => Promise<unknown>;
 
 /** Port: reads a text file by its absolute path, within the service's limits. Throws `Problem`. */
 export type ReadFile = (path: string) => Promise<string>;

@@ -109,7 +109,7 @@ export function checkLifetime(
   const issued = iat ?? nowSeconds;
   if (exp === undefined) throw identityRefused('missing_claim', '`exp`');
   if (issued > nowSeconds + spec.clockToleranceSeconds)
-    throw identityRefused('not_yet_valid', '`iat` is in the future');
+    throw identityRefused('not_yet_valid', `\`iat\` is ${String(issued - nowSeconds)} s in the future`);
   if (exp <= issued - spec.clockToleranceSeconds || exp - issued > spec.maxLifetimeSeconds) {
     throw identityRefused('lifetime', `${String(exp - issued)} s`);
   }

@@ -21,6 +21,10 @@ SELECT id, provider, sealed_handle AS "sealedHandle" FROM public.lease
 WHERE id = ANY($1::text[]) AND state = 'active' AND expires_at > now() + make_interval(secs => ${String(ENDING_SECONDS)})
 ORDER BY id`;
 
+const REVOCATION_POINTS = `
+SELECT target FROM public.denial_document d
+WHERE EXISTS (SELECT FROM public.lease l WHERE l.target = d.target AND l.connection = $1) ORDER BY target`;
+
 /** Reads the leases that are compared with the objects at a target. Each statement reads what is committed by then. */
 export class ComparedLeasesReader implements ComparedLeases {
   constructor(private readonly pool: Pool) {}
@@ -44,5 +48,10 @@ export class ComparedLeasesReader implements ComparedLeases {
     if (leaseIds.length === 0) return [];
     const { rows } = await this.pool.query<SealedLease & object>(STILL_ACTIVE, [leaseIds]).catch(databaseUnread);
     return rows;
+  }
+
+  async revocationPoints(connection: string): Promise<readonly string[]> {
+    const { rows } = await this.pool.query<{ target: string }>(REVOCATION_POINTS, [connection]).catch(databaseUnread);
+    return rows.map(({ target }) => target);
   }
 }

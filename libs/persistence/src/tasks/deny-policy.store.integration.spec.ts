@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/glo
 import { MAYFLY } from '@mayfly/audit';
 import type { TaskIntent } from '@mayfly/issuance';
 import type { LeaseClaim } from '@mayfly/revocation';
-import { addSeconds } from '@mayfly/kernel';
+import { addSeconds, newId } from '@mayfly/kernel';
 import { activationOf, declareFor, type IntentOptions, TaskDatabase, taskIntent } from '@mayfly/testing';
 import { PgClosingStore } from './closing.store.js';
 import { Database } from '../database/database.js';
@@ -56,6 +56,11 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
   const end = ({ task }: TaskIntent, cause: 'completed' | 'expired' = 'completed'): Promise<readonly LeaseClaim[]> =>
     closing.requestEnd({ taskId: task.id, cause, actor: MAYFLY });
   const claim = async () => (await denials.claim(ROLE, 30))!;
+  const claimAgain = async () => {
+    const again = await claim();
+    await denials.release(again);
+    return again;
+  };
   const leaseIds = (intents: readonly TaskIntent[]) => intents.map(({ leases }) => leases[0]!.id);
 
   it('the denial store lists every revoked session of the revocation point that has not expired, and no other', async () => {
@@ -207,5 +212,62 @@ describe('what has to stand at a shared revocation point, on PostgreSQL', () => 
     expect(taken.flat()).toHaveLength(1);
     await scene.advance(300 + 600);
     expect(await denials.due(10)).toEqual([]);
+  });
+
+  describe('a deny policy that is newer than the database', () => {
+    const HALF_A_DAY = 43_200;
+
+    it('a name that no lease explains is kept until every session of it is dead, and is in the audit', async () => {
+      const strange = newId('lse');
+      const kept = await denials.keep(await claim(), { names: [strange] }, HALF_A_DAY);
+      expect(kept?.sessions).toMatchObject([{ leaseId: strange, kept: true, acknowledged: true }]);
+      await denials.settle(kept!, { written: true });
+      await scene.advance(HALF_A_DAY - 10);
+      expect((await claimAgain()).sessions).toMatchObject([{ leaseId: strange }]);
+      await scene.advance(20);
+      expect((await claimAgain()).sessions).toEqual([]);
+      const [entry] = await scene.query<{ body: string }>(
+        `SELECT body FROM public.audit_entry WHERE type = 'target.denials-kept'`,
+      );
+      expect(JSON.parse(entry!.body)).toMatchObject({ target: ROLE, total: 1, names: [strange] });
+    });
+
+    it('a name whose lease has expired is not kept, and no entry is written', async () => {
+      const expired = await session({ lifetimeSeconds: 60 });
+      await end(expired);
+      await scene.advance(66);
+      const kept = await denials.keep(await claim(), { names: leaseIds([expired]) }, HALF_A_DAY);
+      expect(kept?.sessions).toEqual([]);
+      expect(await scene.query(`SELECT id FROM public.audit_entry WHERE type = 'target.denials-kept'`)).toEqual([]);
+    });
+
+    it('a lease that lives in an older database stays denied as long as the lease, and is listed once after its end', async () => {
+      const living = await session();
+      const [leaseId] = leaseIds([living]);
+      const kept = await denials.keep(await claim(), { names: [leaseId!] }, 1);
+      expect(kept?.sessions).toMatchObject([{ leaseId, kept: true, expiresAt: living.task.expiresAt }]);
+      await denials.settle(kept!, { written: true });
+      await end(living);
+      expect((await claimAgain()).sessions).toMatchObject([{ leaseId, kept: false }]);
+    });
+
+    it('a later cut-off is adopted with an entry for each affected lease, an earlier one is not', async () => {
+      const innocent = await session();
+      const cutOff = scene.clock.now();
+      const kept = await denials.keep(await claim(), { names: [], cutOff }, HALF_A_DAY);
+      expect(kept?.cutOff?.at).toEqual(cutOff);
+      expect(kept!.cutOff!.until.getTime()).toBeGreaterThanOrEqual(cutOff.getTime() + HALF_A_DAY * 1000);
+      expect(await scene.auditTypes(innocent.task.id)).toContain('lease.cut-off');
+      await denials.settle(kept!, { written: true });
+      const earlier = { names: [], cutOff: addSeconds(cutOff, -60) };
+      expect((await denials.keep(await claim(), earlier, HALF_A_DAY))?.cutOff?.at).toEqual(cutOff);
+    });
+
+    it('a claim that lapsed keeps nothing', async () => {
+      const first = await claim();
+      await scene.advance(31);
+      await denials.release(await claim());
+      expect(await denials.keep(first, { names: [newId('lse')] }, HALF_A_DAY)).toBeUndefined();
+    });
   });
 });

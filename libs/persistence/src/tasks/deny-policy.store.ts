@@ -1,5 +1,5 @@
 import { auditEntry, MAYFLY } from '@mayfly/audit';
-import type { DenyPolicyClaim, DenyPolicyWrite, DeniedSession, DenyPolicies } from '@mayfly/credentials';
+import type { DenyPolicyClaim, DenyPolicyWrite, DeniedSession, DenyPolicies, FoundDenials } from '@mayfly/credentials';
 import type { UpkeepStore } from '@mayfly/revocation';
 import type { Clock, LeaseId, TaskId } from '@mayfly/kernel';
 import type { ClientBase, Pool } from 'pg';
@@ -40,12 +40,43 @@ FROM free WHERE d.target = free.target
 RETURNING d.version, d.revision, d.cut_off_at AS "cutOffAt", d.cut_off_until AS "cutOffUntil",
   free.written_seconds_ago AS "writtenSecondsAgo", free.repaired_seconds_ago AS "repairedSecondsAgo"`;
 
-/** Reads the sessions to deny. An abandoned lease stays denied: nobody proved that its session is dead. Skips leases that ended by expiry: the session's own policy denies those. */
+/**
+ * Reads the sessions to deny. An abandoned lease stays denied: nobody proved that its session is dead. Skips leases that
+ * ended by expiry: the session's own policy denies those. A kept denial of a lease that lives in this database (its end
+ * was lost with a backup) lasts as long as the lease.
+ */
 const SESSIONS = `
-SELECT id AS "leaseId", coalesce(issued_by, mint_by) AS "issuedBy", expires_at AS "expiresAt" FROM public.lease
+SELECT id AS "leaseId", coalesce(issued_by, mint_by) AS "issuedBy", expires_at AS "expiresAt",
+  revoke_effective_at IS NOT NULL AS acknowledged, false AS kept, revoke_requested_at AS since FROM public.lease
 WHERE target = $1 AND expires_at > now() - make_interval(secs => ${String(SLACK_SECONDS)})
   AND revoke_requested_at IS NOT NULL AND state IN ('revoking', 'revoked', 'abandoned') AND end_cause <> 'expired'
-ORDER BY revoke_requested_at, id`;
+UNION ALL
+SELECT k.session, greatest(k.seen_at, l.issued_by, l.mint_by), greatest(k.expires_at, l.expires_at), true, true, k.seen_at
+FROM public.kept_denial k LEFT JOIN public.lease l ON l.id = k.session AND l.ended_at IS NULL AND l.revoke_requested_at IS NULL
+WHERE k.target = $1 AND greatest(k.expires_at, l.expires_at) > now() - make_interval(secs => ${String(SLACK_SECONDS)})
+  AND NOT EXISTS (SELECT FROM public.lease e WHERE e.id = k.session AND e.revoke_requested_at IS NOT NULL
+    AND e.end_cause <> 'expired')
+ORDER BY since, "leaseId"`;
+
+/** Adds the found names of which no lease explains the denial and none proves the expiry. */
+const KEEP = `
+INSERT INTO public.kept_denial (target, session, seen_at, expires_at)
+SELECT $1, found.name, moment.at, moment.at + make_interval(secs => $3)
+FROM unnest($2::text[]) AS found (name) CROSS JOIN (SELECT now() AS at) AS moment
+WHERE NOT EXISTS (SELECT FROM public.lease l WHERE l.id = found.name
+  AND (l.expires_at <= moment.at - make_interval(secs => ${String(SLACK_SECONDS)}) OR l.end_cause <> 'expired'))
+ON CONFLICT (target, session) DO NOTHING RETURNING session, expires_at AS "expiresAt"`;
+
+/** Adopts a cut-off that is later than the recorded one, and proves that the claim holds. */
+const KEEP_CUT_OFF = `
+UPDATE public.denial_document SET cut_off_at = greatest(cut_off_at, $3),
+  cut_off_until = CASE WHEN $3 > coalesce(cut_off_at, '-infinity') THEN moment.until ELSE cut_off_until END
+FROM (SELECT greatest(now(), $3::timestamptz) + make_interval(secs => $4) AS until) AS moment
+WHERE target = $1 AND version = $2 AND claimed_until IS NOT NULL
+RETURNING cut_off_at AS "cutOffAt", cut_off_until AS "cutOffUntil"`;
+
+/** The most names in one audit entry. Its `total` counts all. */
+const MAX_NAMES = 50;
 
 /** Locks the tasks, as every statement does before it locks leases. */
 const LOCK_TASKS = `
@@ -93,7 +124,7 @@ export class PgDenyPolicyStore implements DenyPolicies, UpkeepStore {
       if (document === undefined) return undefined;
       // Reads the sessions under the claim: a revocation committed before is included, a later one triggers the next
       // write.
-      const sessions = (await client.query<DeniedSession>(SESSIONS, [point])).rows;
+      const sessions = await sessionsOf(client, point);
       const [last] = (
         await client.query<{ at: Date | null }>(
           'SELECT max(expires_at) AS at FROM public.lease WHERE target = $1 AND expires_at > now()',
@@ -101,6 +132,22 @@ export class PgDenyPolicyStore implements DenyPolicies, UpkeepStore {
         )
       ).rows;
       return claimOf(point, document, sessions, last?.at ?? undefined);
+    }).catch(databaseProblem);
+  }
+
+  keep(claim: DenyPolicyClaim, found: FoundDenials, seconds: number): Promise<DenyPolicyClaim | undefined> {
+    const { revocationPoint: point, version, cutOff: _, ...rest } = claim;
+    return inTransaction(this.pool, async (client) => {
+      const values = [point, version, found.cutOff ?? null, seconds];
+      const { rows } = await client.query<Pick<DocumentRow, 'cutOffAt' | 'cutOffUntil'>>(KEEP_CUT_OFF, values);
+      const [row] = rows;
+      if (row === undefined) return undefined;
+      await this.keepNames(client, point, found.names, seconds);
+      const cutOff = cutOffOf(row);
+      const isNew = cutOff !== undefined && (claim.cutOff === undefined || cutOff.at > claim.cutOff.at);
+      if (isNew) await this.cutOff(client, point, cutOff);
+      const sessions = await sessionsOf(client, point);
+      return { ...rest, revocationPoint: point, version, sessions, ...(cutOff === undefined ? {} : { cutOff }) };
     }).catch(databaseProblem);
   }
 
@@ -144,6 +191,15 @@ export class PgDenyPolicyStore implements DenyPolicies, UpkeepStore {
     return rows.map(({ target: revocationPoint, ...lease }) => ({ revocationPoint, lease }));
   }
 
+  private async keepNames(client: ClientBase, point: string, names: readonly string[], seconds: number): Promise<void> {
+    const { rows } = await client.query<{ session: string; expiresAt: Date }>(KEEP, [point, names, seconds]);
+    const until = rows[0]?.expiresAt;
+    if (until === undefined) return;
+    const kept = rows.map(({ session }) => session).sort();
+    const facts = { total: kept.length, names: kept.slice(0, MAX_NAMES), until: until.toISOString() };
+    await this.note(client, 'target.denials-kept', point, facts);
+  }
+
   private async repaired(client: ClientBase, point: string, found: DenyPolicyWrite['repaired']): Promise<void> {
     if (found === 'edited' || found === 'removed') await this.note(client, 'target.repaired', point, { found });
   }
@@ -171,17 +227,29 @@ export class PgDenyPolicyStore implements DenyPolicies, UpkeepStore {
     );
   }
 
-  private note(client: ClientBase, type: 'target.repaired' | 'target.cut-off', point: string, facts: object) {
+  private note(client: ClientBase, type: NotedType, point: string, facts: object) {
     return insertAudit(client, [auditEntry(type, this.clock.now(), MAYFLY, {}, { target: point, ...facts })]);
   }
 }
 
+type NotedType = 'target.repaired' | 'target.cut-off' | 'target.denials-kept';
+
+async function sessionsOf(client: ClientBase, point: string): Promise<readonly DeniedSession[]> {
+  const { rows } = await client.query<DeniedSession & { since: Date }>(SESSIONS, [point]);
+  return rows.map(({ since: _, ...session }) => session);
+}
+
+function cutOffOf({ cutOffAt, cutOffUntil }: Pick<DocumentRow, 'cutOffAt' | 'cutOffUntil'>): DenyPolicyClaim['cutOff'] {
+  return cutOffAt === null || cutOffUntil === null ? undefined : { at: cutOffAt, until: cutOffUntil };
+}
+
 function claimOf(
   revocationPoint: string,
-  { version, revision, cutOffAt, cutOffUntil, writtenSecondsAgo, repairedSecondsAgo }: DocumentRow,
+  { version, revision, writtenSecondsAgo, repairedSecondsAgo, ...row }: DocumentRow,
   sessions: readonly DeniedSession[],
   lastExpiresAt: Date | undefined,
 ): DenyPolicyClaim {
+  const cutOff = cutOffOf(row);
   return {
     revocationPoint,
     version,
@@ -189,7 +257,7 @@ function claimOf(
     sessions,
     ...(writtenSecondsAgo === null ? {} : { writtenSecondsAgo }),
     ...(repairedSecondsAgo === null ? {} : { repairedSecondsAgo }),
-    ...(cutOffAt === null || cutOffUntil === null ? {} : { cutOff: { at: cutOffAt, until: cutOffUntil } }),
+    ...(cutOff === undefined ? {} : { cutOff }),
     ...(lastExpiresAt === undefined ? {} : { lastExpiresAt }),
   };
 }

@@ -44,6 +44,7 @@ function conditionsOf(filter: IssuanceFilter): Conditions {
     .add('l.state = ?', filter.state)
     .add('l.end_cause = ?', filter.cause)
     .add('l.task_id = ?', filter.taskId)
+    .add('l.id = ?', filter.leaseId)
     .add('l.created_at >= ?', filter.from)
     .add('l.created_at < ?', filter.to);
 }

@@ -5,7 +5,7 @@ import { AssumeRoleWithWebIdentityCommand, GetCallerIdentityCommand, STSClient }
 import { IAMClient } from '@aws-sdk/client-iam';
 import type { IdentityTokens } from '@mayfly/credentials';
 import { connectionAddressFault, guardedLookup } from '@mayfly/egress';
-import { Problem, type Clock } from '@mayfly/kernel';
+import { Problem, type Clock, type ClockReading, clockReading, HEADER_SECONDS } from '@mayfly/kernel';
 import type { AwsConfig } from './config.schema.js';
 import { FLOOR_SECONDS } from './config.schema.js';
 
@@ -47,7 +47,7 @@ export class AwsAccess {
   private seen: { readonly accessKeyId: string; readonly at: Date } | undefined;
   /** the account of the login with this access key */
   private owner: { readonly accessKeyId: string; readonly account: string } | undefined;
-  private offsetMilliseconds: number | undefined;
+  private reading: ClockReading | undefined;
 
   constructor(
     readonly config: AwsConfig,
@@ -90,7 +90,12 @@ export class AwsAccess {
 
   /** AWS's clock minus ours in whole seconds, from the `Date` header of the latest answer of STS. */
   get clockOffsetSeconds(): number | undefined {
-    return this.offsetMilliseconds === undefined ? undefined : Math.round(this.offsetMilliseconds / 1000);
+    return this.reading === undefined ? undefined : Math.round(this.reading.offsetSeconds);
+  }
+
+  /** The latest reading of AWS's clock, from the `Date` header of an answer of STS. */
+  get clock(): ClockReading | undefined {
+    return this.reading;
   }
 
   close(): void {
@@ -157,10 +162,12 @@ export class AwsAccess {
   private readClock(client: STSClient): void {
     client.middlewareStack.add(
       (next) => async (args) => {
+        const sentAt = this.parts.clock.now();
         const result = await next(args);
         const { headers } = result.response as { headers?: Readonly<Record<string, string>> };
         const date = Date.parse(headers?.date ?? '');
-        if (!Number.isNaN(date)) this.offsetMilliseconds = date + 500 - this.parts.clock.now().getTime();
+        const receivedAt = this.parts.clock.now();
+        if (!Number.isNaN(date)) this.reading = clockReading(sentAt, receivedAt, new Date(date), HEADER_SECONDS);
         return result;
       },
       { step: 'deserialize', priority: 'low', name: 'mayflyReadClock' },

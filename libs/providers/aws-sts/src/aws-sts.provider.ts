@@ -1,6 +1,7 @@
 import {
   clientLibrary,
   unlessAborted,
+  type ClockReporting,
   type ConnectionAware,
   type CredentialProvider,
   type EffectiveTraits,
@@ -12,9 +13,10 @@ import {
   type RevocationOutcome,
   type ScopeObjection,
   type SharedRevocation,
+  type DenialFindings,
   type DenyPolicies,
 } from '@mayfly/credentials';
-import { addSeconds, Problem, type Clock } from '@mayfly/kernel';
+import { addSeconds, Problem, type Clock, type ClockReading } from '@mayfly/kernel';
 import type { ZodType } from 'zod';
 import type { Accesses } from './accesses.js';
 import { AWS_AUTHORING } from './authoring.js';
@@ -40,6 +42,7 @@ export interface AwsStsParts {
 }
 
 const PROBE_SECONDS = 60;
+const NOTHING_FOUND: DenialFindings = { missing: [], kept: [] };
 
 /** The code that calls AWS, with the clients of all connections. */
 type Loaded = typeof Remote & { readonly accesses: Accesses };
@@ -55,7 +58,8 @@ export class AwsStsProvider
     Renewable<AwsConfig, AwsScope, AwsHandle>,
     Probeable<AwsConfig>,
     ConnectionAware<AwsConfig, AwsScope>,
-    SharedRevocation<AwsConfig, AwsHandle>
+    SharedRevocation<AwsConfig, AwsHandle>,
+    ClockReporting<AwsConfig>
 {
   readonly kind = 'aws-sts';
   readonly schemas: { config: ZodType<AwsConfig>; scope: ZodType<AwsScope>; handle: ZodType<AwsHandle> };
@@ -63,6 +67,7 @@ export class AwsStsProvider
   readonly traits = AWS_TRAITS;
   readonly authoring = AWS_AUTHORING;
   private loading: Promise<Loaded> | undefined;
+  private loaded: Loaded | undefined;
   private readonly writers = new Map<string, DenyPolicyWriter>();
 
   constructor(private readonly parts: AwsStsParts) {
@@ -121,12 +126,22 @@ export class AwsStsProvider
     }
   }
 
+  clockAt(config: AwsConfig): ClockReading | undefined {
+    return this.loaded?.accesses.at(config).clock;
+  }
+
   revocationPointOf(handle: AwsHandle, { revocation }: AwsConfig): string | undefined {
     return revocation.mode === 'none' ? undefined : revocationPointName(handle);
   }
 
-  async maintain(config: AwsConfig, point: string, signal: AbortSignal): Promise<void> {
-    if (config.revocation.mode === 'none') return;
+  /** The roles that the connection lists: their denials count also when the database has lost every lease at them. */
+  revocationPointsIn(config: AwsConfig): readonly string[] {
+    if (config.revocation.mode === 'none') return [];
+    return (config.roles ?? []).map((roleArn) => revocationPointName({ roleArn, iam: iamOf(config) }));
+  }
+
+  async maintain(config: AwsConfig, point: string, signal: AbortSignal): Promise<DenialFindings | undefined> {
+    if (config.revocation.mode === 'none') return NOTHING_FOUND;
     if (readRevocationPoint(point).iam !== iamOf(config)) {
       throw new Problem(
         'provider_unavailable',
@@ -137,6 +152,8 @@ export class AwsStsProvider
     if (report.kind === 'failed') {
       throw new Problem('provider_unavailable', detailFor(report.failure), { reason: report.failure.reason });
     }
+    if (report.kind === 'role-gone') return NOTHING_FOUND;
+    return report.kind === 'standing' ? report.findings : undefined;
   }
 
   async probe(config: AwsConfig, signal: AbortSignal): Promise<ProbeReport> {
@@ -167,6 +184,10 @@ export class AwsStsProvider
       ...remote,
       accesses: new remote.Accesses(this.parts),
     }));
+    void this.loading.then(
+      (loaded) => (this.loaded = loaded),
+      () => undefined,
+    );
     return this.loading;
   }
 

@@ -1,9 +1,10 @@
-import type { DenyPolicyClaim, DenyPolicyWrite, DenyPolicies } from '@mayfly/credentials';
+import type { DenialFindings, DenyPolicyClaim, DenyPolicyWrite, DenyPolicies } from '@mayfly/credentials';
 import { addSeconds, type Clock, type LeaseId } from '@mayfly/kernel';
 import type { AwsAnswer, CallBounds } from './accesses.js';
 import { readDenyPolicy, renderDenyPolicy, saySame, type Denials } from './deny-policy.js';
 import { covers, planDenyPolicy, type DenyPolicyPlan } from './deny-policy-plan.js';
 import type { AwsFailure } from './failures.js';
+import { keepUnknown } from './kept-denials.js';
 import type { RolePolicy } from './role-policy.js';
 
 /** A claim outlasts every call that is made under it. Both in seconds. */
@@ -28,7 +29,12 @@ export interface RoundWish {
 }
 
 export type RoundReport =
-  | { readonly kind: 'standing'; readonly standing: DenyPolicyState; readonly confirmed: ReadonlySet<LeaseId> }
+  | {
+      readonly kind: 'standing';
+      readonly standing: DenyPolicyState;
+      readonly confirmed: ReadonlySet<LeaseId>;
+      readonly findings: DenialFindings;
+    }
   /** `unclear`: the document is missing, and it is unknown whether it ever existed, so it must be read again */
   | { readonly kind: 'unclear' | 'lapsed' | 'role-gone' }
   | { readonly kind: 'failed'; readonly failure: AwsFailure };
@@ -50,10 +56,12 @@ export class DenyPolicyRound {
   private readonly bounds: CallBounds;
   /** true when the claim must not be released: it is settled, or a write may still be on its way to IAM */
   private keepsClaim = false;
+  /** the leases whose denial was in force before and is not in the document */
+  private missing: readonly LeaseId[] = [];
 
   constructor(
     private readonly parts: RoundParts,
-    private readonly claim: DenyPolicyClaim,
+    private claim: DenyPolicyClaim,
     private readonly known: DenyPolicyState | undefined,
   ) {
     this.bounds = {
@@ -75,20 +83,30 @@ export class DenyPolicyRound {
     const place = await this.parts.policy.locate(this.bounds);
     if ('failure' in place) return { kind: 'failed', failure: place.failure };
     const known = this.known?.revision === this.claim.revision ? this.known : undefined;
-    if (wish.look) return this.compare(wish, known, isSecondLook);
-    const hasAll = [...wish.leases].every((lease) => known?.since.has(lease) === true);
+    if (!wish.look && known !== undefined) return this.deny(wish, known);
+    // INVARIANT: I4, this process knows what the document denies before it writes another one.
+    const found = await this.parts.policy.read(this.bounds);
+    if ('failure' in found) return this.failed(found.failure);
+    const claim = await keepUnknown(this.parts.denyPolicies, this.claim, found.value);
+    if (claim === undefined) return { kind: 'lapsed' };
+    this.claim = claim;
+    return wish.look ? this.compare(found.value, wish, known, isSecondLook) : this.deny(wish, undefined);
+  }
+
+  /** Writes the document, unless it is known to deny every wished lease. */
+  private deny({ leases }: RoundWish, known: DenyPolicyState | undefined): Promise<RoundReport> {
+    const hasAll = [...leases].every((lease) => known?.since.has(lease) === true);
     return known !== undefined && hasAll ? this.keep(known, NOBODY) : this.write(this.plan(), undefined, NOBODY);
   }
 
   private async compare(
+    text: string | undefined,
     wish: RoundWish,
     known: DenyPolicyState | undefined,
     isSecondLook: boolean,
   ): Promise<RoundReport> {
     const plan = this.plan();
-    const found = await this.parts.policy.read(this.bounds);
-    if ('failure' in found) return this.failed(found.failure);
-    if (found.value !== undefined) return this.compareFound(found.value, plan, wish);
+    if (text !== undefined) return this.compareFound(text, plan, wish);
     if (plan.denials === undefined) return this.keep(this.standing(plan, true, false), NOBODY);
     return this.compareMissing(plan, wish, isSecondLook || this.hasStood(wish, known));
   }
@@ -96,6 +114,7 @@ export class DenyPolicyRound {
   private async compareMissing(plan: DenyPolicyPlan, wish: RoundWish, hasStood: boolean): Promise<RoundReport> {
     if (this.claim.revision > 0 && hasStood) {
       const isSeenTooSoon = wish.confirm.size === 0 && this.wasJustWritten();
+      this.missing = this.missingFrom(undefined);
       return this.write(plan, isSeenTooSoon ? 'unclear' : 'removed', NOBODY);
     }
     const isFirst = this.claim.revision === 0 || wish.leases.size > 0;
@@ -105,6 +124,7 @@ export class DenyPolicyRound {
   private compareFound(text: string, plan: DenyPolicyPlan, wish: RoundWish): Promise<RoundReport> {
     const read = readDenyPolicy(text);
     const isOld = read !== undefined && read.revision < this.claim.revision && !this.wasJustWritten();
+    this.missing = this.missingFrom(read);
     if (read === undefined || isOld) return this.write(plan, 'edited', NOBODY);
     const isSpread = (this.claim.repairedSecondsAgo ?? Infinity) >= this.parts.staleSeconds;
     const confirmed = new Set([...wish.confirm].filter((lease) => isSpread && this.denies(read, lease)));
@@ -112,6 +132,19 @@ export class DenyPolicyRound {
     return isAsPlanned
       ? this.keep(this.standing(plan, true, false), confirmed)
       : this.write(plan, undefined, confirmed);
+  }
+
+  /** Returns the leases whose denial IAM had acknowledged, and that the document does not deny now. */
+  private missingFrom(read: Denials | undefined): readonly LeaseId[] {
+    if (this.wasJustWritten()) return [];
+    const had = this.claim.sessions.filter(({ acknowledged }) => acknowledged === true);
+    return had.filter(({ leaseId }) => read === undefined || !this.denies(read, leaseId)).map(({ leaseId }) => leaseId);
+  }
+
+  /** Returns the report of a round that brought the document to the planned state. */
+  private brought(standing: DenyPolicyState, confirmed: ReadonlySet<LeaseId>): RoundReport {
+    const kept = this.claim.sessions.filter((session) => session.kept === true);
+    return { kind: 'standing', standing, confirmed, findings: { missing: this.missing, kept } };
   }
 
   /** Returns true when a document with denials is known to have existed. */
@@ -146,7 +179,7 @@ export class DenyPolicyRound {
       ...(repaired === undefined ? {} : { repaired }),
       ...(cutOff === undefined ? {} : { cutOff }),
     });
-    return isRecorded ? { kind: 'standing', standing, confirmed } : { kind: 'lapsed' };
+    return isRecorded ? this.brought(standing, confirmed) : { kind: 'lapsed' };
   }
 
   private put(denials: Denials | undefined): Promise<AwsAnswer<true>> {
@@ -157,7 +190,7 @@ export class DenyPolicyRound {
   /** Settles the claim without a write. */
   private async keep(standing: DenyPolicyState, confirmed: ReadonlySet<LeaseId>): Promise<RoundReport> {
     const isRecorded = await this.settle({ written: false });
-    return isRecorded ? { kind: 'standing', standing, confirmed } : { kind: 'lapsed' };
+    return isRecorded ? this.brought(standing, confirmed) : { kind: 'lapsed' };
   }
 
   private async settle(write: DenyPolicyWrite): Promise<boolean> {

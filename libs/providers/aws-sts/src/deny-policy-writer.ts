@@ -95,7 +95,7 @@ export class DenyPolicyWriter {
     if (report.kind === 'standing') {
       if (report.standing.revision !== before) this.wroteAt = performance.now();
       this.standing = report.standing;
-    } else if (report.kind !== 'held') this.standing = undefined;
+    } else if (mayHaveChanged(report)) this.standing = undefined;
     return report;
   }
 
@@ -125,6 +125,12 @@ export class DenyPolicyWriter {
       await pause(50 + Math.random() * 100);
     }
   }
+}
+
+/** A call that AWS certainly refused has left the document as this process knows it, so that no read is needed. */
+function mayHaveChanged(report: DenyPolicyReport): boolean {
+  if (report.kind === 'failed') return !report.failure.certain;
+  return report.kind !== 'held';
 }
 
 function gathered(batch: readonly Waiting[]): RoundWish {

@@ -6,15 +6,19 @@ import { roleOf } from './arn.js';
 import type { AwsAccess } from './aws-access.js';
 import { FLOOR_SECONDS, type AwsConfig } from './config.schema.js';
 import { readDenyPolicy, renderDenyPolicy } from './deny-policy.js';
-import { planDenyPolicy } from './deny-policy-plan.js';
+import { planDenyPolicy, type DenyPolicyPlan } from './deny-policy-plan.js';
 import { CALLS_SECONDS, type RoundParts } from './deny-policy-round.js';
 import { detailFor } from './failures.js';
+import { keepUnknown } from './kept-denials.js';
 
 /** The policy of a probe's sessions, which denies everything. */
 const NOTHING = '{"Version":"2012-10-17","Statement":[{"Effect":"Deny","Action":"*","Resource":"*"}]}';
 const SESSION_NAME = 'mayfly-probe';
 /** The ARN of a user, a session or an account. */
 const CALLER = /^arn:aws[a-z-]{0,10}:(?:iam|sts)::(?:\d{12})?:[\w+=,.@/-]{1,200}$/;
+const UNREAD = 'not tested while Mayfly cannot read the deny policy, which may have denials that a write would remove';
+const CUT_OFF = 'not tested while the deny policy has a cut-off';
+const SLOW = 'the test took too long, and another process may write the deny policy now; try again';
 const FOREIGN =
   'the role has an inline policy of this name that Mayfly did not write; use another `revocation.policyName`';
 
@@ -151,7 +155,7 @@ export class Probe {
     names: readonly string[],
   ): Promise<readonly ProbeCheck[]> {
     const [get = '', put = '', remove = ''] = names;
-    const { policy, clock, maxCharacters } = parts;
+    const { policy, clock, maxCharacters, denyPolicies } = parts;
     // no call may outlast the claim
     const bounds = {
       signal: AbortSignal.any([this.bounds.signal, AbortSignal.timeout(CALLS_SECONDS * 1000)]),
@@ -159,16 +163,27 @@ export class Probe {
     };
     const place = await policy.locate(bounds);
     if ('failure' in place) return names.map((name) => checkOf(name, place));
-    const { denials, cutOff } = planDenyPolicy(claim, clock.now(), maxCharacters);
     const found = await policy.read(bounds);
     const read = checkOf(get, found);
-    if (denials === undefined && isForeign(found)) return [{ name: get, outcome: 'failed', detail: FOREIGN }];
-    if (cutOff !== undefined) {
-      const detail = 'not tested while the deny policy has a cut-off';
-      return [read, ...[put, remove].map((name): ProbeCheck => ({ name, outcome: 'skipped', detail }))];
-    }
-    const document = renderDenyPolicy(denials ?? { names: [] }, claim.revision);
-    return [read, ...(await this.tryWriting(policy, document, denials !== undefined, [put, remove], bounds))];
+    if ('failure' in found) return [read, ...[put, remove].map((name) => skippedFor(name, UNREAD))];
+    const known = await keepUnknown(denyPolicies, claim, found.value);
+    if (known === undefined) return names.map((name) => ({ name, outcome: 'failed', detail: SLOW }));
+    const plan = planDenyPolicy(known, clock.now(), maxCharacters);
+    if (plan.denials === undefined && isForeign(found.value))
+      return [{ name: get, outcome: 'failed', detail: FOREIGN }];
+    return [read, ...(await this.tryPlan(plan, parts, known, [put, remove], bounds))];
+  }
+
+  private async tryPlan(
+    { denials, cutOff }: DenyPolicyPlan,
+    { policy }: RoundParts,
+    { revision }: DenyPolicyClaim,
+    [put, remove]: readonly [string, string],
+    bounds: CallBounds,
+  ): Promise<readonly ProbeCheck[]> {
+    if (cutOff !== undefined) return [put, remove].map((name) => skippedFor(name, CUT_OFF));
+    const document = renderDenyPolicy(denials ?? { names: [] }, revision);
+    return this.tryWriting(policy, document, denials !== undefined, [put, remove], bounds);
   }
 
   private async tryWriting(
@@ -179,8 +194,7 @@ export class Probe {
     bounds: CallBounds,
   ): Promise<readonly ProbeCheck[]> {
     const written = checkOf(put, await policy.write(document, bounds));
-    if (hasToStand)
-      return [written, { name: remove, outcome: 'skipped', detail: 'not tested while the deny policy has denials' }];
+    if (hasToStand) return [written, skippedFor(remove, 'not tested while the deny policy has denials')];
     if (written.outcome !== 'ok') return [written, { name: remove, outcome: 'skipped' }];
     return [written, checkOf(remove, await policy.remove(bounds))];
   }
@@ -199,8 +213,8 @@ export class Probe {
 }
 
 /** Returns true when the role has a policy of this name that Mayfly did not write, or that was edited. */
-function isForeign(found: AwsAnswer<string | undefined>): boolean {
-  return 'value' in found && found.value !== undefined && readDenyPolicy(found.value) === undefined;
+function isForeign(text: string | undefined): boolean {
+  return text !== undefined && readDenyPolicy(text) === undefined;
 }
 
 function callerText(arn: string | undefined): string {
@@ -213,6 +227,10 @@ function ok(name: string): ProbeCheck {
 
 function skipped(roleArn: string): ProbeCheck {
   return { name: `role/${roleOf(roleArn).name}`, outcome: 'skipped' };
+}
+
+function skippedFor(name: string, detail: string): ProbeCheck {
+  return { name, outcome: 'skipped', detail };
 }
 
 function checkOf(name: string, answer: AwsAnswer<unknown>): ProbeCheck {

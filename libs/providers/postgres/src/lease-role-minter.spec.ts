@@ -18,6 +18,7 @@ const FACTS: ServerFacts = {
   isSuperuser: false,
   preparedTransactions: 0,
   connections: 100,
+  clock: { serverMs: 0, sentMs: 0, receivedMs: 0 },
   process: 1,
 };
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type {
   Attenuable,
   Attending,
+  ClockReporting,
   ConnectionAware,
   CredentialProvider,
   Enumerable,
@@ -21,7 +22,7 @@ import type {
   UseOrder,
   UseOutcome,
 } from '@mayfly/credentials';
-import { Problem, type Clock, type JsonObject } from '@mayfly/kernel';
+import { Problem, type Clock, type ClockReading, type JsonObject } from '@mayfly/kernel';
 import { addressOf, leaseUrl, makerIn } from './address.js';
 import { agentLogin } from './agent-login.js';
 import { isScopeWithin } from './attenuation.js';
@@ -48,6 +49,7 @@ import { scramVerifier } from './scram-verifier.js';
 import { Attendance } from './revoke/attendance.js';
 import { findRoles, foundRole, type RoleRow } from './revoke/looks.js';
 import type { EndedHandle } from './revoke/revocation-desk.js';
+import { ServerClocks } from './server-clocks.js';
 import { makersIn } from './server-facts.js';
 import { DatabaseTarget, DatabaseTargets, type TargetAddress } from './target.js';
 
@@ -69,6 +71,7 @@ export class PostgresProvider
     Renewable<PostgresConfig, PostgresScope, PostgresHandle>,
     Probeable<PostgresConfig>,
     Attending<PostgresConfig>,
+    ClockReporting<PostgresConfig>,
     ConnectionAware<PostgresConfig, PostgresScope>,
     Attenuable<PostgresScope>,
     Enumerable<PostgresConfig>,
@@ -92,6 +95,7 @@ export class PostgresProvider
   /** separate sessions, so that revocations and mints do not delay each other */
   private readonly attendance = new Attendance();
   private readonly minter = new LeaseRoleMinter();
+  private readonly clocks: ServerClocks;
 
   /**
    * With `clock`, a probe reports the offset of the server's clock from it. Without `marks`, no role gets a comment and
@@ -100,7 +104,9 @@ export class PostgresProvider
   constructor(
     private readonly clock?: Clock,
     private readonly marks?: LeaseMarks,
-  ) {}
+  ) {
+    this.clocks = new ServerClocks(clock);
+  }
 
   isWithin(scope: PostgresScope, parent: PostgresScope): boolean {
     return isScopeWithin(scope, parent);
@@ -113,14 +119,20 @@ export class PostgresProvider
     };
   }
 
+  clockAt(config: PostgresConfig): ClockReading | undefined {
+    return this.clocks.at(targetOf(config));
+  }
+
   /** Opens the revocation sessions before it creates the role. */
   async mint(order: Order, planned: PostgresHandle, signal: AbortSignal): Promise<Minted<PostgresHandle>> {
     this.refuseLifetime(order);
     const { sslmode, ...address } = addressOf(order.config);
-    await this.attendTo(order).ready(signal);
+    const attended = this.attendTo(order);
+    await attended.ready(signal);
+    const at = targetOf(order.config);
+    this.clocks.note(at, await orProblem(() => attended.watch.facts(signal)));
     const password = randomBytes(PASSWORD_BYTES).toString('base64url');
     const verifier = await scramVerifier(password, order.config.scramIterations);
-    const at = targetOf(order.config);
     const targets = { grouped: this.groupedTargets.at(at), alone: this.targets.at(at) };
     const { facts, creator } = await orProblem(() =>
       this.minter.create(
@@ -201,6 +213,7 @@ export class PostgresProvider
     attended.attendFor(ATTEND_SECONDS);
     await attended.logIn(signal);
     await attended.ready(signal);
+    this.clocks.note(targetOf(config), await orProblem(() => attended.watch.facts(signal)));
   }
 
   traitsFor(): ProviderTraits {

@@ -6,6 +6,7 @@ import type { Pooling } from './pooling.js';
 import { preparedTransactionsCheck } from './prepared-transactions.js';
 import { holesOf } from './probe-holes.js';
 import { snapshotCheck } from './probe-snapshots.js';
+import { watchdogCheck } from './probe-watchdog.js';
 import { wayCheck } from './probe-way.js';
 import type { PostgresConfig } from './postgres.schemas.js';
 import { factsOf, type ServerFacts } from './server-facts.js';
@@ -47,6 +48,7 @@ export async function probeTarget(session: Session, { config, clock, pooling }: 
     ...(facts.version >= 160_000 ? await checksFrom16(session, config, facts) : []),
     capacity(config, facts),
     preparedTransactionsCheck(config, facts),
+    await watchdogCheck(session),
     ...(await holesOf(session)),
   ];
   return { checks, ...(clock === undefined ? {} : { clockOffsetSeconds: await clockOffset(session, clock) }) };

@@ -27,6 +27,14 @@ export interface ServerFacts {
   readonly connections: number;
   /** the server process of the session; behind a pooler the session's client does not know it */
   readonly process: number;
+  readonly clock: ServerClock;
+}
+
+/** The server's clock, read at an instant of this process's monotonic clock. Milliseconds. */
+export interface ServerClock {
+  readonly serverMs: number;
+  readonly sentMs: number;
+  readonly receivedMs: number;
 }
 
 const FACTS = `
@@ -40,7 +48,8 @@ const FACTS = `
          current_setting('max_prepared_transactions')::int AS "preparedTransactions",
          current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
            - coalesce(current_setting('reserved_connections', true), '0')::int AS connections,
-         pg_backend_pid() AS process`;
+         pg_backend_pid() AS process,
+         extract(epoch FROM clock_timestamp())::float * 1000 AS "serverMs"`;
 
 const SYSTEM = 'SELECT system_identifier::text AS system FROM pg_control_system()';
 
@@ -65,6 +74,7 @@ interface FactsRow {
   readonly preparedTransactions: number;
   readonly connections: number;
   readonly process: number;
+  readonly serverMs: number;
 }
 
 /** Returns the roles that made lease roles and that the session may work as, as far as its facts tell. */
@@ -74,7 +84,9 @@ export function makersIn({ role, creators }: Pick<ServerFacts, 'role' | 'creator
 
 /** Reads the facts over the session. Throws the driver's errors. */
 export async function factsOf(session: Session): Promise<ServerFacts> {
+  const sentMs = performance.now();
   const [row] = (await session.query<FactsRow & Record<string, unknown>>(FACTS)).rows;
+  const receivedMs = performance.now();
   if (row === undefined) throw new Error('the server did not report its version');
   const { version, database, role, isSuperuser, preparedTransactions, connections, process } = row;
   const creators = version < 160_000 ? [] : (await session.query<{ name: string }>(CREATORS)).rows;
@@ -91,6 +103,7 @@ export async function factsOf(session: Session): Promise<ServerFacts> {
     preparedTransactions,
     connections,
     process,
+    clock: { serverMs: row.serverMs, sentMs, receivedMs },
   };
 }
 

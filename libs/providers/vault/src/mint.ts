@@ -144,7 +144,8 @@ export class LeaseMint {
       ttl: `${String(ttl)}s`,
       explicit_max_ttl: `${String(furthest)}s`,
       renewable: furthest > ttl,
-      display_name: 'mayfly',
+      // a template of the engine can put it into the name of the database user, and so into the log of the database
+      display_name: `mayfly-${order.leaseId.slice('lse_'.length)}`,
       meta: metadataOf(order, this.parts.mark),
     });
     const { auth } = body;

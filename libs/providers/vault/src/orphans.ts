@@ -2,7 +2,7 @@ import type { SessionEnding } from './session-ending.js';
 
 /**
  * The prefix that Vault gives to the database users of our tokens: `v-` and eight characters of the token's display
- * name, which Vault sets to `token-mayfly`.
+ * name, which is `token-mayfly-` and the id of the lease.
  */
 const USER_PREFIX = 'v-token-ma';
 

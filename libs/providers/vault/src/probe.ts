@@ -1,5 +1,4 @@
 import type { ProbeCheck, ProbeReport } from '@mayfly/credentials';
-import type { Clock } from '@mayfly/kernel';
 import { succeeded } from './broker-login.js';
 import { failureFrom, failureOf, VaultFailure } from './failures.js';
 import type { Server } from './server.js';
@@ -48,8 +47,8 @@ function rightsOf({ tokenRole, engines }: VaultConfig): readonly Right[] {
 }
 
 /** Tests a connection. Makes nothing at the server but the broker's login. Never throws. */
-export async function probeServer(server: Server, config: VaultConfig, clock: Clock): Promise<ProbeReport> {
-  const health = await attempt('reach the server', () => healthOf(server, clock));
+export async function probeServer(server: Server, config: VaultConfig): Promise<ProbeReport> {
+  const health = await attempt('reach the server', () => healthOf(server));
   const login = await attempt('log in', () => server.login.call('read', 'auth/token/lookup-self'));
   const isLoggedIn = login.check.outcome === 'ok';
   const skipped = (name: string): ProbeCheck => ({ name, outcome: 'skipped', detail: 'the login failed' });
@@ -64,7 +63,7 @@ export async function probeServer(server: Server, config: VaultConfig, clock: Cl
   const age = server.login.ageSeconds;
   return {
     checks: [health.check, login.check, role, ...rights, ...engines],
-    ...(health.value?.offset === undefined ? {} : { clockOffsetSeconds: health.value.offset }),
+    ...(server.clock.reading === undefined ? {} : { clockOffsetSeconds: server.clock.reading.offsetSeconds }),
     ...(age === undefined ? {} : { loginAgeSeconds: age }),
   };
 }
@@ -85,15 +84,14 @@ async function attempt<T extends { readonly detail?: string } | object>(
 }
 
 /** Reads the server's health. A standby and a sealed server answer with statuses of failure (429, 503 …). */
-async function healthOf(server: Server, clock: Clock): Promise<{ readonly detail: string; readonly offset?: number }> {
+async function healthOf(server: Server): Promise<{ readonly detail: string }> {
   const answer = await server.clientFor(undefined).call('read', 'sys/health');
   const { sealed, initialized, standby, version } = answer.body as Record<string, unknown>;
   if (sealed === true) throw new VaultFailure('sealed');
   if (initialized !== true)
     throw new VaultFailure('bad-answer', { detail: 'vault is not initialized; initialize it, or check `address`' });
-  const middle = answer.date === undefined ? {} : { offset: (answer.date.getTime() - clock.now().getTime()) / 1000 };
   const words = VERSION.test(String(version)) ? `version ${String(version)}` : 'version unknown';
-  return { detail: standby === true ? `${words}, a standby that forwards requests` : words, ...middle };
+  return { detail: standby === true ? `${words}, a standby that forwards requests` : words };
 }
 
 async function roleFault(server: Server, tokenRole: string): Promise<{ readonly detail?: string }> {

@@ -4,6 +4,7 @@ import { canonicalJson, type Clock } from '@mayfly/kernel';
 import { BrokerLogin } from './broker-login.js';
 import { EngineQueue } from './engine-queue.js';
 import { LeasePolicies } from './lease-policy.js';
+import { ServerClock } from './server-clock.js';
 import { Transport } from './transport.js';
 import { VaultClient } from './vault-client.js';
 import type { VaultConfig } from './vault.schemas.js';
@@ -15,6 +16,7 @@ export interface Server {
   /** mints and revocations have separate slots, so that they do not delay each other */
   readonly mints: EngineQueue;
   readonly revocations: EngineQueue;
+  readonly clock: ServerClock;
   /** Returns a client that carries the token, or none. */
   clientFor(token: string | undefined): VaultClient;
 }
@@ -53,14 +55,16 @@ export class Servers {
 
   private open(config: VaultConfig): Server & { close(): void } {
     const transport = new Transport(config.tls?.ca);
+    const clock = new ServerClock(this.clock);
     const clientFor = (token: string | undefined): VaultClient =>
-      new VaultClient(transport, config.address, config.namespace, token);
+      new VaultClient(transport, config.address, config.namespace, token, clock);
     return {
       login: new BrokerLogin(config, clientFor, this.identityTokens, this.clock),
       policies: new LeasePolicies(this.clock),
       mints: new EngineQueue(),
       revocations: new EngineQueue(),
       clientFor,
+      clock,
       close: () => {
         transport.close();
       },

@@ -3,6 +3,7 @@ import { type Clock, Problem } from '@mayfly/kernel';
 import { z } from 'zod';
 import { BrokerLogin } from './broker-login.js';
 import { failureOf, problemFrom } from './failures.js';
+import { ServerClock } from './server-clock.js';
 import { Transport } from './transport.js';
 import { type VaultAnswer, VaultClient } from './vault-client.js';
 import { MountSchema, RoleSchema, vaultConfigSchema, type VaultAllowances } from './vault.schemas.js';
@@ -35,7 +36,9 @@ export class TransitKey {
   ) {
     const { address, namespace, tls } = config;
     this.transport = new Transport(tls?.ca);
-    const clientFor = (token: string | undefined) => new VaultClient(this.transport, address, namespace, token);
+    const serverClock = new ServerClock(clock);
+    const clientFor = (token: string | undefined) =>
+      new VaultClient(this.transport, address, namespace, token, serverClock);
     const shared = vaultConfigSchema({ allowPlainHttp: true, allowTokenAuth: true }).parse({
       ...{ address, namespace, tls, auth: config.auth },
     });

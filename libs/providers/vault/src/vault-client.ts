@@ -1,4 +1,5 @@
 import { clientLibrary } from '@mayfly/credentials';
+import type { ServerClock } from './server-clock.js';
 import type vault from 'node-vault';
 import { z } from 'zod';
 import { NoAnswer, type Transport, type TransportCall } from './transport.js';
@@ -54,6 +55,7 @@ export class VaultClient {
     private readonly address: string,
     private readonly namespace: string | undefined,
     private readonly token: string | undefined,
+    private readonly clock: ServerClock,
   ) {}
 
   /** The token of all calls, empty when there is none. */
@@ -67,11 +69,15 @@ export class VaultClient {
    */
   async call(method: Method, path: string, body?: unknown, timeout = CALL_MS): Promise<VaultAnswer> {
     let seen: Pick<VaultAnswer, 'retryAfterSeconds' | 'date'> & { status: number } = { status: 0 };
+    const client = await (this.client ??= this.open());
+    const sentAt = this.clock.now();
     const options: Partial<TransportCall> = {
       timeout,
-      onAnswer: (status, headers) => (seen = { status, ...told(headers) }),
+      onAnswer: (status, headers) => {
+        seen = { status, ...told(headers) };
+        this.clock.note(sentAt, seen.date);
+      },
     };
-    const client = await (this.client ??= this.open());
     const answered = method === 'write' ? client.write(path, body ?? {}, options) : client[method](path, options);
     const raw: unknown = await answered.catch((error: unknown) => {
       if (seen.status === 0) throw error instanceof NoAnswer ? error : new NoAnswer('bad-answer', true);

@@ -1,5 +1,6 @@
 import {
   unlessAborted,
+  type ClockReporting,
   type ConnectionAware,
   type CredentialProvider,
   type EffectiveTraits,
@@ -22,7 +23,7 @@ import {
   type UseOrder,
   type UseOutcome,
 } from '@mayfly/credentials';
-import { Problem, type Clock, type JsonObject, type LeaseId } from '@mayfly/kernel';
+import { Problem, type Clock, type ClockReading, type JsonObject, type LeaseId } from '@mayfly/kernel';
 import { examineScope } from './examination.js';
 import { failureFrom, problemFrom, VaultFailure } from './failures.js';
 import { policyName } from './lease-policy.js';
@@ -84,6 +85,7 @@ export class VaultProvider
     CredentialProvider<VaultConfig, VaultScope, VaultHandle>,
     Renewable<VaultConfig, VaultScope, VaultHandle>,
     Probeable<VaultConfig>,
+    ClockReporting<VaultConfig>,
     ConnectionAware<VaultConfig, VaultScope>,
     Enumerable<VaultConfig>,
     Usable<VaultConfig, VaultHandle>,
@@ -180,9 +182,13 @@ export class VaultProvider
     }
   }
 
+  clockAt(config: VaultConfig): ClockReading | undefined {
+    return this.servers.at(config).clock.reading;
+  }
+
   async probe(config: VaultConfig, signal: AbortSignal): Promise<ProbeReport> {
     try {
-      return await unlessAborted(signal, probeServer(this.servers.at(config), config, this.parts.clock), late);
+      return await unlessAborted(signal, probeServer(this.servers.at(config), config), late);
     } catch (error) {
       return { checks: [{ name: 'reach the server', outcome: 'failed', detail: failureFrom(error).detail }] };
     }
