@@ -56,7 +56,7 @@ beforeAll(async () => {
   );
   killedAt = performance.now();
   survivor = await scene.start();
-}, 300_000);
+}, 600_000);
 afterAll(() => scene.close());
 
 const sentOf = (kill: Kill): readonly Sent[] => killed.get(kill)!.sent;

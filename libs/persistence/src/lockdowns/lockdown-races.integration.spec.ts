@@ -15,7 +15,7 @@ import { PgLockdownStore } from './lockdown.store.js';
 const SCALE = Number(process.env.LOAD_SCALE ?? 1);
 const SEED = Number(process.env.LOAD_SEED ?? Date.now() % 2 ** 31);
 const STORIES = 400 * SCALE;
-const STORY_TIME_MS = SCALE === 1 ? 25_000 : 60_000 * SCALE;
+const STORY_TIME_MS = SCALE === 1 ? 25_000 : 120_000 * SCALE;
 const REPLICAS = 3;
 /** Old rows slow down the search for tasks to end. */
 const STORIES_BETWEEN_EMPTYINGS = 50;
