@@ -24,6 +24,8 @@ RUN ln -s /app/dist/apps/cli/apps/cli/src/main.js /usr/local/bin/mayfly
 RUN install -d -o 1000 -g 1000 dist/broker/compile-cache \
   && setpriv --reuid=1000 --regid=1000 --clear-groups node --enable-source-maps dist/broker/warm.mjs >/dev/null \
   && chown -R 0:0 dist/broker/compile-cache && chmod -R a+rX dist/broker/compile-cache
+# A volume for the epoch (MAYFLY_EPOCH_URL) takes this owner over.
+RUN install -d -o 1000 -g 1000 /var/lib/mayfly
 # The user `node` of the image. As a number, orchestrators can tell that it is not root.
 USER 1000:1000
 EXPOSE 8420
