@@ -86,6 +86,10 @@ async function breakAll(backEnd: Breaking, how: BrokenAnswerName): Promise<void>
         scene.ask(`POST /connections/${connection}/test`, platform),
         ...(backEnd === 'vault' ? [scene.ask('POST /templates/lint', platform, { body: draftAt(connection) })] : []),
       ]);
+      // A target that is not reached is called once a second; the worker asks it again.
+      await until(`${backEnd} was asked at ${places.join(', ')}`, 30, async () =>
+        places.every((place) => scene.backEnds.given.has(`${how} at ${place}`)),
+      );
     });
     await scene.ask(`GET /tasks/${id}`, token);
   }
