@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from '@jest/globals';
+import canonicalize from 'canonicalize';
 import fc from 'fast-check';
 import { canonicalJson, digestOf, type Json } from './json.js';
 
@@ -39,6 +40,40 @@ describe('canonicalJson', () => {
         expect(JSON.parse(text)).toEqual(JSON.parse(JSON.stringify(value)));
       }),
     );
+  });
+
+  it('canonicalJson writes what the library writes, and refuses what it refuses, for every value', () => {
+    const keys = fc.oneof(fc.string(), fc.string({ unit: 'binary' }), fc.nat().map(String), fc.constant('__proto__'));
+    const texts = fc.oneof(fc.string({ unit: 'binary' }), fc.constant('\ud800'), fc.constant('\\ud800'));
+    const leaves = fc.oneof(
+      texts,
+      fc.double(),
+      fc.boolean(),
+      fc.constantFrom(null, undefined, -0, new Date(0), Object(7) as unknown, new Map()),
+    );
+    const { tree } = fc.letrec((tie) => ({
+      tree: fc.oneof({ depthSize: 'small' }, leaves, fc.array(tie('tree')), fc.dictionary(keys, tie('tree'))),
+    }));
+    const outcome = (write: (value: never) => string | undefined, value: unknown) => {
+      try {
+        return write(value as never) ?? 'nothing';
+      } catch {
+        return 'an error';
+      }
+    };
+    fc.assert(
+      fc.property(tree, (value) => {
+        const expected = outcome(canonicalize, value);
+        expect(outcome(canonicalJson, value)).toBe(expected === 'nothing' ? 'an error' : expected);
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  it('canonicalJson writes a value that is deeper than the stack', () => {
+    let deep: Json = 1;
+    for (let level = 0; level < 20_000; level += 1) deep = [deep];
+    expect(canonicalJson(deep)).toHaveLength(40_001);
   });
 
   it('canonicalJson leaves absent members out', () => {
