@@ -23,8 +23,9 @@ import { percentile } from './service.mjs';
 
 const ENDS = Number(process.env.LOAD_ENDS ?? 200);
 const AT_ONCE = 16;
+const WAVE = 20;
 /** The tasks that one call ends, with an open session each: what the shared test server has room for. */
-const SESSIONS = Number(process.env.LOAD_SESSIONS ?? 60);
+const SESSIONS = Number(process.env.LOAD_SESSIONS ?? 20);
 const AGENT = 'support-agent';
 const AMPLE = { quota: { tasksPerMinute: 1_000_000, concurrentTasks: 1_000_000 } };
 /** Sessions of this many roles end in turn: two writes of one role's deny policy have half a second between them. */
@@ -165,25 +166,22 @@ async function awsSts() {
   };
 }
 
-/** Ends tasks, `size` at a time; returns the times in ms from the request, and the ends per second. */
+/**
+ * Ends tasks, `size` at a time; returns the times in ms from the request, and the ends per second. The tasks come in waves: a
+ * database has room for a few dozen roles at once.
+ */
 async function measure(backEnd, size) {
-  let n = 0;
-  const tasks = await inFlight(8, ENDS, async () => {
-    const task = await backEnd.ask();
-    return { task, watched: await backEnd.watch(task), n: (n += 1) };
-  });
-  const left = [...tasks];
-  const began = performance.now();
-  const times = await inFlight(size, ENDS, async () => {
-    const { task, watched, n: turn } = left.pop();
-    const requestedAt = performance.now();
-    const ending = backEnd.end(task, turn);
-    await watched.refused();
-    const refused = performance.now() - requestedAt;
-    await ending;
-    return { task, refused };
-  });
-  const seconds = (performance.now() - began) / 1000;
+  const times = [];
+  let seconds = 0;
+  for (let n = 0; n < ENDS; n += WAVE) {
+    const tasks = await inFlight(8, Math.min(WAVE, ENDS - n), async () => {
+      const task = await backEnd.ask();
+      return { task, watched: await backEnd.watch(task) };
+    });
+    const began = performance.now();
+    times.push(...(await inFlight(size, tasks.length, () => endOne(backEnd, tasks.pop(), tasks.length))));
+    seconds += (performance.now() - began) / 1000;
+  }
   const effective = [];
   for (const { task } of times) {
     const { credentials } = await until('the lease is proven dead', 60, async () => {
@@ -193,7 +191,16 @@ async function measure(backEnd, size) {
     const [{ revokeRequestedAt, revokeEffectiveAt }] = credentials;
     effective.push(Date.parse(revokeEffectiveAt) - Date.parse(revokeRequestedAt));
   }
-  return { effective, refused: times.map(({ refused }) => refused), rate: ENDS / seconds };
+  return { effective, refused: times.map(({ refused }) => refused), rate: times.length / seconds };
+}
+
+async function endOne(backEnd, { task, watched }, turn) {
+  const requestedAt = performance.now();
+  const ending = backEnd.end(task, turn);
+  await watched.refused();
+  const refused = performance.now() - requestedAt;
+  await ending;
+  return { task, refused };
 }
 
 /** Ends all tasks of the agent by one call, in each way; returns the times from the call until each is refused. */
