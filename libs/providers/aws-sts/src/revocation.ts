@@ -2,7 +2,7 @@ import type { RevocationOrder, RevocationOutcome } from '@mayfly/credentials';
 import { addSeconds, Problem, type Clock } from '@mayfly/kernel';
 import type { AwsConfig } from './config.schema.js';
 import type { DenyPolicyReport } from './deny-policy-writer.js';
-import { detailFor, type AwsFailure, type AwsReason } from './failures.js';
+import { detailFor, type AwsFailure } from './failures.js';
 import { iamOf, type AwsHandle } from './handle.schema.js';
 
 export type AwsRevocation = RevocationOrder<AwsConfig, AwsHandle>;
@@ -53,12 +53,8 @@ export function outcomeOf(report: DenyPolicyReport, order: AwsRevocation, clock:
 
 function failed(failure: AwsFailure): RevocationOutcome {
   const retry = failure.reason === 'throttled' ? { retryAfterSeconds: 5 } : {};
-  const unreached = UNREACHED.includes(failure.reason) ? { unreached: true } : {};
-  return { kind: 'unknown', detail: `${detailFor(failure)} (${failure.code})`, ...retry, ...unreached };
+  return { kind: 'unknown', detail: `${detailFor(failure)} (${failure.code})`, ...retry };
 }
-
-/** Failures of the login or of the way to IAM: no other session can be denied there either. */
-const UNREACHED: readonly AwsReason[] = ['unreachable', 'no-credentials', 'broker-credentials', 'expired-credentials'];
 
 function standing(
   report: Extract<DenyPolicyReport, { kind: 'standing' }>,
