@@ -53,6 +53,34 @@ describe.each(TARGET_SERVERS)('leases of the postgres provider on %s', (_, start
       await other.drop();
     });
 
+    it.each<[string, (lease: { role: string; url: string }) => Promise<{ config?: (url: string) => string }>]>([
+      ['nothing listens', async () => ({ config: (url) => url.replace(/:\d+\//, ':1/') })],
+      ['the database is missing', async () => ({ config: (url) => url.replace(target.crm.name, 'crm_missing') })],
+      [
+        'the role may not log in (28000), as where pg_hba.conf has no rule',
+        async ({ role }) => {
+          await target.asSuperuser(`ALTER ROLE ${role} NOLOGIN`);
+          return {};
+        },
+      ],
+      [
+        'its connections are used up (53300)',
+        async ({ role, url }) => {
+          await target.asSuperuser(`ALTER ROLE ${role} CONNECTION LIMIT 1`);
+          await openSession(url);
+          return {};
+        },
+      ],
+    ])('the use of a postgres lease proves nothing about its end when %s', async (_, breaks) => {
+      const lease = await target.mint();
+      const { order, handle, role: username, password } = lease;
+      const { config } = await breaks(lease);
+      const url = config?.(target.crm.loginUrl) ?? target.crm.loginUrl;
+      const using = { config: { ...order.config, url }, handle, material: { username, password } };
+      expect(await target.provider.use(using, patience())).toMatchObject({ kind: 'unknown' });
+      await target.revoke(order);
+    });
+
     it('a postgres lease holds no more connections than the connection allows', async () => {
       const config = PostgresConfigSchema.parse({ url: target.crm.url, maxConnections: 1 });
       const { order, url } = await target.mint(target.orderFor({ config }));

@@ -13,7 +13,7 @@ export function canonicalJson(value: Json): string {
   return text;
 }
 
-/** A sorted copy where every level is plain: deeper values are left to the library, which needs no stack for them. */
+/** Deeper values go to the library, which does not recurse and so cannot exhaust the stack. */
 const MAX_PLAIN_DEPTH = 32;
 const NOT_PLAIN = Symbol('not plain');
 

@@ -54,7 +54,7 @@ const READ = 2_000;
 
 /**
  * Pass 0 ends the tasks with a credential at a connection, whose end takes longest; pass 1 the others. Both pass over
- * tasks whose rows another session holds. Pass 2 ends those; it follows itself until none is left.
+ * tasks whose rows another session holds. Pass 2 ends those, and repeats until none is left.
  */
 const LAST_PASS = 1;
 const PASS_OF_THE_HELD = 2;

@@ -180,6 +180,8 @@ export function providerConformanceSuite<Config, Scope, Handle>(
         return (await subject.provider.use!(using, AbortSignal.timeout(20_000))).kind;
       };
       expect(await use()).toBe('accepted');
+      // no fault of a connection is the answer of a target about the credential
+      for (const config of subject.brokenConfigs ?? []) expect(await use(config)).not.toBe('refused');
       expect(await subject.isAlive(secret)).toBe(true);
       expect((await revoke(order)).kind).toBe('revoked');
       expect(await use()).toBe('refused');
