@@ -47,6 +47,15 @@ const passes = (quarantine: Quarantine) =>
   );
 const types = () => database.audit.map(({ type }) => type);
 
+/** Takes a copy of the database; the replica then sees an entry that the copy lacks. */
+async function backupBefore(leaf: string, one: Quarantine) {
+  await one.round();
+  const backup = database.copy();
+  goOn(leaf);
+  await one.round();
+  return backup;
+}
+
 describe('the quarantine', () => {
   it('a new installation writes its epoch, and the epoch follows the log once a second at most', async () => {
     const one = replica();
@@ -81,10 +90,7 @@ describe('the quarantine', () => {
 
   it('a restored database issues nothing on any replica, with one audit entry and one line of the log each', async () => {
     const [one, two] = [replica(), replica()];
-    await one.round();
-    const backup = database.copy();
-    goOn('leaf-3');
-    await one.round();
+    const backup = await backupBefore('leaf-3', one);
     await two.round();
     [database, incarnation] = [backup, 'second'];
     expect([await passes(one), await passes(two), await passes(replica())]).toEqual(Array(3).fill('quarantined'));
@@ -95,10 +101,7 @@ describe('the quarantine', () => {
 
   it('a new session to another database is judged before the next grant, without a round', async () => {
     const one = replica();
-    await one.round();
-    const backup = database.copy();
-    goOn('leaf-3');
-    await one.round();
+    const backup = await backupBefore('leaf-3', one);
     database = backup;
     expect(await passes(one)).toBe('issues');
     incarnation = 'second';
@@ -107,10 +110,7 @@ describe('the quarantine', () => {
 
   it('a restored database stays in quarantine when its own entries outnumber the lost ones', async () => {
     const one = replica();
-    await one.round();
-    const backup = database.copy();
-    goOn('leaf-3');
-    await one.round();
+    const backup = await backupBefore('leaf-3', one);
     database = backup;
     goOn('other-3', 'other-4', 'other-5');
     expect((await one.round()).record?.cause).toBe('forked');
