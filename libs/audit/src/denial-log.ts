@@ -1,5 +1,5 @@
 import type { Clock, JsonObject } from '@mayfly/kernel';
-import { auditEntry, MAYFLY, type Actor, type AuditEntry, type AuditSubject } from './entry.js';
+import { auditEntry, MAYFLY, type Actor, type AuditEntry, type AuditSubject, type KeptDecision } from './entry.js';
 import type { EntryFacts } from './entry-facts.js';
 import { EntryWindows, type Attempt, type Suppressed } from './entry-windows.js';
 
@@ -30,6 +30,8 @@ export interface Denial<Type extends DenialType = DenialType> extends Omit<Attem
   readonly subject: AuditSubject;
   readonly facts: Exclude<EntryFacts<Type>, { count: number }>;
   readonly group: Readonly<Record<string, string>>;
+  /** the record to write with the entry; a counted denial has none */
+  readonly decision?: KeptDecision;
 }
 
 /**
@@ -55,8 +57,8 @@ export class DenialLog {
   /** Writes an admitted denial. Rejects with the sink's error and then counts the denial instead. */
   async write(denial: Denial): Promise<void> {
     const now = this.clock.now();
-    const { type, actor, subject, facts } = denial;
-    await this.sink.record([auditEntry(type, now, actor, subject, facts)]).catch((error: unknown) => {
+    const { type, actor, subject, facts, decision } = denial;
+    await this.sink.record([auditEntry(type, now, actor, subject, facts, decision)]).catch((error: unknown) => {
       this.windows.count(now, attemptOf(denial));
       throw error;
     });

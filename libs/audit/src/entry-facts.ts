@@ -37,7 +37,11 @@ const IdentityRefused = z.strictObject({
   aud: z.union([z.string(), z.array(z.string()).readonly()]).optional(),
 });
 
+/** The record of the decision behind an entry: its id, and the SHA-256 (base64url) of its stored form. */
+const Decided = z.strictObject({ id: z.string(), digest: z.string() }).optional();
+
 const TaskDenied = z.strictObject({
+  decision: Decided,
   /** the control that denied, or the code of the problem when no control denied */
   control: z.string(),
   detail: z.string(),
@@ -75,7 +79,9 @@ export const ENTRY_FACTS = {
     counted({ control: z.string(), issuer: z.string().optional(), subject: z.string().optional() }),
   ]),
   'task.granted': z.strictObject({
-    identity: Identity,
+    identity: Identity.extend({ expiresAt: Instant.optional() }),
+    /** the digest of the declared facts that the decision read: labels and state of the agent, and the connections */
+    declared: z.string().optional(),
     template: z.strictObject({ name: z.string(), version: z.int(), digest: z.string() }),
     parameters: AnyObject,
     purpose: z.string(),
@@ -95,12 +101,19 @@ export const ENTRY_FACTS = {
     parameters: AnyObject,
     purpose: z.string(),
     acceptBy: Instant,
+    decision: Decided,
   }),
-  'task.accepted': z.strictObject({ parentId: z.string(), rootId: z.string(), depth: z.int() }),
+  'task.accepted': z.strictObject({
+    parentId: z.string(),
+    rootId: z.string(),
+    depth: z.int(),
+    /** the deadlines of the parent, as the decision read them */
+    parent: z.strictObject({ expiresAt: Instant, maxExpiresAt: Instant }).optional(),
+  }),
   'task.denied': z.union([TaskDenied, counted({ control: z.string() })]),
   'task.ending': z.strictObject({ cause: z.string(), reason: z.string().optional() }),
   'task.ended': z.strictObject({ state: z.string(), cause: z.string() }),
-  'task.renewed': z.strictObject({ expiresAt: Instant, identity: Identity }),
+  'task.renewed': z.strictObject({ expiresAt: Instant, identity: Identity, decision: Decided }),
   'lease.issued': z.strictObject({
     name: z.string(),
     provider: z.string(),
@@ -241,5 +254,12 @@ export type EntryFacts<Type extends AuditEntryType> = z.input<(typeof ENTRY_FACT
  */
 export const FACT_VERSIONS: Partial<Record<AuditEntryType, number>> = {
   // 2: a lease can have `issued`, where version 1 had one `lease.issued` entry for each lease of every grant.
-  'task.granted': 2,
+  // 3: `declared` and the expiry of the identity, so that the decision can be replayed.
+  'task.granted': 3,
+  // 2: the record of the decision.
+  'task.denied': 2,
+  'task.delegated': 2,
+  'task.renewed': 2,
+  // 2: the deadlines of the parent.
+  'task.accepted': 2,
 };

@@ -34,7 +34,7 @@ describe('auditEntry', () => {
     expect(JSON.parse(entry.body)).toEqual({
       id: entry.id,
       type: 'task.denied',
-      factsVersion: 1,
+      factsVersion: 2,
       at: AT.toISOString(),
       actor: MAYFLY,
       taskId: subject.taskId,

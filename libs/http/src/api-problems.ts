@@ -23,6 +23,7 @@ export const ProblemSchema = z
       .meta({ description: 'the proven identity of the caller; bind it to an agent' }),
     errors: z.array(z.object({ pointer: z.string(), detail: z.string() })).optional(),
     taskId: z.string().optional(),
+    decisionId: z.string().optional().meta({ description: 'the record of the decision that refused, if one was kept' }),
   })
   .meta({ id: 'Problem' });
 

@@ -1,8 +1,9 @@
 import type { Targets } from '@mayfly/credentials';
-import type { Clock, JsonObject } from '@mayfly/kernel';
+import { present, type Clock, type JsonObject } from '@mayfly/kernel';
 import { Decision, deny, judgeRequester, permit, type Judgement } from '@mayfly/policy';
-import type { StepObserver } from '@mayfly/tasks';
+import type { EngagedLockdown, StepObserver } from '@mayfly/tasks';
 import type { CompiledTemplate, RenderedCredential } from '@mayfly/templates';
+import type { FactSet, FactSets } from './decisions/declared-facts.js';
 import { judged } from './judged.js';
 import { judgeLockdown, type LockdownSource } from './lockdown-control.js';
 import { judgeAttenuation } from './delegations/delegation-controls.js';
@@ -11,8 +12,14 @@ import { renderScopes } from './rendered-scopes.js';
 import type { Requester, TaskRequest } from './request.js';
 import type { TemplateSource } from './template-source.js';
 
+/** What steps 3 to 6 read, besides the request, so that a record of the decision can state it. */
+interface Read {
+  readonly at: Date;
+  readonly facts: FactSet;
+}
+
 /** The result of steps 3 to 6 for a permitted request: the decision, and the limits of the grant. */
-export interface PermittedRequest {
+export interface PermittedRequest extends Read {
   readonly permitted: true;
   readonly decision: Decision;
   readonly template: CompiledTemplate;
@@ -20,13 +27,15 @@ export interface PermittedRequest {
   /** one for each credential, in the template's order; provider and connection accept each of them */
   readonly scopes: readonly RenderedCredential[];
   readonly lifetime: GrantedLifetime;
-  readonly at: Date;
 }
 
 /** The result of steps 3 to 6 for a denied request: its decision names the control. */
-export interface DeniedRequest {
+export interface DeniedRequest extends Read {
   readonly permitted: false;
   readonly decision: Decision;
+  readonly template?: CompiledTemplate;
+  /** the lockdown that covers the request */
+  readonly lockdown?: EngagedLockdown;
 }
 
 export type Assessment = PermittedRequest | DeniedRequest;
@@ -41,6 +50,7 @@ export class Assessor {
     private readonly targets: Pick<Targets, 'traits' | 'scopeFault' | 'requireEnabled' | 'isWithin'>,
     private readonly clock: Clock,
     private readonly observer: StepObserver,
+    private readonly facts: Pick<FactSets, 'of'>,
   ) {}
 
   /**
@@ -50,18 +60,26 @@ export class Assessor {
   assess(requester: Requester, request: TaskRequest): Assessment {
     const at = this.clock.now();
     const template = this.after('load', this.templates.current(request.template)); //              3
-    if (template === undefined) return unpublished(request.template);
+    const facts = this.facts.of(requester.agent, template);
+    if (template === undefined) return { ...unpublished(request.template), at, facts };
     const rendered = this.after('validate', this.validate(template, request)); //                  4
     const requesting = this.after('decide', this.decide(requester, template)); //                  5
     const narrowed = this.after('narrow', this.narrow(requester, template, request, at)); //       6
     const lockdown = this.lockdown(requester, template, request);
-    const judgements = [...AT_THE_DOOR, lockdown, permit('template-lifecycle'), rendered.judgement, ...requesting];
+    const judgements = [
+      ...AT_THE_DOOR,
+      judgeLockdown(lockdown),
+      permit('template-lifecycle'),
+      rendered.judgement,
+      ...requesting,
+    ];
     const decision = Decision.of([
       ...[...judgements, narrowed.judgement, this.connectionState(template)],
       ...this.attenuation(request, 'value' in rendered ? rendered.value.scopes : []),
     ]);
-    if (!decision.permitted || !('value' in rendered) || !('value' in narrowed)) return { permitted: false, decision };
-    return { permitted: true, decision, template, ...rendered.value, lifetime: narrowed.value, at };
+    if (!decision.permitted || !('value' in rendered) || !('value' in narrowed))
+      return { permitted: false, decision, template, at, facts, ...present({ lockdown }) };
+    return { permitted: true, decision, template, ...rendered.value, lifetime: narrowed.value, at, facts };
   }
 
   private validate(template: CompiledTemplate, request: TaskRequest) {
@@ -83,8 +101,8 @@ export class Assessor {
     { agent, runtime, issuer }: Requester,
     { version: { name, spec } }: CompiledTemplate,
     { child }: TaskRequest,
-  ): Judgement {
-    return judgeLockdown(this.templates, {
+  ): EngagedLockdown | undefined {
+    return this.templates.lockdownOf({
       ...(child === undefined ? {} : { taskId: child.taskId, rootId: child.origin.rootId }),
       ...{ agent: agent.name, runtime, issuer, template: name, owners: [spec.owner] },
       connections: spec.credentials.flatMap(({ connection }) => connection ?? []),
@@ -125,10 +143,10 @@ export class Assessor {
   }
 }
 
-function unpublished(name: string): DeniedRequest {
+function unpublished(name: string) {
   const refusal = deny('template-lifecycle', `there is no published template \`${name}\``, {
     problem: 'not_found',
     help: '`GET /me` lists the templates that this agent may ask for',
   });
-  return { permitted: false, decision: Decision.of([...AT_THE_DOOR, refusal]) };
+  return { permitted: false, decision: Decision.of([...AT_THE_DOOR, refusal]) } as const;
 }

@@ -9,6 +9,8 @@ export type {
 } from './delegations/delegation.store.js';
 export { Delegations } from './delegations/delegations.js';
 export { Assessor } from './assessment.js';
+export { FactSets, type FactStore } from './decisions/declared-facts.js';
+export { DecisionRecorder } from './decisions/decision-recorder.js';
 export type { IssuanceMetrics } from './issuance-metrics.js';
 export type {
   ActivatedLease,

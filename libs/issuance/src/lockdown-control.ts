@@ -10,9 +10,8 @@ export interface LockdownSource {
   lockdownOf(task: LockdownSubject): EngagedLockdown | undefined;
 }
 
-/** Judges the control `lockdown` of a requested task. Rethrows `unavailable`: such a request is undecided. */
-export function judgeLockdown(source: LockdownSource, task: LockdownSubject): Judgement {
-  const lockdown = source.lockdownOf(task);
+/** Judges the control `lockdown` of a requested task, by the lockdown that covers it. */
+export function judgeLockdown(lockdown: EngagedLockdown | undefined): Judgement {
   return lockdown === undefined ? permit('lockdown') : lockdownDenial(lockdown.id, scopeWords(lockdown.scope));
 }
 

@@ -1,12 +1,11 @@
 import type { Minted } from '@mayfly/credentials';
 import { Problem } from '@mayfly/kernel';
-import { deny, type Judgement } from '@mayfly/policy';
+import type { Judgement } from '@mayfly/policy';
 import { quotaScope } from '@mayfly/tasks';
 import type { IssuanceStore, OpenVerdict } from './issuance.store.js';
-import { parentDenial, pendingDenial } from './delegations/delegation-controls.js';
-import { lockdownDenial } from './lockdown-control.js';
+import { judgeCommit } from './commit-control.js';
+import type { CommitFound } from './decisions/decision-inputs.js';
 import { intentOf, type LocalPlan, type Plan, type RemotePlan } from './plan.js';
-import { judgeRefusedQuota } from './quota-control.js';
 
 /** INVARIANT: I1, the class is not exported: only `Opening.open` makes an instance, after the commit. */
 class CommittedIntent {
@@ -25,6 +24,8 @@ export class OpenRefused extends Error {
     /** verdicts to add to the decision; empty when no control denied */
     readonly judgements: readonly Judgement[],
     readonly problem?: Problem,
+    /** what the commit found; absent when no control denied */
+    readonly found?: NonNullable<CommitFound>,
   ) {
     super('the intent was not committed');
     this.name = 'OpenRefused';
@@ -48,54 +49,28 @@ export class Opening {
 
   private async commit(plan: Plan, verdict: OpenVerdict): Promise<void> {
     if (verdict === 'opened') return;
-    const { name, spec } = plan.assessment.template.version;
-    if (verdict !== 'quota') throw objectionOf(verdict, plan.requester.agent.name, name);
-    const left = await this.store.quotaLeft(quotaScope(name), spec.quota);
-    throw new OpenRefused(judgeRefusedQuota(name, spec.quota, left));
+    const { spec, name } = plan.assessment.template.version;
+    if (verdict === 'key' || verdict === 'clock') throw new OpenRefused([], problemOfVerdict(verdict));
+    const found =
+      verdict === 'quota' ? { verdict, left: await this.store.quotaLeft(quotaScope(name), spec.quota) } : { verdict };
+    throw new OpenRefused(
+      judgeCommit(found, plan.requester.agent.name, plan.assessment.template.version),
+      undefined,
+      found,
+    );
   }
 }
 
-function objectionOf(verdict: Exclude<OpenVerdict, 'opened' | 'quota'>, agent: string, template: string): OpenRefused {
-  switch (verdict) {
-    case 'lockdown':
-      return new OpenRefused([lockdownDenial(undefined)]);
-    case 'agent':
-      return new OpenRefused([
-        deny('agent-lifecycle', `agent \`${agent}\` is not active`, { help: 'ask an operator to activate the agent' }),
-      ]);
-    case 'template':
-      return new OpenRefused([
-        deny('template-lifecycle', `template \`${template}\` changed during this request`, {
-          help: 'send the request again to use the version now in force',
-        }),
-      ]);
-    case 'connection':
-      return new OpenRefused([
-        deny('connection-state', 'a connection of the template was disabled during this request', {
-          help: 'ask its owner to enable it',
-        }),
-      ]);
-    case 'delegation':
-      return new OpenRefused([pendingDenial()]);
-    case 'parent':
-      return new OpenRefused([parentDenial()]);
-    case 'clock':
-      return new OpenRefused(
-        [],
-        new Problem(
-          'unavailable',
-          'the request took more than 5 s between its plan and its commit, or the clock of this replica differs from that of its database by as much; try again, and look for a slow database if it happens often',
-          { retryAfterSeconds: 5 },
-        ),
-      );
-    case 'key':
-      return new OpenRefused(
-        [],
-        new Problem(
-          'request_in_flight',
-          'another request with this `Idempotency-Key` is in progress; send it again after `Retry-After`',
-          { retryAfterSeconds: 1 },
-        ),
-      );
-  }
+function problemOfVerdict(verdict: 'key' | 'clock'): Problem {
+  if (verdict === 'clock')
+    return new Problem(
+      'unavailable',
+      'the request took more than 5 s between its plan and its commit, or the clock of this replica differs from that of its database by as much; try again, and look for a slow database if it happens often',
+      { retryAfterSeconds: 5 },
+    );
+  return new Problem(
+    'request_in_flight',
+    'another request with this `Idempotency-Key` is in progress; send it again after `Retry-After`',
+    { retryAfterSeconds: 1 },
+  );
 }

@@ -26,7 +26,7 @@ import type { RenderedCredential } from '@mayfly/templates';
 import type { PermittedRequest } from './assessment.js';
 import type { LeaseIntent, TaskIntent, WakeUp } from './issuance.store.js';
 import { QUOTA_TAKEN } from './quota-control.js';
-import type { Requester, TaskRequest } from './request.js';
+import type { ChildRequest, Requester, TaskRequest } from './request.js';
 
 /** The time for minting, from the intent on. Providers guarantee that no credential comes into existence later. */
 export const MINT_DEADLINE_SECONDS = 10;
@@ -183,14 +183,20 @@ export function intentOf(plan: Plan, minted?: readonly Minted<unknown>[]): TaskI
 }
 
 /** The entry `task.accepted` of a task that was handed on. */
-function acceptedEntries({ task, requester }: Plan): readonly AuditEntry[] {
+function acceptedEntries({ task, requester, request: { child } }: Plan): readonly AuditEntry[] {
   const { origin } = task;
   if (origin === undefined) return [];
   const { parentId, rootId, depth } = origin;
   const subject = { taskId: task.id, agent: task.agent.name };
   return [
-    auditEntry('task.accepted', task.createdAt, actorOfRequester(requester), subject, { parentId, rootId, depth }),
+    auditEntry('task.accepted', task.createdAt, actorOfRequester(requester), subject, {
+      ...{ parentId, rootId, depth, ...(child === undefined ? {} : { parent: deadlinesOf(child) }) },
+    }),
   ];
+}
+
+function deadlinesOf({ expiresAt, maxExpiresAt }: ChildRequest) {
+  return { expiresAt: expiresAt.toISOString(), maxExpiresAt: maxExpiresAt.toISOString() };
 }
 
 function leaseIntent(plan: Plan, lease: PlannedLease, due: Date, minted: Minted<unknown> | undefined): LeaseIntent {
@@ -245,7 +251,11 @@ function grantedEntry(
     actorOfRequester(requester),
     { taskId: task.id, agent: task.agent.name },
     {
-      identity: { issuer: requester.issuer, subject: requester.subject },
+      identity: {
+        ...{ issuer: requester.issuer, subject: requester.subject },
+        expiresAt: requester.identityExpiresAt.toISOString(),
+      },
+      declared: assessment.facts.digest,
       template: { ...task.template, digest: assessment.template.version.digest },
       parameters: task.parameters,
       purpose: task.purpose,

@@ -295,7 +295,7 @@ describe('TaskIssuance', () => {
       expect(others).toEqual([]);
       const { providerExpiresAt, facts } = minted[0]!;
       expect(entry).toMatchObject({
-        ...{ type: 'task.granted', factsVersion: 2 },
+        ...{ type: 'task.granted', factsVersion: 3 },
         leases: [
           {
             id: plan.leases[0]?.id,

@@ -1,9 +1,14 @@
-import { DENIAL_LIMITS, MAYFLY, type DenialLog } from '@mayfly/audit';
+import { DENIAL_LIMITS, MAYFLY, type Denial, type DenialLog } from '@mayfly/audit';
 import { sealHandle, sealMaterial, usable, type Minted, type Sealing } from '@mayfly/credentials';
-import { Problem, type Clock, type Json } from '@mayfly/kernel';
-import { problemOf, type Decision } from '@mayfly/policy';
+import { present, Problem, type Clock, type DecisionId, type Json } from '@mayfly/kernel';
+import { keptDecision, problemOf, type Decision, type DecisionRecord } from '@mayfly/policy';
 import { dueAt, quotaScope, type EndRequest, type Step, type StepObserver } from '@mayfly/tasks';
+import type { CompiledTemplate } from '@mayfly/templates';
 import type { Assessment, Assessor, PermittedRequest } from './assessment.js';
+import type { CommitFound } from './decisions/decision-inputs.js';
+import type { DecidedOn, DecisionRecorder } from './decisions/decision-recorder.js';
+import type { FactSet, FactSets } from './decisions/declared-facts.js';
+import { requestInputs } from './decisions/request-inputs.js';
 import type { IdentityUse } from './identity-use.js';
 import type { IssuanceMetrics } from './issuance-metrics.js';
 import type { IssuanceStore } from './issuance.store.js';
@@ -55,7 +60,9 @@ export interface IssuanceParts {
   readonly store: IssuanceStore;
   readonly tasks: Pick<TaskStore, 'find'>;
   readonly identities: IdentityUse;
-  readonly denials: Pick<DenialLog, 'record'>;
+  readonly denials: Pick<DenialLog, 'admit' | 'write'>;
+  readonly facts: FactSets;
+  readonly recorder: DecisionRecorder;
   readonly sealing: Sealing;
   readonly ending: TaskEnder;
   readonly metrics: IssuanceMetrics;
@@ -80,6 +87,8 @@ export class TaskIssuance {
   async issue(requester: Requester, request: TaskRequest): Promise<Grant> {
     await this.admit();
     const permitted = await this.permit(requester, request); //          3 to 6
+    // The entry of the grant states the digest of these facts: they are stored before it, once.
+    if (!permitted.facts.isKept) await this.parts.facts.keep(permitted.facts);
     const plan = await this.plan(requester, request, permitted); //      7
     await this.consume(requester); //                                    8
     return plan.remote ? await this.inTwoCommits(plan) : await this.inOneCommit(plan);
@@ -95,11 +104,23 @@ export class TaskIssuance {
     return this.parts.assessor.assess(requester, request);
   }
 
-  /** Returns the problem of a denied request, after the denial was audited or counted. */
-  async refusal(requester: Requester, request: TaskRequest, decision: Decision): Promise<Problem> {
+  /** Returns the declared facts that a decision on this agent and template reads now. */
+  factsOf({ agent }: Requester, template: CompiledTemplate | undefined): FactSet {
+    return this.parts.facts.of(agent, template);
+  }
+
+  /** Returns the record of a decision. The caller writes it. */
+  recordOf(requester: Requester, decision: Decision, on: DecidedOn): DecisionRecord {
+    return this.parts.recorder.record(requester, decision, on);
+  }
+
+  /** Returns the problem of a denied request, after the denial was audited with its record, or counted. */
+  async refusal(requester: Requester, request: TaskRequest, decision: Decision, on: DecidedOn): Promise<Problem> {
     const problem = problemOf(decision);
-    await this.recordDenial(requester, request, problem, decision);
-    return problem;
+    const decisionId = await this.recordDenial(requester, request, problem, decision, on);
+    if (decisionId === undefined) return problem;
+    const { code, detail, extensions, retryAfterSeconds } = problem;
+    return new Problem(code, detail, { ...extensions, decisionId, ...present({ retryAfterSeconds }) });
   }
 
   /**
@@ -110,7 +131,7 @@ export class TaskIssuance {
     const assessment = this.assess(requester, request);
     const { decision } = assessment;
     if (!assessment.permitted) {
-      await this.refusal(requester, request, decision);
+      await this.refusal(requester, request, decision, decidedOn(requester, request, assessment));
       return { decision };
     }
     await this.plan(requester, request, assessment);
@@ -122,7 +143,7 @@ export class TaskIssuance {
   private async permit(requester: Requester, request: TaskRequest): Promise<PermittedRequest> {
     const assessment = this.assess(requester, request);
     if (assessment.permitted) return assessment;
-    throw await this.refusal(requester, request, assessment.decision);
+    throw await this.refusal(requester, request, assessment.decision, decidedOn(requester, request, assessment));
   }
 
   private async plan(requester: Requester, request: TaskRequest, permitted: PermittedRequest): Promise<Plan> {
@@ -189,8 +210,10 @@ export class TaskIssuance {
       if (!(error instanceof OpenRefused)) throw error;
       const { requester, request, assessment } = plan;
       const decision = assessment.decision.with(...error.judgements);
-      const problem = error.problem ?? problemOf(decision);
       await this.parts.identities.giveBack(requester);
+      if (error.found !== undefined)
+        throw await this.refusal(requester, request, decision, decidedOn(requester, request, assessment, error.found));
+      const problem = error.problem ?? problemOf(decision);
       await this.recordDenial(requester, request, problem, decision);
       throw problem;
     }
@@ -250,8 +273,11 @@ export class TaskIssuance {
   private async endedMeanwhile({ task, requester, request, assessment }: Plan): Promise<Problem> {
     // The credentials are revoked whatever this look finds.
     const stored = await this.parts.tasks.find(task.id).catch(() => undefined);
-    if (stored?.lockdownId !== undefined)
-      return this.refusal(requester, request, assessment.decision.with(lockdownDenial(stored.lockdownId)));
+    if (stored?.lockdownId !== undefined) {
+      const on = decidedOn(requester, request, assessment, { verdict: 'undelivered', lockdown: stored.lockdownId });
+      const decision = assessment.decision.with(lockdownDenial(stored.lockdownId));
+      return this.refusal(requester, request, decision, { ...on, taskId: task.id });
+    }
     const ended = 'the task ended while Mayfly minted its credentials; ask for a new task';
     return new Problem('conflict', ended, { taskId: task.id });
   }
@@ -286,11 +312,12 @@ export class TaskIssuance {
     request: TaskRequest,
     { code, detail, extensions }: Problem,
     decision: Decision,
-  ): Promise<void> {
+    on?: DecidedOn,
+  ): Promise<DecisionId | undefined> {
     const control = extensions.control ?? code;
     const { agent, issuer, subject, requestId } = requester;
     this.parts.metrics.denied(control);
-    await this.parts.denials.record({
+    const denial: Denial<'task.denied'> = {
       ...{ type: 'task.denied', actor: actorOfRequester(requester), subject: { agent: agent.name } },
       facts: {
         ...{ control, detail, template: request.template, purpose: request.purpose, identity: { issuer, subject } },
@@ -299,8 +326,23 @@ export class TaskIssuance {
       },
       group: { control },
       limit: DENIAL_LIMITS.perCaller,
-    });
+    };
+    if (!this.parts.denials.admit(denial)) return undefined;
+    const record = on === undefined ? undefined : this.recordOf(requester, decision, on);
+    await this.parts.denials.write(record === undefined ? denial : { ...denial, decision: keptDecision(record) });
+    return record?.id;
   }
+}
+
+/** What a decision on a request was made of. */
+function decidedOn(
+  requester: Requester,
+  request: TaskRequest,
+  assessment: Assessment,
+  commit: CommitFound = null,
+): DecidedOn {
+  const inputs = requestInputs(requester, request, assessment, { commit });
+  return { phase: 'request', inputs, template: assessment.template };
 }
 
 /** Problems of a local plan after which its task may be committed. */

@@ -9,24 +9,17 @@ import {
   type Target,
   type Targets,
 } from '@mayfly/credentials';
-import {
-  addSeconds,
-  type Clock,
-  digestOf,
-  earliest,
-  type Json,
-  type LeaseId,
-  Problem,
-  type TaskId,
-} from '@mayfly/kernel';
+import { addSeconds, type Clock, earliest, type Json, type LeaseId, Problem, type TaskId } from '@mayfly/kernel';
 import { dueAt, type StepObserver, type Task, type TaskEndCause } from '@mayfly/tasks';
-import { Decision, deny, type Judgement } from '@mayfly/policy';
-import type { Assessment, PermittedRequest } from './assessment.js';
-import { judged } from './judged.js';
+import { Decision, type DecisionRecord, type DecisionStore, keptDecision } from '@mayfly/policy';
+import type { PermittedRequest } from './assessment.js';
+import type { RequestInputs } from './decisions/decision-inputs.js';
+import { requestInputs } from './decisions/request-inputs.js';
 import { actorOfRequester, MINT_DEADLINE_SECONDS, orderOf } from './plan.js';
 import type { LifetimeLimit } from './narrowing.js';
 import type { IssuanceMetrics } from './issuance-metrics.js';
 import { lockdownDenial } from './lockdown-control.js';
+import { judgeRenewal } from './renewal-controls.js';
 import type { LivingLease, StoredTask, TaskStore } from './task.store.js';
 import type { ChildRequest, Requester } from './request.js';
 import type { TaskIssuance } from './task-issuance.js';
@@ -55,6 +48,8 @@ export interface RenewalParts {
   readonly sealing: Sealing;
   readonly gates: ConnectionGates;
   readonly metrics: IssuanceMetrics;
+  /** takes the record of a renewal that moves no deadline and so has no entry */
+  readonly decisions: Pick<DecisionStore, 'record'>;
   readonly observer: StepObserver;
   readonly clock: Clock;
 }
@@ -87,7 +82,8 @@ export class TaskRenewal {
     const deadline = newDeadline(task, assessment);
     const moves = deadline.expiresAt > task.expiresAt;
     const renewed = { ...task, expiresAt: deadline.expiresAt };
-    if (moves) await this.commit(requester, renewed, assessment.at);
+    if (moves) await this.commit(requester, renewed, assessment);
+    else await this.parts.decisions.record([assessment.record]);
     await this.parts.observer.reached('renew');
     await this.parts.issuance.admit();
     const secrets = await this.renewAtProviders(renewed, moves ? task.leases : task.leases.filter(needsRenewal));
@@ -109,29 +105,46 @@ export class TaskRenewal {
   }
 
   /** Returns the refusal of a task that the store shows under a lockdown, which this replica may not know of yet. */
-  private lockedDown(requester: Requester, { template, parameters, purpose, lockdownId }: StoredTask) {
-    const decision = Decision.of([lockdownDenial(lockdownId)]);
-    return this.parts.issuance.refusal(requester, { template: template.name, parameters, purpose }, decision);
+  private lockedDown(requester: Requester, task: StoredTask) {
+    const { issuance, clock } = this.parts;
+    const decision = Decision.of([lockdownDenial(task.lockdownId)]);
+    const request = { template: task.template.name, parameters: task.parameters, purpose: task.purpose };
+    const read = { at: clock.now(), facts: issuance.factsOf(requester, undefined) };
+    const inputs = requestInputs(requester, request, read, { task: this.taskInputs(task) });
+    const on = { phase: 'renew', taskId: task.id, inputs, template: undefined } as const;
+    return issuance.refusal(requester, request, decision, on);
   }
 
   private async decideAgain(
     requester: Requester,
     task: StoredTask,
     ttlSeconds: number | undefined,
-  ): Promise<PermittedRequest> {
+  ): Promise<PermittedRequest & { readonly record: DecisionRecord }> {
     const { template, parameters, purpose } = task;
     const ttl = ttlSeconds === undefined ? {} : { ttlSeconds };
     const child = await this.childOf(task);
     const request = { template: template.name, parameters, purpose, ...ttl, ...(child === undefined ? {} : { child }) };
     const { issuance } = this.parts;
     const assessment = issuance.assess(requester, request);
-    const decision = assessment.decision.with(
-      ...judgeRuntime(requester, task),
-      ...this.judgeConnections(task),
-      ...judgeScopes(task, assessment),
-    );
-    if (assessment.permitted && decision.permitted) return { ...assessment, decision };
-    throw await issuance.refusal(requester, request, decision);
+    const decision = assessment.decision.with(...judgeRenewal(requester.runtime, task, assessment, this.parts.targets));
+    const inputs = requestInputs(requester, request, assessment, { task: this.taskInputs(task) });
+    const decided = { phase: 'renew', taskId: task.id, inputs, template: assessment.template } as const;
+    if (!assessment.permitted || !decision.permitted)
+      throw await issuance.refusal(requester, request, decision, decided);
+    return { ...assessment, decision, record: issuance.recordOf(requester, decision, decided) };
+  }
+
+  /** Returns what a decision on a renewal reads of the running task. */
+  private taskInputs({ id, runtime, lockdownId, leases }: StoredTask): RequestInputs['task'] {
+    const isDisabled = (name: string): boolean => this.parts.targets.connection(name)?.disabled === true;
+    const connections = new Set(leases.flatMap(({ connection }) => connection ?? []));
+    return {
+      ...{ id, runtime, lockdown: lockdownId ?? null },
+      leases: leases.map(({ name, connection, scope }) => ({
+        ...{ name, connection: connection ?? null, scope: scope as RequestInputs['request']['parameters'] },
+      })),
+      disabled: [...connections].filter(isDisabled),
+    };
   }
 
   /** Returns what bounds a task that was handed on: the parent as it is now. */
@@ -143,18 +156,10 @@ export class TaskRenewal {
     return { taskId: id, origin, expiresAt, maxExpiresAt, held: leases };
   }
 
-  /** Denies when a connection of a lease is disabled. The template in force may name other connections. */
-  private judgeConnections({ leases }: { readonly leases: readonly LivingLease[] }): readonly Judgement[] {
-    const { judgement } = judged('connection-state', () => {
-      for (const { connection } of leases) this.parts.targets.requireEnabled(connection);
-    });
-    return judgement.outcome === 'deny' ? [judgement] : [];
-  }
-
   private async commit(
     requester: Requester,
     task: Task & { readonly leases?: readonly LivingLease[] },
-    at: Date,
+    { at, record }: { readonly at: Date; readonly record: DecisionRecord },
   ): Promise<void> {
     const due = dueAt(task, at);
     const facts = {
@@ -167,6 +172,7 @@ export class TaskRenewal {
       actorOfRequester(requester),
       { taskId: task.id, agent: task.agent.name },
       facts,
+      keptDecision(record),
     );
     const wakeUps = (task.leases ?? []).map(({ id }) => ({ leaseId: id, reason: 'due' as const, runAt: due }));
     const moved = await this.parts.tasks.renew({
@@ -240,24 +246,6 @@ function newDeadline(task: Task, { at, lifetime, template }: PermittedRequest) {
   const decided = earliest(addSeconds(at, lifetime.grantedSeconds), furthest);
   const expiresAt = decided > task.expiresAt ? decided : task.expiresAt;
   return { expiresAt, limitedBy: expiresAt < furthest ? lifetime.limitedBy : ('maximum' as const) };
-}
-
-function judgeRuntime({ runtime }: Requester, task: Task): readonly Judgement[] {
-  if (runtime === task.runtime) return [];
-  const detail = `the task runs in runtime \`${task.runtime}\`, not in \`${runtime}\``;
-  return [deny('runtime-boundary', detail, { help: 'renew from the runtime that started the task' })];
-}
-
-/** Denies unless the template version in force grants exactly the scopes that the task holds. */
-function judgeScopes(
-  { template, leases }: Task & { readonly leases: readonly LivingLease[] },
-  assessment: Assessment,
-): readonly Judgement[] {
-  if (!assessment.permitted) return [];
-  const scopes = new Map(assessment.scopes.map(({ name, digest }) => [name, digest]));
-  if (leases.every(({ name, scope }) => scopes.get(name) === digestOf(scope))) return [];
-  const detail = `template \`${template.name}\` no longer grants the scopes of this task`;
-  return [deny('template-lifecycle', detail, { help: 'complete this task and ask for a new one' })];
 }
 
 function ended(taskId: TaskId, cause?: TaskEndCause): Problem {

@@ -1,4 +1,4 @@
-import type { JsonObject } from '@mayfly/kernel';
+import { decisionOfTask, type JsonObject } from '@mayfly/kernel';
 import type { Lease, Task } from '@mayfly/tasks';
 import type { Grant, Preview } from './task-issuance.js';
 import type { Renewed } from './task-renewal.js';
@@ -61,6 +61,7 @@ export function previewView({ decision, permitted }: Preview): JsonObject {
 function taskMembers(task: Task): JsonObject {
   return {
     id: task.id,
+    decisionId: decisionOfTask(task.id),
     state: task.state,
     template: { ...task.template },
     agent: { ...task.agent },

@@ -47,6 +47,16 @@ export function isId<Prefix extends IdPrefix>(prefix: Prefix, text: string): tex
   return text.startsWith(`${prefix}_`) && SUFFIX.test(text.slice(prefix.length + 1));
 }
 
+/** Returns the id of the decision on the request that opened a task: the same UUID. No other decision has one of version 8. */
+export function decisionOfTask(id: TaskId): DecisionId {
+  return `dec${id.slice(id.indexOf('_'))}` as DecisionId;
+}
+
+/** Returns the task whose request the decision is on, if the decision permitted it. */
+export function taskOfDecision(id: DecisionId): TaskId {
+  return `tsk${id.slice(id.indexOf('_'))}` as TaskId;
+}
+
 /** Returns the cell of a task or a lease. Ids of version 7 were given before ids had a cell: they are of cell 0. */
 export function cellOf(id: TaskId | LeaseId): number {
   // 130 bits in 26 digits: two of padding, 48 of time, then version and cell in digits 10 to 13 (bits 50 to 69).

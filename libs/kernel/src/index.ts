@@ -3,8 +3,10 @@ export { addSeconds, earliest, type Clock } from './clock.js';
 export { type ClockReading, clockReading, HEADER_SECONDS } from './clock-reading.js';
 export { GroupCommit, type GroupCommitOptions } from './group-commit.js';
 export {
+  decisionOfTask,
   isId,
   newId,
+  taskOfDecision,
   type AgentId,
   type AuditEntryId,
   type DecisionId,

@@ -46,6 +46,8 @@ export interface ProblemExtensions {
   readonly limit?: { readonly name: string; readonly value: number };
   readonly errors?: readonly FieldError[];
   readonly taskId?: string;
+  /** the record of the decision that refused (`GET /decisions/:id`) */
+  readonly decisionId?: string;
   /** Mayfly's word for the target's answer or for the refused identity: `throttled`, `expired` … (docs/problems.md) */
   readonly reason?: string;
   /** the caller's proven identity, when an operator has to bind it to an agent */

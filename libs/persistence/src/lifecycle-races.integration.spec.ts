@@ -4,6 +4,8 @@ import type { LeaseClaim } from '@mayfly/revocation';
 import { Problem, type TaskId } from '@mayfly/kernel';
 import { IssuanceService, TaskDatabase, type TaskStores, templateOf } from '@mayfly/testing';
 import fc from 'fast-check';
+import { PgDecisionStore } from './decisions/decision.store.js';
+import { PgFactStore } from './decisions/fact.store.js';
 import { PgClosingStore } from './tasks/closing.store.js';
 import { Database } from './database/database.js';
 import { PgIssuanceStore } from './tasks/issuance.store.js';
@@ -130,6 +132,8 @@ describe('tasks under two replicas that race', () => {
       issuance: new PgIssuanceStore(pool),
       closing: new PgClosingStore(pool, scene.clock),
       tasks: new PgTaskStore(pool),
+      decisions: new PgDecisionStore(pool),
+      facts: new PgFactStore(pool),
     }));
     const first = new IssuanceService(stores[0]!);
     const second = new IssuanceService(stores[1]!, first);

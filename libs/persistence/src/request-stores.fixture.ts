@@ -1,6 +1,8 @@
 import { MAYFLY } from '@mayfly/audit';
 import type { TaskDatabase } from '@mayfly/testing';
 import type { Pool } from 'pg';
+import { PgDecisionStore } from './decisions/decision.store.js';
+import { PgFactStore } from './decisions/fact.store.js';
 import { PgClosingStore } from './tasks/closing.store.js';
 import { IdentityUseStore } from './tasks/identity-use.store.js';
 import { PgIssuanceStore } from './tasks/issuance.store.js';
@@ -15,6 +17,8 @@ export function requestStoresOn(scene: TaskDatabase, pool: Pool) {
     issuance: new PgIssuanceStore(pool),
     closing: new PgClosingStore(pool, scene.clock),
     tasks: new PgTaskStore(pool),
+    decisions: new PgDecisionStore(pool),
+    facts: new PgFactStore(pool),
     keyHolds: new PgKeyHoldStore(pool),
     identityUses: new IdentityUseStore(pool),
   };

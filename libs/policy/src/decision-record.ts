@@ -47,9 +47,11 @@ export interface DecisionStore {
   ofTask(taskId: TaskId): Promise<readonly DecisionRecord[]>;
 }
 
-/** Returns the canonical JSON of a record: the form that is stored, and whose digest an audit entry states. */
-export function decisionBody({ at, ...record }: DecisionRecord): string {
-  return canonicalJson({ ...(record as unknown as JsonObject), at: at.toISOString() });
+/** The form in which a record is stored: `body` is its canonical JSON, whose digest an audit entry states. */
+export function keptDecision(record: DecisionRecord) {
+  const { id, at, taskId } = record;
+  const body = canonicalJson({ ...(record as unknown as JsonObject), at: at.toISOString() });
+  return { id, at, body, ...(taskId === undefined ? {} : { taskId }) };
 }
 
 /** Reads a record from its stored form. */

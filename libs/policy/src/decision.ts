@@ -69,6 +69,13 @@ export class Decision {
     return TRACED.map((control) => verdictOf(this.judgements.get(control) ?? { control, outcome: 'not_evaluated' }));
   }
 
+  /** The trace, and the verdicts of the controls outside it that were evaluated: all that a record keeps. */
+  get verdicts(): readonly Verdict[] {
+    const traced = new Set<ControlName>(TRACED);
+    const controls = CONTROL_NAMES.filter((control) => traced.has(control) || this.judgements.has(control));
+    return controls.map((control) => verdictOf(this.judgements.get(control) ?? { control, outcome: 'not_evaluated' }));
+  }
+
   get permitted(): boolean {
     return this.refusal === undefined;
   }

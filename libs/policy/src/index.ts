@@ -1,7 +1,7 @@
 export { CONTROL_FACTS } from './control-facts.js';
 export {
-  decisionBody,
   decisionOfBody,
+  keptDecision,
   type DecisionPhase,
   type DecisionRecord,
   type DecisionStore,

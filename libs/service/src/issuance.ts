@@ -9,7 +9,7 @@ import {
 } from '@mayfly/credentials';
 import type { Catalog } from '@mayfly/declarations';
 import { RefusalRecorder } from '@mayfly/http';
-import { Assessor, Minter, Planner, SingleUse, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
+import { Assessor, DecisionRecorder, FactSets, Minter, Planner, SingleUse, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
 import type { JsonObject } from '@mayfly/kernel';
 import {
   ComparedLeasesReader,
@@ -18,7 +18,9 @@ import {
   LivingConnectionsReader,
   PgClosingStore,
   PgDeathProbeStore,
+  PgDecisionStore,
   PgDenyPolicyStore,
+  PgFactStore,
   PgIssuanceStore,
   PgReconciliationStore,
   PgTaskStore,
@@ -78,16 +80,20 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const ending = new TaskEnding(closingStore, closing);
   const refusals = new RefusalRecorder({ ...foundation, denials, redact: redactText });
   const identityUses = new IdentityUseStore(database.pool);
+  const decisionStore = new PgDecisionStore(database.pool);
+  const factStore = new PgFactStore(database.pool);
+  const facts = new FactSets(targets, factStore);
   const issuance = new TaskIssuance({
     gate: quarantine,
-    assessor: new Assessor(catalog, targets, clock, observer),
+    assessor: new Assessor(catalog, targets, clock, observer, facts),
+    ...{ facts, recorder: new DecisionRecorder(redactText) },
     planner: new Planner(targets, sealer, gates),
     minter: new Minter(metrics, gates, issuanceStore, sealer, observer),
     identities: new SingleUse(identityUses, refusals),
     ...{ ...common, store: issuanceStore, tasks: taskStore, denials, ending },
   });
-  const renewal = new TaskRenewal({ ...common, issuance, tasks: taskStore, gates });
-  const stores = { issuanceStore, closingStore, taskStore, reconciliationStore };
+  const renewal = new TaskRenewal({ ...common, issuance, tasks: taskStore, gates, decisions: decisionStore });
+  const stores = { issuanceStore, closingStore, taskStore, reconciliationStore, decisionStore, factStore };
   const path = { ...stores, denials, targets, gates, clocks, closing, ending, issuance, renewal };
   return { ...path, ...afterRevocation, observer, refusals, identityUses, reconciler, attendance };
 }

@@ -1,5 +1,5 @@
 import { type DecisionId, Problem, type TaskId } from '@mayfly/kernel';
-import { decisionBody, decisionOfBody, type DecisionRecord, type DecisionStore } from '@mayfly/policy';
+import { decisionOfBody, keptDecision, type DecisionRecord, type DecisionStore } from '@mayfly/policy';
 
 /** The records of decisions, in memory. */
 export class FakeDecisionStore implements DecisionStore {
@@ -9,7 +9,7 @@ export class FakeDecisionStore implements DecisionStore {
   async record(records: readonly DecisionRecord[]): Promise<void> {
     if (new Set([...this.bodies.keys(), ...records.map(({ id }) => id)]).size < this.bodies.size + records.length)
       throw new Problem('unavailable', 'the database did not commit the change; try again');
-    for (const record of records) this.bodies.set(record.id, decisionBody(record));
+    for (const record of records) this.bodies.set(record.id, keptDecision(record).body);
   }
 
   async find(id: DecisionId): Promise<DecisionRecord | undefined> {

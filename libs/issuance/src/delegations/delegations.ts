@@ -12,22 +12,24 @@ import {
   Problem,
   type TaskId,
 } from '@mayfly/kernel';
-import { Decision, deny, type Judgement } from '@mayfly/policy';
+import { Decision, type Judgement, keptDecision } from '@mayfly/policy';
 import type { StepObserver } from '@mayfly/tasks';
-import { judged } from '../judged.js';
+import type { DelegateInputs, RequestInputs } from '../decisions/decision-inputs.js';
+import type { DecidedOn } from '../decisions/decision-recorder.js';
+import { delegateInputs } from '../decisions/delegate-inputs.js';
+import { requestInputs } from '../decisions/request-inputs.js';
 import type { KeyedAnswer, KeyHolds } from '../key-holds.js';
-import { lockdownDenial } from '../lockdown-control.js';
 import { actorOfRequester } from '../plan.js';
-import { renderScopes } from '../rendered-scopes.js';
 import type { ChildRequest, KeyHold, TaskRequest } from '../request.js';
 import { requesterOf } from '../requester.js';
 import type { TaskIssuance } from '../task-issuance.js';
 import type { StoredTask, TaskStore } from '../task.store.js';
 import { grantView } from '../task.view.js';
 import type { TemplateSource } from '../template-source.js';
-import { judgeAttenuation, parentDenial, pendingDenial } from './delegation-controls.js';
+import { judgeAcceptance, parentDenial } from './delegation-controls.js';
 import type { Ancestor, Delegated, Delegation, DelegationStore } from './delegation.store.js';
 import { delegationView, treeView } from './delegation.view.js';
+import { judgeDelegated, judgeDelegation, type JudgedDelegation } from './judge-delegation.js';
 
 /** The longest time in which a delegation may be taken up. It ends earlier with its parent. */
 const ACCEPT_SECONDS = 300;
@@ -74,8 +76,8 @@ export class Delegations {
     await this.parts.issuance.admit();
     const parent = await this.requireOwn(agent, parentId);
     const ancestors = await this.parts.store.ancestors(parentId);
-    const objection = this.judge(parent, ancestors, asked);
-    if (objection !== undefined) throw await this.refuse(agent, asked, objection);
+    const { decision, decidedOn } = this.decide(agent, parent, ancestors, asked);
+    if (!decision.permitted) throw await this.refuse(agent, asked, decision, decidedOn(null));
     const delegation = this.delegationOf(parent, asked);
     const { id, template, parameters, purpose, acceptBy } = delegation;
     const facts = {
@@ -89,15 +91,18 @@ export class Delegations {
     const requester = requesterOf(agent);
     const subject = { taskId: parentId, agent: agent.agent.name };
     const fingerprint = digestOf({ ...asked });
+    const permitted = decision.with(...judgeDelegated('delegated', parent.template.name));
+    const kept = keptDecision(this.parts.issuance.recordOf(requester, permitted, decidedOn({ verdict: 'delegated' })));
     const delegated = await this.parts.store.delegate({
       ...{ delegation, maxChildren: maxChildrenOf(ancestors), fingerprint, ...present({ idempotencyKey: key }) },
-      entry: auditEntry('task.delegated', delegation.createdAt, actorOfRequester(requester), subject, facts),
+      entry: auditEntry('task.delegated', delegation.createdAt, actorOfRequester(requester), subject, facts, kept),
     });
     await this.parts.observer.reached('delegate');
-    if (delegated.verdict === 'delegated') return delegationView(delegation);
-    if (delegated.verdict === 'known') return knownView(delegated, fingerprint);
-    const denial = delegated.verdict === 'parent' ? parentDenial() : tooManyChildren(parent);
-    throw await this.refuse(agent, asked, denial);
+    const { verdict } = delegated;
+    if (verdict === 'delegated') return delegationView(delegation);
+    if (verdict === 'known') return knownView(delegated, fingerprint);
+    const refused = decision.with(...judgeDelegated(verdict, parent.template.name));
+    throw await this.refuse(agent, asked, refused, decidedOn({ verdict }));
   }
 
   /**
@@ -128,11 +133,10 @@ export class Delegations {
     if (delegation === undefined) throw unknown(id);
     const { template, parameters, purpose, ttlSeconds } = delegation;
     const asked = { template, parameters, purpose, ...(ttlSeconds === undefined ? {} : { ttlSeconds }) };
-    if (delegation.agent !== agent.agent.name) throw await this.refuse(agent, asked, anotherAcceptor(delegation));
-    if (delegation.acceptedAt !== undefined || delegation.acceptBy <= this.parts.clock.now())
-      throw await this.refuse(agent, asked, pendingDenial());
     const parent = await this.parts.tasks.find(delegation.parentId);
-    if (parent === undefined || isOver(parent)) throw await this.refuse(agent, asked, parentDenial());
+    const found = acceptanceOf(delegation, parent, this.parts.clock.now());
+    const refusal = judgeAcceptance(found, agent.agent.name);
+    if (refusal !== undefined || parent === undefined) throw await this.refuseAcceptance(agent, asked, found, refusal);
     const request: TaskRequest = {
       ...{ ...asked, child: childOf(delegation, parent) },
       ...(keyHold === undefined ? {} : { keyHold }),
@@ -142,56 +146,25 @@ export class Delegations {
     return { taskId: id, expiresAt: grant.plan.task.expiresAt, body: grantView(grant) };
   }
 
-  /** Returns the first control that denies, in the order in which a caller can mend them. */
-  private judge(parent: StoredTask, ancestors: readonly Ancestor[], asked: AskedDelegation): Judgement | undefined {
-    if (parent.lockdownId !== undefined) return lockdownDenial(parent.lockdownId);
-    if (isOver(parent)) return parentDenial();
-    const [own] = ancestors;
-    const template = this.parts.templates.current(asked.template);
-    if (own?.rule?.templates.includes(asked.template) !== true || template === undefined)
-      return deny(
-        'delegation-template',
-        `template \`${parent.template.name}\` does not hand \`${asked.template}\` on`,
-        {
-          help: 'use a template that `delegation.templates` names, and that is published',
-        },
-      );
-    if (depthLeft(ancestors) < 1)
-      return deny('delegation-depth', 'no more levels are allowed below this task (`delegation.maxDepth`)', {
-        help: 'do this part of the work in this task',
-      });
-    return this.judgeAgent(asked.agent ?? parent.agent.name, ancestors, asked) ?? this.judgeExtent(parent, asked);
-  }
-
-  /** Judges who takes the work up. */
-  private judgeAgent(agent: string, ancestors: readonly Ancestor[], asked: AskedDelegation): Judgement | undefined {
-    if (!this.parts.agents.knows(agent))
-      return deny('delegation-acceptor', `there is no agent \`${agent}\``, { help: 'name a registered agent' });
-    if (ancestors.some((one) => one.agent === agent && one.template === asked.template))
-      return deny('delegation-cycle', `agent \`${agent}\` has \`${asked.template}\` in this task or above it`, {
-        help: 'hand on to another agent, or as another template',
-      });
-    return undefined;
-  }
-
-  /** Judges lifetime, parameters and scopes. */
-  private judgeExtent(
-    parent: StoredTask,
-    { template, parameters, ttlSeconds }: AskedDelegation,
-  ): Judgement | undefined {
-    const left = Math.floor((parent.expiresAt.getTime() - this.parts.clock.now().getTime()) / 1000);
-    if (ttlSeconds !== undefined && ttlSeconds > left)
-      return deny('delegation-lifetime', `the parent has ${String(left)} s left, and the child would have more`, {
-        help: `ask for at most ${String(left)} s, or renew the parent first`,
-      });
-    const compiled = this.parts.templates.current(template);
-    if (compiled === undefined) return undefined; // judged before
-    const rendered = judged('parameters', () =>
-      renderScopes(compiled, compiled.validate(parameters), this.parts.targets),
-    );
-    if (!('value' in rendered)) return rendered.judgement;
-    const within = judgeAttenuation(rendered.value, parent.leases, this.parts.targets);
-    return within.outcome === 'deny' ? within : undefined;
+  /** Decides a delegation, but for what its commit finds. `decidedOn` returns what it was made of. */
+  private decide(agent: AgentPrincipal, parent: StoredTask, ancestors: readonly Ancestor[], asked: AskedDelegation) {
+    const { templates, agents, targets, clock, issuance } = this.parts;
+    const at = clock.now();
+    const requester = requesterOf(agent);
+    const acceptor = asked.agent ?? parent.agent.name;
+    const judged = {
+      ...{ at, ancestors, acceptorIsKnown: agents.knows(acceptor), template: templates.current(asked.template) },
+      parent: delegatingParent(parent),
+      asked: { ...asked, agent: acceptor },
+    };
+    const facts = issuance.factsOf(requester, judged.template);
+    return {
+      decision: Decision.of(judgeDelegation({ ...judged, targets })),
+      decidedOn: (commit: DelegateInputs['commit']): DecidedOn => {
+        const inputs = delegateInputs(requester, judged, facts, parent.id, this.parts.redact(asked.purpose));
+        return { phase: 'delegate', taskId: parent.id, inputs: { ...inputs, commit }, template: judged.template };
+      },
+    };
   }
 
   private delegationOf(parent: StoredTask, asked: AskedDelegation): Delegation {
@@ -212,12 +185,43 @@ export class Delegations {
     return task;
   }
 
-  /** Audits a denial, and returns its problem. */
-  private refuse(agent: AgentPrincipal, asked: AskedDelegation, denial: Judgement): Promise<Problem> {
+  /** Audits a denial of a delegation, and returns its problem. */
+  private refuse(agent: AgentPrincipal, asked: AskedDelegation, decision: Decision, on: DecidedOn): Promise<Problem> {
     const { template, parameters, purpose } = asked;
     const request = { template, parameters, purpose: this.parts.redact(purpose) };
-    return this.parts.issuance.refusal(requesterOf(agent), request, Decision.of([denial]));
+    return this.parts.issuance.refusal(requesterOf(agent), request, decision, on);
   }
+
+  /** Audits a refused acceptance, and returns its problem. */
+  private refuseAcceptance(
+    agent: AgentPrincipal,
+    asked: TaskRequest,
+    delegation: NonNullable<RequestInputs['delegation']>,
+    refusal: Judgement = parentDenial(),
+  ): Promise<Problem> {
+    const { templates, clock, issuance } = this.parts;
+    const requester = requesterOf(agent);
+    const template = templates.current(asked.template);
+    const read = { at: clock.now(), facts: issuance.factsOf(requester, template), ...present({ template }) };
+    const inputs = requestInputs(requester, asked, read, { delegation });
+    return issuance.refusal(requester, asked, Decision.of([refusal]), { phase: 'request', inputs, template });
+  }
+}
+
+function acceptanceOf(delegation: Delegation, parent: StoredTask | undefined, now: Date) {
+  return {
+    agent: delegation.agent,
+    waits: delegation.acceptedAt === undefined && delegation.acceptBy > now,
+    parentRuns: parent !== undefined && !isOver(parent),
+  };
+}
+
+function delegatingParent(parent: StoredTask): JudgedDelegation['parent'] {
+  const { agent, template, expiresAt, leases, lockdownId } = parent;
+  return {
+    ...{ agent: agent.name, template: template.name, expiresAt, held: leases, runs: !isOver(parent) },
+    ...present({ lockdownId }),
+  };
 }
 
 function childOf({ id, parentId, rootId, depth }: Delegation, parent: StoredTask): ChildRequest {
@@ -236,22 +240,9 @@ function maxChildrenOf([own]: readonly Ancestor[]): number {
   return own?.rule?.maxChildren ?? 0;
 }
 
-/** The levels that may follow below the first task: each task above it bounds them too. */
-function depthLeft(ancestors: readonly Ancestor[]): number {
-  return Math.min(...ancestors.map(({ rule }, above) => (rule?.maxDepth ?? 0) - above));
-}
-
 function isOver({ state, endCause }: StoredTask): boolean {
   return state !== 'active' || endCause !== undefined;
 }
-
-const tooManyChildren = ({ template }: StoredTask) =>
-  deny('delegation-children', `template \`${template.name}\` allows no more children at a time (\`maxChildren\`)`, {
-    help: 'wait until a child ends',
-  });
-
-const anotherAcceptor = ({ agent }: Delegation) =>
-  deny('delegation-acceptor', `the delegation is for agent \`${agent}\``, { help: 'let that agent take it up' });
 
 function unknown(taskId: TaskId): Problem {
   return new Problem('not_found', `there is no task \`${taskId}\``);

@@ -17,7 +17,7 @@ afterAll(async () => {
   await database.drop();
 });
 
-const HISTORY = ['audit_entry', 'audit_seal', 'template_version', 'task', 'lease', 'decision'];
+const HISTORY = ['audit_entry', 'audit_seal', 'template_version', 'task', 'lease', 'decision', 'decision_facts'];
 const TRIGGERS = [
   ['audit_entry', 'audit_entry_append_only', 'UPDATE'],
   // Without the parent's own trigger, those of the partitions refuse a TRUNCATE of the parent.
@@ -25,6 +25,7 @@ const TRIGGERS = [
   ['audit_entry_default', 'audit_entry_not_truncated', 'TRUNCATE'],
   ['decision', 'decision_append_only', 'UPDATE'],
   ['decision_default', 'decision_not_truncated', 'TRUNCATE'],
+  ['decision_facts', 'decision_facts_append_only', 'UPDATE'],
   ['audit_seal', 'audit_seal_append_only', 'UPDATE'],
   ['audit_seal', 'audit_seal_not_truncated', 'TRUNCATE'],
   ['template_version', 'template_version_immutable', 'UPDATE'],

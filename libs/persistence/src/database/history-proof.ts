@@ -114,6 +114,7 @@ async function makeAttempts(client: ClientBase): Promise<readonly Attempt[]> {
     `INSERT INTO public.audit_seal (batch, first_seq, entries, leaf_hashes, sealed_at) VALUES ($1, $1, 1, $2, now())`,
     [batch, Buffer.alloc(32)],
   );
+  await client.query(`INSERT INTO public.decision_facts (digest, body) VALUES ($1, '{}')`, [name]);
   await client.query('INSERT INTO public.template (name) VALUES ($1)', [name]);
   await client.query(
     `INSERT INTO public.template_version (name, version, spec, digest, author, publisher) VALUES ($1, 1, '{}', '', '', '')`,
@@ -124,6 +125,7 @@ async function makeAttempts(client: ClientBase): Promise<readonly Attempt[]> {
     truncate('audit_entry'),
     ...ranges.flatMap(({ name, key }) => partitionAttempts('decision', name, 'id = $1', [key])),
     truncate('decision'),
+    ...appendOnly('decision_facts', 'decision_facts_append_only', 'digest', name),
     ...appendOnly('audit_seal', 'audit_seal_append_only', 'batch', batch),
     ...appendOnly('template_version', 'template_version_immutable', 'name', name),
     // A task without a lease: the foreign key of a lease would refuse the DELETE too.

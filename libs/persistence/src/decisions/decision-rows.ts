@@ -1,17 +1,17 @@
-import { decisionBody, type DecisionRecord } from '@mayfly/policy';
+import type { KeptDecision } from '@mayfly/audit';
 import type { ClientBase, Pool } from 'pg';
 import { RecordType } from '../database/records.js';
 
 /** Decisions as values of the type `decision_record`. */
-const DECISION_RECORDS = new RecordType<DecisionRecord>('decision_record', {
+export const DECISION_RECORDS = new RecordType<KeptDecision>('decision_record', {
   id: (record) => record.id,
   at: (record) => record.at,
   task_id: (record) => record.taskId,
-  body: decisionBody,
+  body: (record) => record.body,
 });
 
 /** Writes records with one statement, in the caller's transaction when `client` has one. */
-export async function insertDecisions(client: ClientBase | Pool, records: readonly DecisionRecord[]): Promise<void> {
+export async function insertDecisions(client: ClientBase | Pool, records: readonly KeptDecision[]): Promise<void> {
   if (records.length === 0) return;
   await client.query({
     name: 'record-decisions',

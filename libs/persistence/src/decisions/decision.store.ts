@@ -1,5 +1,5 @@
 import { type DecisionId, GroupCommit, type TaskId } from '@mayfly/kernel';
-import { decisionOfBody, type DecisionRecord, type DecisionStore } from '@mayfly/policy';
+import { decisionOfBody, keptDecision, type DecisionRecord, type DecisionStore } from '@mayfly/policy';
 import type { Pool } from 'pg';
 import { databaseProblem, databaseUnread, isRefusedData } from '../database/database-problem.js';
 import { insertDecisions } from './decision-rows.js';
@@ -13,7 +13,7 @@ export class PgDecisionStore implements DecisionStore {
 
   constructor(private readonly pool: Pool) {
     this.recording = new GroupCommit(async (lists) => {
-      await insertDecisions(pool, lists.flat());
+      await insertDecisions(pool, lists.flat().map(keptDecision));
       return lists.map(() => true as const);
     }, BATCH);
   }
