@@ -10,12 +10,13 @@ import {
 import { AccessTokens } from '@mayfly/enforcement';
 import { History } from '@mayfly/evidence';
 import { type IdentityGuard, ProblemFilter, RefusalRecorder } from '@mayfly/http';
-import { Delegations, Tasks } from '@mayfly/issuance';
+import { ControlTraces, Decisions, Delegations, Tasks } from '@mayfly/issuance';
 import { LeaseAbandonment, Lockdowns, QuarantineDesk, Reconciliations } from '@mayfly/revocation';
 import type { Services } from '@mayfly/service';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import type { RouteChoice } from './config.js';
+import { DecisionsController } from './decisions/decisions.controller.js';
 import { AgentsController } from './declarations/agents.controller.js';
 import { ConnectionsController } from './declarations/connections.controller.js';
 import { DeclarationsController } from './declarations/declarations.controller.js';
@@ -53,6 +54,7 @@ const API = [
   MetadataController,
   FederationController,
   HistoryController,
+  DecisionsController,
   LeasesController,
   LockdownsController,
   ReconciliationsController,
@@ -79,6 +81,8 @@ export class BrokerModule {
         { provide: Catalog, useValue: services.catalog },
         { provide: Tasks, useValue: services.tasks },
         { provide: Delegations, useValue: services.delegations },
+        { provide: Decisions, useValue: services.decisions },
+        { provide: ControlTraces, useValue: services.controlTraces },
         { provide: AgentLifecycle, useValue: services.agentLifecycle },
         { provide: ConnectionLifecycle, useValue: services.connectionLifecycle },
         { provide: IssuerTests, useValue: services.issuerTests },

@@ -202,6 +202,11 @@ export class Catalog {
     return this.loaded.agents.has(agent);
   }
 
+  /** Returns the registered agent of this name, in any state, or undefined. */
+  agentNamed(name: string): RegisteredAgent | undefined {
+    return this.loaded.agents.get(name);
+  }
+
   /** Returns the connection of this name, or undefined. */
   find(name: string): Connection | undefined {
     return this.loaded.connections.get(name);

@@ -10,6 +10,9 @@ export type {
 export { Delegations } from './delegations/delegations.js';
 export { Assessor } from './assessment.js';
 export { FactSets, type FactStore } from './decisions/declared-facts.js';
+export { ControlTraces } from './decisions/control-trace.js';
+export { Decisions } from './decisions/decisions.js';
+export { GrantedDecisions } from './decisions/granted-decision.js';
 export { DecisionRecorder } from './decisions/decision-recorder.js';
 export type { IssuanceMetrics } from './issuance-metrics.js';
 export type {

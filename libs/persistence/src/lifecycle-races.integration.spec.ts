@@ -4,6 +4,7 @@ import type { LeaseClaim } from '@mayfly/revocation';
 import { Problem, type TaskId } from '@mayfly/kernel';
 import { IssuanceService, TaskDatabase, type TaskStores, templateOf } from '@mayfly/testing';
 import fc from 'fast-check';
+import { AuditReader } from './audit/audit.reader.js';
 import { PgDecisionStore } from './decisions/decision.store.js';
 import { PgFactStore } from './decisions/fact.store.js';
 import { PgClosingStore } from './tasks/closing.store.js';
@@ -134,6 +135,7 @@ describe('tasks under two replicas that race', () => {
       tasks: new PgTaskStore(pool),
       decisions: new PgDecisionStore(pool),
       facts: new PgFactStore(pool),
+      story: new AuditReader(pool),
     }));
     const first = new IssuanceService(stores[0]!);
     const second = new IssuanceService(stores[1]!, first);

@@ -1,6 +1,7 @@
 import { MAYFLY } from '@mayfly/audit';
 import type { TaskDatabase } from '@mayfly/testing';
 import type { Pool } from 'pg';
+import { AuditReader } from './audit/audit.reader.js';
 import { PgDecisionStore } from './decisions/decision.store.js';
 import { PgFactStore } from './decisions/fact.store.js';
 import { PgClosingStore } from './tasks/closing.store.js';
@@ -19,6 +20,7 @@ export function requestStoresOn(scene: TaskDatabase, pool: Pool) {
     tasks: new PgTaskStore(pool),
     decisions: new PgDecisionStore(pool),
     facts: new PgFactStore(pool),
+    story: new AuditReader(pool),
     keyHolds: new PgKeyHoldStore(pool),
     identityUses: new IdentityUseStore(pool),
   };

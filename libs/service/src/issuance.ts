@@ -9,7 +9,16 @@ import {
 } from '@mayfly/credentials';
 import type { Catalog } from '@mayfly/declarations';
 import { RefusalRecorder } from '@mayfly/http';
-import { Assessor, DecisionRecorder, FactSets, Minter, Planner, SingleUse, TaskIssuance, TaskRenewal } from '@mayfly/issuance';
+import {
+  Assessor,
+  DecisionRecorder,
+  FactSets,
+  Minter,
+  Planner,
+  SingleUse,
+  TaskIssuance,
+  TaskRenewal,
+} from '@mayfly/issuance';
 import type { JsonObject } from '@mayfly/kernel';
 import {
   ComparedLeasesReader,
@@ -94,7 +103,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   });
   const renewal = new TaskRenewal({ ...common, issuance, tasks: taskStore, gates, decisions: decisionStore });
   const stores = { issuanceStore, closingStore, taskStore, reconciliationStore, decisionStore, factStore };
-  const path = { ...stores, denials, targets, gates, clocks, closing, ending, issuance, renewal };
+  const path = { ...stores, facts, denials, targets, gates, clocks, closing, ending, issuance, renewal };
   return { ...path, ...afterRevocation, observer, refusals, identityUses, reconciler, attendance };
 }
 

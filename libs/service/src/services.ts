@@ -10,7 +10,17 @@ import {
 } from '@mayfly/declarations';
 import { AccessTokens, ResourceServers } from '@mayfly/enforcement';
 import { History } from '@mayfly/evidence';
-import { Delegations, KeyHolds, Tasks, taskView } from '@mayfly/issuance';
+import {
+  Assessor,
+  ControlTraces,
+  Decisions,
+  Delegations,
+  GrantedDecisions,
+  KeyHolds,
+  Tasks,
+  taskView,
+} from '@mayfly/issuance';
+import { NO_OBSERVER } from '@mayfly/tasks';
 import {
   TaskEndings,
   AuditPartitions,
@@ -138,11 +148,25 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
     reconciliations: new Reconciliations({ records: parts.reconciliationStore, connections: catalog, providers }),
     issuerTests: new IssuerTests({ ...parts, records, audit: parts.issuanceStore }),
     templates: new Templates({ store, providers: providers.all, examination, fourEyes, ...after }),
+    ...buildDecisions(parts, store.templates),
     history: new History(
       new HistoryReader(database.pool),
       new AuditReader(database.pool),
       new OverdueReader(database.pool),
     ),
+  };
+}
+
+/** Builds the readers of decisions. They decide again with the code of requests. */
+function buildDecisions(parts: Parts, versions: PgDeclarationStore['templates']) {
+  const { database, taskStore, decisionStore, factStore, facts, catalog, targets, clock, providers } = parts;
+  const audit = new AuditReader(database.pool);
+  const granted = new GrantedDecisions({ audit, facts: factStore, tasks: taskStore });
+  const assessor = new Assessor(catalog, targets, clock, NO_OBSERVER, facts);
+  const common = { store: decisionStore, granted };
+  return {
+    decisions: new Decisions({ ...common, versions, providers }),
+    controlTraces: new ControlTraces({ ...common, tasks: taskStore, assessor, agents: catalog, clock }),
   };
 }
 

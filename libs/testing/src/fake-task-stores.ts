@@ -1,3 +1,4 @@
+import { ONLY_LOG } from '@mayfly/audit';
 import { FakeClosingStore } from './fake-closing-store.js';
 import { FakeFactStore } from './fake-fact-store.js';
 import { FakeIdentityUses } from './fake-identity-uses.js';
@@ -15,6 +16,12 @@ export class FakeTaskStores implements RequestStores {
   readonly tasks = new FakeTaskStore(this.scene);
   readonly decisions = this.scene.decisions;
   readonly facts = new FakeFactStore();
+  readonly story: RequestStores['story'] = {
+    story: async (taskId, { limit }) => {
+      const entries = this.scene.audit.filter((entry) => entry.taskId === taskId);
+      return { items: entries.slice(0, limit).map(({ body }) => ({ log: ONLY_LOG, body })) };
+    },
+  };
   readonly keyHolds = new FakeKeyHoldStore(this.scene);
   readonly identityUses = new FakeIdentityUses(this.scene);
 }

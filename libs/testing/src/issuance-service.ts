@@ -10,8 +10,11 @@ import {
 } from '@mayfly/credentials';
 import {
   Assessor,
+  ControlTraces,
   DecisionRecorder,
+  Decisions,
   FactSets,
+  GrantedDecisions,
   type Grant,
   Minter,
   Planner,
@@ -22,7 +25,7 @@ import {
 } from '@mayfly/issuance';
 import { LeaseClosing, RevocationAlarm, TaskEnding } from '@mayfly/revocation';
 import { DummyProvider } from '@mayfly/provider-dummy';
-import { type EngagedLockdown, type Failpoint, type Step, STEPS } from '@mayfly/tasks';
+import { type EngagedLockdown, type Failpoint, NO_OBSERVER, type Step, STEPS } from '@mayfly/tasks';
 import type { CompiledTemplate } from '@mayfly/templates';
 import { Sealer } from '@mayfly/trust';
 import { requesterAt, templateOf } from './builders.js';
@@ -48,6 +51,10 @@ export class IssuanceService<Stores extends TaskStores> {
   readonly issuance: TaskIssuance;
   readonly renewal: TaskRenewal;
   readonly alarm: RevocationAlarm;
+  readonly decisions: Decisions;
+  readonly traces: ControlTraces;
+  /** the agent as it is declared now, for the trace of a task */
+  agentNow: Requester['agent'] | undefined;
   /** the uses of identity tokens, in order */
   readonly identityUses: string[] = [];
   /** the alarms in the operator's log */
@@ -59,6 +66,8 @@ export class IssuanceService<Stores extends TaskStores> {
   /** throws to close the gate of issuance */
   gate: () => void = () => undefined;
   private readonly published = new Map<string, CompiledTemplate>();
+  /** every version that was published */
+  private readonly versions = new Map<string, CompiledTemplate['version']>();
   private readonly connections = new Map<string, Connection>();
 
   /** With a `peer`, both are replicas with one target and one sealing key. */
@@ -109,6 +118,16 @@ export class IssuanceService<Stores extends TaskStores> {
       },
       ending: this.ending,
     });
+    const granted = new GrantedDecisions({ audit: stores.story, facts: stores.facts, tasks: stores.tasks });
+    const versions = {
+      version: async (name: string, version: number) => this.versions.get(`${name} ${String(version)}`),
+    };
+    this.decisions = new Decisions({ store: stores.decisions, granted, versions, providers });
+    this.traces = new ControlTraces({
+      ...{ store: stores.decisions, granted, tasks: stores.tasks, clock },
+      assessor: new Assessor(templates, targets, clock, NO_OBSERVER, facts),
+      agents: { agentNamed: () => this.agentNow ?? this.requester().agent },
+    });
     this.renewal = new TaskRenewal({
       ...{ ...parts, issuance: this.issuance, tasks: stores.tasks, decisions: stores.decisions },
     });
@@ -124,6 +143,7 @@ export class IssuanceService<Stores extends TaskStores> {
   async publish(template: CompiledTemplate = templateOf()): Promise<CompiledTemplate> {
     const { name, version, spec } = template.version;
     this.published.set(name, template);
+    this.versions.set(`${name} ${String(version)}`, template.version);
     for (const { connection, provider } of spec.credentials) {
       if (connection !== undefined) this.connect(connection, provider);
     }

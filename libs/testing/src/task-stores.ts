@@ -1,3 +1,4 @@
+import type { AuditHistory } from '@mayfly/audit';
 import type { IdentityUses } from '@mayfly/identity';
 import type { FactStore, IssuanceStore, KeyHoldStore, TaskStore, WakeUp } from '@mayfly/issuance';
 import type { DecisionStore } from '@mayfly/policy';
@@ -60,6 +61,8 @@ export interface TaskStores {
   readonly tasks: TaskStore;
   readonly decisions: DecisionStore;
   readonly facts: FactStore;
+  /** reads the audit entries of a task */
+  readonly story: Pick<AuditHistory, 'story'>;
   readonly scene: TaskScene;
 }
 

@@ -125,7 +125,8 @@ export const TaskViewSchema = z
   })
   .meta({ id: 'Task' });
 
-const VerdictSchema = z.strictObject({
+/** The verdict of one control. */
+export const VerdictSchema = z.strictObject({
   control: z.enum(CONTROL_NAMES).meta({ description: 'one of the controls in docs/controls.md' }),
   outcome: z.enum(['permit', 'deny', 'not_evaluated']),
   detail: z.string().optional(),
