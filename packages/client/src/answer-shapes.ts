@@ -67,6 +67,7 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
     ],
     members: {
       id: { types: ['string'] },
+      decisionId: { types: ['string'] },
       state: { types: ['string'] },
       template: {
         types: ['object'],
@@ -486,6 +487,7 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
         },
       },
       taskId: { types: ['string'] },
+      decisionId: { types: ['string'] },
     },
   },
   Introspection: {
@@ -713,6 +715,289 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
       agent: { types: ['string'] },
     },
     values: {},
+  },
+  Decision: {
+    types: ['object'],
+    required: ['permitted', 'trace', 'id', 'at', 'phase', 'agent', 'runtime', 'template', 'inputs', 'inputsDigest'],
+    members: {
+      permitted: { types: ['boolean'] },
+      control: { types: ['string'] },
+      trace: {
+        types: ['array'],
+        items: {
+          types: ['object'],
+          required: ['control', 'outcome'],
+          members: {
+            control: { types: ['string'] },
+            outcome: { types: ['string'] },
+            detail: { types: ['string'] },
+            help: { types: ['string'] },
+            evidence: { types: ['object'], values: { ref: 'Json' } },
+          },
+        },
+      },
+      id: { types: ['string'] },
+      at: { types: ['string'], isInstant: true },
+      phase: { types: ['string'] },
+      taskId: { types: ['string'] },
+      agent: {
+        types: ['object'],
+        required: ['id', 'name'],
+        members: { id: { types: ['string'] }, name: { types: ['string'] } },
+      },
+      runtime: { types: ['string'] },
+      template: {
+        types: ['object'],
+        required: ['name'],
+        members: { name: { types: ['string'] }, version: { types: ['integer'] } },
+      },
+      inputs: { types: ['object'], values: { ref: 'Json' } },
+      inputsDigest: { types: ['string'] },
+      policyDigest: { types: ['string'] },
+    },
+  },
+  DecisionReplay: {
+    types: ['object'],
+    required: ['decisionId', 'identical', 'recorded', 'replayed', 'differences'],
+    members: {
+      decisionId: { types: ['string'] },
+      identical: { types: ['boolean'] },
+      withheld: { types: ['boolean'] },
+      recorded: {
+        types: ['object'],
+        required: ['permitted', 'trace', 'digest'],
+        members: {
+          permitted: { types: ['boolean'] },
+          control: { types: ['string'] },
+          trace: {
+            types: ['array'],
+            items: {
+              types: ['object'],
+              required: ['control', 'outcome'],
+              members: {
+                control: { types: ['string'] },
+                outcome: { types: ['string'] },
+                detail: { types: ['string'] },
+                help: { types: ['string'] },
+                evidence: { types: ['object'], values: { ref: 'Json' } },
+              },
+            },
+          },
+          digest: { types: ['string'] },
+        },
+      },
+      replayed: {
+        types: ['object'],
+        required: ['permitted', 'trace', 'digest'],
+        members: {
+          permitted: { types: ['boolean'] },
+          control: { types: ['string'] },
+          trace: {
+            types: ['array'],
+            items: {
+              types: ['object'],
+              required: ['control', 'outcome'],
+              members: {
+                control: { types: ['string'] },
+                outcome: { types: ['string'] },
+                detail: { types: ['string'] },
+                help: { types: ['string'] },
+                evidence: { types: ['object'], values: { ref: 'Json' } },
+              },
+            },
+          },
+          digest: { types: ['string'] },
+        },
+      },
+      differences: {
+        types: ['array'],
+        items: {
+          types: ['object'],
+          required: ['control', 'recorded', 'now'],
+          members: {
+            control: { types: ['string'] },
+            recorded: {
+              anyOf: [
+                {
+                  types: ['object'],
+                  required: ['control', 'outcome'],
+                  members: {
+                    control: { types: ['string'] },
+                    outcome: { types: ['string'] },
+                    detail: { types: ['string'] },
+                    help: { types: ['string'] },
+                    evidence: { types: ['object'], values: { ref: 'Json' } },
+                  },
+                },
+                { types: ['null'] },
+              ],
+            },
+            now: {
+              anyOf: [
+                {
+                  types: ['object'],
+                  required: ['control', 'outcome'],
+                  members: {
+                    control: { types: ['string'] },
+                    outcome: { types: ['string'] },
+                    detail: { types: ['string'] },
+                    help: { types: ['string'] },
+                    evidence: { types: ['object'], values: { ref: 'Json' } },
+                  },
+                },
+                { types: ['null'] },
+              ],
+            },
+          },
+        },
+      },
+    },
+  },
+  WhatIfAnswer: {
+    types: ['object'],
+    required: ['decisionId', 'recorded', 'changed', 'differences'],
+    members: {
+      decisionId: { types: ['string'] },
+      recorded: {
+        types: ['object'],
+        required: ['permitted', 'trace'],
+        members: {
+          permitted: { types: ['boolean'] },
+          control: { types: ['string'] },
+          trace: {
+            types: ['array'],
+            items: {
+              types: ['object'],
+              required: ['control', 'outcome'],
+              members: {
+                control: { types: ['string'] },
+                outcome: { types: ['string'] },
+                detail: { types: ['string'] },
+                help: { types: ['string'] },
+                evidence: { types: ['object'], values: { ref: 'Json' } },
+              },
+            },
+          },
+        },
+      },
+      changed: {
+        types: ['object'],
+        required: ['permitted', 'trace'],
+        members: {
+          permitted: { types: ['boolean'] },
+          control: { types: ['string'] },
+          trace: {
+            types: ['array'],
+            items: {
+              types: ['object'],
+              required: ['control', 'outcome'],
+              members: {
+                control: { types: ['string'] },
+                outcome: { types: ['string'] },
+                detail: { types: ['string'] },
+                help: { types: ['string'] },
+                evidence: { types: ['object'], values: { ref: 'Json' } },
+              },
+            },
+          },
+        },
+      },
+      differences: {
+        types: ['array'],
+        items: {
+          types: ['object'],
+          required: ['control', 'recorded', 'now'],
+          members: {
+            control: { types: ['string'] },
+            recorded: {
+              anyOf: [
+                {
+                  types: ['object'],
+                  required: ['control', 'outcome'],
+                  members: {
+                    control: { types: ['string'] },
+                    outcome: { types: ['string'] },
+                    detail: { types: ['string'] },
+                    help: { types: ['string'] },
+                    evidence: { types: ['object'], values: { ref: 'Json' } },
+                  },
+                },
+                { types: ['null'] },
+              ],
+            },
+            now: {
+              anyOf: [
+                {
+                  types: ['object'],
+                  required: ['control', 'outcome'],
+                  members: {
+                    control: { types: ['string'] },
+                    outcome: { types: ['string'] },
+                    detail: { types: ['string'] },
+                    help: { types: ['string'] },
+                    evidence: { types: ['object'], values: { ref: 'Json' } },
+                  },
+                },
+                { types: ['null'] },
+              ],
+            },
+          },
+        },
+      },
+    },
+  },
+  ControlTrace: {
+    types: ['object'],
+    required: ['taskId', 'state', 'decisions', 'shouldHaveStopped'],
+    members: {
+      taskId: { types: ['string'] },
+      state: { types: ['string'] },
+      decisions: {
+        types: ['array'],
+        items: {
+          types: ['object'],
+          required: ['decisionId', 'at', 'phase', 'permitted'],
+          members: {
+            decisionId: { types: ['string'] },
+            at: { types: ['string'], isInstant: true },
+            phase: { types: ['string'] },
+            permitted: { types: ['boolean'] },
+            control: { types: ['string'] },
+            detail: { types: ['string'] },
+          },
+        },
+      },
+      ended: {
+        types: ['object'],
+        required: ['cause'],
+        members: {
+          cause: { types: ['string'] },
+          control: { types: ['string'] },
+          reason: { types: ['string'] },
+          requestedAt: { types: ['string'], isInstant: true },
+          endedAt: { types: ['string'], isInstant: true },
+        },
+      },
+      failed: {
+        types: ['object'],
+        required: ['control'],
+        members: { control: { types: ['string'] }, decisionId: { types: ['string'] }, detail: { types: ['string'] } },
+      },
+      shouldHaveStopped: {
+        types: ['array'],
+        items: {
+          types: ['object'],
+          required: ['control', 'outcome'],
+          members: {
+            control: { types: ['string'] },
+            outcome: { types: ['string'] },
+            detail: { types: ['string'] },
+            help: { types: ['string'] },
+            evidence: { types: ['object'], values: { ref: 'Json' } },
+          },
+        },
+      },
+    },
   },
   OverdueLeases: {
     types: ['object'],
@@ -995,6 +1280,10 @@ export const ANSWERS: Readonly<Record<string, Shape>> = {
   'GET /tasks/{id}/timeline 200': { ref: 'Timeline' },
   'GET /refusals 200': { ref: 'Refusals' },
   'GET /audit/entries 200': { ref: 'SealedEntries' },
+  'GET /decisions/{id} 200': { ref: 'Decision' },
+  'POST /decisions/{id}/replay 200': { ref: 'DecisionReplay' },
+  'POST /decisions/{id}/what-if 200': { ref: 'WhatIfAnswer' },
+  'GET /tasks/{id}/control-trace 200': { ref: 'ControlTrace' },
   'GET /leases 200': { ref: 'OverdueLeases' },
   'POST /leases/{id}/abandon 200': { ref: 'AbandonedLease' },
   'POST /lockdowns 200': { ref: 'LockdownNotEngaged' },

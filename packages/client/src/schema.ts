@@ -751,6 +751,74 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/decisions/{id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Read a decision with its inputs; an agent reads its own */
+    get: operations['Decisions.view'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/decisions/{id}/replay': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Make a decision again from its stored inputs, and compare the bytes */
+    post: operations['Decisions.replay'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/decisions/{id}/what-if': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Make a decision from its inputs with one change; stores nothing */
+    post: operations['Decisions.whatIf'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/tasks/{id}/control-trace': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Read the controls over the whole life of a task: which failed, and which should have stopped it */
+    get: operations['Decisions.trace'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/leases': {
     parameters: {
       query?: never;
@@ -995,6 +1063,8 @@ export interface components {
         detail: string;
       }[];
       taskId?: string;
+      /** @description the record of the decision that refused, if one was kept */
+      decisionId?: string;
     };
     CreateTask: {
       /**
@@ -1076,6 +1146,8 @@ export interface components {
     };
     Task: {
       id: string;
+      /** @description the decision that granted it: `GET /decisions/:id` */
+      decisionId?: string;
       /** @enum {string} */
       state: 'active' | 'completed' | 'expired' | 'revoked' | 'failed';
       template: {
@@ -1726,6 +1798,858 @@ export interface components {
       agent?: string;
     } & {
       [key: string]: unknown;
+    };
+    Decision: {
+      permitted: boolean;
+      /**
+       * @description the control that denied
+       * @enum {string}
+       */
+      control?:
+        | 'identity'
+        | 'permission'
+        | 'lockdown'
+        | 'template-lifecycle'
+        | 'parameters'
+        | 'agent-lifecycle'
+        | 'template-requesters'
+        | 'runtime-boundary'
+        | 'lifetime'
+        | 'connection-state'
+        | 'quota-concurrent-tasks'
+        | 'quota-tasks-per-minute'
+        | 'connection-capacity'
+        | 'delegation-parent'
+        | 'delegation-template'
+        | 'delegation-depth'
+        | 'delegation-children'
+        | 'delegation-cycle'
+        | 'delegation-scope'
+        | 'delegation-lifetime'
+        | 'delegation-acceptor'
+        | 'delegation-pending'
+        | 'four-eyes'
+        | 'lockdown-release'
+        | 'lockdown-of-oneself'
+        | 'issuer-roles';
+      /** @description the verdict of every control, in their order */
+      trace: {
+        /**
+         * @description one of the controls in docs/controls.md
+         * @enum {string}
+         */
+        control:
+          | 'identity'
+          | 'permission'
+          | 'lockdown'
+          | 'template-lifecycle'
+          | 'parameters'
+          | 'agent-lifecycle'
+          | 'template-requesters'
+          | 'runtime-boundary'
+          | 'lifetime'
+          | 'connection-state'
+          | 'quota-concurrent-tasks'
+          | 'quota-tasks-per-minute'
+          | 'connection-capacity'
+          | 'delegation-parent'
+          | 'delegation-template'
+          | 'delegation-depth'
+          | 'delegation-children'
+          | 'delegation-cycle'
+          | 'delegation-scope'
+          | 'delegation-lifetime'
+          | 'delegation-acceptor'
+          | 'delegation-pending'
+          | 'four-eyes'
+          | 'lockdown-release'
+          | 'lockdown-of-oneself'
+          | 'issuer-roles';
+        /** @enum {string} */
+        outcome: 'permit' | 'deny' | 'not_evaluated';
+        detail?: string;
+        help?: string;
+        /** @description the facts behind the verdict */
+        evidence?: {
+          [key: string]: components['schemas']['Json'];
+        };
+      }[];
+      id: string;
+      /**
+       * Format: date-time
+       * @description the instant that the decision took for now
+       */
+      at: string;
+      /** @enum {string} */
+      phase: 'request' | 'renew' | 'delegate' | 'operate';
+      /** @description the task that the decision is about */
+      taskId?: string;
+      agent: {
+        id: string;
+        name: string;
+      };
+      runtime: string;
+      template: {
+        name: string;
+        version?: number;
+      };
+      /** @description all that the decision was made of; empty when they were not kept */
+      inputs: {
+        [key: string]: components['schemas']['Json'];
+      };
+      /** @description SHA-256 of the canonical JSON of `inputs`, base64url */
+      inputsDigest: string;
+      policyDigest?: string;
+    };
+    DecisionReplay: {
+      decisionId: string;
+      /** @description true when both outcomes are the same bytes as canonical JSON */
+      identical: boolean;
+      /**
+       * @description parameters were replaced before they were stored, so the outcomes may differ
+       * @enum {boolean}
+       */
+      withheld?: true;
+      recorded: {
+        permitted: boolean;
+        /**
+         * @description the control that denied
+         * @enum {string}
+         */
+        control?:
+          | 'identity'
+          | 'permission'
+          | 'lockdown'
+          | 'template-lifecycle'
+          | 'parameters'
+          | 'agent-lifecycle'
+          | 'template-requesters'
+          | 'runtime-boundary'
+          | 'lifetime'
+          | 'connection-state'
+          | 'quota-concurrent-tasks'
+          | 'quota-tasks-per-minute'
+          | 'connection-capacity'
+          | 'delegation-parent'
+          | 'delegation-template'
+          | 'delegation-depth'
+          | 'delegation-children'
+          | 'delegation-cycle'
+          | 'delegation-scope'
+          | 'delegation-lifetime'
+          | 'delegation-acceptor'
+          | 'delegation-pending'
+          | 'four-eyes'
+          | 'lockdown-release'
+          | 'lockdown-of-oneself'
+          | 'issuer-roles';
+        /** @description the verdict of every control, in their order */
+        trace: {
+          /**
+           * @description one of the controls in docs/controls.md
+           * @enum {string}
+           */
+          control:
+            | 'identity'
+            | 'permission'
+            | 'lockdown'
+            | 'template-lifecycle'
+            | 'parameters'
+            | 'agent-lifecycle'
+            | 'template-requesters'
+            | 'runtime-boundary'
+            | 'lifetime'
+            | 'connection-state'
+            | 'quota-concurrent-tasks'
+            | 'quota-tasks-per-minute'
+            | 'connection-capacity'
+            | 'delegation-parent'
+            | 'delegation-template'
+            | 'delegation-depth'
+            | 'delegation-children'
+            | 'delegation-cycle'
+            | 'delegation-scope'
+            | 'delegation-lifetime'
+            | 'delegation-acceptor'
+            | 'delegation-pending'
+            | 'four-eyes'
+            | 'lockdown-release'
+            | 'lockdown-of-oneself'
+            | 'issuer-roles';
+          /** @enum {string} */
+          outcome: 'permit' | 'deny' | 'not_evaluated';
+          detail?: string;
+          help?: string;
+          /** @description the facts behind the verdict */
+          evidence?: {
+            [key: string]: components['schemas']['Json'];
+          };
+        }[];
+        digest: string;
+      };
+      replayed: {
+        permitted: boolean;
+        /**
+         * @description the control that denied
+         * @enum {string}
+         */
+        control?:
+          | 'identity'
+          | 'permission'
+          | 'lockdown'
+          | 'template-lifecycle'
+          | 'parameters'
+          | 'agent-lifecycle'
+          | 'template-requesters'
+          | 'runtime-boundary'
+          | 'lifetime'
+          | 'connection-state'
+          | 'quota-concurrent-tasks'
+          | 'quota-tasks-per-minute'
+          | 'connection-capacity'
+          | 'delegation-parent'
+          | 'delegation-template'
+          | 'delegation-depth'
+          | 'delegation-children'
+          | 'delegation-cycle'
+          | 'delegation-scope'
+          | 'delegation-lifetime'
+          | 'delegation-acceptor'
+          | 'delegation-pending'
+          | 'four-eyes'
+          | 'lockdown-release'
+          | 'lockdown-of-oneself'
+          | 'issuer-roles';
+        /** @description the verdict of every control, in their order */
+        trace: {
+          /**
+           * @description one of the controls in docs/controls.md
+           * @enum {string}
+           */
+          control:
+            | 'identity'
+            | 'permission'
+            | 'lockdown'
+            | 'template-lifecycle'
+            | 'parameters'
+            | 'agent-lifecycle'
+            | 'template-requesters'
+            | 'runtime-boundary'
+            | 'lifetime'
+            | 'connection-state'
+            | 'quota-concurrent-tasks'
+            | 'quota-tasks-per-minute'
+            | 'connection-capacity'
+            | 'delegation-parent'
+            | 'delegation-template'
+            | 'delegation-depth'
+            | 'delegation-children'
+            | 'delegation-cycle'
+            | 'delegation-scope'
+            | 'delegation-lifetime'
+            | 'delegation-acceptor'
+            | 'delegation-pending'
+            | 'four-eyes'
+            | 'lockdown-release'
+            | 'lockdown-of-oneself'
+            | 'issuer-roles';
+          /** @enum {string} */
+          outcome: 'permit' | 'deny' | 'not_evaluated';
+          detail?: string;
+          help?: string;
+          /** @description the facts behind the verdict */
+          evidence?: {
+            [key: string]: components['schemas']['Json'];
+          };
+        }[];
+        digest: string;
+      };
+      differences: {
+        /** @enum {string} */
+        control:
+          | 'identity'
+          | 'permission'
+          | 'lockdown'
+          | 'template-lifecycle'
+          | 'parameters'
+          | 'agent-lifecycle'
+          | 'template-requesters'
+          | 'runtime-boundary'
+          | 'lifetime'
+          | 'connection-state'
+          | 'quota-concurrent-tasks'
+          | 'quota-tasks-per-minute'
+          | 'connection-capacity'
+          | 'delegation-parent'
+          | 'delegation-template'
+          | 'delegation-depth'
+          | 'delegation-children'
+          | 'delegation-cycle'
+          | 'delegation-scope'
+          | 'delegation-lifetime'
+          | 'delegation-acceptor'
+          | 'delegation-pending'
+          | 'four-eyes'
+          | 'lockdown-release'
+          | 'lockdown-of-oneself'
+          | 'issuer-roles';
+        recorded: {
+          /**
+           * @description one of the controls in docs/controls.md
+           * @enum {string}
+           */
+          control:
+            | 'identity'
+            | 'permission'
+            | 'lockdown'
+            | 'template-lifecycle'
+            | 'parameters'
+            | 'agent-lifecycle'
+            | 'template-requesters'
+            | 'runtime-boundary'
+            | 'lifetime'
+            | 'connection-state'
+            | 'quota-concurrent-tasks'
+            | 'quota-tasks-per-minute'
+            | 'connection-capacity'
+            | 'delegation-parent'
+            | 'delegation-template'
+            | 'delegation-depth'
+            | 'delegation-children'
+            | 'delegation-cycle'
+            | 'delegation-scope'
+            | 'delegation-lifetime'
+            | 'delegation-acceptor'
+            | 'delegation-pending'
+            | 'four-eyes'
+            | 'lockdown-release'
+            | 'lockdown-of-oneself'
+            | 'issuer-roles';
+          /** @enum {string} */
+          outcome: 'permit' | 'deny' | 'not_evaluated';
+          detail?: string;
+          help?: string;
+          /** @description the facts behind the verdict */
+          evidence?: {
+            [key: string]: components['schemas']['Json'];
+          };
+        } | null;
+        now: {
+          /**
+           * @description one of the controls in docs/controls.md
+           * @enum {string}
+           */
+          control:
+            | 'identity'
+            | 'permission'
+            | 'lockdown'
+            | 'template-lifecycle'
+            | 'parameters'
+            | 'agent-lifecycle'
+            | 'template-requesters'
+            | 'runtime-boundary'
+            | 'lifetime'
+            | 'connection-state'
+            | 'quota-concurrent-tasks'
+            | 'quota-tasks-per-minute'
+            | 'connection-capacity'
+            | 'delegation-parent'
+            | 'delegation-template'
+            | 'delegation-depth'
+            | 'delegation-children'
+            | 'delegation-cycle'
+            | 'delegation-scope'
+            | 'delegation-lifetime'
+            | 'delegation-acceptor'
+            | 'delegation-pending'
+            | 'four-eyes'
+            | 'lockdown-release'
+            | 'lockdown-of-oneself'
+            | 'issuer-roles';
+          /** @enum {string} */
+          outcome: 'permit' | 'deny' | 'not_evaluated';
+          detail?: string;
+          help?: string;
+          /** @description the facts behind the verdict */
+          evidence?: {
+            [key: string]: components['schemas']['Json'];
+          };
+        } | null;
+      }[];
+    };
+    /**
+     * @example {
+     *       "set": {
+     *         "pointer": "/agent/state",
+     *         "value": "suspended"
+     *       }
+     *     }
+     */
+    WhatIf:
+      | {
+          set: {
+            /**
+             * @description JSON Pointer (RFC 6901) into `inputs`, or into the spec of the template version as `/spec/…`
+             * @example /agent/state
+             */
+            pointer: string;
+            value: components['schemas']['Json'];
+          };
+        }
+      | {
+          /**
+           * @description the control denies, whatever it reads
+           * @enum {string}
+           */
+          harden:
+            | 'identity'
+            | 'permission'
+            | 'lockdown'
+            | 'template-lifecycle'
+            | 'parameters'
+            | 'agent-lifecycle'
+            | 'template-requesters'
+            | 'runtime-boundary'
+            | 'lifetime'
+            | 'connection-state'
+            | 'quota-concurrent-tasks'
+            | 'quota-tasks-per-minute'
+            | 'connection-capacity'
+            | 'delegation-parent'
+            | 'delegation-template'
+            | 'delegation-depth'
+            | 'delegation-children'
+            | 'delegation-cycle'
+            | 'delegation-scope'
+            | 'delegation-lifetime'
+            | 'delegation-acceptor'
+            | 'delegation-pending'
+            | 'four-eyes'
+            | 'lockdown-release'
+            | 'lockdown-of-oneself'
+            | 'issuer-roles';
+        };
+    WhatIfAnswer: {
+      decisionId: string;
+      recorded: {
+        permitted: boolean;
+        /**
+         * @description the control that denied
+         * @enum {string}
+         */
+        control?:
+          | 'identity'
+          | 'permission'
+          | 'lockdown'
+          | 'template-lifecycle'
+          | 'parameters'
+          | 'agent-lifecycle'
+          | 'template-requesters'
+          | 'runtime-boundary'
+          | 'lifetime'
+          | 'connection-state'
+          | 'quota-concurrent-tasks'
+          | 'quota-tasks-per-minute'
+          | 'connection-capacity'
+          | 'delegation-parent'
+          | 'delegation-template'
+          | 'delegation-depth'
+          | 'delegation-children'
+          | 'delegation-cycle'
+          | 'delegation-scope'
+          | 'delegation-lifetime'
+          | 'delegation-acceptor'
+          | 'delegation-pending'
+          | 'four-eyes'
+          | 'lockdown-release'
+          | 'lockdown-of-oneself'
+          | 'issuer-roles';
+        /** @description the verdict of every control, in their order */
+        trace: {
+          /**
+           * @description one of the controls in docs/controls.md
+           * @enum {string}
+           */
+          control:
+            | 'identity'
+            | 'permission'
+            | 'lockdown'
+            | 'template-lifecycle'
+            | 'parameters'
+            | 'agent-lifecycle'
+            | 'template-requesters'
+            | 'runtime-boundary'
+            | 'lifetime'
+            | 'connection-state'
+            | 'quota-concurrent-tasks'
+            | 'quota-tasks-per-minute'
+            | 'connection-capacity'
+            | 'delegation-parent'
+            | 'delegation-template'
+            | 'delegation-depth'
+            | 'delegation-children'
+            | 'delegation-cycle'
+            | 'delegation-scope'
+            | 'delegation-lifetime'
+            | 'delegation-acceptor'
+            | 'delegation-pending'
+            | 'four-eyes'
+            | 'lockdown-release'
+            | 'lockdown-of-oneself'
+            | 'issuer-roles';
+          /** @enum {string} */
+          outcome: 'permit' | 'deny' | 'not_evaluated';
+          detail?: string;
+          help?: string;
+          /** @description the facts behind the verdict */
+          evidence?: {
+            [key: string]: components['schemas']['Json'];
+          };
+        }[];
+      };
+      changed: {
+        permitted: boolean;
+        /**
+         * @description the control that denied
+         * @enum {string}
+         */
+        control?:
+          | 'identity'
+          | 'permission'
+          | 'lockdown'
+          | 'template-lifecycle'
+          | 'parameters'
+          | 'agent-lifecycle'
+          | 'template-requesters'
+          | 'runtime-boundary'
+          | 'lifetime'
+          | 'connection-state'
+          | 'quota-concurrent-tasks'
+          | 'quota-tasks-per-minute'
+          | 'connection-capacity'
+          | 'delegation-parent'
+          | 'delegation-template'
+          | 'delegation-depth'
+          | 'delegation-children'
+          | 'delegation-cycle'
+          | 'delegation-scope'
+          | 'delegation-lifetime'
+          | 'delegation-acceptor'
+          | 'delegation-pending'
+          | 'four-eyes'
+          | 'lockdown-release'
+          | 'lockdown-of-oneself'
+          | 'issuer-roles';
+        /** @description the verdict of every control, in their order */
+        trace: {
+          /**
+           * @description one of the controls in docs/controls.md
+           * @enum {string}
+           */
+          control:
+            | 'identity'
+            | 'permission'
+            | 'lockdown'
+            | 'template-lifecycle'
+            | 'parameters'
+            | 'agent-lifecycle'
+            | 'template-requesters'
+            | 'runtime-boundary'
+            | 'lifetime'
+            | 'connection-state'
+            | 'quota-concurrent-tasks'
+            | 'quota-tasks-per-minute'
+            | 'connection-capacity'
+            | 'delegation-parent'
+            | 'delegation-template'
+            | 'delegation-depth'
+            | 'delegation-children'
+            | 'delegation-cycle'
+            | 'delegation-scope'
+            | 'delegation-lifetime'
+            | 'delegation-acceptor'
+            | 'delegation-pending'
+            | 'four-eyes'
+            | 'lockdown-release'
+            | 'lockdown-of-oneself'
+            | 'issuer-roles';
+          /** @enum {string} */
+          outcome: 'permit' | 'deny' | 'not_evaluated';
+          detail?: string;
+          help?: string;
+          /** @description the facts behind the verdict */
+          evidence?: {
+            [key: string]: components['schemas']['Json'];
+          };
+        }[];
+      };
+      differences: {
+        /** @enum {string} */
+        control:
+          | 'identity'
+          | 'permission'
+          | 'lockdown'
+          | 'template-lifecycle'
+          | 'parameters'
+          | 'agent-lifecycle'
+          | 'template-requesters'
+          | 'runtime-boundary'
+          | 'lifetime'
+          | 'connection-state'
+          | 'quota-concurrent-tasks'
+          | 'quota-tasks-per-minute'
+          | 'connection-capacity'
+          | 'delegation-parent'
+          | 'delegation-template'
+          | 'delegation-depth'
+          | 'delegation-children'
+          | 'delegation-cycle'
+          | 'delegation-scope'
+          | 'delegation-lifetime'
+          | 'delegation-acceptor'
+          | 'delegation-pending'
+          | 'four-eyes'
+          | 'lockdown-release'
+          | 'lockdown-of-oneself'
+          | 'issuer-roles';
+        recorded: {
+          /**
+           * @description one of the controls in docs/controls.md
+           * @enum {string}
+           */
+          control:
+            | 'identity'
+            | 'permission'
+            | 'lockdown'
+            | 'template-lifecycle'
+            | 'parameters'
+            | 'agent-lifecycle'
+            | 'template-requesters'
+            | 'runtime-boundary'
+            | 'lifetime'
+            | 'connection-state'
+            | 'quota-concurrent-tasks'
+            | 'quota-tasks-per-minute'
+            | 'connection-capacity'
+            | 'delegation-parent'
+            | 'delegation-template'
+            | 'delegation-depth'
+            | 'delegation-children'
+            | 'delegation-cycle'
+            | 'delegation-scope'
+            | 'delegation-lifetime'
+            | 'delegation-acceptor'
+            | 'delegation-pending'
+            | 'four-eyes'
+            | 'lockdown-release'
+            | 'lockdown-of-oneself'
+            | 'issuer-roles';
+          /** @enum {string} */
+          outcome: 'permit' | 'deny' | 'not_evaluated';
+          detail?: string;
+          help?: string;
+          /** @description the facts behind the verdict */
+          evidence?: {
+            [key: string]: components['schemas']['Json'];
+          };
+        } | null;
+        now: {
+          /**
+           * @description one of the controls in docs/controls.md
+           * @enum {string}
+           */
+          control:
+            | 'identity'
+            | 'permission'
+            | 'lockdown'
+            | 'template-lifecycle'
+            | 'parameters'
+            | 'agent-lifecycle'
+            | 'template-requesters'
+            | 'runtime-boundary'
+            | 'lifetime'
+            | 'connection-state'
+            | 'quota-concurrent-tasks'
+            | 'quota-tasks-per-minute'
+            | 'connection-capacity'
+            | 'delegation-parent'
+            | 'delegation-template'
+            | 'delegation-depth'
+            | 'delegation-children'
+            | 'delegation-cycle'
+            | 'delegation-scope'
+            | 'delegation-lifetime'
+            | 'delegation-acceptor'
+            | 'delegation-pending'
+            | 'four-eyes'
+            | 'lockdown-release'
+            | 'lockdown-of-oneself'
+            | 'issuer-roles';
+          /** @enum {string} */
+          outcome: 'permit' | 'deny' | 'not_evaluated';
+          detail?: string;
+          help?: string;
+          /** @description the facts behind the verdict */
+          evidence?: {
+            [key: string]: components['schemas']['Json'];
+          };
+        } | null;
+      }[];
+    };
+    ControlTrace: {
+      taskId: string;
+      state: string;
+      decisions: {
+        decisionId: string;
+        /** Format: date-time */
+        at: string;
+        /** @enum {string} */
+        phase: 'request' | 'renew' | 'delegate' | 'operate';
+        permitted: boolean;
+        /** @enum {string} */
+        control?:
+          | 'identity'
+          | 'permission'
+          | 'lockdown'
+          | 'template-lifecycle'
+          | 'parameters'
+          | 'agent-lifecycle'
+          | 'template-requesters'
+          | 'runtime-boundary'
+          | 'lifetime'
+          | 'connection-state'
+          | 'quota-concurrent-tasks'
+          | 'quota-tasks-per-minute'
+          | 'connection-capacity'
+          | 'delegation-parent'
+          | 'delegation-template'
+          | 'delegation-depth'
+          | 'delegation-children'
+          | 'delegation-cycle'
+          | 'delegation-scope'
+          | 'delegation-lifetime'
+          | 'delegation-acceptor'
+          | 'delegation-pending'
+          | 'four-eyes'
+          | 'lockdown-release'
+          | 'lockdown-of-oneself'
+          | 'issuer-roles';
+        detail?: string;
+      }[];
+      ended?: {
+        cause: string;
+        /**
+         * @description the control whose act the end was
+         * @enum {string}
+         */
+        control?:
+          | 'identity'
+          | 'permission'
+          | 'lockdown'
+          | 'template-lifecycle'
+          | 'parameters'
+          | 'agent-lifecycle'
+          | 'template-requesters'
+          | 'runtime-boundary'
+          | 'lifetime'
+          | 'connection-state'
+          | 'quota-concurrent-tasks'
+          | 'quota-tasks-per-minute'
+          | 'connection-capacity'
+          | 'delegation-parent'
+          | 'delegation-template'
+          | 'delegation-depth'
+          | 'delegation-children'
+          | 'delegation-cycle'
+          | 'delegation-scope'
+          | 'delegation-lifetime'
+          | 'delegation-acceptor'
+          | 'delegation-pending'
+          | 'four-eyes'
+          | 'lockdown-release'
+          | 'lockdown-of-oneself'
+          | 'issuer-roles';
+        reason?: string;
+        /** Format: date-time */
+        requestedAt?: string;
+        /** Format: date-time */
+        endedAt?: string;
+      };
+      /** @description the control that ended the task, otherwise the one that denied last */
+      failed?: {
+        /** @enum {string} */
+        control:
+          | 'identity'
+          | 'permission'
+          | 'lockdown'
+          | 'template-lifecycle'
+          | 'parameters'
+          | 'agent-lifecycle'
+          | 'template-requesters'
+          | 'runtime-boundary'
+          | 'lifetime'
+          | 'connection-state'
+          | 'quota-concurrent-tasks'
+          | 'quota-tasks-per-minute'
+          | 'connection-capacity'
+          | 'delegation-parent'
+          | 'delegation-template'
+          | 'delegation-depth'
+          | 'delegation-children'
+          | 'delegation-cycle'
+          | 'delegation-scope'
+          | 'delegation-lifetime'
+          | 'delegation-acceptor'
+          | 'delegation-pending'
+          | 'four-eyes'
+          | 'lockdown-release'
+          | 'lockdown-of-oneself'
+          | 'issuer-roles';
+        decisionId?: string;
+        detail?: string;
+      };
+      /** @description the controls that would deny the request of the task now */
+      shouldHaveStopped: {
+        /**
+         * @description one of the controls in docs/controls.md
+         * @enum {string}
+         */
+        control:
+          | 'identity'
+          | 'permission'
+          | 'lockdown'
+          | 'template-lifecycle'
+          | 'parameters'
+          | 'agent-lifecycle'
+          | 'template-requesters'
+          | 'runtime-boundary'
+          | 'lifetime'
+          | 'connection-state'
+          | 'quota-concurrent-tasks'
+          | 'quota-tasks-per-minute'
+          | 'connection-capacity'
+          | 'delegation-parent'
+          | 'delegation-template'
+          | 'delegation-depth'
+          | 'delegation-children'
+          | 'delegation-cycle'
+          | 'delegation-scope'
+          | 'delegation-lifetime'
+          | 'delegation-acceptor'
+          | 'delegation-pending'
+          | 'four-eyes'
+          | 'lockdown-release'
+          | 'lockdown-of-oneself'
+          | 'issuer-roles';
+        /** @enum {string} */
+        outcome: 'permit' | 'deny' | 'not_evaluated';
+        detail?: string;
+        help?: string;
+        /** @description the facts behind the verdict */
+        evidence?: {
+          [key: string]: components['schemas']['Json'];
+        };
+      }[];
     };
     OverdueLeases: {
       items: components['schemas']['OverdueLease'][];
@@ -9024,6 +9948,369 @@ export interface operations {
       };
       /** @description not found, or not visible to this caller */
       404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Decisions.view': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Decision'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Decisions.replay': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['DecisionReplay'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Decisions.whatIf': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        'application/json': components['schemas']['WhatIf'];
+      };
+    };
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['WhatIfAnswer'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Decisions.trace': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @example tsk_01kansx8g0fmbv0xs40yaz3ag5 */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ControlTrace'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
         headers: {
           [name: string]: unknown;
         };

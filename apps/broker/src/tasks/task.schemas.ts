@@ -85,7 +85,7 @@ const LeaseViewSchema = z.strictObject({
 export const TaskViewSchema = z
   .strictObject({
     id: z.string(),
-    decisionId: z.string().meta({ description: 'the decision that granted it: `GET /decisions/:id`' }),
+    decisionId: z.string().optional().meta({ description: 'the decision that granted it: `GET /decisions/:id`' }),
     state: z.enum(['active', 'completed', 'expired', 'revoked', 'failed']),
     template: z.strictObject({ name: z.string(), version: z.int() }),
     agent: z.strictObject({ id: z.string(), name: z.string() }),

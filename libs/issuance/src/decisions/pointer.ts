@@ -7,7 +7,7 @@ const MAX_NAMED = 20;
 export function replacedAt(document: Json, pointer: string, value: Json): Json {
   if (pointer === '') return value;
   if (!pointer.startsWith('/') || /~(?![01])/.test(pointer))
-    throw new Problem('invalid_request', `\`${pointer}\` is no JSON Pointer; begin with \`/\`, as in \`/agent/state\``);
+    throw new Problem('invalid_request', `\`${pointer}\` is no JSON Pointer; use one such as \`/agent/state\``);
   const steps = pointer
     .slice(1)
     .split('/')
@@ -33,18 +33,12 @@ function hasMember(document: Json, step: string): boolean {
 }
 
 function unknownPointer(document: Json, at: string, step: string): Problem {
-  const names = document !== null && typeof document === 'object' ? Object.keys(document) : [];
+  const names = document !== null && typeof document === 'object' ? Object.keys(document).sort() : [];
   const known = names.slice(0, MAX_NAMED).map((name) => `\`${at}/${escaped(name)}\``);
-  const more = names.length > MAX_NAMED ? ', …' : '';
-  const place = at === '' ? 'the inputs have' : `\`${at}\` has`;
-  const has = known.length === 0 ? `${place} no members` : `${place} ${known.join(', ')}${more}`;
-  return new Problem('invalid_request', `there is no \`${at}/${escaped(step)}\` in the inputs; ${has}`, {
-    errors: [
-      {
-        pointer: '/set/pointer',
-        detail: known.length === 0 ? 'use another pointer' : `use one of ${known.join(', ')}${more}`,
-      },
-    ],
+  const others = names.length > MAX_NAMED ? ', …' : '';
+  const cure = known.length === 0 ? 'use a shorter pointer' : `use one of ${known.join(', ')}${others}`;
+  return new Problem('invalid_request', `there is no \`${at}/${escaped(step)}\` in the inputs; ${cure}`, {
+    errors: [{ pointer: '/set/pointer', detail: cure }],
   });
 }
 
