@@ -328,7 +328,7 @@ describe('the control trace of an incident', () => {
       return ended(String(child.id));
     },
   };
-  /** What a task did, or what ended with it, is no fact about its request: nothing would have stopped that. */
+  /** These controls denied what came after the request: nothing would have stopped the request itself. */
   const ONLY_LATER = ['runtime-boundary', 'lifetime', 'delegation-scope', 'delegation-parent'];
 
   it.each(Object.keys(incidents))('the control trace of an incident names its control: %s', async (incident) => {

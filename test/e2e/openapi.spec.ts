@@ -185,6 +185,15 @@ describe('the examples', () => {
     }
   });
 
+  it('the OpenAPI example of a what-if works on the decision that granted the example of a task', async () => {
+    const { body } = exampleOf('Tasks.create');
+    const granted = await mayfly.send('POST /tasks', { token: mayfly.agentToken('support-agent'), body });
+    const whatIf = exampleOf('Decisions.whatIf');
+    const route = whatIf.route.replace(/dec_\w+/, granted.body.decisionId as string);
+    const answer = await mayfly.send(route, { token: mayfly.personToken('auditor'), body: whatIf.body });
+    expect(answer).toMatchObject({ status: 200, body: { changed: { control: 'agent-lifecycle' } } });
+  });
+
   it.each(['OAuth.introspect', 'OAuth.revoke'])('the OpenAPI example of %s is a form that is read', async (id) => {
     const { route, body } = exampleOf(id);
     const form = body as Record<string, string>;
@@ -198,6 +207,10 @@ describe('the answers', () => {
   const agent = () => mayfly.agentToken('support-agent');
   const body = { template: 'research-read-web', purpose: 'compare prices' };
   let taskId: string;
+  const decisionId = async () => {
+    const { body: task } = await mayfly.send(`GET /tasks/${taskId}`, { token: auditor() });
+    return task.decisionId as string;
+  };
 
   beforeAll(async () => {
     const granted = await mayfly.send('POST /tasks', { token: mayfly.agentToken('research-agent'), body });
@@ -207,6 +220,9 @@ describe('the answers', () => {
   it.each<[string, () => Promise<TestAnswer>]>([
     ['Task', () => mayfly.send(`GET /tasks/${taskId}`, { token: auditor() })],
     ['Task', () => mayfly.send('POST /tasks', { token: mayfly.agentToken('research-agent'), body })],
+    ['Decision', async () => mayfly.send(`GET /decisions/${await decisionId()}`, { token: auditor() })],
+    ['DecisionReplay', async () => mayfly.send(`POST /decisions/${await decisionId()}/replay`, { token: auditor() })],
+    ['ControlTrace', () => mayfly.send(`GET /tasks/${taskId}/control-trace`, { token: auditor() })],
     ['TaskTree', () => mayfly.send(`GET /tasks/${taskId}/tree`, { token: auditor() })],
     ['DryRun', () => mayfly.send('POST /tasks?dryRun=true', { token: mayfly.agentToken('research-agent'), body })],
     ['DryRun', () => mayfly.send('POST /tasks?dryRun=true', { token: agent(), body })],

@@ -31,7 +31,7 @@ export interface AuditEntry {
   readonly leaseId?: LeaseId;
   readonly agent?: string;
   readonly body: string;
-  /** INVARIANT: I5, whoever writes the entry writes this record in the same commit. */
+  /** INVARIANT: I5, the commit that writes the entry writes this record too. */
   readonly decision?: KeptDecision;
 }
 

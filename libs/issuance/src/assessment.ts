@@ -12,7 +12,7 @@ import { renderScopes } from './rendered-scopes.js';
 import type { Requester, TaskRequest } from './request.js';
 import type { TemplateSource } from './template-source.js';
 
-/** What steps 3 to 6 read, besides the request, so that a record of the decision can state it. */
+/** The facts that steps 3 to 6 read besides the request, for the record of the decision. */
 interface Read {
   readonly at: Date;
   readonly facts: FactSet;

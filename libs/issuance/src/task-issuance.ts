@@ -334,7 +334,7 @@ export class TaskIssuance {
   }
 }
 
-/** What a decision on a request was made of. */
+/** Returns the basis of a decision on a request. */
 function decidedOn(
   requester: Requester,
   request: TaskRequest,

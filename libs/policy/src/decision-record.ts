@@ -55,7 +55,7 @@ export function keptDecision(record: DecisionRecord) {
 }
 
 /** Reads a record from its stored form. */
-export function decisionOfBody(body: string): DecisionRecord {
+export function readDecision(body: string): DecisionRecord {
   const record = JSON.parse(body) as Omit<DecisionRecord, 'at'> & { readonly at: string };
   return { ...record, at: new Date(record.at) };
 }

@@ -1,6 +1,6 @@
 export { CONTROL_FACTS } from './control-facts.js';
 export {
-  decisionOfBody,
+  readDecision,
   keptDecision,
   type DecisionPhase,
   type DecisionRecord,

@@ -1,5 +1,5 @@
 import { type DecisionId, Problem, type TaskId } from '@mayfly/kernel';
-import { decisionOfBody, keptDecision, type DecisionRecord, type DecisionStore } from '@mayfly/policy';
+import { readDecision, keptDecision, type DecisionRecord, type DecisionStore } from '@mayfly/policy';
 
 /** The records of decisions, in memory. */
 export class FakeDecisionStore implements DecisionStore {
@@ -14,11 +14,11 @@ export class FakeDecisionStore implements DecisionStore {
 
   async find(id: DecisionId): Promise<DecisionRecord | undefined> {
     const body = this.bodies.get(id);
-    return body === undefined ? undefined : decisionOfBody(body);
+    return body === undefined ? undefined : readDecision(body);
   }
 
   async ofTask(taskId: TaskId): Promise<readonly DecisionRecord[]> {
-    const records = [...this.bodies.values()].map(decisionOfBody).filter((record) => record.taskId === taskId);
+    const records = [...this.bodies.values()].map(readDecision).filter((record) => record.taskId === taskId);
     return records.sort((one, other) => (one.id < other.id ? -1 : 1));
   }
 }

@@ -9980,6 +9980,7 @@ export interface operations {
       query?: never;
       header?: never;
       path: {
+        /** @example dec_01kansx8g0fmbv0xs40yaz3ag5 */
         id: string;
       };
       cookie?: never;
@@ -10065,6 +10066,7 @@ export interface operations {
       query?: never;
       header?: never;
       path: {
+        /** @example dec_01kansx8g0fmbv0xs40yaz3ag5 */
         id: string;
       };
       cookie?: never;
@@ -10150,12 +10152,21 @@ export interface operations {
       query?: never;
       header?: never;
       path: {
+        /** @example dec_01kansx8g0fmbv0xs40yaz3ag5 */
         id: string;
       };
       cookie?: never;
     };
     requestBody: {
       content: {
+        /**
+         * @example {
+         *       "set": {
+         *         "pointer": "/agent/state",
+         *         "value": "suspended"
+         *       }
+         *     }
+         */
         'application/json': components['schemas']['WhatIf'];
       };
     };

@@ -81,6 +81,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
     purpose: 'answer ticket 4711',
     ttlSeconds: 300,
   },
+  'Decisions.whatIf': { set: { pointer: '/agent/state', value: 'suspended' } },
   'Tasks.renew': { ttlSeconds: 900 },
   'Tasks.fail': { reason: 'the ticket was withdrawn' },
   'Leases.abandon': { reason: 'the server of the connection is gone' },
@@ -106,13 +107,14 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'OAuth.revoke': { token: 'eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJqdGkiOiJsc2VfIn0.c2lnbmF0dXJl' },
 };
 
-/** Example values of `{name}` and of the `{id}` of a task, a lease, a lockdown or a reconciliation, by the first segment of the path. */
+/** Example values of `{name}` and of the `{id}` of a task, a decision, a lease, a lockdown or a reconciliation, by the first segment of the path. */
 export const PATH_EXAMPLES: Readonly<Record<string, string>> = {
   issuers: 'deploy',
   connections: 'billing-api',
   agents: 'billing-agent',
   templates: 'billing-read-invoices',
   tasks: 'tsk_01kansx8g0fmbv0xs40yaz3ag5',
+  decisions: 'dec_01kansx8g0fmbv0xs40yaz3ag5',
   leases: 'lse_01kansx8g0fmbv0xs40yaz3ag6',
   reconciliations: 'rcn_01kansx8g0fmbv0xs40yaz3ag7',
   lockdowns: 'lkd_01kansx8g0fmbv0xs40yaz3ag7',

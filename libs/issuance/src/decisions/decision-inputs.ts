@@ -37,7 +37,7 @@ const Asked = z.strictObject({
 
 const Left = z.strictObject({ tasksThisMinute: z.number(), concurrentTasks: z.number() });
 
-/** What the commit found under its locks; null when the request did not come so far. */
+/** The finding of the commit under its locks; null when the request did not come so far. */
 const Commit = z
   .union([
     z.strictObject({ verdict: z.literal('quota'), left: Left }),

@@ -5,7 +5,7 @@ import type { Requester } from '../request.js';
 import type { DecisionInputs } from './decision-inputs.js';
 import { keptParameters } from './kept-parameters.js';
 
-/** What a decision was made of. */
+/** The basis of a decision: its inputs, with the template that they name. */
 export interface DecidedOn {
   readonly phase: DecisionPhase;
   /** the task that the decision is about, if there is one */

@@ -38,7 +38,7 @@ export interface DecisionsParts {
 export type InputChange =
   { readonly set: { readonly pointer: string; readonly value: Json } } | { readonly harden: ControlName };
 
-/** What the change of a what-if is made in: the inputs, and the spec of the template version that they name. */
+/** The document that a what-if changes: the inputs, and the spec of the template version that they name. */
 type Changeable = DecisionInputs & { readonly spec: TaskTemplateSpec | null };
 
 /** The records of decisions: reads them, makes them again, and makes them from changed inputs. */

@@ -7,7 +7,7 @@ import type { Requester } from '../request.js';
 /** The most sets that a process remembers: one for each agent and template that were requested lately. */
 const MAX_SETS = 5_000;
 
-/** What a decision reads of declared state, besides the template version: the agent, and the connections. */
+/** The declared state that a decision reads besides the template version: the agent, and the connections. */
 export interface DeclaredFacts {
   readonly agent: Requester['agent'];
   /** those of the credentials of the template, each once */

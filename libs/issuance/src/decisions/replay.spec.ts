@@ -6,7 +6,7 @@ import fc from 'fast-check';
 
 const AUDITOR = { kind: 'person', roles: ['auditor'] } as unknown as Principal;
 
-/** What denies a request, or changes its grant, each alone or with others. */
+/** The faults of requests and of their world: each is tried alone and with others. */
 const FAULTS = {
   nobody: { template: 'nobody' },
   mars: { parameters: { region: 'mars' } },

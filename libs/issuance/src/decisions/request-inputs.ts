@@ -5,7 +5,7 @@ import type { ChildRequest, HeldScope, Requester, TaskRequest } from '../request
 import { type DeclaredFacts, type FactSet, factsJson } from './declared-facts.js';
 import type { RequestInputs } from './decision-inputs.js';
 
-/** What steps 3 to 6 read besides the request. */
+/** The facts that steps 3 to 6 read besides the request. */
 export interface ReadByAssessment {
   readonly at: Date;
   readonly facts: FactSet;

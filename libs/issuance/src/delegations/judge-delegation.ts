@@ -9,7 +9,7 @@ import type { HeldScope } from '../request.js';
 import { judgeAttenuation, parentDenial } from './delegation-controls.js';
 import type { Ancestor } from './delegation.store.js';
 
-/** What a delegation is judged by: plain data, the template in force, and the providers behind `targets`. */
+/** The input of the controls on a delegation: plain data, the template in force, and the providers behind `targets`. */
 export interface JudgedDelegation {
   readonly at: Date;
   readonly parent: {

@@ -1,5 +1,5 @@
 import { type DecisionId, GroupCommit, type TaskId } from '@mayfly/kernel';
-import { decisionOfBody, keptDecision, type DecisionRecord, type DecisionStore } from '@mayfly/policy';
+import { readDecision, keptDecision, type DecisionRecord, type DecisionStore } from '@mayfly/policy';
 import type { Pool } from 'pg';
 import { databaseProblem, databaseUnread, isRefusedData } from '../database/database-problem.js';
 import { insertDecisions } from './decision-rows.js';
@@ -30,13 +30,13 @@ export class PgDecisionStore implements DecisionStore {
         values: [id],
       })
       .catch(databaseUnread);
-    return rows[0] && decisionOfBody(rows[0].body);
+    return rows[0] && readDecision(rows[0].body);
   }
 
   async ofTask(taskId: TaskId): Promise<readonly DecisionRecord[]> {
     const { rows } = await this.pool
       .query<{ body: string }>('SELECT body FROM public.decision WHERE task_id = $1 ORDER BY id', [taskId])
       .catch(databaseUnread);
-    return rows.map(({ body }) => decisionOfBody(body));
+    return rows.map(({ body }) => readDecision(body));
   }
 }
