@@ -12,6 +12,7 @@ import type {
   Probeable,
   Reconcilable,
   Renewable,
+  ResourceRoute,
   ResourceServer,
   ScopeObjection,
   SecretFinding,
@@ -89,6 +90,13 @@ export function resourceServersOf(provider: AnyProvider, declared: Json): readon
   const introspectable = having(provider, 'resourceServersOf');
   const config = introspectable && parseValue(introspectable.schemas.config, declared);
   return config?.success === true ? (introspectable?.resourceServersOf(config.data) ?? []) : [];
+}
+
+/** Returns the routes that the declared configuration names, in the order in which they match; none for an unknown one. */
+export function routesOf(provider: AnyProvider, declared: Json): readonly ResourceRoute[] {
+  const routed = having(provider, 'routesOf');
+  const config = routed && parseValue(routed.schemas.config, declared);
+  return config?.success === true ? (routed?.routesOf(config.data) ?? []) : [];
 }
 
 /** Returns the traits for a parsed configuration and scope, or the provider's own when they depend on neither. */

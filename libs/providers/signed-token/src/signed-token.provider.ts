@@ -7,6 +7,7 @@ import type {
   MintOrder,
   ProviderTraits,
   Renewable,
+  ResourceRoute,
   ResourceServer,
   RevocationOrder,
   RevocationOutcome,
@@ -71,6 +72,10 @@ export class SignedTokenProvider
 
   resourceServersOf({ audience, resourceServers = [] }: SignedTokenConfig): readonly ResourceServer[] {
     return audience === undefined ? [] : resourceServers.map((server) => ({ audience, ...server }));
+  }
+
+  routesOf({ routes = [] }: SignedTokenConfig): readonly ResourceRoute[] {
+    return routes;
   }
 
   isWithin(scope: SignedTokenScope, parent: SignedTokenScope): boolean {
