@@ -1,13 +1,14 @@
 import { DENIAL_LIMITS, MAYFLY, type DenialLog } from '@mayfly/audit';
 import { sealHandle, sealMaterial, usable, type Minted, type Sealing } from '@mayfly/credentials';
 import { Problem, type Clock, type Json } from '@mayfly/kernel';
-import { problemOf, type Decision } from '@mayfly/policy';
+import { problemOf, type Decision, type DecisionQuestion } from '@mayfly/policy';
 import { dueAt, quotaScope, type EndRequest, type Step, type StepObserver } from '@mayfly/tasks';
 import type { Assessment, Assessor, PermittedRequest } from './assessment.js';
 import type { IdentityUse } from './identity-use.js';
 import type { IssuanceMetrics } from './issuance-metrics.js';
 import type { IssuanceStore } from './issuance.store.js';
 import { lockdownDenial } from './lockdown-control.js';
+import { judgeOutside, type OutsideDecision } from './outside-decision.js';
 import { checkMinted, MintFailure, type Minter } from './minting.js';
 import { Opening, OpenRefused } from './opening.js';
 import {
@@ -50,6 +51,8 @@ export interface IssuanceGate {
 export interface IssuanceParts {
   readonly gate: IssuanceGate;
   readonly assessor: Assessor;
+  /** asked in addition, when the service requires one */
+  readonly outside?: OutsideDecision | undefined;
   readonly planner: Planner;
   readonly minter: Minter;
   readonly store: IssuanceStore;
@@ -95,6 +98,21 @@ export class TaskIssuance {
     return this.parts.assessor.assess(requester, request);
   }
 
+  /**
+   * Adds the verdict of the outside decision point to a permitted request. Without one, and for a denied request, returns
+   * the assessment as it is.
+   */
+  decideOutside(
+    action: DecisionQuestion['action'],
+    requester: Requester,
+    request: TaskRequest,
+    assessment: Assessment,
+  ): Assessment | Promise<Assessment> {
+    const { outside } = this.parts;
+    if (outside === undefined || !assessment.permitted) return assessment;
+    return judgeOutside(outside, action, requester, request, assessment);
+  }
+
   /** Returns the problem of a denied request, after the denial was audited or counted. */
   async refusal(requester: Requester, request: TaskRequest, decision: Decision): Promise<Problem> {
     const problem = problemOf(decision);
@@ -107,7 +125,7 @@ export class TaskIssuance {
    * `issue` when a connection cannot be used.
    */
   async preview(requester: Requester, request: TaskRequest): Promise<Preview> {
-    const assessment = this.assess(requester, request);
+    const assessment = await this.decideOutside('request', requester, request, this.assess(requester, request));
     const { decision } = assessment;
     if (!assessment.permitted) {
       await this.refusal(requester, request, decision);
@@ -120,7 +138,7 @@ export class TaskIssuance {
   }
 
   private async permit(requester: Requester, request: TaskRequest): Promise<PermittedRequest> {
-    const assessment = this.assess(requester, request);
+    const assessment = await this.decideOutside('request', requester, request, this.assess(requester, request));
     if (assessment.permitted) return assessment;
     throw await this.refusal(requester, request, assessment.decision);
   }

@@ -130,8 +130,13 @@ export class TaskRenewal {
       ...this.judgeConnections(task),
       ...judgeScopes(task, assessment),
     );
-    if (assessment.permitted && decision.permitted) return { ...assessment, decision };
-    throw await issuance.refusal(requester, request, decision);
+    const local =
+      assessment.permitted && decision.permitted
+        ? { ...assessment, decision }
+        : ({ permitted: false, decision } as const);
+    const decided = await issuance.decideOutside('renew', requester, request, local);
+    if (decided.permitted) return decided;
+    throw await issuance.refusal(requester, request, decided.decision);
   }
 
   /** Returns what bounds a task that was handed on: the parent as it is now. */

@@ -13,6 +13,7 @@ export const CONTROL_NAMES = [
   'runtime-boundary',
   'lifetime',
   'connection-state',
+  'decision-point',
   'quota-concurrent-tasks',
   'quota-tasks-per-minute',
   'connection-capacity',

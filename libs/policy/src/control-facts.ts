@@ -74,6 +74,12 @@ export const CONTROL_FACTS: Readonly<Record<ControlName, ControlFacts>> = {
     problem: 'policy_denied',
     inTrace: true,
   },
+  'decision-point': {
+    permits: 'The decision point outside of Mayfly that the operator requires permits in time, in so many words.',
+    help: 'Whoever runs the decision point changes its rules, or brings it back.',
+    problem: 'policy_denied',
+    inTrace: true,
+  },
   'quota-concurrent-tasks': {
     permits: 'Fewer tasks of the template are running than `quota.concurrentTasks`.',
     help: 'The caller completes a running task, or the owner of the template raises the limit.',
