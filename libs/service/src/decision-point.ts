@@ -2,13 +2,14 @@ import { readFile } from 'node:fs/promises';
 import type { PublicEgress } from '@mayfly/egress';
 import { createGuardedPost } from '@mayfly/fetch';
 import { DecisionPoint } from '@mayfly/policy';
+import type { Logger } from 'pino';
 import type { DecisionPointSettings } from './settings.js';
 
 /** Returns the decision point of the settings; undefined when none is required. */
 export function decisionPointOf(
   settings: DecisionPointSettings | undefined,
   egress: PublicEgress,
-  report: (error: unknown) => void,
+  log: Pick<Logger, 'warn'>,
 ): DecisionPoint | undefined {
   if (settings === undefined) return undefined;
   const { url, kind, timeoutMs, tokenFile } = settings;
@@ -17,5 +18,7 @@ export function decisionPointOf(
     const token = tokenFile === undefined ? undefined : (await readFile(tokenFile, 'utf8')).trim();
     return post(url, question, token);
   };
-  return new DecisionPoint(kind, ask, report);
+  return new DecisionPoint(kind, ask, (error) => {
+    log.warn({ err: error }, 'the decision point gave no decision, which denied a request');
+  });
 }

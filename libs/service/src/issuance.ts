@@ -82,7 +82,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const issuance = new TaskIssuance({
     gate: quarantine,
     assessor: new Assessor(catalog, targets, clock, observer),
-    outside: decisionPointOf(settings.decisionPoint, egress, report),
+    outside: decisionPointOf(settings.decisionPoint, egress, log),
     planner: new Planner(targets, sealer, gates),
     minter: new Minter(metrics, gates, issuanceStore, sealer, observer),
     identities: new SingleUse(identityUses, refusals),
