@@ -36,3 +36,4 @@ export { LivingConnectionsReader } from './tasks/living-connections.reader.js';
 export { PgReconciliationStore } from './tasks/reconciliation.store.js';
 export { PgTaskStore } from './tasks/task.store.js';
 export { WriteProbe } from './tasks/write-probe.js';
+export { PgUseStore } from './uses/use.store.js';
