@@ -9,6 +9,11 @@ export const ConnectionSpecSchema = z.strictObject({
   provider: z.string().min(1).max(63),
   owner: NameSchema,
   config: z.record(z.string(), z.json()),
+  /** the workloads that may ask whether a credential of the connection may be used, as a gateway before the target does */
+  gateways: z
+    .array(z.strictObject({ issuer: NameSchema, subject: z.string().min(1).max(255) }))
+    .max(64)
+    .optional(),
   /** the number of mint and renewal calls that one process makes at once; default 32 */
   maxConcurrentCalls: z.int().min(1).max(256).optional(),
 });

@@ -120,6 +120,14 @@ export interface Introspectable<Config> {
   resourceServersOf(config: Config): readonly ResourceServer[];
 }
 
+/** A provider whose scopes say which operations they allow. */
+export interface OperationJudging<Scope> {
+  /** Returns the audience of a credential: its resource servers may ask about operations. Pure. */
+  audienceOf(scope: Scope): string;
+  /** True when the scope allows the operation at the target. Pure. */
+  allowsOperation(scope: Scope, operation: string, target: string): boolean;
+}
+
 /**
  * A reason why a connection cannot serve a scope, or a risk of it. Quotes no secret. `plan` also refuses every `error`.
  */

@@ -46,7 +46,11 @@ const QuotaSchema = z.strictObject({
   tasksPerMinute: between(1, 10_000_000),
   concurrentTasks: between(1, 10_000_000),
   /** the uses of one task with everything below it; a number counts calls */
-  uses: z.union([between(1, MOST_USES), UsesSchema]).optional(),
+  uses: z
+    .union([between(1, MOST_USES), UsesSchema], {
+      error: `use a whole number of calls from 1 to ${String(MOST_USES)}, or whole numbers from 0 for \`calls\`, \`queries\`, \`rows\`, \`bytes\` and \`spend\``,
+    })
+    .optional(),
   /** the most calls of one task with everything below it, in any 60 s */
   usesPerMinute: between(1, 10_000_000).optional(),
 });
