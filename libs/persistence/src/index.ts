@@ -14,6 +14,7 @@ export { CatalogListener } from './declarations/catalog.listener.js';
 export { PgCatalogSource } from './declarations/catalog.source.js';
 export { DeclaredRows } from './declarations/declared-rows.js';
 export { PgConnectionLifecycleStore } from './declarations/connection-lifecycle.store.js';
+export { PgDecisionStore } from './decisions/decision.store.js';
 export { PgDeclarationStore } from './declarations/declaration.store.js';
 export { SealedValuesReader } from './keys/sealed-values.reader.js';
 export { PgSigningKeyStore } from './keys/signing-key.store.js';

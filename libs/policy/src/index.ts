@@ -1,3 +1,10 @@
 export { CONTROL_FACTS } from './control-facts.js';
+export {
+  decisionBody,
+  decisionOfBody,
+  type DecisionPhase,
+  type DecisionRecord,
+  type DecisionStore,
+} from './decision-record.js';
 export { Decision, deny, permit, problemOf, type Refusal, type Judgement, type Verdict } from './decision.js';
 export { judgeRequester, type DecisionInput } from './requester-controls.js';
