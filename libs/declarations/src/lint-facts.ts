@@ -40,7 +40,9 @@ export function lintFactsOf(providers: readonly AnyProvider[], connections: read
     isCounted: (kind, name) => {
       const provider = byKind.get(kind);
       // A token without a connection is introspected by the resource servers that any connection declares for its audience.
-      const own = connections.filter((declared) => (name === undefined ? declared.spec.provider === kind : declared.name === name));
+      const own = connections.filter((declared) =>
+        name === undefined ? declared.spec.provider === kind : declared.name === name,
+      );
       return own.some(
         ({ spec }) =>
           (name !== undefined && (spec.gateways ?? []).length > 0) ||

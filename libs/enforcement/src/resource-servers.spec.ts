@@ -57,7 +57,10 @@ describe('resource servers', () => {
   it('gateways guard the connection that names them, and no other', () => {
     const gateways = [{ issuer: 'ci', subject: 'crm-gateway' }];
     const one = { name: 'crm', spec: { provider: 'dummy', owner: 'crm', config: {}, gateways } };
-    const servers = new ResourceServers({ connections: [one, { ...connection('dummy', {}), name: 'mail' }] }, providers);
+    const servers = new ResourceServers(
+      { connections: [one, { ...connection('dummy', {}), name: 'mail' }] },
+      providers,
+    );
     const gateway = { acceptedBy: ['ci'], subject: 'crm-gateway' };
     expect(servers.guards(gateway, 'crm')).toBe(true);
     expect(servers.guards(gateway, 'mail')).toBe(false);

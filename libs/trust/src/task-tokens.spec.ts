@@ -42,9 +42,15 @@ describe('a task token', () => {
 
   it('a text of any other form is no task token, and never throws', () => {
     fc.assert(
-      fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.string().map((rest) => `mft_${rest}`)), (text) => {
-        expect(tokens.taskOf(text)).toBeUndefined();
-      }),
+      fc.property(
+        fc.oneof(
+          fc.string({ unit: 'binary' }),
+          fc.string().map((rest) => `mft_${rest}`),
+        ),
+        (text) => {
+          expect(tokens.taskOf(text)).toBeUndefined();
+        },
+      ),
     );
   });
 });

@@ -7,9 +7,7 @@ const QuotaSchema = z.strictObject({
   uses: z
     .union([
       z.int(),
-      z
-        .strictObject({ calls: z.int(), queries: z.int(), rows: z.int(), bytes: z.int(), spend: z.int() })
-        .partial(),
+      z.strictObject({ calls: z.int(), queries: z.int(), rows: z.int(), bytes: z.int(), spend: z.int() }).partial(),
     ])
     .optional()
     .meta({ description: 'the uses of one task with everything below it; a number counts calls' }),

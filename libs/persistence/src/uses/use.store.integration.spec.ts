@@ -204,7 +204,10 @@ describe('a limit of the minute', () => {
     Math.max(0, ...instants.map((start) => instants.filter((at) => at >= start && at < start + 60_000).length));
 
   it('a limit of the minute never lets more calls pass in any 60 s, and its wait is enough and ends nothing', async () => {
-    const steps = fc.array(fc.oneof(fc.nat(400), fc.nat(9_000), fc.integer({ min: 58_000, max: 61_000 })), { minLength: 20, maxLength: 60 });
+    const steps = fc.array(fc.oneof(fc.nat(400), fc.nat(9_000), fc.integer({ min: 58_000, max: 61_000 })), {
+      minLength: 20,
+      maxLength: 60,
+    });
     await fc.assert(
       fc.asyncProperty(steps, fc.integer({ min: 1, max: 5 }), async (pauses, most) => {
         await scene.empty();
