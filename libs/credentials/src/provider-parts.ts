@@ -114,22 +114,20 @@ export interface ResourceServer {
   readonly subject: string;
 }
 
-/** A kind of request that a resource server serves, and the operation that a task needs for it. */
-export interface ResourceRoute {
-  readonly operation: string;
-  readonly methods: readonly string[];
-  /** segments that are literal or `{name}`, which stands for any one segment */
-  readonly path: string;
-  /** the names that the query may have; default: none */
-  readonly query?: readonly string[] | undefined;
-}
-
 /** A provider of tokens that resource servers introspect at Mayfly (RFC 7662). */
 export interface Introspectable<Config> {
   /** Returns the workloads that may introspect the tokens minted through the connection. Pure. */
   resourceServersOf(config: Config): readonly ResourceServer[];
-  /** Returns the routes of the resource servers of the connection, in the order in which they match. Pure. */
-  routesOf?(config: Config): readonly ResourceRoute[];
+  /** Returns the audience of the tokens minted through the connection; undefined when the scope alone names it. Pure. */
+  audienceFor(config: Config): string | undefined;
+}
+
+/** A provider whose scopes say which operations they allow. */
+export interface OperationJudging<Scope> {
+  /** Returns the audience of a credential: its resource servers may ask about operations. Pure. */
+  audienceOf(scope: Scope): string;
+  /** True when the scope allows the operation at the target. Pure. */
+  allowsOperation(scope: Scope, operation: string, target: string): boolean;
 }
 
 /**

@@ -7,6 +7,7 @@ export {
   newId,
   type AgentId,
   type AuditEntryId,
+  type DecisionId,
   type Id,
   type IdPrefix,
   type LeaseId,

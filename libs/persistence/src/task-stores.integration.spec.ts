@@ -3,6 +3,7 @@ import {
   abandonmentSuite,
   closingResultsSuite,
   closingStoreSuite,
+  decisionStoreSuite,
   identityUsesSuite,
   issuanceStoreSuite,
   keyHoldStoreSuite,
@@ -12,6 +13,7 @@ import {
   taskStoreSuite,
 } from '@mayfly/testing';
 import { Database } from './database/database.js';
+import { PgDecisionStore } from './decisions/decision.store.js';
 import { requestStoresOn } from './request-stores.fixture.js';
 import { PgSigningKeyStore } from './keys/signing-key.store.js';
 
@@ -43,6 +45,10 @@ describe('on PostgreSQL', () => {
   taskStoreSuite(emptied);
   keyHoldStoreSuite(emptied);
   identityUsesSuite(emptied);
+  decisionStoreSuite(async () => {
+    await scene.empty();
+    return new PgDecisionStore(database.pool);
+  });
   signingKeyStoreSuite(async () => {
     await scene.empty();
     return (purpose) => new PgSigningKeyStore(database.pool, scene.clock, purpose);

@@ -1,4 +1,11 @@
 export { CONTROL_FACTS } from './control-facts.js';
+export {
+  decisionBody,
+  decisionOfBody,
+  type DecisionPhase,
+  type DecisionRecord,
+  type DecisionStore,
+} from './decision-record.js';
 export { Decision, deny, permit, problemOf, type Refusal, type Judgement, type Verdict } from './decision.js';
 export {
   type AskDecisionPoint,

@@ -1,9 +1,11 @@
 import { describe, expect, it } from '@jest/globals';
 import { activationOf, declareFor, taskIntent } from './builders.js';
+import { FakeDecisionStore } from './fake-decision-store.js';
 import { FakeTaskStores } from './fake-task-stores.js';
 import { abandonmentSuite } from './suites/abandonment.suite.js';
 import { closingResultsSuite } from './suites/closing-results.suite.js';
 import { closingStoreSuite } from './suites/closing-store.suite.js';
+import { decisionStoreSuite } from './suites/decision-store.suite.js';
 import { identityUsesSuite } from './suites/identity-uses.suite.js';
 import { issuanceStoreSuite } from './suites/issuance-store.suite.js';
 import { keyHoldStoreSuite } from './suites/key-hold-store.suite.js';
@@ -17,6 +19,7 @@ describe('the fakes', () => {
   taskStoreSuite(() => new FakeTaskStores());
   keyHoldStoreSuite(() => new FakeTaskStores());
   identityUsesSuite(() => new FakeTaskStores());
+  decisionStoreSuite(() => new FakeDecisionStore());
 });
 
 describe('FakeTaskStores', () => {

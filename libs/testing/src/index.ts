@@ -15,6 +15,8 @@ export { factFaults } from './fact-faults.js';
 export { StoreRun, type EndOfAgent } from './comparison/store-run.js';
 export { storeStories, type StoreStory } from './comparison/store-steps.js';
 export { StoryReader } from './comparison/story-reader.js';
+export { FakeDecisionStore } from './fake-decision-store.js';
+export { decisionRecord, decisionStoreSuite } from './suites/decision-store.suite.js';
 export { FakeEpochRows, FakeEpochStore } from './fake-epoch.js';
 export { FakeReconciliations } from './fake-reconciliations.js';
 export { FakeTaskStores } from './fake-task-stores.js';

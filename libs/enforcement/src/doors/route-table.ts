@@ -1,4 +1,4 @@
-import type { ResourceRoute } from '@mayfly/credentials';
+import type { DeclaredRoute } from '@mayfly/credentials';
 import type { RequestTarget } from './request-target.js';
 
 /** The operation of a request, or the reason why the routes name none. */
@@ -14,11 +14,11 @@ interface CompiledRoute {
   readonly query: ReadonlySet<string>;
 }
 
-/** The declared routes of one resource server: they turn a request into the operation that a task may be granted. */
+/** The declared routes of one connection: they turn a request into the operation that a task may be granted. */
 export class RouteTable {
   private readonly routes: readonly CompiledRoute[];
 
-  constructor(routes: readonly ResourceRoute[]) {
+  constructor(routes: readonly DeclaredRoute[]) {
     this.routes = routes.map(compile);
   }
 
@@ -34,7 +34,7 @@ export class RouteTable {
   }
 }
 
-function compile({ operation, methods, path, query = [] }: ResourceRoute): CompiledRoute {
+function compile({ operation, methods, path, query = [] }: DeclaredRoute): CompiledRoute {
   const texts = path.split('/').slice(1);
   const endsInSlash = texts.length > 1 && texts.at(-1) === '';
   const parts = texts

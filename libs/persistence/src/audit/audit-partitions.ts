@@ -1,8 +1,8 @@
 import type { Pool } from 'pg';
 
 /**
- * Makes the partitions of `audit_entry` before the sequence of batches reaches them (ADR 0016). Every replica may do so at
- * any time: one makes a partition, the others find it.
+ * Makes the partitions of `audit_entry` before the sequence of batches reaches them (ADR 0016), and those of `decision`
+ * before the time does (ADR 0025). Every replica may do so at any time: one makes a partition, the others find it.
  */
 export class AuditPartitions {
   constructor(private readonly pool: Pool) {}
@@ -12,9 +12,14 @@ export class AuditPartitions {
    * for readers of the default partition, then throws: the next round tries again.
    */
   async prepare(): Promise<number> {
+    const made = await Promise.all(['audit', 'decision'].map((table) => this.prepareOf(table)));
+    return made.reduce((sum, one) => sum + one);
+  }
+
+  private async prepareOf(table: string): Promise<number> {
     const { rows } = await this.pool.query<{ made: number }>({
-      name: 'prepare-audit-partitions',
-      text: 'SELECT public.prepare_audit_partitions() AS made',
+      name: `prepare-${table}-partitions`,
+      text: `SELECT public.prepare_${table}_partitions() AS made`,
     });
     return rows[0]?.made ?? 0;
   }

@@ -17,12 +17,14 @@ afterAll(async () => {
   await database.drop();
 });
 
-const HISTORY = ['audit_entry', 'audit_seal', 'template_version', 'task', 'lease'];
+const HISTORY = ['audit_entry', 'audit_seal', 'template_version', 'task', 'lease', 'decision'];
 const TRIGGERS = [
   ['audit_entry', 'audit_entry_append_only', 'UPDATE'],
   // Without the parent's own trigger, those of the partitions refuse a TRUNCATE of the parent.
   ['audit_entry_first', 'audit_entry_not_truncated', 'TRUNCATE'],
   ['audit_entry_default', 'audit_entry_not_truncated', 'TRUNCATE'],
+  ['decision', 'decision_append_only', 'UPDATE'],
+  ['decision_default', 'decision_not_truncated', 'TRUNCATE'],
   ['audit_seal', 'audit_seal_append_only', 'UPDATE'],
   ['audit_seal', 'audit_seal_not_truncated', 'TRUNCATE'],
   ['template_version', 'template_version_immutable', 'UPDATE'],

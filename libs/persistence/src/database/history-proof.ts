@@ -16,10 +16,10 @@ interface Attempt {
   readonly parent?: string;
 }
 
-/** A partition of `audit_entry`, with a batch number in its range. */
-interface AuditPartition {
+/** A partition of a history table, with the key of a row in its range. */
+interface Partition {
   readonly name: string;
-  readonly batch: string;
+  readonly key: string;
 }
 
 /** The time that a TRUNCATE waits for its table. Requests wait behind it, so it is short. */
@@ -38,8 +38,8 @@ const NO_ANSWER = /^(08|53|57|58|XX)/;
 
 /**
  * INVARIANT: I5, history is kept from every role. Tries to change, delete and truncate each history table in a
- * transaction that is rolled back, with rows made for it; `audit_entry` also in each of its partitions, through the
- * table and by the name of the partition. Throws Problem `invalid_declaration` that names the table and
+ * transaction that is rolled back, with rows made for it; `audit_entry` and `decision` also in each of their partitions,
+ * through the table and by the name of the partition. Throws Problem `invalid_declaration` that names the table and
  * the cure when an attempt is not refused. `client` is any session of the owner or of the serving role. When requests
  * or a backup hold a table, the trigger against TRUNCATE is read from the catalog instead.
  */
@@ -106,8 +106,10 @@ async function makeAttempts(client: ClientBase): Promise<readonly Attempt[]> {
   const name = `probe-${taskId}`;
   for (const id of [taskId, bareTaskId]) await client.query(TASK, [id, name]);
   await client.query(LEASE, [leaseId, taskId, name]);
-  const { rows: partitions } = await client.query<AuditPartition>(PARTITIONS);
-  for (const partition of partitions) await client.query(ENTRY, [partition.batch, place, name]);
+  const { rows: partitions } = await client.query<Partition>(PARTITIONS);
+  for (const { key } of partitions) await client.query(ENTRY, [key, place, name]);
+  const { rows: ranges } = await client.query<Partition>(DECISION_PARTITIONS, [name]);
+  for (const { key } of ranges) await client.query(DECISION, [key]);
   await client.query(
     `INSERT INTO public.audit_seal (batch, first_seq, entries, leaf_hashes, sealed_at) VALUES ($1, $1, 1, $2, now())`,
     [batch, Buffer.alloc(32)],
@@ -118,8 +120,10 @@ async function makeAttempts(client: ClientBase): Promise<readonly Attempt[]> {
     [name],
   );
   return [
-    ...partitions.flatMap((partition) => entryAttempts(partition, place)),
+    ...partitions.flatMap(({ name, key }) => partitionAttempts('audit_entry', name, THIS_ENTRY, [key, place])),
     truncate('audit_entry'),
+    ...ranges.flatMap(({ name, key }) => partitionAttempts('decision', name, 'id = $1', [key])),
+    truncate('decision'),
     ...appendOnly('audit_seal', 'audit_seal_append_only', 'batch', batch),
     ...appendOnly('template_version', 'template_version_immutable', 'name', name),
     // A task without a lease: the foreign key of a lease would refuse the DELETE too.
@@ -129,17 +133,17 @@ async function makeAttempts(client: ClientBase): Promise<readonly Attempt[]> {
 }
 
 /** The service's rights refuse a change by the name of a partition, so the table is tried with a row of each as well. */
-function entryAttempts({ name, batch }: AuditPartition, place: number): readonly Attempt[] {
-  const [trigger, parent] = ['audit_entry_append_only', 'audit_entry'];
+function partitionAttempts(
+  parent: string,
+  name: string,
+  condition: string,
+  values: readonly unknown[],
+): readonly Attempt[] {
   const rows = [parent, name].flatMap((table) => {
-    const attempt = { table, trigger, parent, values: [batch, place] };
+    const attempt = { table, trigger: `${parent}_append_only`, parent, values };
     return [
-      {
-        ...attempt,
-        operation: 'UPDATE',
-        text: `UPDATE public.${table} SET batch = batch WHERE ${THIS_ENTRY}`,
-      } as const,
-      { ...attempt, operation: 'DELETE', text: `DELETE FROM public.${table} WHERE ${THIS_ENTRY}` } as const,
+      { ...attempt, operation: 'UPDATE', text: `UPDATE public.${table} SET body = body WHERE ${condition}` } as const,
+      { ...attempt, operation: 'DELETE', text: `DELETE FROM public.${table} WHERE ${condition}` } as const,
     ];
   });
   return [...rows, truncate(name, parent, PARTITION_LOCK_TIMEOUT)];
@@ -166,9 +170,15 @@ function truncate(table: string, parent = table, lockTimeout = LOCK_TIMEOUT): At
  * contains the last number.
  */
 const PARTITIONS = `SELECT c.relname AS name, CASE bound WHEN 'DEFAULT' THEN '9223372036854775807'
-    ELSE coalesce(substring(bound FROM 'FROM \\(''?(-?[0-9]+)'), '-1') END AS batch
+    ELSE coalesce(substring(bound FROM 'FROM \\(''?(-?[0-9]+)'), '-1') END AS key
   FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid CROSS JOIN LATERAL pg_get_expr(c.relpartbound, c.oid) AS bound
   WHERE i.inhparent = 'public.audit_entry'::regclass ORDER BY c.relname`;
+/** The lower bound of a range begins an id in it. No bound begins with `$1`, so such a row is in the default partition. */
+const DECISION_PARTITIONS = `SELECT c.relname AS name,
+    coalesce(substring(pg_get_expr(c.relpartbound, c.oid) FROM 'FROM \\(''(dec_[0-9a-z]+)'), '') || $1 AS key
+  FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+  WHERE i.inhparent = 'public.decision'::regclass ORDER BY c.relname`;
+const DECISION = `INSERT INTO public.decision (id, at, body) VALUES ($1, now(), '{}')`;
 /** No entry of the service has a negative place. */
 const ENTRY = `INSERT INTO public.audit_entry (batch, place, id, at, type, body) VALUES ($1, $2, $3, now(), 'probe', '{}')`;
 const THIS_ENTRY = 'batch = $1 AND place = $2';

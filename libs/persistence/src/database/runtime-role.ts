@@ -12,25 +12,25 @@ const SESSION: SessionOptions = {
 
 /** The rights of the serving role for each table. It can only read and add history (I5). */
 const GRANTS: readonly (readonly [string, readonly string[]])[] = [
-  ['SELECT, INSERT', ['audit_entry', 'audit_seal', 'template_version', 'signing_key', 'kept_denial']],
+  ['SELECT, INSERT', ['audit_entry', 'audit_seal', 'template_version', 'signing_key', 'kept_denial', 'decision']],
   ['SELECT, INSERT, DELETE', ['audit_pending']],
   ['SELECT, UPDATE', ['audit_log', 'declared_revision', 'store_epoch']],
   [
     'SELECT, INSERT, UPDATE',
     [
       ...['task', 'lease', 'agent', 'template', 'quota_counter', 'denial_document', 'declared_change'],
-      ...['guard', 'lockdown', 'delegation', 'reconciliation', 'reconciliation_turn', 'death_probe'],
+      ...['guard', 'lockdown', 'delegation', 'reconciliation', 'reconciliation_turn', 'death_probe', 'use_counter'],
     ],
   ],
   [
     'SELECT, INSERT, UPDATE, DELETE',
-    ['issuer', 'connection', 'idempotency_key', 'identity_use', 'outbox', 'task_ending'],
+    ['issuer', 'connection', 'idempotency_key', 'identity_use', 'use_key', 'outbox', 'task_ending'],
   ],
 ];
 
 /** A role writes to a partition through the parent alone. */
 const CLOSE_PARTITIONS = `SELECT public.close_audit_partition(i.inhrelid) FROM pg_inherits i
-  WHERE i.inhparent = 'public.audit_entry'::regclass ORDER BY i.inhrelid`;
+  WHERE i.inhparent IN ('public.audit_entry'::regclass, 'public.decision'::regclass) ORDER BY i.inhrelid`;
 
 /**
  * Grants the serving role its rights on the owner's tables, and revokes all other rights on them. Safe to repeat, also
@@ -45,7 +45,7 @@ export async function grantRuntimeRole(owner: ClientBase, role: string): Promise
   const statements = [
     `SELECT pg_advisory_xact_lock(hashtext('mayfly runtime role'))`,
     `GRANT USAGE ON SCHEMA public TO ${name}; GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO ${name}`,
-    `GRANT EXECUTE ON FUNCTION public.prepare_audit_partitions() TO ${name}`,
+    `GRANT EXECUTE ON FUNCTION public.prepare_audit_partitions(), public.prepare_decision_partitions() TO ${name}`,
     ...tables,
     CLOSE_PARTITIONS,
   ];

@@ -1,6 +1,5 @@
 import { NameSchema } from '@mayfly/kernel';
 import { z } from 'zod';
-import { uselessRoute } from './route-order.js';
 
 const LONGEST_AUDIENCE = 255;
 const URN = /^urn:[a-z0-9][a-z0-9-]{1,31}:[A-Za-z0-9._~:/-]+$/;
@@ -30,48 +29,12 @@ export const SignedTokenScopeSchema = z.strictObject({
 export type SignedTokenScope = z.infer<typeof SignedTokenScopeSchema>;
 
 /**
- * A kind of HTTP request that a resource server serves, and the operation that a task needs for it. A segment of `path` is
- * literal or `{name}`, which stands for any one segment.
- */
-const RouteSchema = z.strictObject({
-  operation: OperationSchema,
-  methods: z
-    .array(z.enum(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS']))
-    .min(1)
-    .max(7),
-  path: z
-    .string()
-    .max(512)
-    .regex(
-      /^(?:\/|(?:\/(?!\.{1,2}(?:\/|$))(?:[A-Za-z0-9._~-]+|\{[a-z][A-Za-z0-9]{0,31}\}))+\/?)$/,
-      'use a path of segments that are plain text or `{name}`, for instance `/cases/{case}`',
-    ),
-  query: z.array(z.string().min(1).max(64)).max(32).optional(),
-});
-export type DeclaredRoute = z.infer<typeof RouteSchema>;
-
-const RoutesSchema = z
-  .array(RouteSchema)
-  .max(256)
-  .superRefine((routes, context) => {
-    const useless = uselessRoute(routes);
-    if (useless === undefined) return;
-    context.addIssue({
-      code: 'custom',
-      path: [useless],
-      message: 'an earlier route matches everything that this route matches; put this route first, or leave it out',
-    });
-  });
-
-/**
  * `config` of a connection of this provider: the resource servers that may introspect the tokens of an audience. A
- * resource server is a workload identity: the name of a declared issuer and the exact subject of its tokens. `routes` are
- * for gateways that ask about HTTP requests; the first one that matches counts.
+ * resource server is a workload identity: the name of a declared issuer and the exact subject of its tokens.
  */
 export const SignedTokenConnectionSchema = z.strictObject({
   audience: AudienceSchema,
   resourceServers: z.array(z.strictObject({ issuer: NameSchema, subject: z.string().min(1).max(255) })).max(64),
-  routes: RoutesSchema.optional(),
 });
 
 /**

@@ -1,4 +1,4 @@
-import type { DeclaredRoute } from './signed-token.schemas.js';
+import type { DeclaredRoute } from './connection-routes.js';
 
 type Route = Pick<DeclaredRoute, 'methods' | 'path'>;
 
