@@ -139,7 +139,10 @@ export class CanaryScene {
   /** Sends a request and keeps the answer without the member that delivers secrets. */
   async ask(route: string, token: string, call: TestCall = {}): Promise<TestAnswer> {
     const answer = await this.broker.send(route, { token, ...call });
-    const withoutSecret = (name: string, value: unknown): unknown => (name === 'secret' ? undefined : value);
+    const { taskToken } = answer.body as { taskToken?: { value: string } };
+    if (taskToken !== undefined) this.parts.canaries.plantSeen('task token', taskToken.value.slice(-43));
+    const withoutSecret = (name: string, value: unknown): unknown =>
+      name === 'secret' || name === 'taskToken' ? undefined : value;
     const text = JSON.stringify([route, answer.status, [...answer.headers], answer.body], withoutSecret);
     this.keep(answer.status < 400 ? 'answers' : 'problems', text);
     return answer;

@@ -10,6 +10,7 @@ export interface TaskBody {
   readonly maxExpiresAt: string;
   readonly heartbeatTimeoutSeconds?: number;
   readonly credentials: readonly CredentialBody[];
+  readonly taskToken?: { readonly value: string; readonly expiresAt: string };
 }
 
 export interface CredentialBody {

@@ -7,7 +7,7 @@ import {
   IssuerTests,
   Templates,
 } from '@mayfly/declarations';
-import { AccessTokens } from '@mayfly/enforcement';
+import { AccessTokens, HttpDoor, Operations } from '@mayfly/enforcement';
 import { History } from '@mayfly/evidence';
 import { type IdentityGuard, ProblemFilter, RefusalRecorder } from '@mayfly/http';
 import { ControlTraces, Decisions, Delegations, Tasks } from '@mayfly/issuance';
@@ -27,6 +27,8 @@ import { LockdownsController } from './lockdowns/lockdowns.controller.js';
 import { FederationController } from './oauth/federation.controller.js';
 import { MetadataController } from './oauth/metadata.controller.js';
 import { OAuthController } from './oauth/oauth.controller.js';
+import { DoorsController } from './operations/doors.controller.js';
+import { OperationsController } from './operations/operations.controller.js';
 import { QuarantineController } from './quarantine/quarantine.controller.js';
 import { ReconciliationsController } from './reconciliations/reconciliations.controller.js';
 import { HealthController } from './service/health.controller.js';
@@ -51,6 +53,8 @@ const API = [
   ConnectionsController,
   DeclarationsController,
   OAuthController,
+  OperationsController,
+  DoorsController,
   MetadataController,
   FederationController,
   HistoryController,
@@ -91,6 +95,8 @@ export class BrokerModule {
         { provide: Templates, useValue: services.templates },
         { provide: RefusalRecorder, useValue: services.refusals },
         { provide: AccessTokens, useValue: services.accessTokens },
+        { provide: Operations, useValue: services.operations },
+        { provide: HttpDoor, useValue: services.httpDoor },
         { provide: LeaseAbandonment, useValue: services.leaseAbandonment },
         { provide: Lockdowns, useValue: services.lockdowns },
         { provide: QuarantineDesk, useValue: services.quarantineDesk },

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import { suggestKey } from '@mayfly/declarations';
 import { AllowList, InvalidAllowList } from '@mayfly/egress';
 import { Problem } from '@mayfly/kernel';
+import { DECISION_POINT_KINDS } from '@mayfly/policy';
 import { epochUrlFault, type ServiceSettings } from '@mayfly/service';
 import { FAILPOINTS } from '@mayfly/tasks';
 import { z } from 'zod';
@@ -67,6 +68,14 @@ const failpoint = z.string().transform((text, context) => {
   return z.NEVER;
 });
 
+/** The whole address at which decisions are asked for. Its user and password would end in logs. */
+const decisionPointUrl = z
+  .url({ protocol: /^https?$/ })
+  .refine((url) => !/^\w+:\/\/[^/?#]*@/.test(url), {
+    error: 'leave out the user and the password; give a token with MAYFLY_DECISION_POINT_TOKEN_FILE',
+  })
+  .refine((url) => !url.includes('#'), { error: 'leave out the fragment' });
+
 const epochUrl = z.string().superRefine((text, context) => {
   const fault = epochUrlFault(text);
   if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
@@ -97,6 +106,10 @@ const EnvironmentSchema = z.object({
   MAYFLY_DOCS: flag('on'),
   MAYFLY_LOCKDOWN_AGE_SECONDS: z.coerce.number().int().min(1).max(30).default(5),
   MAYFLY_CLOCK_TOLERANCE_SECONDS: z.coerce.number().int().min(1).max(60).default(5),
+  MAYFLY_DECISION_POINT_URL: decisionPointUrl.optional(),
+  MAYFLY_DECISION_POINT: z.enum(DECISION_POINT_KINDS).default('authzen'),
+  MAYFLY_DECISION_POINT_TIMEOUT_MS: z.coerce.number().int().min(10).max(10_000).default(1_000),
+  MAYFLY_DECISION_POINT_TOKEN_FILE: z.string().min(1).optional(),
   MAYFLY_FAILPOINT: failpoint.optional(),
 });
 
@@ -157,8 +170,19 @@ export function readConfig(variables = environment): BrokerConfig {
     docs: data.MAYFLY_DOCS,
     lockdownAgeSeconds: data.MAYFLY_LOCKDOWN_AGE_SECONDS,
     clockToleranceSeconds: data.MAYFLY_CLOCK_TOLERANCE_SECONDS,
+    decisionPoint: decisionPointOf(data),
     failpoint: data.MAYFLY_FAILPOINT,
   });
+}
+
+function decisionPointOf(data: Environment): BrokerConfig['decisionPoint'] {
+  const url = data.MAYFLY_DECISION_POINT_URL;
+  if (url === undefined) return undefined;
+  const tokenFile = data.MAYFLY_DECISION_POINT_TOKEN_FILE;
+  return {
+    ...{ url, kind: data.MAYFLY_DECISION_POINT, timeoutMs: data.MAYFLY_DECISION_POINT_TIMEOUT_MS },
+    tokenFile: tokenFile === undefined ? undefined : resolve(tokenFile),
+  };
 }
 
 function refuseInAnyMode(data: Environment): void {

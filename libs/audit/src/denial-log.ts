@@ -21,7 +21,7 @@ export interface EntrySink {
 export type SummaryListener = (summary: JsonObject) => void;
 
 /** The types of entries that record a refusal. */
-export type DenialType = 'identity.refused' | 'request.forbidden' | 'task.denied';
+export type DenialType = 'identity.refused' | 'request.forbidden' | 'task.denied' | 'operation.denied';
 
 /** A refusal. `group` holds the bounded facts under which a denial without its own entry is counted. */
 export interface Denial<Type extends DenialType = DenialType> extends Omit<Attempt, 'group'> {

@@ -52,6 +52,18 @@ const TaskDenied = z.strictObject({
   requestId: z.string().optional(),
 });
 
+const OperationDenied = z.strictObject({
+  control: z.string(),
+  detail: z.string().optional(),
+  decision: z.string(),
+  operation: z.string(),
+  target: z.string(),
+  /** why the token could not be used; the enforcement point does not get it */
+  token: z.string().optional(),
+  requestId: z.string(),
+  identity: Identity,
+});
+
 const LockdownScope = z.strictObject({ kind: z.string(), name: z.string() });
 
 /** A position in the audit log: the lineage of the database, and the number and the hash of an entry. */
@@ -111,6 +123,15 @@ export const ENTRY_FACTS = {
     parent: z.strictObject({ expiresAt: Instant, maxExpiresAt: Instant }).optional(),
   }),
   'task.denied': z.union([TaskDenied, counted({ control: z.string() })]),
+  /** an operation that an enforcement point asked about */
+  'operation.denied': z.union([OperationDenied, counted({ control: z.string() })]),
+  /** a batch of decisions on operations; `digest` is SHA-256 over their stored bodies, each with a line feed after it */
+  'operations.decided': z.strictObject({
+    decisions: z.array(z.string()),
+    permitted: z.int(),
+    denied: z.record(z.string(), z.int()),
+    digest: z.string(),
+  }),
   'task.ending': z.strictObject({ cause: z.string(), reason: z.string().optional() }),
   'task.ended': z.strictObject({ state: z.string(), cause: z.string() }),
   'task.renewed': z.strictObject({ expiresAt: Instant, identity: Identity, decision: Decided }),

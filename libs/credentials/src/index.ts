@@ -1,4 +1,5 @@
 export { ConnectionSpecSchema, type Connection, type ConnectionSpec } from './connection.js';
+export type { DeclaredRoute } from './connection-routes.js';
 export type { IdentityTokenOrder, IdentityTokens } from './identity-tokens.js';
 export type { Authoring, ScopeRemark } from './authoring.js';
 export type {
@@ -8,6 +9,7 @@ export type {
   ConnectionAware,
   Enumerable,
   Introspectable,
+  OperationJudging,
   Probeable,
   ProbeCheck,
   ProbeReport,
@@ -24,11 +26,14 @@ export type {
   UseOutcome,
 } from './provider-parts.js';
 export {
+  audienceFor,
   canUse,
   attending,
   clockAt,
   connectionsOf,
   enumerable,
+  judgedScope,
+  type JudgedScope,
   examining,
   objectionsTo,
   probeable,

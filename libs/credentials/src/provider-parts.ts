@@ -118,6 +118,16 @@ export interface ResourceServer {
 export interface Introspectable<Config> {
   /** Returns the workloads that may introspect the tokens minted through the connection. Pure. */
   resourceServersOf(config: Config): readonly ResourceServer[];
+  /** Returns the audience of the tokens minted through the connection; undefined when the scope alone names it. Pure. */
+  audienceFor(config: Config): string | undefined;
+}
+
+/** A provider whose scopes say which operations they allow. */
+export interface OperationJudging<Scope> {
+  /** Returns the audience of a credential: its resource servers may ask about operations. Pure. */
+  audienceOf(scope: Scope): string;
+  /** True when the scope allows the operation at the target. Pure. */
+  allowsOperation(scope: Scope, operation: string, target: string): boolean;
 }
 
 /**

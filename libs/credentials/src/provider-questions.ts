@@ -9,6 +9,7 @@ import type {
   ConnectionAware,
   Enumerable,
   Introspectable,
+  OperationJudging,
   Probeable,
   Reconcilable,
   Renewable,
@@ -32,7 +33,8 @@ type Parts = Partial<
     Enumerable<unknown> &
     SecretFinding &
     Usable<unknown, unknown> &
-    Introspectable<unknown>
+    Introspectable<unknown> &
+    OperationJudging<unknown>
 >;
 
 type Having<Part extends keyof Parts> = AnyProvider & Required<Pick<Parts, Part>>;
@@ -89,6 +91,31 @@ export function resourceServersOf(provider: AnyProvider, declared: Json): readon
   const introspectable = having(provider, 'resourceServersOf');
   const config = introspectable && parseValue(introspectable.schemas.config, declared);
   return config?.success === true ? (introspectable?.resourceServersOf(config.data) ?? []) : [];
+}
+
+/** Returns the audience of the tokens minted through a declared connection; undefined for one without. */
+export function audienceFor(provider: AnyProvider, declared: Json): string | undefined {
+  const introspectable = having(provider, 'audienceFor');
+  const config = introspectable && parseValue(introspectable.schemas.config, declared);
+  return config?.success === true ? introspectable?.audienceFor(config.data) : undefined;
+}
+
+/** The audience of a rendered scope, and the operations that it allows. */
+export interface JudgedScope {
+  readonly audience: string;
+  allows(operation: string, target: string): boolean;
+}
+
+/** Returns what a rendered scope says about operations; undefined when its provider judges none, or no longer accepts the scope. */
+export function judgedScope(provider: AnyProvider, scope: Json): JudgedScope | undefined {
+  const judging = having(provider, 'allowsOperation', 'audienceOf');
+  const parsed = judging && parseValue(judging.schemas.scope, scope);
+  if (judging === undefined || parsed?.success !== true) return undefined;
+  const { data } = parsed;
+  return {
+    audience: judging.audienceOf(data),
+    allows: (operation, target) => judging.allowsOperation(data, operation, target),
+  };
 }
 
 /** Returns the traits for a parsed configuration and scope, or the provider's own when they depend on neither. */

@@ -38,9 +38,9 @@ describe('checkDeclarations', () => {
   it('checkDeclarations gives the warnings of the linter and lets the state pass', () => {
     expect(check(SUPPORT_YAML.replace('concurrentTasks: 50', 'concurrentTasks: 50, uses: 5')).warnings).toEqual([
       {
-        pointer: '/spec/quota/uses',
+        pointer: '/spec/credentials/0/connection',
         detail:
-          'TaskTemplate/support-read-cases: spec.quota.uses: MF004: Mayfly records uses, but no enforcement point counts them yet',
+          'TaskTemplate/support-read-cases: spec.credentials[0].connection: MF312: nobody counts the uses of `db`: no workload may ask about them; declare `gateways` on its connection',
       },
     ]);
   });

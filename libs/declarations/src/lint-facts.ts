@@ -4,9 +4,11 @@ import {
   faultText,
   objectionsTo,
   remarksOn,
+  resourceServersOf,
   schemaFault,
   traitsOf,
   type AnyProvider,
+  type ConnectionSpec,
   type ScopeObjection,
 } from '@mayfly/credentials';
 import type { Json } from '@mayfly/kernel';
@@ -35,6 +37,18 @@ export function lintFactsOf(providers: readonly AnyProvider[], connections: read
       const provider = byKind.get(kind);
       return provider !== undefined && canUse(provider, scope);
     },
+    isCounted: (kind, name) => {
+      const provider = byKind.get(kind);
+      // A token without a connection is introspected by the resource servers that any connection declares for its audience.
+      const own = connections.filter((declared) =>
+        name === undefined ? declared.spec.provider === kind : declared.name === name,
+      );
+      return own.some(
+        ({ spec }) =>
+          (name !== undefined && (spec.gateways ?? []).length > 0) ||
+          (provider !== undefined && resourceServersOf(provider, spec.config).length > 0),
+      );
+    },
     validateScope: (kind, scope) => firstFault(byKind.get(kind)?.schemas.scope, scope),
     isAuthored: (kind, key, members) => byKind.get(kind)?.authoring?.isAuthored?.(key, members) ?? false,
     faultsOfText: (parts) => providers.flatMap(({ authoring }) => authoring?.faultsOfText?.(parts) ?? []),
@@ -54,7 +68,7 @@ export function lintFactsOf(providers: readonly AnyProvider[], connections: read
 
 interface DeclaredConnection {
   readonly name: string;
-  readonly spec: { readonly provider: string; readonly config: Json };
+  readonly spec: Pick<ConnectionSpec, 'provider' | 'gateways'> & { readonly config: Json };
 }
 
 function effectiveTraits(

@@ -30,6 +30,8 @@ let live: Set<string>;
 let databaseIsDown: boolean;
 let ended: EndRequest[];
 let refused: Principal[];
+let usesLeft: number;
+let consumed: unknown[];
 let service: AccessTokens;
 
 const agentId = newId('agt');
@@ -51,6 +53,7 @@ const person = (...roles: string[]) => principal('person', { roles });
 beforeEach(async () => {
   await ring.rotateIfDue();
   [live, databaseIsDown, ended, refused] = [new Set(), false, [], []];
+  [usesLeft, consumed] = [1, []];
   const now = Math.floor(clock.now().getTime() / 1000);
   claims = {
     ...{ iss: ISSUER, sub: agentId, client_id: agentId, aud: AUDIENCE, iat: now, exp: now + 60, jti: newId('lse') },
@@ -70,6 +73,9 @@ beforeEach(async () => {
     resourceServers: new ResourceServers({ connections }, introspectableProviders()),
     ending: { end: async (request) => void ended.push(request) },
     refusals: { forbidden: async (caller) => void refused.push(caller) },
+    operations: {
+      consume: async (caller, token, audience) => usesLeft > 0 && consumed.push([caller, token, audience]) > 0,
+    },
   });
 });
 
@@ -130,6 +136,35 @@ describe('introspection', () => {
   it('introspection rejects when the lease cannot be read', async () => {
     databaseIsDown = true;
     await expect(service.introspect(server, await token())).rejects.toMatchObject({ code: 'unavailable' });
+  });
+});
+
+describe('introspection that consumes', () => {
+  it('introspection takes no use unless the caller asks for it, and one for a resource server that does', async () => {
+    const shown = await token();
+    await service.introspect(server, shown);
+    expect(consumed).toEqual([]);
+    expect(await service.introspect(server, shown, true)).toMatchObject({ active: true });
+    expect(consumed).toEqual([[server, shown, AUDIENCE]]);
+  });
+
+  it('introspection says that a token is inactive when its use is refused', async () => {
+    usesLeft = 0;
+    expect(await service.introspect(server, await token(), true)).toEqual({ active: false });
+  });
+
+  it.each([
+    ['the agent of the token', owner],
+    ['an operator', person('operator')],
+  ])('introspection takes no use for %s, and shows nothing', async (_, caller) => {
+    expect(await service.introspect(caller, await token(), true)).toEqual({ active: false });
+    expect(consumed).toEqual([]);
+  });
+
+  it('introspection takes no use of a token that is dead', async () => {
+    live.clear();
+    expect(await service.introspect(server, await token(), true)).toEqual({ active: false });
+    expect(consumed).toEqual([]);
   });
 });
 

@@ -13,6 +13,8 @@ export interface AccessTokensParts {
   readonly ending: { end(request: EndRequest): Promise<void> };
   /** audits a forbidden request */
   readonly refusals: { forbidden(caller: Principal, route: string): Promise<void> };
+  /** takes a use of a token, for a resource server that asks for it */
+  readonly operations: { consume(caller: Principal, token: string, audience: string): Promise<boolean> };
   /** the `iss` claim of the broker's tokens */
   readonly issuer: string;
 }
@@ -26,14 +28,22 @@ export class AccessTokens {
 
   /**
    * Returns the claims of an active token (RFC 7662 §2.2). It is inactive from the commit that records its task's end.
+   * With `consume`, the caller is a resource server of the token, and the answer takes one use of its task: the token is
+   * inactive when no use is left.
    * INVARIANT: I7, throws `unavailable` when the lease cannot be read; no token is active on a guess.
    */
-  async introspect(caller: Principal, token: string): Promise<JsonObject> {
+  async introspect(caller: Principal, token: string, consume = false): Promise<JsonObject> {
     const claims = await this.claimsOf(token);
     if (claims === undefined || !this.mayIntrospect(caller, claims)) return INACTIVE;
     const { jti } = claims;
     if (typeof jti !== 'string' || !isId('lse', jti) || !(await this.parts.leases.isLive(jti))) return INACTIVE;
+    if (consume && !(await this.consume(caller, token, claims))) return INACTIVE;
     return { active: true, ...disclosed(claims) };
+  }
+
+  private async consume(caller: Principal, token: string, { aud }: TokenClaims): Promise<boolean> {
+    const isServer = typeof aud === 'string' && this.parts.resourceServers.serves(caller.identity, aud);
+    return isServer && (await this.parts.operations.consume(caller, token, aud));
   }
 
   /**

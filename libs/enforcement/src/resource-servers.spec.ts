@@ -53,4 +53,18 @@ describe('resource servers', () => {
     state.connections = [];
     expect(servers.serves({ acceptedBy: ['ci'], subject: 'cases-api' }, CASES)).toBe(false);
   });
+
+  it('gateways guard the connection that names them, and no other', () => {
+    const gateways = [{ issuer: 'ci', subject: 'crm-gateway' }];
+    const one = { name: 'crm', spec: { provider: 'dummy', owner: 'crm', config: {}, gateways } };
+    const servers = new ResourceServers(
+      { connections: [one, { ...connection('dummy', {}), name: 'mail' }] },
+      providers,
+    );
+    const gateway = { acceptedBy: ['ci'], subject: 'crm-gateway' };
+    expect(servers.guards(gateway, 'crm')).toBe(true);
+    expect(servers.guards(gateway, 'mail')).toBe(false);
+    expect(servers.guards({ ...gateway, acceptedBy: ['staff'] }, 'crm')).toBe(false);
+    expect(servers.serves(gateway, 'crm')).toBe(false);
+  });
 });

@@ -1,12 +1,13 @@
-import { createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type IncomingHttpHeaders, type Server, type ServerResponse } from 'node:http';
 import { createServer as createTlsServer, type Server as TlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { AllowList, PublicEgress, type ResolveHost } from '@mayfly/egress';
+import { AllowList, EgressRefused, PublicEgress, type ResolveHost } from '@mayfly/egress';
 import type { ServerTrust } from '@mayfly/identity';
 import { TestAuthority, type CertificateOrder } from '@mayfly/testing';
-import { createGuardedFetch } from './guarded-fetch.js';
+import { createGuardedFetch, createGuardedPost } from './guarded-fetch.js';
 
 const pages: Record<string, (response: ServerResponse) => void> = {
   '/keys': (response) => response.end('{"keys":[]}'),
@@ -25,11 +26,16 @@ const pages: Record<string, (response: ServerResponse) => void> = {
 let server: Server;
 let base: string;
 let asked: string[];
+/** the method, the headers and the body of the last request */
+let last: { readonly method: string | undefined; readonly headers: IncomingHttpHeaders; readonly body: string };
 
 beforeAll(async () => {
   server = createServer((request, response) => {
     asked.push(request.url ?? '');
-    pages[request.url ?? '']?.(response);
+    void text(request).then((body) => {
+      last = { method: request.method, headers: request.headers, body };
+      pages[request.url ?? '']?.(response);
+    });
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   base = `http://127.0.0.1:${String((server.address() as AddressInfo).port)}`;
@@ -177,5 +183,34 @@ describe('a guarded fetch over TLS', () => {
     ],
   ])('a guarded fetch over TLS refuses a server with %s', async (_, order, by, words) => {
     await expect(ask(order, mesh, by)).rejects.toThrow(words);
+  });
+});
+
+describe('a guarded post', () => {
+  const posting = createGuardedPost({ egress: allowing('http://127.0.0.1'), maxBytes: 1000, timeoutMs: 1500 });
+
+  it('a guarded post sends JSON and a bearer token, and gives the JSON of the answer', async () => {
+    await expect(posting(`${base}/keys`, { decide: 'é' }, 'secret')).resolves.toEqual({ keys: [] });
+    expect(last).toMatchObject({ method: 'POST', body: '{"decide":"é"}' });
+    expect(last.headers).toMatchObject({ 'content-type': 'application/json', authorization: 'Bearer secret' });
+    await posting(`${base}/keys`, {}, undefined);
+    expect(last.headers.authorization).toBeUndefined();
+  });
+
+  it.each([
+    ['a redirect, which it does not follow', '/moved', 'status 302'],
+    ['an error', '/missing', 'status 404'],
+    ['what is no JSON', '/html', 'JSON'],
+    ['a body over the bound', '/large', 'more than 1000 bytes'],
+    ['a server that says nothing', '/silent', 'timeout'],
+  ])('a guarded post refuses %s', async (_, path, words) => {
+    await expect(posting(`${base}${path}`, {}, 'canary')).rejects.toThrow(words);
+    expect(asked).toEqual([path]);
+  });
+
+  it('a guarded post reaches no address that the operator does not allow', async () => {
+    const strict = createGuardedPost({ egress: new PublicEgress() });
+    await expect(strict(`${base}/keys`, {}, 'canary')).rejects.toBeInstanceOf(EgressRefused);
+    expect(asked).toEqual([]);
   });
 });

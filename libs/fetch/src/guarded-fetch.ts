@@ -28,40 +28,78 @@ const MAX_BYTES = 256 * 1024;
  * or with `FetchFailed`, whose message holds no URL.
  */
 export function createGuardedFetch(options: GuardedFetchOptions): FetchJson {
-  const { egress, timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES } = options;
-  return async (url, trust = {}, onDate = () => undefined) => {
-    const refusal = egress.refusalOf(url);
-    if (refusal !== undefined) throw refusal;
-    const signal = AbortSignal.timeout(timeoutMs);
-    try {
-      const response = await answerOf(url, { ...options, trust, signal });
+  const { timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES } = options;
+  return (url, trust = {}, onDate = () => undefined) =>
+    exchange(url, { ...options, timeoutMs, maxBytes, trust }, (response) => {
       const stated = statedTime(response);
       if (stated !== undefined) onDate(stated);
-      return JSON.parse(await readBody(response, maxBytes)) as unknown;
-    } catch (error) {
-      throw FetchFailed.from(signal.aborted ? signal.reason : error);
-    }
+    });
+}
+
+/** Sends JSON and returns the JSON of the answer. Rejects with `EgressRefused` or `FetchFailed`. */
+export type PostJson = (url: string, body: unknown, token: string | undefined) => Promise<unknown>;
+
+/**
+ * Returns a `PostJson` under the rules of `createGuardedFetch`. With `token` it sends a bearer token (RFC 6750 §2.1).
+ */
+export function createGuardedPost(options: GuardedFetchOptions): PostJson {
+  const { timeoutMs = TIMEOUT_MS, maxBytes = MAX_BYTES } = options;
+  return (url, body, token) => {
+    const post = { text: JSON.stringify(body), token };
+    return exchange(url, { ...options, timeoutMs, maxBytes, trust: {}, post });
   };
 }
 
-interface Call extends GuardedFetchOptions {
+interface Exchange extends Required<Pick<GuardedFetchOptions, 'egress' | 'timeoutMs' | 'maxBytes'>> {
+  readonly resolveHost?: ResolveHost;
   readonly trust: ServerTrust;
-  readonly signal: AbortSignal;
+  /** default: a GET */
+  readonly post?: { readonly text: string; readonly token: string | undefined };
 }
 
-function answerOf(url: string, { egress, resolveHost, trust, signal }: Call): Promise<IncomingMessage> {
+async function exchange(
+  url: string,
+  call: Exchange,
+  onAnswer: (response: IncomingMessage) => void = () => undefined,
+): Promise<unknown> {
+  const refusal = call.egress.refusalOf(url);
+  if (refusal !== undefined) throw refusal;
+  const signal = AbortSignal.timeout(call.timeoutMs);
+  try {
+    const response = await answerOf(url, call, signal);
+    onAnswer(response);
+    return JSON.parse(await readBody(response, call.maxBytes)) as unknown;
+  } catch (error) {
+    throw FetchFailed.from(signal.aborted ? signal.reason : error);
+  }
+}
+
+function answerOf(
+  url: string,
+  { egress, resolveHost, trust, post }: Exchange,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
   const options = {
-    agent: false as const,
-    signal,
-    lookup: egress.lookupFor(url, resolveHost),
-    headers: { accept: 'application/json', 'accept-encoding': 'gzip' },
+    ...{ agent: false as const, signal, lookup: egress.lookupFor(url, resolveHost) },
+    method: post === undefined ? 'GET' : 'POST',
+    headers: { accept: 'application/json', 'accept-encoding': 'gzip', ...postHeaders(post) },
   };
   return new Promise((settle, reject) => {
     const request = url.startsWith('https:')
       ? requestSecure(url, { ...options, ...tlsOptions(trust) })
       : requestPlain(url, options);
-    request.on('response', settle).on('error', reject).end();
+    request.on('response', settle).on('error', reject).end(post?.text);
   });
+}
+
+function postHeaders(post: Exchange['post']): Readonly<Record<string, string>> {
+  if (post === undefined) return {};
+  const { text, token } = post;
+  return {
+    'content-type': 'application/json',
+    'content-length': String(Buffer.byteLength(text)),
+    ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+  };
 }
 
 /**

@@ -1,1 +1,1 @@
-export { createGuardedFetch } from './guarded-fetch.js';
+export { createGuardedFetch, createGuardedPost, type PostJson } from './guarded-fetch.js';

@@ -1,6 +1,6 @@
 export { Caller, CallingAgent } from './access/caller.js';
 export { IdentityGuard } from './access/identity.guard.js';
-export { Permits, type Permission } from './access/permits.js';
+export { IdentifiedBy, Permits, type Permission } from './access/permits.js';
 export { RefusalRecorder } from './access/refusal.recorder.js';
 export { ApiProblems, ProblemSchema } from './api-problems.js';
 export { createHttpApp } from './http-app.js';

@@ -1,7 +1,7 @@
 import { DENIAL_LIMITS, MAYFLY, type Denial, type DenialLog } from '@mayfly/audit';
 import { sealHandle, sealMaterial, usable, type Minted, type Sealing } from '@mayfly/credentials';
 import { present, Problem, type Clock, type DecisionId, type Json } from '@mayfly/kernel';
-import { keptDecision, problemOf, type Decision, type DecisionRecord } from '@mayfly/policy';
+import { keptDecision, problemOf, type Decision, type DecisionQuestion, type DecisionRecord } from '@mayfly/policy';
 import { dueAt, quotaScope, type EndRequest, type Step, type StepObserver } from '@mayfly/tasks';
 import type { CompiledTemplate } from '@mayfly/templates';
 import type { Assessment, Assessor, PermittedRequest } from './assessment.js';
@@ -13,6 +13,7 @@ import type { IdentityUse } from './identity-use.js';
 import type { IssuanceMetrics } from './issuance-metrics.js';
 import type { IssuanceStore } from './issuance.store.js';
 import { lockdownDenial } from './lockdown-control.js';
+import { judgeOutside, type OutsideDecision, outsideInput } from './outside-decision.js';
 import { checkMinted, MintFailure, type Minter } from './minting.js';
 import { Opening, OpenRefused } from './opening.js';
 import {
@@ -55,6 +56,8 @@ export interface IssuanceGate {
 export interface IssuanceParts {
   readonly gate: IssuanceGate;
   readonly assessor: Assessor;
+  /** asked in addition, when the service requires one */
+  readonly outside?: OutsideDecision | undefined;
   readonly planner: Planner;
   readonly minter: Minter;
   readonly store: IssuanceStore;
@@ -114,6 +117,21 @@ export class TaskIssuance {
     return this.parts.recorder.record(requester, decision, on);
   }
 
+  /**
+   * Adds the verdict of the outside decision point to a permitted request. Without one, and for a denied request, returns
+   * the assessment as it is.
+   */
+  decideOutside(
+    action: DecisionQuestion['action'],
+    requester: Requester,
+    request: TaskRequest,
+    assessment: Assessment,
+  ): Assessment | Promise<Assessment> {
+    const { outside } = this.parts;
+    if (outside === undefined || !assessment.permitted) return assessment;
+    return judgeOutside(outside, action, requester, request, assessment);
+  }
+
   /** Returns the problem of a denied request, after the denial was audited with its record, or counted. */
   async refusal(requester: Requester, request: TaskRequest, decision: Decision, on: DecidedOn): Promise<Problem> {
     const problem = problemOf(decision);
@@ -128,7 +146,7 @@ export class TaskIssuance {
    * `issue` when a connection cannot be used.
    */
   async preview(requester: Requester, request: TaskRequest): Promise<Preview> {
-    const assessment = this.assess(requester, request);
+    const assessment = await this.decideOutside('request', requester, request, this.assess(requester, request));
     const { decision } = assessment;
     if (!assessment.permitted) {
       await this.refusal(requester, request, decision, decidedOn(requester, request, assessment));
@@ -141,7 +159,7 @@ export class TaskIssuance {
   }
 
   private async permit(requester: Requester, request: TaskRequest): Promise<PermittedRequest> {
-    const assessment = this.assess(requester, request);
+    const assessment = await this.decideOutside('request', requester, request, this.assess(requester, request));
     if (assessment.permitted) return assessment;
     throw await this.refusal(requester, request, assessment.decision, decidedOn(requester, request, assessment));
   }
@@ -341,7 +359,7 @@ function decidedOn(
   assessment: Assessment,
   commit: CommitFound = null,
 ): DecidedOn {
-  const inputs = requestInputs(requester, request, assessment, { commit });
+  const inputs = requestInputs(requester, request, assessment, { outside: outsideInput(assessment.decision), commit });
   return { phase: 'request', inputs, template: assessment.template };
 }
 

@@ -14,6 +14,7 @@ import { dueAt, type StepObserver, type Task, type TaskEndCause } from '@mayfly/
 import { Decision, type DecisionRecord, type DecisionStore, keptDecision } from '@mayfly/policy';
 import type { PermittedRequest } from './assessment.js';
 import type { RequestInputs } from './decisions/decision-inputs.js';
+import { outsideInput } from './outside-decision.js';
 import { requestInputs } from './decisions/request-inputs.js';
 import { actorOfRequester, MINT_DEADLINE_SECONDS, orderOf } from './plan.js';
 import type { LifetimeLimit } from './narrowing.js';
@@ -126,12 +127,15 @@ export class TaskRenewal {
     const request = { template: template.name, parameters, purpose, ...ttl, ...(child === undefined ? {} : { child }) };
     const { issuance } = this.parts;
     const assessment = issuance.assess(requester, request);
-    const decision = assessment.decision.with(...judgeRenewal(requester.runtime, task, assessment, this.parts.targets));
-    const inputs = requestInputs(requester, request, assessment, { task: this.taskInputs(task) });
+    const judged = assessment.decision.with(...judgeRenewal(requester.runtime, task, assessment, this.parts.targets));
+    const local = assessment.permitted && judged.permitted ? { ...assessment, decision: judged } : undefined;
+    const asked = local === undefined ? undefined : await issuance.decideOutside('renew', requester, request, local);
+    const decision = asked?.decision ?? judged;
+    const outside = outsideInput(decision);
+    const inputs = requestInputs(requester, request, assessment, { task: this.taskInputs(task), outside });
     const decided = { phase: 'renew', taskId: task.id, inputs, template: assessment.template } as const;
-    if (!assessment.permitted || !decision.permitted)
-      throw await issuance.refusal(requester, request, decision, decided);
-    return { ...assessment, decision, record: issuance.recordOf(requester, decision, decided) };
+    if (asked?.permitted !== true) throw await issuance.refusal(requester, request, decision, decided);
+    return { ...asked, record: issuance.recordOf(requester, decision, decided) };
   }
 
   /** Returns what a decision on a renewal reads of the running task. */

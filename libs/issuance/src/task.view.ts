@@ -1,13 +1,20 @@
-import { decisionOfTask, type JsonObject } from '@mayfly/kernel';
+import { decisionOfTask, type JsonObject, type TaskId } from '@mayfly/kernel';
 import type { Lease, Task } from '@mayfly/tasks';
 import type { Grant, Preview } from './task-issuance.js';
 import type { Renewed } from './task-renewal.js';
 import type { StoredTask } from './task.store.js';
 
-/** Step 12: returns the answer to a granted request, with the secrets. */
-export function grantView({ plan, minted }: Grant): JsonObject {
+/** Port: makes task tokens. `trust` implements it. */
+export interface TaskTokenMaker {
+  /** Returns the token of a task: the same one at each call. */
+  tokenOf(taskId: TaskId): string;
+}
+
+/** Step 12: returns the answer to a granted request, with the secrets and the task token. */
+export function grantView({ plan, minted }: Grant, tokens: TaskTokenMaker): JsonObject {
   return {
     ...taskMembers(plan.task),
+    taskToken: { value: tokens.tokenOf(plan.task.id), expiresAt: plan.task.expiresAt.toISOString() },
     lifetime: {
       requestedSeconds: plan.request.ttlSeconds ?? null,
       grantedSeconds: plan.assessment.lifetime.grantedSeconds,

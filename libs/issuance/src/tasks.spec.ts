@@ -17,7 +17,8 @@ describe('Tasks', () => {
     await service.publish();
     const { issuance, renewal, ending } = service;
     const redact = (text: string): string => text.replace('hunter2', '[redacted]');
-    tasks = new Tasks({ issuance, renewal, ending, tasks: stores.tasks, keyHolds: {} as KeyHolds, redact });
+    const taskTokens = { tokenOf: (id: TaskId) => `token of ${id}` };
+    tasks = new Tasks({ issuance, renewal, ending, tasks: stores.tasks, keyHolds: {} as KeyHolds, taskTokens, redact });
     taskId = (await service.issue()).plan.task.id;
   });
 

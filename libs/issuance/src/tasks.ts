@@ -9,7 +9,7 @@ import { requesterOf } from './requester.js';
 import type { TaskEnder, TaskIssuance } from './task-issuance.js';
 import type { TaskRenewal } from './task-renewal.js';
 import type { TaskStore } from './task.store.js';
-import { grantView, previewView, taskView } from './task.view.js';
+import { grantView, previewView, type TaskTokenMaker, taskView } from './task.view.js';
 
 /** The ports that `Tasks` calls. */
 export interface TasksParts {
@@ -18,6 +18,7 @@ export interface TasksParts {
   readonly ending: TaskEnder;
   readonly tasks: TaskStore;
   readonly keyHolds: KeyHolds;
+  readonly taskTokens: TaskTokenMaker;
   /** replaces what looks like a secret */
   readonly redact: (text: string) => string;
 }
@@ -100,7 +101,7 @@ export class Tasks {
     const asking = { ...this.asked(request), ...(keyHold === undefined ? {} : { keyHold }) };
     const grant = await this.parts.issuance.issue(requesterOf(agent), asking);
     const { id, expiresAt } = grant.plan.task;
-    return { taskId: id, expiresAt, body: grantView(grant) };
+    return { taskId: id, expiresAt, body: grantView(grant, this.parts.taskTokens) };
   }
 
   private asked({ ttlSeconds, purpose, ...request }: AskedTask) {

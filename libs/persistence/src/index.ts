@@ -38,3 +38,6 @@ export { LivingConnectionsReader } from './tasks/living-connections.reader.js';
 export { PgReconciliationStore } from './tasks/reconciliation.store.js';
 export { PgTaskStore } from './tasks/task.store.js';
 export { WriteProbe } from './tasks/write-probe.js';
+export { PgOperationRecords } from './uses/operation-records.js';
+export { OperationTasksReader } from './uses/operation-tasks.reader.js';
+export { PgUseStore } from './uses/use.store.js';

@@ -74,6 +74,12 @@ export const CONTROL_FACTS: Readonly<Record<ControlName, ControlFacts>> = {
     problem: 'policy_denied',
     inTrace: true,
   },
+  'decision-point': {
+    permits: 'The decision point outside of Mayfly that the operator requires permits in time, in so many words.',
+    help: 'Whoever runs the decision point changes its rules, or brings it back.',
+    problem: 'policy_denied',
+    inTrace: true,
+  },
   'quota-concurrent-tasks': {
     permits: 'Fewer tasks of the template are running than `quota.concurrentTasks`.',
     help: 'The caller completes a running task, or the owner of the template raises the limit.',
@@ -144,6 +150,33 @@ export const CONTROL_FACTS: Readonly<Record<ControlName, ControlFacts>> = {
     permits: 'The delegation waits: nobody took it up, and its time has not passed.',
     help: 'The agent of the parent delegates again.',
     problem: 'policy_denied',
+    inTrace: false,
+  },
+  'task-token': {
+    permits:
+      'The token is one of this installation, its task and its credential live, and the caller is their enforcement point.',
+    help: 'The agent shows the token of a living task. The owner of the connection declares the caller as a gateway.',
+    problem: 'policy_denied',
+    inTrace: false,
+  },
+  'operation-scope': {
+    permits:
+      'A credential of the task allows the operation at the target, or the template names it under `operations`.',
+    help: 'The agent asks for a task that allows it, or the owner of the template widens the scope.',
+    problem: 'policy_denied',
+    inTrace: false,
+  },
+  'quota-uses': {
+    permits:
+      'The use is within `quota.uses` of the task and of every task above it. The use that exceeds a limit ends that task.',
+    help: 'The agent asks for a new task, or the owner of the template raises the limit.',
+    problem: 'quota_exceeded',
+    inTrace: false,
+  },
+  'uses-per-minute': {
+    permits: 'The calls of the last 60 s are within `quota.usesPerMinute` of the task and of every task above it.',
+    help: 'The enforcement point tries again after `retryAfterSeconds`.',
+    problem: 'quota_exceeded',
     inTrace: false,
   },
   'four-eyes': {

@@ -147,10 +147,13 @@ export function startBackground(services: Services, worker: boolean): Background
   every('epoch', EPOCH_MS, () => services.quarantine.round());
   every('audit partitions', 60_000, () => services.auditPartitions.prepare());
   if (!worker) return background;
-  const { closing, keyHoldStore, identityUses, deathProbes, reconciler, taskEndings, upkeep, quarantine } = services;
+  const { closing, keyHoldStore, identityUses, useStore, deathProbes, reconciler, taskEndings, upkeep, quarantine } =
+    services;
   poll(background, 'sweep', SWEEP_LIMIT, () => closing.sweep(SWEEP_LIMIT));
   background.repeat('wiping', { pauseMs: 5_000, idleMs: 5_000 }, async () =>
-    (await Promise.all([keyHoldStore.wipe(), identityUses.wipe()])).includes(true) ? 'more' : 'nothing',
+    (await Promise.all([keyHoldStore.wipe(), identityUses.wipe(), useStore.wipe()])).includes(true)
+      ? 'more'
+      : 'nothing',
   );
   background.repeat('endings of tasks', { pauseMs: 1_000, idleMs: 1_000 }, async () =>
     (await taskEndings.round()) ? 'more' : 'nothing',

@@ -14,7 +14,7 @@ import {
   proveHistoryKept,
 } from '@mayfly/persistence';
 import { Metrics } from '@mayfly/telemetry';
-import { FederationTokens, KeyRing, LeaseMarker, Sealer } from '@mayfly/trust';
+import { FederationTokens, KeyRing, LeaseMarker, Sealer, TaskTokens } from '@mayfly/trust';
 import type { Logger } from 'pino';
 import type { Backing } from './database.js';
 import { ProcessSecretSource, type SecretVariables } from './secret-source.js';
@@ -46,6 +46,7 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
   const sealer = new Sealer(sealingKeys);
   // A key that two installations share proves nothing: each would end the leases of the other.
   const marks = backing.isKeyDerived ? undefined : new LeaseMarker(sealingKeys);
+  const taskTokens = new TaskTokens(sealingKeys);
   const keyRing = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'access'), sealer, clock);
   const federationKeys = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'federation'), sealer, clock);
   const federationTokens: IdentityTokens = new FederationTokens(federationKeys, clock, `${publicUrl}/federation`);
@@ -73,6 +74,7 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
       database,
       clock,
       sealer,
+      taskTokens,
       marks,
       egress,
       verifier,

@@ -50,12 +50,13 @@ import {
 } from '@mayfly/revocation';
 import { sampleScopes, type TemplateVersion } from '@mayfly/templates';
 import type { Foundation } from './foundation.js';
+import { decisionPointOf } from './decision-point.js';
 import { observerOf } from './failpoint-observer.js';
 import { redactText } from './redaction.js';
 
 /** Builds the parts that grant tasks (`POST /tasks`), renew them and revoke their credentials. */
 export function buildIssuance(foundation: Foundation, providers: ProviderRegistry, quarantine: Quarantine) {
-  const { settings, database, clock, sealer, catalog, metrics, log, report, secrets } = foundation;
+  const { settings, database, clock, sealer, catalog, metrics, log, report, secrets, egress } = foundation;
   const observer = observerOf(settings.failpoint);
   const targets = new Targets(providers, catalog, secrets);
   const common = { targets, sealing: sealer, metrics, observer, clock };
@@ -96,6 +97,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
     gate: quarantine,
     assessor: new Assessor(catalog, targets, clock, observer, facts),
     ...{ facts, recorder: new DecisionRecorder(redactText) },
+    outside: decisionPointOf(settings.decisionPoint, egress, log),
     planner: new Planner(targets, sealer, gates),
     minter: new Minter(metrics, gates, issuanceStore, sealer, observer),
     identities: new SingleUse(identityUses, refusals),

@@ -20,7 +20,8 @@ beforeAll(async () => {
       egressAllow: AllowList.read(''),
       logLevel: 'silent',
     },
-    ...{ worker: true, queue: false, lockdownAgeSeconds: 5, clockToleranceSeconds: 5, failpoint: undefined },
+    ...{ worker: true, queue: false, lockdownAgeSeconds: 5, clockToleranceSeconds: 5 },
+    ...{ decisionPoint: undefined, failpoint: undefined },
   };
 });
 afterAll(() => database.drop());

@@ -8,7 +8,6 @@ import {
   TargetExamination,
   Templates,
 } from '@mayfly/declarations';
-import { AccessTokens, ResourceServers } from '@mayfly/enforcement';
 import { History } from '@mayfly/evidence';
 import {
   Assessor,
@@ -27,7 +26,6 @@ import {
   AuditReader,
   AuditSealer,
   HistoryReader,
-  LeaseReader,
   Outbox,
   OverdueReader,
   PgAgentLifecycleStore,
@@ -40,10 +38,10 @@ import {
 } from '@mayfly/persistence';
 import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/queue';
 import { LeaseAbandonment, Lockdowns, Reconciliations } from '@mayfly/revocation';
-import { TokenVerifier } from '@mayfly/trust';
 import { buildProviders } from './build-providers.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
 import { buildIssuance } from './issuance.js';
+import { buildOperations } from './operations.js';
 import { buildQuarantine, buildQuarantineDesk } from './quarantine.js';
 import { redactText } from './redaction.js';
 
@@ -64,6 +62,7 @@ export async function buildServices(inputs: ServiceInputs) {
     quarantineDesk: buildQuarantineDesk(foundation, held, path),
     closeProviders,
     ...buildAgentSide(parts),
+    ...buildOperations(foundation, path, providers, held.quarantine),
     ...buildPlatformSide(parts, inputs),
     ...buildWorkerSide(foundation, inputs),
     /**
@@ -81,10 +80,9 @@ export async function buildServices(inputs: ServiceInputs) {
 
 type Parts = Foundation & ReturnType<typeof buildIssuance> & Pick<ReturnType<typeof buildProviders>, 'providers'>;
 
-/** Builds the services behind the routes of agents and resource servers. */
+/** Builds the services behind the routes of agents. */
 function buildAgentSide(parts: Parts) {
-  const { database, sealer, clock, keyRing, publicUrl, catalog, providers, taskStore, ending, refusals, observer } =
-    parts;
+  const { database, sealer, clock, catalog, taskStore, ending, observer, taskTokens } = parts;
   const keyHoldStore = new PgKeyHoldStore(database.pool);
   const keyHolds = new KeyHolds({
     store: keyHoldStore,
@@ -99,21 +97,13 @@ function buildAgentSide(parts: Parts) {
         ending.end({ taskId, cause: 'issuance_failed', reason: 'not delivered', actor: MAYFLY }),
     },
   });
-  const accessTokens = new AccessTokens({
-    issuer: publicUrl,
-    verifier: new TokenVerifier(keyRing, clock),
-    leases: new LeaseReader(database.pool),
-    resourceServers: new ResourceServers(catalog, providers),
-    ending,
-    refusals,
-  });
   const delegations = new Delegations({
     ...{ store: new PgDelegationStore(database.pool), tasks: taskStore, issuance: parts.issuance, templates: catalog },
-    ...{ agents: catalog, targets: parts.targets, keyHolds, observer, clock },
+    ...{ agents: catalog, targets: parts.targets, keyHolds, taskTokens, observer, clock },
     redact: redactText,
   });
   const tasks = new Tasks({ ...parts, tasks: taskStore, keyHolds, redact: redactText });
-  return { keyHoldStore, tasks, delegations, accessTokens };
+  return { keyHoldStore, tasks, delegations };
 }
 
 /** Builds the services behind the routes of platform teams, operators and auditors. */

@@ -1,4 +1,5 @@
 import type { AllowList } from '@mayfly/egress';
+import type { DecisionPointKind } from '@mayfly/policy';
 import type { Arrivals } from './failpoint-observer.js';
 
 /** The settings of the service, from the app that starts it. A setting that is not given is `undefined`. */
@@ -32,6 +33,18 @@ export interface ServiceSettings {
   readonly lockdownAgeSeconds: number;
   /** the largest difference between the clocks of a target and of the database at which Mayfly mints */
   readonly clockToleranceSeconds: number;
+  /** the decision point that every grant and renewal needs in addition */
+  readonly decisionPoint: DecisionPointSettings | undefined;
   /** kills the process with SIGKILL after a step; for crash tests, never in production */
   readonly failpoint: Arrivals | undefined;
+}
+
+/** Where and how an outside decision point is asked. */
+export interface DecisionPointSettings {
+  readonly url: string;
+  readonly kind: DecisionPointKind;
+  /** the longest time for one question, in milliseconds */
+  readonly timeoutMs: number;
+  /** the path of a file with the bearer token for it, which is read for each question */
+  readonly tokenFile: string | undefined;
 }

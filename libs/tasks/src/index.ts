@@ -14,4 +14,14 @@ export {
 export type { OverdueFilter, OverdueLease, OverdueLeases, OverduePosition } from './overdue-leases.js';
 export { FAILPOINTS, type Failpoint, type Step, STEPS, type StepObserver, NO_OBSERVER } from './step.js';
 export { exhaustedLimit, quotaScope, type QuotaLeft, type QuotaLimits } from './quota.js';
+export {
+  USE_UNITS,
+  useAmounts,
+  type UseAmounts,
+  type UseCounter,
+  type UseLimits,
+  useLimitsOf,
+  type UseQuota,
+  type UseUnit,
+} from './uses.js';
 export { dueAt, TERMINAL_STATE, type Task, type TaskEndCause, type TaskOrigin, type TaskState } from './task.js';

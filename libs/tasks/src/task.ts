@@ -13,6 +13,7 @@ export type TaskEndCause =
   | 'agent_retired'
   | 'lockdown'
   | 'parent_ended'
+  | 'uses_exhausted'
   | 'issuance_failed';
 
 /** The final state of a task by its end cause, once its last lease is terminal. */
@@ -26,6 +27,7 @@ export const TERMINAL_STATE: Readonly<Record<TaskEndCause, Exclude<TaskState, 'a
   agent_retired: 'revoked',
   lockdown: 'revoked',
   parent_ended: 'revoked',
+  uses_exhausted: 'revoked',
   issuance_failed: 'failed',
 };
 

@@ -5,6 +5,7 @@ import { redactionOf } from './redaction.js';
 const SECRETS: readonly SecretText[] = [
   ['a GitHub token', 'ghs_canarycanarycanarycanarycanarycanary', 'canary'],
   ['a GitHub personal token', 'github_pat_11AAcanary_canarycanarycanary', 'canary'],
+  ['a task token', `mft_01k9xq5v7se9ts1kxg4z8h3m2n_${'canary-'.repeat(6)}x`, 'canary'],
   ['a JWT', 'eyJhbGciOiJFZERTQSJ9.eyJjYW5hcnkiOjF9.canary-signature', 'canary'],
   ['a JWE', 'eyJhbGciOiJFQ0RILUVTIn0..canary.canary.canary', 'canary'],
   ['a PEM key', '-----BEGIN PRIVATE KEY-----\ncanary\ncanary\n-----END PRIVATE KEY-----', 'canary'],

@@ -13,6 +13,7 @@ const WHOLE: readonly Pattern[] = [
   [/eyJ[\w-]{8,}(?:\.[\w-]*){0,4}/g, CENSOR],
 ];
 const AROUND: readonly Pattern[] = [
+  [/mft_[0-9a-z]{26}_[\w-]{43}/g, CENSOR],
   [/(?:gh[opsur]_[A-Za-z0-9]{20,}|github_pat_\w{20,})/g, CENSOR],
   [/(:\/\/)[^\s"\\]{0,400}@/g, `$1${CENSOR}@`],
   [/(authorization\s*[:=]\s*)[^"\\\r\n]+/gi, `$1${CENSOR}`],
@@ -25,7 +26,7 @@ const AROUND: readonly Pattern[] = [
 export type Redaction = (text: string) => string;
 
 /**
- * Returns a redaction that replaces secrets: GitHub tokens, JWTs, PEM blocks, credentials in URLs and headers, values
+ * Returns a redaction that replaces secrets: task tokens, GitHub tokens, JWTs, PEM blocks, credentials in URLs and headers, values
  * named password or secret, and matches of `patterns`, which must be bounded as those above. It backs up the rule that
  * no secret is logged (I10) and never permits logging one.
  */

@@ -34,6 +34,19 @@ export function checkCredential(
   ];
 }
 
+/** Rule MF312: the uses of each credential of a template that limits uses can be counted. */
+export function checkCounting(
+  { quota }: Pick<TaskTemplateSpec, 'quota'>,
+  { name, provider, connection }: TemplateCredential,
+  facts: LintFacts,
+  pointer: string,
+): Finding[] {
+  const isLimited = quota.uses !== undefined || quota.usesPerMinute !== undefined;
+  if (!isLimited || facts.isCounted(provider, connection)) return [];
+  const detail = `nobody counts the uses of \`${name}\`: no workload may ask about them; declare \`gateways\` on its connection`;
+  return [finding('MF312', below(pointer, 'connection'), detail)];
+}
+
 function checkProbe({ probe, provider, scope }: TemplateCredential, facts: LintFacts, pointer: string): Finding[] {
   if (probe !== true || facts.canUse(provider, scope)) return [];
   const detail = `Mayfly cannot use such a credential of \`${provider}\` itself, so it cannot show that it is dead; leave \`probe\` out`;

@@ -47,6 +47,8 @@ export interface LintFacts {
   faultsOfText(parts: readonly (string | Hole)[]): readonly string[];
   /** True when the provider can use a credential of this scope as an agent does. The scope may have holes. */
   canUse(provider: string, scope: Json): boolean;
+  /** True when a declared workload may ask whether a credential may be used, so that its uses can be counted. */
+  isCounted(provider: string, connection: string | undefined): boolean;
   /** Returns the provider's remarks on texts of a rendered scope; they override the rules on wildcards. */
   readScope(provider: string, scope: Json): readonly ScopeRemarkFact[];
   /**

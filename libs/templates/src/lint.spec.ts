@@ -34,7 +34,6 @@ const cases: readonly Case[] = [
   { breaks: 'MF001', spec: { backupOwner: 'support-platform' }, at: '/backupOwner' },
   { breaks: 'MF002', spec: { lifetime: { defaultSeconds: 2000, maxSeconds: 1000 } }, at: '/lifetime/defaultSeconds' },
   { breaks: 'MF003', spec: { review: { by: 'security', everyDays: 181 } }, at: '/review/everyDays' },
-  { breaks: 'MF004', spec: { quota: { ...base.quota, uses: 5 } }, at: '/quota/uses' },
   { breaks: 'MF101', spec: { parameters: { type: 'object' } }, at: '/parameters' },
   { breaks: 'MF102', spec: { parameters: { ...base.parameters, $defs: {} } }, at: '/parameters/$defs' },
   {
@@ -117,6 +116,12 @@ const cases: readonly Case[] = [
     spec: { credentials: [{ ...base.credentials[0]!, probe: true }] },
     facts: { canUse: () => false },
     at: '/credentials/0/probe',
+  },
+  {
+    breaks: 'MF312',
+    spec: { quota: { ...base.quota, uses: 5 } },
+    facts: { isCounted: () => false },
+    at: '/credentials/0/connection',
   },
 ];
 

@@ -1,4 +1,4 @@
-import { checkCredential } from './credential-rules.js';
+import { checkCounting, checkCredential } from './credential-rules.js';
 import { below } from './json-pointer.js';
 import { checkHoles, type HoleRules } from './hole-rules.js';
 import type { LintFacts, ProviderFact } from './lint-facts.js';
@@ -19,7 +19,10 @@ export function lintTemplate(spec: TaskTemplateSpec, facts: LintFacts): Finding[
   const parameters = readParameters(spec.parameters, '/parameters');
   const places = spec.credentials.map((credential, index) => ({ credential, pointer: below('/credentials', index) }));
   for (const { credential, pointer } of places) {
-    found.push(...checkCredential(credential, spec.lifetime, facts, pointer));
+    found.push(
+      ...checkCredential(credential, spec.lifetime, facts, pointer),
+      ...checkCounting(spec, credential, facts, pointer),
+    );
   }
   if (!(parameters instanceof ParameterSchema)) return [...found, ...parameters];
   const scopes = places.map(({ credential, pointer }) =>

@@ -7,7 +7,6 @@ export const RULES = {
   MF001: 'error',
   MF002: 'error',
   MF003: 'warning',
-  MF004: 'warning',
   MF101: 'error',
   MF102: 'error',
   MF103: 'error',
@@ -39,6 +38,7 @@ export const RULES = {
   MF309: 'error',
   MF310: 'warning',
   MF311: 'error',
+  MF312: 'warning',
 } as const satisfies Record<string, Severity>;
 
 export type RuleId = keyof typeof RULES;

@@ -15,8 +15,5 @@ export function checkSpec(spec: TaskTemplateSpec): Finding[] {
   if (spec.review.everyDays > LONG_REVIEW_DAYS) {
     found.push(finding('MF003', '/review/everyDays', `review at least every ${String(LONG_REVIEW_DAYS)} days`));
   }
-  if (spec.quota.uses !== undefined) {
-    found.push(finding('MF004', '/quota/uses', 'Mayfly records uses, but no enforcement point counts them yet'));
-  }
   return found;
 }

@@ -42,6 +42,7 @@ export function lintFacts(changes: Partial<LintFacts> = {}): LintFacts {
     ],
     validateScope: () => undefined,
     canUse: () => true,
+    isCounted: () => true,
     isAuthored: () => false,
     faultsOfText: () => [],
     readScope: () => [],

@@ -44,6 +44,24 @@ describe('TaskTemplateSpecSchema', () => {
     ['a rate of none', { quota: { tasksPerMinute: 0, concurrentTasks: 1 } }, 'quota.tasksPerMinute'],
     ['a rate over 10,000,000', { quota: { tasksPerMinute: 10_000_001, concurrentTasks: 1 } }, 'quota.tasksPerMinute'],
     ['a use quota of none', { quota: { tasksPerMinute: 1, concurrentTasks: 1, uses: 0 } }, 'quota.uses'],
+    ...([-1, 1.5, 2 ** 53, 1e300, {}, { calls: -1 }, { rows: 0.5 }, { bytes: 2 ** 51 }, { seconds: 1 }] as const).map(
+      (uses) =>
+        [
+          `a use quota of ${JSON.stringify(uses)}`,
+          { quota: { tasksPerMinute: 1, concurrentTasks: 1, uses } },
+          'quota.uses',
+        ] as [string, object, string],
+    ),
+    ...[0, -1, 1.5, 10_000_001].map(
+      (usesPerMinute) =>
+        [
+          `a rate of ${String(usesPerMinute)} uses`,
+          { quota: { tasksPerMinute: 1, concurrentTasks: 1, usesPerMinute } },
+          'quota.usesPerMinute',
+        ] as [string, object, string],
+    ),
+    ['an operation with a blank', { operations: ['a b'] }, 'operations.0'],
+    ['no operation', { operations: [] }, 'operations'],
     ['a heartbeat under five seconds', { heartbeat: { timeoutSeconds: 4 } }, 'heartbeat.timeoutSeconds'],
     ['no credential', { credentials: [] }, 'credentials'],
     [

@@ -26,11 +26,39 @@ const LifetimeSchema = z
     error: 'use at most `maxSeconds`',
   });
 
+/** The largest limits. A sum of a limit and one more use stays a safe integer. */
+const MOST_USES = 1_000_000_000_000;
+const MOST_BYTES = 2 ** 50;
+
+/** Limits of one task with everything below it, by unit; `spend` is in the smallest unit that the author counts in. */
+const UsesSchema = z
+  .strictObject({
+    calls: between(0, MOST_USES),
+    queries: between(0, MOST_USES),
+    rows: between(0, MOST_USES),
+    bytes: between(0, MOST_BYTES),
+    spend: between(0, MOST_USES),
+  })
+  .partial()
+  .refine((limits) => Object.values(limits).some((limit) => limit !== undefined), 'limit at least one unit');
+
 const QuotaSchema = z.strictObject({
   tasksPerMinute: between(1, 10_000_000),
   concurrentTasks: between(1, 10_000_000),
-  uses: z.int().min(1).optional(),
+  /** the uses of one task with everything below it; a number counts calls */
+  uses: z
+    .union([between(1, MOST_USES), UsesSchema], {
+      error: `use a whole number of calls from 1 to ${String(MOST_USES)}, or whole numbers from 0 for \`calls\`, \`queries\`, \`rows\`, \`bytes\` and \`spend\``,
+    })
+    .optional(),
+  /** the most calls of one task with everything below it, in any 60 s */
+  usesPerMinute: between(1, 10_000_000).optional(),
 });
+
+/** One name of an operation, as an enforcement point asks for it. */
+const OperationNameSchema = z
+  .string()
+  .regex(/^[A-Za-z][A-Za-z0-9_.:/-]{0,127}$/, 'use 1 to 128 letters, digits and `_.:/-`, a letter first');
 
 const CredentialSchema = z.strictObject({
   name: NameSchema,
@@ -76,6 +104,8 @@ export const TaskTemplateSpecSchema = z
     parameters: JsonObjectSchema,
     lifetime: LifetimeSchema,
     quota: QuotaSchema,
+    /** the operations at connections whose provider cannot judge one; none, if absent */
+    operations: z.array(OperationNameSchema).min(1).max(64).optional(),
     heartbeat: z.strictObject({ timeoutSeconds: between(5, 3_600) }).optional(),
     delegation: DelegationSchema.optional(),
     credentials: CredentialsSchema,

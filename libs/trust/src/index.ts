@@ -5,5 +5,6 @@ export { LeaseMarker } from './lease-marker.js';
 export { Sealer } from './sealer.js';
 export type { SealingKeys } from './sealing-key.js';
 export type { PublicSigningJwk, SigningKeyPurpose, SigningKeyStore, StoredSigningKey } from './signing-key-store.js';
+export { TaskTokens } from './task-tokens.js';
 export { ACCESS_TOKEN_TYPE, TokenSigner, type TokenClaims } from './token-signer.js';
 export { TokenVerifier, type TokenExpectations } from './token-verifier.js';

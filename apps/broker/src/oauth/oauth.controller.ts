@@ -5,7 +5,13 @@ import type { JsonObject } from '@mayfly/kernel';
 import { Body, Controller, Header, HttpCode, Post } from '@nestjs/common';
 import { ApiBearerAuth, ApiConsumes, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ApiOAuthErrors } from './api-oauth-errors.js';
-import { IntrospectionSchema, type TokenForm, TokenFormSchema } from './oauth.schemas.js';
+import {
+  type IntrospectionForm,
+  IntrospectionFormSchema,
+  IntrospectionSchema,
+  type TokenForm,
+  TokenFormSchema,
+} from './oauth.schemas.js';
 
 /** OAuth endpoints for the access tokens of agents: introspection (RFC 7662 §2) and revocation (RFC 7009 §2). */
 @ApiTags('oauth')
@@ -28,9 +34,9 @@ export class OAuthController {
   @ApiOkResponse({ standardSchema: IntrospectionSchema })
   introspect(
     @Caller() caller: Principal,
-    @Body({ schema: TokenFormSchema }) { token }: TokenForm,
+    @Body({ schema: IntrospectionFormSchema }) { token, consume }: IntrospectionForm,
   ): Promise<JsonObject> {
-    return this.tokens.introspect(caller, token);
+    return this.tokens.introspect(caller, token, consume === '1');
   }
 
   @Post('revoke')

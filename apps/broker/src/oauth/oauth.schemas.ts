@@ -13,6 +13,15 @@ export const TokenFormSchema = z
   .meta({ id: 'TokenForm' });
 export type TokenForm = z.infer<typeof TokenFormSchema>;
 
+/** The form of introspection: `consume` is an extension (RFC 7662 §2.1 permits further parameters). */
+export const IntrospectionFormSchema = TokenFormSchema.extend({
+  consume: z.literal('1').optional().meta({
+    description:
+      'takes one use of the task of the token; for resource servers of its audience, and inactive when none is left',
+  }),
+}).meta({ id: 'IntrospectionForm' });
+export type IntrospectionForm = z.infer<typeof IntrospectionFormSchema>;
+
 /** The answer of introspection (RFC 7662 §2.2): only `active` for a token that the caller may not see. */
 export const IntrospectionSchema = z
   .union([

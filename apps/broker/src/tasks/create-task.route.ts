@@ -1,7 +1,7 @@
-import { type LeanRoute, Permits, validationProblem } from '@mayfly/http';
+import { type LeanRoute, Permits } from '@mayfly/http';
 import type { AgentPrincipal } from '@mayfly/identity';
 import { Reflector } from '@nestjs/core';
-import type { ZodType } from 'zod';
+import { parseInput } from '../parse-input.js';
 import { readCreateTask } from './read-create-task.js';
 import { type CreateTask, type CreateTaskQuery, CreateTaskQuerySchema, CreateTaskSchema } from './task.schemas.js';
 import { TasksController } from './tasks.controller.js';
@@ -17,18 +17,12 @@ export function createTaskRoute(controller: TasksController): LeanRoute {
     permissions: new Reflector().get(Permits, TasksController.prototype.create),
     status: 201,
     answer: (principal, request, reply) => {
-      const body = readCreateTask(request.body) ?? parse<CreateTask>(CreateTaskSchema, request.body);
+      const body = readCreateTask(request.body) ?? parseInput<CreateTask>(CreateTaskSchema, request.body);
       const query = request.query as object;
-      const options = Object.keys(query).length === 0 ? NO_QUERY : parse<CreateTaskQuery>(CreateTaskQuerySchema, query);
+      const options =
+        Object.keys(query).length === 0 ? NO_QUERY : parseInput<CreateTaskQuery>(CreateTaskQuerySchema, query);
       const key = request.headers['idempotency-key'] as string | undefined;
       return controller.create(principal as AgentPrincipal, body, options, key, reply);
     },
   };
-}
-
-/** Throws `invalid_request` with a pointer to each fault. */
-function parse<Parsed>(schema: ZodType<Parsed>, value: unknown): Parsed {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw validationProblem(parsed.error.issues);
 }

@@ -4,7 +4,14 @@ import { z } from 'zod';
 const QuotaSchema = z.strictObject({
   tasksPerMinute: z.int(),
   concurrentTasks: z.int(),
-  uses: z.int().optional(),
+  uses: z
+    .union([
+      z.int(),
+      z.strictObject({ calls: z.int(), queries: z.int(), rows: z.int(), bytes: z.int(), spend: z.int() }).partial(),
+    ])
+    .optional()
+    .meta({ description: 'the uses of one task with everything below it; a number counts calls' }),
+  usesPerMinute: z.int().optional(),
 });
 
 /** Answer of `GET /me`. It discloses no policy, and no template that the agent may not use. */

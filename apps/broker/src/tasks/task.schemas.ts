@@ -119,6 +119,16 @@ export const TaskViewSchema = z
       })
       .optional()
       .meta({ description: 'only in the answer that grants or renews' }),
+    taskToken: z
+      .strictObject({
+        value: z.string(),
+        expiresAt: Instant.meta({ description: 'a renewal of the task moves it too' }),
+      })
+      .optional()
+      .meta({
+        description:
+          'only in the answer that grants: it names the task to an enforcement point, which asks `POST /authorize`; good for nothing else, and dead with the task',
+      }),
     credentials: z.array(
       LeaseViewSchema.extend({ secret: z.record(z.string(), z.json()).optional().meta({ description: 'shown once' }) }),
     ),

@@ -12,7 +12,7 @@ import { type CanActivate, type ExecutionContext, Injectable } from '@nestjs/com
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import { AnswerFloor } from './answer-floor.js';
-import { isPermitted, type Permission, Permits } from './permits.js';
+import { IdentifiedBy, isPermitted, type Permission, Permits } from './permits.js';
 import type { RefusalRecorder, RefusedCall } from './refusal.recorder.js';
 
 const WRONG_CALLER = 'use another identity, or ask for the role';
@@ -37,16 +37,18 @@ export class IdentityGuard implements CanActivate {
       throw new Problem('forbidden', 'this route states no permission; report this fault of Mayfly');
     if (permissions.includes('anyone')) return true;
     const request = context.switchToHttp().getRequest<IdentifiedRequest>();
-    request.principal = await this.admit(request, permissions);
+    const header = this.reflector.getAllAndOverride(IdentifiedBy, [context.getHandler(), context.getClass()]) as
+      string | undefined;
+    request.principal = await this.admit(request, permissions, header);
     return true;
   }
 
   /**
    * Returns the proven caller. Throws `unauthenticated`, and `forbidden` or `policy_denied` when the caller may not use
-   * a route with these permissions; the refusal is recorded.
+   * a route with these permissions; the refusal is recorded. With `header`, the whole value of that header is the token.
    */
-  async admit(request: FastifyRequest, permissions: readonly Permission[]): Promise<Principal> {
-    const principal = await this.identify(request); //                                            1
+  async admit(request: FastifyRequest, permissions: readonly Permission[], header?: string): Promise<Principal> {
+    const principal = await this.identify(request, header); //                                    1
     if (!isPermitted(principal, permissions)) throw await this.refusalOf(principal, permissions, request);
     await this.refuseInactive(principal, request);
     return principal;
@@ -79,10 +81,10 @@ export class IdentityGuard implements CanActivate {
     });
   }
 
-  private async identify(request: FastifyRequest): Promise<Principal> {
+  private async identify(request: FastifyRequest, header: string | undefined): Promise<Principal> {
     const floor = new AnswerFloor();
     try {
-      return this.principalOf(await this.verifier.verify(bearerToken(request.headers.authorization)), request.id);
+      return this.principalOf(await this.verifier.verify(tokenOf(request, header)), request.id);
     } catch (error) {
       await this.refusals.identity(error, callOf(request));
       if (isReasonHidden(error)) await floor.reached();
@@ -99,6 +101,12 @@ export class IdentityGuard implements CanActivate {
       ? { kind: 'person', identity, requestId, roles: identity.roles }
       : { kind: 'workload', identity, requestId };
   }
+}
+
+function tokenOf({ headers }: FastifyRequest, header: string | undefined): string {
+  const own = header === undefined ? bearerToken(headers.authorization) : headers[header];
+  if (typeof own !== 'string' || own === '') throw tokenMissing();
+  return own;
 }
 
 /** Returns the bearer token (RFC 6750 §2.1). The scheme may have any case (RFC 9110 §11.1). */

@@ -22,3 +22,9 @@ export function isPermitted(principal: Principal, permissions: readonly Permissi
     }
   });
 }
+
+/**
+ * Names the header with the caller's own token, for routes where `Authorization` is that of somebody else: a gateway asks
+ * about a request of an agent.
+ */
+export const IdentifiedBy = Reflector.createDecorator<string>();

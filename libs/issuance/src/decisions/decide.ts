@@ -8,6 +8,7 @@ import { judgeCommit } from '../commit-control.js';
 import { judgeAcceptance } from '../delegations/delegation-controls.js';
 import { judgeDelegated, judgeDelegation } from '../delegations/judge-delegation.js';
 import { lockdownDenial } from '../lockdown-control.js';
+import { judgeRecordedOutside } from '../outside-decision.js';
 import { judgeRenewal } from '../renewal-controls.js';
 import { type FactSet, factsJson } from './declared-facts.js';
 import type { DecisionInputs, DelegateInputs, RequestInputs } from './decision-inputs.js';
@@ -52,7 +53,8 @@ function decideRequest(
     phase === 'renew' && task !== null
       ? judgeRenewal(inputs.runtime, renewedTaskOf(inputs.request.template, task), assessment, targets)
       : [];
-  const decision = assessment.decision.with(...renewal);
+  const local = assessment.decision.with(...renewal);
+  const decision = local.permitted ? local.with(...judgeRecordedOutside(inputs.outside)) : local;
   if (commit === null || template === undefined || !decision.permitted) return decision;
   return decision.with(...judgeCommit(commit, inputs.agent.name, template.version));
 }

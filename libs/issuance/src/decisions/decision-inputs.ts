@@ -73,6 +73,15 @@ export const RequestInputsSchema = z.strictObject({
       disabled: z.array(Text),
     })
     .nullable(),
+  /** the verdict of the outside decision point, when it was asked: it is not asked again */
+  outside: z
+    .strictObject({
+      outcome: z.enum(['permit', 'deny']),
+      detail: Text.optional(),
+      help: Text.optional(),
+      evidence: AnyObject.optional(),
+    })
+    .nullable(),
   commit: Commit,
 });
 export type RequestInputs = z.infer<typeof RequestInputsSchema>;

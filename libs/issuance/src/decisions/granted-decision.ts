@@ -2,6 +2,7 @@ import type { AuditHistory } from '@mayfly/audit';
 import { decisionOfTask, digestOf, type Json, type JsonObject, type TaskId } from '@mayfly/kernel';
 import type { DecisionRecord, Verdict } from '@mayfly/policy';
 import type { TaskStore } from '../task.store.js';
+import { outsideIn } from '../outside-decision.js';
 import type { FactStore } from './declared-facts.js';
 import type { RequestInputs } from './decision-inputs.js';
 import { askedInputs, heldInputs } from './request-inputs.js';
@@ -73,7 +74,8 @@ export class GrantedDecisions {
     return {
       ...{ at, ...facts, runtime: actor.runtime, identity: { ...identity, expiresAt: identity.expiresAt } },
       ...{ template, request: askedInputs({ template: template.name, parameters, purpose, ttlSeconds }) },
-      ...{ lockdown: null, parent, delegation: null, task: null, commit: { verdict: 'opened' } },
+      ...{ lockdown: null, parent, delegation: null, task: null },
+      ...{ outside: outsideIn(granted.controls), commit: { verdict: 'opened' } },
     };
   }
 

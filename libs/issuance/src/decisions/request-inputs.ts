@@ -13,7 +13,7 @@ export interface ReadByAssessment {
   readonly lockdown?: EngagedLockdown;
 }
 
-type More = Partial<Pick<RequestInputs, 'commit' | 'task' | 'delegation'>>;
+type More = Partial<Pick<RequestInputs, 'commit' | 'task' | 'delegation' | 'outside'>>;
 
 /** Returns the inputs of a decision on a request. */
 export function requestInputs(
@@ -28,7 +28,7 @@ export function requestInputs(
     request: askedInputs(request),
     lockdown: lockdown === undefined ? null : { id: lockdown.id, ...lockdown.scope },
     parent: request.child === undefined ? null : parentInputs(request.child),
-    ...{ delegation: null, task: null, commit: null, ...more },
+    ...{ delegation: null, task: null, outside: null, commit: null, ...more },
   };
 }
 

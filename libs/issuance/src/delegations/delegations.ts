@@ -24,7 +24,7 @@ import type { ChildRequest, KeyHold, TaskRequest } from '../request.js';
 import { requesterOf } from '../requester.js';
 import type { TaskIssuance } from '../task-issuance.js';
 import type { StoredTask, TaskStore } from '../task.store.js';
-import { grantView } from '../task.view.js';
+import { grantView, type TaskTokenMaker } from '../task.view.js';
 import type { TemplateSource } from '../template-source.js';
 import { judgeAcceptance, parentDenial } from './delegation-controls.js';
 import type { Ancestor, Delegated, Delegation, DelegationStore } from './delegation.store.js';
@@ -45,6 +45,7 @@ export interface DelegationsParts {
   readonly agents: { knows(name: string): boolean };
   readonly targets: Pick<Targets, 'scopeFault' | 'isWithin'>;
   readonly keyHolds: KeyHolds;
+  readonly taskTokens: TaskTokenMaker;
   readonly observer: StepObserver;
   readonly clock: Clock;
   /** replaces what looks like a secret */
@@ -143,7 +144,7 @@ export class Delegations {
     };
     await this.parts.observer.reached('accept');
     const grant = await this.parts.issuance.issue(requesterOf(agent), request);
-    return { taskId: id, expiresAt: grant.plan.task.expiresAt, body: grantView(grant) };
+    return { taskId: id, expiresAt: grant.plan.task.expiresAt, body: grantView(grant, this.parts.taskTokens) };
   }
 
   /** Decides a delegation, but for what its commit finds. `decidedOn` returns what it was made of. */

@@ -92,6 +92,9 @@ const ENCODERS: Readonly<Record<number, (out: ByteWriter, value: never) => void>
   /* bytea */ 17: (out, value: Uint8Array) => {
     out.raw(value);
   },
+  /* int8 */ 20: (out, value: number) => {
+    out.int64(value);
+  },
   /* int4 */ 23: (out, value: number) => {
     out.int32(value);
   },

@@ -19,12 +19,12 @@ const GRANTS: readonly (readonly [string, readonly string[]])[] = [
     'SELECT, INSERT, UPDATE',
     [
       ...['task', 'lease', 'agent', 'template', 'quota_counter', 'denial_document', 'declared_change'],
-      ...['guard', 'lockdown', 'delegation', 'reconciliation', 'reconciliation_turn', 'death_probe'],
+      ...['guard', 'lockdown', 'delegation', 'reconciliation', 'reconciliation_turn', 'death_probe', 'use_counter'],
     ],
   ],
   [
     'SELECT, INSERT, UPDATE, DELETE',
-    ['issuer', 'connection', 'idempotency_key', 'identity_use', 'outbox', 'task_ending'],
+    ['issuer', 'connection', 'idempotency_key', 'identity_use', 'use_key', 'outbox', 'task_ending'],
   ],
 ];
 

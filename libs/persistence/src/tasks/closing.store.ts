@@ -13,6 +13,7 @@ import type { ClientBase, Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem, isRefusedData } from '../database/database-problem.js';
 import { abandonLease } from './abandon-lease.js';
+import { afterDeadlock } from './after-deadlock.js';
 import { type ClaimedRow, claimOf } from './lease-rows.js';
 import { recordResults } from './record-results.js';
 import { inTransaction } from '../database/transaction.js';
@@ -96,6 +97,11 @@ export class PgClosingStore implements ClosingStore {
   /** Ends these tasks in the caller's transaction. Claims nothing: the worker closes the leases. */
   async endInTransaction(client: ClientBase, requests: readonly EndRequest[]): Promise<void> {
     await this.endTasks(client, requests, 0);
+  }
+
+  /** Ends these tasks in the caller's transaction, and claims their leases for this process. */
+  endAndClaim(client: ClientBase, requests: readonly EndRequest[]): Promise<readonly LeaseClaim[]> {
+    return this.endTasks(client, requests, CLAIM_SECONDS);
   }
 
   async claimDue(options: Parameters<ClosingStore['claimDue']>[0]): Promise<readonly LeaseClaim[]> {
@@ -274,21 +280,6 @@ export class PgClosingStore implements ClosingStore {
           { name: row.name, provider: row.provider, cause: row.end_cause },
         ),
       );
-  }
-}
-
-const DEADLOCK = '40P01';
-
-/**
- * Repeats a transaction that the server chose to end a deadlock: two endings in one tree can lock a task and what is
- * below it in different orders.
- */
-async function afterDeadlock<T>(work: () => Promise<T>, tries = 3): Promise<T> {
-  try {
-    return await work();
-  } catch (error) {
-    if (tries === 1 || (error as { code?: string }).code !== DEADLOCK) throw error;
-    return afterDeadlock(work, tries - 1);
   }
 }
 

@@ -5,6 +5,7 @@ import type {
   Introspectable,
   Minted,
   MintOrder,
+  OperationJudging,
   ProviderTraits,
   Renewable,
   ResourceServer,
@@ -36,7 +37,8 @@ export class SignedTokenProvider
     Renewable<SignedTokenConfig, SignedTokenScope, SignedTokenHandle>,
     ConnectionAware<SignedTokenConfig, SignedTokenScope>,
     Introspectable<SignedTokenConfig>,
-    Attenuable<SignedTokenScope>
+    Attenuable<SignedTokenScope>,
+    OperationJudging<SignedTokenScope>
 {
   readonly kind = 'signed-token';
   readonly schemas = {
@@ -73,9 +75,23 @@ export class SignedTokenProvider
     return audience === undefined ? [] : resourceServers.map((server) => ({ audience, ...server }));
   }
 
+  audienceFor({ audience }: SignedTokenConfig): string | undefined {
+    return audience;
+  }
+
   isWithin(scope: SignedTokenScope, parent: SignedTokenScope): boolean {
     const allowed = new Set(parent.operations);
     return scope.audience === parent.audience && scope.operations.every((operation) => allowed.has(operation));
+  }
+
+  audienceOf({ audience }: SignedTokenScope): string {
+    return audience;
+  }
+
+  /** The target is the audience, or a name below it, such as the URL of one resource. */
+  allowsOperation({ audience, operations }: SignedTokenScope, operation: string, target: string): boolean {
+    const isBelow = target.startsWith(audience.endsWith('/') ? audience : `${audience}/`);
+    return (target === audience || isBelow) && operations.includes(operation);
   }
 
   plan({ leaseId, config, scope }: SignedTokenOrder): SignedTokenHandle {
