@@ -75,6 +75,7 @@ const TABLE: Readonly<Record<string, readonly Permission[]>> = {
   'POST /connections/:name/disable': ['platform', 'operator'],
   'POST /connections/:name/enable': ['platform', 'operator'],
   'POST /declarations/check': ['platform'],
+  'POST /authorize': ['agent', 'workload'],
   'POST /oauth/introspect': ['agent', 'workload', 'operator', 'auditor'],
   'POST /oauth/revoke': ['authenticated'],
   'GET /.well-known/jwks.json': ['anyone'],

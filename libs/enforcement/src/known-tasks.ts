@@ -3,7 +3,7 @@ import type { AgentId, Json, LeaseId, TaskId } from '@mayfly/kernel';
 import type { UseCounter } from '@mayfly/tasks';
 import { LRUCache } from 'lru-cache';
 
-/** What never changes in a stored task, as far as operations are decided by it. */
+/** The members of a stored task that operations are decided by. None of them ever changes. */
 export interface OperationTask {
   readonly id: TaskId;
   readonly agent: { readonly id: AgentId; readonly name: string };

@@ -35,11 +35,17 @@ interface Served {
   readonly leases: readonly KnownLease[];
 }
 
-/** A decision before its answer. `reason` says why a token could not be used; only the audit gets it. */
-interface Decided {
+/** The judgements before the count. `reason` says why a token could not be used; only the audit gets it. */
+interface Judged {
   readonly judgements: readonly Judgement[];
   readonly reason?: string;
   readonly served?: Served;
+}
+
+type Permitted = Judged & { readonly served: Served };
+
+/** A decision before its answer. */
+interface Decided extends Judged {
   readonly verdict?: UseVerdict;
 }
 
@@ -61,20 +67,22 @@ export class Operations {
   /** Decides one operation. Throws `quarantined` or `unavailable`: then the enforcement point must refuse it. */
   async authorize(caller: Principal, operation: Operation): Promise<OperationAnswer> {
     await this.parts.gate.pass();
-    return this.answer(caller, operation);
+    return this.settle(caller, operation, await this.judge(caller, operation, judgeServed));
   }
 
-  /** Decides many operations, each by itself: one that cannot be decided is denied, and the others are decided. */
+  /**
+   * Decides many operations, and takes their uses in the order of the list. Each is decided by itself: one that cannot be
+   * decided is denied, and the others are decided.
+   */
   async authorizeEach(caller: Principal, operations: readonly Operation[]): Promise<readonly OperationAnswer[]> {
     await this.parts.gate.pass();
-    return Promise.all(
-      operations.map((operation) =>
-        this.answer(caller, operation).catch((error: unknown) => {
-          if (error instanceof Problem && error.code === 'unavailable') return undecided(error);
-          throw error;
-        }),
-      ),
-    );
+    const judged = await Promise.allSettled(operations.map((one) => this.judge(caller, one, judgeServed)));
+    const settling = operations.map(async (operation, place) => {
+      const one = judged[place];
+      if (one?.status !== 'fulfilled') throw one?.reason;
+      return this.settle(caller, operation, one.value);
+    });
+    return Promise.all(settling.map((answer) => answer.catch(undecided)));
   }
 
   /**
@@ -84,7 +92,8 @@ export class Operations {
   async consume(caller: Principal, token: string, audience: string): Promise<boolean> {
     await this.parts.gate.pass();
     const operation = { token, operation: 'introspect', target: audience, amounts: useAmounts() };
-    return (await this.answer(caller, operation, () => permit('operation-scope'))).decision;
+    const judged = await this.judge(caller, operation, () => permit('operation-scope'));
+    return (await this.settle(caller, operation, judged)).decision;
   }
 
   /**
@@ -93,32 +102,33 @@ export class Operations {
    */
   async refuse(caller: Principal, operation: Operation, detail: string): Promise<OperationAnswer> {
     await this.parts.gate.pass();
-    return this.answer(caller, operation, () => deny('operation-scope', detail));
+    const judged = await this.judge(caller, operation, () => deny('operation-scope', detail));
+    return this.settle(caller, operation, judged);
   }
 
-  private async answer(
-    caller: Principal,
-    operation: Operation,
-    judge: ScopeJudge = judgeServed,
-  ): Promise<OperationAnswer> {
+  /** Judges what needs no count: the token, the caller, and the scope. */
+  private async judge(caller: Principal, operation: Operation, scope: ScopeJudge): Promise<Judged> {
+    const served = await this.servedBy(caller, operation.token);
+    if (typeof served === 'string') return { judgements: [UNUSABLE], reason: served };
+    return { judgements: [permit('task-token'), scope(served, operation)], served };
+  }
+
+  /** Takes the use of an operation that is permitted so far, keeps the decision, and answers. */
+  private async settle(caller: Principal, operation: Operation, judged: Judged): Promise<OperationAnswer> {
+    const decided = isDenied(judged) ? judged : await this.counted(caller, operation, judged);
     const id = newId('dec');
-    const decided = await this.decide(caller, operation, judge);
-    const refusal = decided.judgements.find((judgement): judgement is Refusal => judgement.outcome === 'deny');
+    const refusal = decided.judgements.find(isRefusal);
     const asked = { ...operation, target: this.redact(operation.target) };
     if (refusal !== undefined) this.audit(caller, id, asked, refusal, decided);
     await this.keep(caller, id, asked, decided);
     return answerOf(id, refusal, decided);
   }
 
-  private async decide(caller: Principal, operation: Operation, judge: ScopeJudge): Promise<Decided> {
-    const served = await this.servedBy(caller, operation.token);
-    if (typeof served === 'string') return unusable(served);
-    const scope = judge(served, operation);
-    if (scope.outcome === 'deny') return { judgements: [permit('task-token'), scope], served };
-    const verdict = await this.take(caller, served, operation);
-    const judged = judgeUse(verdict);
-    if (judged.length === 0) return { ...unusable(verdict.kind === 'dead' ? verdict.cause : verdict.kind), served };
-    return { judgements: [permit('task-token'), scope, ...judged], served, verdict };
+  private async counted(caller: Principal, operation: Operation, judged: Permitted): Promise<Decided> {
+    const verdict = await this.take(caller, judged.served, operation);
+    const counts = judgeUse(verdict);
+    if (counts.length > 0) return { ...judged, judgements: [...judged.judgements, ...counts], verdict };
+    return { ...judged, judgements: [UNUSABLE], reason: verdict.kind === 'dead' ? verdict.cause : verdict.kind };
   }
 
   /** Returns the task of a token and the credentials that the caller guards; otherwise why the token is of no use to it. */
@@ -175,8 +185,14 @@ export class Operations {
 }
 
 /** A token that is dead, unknown or not for this caller: one denial for all of them, which discloses nothing. */
-function unusable(reason: string): Decided {
-  return { judgements: [{ control: 'task-token', outcome: 'deny', detail: '' }], reason };
+const UNUSABLE: Refusal = { control: 'task-token', outcome: 'deny', detail: '' };
+
+function isRefusal(judgement: Judgement): judgement is Refusal {
+  return judgement.outcome === 'deny';
+}
+
+function isDenied(judged: Judged): judged is Exclude<Judged, Permitted> {
+  return judged.served === undefined || judged.judgements.some(isRefusal);
 }
 
 function answerOf(decisionId: DecisionId, refusal: Refusal | undefined, { verdict }: Decided): OperationAnswer {
@@ -188,6 +204,9 @@ function answerOf(decisionId: DecisionId, refusal: Refusal | undefined, { verdic
   return { decision: false, decisionId, ...told, ...left, ...present({ retryAfterSeconds }) };
 }
 
-function undecided({ detail, retryAfterSeconds }: Problem): OperationAnswer {
+/** INVARIANT: I7, an operation that could not be read, counted or recorded is denied. Rethrows any other error. */
+function undecided(error: unknown): OperationAnswer {
+  if (!(error instanceof Problem) || error.code !== 'unavailable') throw error;
+  const { detail, retryAfterSeconds } = error;
   return { decision: false, decisionId: newId('dec'), detail, ...present({ retryAfterSeconds }) };
 }

@@ -13,7 +13,7 @@ export interface UseRequest {
   readonly counters: readonly UseCounter[];
 }
 
-/** What is left of each limited unit: of the counter with the least left. A reading of the commit, which counts later uses too. */
+/** The rest of each limited unit, of the counter with the least left. It is read in the commit, which may count later uses too. */
 export type UsesLeft = Readonly<Partial<Record<UseUnit, { readonly limit: number; readonly left: number }>>>;
 
 /**
@@ -37,8 +37,8 @@ export type UseVerdict =
     };
 
 /**
- * Port: takes uses. INVARIANT: I7, a use that could not be counted is refused: the call throws `unavailable`, and the use
- * may be counted all the same.
+ * Port: takes uses. INVARIANT: I7, a use that could not be counted is refused: the call throws `unavailable`. The use
+ * may then be counted or not.
  */
 export interface UseStore {
   /**

@@ -46,7 +46,6 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
   const sealer = new Sealer(sealingKeys);
   // A key that two installations share proves nothing: each would end the leases of the other.
   const marks = backing.isKeyDerived ? undefined : new LeaseMarker(sealingKeys);
-  const taskTokens = new TaskTokens(sealingKeys);
   const keyRing = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'access'), sealer, clock);
   const federationKeys = new KeyRing(new PgSigningKeyStore(database.pool, clock, 'federation'), sealer, clock);
   const federationTokens: IdentityTokens = new FederationTokens(federationKeys, clock, `${publicUrl}/federation`);
@@ -74,7 +73,6 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
       database,
       clock,
       sealer,
-      taskTokens,
       marks,
       egress,
       verifier,
@@ -82,6 +80,14 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
       metrics,
       notifyQueue,
     },
-    ...{ secrets, declaredRows, keySource, keyRing, federationKeys, federationTokens },
+    ...{
+      taskTokens: new TaskTokens(sealingKeys),
+      secrets,
+      declaredRows,
+      keySource,
+      keyRing,
+      federationKeys,
+      federationTokens,
+    },
   };
 }

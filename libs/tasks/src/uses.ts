@@ -1,6 +1,6 @@
 import type { TaskId } from '@mayfly/kernel';
 
-/** What a use is counted in. One call is one attempt that may have reached the target. */
+/** The units in which uses are counted. One call is one attempt that may have reached the target. */
 export const USE_UNITS = ['calls', 'queries', 'rows', 'bytes', 'spend'] as const;
 
 export type UseUnit = (typeof USE_UNITS)[number];
@@ -21,9 +21,12 @@ export interface UseCounter {
   readonly limits: UseLimits;
 }
 
+/** The units that a text names, with their numbers. */
+type GivenAmounts = Readonly<Partial<Record<UseUnit, number | undefined>>>;
+
 /** The members of a template's `quota` that limit uses. */
 export interface UseQuota {
-  readonly uses?: number | Readonly<{ [Unit in UseUnit]?: number | undefined }> | undefined;
+  readonly uses?: number | GivenAmounts | undefined;
   readonly usesPerMinute?: number | undefined;
 }
 
@@ -36,7 +39,7 @@ export function useLimitsOf({ uses, usesPerMinute }: UseQuota): UseLimits | unde
 }
 
 /** Returns the amounts of a use: a number counts calls, and an object is one call unless it says otherwise. */
-export function useAmounts(uses: number | Readonly<{ [Unit in UseUnit]?: number | undefined }> = 1): UseAmounts {
+export function useAmounts(uses: number | GivenAmounts = 1): UseAmounts {
   const given = typeof uses === 'number' ? { calls: uses } : uses;
   const { calls = 1, queries = 0, rows = 0, bytes = 0, spend = 0 } = given;
   return { calls, queries, rows, bytes, spend };

@@ -44,7 +44,7 @@ describe('TaskTemplateSpecSchema', () => {
     ['a rate of none', { quota: { tasksPerMinute: 0, concurrentTasks: 1 } }, 'quota.tasksPerMinute'],
     ['a rate over 10,000,000', { quota: { tasksPerMinute: 10_000_001, concurrentTasks: 1 } }, 'quota.tasksPerMinute'],
     ['a use quota of none', { quota: { tasksPerMinute: 1, concurrentTasks: 1, uses: 0 } }, 'quota.uses'],
-    ...([-1, 1.5, 2 ** 53, 1e300, {}, { calls: -1 }, { rows: 0.5 }, { bytes: 2 ** 51 }, { seconds: 1 }] as const).map(
+    ...([-1, 1.5, 2 ** 53, 1e300, {}, { rows: 0.5 }, { seconds: 1 }] as const).map(
       (uses) =>
         [
           `a use quota of ${JSON.stringify(uses)}`,
@@ -52,6 +52,16 @@ describe('TaskTemplateSpecSchema', () => {
           'quota.uses',
         ] as [string, object, string],
     ),
+    [
+      'a negative limit of calls',
+      { quota: { tasksPerMinute: 1, concurrentTasks: 1, uses: { calls: -1 } } },
+      'quota.uses.calls',
+    ],
+    [
+      'an enormous limit of bytes',
+      { quota: { tasksPerMinute: 1, concurrentTasks: 1, uses: { bytes: 2 ** 51 } } },
+      'quota.uses.bytes',
+    ],
     ...[0, -1, 1.5, 10_000_001].map(
       (usesPerMinute) =>
         [

@@ -102,6 +102,11 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
           limitedBy: { types: ['string'] },
         },
       },
+      taskToken: {
+        types: ['object'],
+        required: ['value', 'expiresAt'],
+        members: { value: { types: ['string'] }, expiresAt: { types: ['string'], isInstant: true } },
+      },
       credentials: {
         types: ['array'],
         items: {
@@ -219,7 +224,22 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
               members: {
                 tasksPerMinute: { types: ['integer'] },
                 concurrentTasks: { types: ['integer'] },
-                uses: { types: ['integer'] },
+                uses: {
+                  anyOf: [
+                    { types: ['integer'] },
+                    {
+                      types: ['object'],
+                      members: {
+                        calls: { types: ['integer'] },
+                        queries: { types: ['integer'] },
+                        rows: { types: ['integer'] },
+                        bytes: { types: ['integer'] },
+                        spend: { types: ['integer'] },
+                      },
+                    },
+                  ],
+                },
+                usesPerMinute: { types: ['integer'] },
               },
             },
             credentials: {
@@ -529,6 +549,57 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
         },
       },
     ],
+  },
+  AuthorizeAnswer: {
+    anyOf: [
+      { ref: 'OperationDecision' },
+      {
+        types: ['object'],
+        required: ['evaluations'],
+        members: { evaluations: { types: ['array'], items: { ref: 'OperationDecision' } } },
+      },
+    ],
+  },
+  OperationDecision: {
+    types: ['object'],
+    required: ['decision', 'decisionId'],
+    members: {
+      decision: { types: ['boolean'] },
+      decisionId: { types: ['string'] },
+      control: { types: ['string'] },
+      detail: { types: ['string'] },
+      uses: {
+        types: ['object'],
+        required: ['limit', 'left'],
+        members: { limit: { types: ['integer'] }, left: { types: ['integer'] } },
+      },
+      units: {
+        types: ['object'],
+        members: {
+          queries: {
+            types: ['object'],
+            required: ['limit', 'left'],
+            members: { limit: { types: ['integer'] }, left: { types: ['integer'] } },
+          },
+          rows: {
+            types: ['object'],
+            required: ['limit', 'left'],
+            members: { limit: { types: ['integer'] }, left: { types: ['integer'] } },
+          },
+          bytes: {
+            types: ['object'],
+            required: ['limit', 'left'],
+            members: { limit: { types: ['integer'] }, left: { types: ['integer'] } },
+          },
+          spend: {
+            types: ['object'],
+            required: ['limit', 'left'],
+            members: { limit: { types: ['integer'] }, left: { types: ['integer'] } },
+          },
+        },
+      },
+      retryAfterSeconds: { types: ['integer'] },
+    },
   },
   Jwks: {
     types: ['object'],
@@ -1272,6 +1343,7 @@ export const ANSWERS: Readonly<Record<string, Shape>> = {
   'POST /declarations/check 200': { ref: 'DeclarationCheck' },
   'POST /oauth/introspect 200': { ref: 'Introspection' },
   'POST /oauth/revoke 200': {},
+  'POST /authorize 200': { ref: 'AuthorizeAnswer' },
   'GET /.well-known/jwks.json 200': { ref: 'Jwks' },
   'GET /.well-known/oauth-authorization-server 200': { ref: 'AuthorizationServerMetadata' },
   'GET /federation/.well-known/openid-configuration 200': { ref: 'OpenIdConfiguration' },

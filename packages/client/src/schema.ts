@@ -615,6 +615,26 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/authorize': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Ask whether an operation may be done now, and take its use
+     * @description For resource servers of the audience and gateways of the connection. A denial is an answer too. A token that is dead, unknown or of another enforcement point gets one and the same denial. Any other status than 200 permits nothing.
+     */
+    post: operations['Operations.authorize'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/.well-known/jwks.json': {
     parameters: {
       query?: never;
@@ -1125,6 +1145,10 @@ export interface components {
           | 'delegation-lifetime'
           | 'delegation-acceptor'
           | 'delegation-pending'
+          | 'task-token'
+          | 'operation-scope'
+          | 'quota-uses'
+          | 'uses-per-minute'
           | 'four-eyes'
           | 'lockdown-release'
           | 'lockdown-of-oneself'
@@ -1189,6 +1213,15 @@ export interface components {
         grantedSeconds: number;
         /** @description the limit of the lifetime: `request`, `template`, `identity`, `provider …`, or `maximum` when a renewed task has its last possible deadline (`maxExpiresAt`, or the longest life that the template allows now) */
         limitedBy: string;
+      };
+      /** @description only in the answer that grants: it names the task to an enforcement point, which asks `POST /authorize`; good for nothing else, and dead with the task */
+      taskToken?: {
+        value: string;
+        /**
+         * Format: date-time
+         * @description a renewal of the task moves it too
+         */
+        expiresAt: string;
       };
       credentials: {
         leaseId: string;
@@ -1336,7 +1369,17 @@ export interface components {
         quota: {
           tasksPerMinute: number;
           concurrentTasks: number;
-          uses?: number;
+          /** @description the uses of one task with everything below it; a number counts calls */
+          uses?:
+            | number
+            | {
+                calls?: number;
+                queries?: number;
+                rows?: number;
+                bytes?: number;
+                spend?: number;
+              };
+          usesPerMinute?: number;
         };
         credentials: {
           name: string;
@@ -1580,11 +1623,16 @@ export interface components {
       error: string;
       error_description: string;
     };
-    TokenForm: {
+    IntrospectionForm: {
       /** @description a token that this service issued */
       token: string;
       /** @example access_token */
       token_type_hint?: string;
+      /**
+       * @description takes one use of the task of the token; for resource servers of its audience, and inactive when none is left
+       * @enum {string}
+       */
+      consume?: '1';
     };
     Introspection:
       | {
@@ -1619,6 +1667,111 @@ export interface components {
             [key: string]: unknown;
           })[];
         };
+    TokenForm: {
+      /** @description a token that this service issued */
+      token: string;
+      /** @example access_token */
+      token_type_hint?: string;
+    };
+    Authorize: components['schemas']['AuthorizeOperation'] | components['schemas']['AuthorizeEvaluations'];
+    AuthorizeOperation: {
+      /** @description the task token, or an access token that Mayfly signed */
+      token: string;
+      /** @example cases.read */
+      operation: string;
+      /**
+       * @description the audience of the access token, or the connection; or a name below it, after `/`
+       * @example https://cases.example
+       */
+      target: string;
+      /** @description a number counts calls; an object is one call unless it names `calls`; default 1 */
+      uses?:
+        | number
+        | {
+            calls?: number;
+            queries?: number;
+            rows?: number;
+            bytes?: number;
+            spend?: number;
+          };
+      /** @description is recorded, and not judged */
+      argumentsDigest?: string;
+      /** @description your own id of the request, never one that your client sent: the same id within 60 s is the same use */
+      requestId?: string;
+    };
+    AuthorizeEvaluations: {
+      evaluations: components['schemas']['AuthorizeOperation'][];
+    };
+    AuthorizeAnswer:
+      | components['schemas']['OperationDecision']
+      | {
+          evaluations: components['schemas']['OperationDecision'][];
+        };
+    OperationDecision: {
+      /** @description do the operation only if this is true */
+      decision: boolean;
+      decisionId: string;
+      /**
+       * @description the control that denied (docs/controls.md)
+       * @enum {string}
+       */
+      control?:
+        | 'identity'
+        | 'permission'
+        | 'lockdown'
+        | 'template-lifecycle'
+        | 'parameters'
+        | 'agent-lifecycle'
+        | 'template-requesters'
+        | 'runtime-boundary'
+        | 'lifetime'
+        | 'connection-state'
+        | 'quota-concurrent-tasks'
+        | 'quota-tasks-per-minute'
+        | 'connection-capacity'
+        | 'delegation-parent'
+        | 'delegation-template'
+        | 'delegation-depth'
+        | 'delegation-children'
+        | 'delegation-cycle'
+        | 'delegation-scope'
+        | 'delegation-lifetime'
+        | 'delegation-acceptor'
+        | 'delegation-pending'
+        | 'task-token'
+        | 'operation-scope'
+        | 'quota-uses'
+        | 'uses-per-minute'
+        | 'four-eyes'
+        | 'lockdown-release'
+        | 'lockdown-of-oneself'
+        | 'issuer-roles';
+      detail?: string;
+      /** @description the limit of calls with the least left; absent when there is none */
+      uses?: {
+        limit: number;
+        left: number;
+      };
+      units?: {
+        queries?: {
+          limit: number;
+          left: number;
+        };
+        rows?: {
+          limit: number;
+          left: number;
+        };
+        bytes?: {
+          limit: number;
+          left: number;
+        };
+        spend?: {
+          limit: number;
+          left: number;
+        };
+      };
+      retryAfterSeconds?: number;
+    };
     Jwks: {
       keys: ({
         kty: string;
@@ -4561,8 +4714,18 @@ export interface operations {
             quota: {
               tasksPerMinute: number;
               concurrentTasks: number;
-              uses?: number;
+              uses?:
+                | number
+                | {
+                    calls?: number;
+                    queries?: number;
+                    rows?: number;
+                    bytes?: number;
+                    spend?: number;
+                  };
+              usesPerMinute?: number;
             };
+            operations?: string[];
             heartbeat?: {
               timeoutSeconds: number;
             };
@@ -4933,8 +5096,18 @@ export interface operations {
             quota: {
               tasksPerMinute: number;
               concurrentTasks: number;
-              uses?: number;
+              uses?:
+                | number
+                | {
+                    calls?: number;
+                    queries?: number;
+                    rows?: number;
+                    bytes?: number;
+                    spend?: number;
+                  };
+              usesPerMinute?: number;
             };
+            operations?: string[];
             heartbeat?: {
               timeoutSeconds: number;
             };
@@ -5204,8 +5377,18 @@ export interface operations {
             quota: {
               tasksPerMinute: number;
               concurrentTasks: number;
-              uses?: number;
+              uses?:
+                | number
+                | {
+                    calls?: number;
+                    queries?: number;
+                    rows?: number;
+                    bytes?: number;
+                    spend?: number;
+                  };
+              usesPerMinute?: number;
             };
+            operations?: string[];
             heartbeat?: {
               timeoutSeconds: number;
             };
@@ -8143,6 +8326,10 @@ export interface operations {
             config: {
               [key: string]: components['schemas']['Json'];
             };
+            gateways?: {
+              issuer: string;
+              subject: string;
+            }[];
             maxConcurrentCalls?: number;
           };
         };
@@ -8434,6 +8621,10 @@ export interface operations {
             config: {
               [key: string]: components['schemas']['Json'];
             };
+            gateways?: {
+              issuer: string;
+              subject: string;
+            }[];
             maxConcurrentCalls?: number;
           };
         };
@@ -9276,7 +9467,7 @@ export interface operations {
          *       "token": "eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJqdGkiOiJsc2VfIn0.c2lnbmF0dXJl"
          *     }
          */
-        'application/x-www-form-urlencoded': components['schemas']['TokenForm'];
+        'application/x-www-form-urlencoded': components['schemas']['IntrospectionForm'];
       };
     };
     responses: {
@@ -9440,6 +9631,145 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['OAuthError'];
+        };
+      };
+    };
+  };
+  'Operations.authorize': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "token": "mft_01kansx8g0fmbv0xs40yaz3ag5_0000000000000000000000000000000000000000000",
+         *       "operation": "select",
+         *       "target": "crm/emea.cases"
+         *     }
+         */
+        'application/json': components['schemas']['Authorize'];
+      };
+    };
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['AuthorizeAnswer'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
         };
       };
     };
@@ -9620,6 +9950,7 @@ export interface operations {
           | 'agent_retired'
           | 'lockdown'
           | 'parent_ended'
+          | 'uses_exhausted'
           | 'issuance_failed';
         taskId?: string;
         /** @description name of the credential in the log of its target: a database role `mayfly_…`, the name or ARN of an AWS session, the `lease` of a Vault token, the `jti` of a signed token */

@@ -2,7 +2,7 @@ import { CONTROL_NAMES } from '@mayfly/kernel';
 import { z } from 'zod';
 
 /** The most operations of one request. */
-export const MOST_OPERATIONS = 1_000;
+const MOST_OPERATIONS = 1_000;
 /** One use takes at most so much of a unit: a sum with any limit stays a safe integer. */
 const MOST_OF_A_USE = 1_000_000_000_000;
 
@@ -61,7 +61,7 @@ export type Authorize = z.infer<typeof AuthorizeSchema>;
 const LeftSchema = z.strictObject({ limit: z.int(), left: z.int() });
 
 /** The decision on one operation. */
-export const OperationAnswerSchema = z
+const OperationAnswerSchema = z
   .strictObject({
     decision: z.boolean().meta({ description: 'do the operation only if this is true' }),
     decisionId: z.string(),

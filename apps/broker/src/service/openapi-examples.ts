@@ -103,6 +103,11 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'Templates.lint': TEMPLATE,
   'Templates.create': TEMPLATE,
   'Templates.replaceDraft': TEMPLATE,
+  'Operations.authorize': {
+    token: 'mft_01kansx8g0fmbv0xs40yaz3ag5_0000000000000000000000000000000000000000000',
+    operation: 'select',
+    target: 'crm/emea.cases',
+  },
   'OAuth.introspect': { token: 'eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJqdGkiOiJsc2VfIn0.c2lnbmF0dXJl' },
   'OAuth.revoke': { token: 'eyJhbGciOiJFZERTQSIsInR5cCI6ImF0K2p3dCJ9.eyJqdGkiOiJsc2VfIn0.c2lnbmF0dXJl' },
 };

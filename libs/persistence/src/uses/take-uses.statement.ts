@@ -89,7 +89,7 @@ function verdictOf(text: string, counters: readonly UseCounter[], left: UsesLeft
 
 /** For each unit, the counter that has the least left. */
 function leftOf(counters: readonly ReadCounter[]): UsesLeft {
-  const left: { [Unit in UseUnit]?: { limit: number; left: number } } = {};
+  const left: Partial<Record<UseUnit, { limit: number; left: number }>> = {};
   for (const { limits, used } of counters) {
     USE_UNITS.forEach((unit, index) => {
       const limit = limits.total[unit];
