@@ -48,6 +48,9 @@ const TaskDenied = z.strictObject({
   requestId: z.string().optional(),
 });
 
+/** A change of a document that needs a second person: its id, the document, and the person who asked for it. */
+const OfChange = { change: z.string(), kind: z.string(), name: z.string(), operation: z.string(), author: z.string() };
+
 const LockdownScope = z.strictObject({ kind: z.string(), name: z.string() });
 
 /** A position in the audit log: the lineage of the database, and the number and the hash of an entry. */
@@ -195,6 +198,18 @@ export const ENTRY_FACTS = {
     change: z.enum(['create', 'update', 'delete']),
     ...Places,
   }),
+  'change.requested': z.strictObject({
+    ...OfChange,
+    /** the revision that the change was written against; null for a new document */
+    baseRevision: z.int().nullable(),
+    lapsesAt: Instant,
+    ...Places,
+  }),
+  'change.approved': z.strictObject({ ...OfChange, reason: z.string().optional() }),
+  'change.refused': z.strictObject({ ...OfChange, reason: z.string() }),
+  /** the document moved on, was deleted, or the author sent another change (`by`) or took this one back */
+  'change.superseded': z.strictObject({ ...OfChange, by: z.string().optional() }),
+  'change.lapsed': z.strictObject(OfChange),
   'connection.disabled': z.strictObject({ name: z.string() }),
   'connection.enabled': z.strictObject({ name: z.string() }),
   'connection.tested': z.strictObject(Tested),

@@ -66,6 +66,7 @@ describe('a verified identity', () => {
       profile: 'oidc',
       kind: 'workload',
       roles: [],
+      groups: [],
       fitsRole: false,
       issuedAt: start,
       expiresAt: addSeconds(start, 300),

@@ -26,6 +26,7 @@ export const CONTROL_NAMES = [
   'delegation-acceptor',
   'delegation-pending',
   'four-eyes',
+  'ownership',
   'lockdown-release',
   'lockdown-of-oneself',
   'issuer-roles',

@@ -7,6 +7,7 @@ export {
   newId,
   type AgentId,
   type AuditEntryId,
+  type ChangeId,
   type Id,
   type IdPrefix,
   type LeaseId,

@@ -19,7 +19,7 @@ const GRANTS: readonly (readonly [string, readonly string[]])[] = [
     'SELECT, INSERT, UPDATE',
     [
       ...['task', 'lease', 'agent', 'template', 'quota_counter', 'denial_document', 'declared_change'],
-      ...['guard', 'lockdown', 'delegation', 'reconciliation', 'reconciliation_turn', 'death_probe'],
+      ...['guard', 'lockdown', 'delegation', 'reconciliation', 'reconciliation_turn', 'death_probe', 'document_change'],
     ],
   ],
   [
