@@ -6,7 +6,7 @@ import type { DeclaredRecord, Declarer, RecordKind } from '../records/declared-r
 /** A change that nobody decided on lapses after this time: its author may no longer want it, and nobody reads it. */
 export const CHANGE_LAPSES_AFTER_DAYS = 7;
 /** The most changes that may wait at once. */
-export const MAX_OPEN_CHANGES = 2_000;
+export const MAX_OPEN_CHANGES = 1_000;
 
 /** The kinds whose documents two persons change, in production. Templates have drafts, which a second person publishes. */
 export const CHANGED_BY_TWO: Readonly<Record<RecordKind, boolean>> = { Issuer: true, Connection: true, Agent: true };
