@@ -168,7 +168,7 @@ describe('stops and their end', () => {
     const engaged = await send(OLGA, 'POST /lockdowns', body);
     expect(engaged).toMatchObject({ status: 201 });
     for (const one of [OLGA, OLEG])
-      await send(one, `POST /lockdowns/${String(engaged.body.id)}/release`, { reason: 'over' });
+      await send(one, `POST /lockdowns/${engaged.body.id as string}/release`, { reason: 'over' });
   });
 });
 
@@ -285,7 +285,7 @@ describe('mayfly changes', () => {
     const asked = await run(ANN, 'apply', '-f', file);
     expect(asked).toMatchObject({ code: 5, stderr: '' });
     const { documents } = JSON.parse(asked.stdout) as { documents: JsonObject[] };
-    expect(documents.map(({ kind, outcome }) => `${String(kind)} ${String(outcome)}`)).toEqual([
+    expect(documents.map(({ kind, outcome }) => `${kind as string} ${outcome as string}`)).toEqual([
       ...['Issuer waiting', 'Connection waiting', 'Agent waiting', 'TaskTemplate applied'],
     ]);
     const ids = documents.flatMap(({ changeId }) => (typeof changeId === 'string' ? [changeId] : []));

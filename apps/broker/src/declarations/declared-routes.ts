@@ -31,11 +31,6 @@ export const Name = () => Param('name', { schema: NameSchema });
  * OpenAPI document and completes its answer. Method, address and permission stay at the route.
  */
 export function declaredRoutes<Shown>({ kind, path, form, view, page }: DeclaredAnswers<Shown>) {
-  const isWaiting = (reply: FastifyReply, shown: Shown): boolean => {
-    const address = form.waiting?.(shown);
-    if (address !== undefined) reply.code(202).header('location', address);
-    return address !== undefined;
-  };
   const accepted = () => (form.waiting === undefined ? [] : [ApiChangeRequested()]);
   const ok = () => ApiOkResponse({ standardSchema: view });
   const created = () => ApiCreatedResponse({ standardSchema: view });
@@ -51,7 +46,7 @@ export function declaredRoutes<Shown>({ kind, path, form, view, page }: Declared
       applyDecorators(
         ...[ApiOperation({ summary }), ApiDocument(kind), created(), ...accepted()],
         AnswersRevised(form, (reply, shown) => {
-          if (!isWaiting(reply, shown)) reply.header('location', `/${path}/${form.name(shown)}`);
+          if (!isWaiting(form, reply, shown)) reply.header('location', `/${path}/${form.name(shown)}`);
         }),
       ),
     /**
@@ -62,7 +57,7 @@ export function declaredRoutes<Shown>({ kind, path, form, view, page }: Declared
       applyDecorators(
         ...[ApiOperation({ summary }), ApiDocument(kind), ApiIfMatchOrNew(), ok(), created(), ...accepted()],
         AnswersRevised(form, (reply, shown, { headers }) => {
-          if (!isWaiting(reply, shown) && isCreation(headers)) reply.code(201);
+          if (!isWaiting(form, reply, shown) && isCreation(headers)) reply.code(201);
         }),
       ),
     /** For a method that changes a document with `If-Match`. The answer is as for `read`. */
@@ -74,10 +69,17 @@ export function declaredRoutes<Shown>({ kind, path, form, view, page }: Declared
     lift: (summary: string) =>
       applyDecorators(
         ...[HttpCode(200), ApiOperation({ summary }), ok(), ...accepted()],
-        AnswersRevised(form, (reply, shown) => void isWaiting(reply, shown)),
+        AnswersRevised(form, (reply, shown) => void isWaiting(form, reply, shown)),
       ),
     /** For a method that deletes a document with `If-Match`. The answer has status 204 and no body. */
     remove: (summary: string, description: string) =>
       applyDecorators(HttpCode(204), ApiOperation({ summary }), ApiIfMatch(), ApiNoContentResponse({ description })),
   };
+}
+
+/** Announces the change that waits, when the answer is one: status 202 and its address. */
+function isWaiting<Shown>({ waiting }: DeclaredAnswers<Shown>['form'], reply: FastifyReply, shown: Shown): boolean {
+  const address = waiting?.(shown);
+  if (address !== undefined) reply.code(202).header('location', address);
+  return address !== undefined;
 }

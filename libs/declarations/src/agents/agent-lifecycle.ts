@@ -97,6 +97,11 @@ export class AgentLifecycle {
     return record;
   }
 
+  /** An agent that was never active has two persons already: those who agreed on its document. */
+  private isLiftedByTwo(state: AgentState): boolean {
+    return state === 'suspended' && this.parts.requests !== undefined;
+  }
+
   private async move(
     agent: LockedAgent,
     rule: StepRule,
@@ -113,7 +118,7 @@ export class AgentLifecycle {
         'conflict',
         `agent \`${name}\` is ${state} and cannot become ${to}; use a step that its state allows`,
       );
-    if (to === 'active' && state === 'suspended' && this.parts.requests !== undefined) return 'needs-two';
+    if (to === 'active' && this.isLiftedByTwo(state)) return 'needs-two';
     const facts = { from: record.agent?.state, to };
     const moved = await agent.move({
       ...{ to, by },
