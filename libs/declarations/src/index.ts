@@ -13,7 +13,7 @@ export { Changes } from './changes/changes.js';
 export {
   CHANGE_OPERATIONS,
   CHANGE_STATES,
-  CHANGED_BY_TWO,
+  REQUESTED_KINDS,
   isRequested,
   stateAt,
   type ChangeClosing,

@@ -1,11 +1,11 @@
-import { CHANGE_OPERATIONS, CHANGE_STATES, CHANGED_BY_TWO } from '@mayfly/declarations';
+import { CHANGE_OPERATIONS, CHANGE_STATES, REQUESTED_KINDS } from '@mayfly/declarations';
 import { PageQuerySchema, pageSchema } from '@mayfly/http';
 import { type ChangeId, isId, LabelsSchema, NameSchema } from '@mayfly/kernel';
 import { ApiAcceptedResponse } from '@nestjs/swagger';
 import { z } from 'zod';
 
 const Instant = z.iso.datetime();
-const KindSchema = z.enum(Object.keys(CHANGED_BY_TWO) as [keyof typeof CHANGED_BY_TWO]);
+const KindSchema = z.enum(Object.keys(REQUESTED_KINDS) as [keyof typeof REQUESTED_KINDS]);
 const PersonSchema = z.looseObject({ kind: z.string(), issuer: z.string().optional(), subject: z.string().optional() });
 
 /** The reason of a decision. */
@@ -61,7 +61,7 @@ const changeShape = {
 };
 
 /** A change of a document that a second person decides on. */
-export const ChangeSchema = z.strictObject(changeShape).meta({ id: 'Change' });
+const ChangeSchema = z.strictObject(changeShape).meta({ id: 'Change' });
 export const ChangesSchema = pageSchema(ChangeSchema, 'Changes');
 
 const ContentSchema = z.strictObject({ labels: LabelsSchema, spec: z.record(z.string(), z.json()) });

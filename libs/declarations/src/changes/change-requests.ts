@@ -118,7 +118,9 @@ export class ChangeRequests {
     { kind, name, operation, asked, before, by }: NewChange,
   ): Promise<DocumentChange> {
     if (replaced === undefined && (await state.openChanges()).length >= MAX_OPEN_CHANGES)
-      throw new Problem('conflict', `${String(MAX_OPEN_CHANGES)} changes wait already; approve or refuse some first`);
+      throw new Problem('conflict', `${String(MAX_OPEN_CHANGES)} changes wait already`, {
+        help: 'ask for the approval or the refusal of some of them first',
+      });
     const now = this.parts.clock.now();
     const change: DocumentChange = {
       ...{ id: newId('chg'), kind, name, operation },

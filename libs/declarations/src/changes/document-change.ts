@@ -4,12 +4,12 @@ import { diffSpecs, type Difference } from '@mayfly/templates';
 import type { DeclaredRecord, Declarer, RecordKind } from '../records/declared-record.js';
 
 /** A change that nobody decided on lapses after this time: its author may no longer want it, and nobody reads it. */
-export const CHANGE_LAPSES_AFTER_DAYS = 7;
+const CHANGE_LAPSES_AFTER_DAYS = 7;
 /** The most changes that may wait at once. */
 export const MAX_OPEN_CHANGES = 1_000;
 
 /** The kinds whose documents two persons change, in production. Templates have drafts, which a second person publishes. */
-export const CHANGED_BY_TWO: Readonly<Record<RecordKind, boolean>> = { Issuer: true, Connection: true, Agent: true };
+export const REQUESTED_KINDS: Readonly<Record<RecordKind, boolean>> = { Issuer: true, Connection: true, Agent: true };
 
 /** `put` writes a document; `activate` lifts the suspension of an agent; `enable` enables a connection again. */
 export const CHANGE_OPERATIONS = ['put', 'activate', 'enable'] as const;

@@ -2,7 +2,7 @@ import { auditEntry } from '@mayfly/audit';
 import { Problem, type Clock, type Json, type Page, type PageRequest } from '@mayfly/kernel';
 import type { Catalog } from '../catalog.js';
 import type { ChangeRequests } from '../changes/change-requests.js';
-import { CHANGED_BY_TWO, type RequestedChange } from '../changes/document-change.js';
+import { REQUESTED_KINDS, type RequestedChange } from '../changes/document-change.js';
 import type { DeclarationContext } from '../check-declarations.js';
 import type { DeclarationStore, LockedState } from '../declaration.store.js';
 import type { Declaration, DeclarationOf } from '../document.schema.js';
@@ -124,7 +124,7 @@ export class Declarations {
   ): Promise<DeclaredRecord | RequestedChange> {
     const { kind, metadata } = declared;
     const { requests } = this.parts;
-    if (requests !== undefined && CHANGED_BY_TWO[kind]) {
+    if (requests !== undefined && REQUESTED_KINDS[kind]) {
       const change = await requests.request(state, declared, before, by);
       return change === undefined ? existing(before, kind, metadata.name) : { change };
     }

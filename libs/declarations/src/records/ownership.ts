@@ -28,7 +28,7 @@ export function refuseForeign(
 }
 
 /** Returns the owner that the document names; undefined without one. */
-export function ownerOf({ spec }: Pick<OwnedDocument, 'spec'>): string | undefined {
+function ownerOf({ spec }: Pick<OwnedDocument, 'spec'>): string | undefined {
   const { owner } = spec as { readonly owner?: unknown };
   return typeof owner === 'string' ? owner : undefined;
 }
