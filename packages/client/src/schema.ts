@@ -6453,7 +6453,8 @@ export interface operations {
          *         ],
          *         "keys": {
          *           "discovery": true
-         *         }
+         *         },
+         *         "owner": "support-platform"
          *       }
          *     }
          */
@@ -6808,7 +6809,8 @@ export interface operations {
          *         ],
          *         "keys": {
          *           "discovery": true
-         *         }
+         *         },
+         *         "owner": "support-platform"
          *       }
          *     }
          */
@@ -8744,6 +8746,7 @@ export interface operations {
       query?: never;
       header?: never;
       path: {
+        /** @example chg_01kansx8g0fmbv0xs40yaz3ag7 */
         id: string;
       };
       cookie?: never;
@@ -8856,12 +8859,18 @@ export interface operations {
       query?: never;
       header?: never;
       path: {
+        /** @example chg_01kansx8g0fmbv0xs40yaz3ag7 */
         id: string;
       };
       cookie?: never;
     };
     requestBody: {
       content: {
+        /**
+         * @example {
+         *       "reason": "checked with the team of the warehouse"
+         *     }
+         */
         'application/json': components['schemas']['ApproveChange'];
       };
     };
@@ -8999,12 +9008,18 @@ export interface operations {
       query?: never;
       header?: never;
       path: {
+        /** @example chg_01kansx8g0fmbv0xs40yaz3ag7 */
         id: string;
       };
       cookie?: never;
     };
     requestBody: {
       content: {
+        /**
+         * @example {
+         *       "reason": "the subject is of another workload"
+         *     }
+         */
         'application/json': components['schemas']['RefuseChange'];
       };
     };
