@@ -21,6 +21,7 @@ const PASSED_ON = new Set([
   'catalog.source.ts: fault',
   'decision.ts: detail',
   'judged.ts: detail',
+  'outside-decision.ts: detail',
   'task-issuance.ts: detail',
   'signed-token.provider.ts: detail',
   'aws-sts.provider.ts: fault.detail',

@@ -7,6 +7,7 @@ import { FakeIssuer } from '@mayfly/testing';
 import { newTestIssuers, startTestBroker, type TestBroker } from '../support/broker.js';
 import { agentDocument, issuerDocument, yamlOf } from '../support/declared.js';
 import { rowsOf } from '../support/rows.js';
+import { approvedBy, OWNERS } from '../support/two-persons.js';
 
 /** Roles that one value of a claim gives all at once. */
 const ROLES = Object.fromEntries(
@@ -44,9 +45,17 @@ async function environmentWith(staff: FakeIssuer): Promise<Record<string, string
   };
 }
 
-function send(route: string, body?: JsonObject, headers: Record<string, string> = {}) {
-  return broker.send(route, { token: broker.personToken('platform'), body, headers });
+function send(route: string, body?: JsonObject, headers: Record<string, string> = {}, sub = 'one-platform') {
+  return broker.send(route, { token: issuers.staff.sign({ sub, roles: ['platform', ...OWNERS] }), body, headers });
 }
+
+/** Asks for a change, and has it approved by another person. */
+function agree(route: string, body: JsonObject) {
+  return approvedBy((decision, reason) => send(decision, reason, {}, 'two-platform'), send(route, body));
+}
+
+const OWNED = { owner: OWNERS[0] };
+const APPROVED = { status: 200, body: { state: 'approved' } };
 
 const REFUSED = {
   status: 403,
@@ -64,8 +73,8 @@ describe('a production service on an empty database', () => {
   });
 
   it('a production service on an empty database is put to work from there over the API', async () => {
-    expect(await send('POST /issuers', issuerDocument('development'))).toMatchObject({ status: 201 });
-    expect(await send('POST /agents', agentDocument('first'))).toMatchObject({ status: 201 });
+    expect(await agree('POST /issuers', issuerDocument('development', OWNED))).toMatchObject(APPROVED);
+    expect(await agree('POST /agents', agentDocument('first'))).toMatchObject(APPROVED);
     expect(await send('POST /agents/first/activate')).toMatchObject({ status: 200, body: { state: 'active' } });
   });
 
@@ -87,7 +96,7 @@ describe('who may say who is a person', () => {
   });
 
   it('the platform team cannot give roles to an issuer of workloads', async () => {
-    expect(await send('POST /issuers', issuerDocument('mine'))).toMatchObject({ status: 201 });
+    expect(await agree('POST /issuers', issuerDocument('mine', OWNED))).toMatchObject(APPROVED);
     const changed = issuerDocument('mine', { roles: ROLES });
     expect(await send('PUT /issuers/mine', changed, { 'if-match': '"1"' })).toMatchObject(REFUSED);
     expect(await send('DELETE /issuers/mine', undefined, { 'if-match': '"1"' })).toMatchObject({ status: 204 });
@@ -122,7 +131,7 @@ describe('a second document of the issuer of people', () => {
 
   async function second(name: string, changed: JsonObject = {}): Promise<JsonObject> {
     const { roles: _, ...spec } = (await send('GET /issuers/people')).body.spec as JsonObject;
-    return issuerDocument(name, { ...spec, audiences: ['mayfly-agents'], ...changed });
+    return issuerDocument(name, { ...spec, ...OWNED, audiences: ['mayfly-agents'], ...changed });
   }
   const signedBy = (staff: FakeIssuer, claims: JsonObject) => staff.sign({ sub: 'one-platform', ...claims });
   const seen = async (route: string, claims: JsonObject, staff = issuers.staff) =>
@@ -154,9 +163,9 @@ describe('a second document of the issuer of people', () => {
 
   it('a second document of the issuer of people brings agents, and a role to nobody by its audience or its types of token', async () => {
     const open = { audiences: ['mayfly', 'mayfly-agents'], tokenTypes: ['jwt', 'at+jwt'], multipleAudiences: true };
-    expect(await send('POST /issuers', await second('staff-agents', open))).toMatchObject({ status: 201 });
+    expect(await agree('POST /issuers', await second('staff-agents', open))).toMatchObject(APPROVED);
     const identities = [{ issuer: 'staff-agents', runtime: 'developer-laptop', claims: { azp: 'agent-ed' } }];
-    expect(await send('POST /agents', agentDocument('ed', { identities }))).toMatchObject({ status: 201 });
+    expect(await agree('POST /agents', agentDocument('ed', { identities }))).toMatchObject(APPROVED);
     expect(await send('POST /agents/ed/activate')).toMatchObject({ status: 200 });
     expect(await seen('GET /me', { sub: '6f1c', aud: 'mayfly-agents', azp: 'agent-ed' })).toBe(200);
     expect(await seen('GET /issuers', { roles: ['platform'] })).toBe(200);
@@ -175,11 +184,12 @@ describe('a second document of the issuer of people', () => {
   );
 
   it('a second document of the issuer of people changes the name of no person, so that nobody is two people', async () => {
-    expect(await send('POST /issuers', await second('aaa', { audiences: ['mayfly'] }))).toMatchObject({ status: 201 });
-    expect(await send('POST /issuers', issuerDocument('third'))).toMatchObject({
-      status: 201,
-      body: { updatedBy: 'people:one-platform' },
+    expect(await agree('POST /issuers', await second('aaa', { audiences: ['mayfly'] }))).toMatchObject(APPROVED);
+    expect(await agree('POST /issuers', issuerDocument('third', OWNED))).toMatchObject({
+      ...APPROVED,
+      body: { author: { issuer: 'people', subject: 'one-platform' }, closedBy: { subject: 'two-platform' } },
     });
+    expect(await send('GET /issuers/third')).toMatchObject({ body: { updatedBy: 'people:one-platform' } });
   });
 
   it('a second document of the issuer of people does not block a key change by the operator, and is out of force until it agrees', async () => {

@@ -10,6 +10,7 @@ import { rowsOf } from '../support/rows.js';
 import { READ_CASES } from '../support/starter.js';
 import { leaseRoles, openTransaction, roleOf } from '../support/target.js';
 import { grant, leaseIdOf, secretOf, statesOf, taskIn, type TaskBody } from '../support/tasks.js';
+import { approvedBy } from '../support/two-persons.js';
 import { until } from '../support/until.js';
 
 const CLIENTS = 8;
@@ -68,9 +69,13 @@ describe('production, from an empty database', () => {
     for (const one of [...brokers, ...workers]) expect(one.output()).not.toMatch(/development|npm run/);
   });
 
-  it('a production service on an empty database is declared over the API, and grants nothing before a second person has published', async () => {
+  it('a production service on an empty database is declared over the API, and grants nothing before a second person has approved and published', async () => {
     const { spec } = scene.issuers.workloads.trusted('development');
-    const issuer = { kind: 'Issuer', metadata: { name: 'development', labels: {} }, spec } as unknown as JsonObject;
+    const issuer = {
+      kind: 'Issuer',
+      metadata: { name: 'development', labels: {} },
+      spec: { ...spec, owner: 'crm-platform' },
+    } as unknown as JsonObject;
     const agent = agentDocument('first', { identities: [identityOf('first')] });
     const template = templateDocument('read', {
       credentials: READ_CASES,
@@ -80,9 +85,12 @@ describe('production, from an empty database', () => {
       ['POST /issuers', issuer],
       ['POST /connections', connectionDocument('crm')],
       ['POST /agents', agent],
-      ['POST /templates', template],
-    ] as const)
-      expect(await asPlatform(route, document)).toMatchObject({ status: 201 });
+    ] as const) {
+      const asked = asPlatform(route, document);
+      const decided = approvedBy((decision, body) => asPlatform(decision, body, 'publisher'), asked);
+      expect(await decided).toMatchObject({ status: 200, body: { state: 'approved' } });
+    }
+    expect(await asPlatform('POST /templates', template)).toMatchObject({ status: 201 });
     expect(await asPlatform('POST /agents/first/activate')).toMatchObject({ status: 200 });
     expect(await publish('author')).toMatchObject({ status: 403, body: { control: 'four-eyes' } });
     const token = await agentToken();

@@ -76,6 +76,10 @@ const TABLE: Readonly<Record<string, readonly Permission[]>> = {
   'POST /connections/:name/enable': ['platform', 'operator'],
   'POST /declarations/check': ['platform'],
   'POST /authorize': ['agent', 'workload'],
+  'GET /changes': [...READERS, 'approver'],
+  'GET /changes/:id': [...READERS, 'approver'],
+  'POST /changes/:id/approve': ['platform', 'operator', 'approver'],
+  'POST /changes/:id/refuse': ['platform', 'operator', 'approver'],
   'POST /oauth/introspect': ['agent', 'workload', 'operator', 'auditor'],
   'POST /oauth/revoke': ['authenticated'],
   'GET /.well-known/jwks.json': ['anyone'],
@@ -139,8 +143,11 @@ const forbidden = (route: string) => ({
   status: 403,
   type: route.includes('/oauth/') ? 'unauthorized_client' : 'urn:mayfly:problem:forbidden',
 });
+/** An administrator is a platform person for every owner. */
 const permits = (route: string, caller: CallerKind) =>
-  TABLE[route]!.some((one) => one === 'anyone' || one === 'authenticated' || one === caller);
+  TABLE[route]!.some(
+    (one) => ['anyone', 'authenticated', caller].includes(one) || (caller === 'administrator' && one === 'platform'),
+  );
 
 describe('the route table', () => {
   it('the route table is the one that this test knows, and each GET has its HEAD', () => {

@@ -9,7 +9,7 @@ import { FakeIssuer, startTestPostgres, type TestDatabase } from '@mayfly/testin
 import { type Broker, startBroker } from '../../apps/broker/src/broker.js';
 import { readConfig } from '../../apps/broker/src/config.js';
 
-const ROLES: readonly Role[] = ['platform', 'approver', 'operator', 'auditor'];
+const ROLES: readonly Role[] = ['platform', 'approver', 'operator', 'auditor', 'administrator'];
 const clock = { now: () => new Date() };
 
 /** The issuers of a test, under the names of the starter files. */

@@ -8,6 +8,7 @@ import { startTestPostgres } from '@mayfly/testing';
 import { newTestIssuers, type TestIssuers } from './broker.js';
 import { type BrokerProcess, type DatabaseScene, openPlace } from './broker-process.js';
 import { startTestRedis } from './redis.js';
+import { OWNERS } from './two-persons.js';
 
 /** Production mode of docs/deploy.md: brokers and workers on one PostgreSQL and, if available, one Redis. */
 export interface ProductionScene extends DatabaseScene {
@@ -49,7 +50,7 @@ export async function openProductionScene(): Promise<ProductionScene> {
     secrets: { MAYFLY_SEALING_KEY: sealingKey, 'the password of the connection': new URL(crmUrl).password },
     agentToken: (sub) => Promise.resolve(issuers.workloads.sign({ sub, jti: randomUUID() })),
     resourceServerToken: (sub) => Promise.resolve(issuers.workloads.sign({ sub, jti: randomUUID() })),
-    personToken: (role, sub = `one-${role}`) => Promise.resolve(issuers.staff.sign({ sub, roles: [role] })),
+    personToken: (role, sub = `one-${role}`) => Promise.resolve(issuers.staff.sign({ sub, roles: [role, ...OWNERS] })),
     start: (more = {}) => begin(more),
     startBroker: () => begin({ MAYFLY_WORKER: 'off' }),
     startWorker: () => begin({ MAYFLY_API: 'off' }),

@@ -1,6 +1,7 @@
 import {
   AgentLifecycle,
   Catalog,
+  Changes,
   ConnectionLifecycle,
   DeclarationChecks,
   Declarations,
@@ -15,6 +16,7 @@ import { LeaseAbandonment, Lockdowns, QuarantineDesk, Reconciliations } from '@m
 import type { Services } from '@mayfly/service';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
+import { ChangesController } from './changes/changes.controller.js';
 import type { RouteChoice } from './config.js';
 import { DecisionsController } from './decisions/decisions.controller.js';
 import { AgentsController } from './declarations/agents.controller.js';
@@ -52,6 +54,7 @@ const API = [
   IssuersController,
   ConnectionsController,
   DeclarationsController,
+  ChangesController,
   OAuthController,
   OperationsController,
   DoorsController,
@@ -91,6 +94,7 @@ export class BrokerModule {
         { provide: ConnectionLifecycle, useValue: services.connectionLifecycle },
         { provide: IssuerTests, useValue: services.issuerTests },
         { provide: Declarations, useValue: services.declarations },
+        { provide: Changes, useValue: services.changes },
         { provide: DeclarationChecks, useValue: services.declarationChecks },
         { provide: Templates, useValue: services.templates },
         { provide: RefusalRecorder, useValue: services.refusals },

@@ -9,6 +9,8 @@ export const EXIT = {
   refused: 3,
   /** the broker or one of its targets does not answer */
   unavailable: 4,
+  /** nothing failed, and a change waits for a second person */
+  waiting: 5,
   /** as in env(1) and POSIX shells */
   notExecutable: 126,
   notFound: 127,

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { addAwsCredentialsCommand } from './aws-profile/aws-credentials.command.js';
 import { addApplyCommand } from './apply/apply.command.js';
+import { addChangesCommand } from './changes/changes.command.js';
 import { addExecCommand } from './exec/exec.command.js';
 import { addLockdownCommand } from './lockdown/lockdown.command.js';
 import { addAgentsCommand } from './reading/agents.command.js';
@@ -23,6 +24,7 @@ const COMMANDS = [
   addQuarantineCommand,
   addReconcileCommand,
   addApplyCommand,
+  addChangesCommand,
   addAgentsCommand,
   addConnectionsCommand,
   addIssuersCommand,

@@ -63,6 +63,8 @@ const OperationDenied = z.strictObject({
   requestId: z.string(),
   identity: Identity,
 });
+/** A change of a document that needs a second person: its id, the document, and the person who asked for it. */
+const OfChange = { change: z.string(), kind: z.string(), name: z.string(), operation: z.string(), author: z.string() };
 
 const LockdownScope = z.strictObject({ kind: z.string(), name: z.string() });
 
@@ -229,6 +231,18 @@ export const ENTRY_FACTS = {
     change: z.enum(['create', 'update', 'delete']),
     ...Places,
   }),
+  'change.requested': z.strictObject({
+    ...OfChange,
+    /** the revision that the change was written against; null for a new document */
+    baseRevision: z.int().nullable(),
+    lapsesAt: Instant,
+    ...Places,
+  }),
+  'change.approved': z.strictObject({ ...OfChange, reason: z.string().optional() }),
+  'change.refused': z.strictObject({ ...OfChange, reason: z.string() }),
+  /** the document moved on, was deleted, or the author sent another change (`by`) or took this one back */
+  'change.superseded': z.strictObject({ ...OfChange, by: z.string().optional() }),
+  'change.lapsed': z.strictObject(OfChange),
   'connection.disabled': z.strictObject({ name: z.string() }),
   'connection.enabled': z.strictObject({ name: z.string() }),
   'connection.tested': z.strictObject(Tested),

@@ -8,6 +8,7 @@ import type { Declaration, DeclarationKind, DeclarationOf } from './document.sch
 import { parseDocument } from './parse-declarations.js';
 import type { DeclaredState, Declarer } from './records/declared-record.js';
 import { refuseRoles } from './records/issuer-roles.js';
+import { refuseForeign } from './records/ownership.js';
 import type { TargetExamination } from './templates/target-examination.js';
 import { fourEyesRefusal } from './templates/template-publication.js';
 import type { TemplateRecord } from './templates/template-record.js';
@@ -23,6 +24,8 @@ export interface DeclarationChecksParts {
   readonly rolesOverApi: boolean;
   /** true: the editors of a draft may not publish it */
   readonly fourEyes: boolean;
+  /** true: a platform person changes only documents of its own groups */
+  readonly ownership?: boolean;
 }
 
 /** The documents to check; `publish`: the drafts of templates are published too. */
@@ -85,7 +88,7 @@ export class DeclarationChecks {
     const { declared } = checked;
     const about = { kind: declared.kind, name: declared.metadata.name };
     if (declared.kind !== 'TaskTemplate') {
-      const refusal = (await this.rolesRefusal(declared)) ?? checked.refusal;
+      const refusal = (await this.rolesRefusal(declared)) ?? this.ownerRefusal(declared, run) ?? checked.refusal;
       return { ...about, refusal, findings: [] };
     }
     const { name } = declared.metadata;
@@ -93,9 +96,23 @@ export class DeclarationChecks {
       const refusal = new Problem('conflict', `template \`${name}\` is retired permanently; use a new name`);
       return { ...about, refusal, findings: [] };
     }
+    const foreign = this.ownerRefusal(declared, run);
+    if (foreign !== undefined) return { ...about, refusal: foreign, findings: [] };
     const publication = run.publish ? ((await this.fourEyes(declared, run)) ?? checked.publication) : undefined;
     const findings = [...checked.findings, ...(await this.examined(declared, checked, run))];
     return { ...about, publication, findings };
+  }
+
+  private ownerRefusal(declared: Declaration, { state, caller }: Run): Problem | undefined {
+    if (this.parts.ownership !== true) return undefined;
+    const { kind, metadata } = declared;
+    const stored = state.declarations.find((one) => one.kind === kind && one.metadata.name === metadata.name);
+    return problemThrownBy(() => {
+      refuseForeign(
+        caller,
+        [stored, declared].map((one) => one && { kind, name: metadata.name, spec: one.spec }),
+      );
+    });
   }
 
   private async rolesRefusal(declared: Exclude<Declaration, { kind: 'TaskTemplate' }>): Promise<Problem | undefined> {

@@ -1,5 +1,6 @@
 import type { AuditEntry, EntrySink } from '@mayfly/audit';
 import type { AgentId, Json, Labels, Page, PageRequest } from '@mayfly/kernel';
+import type { ChangeReader, LockedChanges, LockedSteps } from './changes/change.store.js';
 import type { RegisteredAgent } from './catalog.js';
 import type { DeclaredRecord, DeclaredState, RecordKind } from './records/declared-record.js';
 import type { EditedDraft, NewVersion, PublishedVersion, TemplateRecord } from './templates/template-record.js';
@@ -61,7 +62,7 @@ interface LockedWrites {
 }
 
 /** Declared state that nobody else changes while it is locked. */
-export interface LockedState extends LockedReads, LockedWrites {}
+export interface LockedState extends LockedReads, LockedWrites, LockedChanges, LockedSteps {}
 
 /** Reads of records outside the lock. They throw `unavailable`. */
 export interface RecordReader {
@@ -89,6 +90,7 @@ export interface TemplateReader {
 export interface DeclarationStore extends EntrySink {
   readonly records: RecordReader;
   readonly templates: TemplateReader;
+  readonly changes: ChangeReader;
   /**
    * Runs `work` in one transaction, under a lock that serializes all changes of declared state over all replicas.
    * Commits when `work` resolves; nothing is written when it rejects. Throws `unavailable`, and the errors of `work`.

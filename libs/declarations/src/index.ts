@@ -6,6 +6,21 @@ export {
   type LockedAgent,
 } from './agents/agent-lifecycle.js';
 export { Catalog, type CatalogRows, type CatalogSource, type RegisteredAgent } from './catalog.js';
+export type { ChangeFilter, ChangeReader, LockedChanges, LockedSteps, RecordMove } from './changes/change.store.js';
+export { changeView } from './changes/change.view.js';
+export { ChangeRequests } from './changes/change-requests.js';
+export { Changes } from './changes/changes.js';
+export {
+  CHANGE_OPERATIONS,
+  CHANGE_STATES,
+  REQUESTED_KINDS,
+  isRequested,
+  stateAt,
+  type ChangeClosing,
+  type ChangeState,
+  type DocumentChange,
+  type RequestedChange,
+} from './changes/document-change.js';
 export { checkDeclarations, type CheckedDeclarations, type DeclarationContext } from './check-declarations.js';
 export { checkRun, type CheckedDocument } from './check-run.js';
 export {
@@ -48,7 +63,8 @@ export type {
 } from './declaration.store.js';
 export { IssuerTests } from './issuers/issuer-tests.js';
 export type { RemovableKind } from './records/declaration-uses.js';
-export { Declarations, type AppliedDeclarations } from './records/declarations.js';
+export { Declarations } from './records/declarations.js';
+export { DocumentWriter, type AppliedDeclarations } from './records/document-writer.js';
 export { permittedTemplates } from './templates/permitted-templates.js';
 export { TargetExamination } from './templates/target-examination.js';
 export type {

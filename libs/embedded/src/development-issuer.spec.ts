@@ -95,7 +95,13 @@ describe('the development issuer', () => {
     it('the documents of the development issuer let the staff issuer alone speak for people', async () => {
       const [workloads, staff] = (await open()).documents;
       expect(workloads?.spec.roles).toBeUndefined();
-      expect(Object.keys(staff?.spec.roles ?? {})).toEqual(['platform', 'approver', 'operator', 'auditor']);
+      expect(Object.keys(staff?.spec.roles ?? {})).toEqual([
+        'platform',
+        'approver',
+        'operator',
+        'auditor',
+        'administrator',
+      ]);
       expect(staff?.spec.roles?.auditor).toEqual({ claim: 'roles', values: ['auditor'] });
     });
   });

@@ -6,8 +6,8 @@ import { sendEtag } from './preconditions.js';
 
 /** The form of answers with a stored document that counts its revisions, such as an agent or a template. */
 export interface RevisedForm<Shown> {
-  /** Returns the revision that `ETag` and `If-Match` name. */
-  readonly revision: (shown: Shown) => number;
+  /** Returns the revision that `ETag` and `If-Match` name; undefined for an answer without one. */
+  readonly revision: (shown: Shown) => number | undefined;
   /** Returns the body of the answer. */
   readonly view: (shown: Shown) => JsonObject;
 }
@@ -32,7 +32,8 @@ class RevisedAnswer<Shown> implements NestInterceptor<Shown, JsonObject> {
       map((shown) => {
         const reply = http.getResponse<FastifyReply>();
         this.announce?.(reply, shown, http.getRequest<FastifyRequest>());
-        sendEtag(reply, this.form.revision(shown));
+        const revision = this.form.revision(shown);
+        if (revision !== undefined) sendEtag(reply, revision);
         return this.form.view(shown);
       }),
     );

@@ -66,6 +66,7 @@ describe('a verified identity', () => {
       profile: 'oidc',
       kind: 'workload',
       roles: [],
+      groups: [],
       fitsRole: false,
       issuedAt: start,
       expiresAt: addSeconds(start, 300),
@@ -121,6 +122,40 @@ describe('people', () => {
     const identity = await verifier.verify(ci.sign({ ...claims, email: 'somebody@example' }));
     expect(identity).toMatchObject({ kind: 'person', roles: expected });
     expect(identity.claims).toEqual({});
+  });
+
+  it.each([
+    [
+      'the claims that give roles',
+      {},
+      { groups: ['platform', 'crm', 'crm', 'Not A Name', 7], team: 'web' },
+      ['platform', 'crm'],
+    ],
+    ['one group as a text', {}, { groups: 'platform' }, ['platform']],
+    [
+      'a claim of its own',
+      { groups: { claim: '/org/teams' } },
+      { groups: ['platform'], org: { teams: ['web'] } },
+      ['web'],
+    ],
+    ['a claim that the token lacks', { groups: { claim: 'teams' } }, { groups: ['platform'] }, []],
+  ])('people have the groups of %s', async (_, spec, claims, expected) => {
+    verifier.replaceIssuers([ci.trusted('staff', { roles, ...spec })]);
+    expect((await verifier.verify(ci.sign(claims))).groups).toEqual(expected);
+  });
+
+  it('people have groups, and workloads have none, whatever their claims say', async () => {
+    verifier.replaceIssuers([ci.trusted('ci')]);
+    expect(await verifier.verify(ci.sign({ groups: ['crm'] }))).toMatchObject({ kind: 'workload', groups: [] });
+  });
+
+  it('people who are administrators are platform persons too', async () => {
+    const administrator = { claim: 'groups', values: ['root'] };
+    verifier.replaceIssuers([ci.trusted('staff', { roles: { ...roles, administrator } })]);
+    const rolesOf = async (...groups: readonly string[]) => (await verifier.verify(ci.sign({ groups }))).roles;
+    expect(await rolesOf('root')).toEqual(['administrator', 'platform']);
+    expect(await rolesOf('platform', 'root')).toEqual(['platform', 'administrator']);
+    expect(await rolesOf('platform')).toEqual(['platform']);
   });
 });
 

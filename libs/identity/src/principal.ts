@@ -6,7 +6,7 @@ import type { VerifiedIdentity } from './verified-identity.js';
 export type Principal = Call &
   (
     | { readonly kind: 'agent'; readonly agent: CallingAgent; readonly runtime: string }
-    | { readonly kind: 'person'; readonly roles: readonly Role[] }
+    | { readonly kind: 'person'; readonly roles: readonly Role[]; readonly groups: readonly string[] }
     | { readonly kind: 'workload' }
   );
 

@@ -1,3 +1,4 @@
+import { NameSchema } from '@mayfly/kernel';
 import type { BoundClaims } from './agents/bound-claims.js';
 import { identityRefused } from './identity-refusal.js';
 import { issuerKey, type IssuerGroup } from './issuers/issuer-group.js';
@@ -27,6 +28,8 @@ export interface VerifiedIdentity {
   readonly kind: 'workload' | 'person';
   /** a person's roles; always empty for a workload */
   readonly roles: readonly Role[];
+  /** the names of a person's groups, which own documents; always empty for a workload */
+  readonly groups: readonly string[];
   /**
    * true when the claims match a role of the issuer, even in a document that does not accept this token; such an
    * identity is no agent
@@ -71,6 +74,7 @@ export function toVerifiedIdentity(proven: ProvenToken): VerifiedIdentity {
     profile: spec.profile,
     kind,
     roles: Object.freeze(roles),
+    groups: Object.freeze(kind === 'person' ? groupsOf(accepting, claims) : []),
     fitsRole: rolesOf(group.documents, claims).length > 0,
     ...times,
     ...(claims.jti === undefined ? {} : { jti: claims.jti }),
@@ -97,8 +101,23 @@ function mayHoldAgents(documents: readonly TrustedIssuer[], boundClaims: BoundCl
   return documents.some(({ name, spec }) => spec.roles === undefined || boundClaims.has(name));
 }
 
+/** Returns the roles that the documents give. An administrator is a platform person too. */
 function rolesOf(documents: readonly TrustedIssuer[], claims: IdentityClaims): Role[] {
-  return [...new Set(documents.flatMap(({ spec }) => fittingRoles(spec.roles ?? {}, claims)))];
+  const given = documents.flatMap(({ spec }) => fittingRoles(spec.roles ?? {}, claims));
+  return [...new Set(given.includes('administrator') ? [...given, 'platform' as const] : given)];
+}
+
+/**
+ * Returns the groups that the documents with roles name: the values of their `groups` claim, or of the claims that give
+ * roles. A value that cannot be the name of an owner is left out, since it equals none.
+ */
+function groupsOf(documents: readonly TrustedIssuer[], claims: IdentityClaims): string[] {
+  const paths = documents.flatMap(({ spec: { roles, groups } }) => {
+    if (roles === undefined) return [];
+    return groups === undefined ? Object.values(roles).map(({ claim }) => claim) : [groups.claim];
+  });
+  const held = [...new Set(paths)].flatMap((path) => [claimAt(claims, path)].flat());
+  return [...new Set(held.filter((value): value is string => NameSchema.safeParse(value).success))];
 }
 
 function fittingRoles(roles: NonNullable<TrustedIssuer['spec']['roles']>, claims: IdentityClaims): Role[] {

@@ -34,6 +34,7 @@ describe('Tasks', () => {
   const person = (role: Role): Principal => ({
     kind: 'person',
     roles: [role],
+    groups: [],
     identity: { ...owner().identity, subject: `one-${role}` },
     requestId: 'req-2',
   });

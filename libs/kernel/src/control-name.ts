@@ -31,6 +31,7 @@ export const CONTROL_NAMES = [
   'quota-uses',
   'uses-per-minute',
   'four-eyes',
+  'ownership',
   'lockdown-release',
   'lockdown-of-oneself',
   'issuer-roles',

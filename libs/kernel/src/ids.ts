@@ -4,7 +4,7 @@ import { randomFillSync } from 'node:crypto';
  * Prefixes of Mayfly's ids. An id is a TypeID: prefix, `_`, and a UUID (RFC 9562) as 26 characters of Crockford's base
  * 32 in lower case. The UUID starts with the time in milliseconds.
  */
-export type IdPrefix = 'tsk' | 'lse' | 'agt' | 'aud' | 'req' | 'lkd' | 'rcn' | 'dec';
+export type IdPrefix = 'tsk' | 'lse' | 'agt' | 'aud' | 'req' | 'lkd' | 'rcn' | 'dec' | 'chg';
 
 export type Id<Prefix extends IdPrefix> = `${Prefix}_${string}`;
 export type TaskId = Id<'tsk'>;
@@ -14,6 +14,7 @@ export type LockdownId = Id<'lkd'>;
 export type AuditEntryId = Id<'aud'>;
 export type ReconciliationId = Id<'rcn'>;
 export type DecisionId = Id<'dec'>;
+export type ChangeId = Id<'chg'>;
 
 /**
  * The cell that holds a task with its leases: 12 bits. There is one cell today. A task or lease id carries its cell, so

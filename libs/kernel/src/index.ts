@@ -10,6 +10,7 @@ export {
   type AgentId,
   type AuditEntryId,
   type DecisionId,
+  type ChangeId,
   type Id,
   type IdPrefix,
   type LeaseId,

@@ -180,8 +180,16 @@ export const CONTROL_FACTS: Readonly<Record<ControlName, ControlFacts>> = {
     inTrace: false,
   },
   'four-eyes': {
-    permits: 'The person who publishes a template version did not change its draft.',
-    help: 'Another member of the platform team publishes the draft.',
+    permits:
+      'The person who publishes a draft did not change it, and the one who decides on a change did not ask for it.',
+    help: 'Another member of the platform team publishes the draft, or approves or refuses the change.',
+    problem: 'policy_denied',
+    inTrace: false,
+  },
+  ownership: {
+    permits:
+      'The owner of the document, before and after, is a group of the platform person. Administrators act for every owner.',
+    help: 'A member of the owning group, or an administrator. Operators suspend and disable everything.',
     problem: 'policy_denied',
     inTrace: false,
   },

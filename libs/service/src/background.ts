@@ -167,6 +167,7 @@ export function startBackground(services: Services, worker: boolean): Background
   });
   // A repair would drop what a restored database does not know.
   poll(background, 'upkeep', UPKEEP_LIMIT, async () => (quarantine.isQuarantined ? 0 : upkeep.round(UPKEEP_LIMIT)));
+  every('lapsed changes', 60_000, () => services.changes.lapse());
   every('differences in quarantine', 2_000, () => services.quarantineDesk.report());
   poll(background, 'death probes', PROBE_LIMIT, () => deathProbes.round(PROBE_LIMIT));
   deliverWakeUps(background, services);

@@ -1,9 +1,12 @@
 import { MAYFLY } from '@mayfly/audit';
 import {
   AgentLifecycle,
+  ChangeRequests,
+  Changes,
   ConnectionLifecycle,
   DeclarationChecks,
   Declarations,
+  DocumentWriter,
   IssuerTests,
   TargetExamination,
   Templates,
@@ -116,20 +119,25 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   const examination = new TargetExamination(targets);
   const rules = { rolesOverApi: backing.embedded !== undefined, fourEyes: backing.embedded === undefined };
   const { rolesOverApi, fourEyes } = rules;
+  const ownership = parts.settings.production;
   const after = { catalog, clock, report };
+  const writer = new DocumentWriter({ context, clock });
+  // Outside of production one person declares, at once.
+  const two = parts.settings.production ? { requests: new ChangeRequests({ store, writer, clock }) } : {};
   const taskEndings = new TaskEndings(database.pool, closingStore, undefined, observer);
   return {
     taskEndings,
     agentLifecycle: new AgentLifecycle({
       store: new PgAgentLifecycleStore(database.pool, taskEndings),
-      ...{ closing, ...after },
+      ...{ closing, ownership, ...two, ...after },
     }),
     connectionLifecycle: new ConnectionLifecycle({
       store: new PgConnectionLifecycleStore(database.pool),
-      ...{ records, targets, clocks: parts.clocks, ...after },
+      ...{ records, targets, clocks: parts.clocks, ownership, ...two, ...after },
     }),
-    declarations: new Declarations({ store, context, rolesOverApi, ...after }),
-    declarationChecks: new DeclarationChecks({ store, context, examination, ...rules }),
+    declarations: new Declarations({ store, context, rolesOverApi, ownership, ...two, ...after }),
+    changes: new Changes({ store, writer, rolesOverApi, redact: redactText, ...after }),
+    declarationChecks: new DeclarationChecks({ store, context, examination, ownership, ...rules }),
     lockdowns: new Lockdowns({
       store: new PgLockdownStore(database.pool, taskEndings),
       ...{ catalog, closing, audit: parts.issuanceStore, observer, clock, redact: redactText, report },
@@ -137,7 +145,7 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
     leaseAbandonment: new LeaseAbandonment({ store: closingStore, redact: redactText }),
     reconciliations: new Reconciliations({ records: parts.reconciliationStore, connections: catalog, providers }),
     issuerTests: new IssuerTests({ ...parts, records, audit: parts.issuanceStore }),
-    templates: new Templates({ store, providers: providers.all, examination, fourEyes, ...after }),
+    templates: new Templates({ store, providers: providers.all, examination, fourEyes, ownership, ...after }),
     ...buildDecisions(parts, store.templates),
     history: new History(
       new HistoryReader(database.pool),

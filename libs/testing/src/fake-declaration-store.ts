@@ -1,21 +1,26 @@
 import type { AuditEntry } from '@mayfly/audit';
-import type {
-  Declaration,
-  DeclarationStore,
-  DeclaredRecord,
-  EditedDraft,
-  LiveLeases,
-  LockedState,
-  NewVersion,
-  PublishedVersion,
-  RecordKind,
-  RecordReader,
-  RecordWrite,
-  TemplateReader,
-  TemplateRecord,
-  VersionWrite,
+import {
+  stateAt,
+  type ChangeClosing,
+  type ChangeReader,
+  type Declaration,
+  type DeclarationStore,
+  type DeclaredRecord,
+  type DocumentChange,
+  type EditedDraft,
+  type LiveLeases,
+  type LockedState,
+  type NewVersion,
+  type PublishedVersion,
+  type RecordKind,
+  type RecordMove,
+  type RecordReader,
+  type RecordWrite,
+  type TemplateReader,
+  type TemplateRecord,
+  type VersionWrite,
 } from '@mayfly/declarations';
-import type { Clock, Json, Page } from '@mayfly/kernel';
+import type { ChangeId, Clock, Json, Page } from '@mayfly/kernel';
 import { TestClock } from './test-clock.js';
 
 interface Rows {
@@ -23,6 +28,7 @@ interface Rows {
   readonly templates: Map<string, TemplateRecord>;
   readonly versions: Map<string, PublishedVersion[]>;
   readonly entries: AuditEntry[];
+  readonly changes: Map<string, DocumentChange>;
 }
 
 /** Declared state in memory. A change that fails leaves nothing behind, and changes run one after the other. */
@@ -49,7 +55,31 @@ export class FakeDeclarationStore implements DeclarationStore {
       return Promise.resolve(pageOf(rows.toReversed(), limit, ({ version }) => version));
     },
   };
-  private rows: Rows = { records: new Map(), templates: new Map(), versions: new Map(), entries: [] };
+  readonly changes: ChangeReader = {
+    find: (id) => this.read().change(id),
+    list: ({ now, ...filter }, { limit, after }) => {
+      const rows = [...this.rows.changes.values()].filter(
+        (change) =>
+          (after === undefined || change.id < after) &&
+          (filter.state === undefined || filter.state === stateAt(change, now)) &&
+          (filter.kind === undefined || filter.kind === change.kind) &&
+          (filter.name === undefined || filter.name === change.name),
+      );
+      return Promise.resolve(pageOf(rows.sort(newestFirst), limit, ({ id }) => id));
+    },
+    lapsed: async (now, limit) =>
+      (await this.read().openChanges())
+        .filter(({ lapsesAt }) => lapsesAt <= now)
+        .slice(0, limit)
+        .map(({ id }) => id),
+  };
+  private rows: Rows = {
+    records: new Map(),
+    templates: new Map(),
+    versions: new Map(),
+    entries: [],
+    changes: new Map(),
+  };
   private last: Promise<unknown> = Promise.resolve();
 
   constructor(private readonly clock: Clock = new TestClock()) {}
@@ -157,6 +187,51 @@ class FakeLockedState implements LockedState {
     return this.note(entry);
   }
 
+  lockRecord(kind: RecordKind, name: string): Promise<DeclaredRecord | undefined> {
+    return this.record(kind, name);
+  }
+
+  moveRecord({ kind, name, to, by, entry }: RecordMove): Promise<void> {
+    const key = `${kind}/${name}`;
+    const before = this.rows.records.get(key);
+    if (before === undefined) return Promise.resolve();
+    const moved = { ...before, revision: before.revision + 1, updatedAt: this.clock.now(), updatedBy: by.name };
+    this.rows.records.set(
+      key,
+      kind === 'Agent' ? { ...moved, agent: { ...before.agent!, state: to } } : { ...moved, connection: { state: to } },
+    );
+    return this.note(entry);
+  }
+
+  change(id: ChangeId): Promise<DocumentChange | undefined> {
+    return Promise.resolve(this.rows.changes.get(id));
+  }
+
+  async openChange(kind: RecordKind, name: string): Promise<DocumentChange | undefined> {
+    return (await this.openChanges()).find((change) => change.kind === kind && change.name === name);
+  }
+
+  openChanges(): Promise<readonly DocumentChange[]> {
+    const open = [...this.rows.changes.values()].filter(({ closed }) => closed === undefined);
+    return Promise.resolve(open.sort((one, other) => -newestFirst(one, other)));
+  }
+
+  addChange(change: DocumentChange, entry: AuditEntry): Promise<void> {
+    const isTaken = [...this.rows.changes.values()].some(
+      ({ kind, name, closed }) => closed === undefined && kind === change.kind && name === change.name,
+    );
+    if (isTaken) throw new Error('a change waits already');
+    this.rows.changes.set(change.id, change);
+    return this.note(entry);
+  }
+
+  closeChange(id: ChangeId, closed: ChangeClosing, entry: AuditEntry): Promise<void> {
+    const change = this.rows.changes.get(id);
+    if (change === undefined || change.closed !== undefined) throw new Error('the change does not wait');
+    this.rows.changes.set(id, { ...change, closed });
+    return this.note(entry);
+  }
+
   private insertVersion({ name, version, labels, spec, digest, author, publisher }: NewVersion): TemplateRecord {
     const row = { name, version, labels, spec, digest, author, publisher, publishedAt: this.clock.now() };
     this.rows.versions.set(name, [...this.versionsOf(name), row]);
@@ -199,13 +274,18 @@ class FakeLockedState implements LockedState {
 }
 
 /** Copies the tables; rows are replaced, never changed. */
-function copyOf({ records, templates, versions, entries }: Rows): Rows {
+function copyOf({ records, templates, versions, entries, changes }: Rows): Rows {
   return {
     records: new Map(records),
     templates: new Map(templates),
     versions: new Map(versions),
     entries: [...entries],
+    changes: new Map(changes),
   };
+}
+
+function newestFirst(one: { readonly id: string }, other: { readonly id: string }): number {
+  return one.id < other.id ? 1 : -1;
 }
 
 function byName(one: { readonly name: string }, other: { readonly name: string }): number {

@@ -10,6 +10,7 @@ export { introspectableProviders } from './introspectable-providers.js';
 export { mintOrder } from './mint-order.js';
 export { activationOf, declareFor, requesterAt, taskIntent, templateOf, type IntentOptions } from './builders.js';
 export { FakeDeclarationStore } from './fake-declaration-store.js';
+export { changeStoreSuite } from './suites/change-store.suite.js';
 export { declarationStoreSuite } from './suites/declaration-store.suite.js';
 export { factFaults } from './fact-faults.js';
 export { StoreRun, type EndOfAgent } from './comparison/store-run.js';

@@ -24,6 +24,11 @@ export type TaskTree = Schemas['TaskTree'];
 export type Lockdown = Schemas['Lockdown'];
 export type LockdownPage = Schemas['Lockdowns'];
 export type LockdownReach = Schemas['LockdownReach'];
+/** A change of a document that a second person decides on. */
+export type Change = Schemas['Change'];
+export type ChangeDetail = Schemas['ChangeDetail'];
+export type ChangePage = Schemas['Changes'];
+export type ChangeRequested = Schemas['ChangeRequested'];
 export type OverdueLease = Schemas['OverdueLease'];
 export type OverduePage = Schemas['OverdueLeases'];
 /** The query of `GET /leases`. */

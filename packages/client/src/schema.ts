@@ -575,6 +575,77 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/changes': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** List changes, the newest first */
+    get: operations['Changes.list'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/changes/{id}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Read a change: what is in force, what is asked, and the differences */
+    get: operations['Changes.view'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/changes/{id}/approve': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /**
+     * Approve a change of another person; it takes effect at once
+     * @description Answers 412 and closes the change when the document has moved on since the change was written. Operators approve steps only.
+     */
+    post: operations['Changes.approve'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/changes/{id}/refuse': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Refuse a change of another person */
+    post: operations['Changes.refuse'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/oauth/introspect': {
     parameters: {
       query?: never;
@@ -1150,6 +1221,7 @@ export interface components {
           | 'quota-uses'
           | 'uses-per-minute'
           | 'four-eyes'
+          | 'ownership'
           | 'lockdown-release'
           | 'lockdown-of-oneself'
           | 'issuer-roles';
@@ -1519,6 +1591,50 @@ export interface components {
       /** @description issuer and subject of the last change */
       updatedBy: string;
     };
+    ChangeRequested: {
+      change: components['schemas']['Change'];
+    };
+    Change: {
+      id: string;
+      /** @enum {string} */
+      kind: 'Issuer' | 'Connection' | 'Agent';
+      name: string;
+      /**
+       * @description `put` writes a document, `activate` lifts a suspension, `enable` enables a connection again
+       * @enum {string}
+       */
+      operation: 'put' | 'activate' | 'enable';
+      /**
+       * @description `superseded`: the document moved on, or the author sent another change or took this one back; `lapsed`: nobody decided in time
+       * @enum {string}
+       */
+      state: 'open' | 'approved' | 'refused' | 'superseded' | 'lapsed';
+      author: {
+        kind: string;
+        issuer?: string;
+        subject?: string;
+      } & {
+        [key: string]: unknown;
+      };
+      /** Format: date-time */
+      requestedAt: string;
+      /** Format: date-time */
+      lapsesAt: string;
+      /** @description the revision that the change was written against; null for a new document */
+      baseRevision: number | null;
+      /** Format: date-time */
+      closedAt?: string;
+      closedBy?: {
+        kind: string;
+        issuer?: string;
+        subject?: string;
+      } & {
+        [key: string]: unknown;
+      };
+      reason?: string;
+      /** @description the change that replaced this one */
+      supersededBy?: string;
+    };
     DeclaredRecordPage: {
       items: components['schemas']['DeclaredRecord'][];
       /** @description cursor of the next page; null on the last page */
@@ -1618,6 +1734,92 @@ export interface components {
         /** @description templates only: findings of the linter and the targets */
         findings: components['schemas']['TemplateFinding'][];
       }[];
+    };
+    Changes: {
+      items: components['schemas']['Change'][];
+      /** @description cursor of the next page; null on the last page */
+      nextCursor: string | null;
+    };
+    ChangeDetail: {
+      id: string;
+      /** @enum {string} */
+      kind: 'Issuer' | 'Connection' | 'Agent';
+      name: string;
+      /**
+       * @description `put` writes a document, `activate` lifts a suspension, `enable` enables a connection again
+       * @enum {string}
+       */
+      operation: 'put' | 'activate' | 'enable';
+      /**
+       * @description `superseded`: the document moved on, or the author sent another change or took this one back; `lapsed`: nobody decided in time
+       * @enum {string}
+       */
+      state: 'open' | 'approved' | 'refused' | 'superseded' | 'lapsed';
+      author: {
+        kind: string;
+        issuer?: string;
+        subject?: string;
+      } & {
+        [key: string]: unknown;
+      };
+      /** Format: date-time */
+      requestedAt: string;
+      /** Format: date-time */
+      lapsesAt: string;
+      /** @description the revision that the change was written against; null for a new document */
+      baseRevision: number | null;
+      /** Format: date-time */
+      closedAt?: string;
+      closedBy?: {
+        kind: string;
+        issuer?: string;
+        subject?: string;
+      } & {
+        [key: string]: unknown;
+      };
+      reason?: string;
+      /** @description the change that replaced this one */
+      supersededBy?: string;
+      /** @description true: the document has moved on, so an approval will be refused */
+      stale: boolean;
+      /** @description the document in force, and for a closed change the one that it was written against */
+      before: {
+        labels: {
+          [key: string]: string;
+        };
+        spec: {
+          [key: string]: components['schemas']['Json'];
+        };
+        revision: number;
+      } | null;
+      /** @description the content to write; null for a step */
+      asked: {
+        labels: {
+          [key: string]: string;
+        };
+        spec: {
+          [key: string]: components['schemas']['Json'];
+        };
+      } | null;
+      differences: {
+        pointer: string;
+        before?: components['schemas']['Json'];
+        after?: components['schemas']['Json'];
+      }[];
+    };
+    ApproveChange: {
+      /**
+       * @description the audit keeps it
+       * @example checked with the team of the warehouse
+       */
+      reason?: string;
+    };
+    RefuseChange: {
+      /**
+       * @description the audit keeps it
+       * @example checked with the team of the warehouse
+       */
+      reason: string;
     };
     OAuthError: {
       error: string;
@@ -6419,6 +6621,15 @@ export interface operations {
           'application/json': components['schemas']['Agent'];
         };
       };
+      /** @description in production: the change waits for a second person, and nothing is changed yet */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeRequested'];
+        };
+      };
       /** @description the request does not have the documented shape */
       400: {
         headers: {
@@ -6724,6 +6935,15 @@ export interface operations {
           'application/json': components['schemas']['Agent'];
         };
       };
+      /** @description in production: the change waits for a second person, and nothing is changed yet */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeRequested'];
+        };
+      };
       /** @description the request does not have the documented shape */
       400: {
         headers: {
@@ -6871,6 +7091,15 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['Agent'];
+        };
+      };
+      /** @description in production: the change waits for a second person, and nothing is changed yet */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeRequested'];
         };
       };
       /** @description the request does not have the documented shape */
@@ -7331,7 +7560,8 @@ export interface operations {
          *         ],
          *         "keys": {
          *           "discovery": true
-         *         }
+         *         },
+         *         "owner": "support-platform"
          *       }
          *     }
          */
@@ -7387,12 +7617,16 @@ export interface operations {
                     bundleFile?: string;
                   };
             };
+            owner?: string;
             caFile?: string;
             roles?: {
               [key: string]: {
                 claim: string;
                 values: string[];
               };
+            };
+            groups?: {
+              claim: string;
             };
             /** @default 10 */
             clockToleranceSeconds?: number;
@@ -7414,6 +7648,15 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['DeclaredRecord'];
+        };
+      };
+      /** @description in production: the change waits for a second person, and nothing is changed yet */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeRequested'];
         };
       };
       /** @description the request does not have the documented shape */
@@ -7673,7 +7916,8 @@ export interface operations {
          *         ],
          *         "keys": {
          *           "discovery": true
-         *         }
+         *         },
+         *         "owner": "support-platform"
          *       }
          *     }
          */
@@ -7729,12 +7973,16 @@ export interface operations {
                     bundleFile?: string;
                   };
             };
+            owner?: string;
             caFile?: string;
             roles?: {
               [key: string]: {
                 claim: string;
                 values: string[];
               };
+            };
+            groups?: {
+              claim: string;
             };
             /** @default 10 */
             clockToleranceSeconds?: number;
@@ -7765,6 +8013,15 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['DeclaredRecord'];
+        };
+      };
+      /** @description in production: the change waits for a second person, and nothing is changed yet */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeRequested'];
         };
       };
       /** @description the request does not have the documented shape */
@@ -8345,6 +8602,15 @@ export interface operations {
           'application/json': components['schemas']['DeclaredRecord'];
         };
       };
+      /** @description in production: the change waits for a second person, and nothing is changed yet */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeRequested'];
+        };
+      };
       /** @description the request does not have the documented shape */
       400: {
         headers: {
@@ -8647,6 +8913,15 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['DeclaredRecord'];
+        };
+      };
+      /** @description in production: the change waits for a second person, and nothing is changed yet */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeRequested'];
         };
       };
       /** @description the request does not have the documented shape */
@@ -9156,6 +9431,15 @@ export interface operations {
           'application/json': components['schemas']['DeclaredRecord'];
         };
       };
+      /** @description in production: the change waits for a second person, and nothing is changed yet */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeRequested'];
+        };
+      };
       /** @description the request does not have the documented shape */
       400: {
         headers: {
@@ -9341,6 +9625,527 @@ export interface operations {
         };
         content: {
           'application/json': components['schemas']['DeclarationCheck'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Changes.list': {
+    parameters: {
+      query?: {
+        limit?: number;
+        /** @description `nextCursor` of the previous page */
+        cursor?: string;
+        /** @description `open` changes wait for a second person */
+        state?: 'open' | 'approved' | 'refused' | 'superseded' | 'lapsed';
+        kind?: 'Issuer' | 'Connection' | 'Agent';
+        /** @description the name of the document */
+        name?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['Changes'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Changes.view': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @example chg_01kansx8g0fmbv0xs40yaz3ag7 */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeDetail'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Changes.approve': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @example chg_01kansx8g0fmbv0xs40yaz3ag7 */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "reason": "checked with the team of the warehouse"
+         *     }
+         */
+        'application/json': components['schemas']['ApproveChange'];
+      };
+    };
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeDetail'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description `If-Match` names an older version, or `If-None-Match: *` finds an existing one */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Changes.refuse': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @example chg_01kansx8g0fmbv0xs40yaz3ag7 */
+        id: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "reason": "the subject is of another workload"
+         *     }
+         */
+        'application/json': components['schemas']['RefuseChange'];
+      };
+    };
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeDetail'];
         };
       };
       /** @description the request does not have the documented shape */

@@ -6,6 +6,7 @@ import {
   type PageQuery,
   PageQuerySchema,
   Permits,
+  RefusalRecorder,
   type RequestHeaders,
 } from '@mayfly/http';
 import type { Principal } from '@mayfly/identity';
@@ -13,7 +14,7 @@ import type { Json, JsonObject } from '@mayfly/kernel';
 import { Body, Controller, Get, Headers, Post, Put, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiTags } from '@nestjs/swagger';
 import { declaredRoutes, Name } from './declared-routes.js';
-import { AgentPageSchema, AgentViewSchema, declaredPage, RECORD_FORM } from './declared.view.js';
+import { AgentPageSchema, AgentViewSchema, type AnsweredRecord, declaredPage, RECORD_FORM } from './declared.view.js';
 
 const agentRoutes = declaredRoutes({
   ...{ kind: 'Agent', path: 'agents', form: RECORD_FORM },
@@ -29,6 +30,7 @@ export class AgentsController {
   constructor(
     private readonly declarations: Declarations,
     private readonly lifecycle: AgentLifecycle,
+    private readonly refusals: RefusalRecorder,
   ) {}
 
   @Get()
@@ -48,8 +50,10 @@ export class AgentsController {
   @Post()
   @Permits(['platform'])
   @agentRoutes.create('Register an agent; it gets no task before it is activated')
-  create(@Caller() caller: Principal, @Body() body: Json): Promise<DeclaredRecord> {
-    return this.declarations.create('Agent', body, declarerOf(caller));
+  create(@Caller() caller: Principal, @Body() body: Json): Promise<AnsweredRecord> {
+    return this.refusals.watching(caller, 'POST /agents', () =>
+      this.declarations.create('Agent', body, declarerOf(caller)),
+    );
   }
 
   @Put(':name')
@@ -60,28 +64,37 @@ export class AgentsController {
     @Name() name: string,
     @Body() body: Json,
     @Headers() headers: RequestHeaders,
-  ): Promise<DeclaredRecord> {
-    return this.declarations.put('Agent', name, body, mustMatchOrBeNew(headers), declarerOf(caller));
+  ): Promise<AnsweredRecord> {
+    const precondition = mustMatchOrBeNew(headers);
+    return this.refusals.watching(caller, 'PUT /agents/:name', () =>
+      this.declarations.put('Agent', name, body, precondition, declarerOf(caller)),
+    );
   }
 
   @Post(':name/activate')
   @Permits(['platform', 'operator'])
-  @agentRoutes.step('Activate a registered or suspended agent')
-  activate(@Caller() caller: Principal, @Name() name: string): Promise<DeclaredRecord> {
-    return this.lifecycle.take('activate', name, declarerOf(caller));
+  @agentRoutes.lift('Activate a registered or suspended agent')
+  activate(@Caller() caller: Principal, @Name() name: string): Promise<AnsweredRecord> {
+    return this.refusals.watching(caller, 'POST /agents/:name/activate', () =>
+      this.lifecycle.take('activate', name, declarerOf(caller)),
+    );
   }
 
   @Post(':name/suspend')
   @Permits(['platform', 'operator'])
   @agentRoutes.step('Suspend an agent: ends its tasks and revokes its credentials')
-  suspend(@Caller() caller: Principal, @Name() name: string): Promise<DeclaredRecord> {
-    return this.lifecycle.take('suspend', name, declarerOf(caller));
+  suspend(@Caller() caller: Principal, @Name() name: string): Promise<AnsweredRecord> {
+    return this.refusals.watching(caller, 'POST /agents/:name/suspend', () =>
+      this.lifecycle.take('suspend', name, declarerOf(caller)),
+    );
   }
 
   @Post(':name/retire')
   @Permits(['platform', 'operator'])
   @agentRoutes.step('Retire an agent permanently: ends its tasks; its name stays taken')
-  retire(@Caller() caller: Principal, @Name() name: string): Promise<DeclaredRecord> {
-    return this.lifecycle.take('retire', name, declarerOf(caller));
+  retire(@Caller() caller: Principal, @Name() name: string): Promise<AnsweredRecord> {
+    return this.refusals.watching(caller, 'POST /agents/:name/retire', () =>
+      this.lifecycle.take('retire', name, declarerOf(caller)),
+    );
   }
 }

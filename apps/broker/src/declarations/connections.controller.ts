@@ -7,6 +7,7 @@ import {
   type PageQuery,
   PageQuerySchema,
   Permits,
+  RefusalRecorder,
   type RequestHeaders,
 } from '@mayfly/http';
 import type { Principal } from '@mayfly/identity';
@@ -15,7 +16,7 @@ import { Body, Controller, Delete, Get, Headers, HttpCode, Post, Put, Query } fr
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { ConnectionTestSchema } from './connection-test.schema.js';
 import { declaredRoutes, Name } from './declared-routes.js';
-import { declaredPage, RECORD_FORM, RecordPageSchema, RecordViewSchema } from './declared.view.js';
+import { type AnsweredRecord, declaredPage, RECORD_FORM, RecordPageSchema, RecordViewSchema } from './declared.view.js';
 
 const connectionRoutes = declaredRoutes({
   ...{ kind: 'Connection', path: 'connections', form: RECORD_FORM },
@@ -31,6 +32,7 @@ export class ConnectionsController {
   constructor(
     private readonly declarations: Declarations,
     private readonly lifecycle: ConnectionLifecycle,
+    private readonly refusals: RefusalRecorder,
   ) {}
 
   @Get()
@@ -50,8 +52,10 @@ export class ConnectionsController {
   @Post()
   @Permits(['platform'])
   @connectionRoutes.create('Declare a connection')
-  create(@Caller() caller: Principal, @Body() body: Json): Promise<DeclaredRecord> {
-    return this.declarations.create('Connection', body, declarerOf(caller));
+  create(@Caller() caller: Principal, @Body() body: Json): Promise<AnsweredRecord> {
+    return this.refusals.watching(caller, 'POST /connections', () =>
+      this.declarations.create('Connection', body, declarerOf(caller)),
+    );
   }
 
   @Put(':name')
@@ -62,8 +66,11 @@ export class ConnectionsController {
     @Name() name: string,
     @Body() body: Json,
     @Headers() headers: RequestHeaders,
-  ): Promise<DeclaredRecord> {
-    return this.declarations.put('Connection', name, body, mustMatchOrBeNew(headers), declarerOf(caller));
+  ): Promise<AnsweredRecord> {
+    const precondition = mustMatchOrBeNew(headers);
+    return this.refusals.watching(caller, 'PUT /connections/:name', () =>
+      this.declarations.put('Connection', name, body, precondition, declarerOf(caller)),
+    );
   }
 
   @Post(':name/test')
@@ -81,15 +88,19 @@ export class ConnectionsController {
   @Post(':name/disable')
   @Permits(['platform', 'operator'])
   @connectionRoutes.step('Disable a connection: it mints and renews nothing; revocations continue')
-  disable(@Caller() caller: Principal, @Name() name: string): Promise<DeclaredRecord> {
-    return this.lifecycle.move(name, 'disabled', declarerOf(caller));
+  disable(@Caller() caller: Principal, @Name() name: string): Promise<AnsweredRecord> {
+    return this.refusals.watching(caller, 'POST /connections/:name/disable', () =>
+      this.lifecycle.move(name, 'disabled', declarerOf(caller)),
+    );
   }
 
   @Post(':name/enable')
   @Permits(['platform', 'operator'])
-  @connectionRoutes.step('Enable a disabled connection')
-  enable(@Caller() caller: Principal, @Name() name: string): Promise<DeclaredRecord> {
-    return this.lifecycle.move(name, 'enabled', declarerOf(caller));
+  @connectionRoutes.lift('Enable a disabled connection')
+  enable(@Caller() caller: Principal, @Name() name: string): Promise<AnsweredRecord> {
+    return this.refusals.watching(caller, 'POST /connections/:name/enable', () =>
+      this.lifecycle.move(name, 'enabled', declarerOf(caller)),
+    );
   }
 
   @Delete(':name')
@@ -99,6 +110,9 @@ export class ConnectionsController {
     'the connection is deleted',
   )
   remove(@Caller() caller: Principal, @Name() name: string, @Headers() headers: RequestHeaders): Promise<void> {
-    return this.declarations.remove('Connection', name, mustMatch(headers), declarerOf(caller));
+    const precondition = mustMatch(headers);
+    return this.refusals.watching(caller, 'DELETE /connections/:name', () =>
+      this.declarations.remove('Connection', name, precondition, declarerOf(caller)),
+    );
   }
 }

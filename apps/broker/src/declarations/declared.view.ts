@@ -1,4 +1,11 @@
-import { type DeclarationKind, type DeclaredRecord, DocumentSchema } from '@mayfly/declarations';
+import {
+  changeView,
+  type DeclarationKind,
+  type DeclaredRecord,
+  DocumentSchema,
+  isRequested,
+  type RequestedChange,
+} from '@mayfly/declarations';
 import { answerPage, type PageQuery, pageSchema } from '@mayfly/http';
 import { type JsonObject, LabelsSchema, NameSchema, type Page, type PageRequest } from '@mayfly/kernel';
 import { ApiBody } from '@nestjs/swagger';
@@ -58,11 +65,19 @@ function declaredView({ agent, connection, createdAt, updatedAt, spec, ...record
  */
 export type ShownRecord = DeclaredRecord & { readonly contradiction?: string | undefined };
 
-/** The form of an answer with a record. */
+/** The answer to a change of a record: the record, or the change that waits for a second person. */
+export type AnsweredRecord = ShownRecord | RequestedChange;
+
+/** The form of an answer with a record, or with the change of it that waits. */
 export const RECORD_FORM = {
-  name: ({ name }: ShownRecord) => name,
-  revision: ({ revision }: ShownRecord) => revision,
-  view: ({ contradiction, ...record }: ShownRecord): JsonObject => ({ ...declaredView(record), contradiction }),
+  name: (shown: AnsweredRecord) => (isRequested(shown) ? shown.change.name : shown.name),
+  revision: (shown: AnsweredRecord) => (isRequested(shown) ? undefined : shown.revision),
+  waiting: (shown: AnsweredRecord) => (isRequested(shown) ? `/changes/${shown.change.id}` : undefined),
+  view: (shown: AnsweredRecord): JsonObject => {
+    if (isRequested(shown)) return { change: changeView(shown.change, shown.change.requestedAt) };
+    const { contradiction, ...record } = shown;
+    return { ...declaredView(record), contradiction };
+  },
 };
 
 /** Answers with a page of records, by name. Throws `invalid_request` for a cursor of another list. */

@@ -15,7 +15,14 @@ import type { Json, JsonObject } from '@mayfly/kernel';
 import { Body, Controller, Delete, Get, Headers, HttpCode, Post, Put, Query } from '@nestjs/common';
 import { ApiBearerAuth, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
 import { declaredRoutes, Name } from './declared-routes.js';
-import { declaredPage, RECORD_FORM, RecordPageSchema, RecordViewSchema, type ShownRecord } from './declared.view.js';
+import {
+  type AnsweredRecord,
+  declaredPage,
+  RECORD_FORM,
+  RecordPageSchema,
+  RecordViewSchema,
+  type ShownRecord,
+} from './declared.view.js';
 import { IssuerTestSchema, type TestIssuer, TestIssuerSchema } from './issuer-test.schema.js';
 
 const issuerRoutes = declaredRoutes({
@@ -53,7 +60,7 @@ export class IssuersController {
   @Post()
   @Permits(['platform'])
   @issuerRoutes.create('Declare an issuer of identity tokens')
-  create(@Caller() caller: Principal, @Body() body: Json): Promise<ShownRecord> {
+  create(@Caller() caller: Principal, @Body() body: Json): Promise<AnsweredRecord> {
     return this.refusals.watching(caller, 'POST /issuers', () =>
       this.declarations.create('Issuer', body, declarerOf(caller)),
     );
@@ -67,7 +74,7 @@ export class IssuersController {
     @Name() name: string,
     @Body() body: Json,
     @Headers() headers: RequestHeaders,
-  ): Promise<ShownRecord> {
+  ): Promise<AnsweredRecord> {
     const precondition = mustMatchOrBeNew(headers);
     return this.refusals.watching(caller, 'PUT /issuers/:name', () =>
       this.declarations.put('Issuer', name, body, precondition, declarerOf(caller)),

@@ -32,6 +32,7 @@ const ISSUER: JsonObject = {
     audiences: ['mayfly'],
     algorithms: ['ES256'],
     keys: { discovery: true },
+    owner: 'support-platform',
   },
 };
 
@@ -91,6 +92,8 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   },
   'Quarantine.confirm': { reason: 'the backup of 03:00 was restored, and its differences are known' },
   'Reconciliations.request': { connection: 'crm' },
+  'Changes.approve': { reason: 'checked with the team of the warehouse' },
+  'Changes.refuse': { reason: 'the subject is of another workload' },
   'Lockdowns.release': { reason: 'the agent has new keys' },
   'Issuers.create': ISSUER,
   'Issuers.replace': ISSUER,
@@ -122,5 +125,6 @@ export const PATH_EXAMPLES: Readonly<Record<string, string>> = {
   decisions: 'dec_01kansx8g0fmbv0xs40yaz3ag5',
   leases: 'lse_01kansx8g0fmbv0xs40yaz3ag6',
   reconciliations: 'rcn_01kansx8g0fmbv0xs40yaz3ag7',
+  changes: 'chg_01kansx8g0fmbv0xs40yaz3ag7',
   lockdowns: 'lkd_01kansx8g0fmbv0xs40yaz3ag7',
 };

@@ -62,7 +62,7 @@ export class TemplatesController {
   @Permits(['platform'])
   @templateRoutes.create('Create a template with its first draft')
   create(@Caller() caller: Principal, @Body() body: Json): Promise<StandingTemplate> {
-    return this.templates.create(body, declarerOf(caller));
+    return this.refusals.watching(caller, 'POST /templates', () => this.templates.create(body, declarerOf(caller)));
   }
 
   @Post('lint')
@@ -84,7 +84,10 @@ export class TemplatesController {
     @Body() body: Json,
     @Headers() headers: RequestHeaders,
   ): Promise<StandingTemplate> {
-    return this.templates.replaceDraft(name, body, mustMatch(headers), declarerOf(caller));
+    const precondition = mustMatch(headers);
+    return this.refusals.watching(caller, 'PUT /templates/:name', () =>
+      this.templates.replaceDraft(name, body, precondition, declarerOf(caller)),
+    );
   }
 
   @Post(':name/publish')
@@ -106,6 +109,8 @@ export class TemplatesController {
   @Permits(['platform'])
   @templateRoutes.step('Retire a template permanently: no new tasks; running tasks keep their credentials')
   retire(@Caller() caller: Principal, @Name() name: string): Promise<StandingTemplate> {
-    return this.templates.retire(name, declarerOf(caller));
+    return this.refusals.watching(caller, 'POST /templates/:name/retire', () =>
+      this.templates.retire(name, declarerOf(caller)),
+    );
   }
 }

@@ -18,8 +18,9 @@ const PUBLISH = { publication: { differences: [] } };
 const fourEyes = new CommandFailure(EXIT.refused, 'not the author', 'ask another member');
 
 /** A fake broker: it counts revisions, and fails with the errors in `faults`. */
-function broker(faults: Readonly<Record<string, Error>> = {}) {
+function broker(faults: Readonly<Record<string, Error>> = {}, waiting: readonly string[] = []) {
   const asked: string[] = [];
+  const sent = (name: string, etag: string) => (waiting.includes(name) ? { changeId: `chg_${name}` } : { etag });
   const act = (what: string) => {
     asked.push(what);
     const fault = faults[what.split(' ').slice(0, 2).join(' ')];
@@ -28,8 +29,9 @@ function broker(faults: Readonly<Record<string, Error>> = {}) {
   };
   return {
     asked,
-    create: async ({ metadata }: Declaration) => act(`create ${metadata.name}`),
-    replace: async ({ metadata }: Declaration, etag: string) => act(`replace ${metadata.name} ${etag}`),
+    create: async ({ metadata }: Declaration) => sent(metadata.name, act(`create ${metadata.name}`)),
+    replace: async ({ metadata }: Declaration, etag: string) =>
+      sent(metadata.name, act(`replace ${metadata.name} ${etag}`)),
     publish: async (name: string, etag: string) => act(`publish ${name} ${etag}`),
   };
 }
@@ -51,6 +53,16 @@ describe('applying', () => {
     ];
     expect((await apply(client, steps)).outcomes).toEqual(['published', 'applied', 'unchanged', 'published']);
     expect(client.asked).toEqual(['create a', 'publish a "2"', 'replace b "1"', 'publish d "1"']);
+  });
+
+  it('mayfly apply goes on after a document that waits for a second person, names its change, and publishes nothing of it', async () => {
+    const client = broker({}, ['a']);
+    const { outcomes, told } = await apply(client, [step('a', 'create', PUBLISH), step('b', 'update')]);
+    expect(outcomes).toEqual(['waiting', 'applied']);
+    expect(client.asked).toEqual(['create a', 'replace b "1"']);
+    expect(told[0]).toBe(
+      'waiting  TaskTemplate/a: change chg_a waits for a second person: mayfly changes approve chg_a',
+    );
   });
 
   it('mayfly apply stops at a refusal, because later documents may name the refused one', async () => {

@@ -2,17 +2,20 @@ import { BrokerUnreachable } from '@mayfly/client';
 import type { CommandFailure } from '../command-failure.js';
 import { failureOf } from '../failure-of.js';
 import { withoutTitle } from './check-words.js';
-import type { DeclarationsClient } from './declarations.client.js';
+import { waitingWords } from '../changes/waiting.js';
+import type { DeclarationsClient, SentDocument } from './declarations.client.js';
 import { titleOf } from './declared-file.js';
 import { isEffective, type ApplyStep } from './steps.js';
 
 /** Result of applying one document. */
-export type Outcome = 'unchanged' | 'applied' | 'published' | 'failed' | 'unknown' | 'not attempted';
+export type Outcome = 'unchanged' | 'applied' | 'waiting' | 'published' | 'failed' | 'unknown' | 'not attempted';
 
 export interface Applied {
   readonly step: ApplyStep;
   readonly outcome: Outcome;
   readonly failure?: CommandFailure;
+  /** the change that waits for a second person */
+  readonly changeId?: string;
 }
 
 /**
@@ -42,8 +45,9 @@ async function applyOne(
   if (!isEffective(step)) return { step, outcome: 'unchanged' };
   let etag = step.etag ?? '';
   try {
-    if (step.change === 'create') etag = await client.create(step.declared);
-    if (step.change === 'update') etag = await client.replace(step.declared, etag);
+    const sent = await send(client, step, etag);
+    if ('changeId' in sent) return { step, outcome: 'waiting', changeId: sent.changeId };
+    etag = sent.etag;
   } catch (error) {
     return { step, outcome: error instanceof BrokerUnreachable ? 'unknown' : 'failed', failure: failureOf(error) };
   }
@@ -56,9 +60,20 @@ async function applyOne(
   }
 }
 
+/** Sends a document that changes something. */
+async function send(
+  client: Pick<DeclarationsClient, 'create' | 'replace'>,
+  { change, declared }: ApplyStep,
+  etag: string,
+): Promise<SentDocument> {
+  if (change === 'create') return client.create(declared);
+  return change === 'update' ? client.replace(declared, etag) : { etag };
+}
+
 /** Returns one line about a document for people; undefined for an unchanged one. */
-export function outcomeWords({ step, outcome, failure }: Applied): string | undefined {
+export function outcomeWords({ step, outcome, failure, changeId }: Applied): string | undefined {
   const title = titleOf(step.declared);
+  if (changeId !== undefined) return `${outcome}  ${title}: ${waitingWords(changeId)}`;
   if (failure === undefined) return outcome === 'unchanged' ? undefined : `${outcome}  ${title}`;
   const state =
     step.publication !== undefined && outcome !== 'failed' && outcome !== 'unknown' ? 'not published' : outcome;

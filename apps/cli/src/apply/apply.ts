@@ -73,18 +73,20 @@ function endApply({ output }: CommandContext, applied: readonly Applied[]): numb
   const count = (wanted: (one: Applied) => boolean): string => String(applied.filter(wanted).length);
   const failed = applied.filter(({ failure }) => failure !== undefined);
   const done = `${count(({ outcome }) => outcome === 'applied' || outcome === 'published')} changed, ${count(({ outcome }) => outcome === 'unchanged')} unchanged`;
+  const waiting = applied.some(({ outcome }) => outcome === 'waiting');
+  const told = waiting ? `${done}, ${count(({ outcome }) => outcome === 'waiting')} waiting for a second person` : done;
   if (failed.length === 0) {
-    output.say(done);
-    return EXIT.ok;
+    output.say(told);
+    return waiting ? EXIT.waiting : EXIT.ok;
   }
-  const left = `${done}, ${String(failed.length)} refused or of unknown outcome, ${count(({ outcome }) => outcome === 'not attempted')} not attempted`;
+  const left = `${told}, ${String(failed.length)} refused or of unknown outcome, ${count(({ outcome }) => outcome === 'not attempted')} not attempted`;
   const status = Math.max(...failed.map(({ failure }) => failure?.exitCode ?? EXIT.no));
   throw new CommandFailure(status, left, 'run the same command again; it skips the documents that are applied');
 }
 
-function asJson({ step, outcome, failure }: Applied) {
+function asJson({ step, outcome, failure, changeId }: Applied) {
   const { declared, file, change, differences, publication } = step;
   const told = failure === undefined ? {} : { problem: { detail: failure.message, help: failure.help } };
   const { kind, metadata } = declared;
-  return { kind, name: metadata.name, file, change, differences, publication, outcome, ...told };
+  return { kind, name: metadata.name, file, change, differences, publication, outcome, changeId, ...told };
 }

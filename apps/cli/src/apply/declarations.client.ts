@@ -9,6 +9,7 @@ import {
 } from '@mayfly/client';
 import type { Declaration, DeclarationKind } from '@mayfly/declarations';
 import { refusalOf } from '../broker/broker-refusal.js';
+import { waitingIn } from '../changes/waiting.js';
 import type { CommandFailure } from '../command-failure.js';
 
 const PATHS = {
@@ -45,6 +46,9 @@ export interface Checked {
   readonly findings: readonly Finding[];
 }
 
+/** The answer to a document: its new entity tag, or the id of the change that waits for a second person. */
+export type SentDocument = { readonly etag: string } | { readonly changeId: string };
+
 type DocumentCheck = DeclarationCheck['documents'][number];
 
 /** Long, because the broker also asks targets, one after the other. */
@@ -61,19 +65,19 @@ export class DeclarationsClient {
     return found && { etag: found.etag ?? '', content: found.body };
   }
 
-  /** Creates a document under a free name. Returns its entity tag. */
-  create(declared: Declaration): Promise<string> {
+  /** Creates a document under a free name, or asks for it where two persons must agree. */
+  create(declared: Declaration): Promise<SentDocument> {
     const { kind, metadata } = declared;
     const { calls } = this.broker;
-    if (kind === 'TaskTemplate') return etagOf(answerOf(calls.POST('/templates', { body: sent(declared) })));
+    if (kind === 'TaskTemplate') return sentIn(answerOf(calls.POST('/templates', { body: sent(declared) })));
     const params = { path: { name: metadata.name }, header: { 'If-None-Match': '*' as const } };
-    return etagOf(answerOf(calls.PUT(PATHS[kind], { params, body: sent(declared) })));
+    return sentIn(answerOf(calls.PUT(PATHS[kind], { params, body: sent(declared) })));
   }
 
-  /** Replaces a document if `etag` still matches. Returns the new entity tag. */
-  replace(declared: Declaration, etag: string): Promise<string> {
+  /** Replaces a document if `etag` still matches, or asks for it where two persons must agree. */
+  replace(declared: Declaration, etag: string): Promise<SentDocument> {
     const params = { path: { name: declared.metadata.name }, header: { 'If-Match': etag } };
-    return etagOf(answerOf(this.broker.calls.PUT(PATHS[declared.kind], { params, body: sent(declared) })));
+    return sentIn(answerOf(this.broker.calls.PUT(PATHS[declared.kind], { params, body: sent(declared) })));
   }
 
   /** Publishes the draft of a template if `etag` still matches. Returns the new entity tag. */
@@ -115,6 +119,12 @@ function sent<Declared extends Declaration>(declared: Declared) {
 /** Returns the entity tag of an answer. */
 async function etagOf(answer: Promise<Answer<unknown>>): Promise<string> {
   return (await answer).etag ?? '';
+}
+
+async function sentIn(answer: Promise<Answer<object>>): Promise<SentDocument> {
+  const { body, etag = '' } = await answer;
+  const changeId = waitingIn(body);
+  return changeId === undefined ? { etag } : { changeId };
 }
 
 function checkedOf({ refusal, publication, findings }: DocumentCheck): Checked {

@@ -1,6 +1,8 @@
 import { answerOf } from '@mayfly/client';
 import type { Command } from 'commander';
+import { waitingIn, waitingWords } from '../changes/waiting.js';
 import type { GlobalOptions } from '../config.js';
+import { EXIT } from '../exit-codes.js';
 import { openContext } from '../command-context.js';
 
 const STEPS = [
@@ -20,7 +22,11 @@ export function addAgentsCommand(program: Command): void {
       .action(async (name: string, _options: unknown, self: Command) => {
         const { broker, output } = openContext(self.optsWithGlobals<GlobalOptions>());
         const { body } = await answerOf(broker.calls.POST(`/agents/{name}/${step}`, { params: { path: { name } } }));
-        output.show(body, ({ state }) => `agent ${name} is ${state}\n`);
+        const waiting = waitingIn(body);
+        output.show(body, ({ state }) =>
+          waiting === undefined ? `agent ${name} is ${state}\n` : `${waitingWords(waiting)}\n`,
+        );
+        if (waiting !== undefined) process.exitCode = EXIT.waiting;
       });
   }
 }

@@ -1,5 +1,6 @@
 import { answerOf, type ConnectionTest } from '@mayfly/client';
 import type { Command } from 'commander';
+import { waitingIn, waitingWords } from '../changes/waiting.js';
 import type { GlobalOptions } from '../config.js';
 import { EXIT } from '../exit-codes.js';
 import { table } from '../output/table.js';
@@ -34,7 +35,11 @@ function addStep(connections: Command, step: 'disable' | 'enable', description: 
     .action(async (name: string, _options: unknown, self: Command) => {
       const { broker, output } = openContext(self.optsWithGlobals<GlobalOptions>());
       const { body } = await answerOf(broker.calls.POST(`/connections/{name}/${step}`, { params: { path: { name } } }));
-      output.show(body, () => `connection ${name} is ${step}d\n`);
+      const waiting = waitingIn(body);
+      output.show(body, () =>
+        waiting === undefined ? `connection ${name} is ${step}d\n` : `${waitingWords(waiting)}\n`,
+      );
+      if (waiting !== undefined) process.exitCode = EXIT.waiting;
     });
 }
 

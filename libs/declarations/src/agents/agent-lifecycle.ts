@@ -2,7 +2,10 @@ import { auditEntry, type AuditEntry, type AuditEntryType } from '@mayfly/audit'
 import { Problem, type Clock } from '@mayfly/kernel';
 import type { TaskEndCause } from '@mayfly/tasks';
 import type { Catalog, RegisteredAgent } from '../catalog.js';
+import type { ChangeRequests } from '../changes/change-requests.js';
+import type { RequestedChange } from '../changes/document-change.js';
 import { existing, type DeclaredRecord, type Declarer } from '../records/declared-record.js';
+import { refuseForeign } from '../records/ownership.js';
 
 type AgentState = RegisteredAgent['state'];
 
@@ -66,6 +69,10 @@ export interface AgentLifecycleParts {
   readonly closing: { sweep(limit: number): Promise<unknown> };
   readonly catalog: Pick<Catalog, 'refresh'>;
   readonly clock: Clock;
+  /** true: a platform person acts only on agents of its own groups; operators act on all */
+  readonly ownership?: boolean;
+  /** when present, a suspension is lifted by two persons */
+  readonly requests?: Pick<ChangeRequests, 'step'>;
   /** receives errors after the commit of a change; the background loops retry that work */
   readonly report: (error: unknown) => void;
 }
@@ -76,18 +83,33 @@ export class AgentLifecycle {
 
   /**
    * Takes one step. When it stops the agent, the end of each of its tasks is recorded and the revocation of its
-   * credentials has begun before this resolves. Does nothing when the agent is already in the target state. Throws
-   * `not_found`, and `conflict` for a step that the agent's state does not allow.
+   * credentials has begun before this resolves. Does nothing when the agent is already in the target state. Asks for a
+   * second person where two must agree to lift a suspension; one person stops an agent at once. Throws `not_found`,
+   * `policy_denied` (`ownership`), and `conflict` for a step that the agent's state does not allow.
    */
-  async take(step: LifecycleStep, name: string, by: Declarer): Promise<DeclaredRecord> {
-    const { store, catalog, closing, report } = this.parts;
+  async take(step: LifecycleStep, name: string, by: Declarer): Promise<DeclaredRecord | RequestedChange> {
+    const { store, catalog, closing, report, requests } = this.parts;
     const record = await store.underLock(name, (agent) => this.move(agent, STEPS[step], name, by));
+    if (record === 'needs-two' && requests !== undefined)
+      return requests.step({ operation: 'activate', kind: 'Agent', name }, by, isSuspended);
+    if (record === 'needs-two') throw new TypeError('no second person can be asked for');
     await Promise.all([catalog.refresh().catch(report), closing.sweep(SWEEP_LIMIT).catch(report)]);
     return record;
   }
 
-  private async move(agent: LockedAgent, rule: StepRule, name: string, by: Declarer): Promise<DeclaredRecord> {
+  /** An agent that was never active has two persons already: those who agreed on its document. */
+  private isLiftedByTwo(state: AgentState): boolean {
+    return state === 'suspended' && this.parts.requests !== undefined;
+  }
+
+  private async move(
+    agent: LockedAgent,
+    rule: StepRule,
+    name: string,
+    by: Declarer,
+  ): Promise<DeclaredRecord | 'needs-two'> {
     const record = existing(agent.record, 'Agent', name);
+    if (this.parts.ownership === true) refuseForeign(by, [record], ['operator']);
     const { from, to, entry, ends } = rule;
     const state = record.agent?.state ?? 'retired';
     if (state === to) return record;
@@ -96,6 +118,7 @@ export class AgentLifecycle {
         'conflict',
         `agent \`${name}\` is ${state} and cannot become ${to}; use a step that its state allows`,
       );
+    if (to === 'active' && this.isLiftedByTwo(state)) return 'needs-two';
     const facts = { from: record.agent?.state, to };
     const moved = await agent.move({
       ...{ to, by },
@@ -104,4 +127,8 @@ export class AgentLifecycle {
     });
     return existing(moved, 'Agent', name);
   }
+}
+
+function isSuspended({ agent }: DeclaredRecord): boolean {
+  return agent?.state === 'suspended';
 }

@@ -10,7 +10,10 @@ import {
 import { Problem, type Clock, type JsonObject, HEADER_SECONDS } from '@mayfly/kernel';
 import type { Catalog } from '../catalog.js';
 import type { RecordReader } from '../declaration.store.js';
+import type { ChangeRequests } from '../changes/change-requests.js';
+import type { RequestedChange } from '../changes/document-change.js';
 import { existing, type ConnectionState, type DeclaredRecord, type Declarer } from '../records/declared-record.js';
+import { refuseForeign } from '../records/ownership.js';
 
 const TEST_SECONDS = 20;
 
@@ -59,6 +62,10 @@ export interface ConnectionLifecycleParts {
   readonly catalog: Pick<Catalog, 'refresh'>;
   readonly clock: Clock;
   readonly clocks: Pick<TargetClocks, 'check' | 'note'>;
+  /** true: a platform person acts only on connections of its own groups; operators act on all */
+  readonly ownership?: boolean;
+  /** when present, two persons enable a connection */
+  readonly requests?: Pick<ChangeRequests, 'step'>;
   /** receives errors after the commit of a change; the background loops retry that work */
   readonly report: (error: unknown) => void;
 }
@@ -69,17 +76,23 @@ export class ConnectionLifecycle {
 
   /**
    * Enables or disables a connection; revocations continue either way, and nothing happens when the state is already
-   * set. Once this resolves with `disabled`, the connection grants no more tasks. Throws `not_found`.
+   * set. Once this resolves with `disabled`, the connection grants no more tasks. Asks for a second person where two
+   * must agree to enable it. Throws `not_found`, and `policy_denied` (`ownership`).
    */
-  async move(name: string, to: ConnectionState, by: Declarer): Promise<DeclaredRecord> {
+  async move(name: string, to: ConnectionState, by: Declarer): Promise<DeclaredRecord | RequestedChange> {
+    const { ownership = false, requests } = this.parts;
     const record = await this.parts.store.underLock(name, async (connection) => {
       const before = existing(connection.record, 'Connection', name);
+      if (ownership) refuseForeign(by, [before], ['operator']);
       if (before.connection?.state === to) return before;
+      if (to === 'enabled' && requests !== undefined) return undefined;
       const entry = auditEntry(ENTRIES[to], this.parts.clock.now(), by.actor, {}, { name });
       return existing(await connection.move({ to, by, entry }), 'Connection', name);
     });
+    if (record === undefined && requests !== undefined)
+      return requests.step({ operation: 'enable', kind: 'Connection', name }, by, isDisabled);
     await this.parts.catalog.refresh().catch(this.parts.report);
-    return record;
+    return existing(record, 'Connection', name);
   }
 
   /** Tests a connection with the least harm; returns one outcome per check. Throws `not_found`. */
@@ -114,6 +127,10 @@ export class ConnectionLifecycle {
       return { checks: [failedCheck(error)] };
     }
   }
+}
+
+function isDisabled({ connection }: DeclaredRecord): boolean {
+  return connection?.state === 'disabled';
 }
 
 function failedCheck(error: unknown): ProbeCheck {

@@ -1,25 +1,18 @@
-import { auditEntry, type AuditEntry } from '@mayfly/audit';
-import { newId, Problem, type Clock, type Json, type Page, type PageRequest } from '@mayfly/kernel';
+import { auditEntry } from '@mayfly/audit';
+import { Problem, type Clock, type Json, type Page, type PageRequest } from '@mayfly/kernel';
 import type { Catalog } from '../catalog.js';
-import { checkDeclarations, type DeclarationContext } from '../check-declarations.js';
-import type { DeclarationStore, LockedState, RecordWrite, VersionWrite } from '../declaration.store.js';
-import { diffDeclarations, type DeclarationChange } from '../diff-declarations.js';
+import type { ChangeRequests } from '../changes/change-requests.js';
+import { REQUESTED_KINDS, type RequestedChange } from '../changes/document-change.js';
+import type { DeclarationContext } from '../check-declarations.js';
+import type { DeclarationStore, LockedState } from '../declaration.store.js';
 import type { Declaration, DeclarationOf } from '../document.schema.js';
-import { nextVersionOf } from '../templates/template-publication.js';
-import { placesOf } from './changed-places.js';
 import { usesOf, type RemovableKind } from './declaration-uses.js';
 import { existing, type DeclaredRecord, type Declarer, type RecordKind } from './declared-record.js';
+import { DocumentWriter, type AppliedDeclarations } from './document-writer.js';
 import { refuseRoles } from './issuer-roles.js';
+import { refuseForeign } from './ownership.js';
 import { MUST_BE_NEW, requireMet, type Precondition } from './precondition.js';
 import { readDocument } from './read-document.js';
-
-/** The result of applying documents. */
-export interface AppliedDeclarations {
-  /** one for each document, unchanged documents included */
-  readonly changes: readonly DeclarationChange[];
-  /** hints for the operator; they do not stop the change */
-  readonly warnings: readonly string[];
-}
 
 /** The parts and the settings that the use case works with. */
 export interface DeclarationsParts {
@@ -29,19 +22,21 @@ export interface DeclarationsParts {
   readonly clock: Clock;
   /** true: issuers with roles may be declared over the API, not only by the operator's files */
   readonly rolesOverApi: boolean;
+  /** true: a platform person changes only documents of its own groups */
+  readonly ownership?: boolean;
+  /** when present, a change waits for a second person; without it, one person declares */
+  readonly requests?: Pick<ChangeRequests, 'request' | 'withdraw'>;
   /** receives errors after the commit of a change; the background loops retry that work */
   readonly report: (error: unknown) => void;
 }
 
-interface MergeOptions {
-  readonly by: Declarer;
-  /** the state of a new agent */
-  readonly newAgentState: 'registered' | 'active';
-}
-
 /** Issuers, connections and agents, and files of documents. Each change is checked against the whole declared state. */
 export class Declarations {
-  constructor(private readonly parts: DeclarationsParts) {}
+  private readonly writer: DocumentWriter;
+
+  constructor(private readonly parts: DeclarationsParts) {
+    this.writer = new DocumentWriter(parts);
+  }
 
   /** Throws `not_found`. */
   async find(kind: RecordKind, name: string): Promise<DeclaredRecord> {
@@ -58,34 +53,37 @@ export class Declarations {
    * `invalid_declaration` or `invalid_template`.
    */
   apply(documents: readonly Declaration[], by: Declarer): Promise<AppliedDeclarations> {
-    return this.parts.store.underLock((state) => this.merge(state, documents, { by, newAgentState: 'active' }));
+    return this.parts.store.underLock((state) => this.writer.merge(state, documents, { by, newAgentState: 'active' }));
   }
 
   /**
-   * Creates a document; a new agent is `registered`. Throws `invalid_declaration`, `policy_denied` (`issuer-roles`),
-   * and `conflict` when the name is taken.
+   * Creates a document, or asks for the change where two persons must agree; a new agent is `registered`. Throws
+   * `invalid_declaration`, `policy_denied` (`issuer-roles`, `ownership`), and `conflict` when the name is taken or
+   * another person's change of it waits.
    */
-  create(kind: RecordKind, body: Json | undefined, by: Declarer): Promise<DeclaredRecord> {
+  create(kind: RecordKind, body: Json | undefined, by: Declarer): Promise<DeclaredRecord | RequestedChange> {
     return this.write(readDocument(kind, body), MUST_BE_NEW, by);
   }
 
   /**
-   * Creates or replaces a document. Throws `invalid_declaration`, `policy_denied` (`issuer-roles`), and the problem of
-   * the precondition.
+   * Creates or replaces a document, or asks for the change where two persons must agree. Throws `invalid_declaration`,
+   * `policy_denied` (`issuer-roles`, `ownership`), `conflict` when another person's change waits, and the problem of the
+   * precondition.
    */
   put(kind: RecordKind, name: string, body: Json | undefined, precondition: Precondition, by: Declarer) {
     return this.write(readDocument(kind, body, name), precondition, by);
   }
 
   /**
-   * Deletes an unused record. Throws `not_found`, `policy_denied` (`issuer-roles`), the problem of the precondition,
-   * and `conflict` naming the users.
+   * Deletes an unused record at once: nobody gains by it. A change of it that waits is closed. Throws `not_found`,
+   * `policy_denied` (`issuer-roles`, `ownership`), the problem of the precondition, and `conflict` naming the users.
    */
   async remove(kind: RemovableKind, name: string, precondition: Precondition, by: Declarer): Promise<void> {
-    const { store, context, clock, rolesOverApi } = this.parts;
+    const { store, context, clock, rolesOverApi, ownership = false, requests } = this.parts;
     await store.underLock(async (state) => {
       const before = existing(await state.record(kind, name), kind, name);
       if (!rolesOverApi) refuseRoles(before);
+      if (ownership) refuseForeign(by, [before]);
       requireMet(precondition, before.revision);
       const uses = await usesOf(kind, name, state, context.providers);
       if (uses.length > 0)
@@ -93,6 +91,7 @@ export class Declarations {
           'conflict',
           `\`${name}\` is used by ${uses.slice(0, 10).join(', ')}; change or end those first`,
         );
+      await requests?.withdraw(state, before, by.actor);
       const facts = { kind, name, change: 'delete' as const };
       await state.remove(kind, name, auditEntry('declaration.changed', clock.now(), by.actor, {}, facts));
     });
@@ -103,100 +102,38 @@ export class Declarations {
     declared: DeclarationOf<RecordKind>,
     precondition: Precondition,
     by: Declarer,
-  ): Promise<DeclaredRecord> {
-    const { kind, metadata } = declared;
+  ): Promise<DeclaredRecord | RequestedChange> {
+    const { name } = declared.metadata;
     const written = await this.parts.store.underLock(async (state) => {
-      const before = await state.record(kind, metadata.name);
+      const before = await state.record(declared.kind, name);
       if (!this.parts.rolesOverApi) refuseRoles(before, declared);
+      if (this.parts.ownership === true) refuseForeign(by, [before, { ...declared, name }]);
       requireMet(precondition, before?.revision);
-      await this.merge(state, [declared], { by, newAgentState: 'registered' });
-      return existing(await state.record(kind, metadata.name), kind, metadata.name);
+      return this.writeLocked(state, declared, before, by);
     });
     await this.refresh();
     return written;
   }
 
-  private async merge(
+  /** INVARIANT: where two persons must agree, this is the only way of one person to the documents of these kinds. */
+  private async writeLocked(
     state: LockedState,
-    documents: readonly Declaration[],
-    options: MergeOptions,
-  ): Promise<AppliedDeclarations> {
-    const { declarations, retiredTemplates } = await state.declared();
-    const isRetired = ({ kind, metadata }: Declaration): boolean =>
-      kind === 'TaskTemplate' && retiredTemplates.has(metadata.name);
-    const news = documents.filter((declared) => !isRetired(declared)).map(withLabels);
-    const replaced = new Set(news.map(keyOf));
-    const kept = declarations.filter((declared) => !replaced.has(keyOf(declared)));
-    const changes = diffDeclarations(declarations, news);
-    const same = new Set(
-      changes.filter(({ change }) => change === 'unchanged').map(({ kind, name }) => `${kind}/${name}`),
-    );
-    const differing = news.filter((declared) => !same.has(keyOf(declared)));
-    const { warnings } = checkDeclarations([...kept, ...news], this.parts.context, news, differing);
-    await this.store(state, changes, news, options);
-    const passedOver = documents
-      .filter(isRetired)
-      .map((declared) => `${keyOf(declared)}: the template is retired; it was skipped`);
-    return { changes, warnings: [...passedOver, ...warnings.map(({ detail }) => detail)] };
-  }
-
-  /** Writes the documents that changed, each with its audit entry. */
-  private async store(
-    state: LockedState,
-    changes: readonly DeclarationChange[],
-    documents: readonly Declaration[],
-    options: MergeOptions,
-  ): Promise<void> {
-    const byKey = new Map(documents.map((declared) => [keyOf(declared), declared]));
-    const writes: (RecordWrite | VersionWrite)[] = [];
-    const entries: AuditEntry[] = [];
-    for (const { differences, kind, name, change } of changes) {
-      const declared = byKey.get(`${kind}/${name}`);
-      if (change === 'unchanged' || declared === undefined) continue;
-      const write = await writeOf(declared, state, options);
-      writes.push(write);
-      entries.push(this.entryOf(write, { change, ...placesOf(differences) }, options.by));
+    declared: DeclarationOf<RecordKind>,
+    before: DeclaredRecord | undefined,
+    by: Declarer,
+  ): Promise<DeclaredRecord | RequestedChange> {
+    const { kind, metadata } = declared;
+    const { requests } = this.parts;
+    if (requests !== undefined && REQUESTED_KINDS[kind]) {
+      const change = await requests.request(state, declared, before, by);
+      return change === undefined ? existing(before, kind, metadata.name) : { change };
     }
-    if (writes.length > 0) await state.write(writes, entries);
-  }
-
-  private entryOf(write: RecordWrite | VersionWrite, changed: ChangeFacts, { actor }: Declarer): AuditEntry {
-    const now = this.parts.clock.now();
-    const { kind, name } = write;
-    const facts = { kind, name, ...changed };
-    if (write.kind === 'TaskTemplate')
-      return auditEntry('template.published', now, actor, {}, { ...facts, version: write.version });
-    return auditEntry('declaration.changed', now, actor, kind === 'Agent' ? { agent: name } : {}, facts);
+    await this.writer.merge(state, [declared], { by, newAgentState: 'registered' });
+    return existing(await state.record(kind, metadata.name), kind, metadata.name);
   }
 
   /** Refreshes the catalog. A failed refresh does not fail the change, which is committed. */
   private async refresh(): Promise<void> {
     await this.parts.catalog.refresh().catch(this.parts.report);
   }
-}
-
-type ChangeFacts = { readonly change: 'create' | 'update' } & ReturnType<typeof placesOf>;
-
-async function writeOf(
-  declared: Declaration,
-  state: LockedState,
-  { by, newAgentState }: MergeOptions,
-): Promise<RecordWrite | VersionWrite> {
-  const { name, labels = {} } = declared.metadata;
-  if (declared.kind === 'TaskTemplate') {
-    const next = { name, labels, spec: declared.spec, author: by.name, publisher: by.name };
-    return { kind: 'TaskTemplate', ...(await nextVersionOf(state, next)) };
-  }
-  const { kind, spec } = declared;
-  const newAgent = kind === 'Agent' ? { newAgent: { id: newId('agt'), state: newAgentState } } : {};
-  return { kind, name, labels, spec: spec as Json, updatedBy: by.name, ...newAgent };
-}
-
-function keyOf({ kind, metadata }: Declaration): string {
-  return `${kind}/${metadata.name}`;
-}
-
-/** Treats missing labels as an empty set. */
-function withLabels(declared: Declaration): Declaration {
-  return { ...declared, metadata: { ...declared.metadata, labels: declared.metadata.labels ?? {} } };
 }

@@ -1,4 +1,5 @@
 import type { Actor } from '@mayfly/audit';
+import type { Role } from '@mayfly/identity';
 import { Problem, type AgentId, type Json, type Labels } from '@mayfly/kernel';
 import type { RegisteredAgent } from '../catalog.js';
 import type { Declaration, DeclarationKind } from '../document.schema.js';
@@ -36,6 +37,8 @@ export interface DeclaredState {
 export interface Declarer {
   readonly name: string;
   readonly actor: Actor;
+  /** of persons: their roles, and the names of their groups */
+  readonly rights?: { readonly roles: readonly Role[]; readonly groups: readonly string[] };
 }
 
 const WORDS: Readonly<Record<DeclarationKind, string>> = {
@@ -44,6 +47,11 @@ const WORDS: Readonly<Record<DeclarationKind, string>> = {
   Agent: 'agent',
   TaskTemplate: 'template',
 };
+
+/** Returns the word for a kind in texts. */
+export function kindWord(kind: DeclarationKind): string {
+  return WORDS[kind];
+}
 
 /** Returns `found`. Throws `not_found` when it is undefined. */
 export function existing<Found>(found: Found | undefined, kind: DeclarationKind, name: string): Found {

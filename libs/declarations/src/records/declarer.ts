@@ -9,5 +9,6 @@ function nameOf({ identity }: Principal): string {
 
 /** Returns the declarer for the records and the audit. */
 export function declarerOf(principal: Principal): Declarer {
-  return { name: nameOf(principal), actor: actorOf(principal) };
+  const rights = principal.kind === 'person' ? { rights: { roles: principal.roles, groups: principal.groups } } : {};
+  return { name: nameOf(principal), actor: actorOf(principal), ...rights };
 }

@@ -7,6 +7,7 @@ import type { DeclarationStore, LockedState } from '../declaration.store.js';
 import type { DeclarationOf } from '../document.schema.js';
 import { lintFactsOf } from '../lint-facts.js';
 import { existing, type Declarer } from '../records/declared-record.js';
+import { refuseForeign } from '../records/ownership.js';
 import { MUST_BE_NEW, requireMet, type Precondition } from '../records/precondition.js';
 import { readDocument } from '../records/read-document.js';
 import type { TargetExamination } from './target-examination.js';
@@ -23,6 +24,8 @@ export interface TemplatesParts {
   readonly clock: Clock;
   /** true: the editors of a draft may not publish it */
   readonly fourEyes: boolean;
+  /** true: a platform person acts only on templates of its own groups */
+  readonly ownership?: boolean;
   /** receives errors after the commit of a change; the background loops retry that work */
   readonly report: (error: unknown) => void;
 }
@@ -117,6 +120,7 @@ export class Templates {
   async retire(name: string, by: Declarer): Promise<StandingTemplate> {
     const retired = await this.parts.store.underLock(async (state) => {
       const template = existing(await state.template(name), 'TaskTemplate', name);
+      await this.refuseForeign(state, template, by);
       if (template.state === 'retired') return template;
       await state.retireTemplate(name, this.entry('template.retired', by, { name }));
       return existing(await state.template(name), 'TaskTemplate', name);
@@ -132,6 +136,7 @@ export class Templates {
   ): Promise<StandingTemplate> {
     const saved = await this.parts.store.underLock(async (state) => {
       const before = await state.template(name);
+      await this.refuseForeign(state, before, by, spec);
       requireMet(precondition, before?.revision);
       refuseRetired(before);
       const draft = await editedBy(by.name, { labels, spec }, before, state);
@@ -149,6 +154,7 @@ export class Templates {
     by: Declarer,
   ): Promise<PublishedVersion> {
     const template = existing(await state.template(name), 'TaskTemplate', name);
+    await this.refuseForeign(state, template, by);
     requireMet(precondition, template.revision);
     refuseRetired(template);
     const { draft, currentVersion } = template;
@@ -163,6 +169,23 @@ export class Templates {
     const facts = { name, version, author, editors: [...editors], ...changedFacts(before, draft) };
     await state.publishDraft(next, this.entry('template.published', by, facts));
     return existing(await state.version(name, version), 'TaskTemplate', name);
+  }
+
+  /** Throws `policy_denied` unless the caller acts for the owners of the version in force, the draft and the new spec. */
+  private async refuseForeign(
+    state: Pick<LockedState, 'version'>,
+    template: TemplateRecord | undefined,
+    by: Declarer,
+    spec?: EditedDraft['spec'],
+  ): Promise<void> {
+    if (this.parts.ownership !== true) return;
+    const { name = '', currentVersion, draft } = template ?? {};
+    const inForce = currentVersion === undefined ? undefined : await state.version(name, currentVersion);
+    const specs = [inForce?.spec, draft?.spec, spec].filter((one) => one !== undefined);
+    refuseForeign(
+      by,
+      specs.map((one) => ({ kind: 'TaskTemplate', name, spec: one })),
+    );
   }
 
   /** Audits a refused publication, after the rollback: the rules that the draft breaks, and where. */

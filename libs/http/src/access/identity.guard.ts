@@ -98,7 +98,7 @@ export class IdentityGuard implements CanActivate {
     const bound = this.catalog.bindingOf(identity);
     if (bound !== undefined) return { kind: 'agent', identity, requestId, ...bound };
     return identity.kind === 'person'
-      ? { kind: 'person', identity, requestId, roles: identity.roles }
+      ? { kind: 'person', identity, requestId, roles: identity.roles, groups: identity.groups }
       : { kind: 'workload', identity, requestId };
   }
 }

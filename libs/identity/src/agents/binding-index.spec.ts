@@ -13,6 +13,7 @@ const workload: VerifiedIdentity = {
   profile: 'oidc',
   kind: 'workload',
   roles: [],
+  groups: [],
   fitsRole: false,
   issuedAt: new Date(0),
   expiresAt: new Date(1),

@@ -26,7 +26,15 @@ export interface TermFault {
  * The members that each document states for itself. All other members are terms, which the documents of one issuer
  * share.
  */
-const OWN_MEMBERS: readonly string[] = ['issuer', 'audiences', 'multipleAudiences', 'tokenTypes', 'roles'];
+const OWN_MEMBERS: readonly string[] = [
+  'issuer',
+  'audiences',
+  'multipleAudiences',
+  'tokenTypes',
+  'roles',
+  'groups',
+  'owner',
+];
 
 /**
  * Returns a key that is equal for documents of one issuer: trust domains compare case-insensitively, all else exactly.

@@ -94,6 +94,8 @@ describe('IssuerSpecSchema', () => {
     ['a role for no value', { roles: { auditor: { claim: 'groups', values: [] } } }, 'roles.auditor.values'],
     ['roles of a trust domain', { ...mesh, roles: { auditor: { claim: 'a', values: ['b'] } } }, 'roles'],
     ['a broken pointer', { roles: { auditor: { claim: '/a~b', values: ['x'] } } }, 'roles.auditor.claim'],
+    ['groups without roles', { groups: { claim: 'groups' } }, 'groups'],
+    ['an owner that is no name', { owner: 'The CRM' }, 'owner'],
     ['no type of token', { tokenTypes: [] }, 'tokenTypes'],
     ['an unknown type of token', { tokenTypes: ['dpop+jwt'] }, 'tokenTypes.0'],
     ['access tokens of a trust domain', { ...mesh, tokenTypes: ['at+jwt'] }, 'tokenTypes'],

@@ -1,3 +1,4 @@
+import { NameSchema } from '@mayfly/kernel';
 import { z } from 'zod';
 import { isClaimPath } from '../profiles/claim-path.js';
 import { parseSpiffeId } from '../spiffe-id.js';
@@ -11,8 +12,8 @@ export type IssuerProfile = z.infer<typeof IssuerProfileSchema>;
 export const IdentityAlgorithmSchema = z.enum(['ES256', 'ES384', 'RS256', 'PS256', 'EdDSA', 'Ed25519']);
 export type IdentityAlgorithm = z.infer<typeof IdentityAlgorithmSchema>;
 
-/** The roles of people. Agents have none. */
-export const RoleSchema = z.enum(['platform', 'approver', 'operator', 'auditor']);
+/** The roles of people. Agents have none. An administrator is a platform person for the documents of every owner. */
+export const RoleSchema = z.enum(['platform', 'approver', 'operator', 'auditor', 'administrator']);
 export type Role = z.infer<typeof RoleSchema>;
 
 /**
@@ -38,6 +39,8 @@ const fields = z.strictObject({
   tokenTypes: z.array(TokenTypeSchema).min(1).max(2).optional(),
   algorithms: z.array(IdentityAlgorithmSchema).min(1).max(6),
   keys: KeysSchema,
+  /** the group whose platform persons may change this document, in production */
+  owner: NameSchema.optional(),
   /** the authorities of the servers in `keys`, in PEM, instead of the system's */
   caFile: FilePathSchema.optional(),
   /** an identity whose claims match a rule is a person with that role */
@@ -48,6 +51,8 @@ const fields = z.strictObject({
     )
     .refine((roles) => Object.keys(roles).length > 0, 'name at least one role, or leave `roles` out')
     .optional(),
+  /** the claim with the names of a person's groups; default: the claims that `roles` name */
+  groups: z.strictObject({ claim: ClaimPathSchema }).optional(),
   clockToleranceSeconds: z.int().min(0).max(60).default(10),
   /** the longest accepted `exp` − `iat` */
   maxLifetimeSeconds: z.int().min(1).max(86_400).default(3600),
@@ -108,6 +113,11 @@ const rules: readonly Rule[] = [
     path: ['roles'],
     message: 'only an oidc issuer may have `roles`; leave `roles` out',
     isBroken: (spec) => spec.roles !== undefined && spec.profile !== 'oidc',
+  },
+  {
+    path: ['groups'],
+    message: 'only people have groups; state `roles` too, or leave `groups` out',
+    isBroken: (spec) => spec.groups !== undefined && spec.roles === undefined,
   },
   {
     path: ['tokenTypes'],

@@ -4,7 +4,7 @@ import type { AnyProvider } from '@mayfly/credentials';
 import { Declarations, parseDocument, type Declaration } from '@mayfly/declarations';
 import { PublicEgress } from '@mayfly/egress';
 import type { Json, Problem } from '@mayfly/kernel';
-import { createMigratedDatabase, declarationStoreSuite, type TestDatabase } from '@mayfly/testing';
+import { changeStoreSuite, createMigratedDatabase, declarationStoreSuite, type TestDatabase } from '@mayfly/testing';
 import pg from 'pg';
 import { z } from 'zod';
 import { DeclaredRows } from './declared-rows.js';
@@ -35,7 +35,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   await admin.query(`SET session_replication_role = replica;
-    TRUNCATE issuer, agent, connection, template_version, template, audit_entry; SET session_replication_role = DEFAULT`);
+    TRUNCATE issuer, agent, connection, template_version, template, audit_entry, document_change; SET session_replication_role = DEFAULT`);
 });
 afterAll(async () => {
   await pool.end();
@@ -101,12 +101,14 @@ async function untilBlocked(): Promise<void> {
   while ((await admin.query(waiting, [database.name])).rowCount === 0);
 }
 
-declarationStoreSuite(() =>
+const make = () =>
   Promise.resolve({
     store: new PgDeclarationStore(pool, new DeclaredRows(pool)),
     countEntries: async () => (await counts('audit_entry'))[0] ?? 0,
-  }),
-);
+  });
+
+declarationStoreSuite(make);
+changeStoreSuite(make);
 
 describe('applying documents', () => {
   it('applying documents writes each of them once, with its audit entry, whichever replica comes first', async () => {

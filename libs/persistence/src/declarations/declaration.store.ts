@@ -1,10 +1,11 @@
 import type { AuditEntry } from '@mayfly/audit';
-import type { DeclarationStore, LockedState, RecordReader, TemplateReader } from '@mayfly/declarations';
+import type { ChangeReader, DeclarationStore, LockedState, RecordReader, TemplateReader } from '@mayfly/declarations';
 import type { Pool } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
 import { databaseProblem, databaseUnread } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
 import { hintChange } from './change-hint.js';
+import { changeReader } from './change-rows.js';
 import { declaredStateOf, findRecord, listRecords } from './declaration-rows.js';
 import type { DeclaredRows } from './declared-rows.js';
 import { PgLockedState } from './locked-state.js';
@@ -17,6 +18,7 @@ export const LOCK_DECLARED_STATE = `SELECT pg_advisory_xact_lock(hashtext('mayfl
 export class PgDeclarationStore implements DeclarationStore {
   readonly records: RecordReader;
   readonly templates: TemplateReader;
+  readonly changes: ChangeReader;
 
   constructor(
     private readonly pool: Pool,
@@ -27,6 +29,7 @@ export class PgDeclarationStore implements DeclarationStore {
       list: (kind, page) => listRecords(pool, kind, page).catch(databaseUnread),
       state: async () => declaredStateOf(await rows.read()),
     };
+    this.changes = changeReader(pool);
     this.templates = {
       find: (name) => findTemplate(pool, name).catch(databaseUnread),
       list: (page) => listTemplates(pool, page).catch(databaseUnread),

@@ -1,25 +1,30 @@
 import type { AuditEntry } from '@mayfly/audit';
 import type {
+  ChangeClosing,
   DeclaredRecord,
   DeclaredState,
+  DocumentChange,
   EditedDraft,
   LiveLeases,
   LockedState,
   NewVersion,
   PublishedVersion,
   RecordKind,
+  RecordMove,
   RecordWrite,
   RemovableKind,
   TemplateRecord,
   VersionWrite,
 } from '@mayfly/declarations';
-import type { Json } from '@mayfly/kernel';
+import type { ChangeId, Json } from '@mayfly/kernel';
 import type { ClientBase } from 'pg';
 import { insertAudit } from '../audit/audit-rows.js';
+import { closeChange, findChange, findOpenChange, insertChange, openChanges } from './change-rows.js';
 import { declaredStateOf, findRecord } from './declaration-rows.js';
 import type { DeclaredRows } from './declared-rows.js';
 import { deleteRecord, writeDocuments } from './declaration-writes.js';
 import { refuseOwnerEscape } from './owner-lockdowns.js';
+import { moveRecord } from './record-moves.js';
 import { findTemplate, findVersion } from './template-rows.js';
 import { insertVersion, nextVersion, retireTemplate, upsertDraft } from './template-writes.js';
 
@@ -86,6 +91,36 @@ export class PgLockedState implements LockedState {
       `UPDATE public.template SET draft = NULL, draft_author = NULL, draft_editors = '{}' WHERE name = $1`,
       [version.name],
     );
+    await insertAudit(this.client, [entry]);
+  }
+
+  lockRecord(kind: RecordKind, name: string): Promise<DeclaredRecord | undefined> {
+    return findRecord(this.client, kind, name, 'FOR UPDATE');
+  }
+
+  moveRecord(move: RecordMove): Promise<void> {
+    return moveRecord(this.client, move);
+  }
+
+  change(id: ChangeId): Promise<DocumentChange | undefined> {
+    return findChange(this.client, id);
+  }
+
+  openChange(kind: RecordKind, name: string): Promise<DocumentChange | undefined> {
+    return findOpenChange(this.client, kind, name);
+  }
+
+  openChanges(): Promise<readonly DocumentChange[]> {
+    return openChanges(this.client);
+  }
+
+  async addChange(change: DocumentChange, entry: AuditEntry): Promise<void> {
+    await insertChange(this.client, change);
+    await insertAudit(this.client, [entry]);
+  }
+
+  async closeChange(id: ChangeId, closing: ChangeClosing, entry: AuditEntry): Promise<void> {
+    await closeChange(this.client, id, closing);
     await insertAudit(this.client, [entry]);
   }
 
