@@ -34,6 +34,8 @@ export interface BackEndsScene extends DatabaseScene {
 
 export async function openBackEnds(agents: readonly string[]): Promise<BackEndsScene> {
   const [vault, aws] = await Promise.all([VaultTarget.open(startFake), FakeAwsTarget.open()]);
+  // A busy machine may fail for a second; the server itself waits for 10 s before its second try.
+  vault.server.fake!.leases.backoffMs = 1_000;
   const { documents, environment } = vaultConnections(vault);
   const scene = await openDatabaseScene(
     yamlOf(

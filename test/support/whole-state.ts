@@ -62,11 +62,15 @@ export async function faultsOf(scene: BackEndsScene): Promise<readonly string[]>
   return [...faults.flat(), ...(await differences(scene))];
 }
 
-/** Returns the leases that live at their provider without being active, and the active ones that are dead there. */
+/**
+ * Returns the leases that live at their provider without being active, and the active ones that are dead there. A lease
+ * that waits for its renewal is dead until then: its session was cut off together with too many others
+ * (docs/connect-aws.md).
+ */
 async function differences(scene: BackEndsScene): Promise<readonly string[]> {
   const rows = await rowsOf<{ id: string; provider: ProviderName; waits: boolean }>(
     scene.database.adminUrl,
-    `SELECT id, provider, ${OUTSTANDING} AS waits FROM lease WHERE state = 'active' OR ${OUTSTANDING}`,
+    `SELECT id, provider, ${OUTSTANDING} OR renew_requested_at IS NOT NULL AS waits FROM lease WHERE state = 'active' OR ${OUTSTANDING}`,
   );
   const live = await liveObjects(scene);
   const nameOf = ({ id, provider }: { id: string; provider: ProviderName }) =>

@@ -51,7 +51,11 @@ export class AwsFake {
   private readonly sts = new Sts(this.account);
   private readonly iam = new Iam(this.account);
   private readonly s3 = new S3(this.account);
-  private readonly server: Server = createServer((request, response) => void this.serve(request, response));
+  private readonly server: Server = createServer(
+    // A client on a busy machine may send on a connection that Node's 5 s have just closed.
+    { keepAliveTimeout: 120_000 },
+    (request, response) => void this.serve(request, response),
+  );
   private frozen: Promise<void> | undefined;
   private waiting = 0;
   private tokens = { count: 1, at: performance.now() };

@@ -65,7 +65,9 @@ export class VaultFake {
 
   constructor() {
     this.tokens.root(this.namespaces.get('')!, ROOT_TOKEN);
-    this.server = createServer((request, response) => void this.serve(request, response));
+    // A client on a busy machine may send on a connection that Node's 5 s have just closed.
+    const patience = { keepAliveTimeout: 120_000 };
+    this.server = createServer(patience, (request, response) => void this.serve(request, response));
     this.server.on('connection', (socket) => {
       this.sockets.add(socket);
       socket.on('close', () => this.sockets.delete(socket));
