@@ -96,7 +96,7 @@ function refuseRepeated({ raw }: FastifyRequest): void {
   const names = raw.rawHeaders.filter((_, place) => place % 2 === 0).map((name) => name.toLowerCase());
   const repeated = names.filter((name) => SINGLE.has(name));
   if (new Set(repeated).size !== repeated.length)
-    throw new Problem('invalid_request', 'a header of the request comes twice; the gateway has to send each once');
+    throw new Problem('invalid_request', 'a header of the request comes twice; send each once');
 }
 
 function single({ headers }: FastifyRequest, name: string): string | undefined {

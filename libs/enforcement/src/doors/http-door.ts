@@ -50,7 +50,7 @@ export class HttpDoor {
   ): Promise<OperationAnswer> {
     const declared = this.declared.connections.find(({ name }) => name === connection);
     if (declared === undefined)
-      return this.refuse(caller, token, connection, 'the gateway names no declared connection');
+      return this.refuse(caller, token, connection, 'the gateway names no declared connection; ask its operator');
     const { place, routes } = this.doorOf(declared);
     const read = readTarget(method, target);
     if ('fault' in read) return this.refuse(caller, token, place, read.fault);

@@ -35,7 +35,8 @@ const NOT_PLAIN =
  */
 export function readTarget(method: string, raw: string): RequestTarget | TargetFault {
   if (!METHOD.test(method)) return { fault: 'the method is not 1 to 32 capital letters; send a method of HTTP' };
-  if (raw.length > LONGEST_TARGET) return { fault: `the request target is over ${String(LONGEST_TARGET)} characters` };
+  if (raw.length > LONGEST_TARGET)
+    return { fault: `the request target is over ${String(LONGEST_TARGET)} characters; send a shorter one` };
   if (!raw.startsWith('/')) return { fault: NOT_ORIGIN };
   const mark = raw.indexOf('?');
   const path = readPath(mark === -1 ? raw : raw.slice(0, mark));
@@ -61,7 +62,7 @@ function readSegment(encoded: string): string | undefined {
 }
 
 function readQuery(query: string): Pick<RequestTarget, 'queryNames'> | TargetFault {
-  if (!QUERY.test(query)) return { fault: 'the query has a character that must be encoded (RFC 3986 §3.4); encode it' };
+  if (!QUERY.test(query)) return { fault: 'the query has a character outside of RFC 3986 §3.4; send it encoded' };
   const names = query === '' ? [] : query.split('&').map(nameOf);
   if (names.some((name) => name === undefined || name === ''))
     return { fault: 'the query has a pair without a name, or a name that is not UTF-8; correct the query' };

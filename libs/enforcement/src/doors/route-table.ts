@@ -28,9 +28,12 @@ export class RouteTable {
    */
   operationOf(target: RequestTarget): Routed {
     const route = this.routes.find((candidate) => matches(candidate, target));
-    if (route === undefined) return { fault: 'no declared route has this method and path' };
+    if (route === undefined)
+      return { fault: 'no declared route has this method and path; use one of those that the API documents' };
     const unknown = target.queryNames.some((name) => !route.query.has(name));
-    return unknown ? { fault: 'the query has a name that the route does not list' } : { operation: route.operation };
+    return unknown
+      ? { fault: 'the query has a name that the route does not list; leave it out' }
+      : { operation: route.operation };
   }
 }
 
