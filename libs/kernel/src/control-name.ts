@@ -15,6 +15,7 @@ export const CONTROL_NAMES = [
   'connection-state',
   'quota-concurrent-tasks',
   'quota-tasks-per-minute',
+  'policy',
   'connection-capacity',
   'delegation-parent',
   'delegation-template',
