@@ -6,7 +6,7 @@ import type { IssuanceStore, OpenVerdict } from './issuance.store.js';
 import { parentDenial, pendingDenial } from './delegations/delegation-controls.js';
 import { lockdownDenial } from './lockdown-control.js';
 import { intentOf, type LocalPlan, type Plan, type RemotePlan } from './plan.js';
-import { judgeRefusedQuota } from './quota-control.js';
+import { judgeRefusedQuota, narrowedQuota } from './quota-control.js';
 
 /** INVARIANT: I1, the class is not exported: only `Opening.open` makes an instance, after the commit. */
 class CommittedIntent {
@@ -50,8 +50,9 @@ export class Opening {
     if (verdict === 'opened') return;
     const { name, spec } = plan.assessment.template.version;
     if (verdict !== 'quota') throw objectionOf(verdict, plan.requester.agent.name, name);
-    const left = await this.store.quotaLeft(quotaScope(name), spec.quota);
-    throw new OpenRefused(judgeRefusedQuota(name, spec.quota, left));
+    const limits = narrowedQuota(spec.quota, plan.assessment.obligations);
+    const left = await this.store.quotaLeft(quotaScope(name), limits);
+    throw new OpenRefused(judgeRefusedQuota(name, limits, left));
   }
 }
 

@@ -13,6 +13,7 @@ import {
   PgSigningKeyStore,
   proveHistoryKept,
 } from '@mayfly/persistence';
+import { PoliciesInForce, PolicyEngine } from '@mayfly/policy';
 import { Metrics } from '@mayfly/telemetry';
 import { FederationTokens, KeyRing, LeaseMarker, Sealer } from '@mayfly/trust';
 import type { Logger } from 'pino';
@@ -56,7 +57,14 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
   const verifier = new IdentityVerifier(keySource, clock);
   const declaredRows = new DeclaredRows(database.pool);
   const source = new PgCatalogSource(declaredRows, report);
-  const catalog = new Catalog(source, verifier, clock, report, settings.lockdownAgeSeconds);
+  const policyEngine = new PolicyEngine(undefined, report);
+  const catalog: Catalog = new Catalog(source, verifier, clock, report, {
+    lockdownAgeSeconds: settings.lockdownAgeSeconds,
+    refreshed: () => {
+      policies.prepare();
+    },
+  });
+  const policies: PoliciesInForce = new PoliciesInForce(policyEngine, catalog, report);
   const metrics = new Metrics(new LeaseStatistics(database.pool));
   const issuerClock =
     'The clock of the server of an issuer minus that of the database of Mayfly, as its keys were fetched last';
@@ -77,6 +85,8 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
       egress,
       verifier,
       catalog,
+      policies,
+      policyEngine,
       metrics,
       notifyQueue,
     },

@@ -80,7 +80,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const identityUses = new IdentityUseStore(database.pool);
   const issuance = new TaskIssuance({
     gate: quarantine,
-    assessor: new Assessor(catalog, targets, clock, observer),
+    assessor: new Assessor(catalog, targets, clock, observer, foundation.policies),
     planner: new Planner(targets, sealer, gates),
     minter: new Minter(metrics, gates, issuanceStore, sealer, observer),
     identities: new SingleUse(identityUses, refusals),

@@ -99,6 +99,7 @@ function buildAgentSide(parts: Parts) {
   });
   const delegations = new Delegations({
     ...{ store: new PgDelegationStore(database.pool), tasks: taskStore, issuance: parts.issuance, templates: catalog },
+    policies: parts.policies,
     ...{ agents: catalog, targets: parts.targets, keyHolds, observer, clock },
     redact: redactText,
   });
@@ -108,11 +109,11 @@ function buildAgentSide(parts: Parts) {
 
 /** Builds the services behind the routes of platform teams, operators and auditors. */
 function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
-  const { database, declaredRows, clock, providers, egress, secrets, targets, observer } = parts;
+  const { database, declaredRows, clock, providers, egress, secrets, targets, observer, policyEngine } = parts;
   const { closingStore, closing, catalog, report } = parts;
   const store = new PgDeclarationStore(database.pool, declaredRows);
   const { records } = store;
-  const context = { providers: providers.all, egress, secretFault: secrets.faultOf.bind(secrets) };
+  const context = { providers: providers.all, egress, secretFault: secrets.faultOf.bind(secrets), policies: policyEngine };
   const examination = new TargetExamination(targets);
   const rules = { rolesOverApi: backing.embedded !== undefined, fourEyes: backing.embedded === undefined };
   const { rolesOverApi, fourEyes } = rules;
@@ -137,7 +138,9 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
     leaseAbandonment: new LeaseAbandonment({ store: closingStore, redact: redactText }),
     reconciliations: new Reconciliations({ records: parts.reconciliationStore, connections: catalog, providers }),
     issuerTests: new IssuerTests({ ...parts, records, audit: parts.issuanceStore }),
-    templates: new Templates({ store, providers: providers.all, examination, fourEyes, ...after }),
+    templates: new Templates({
+      ...{ store, providers: providers.all, policies: policyEngine, examination, fourEyes, ...after },
+    }),
     history: new History(
       new HistoryReader(database.pool),
       new AuditReader(database.pool),

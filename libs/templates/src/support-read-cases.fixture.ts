@@ -43,6 +43,7 @@ export function lintFacts(changes: Partial<LintFacts> = {}): LintFacts {
     validateScope: () => undefined,
     canUse: () => true,
     isAuthored: () => false,
+    faultsOfConditions: () => [],
     faultsOfText: () => [],
     readScope: () => [],
     inspectScope: () => [],

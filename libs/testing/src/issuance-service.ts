@@ -19,6 +19,7 @@ import {
   type TaskRequest,
 } from '@mayfly/issuance';
 import { LeaseClosing, RevocationAlarm, TaskEnding } from '@mayfly/revocation';
+import type { PolicyInput, PolicyVerdict } from '@mayfly/policy';
 import { DummyProvider } from '@mayfly/provider-dummy';
 import { type EngagedLockdown, type Failpoint, type Step, STEPS } from '@mayfly/tasks';
 import type { CompiledTemplate } from '@mayfly/templates';
@@ -27,6 +28,8 @@ import { requesterAt, templateOf } from './builders.js';
 import { FakeLocalProvider } from './fake-local-provider.js';
 import { FakeIssuanceMetrics } from './fake-metrics.js';
 import type { TaskStores } from './task-stores.js';
+
+const NO_POLICY: PolicyVerdict = { outcome: 'permit', reason: 'no-policy', policies: [], obligations: {} };
 
 /** The whole of issuance over given stores, assembled as in the broker, with the dummy target and a local provider. */
 export class IssuanceService<Stores extends TaskStores> {
@@ -56,6 +59,8 @@ export class IssuanceService<Stores extends TaskStores> {
   lockdown: EngagedLockdown | undefined;
   /** throws to close the gate of issuance */
   gate: () => void = () => undefined;
+  /** the verdict of the policies on every request */
+  policies: (input: PolicyInput) => PolicyVerdict = () => NO_POLICY;
   private readonly published = new Map<string, CompiledTemplate>();
   private readonly connections = new Map<string, Connection>();
 
@@ -93,7 +98,7 @@ export class IssuanceService<Stores extends TaskStores> {
     this.issuance = new TaskIssuance({
       ...parts,
       gate: { pass: async () => this.gate() },
-      assessor: new Assessor(templates, targets, clock, observer),
+      assessor: new Assessor(templates, targets, clock, observer, { decide: (input) => this.policies(input) }),
       planner: new Planner(targets, this.sealer, gates),
       minter: new Minter(this.metrics, gates, stores.issuance, this.sealer, observer),
       store: stores.issuance,

@@ -42,6 +42,7 @@ const WORDS: Readonly<Record<DeclarationKind, string>> = {
   Issuer: 'issuer',
   Connection: 'connection',
   Agent: 'agent',
+  Policy: 'policy',
   TaskTemplate: 'template',
 };
 

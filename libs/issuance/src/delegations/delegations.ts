@@ -18,6 +18,7 @@ import { judged } from '../judged.js';
 import type { KeyedAnswer, KeyHolds } from '../key-holds.js';
 import { lockdownDenial } from '../lockdown-control.js';
 import { actorOfRequester } from '../plan.js';
+import { judgeByPolicies, policyInputOf, type PolicyJudge } from '../policy-control.js';
 import { renderScopes } from '../rendered-scopes.js';
 import type { ChildRequest, KeyHold, TaskRequest } from '../request.js';
 import { requesterOf } from '../requester.js';
@@ -40,6 +41,7 @@ export interface DelegationsParts {
   readonly tasks: Pick<TaskStore, 'find'>;
   readonly issuance: TaskIssuance;
   readonly templates: TemplateSource;
+  readonly policies: PolicyJudge;
   readonly agents: { knows(name: string): boolean };
   readonly targets: Pick<Targets, 'scopeFault' | 'isWithin'>;
   readonly keyHolds: KeyHolds;
@@ -74,7 +76,7 @@ export class Delegations {
     await this.parts.issuance.admit();
     const parent = await this.requireOwn(agent, parentId);
     const ancestors = await this.parts.store.ancestors(parentId);
-    const objection = this.judge(parent, ancestors, asked);
+    const objection = this.judge(parent, ancestors, asked) ?? this.judgePolicies(agent, parent, asked);
     if (objection !== undefined) throw await this.refuse(agent, asked, objection);
     const delegation = this.delegationOf(parent, asked);
     const { id, template, parameters, purpose, acceptBy } = delegation;
@@ -172,6 +174,16 @@ export class Delegations {
         help: 'hand on to another agent, or as another template',
       });
     return undefined;
+  }
+
+  /** Asks the policies whether the agent may hand this on; they decide again about the agent that takes it up. */
+  private judgePolicies(agent: AgentPrincipal, parent: StoredTask, asked: AskedDelegation): Judgement | undefined {
+    const version = this.parts.templates.current(asked.template)?.version;
+    if (version === undefined) return undefined; // judged before
+    const treeDepth = (parent.origin?.depth ?? 0) + 1;
+    const at = this.parts.clock.now();
+    const input = policyInputOf('delegate', requesterOf(agent), version, at, { ...asked, treeDepth });
+    return judgeByPolicies(this.parts.policies, input, version).judgements.find(({ outcome }) => outcome === 'deny');
   }
 
   /** Judges lifetime, parameters and scopes. */

@@ -24,7 +24,7 @@ const GRANTS: readonly (readonly [string, readonly string[]])[] = [
   ],
   [
     'SELECT, INSERT, UPDATE, DELETE',
-    ['issuer', 'connection', 'idempotency_key', 'identity_use', 'outbox', 'task_ending'],
+    ['issuer', 'connection', 'policy', 'idempotency_key', 'identity_use', 'outbox', 'task_ending'],
   ],
 ];
 

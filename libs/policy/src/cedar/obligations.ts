@@ -11,11 +11,14 @@ export interface Obligations {
 type Obligation = keyof Obligations;
 
 /** The annotations that are obligations, with their largest values. Each is a whole number from 1. */
-export const OBLIGATIONS: Readonly<Record<string, { readonly member: Obligation; readonly most: number }>> = {
+const OBLIGATIONS: Readonly<Record<string, { readonly member: Obligation; readonly most: number }>> = {
   shorterLifeSeconds: { member: 'lifeSeconds', most: 43_200 },
   fewerConcurrentTasks: { member: 'concurrentTasks', most: 10_000_000 },
   fewerTasksPerMinute: { member: 'tasksPerMinute', most: 10_000_000 },
 };
+
+/** The annotations that a policy may have. */
+export const POLICY_ANNOTATIONS: readonly string[] = [...Object.keys(OBLIGATIONS), 'reason'];
 
 const MAX_REASON = 200;
 
@@ -56,7 +59,7 @@ function faultOfReason(value: string | null): string | undefined {
 function faultOfObligation(effect: 'permit' | 'forbid', name: string, value: string | null): string | undefined {
   const known = Object.hasOwn(OBLIGATIONS, name) ? OBLIGATIONS[name] : undefined;
   if (known === undefined)
-    return `\`@${name}\` is no annotation that Mayfly knows; use ${[...Object.keys(OBLIGATIONS), 'reason'].map((one) => `\`@${one}\``).join(', ')}`;
+    return `\`@${name}\` is no annotation that Mayfly knows; use ${POLICY_ANNOTATIONS.map((one) => `\`@${one}\``).join(', ')}`;
   if (effect === 'forbid') return `\`@${name}\` has no effect at a \`forbid\`; write it at a \`permit\``;
   const isFit = value !== null && /^[1-9]\d{0,7}$/.test(value) && Number(value) <= known.most;
   return isFit ? undefined : `\`@${name}\` takes a whole number from 1 to ${String(known.most)}; change its text`;

@@ -14,7 +14,7 @@ export interface DeclaredPolicy {
   /** undefined when the stored row cannot be read: then nothing is permitted */
   readonly spec:
     | {
-        readonly environment?: Partial<PolicyEnvironment> | undefined;
+        readonly environment?: { readonly [Flag in keyof PolicyEnvironment]?: boolean | undefined } | undefined;
         readonly policies: PolicyTexts;
       }
     | undefined;
