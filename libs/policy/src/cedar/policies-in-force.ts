@@ -1,5 +1,4 @@
 import { digestOf } from '@mayfly/kernel';
-import { LRUCache } from 'lru-cache';
 import { questionOf } from './authorization-call.js';
 import { narrowest } from './obligations.js';
 import { MAX_POLICIES } from './policy-bounds.js';
@@ -30,9 +29,6 @@ export interface DeclaredPolicies {
   readonly policies: readonly DeclaredPolicy[];
 }
 
-/** The most sets that are parsed at a time; the one that was used longest ago makes room. */
-const MAX_SLOTS = 256;
-
 /** The documents, as they were read at their last change. */
 interface Documents {
   readonly declared: readonly DeclaredPolicy[];
@@ -52,9 +48,6 @@ interface TemplateSlice {
 /** Every policy in force, and the decision that they make together. Synchronous, without effect but for its memory. */
 export class PoliciesInForce {
   private documents: Documents | undefined;
-  /** the slot of each parsed set, by the digest of the set */
-  private readonly slots: LRUCache<string, string>;
-  private readonly freeSlots = Array.from({ length: MAX_SLOTS }, (_, number) => `slot-${String(number)}`);
   /** the slice of each template, until a document changes */
   private readonly slices = new Map<string, TemplateSlice>();
   private readonly read = new WeakMap<object, PolicySource>();
@@ -64,9 +57,7 @@ export class PoliciesInForce {
     private readonly declared: DeclaredPolicies,
     /** receives the error of a policy that gave no clean answer */
     private readonly report: (error: unknown) => void,
-  ) {
-    this.slots = new LRUCache({ max: MAX_SLOTS, dispose: (slot) => void this.freeSlots.push(slot) });
-  }
+  ) {}
 
   /** Reads the documents in force when they changed, and loads Cedar when there is one. Never throws. */
   prepare(): void {
@@ -88,7 +79,7 @@ export class PoliciesInForce {
       const { slice, policyDigest } = this.sliceFor(input.template.name, conditions);
       if (slice.byId.size === 0) return { outcome: 'permit', reason: 'no-policy', policies: [], obligations: {} };
       if (slice.byId.size > MAX_POLICIES) return { ...denied('error', titlesOf(slice)), policyDigest };
-      const answer = this.engine.ask(this.slotOf(slice), questionOf(input, environment));
+      const answer = this.engine.ask(slice, questionOf(input, environment));
       return { ...this.verdictOf(slice, answer, input), policyDigest };
     } catch (error) {
       this.report(error);
@@ -112,23 +103,6 @@ export class PoliciesInForce {
     if (closed.length > 0) return denied('not-permitted', idsOf(closed), toldBy(closed));
     const obligations = narrowest(decided.map((policy) => policy.obligations));
     return { outcome: 'permit', reason: 'permitted', policies: idsOf(decided).toSorted(), obligations };
-  }
-
-  /** Returns the slot with the set of a slice; parses the set when no slot has it. */
-  private slotOf(slice: PolicySlice): string {
-    const known = this.slots.get(slice.digest);
-    if (known !== undefined) return known;
-    if (this.freeSlots.length === 0) this.slots.pop();
-    const slot = this.freeSlots.pop();
-    if (slot === undefined) throw new Error('there is no free slot for a set of policies');
-    try {
-      this.engine.put(slot, slice.texts);
-    } catch (error) {
-      this.freeSlots.push(slot);
-      throw error;
-    }
-    this.slots.set(slice.digest, slot);
-    return slot;
   }
 
   private sliceFor(template: string, conditions: PolicyTexts | undefined): TemplateSlice {

@@ -12,7 +12,8 @@ const SHAPES: Readonly<Record<string, (n: number) => string>> = {
   negations: (n) => `${'!('.repeat(n)}context.treeDepth > 1${')'.repeat(n)}`,
   'a chain of and': (n) => `${'context.treeDepth > 1 && '.repeat(n)}context.treeDepth > 1`,
   'a chain of or': (n) => `${'context.treeDepth > 1 || '.repeat(n)}context.treeDepth > 1`,
-  'a chain of if': (n) => `${'if context.treeDepth > 1 then context.treeDepth > 2 else '.repeat(n)}context.treeDepth > 1`,
+  'a chain of if': (n) =>
+    `${'if context.treeDepth > 1 then context.treeDepth > 2 else '.repeat(n)}context.treeDepth > 1`,
   'nested sets': (n) => `${'['.repeat(n)}1${']'.repeat(n)} == ${'['.repeat(n)}context.treeDepth${']'.repeat(n)}`,
   'nested records': (n) => `${'{a: '.repeat(n)}context.treeDepth${'}'.repeat(n)}${'.a'.repeat(n)} > 1`,
   sums: (n) => `context.treeDepth${' + 1'.repeat(n)} > 1`,
@@ -32,8 +33,10 @@ describe('findExceeded', () => {
     const text = deepest(SHAPES[name] ?? String);
     // A warning may say that the condition is impossible; only a trap would say that it cannot be read.
     expect(engine.check({ one: text }).filter(({ detail }) => detail.includes('cannot read'))).toEqual([]);
-    engine.put('bounds', { one: text });
-    const answer = engine.ask('bounds', questionOf(inputOf(), { freeze: false, incident: false }));
+    const answer = engine.ask(
+      { texts: { one: text }, digest: text },
+      questionOf(inputOf(), { freeze: false, incident: false }),
+    );
     expect(answer.errors).toEqual([]);
   });
 

@@ -8,7 +8,8 @@ const MAX_NESTING = 32;
 const MAX_DEPTH = 100;
 
 /** Strings and comments, which count for nothing, then the words and signs that make the tree of a policy deeper. */
-const TOKENS = /"(?:[^"\\]|\\[^])*"?|\/\/[^\n]*|\b(?:when|unless|if|has|is|in|like)\b|&&|\|\||[-+*.!<>=]=?|[([{]|[)\]}]|[,;]/gu;
+const TOKENS =
+  /"(?:[^"\\]|\\[^])*"?|\/\/[^\n]*|\b(?:when|unless|if|has|is|in|like)\b|&&|\|\||[-+*.!<>=]=?|[([{]|[)\]}]|[,;]/gu;
 
 /** A place in a text, in UTF-16 units, where it exceeds a bound. */
 export interface ExceededBound {

@@ -1,12 +1,14 @@
 import { describe, expect, it } from '@jest/globals';
 import { questionOf } from './authorization-call.js';
 import { type Cedar, loadCedar } from './cedar-loader.js';
-import { PolicyEngine } from './policy-engine.js';
+import { PolicyEngine, type PolicySet, type PolicyTexts } from './policy-engine.js';
 import { faultWords } from './policy-fault.js';
 import { engine, inputOf } from './support.fixture.js';
 
 const CALM = { freeze: false, incident: false };
 const PERMIT = 'permit(principal, action, resource);';
+/** A set without the digest of the broker: its texts tell it apart. */
+const setOf = (texts: PolicyTexts): PolicySet => ({ texts, digest: JSON.stringify(texts) });
 const faultsOf = (text: string) => engine.check({ one: text }).map(faultWords);
 
 class RuntimeError extends Error {
@@ -65,7 +67,11 @@ describe('PolicyEngine', () => {
       'permit(principal, action, resource) when { context.usesLeft > 1 };',
       /unable to guarantee safety of access to optional attribute `usesLeft`/,
     ],
-    ['an action that the schema lacks', 'permit(principal, action == Action::"rquest", resource);', /unrecognized action .*did you mean `Action::"request"`/],
+    [
+      'an action that the schema lacks',
+      'permit(principal, action == Action::"rquest", resource);',
+      /unrecognized action .*did you mean `Action::"request"`/,
+    ],
     ['a misspelt attribute in `has`', 'forbid(principal, action, resource) when { principal has nme };', /impossible/],
     ['a path in quotes', 'forbid(principal, action, resource) when { "context.phase" == "renew" };', /impossible/],
     ['a letter of another script', 'forbid(principal, action, resource) when { "а" == "a" };', /impossible|mixed/],
@@ -99,36 +105,34 @@ describe('PolicyEngine', () => {
   });
 
   it('PolicyEngine reads policies by their ids, so that the order of a text names none', () => {
-    engine.put('spec', { b: PERMIT, a: 'forbid(principal, action, resource) when { context.treeDepth > 0 };' });
-    const answer = engine.ask('spec', questionOf(inputOf({ treeDepth: 1 }), CALM));
+    const set = setOf({ b: PERMIT, a: 'forbid(principal, action, resource) when { context.treeDepth > 0 };' });
+    const answer = engine.ask(set, questionOf(inputOf({ treeDepth: 1 }), CALM));
     expect(answer).toEqual({ isAllowed: false, reasons: ['a'], errors: [] });
   });
 
   it('PolicyEngine returns the errors of policies that Cedar left out', () => {
     const overflow = 'forbid(principal, action, resource) when { context.treeDepth + 9223372036854775807 > 0 };';
     expect(engine.check({ overflow })).toEqual([]);
-    engine.put('spec', { mayfly: PERMIT, overflow });
-    const answer = engine.ask('spec', questionOf(inputOf({ treeDepth: 1 }), CALM));
+    const answer = engine.ask(setOf({ mayfly: PERMIT, overflow }), questionOf(inputOf({ treeDepth: 1 }), CALM));
     expect(answer).toEqual({ isAllowed: true, reasons: ['mayfly'], errors: ['overflow'] });
   });
 
-  it('PolicyEngine throws for a question that does not fit the schema, and for a slot that nobody filled', () => {
-    engine.put('spec', { mayfly: PERMIT });
+  it('PolicyEngine throws for a question that does not fit the schema, and for a set that Cedar does not take', () => {
     const question = questionOf(inputOf(), CALM);
-    expect(() => engine.ask('spec', { ...question, context: { ...question.context, more: 1 } })).toThrow('more');
-    expect(() => engine.ask('spec', { ...question, context: {} })).toThrow('Cedar did not decide');
-    expect(engine.ask('never-filled', question)).toMatchObject({ isAllowed: false });
+    const set = setOf({ mayfly: PERMIT });
+    expect(() => engine.ask(set, { ...question, context: { ...question.context, more: 1 } })).toThrow('more');
+    expect(() => engine.ask(set, { ...question, context: {} })).toThrow('Cedar did not decide');
+    expect(() => engine.ask(setOf({ odd: 'permit(' }), question)).toThrow('Cedar refused a set');
+    expect(engine.ask(set, question).isAllowed).toBe(true);
   });
 
-  it('PolicyEngine replaces a set under its name, and forgets the one before', () => {
+  it('PolicyEngine keeps sets apart that are asked in turns', () => {
     const question = questionOf(inputOf(), CALM);
     for (let round = 0; round < 50; round += 1) {
-      engine.put('spec', { [`p${String(round)}`]: round % 2 === 0 ? PERMIT : PERMIT.replace('permit', 'forbid') });
-      expect(engine.ask('spec', question)).toEqual({
-        isAllowed: round % 2 === 0,
-        reasons: [`p${String(round)}`],
-        errors: [],
-      });
+      const id = `p${String(round % 7)}`;
+      const text = round % 2 === 0 ? PERMIT : PERMIT.replace('permit', 'forbid');
+      const answer = engine.ask(setOf({ [id]: text }), question);
+      expect(answer).toEqual({ isAllowed: round % 2 === 0, reasons: [id], errors: [] });
     }
   });
 
@@ -136,13 +140,13 @@ describe('PolicyEngine', () => {
     const state = { breaks: false, loads: 0 };
     const reported: unknown[] = [];
     const own = new PolicyEngine(breaking(state), (error) => reported.push(error));
-    own.put('one', { a: PERMIT });
-    own.put('two', { b: PERMIT.replace('permit', 'forbid') });
+    const [one, two] = [setOf({ a: PERMIT }), setOf({ b: PERMIT.replace('permit', 'forbid') })];
     const question = questionOf(inputOf(), CALM);
-    expect(own.ask('one', question).isAllowed).toBe(true);
+    expect(own.ask(one, question).isAllowed).toBe(true);
+    expect(own.ask(two, question).isAllowed).toBe(false);
     state.breaks = true;
-    expect(own.ask('two', question)).toEqual({ isAllowed: false, reasons: ['b'], errors: [] });
-    expect(own.ask('one', question)).toEqual({ isAllowed: true, reasons: ['a'], errors: [] });
+    expect(own.ask(two, question)).toEqual({ isAllowed: false, reasons: ['b'], errors: [] });
+    expect(own.ask(one, question)).toEqual({ isAllowed: true, reasons: ['a'], errors: [] });
     expect(state.loads).toBe(2);
     expect(reported).toMatchObject([{ name: 'RuntimeError' }]);
   });
@@ -150,11 +154,11 @@ describe('PolicyEngine', () => {
   it('PolicyEngine throws when the new instance breaks too, and is whole again for the next question', () => {
     const state = { breaks: true, loads: 0 };
     const own = new PolicyEngine(breaking(state, 'always'));
-    own.put('one', { a: PERMIT });
+    const set = setOf({ a: PERMIT });
     const question = questionOf(inputOf(), CALM);
-    expect(() => own.ask('one', question)).toThrow('memory access out of bounds');
+    expect(() => own.ask(set, question)).toThrow('memory access out of bounds');
     expect(state.loads).toBe(2);
     state.breaks = false;
-    expect(own.ask('one', question).isAllowed).toBe(true);
+    expect(own.ask(set, question).isAllowed).toBe(true);
   });
 });

@@ -1,9 +1,9 @@
-import type * as CedarModule from '@cedar-policy/cedar-wasm/nodejs';
 import type { AuthorizationQuestion } from './authorization-call.js';
 import { type Cedar, loadCedar } from './cedar-loader.js';
 import { findExceeded } from './policy-bounds.js';
-import { faultAt, faultOfCedar, type PolicyFault } from './policy-fault.js';
+import { faultAt, faultOfCedar, messageOf, type PolicyFault } from './policy-fault.js';
 import { CEDAR_SCHEMA } from './policy-schema.js';
+import { PolicySlots } from './policy-slots.js';
 import { type ReadPolicy, readPolicy } from './read-policy.js';
 
 /** Texts of policies by id. */
@@ -18,27 +18,29 @@ export interface CedarAnswer {
   readonly errors: readonly string[];
 }
 
+/** A set of policies that decides together. Sets of one digest are the same. */
+export interface PolicySet {
+  readonly texts: PolicyTexts;
+  readonly digest: string;
+}
+
 const SCHEMA_NAME = 'mayfly';
 /** A document of this many faults is not read to its end. */
 const MAX_FAULTS = 20;
 
-/** One instance of Cedar, with the slots that it has parsed. */
+/** One instance of Cedar, with the sets that it has parsed. */
 interface Instance {
   readonly cedar: Cedar;
-  readonly parsed: Set<string>;
+  readonly slots: PolicySlots;
 }
 
 /**
  * Cedar in this process. It is loaded at the first use: a service without policies does without its memory. Every call is
  * synchronous. When a call throws what a broken instance throws, the instance is given up and the call is made once more
  * in a new one.
- *
- * A set of policies is kept under the name of a slot, and a slot is used again for the next set: Cedar never releases a
- * name.
  */
 export class PolicyEngine {
   private instance: Instance | undefined;
-  private readonly slots = new Map<string, PolicyTexts>();
 
   /** `report` receives the error with which an instance broke. */
   constructor(
@@ -73,26 +75,17 @@ export class PolicyEngine {
     return readPolicy(id, text, answer.json);
   }
 
-  /** Puts a set of policies into a slot, in the place of what was there. Throws when Cedar does not take it. */
-  put(slot: string, texts: PolicyTexts): void {
-    this.slots.set(slot, texts);
-    this.withCedar((instance) => {
-      instance.parsed.delete(slot);
-      this.parse(instance, slot);
-    });
-  }
-
   /**
-   * Asks the policies of a slot, with the schema, so that a question that does not fit it fails. Throws when there is no
-   * clean answer: the caller denies.
+   * Asks a set of policies, with the schema, so that a question that does not fit it fails. Parses the set when none of
+   * the slots has it. Throws when there is no clean answer: the caller denies.
    */
-  ask(slot: string, question: AuthorizationQuestion): CedarAnswer {
-    const answer = this.withCedar((instance) => {
-      this.parse(instance, slot);
-      return instance.cedar.statefulIsAuthorized({
-        ...{ ...question, preparsedPolicySetId: slot, preparsedSchemaName: SCHEMA_NAME, validateRequest: true },
-      });
-    });
+  ask(set: PolicySet, question: AuthorizationQuestion): CedarAnswer {
+    const answer = this.withCedar(({ cedar, slots }) =>
+      cedar.statefulIsAuthorized({
+        ...{ ...question, preparsedPolicySetId: slots.slotOf(set), preparsedSchemaName: SCHEMA_NAME },
+        validateRequest: true,
+      }),
+    );
     if (answer.type !== 'success') throw new Error(`Cedar did not decide: ${messageOf(answer.errors)}`);
     const { decision, diagnostics } = answer.response;
     return {
@@ -111,13 +104,6 @@ export class PolicyEngine {
       this.report(error);
       return [faultAt(id, text, 0, 'Cedar cannot read it; use several shorter policies')];
     }
-  }
-
-  private parse({ cedar, parsed }: Instance, slot: string): void {
-    if (parsed.has(slot)) return;
-    const answer = cedar.preparsePolicySet(slot, { staticPolicies: { ...this.slots.get(slot) } });
-    if (answer.type === 'failure') throw new Error(`Cedar refused a set of policies: ${messageOf(answer.errors)}`);
-    parsed.add(slot);
   }
 
   /**
@@ -149,7 +135,7 @@ export class PolicyEngine {
     const cedar = this.load();
     const answer = cedar.preparseSchema(SCHEMA_NAME, CEDAR_SCHEMA);
     if (answer.type === 'failure') throw new Error(`Cedar refused the schema: ${messageOf(answer.errors)}`);
-    return (this.instance = { cedar, parsed: new Set() });
+    return (this.instance = { cedar, slots: new PolicySlots(cedar) });
   }
 }
 
@@ -172,8 +158,4 @@ function faultsIn(cedar: Cedar, id: string, text: string): readonly PolicyFault[
   const parsed = cedar.policyToJson(text);
   if (parsed.type === 'failure') return parsed.errors.map((error) => faultOfCedar(id, text, error));
   return readPolicy(id, text, parsed.json).faults;
-}
-
-function messageOf(errors: readonly CedarModule.DetailedError[]): string {
-  return errors[0]?.message ?? 'it named no reason';
 }

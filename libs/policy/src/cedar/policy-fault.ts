@@ -23,10 +23,17 @@ export function faultAt(id: string, text: string, index: number, detail: string)
 export function faultOfCedar(id: string, text: string, error: CedarModule.DetailedError): PolicyFault {
   const { message, help, sourceLocations } = error;
   const [place] = sourceLocations ?? [];
-  const index = Buffer.from(text).subarray(0, place?.start ?? 0).toString().length;
+  const index = Buffer.from(text)
+    .subarray(0, place?.start ?? 0)
+    .toString().length;
   const expected = place?.label ?? undefined;
   const told = [withoutId(message), ...[expected, help ?? undefined].flatMap((more) => more ?? [])];
   return faultAt(id, text, index, told.join('; '));
+}
+
+/** Returns the first message of a failure. */
+export function messageOf(errors: readonly CedarModule.DetailedError[]): string {
+  return errors[0]?.message ?? 'it named no reason';
 }
 
 /** Cedar's messages name the policy; the fault does that already. */

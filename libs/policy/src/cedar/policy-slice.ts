@@ -1,5 +1,5 @@
 import { digestOf } from '@mayfly/kernel';
-import type { PolicyTexts } from './policy-engine.js';
+import type { PolicySet } from './policy-engine.js';
 import type { PolicyAction } from './policy-schema.js';
 import type { ReadPolicy } from './read-policy.js';
 
@@ -11,11 +11,9 @@ export interface PolicySource {
 }
 
 /** The policies that decide on one template, with what Mayfly reads of them. */
-export interface PolicySlice {
+export interface PolicySlice extends PolicySet {
   readonly byId: ReadonlyMap<string, ReadPolicy>;
   readonly sources: readonly PolicySource[];
-  readonly texts: PolicyTexts;
-  readonly digest: string;
 }
 
 /**
