@@ -3,6 +3,7 @@ import { addAwsCredentialsCommand } from './aws-profile/aws-credentials.command.
 import { addApplyCommand } from './apply/apply.command.js';
 import { addExecCommand } from './exec/exec.command.js';
 import { addLockdownCommand } from './lockdown/lockdown.command.js';
+import { addPolicyCommand } from './policy/policy.command.js';
 import { addAgentsCommand } from './reading/agents.command.js';
 import { addConnectionsCommand } from './reading/connections.command.js';
 import { addIssuersCommand } from './reading/issuers.command.js';
@@ -23,6 +24,7 @@ const COMMANDS = [
   addQuarantineCommand,
   addReconcileCommand,
   addApplyCommand,
+  addPolicyCommand,
   addAgentsCommand,
   addConnectionsCommand,
   addIssuersCommand,

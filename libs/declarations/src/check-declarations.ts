@@ -71,12 +71,14 @@ export function checkDeclarations(
 }
 
 /** Judges new policies, and how many of them each template would have. */
-function checkPolicies(
+export function checkPolicies(
   all: readonly Declaration[],
   changed: readonly Declaration[],
-  { policies }: DeclarationContext,
+  { policies }: Pick<DeclarationContext, 'policies'>,
 ): FieldError[] {
-  const faults = ofKind('Policy', changed).flatMap((policy) => located(policy, findPolicyFaults(policy.spec, policies)));
+  const faults = ofKind('Policy', changed).flatMap((policy) =>
+    located(policy, findPolicyFaults(policy.spec, policies)),
+  );
   if (faults.length > 0) return faults;
   return findFullSlices(all, changed, policies).flatMap(({ declared, error }) => located(declared, [error]));
 }

@@ -118,6 +118,12 @@ const cases: readonly Case[] = [
     facts: { canUse: () => false },
     at: '/credentials/0/probe',
   },
+  {
+    breaks: 'MF401',
+    spec: { conditions: { odd: 'permit(' } },
+    facts: { faultsOfConditions: () => [{ id: 'odd', detail: 'line 1, column 8: unexpected end' }] },
+    at: '/conditions/odd',
+  },
 ];
 
 /** A connection with the same objection to every scope. */

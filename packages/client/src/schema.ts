@@ -8329,6 +8329,20 @@ export interface operations {
     };
     requestBody: {
       content: {
+        /**
+         * @example {
+         *       "kind": "Policy",
+         *       "metadata": {
+         *         "name": "guardrails"
+         *       },
+         *       "spec": {
+         *         "owner": "security",
+         *         "policies": {
+         *           "freeze": "@reason(\"no writes in a freeze\") forbid(principal, action, resource) when { context.environment.freeze && context.toolRisk == \"write\" };"
+         *         }
+         *       }
+         *     }
+         */
         'application/json': {
           /** @constant */
           kind: 'Policy';
@@ -8586,6 +8600,7 @@ export interface operations {
       query?: never;
       header?: never;
       path: {
+        /** @example guardrails */
         name: string;
       };
       cookie?: never;
@@ -8703,12 +8718,27 @@ export interface operations {
         'If-None-Match'?: '*';
       };
       path: {
+        /** @example guardrails */
         name: string;
       };
       cookie?: never;
     };
     requestBody: {
       content: {
+        /**
+         * @example {
+         *       "kind": "Policy",
+         *       "metadata": {
+         *         "name": "guardrails"
+         *       },
+         *       "spec": {
+         *         "owner": "security",
+         *         "policies": {
+         *           "freeze": "@reason(\"no writes in a freeze\") forbid(principal, action, resource) when { context.environment.freeze && context.toolRisk == \"write\" };"
+         *         }
+         *       }
+         *     }
+         */
         'application/json': {
           /** @constant */
           kind: 'Policy';
@@ -8886,6 +8916,7 @@ export interface operations {
         'If-Match': string;
       };
       path: {
+        /** @example guardrails */
         name: string;
       };
       cookie?: never;

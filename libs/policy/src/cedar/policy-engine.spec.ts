@@ -97,6 +97,14 @@ describe('PolicyEngine', () => {
     for (const fault of faults) expect(fault).toMatch(/^line \d+, column \d+: /);
   });
 
+  it('PolicyEngine tells a fault once, whatever actions it is found for, and all faults in the order of their places', () => {
+    const text = 'permit(principal, action, resource) when { context.hour > 1 };';
+    for (let round = 0; round < 5; round += 1)
+      expect(faultsOf(text)).toEqual(['line 1, column 44: attribute `hour` in context not found; did you mean `now`?']);
+    const two = 'permit(principal, action, resource) when { principal.nme == "x" || principal.onwer == "y" };';
+    expect(faultsOf(two).map((fault) => fault.slice(0, 17))).toEqual(['line 1, column 44', 'line 1, column 68']);
+  });
+
   it('PolicyEngine refuses a text over 64 KiB before Cedar reads it', () => {
     const own = new PolicyEngine();
     const faults = own.check({ one: `// ${'x'.repeat(65_536)}\n${PERMIT}` });

@@ -1,7 +1,7 @@
 import type { AuthorizationQuestion } from './authorization-call.js';
 import { type Cedar, loadCedar } from './cedar-loader.js';
 import { findExceeded } from './policy-bounds.js';
-import { faultAt, faultOfCedar, messageOf, type PolicyFault } from './policy-fault.js';
+import { faultAt, faultOfCedar, inOrder, messageOf, type PolicyFault } from './policy-fault.js';
 import { CEDAR_SCHEMA } from './policy-schema.js';
 import { PolicySlots } from './policy-slots.js';
 import { type ReadPolicy, readPolicy } from './read-policy.js';
@@ -99,7 +99,7 @@ export class PolicyEngine {
     const exceeded = findExceeded(text);
     if (exceeded !== undefined) return [faultAt(id, text, exceeded.index, exceeded.detail)];
     try {
-      return this.withCedar(({ cedar }) => faultsIn(cedar, id, text));
+      return inOrder(this.withCedar(({ cedar }) => faultsIn(cedar, id, text)));
     } catch (error) {
       this.report(error);
       return [faultAt(id, text, 0, 'Cedar cannot read it; use several shorter policies')];

@@ -13,6 +13,14 @@ export function faultWords({ detail, line, column }: PolicyFault): string {
   return `line ${String(line)}, column ${String(column)}: ${detail}`;
 }
 
+/** Returns the same faults once each, in the order of their places. */
+export function inOrder(faults: readonly PolicyFault[]): readonly PolicyFault[] {
+  const once = new Map(faults.map((fault) => [faultWords(fault), fault]));
+  return [...once.values()].sort(
+    (one, other) => one.line - other.line || one.column - other.column || (one.detail < other.detail ? -1 : 1),
+  );
+}
+
 /** Returns a fault at an index of the text, in UTF-16 units. */
 export function faultAt(id: string, text: string, index: number, detail: string): PolicyFault {
   const before = text.slice(0, index).split('\n');
@@ -38,7 +46,11 @@ export function messageOf(errors: readonly CedarModule.DetailedError[]): string 
 
 /** Cedar's messages name the policy; the fault does that already. */
 function withoutId(message: string): string {
-  return message
-    .replace(/^for policy `[^`]*`, /, '')
-    .replace(/^failed to parse policy with id `[^`]*` from string: /, '');
+  return (
+    message
+      .replace(/^for policy `[^`]*`, /, '')
+      .replace(/^failed to parse policy with id `[^`]*` from string: /, '')
+      // The same fault is found once for each action, in an order that is random.
+      .replace(/ for Action::"[^"]*"/, '')
+  );
 }
