@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from '@jest/globals';
@@ -18,6 +18,21 @@ const write = (name: string, text: string): string => {
 /** Without a broker and without a token: the command needs neither. */
 const test = (policies: string, cases: string, ...more: readonly string[]) =>
   runCli({}, 'policy', 'test', '-f', policies, '-c', cases, ...more);
+
+describe('docs/policies.md', () => {
+  it('docs/policies.md shows a command that decides its cases', async () => {
+    const page = readFileSync('docs/policies.md', 'utf8');
+    const [, ...words] = /```sh\nnpx (mayfly policy test .*)\n```/.exec(page)?.[1]?.split(' ') ?? [];
+    expect(words).not.toEqual([]);
+    expect(await runCli({}, ...words)).toMatchObject({ code: 0, stderr: '' });
+  });
+
+  it('docs/policies.md shows the policies that the example has', () => {
+    const page = readFileSync('docs/policies.md', 'utf8');
+    const [, example = 'absent'] = /```yaml\n(.*?)```/s.exec(page) ?? [];
+    expect(readFileSync('config/policies/guardrails.yaml', 'utf8')).toContain(example);
+  });
+});
 
 describe('mayfly policy test', () => {
   it('mayfly policy test leaves with 0 when every verdict is the expected one', async () => {

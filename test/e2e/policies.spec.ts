@@ -83,7 +83,7 @@ describe('policies', () => {
 
   it('policies decide renewals, delegations and who takes work up, each by its own action or phase', async () => {
     const { body: task } = await ask('research');
-    const id = String(task.id);
+    const id = task.id as string;
     await put('guardrails', {
       renew: 'forbid(principal, action == Action::"renew", resource);',
       delegate: 'forbid(principal, action == Action::"delegate", resource in Template::"read-cases");',
@@ -97,7 +97,7 @@ describe('policies', () => {
     await put('guardrails', { accept: 'forbid(principal, action, resource) when { context.phase == "accept" };' });
     const handed = await handOn();
     expect(handed.status).toBe(201);
-    const accept = () => as('two', `POST /tasks/${String(handed.body.id)}/accept`);
+    const accept = () => as('two', `POST /tasks/${handed.body.id as string}/accept`);
     expect(await accept()).toMatchObject(denied('Policy/guardrails/accept'));
     await put('guardrails', { other: 'forbid(principal, action, resource) when { context.treeDepth != 1 };' });
     expect((await accept()).status).toBe(201);

@@ -59,7 +59,7 @@ const LOCKDOWN_AGE_SECONDS = 5;
  */
 const GAP_SECONDS = 10;
 
-/** What the service sets. */
+/** The settings and the hook that the service gives. */
 interface CatalogOptions {
   readonly lockdownAgeSeconds?: number;
   /** called after each refresh, so that what is built from declared state is built before a request needs it */

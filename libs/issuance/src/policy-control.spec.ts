@@ -42,7 +42,7 @@ describe('the control `policy`', () => {
     decideBy(FORBIDDEN);
     await expect(service.issue()).rejects.toMatchObject({
       code: 'policy_denied',
-      detail: '`Policy/guard/night` forbids the request',
+      detail: 'policy `Policy/guard/night` forbids the request',
       extensions: { control: 'policy', help: 'no work at night' },
     });
     expect(service.steps).not.toContain('plan');

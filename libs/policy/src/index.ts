@@ -7,7 +7,8 @@ export {
 } from './cedar/policies-in-force.js';
 export { POLICY_ANNOTATIONS, type Obligations } from './cedar/obligations.js';
 export { MAX_POLICIES, MAX_TEXT_BYTES } from './cedar/policy-bounds.js';
-export { PolicyEngine, type PolicyTexts } from './cedar/policy-engine.js';
+export { PolicyEngine } from './cedar/policy-engine.js';
+export type { PolicyTexts } from './cedar/policy-set.js';
 export { faultWords, type PolicyFault } from './cedar/policy-fault.js';
 export type { PolicyEnvironment, PolicyInput, PolicyPhase } from './cedar/policy-input.js';
 export { policyIdOf } from './cedar/policy-slice.js';

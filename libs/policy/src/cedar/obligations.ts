@@ -1,4 +1,4 @@
-/** What a permit asks for in return: bounds that narrow what is granted. */
+/** The bounds that a permit asks for in return. They narrow a grant. */
 export interface Obligations {
   /** the longest life of the task, renewals included, in seconds */
   readonly lifeSeconds?: number;
@@ -22,7 +22,7 @@ export const POLICY_ANNOTATIONS: readonly string[] = [...Object.keys(OBLIGATIONS
 
 const MAX_REASON = 200;
 
-/** What the annotations of one policy say, or the faults in them. */
+/** The annotations of one policy, as Mayfly reads them, or the faults in them. */
 export interface ReadAnnotations {
   readonly obligations: Obligations;
   /** `@reason`: what a denied caller is told */
@@ -38,7 +38,7 @@ export function readAnnotations(
   effect: 'permit' | 'forbid',
   annotations: Readonly<Record<string, string | null>>,
 ): ReadAnnotations {
-  const obligations: { -readonly [Name in Obligation]?: number } = {};
+  const obligations: Partial<Record<Obligation, number>> = {};
   const faults: { name: string; detail: string }[] = [];
   let reason: string | undefined;
   for (const [name, value] of Object.entries(annotations)) {

@@ -231,7 +231,7 @@ describe('PoliciesInForce', () => {
       expect(verdict.policies).toEqual(['Policy/a/one', 'Policy/a/three', 'Policy/b/two']);
       expect(judgePolicy(verdict)).toMatchObject({
         ...{ outcome: 'deny', help: 'ask security; ask the owner' },
-        detail: '`Policy/a/one`, `Policy/a/three`, `Policy/b/two` forbids the request',
+        detail: 'policy `Policy/a/one`, `Policy/a/three`, `Policy/b/two` forbids the request',
         evidence: { reason: 'forbidden', policyDigest: verdict.policyDigest },
       });
     }

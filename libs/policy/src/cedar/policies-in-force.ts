@@ -2,8 +2,9 @@ import { digestOf } from '@mayfly/kernel';
 import { questionOf } from './authorization-call.js';
 import { narrowest } from './obligations.js';
 import { MAX_POLICIES } from './policy-bounds.js';
-import type { CedarAnswer, PolicyEngine, PolicyTexts } from './policy-engine.js';
+import type { CedarAnswer, PolicyEngine } from './policy-engine.js';
 import type { PolicyEnvironment, PolicyInput } from './policy-input.js';
+import type { PolicyTexts } from './policy-set.js';
 import { allowListOf, policyIdOf, type PolicySlice, type PolicySource, sliceOf } from './policy-slice.js';
 import type { PolicyVerdict } from './policy-verdict.js';
 
@@ -28,6 +29,9 @@ export interface TemplateConditions {
 export interface DeclaredPolicies {
   readonly policies: readonly DeclaredPolicy[];
 }
+
+/** No template has this name. */
+const NO_TEMPLATE = '';
 
 /** The documents, as they were read at their last change. */
 interface Documents {
@@ -59,10 +63,13 @@ export class PoliciesInForce {
     private readonly report: (error: unknown) => void,
   ) {}
 
-  /** Reads the documents in force when they changed, and loads Cedar when there is one. Never throws. */
+  /**
+   * Reads the documents in force when they changed; loads Cedar when there is one, and parses the set of the templates that
+   * have no policies of their own. Never throws.
+   */
   prepare(): void {
     try {
-      if (this.current().sources.length > 0) this.engine.warm();
+      if (this.current().sources.length > 0) this.engine.warm(this.sliceFor(NO_TEMPLATE, undefined).slice);
     } catch (error) {
       this.report(error);
     }
@@ -125,7 +132,7 @@ export class PoliciesInForce {
     return (this.documents = documents);
   }
 
-  /** A document that does not parse any more closes everything; the others are read all the same. */
+  /** Reads every document. One that does not parse any more closes everything, and is named. */
   private readAll(declared: readonly DeclaredPolicy[]): Documents {
     const sources: PolicySource[] = [];
     const unreadable: string[] = [];

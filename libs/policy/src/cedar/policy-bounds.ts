@@ -25,28 +25,34 @@ export interface ExceededBound {
 export function findExceeded(text: string): ExceededBound | undefined {
   if (Buffer.byteLength(text) > MAX_TEXT_BYTES)
     return { index: 0, detail: `over ${String(MAX_TEXT_BYTES)} bytes; use several policies` };
-  const open: number[] = [];
-  let terms = 0;
+  const depth = new Depth();
   for (const { 0: token, index } of text.matchAll(TOKENS)) {
-    if (token.startsWith('"') || token.startsWith('//')) continue;
-    if ('([{'.includes(token)) {
-      open.push(terms);
-      terms += 1;
-    } else if (')]}'.includes(token)) {
-      // A call or a record goes on after its bracket, so what it is a term of goes on too.
-      terms = Math.max(open.pop() ?? 0, 0);
-    } else if (token === ',' || token === ';') {
-      terms = (open.at(-1) ?? -1) + 1;
-    } else {
-      terms += 1;
-    }
-    if (open.length > MAX_NESTING)
-      return { index, detail: `over ${String(MAX_NESTING)} levels of brackets; use several policies` };
-    if (terms > MAX_DEPTH)
-      return {
-        ...{ index },
-        detail: `over ${String(MAX_DEPTH)} terms in one chain; use \`[…].contains()\`, or several policies`,
-      };
+    depth.read(token);
+    const detail = depth.exceeded;
+    if (detail !== undefined) return { index, detail };
   }
   return undefined;
+}
+
+/** The depth of a policy at one place of its text. */
+class Depth {
+  /** the terms before each bracket that is open */
+  private readonly open: number[] = [];
+  private terms = 0;
+
+  read(token: string): void {
+    if (token.startsWith('"') || token.startsWith('//')) return;
+    if ('([{'.includes(token)) this.open.push(this.terms++);
+    // A call or a record goes on after its bracket, and so does the chain that it is a term of.
+    else if (')]}'.includes(token)) this.terms = this.open.pop() ?? 0;
+    else if (token === ',' || token === ';') this.terms = (this.open.at(-1) ?? -1) + 1;
+    else this.terms += 1;
+  }
+
+  get exceeded(): string | undefined {
+    if (this.open.length > MAX_NESTING) return `over ${String(MAX_NESTING)} levels of brackets; use several policies`;
+    if (this.terms > MAX_DEPTH)
+      return `over ${String(MAX_DEPTH)} terms in one chain; use \`[…].contains()\`, or several policies`;
+    return undefined;
+  }
 }

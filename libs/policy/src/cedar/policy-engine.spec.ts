@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { questionOf } from './authorization-call.js';
 import { type Cedar, loadCedar } from './cedar-loader.js';
-import { PolicyEngine, type PolicySet, type PolicyTexts } from './policy-engine.js';
+import { PolicyEngine } from './policy-engine.js';
+import type { PolicySet, PolicyTexts } from './policy-set.js';
 import { faultWords } from './policy-fault.js';
 import { engine, inputOf } from './support.fixture.js';
 

@@ -3,11 +3,9 @@ import { type Cedar, loadCedar } from './cedar-loader.js';
 import { findExceeded } from './policy-bounds.js';
 import { faultAt, faultOfCedar, inOrder, messageOf, type PolicyFault } from './policy-fault.js';
 import { CEDAR_SCHEMA } from './policy-schema.js';
+import type { PolicySet, PolicyTexts } from './policy-set.js';
 import { PolicySlots } from './policy-slots.js';
 import { type ReadPolicy, readPolicy } from './read-policy.js';
-
-/** Texts of policies by id. */
-export type PolicyTexts = Readonly<Record<string, string>>;
 
 /** The answer of Cedar to one question, without interpretation. The order of ids is Cedar's, which is random. */
 export interface CedarAnswer {
@@ -16,12 +14,6 @@ export interface CedarAnswer {
   readonly reasons: readonly string[];
   /** the ids of policies that could not be evaluated: Cedar has decided without them */
   readonly errors: readonly string[];
-}
-
-/** A set of policies that decides together. Sets of one digest are the same. */
-export interface PolicySet {
-  readonly texts: PolicyTexts;
-  readonly digest: string;
 }
 
 const SCHEMA_NAME = 'mayfly';
@@ -52,9 +44,11 @@ export class PolicyEngine {
     return this.instance !== undefined;
   }
 
-  /** Loads Cedar now, so that no request waits for it. Throws when it cannot be loaded. */
-  warm(): void {
-    this.current();
+  /** Loads Cedar and parses a set now, so that no request waits for it. Throws when that is not possible. */
+  warm(set?: PolicySet): void {
+    this.withCedar(({ slots }) => {
+      if (set !== undefined) slots.slotOf(set);
+    });
   }
 
   /**

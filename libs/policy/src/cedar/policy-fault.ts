@@ -1,6 +1,6 @@
 import type * as CedarModule from '@cedar-policy/cedar-wasm/nodejs';
 
-/** What keeps a policy from being published, with its place in the text. Lines and columns count from 1. */
+/** A fault that keeps a policy from being published, with its place in the text. Lines and columns count from 1. */
 export interface PolicyFault {
   readonly id: string;
   readonly detail: string;
@@ -24,7 +24,7 @@ export function inOrder(faults: readonly PolicyFault[]): readonly PolicyFault[] 
 /** Returns a fault at an index of the text, in UTF-16 units. */
 export function faultAt(id: string, text: string, index: number, detail: string): PolicyFault {
   const before = text.slice(0, index).split('\n');
-  return { id, detail, line: before.length, column: [...(before.at(-1) ?? '')].length + 1 };
+  return { id, detail, line: before.length, column: Array.from(before.at(-1) ?? '').length + 1 };
 }
 
 /** Returns the faults of an error that Cedar found. Its places are bytes of UTF-8. */

@@ -1,6 +1,6 @@
 import { digestOf } from '@mayfly/kernel';
-import type { PolicySet } from './policy-engine.js';
 import type { PolicyAction } from './policy-schema.js';
+import type { PolicySet } from './policy-set.js';
 import type { ReadPolicy } from './read-policy.js';
 
 /** One author of policies: a document, or the conditions of a template. Nobody can widen what another one permits. */

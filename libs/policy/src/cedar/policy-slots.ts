@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache';
 import type { Cedar } from './cedar-loader.js';
-import type { PolicySet } from './policy-engine.js';
 import { messageOf } from './policy-fault.js';
+import type { PolicySet } from './policy-set.js';
 
 /** The most sets that are parsed at a time; the one that was used longest ago makes room. */
 const MAX_SLOTS = 256;

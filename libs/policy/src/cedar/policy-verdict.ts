@@ -28,33 +28,33 @@ export interface PolicyVerdict {
 
 /** Returns the verdict as that of the control `policy`. */
 export function judgePolicy(verdict: PolicyVerdict): Judgement {
-  const { outcome, reason, policies, obligations, policyDigest, told } = verdict;
+  const { outcome, reason, policies, obligations, policyDigest } = verdict;
   if (reason === 'no-policy') return permit('policy');
   const evidence: JsonObject = {
     ...{ reason, policies: [...policies] },
     ...(Object.keys(obligations).length === 0 ? {} : { obligations: { ...obligations } }),
     ...(policyDigest === undefined ? {} : { policyDigest }),
   };
-  if (outcome === 'permit') return { ...permit('policy'), evidence };
-  return deny('policy', DETAILS[reason](names(policies)), { help: told ?? HELP[reason], evidence });
+  return outcome === 'permit' ? { ...permit('policy'), evidence } : denialOf(verdict, evidence);
 }
 
-const DETAILS: Readonly<Record<Exclude<PolicyReason, 'no-policy'>, (policies: string) => string>> = {
-  permitted: (policies) => `${policies} permit the request`,
-  forbidden: (policies) => `${policies} forbids the request`,
-  'not-permitted': (policies) => `none of the permits that apply matches: ${policies}`,
-  error: (policies) => `the policies gave no clean answer, so the request is denied: ${policies}`,
-};
-
-const HELP: Readonly<Record<Exclude<PolicyReason, 'no-policy'>, string>> = {
-  permitted: '',
-  forbidden: 'ask the owner of the policy, who can read its condition',
-  'not-permitted': 'ask the owner of the policy for a permit',
-  error: 'ask the platform team to test the policies with `mayfly policy test`',
-};
+function denialOf({ reason, policies, told }: PolicyVerdict, evidence: JsonObject): Judgement {
+  const shown = names(policies);
+  if (reason === 'forbidden')
+    return deny('policy', `policy ${shown} forbids the request`, {
+      ...{ help: told ?? 'ask the owner of the policy, who can read its condition', evidence },
+    });
+  if (reason === 'not-permitted')
+    return deny('policy', `no permit that applies matches the request: ${shown}`, {
+      ...{ help: told ?? 'ask the owner of the policy for a permit', evidence },
+    });
+  return deny('policy', `the policies gave no clean answer, so the request is denied: ${shown}`, {
+    ...{ help: 'ask the platform team to test the policies with `mayfly policy test`', evidence },
+  });
+}
 
 function names(policies: readonly string[]): string {
   const shown = policies.slice(0, 5).map((policy) => `\`${policy}\``);
   const more = policies.length - shown.length;
-  return shown.length === 0 ? 'Mayfly' : shown.join(', ') + (more > 0 ? ` and ${String(more)} more` : '');
+  return shown.length === 0 ? 'none could be asked' : shown.join(', ') + (more > 0 ? ` and ${String(more)} more` : '');
 }

@@ -3,7 +3,7 @@ import { type Obligations, readAnnotations } from './obligations.js';
 import { faultAt, type PolicyFault } from './policy-fault.js';
 import { POLICY_ACTIONS, type PolicyAction } from './policy-schema.js';
 
-/** What Mayfly itself reads of a policy. Answers of Cedar name ids only. */
+/** The parts of a policy that Mayfly itself reads. Answers of Cedar name ids only. */
 export interface ReadPolicy {
   readonly id: string;
   readonly text: string;
