@@ -45,6 +45,19 @@ export function templateDocument(name: string, spec: JsonObject = {}): JsonObjec
   return { kind: 'TaskTemplate', metadata: { name, labels: {} }, spec: { ...declared, ...spec } };
 }
 
+/** Builds a document of policies: texts by id. */
+export function policyDocument(
+  name: string,
+  policies: Readonly<Record<string, string>>,
+  spec: JsonObject = {},
+): JsonObject {
+  return {
+    kind: 'Policy',
+    metadata: { name, labels: {} },
+    spec: { owner: 'security', policies: { ...policies }, ...spec },
+  };
+}
+
 /** Builds a credential of a connection's database, for the tables that the support agent reads. */
 export function databaseCredential(connection: string): JsonObject {
   const grants = [{ schema: 'emea', tables: ['cases'], verbs: ['select'] }];

@@ -23,6 +23,7 @@ import { AgentsController } from './declarations/agents.controller.js';
 import { ConnectionsController } from './declarations/connections.controller.js';
 import { DeclarationsController } from './declarations/declarations.controller.js';
 import { IssuersController } from './declarations/issuers.controller.js';
+import { PoliciesController } from './declarations/policies.controller.js';
 import { HistoryController } from './history/history.controller.js';
 import { LeasesController } from './leases/leases.controller.js';
 import { LockdownsController } from './lockdowns/lockdowns.controller.js';
@@ -53,6 +54,7 @@ const API = [
   AgentsController,
   IssuersController,
   ConnectionsController,
+  PoliciesController,
   DeclarationsController,
   ChangesController,
   OAuthController,

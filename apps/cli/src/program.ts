@@ -4,6 +4,7 @@ import { addApplyCommand } from './apply/apply.command.js';
 import { addChangesCommand } from './changes/changes.command.js';
 import { addExecCommand } from './exec/exec.command.js';
 import { addLockdownCommand } from './lockdown/lockdown.command.js';
+import { addPolicyCommand } from './policy/policy.command.js';
 import { addAgentsCommand } from './reading/agents.command.js';
 import { addConnectionsCommand } from './reading/connections.command.js';
 import { addIssuersCommand } from './reading/issuers.command.js';
@@ -25,6 +26,7 @@ const COMMANDS = [
   addReconcileCommand,
   addApplyCommand,
   addChangesCommand,
+  addPolicyCommand,
   addAgentsCommand,
   addConnectionsCommand,
   addIssuersCommand,

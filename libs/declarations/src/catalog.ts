@@ -10,6 +10,7 @@ import {
 } from '@mayfly/identity';
 import { addSeconds, Problem, type AgentId, type Clock, type Labels } from '@mayfly/kernel';
 import { covers, type EngagedLockdown, type LockdownSubject } from '@mayfly/tasks';
+import type { DeclaredPolicy } from '@mayfly/policy';
 import { CompiledTemplate, type TemplateVersion } from '@mayfly/templates';
 
 /** A registered agent in any state. */
@@ -31,6 +32,8 @@ export interface CatalogRows {
   /** the version in force of each published template */
   readonly templates: readonly TemplateVersion[];
   readonly lockdowns: readonly EngagedLockdown[];
+  /** a policy that cannot be read has no spec, and denies everything */
+  readonly policies: readonly DeclaredPolicy[];
 }
 
 /** Port: declared state in the store. Both methods throw `unavailable`. */
@@ -56,6 +59,13 @@ const LOCKDOWN_AGE_SECONDS = 5;
  */
 const GAP_SECONDS = 10;
 
+/** The settings and the hook that the service gives. */
+interface CatalogOptions {
+  readonly lockdownAgeSeconds?: number;
+  /** called after each refresh, so that what is built from declared state is built before a request needs it */
+  readonly refreshed?: () => void;
+}
+
 interface Loaded {
   /** the start of the last read that found this state in the store; undefined before the first one */
   readonly at?: Date;
@@ -67,6 +77,7 @@ interface Loaded {
   readonly templates: ReadonlyMap<string, TemplateInForce>;
   readonly templateList: readonly TemplateVersion[];
   readonly lockdowns: readonly EngagedLockdown[];
+  readonly policies: readonly DeclaredPolicy[];
 }
 
 /** A version in force. It is compiled when it is first requested: compiling 5,000 of them takes seconds. */
@@ -90,6 +101,7 @@ export class Catalog {
     templates: new Map(),
     templateList: [],
     lockdowns: [],
+    policies: [],
   };
   /** settles with the refresh that was requested last */
   private last: Promise<void> = Promise.resolve();
@@ -102,7 +114,7 @@ export class Catalog {
     private readonly clock: Clock,
     /** receives the error of a stored template that no longer compiles; such a template is out of force */
     private readonly report: (error: unknown) => void,
-    private readonly lockdownAgeSeconds = LOCKDOWN_AGE_SECONDS,
+    private readonly options: CatalogOptions = {},
   ) {}
 
   /**
@@ -152,9 +164,11 @@ export class Catalog {
       templates: new Map(rows.templates.map((version) => [version.name, this.inForce(version)])),
       templateList: rows.templates,
       lockdowns: rows.lockdowns,
+      policies: isSame(this.loaded.policies, rows.policies) ? this.loaded.policies : rows.policies,
     };
     this.verifier.replaceIssuers(rows.issuers, boundClaimsOf(bindings));
     this.loaded = loaded;
+    this.options.refreshed?.();
   }
 
   /** Throws `unavailable` when the state in memory is too old or was never read. */
@@ -170,7 +184,7 @@ export class Catalog {
    * connections. Throws `unavailable` when this replica may have missed a lockdown.
    */
   lockdownOf(task: LockdownSubject): EngagedLockdown | undefined {
-    if (!this.isKnown(this.lockdownAgeSeconds))
+    if (!this.isKnown(this.options.lockdownAgeSeconds ?? LOCKDOWN_AGE_SECONDS))
       throw new Problem('unavailable', 'this replica may have missed a lockdown; try again', {
         ...{ reason: 'declarations-unread', retryAfterSeconds: 1 },
       });
@@ -195,6 +209,12 @@ export class Catalog {
   /** The template versions in force: the same array until the next refresh. */
   get templates(): readonly TemplateVersion[] {
     return this.loaded.templateList;
+  }
+
+  /** The policies in force: the same array until one of them changes. Throws `unavailable` when it is too old. */
+  get policies(): readonly DeclaredPolicy[] {
+    this.requireFresh();
+    return this.loaded.policies;
   }
 
   /** True for the name of a registered agent, in any state. */
@@ -252,6 +272,10 @@ export class Catalog {
 /** False before the first look: the start has just read everything to check its files, and does not read it twice. */
 function isGap(known: Date | undefined, at: Date): boolean {
   return known !== undefined && at > addSeconds(known, GAP_SECONDS);
+}
+
+function isSame(known: readonly object[], read: readonly object[]): boolean {
+  return known.length === read.length && known.every((one, index) => one === read[index]);
 }
 
 function onFirstCall<Value>(make: () => Value): () => Value {

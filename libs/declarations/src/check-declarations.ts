@@ -19,6 +19,7 @@ import { inApplyOrder, ofKind, type Declaration, type DeclarationOf } from './do
 import { findIssuerFaults } from './issuer-faults.js';
 import { lintFactsOf } from './lint-facts.js';
 import { refuseInvalid } from './invalid-declaration.js';
+import { findFullSlices, findPolicyFaults, type PolicyCheck } from './policies/policy-faults.js';
 
 /** The facts of the service that declarations are checked against. */
 export interface DeclarationContext {
@@ -27,6 +28,8 @@ export interface DeclarationContext {
   readonly egress: PublicEgress;
   /** refuses references to the service's own secrets */
   readonly secretFault: SecretFault;
+  /** judges policies and conditions; where it is absent, they are refused */
+  readonly policies?: PolicyCheck;
 }
 
 /** The result of a check without errors. */
@@ -58,12 +61,26 @@ export function checkDeclarations(
     ...ofKind('Connection', changed).flatMap((connection) =>
       located(connection, findConnectionFaults(connection.spec, context)),
     ),
+    ...checkPolicies(all, changed, context),
     ...checkAgents(agents, all),
     ...lint.filter(({ isError }) => isError).map(({ error }) => error),
   ];
   refuseInvalid(errors);
   const warnings = [...issuers.warnings, ...warnOfAgents(agents, all), ...lint.map(({ error }) => error)];
   return { ordered: inApplyOrder(all), warnings };
+}
+
+/** Judges new policies, and how many of them each template would have. */
+export function checkPolicies(
+  all: readonly Declaration[],
+  changed: readonly Declaration[],
+  { policies }: Pick<DeclarationContext, 'policies'>,
+): FieldError[] {
+  const faults = ofKind('Policy', changed).flatMap((policy) =>
+    located(policy, findPolicyFaults(policy.spec, policies)),
+  );
+  if (faults.length > 0) return faults;
+  return findFullSlices(all, changed, policies).flatMap(({ declared, error }) => located(declared, [error]));
 }
 
 /** Adds the document to errors whose pointers were relative to its `spec`. */
@@ -193,11 +210,11 @@ function identityOf({ issuer, subject, runtime, claims = {} }: Omit<AgentBinding
 function lintTemplates(
   templates: readonly DeclarationOf<'TaskTemplate'>[],
   all: readonly Declaration[],
-  { providers }: DeclarationContext,
+  { providers, policies }: DeclarationContext,
 ) {
   if (templates.length === 0) return [];
   const connections = ofKind('Connection', all).map(({ metadata, spec }) => ({ name: metadata.name, spec }));
-  const facts = lintFactsOf(providers, connections);
+  const facts = lintFactsOf(providers, connections, policies);
   return templates.flatMap((template) =>
     lintTemplate(template.spec, facts).flatMap(({ rule, severity, pointer, detail }) =>
       located(template, [{ pointer, detail: `${rule}: ${detail}` }]).map((error) => ({

@@ -50,10 +50,10 @@ export function* checkRun(
 function checkTemplate(
   declared: DeclarationOf<'TaskTemplate'>,
   state: readonly Declaration[],
-  { providers }: DeclarationContext,
+  { providers, policies }: DeclarationContext,
 ): CheckedDocument {
   const connections = ofKind('Connection', state).map(({ metadata, spec }) => ({ name: metadata.name, spec }));
-  const findings = lintTemplate(declared.spec, lintFactsOf(providers, connections));
+  const findings = lintTemplate(declared.spec, lintFactsOf(providers, connections, policies));
   const publication = problemThrownBy(() => {
     refuseErrors(findings, '/spec');
     const { metadata, spec } = declared;

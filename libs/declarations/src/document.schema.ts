@@ -1,8 +1,12 @@
 import { ConnectionSpecSchema } from '@mayfly/credentials';
 import { AgentSpecSchema, IssuerSpecSchema } from '@mayfly/identity';
 import { LabelsSchema, NameSchema } from '@mayfly/kernel';
+import { PolicySpecSchema } from '@mayfly/policy';
 import { TaskTemplateSpecSchema } from '@mayfly/templates';
 import { z } from 'zod';
+
+/** The address `GET /policies/schema` is taken, so no policy can have this name. */
+const PolicyNameSchema = NameSchema.refine((name) => name !== 'schema', 'use another name; `schema` is taken');
 
 const MetadataSchema = z.strictObject({ name: NameSchema, labels: LabelsSchema.optional() });
 
@@ -11,6 +15,11 @@ export const DOCUMENT_SCHEMAS = {
   Issuer: z.strictObject({ kind: z.literal('Issuer'), metadata: MetadataSchema, spec: IssuerSpecSchema }),
   Connection: z.strictObject({ kind: z.literal('Connection'), metadata: MetadataSchema, spec: ConnectionSpecSchema }),
   Agent: z.strictObject({ kind: z.literal('Agent'), metadata: MetadataSchema, spec: AgentSpecSchema }),
+  Policy: z.strictObject({
+    kind: z.literal('Policy'),
+    metadata: MetadataSchema.extend({ name: PolicyNameSchema }),
+    spec: PolicySpecSchema,
+  }),
   TaskTemplate: z.strictObject({
     kind: z.literal('TaskTemplate'),
     metadata: MetadataSchema,
@@ -23,6 +32,7 @@ export const DocumentSchema = z.discriminatedUnion('kind', [
   DOCUMENT_SCHEMAS.Issuer,
   DOCUMENT_SCHEMAS.Connection,
   DOCUMENT_SCHEMAS.Agent,
+  DOCUMENT_SCHEMAS.Policy,
   DOCUMENT_SCHEMAS.TaskTemplate,
 ]);
 

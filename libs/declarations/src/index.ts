@@ -65,6 +65,8 @@ export { IssuerTests } from './issuers/issuer-tests.js';
 export type { RemovableKind } from './records/declaration-uses.js';
 export { Declarations } from './records/declarations.js';
 export { DocumentWriter, type AppliedDeclarations } from './records/document-writer.js';
+export { parsePolicyCases } from './policies/parse-policy-cases.js';
+export { PolicyTests, type TestedCase } from './policies/policy-tests.js';
 export { permittedTemplates } from './templates/permitted-templates.js';
 export { TargetExamination } from './templates/target-examination.js';
 export type {

@@ -14,9 +14,14 @@ import {
 import type { Json } from '@mayfly/kernel';
 import type { LintFacts } from '@mayfly/templates';
 import type { z } from 'zod';
+import { findConditionFaults, type PolicyCheck } from './policies/policy-faults.js';
 
-/** Returns the facts of these providers and connections that the template linter needs. */
-export function lintFactsOf(providers: readonly AnyProvider[], connections: readonly DeclaredConnection[]): LintFacts {
+/** Returns the facts of these providers and connections that the template linter needs. `policies` judges conditions. */
+export function lintFactsOf(
+  providers: readonly AnyProvider[],
+  connections: readonly DeclaredConnection[],
+  policies?: PolicyCheck,
+): LintFacts {
   const byKind = new Map(providers.map((provider) => [provider.kind, provider]));
   return {
     providers: providers.map(({ kind, traits: { minTtlSeconds, maxTtlSeconds, revocation }, schemas, authoring }) => ({
@@ -56,6 +61,7 @@ export function lintFactsOf(providers: readonly AnyProvider[], connections: read
       const provider = byKind.get(kind);
       return provider === undefined ? [] : remarksOn(provider, scope);
     },
+    faultsOfConditions: (conditions) => findConditionFaults(conditions, policies),
     inspectScope: (name, scope) => {
       const connection = connections.find((declared) => declared.name === name);
       const provider = connection === undefined ? undefined : byKind.get(connection.spec.provider);

@@ -1,6 +1,6 @@
 import type { Targets } from '@mayfly/credentials';
 import { present, type Clock, type JsonObject } from '@mayfly/kernel';
-import { Decision, deny, judgeRequester, permit, type Judgement } from '@mayfly/policy';
+import { Decision, deny, judgeRequester, type Judgement, type Obligations, permit } from '@mayfly/policy';
 import type { EngagedLockdown, StepObserver } from '@mayfly/tasks';
 import type { CompiledTemplate, RenderedCredential } from '@mayfly/templates';
 import type { FactSet, FactSets } from './decisions/declared-facts.js';
@@ -8,6 +8,7 @@ import { judged } from './judged.js';
 import { judgeLockdown, type LockdownSource } from './lockdown-control.js';
 import { judgeAttenuation } from './delegations/delegation-controls.js';
 import { narrowLifetime, type GrantedLifetime } from './narrowing.js';
+import { policyInputOf, policyPhaseOf, type PolicyJudge, judgeByPolicies } from './policy-control.js';
 import { renderScopes } from './rendered-scopes.js';
 import type { Requester, TaskRequest } from './request.js';
 import type { TemplateSource } from './template-source.js';
@@ -27,6 +28,8 @@ export interface PermittedRequest extends Read {
   /** one for each credential, in the template's order; provider and connection accept each of them */
   readonly scopes: readonly RenderedCredential[];
   readonly lifetime: GrantedLifetime;
+  /** what the policies that permit it ask for in return */
+  readonly obligations: Obligations;
 }
 
 /** The result of steps 3 to 6 for a denied request: its decision names the control. */
@@ -51,6 +54,7 @@ export class Assessor {
     private readonly clock: Clock,
     private readonly observer: StepObserver,
     private readonly facts: Pick<FactSets, 'of'>,
+    private readonly policies: PolicyJudge,
   ) {}
 
   /**
@@ -64,22 +68,32 @@ export class Assessor {
     if (template === undefined) return { ...unpublished(request.template), at, facts };
     const rendered = this.after('validate', this.validate(template, request)); //                  4
     const requesting = this.after('decide', this.decide(requester, template)); //                  5
-    const narrowed = this.after('narrow', this.narrow(requester, template, request, at)); //       6
     const lockdown = this.lockdown(requester, template, request);
-    const judgements = [
-      ...AT_THE_DOOR,
-      judgeLockdown(lockdown),
-      permit('template-lifecycle'),
-      rendered.judgement,
-      ...requesting,
-    ];
-    const decision = Decision.of([
-      ...[...judgements, narrowed.judgement, this.connectionState(template)],
-      ...this.attenuation(request, 'value' in rendered ? rendered.value.scopes : []),
+    const builtIn = Decision.of([
+      ...[...AT_THE_DOOR, judgeLockdown(lockdown), permit('template-lifecycle'), rendered.judgement, ...requesting],
+      ...[this.connectionState(template), ...this.attenuation(request, valueOf(rendered)?.scopes ?? [])],
     ]);
+    const { judgements, obligations } = this.byPolicies(builtIn, requester, template, request, at);
+    const narrowed = this.after('narrow', this.narrow(requester, template, request, at, obligations)); // 6
+    const decision = builtIn.with(narrowed.judgement, ...judgements);
     if (!decision.permitted || !('value' in rendered) || !('value' in narrowed))
       return { permitted: false, decision, template, at, facts, ...present({ lockdown }) };
-    return { permitted: true, decision, template, ...rendered.value, lifetime: narrowed.value, at, facts };
+    const limits = { lifetime: narrowed.value, obligations };
+    return { permitted: true, decision, template, ...rendered.value, ...limits, at, facts };
+  }
+
+  /** Asks the policies about what the built-in controls permit; only the lifetime is judged later, within obligations. */
+  private byPolicies(
+    builtIn: Decision,
+    requester: Requester,
+    { version }: CompiledTemplate,
+    request: TaskRequest,
+    at: Date,
+  ) {
+    if (!builtIn.permitted) return { judgements: [], obligations: {} };
+    const asked = { ttlSeconds: request.ttlSeconds, treeDepth: request.child?.origin.depth ?? 0 };
+    const input = policyInputOf(policyPhaseOf(request), requester, version, at, asked);
+    return judgeByPolicies(this.policies, input, version);
   }
 
   private validate(template: CompiledTemplate, request: TaskRequest) {
@@ -109,7 +123,13 @@ export class Assessor {
     });
   }
 
-  private narrow(requester: Requester, template: CompiledTemplate, request: TaskRequest, at: Date) {
+  private narrow(
+    requester: Requester,
+    template: CompiledTemplate,
+    request: TaskRequest,
+    at: Date,
+    { lifeSeconds }: Obligations,
+  ) {
     return judged('lifetime', () =>
       narrowLifetime({
         ...(request.ttlSeconds === undefined ? {} : { requestedSeconds: request.ttlSeconds }),
@@ -118,6 +138,7 @@ export class Assessor {
         ...(request.child === undefined
           ? {}
           : { parentSeconds: (request.child.expiresAt.getTime() - at.getTime()) / 1000 }),
+        ...(lifeSeconds === undefined ? {} : { policySeconds: lifeSeconds }),
         providers: template.version.spec.credentials.map(({ provider, connection }) => ({
           kind: provider,
           traits: this.targets.traits(provider, connection),
@@ -141,6 +162,10 @@ export class Assessor {
     void this.observer.reached(step);
     return result;
   }
+}
+
+function valueOf<T>(of: { readonly value: T } | object): T | undefined {
+  return 'value' in of ? of.value : undefined;
 }
 
 function unpublished(name: string) {

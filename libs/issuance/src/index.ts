@@ -1,3 +1,4 @@
+export type { PolicyJudge } from './policy-control.js';
 export type {
   Ancestor,
   Delegated,

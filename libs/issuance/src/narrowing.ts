@@ -9,10 +9,12 @@ export interface LifetimeBounds {
   readonly identitySeconds: number;
   /** what is left of the parent, for a task that was handed on */
   readonly parentSeconds?: number;
+  /** the obligation `shorterLifeSeconds` of the policies that permit the task */
+  readonly policySeconds?: number;
   readonly providers: readonly { readonly kind: string; readonly traits: ProviderTraits }[];
 }
 
-export type LifetimeLimit = 'request' | 'template' | 'identity' | 'parent' | `provider ${string}`;
+export type LifetimeLimit = 'request' | 'template' | 'identity' | 'parent' | 'policy' | `provider ${string}`;
 
 /** The lifetime that step 6 grants, in whole seconds. */
 export interface GrantedLifetime {
@@ -22,7 +24,7 @@ export interface GrantedLifetime {
 }
 
 /**
- * Step 6: the smallest of the lifetimes of request, template, identity and providers and what is
+ * Step 6: the smallest of the lifetimes of request, template, identity, policies and providers and what is
  * left of the parent (I8). Throws `policy_denied`,
  * naming the floor, when it is below the largest minimum of the providers; never raises it.
  */
@@ -34,6 +36,7 @@ export function narrowLifetime(bounds: LifetimeBounds): GrantedLifetime {
     ['template', bounds.template.maxSeconds],
     ['identity', Math.floor(bounds.identitySeconds)],
     ...(bounds.parentSeconds === undefined ? [] : [['parent', Math.floor(bounds.parentSeconds)] as const]),
+    ...(bounds.policySeconds === undefined ? [] : [['policy', bounds.policySeconds] as const]),
     ...bounds.providers.map(({ kind, traits }) => [`provider ${kind}`, traits.maxTtlSeconds] as const),
   ];
   const [limitedBy, grantedSeconds] = limits.reduce((least, limit) => (limit[1] < least[1] ? limit : least));

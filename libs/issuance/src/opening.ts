@@ -6,6 +6,7 @@ import type { IssuanceStore, OpenVerdict } from './issuance.store.js';
 import { judgeCommit } from './commit-control.js';
 import type { CommitFound } from './decisions/decision-inputs.js';
 import { intentOf, type LocalPlan, type Plan, type RemotePlan } from './plan.js';
+import { narrowedQuota } from './quota-control.js';
 
 /** INVARIANT: I1, the class is not exported: only `Opening.open` makes an instance, after the commit. */
 class CommittedIntent {
@@ -49,15 +50,14 @@ export class Opening {
 
   private async commit(plan: Plan, verdict: OpenVerdict): Promise<void> {
     if (verdict === 'opened') return;
-    const { spec, name } = plan.assessment.template.version;
+    const { assessment, requester } = plan;
+    const { spec, name } = assessment.template.version;
     if (verdict === 'key' || verdict === 'clock') throw new OpenRefused([], problemOfVerdict(verdict));
+    const limits = narrowedQuota(spec.quota, assessment.obligations);
     const found =
-      verdict === 'quota' ? { verdict, left: await this.store.quotaLeft(quotaScope(name), spec.quota) } : { verdict };
-    throw new OpenRefused(
-      judgeCommit(found, plan.requester.agent.name, plan.assessment.template.version),
-      undefined,
-      found,
-    );
+      verdict === 'quota' ? { verdict, left: await this.store.quotaLeft(quotaScope(name), limits) } : { verdict };
+    const judgements = judgeCommit(found, requester.agent.name, assessment.template.version, assessment.obligations);
+    throw new OpenRefused(judgements, undefined, found);
   }
 }
 

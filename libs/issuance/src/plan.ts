@@ -25,7 +25,7 @@ import { dueAt, quotaScope, type Task } from '@mayfly/tasks';
 import type { RenderedCredential } from '@mayfly/templates';
 import type { PermittedRequest } from './assessment.js';
 import type { LeaseIntent, TaskIntent, WakeUp } from './issuance.store.js';
-import { QUOTA_TAKEN } from './quota-control.js';
+import { narrowedQuota, QUOTA_TAKEN } from './quota-control.js';
 import type { ChildRequest, Requester, TaskRequest } from './request.js';
 
 /** The time for minting, from the intent on. Providers guarantee that no credential comes into existence later. */
@@ -104,9 +104,10 @@ export class Planner {
 }
 
 function taskOf(id: TaskId, requester: Requester, request: TaskRequest, assessment: PermittedRequest): Task {
-  const { template, at, lifetime, parameters } = assessment;
+  const { template, at, lifetime, obligations, parameters } = assessment;
   const { child } = request;
-  const longest = addSeconds(at, template.version.spec.lifetime.maxSeconds);
+  const { maxSeconds } = template.version.spec.lifetime;
+  const longest = addSeconds(at, Math.min(maxSeconds, obligations.lifeSeconds ?? maxSeconds));
   const heartbeat = template.version.spec.heartbeat;
   return {
     id,
@@ -176,7 +177,7 @@ export function intentOf(plan: Plan, minted?: readonly Minted<unknown>[]): TaskI
     ...(request.ttlSeconds === undefined ? {} : { requestedTtlSeconds: request.ttlSeconds }),
     ...(request.keyHold === undefined ? {} : { keyHold: request.keyHold }),
     leases: plan.leases.map((lease, index) => leaseIntent(plan, lease, due, minted?.[index])),
-    quota: { scope: quotaScope(name), limits: spec.quota },
+    quota: { scope: quotaScope(name), limits: narrowedQuota(spec.quota, assessment.obligations) },
     audit: [grantedEntry(plan, minted), ...acceptedEntries(plan)],
     wakeUps: minted === undefined ? [] : wakeUps(plan, due),
   };

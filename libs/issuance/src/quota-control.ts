@@ -1,8 +1,18 @@
-import { deny, permit, type Judgement } from '@mayfly/policy';
+import { deny, permit, type Judgement, type Obligations } from '@mayfly/policy';
 import { exhaustedLimit, type QuotaLeft, type QuotaLimits } from '@mayfly/tasks';
 
 /** Permits of both quota controls, for a task that the commit counted. */
 export const QUOTA_TAKEN: readonly Judgement[] = [permit('quota-concurrent-tasks'), permit('quota-tasks-per-minute')];
+
+/** Returns the limits of a template within the obligations of the policies that permit the task. */
+export function narrowedQuota(limits: QuotaLimits, { concurrentTasks, tasksPerMinute }: Obligations): QuotaLimits {
+  if (concurrentTasks === undefined && tasksPerMinute === undefined) return limits;
+  return {
+    ...limits,
+    concurrentTasks: Math.min(limits.concurrentTasks, concurrentTasks ?? limits.concurrentTasks),
+    tasksPerMinute: Math.min(limits.tasksPerMinute, tasksPerMinute ?? limits.tasksPerMinute),
+  };
+}
 
 /**
  * Judges the quota controls of a template by a reading of its counters. It takes no quota, so the commit may decide

@@ -28,6 +28,8 @@ export interface TaskRequest {
   readonly keyHold?: KeyHold;
   /** present when the task was handed on */
   readonly child?: ChildRequest;
+  /** true when a running task asks for a later deadline */
+  readonly renews?: boolean;
 }
 
 /** The bounds of a task that was handed on. */

@@ -58,6 +58,7 @@ describe('a request that is refused', () => {
       'connection-state permit',
       'quota-concurrent-tasks not_evaluated',
       'quota-tasks-per-minute not_evaluated',
+      'policy not_evaluated',
     ]);
   });
 

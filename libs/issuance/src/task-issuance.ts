@@ -25,7 +25,7 @@ import {
   type Planner,
   type RemotePlan,
 } from './plan.js';
-import { judgeQuota } from './quota-control.js';
+import { judgeQuota, narrowedQuota } from './quota-control.js';
 import type { Requester, TaskRequest } from './request.js';
 import type { TaskStore } from './task.store.js';
 
@@ -154,8 +154,9 @@ export class TaskIssuance {
     }
     await this.plan(requester, request, assessment);
     const { name, spec } = assessment.template.version;
-    const left = await this.parts.store.quotaLeft(quotaScope(name), spec.quota);
-    return { decision: decision.with(...judgeQuota(name, spec.quota, left)), permitted: assessment };
+    const limits = narrowedQuota(spec.quota, assessment.obligations);
+    const left = await this.parts.store.quotaLeft(quotaScope(name), limits);
+    return { decision: decision.with(...judgeQuota(name, limits, left)), permitted: assessment };
   }
 
   private async permit(requester: Requester, request: TaskRequest): Promise<PermittedRequest> {

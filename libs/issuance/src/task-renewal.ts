@@ -9,7 +9,16 @@ import {
   type Target,
   type Targets,
 } from '@mayfly/credentials';
-import { addSeconds, type Clock, earliest, type Json, type LeaseId, Problem, type TaskId } from '@mayfly/kernel';
+import {
+  addSeconds,
+  type Clock,
+  earliest,
+  type Json,
+  type LeaseId,
+  present,
+  Problem,
+  type TaskId,
+} from '@mayfly/kernel';
 import { dueAt, type StepObserver, type Task, type TaskEndCause } from '@mayfly/tasks';
 import { Decision, type DecisionRecord, type DecisionStore, keptDecision } from '@mayfly/policy';
 import type { PermittedRequest } from './assessment.js';
@@ -124,7 +133,7 @@ export class TaskRenewal {
     const { template, parameters, purpose } = task;
     const ttl = ttlSeconds === undefined ? {} : { ttlSeconds };
     const child = await this.childOf(task);
-    const request = { template: template.name, parameters, purpose, ...ttl, ...(child === undefined ? {} : { child }) };
+    const request = { template: template.name, parameters, purpose, renews: true, ...ttl, ...present({ child }) };
     const { issuance } = this.parts;
     const assessment = issuance.assess(requester, request);
     const judged = assessment.decision.with(...judgeRenewal(requester.runtime, task, assessment, this.parts.targets));
@@ -244,9 +253,10 @@ export class TaskRenewal {
  * The new deadline, never before the present one, and the bound that set it: `maximum` when it reaches the longest life
  * of the task, otherwise the bound of the lifetime that was just decided.
  */
-function newDeadline(task: Task, { at, lifetime, template }: PermittedRequest) {
+function newDeadline(task: Task, { at, lifetime, obligations, template }: PermittedRequest) {
   const { maxSeconds } = template.version.spec.lifetime;
-  const furthest = earliest(task.maxExpiresAt, addSeconds(task.createdAt, maxSeconds));
+  const longest = Math.min(maxSeconds, obligations.lifeSeconds ?? maxSeconds);
+  const furthest = earliest(task.maxExpiresAt, addSeconds(task.createdAt, longest));
   const decided = earliest(addSeconds(at, lifetime.grantedSeconds), furthest);
   const expiresAt = decided > task.expiresAt ? decided : task.expiresAt;
   return { expiresAt, limitedBy: expiresAt < furthest ? lifetime.limitedBy : ('maximum' as const) };

@@ -16,6 +16,7 @@ export const CONTROL_NAMES = [
   'decision-point',
   'quota-concurrent-tasks',
   'quota-tasks-per-minute',
+  'policy',
   'connection-capacity',
   'delegation-parent',
   'delegation-template',

@@ -92,6 +92,13 @@ export const CONTROL_FACTS: Readonly<Record<ControlName, ControlFacts>> = {
     problem: 'quota_exceeded',
     inTrace: true,
   },
+  policy: {
+    permits:
+      'No policy in force forbids the request, and each allow-list that applies permits it. Without policies it permits.',
+    help: 'The owner of the policy that the denial names changes it.',
+    problem: 'policy_denied',
+    inTrace: true,
+  },
   'connection-capacity': {
     permits: 'The sessions that a new role may open still fit the target. The provider checks it while it mints.',
     help: 'Running tasks complete, or the owner of the connection raises `connectionCapacity`.',

@@ -3,6 +3,7 @@ import { Catalog } from '@mayfly/declarations';
 import { PublicEgress } from '@mayfly/egress';
 import { createGuardedFetch } from '@mayfly/fetch';
 import { IdentityVerifier, IssuerKeySource } from '@mayfly/identity';
+import type { Clock } from '@mayfly/kernel';
 import {
   Database,
   DatabaseClock,
@@ -13,6 +14,7 @@ import {
   PgSigningKeyStore,
   proveHistoryKept,
 } from '@mayfly/persistence';
+import { PoliciesInForce, PolicyEngine } from '@mayfly/policy';
 import { Metrics } from '@mayfly/telemetry';
 import { FederationTokens, KeyRing, LeaseMarker, Sealer, TaskTokens } from '@mayfly/trust';
 import type { Logger } from 'pino';
@@ -55,8 +57,7 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
   const keySource = new IssuerKeySource({ fetchJson, readFile: (path) => secrets.read(`file:${path}`) }, clock);
   const verifier = new IdentityVerifier(keySource, clock);
   const declaredRows = new DeclaredRows(database.pool);
-  const source = new PgCatalogSource(declaredRows, report);
-  const catalog = new Catalog(source, verifier, clock, report, settings.lockdownAgeSeconds);
+  const { catalog, ...policies } = buildDeclared(declaredRows, verifier, { clock, report, settings });
   const metrics = new Metrics(new LeaseStatistics(database.pool));
   const issuerClock =
     'The clock of the server of an issuer minus that of the database of Mayfly, as its keys were fetched last';
@@ -80,6 +81,7 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
       metrics,
       notifyQueue,
     },
+    ...policies,
     ...{
       taskTokens: new TaskTokens(sealingKeys),
       secrets,
@@ -90,4 +92,22 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
       federationTokens,
     },
   };
+}
+
+/** Builds declared state in memory, with the policies of it, which are read and loaded after each refresh. */
+function buildDeclared(
+  rows: DeclaredRows,
+  verifier: IdentityVerifier,
+  { clock, report, settings }: { clock: Clock; report: (error: unknown) => void; settings: ServiceSettings },
+) {
+  const source = new PgCatalogSource(rows, report);
+  const policyEngine = new PolicyEngine(undefined, report);
+  const catalog: Catalog = new Catalog(source, verifier, clock, report, {
+    lockdownAgeSeconds: settings.lockdownAgeSeconds,
+    refreshed: () => {
+      policies.prepare();
+    },
+  });
+  const policies: PoliciesInForce = new PoliciesInForce(policyEngine, catalog, report);
+  return { catalog, policies, policyEngine };
 }

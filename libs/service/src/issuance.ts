@@ -92,10 +92,10 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const identityUses = new IdentityUseStore(database.pool);
   const decisionStore = new PgDecisionStore(database.pool);
   const factStore = new PgFactStore(database.pool);
-  const facts = new FactSets(targets, factStore);
+  const facts = new FactSets(targets, factStore, catalog);
   const issuance = new TaskIssuance({
     gate: quarantine,
-    assessor: new Assessor(catalog, targets, clock, observer, facts),
+    assessor: new Assessor(catalog, targets, clock, observer, facts, foundation.policies),
     ...{ facts, recorder: new DecisionRecorder(redactText) },
     outside: decisionPointOf(settings.decisionPoint, egress, log),
     planner: new Planner(targets, sealer, gates),

@@ -102,6 +102,7 @@ function buildAgentSide(parts: Parts) {
   });
   const delegations = new Delegations({
     ...{ store: new PgDelegationStore(database.pool), tasks: taskStore, issuance: parts.issuance, templates: catalog },
+    policies: parts.policies,
     ...{ agents: catalog, targets: parts.targets, keyHolds, taskTokens, observer, clock },
     redact: redactText,
   });
@@ -111,11 +112,16 @@ function buildAgentSide(parts: Parts) {
 
 /** Builds the services behind the routes of platform teams, operators and auditors. */
 function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
-  const { database, declaredRows, clock, providers, egress, secrets, targets, observer } = parts;
+  const { database, declaredRows, clock, providers, egress, secrets, targets, observer, policyEngine } = parts;
   const { closingStore, closing, catalog, report } = parts;
   const store = new PgDeclarationStore(database.pool, declaredRows);
   const { records } = store;
-  const context = { providers: providers.all, egress, secretFault: secrets.faultOf.bind(secrets) };
+  const context = {
+    providers: providers.all,
+    egress,
+    secretFault: secrets.faultOf.bind(secrets),
+    policies: policyEngine,
+  };
   const examination = new TargetExamination(targets);
   const rules = { rolesOverApi: backing.embedded !== undefined, fourEyes: backing.embedded === undefined };
   const { rolesOverApi, fourEyes } = rules;
@@ -145,7 +151,9 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
     leaseAbandonment: new LeaseAbandonment({ store: closingStore, redact: redactText }),
     reconciliations: new Reconciliations({ records: parts.reconciliationStore, connections: catalog, providers }),
     issuerTests: new IssuerTests({ ...parts, records, audit: parts.issuanceStore }),
-    templates: new Templates({ store, providers: providers.all, examination, fourEyes, ownership, ...after }),
+    templates: new Templates({
+      ...{ store, providers: providers.all, policies: policyEngine, examination, fourEyes, ownership, ...after },
+    }),
     ...buildDecisions(parts, store.templates),
     history: new History(
       new HistoryReader(database.pool),
@@ -157,13 +165,14 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
 
 /** Builds the readers of decisions. They decide again with the code of requests. */
 function buildDecisions(parts: Parts, versions: PgDeclarationStore['templates']) {
-  const { database, taskStore, decisionStore, factStore, facts, catalog, targets, clock, providers } = parts;
+  const { database, taskStore, decisionStore, factStore, facts, catalog, targets, clock } = parts;
+  const { providers, policies, policyEngine } = parts;
   const audit = new AuditReader(database.pool);
   const granted = new GrantedDecisions({ audit, facts: factStore, tasks: taskStore });
-  const assessor = new Assessor(catalog, targets, clock, NO_OBSERVER, facts);
+  const assessor = new Assessor(catalog, targets, clock, NO_OBSERVER, facts, policies);
   const common = { store: decisionStore, granted };
   return {
-    decisions: new Decisions({ ...common, versions, providers }),
+    decisions: new Decisions({ ...common, versions, facts, deciders: { providers, policyEngine } }),
     controlTraces: new ControlTraces({ ...common, tasks: taskStore, assessor, agents: catalog, clock }),
   };
 }

@@ -43,6 +43,10 @@ export interface LintFacts {
    * members.
    */
   isAuthored(provider: string, key: string, members: readonly ScopeMember[]): boolean;
+  /** Returns what keeps the conditions of a template from being published as policies, each with its id. */
+  faultsOfConditions(
+    conditions: Readonly<Record<string, string>>,
+  ): readonly { readonly id: string; readonly detail: string }[];
   /** Returns the providers' faults of the holes in one text, when a provider knows its grammar. */
   faultsOfText(parts: readonly (string | Hole)[]): readonly string[];
   /** True when the provider can use a credential of this scope as an agent does. The scope may have holes. */

@@ -123,6 +123,12 @@ const cases: readonly Case[] = [
     facts: { isCounted: () => false },
     at: '/credentials/0/connection',
   },
+  {
+    breaks: 'MF401',
+    spec: { conditions: { odd: 'permit(' } },
+    facts: { faultsOfConditions: () => [{ id: 'odd', detail: 'line 1, column 8: unexpected end' }] },
+    at: '/conditions/odd',
+  },
 ];
 
 /** A connection with the same objection to every scope. */

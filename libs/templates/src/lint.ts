@@ -15,7 +15,7 @@ import type { TaskTemplateSpec, TemplateCredential } from './task-template.schem
  * published; `refuseErrors` turns findings into the problem `invalid_template`.
  */
 export function lintTemplate(spec: TaskTemplateSpec, facts: LintFacts): Finding[] {
-  const found = checkSpec(spec);
+  const found = [...checkSpec(spec), ...checkConditions(spec, facts)];
   const parameters = readParameters(spec.parameters, '/parameters');
   const places = spec.credentials.map((credential, index) => ({ credential, pointer: below('/credentials', index) }));
   for (const { credential, pointer } of places) {
@@ -37,6 +37,14 @@ export function lintTemplate(spec: TaskTemplateSpec, facts: LintFacts): Finding[
     ),
     ...scopes.flatMap(({ findings }) => findings),
   ];
+}
+
+/** Rule MF401: conditions are policies, and are judged as such. */
+function checkConditions({ conditions }: TaskTemplateSpec, facts: LintFacts): Finding[] {
+  if (conditions === undefined) return [];
+  return facts
+    .faultsOfConditions(conditions)
+    .map(({ id, detail }) => finding('MF401', below('/conditions', id), detail));
 }
 
 function checkScope(credential: TemplateCredential, parameters: ParameterSchema, facts: LintFacts, pointer: string) {

@@ -39,6 +39,7 @@ export const RULES = {
   MF310: 'warning',
   MF311: 'error',
   MF312: 'warning',
+  MF401: 'error',
 } as const satisfies Record<string, Severity>;
 
 export type RuleId = keyof typeof RULES;

@@ -44,6 +44,7 @@ export function lintFacts(changes: Partial<LintFacts> = {}): LintFacts {
     canUse: () => true,
     isCounted: () => true,
     isAuthored: () => false,
+    faultsOfConditions: () => [],
     faultsOfText: () => [],
     readScope: () => [],
     inspectScope: () => [],

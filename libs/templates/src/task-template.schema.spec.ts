@@ -85,7 +85,7 @@ describe('TaskTemplateSpecSchema', () => {
     expect(refusedPlaces(changes)).toContain(place);
   });
 
-  it.each(['conditions', 'approval', 'delivery', 'lifetme'])(
+  it.each(['condition', 'approval', 'delivery', 'lifetme'])(
     'TaskTemplateSpecSchema refuses the unknown key %s',
     (key) => {
       const parsed = TaskTemplateSpecSchema.safeParse({ ...supportReadCases(), [key]: {} });

@@ -90,6 +90,11 @@ const DelegationSchema = z.strictObject({
   maxChildren: between(1, 1_000),
 });
 
+/** Policies of the template itself, in the language Cedar, by id. The linter judges them (MF401). */
+const ConditionsSchema = z
+  .record(NameSchema, z.string().min(1))
+  .refine((conditions) => Object.keys(conditions).length <= 20, 'use at most 20 conditions');
+
 /**
  * `TaskTemplate.spec`: the limits of a task of this kind. Lifetimes are in seconds, quotas are counts. This schema
  * checks the shape; `compileParameters`, `compileScope` and the linter check the content of parameters and scopes.
@@ -108,6 +113,7 @@ export const TaskTemplateSpecSchema = z
     operations: z.array(OperationNameSchema).min(1).max(64).optional(),
     heartbeat: z.strictObject({ timeoutSeconds: between(5, 3_600) }).optional(),
     delegation: DelegationSchema.optional(),
+    conditions: ConditionsSchema.optional(),
     credentials: CredentialsSchema,
   })
   .refine((spec) => spec.owner !== spec.backupOwner, {

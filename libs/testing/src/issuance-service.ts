@@ -18,12 +18,14 @@ import {
   type Grant,
   Minter,
   Planner,
+  type PolicyJudge,
   type Requester,
   TaskIssuance,
   TaskRenewal,
   type TaskRequest,
 } from '@mayfly/issuance';
 import { LeaseClosing, RevocationAlarm, TaskEnding } from '@mayfly/revocation';
+import { type DeclaredPolicy, PoliciesInForce, PolicyEngine } from '@mayfly/policy';
 import { DummyProvider } from '@mayfly/provider-dummy';
 import { type EngagedLockdown, type Failpoint, NO_OBSERVER, type Step, STEPS } from '@mayfly/tasks';
 import type { CompiledTemplate } from '@mayfly/templates';
@@ -65,6 +67,10 @@ export class IssuanceService<Stores extends TaskStores> {
   lockdown: EngagedLockdown | undefined;
   /** throws to close the gate of issuance */
   gate: () => void = () => undefined;
+  /** the `Policy` documents in force */
+  policyDocuments: readonly DeclaredPolicy[] = [];
+  /** replaces the verdict of the policies on every request */
+  policies: PolicyJudge['decide'] | undefined;
   private readonly published = new Map<string, CompiledTemplate>();
   /** every version that was published */
   private readonly versions = new Map<string, CompiledTemplate['version']>();
@@ -101,11 +107,22 @@ export class IssuanceService<Stores extends TaskStores> {
       tell: (text, facts) => void this.failures.push({ text, ...facts }),
     });
     this.ending = new TaskEnding(stores.closing, this.closing);
-    const facts = new FactSets(targets, stores.facts);
+    const documents = (): readonly DeclaredPolicy[] => this.policyDocuments;
+    const declared = {
+      get policies() {
+        return documents();
+      },
+    };
+    const policyEngine = new PolicyEngine();
+    const inForce = new PoliciesInForce(policyEngine, declared, report);
+    const judge: PolicyJudge = {
+      decide: (input, template) => this.policies?.(input, template) ?? inForce.decide(input, template),
+    };
+    const facts = new FactSets(targets, stores.facts, declared);
     this.issuance = new TaskIssuance({
       ...parts,
       gate: { pass: async () => this.gate() },
-      assessor: new Assessor(templates, targets, clock, observer, facts),
+      assessor: new Assessor(templates, targets, clock, observer, facts, judge),
       ...{ facts, recorder: new DecisionRecorder((text) => text.replaceAll('canary', '[redacted]')) },
       planner: new Planner(targets, this.sealer, gates),
       minter: new Minter(this.metrics, gates, stores.issuance, this.sealer, observer),
@@ -122,10 +139,11 @@ export class IssuanceService<Stores extends TaskStores> {
     const versions = {
       version: async (name: string, version: number) => this.versions.get(`${name} ${String(version)}`),
     };
-    this.decisions = new Decisions({ store: stores.decisions, granted, versions, providers });
+    const deciders = { providers, policyEngine };
+    this.decisions = new Decisions({ store: stores.decisions, granted, versions, facts, deciders });
     this.traces = new ControlTraces({
       ...{ store: stores.decisions, granted, tasks: stores.tasks, clock },
-      assessor: new Assessor(templates, targets, clock, NO_OBSERVER, facts),
+      assessor: new Assessor(templates, targets, clock, NO_OBSERVER, facts, judge),
       agents: { agentNamed: () => this.agentNow ?? this.requester().agent },
     });
     this.renewal = new TaskRenewal({

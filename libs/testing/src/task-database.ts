@@ -34,7 +34,7 @@ GRANT USAGE ON SCHEMA test_clock TO mayfly_app;
 GRANT SELECT ON test_clock.moves TO mayfly_app`;
 
 const TABLES =
-  'agent, connection, template, task, lease, quota_counter, audit_entry, audit_pending, audit_seal, decision, decision_facts, outbox, task_ending, lockdown, delegation, idempotency_key, identity_use, use_counter, use_key, signing_key, denial_document, kept_denial, reconciliation, reconciliation_turn, death_probe, document_change';
+  'agent, connection, policy, template, task, lease, quota_counter, audit_entry, audit_pending, audit_seal, decision, decision_facts, outbox, task_ending, lockdown, delegation, idempotency_key, identity_use, use_counter, use_key, signing_key, denial_document, kept_denial, reconciliation, reconciliation_turn, death_probe, document_change';
 
 /** A migrated PostgreSQL database whose clock a test sets, with direct access to its rows. */
 export class TaskDatabase implements TaskScene {

@@ -558,6 +558,60 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/policies': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** List policies, sorted by name */
+    get: operations['Policies.list'];
+    put?: never;
+    /** Declare policies; they are in force at once */
+    post: operations['Policies.create'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/policies/schema': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Read what policies may name: the schema in the language Cedar, and the annotations */
+    get: operations['Policies.schema'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/policies/{name}': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Read a document of policies */
+    get: operations['Policies.view'];
+    /** Replace policies, or create them with `If-None-Match: *`; they are in force at once */
+    put: operations['Policies.replace'];
+    post?: never;
+    /** Delete policies: what they forbid is forbidden no longer */
+    delete: operations['Policies.remove'];
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/declarations/check': {
     parameters: {
       query?: never;
@@ -700,6 +754,26 @@ export interface paths {
      * @description For resource servers of the audience and gateways of the connection. A denial is an answer too. A token that is dead, unknown or of another enforcement point gets one and the same denial. Any other status than 200 permits nothing.
      */
     post: operations['Operations.authorize'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/authorize/nginx': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /**
+     * Ask about a request as auth_request of nginx does
+     * @description For gateways of the connection and resource servers of its audience (docs/gateways.md). 200 without a body permits and takes one use; 403 denies, with the control in `x-mayfly-control`.
+     */
+    get: operations['Doors.nginx'];
+    put?: never;
+    post?: never;
     delete?: never;
     options?: never;
     head?: never;
@@ -1204,8 +1278,10 @@ export interface components {
           | 'runtime-boundary'
           | 'lifetime'
           | 'connection-state'
+          | 'decision-point'
           | 'quota-concurrent-tasks'
           | 'quota-tasks-per-minute'
+          | 'policy'
           | 'connection-capacity'
           | 'delegation-parent'
           | 'delegation-template'
@@ -1597,7 +1673,7 @@ export interface components {
     Change: {
       id: string;
       /** @enum {string} */
-      kind: 'Issuer' | 'Connection' | 'Agent';
+      kind: 'Issuer' | 'Connection' | 'Agent' | 'Policy';
       name: string;
       /**
        * @description `put` writes a document, `activate` lifts a suspension, `enable` enables a connection again
@@ -1642,7 +1718,7 @@ export interface components {
     };
     DeclaredRecord: {
       /** @enum {string} */
-      kind: 'Issuer' | 'Connection';
+      kind: 'Issuer' | 'Connection' | 'Policy';
       name: string;
       labels: {
         [key: string]: string;
@@ -1710,6 +1786,15 @@ export interface components {
       /** @description age of the broker's own login at the target */
       loginAgeSeconds?: number;
     };
+    PolicySchema: {
+      /** @enum {string} */
+      language: 'cedar';
+      /** @description in the schema language of Cedar */
+      schema: string;
+      actions: ('request' | 'renew' | 'delegate' | 'operate')[];
+      /** @description `reason` and the obligations; a policy with any other annotation is refused */
+      annotations: string[];
+    };
     DeclarationRun: {
       /** @description documents `{kind, metadata, spec}` of any kind, in any order */
       documents: components['schemas']['Json'][];
@@ -1725,7 +1810,7 @@ export interface components {
       /** @description in the order of applying */
       documents: {
         /** @enum {string} */
-        kind: 'Issuer' | 'Connection' | 'Agent' | 'TaskTemplate';
+        kind: 'Issuer' | 'Connection' | 'Agent' | 'Policy' | 'TaskTemplate';
         name: string;
         /** @description the problem that sending the document would return */
         refusal?: components['schemas']['Problem'];
@@ -1743,7 +1828,7 @@ export interface components {
     ChangeDetail: {
       id: string;
       /** @enum {string} */
-      kind: 'Issuer' | 'Connection' | 'Agent';
+      kind: 'Issuer' | 'Connection' | 'Agent' | 'Policy';
       name: string;
       /**
        * @description `put` writes a document, `activate` lifts a suspension, `enable` enables a connection again
@@ -1928,8 +2013,10 @@ export interface components {
         | 'runtime-boundary'
         | 'lifetime'
         | 'connection-state'
+        | 'decision-point'
         | 'quota-concurrent-tasks'
         | 'quota-tasks-per-minute'
+        | 'policy'
         | 'connection-capacity'
         | 'delegation-parent'
         | 'delegation-template'
@@ -1945,6 +2032,7 @@ export interface components {
         | 'quota-uses'
         | 'uses-per-minute'
         | 'four-eyes'
+        | 'ownership'
         | 'lockdown-release'
         | 'lockdown-of-oneself'
         | 'issuer-roles';
@@ -2171,8 +2259,10 @@ export interface components {
         | 'runtime-boundary'
         | 'lifetime'
         | 'connection-state'
+        | 'decision-point'
         | 'quota-concurrent-tasks'
         | 'quota-tasks-per-minute'
+        | 'policy'
         | 'connection-capacity'
         | 'delegation-parent'
         | 'delegation-template'
@@ -2183,7 +2273,12 @@ export interface components {
         | 'delegation-lifetime'
         | 'delegation-acceptor'
         | 'delegation-pending'
+        | 'task-token'
+        | 'operation-scope'
+        | 'quota-uses'
+        | 'uses-per-minute'
         | 'four-eyes'
+        | 'ownership'
         | 'lockdown-release'
         | 'lockdown-of-oneself'
         | 'issuer-roles';
@@ -2204,8 +2299,10 @@ export interface components {
           | 'runtime-boundary'
           | 'lifetime'
           | 'connection-state'
+          | 'decision-point'
           | 'quota-concurrent-tasks'
           | 'quota-tasks-per-minute'
+          | 'policy'
           | 'connection-capacity'
           | 'delegation-parent'
           | 'delegation-template'
@@ -2216,7 +2313,12 @@ export interface components {
           | 'delegation-lifetime'
           | 'delegation-acceptor'
           | 'delegation-pending'
+          | 'task-token'
+          | 'operation-scope'
+          | 'quota-uses'
+          | 'uses-per-minute'
           | 'four-eyes'
+          | 'ownership'
           | 'lockdown-release'
           | 'lockdown-of-oneself'
           | 'issuer-roles';
@@ -2282,8 +2384,10 @@ export interface components {
           | 'runtime-boundary'
           | 'lifetime'
           | 'connection-state'
+          | 'decision-point'
           | 'quota-concurrent-tasks'
           | 'quota-tasks-per-minute'
+          | 'policy'
           | 'connection-capacity'
           | 'delegation-parent'
           | 'delegation-template'
@@ -2294,7 +2398,12 @@ export interface components {
           | 'delegation-lifetime'
           | 'delegation-acceptor'
           | 'delegation-pending'
+          | 'task-token'
+          | 'operation-scope'
+          | 'quota-uses'
+          | 'uses-per-minute'
           | 'four-eyes'
+          | 'ownership'
           | 'lockdown-release'
           | 'lockdown-of-oneself'
           | 'issuer-roles';
@@ -2315,8 +2424,10 @@ export interface components {
             | 'runtime-boundary'
             | 'lifetime'
             | 'connection-state'
+            | 'decision-point'
             | 'quota-concurrent-tasks'
             | 'quota-tasks-per-minute'
+            | 'policy'
             | 'connection-capacity'
             | 'delegation-parent'
             | 'delegation-template'
@@ -2327,7 +2438,12 @@ export interface components {
             | 'delegation-lifetime'
             | 'delegation-acceptor'
             | 'delegation-pending'
+            | 'task-token'
+            | 'operation-scope'
+            | 'quota-uses'
+            | 'uses-per-minute'
             | 'four-eyes'
+            | 'ownership'
             | 'lockdown-release'
             | 'lockdown-of-oneself'
             | 'issuer-roles';
@@ -2359,8 +2475,10 @@ export interface components {
           | 'runtime-boundary'
           | 'lifetime'
           | 'connection-state'
+          | 'decision-point'
           | 'quota-concurrent-tasks'
           | 'quota-tasks-per-minute'
+          | 'policy'
           | 'connection-capacity'
           | 'delegation-parent'
           | 'delegation-template'
@@ -2371,7 +2489,12 @@ export interface components {
           | 'delegation-lifetime'
           | 'delegation-acceptor'
           | 'delegation-pending'
+          | 'task-token'
+          | 'operation-scope'
+          | 'quota-uses'
+          | 'uses-per-minute'
           | 'four-eyes'
+          | 'ownership'
           | 'lockdown-release'
           | 'lockdown-of-oneself'
           | 'issuer-roles';
@@ -2392,8 +2515,10 @@ export interface components {
             | 'runtime-boundary'
             | 'lifetime'
             | 'connection-state'
+            | 'decision-point'
             | 'quota-concurrent-tasks'
             | 'quota-tasks-per-minute'
+            | 'policy'
             | 'connection-capacity'
             | 'delegation-parent'
             | 'delegation-template'
@@ -2404,7 +2529,12 @@ export interface components {
             | 'delegation-lifetime'
             | 'delegation-acceptor'
             | 'delegation-pending'
+            | 'task-token'
+            | 'operation-scope'
+            | 'quota-uses'
+            | 'uses-per-minute'
             | 'four-eyes'
+            | 'ownership'
             | 'lockdown-release'
             | 'lockdown-of-oneself'
             | 'issuer-roles';
@@ -2432,8 +2562,10 @@ export interface components {
           | 'runtime-boundary'
           | 'lifetime'
           | 'connection-state'
+          | 'decision-point'
           | 'quota-concurrent-tasks'
           | 'quota-tasks-per-minute'
+          | 'policy'
           | 'connection-capacity'
           | 'delegation-parent'
           | 'delegation-template'
@@ -2444,7 +2576,12 @@ export interface components {
           | 'delegation-lifetime'
           | 'delegation-acceptor'
           | 'delegation-pending'
+          | 'task-token'
+          | 'operation-scope'
+          | 'quota-uses'
+          | 'uses-per-minute'
           | 'four-eyes'
+          | 'ownership'
           | 'lockdown-release'
           | 'lockdown-of-oneself'
           | 'issuer-roles';
@@ -2464,8 +2601,10 @@ export interface components {
             | 'runtime-boundary'
             | 'lifetime'
             | 'connection-state'
+            | 'decision-point'
             | 'quota-concurrent-tasks'
             | 'quota-tasks-per-minute'
+            | 'policy'
             | 'connection-capacity'
             | 'delegation-parent'
             | 'delegation-template'
@@ -2476,7 +2615,12 @@ export interface components {
             | 'delegation-lifetime'
             | 'delegation-acceptor'
             | 'delegation-pending'
+            | 'task-token'
+            | 'operation-scope'
+            | 'quota-uses'
+            | 'uses-per-minute'
             | 'four-eyes'
+            | 'ownership'
             | 'lockdown-release'
             | 'lockdown-of-oneself'
             | 'issuer-roles';
@@ -2505,8 +2649,10 @@ export interface components {
             | 'runtime-boundary'
             | 'lifetime'
             | 'connection-state'
+            | 'decision-point'
             | 'quota-concurrent-tasks'
             | 'quota-tasks-per-minute'
+            | 'policy'
             | 'connection-capacity'
             | 'delegation-parent'
             | 'delegation-template'
@@ -2517,7 +2663,12 @@ export interface components {
             | 'delegation-lifetime'
             | 'delegation-acceptor'
             | 'delegation-pending'
+            | 'task-token'
+            | 'operation-scope'
+            | 'quota-uses'
+            | 'uses-per-minute'
             | 'four-eyes'
+            | 'ownership'
             | 'lockdown-release'
             | 'lockdown-of-oneself'
             | 'issuer-roles';
@@ -2567,8 +2718,10 @@ export interface components {
             | 'runtime-boundary'
             | 'lifetime'
             | 'connection-state'
+            | 'decision-point'
             | 'quota-concurrent-tasks'
             | 'quota-tasks-per-minute'
+            | 'policy'
             | 'connection-capacity'
             | 'delegation-parent'
             | 'delegation-template'
@@ -2579,7 +2732,12 @@ export interface components {
             | 'delegation-lifetime'
             | 'delegation-acceptor'
             | 'delegation-pending'
+            | 'task-token'
+            | 'operation-scope'
+            | 'quota-uses'
+            | 'uses-per-minute'
             | 'four-eyes'
+            | 'ownership'
             | 'lockdown-release'
             | 'lockdown-of-oneself'
             | 'issuer-roles';
@@ -2603,8 +2761,10 @@ export interface components {
           | 'runtime-boundary'
           | 'lifetime'
           | 'connection-state'
+          | 'decision-point'
           | 'quota-concurrent-tasks'
           | 'quota-tasks-per-minute'
+          | 'policy'
           | 'connection-capacity'
           | 'delegation-parent'
           | 'delegation-template'
@@ -2615,7 +2775,12 @@ export interface components {
           | 'delegation-lifetime'
           | 'delegation-acceptor'
           | 'delegation-pending'
+          | 'task-token'
+          | 'operation-scope'
+          | 'quota-uses'
+          | 'uses-per-minute'
           | 'four-eyes'
+          | 'ownership'
           | 'lockdown-release'
           | 'lockdown-of-oneself'
           | 'issuer-roles';
@@ -2636,8 +2801,10 @@ export interface components {
             | 'runtime-boundary'
             | 'lifetime'
             | 'connection-state'
+            | 'decision-point'
             | 'quota-concurrent-tasks'
             | 'quota-tasks-per-minute'
+            | 'policy'
             | 'connection-capacity'
             | 'delegation-parent'
             | 'delegation-template'
@@ -2648,7 +2815,12 @@ export interface components {
             | 'delegation-lifetime'
             | 'delegation-acceptor'
             | 'delegation-pending'
+            | 'task-token'
+            | 'operation-scope'
+            | 'quota-uses'
+            | 'uses-per-minute'
             | 'four-eyes'
+            | 'ownership'
             | 'lockdown-release'
             | 'lockdown-of-oneself'
             | 'issuer-roles';
@@ -2679,8 +2851,10 @@ export interface components {
           | 'runtime-boundary'
           | 'lifetime'
           | 'connection-state'
+          | 'decision-point'
           | 'quota-concurrent-tasks'
           | 'quota-tasks-per-minute'
+          | 'policy'
           | 'connection-capacity'
           | 'delegation-parent'
           | 'delegation-template'
@@ -2691,7 +2865,12 @@ export interface components {
           | 'delegation-lifetime'
           | 'delegation-acceptor'
           | 'delegation-pending'
+          | 'task-token'
+          | 'operation-scope'
+          | 'quota-uses'
+          | 'uses-per-minute'
           | 'four-eyes'
+          | 'ownership'
           | 'lockdown-release'
           | 'lockdown-of-oneself'
           | 'issuer-roles';
@@ -2712,8 +2891,10 @@ export interface components {
             | 'runtime-boundary'
             | 'lifetime'
             | 'connection-state'
+            | 'decision-point'
             | 'quota-concurrent-tasks'
             | 'quota-tasks-per-minute'
+            | 'policy'
             | 'connection-capacity'
             | 'delegation-parent'
             | 'delegation-template'
@@ -2724,7 +2905,12 @@ export interface components {
             | 'delegation-lifetime'
             | 'delegation-acceptor'
             | 'delegation-pending'
+            | 'task-token'
+            | 'operation-scope'
+            | 'quota-uses'
+            | 'uses-per-minute'
             | 'four-eyes'
+            | 'ownership'
             | 'lockdown-release'
             | 'lockdown-of-oneself'
             | 'issuer-roles';
@@ -2751,8 +2937,10 @@ export interface components {
           | 'runtime-boundary'
           | 'lifetime'
           | 'connection-state'
+          | 'decision-point'
           | 'quota-concurrent-tasks'
           | 'quota-tasks-per-minute'
+          | 'policy'
           | 'connection-capacity'
           | 'delegation-parent'
           | 'delegation-template'
@@ -2763,7 +2951,12 @@ export interface components {
           | 'delegation-lifetime'
           | 'delegation-acceptor'
           | 'delegation-pending'
+          | 'task-token'
+          | 'operation-scope'
+          | 'quota-uses'
+          | 'uses-per-minute'
           | 'four-eyes'
+          | 'ownership'
           | 'lockdown-release'
           | 'lockdown-of-oneself'
           | 'issuer-roles';
@@ -2783,8 +2976,10 @@ export interface components {
             | 'runtime-boundary'
             | 'lifetime'
             | 'connection-state'
+            | 'decision-point'
             | 'quota-concurrent-tasks'
             | 'quota-tasks-per-minute'
+            | 'policy'
             | 'connection-capacity'
             | 'delegation-parent'
             | 'delegation-template'
@@ -2795,7 +2990,12 @@ export interface components {
             | 'delegation-lifetime'
             | 'delegation-acceptor'
             | 'delegation-pending'
+            | 'task-token'
+            | 'operation-scope'
+            | 'quota-uses'
+            | 'uses-per-minute'
             | 'four-eyes'
+            | 'ownership'
             | 'lockdown-release'
             | 'lockdown-of-oneself'
             | 'issuer-roles';
@@ -2824,8 +3024,10 @@ export interface components {
             | 'runtime-boundary'
             | 'lifetime'
             | 'connection-state'
+            | 'decision-point'
             | 'quota-concurrent-tasks'
             | 'quota-tasks-per-minute'
+            | 'policy'
             | 'connection-capacity'
             | 'delegation-parent'
             | 'delegation-template'
@@ -2836,7 +3038,12 @@ export interface components {
             | 'delegation-lifetime'
             | 'delegation-acceptor'
             | 'delegation-pending'
+            | 'task-token'
+            | 'operation-scope'
+            | 'quota-uses'
+            | 'uses-per-minute'
             | 'four-eyes'
+            | 'ownership'
             | 'lockdown-release'
             | 'lockdown-of-oneself'
             | 'issuer-roles';
@@ -2873,8 +3080,10 @@ export interface components {
           | 'runtime-boundary'
           | 'lifetime'
           | 'connection-state'
+          | 'decision-point'
           | 'quota-concurrent-tasks'
           | 'quota-tasks-per-minute'
+          | 'policy'
           | 'connection-capacity'
           | 'delegation-parent'
           | 'delegation-template'
@@ -2885,7 +3094,12 @@ export interface components {
           | 'delegation-lifetime'
           | 'delegation-acceptor'
           | 'delegation-pending'
+          | 'task-token'
+          | 'operation-scope'
+          | 'quota-uses'
+          | 'uses-per-minute'
           | 'four-eyes'
+          | 'ownership'
           | 'lockdown-release'
           | 'lockdown-of-oneself'
           | 'issuer-roles';
@@ -2908,8 +3122,10 @@ export interface components {
           | 'runtime-boundary'
           | 'lifetime'
           | 'connection-state'
+          | 'decision-point'
           | 'quota-concurrent-tasks'
           | 'quota-tasks-per-minute'
+          | 'policy'
           | 'connection-capacity'
           | 'delegation-parent'
           | 'delegation-template'
@@ -2920,7 +3136,12 @@ export interface components {
           | 'delegation-lifetime'
           | 'delegation-acceptor'
           | 'delegation-pending'
+          | 'task-token'
+          | 'operation-scope'
+          | 'quota-uses'
+          | 'uses-per-minute'
           | 'four-eyes'
+          | 'ownership'
           | 'lockdown-release'
           | 'lockdown-of-oneself'
           | 'issuer-roles';
@@ -2944,8 +3165,10 @@ export interface components {
           | 'runtime-boundary'
           | 'lifetime'
           | 'connection-state'
+          | 'decision-point'
           | 'quota-concurrent-tasks'
           | 'quota-tasks-per-minute'
+          | 'policy'
           | 'connection-capacity'
           | 'delegation-parent'
           | 'delegation-template'
@@ -2956,7 +3179,12 @@ export interface components {
           | 'delegation-lifetime'
           | 'delegation-acceptor'
           | 'delegation-pending'
+          | 'task-token'
+          | 'operation-scope'
+          | 'quota-uses'
+          | 'uses-per-minute'
           | 'four-eyes'
+          | 'ownership'
           | 'lockdown-release'
           | 'lockdown-of-oneself'
           | 'issuer-roles';
@@ -2980,8 +3208,10 @@ export interface components {
           | 'runtime-boundary'
           | 'lifetime'
           | 'connection-state'
+          | 'decision-point'
           | 'quota-concurrent-tasks'
           | 'quota-tasks-per-minute'
+          | 'policy'
           | 'connection-capacity'
           | 'delegation-parent'
           | 'delegation-template'
@@ -2992,7 +3222,12 @@ export interface components {
           | 'delegation-lifetime'
           | 'delegation-acceptor'
           | 'delegation-pending'
+          | 'task-token'
+          | 'operation-scope'
+          | 'quota-uses'
+          | 'uses-per-minute'
           | 'four-eyes'
+          | 'ownership'
           | 'lockdown-release'
           | 'lockdown-of-oneself'
           | 'issuer-roles';
@@ -4936,6 +5171,9 @@ export interface operations {
               maxDepth: number;
               maxChildren: number;
             };
+            conditions?: {
+              [key: string]: string;
+            };
             credentials: {
               name: string;
               provider: string;
@@ -5318,6 +5556,9 @@ export interface operations {
               maxDepth: number;
               maxChildren: number;
             };
+            conditions?: {
+              [key: string]: string;
+            };
             credentials: {
               name: string;
               provider: string;
@@ -5598,6 +5839,9 @@ export interface operations {
               templates: string[];
               maxDepth: number;
               maxChildren: number;
+            };
+            conditions?: {
+              [key: string]: string;
             };
             credentials: {
               name: string;
@@ -8587,6 +8831,12 @@ export interface operations {
               issuer: string;
               subject: string;
             }[];
+            routes?: {
+              operation: string;
+              methods: ('GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS')[];
+              path: string;
+              query?: string[];
+            }[];
             maxConcurrentCalls?: number;
           };
         };
@@ -8890,6 +9140,12 @@ export interface operations {
             gateways?: {
               issuer: string;
               subject: string;
+            }[];
+            routes?: {
+              operation: string;
+              methods: ('GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE' | 'OPTIONS')[];
+              path: string;
+              query?: string[];
             }[];
             maxConcurrentCalls?: number;
           };
@@ -9532,6 +9788,858 @@ export interface operations {
       };
     };
   };
+  'Policies.list': {
+    parameters: {
+      query?: {
+        limit?: number;
+        /** @description `nextCursor` of the previous page */
+        cursor?: string;
+      };
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['DeclaredRecordPage'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Policies.create': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "kind": "Policy",
+         *       "metadata": {
+         *         "name": "guardrails"
+         *       },
+         *       "spec": {
+         *         "owner": "security",
+         *         "policies": {
+         *           "freeze": "@reason(\"no writes in a freeze\") forbid(principal, action, resource) when { context.environment.freeze && context.toolRisk == \"write\" };"
+         *         }
+         *       }
+         *     }
+         */
+        'application/json': {
+          /** @constant */
+          kind: 'Policy';
+          metadata: {
+            name: string;
+            labels?: {
+              [key: string]: string;
+            };
+          };
+          spec: {
+            owner: string;
+            environment?: {
+              freeze?: boolean;
+              incident?: boolean;
+            };
+            policies: {
+              [key: string]: string;
+            };
+          };
+        };
+      };
+    };
+    responses: {
+      /** @description created */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['DeclaredRecord'];
+        };
+      };
+      /** @description in production: the change waits for a second person, and nothing is changed yet */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeRequested'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Policies.schema': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['PolicySchema'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Policies.view': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path: {
+        /** @example guardrails */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['DeclaredRecord'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Policies.replace': {
+    parameters: {
+      query?: never;
+      header?: {
+        /** @description to replace: the `ETag` that was read */
+        'If-Match'?: string;
+        /** @description to create: `*` */
+        'If-None-Match'?: '*';
+      };
+      path: {
+        /** @example guardrails */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "kind": "Policy",
+         *       "metadata": {
+         *         "name": "guardrails"
+         *       },
+         *       "spec": {
+         *         "owner": "security",
+         *         "policies": {
+         *           "freeze": "@reason(\"no writes in a freeze\") forbid(principal, action, resource) when { context.environment.freeze && context.toolRisk == \"write\" };"
+         *         }
+         *       }
+         *     }
+         */
+        'application/json': {
+          /** @constant */
+          kind: 'Policy';
+          metadata: {
+            name: string;
+            labels?: {
+              [key: string]: string;
+            };
+          };
+          spec: {
+            owner: string;
+            environment?: {
+              freeze?: boolean;
+              incident?: boolean;
+            };
+            policies: {
+              [key: string]: string;
+            };
+          };
+        };
+      };
+    };
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['DeclaredRecord'];
+        };
+      };
+      /** @description created */
+      201: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['DeclaredRecord'];
+        };
+      };
+      /** @description in production: the change waits for a second person, and nothing is changed yet */
+      202: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['ChangeRequested'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description `If-Match` names an older version, or `If-None-Match: *` finds an existing one */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the change needs `If-Match` with the `ETag` that was read */
+      428: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Policies.remove': {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description the `ETag` that was read */
+        'If-Match': string;
+      };
+      path: {
+        /** @example guardrails */
+        name: string;
+      };
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description the policies are deleted */
+      204: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description `If-Match` names an older version, or `If-None-Match: *` finds an existing one */
+      412: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the change needs `If-Match` with the `ETag` that was read */
+      428: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
   'Declarations.check': {
     parameters: {
       query?: never;
@@ -9745,7 +10853,7 @@ export interface operations {
         cursor?: string;
         /** @description `open` changes wait for a second person */
         state?: 'open' | 'approved' | 'refused' | 'superseded' | 'lapsed';
-        kind?: 'Issuer' | 'Connection' | 'Agent';
+        kind?: 'Issuer' | 'Connection' | 'Agent' | 'Policy';
         /** @description the name of the document */
         name?: string;
       };
@@ -10525,6 +11633,124 @@ export interface operations {
       };
       /** @description the body is of another media type; send JSON */
       415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description well formed, but wrong in content */
+      422: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a quota is used up */
+      429: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a back end refused */
+      502: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Doors.nginx': {
+    parameters: {
+      query?: never;
+      header: {
+        /** @description nginx's own id: the same id within 60 s is the same use */
+        'x-request-id'?: string;
+        /** @description the request target, byte for byte */
+        'x-original-uri': string;
+        'x-original-method': string;
+        /** @description the connection with the routes */
+        'x-mayfly-connection': string;
+        /** @description the gateway's own workload token */
+        'x-mayfly-gateway': string;
+      };
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description permitted */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content?: never;
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not found, or not visible to this caller */
+      404: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the state does not allow this, or the same request is in progress */
+      409: {
         headers: {
           [name: string]: unknown;
         };

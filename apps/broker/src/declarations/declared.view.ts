@@ -21,10 +21,10 @@ const recordShape = {
   updatedBy: z.string().meta({ description: 'issuer and subject of the last change' }),
 };
 
-/** View of a declared issuer or connection. */
+/** View of a declared issuer, connection or policy. */
 export const RecordViewSchema = z
   .strictObject({
-    kind: z.enum(['Issuer', 'Connection']),
+    kind: z.enum(['Issuer', 'Connection', 'Policy']),
     ...recordShape,
     state: z
       .enum(['enabled', 'disabled'])

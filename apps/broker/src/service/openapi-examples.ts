@@ -36,6 +36,18 @@ const ISSUER: JsonObject = {
   },
 };
 
+const POLICY: JsonObject = {
+  kind: 'Policy',
+  metadata: { name: 'guardrails' },
+  spec: {
+    owner: 'security',
+    policies: {
+      freeze:
+        '@reason("no writes in a freeze") forbid(principal, action, resource) when { context.environment.freeze && context.toolRisk == "write" };',
+    },
+  },
+};
+
 const TEMPLATE: JsonObject = {
   kind: 'TaskTemplate',
   metadata: { name: 'billing-read-invoices' },
@@ -100,6 +112,8 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
   'Issuers.test': { token: 'eyJhbGciOiJFUzI1NiIsInR5cCI6IkpXVCJ9.eyJpc3MiOiJkZXBsb3kifQ.c2lnbmF0dXJl' },
   'Connections.create': CONNECTION,
   'Connections.replace': CONNECTION,
+  'Policies.create': POLICY,
+  'Policies.replace': POLICY,
   'Agents.create': AGENT,
   'Agents.replace': AGENT,
   'Declarations.check': { documents: [TEMPLATE], publish: false },
@@ -119,6 +133,7 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
 export const PATH_EXAMPLES: Readonly<Record<string, string>> = {
   issuers: 'deploy',
   connections: 'billing-api',
+  policies: 'guardrails',
   agents: 'billing-agent',
   templates: 'billing-read-invoices',
   tasks: 'tsk_01kansx8g0fmbv0xs40yaz3ag5',

@@ -16,6 +16,7 @@ const PATHS = {
   Issuer: '/issuers/{name}',
   Connection: '/connections/{name}',
   Agent: '/agents/{name}',
+  Policy: '/policies/{name}',
   TaskTemplate: '/templates/{name}',
 } as const;
 

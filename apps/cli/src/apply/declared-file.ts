@@ -30,7 +30,8 @@ export function titleOf({ kind, metadata }: Declaration): string {
   return `${kind}/${metadata.name}`;
 }
 
-async function filesAt(path: string): Promise<string[]> {
+/** Returns the path of a file, or the YAML files of a folder in name order. Throws a usage failure for a path that is not there. */
+export async function filesAt(path: string): Promise<string[]> {
   const found = await stat(path).catch(() => undefined);
   if (found === undefined) throw usageFailure(`\`${path}\` is missing or not readable`);
   if (!found.isDirectory()) return [path];

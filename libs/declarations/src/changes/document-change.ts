@@ -9,7 +9,12 @@ const CHANGE_LAPSES_AFTER_DAYS = 7;
 export const MAX_OPEN_CHANGES = 1_000;
 
 /** The kinds whose documents two persons change, in production. Templates have drafts, which a second person publishes. */
-export const REQUESTED_KINDS: Readonly<Record<RecordKind, boolean>> = { Issuer: true, Connection: true, Agent: true };
+export const REQUESTED_KINDS: Readonly<Record<RecordKind, boolean>> = {
+  Issuer: true,
+  Connection: true,
+  Agent: true,
+  Policy: true,
+};
 
 /** `put` writes a document; `activate` lifts the suspension of an agent; `enable` enables a connection again. */
 export const CHANGE_OPERATIONS = ['put', 'activate', 'enable'] as const;

@@ -5,7 +5,7 @@ import type { LockedState } from '../declaration.store.js';
 import { ofKind, type DeclarationOf } from '../document.schema.js';
 
 /** The kinds that can be deleted. Agents are retired instead and keep their names. */
-export type RemovableKind = 'Issuer' | 'Connection';
+export type RemovableKind = 'Issuer' | 'Connection' | 'Policy';
 
 /** Returns, in words, the users of a record that would break without it; empty when it can be deleted. */
 export async function usesOf(
@@ -14,6 +14,7 @@ export async function usesOf(
   state: Pick<LockedState, 'declared' | 'liveLeases'>,
   providers: readonly AnyProvider[],
 ): Promise<string[]> {
+  if (kind === 'Policy') return [];
   const { declarations } = await state.declared();
   if (kind === 'Issuer') {
     return ofKind('Agent', declarations)

@@ -85,6 +85,7 @@ export class Declarations {
       if (!rolesOverApi) refuseRoles(before);
       if (ownership) refuseForeign(by, [before]);
       requireMet(precondition, before.revision);
+      if (requests !== undefined && kind === 'Policy') refuseFilled(before);
       const uses = await usesOf(kind, name, state, context.providers);
       if (uses.length > 0)
         throw new Problem(
@@ -136,4 +137,17 @@ export class Declarations {
   private async refresh(): Promise<void> {
     await this.parts.catalog.refresh().catch(this.parts.report);
   }
+}
+
+/** INVARIANT: where two persons must agree, one alone removes nothing that forbids: a policy goes by a change first. */
+function refuseFilled({ name, spec }: DeclaredRecord): void {
+  const { policies = {} } = spec as { readonly policies?: object };
+  if (Object.keys(policies).length === 0) return;
+  throw new Problem(
+    'conflict',
+    `\`${name}\` still has policies, which two persons change here; replace them with none first`,
+    {
+      help: 'send the document with `policies: {}`, and delete it when a second person has approved that',
+    },
+  );
 }

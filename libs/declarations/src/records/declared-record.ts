@@ -45,6 +45,7 @@ const WORDS: Readonly<Record<DeclarationKind, string>> = {
   Issuer: 'issuer',
   Connection: 'connection',
   Agent: 'agent',
+  Policy: 'policy',
   TaskTemplate: 'template',
 };
 

@@ -5,6 +5,7 @@ import type { LockedState } from '../declaration.store.js';
 import { ofKind } from '../document.schema.js';
 import { lintFactsOf } from '../lint-facts.js';
 import { parseDocument } from '../parse-declarations.js';
+import type { PolicyCheck } from '../policies/policy-faults.js';
 import type { NewVersion, TemplateContent } from './template-record.js';
 
 /**
@@ -27,6 +28,7 @@ export async function lintDraft(
   name: string,
   { labels, spec }: TemplateContent,
   providers: readonly AnyProvider[],
+  policies?: PolicyCheck,
 ): Promise<void> {
   parseDocument({ kind: 'TaskTemplate', metadata: { name, labels }, spec: spec as Json });
   const { declarations } = await state.declared();
@@ -34,7 +36,7 @@ export async function lintDraft(
     name: metadata.name,
     spec: of,
   }));
-  refuseErrors(lintTemplate(spec, lintFactsOf(providers, connections)), '/spec');
+  refuseErrors(lintTemplate(spec, lintFactsOf(providers, connections, policies)), '/spec');
 }
 
 /** Builds the refusal for a caller who edited the draft that it wants to publish. */

@@ -10,6 +10,7 @@ import { existing, type Declarer } from '../records/declared-record.js';
 import { refuseForeign } from '../records/ownership.js';
 import { MUST_BE_NEW, requireMet, type Precondition } from '../records/precondition.js';
 import { readDocument } from '../records/read-document.js';
+import type { PolicyCheck } from '../policies/policy-faults.js';
 import type { TargetExamination } from './target-examination.js';
 import { changedFacts, differencesOf, editedBy, refuseRetired } from './template-drafts.js';
 import { fourEyesRefusal, lintDraft, nextVersionOf } from './template-publication.js';
@@ -21,6 +22,8 @@ export interface TemplatesParts {
   readonly catalog: Pick<Catalog, 'refresh' | 'connections'>;
   readonly providers: readonly AnyProvider[];
   readonly examination: Pick<TargetExamination, 'about'>;
+  /** judges conditions; where it is absent, they are refused */
+  readonly policies?: PolicyCheck;
   readonly clock: Clock;
   /** true: the editors of a draft may not publish it */
   readonly fourEyes: boolean;
@@ -162,7 +165,7 @@ export class Templates {
       throw new Problem('conflict', `template \`${name}\` has no draft to publish; write one with PUT`);
     const { editors, ...content } = draft;
     if (this.parts.fourEyes && editors.includes(by.name)) throw fourEyesRefusal();
-    await lintDraft(state, name, draft, this.parts.providers);
+    await lintDraft(state, name, draft, this.parts.providers, this.parts.policies);
     const before = currentVersion === undefined ? undefined : await state.version(name, currentVersion);
     const next = await nextVersionOf(state, { name, ...content, publisher: by.name });
     const { version, author } = next;
@@ -195,7 +198,7 @@ export class Templates {
   }
 
   private findings(spec: DeclarationOf<'TaskTemplate'>['spec']): readonly Finding[] {
-    return lintTemplate(spec, lintFactsOf(this.parts.providers, this.parts.catalog.connections));
+    return lintTemplate(spec, lintFactsOf(this.parts.providers, this.parts.catalog.connections, this.parts.policies));
   }
 
   private async standing(template: TemplateRecord): Promise<StandingTemplate> {

@@ -1,6 +1,6 @@
 import { type ProviderRegistry, Targets } from '@mayfly/credentials';
 import { digestOf, type Json, type LockdownId, Problem } from '@mayfly/kernel';
-import { Decision, type DecisionPhase } from '@mayfly/policy';
+import { type DeclaredPolicy, Decision, type DecisionPhase, PoliciesInForce, type PolicyEngine } from '@mayfly/policy';
 import { NO_OBSERVER } from '@mayfly/tasks';
 import { CompiledTemplate, type TaskTemplateSpec } from '@mayfly/templates';
 import { Assessor } from '../assessment.js';
@@ -9,6 +9,7 @@ import { judgeAcceptance } from '../delegations/delegation-controls.js';
 import { judgeDelegated, judgeDelegation } from '../delegations/judge-delegation.js';
 import { lockdownDenial } from '../lockdown-control.js';
 import { judgeRecordedOutside } from '../outside-decision.js';
+import type { PolicyJudge } from '../policy-control.js';
 import { judgeRenewal } from '../renewal-controls.js';
 import { type FactSet, factsJson } from './declared-facts.js';
 import type { DecisionInputs, DelegateInputs, RequestInputs } from './decision-inputs.js';
@@ -19,20 +20,35 @@ const NO_SECRETS = {
   read: (): Promise<string> => Promise.reject(new Problem('internal', 'a decision reads no secret')),
 };
 
+/** The documents that inputs name: the spec of the template version, and the `Policy` documents in force. */
+export interface NamedDocuments {
+  readonly spec: TaskTemplateSpec | undefined;
+  readonly policies: readonly DeclaredPolicy[];
+}
+
+/** What decides besides the inputs: code, and no state. */
+export interface Deciders {
+  readonly providers: ProviderRegistry;
+  readonly policyEngine: PolicyEngine;
+}
+
 /**
  * Decides stored inputs with the code that decides requests: the ports through which it reads declared state and time
- * answer from the inputs. `spec` is that of the template version which the inputs name.
+ * answer from the inputs.
  */
 export function decide(
   phase: DecisionPhase,
   inputs: DecisionInputs,
-  spec: TaskTemplateSpec | undefined,
-  providers: ProviderRegistry,
+  { spec, policies }: NamedDocuments,
+  { providers, policyEngine }: Deciders,
 ): Decision {
   const template = templateOf(inputs, spec);
+  const targets = targetsOf(inputs, providers);
+  // An error of a policy is in the verdict.
+  const judge = new PoliciesInForce(policyEngine, { policies }, () => undefined);
   return 'ancestors' in inputs
-    ? decideDelegation(inputs, template, targetsOf(inputs, providers))
-    : decideRequest(phase, inputs, template, targetsOf(inputs, providers));
+    ? decideDelegation(inputs, template, targets, judge)
+    : decideRequest(phase, inputs, template, targets, judge);
 }
 
 function decideRequest(
@@ -40,6 +56,7 @@ function decideRequest(
   inputs: RequestInputs,
   template: CompiledTemplate | undefined,
   targets: Targets,
+  policies: PolicyJudge,
 ): Decision {
   const { delegation, task, commit } = inputs;
   if (task !== null && task.lockdown !== null) return Decision.of([lockdownDenial(task.lockdown)]);
@@ -48,7 +65,7 @@ function decideRequest(
     if (refused !== undefined) return Decision.of([refused]);
   }
   const requester = requesterFrom(inputs);
-  const assessment = assessorOf(inputs, template, targets).assess(requester, requestFrom(inputs));
+  const assessment = assessorOf(inputs, template, targets, policies).assess(requester, requestFrom(inputs));
   const renewal =
     phase === 'renew' && task !== null
       ? judgeRenewal(inputs.runtime, renewedTaskOf(inputs.request.template, task), assessment, targets)
@@ -56,10 +73,16 @@ function decideRequest(
   const local = assessment.decision.with(...renewal);
   const decision = local.permitted ? local.with(...judgeRecordedOutside(inputs.outside)) : local;
   if (commit === null || template === undefined || !decision.permitted) return decision;
-  return decision.with(...judgeCommit(commit, inputs.agent.name, template.version));
+  const obligations = assessment.permitted ? assessment.obligations : {};
+  return decision.with(...judgeCommit(commit, inputs.agent.name, template.version, obligations));
 }
 
-function decideDelegation(inputs: DelegateInputs, template: CompiledTemplate | undefined, targets: Targets): Decision {
+function decideDelegation(
+  inputs: DelegateInputs,
+  template: CompiledTemplate | undefined,
+  targets: Targets,
+  policies: PolicyJudge,
+): Decision {
   const { parent, request, ancestors, commit } = inputs;
   const { ttlSeconds, ...asked } = request;
   const judgements = judgeDelegation({
@@ -71,24 +94,35 @@ function decideDelegation(inputs: DelegateInputs, template: CompiledTemplate | u
     },
     ancestors: ancestors.map(({ rule, ...one }) => ({ ...one, ...(rule === null ? {} : { rule }) })),
     asked: { ...asked, parameters: asked.parameters as Json, ttlSeconds: ttlSeconds ?? undefined },
-    ...{ acceptorIsKnown: inputs.acceptorIsKnown, template, targets },
+    ...{ acceptorIsKnown: inputs.acceptorIsKnown, template, targets, policies },
+    requester: requesterFrom(inputs),
   });
   const decision = Decision.of(judgements);
   if (commit === null || !decision.permitted) return decision;
   return decision.with(...judgeDelegated(commit.verdict, parent.template));
 }
 
-function templateOf({ template }: DecisionInputs, spec: TaskTemplateSpec | undefined): CompiledTemplate | undefined {
+function templateOf(
+  { template, templateLabels }: DecisionInputs,
+  spec: TaskTemplateSpec | undefined,
+): CompiledTemplate | undefined {
   if (template === null || spec === undefined) return undefined;
-  return new CompiledTemplate({ ...template, spec, labels: {} });
+  return new CompiledTemplate({ ...template, spec, labels: templateLabels });
 }
 
-function assessorOf(inputs: RequestInputs, template: CompiledTemplate | undefined, targets: Targets): Assessor {
+function assessorOf(
+  inputs: RequestInputs,
+  template: CompiledTemplate | undefined,
+  targets: Targets,
+  policies: PolicyJudge,
+): Assessor {
   const facts = factsFrom(inputs);
-  const set: FactSet = { facts, digest: digestOf(factsJson(facts)), isKept: true };
+  const policySet = { documents: [], digest: facts.policies, isKept: true };
+  const set: FactSet = { facts, digest: digestOf(factsJson(facts)), isKept: true, policySet };
   const lockdown = lockdownFrom(inputs.lockdown);
   const templates = { current: () => template, lockdownOf: () => lockdown };
-  return new Assessor(templates, targets, { now: () => new Date(inputs.at) }, NO_OBSERVER, { of: () => set });
+  const clock = { now: () => new Date(inputs.at) };
+  return new Assessor(templates, targets, clock, NO_OBSERVER, { of: () => set }, policies);
 }
 
 function targetsOf(inputs: DecisionInputs, providers: ProviderRegistry): Targets {

@@ -24,6 +24,10 @@ const Common = {
   identity: z.strictObject({ issuer: Text, subject: Text, expiresAt: Instant }),
   /** the version in force; null when there was none */
   template: z.strictObject({ name: NameSchema, version: z.int(), digest: Text }).nullable(),
+  /** the labels of the template, which are no part of its version */
+  templateLabels: LabelValues,
+  /** the digest of the `Policy` documents in force, which are stored under it; null when there were none */
+  policies: Text.nullable(),
   /** the connections of the template's credentials, as they were declared */
   connections: z.array(z.strictObject({ name: Text, provider: Text, config: AnyObject, disabled: z.boolean() })),
 };

@@ -1,4 +1,3 @@
-import type { ProviderRegistry } from '@mayfly/credentials';
 import type { Principal } from '@mayfly/identity';
 import {
   canonicalJson,
@@ -11,9 +10,19 @@ import {
   Problem,
   taskOfDecision,
 } from '@mayfly/kernel';
-import { type Decision, type DecisionRecord, type DecisionStore, deny, type Verdict } from '@mayfly/policy';
+import {
+  type DeclaredPolicy,
+  type Decision,
+  type DecisionRecord,
+  type DecisionStore,
+  deny,
+  PolicySpecSchema,
+  type Verdict,
+} from '@mayfly/policy';
 import { type TaskTemplateSpec, TaskTemplateSpecSchema } from '@mayfly/templates';
-import { decide } from './decide.js';
+import { z } from 'zod';
+import { type Deciders, decide, type NamedDocuments } from './decide.js';
+import { type FactSets, readPolicies } from './declared-facts.js';
 import { type DecisionInputs, DelegateInputsSchema, RequestInputsSchema } from './decision-inputs.js';
 import { decisionView, outcomeView } from './decision.view.js';
 import type { GrantedDecisions } from './granted-decision.js';
@@ -31,15 +40,25 @@ export interface DecisionsParts {
   readonly store: Pick<DecisionStore, 'find'>;
   readonly granted: GrantedDecisions;
   readonly versions: TemplateVersions;
-  readonly providers: ProviderRegistry;
+  readonly facts: Pick<FactSets, 'policiesOf'>;
+  readonly deciders: Deciders;
 }
 
 /** A change of the inputs of a decision: a value of one of them, or a control that denies. */
 export type InputChange =
   { readonly set: { readonly pointer: string; readonly value: Json } } | { readonly harden: ControlName };
 
-/** The document that a what-if changes: the inputs, and the spec of the template version that they name. */
-type Changeable = DecisionInputs & { readonly spec: TaskTemplateSpec | null };
+/** The document that a what-if changes: the inputs, with the spec and the `Policy` documents that they name. */
+type Changeable = Omit<DecisionInputs, 'policies'> & {
+  readonly spec: TaskTemplateSpec | null;
+  readonly policies: readonly { readonly name: string; readonly spec: DeclaredPolicy['spec'] | null }[];
+};
+
+/** The inputs of a record, with the documents that they name. */
+interface ReadInputs {
+  readonly inputs: DecisionInputs;
+  readonly named: NamedDocuments;
+}
 
 /** The records of decisions: reads them, makes them again, and makes them from changed inputs. */
 export class Decisions {
@@ -59,8 +78,8 @@ export class Decisions {
    */
   async replay(id: DecisionId): Promise<JsonObject> {
     const record = await this.require(id);
-    const { inputs, spec } = await this.inputsOf(record);
-    const replayed = this.outcomeOf(record, decide(record.phase, inputs, spec ?? undefined, this.parts.providers));
+    const { inputs, named } = await this.inputsOf(record);
+    const replayed = this.outcomeOf(record, decide(record.phase, inputs, named, this.parts.deciders));
     const recorded = recordedOutcome(record);
     return {
       decisionId: id,
@@ -78,8 +97,7 @@ export class Decisions {
    */
   async whatIf(id: DecisionId, change: InputChange): Promise<JsonObject> {
     const record = await this.require(id);
-    const { inputs, spec } = await this.inputsOf(record);
-    const changed = this.outcomeOf(record, this.decideChanged(record, { ...inputs, spec }, change));
+    const changed = this.outcomeOf(record, this.decideChanged(record, await this.inputsOf(record), change));
     return {
       decisionId: id,
       recorded: recordedOutcome(record),
@@ -88,17 +106,16 @@ export class Decisions {
     };
   }
 
-  private decideChanged(record: DecisionRecord, before: Changeable, change: InputChange): Decision {
-    const { providers } = this.parts;
+  private decideChanged({ phase }: DecisionRecord, { inputs, named }: ReadInputs, change: InputChange): Decision {
+    const { deciders } = this.parts;
     if ('harden' in change) {
-      const { spec, ...inputs } = before;
-      const decision = decide(record.phase, inputs, spec ?? undefined, providers);
+      const decision = decide(phase, inputs, named, deciders);
       return decision.with(deny(change.harden, 'the control denies in this what-if', { help: 'remove `harden`' }));
     }
     const { pointer, value } = change.set;
-    const { inputs, spec } = readChanged(replacedAt(before as unknown as Json, pointer, value), pointer);
+    const changed = readChanged(replacedAt(changeableOf(inputs, named), pointer, value), pointer, inputs.policies);
     try {
-      return decide(record.phase, inputs, spec ?? undefined, providers);
+      return decide(phase, changed.inputs, changed.named, deciders);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
       throw unfit(pointer, error.detail);
@@ -115,17 +132,19 @@ export class Decisions {
     return this.parts.granted.find(taskOfDecision(id));
   }
 
-  /** Reads the inputs of a record, and the spec of the version that they name. */
-  private async inputsOf(record: DecisionRecord) {
+  /** Reads the inputs of a record, and the documents that they name. */
+  private async inputsOf(record: DecisionRecord): Promise<ReadInputs> {
     const read = schemaOf(record.inputs).safeParse(record.inputs);
     if (!read.success) throw notKept(record.id);
     const inputs: DecisionInputs = read.data;
+    const policies = await this.parts.facts.policiesOf(inputs.policies);
+    if (policies === undefined) throw notKept(record.id);
     const { template } = inputs;
-    if (template === null) return { inputs, spec: null };
+    if (template === null) return { inputs, named: { spec: undefined, policies } };
     const version = await this.parts.versions.version(template.name, template.version);
     // A version is never changed. Another digest under its number is that of another database.
     if (version?.digest !== template.digest) throw notKept(record.id);
-    return { inputs, spec: version.spec };
+    return { inputs, named: { spec: version.spec, policies } };
   }
 
   /** A grant keeps the verdicts of its trace alone; every other record keeps all that were given. */
@@ -154,16 +173,27 @@ function schemaOf(inputs: JsonObject) {
   return 'ancestors' in inputs ? DelegateInputsSchema : RequestInputsSchema;
 }
 
-function readChanged(changed: Json, pointer: string): { inputs: DecisionInputs; spec: TaskTemplateSpec | null } {
+function changeableOf(inputs: DecisionInputs, { spec, policies }: NamedDocuments): Json {
+  const documents = policies.map(({ name, spec: declared }) => ({ name, spec: declared ?? null }));
+  return { ...inputs, spec: spec ?? null, policies: documents } satisfies Changeable as unknown as Json;
+}
+
+/** Reads the changed document. `digest` takes the place of the `Policy` documents in the inputs, as before the change. */
+function readChanged(changed: Json, pointer: string, digest: string | null): ReadInputs {
   if (changed === null || typeof changed !== 'object' || Array.isArray(changed)) throw unfit(pointer, 'use an object');
-  const { spec = null, ...members } = changed as JsonObject;
-  const inputs = schemaOf(members).safeParse(members);
+  const { spec = null, policies = [], ...members } = changed as JsonObject;
+  const inputs = schemaOf(members).safeParse({ ...members, policies: digest });
   if (!inputs.success) throw unfit(pointer, faultOf(inputs.error));
-  if (spec === null) return { inputs: inputs.data, spec };
+  const documents = PolicyDocumentsSchema.safeParse(policies);
+  if (!documents.success) throw unfit(pointer, faultOf(documents.error));
+  const named = { spec: undefined, policies: readPolicies(documents.data as unknown as Json) };
+  if (spec === null) return { inputs: inputs.data, named };
   const read = TaskTemplateSpecSchema.safeParse(spec);
   if (!read.success) throw unfit(pointer, faultOf(read.error));
-  return { inputs: inputs.data, spec: read.data };
+  return { inputs: inputs.data, named: { ...named, spec: read.data } };
 }
+
+const PolicyDocumentsSchema = z.array(z.strictObject({ name: z.string(), spec: PolicySpecSchema.nullable() }));
 
 function faultOf({
   issues,

@@ -1,5 +1,6 @@
 import type { Connection, Targets } from '@mayfly/credentials';
-import { canonicalJson, digestOf, type JsonObject } from '@mayfly/kernel';
+import { canonicalJson, digestOf, type Json, type JsonObject, type Labels } from '@mayfly/kernel';
+import type { DeclaredPolicies, DeclaredPolicy } from '@mayfly/policy';
 import type { CompiledTemplate } from '@mayfly/templates';
 import { LRUCache } from 'lru-cache';
 import type { Requester } from '../request.js';
@@ -7,11 +8,23 @@ import type { Requester } from '../request.js';
 /** The most sets that a process remembers: one for each agent and template that were requested lately. */
 const MAX_SETS = 5_000;
 
-/** The declared state that a decision reads besides the template version: the agent, and the connections. */
+/** The declared state that a decision reads besides the template version. */
 export interface DeclaredFacts {
   readonly agent: Requester['agent'];
   /** those of the credentials of the template, each once */
   readonly connections: readonly Connection[];
+  /** labels of the template, which are no part of its version */
+  readonly templateLabels: Labels;
+  /** the digest of the `Policy` documents in force; null when there are none */
+  readonly policies: string | null;
+}
+
+/** The `Policy` documents in force, which are stored once under their digest. */
+interface PolicySet {
+  readonly documents: readonly DeclaredPolicy[];
+  readonly digest: string | null;
+  /** true once this process knows that they are stored */
+  isKept: boolean;
 }
 
 /** Declared facts with the digest of their canonical JSON. */
@@ -20,6 +33,7 @@ export interface FactSet {
   readonly digest: string;
   /** true once this process knows that the set is stored */
   isKept: boolean;
+  readonly policySet: PolicySet;
 }
 
 /** Port: declared facts by their digest. Both methods throw `unavailable`. */
@@ -43,10 +57,12 @@ interface Known {
  */
 export class FactSets {
   private readonly known = new LRUCache<string, Known>({ max: MAX_SETS });
+  private policySet: PolicySet = { documents: [], digest: null, isKept: true };
 
   constructor(
     private readonly targets: Pick<Targets, 'connection'>,
     private readonly store: FactStore,
+    private readonly declared: DeclaredPolicies,
   ) {}
 
   /** Returns the facts that a request of this agent for this template reads now. */
@@ -61,11 +77,35 @@ export class FactSets {
 
   /** Stores a set before a grant states its digest. Throws `unavailable`. */
   async keep(set: FactSet): Promise<void> {
+    await this.keepPolicies(set);
     await this.store.keep(set.digest, canonicalJson(factsJson(set.facts)));
     set.isKept = true;
   }
 
-  private isCurrent({ template, connections }: Known): boolean {
+  /** Stores the policies of a set before the record of a decision that names them. Throws `unavailable`. */
+  async keepPolicies({ policySet }: FactSet): Promise<void> {
+    if (policySet.isKept || policySet.digest === null) return;
+    await this.store.keep(policySet.digest, canonicalJson(policiesJson(policySet.documents)));
+    policySet.isKept = true;
+  }
+
+  /** Returns the stored `Policy` documents of a decision, or undefined. Throws `unavailable`. */
+  async policiesOf(digest: string | null): Promise<readonly DeclaredPolicy[] | undefined> {
+    if (digest === null) return [];
+    const body = await this.store.find(digest);
+    return body === undefined ? undefined : readPolicies(JSON.parse(body) as Json);
+  }
+
+  private policiesNow(): PolicySet {
+    const { policies } = this.declared;
+    if (this.policySet.documents === policies) return this.policySet;
+    const digest = policies.length === 0 ? null : digestOf(policiesJson(policies));
+    this.policySet = { documents: policies, digest, isKept: digest === null };
+    return this.policySet;
+  }
+
+  private isCurrent({ template, connections, set }: Known): boolean {
+    if (set.policySet.documents !== this.declared.policies) return false;
     const credentials = template?.version.spec.credentials ?? [];
     return credentials.every(
       ({ connection }, index) => connection === undefined || this.targets.connection(connection) === connections[index],
@@ -76,20 +116,39 @@ export class FactSets {
     const connections = (template?.version.spec.credentials ?? []).map(({ connection }) =>
       connection === undefined ? undefined : this.targets.connection(connection),
     );
-    const facts = { agent, connections: [...new Set(connections.flatMap((one) => one ?? []))] };
+    const policySet = this.policiesNow();
+    const facts = {
+      ...{ agent, connections: [...new Set(connections.flatMap((one) => one ?? []))] },
+      ...{ templateLabels: template?.version.labels ?? {}, policies: policySet.digest },
+    };
     const digest = digestOf(factsJson(facts));
     // The same content in other objects, as after a new reading of the catalog, is the same set.
-    const set = before?.set.digest === digest ? before.set : { facts, digest, isKept: false };
+    const isKept = before?.set.digest === digest && before.set.isKept && policySet.isKept;
+    const set = { facts, digest, isKept, policySet };
     return { agent, template, set, connections };
   }
 }
 
 /** Returns the facts as they are stored: the members that a decision reads, and no others. */
-export function factsJson({ agent: { id, name, state, labels }, connections }: DeclaredFacts): JsonObject {
+export function factsJson({ agent, connections, templateLabels, policies }: DeclaredFacts): JsonObject {
+  const { id, name, state, labels } = agent;
   return {
-    agent: { id, name, state, labels },
+    ...{ agent: { id, name, state, labels }, templateLabels, policies },
     connections: connections.map(({ name, spec: { provider, config }, disabled }) => ({
       ...{ name, provider, config: config as JsonObject, disabled: disabled === true },
     })),
   };
+}
+
+function policiesJson(documents: readonly DeclaredPolicy[]): Json {
+  return documents.map(({ name, spec }) => ({ name, spec: (spec ?? null) as JsonObject | null }));
+}
+
+/** Reads stored `Policy` documents. */
+export function readPolicies(stored: Json): readonly DeclaredPolicy[] {
+  const documents = stored as unknown as readonly {
+    readonly name: string;
+    readonly spec: DeclaredPolicy['spec'] | null;
+  }[];
+  return documents.map(({ name, spec }) => ({ name, spec: spec ?? undefined }));
 }

@@ -8,7 +8,14 @@ import { askedInputs, commonInputs, heldInputs } from './request-inputs.js';
 /** Returns the inputs of a decision on a delegation, but for what its commit found. */
 export function delegateInputs(
   requester: Requester,
-  { at, parent, ancestors, asked, acceptorIsKnown, template }: Omit<JudgedDelegation, 'targets'>,
+  {
+    at,
+    parent,
+    ancestors,
+    asked,
+    acceptorIsKnown,
+    template,
+  }: Omit<JudgedDelegation, 'targets' | 'policies' | 'requester'>,
   facts: FactSet,
   parentId: TaskId,
   purpose: string,

@@ -5,7 +5,7 @@ import type { TaskStore } from '../task.store.js';
 import { outsideIn } from '../outside-decision.js';
 import type { FactStore } from './declared-facts.js';
 import type { RequestInputs } from './decision-inputs.js';
-import { askedInputs, heldInputs } from './request-inputs.js';
+import { askedInputs, type DeclaredInputs, heldInputs } from './request-inputs.js';
 
 export interface GrantedDecisionsParts {
   readonly audit: Pick<AuditHistory, 'story'>;
@@ -84,7 +84,7 @@ export class GrantedDecisions {
     const body = await this.parts.facts.find(digest);
     if (body === undefined) return undefined;
     const facts = JSON.parse(body) as Json;
-    return digestOf(facts) === digest ? (facts as unknown as Pick<RequestInputs, 'agent' | 'connections'>) : undefined;
+    return digestOf(facts) === digest ? (facts as unknown as DeclaredInputs) : undefined;
   }
 
   /** The scopes of leases never change, so those of the parent are as they were. */

@@ -13,6 +13,9 @@ export interface ReadByAssessment {
   readonly lockdown?: EngagedLockdown;
 }
 
+/** The members of the inputs that are declared. */
+export type DeclaredInputs = Pick<RequestInputs, 'agent' | 'connections' | 'templateLabels' | 'policies'>;
+
 type More = Partial<Pick<RequestInputs, 'commit' | 'task' | 'delegation' | 'outside'>>;
 
 /** Returns the inputs of a decision on a request. */
@@ -39,7 +42,7 @@ export function commonInputs(
 ) {
   return {
     at: at.toISOString(),
-    ...(factsJson(facts.facts) as Pick<RequestInputs, 'agent' | 'connections'>),
+    ...(factsJson(facts.facts) as DeclaredInputs),
     runtime,
     identity: { issuer, subject, expiresAt: identityExpiresAt.toISOString() },
     template: template === undefined ? null : templateInputs(template.version),
@@ -90,10 +93,11 @@ export function requesterFrom({
 }
 
 /** Returns the request of stored inputs. */
-export function requestFrom({ request, parent }: RequestInputs): TaskRequest {
+export function requestFrom({ request, parent, task }: RequestInputs): TaskRequest {
   const { template, parameters, purpose, ttlSeconds } = request;
   return {
     ...{ template, parameters: parameters as Json, purpose, ...(ttlSeconds === null ? {} : { ttlSeconds }) },
+    ...(task === null ? {} : { renews: true as const }),
     ...(parent === null ? {} : { child: childFrom(parent) }),
   };
 }
@@ -115,8 +119,9 @@ export function heldFrom(held: NonNullable<RequestInputs['parent']>['held']): re
 }
 
 /** Returns the declared facts of stored inputs. The owners of connections belong to no decision. */
-export function factsFrom({ agent, connections }: Pick<RequestInputs, 'agent' | 'connections'>): DeclaredFacts {
+export function factsFrom({ agent, connections, templateLabels, policies }: DeclaredInputs): DeclaredFacts {
   return {
+    ...{ templateLabels, policies },
     agent: { ...agent, id: agent.id as AgentId },
     connections: connections.map(({ name, provider, config, disabled }) => ({
       ...{ name, spec: { provider, owner: '', config: config as Record<string, never> } },

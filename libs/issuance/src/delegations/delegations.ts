@@ -20,6 +20,7 @@ import { delegateInputs } from '../decisions/delegate-inputs.js';
 import { requestInputs } from '../decisions/request-inputs.js';
 import type { KeyedAnswer, KeyHolds } from '../key-holds.js';
 import { actorOfRequester } from '../plan.js';
+import type { PolicyJudge } from '../policy-control.js';
 import type { ChildRequest, KeyHold, TaskRequest } from '../request.js';
 import { requesterOf } from '../requester.js';
 import type { TaskIssuance } from '../task-issuance.js';
@@ -42,6 +43,7 @@ export interface DelegationsParts {
   readonly tasks: Pick<TaskStore, 'find'>;
   readonly issuance: TaskIssuance;
   readonly templates: TemplateSource;
+  readonly policies: PolicyJudge;
   readonly agents: { knows(name: string): boolean };
   readonly targets: Pick<Targets, 'scopeFault' | 'isWithin'>;
   readonly keyHolds: KeyHolds;
@@ -149,7 +151,7 @@ export class Delegations {
 
   /** Decides a delegation, but for what its commit finds. `decidedOn` returns what it was made of. */
   private decide(agent: AgentPrincipal, parent: StoredTask, ancestors: readonly Ancestor[], asked: AskedDelegation) {
-    const { templates, agents, targets, clock, issuance } = this.parts;
+    const { templates, agents, targets, policies, clock, issuance } = this.parts;
     const at = clock.now();
     const requester = requesterOf(agent);
     const acceptor = asked.agent ?? parent.agent.name;
@@ -160,7 +162,7 @@ export class Delegations {
     };
     const facts = issuance.factsOf(requester, judged.template);
     return {
-      decision: Decision.of(judgeDelegation({ ...judged, targets })),
+      decision: Decision.of(judgeDelegation({ ...judged, targets, policies, requester })),
       decidedOn: (commit: DelegateInputs['commit']): DecidedOn => {
         const inputs = delegateInputs(requester, judged, facts, parent.id, this.parts.redact(asked.purpose));
         return { phase: 'delegate', taskId: parent.id, inputs: { ...inputs, commit }, template: judged.template };

@@ -5,7 +5,8 @@ import type { CompiledTemplate } from '@mayfly/templates';
 import { judged } from '../judged.js';
 import { judgeLockdown, lockdownDenial } from '../lockdown-control.js';
 import { renderScopes } from '../rendered-scopes.js';
-import type { HeldScope } from '../request.js';
+import { judgeByPolicies, policyInputOf, type PolicyJudge } from '../policy-control.js';
+import type { HeldScope, Requester } from '../request.js';
 import { judgeAttenuation, parentDenial } from './delegation-controls.js';
 import type { Ancestor } from './delegation.store.js';
 
@@ -34,6 +35,9 @@ export interface JudgedDelegation {
   /** the version in force of the asked template */
   readonly template: CompiledTemplate | undefined;
   readonly targets: Pick<Targets, 'scopeFault' | 'isWithin'>;
+  /** the agent that hands on */
+  readonly requester: Requester;
+  readonly policies: PolicyJudge;
 }
 
 type Control = (delegation: JudgedDelegation) => Judgement;
@@ -65,7 +69,26 @@ export function judgeDelegation(delegation: JudgedDelegation): readonly Judgemen
     judgements.push(judgement);
     if (judgement.outcome === 'deny') return judgements;
   }
-  return [...judgements, ...judgeExtent(delegation)];
+  judgements.push(...judgeExtent(delegation));
+  const isDenied = judgements.some(({ outcome }) => outcome === 'deny');
+  return isDenied ? judgements : [...judgements, ...judgePolicies(delegation)];
+}
+
+/** Asks the policies whether the agent may hand this on; they decide again about the agent that takes it up. */
+function judgePolicies({
+  requester,
+  policies,
+  at,
+  ancestors,
+  asked,
+  template,
+}: JudgedDelegation): readonly Judgement[] {
+  if (template === undefined) return []; // judged before
+  const input = policyInputOf('delegate', requester, template.version, at, {
+    ttlSeconds: asked.ttlSeconds,
+    treeDepth: ancestors.length,
+  });
+  return judgeByPolicies(policies, input, template.version).judgements;
 }
 
 /** Returns the verdicts that follow from what the commit of a delegation found. */

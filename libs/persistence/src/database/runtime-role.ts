@@ -28,7 +28,7 @@ const GRANTS: readonly (readonly [string, readonly string[]])[] = [
   ],
   [
     'SELECT, INSERT, UPDATE, DELETE',
-    ['issuer', 'connection', 'idempotency_key', 'identity_use', 'use_key', 'outbox', 'task_ending'],
+    ['issuer', 'connection', 'policy', 'idempotency_key', 'identity_use', 'use_key', 'outbox', 'task_ending'],
   ],
 ];
 

@@ -2,6 +2,7 @@ import { ConnectionSpecSchema } from '@mayfly/credentials';
 import type { CatalogRows, CatalogSource, RegisteredAgent } from '@mayfly/declarations';
 import { AgentSpecSchema, IssuerSpecSchema } from '@mayfly/identity';
 import { Problem } from '@mayfly/kernel';
+import { type DeclaredPolicy, PolicySpecSchema } from '@mayfly/policy';
 import { TaskTemplateSpecSchema, type TemplateVersion } from '@mayfly/templates';
 import { z } from 'zod';
 import { databaseUnread } from '../database/database-problem.js';
@@ -48,10 +49,25 @@ export class PgCatalogSource implements CatalogSource {
         spec: ConnectionSpecSchema.parse(spec),
         ...(state === 'disabled' ? { disabled: true } : {}),
       })),
+      policies: this.readPolicies(records.Policy, faults),
       templates: parse('template', templates, versionOf),
     };
     this.tell(faults);
     return parsed;
+  }
+
+  /**
+   * INVARIANT: I7, a policy that does not parse is in force without a spec, and so denies everything: without it, what it
+   * forbids would be granted.
+   */
+  private readPolicies(rows: ReadonlyMap<string, RecordRow>, faults: string[]): readonly DeclaredPolicy[] {
+    return [...rows.values()].map((row) => {
+      const { value, fault } = this.parse('policy', row, ({ name, spec }) => ({
+        ...{ name, spec: PolicySpecSchema.parse(spec) },
+      }));
+      if (fault !== undefined) faults.push(`${fault}; until then every request is denied`);
+      return value ?? { name: row.name, spec: undefined };
+    });
   }
 
   private parse<Row extends Named, Value>(

@@ -8,6 +8,7 @@ const TABLES: Readonly<Record<RecordKind, string>> = {
   Issuer: 'public.issuer',
   Connection: 'public.connection',
   Agent: 'public.agent',
+  Policy: 'public.policy',
 };
 
 const COMMON_COLUMNS =
@@ -16,6 +17,7 @@ const COLUMNS: Readonly<Record<RecordKind, string>> = {
   Issuer: COMMON_COLUMNS,
   Connection: `${COMMON_COLUMNS}, json_build_object('state', state) AS connection`,
   Agent: `${COMMON_COLUMNS}, json_build_object('id', id, 'state', state) AS agent`,
+  Policy: COMMON_COLUMNS,
 };
 
 /** Returns the record, or undefined. `lock` prevents other changes until the caller's transaction ends. */
@@ -48,7 +50,7 @@ export async function listRecords(
 
 /** Returns the declared state of these rows. They were parsed before they were written. */
 export function declaredStateOf({ records, templates }: DeclaredSnapshot): DeclaredState {
-  const kinds = ['Issuer', 'Connection', 'Agent'] as const;
+  const kinds = ['Issuer', 'Connection', 'Agent', 'Policy'] as const;
   const inForce = [...templates.values()].filter(({ state, spec }) => state === 'published' && spec !== null);
   return {
     declarations: [

@@ -40,11 +40,13 @@ const UPSERT: Readonly<Record<RecordWrite['kind'], string>> = {
   // an existing agent keeps its id and its state
   Agent: `INSERT INTO public.agent AS old (name, labels, spec, updated_by, id, state)
     VALUES ($1, $2, $3, $4, $5, $6) ${ON_CONFLICT}`,
+  Policy: `INSERT INTO public.policy AS old (name, labels, spec, updated_by) VALUES ($1, $2, $3, $4) ${ON_CONFLICT}`,
 };
 
 const DELETE: Readonly<Record<RemovableKind, string>> = {
   Issuer: 'DELETE FROM public.issuer WHERE name = $1',
   Connection: 'DELETE FROM public.connection WHERE name = $1',
+  Policy: 'DELETE FROM public.policy WHERE name = $1',
 };
 
 /** Deletes the record, in the caller's transaction. */

@@ -6,7 +6,7 @@ import type { ClientBase, Pool } from 'pg';
 import { databaseUnread } from '../database/database-problem.js';
 import { inTransaction } from '../database/transaction.js';
 
-/** A stored issuer, agent or connection, as far as requests and checks need it. */
+/** A stored issuer, agent, connection or policy, as far as requests and checks need it. */
 export interface RecordRow {
   readonly name: string;
   readonly labels: Labels;
@@ -45,6 +45,7 @@ const RECORDS: Readonly<Record<RecordKind, string>> = {
   Issuer: 'SELECT name, labels, spec FROM public.issuer',
   Connection: 'SELECT name, labels, spec, state FROM public.connection',
   Agent: 'SELECT name, labels, spec, id, state FROM public.agent',
+  Policy: 'SELECT name, labels, spec FROM public.policy',
 };
 const TEMPLATES = `SELECT t.name, t.state, v.version, v.labels, v.spec, v.digest FROM public.template t
   LEFT JOIN public.template_version v ON v.name = t.name AND v.version = t.current_version`;
@@ -138,7 +139,12 @@ async function lockdownsInForce(client: ClientBase): Promise<readonly EngagedLoc
 async function ofEachKind(
   read: (kind: RecordKind) => Promise<ReadonlyMap<string, RecordRow>>,
 ): Promise<DeclaredSnapshot['records']> {
-  return { Issuer: await read('Issuer'), Connection: await read('Connection'), Agent: await read('Agent') };
+  return {
+    Issuer: await read('Issuer'),
+    Connection: await read('Connection'),
+    Agent: await read('Agent'),
+    Policy: await read('Policy'),
+  };
 }
 
 interface Named {

@@ -12,6 +12,7 @@ interface OwnedWrite {
 const OWNERS: Readonly<Record<string, string>> = {
   Agent: `SELECT spec->>'owner' AS owner FROM public.agent WHERE name = $1`,
   Connection: `SELECT spec->>'owner' AS owner FROM public.connection WHERE name = $1`,
+  Policy: `SELECT spec->>'owner' AS owner FROM public.policy WHERE name = $1`,
   TaskTemplate: `SELECT v.spec->>'owner' AS owner FROM public.template t
     JOIN public.template_version v ON v.name = t.name AND v.version = t.current_version WHERE t.name = $1`,
 };
