@@ -112,8 +112,9 @@ export class TaskIssuance {
     return this.parts.facts.of(agent, template);
   }
 
-  /** Returns the record of a decision. The caller writes it. */
-  recordOf(requester: Requester, decision: Decision, on: DecidedOn): DecisionRecord {
+  /** Returns the record of a decision, which the caller writes, after the policies that it names are stored. */
+  async recordOf(requester: Requester, decision: Decision, on: DecidedOn): Promise<DecisionRecord> {
+    await this.parts.facts.keepPolicies(on.inputs.policies);
     return this.parts.recorder.record(requester, decision, on);
   }
 
@@ -347,7 +348,7 @@ export class TaskIssuance {
       limit: DENIAL_LIMITS.perCaller,
     };
     if (!this.parts.denials.admit(denial)) return undefined;
-    const record = on === undefined ? undefined : this.recordOf(requester, decision, on);
+    const record = on === undefined ? undefined : await this.recordOf(requester, decision, on);
     await this.parts.denials.write(record === undefined ? denial : { ...denial, decision: keptDecision(record) });
     return record?.id;
   }

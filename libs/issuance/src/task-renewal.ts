@@ -144,7 +144,7 @@ export class TaskRenewal {
     const inputs = requestInputs(requester, request, assessment, { task: this.taskInputs(task), outside });
     const decided = { phase: 'renew', taskId: task.id, inputs, template: assessment.template } as const;
     if (asked?.permitted !== true) throw await issuance.refusal(requester, request, decision, decided);
-    return { ...asked, record: issuance.recordOf(requester, decision, decided) };
+    return { ...asked, record: await issuance.recordOf(requester, decision, decided) };
   }
 
   /** Returns what a decision on a renewal reads of the running task. */

@@ -57,6 +57,8 @@ interface Known {
  */
 export class FactSets {
   private readonly known = new LRUCache<string, Known>({ max: MAX_SETS });
+  /** the sets of policies that decisions under way may have read */
+  private readonly policySets = new LRUCache<string, PolicySet>({ max: 16 });
   private policySet: PolicySet = { documents: [], digest: null, isKept: true };
 
   constructor(
@@ -77,16 +79,17 @@ export class FactSets {
 
   /** Stores a set before a grant states its digest. Throws `unavailable`. */
   async keep(set: FactSet): Promise<void> {
-    await this.keepPolicies(set);
+    await this.keepPolicies(set.policySet.digest);
     await this.store.keep(set.digest, canonicalJson(factsJson(set.facts)));
     set.isKept = true;
   }
 
-  /** Stores the policies of a set before the record of a decision that names them. Throws `unavailable`. */
-  async keepPolicies({ policySet }: FactSet): Promise<void> {
-    if (policySet.isKept || policySet.digest === null) return;
-    await this.store.keep(policySet.digest, canonicalJson(policiesJson(policySet.documents)));
-    policySet.isKept = true;
+  /** Stores the policies that a decision read, before its record names them. Throws `unavailable`. */
+  async keepPolicies(digest: string | null): Promise<void> {
+    const set = digest === null ? undefined : this.policySets.get(digest);
+    if (set === undefined || set.isKept || set.digest === null) return;
+    await this.store.keep(set.digest, canonicalJson(policiesJson(set.documents)));
+    set.isKept = true;
   }
 
   /** Returns the stored `Policy` documents of a decision, or undefined. Throws `unavailable`. */
@@ -100,7 +103,9 @@ export class FactSets {
     const { policies } = this.declared;
     if (this.policySet.documents === policies) return this.policySet;
     const digest = policies.length === 0 ? null : digestOf(policiesJson(policies));
-    this.policySet = { documents: policies, digest, isKept: digest === null };
+    const known = digest === null ? undefined : this.policySets.get(digest);
+    this.policySet = { documents: policies, digest, isKept: digest === null || known?.isKept === true };
+    if (digest !== null) this.policySets.set(digest, this.policySet);
     return this.policySet;
   }
 

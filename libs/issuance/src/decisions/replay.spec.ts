@@ -22,6 +22,9 @@ const FAULTS = {
   expired: { identitySeconds: -1 },
   disabled: { isDisabled: true },
   lockedDown: { isLockedDown: true },
+  forbidden: { policies: 'forbid(principal, action, resource in Template::"read-cases");' },
+  notPermitted: { policies: 'permit(principal, action, resource) when { principal.runtime == "elsewhere" };' },
+  obliged: { policies: '@shorterLifeSeconds("60") permit(principal, action, resource);' },
   used: { quota: 0 },
   suspendedMeanwhile: { agentInStore: 'suspended' },
   changedMeanwhile: { versionInStore: 2 },
@@ -29,7 +32,14 @@ const FAULTS = {
 
 const USUAL = {
   ...{ template: 'read-cases', state: 'active', labels: { duty: 'support' }, runtime: 'cluster', isDisabled: false },
-  ...{ identitySeconds: 3_600, isLockedDown: false, quota: 1_000, agentInStore: 'active', versionInStore: 1 },
+  ...{
+    identitySeconds: 3_600,
+    isLockedDown: false,
+    policies: '',
+    quota: 1_000,
+    agentInStore: 'active',
+    versionInStore: 1,
+  },
 };
 
 const requests = fc
@@ -61,6 +71,8 @@ async function worldOf(generated: Generated) {
   await service.publish(templateOf({ quota }));
   if (generated.isDisabled) service.disable('crm');
   if (generated.isLockedDown) service.lockdown = { id: newId('lkd'), scope: { kind: 'all', name: '' } };
+  if (generated.policies !== '')
+    service.policyDocuments = [{ name: 'team', spec: { policies: { one: generated.policies } } }];
   const usual = service.requester();
   const requester = {
     ...usual,
@@ -98,6 +110,9 @@ describe('a replay', () => {
         // Everything that is declared changes after the decision.
         await service.publish(templateOf({ requesters: { agents: { duty: 'nobody' }, runtimes: ['nowhere'] } }, 2));
         service.disconnect('crm');
+        service.policyDocuments = [
+          { name: 'later', spec: { policies: { none: 'forbid(principal, action, resource);' } } },
+        ];
         service.lockdown = { id: newId('lkd'), scope: { kind: 'all', name: '' } };
         const replay = await service.decisions.replay(id);
         expect(replay).toMatchObject({ identical: true, differences: [] });
@@ -115,7 +130,7 @@ describe('a replay', () => {
     );
     // The generator reaches every control of a request.
     expect([...outcomes.keys()].sort()).toEqual([
-      ...['agent-lifecycle', 'connection-state', 'granted', 'lifetime', 'lockdown', 'parameters'],
+      ...['agent-lifecycle', 'connection-state', 'granted', 'lifetime', 'lockdown', 'parameters', 'policy'],
       ...['quota-concurrent-tasks', 'runtime-boundary', 'template-lifecycle', 'template-requesters'],
     ]);
   });

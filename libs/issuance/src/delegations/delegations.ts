@@ -95,7 +95,8 @@ export class Delegations {
     const subject = { taskId: parentId, agent: agent.agent.name };
     const fingerprint = digestOf({ ...asked });
     const permitted = decision.with(...judgeDelegated('delegated', parent.template.name));
-    const kept = keptDecision(this.parts.issuance.recordOf(requester, permitted, decidedOn({ verdict: 'delegated' })));
+    const on = decidedOn({ verdict: 'delegated' });
+    const kept = keptDecision(await this.parts.issuance.recordOf(requester, permitted, on));
     const delegated = await this.parts.store.delegate({
       ...{ delegation, maxChildren: maxChildrenOf(ancestors), fingerprint, ...present({ idempotencyKey: key }) },
       entry: auditEntry('task.delegated', delegation.createdAt, actorOfRequester(requester), subject, facts, kept),
