@@ -1,6 +1,8 @@
-import type { DeclaredRoute } from './connection-routes.js';
-
-type Route = Pick<DeclaredRoute, 'methods' | 'path'>;
+/** The parts of a route by which it matches. */
+interface Route {
+  readonly methods: readonly string[];
+  readonly path: string;
+}
 
 /** Returns the place of the first route that can never match, because one earlier route matches whatever it matches. */
 export function uselessRoute(routes: readonly Route[]): number | undefined {

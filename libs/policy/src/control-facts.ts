@@ -76,7 +76,7 @@ export const CONTROL_FACTS: Readonly<Record<ControlName, ControlFacts>> = {
   },
   'decision-point': {
     permits: 'The decision point outside of Mayfly that the operator requires permits in time, in so many words.',
-    help: 'Whoever runs the decision point changes its rules, or brings it back.',
+    help: 'The operator of the decision point changes its rules, or brings it back.',
     problem: 'policy_denied',
     inTrace: true,
   },

@@ -6,7 +6,7 @@ export const DECISION_POINT_KINDS = ['authzen', 'opa'] as const;
 
 export type DecisionPointKind = (typeof DECISION_POINT_KINDS)[number];
 
-/** What an outside decision point is asked: may this agent get these credentials now. It holds no secret. */
+/** The question to an outside decision point: may this agent get these credentials now. It holds no secret. */
 export interface DecisionQuestion {
   readonly action: 'request' | 'renew';
   readonly agent: {
@@ -27,7 +27,7 @@ export type AskDecisionPoint = (question: JsonObject) => Promise<unknown>;
 /** Reads the answer of a protocol: the decision, or the reason why it is none. `id` names the decision there. */
 type Read = (answer: unknown) => { readonly permits: boolean; readonly id?: string } | { readonly fault: string };
 
-const HELP = 'ask whoever runs the decision point that this service requires';
+const HELP = 'ask the operator of the decision point that this service requires';
 
 /**
  * A decision point outside of Mayfly, whose permit every grant and renewal needs in addition. INVARIANT: I7, everything
@@ -53,7 +53,7 @@ export class DecisionPoint {
     } catch (error) {
       this.report(error instanceof Error ? error : new Error('the decision point could not be asked'));
       return deny('decision-point', 'the decision point of this service gave no decision, which denies', {
-        ...{ help: 'try again; if it lasts, ask whoever runs the decision point', evidence: { kind: this.kind } },
+        ...{ help: 'try again; if it lasts, ask the operator of the decision point', evidence: { kind: this.kind } },
       });
     }
   }

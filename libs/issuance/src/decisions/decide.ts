@@ -1,5 +1,5 @@
 import { type ProviderRegistry, Targets } from '@mayfly/credentials';
-import { digestOf, type Json, type LockdownId, Problem } from '@mayfly/kernel';
+import { digestOf, type LockdownId, Problem } from '@mayfly/kernel';
 import { type DeclaredPolicy, Decision, type DecisionPhase, PoliciesInForce, type PolicyEngine } from '@mayfly/policy';
 import { NO_OBSERVER } from '@mayfly/tasks';
 import { CompiledTemplate, type TaskTemplateSpec } from '@mayfly/templates';
@@ -26,7 +26,7 @@ export interface NamedDocuments {
   readonly policies: readonly DeclaredPolicy[];
 }
 
-/** What decides besides the inputs: code, and no state. */
+/** The parts that decide stored inputs: code without state. */
 export interface Deciders {
   readonly providers: ProviderRegistry;
   readonly policyEngine: PolicyEngine;
@@ -93,7 +93,7 @@ function decideDelegation(
       expiresAt: new Date(parent.expiresAt),
     },
     ancestors: ancestors.map(({ rule, ...one }) => ({ ...one, ...(rule === null ? {} : { rule }) })),
-    asked: { ...asked, parameters: asked.parameters as Json, ttlSeconds: ttlSeconds ?? undefined },
+    asked: { ...asked, parameters: asked.parameters, ttlSeconds: ttlSeconds ?? undefined },
     ...{ acceptorIsKnown: inputs.acceptorIsKnown, template, targets, policies },
     requester: requesterFrom(inputs),
   });
@@ -141,7 +141,7 @@ function renewedTaskOf(template: string, { runtime, leases }: NonNullable<Reques
   return {
     ...{ runtime, template: { name: template } },
     leases: leases.map(({ name, connection, scope }) => ({
-      ...{ name, scope: scope as Json, ...(connection === null ? {} : { connection }) },
+      ...{ name, scope: scope, ...(connection === null ? {} : { connection }) },
     })),
   };
 }

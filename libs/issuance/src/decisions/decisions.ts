@@ -175,7 +175,7 @@ function schemaOf(inputs: JsonObject) {
 
 function changeableOf(inputs: DecisionInputs, { spec, policies }: NamedDocuments): Json {
   const documents = policies.map(({ name, spec: declared }) => ({ name, spec: declared ?? null }));
-  return { ...inputs, spec: spec ?? null, policies: documents } satisfies Changeable as unknown as Json;
+  return { ...inputs, spec: spec ?? null, policies: documents } satisfies Changeable;
 }
 
 /** Reads the changed document. `digest` takes the place of the `Policy` documents in the inputs, as before the change. */
@@ -186,7 +186,7 @@ function readChanged(changed: Json, pointer: string, digest: string | null): Rea
   if (!inputs.success) throw unfit(pointer, faultOf(inputs.error));
   const documents = PolicyDocumentsSchema.safeParse(policies);
   if (!documents.success) throw unfit(pointer, faultOf(documents.error));
-  const named = { spec: undefined, policies: readPolicies(documents.data as unknown as Json) };
+  const named = { spec: undefined, policies: readPolicies(documents.data) };
   if (spec === null) return { inputs: inputs.data, named };
   const read = TaskTemplateSpecSchema.safeParse(spec);
   if (!read.success) throw unfit(pointer, faultOf(read.error));

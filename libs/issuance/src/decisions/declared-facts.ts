@@ -140,13 +140,13 @@ export function factsJson({ agent, connections, templateLabels, policies }: Decl
   return {
     ...{ agent: { id, name, state, labels }, templateLabels, policies },
     connections: connections.map(({ name, spec: { provider, config }, disabled }) => ({
-      ...{ name, provider, config: config as JsonObject, disabled: disabled === true },
+      ...{ name, provider, config: config, disabled: disabled === true },
     })),
   };
 }
 
 function policiesJson(documents: readonly DeclaredPolicy[]): Json {
-  return documents.map(({ name, spec }) => ({ name, spec: (spec ?? null) as JsonObject | null }));
+  return documents.map(({ name, spec }) => ({ name, spec: spec ?? null }));
 }
 
 /** Reads stored `Policy` documents. */
