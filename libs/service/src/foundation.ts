@@ -14,7 +14,7 @@ import {
   proveHistoryKept,
 } from '@mayfly/persistence';
 import { Metrics } from '@mayfly/telemetry';
-import { FederationTokens, KeyRing, LeaseMarker, Sealer, TaskTokens } from '@mayfly/trust';
+import { FederationTokens, KeyRing, LeaseMarker, Sealer } from '@mayfly/trust';
 import type { Logger } from 'pino';
 import type { Backing } from './database.js';
 import { ProcessSecretSource, type SecretVariables } from './secret-source.js';
@@ -80,14 +80,6 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
       metrics,
       notifyQueue,
     },
-    ...{
-      taskTokens: new TaskTokens(sealingKeys),
-      secrets,
-      declaredRows,
-      keySource,
-      keyRing,
-      federationKeys,
-      federationTokens,
-    },
+    ...{ secrets, declaredRows, keySource, keyRing, federationKeys, federationTokens },
   };
 }
