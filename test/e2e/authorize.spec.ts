@@ -160,13 +160,16 @@ describe('uses over HTTP', () => {
         ...{ decision: true, uses: { limit: 3, left } },
       });
     await client.query('SELECT count(*) FROM emea.cases');
+    const asked = performance.now();
     const over = await authorize({ token: task.token, ...select }, gateway);
     expect(over).toMatchObject({
       status: 200,
       body: { decision: false, control: 'quota-uses', uses: { limit: 3, left: 0 } },
     });
     expect(await stateOf(task.id)).toMatchObject({ endCause: 'uses_exhausted' });
-    await ended;
+    console.log(
+      `the session was dead ${((await ended) - asked).toFixed(0)} ms after the use over the limit was asked for`,
+    );
     await expect(client.query('SELECT 1')).rejects.toThrow();
     await until('the task is revoked', 10, async () => (await stateOf(task.id)).state === 'revoked');
     // Later uses hear the same, and the access token is dead by introspection.

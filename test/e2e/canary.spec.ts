@@ -65,6 +65,10 @@ async function liveThrough(): Promise<void> {
   const server = await scene.resourceServerToken('cases');
   canaries.plantToken('identity of a resource server', server);
   answers.push((await postForm(`${broker.url}/oauth/introspect`, server, { token })).text);
+  const operation = { operation: 'cases.read', target: 'https://cases.example' };
+  for (const shown of [first.taskToken?.value, token, `${token}x`])
+    await ask('POST /authorize', server, { body: { ...operation, token: shown, requestId: 'r-1' } });
+  await ask('POST /authorize', server, { body: { ...operation, token: first.taskToken?.value, target: token } });
   await ask(`POST /tasks/${second.id}/heartbeat`, agent);
   await ask(`POST /tasks/${second.id}/fail`, agent, { body: { reason: 'no use' } });
   await goWrongWith(token);

@@ -238,6 +238,14 @@ describe('the answers', () => {
     ['OpenIdConfiguration', () => mayfly.send('GET /federation/.well-known/openid-configuration')],
     ['Jwks', () => mayfly.send('GET /federation/jwks.json')],
     ['Problem', () => mayfly.send('GET /me')],
+    [
+      'AuthorizeAnswer',
+      () =>
+        mayfly.send('POST /authorize', {
+          token: mayfly.agentToken('resource-server/cases'),
+          body: { token: 'x', operation: 'cases.read', target: 'https://cases.example' },
+        }),
+    ],
     ['OAuthError', () => mayfly.send('POST /oauth/introspect')],
   ])('the answers have the shape that the document gives %s', async (name, ask) => {
     const validate = validatorOf(name);

@@ -33,7 +33,7 @@ export interface DecidedOperation {
 /** Returns the record of a decision. INVARIANT: I10, it has no token; the target is redacted by the caller. */
 export function operationRecord({ id, at, task, judgements, ...decided }: DecidedOperation): DecisionRecord {
   const byControl = new Map(judgements.map((judgement) => [judgement.control, judgement]));
-  const trace = TRACED.map((control) => verdictOf(byControl.get(control) ?? { control, outcome: 'not_evaluated' }));
+  const trace = TRACED.map((control) => verdictOf(byControl.get(control)) ?? notEvaluated(control));
   const denial = trace.find(({ outcome }) => outcome === 'deny');
   const inputs = inputsOf(task, decided);
   return {
@@ -63,6 +63,13 @@ function perMinute({ callsPerMinute }: KnownTask['counters'][number]['limits']) 
   return present({ callsPerMinute });
 }
 
-function verdictOf({ control, outcome, detail, help, evidence }: Judgement): Verdict {
+function notEvaluated(control: (typeof TRACED)[number]): Verdict {
+  return { control, outcome: 'not_evaluated' };
+}
+
+/** Drops the members of a denial that are not part of the verdict. A permit has none. */
+function verdictOf(judgement: Judgement | undefined): Verdict | undefined {
+  if (judgement?.outcome !== 'deny') return judgement;
+  const { control, outcome, detail, help, evidence } = judgement;
   return { control, outcome, ...present({ detail, help, evidence }) };
 }

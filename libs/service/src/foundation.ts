@@ -16,7 +16,7 @@ import {
 } from '@mayfly/persistence';
 import { PoliciesInForce, PolicyEngine } from '@mayfly/policy';
 import { Metrics } from '@mayfly/telemetry';
-import { FederationTokens, KeyRing, LeaseMarker, Sealer, TaskTokens } from '@mayfly/trust';
+import { FederationTokens, KeyRing, LeaseMarker, Sealer } from '@mayfly/trust';
 import type { Logger } from 'pino';
 import type { Backing } from './database.js';
 import { ProcessSecretSource, type SecretVariables } from './secret-source.js';
@@ -82,15 +82,7 @@ export async function buildFoundation({ settings, backing, publicUrl, log, varia
       notifyQueue,
     },
     ...policies,
-    ...{
-      taskTokens: new TaskTokens(sealingKeys),
-      secrets,
-      declaredRows,
-      keySource,
-      keyRing,
-      federationKeys,
-      federationTokens,
-    },
+    ...{ secrets, declaredRows, keySource, keyRing, federationKeys, federationTokens },
   };
 }
 

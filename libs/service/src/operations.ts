@@ -2,19 +2,18 @@ import { AccessTokens, HttpDoor, KnownTasks, Operations, ResourceServers, ShownT
 import type { ProviderRegistry } from '@mayfly/credentials';
 import { LeaseReader, OperationTasksReader, PgOperationRecords, PgUseStore } from '@mayfly/persistence';
 import type { Quarantine } from '@mayfly/revocation';
-import { TokenVerifier } from '@mayfly/trust';
+import { type TaskTokens, TokenVerifier } from '@mayfly/trust';
 import type { Foundation } from './foundation.js';
 import type { buildIssuance } from './issuance.js';
 import { redactText } from './redaction.js';
 
 /** Builds the parts that answer enforcement points: introspection, revocation of tokens, and operations. */
 export function buildOperations(
-  foundation: Foundation,
+  foundation: Foundation & { readonly providers: ProviderRegistry; readonly taskTokens: TaskTokens },
   path: ReturnType<typeof buildIssuance>,
-  providers: ProviderRegistry,
   gate: Pick<Quarantine, 'pass'>,
 ) {
-  const { database, clock, keyRing, taskTokens, publicUrl, catalog, report } = foundation;
+  const { database, clock, keyRing, taskTokens, publicUrl, catalog, providers, report } = foundation;
   const { closingStore, closing, denials, ending, refusals } = path;
   const verifier = new TokenVerifier(keyRing, clock);
   const servers = new ResourceServers(catalog, providers);

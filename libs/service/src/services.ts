@@ -41,6 +41,7 @@ import {
 } from '@mayfly/persistence';
 import { LeaseQueue, postgresBackend, redisBackend } from '@mayfly/queue';
 import { LeaseAbandonment, Lockdowns, Reconciliations } from '@mayfly/revocation';
+import { TaskTokens } from '@mayfly/trust';
 import { buildProviders } from './build-providers.js';
 import { buildFoundation, type Foundation, type ServiceInputs } from './foundation.js';
 import { buildIssuance } from './issuance.js';
@@ -58,14 +59,18 @@ export async function buildServices(inputs: ServiceInputs) {
   const held = await buildQuarantine(foundation, inputs.backing);
   const path = buildIssuance(foundation, providers, held.quarantine);
   const writeProbe = new WriteProbe(foundation.database.pool);
-  const parts = { ...foundation, ...path, providers };
+  const taskTokens = new TaskTokens({
+    current: inputs.backing.sealingKey,
+    previous: inputs.settings.previousSealingKeys,
+  });
+  const parts = { ...foundation, ...path, providers, taskTokens };
   return {
     ...parts,
     quarantine: held.quarantine,
     quarantineDesk: buildQuarantineDesk(foundation, held, path),
     closeProviders,
     ...buildAgentSide(parts),
-    ...buildOperations(foundation, path, providers, held.quarantine),
+    ...buildOperations(parts, path, held.quarantine),
     ...buildPlatformSide(parts, inputs),
     ...buildWorkerSide(foundation, inputs),
     /**
@@ -81,7 +86,9 @@ export async function buildServices(inputs: ServiceInputs) {
   };
 }
 
-type Parts = Foundation & ReturnType<typeof buildIssuance> & Pick<ReturnType<typeof buildProviders>, 'providers'>;
+type Parts = Foundation &
+  ReturnType<typeof buildIssuance> &
+  Pick<ReturnType<typeof buildProviders>, 'providers'> & { readonly taskTokens: TaskTokens };
 
 /** Builds the services behind the routes of agents. */
 function buildAgentSide(parts: Parts) {
