@@ -2,7 +2,7 @@ import { auditEntry } from '@mayfly/audit';
 import { Problem, type Clock, type Json, type Page, type PageRequest } from '@mayfly/kernel';
 import type { Catalog } from '../catalog.js';
 import type { ChangeRequests } from '../changes/change-requests.js';
-import { REQUESTED_KINDS, type RequestedChange } from '../changes/document-change.js';
+import { DELETED_BY_ONE, REQUESTED_KINDS, type RequestedChange } from '../changes/document-change.js';
 import type { DeclarationContext } from '../check-declarations.js';
 import type { DeclarationStore, LockedState } from '../declaration.store.js';
 import type { Declaration, DeclarationOf } from '../document.schema.js';
@@ -85,6 +85,7 @@ export class Declarations {
       if (!rolesOverApi) refuseRoles(before);
       if (ownership) refuseForeign(by, [before]);
       requireMet(precondition, before.revision);
+      if (requests !== undefined && !DELETED_BY_ONE[kind]) throw oneDeletion(name);
       const uses = await usesOf(kind, name, state, context.providers);
       if (uses.length > 0)
         throw new Problem(
@@ -136,4 +137,10 @@ export class Declarations {
   private async refresh(): Promise<void> {
     await this.parts.catalog.refresh().catch(this.parts.report);
   }
+}
+
+function oneDeletion(name: string): Problem {
+  return new Problem('conflict', `\`${name}\` may forbid something, so one person cannot delete it`, {
+    help: 'replace it by a document that forbids nothing, which a second person approves',
+  });
 }
