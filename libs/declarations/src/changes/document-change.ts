@@ -1,7 +1,6 @@
 import type { Actor } from '@mayfly/audit';
 import { addSeconds, canonicalJson, type ChangeId, type Json, type Labels } from '@mayfly/kernel';
 import { diffSpecs, type Difference } from '@mayfly/templates';
-import type { RemovableKind } from '../records/declaration-uses.js';
 import type { DeclaredRecord, Declarer, RecordKind } from '../records/declared-record.js';
 
 /** A change that nobody decided on lapses after this time: its author may no longer want it, and nobody reads it. */
@@ -11,12 +10,6 @@ export const MAX_OPEN_CHANGES = 1_000;
 
 /** The kinds whose documents two persons change, in production. Templates have drafts, which a second person publishes. */
 export const REQUESTED_KINDS: Readonly<Record<RecordKind, boolean>> = { Issuer: true, Connection: true, Agent: true };
-
-/**
- * The kinds whose documents one person deletes, because their deletion only takes access away. A document of another kind
- * may forbid something: two persons replace it by one that forbids nothing.
- */
-export const DELETED_BY_ONE: Readonly<Record<RemovableKind, boolean>> = { Issuer: true, Connection: true };
 
 /** `put` writes a document; `activate` lifts the suspension of an agent; `enable` enables a connection again. */
 export const CHANGE_OPERATIONS = ['put', 'activate', 'enable'] as const;
