@@ -306,7 +306,7 @@ describe('mayfly changes', () => {
       stderr: '',
     });
     expect((await run(ANN, 'apply', '-f', file)).code).toBe(0);
-  });
+  }, 120_000);
 
   it('mayfly changes refuse needs a reason, and mayfly agents activate says what waits', async () => {
     const { body } = await send(ANN, 'GET /changes?state=open');
@@ -320,5 +320,5 @@ describe('mayfly changes', () => {
     const lifted = await run(ANN, 'agents', 'activate', 'worker');
     expect(lifted.code).toBe(5);
     expect(JSON.parse(lifted.stdout)).toMatchObject({ change: { operation: 'activate', state: 'open' } });
-  });
+  }, 120_000);
 });

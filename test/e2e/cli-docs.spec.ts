@@ -17,6 +17,8 @@ const STEPS = [
   'issuers test',
   'leases list',
   'leases abandon',
+  'changes list',
+  'changes approve',
   'lockdown engage',
   'lockdown list',
   'tasks delegate',

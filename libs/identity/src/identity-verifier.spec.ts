@@ -145,7 +145,7 @@ describe('people', () => {
   });
 
   it('people have groups, and workloads have none, whatever their claims say', async () => {
-    verifier.replaceIssuers([ci.trusted('ci')]);
+    verifier.replaceIssuers([ci.trusted('staff', { roles })], new Map([['staff', new Set<string>()]]));
     expect(await verifier.verify(ci.sign({ groups: ['crm'] }))).toMatchObject({ kind: 'workload', groups: [] });
   });
 

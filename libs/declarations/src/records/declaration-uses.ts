@@ -7,6 +7,16 @@ import { ofKind, type DeclarationOf } from '../document.schema.js';
 /** The kinds that can be deleted. Agents are retired instead and keep their names. */
 export type RemovableKind = 'Issuer' | 'Connection' | 'Policy';
 
+/**
+ * The kinds whose documents one person deletes, because their deletion only takes access away. A document of another kind
+ * may forbid something: two persons replace it by one that forbids nothing.
+ */
+export const DELETED_BY_ONE: Readonly<Record<RemovableKind, boolean>> = {
+  Issuer: true,
+  Connection: true,
+  Policy: false,
+};
+
 /** Returns, in words, the users of a record that would break without it; empty when it can be deleted. */
 export async function usesOf(
   kind: RemovableKind,

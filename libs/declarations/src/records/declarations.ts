@@ -6,7 +6,7 @@ import { REQUESTED_KINDS, type RequestedChange } from '../changes/document-chang
 import type { DeclarationContext } from '../check-declarations.js';
 import type { DeclarationStore, LockedState } from '../declaration.store.js';
 import type { Declaration, DeclarationOf } from '../document.schema.js';
-import { usesOf, type RemovableKind } from './declaration-uses.js';
+import { DELETED_BY_ONE, usesOf, type RemovableKind } from './declaration-uses.js';
 import { existing, type DeclaredRecord, type Declarer, type RecordKind } from './declared-record.js';
 import { DocumentWriter, type AppliedDeclarations } from './document-writer.js';
 import { refuseRoles } from './issuer-roles.js';
@@ -85,7 +85,7 @@ export class Declarations {
       if (!rolesOverApi) refuseRoles(before);
       if (ownership) refuseForeign(by, [before]);
       requireMet(precondition, before.revision);
-      if (requests !== undefined && kind === 'Policy') refuseFilled(before);
+      if (requests !== undefined && !DELETED_BY_ONE[kind]) refuseFilled(before);
       const uses = await usesOf(kind, name, state, context.providers);
       if (uses.length > 0)
         throw new Problem(
