@@ -87,7 +87,8 @@ export const CONTROL_FACTS: Readonly<Record<ControlName, ControlFacts>> = {
     inTrace: true,
   },
   policy: {
-    permits: 'No policy in force forbids the request, and each allow-list that applies permits it. Without policies it permits.',
+    permits:
+      'No policy in force forbids the request, and each allow-list that applies permits it. Without policies it permits.',
     help: 'The owner of the policy that the denial names changes it.',
     problem: 'policy_denied',
     inTrace: true,

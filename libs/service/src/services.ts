@@ -113,7 +113,12 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   const { closingStore, closing, catalog, report } = parts;
   const store = new PgDeclarationStore(database.pool, declaredRows);
   const { records } = store;
-  const context = { providers: providers.all, egress, secretFault: secrets.faultOf.bind(secrets), policies: policyEngine };
+  const context = {
+    providers: providers.all,
+    egress,
+    secretFault: secrets.faultOf.bind(secrets),
+    policies: policyEngine,
+  };
   const examination = new TargetExamination(targets);
   const rules = { rolesOverApi: backing.embedded !== undefined, fourEyes: backing.embedded === undefined };
   const { rolesOverApi, fourEyes } = rules;
