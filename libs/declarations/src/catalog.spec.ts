@@ -5,7 +5,15 @@ import type { TemplateVersion } from '@mayfly/templates';
 import { templateOf, TestClock } from '@mayfly/testing';
 import { Catalog, type CatalogRows, type RegisteredAgent } from './catalog.js';
 
-const NOTHING: CatalogRows = { revision: '1', issuers: [], agents: [], connections: [], templates: [], lockdowns: [], policies: [] };
+const NOTHING: CatalogRows = {
+  revision: '1',
+  issuers: [],
+  agents: [],
+  connections: [],
+  templates: [],
+  lockdowns: [],
+  policies: [],
+};
 const names = { issuer: 'ci', acceptedBy: ['ci'], issuerNames: ['ci'] };
 const identity = { kind: 'workload', ...names, subject: 'one', claims: {} } as unknown as VerifiedIdentity;
 

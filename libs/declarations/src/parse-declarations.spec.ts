@@ -71,14 +71,26 @@ describe('parseDeclarations', () => {
       connection('  config: {}').replace('name: crm', 'name: CRM'),
       'config/a.yaml:2: metadata.name: use 1 to 63 lower-case letters, digits and hyphens',
     ],
-    ['an unknown kind', 'kind: Agnet\n', 'config/a.yaml:1: kind: use one of Issuer, Connection, Agent, Policy, TaskTemplate'],
-    ['no kind', 'metadata: { name: x }\n', 'config/a.yaml:1: kind: use one of Issuer, Connection, Agent, Policy, TaskTemplate'],
+    [
+      'an unknown kind',
+      'kind: Agnet\n',
+      'config/a.yaml:1: kind: use one of Issuer, Connection, Agent, Policy, TaskTemplate',
+    ],
+    [
+      'no kind',
+      'metadata: { name: x }\n',
+      'config/a.yaml:1: kind: use one of Issuer, Connection, Agent, Policy, TaskTemplate',
+    ],
     [
       'a list for a document',
       '- kind: Agent\n',
       'config/a.yaml:1: kind: use one of Issuer, Connection, Agent, Policy, TaskTemplate',
     ],
-    ['a text for a document', 'hello\n', 'config/a.yaml:1: kind: use one of Issuer, Connection, Agent, Policy, TaskTemplate'],
+    [
+      'a text for a document',
+      'hello\n',
+      'config/a.yaml:1: kind: use one of Issuer, Connection, Agent, Policy, TaskTemplate',
+    ],
     [
       'a doubled key',
       connection('  config:\n    a: 1\n    a: 2'),
