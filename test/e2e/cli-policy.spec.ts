@@ -20,13 +20,6 @@ const test = (policies: string, cases: string, ...more: readonly string[]) =>
   runCli({}, 'policy', 'test', '-f', policies, '-c', cases, ...more);
 
 describe('docs/policies.md', () => {
-  it('docs/policies.md shows a command that decides its cases', async () => {
-    const page = readFileSync('docs/policies.md', 'utf8');
-    const [, ...words] = /```sh\nnpx (mayfly policy test .*)\n```/.exec(page)?.[1]?.split(' ') ?? [];
-    expect(words).not.toEqual([]);
-    expect(await runCli({}, ...words)).toMatchObject({ code: 0, stderr: '' });
-  });
-
   it('docs/policies.md shows the policies that the example has', () => {
     const page = readFileSync('docs/policies.md', 'utf8');
     const [, example = 'absent'] = /```yaml\n(.*?)```/s.exec(page) ?? [];
@@ -35,8 +28,10 @@ describe('docs/policies.md', () => {
 });
 
 describe('mayfly policy test', () => {
-  it('mayfly policy test leaves with 0 when every verdict is the expected one', async () => {
-    const { code, stdout } = await test('config/policies', 'config/policies/cases');
+  it('mayfly policy test, as docs/policies.md calls it, leaves with 0 when every verdict is the expected one', async () => {
+    const page = readFileSync('docs/policies.md', 'utf8');
+    const [, ...words] = /```sh\nnpx (mayfly policy test .*)\n```/.exec(page)?.[1]?.split(' ') ?? [];
+    const { code, stdout } = await runCli({}, ...words);
     const { passed, cases } = JSON.parse(stdout) as { passed: boolean; cases: { passed: boolean }[] };
     expect([code, passed, cases.length]).toEqual([0, true, 200]);
   });

@@ -5,7 +5,9 @@ import type { ApplyOptions } from './apply.js';
 export function addApplyCommand(program: Command): void {
   program
     .command('apply')
-    .description('apply issuers, connections, agents, policies and task templates from YAML files; shows the difference first')
+    .description(
+      'apply issuers, connections, agents, policies and task templates from YAML files; shows the difference first',
+    )
     .requiredOption('-f, --filename <path>', 'a YAML file or a folder of them; may be repeated', collect)
     .option('--dry-run', 'show the difference and change nothing', false)
     .option('--exit-code', 'with --dry-run: leave with 1 when something differs', false)

@@ -17,7 +17,7 @@ interface ListOptions extends GlobalOptions {
 }
 
 const STATES: readonly Change['state'][] = ['open', 'approved', 'refused', 'superseded', 'lapsed'];
-const KINDS: readonly Change['kind'][] = ['Issuer', 'Connection', 'Agent'];
+const KINDS: readonly Change['kind'][] = ['Issuer', 'Connection', 'Agent', 'Policy'];
 const ID = /^chg_[0-9a-z]{26}$/;
 
 /** Adds `mayfly changes`: changes of documents that wait for a second person. */

@@ -63,6 +63,25 @@ describe('the stored catalog', () => {
     expect(details.join()).not.toContain('canary');
   });
 
+  it('the stored catalog keeps a policy that does not parse, without its spec, because nothing else would deny', async () => {
+    const spec = { owner: 'security', policies: { all: 'permit(principal, action, resource);' } };
+    await admin.query(
+      `INSERT INTO policy (name, spec, updated_by) VALUES ('good', $1, 'a'), ('bad', '{"owner": "canary!"}', 'a')`,
+      [JSON.stringify(spec)],
+    );
+    const reported: unknown[] = [];
+    const source = new PgCatalogSource(new DeclaredRows(database.pool), (error) => reported.push(error));
+    const { policies } = await source.load(false);
+    expect(policies.toSorted((one, other) => (one.name < other.name ? -1 : 1))).toEqual([
+      { name: 'bad', spec: undefined },
+      { name: 'good', spec },
+    ]);
+    const again = await source.load(false);
+    expect(again.policies.find(({ name }) => name === 'good')).toBe(policies.find(({ name }) => name === 'good'));
+    expect(reported.map(String).filter((text) => text.includes('policy `bad`'))).toHaveLength(1);
+    expect(reported.map(String).join()).not.toContain('canary');
+  });
+
   it('the stored catalog has a row in force again once it is mended', async () => {
     await admin.query(`UPDATE agent SET spec = $1 WHERE name = 'bad'`, [JSON.stringify(GOOD.agent)]);
     const { agents } = await new PgCatalogSource(new DeclaredRows(database.pool), () => undefined).load(false);

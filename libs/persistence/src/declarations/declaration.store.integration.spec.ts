@@ -35,7 +35,7 @@ beforeAll(async () => {
 });
 beforeEach(async () => {
   await admin.query(`SET session_replication_role = replica;
-    TRUNCATE issuer, agent, connection, template_version, template, audit_entry, document_change; SET session_replication_role = DEFAULT`);
+    TRUNCATE issuer, agent, connection, policy, template_version, template, audit_entry, document_change; SET session_replication_role = DEFAULT`);
 });
 afterAll(async () => {
   await pool.end();

@@ -301,11 +301,11 @@ describe('the decision of many documents', () => {
   it('the decision of many documents permits nothing that one of them alone denies, with obligations within those of each', () => {
     const pick = randomOf(20_261_202);
     const seen = { permit: 0, deny: 0 };
-    for (let round = 0; round < 50; round += 1) {
+    for (let round = 0; round < 40; round += 1) {
       const documents = generated(pick);
       const whole = inForce(documents);
       const alone = Object.entries(documents).map(([name, texts]) => inForce({ [name]: texts }));
-      for (let asked = 0; asked < 8; asked += 1) {
+      for (let asked = 0; asked < 6; asked += 1) {
         const input = generatedInput(pick);
         const together = whole.decide(input);
         const apart = alone.map((one) => one.decide(input));
@@ -317,12 +317,12 @@ describe('the decision of many documents', () => {
             expect(together.obligations.lifeSeconds).toBeLessThanOrEqual(obligations.lifeSeconds);
       }
     }
-    expect(Math.min(seen.permit, seen.deny)).toBeGreaterThan(40);
+    expect(Math.min(seen.permit, seen.deny)).toBeGreaterThan(25);
   });
 
   it('the decision of many documents is the same in every order of documents and policies, to the byte', () => {
     const pick = randomOf(4_711);
-    for (let round = 0; round < 25; round += 1) {
+    for (let round = 0; round < 15; round += 1) {
       const documents = generated(pick);
       const reversed = Object.fromEntries(
         Object.entries(documents)
@@ -339,7 +339,7 @@ describe('the decision of many documents', () => {
 
   it('one more document, whatever it says, never turns a denial into a permit', () => {
     const pick = randomOf(99);
-    for (let round = 0; round < 25; round += 1) {
+    for (let round = 0; round < 15; round += 1) {
       const documents = generated(pick);
       const { d1: added = {} } = generated(pick);
       const [before, after] = [inForce(documents), inForce({ ...documents, added })];

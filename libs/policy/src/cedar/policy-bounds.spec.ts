@@ -45,6 +45,17 @@ describe('findExceeded', () => {
     expect(exceeded?.detail).toMatch(/^over \d+ (bytes|levels|terms)/);
   });
 
+  it('findExceeded allows 32 levels of brackets and 100 terms that are open, and no more', () => {
+    const nested = (levels: number) => '('.repeat(levels) + ')'.repeat(levels);
+    expect(findExceeded(nested(32))).toBeUndefined();
+    expect(findExceeded(nested(33))).toEqual({ index: 32, detail: expect.stringContaining('32 levels') });
+    expect(findExceeded('a + '.repeat(100))).toBeUndefined();
+    expect(findExceeded('a + '.repeat(101))).toEqual({ index: 402, detail: expect.stringContaining('100 terms') });
+    // The terms outside of a bracket count inside of it, and end with it.
+    expect(findExceeded(`${'a + '.repeat(60)}(${'a + '.repeat(40)}1)`)?.detail).toContain('100 terms');
+    expect(findExceeded(`(${'a + '.repeat(60)}1), (${'a + '.repeat(60)}1)`)).toBeUndefined();
+  });
+
   it('findExceeded counts nothing inside texts and comments', () => {
     const text = around(`context.phase == "${'(&&'.repeat(500)}" // ${'[||'.repeat(500)}\n`);
     expect(findExceeded(text)).toBeUndefined();

@@ -91,6 +91,16 @@ export function declarationStoreSuite(
       expect(second).toMatchObject({ revision: 2, updatedBy: 'sales', spec: { owner: 'sales' }, agent: first?.agent });
       await write(connection('crm'));
       expect(await store.records.find('Connection', 'crm')).toMatchObject({ connection: { state: 'enabled' } });
+      const policy = {
+        kind: 'Policy',
+        name: 'guard',
+        labels: {},
+        updatedBy: 'one',
+        spec: { owner: 'crm', policies: {} },
+      };
+      await write(policy as RecordWrite);
+      await write({ ...policy, updatedBy: 'two' } as RecordWrite);
+      expect(await store.records.find('Policy', 'guard')).toMatchObject({ revision: 2, updatedBy: 'two' });
     });
 
     it('a store of declared state reads documents in force, and lists retired names', async () => {
