@@ -11,6 +11,7 @@ import {
 import { AccessTokens, ResourceServers } from '@mayfly/enforcement';
 import { History } from '@mayfly/evidence';
 import {
+  AccessEvaluations,
   Assessor,
   ControlTraces,
   Decisions,
@@ -166,6 +167,7 @@ function buildDecisions(parts: Parts, versions: PgDeclarationStore['templates'])
   const common = { store: decisionStore, granted };
   return {
     decisions: new Decisions({ ...common, versions, providers }),
+    accessEvaluations: new AccessEvaluations({ assessor, store: parts.issuanceStore, agents: catalog, clock }),
     controlTraces: new ControlTraces({ ...common, tasks: taskStore, assessor, agents: catalog, clock }),
   };
 }
