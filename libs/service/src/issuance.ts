@@ -89,9 +89,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const ending = new TaskEnding(closingStore, closing);
   const refusals = new RefusalRecorder({ ...foundation, denials, redact: redactText });
   const identityUses = new IdentityUseStore(database.pool);
-  const decisionStore = new PgDecisionStore(database.pool);
-  const factStore = new PgFactStore(database.pool);
-  const facts = new FactSets(targets, factStore);
+  const { decisionStore, factStore, facts } = buildRecords(foundation, targets);
   const issuance = new TaskIssuance({
     gate: quarantine,
     assessor: new Assessor(catalog, targets, clock, observer, facts),
@@ -105,6 +103,13 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const stores = { issuanceStore, closingStore, taskStore, reconciliationStore, decisionStore, factStore };
   const path = { ...stores, facts, denials, targets, gates, clocks, closing, ending, issuance, renewal };
   return { ...path, ...afterRevocation, observer, refusals, identityUses, reconciler, attendance };
+}
+
+/** Builds the stores of decisions, and the declared facts that grants state. */
+function buildRecords({ database }: Foundation, targets: Targets) {
+  const factStore = new PgFactStore(database.pool);
+  const facts = new FactSets(targets, factStore);
+  return { decisionStore: new PgDecisionStore(database.pool), factStore, facts };
 }
 
 /** Builds the parts that look after what was revoked: deny policies, and credentials that a template has probed. */

@@ -59,7 +59,7 @@ export class AuthzenController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<AccessAnswer | undefined> {
     repeat(requestId, reply);
-    const [answer] = await this.evaluations.evaluate(caller, [question as AccessQuestion]);
+    const [answer] = await this.evaluations.evaluate(caller, [question]);
     return answer;
   }
 

@@ -20,7 +20,7 @@ import { replacedAt } from './pointer.js';
 const providers = new ProviderRegistry([{ provider: new DummyProvider(new TestClock()) }]);
 
 function flipped({ phase, inputs, spec }: PermittedCase, [pointer, value]: Flip) {
-  const document = replacedAt({ ...inputs, spec } as unknown as Json, pointer, value);
+  const document = replacedAt({ ...inputs, spec }, pointer, value);
   const { spec: changed, ...others } = document as unknown as DecisionInputs & { spec: TaskTemplateSpec };
   return decide(phase, others, changed, providers);
 }

@@ -1,5 +1,5 @@
 import { type ProviderRegistry, Targets } from '@mayfly/credentials';
-import { digestOf, type Json, type LockdownId, Problem } from '@mayfly/kernel';
+import { digestOf, type LockdownId, Problem } from '@mayfly/kernel';
 import { Decision, type DecisionPhase } from '@mayfly/policy';
 import { NO_OBSERVER } from '@mayfly/tasks';
 import { CompiledTemplate, type TaskTemplateSpec } from '@mayfly/templates';
@@ -68,7 +68,7 @@ function decideDelegation(inputs: DelegateInputs, template: CompiledTemplate | u
       expiresAt: new Date(parent.expiresAt),
     },
     ancestors: ancestors.map(({ rule, ...one }) => ({ ...one, ...(rule === null ? {} : { rule }) })),
-    asked: { ...asked, parameters: asked.parameters as Json, ttlSeconds: ttlSeconds ?? undefined },
+    asked: { ...asked, parameters: asked.parameters, ttlSeconds: ttlSeconds ?? undefined },
     ...{ acceptorIsKnown: inputs.acceptorIsKnown, template, targets },
   });
   const decision = Decision.of(judgements);
@@ -105,7 +105,7 @@ function renewedTaskOf(template: string, { runtime, leases }: NonNullable<Reques
   return {
     ...{ runtime, template: { name: template } },
     leases: leases.map(({ name, connection, scope }) => ({
-      ...{ name, scope: scope as Json, ...(connection === null ? {} : { connection }) },
+      ...{ name, scope: scope, ...(connection === null ? {} : { connection }) },
     })),
   };
 }

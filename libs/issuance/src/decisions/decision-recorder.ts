@@ -1,4 +1,4 @@
-import { canonicalJson, digestOf, type Json, type JsonObject, newId, type TaskId } from '@mayfly/kernel';
+import { canonicalJson, digestOf, type JsonObject, newId, type TaskId } from '@mayfly/kernel';
 import type { Decision, DecisionPhase, DecisionRecord } from '@mayfly/policy';
 import type { CompiledTemplate } from '@mayfly/templates';
 import type { Requester } from '../request.js';
@@ -34,8 +34,8 @@ export class DecisionRecorder {
   }
 
   private keepable(inputs: DecisionInputs, template: CompiledTemplate | undefined): JsonObject {
-    const { parameters, isChanged } = keptParameters(inputs.request.parameters as Json, template, this.redact);
+    const { parameters, isChanged } = keptParameters(inputs.request.parameters, template, this.redact);
     const kept = { ...inputs, request: { ...inputs.request, parameters }, ...(isChanged ? { withheld: true } : {}) };
-    return JSON.parse(canonicalJson(kept as unknown as JsonObject)) as JsonObject;
+    return JSON.parse(canonicalJson(kept)) as JsonObject;
   }
 }

@@ -96,7 +96,7 @@ export class Decisions {
       return decision.with(deny(change.harden, 'the control denies in this what-if', { help: 'remove `harden`' }));
     }
     const { pointer, value } = change.set;
-    const { inputs, spec } = readChanged(replacedAt(before as unknown as Json, pointer, value), pointer);
+    const { inputs, spec } = readChanged(replacedAt(before, pointer, value), pointer);
     try {
       return decide(record.phase, inputs, spec ?? undefined, providers);
     } catch (error) {

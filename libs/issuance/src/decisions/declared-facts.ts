@@ -89,7 +89,7 @@ export function factsJson({ agent: { id, name, state, labels }, connections }: D
   return {
     agent: { id, name, state, labels },
     connections: connections.map(({ name, spec: { provider, config }, disabled }) => ({
-      ...{ name, provider, config: config as JsonObject, disabled: disabled === true },
+      ...{ name, provider, config: config, disabled: disabled === true },
     })),
   };
 }

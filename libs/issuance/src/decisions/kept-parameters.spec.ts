@@ -4,10 +4,17 @@ import { templateOf } from '@mayfly/testing';
 import fc from 'fast-check';
 import { keptParameters } from './kept-parameters.js';
 
+const TEXT = { type: 'string', maxLength: 256 };
+const NOTES = Array.from({ length: 40 }, (_, at) => `note-${String(at)}`);
+
 const template = templateOf({
   parameters: {
     type: 'object',
-    properties: { region: { enum: ['emea', 'apac'] }, note: { type: 'string', maxLength: 20_000 } },
+    properties: {
+      region: { enum: ['emea', 'apac'] },
+      note: TEXT,
+      ...Object.fromEntries(NOTES.map((name) => [name, TEXT])),
+    },
     required: ['region'],
     additionalProperties: false,
   },
@@ -37,8 +44,9 @@ describe('the parameters that a record keeps', () => {
   });
 
   it('parameters that are too long are left out as a whole, and the record says so', () => {
-    expect(keep({ region: 'emea', note: 'n'.repeat(8_192) })).toEqual({ parameters: null, isChanged: true });
-    expect(keep({ region: 'emea', note: 'n'.repeat(8_000) })).toMatchObject({ isChanged: false });
+    const notes = (count: number) => Object.fromEntries(NOTES.slice(0, count).map((name) => [name, 'n'.repeat(256)]));
+    expect(keep({ region: 'emea', ...notes(40) })).toEqual({ parameters: null, isChanged: true });
+    expect(keep({ region: 'emea', ...notes(20) })).toMatchObject({ isChanged: false });
   });
 
   it('parameters without a template to judge them are not kept', () => {

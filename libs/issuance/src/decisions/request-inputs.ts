@@ -1,4 +1,4 @@
-import type { AgentId, Json, LockdownId, TaskId } from '@mayfly/kernel';
+import type { AgentId, LockdownId, TaskId } from '@mayfly/kernel';
 import type { EngagedLockdown, LockdownKind } from '@mayfly/tasks';
 import type { CompiledTemplate } from '@mayfly/templates';
 import type { ChildRequest, HeldScope, Requester, TaskRequest } from '../request.js';
@@ -93,7 +93,7 @@ export function requesterFrom({
 export function requestFrom({ request, parent }: RequestInputs): TaskRequest {
   const { template, parameters, purpose, ttlSeconds } = request;
   return {
-    ...{ template, parameters: parameters as Json, purpose, ...(ttlSeconds === null ? {} : { ttlSeconds }) },
+    ...{ template, parameters: parameters, purpose, ...(ttlSeconds === null ? {} : { ttlSeconds }) },
     ...(parent === null ? {} : { child: childFrom(parent) }),
   };
 }
@@ -110,7 +110,7 @@ function childFrom(parent: NonNullable<RequestInputs['parent']>): ChildRequest {
 
 export function heldFrom(held: NonNullable<RequestInputs['parent']>['held']): readonly HeldScope[] {
   return held.map(({ provider, connection, scope }) => ({
-    ...{ provider, connection: connection ?? undefined, scope: scope as Json },
+    ...{ provider, connection: connection ?? undefined, scope: scope },
   }));
 }
 

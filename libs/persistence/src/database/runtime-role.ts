@@ -12,7 +12,10 @@ const SESSION: SessionOptions = {
 
 /** The rights of the serving role for each table. It can only read and add history (I5). */
 const GRANTS: readonly (readonly [string, readonly string[]])[] = [
-  ['SELECT, INSERT', ['audit_entry', 'audit_seal', 'template_version', 'signing_key', 'kept_denial', 'decision', 'decision_facts']],
+  [
+    'SELECT, INSERT',
+    ['audit_entry', 'audit_seal', 'template_version', 'signing_key', 'kept_denial', 'decision', 'decision_facts'],
+  ],
   ['SELECT, INSERT, DELETE', ['audit_pending']],
   ['SELECT, UPDATE', ['audit_log', 'declared_revision', 'store_epoch']],
   [
