@@ -1,9 +1,8 @@
 import { describe, expect, it } from '@jest/globals';
 import { ProviderRegistry } from '@mayfly/credentials';
 import { canonicalJson, type Json } from '@mayfly/kernel';
-import { DummyProvider } from '@mayfly/provider-dummy';
 import type { TaskTemplateSpec } from '@mayfly/templates';
-import { TestClock } from '@mayfly/testing';
+import { FakeTaskStores, IssuanceService } from '@mayfly/testing';
 import { decide } from './decide.js';
 import {
   DELEGATION,
@@ -17,7 +16,7 @@ import {
 import type { DecisionInputs } from './decision-inputs.js';
 import { replacedAt } from './pointer.js';
 
-const providers = new ProviderRegistry([{ provider: new DummyProvider(new TestClock()) }]);
+const providers = new ProviderRegistry([{ provider: new IssuanceService(new FakeTaskStores()).dummy }]);
 
 function flipped({ phase, inputs, spec }: PermittedCase, [pointer, value]: Flip) {
   const document = replacedAt({ ...inputs, spec }, pointer, value);
