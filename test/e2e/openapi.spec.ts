@@ -120,10 +120,10 @@ describe('the document', () => {
     const open = breaking(({ security }) => security !== undefined);
     expect(open.toSorted()).toEqual(
       [
+        '/.well-known/authzen-configuration',
         ...['/.well-known/jwks.json', '/.well-known/oauth-authorization-server'],
         ...['/federation/.well-known/openid-configuration', '/federation/jwks.json'],
         ...['/healthz', '/metrics', '/readyz'],
-        '/.well-known/authzen-configuration',
       ].map((path) => `get ${path}`),
     );
   });
