@@ -86,7 +86,7 @@ describe('a decision', () => {
     ];
     const { body: first } = await ask('searcher', 'few');
     asked.push(await ask('searcher', 'few'));
-    await as('searcher', `POST /tasks/${String(first.id)}/complete`);
+    await as('searcher', `POST /tasks/${first.id as string}/complete`);
     expect(asked.map(({ body }) => body.control)).toEqual([
       ...['template-lifecycle', 'parameters', 'parameters', 'quota-concurrent-tasks'],
     ]);
@@ -114,13 +114,13 @@ describe('a decision', () => {
       await delegate('helper', 'wide'),
       await delegate('helper', 'part', { ttlSeconds: 9_000 }),
       await delegate('helper', 'part'), // one child at a time
-      await as('searcher', `POST /tasks/${String(handed.body.id)}/accept`),
+      await as('searcher', `POST /tasks/${handed.body.id as string}/accept`),
     ];
     expect(refusals.map(({ body }) => body.control)).toEqual([
       ...['delegation-acceptor', 'delegation-scope', 'delegation-lifetime', 'delegation-children'],
       'delegation-acceptor',
     ]);
-    const taken = await as('helper', `POST /tasks/${String(handed.body.id)}/accept`);
+    const taken = await as('helper', `POST /tasks/${handed.body.id as string}/accept`);
     expect(taken.status).toBe(201);
     const { decisions } = (await traceOf(id)) as unknown as { decisions: { decisionId: string; phase: string }[] };
     expect(decisions.map(({ phase }) => phase)).toEqual([
@@ -134,7 +134,7 @@ describe('a decision', () => {
 
   it('a decision is read by its agent, and by no other agent', async () => {
     const { body } = await ask('searcher', 'nowhere');
-    const route = `GET /decisions/${String(body.decisionId)}`;
+    const route = `GET /decisions/${body.decisionId as string}`;
     expect(await as('searcher', route)).toMatchObject({ status: 200, body: { control: 'template-lifecycle' } });
     expect(await as('helper', route)).toMatchObject({ status: 404 });
     expect(await by('auditor', `GET /decisions/${newId('dec')}`)).toMatchObject({ status: 404 });
@@ -145,7 +145,7 @@ describe('a decision', () => {
     const { body } = await ask('searcher', 'nowhere');
     const [row] = await rowsOf<{ body: string }>(
       mayfly.database.adminUrl,
-      `SELECT body FROM decision WHERE id = '${String(body.decisionId)}'`,
+      `SELECT body FROM decision WHERE id = '${body.decisionId as string}'`,
     );
     const entries = await rowsOf<{ body: string }>(
       mayfly.database.adminUrl,
@@ -202,7 +202,7 @@ describe('a what-if', () => {
   it('a what-if may permit what was denied', async () => {
     const { body } = await ask('searcher', 'search', { parameters: { region: 'mars' } });
     const change = { set: { pointer: '/request/parameters', value: { region: 'apac' } } };
-    expect(await by('platform', `POST /decisions/${String(body.decisionId)}/what-if`, change)).toMatchObject({
+    expect(await by('platform', `POST /decisions/${body.decisionId as string}/what-if`, change)).toMatchObject({
       status: 200,
       body: { recorded: { control: 'parameters' }, changed: { permitted: true } },
     });
@@ -323,9 +323,9 @@ describe('the control trace of an incident', () => {
       const id = await start('handed');
       const asked = { agent: 'helper', template: 'part', parameters: {}, purpose: PURPOSE };
       const { body: child } = await as('handed', `POST /tasks/${id}/delegate`, asked);
-      expect(await as('helper', `POST /tasks/${String(child.id)}/accept`)).toMatchObject({ status: 201 });
+      expect(await as('helper', `POST /tasks/${child.id as string}/accept`)).toMatchObject({ status: 201 });
       await as('handed', `POST /tasks/${id}/complete`);
-      return ended(String(child.id));
+      return ended(child.id as string);
     },
   };
   /** These controls denied what came after the request: nothing would have stopped the request itself. */

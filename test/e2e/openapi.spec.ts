@@ -120,6 +120,7 @@ describe('the document', () => {
     const open = breaking(({ security }) => security !== undefined);
     expect(open.toSorted()).toEqual(
       [
+        '/.well-known/authzen-configuration',
         ...['/.well-known/jwks.json', '/.well-known/oauth-authorization-server'],
         ...['/federation/.well-known/openid-configuration', '/federation/jwks.json'],
         ...['/healthz', '/metrics', '/readyz'],
@@ -183,6 +184,12 @@ describe('the examples', () => {
       const itsRoute = step.route.replace(/tsk_\w+/, granted.body.id as string);
       expect(await mayfly.send(itsRoute, { token, body: step.body })).toMatchObject({ status: 200 });
     }
+  });
+
+  it.each(['Authzen.evaluate', 'Authzen.evaluateAll'])('the OpenAPI example of %s works', async (id) => {
+    const { route, body } = exampleOf(id);
+    const answer = await mayfly.send(route, { token: mayfly.agentToken('support-agent'), body });
+    expect(answer).toMatchObject({ status: 200 });
   });
 
   it('the OpenAPI example of a what-if works on the decision that granted the example of a task', async () => {

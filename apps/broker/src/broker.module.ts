@@ -11,13 +11,14 @@ import {
 import { AccessTokens, HttpDoor, Operations } from '@mayfly/enforcement';
 import { History } from '@mayfly/evidence';
 import { type IdentityGuard, ProblemFilter, RefusalRecorder } from '@mayfly/http';
-import { ControlTraces, Decisions, Delegations, Tasks } from '@mayfly/issuance';
+import { AccessEvaluations, ControlTraces, Decisions, Delegations, Tasks } from '@mayfly/issuance';
 import { LeaseAbandonment, Lockdowns, QuarantineDesk, Reconciliations } from '@mayfly/revocation';
 import type { Services } from '@mayfly/service';
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD } from '@nestjs/core';
 import { ChangesController } from './changes/changes.controller.js';
 import type { RouteChoice } from './config.js';
+import { AuthzenController } from './authzen/authzen.controller.js';
 import { DecisionsController } from './decisions/decisions.controller.js';
 import { AgentsController } from './declarations/agents.controller.js';
 import { ConnectionsController } from './declarations/connections.controller.js';
@@ -64,6 +65,7 @@ const API = [
   FederationController,
   HistoryController,
   DecisionsController,
+  AuthzenController,
   LeasesController,
   LockdownsController,
   ReconciliationsController,
@@ -92,6 +94,7 @@ export class BrokerModule {
         { provide: Delegations, useValue: services.delegations },
         { provide: Decisions, useValue: services.decisions },
         { provide: ControlTraces, useValue: services.controlTraces },
+        { provide: AccessEvaluations, useValue: services.accessEvaluations },
         { provide: AgentLifecycle, useValue: services.agentLifecycle },
         { provide: ConnectionLifecycle, useValue: services.connectionLifecycle },
         { provide: IssuerTests, useValue: services.issuerTests },

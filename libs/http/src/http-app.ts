@@ -71,7 +71,7 @@ export async function createHttpApp(parts: HttpAppParts): Promise<NestFastifyApp
     done();
   });
   fastify.addHook('onSend', (request, reply, _payload, done) => {
-    reply.header('x-request-id', request.id);
+    if (!reply.hasHeader('x-request-id')) reply.header('x-request-id', request.id);
     reply.header('x-content-type-options', 'nosniff');
     done();
   });

@@ -11,6 +11,7 @@ export type {
 export { Delegations } from './delegations/delegations.js';
 export { Assessor } from './assessment.js';
 export { FactSets, type FactStore } from './decisions/declared-facts.js';
+export { AccessEvaluations, type AccessAnswer, type AccessQuestion } from './decisions/access-evaluations.js';
 export { ControlTraces } from './decisions/control-trace.js';
 export { Decisions } from './decisions/decisions.js';
 export { GrantedDecisions } from './decisions/granted-decision.js';

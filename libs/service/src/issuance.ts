@@ -90,9 +90,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const ending = new TaskEnding(closingStore, closing);
   const refusals = new RefusalRecorder({ ...foundation, denials, redact: redactText });
   const identityUses = new IdentityUseStore(database.pool);
-  const decisionStore = new PgDecisionStore(database.pool);
-  const factStore = new PgFactStore(database.pool);
-  const facts = new FactSets(targets, factStore, catalog);
+  const { decisionStore, factStore, facts } = buildRecords(foundation, targets);
   const issuance = new TaskIssuance({
     gate: quarantine,
     assessor: new Assessor(catalog, targets, clock, observer, facts, foundation.policies),
@@ -107,6 +105,13 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const stores = { issuanceStore, closingStore, taskStore, reconciliationStore, decisionStore, factStore };
   const path = { ...stores, facts, denials, targets, gates, clocks, closing, ending, issuance, renewal };
   return { ...path, ...afterRevocation, observer, refusals, identityUses, reconciler, attendance };
+}
+
+/** Builds the stores of decisions, and the declared facts that grants state. */
+function buildRecords({ database, catalog }: Foundation, targets: Targets) {
+  const factStore = new PgFactStore(database.pool);
+  const facts = new FactSets(targets, factStore, catalog);
+  return { decisionStore: new PgDecisionStore(database.pool), factStore, facts };
 }
 
 /** Builds the parts that look after what was revoked: deny policies, and credentials that a template has probed. */

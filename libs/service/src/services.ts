@@ -13,6 +13,7 @@ import {
 } from '@mayfly/declarations';
 import { History } from '@mayfly/evidence';
 import {
+  AccessEvaluations,
   Assessor,
   ControlTraces,
   Decisions,
@@ -180,6 +181,7 @@ function buildDecisions(parts: Parts, versions: PgDeclarationStore['templates'])
   const common = { store: decisionStore, granted };
   return {
     decisions: new Decisions({ ...common, versions, facts, deciders: { providers, policyEngine } }),
+    accessEvaluations: new AccessEvaluations({ assessor, store: parts.issuanceStore, agents: catalog, clock }),
     controlTraces: new ControlTraces({ ...common, tasks: taskStore, assessor, agents: catalog, clock }),
   };
 }

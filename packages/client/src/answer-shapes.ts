@@ -1194,6 +1194,25 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
       },
     },
   },
+  AuthzenConfiguration: {
+    types: ['object'],
+    required: ['policy_decision_point', 'access_evaluation_endpoint', 'access_evaluations_endpoint'],
+    members: {
+      policy_decision_point: { types: ['string'] },
+      access_evaluation_endpoint: { types: ['string'] },
+      access_evaluations_endpoint: { types: ['string'] },
+    },
+  },
+  AccessEvaluationAnswer: {
+    types: ['object'],
+    required: ['decision'],
+    members: { decision: { types: ['boolean'] }, context: { types: ['object'], values: { ref: 'Json' } } },
+  },
+  AccessEvaluationsAnswer: {
+    types: ['object'],
+    required: ['evaluations'],
+    members: { evaluations: { types: ['array'], items: { ref: 'AccessEvaluationAnswer' } } },
+  },
   OverdueLeases: {
     types: ['object'],
     required: ['items', 'nextCursor'],
@@ -1502,6 +1521,9 @@ export const ANSWERS: Readonly<Record<string, Shape>> = {
   'POST /decisions/{id}/replay 200': { ref: 'DecisionReplay' },
   'POST /decisions/{id}/what-if 200': { ref: 'WhatIfAnswer' },
   'GET /tasks/{id}/control-trace 200': { ref: 'ControlTrace' },
+  'GET /.well-known/authzen-configuration 200': { ref: 'AuthzenConfiguration' },
+  'POST /access/v1/evaluation 200': { ref: 'AccessEvaluationAnswer' },
+  'POST /access/v1/evaluations 200': { ref: 'AccessEvaluationsAnswer' },
   'GET /leases 200': { ref: 'OverdueLeases' },
   'POST /leases/{id}/abandon 200': { ref: 'AbandonedLease' },
   'POST /lockdowns 200': { ref: 'LockdownNotEngaged' },

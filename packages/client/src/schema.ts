@@ -984,6 +984,57 @@ export interface paths {
     patch?: never;
     trace?: never;
   };
+  '/.well-known/authzen-configuration': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    /** Metadata of the decision point (AuthZEN 1.0) */
+    get: operations['Authzen.configuration'];
+    put?: never;
+    post?: never;
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/access/v1/evaluation': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Ask whether an agent would get a task of a template (AuthZEN 1.0); an agent asks about itself */
+    post: operations['Authzen.evaluate'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
+  '/access/v1/evaluations': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    get?: never;
+    put?: never;
+    /** Ask up to 200 such questions at once (AuthZEN 1.0) */
+    post: operations['Authzen.evaluateAll'];
+    delete?: never;
+    options?: never;
+    head?: never;
+    patch?: never;
+    trace?: never;
+  };
   '/leases': {
     parameters: {
       query?: never;
@@ -3240,6 +3291,142 @@ export interface components {
           [key: string]: components['schemas']['Json'];
         };
       }[];
+    };
+    AuthzenConfiguration: {
+      /** Format: uri */
+      policy_decision_point: string;
+      /** Format: uri */
+      access_evaluation_endpoint: string;
+      /** Format: uri */
+      access_evaluations_endpoint: string;
+    };
+    AccessEvaluation: {
+      subject: {
+        /** @example agent */
+        type: string;
+        /**
+         * @description the name of the agent
+         * @example support-agent
+         */
+        id: string;
+        /** @description `runtime`, when a person asks about an agent */
+        properties?: {
+          [key: string]: components['schemas']['Json'];
+        };
+      };
+      action: {
+        /** @example request */
+        name: string;
+        properties?: {
+          [key: string]: components['schemas']['Json'];
+        };
+      };
+      resource: {
+        /** @example template */
+        type: string;
+        /**
+         * @description the name of a task template
+         * @example support-read-cases
+         */
+        id: string;
+        properties?: {
+          [key: string]: components['schemas']['Json'];
+        };
+      };
+      /** @description `parameters`, `purpose` and `ttlSeconds` of the request */
+      context?: {
+        [key: string]: components['schemas']['Json'];
+      };
+    };
+    AccessEvaluationAnswer: {
+      decision: boolean;
+      /** @description `control`, `reason_admin`, `reason_user` and `template_version` */
+      context?: {
+        [key: string]: components['schemas']['Json'];
+      };
+    };
+    AccessEvaluations: {
+      subject?: {
+        /** @example agent */
+        type: string;
+        /**
+         * @description the name of the agent
+         * @example support-agent
+         */
+        id: string;
+        /** @description `runtime`, when a person asks about an agent */
+        properties?: {
+          [key: string]: components['schemas']['Json'];
+        };
+      };
+      action?: {
+        /** @example request */
+        name: string;
+        properties?: {
+          [key: string]: components['schemas']['Json'];
+        };
+      };
+      resource?: {
+        /** @example template */
+        type: string;
+        /**
+         * @description the name of a task template
+         * @example support-read-cases
+         */
+        id: string;
+        properties?: {
+          [key: string]: components['schemas']['Json'];
+        };
+      };
+      /** @description `parameters`, `purpose` and `ttlSeconds` of the request */
+      context?: {
+        [key: string]: components['schemas']['Json'];
+      };
+      evaluations: {
+        subject?: {
+          /** @example agent */
+          type: string;
+          /**
+           * @description the name of the agent
+           * @example support-agent
+           */
+          id: string;
+          /** @description `runtime`, when a person asks about an agent */
+          properties?: {
+            [key: string]: components['schemas']['Json'];
+          };
+        };
+        action?: {
+          /** @example request */
+          name: string;
+          properties?: {
+            [key: string]: components['schemas']['Json'];
+          };
+        };
+        resource?: {
+          /** @example template */
+          type: string;
+          /**
+           * @description the name of a task template
+           * @example support-read-cases
+           */
+          id: string;
+          properties?: {
+            [key: string]: components['schemas']['Json'];
+          };
+        };
+        /** @description `parameters`, `purpose` and `ttlSeconds` of the request */
+        context?: {
+          [key: string]: components['schemas']['Json'];
+        };
+      }[];
+      options?: {
+        /** @enum {string} */
+        evaluations_semantic?: 'execute_all' | 'deny_on_first_deny' | 'permit_on_first_permit';
+      };
+    };
+    AccessEvaluationsAnswer: {
+      evaluations: components['schemas']['AccessEvaluationAnswer'][];
     };
     OverdueLeases: {
       items: components['schemas']['OverdueLease'][];
@@ -12684,6 +12871,268 @@ export interface operations {
       };
       /** @description the state does not allow this, or the same request is in progress */
       409: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Authzen.configuration': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody?: never;
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['AuthzenConfiguration'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Authzen.evaluate': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "subject": {
+         *         "type": "agent",
+         *         "id": "support-agent"
+         *       },
+         *       "action": {
+         *         "name": "request"
+         *       },
+         *       "resource": {
+         *         "type": "template",
+         *         "id": "support-read-cases"
+         *       },
+         *       "context": {
+         *         "parameters": {
+         *           "region": "emea"
+         *         }
+         *       }
+         *     }
+         */
+        'application/json': components['schemas']['AccessEvaluation'];
+      };
+    };
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['AccessEvaluationAnswer'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description a fault of the service */
+      500: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the service or a target does not answer; the caller got no credential */
+      503: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+    };
+  };
+  'Authzen.evaluateAll': {
+    parameters: {
+      query?: never;
+      header?: never;
+      path?: never;
+      cookie?: never;
+    };
+    requestBody: {
+      content: {
+        /**
+         * @example {
+         *       "subject": {
+         *         "type": "agent",
+         *         "id": "support-agent"
+         *       },
+         *       "action": {
+         *         "name": "request"
+         *       },
+         *       "evaluations": [
+         *         {
+         *           "resource": {
+         *             "type": "template",
+         *             "id": "support-read-cases"
+         *           },
+         *           "context": {
+         *             "parameters": {
+         *               "region": "emea"
+         *             }
+         *           }
+         *         },
+         *         {
+         *           "resource": {
+         *             "type": "template",
+         *             "id": "research-read-web"
+         *           }
+         *         }
+         *       ]
+         *     }
+         */
+        'application/json': components['schemas']['AccessEvaluations'];
+      };
+    };
+    responses: {
+      /** @description as asked */
+      200: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/json': components['schemas']['AccessEvaluationsAnswer'];
+        };
+      };
+      /** @description the request does not have the documented shape */
+      400: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description no identity was proven, or it was refused; for a proven token, `reason` says why */
+      401: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description not permitted; `control` names the refusing control, `reason` and `identity` the identity to bind to an agent */
+      403: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is too long; `detail` names the limit */
+      413: {
+        headers: {
+          [name: string]: unknown;
+        };
+        content: {
+          'application/problem+json': components['schemas']['Problem'];
+        };
+      };
+      /** @description the body is of another media type; send JSON */
+      415: {
         headers: {
           [name: string]: unknown;
         };

@@ -94,6 +94,20 @@ export const BODY_EXAMPLES: Readonly<Record<string, JsonObject>> = {
     purpose: 'answer ticket 4711',
     ttlSeconds: 300,
   },
+  'Authzen.evaluate': {
+    subject: { type: 'agent', id: 'support-agent' },
+    action: { name: 'request' },
+    resource: { type: 'template', id: 'support-read-cases' },
+    context: { parameters: { region: 'emea' } },
+  },
+  'Authzen.evaluateAll': {
+    subject: { type: 'agent', id: 'support-agent' },
+    action: { name: 'request' },
+    evaluations: [
+      { resource: { type: 'template', id: 'support-read-cases' }, context: { parameters: { region: 'emea' } } },
+      { resource: { type: 'template', id: 'research-read-web' } },
+    ],
+  },
   'Decisions.whatIf': { set: { pointer: '/agent/state', value: 'suspended' } },
   'Tasks.renew': { ttlSeconds: 900 },
   'Tasks.fail': { reason: 'the ticket was withdrawn' },

@@ -80,11 +80,17 @@ function endView({ endCause, endReason, endedAt, endRequestedAt }: StoredTask): 
 
 /** The control that answers for the task: the one that ended it, otherwise the one that denied last. */
 function failedView({ endCause }: StoredTask, denied: readonly DecisionRecord[]): JsonObject | undefined {
-  const ending = endCause === undefined || endCause === 'expired' ? undefined : CONTROL_OF_END[endCause];
-  const last = denied.filter(({ control }) => ending === undefined || control === ending).at(-1);
-  const control = ending ?? last?.control ?? (endCause === undefined ? undefined : CONTROL_OF_END[endCause]);
-  if (control === undefined) return undefined;
-  return { control, ...present({ decisionId: last?.id, detail: verdictOf(last?.trace ?? [], control)?.detail }) };
+  const ending = endCause === undefined ? undefined : CONTROL_OF_END[endCause];
+  // A task also expires because its renewal was denied.
+  const last = denied
+    .filter(({ control }) => endCause === 'expired' || ending === undefined || control === ending)
+    .at(-1);
+  if (last !== undefined) return failure(last);
+  return ending === undefined ? undefined : { control: ending };
+}
+
+function failure({ id, control, trace }: DecisionRecord): JsonObject {
+  return { control, decisionId: id, ...present({ detail: verdictOf(trace, control)?.detail }) };
 }
 
 function verdictOf(trace: readonly Verdict[], control: ControlName | undefined): Verdict | undefined {
