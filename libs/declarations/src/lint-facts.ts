@@ -42,18 +42,7 @@ export function lintFactsOf(
       const provider = byKind.get(kind);
       return provider !== undefined && canUse(provider, scope);
     },
-    isCounted: (kind, name) => {
-      const provider = byKind.get(kind);
-      // A token without a connection is introspected by the resource servers that any connection declares for its audience.
-      const own = connections.filter((declared) =>
-        name === undefined ? declared.spec.provider === kind : declared.name === name,
-      );
-      return own.some(
-        ({ spec }) =>
-          (name !== undefined && (spec.gateways ?? []).length > 0) ||
-          (provider !== undefined && resourceServersOf(provider, spec.config).length > 0),
-      );
-    },
+    isCounted: (kind, name) => isCounted(byKind.get(kind), connections, kind, name),
     validateScope: (kind, scope) => firstFault(byKind.get(kind)?.schemas.scope, scope),
     isAuthored: (kind, key, members) => byKind.get(kind)?.authoring?.isAuthored?.(key, members) ?? false,
     faultsOfText: (parts) => providers.flatMap(({ authoring }) => authoring?.faultsOfText?.(parts) ?? []),
@@ -109,4 +98,22 @@ function objections(
 function firstFault(schema: z.ZodType | undefined, value: Json): string | undefined {
   const fault = schema === undefined ? undefined : schemaFault(schema, value);
   return fault === undefined ? undefined : faultText(fault);
+}
+
+/** True when a workload may ask about the credentials of a connection, or of a provider without one. */
+function isCounted(
+  provider: AnyProvider | undefined,
+  connections: readonly DeclaredConnection[],
+  kind: string,
+  name: string | undefined,
+): boolean {
+  // A token without a connection is introspected by the resource servers that any connection declares for its audience.
+  const own = connections.filter((declared) =>
+    name === undefined ? declared.spec.provider === kind : declared.name === name,
+  );
+  return own.some(
+    ({ spec }) =>
+      (name !== undefined && (spec.gateways ?? []).length > 0) ||
+      (provider !== undefined && resourceServersOf(provider, spec.config).length > 0),
+  );
 }

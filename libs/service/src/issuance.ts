@@ -70,9 +70,7 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const gates = new ConnectionGates(catalog, alarm, clocks);
   const closing = new LeaseClosing({
     ...{ ...common, store: closingStore, alarm, report },
-    tell: (text, facts) => {
-      log.warn(facts, text);
-    },
+    tell: (text, facts) => void log.warn(facts, text),
   });
   const attendance = new ConnectionAttendance({
     store: new LivingConnectionsReader(database.pool),

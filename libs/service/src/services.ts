@@ -125,10 +125,8 @@ function buildPlatformSide(parts: Parts, { backing }: ServiceInputs) {
   const store = new PgDeclarationStore(database.pool, declaredRows);
   const { records } = store;
   const context = {
-    providers: providers.all,
-    egress,
-    secretFault: secrets.faultOf.bind(secrets),
-    policies: policyEngine,
+    ...{ providers: providers.all, policies: policyEngine },
+    ...{ egress, secretFault: secrets.faultOf.bind(secrets) },
   };
   const examination = new TargetExamination(targets);
   const rules = { rolesOverApi: backing.embedded !== undefined, fourEyes: backing.embedded === undefined };

@@ -1,6 +1,13 @@
 import { type ProviderRegistry, Targets } from '@mayfly/credentials';
 import { digestOf, type LockdownId, Problem } from '@mayfly/kernel';
-import { type DeclaredPolicy, Decision, type DecisionPhase, PoliciesInForce, type PolicyEngine } from '@mayfly/policy';
+import {
+  type DeclaredPolicy,
+  Decision,
+  type DecisionPhase,
+  type Judgement,
+  PoliciesInForce,
+  type PolicyEngine,
+} from '@mayfly/policy';
 import { NO_OBSERVER } from '@mayfly/tasks';
 import { CompiledTemplate, type TaskTemplateSpec } from '@mayfly/templates';
 import { Assessor } from '../assessment.js';
@@ -58,12 +65,9 @@ function decideRequest(
   targets: Targets,
   policies: PolicyJudge,
 ): Decision {
-  const { delegation, task, commit } = inputs;
-  if (task !== null && task.lockdown !== null) return Decision.of([lockdownDenial(task.lockdown)]);
-  if (delegation !== null) {
-    const refused = judgeAcceptance(delegation, inputs.agent.name);
-    if (refused !== undefined) return Decision.of([refused]);
-  }
+  const { task, commit } = inputs;
+  const refused = judgeBefore(inputs);
+  if (refused !== undefined) return Decision.of([refused]);
   const requester = requesterFrom(inputs);
   const assessment = assessorOf(inputs, template, targets, policies).assess(requester, requestFrom(inputs));
   const renewal =
@@ -75,6 +79,12 @@ function decideRequest(
   if (commit === null || template === undefined || !decision.permitted) return decision;
   const obligations = assessment.permitted ? assessment.obligations : {};
   return decision.with(...judgeCommit(commit, inputs.agent.name, template.version, obligations));
+}
+
+/** Returns the denial of a request that was refused before its template was looked at. */
+function judgeBefore({ task, delegation, agent }: RequestInputs): Judgement | undefined {
+  if (task !== null && task.lockdown !== null) return lockdownDenial(task.lockdown);
+  return delegation === null ? undefined : judgeAcceptance(delegation, agent.name);
 }
 
 function decideDelegation(
