@@ -70,18 +70,16 @@ export function buildIssuance(foundation: Foundation, providers: ProviderRegistr
   const gates = new ConnectionGates(catalog, alarm, clocks);
   const closing = new LeaseClosing({
     ...{ ...common, store: closingStore, alarm, report },
-    tell: (text, facts) => void log.warn(facts, text),
+    tell: (text, facts) => {
+      log.warn(facts, text);
+    },
   });
   const attendance = new ConnectionAttendance({
     store: new LivingConnectionsReader(database.pool),
     used: () => gates.used(),
     ...{ connections: catalog, targets, alarm, clocks, report },
   });
-  const orphans = new OrphanWatch({
-    places: orphanPlaces(catalog, providers),
-    ...{ store: new LeaseHandlesReader(database.pool), connections: catalog, targets, sealing: sealer },
-    ...{ audit: issuanceStore, clock, report },
-  });
+  const orphans = buildOrphans(foundation, { providers, targets, audit: issuanceStore });
   const { reconciler, reconciliationStore } = buildReconciler(foundation, { providers, targets, orphans, quarantine });
   countByConnection(metrics, { reconciler, gates, alarm, clocks });
   const afterRevocation = buildAfterRevocation(foundation, targets);
@@ -133,6 +131,18 @@ function buildAlarm({ clock, log, report }: Foundation, audit: EntrySink): Revoc
     log.error(facts, text);
   };
   return new RevocationAlarm({ audit, clock, tell, report });
+}
+
+/** Builds the search for objects at targets that no lease explains. */
+function buildOrphans(
+  { database, catalog, sealer, clock, report }: Foundation,
+  { providers, targets, audit }: { providers: ProviderRegistry; targets: Targets; audit: EntrySink },
+): OrphanWatch {
+  return new OrphanWatch({
+    places: orphanPlaces(catalog, providers),
+    ...{ store: new LeaseHandlesReader(database.pool), connections: catalog, targets, sealing: sealer },
+    ...{ audit, clock, report },
+  });
 }
 
 /** Builds the comparison of targets with the leases. Requests and the schedule share it. */
