@@ -294,7 +294,13 @@ describe('docs/problems.md', () => {
       await ask(signed({ iat: exp - 300, exp })),
       await ask(signed({ sub: 'f5b0c0de-5b1e-4c11-9d52-3a6f0a8f2c11' })),
     ];
-    const example = { instance: 'urn:mayfly:request:req_01kansx8g0fmbv0xs40yaz3ag5' };
-    expect(documented).toEqual(answers.map(({ body: answer }) => ({ ...answer, ...example })));
+    const instance = 'urn:mayfly:request:req_01kansx8g0fmbv0xs40yaz3ag5';
+    const decided = { decisionId: 'dec_01kansx8g0fmbv0xs40yaz3ag5' };
+    expect(documented).toEqual(
+      answers.map(({ body: answer }) => ({
+        ...{ ...answer, instance },
+        ...(answer.decisionId === undefined ? {} : decided),
+      })),
+    );
   });
 });

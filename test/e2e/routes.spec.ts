@@ -136,6 +136,9 @@ function tokenOf(caller: CallerKind): string {
   return caller === 'person' ? mayfly.issuers.staff.sign({ sub: 'new-here' }) : mayfly.personToken(caller);
 }
 
+/** The doors of gateways, where `Authorization` is the token of an agent. */
+const DOOR = / \/authorize\/(nginx|envoy)/;
+
 /** Asks a route about nothing that is there. */
 async function ask(route: string, token?: string): Promise<{ status: number; type: string }> {
   const [method, path] = route.split(' ') as ['GET' | 'POST', string];
@@ -160,9 +163,10 @@ const permits = (route: string, caller: CallerKind) =>
 
 describe('the route table', () => {
   it('the route table is the one that this test knows, and each GET has its HEAD', () => {
+    const plain = routes.filter((one) => !DOOR.test(one));
     const [heads, others] = [
-      routes.filter((one) => one.startsWith('HEAD ')),
-      routes.filter((one) => !one.startsWith('HEAD ')),
+      plain.filter((one) => one.startsWith('HEAD ')),
+      plain.filter((one) => !one.startsWith('HEAD ')),
     ];
     expect(others.toSorted()).toEqual(Object.keys(TABLE).toSorted());
     const gets = Object.keys(TABLE).filter((one) => one.startsWith('GET '));
@@ -193,6 +197,29 @@ describe('the route table', () => {
     const asNobody = await app.inject({ method: 'HEAD', url: '/audit/entries' });
     expect(asNobody.statusCode).toBe(401);
     await expect(head(tokenOf('auditor'))).resolves.toBe(200);
+  });
+
+  it('the doors of gateways admit workloads alone, by the header of the gateway, whatever token the agent has', async () => {
+    const doors = ['GET /authorize/nginx', 'GET /authorize/envoy/cases/a', 'DELETE /authorize/envoy/cases/a?b'];
+    expect(routes.filter((one) => DOOR.test(one)).length).toBeGreaterThan(doors.length);
+    for (const door of doors) {
+      const [method, url] = door.split(' ') as ['GET', string];
+      const knock = async (caller?: CallerKind) => {
+        const gateway = caller === undefined ? {} : { 'x-mayfly-gateway': tokenOf(caller) };
+        const headers = { ...gateway, authorization: `Bearer ${tokenOf('agent')}` };
+        const { statusCode, body } = await app.inject({ method, url, headers });
+        return [statusCode, (JSON.parse(body) as { type: string }).type.split(':').at(-1)];
+      };
+      expect([door, await knock()]).toEqual([door, [401, 'unauthenticated']]);
+      for (const caller of CALLERS) {
+        const isWorkload = caller === 'agent' || caller === 'workload';
+        expect([door, caller, await knock(caller)]).toEqual([
+          door,
+          caller,
+          [403, isWorkload ? 'policy_denied' : 'forbidden'],
+        ]);
+      }
+    }
   });
 
   it('the route table has nothing beside it: another address is a 404 for everybody', async () => {

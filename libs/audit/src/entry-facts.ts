@@ -115,6 +115,7 @@ export const ENTRY_FACTS = {
     parameters: AnyObject,
     purpose: z.string(),
     acceptBy: Instant,
+    uses: z.union([z.int(), z.record(z.string(), z.int())]).optional(),
     decision: Decided,
   }),
   'task.accepted': z.strictObject({

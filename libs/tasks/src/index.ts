@@ -20,6 +20,7 @@ export {
   type UseAmounts,
   type UseCounter,
   type UseLimits,
+  narrowedLimitsOf,
   useLimitsOf,
   type UseQuota,
   type UseUnit,

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals';
-import { useAmounts, useLimitsOf } from './uses.js';
+import { narrowedLimitsOf, useAmounts, useLimitsOf } from './uses.js';
 
 describe('useLimitsOf', () => {
   it.each([
@@ -23,5 +23,19 @@ describe('useAmounts', () => {
     ],
   ])('useAmounts of %j counts one call unless it names calls', (uses, amounts) => {
     expect(useAmounts(uses)).toEqual(amounts);
+  });
+});
+
+describe('narrowedLimitsOf', () => {
+  it.each([
+    [{}, undefined, undefined],
+    [{}, 5, { total: { calls: 5 } }],
+    [{ uses: 3 }, undefined, { total: { calls: 3 } }],
+    [{ uses: 3 }, 5, { total: { calls: 3 } }],
+    [{ uses: 5 }, 3, { total: { calls: 3 } }],
+    [{ uses: { rows: 10, calls: 4 } }, { calls: 9, bytes: 7 }, { total: { calls: 4, rows: 10, bytes: 7 } }],
+    [{ uses: 9, usesPerMinute: 2 }, 1, { total: { calls: 1 }, callsPerMinute: 2 }],
+  ])('narrowedLimitsOf takes the least of %j and %j for each unit', (quota, left, limits) => {
+    expect(narrowedLimitsOf(quota, left)).toEqual(limits);
   });
 });

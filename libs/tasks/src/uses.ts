@@ -30,6 +30,17 @@ export interface UseQuota {
   readonly usesPerMinute?: number | undefined;
 }
 
+/** Returns the limits of a quota within those that a delegation leaves; undefined when neither limits a use. */
+export function narrowedLimitsOf(quota: UseQuota, left: UseQuota['uses']): UseLimits | undefined {
+  const [own, given] = [useLimitsOf(quota), useLimitsOf({ uses: left })];
+  if (own === undefined || given === undefined) return own ?? given;
+  const total = USE_UNITS.flatMap((unit) => {
+    const limits = [own.total[unit], given.total[unit]].filter((limit) => limit !== undefined);
+    return limits.length === 0 ? [] : [[unit, Math.min(...limits)] as const];
+  });
+  return { ...own, total: Object.fromEntries(total) };
+}
+
 /** Returns the limits of a quota; undefined when it limits no use. A number limits calls. */
 export function useLimitsOf({ uses, usesPerMinute }: UseQuota): UseLimits | undefined {
   const units = typeof uses === 'number' ? { calls: uses } : (uses ?? {});

@@ -9,5 +9,10 @@ export { finding, refuseErrors, type Finding, type RuleId, type Severity } from 
 export { sampleScopes, type SampleScope } from './sample-scopes.js';
 export type { Hole, ScopeMember } from './scope-node.js';
 export { compileScope, MAX_SCOPE_BYTES, type RenderedScope, type ScopeSkeleton } from './scope-skeleton.js';
-export { TaskTemplateSpecSchema, type TaskTemplateSpec, type TemplateCredential } from './task-template.schema.js';
+export {
+  TaskTemplateSpecSchema,
+  type TaskTemplateSpec,
+  type TemplateCredential,
+  UseLimitSchema,
+} from './task-template.schema.js';
 export { findUnsafe, type TreeBounds } from './tree-bounds.js';

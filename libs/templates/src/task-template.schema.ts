@@ -42,15 +42,16 @@ const UsesSchema = z
   .partial()
   .refine((limits) => Object.values(limits).some((limit) => limit !== undefined), 'limit at least one unit');
 
+/** A limit of uses: a number counts calls. */
+export const UseLimitSchema = z.union([between(1, MOST_USES), UsesSchema], {
+  error: `use a whole number of calls from 1 to ${String(MOST_USES)}, or whole numbers from 0 for \`calls\`, \`queries\`, \`rows\`, \`bytes\` and \`spend\``,
+});
+
 const QuotaSchema = z.strictObject({
   tasksPerMinute: between(1, 10_000_000),
   concurrentTasks: between(1, 10_000_000),
   /** the uses of one task with everything below it; a number counts calls */
-  uses: z
-    .union([between(1, MOST_USES), UsesSchema], {
-      error: `use a whole number of calls from 1 to ${String(MOST_USES)}, or whole numbers from 0 for \`calls\`, \`queries\`, \`rows\`, \`bytes\` and \`spend\``,
-    })
-    .optional(),
+  uses: UseLimitSchema.optional(),
   /** the most calls of one task with everything below it, in any 60 s */
   usesPerMinute: between(1, 10_000_000).optional(),
 });

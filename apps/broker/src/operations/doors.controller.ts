@@ -3,7 +3,15 @@ import { ApiProblems, Caller, IdentifiedBy, Permits } from '@mayfly/http';
 import type { Principal } from '@mayfly/identity';
 import { Problem } from '@mayfly/kernel';
 import { All, Controller, Get, Header, HttpCode, Param, Req, Res } from '@nestjs/common';
-import { ApiExcludeEndpoint, ApiHeader, ApiOkResponse, ApiOperation, ApiTags } from '@nestjs/swagger';
+import {
+  ApiBearerAuth,
+  ApiExcludeEndpoint,
+  ApiHeader,
+  ApiOkResponse,
+  ApiOperation,
+  ApiSecurity,
+  ApiTags,
+} from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 
 /** The header with the gateway's own token: `Authorization` is that of the agent. */
@@ -34,7 +42,8 @@ export class DoorsController {
     description:
       'For gateways of the connection and resource servers of its audience (docs/gateways.md). 200 without a body permits and takes one use; 403 denies, with the control in `x-mayfly-control`.',
   })
-  @ApiHeader({ name: GATEWAY_HEADER, required: true, description: "the gateway's own workload token" })
+  @ApiSecurity('gateway')
+  @ApiBearerAuth()
   @ApiHeader({ name: 'x-mayfly-connection', required: true, description: 'the connection with the routes' })
   @ApiHeader({ name: 'x-original-method', required: true })
   @ApiHeader({ name: 'x-original-uri', required: true, description: 'the request target, byte for byte' })

@@ -38,6 +38,7 @@ export class OpenApi {
       .setLicense('Apache-2.0', 'https://www.apache.org/licenses/LICENSE-2.0')
       .addServer('/')
       .addBearerAuth({ type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
+      .addApiKey({ type: 'apiKey', in: 'header', name: 'x-mayfly-gateway' }, 'gateway')
       .build();
     return finish(SwaggerModule.createDocument(this.app, config, OPTIONS));
   }

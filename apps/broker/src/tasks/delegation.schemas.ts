@@ -1,4 +1,5 @@
 import { NameSchema } from '@mayfly/kernel';
+import { UseLimitSchema } from '@mayfly/templates';
 import { z } from 'zod';
 import { CreateTaskSchema } from './task.schemas.js';
 
@@ -7,6 +8,9 @@ const Instant = z.iso.datetime();
 /** Body of `POST /tasks/:id/delegate`. */
 export const DelegateSchema = CreateTaskSchema.extend({
   agent: NameSchema.optional().meta({ description: 'the agent that takes it up; the same agent, if absent' }),
+  uses: UseLimitSchema.optional().meta({
+    description: 'the uses that the child has at most, with everything below it; they are taken from the parent too',
+  }),
 }).meta({ id: 'DelegateTask' });
 export type Delegate = z.infer<typeof DelegateSchema>;
 
@@ -23,6 +27,7 @@ export const DelegationSchema = z
     parameters: z.looseObject({}),
     purpose: z.string(),
     ttlSeconds: z.int().optional(),
+    uses: z.union([z.int(), z.record(z.string(), z.int())]).optional(),
     acceptBy: Instant.meta({ description: 'the delegation lapses then, and earlier when its parent ends' }),
   })
   .meta({ id: 'Delegation' });

@@ -1,6 +1,6 @@
 import type { AuditEntry } from '@mayfly/audit';
 import type { JsonObject, TaskId } from '@mayfly/kernel';
-import type { TaskState } from '@mayfly/tasks';
+import type { TaskState, UseQuota } from '@mayfly/tasks';
 
 /** The rule of a version for what its tasks hand on (`TaskTemplate.spec.delegation`). */
 export interface DelegationRule {
@@ -30,6 +30,8 @@ export interface Delegation {
   readonly parameters: JsonObject;
   readonly purpose: string;
   readonly ttlSeconds?: number;
+  /** the uses that its task has at most, with everything below it */
+  readonly uses?: NonNullable<UseQuota['uses']>;
   readonly createdAt: Date;
   readonly acceptBy: Date;
   readonly acceptedAt?: Date;

@@ -1,12 +1,14 @@
-import type { JsonObject, TaskId } from '@mayfly/kernel';
+import type { Json, JsonObject, TaskId } from '@mayfly/kernel';
 import type { Delegation, TreeNode } from './delegation.store.js';
 
 /** Returns a delegation as the agent that handed the work on sees it. */
 export function delegationView(delegation: Delegation): JsonObject {
   const { id, parentId, rootId, depth, agent, template, parameters, purpose, ttlSeconds, acceptBy } = delegation;
+  const { uses } = delegation;
   return {
     ...{ id, state: delegation.acceptedAt === undefined ? 'pending_acceptance' : 'accepted' },
     ...{ parentId, rootId, depth, agent, template, parameters, purpose, ttlSeconds },
+    uses: uses as Json | undefined,
     acceptBy: acceptBy.toISOString(),
   };
 }

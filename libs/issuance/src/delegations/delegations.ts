@@ -13,7 +13,7 @@ import {
   type TaskId,
 } from '@mayfly/kernel';
 import { Decision, type Judgement, keptDecision } from '@mayfly/policy';
-import type { StepObserver } from '@mayfly/tasks';
+import type { StepObserver, UseQuota } from '@mayfly/tasks';
 import type { DelegateInputs, RequestInputs } from '../decisions/decision-inputs.js';
 import type { DecidedOn } from '../decisions/decision-recorder.js';
 import { delegateInputs } from '../decisions/delegate-inputs.js';
@@ -62,6 +62,7 @@ export interface AskedDelegation {
   readonly parameters: JsonObject;
   readonly purpose: string;
   readonly ttlSeconds?: number | undefined;
+  readonly uses?: UseQuota['uses'];
 }
 
 /**
@@ -90,10 +91,11 @@ export class Delegations {
       parameters,
       purpose,
       acceptBy: acceptBy.toISOString(),
+      ...present({ uses: delegation.uses as number | Record<string, number> | undefined }),
     };
     const requester = requesterOf(agent);
     const subject = { taskId: parentId, agent: agent.agent.name };
-    const fingerprint = digestOf({ ...asked });
+    const fingerprint = digestOf({ ...asked } as JsonObject);
     const permitted = decision.with(...judgeDelegated('delegated', parent.template.name));
     const on = decidedOn({ verdict: 'delegated' });
     const kept = keptDecision(await this.parts.issuance.recordOf(requester, permitted, on));
@@ -178,7 +180,7 @@ export class Delegations {
       ...{ id: newId('tsk'), parentId: parent.id, rootId: parent.origin?.rootId ?? parent.id },
       ...{ depth: (parent.origin?.depth ?? 0) + 1, agent: asked.agent ?? parent.agent.name },
       ...{ template, parameters, purpose: this.parts.redact(purpose), createdAt: at },
-      ...(ttlSeconds === undefined ? {} : { ttlSeconds }),
+      ...present({ ttlSeconds, uses: asked.uses }),
       acceptBy: earliest(addSeconds(at, ACCEPT_SECONDS), parent.expiresAt),
     };
   }

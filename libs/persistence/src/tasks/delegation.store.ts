@@ -23,6 +23,7 @@ interface DelegationRow {
   readonly parameters: JsonObject;
   readonly purpose: string;
   readonly ttl_seconds: number | null;
+  readonly uses: Delegation['uses'] | null;
   readonly created_at: Date;
   readonly accept_by: Date;
   readonly accepted_at: Date | null;
@@ -96,7 +97,7 @@ export class PgDelegationStore implements DelegationStore {
     if (Number(rows[0]?.living ?? 0) >= maxChildren) return { verdict: 'children' };
     await client.query(
       `INSERT INTO public.delegation (id, parent_id, root_id, depth, agent_name, template_name, parameters, purpose, ttl_seconds,
-         created_at, accept_by, idempotency_key, fingerprint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+         uses, created_at, accept_by, idempotency_key, fingerprint) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`,
       [
         ...[delegation.id, delegation.parentId, delegation.rootId, delegation.depth, delegation.agent],
         ...[
@@ -105,6 +106,7 @@ export class PgDelegationStore implements DelegationStore {
           delegation.purpose,
           delegation.ttlSeconds ?? null,
         ],
+        delegation.uses === undefined ? null : JSON.stringify(delegation.uses),
         ...[delegation.createdAt, delegation.acceptBy, idempotencyKey ?? null, fingerprint],
       ],
     );
@@ -132,7 +134,7 @@ function delegationOf(row: DelegationRow): Delegation {
     ...{ id: row.id, parentId: row.parent_id, rootId: row.root_id, depth: row.depth, agent: row.agent_name },
     ...{ template: row.template_name, parameters: row.parameters, purpose: row.purpose },
     ...{ createdAt: row.created_at, acceptBy: row.accept_by },
-    ...present({ ttlSeconds: row.ttl_seconds, acceptedAt: row.accepted_at }),
+    ...present({ ttlSeconds: row.ttl_seconds, uses: row.uses, acceptedAt: row.accepted_at }),
   };
 }
 

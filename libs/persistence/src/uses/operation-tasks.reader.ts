@@ -1,8 +1,15 @@
 import type { OperationLease, OperationTask, OperationTasks } from '@mayfly/enforcement';
 import { type AgentId, Problem, type TaskId } from '@mayfly/kernel';
-import { type UseCounter, useLimitsOf, type UseQuota } from '@mayfly/tasks';
+import { type UseCounter, narrowedLimitsOf, type UseQuota } from '@mayfly/tasks';
 import type { Pool } from 'pg';
 import { databaseUnread } from '../database/database-problem.js';
+
+interface StoredQuota {
+  readonly taskId: TaskId;
+  readonly quota: UseQuota | null;
+  /** the uses that the delegation of the task left to it */
+  readonly uses: UseQuota['uses'] | null;
+}
 
 interface TaskRow {
   readonly agent_id: AgentId;
@@ -12,11 +19,14 @@ interface TaskRow {
   readonly template_version: number;
   readonly operations: readonly string[] | null;
   /** of the task, then of those above it; a quota that is null belongs to a version that is not there */
-  readonly quotas: readonly { readonly taskId: TaskId; readonly quota: UseQuota | null }[];
+  readonly quotas: readonly StoredQuota[];
   readonly leases: readonly (Omit<OperationLease, 'connection'> & { readonly connection: string | null })[] | null;
 }
 
-/** A task with the quotas of the versions that it and the tasks above it keep. Nothing of it ever changes. */
+/**
+ * A task with the quotas of the versions that it and the tasks above it keep, and what their delegations left. Nothing of
+ * it ever changes.
+ */
 const FIND = `
 WITH RECURSIVE path AS (
   SELECT t.id, t.parent_id, t.template_name, t.template_version, 0 AS up FROM public.task t WHERE t.id = $1
@@ -26,8 +36,9 @@ WITH RECURSIVE path AS (
 )
 SELECT t.agent_id, t.agent_name, t.runtime, t.template_name, t.template_version,
   (SELECT v.spec->'operations' FROM public.template_version v WHERE v.name = t.template_name AND v.version = t.template_version) AS operations,
-  (SELECT jsonb_agg(jsonb_build_object('taskId', path.id, 'quota', v.spec->'quota') ORDER BY path.up)
-   FROM path LEFT JOIN public.template_version v ON v.name = path.template_name AND v.version = path.template_version) AS quotas,
+  (SELECT jsonb_agg(jsonb_build_object('taskId', path.id, 'quota', v.spec->'quota', 'uses', d.uses) ORDER BY path.up)
+   FROM path LEFT JOIN public.template_version v ON v.name = path.template_name AND v.version = path.template_version
+     LEFT JOIN public.delegation d ON d.id = path.id) AS quotas,
   (SELECT jsonb_agg(jsonb_build_object('id', l.id, 'name', l.name, 'provider', l.provider, 'connection', l.connection, 'scope', l.scope) ORDER BY l.id)
    FROM public.lease l WHERE l.task_id = t.id) AS leases
 FROM public.task t WHERE t.id = $1`;
@@ -52,7 +63,7 @@ function taskOf(id: TaskId, row: TaskRow): OperationTask {
     runtime: row.runtime,
     template: { name: row.template_name, version: row.template_version },
     operations: row.operations ?? [],
-    counters: row.quotas.flatMap(({ taskId, quota }) => counterOf(taskId, quota)),
+    counters: row.quotas.flatMap(counterOf),
     leases: (row.leases ?? []).map(({ connection, ...lease }) => ({
       ...lease,
       ...(connection === null ? {} : { connection }),
@@ -61,9 +72,9 @@ function taskOf(id: TaskId, row: TaskRow): OperationTask {
 }
 
 /** INVARIANT: I7, a version that is not there limits everything. */
-function counterOf(taskId: TaskId, quota: UseQuota | null): UseCounter[] {
+function counterOf({ taskId, quota, uses }: StoredQuota): UseCounter[] {
   if (quota === null)
     throw new Problem('internal', `the template version of task \`${taskId}\` is not in the database; restore it`);
-  const limits = useLimitsOf(quota);
+  const limits = narrowedLimitsOf(quota, uses ?? undefined);
   return limits === undefined ? [] : [{ taskId, limits }];
 }
