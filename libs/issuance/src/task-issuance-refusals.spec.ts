@@ -56,6 +56,7 @@ describe('a request that is refused', () => {
       'runtime-boundary permit',
       'lifetime deny',
       'connection-state permit',
+      'decision-point not_evaluated',
       'quota-concurrent-tasks not_evaluated',
       'quota-tasks-per-minute not_evaluated',
       'policy not_evaluated',
