@@ -150,6 +150,7 @@ export const COMPONENTS: Readonly<Record<string, Shape>> = {
       parameters: { types: ['object'], members: {}, values: {} },
       purpose: { types: ['string'] },
       ttlSeconds: { types: ['integer'] },
+      uses: { anyOf: [{ types: ['integer'] }, { types: ['object'], values: { types: ['integer'] } }] },
       acceptBy: { types: ['string'], isInstant: true },
     },
   },

@@ -1495,6 +1495,16 @@ export interface components {
       ttlSeconds?: number;
       /** @description the agent that takes it up; the same agent, if absent */
       agent?: string;
+      /** @description the uses that the child has at most, with everything below it; they are taken from the parent too */
+      uses?:
+        | number
+        | {
+            calls?: number;
+            queries?: number;
+            rows?: number;
+            bytes?: number;
+            spend?: number;
+          };
     };
     Delegation: {
       /** @description the id of the task, once it is taken up */
@@ -1511,6 +1521,11 @@ export interface components {
       };
       purpose: string;
       ttlSeconds?: number;
+      uses?:
+        | number
+        | {
+            [key: string]: number;
+          };
       /**
        * Format: date-time
        * @description the delegation lapses then, and earlier when its parent ends
@@ -11885,8 +11900,6 @@ export interface operations {
         'x-original-method': string;
         /** @description the connection with the routes */
         'x-mayfly-connection': string;
-        /** @description the gateway's own workload token */
-        'x-mayfly-gateway': string;
       };
       path?: never;
       cookie?: never;

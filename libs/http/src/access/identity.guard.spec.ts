@@ -4,6 +4,7 @@ import { IdentityVerifier, IssuerKeySource } from '@mayfly/identity';
 import { FakeIssuer, TestClock } from '@mayfly/testing';
 import type { ExecutionContext } from '@nestjs/common';
 import type { Reflector } from '@nestjs/core';
+import { Permits } from './permits.js';
 import { IdentityGuard } from './identity.guard.js';
 import type { RefusalRecorder } from './refusal.recorder.js';
 
@@ -14,7 +15,7 @@ const ci = new FakeIssuer({ clock });
 const verifier = new IdentityVerifier(new IssuerKeySource(NO_FETCH, clock), clock);
 verifier.replaceIssuers([ci.trusted('ci')]);
 const guard = new IdentityGuard(
-  { getAllAndOverride: () => ['agent'] } as unknown as Reflector,
+  { getAllAndOverride: (of: unknown) => (of === Permits ? ['agent'] : undefined) } as unknown as Reflector,
   verifier,
   { requireFresh: () => undefined, bindingOf: () => undefined } as unknown as Catalog,
   { identity: async () => undefined } as unknown as RefusalRecorder,
