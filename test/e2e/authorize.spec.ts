@@ -236,27 +236,6 @@ describe('uses over HTTP', () => {
     expect(await stateOf(text(handed.body.id))).toMatchObject({ endCause: 'parent_ended' });
   });
 
-  it('uses of a child are no more than its delegation leaves it; the one over them ends the child alone', async () => {
-    const parent = await taskOf('parent');
-    const body = { agent: 'analyst', template: 'free-child', parameters: {}, purpose: PURPOSE, uses: 2 };
-    const route = `POST /tasks/${parent.id}/delegate`;
-    const handed = await mayfly.send(route, { token: mayfly.agentToken('searcher'), body });
-    expect(handed.body).toMatchObject({ state: 'pending_acceptance', uses: 2 });
-    const accept = `POST /tasks/${text(handed.body.id)}/accept`;
-    const taken = await mayfly.send(accept, { token: mayfly.agentToken('analyst') });
-    const token = (taken.body.taskToken as JsonObject).value;
-    const { body: answer } = await authorize({ evaluations: [1, 2, 3].map(() => ({ token, ...read })) });
-    const decisions = answer.evaluations as readonly JsonObject[];
-    expect(decisions.map(({ decision }) => decision)).toEqual([true, true, false]);
-    expect(await stateOf(text(handed.body.id))).toMatchObject({ endCause: 'uses_exhausted' });
-    expect(await stateOf(parent.id)).toMatchObject({ state: 'active' });
-    expect((await authorize({ token: parent.token, ...read })).body).toMatchObject({ uses: { limit: 4, left: 1 } });
-    for (const uses of [0, -1, 1.5, {}, { calls: -1 }, 1e15])
-      expect((await mayfly.send(route, { token: mayfly.agentToken('searcher'), body: { ...body, uses } })).status).toBe(
-        400,
-      );
-  });
-
   it('introspection takes a use only with `consume`', async () => {
     const task = await taskOf('tight');
     const token = secretOf(task, 'api', 'token');

@@ -1,4 +1,4 @@
-import type { Json, JsonObject, TaskId } from '@mayfly/kernel';
+import type { JsonObject, TaskId } from '@mayfly/kernel';
 import type { Delegation, TreeNode } from './delegation.store.js';
 
 /** Returns a delegation as the agent that handed the work on sees it. */
@@ -8,7 +8,7 @@ export function delegationView(delegation: Delegation): JsonObject {
   return {
     ...{ id, state: delegation.acceptedAt === undefined ? 'pending_acceptance' : 'accepted' },
     ...{ parentId, rootId, depth, agent, template, parameters, purpose, ttlSeconds },
-    uses: uses as Json | undefined,
+    uses: uses,
     acceptBy: acceptBy.toISOString(),
   };
 }

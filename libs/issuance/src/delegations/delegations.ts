@@ -95,7 +95,7 @@ export class Delegations {
     };
     const requester = requesterOf(agent);
     const subject = { taskId: parentId, agent: agent.agent.name };
-    const fingerprint = digestOf({ ...asked } as JsonObject);
+    const fingerprint = digestOf({ ...asked });
     const permitted = decision.with(...judgeDelegated('delegated', parent.template.name));
     const on = decidedOn({ verdict: 'delegated' });
     const kept = keptDecision(await this.parts.issuance.recordOf(requester, permitted, on));
