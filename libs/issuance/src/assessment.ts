@@ -92,7 +92,7 @@ export class Assessor {
   ) {
     if (!builtIn.permitted) return { judgements: [], obligations: {} };
     const asked = { ttlSeconds: request.ttlSeconds, treeDepth: request.child?.origin.depth ?? 0 };
-    const input = policyInputOf(policyPhaseOf(request), requester, version, at, asked);
+    const input = () => policyInputOf(policyPhaseOf(request), requester, version, at, asked);
     return judgeByPolicies(this.policies, input, version);
   }
 

@@ -4,6 +4,7 @@ import {
   type Obligations,
   type PolicyInput,
   type PolicyPhase,
+  permit,
   type PolicyVerdict,
   type TemplateConditions,
 } from '@mayfly/policy';
@@ -13,7 +14,12 @@ import type { Requester, TaskRequest } from './request.js';
 /** Port: the policies in force. Synchronous, and never throws: what is no clean answer is a denial. */
 export interface PolicyJudge {
   decide(input: PolicyInput, template: TemplateConditions): PolicyVerdict;
+  /** True when no policy at all is in force: then no inputs are built for one. */
+  hasNone(template: TemplateConditions): boolean;
 }
+
+/** The judgement when no policy is in force. */
+const NO_POLICY = { judgements: [permit('policy')], obligations: {} } as const;
 
 /** Where in the life of a task issuance decides. */
 type IssuancePhase = Exclude<PolicyPhase, 'operate'>;
@@ -34,10 +40,11 @@ export function policyPhaseOf({ renews, child }: TaskRequest): IssuancePhase {
 /** Judges the control `policy`, and returns the obligations of a permit. */
 export function judgeByPolicies(
   policies: PolicyJudge,
-  input: PolicyInput,
+  input: () => PolicyInput,
   { spec }: TemplateVersion,
 ): { readonly judgements: readonly Judgement[]; readonly obligations: Obligations } {
-  const verdict = policies.decide(input, spec);
+  if (policies.hasNone(spec)) return NO_POLICY;
+  const verdict = policies.decide(input(), spec);
   return { judgements: [judgePolicy(verdict)], obligations: verdict.obligations };
 }
 

@@ -101,7 +101,13 @@ function isRefusal(judgement: Judgement | undefined): judgement is Refusal {
   return judgement?.outcome === 'deny';
 }
 
-/** Drops the members that are not part of the public verdict. */
-function verdictOf({ control, outcome, detail, help, evidence }: Judgement): Verdict {
+/** Drops the members that are not part of the public verdict. Most judgements are permits, which have nothing else. */
+function verdictOf(judgement: Judgement): Verdict {
+  if (isPlain(judgement)) return judgement;
+  const { control, outcome, detail, help, evidence } = judgement;
   return { control, outcome, ...present({ detail, help, evidence }) };
+}
+
+function isPlain(judgement: Judgement): boolean {
+  return judgement.outcome !== 'deny' && Object.keys(judgement).length === 2;
 }

@@ -116,6 +116,7 @@ export class IssuanceService<Stores extends TaskStores> {
     const policyEngine = new PolicyEngine();
     const inForce = new PoliciesInForce(policyEngine, declared, report);
     const judge: PolicyJudge = {
+      hasNone: (template) => this.policies === undefined && inForce.hasNone(template),
       decide: (input, template) => this.policies?.(input, template) ?? inForce.decide(input, template),
     };
     const facts = new FactSets(targets, stores.facts, declared);

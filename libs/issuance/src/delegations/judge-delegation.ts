@@ -84,10 +84,9 @@ function judgePolicies({
   template,
 }: JudgedDelegation): readonly Judgement[] {
   if (template === undefined) return []; // judged before
-  const input = policyInputOf('delegate', requester, template.version, at, {
-    ttlSeconds: asked.ttlSeconds,
-    treeDepth: ancestors.length,
-  });
+  const { ttlSeconds } = asked;
+  const input = () =>
+    policyInputOf('delegate', requester, template.version, at, { ttlSeconds, treeDepth: ancestors.length });
   return judgeByPolicies(policies, input, template.version).judgements;
 }
 

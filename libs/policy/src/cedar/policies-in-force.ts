@@ -75,6 +75,15 @@ export class PoliciesInForce {
     }
   }
 
+  /** True when there is neither a document nor a condition, so that `decide` would permit whatever it is asked. */
+  hasNone({ conditions }: TemplateConditions): boolean {
+    try {
+      return conditions === undefined && this.declared.policies.length === 0;
+    } catch {
+      return false; // `decide` denies
+    }
+  }
+
   /**
    * Decides a request. Denies unless every author of policies permits it: no `forbid` matches, and of each allow-list one
    * permit matches. INVARIANT: I7, a failure, a throw, a policy with an error or a document that cannot be read denies.
